@@ -1,0 +1,1 @@
+"""What outlives a process: the organisation and logins (SQLAlchemy Core)."""

@@ -1,0 +1,1 @@
+"""Load testers and measurements, each a command."""

@@ -1,0 +1,1 @@
+"""Bytes to PCM frames and back. Pure; imports nothing else of ours."""

@@ -1,0 +1,1 @@
+"""Sans-IO SIP: bytes in, events and bytes out. Imports nothing else of ours."""

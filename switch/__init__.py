@@ -1,0 +1,1 @@
+"""The media switch: datagrams in, datagrams out. It knows no SIP and no actor."""

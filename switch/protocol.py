@@ -1,0 +1,273 @@
+"""What the control plane may ask of the media plane, and what it hears back.
+
+The two planes speak nothing else. A command names legs and sources by ids that the control plane chose; it is carried
+out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefused`); who hears whom (`Rewire`) changes
+between two ticks, all of one command at the same tick.
+
+    Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource Rewire Ping
+    Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegFailed
+                                   LegQuality EngineReport Pong
+
+On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
+msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
+of their fields.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+CodecName = Literal["pcmu", "pcma", "opus"]
+
+# Every id (leg, source) is at most this many characters; a longer one is a bug of the control plane.
+MAX_ID = 120
+# The most sources one listener may hear at once: a room larger than this is refused by the switchboard.
+MAX_HEARD = 64
+
+
+@frozen
+class Codec:
+    """One direction-less choice of SDP negotiation: what both sides send on this leg (RFC 3264 §6)."""
+
+    name: CodecName
+    payload_type: int
+    # RTP payload type of telephone-event (RFC 4733) at the codec's clock, or None where none was agreed.
+    telephone_event: int | None = None
+
+
+@frozen
+class Fingerprint:
+    """`a=fingerprint` of RFC 8122: a hash function's name in lower case and the digest as `AB:CD:...` in upper case."""
+
+    algorithm: str
+    digest: str
+
+
+# --- commands ---------------------------------------------------------------------------------------------------
+
+
+@frozen
+class OpenRtpLeg:
+    """Plain RTP to a trunk. Heard only from exactly `address:port`. Answer: LegOpened with our address and port.
+
+    `nat`: the leg gets a port of its own and learns its source once, from the first valid packet within 2 s.
+    """
+
+    leg: str
+    address: str
+    port: int
+    codec: Codec
+    nat: bool = False
+
+
+@frozen
+class UpdateRtpLeg:
+    """The far side moved or changed codec by a new offer (RFC 3264 §8); answered by LegOpened as an opening is."""
+
+    leg: str
+    address: str
+    port: int
+    codec: Codec
+
+
+@frozen
+class OpenWebrtcLeg:
+    """A browser's leg: ICE-lite, DTLS (we are `passive`), SRTP. Answer: WebrtcLegOpened, later LegConnected.
+
+    `peer` is the IP address the browser's websocket came from; the candidate offered is ours on the route to it.
+    """
+
+    leg: str
+    peer: str
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprints: tuple[Fingerprint, ...]
+    codec: Codec
+
+
+@frozen
+class CloseLeg:
+    """The leg and all edges to and from it are gone at the next tick. Closing what is not open is no error."""
+
+    leg: str
+
+
+@frozen
+class Tone:
+    """A sine of `frequency` Hz at -16 dBm0 or so."""
+
+    frequency: float
+
+
+@frozen
+class Music:
+    """A looped piece by name; `hold` is built in."""
+
+    name: str = "hold"
+
+
+@frozen
+class Ringback:
+    """The ringing tone of a country (ITU-T E.180 supplement 2), by ISO 3166 code."""
+
+    country: str = "CN"
+
+
+SourceKind = Tone | Music | Ringback
+
+
+@frozen
+class OpenSource:
+    """A row that speaks. Opening an id again with the same kind is no error."""
+
+    source: str
+    kind: SourceKind
+
+
+@frozen
+class CloseSource:
+    source: str
+
+
+@frozen
+class Hears:
+    """All that one listener hears from now on: `(source or leg id, gain)` each; gain 1.0 is as it came.
+
+    An empty `sources` is silence. A leg that lists itself hears itself (echo). Unknown ids are left out and counted.
+    """
+
+    listener: str
+    sources: tuple[tuple[str, float], ...] = ()
+
+
+@frozen
+class Rewire:
+    """Replaces what each named listener hears, all between the same two ticks. Other listeners are left alone."""
+
+    hears: tuple[Hears, ...]
+
+
+@frozen
+class Ping:
+    """Sent every second; an engine that hears none for 30 s ends its legs."""
+
+    number: int
+
+
+Command = OpenRtpLeg | UpdateRtpLeg | OpenWebrtcLeg | CloseLeg | OpenSource | CloseSource | Rewire | Ping
+
+# --- facts ------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class EngineStarted:
+    """The first fact on every link. `epoch` is new for each engine process; legs of an older epoch are gone."""
+
+    epoch: str
+    legs: tuple[str, ...]
+    pid: int
+
+
+@frozen
+class LegOpened:
+    """Where the far side must send its RTP: goes into our SDP."""
+
+    leg: str
+    address: str
+    port: int
+
+
+@frozen
+class WebrtcLegOpened:
+    """What goes into our SDP answer: `candidates` are `(address, port)` of UDP host candidates, best first."""
+
+    leg: str
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprint: Fingerprint
+    candidates: tuple[tuple[str, int], ...]
+
+
+@frozen
+class LegRefused:
+    """The opening failed: no port free, the codec unknown, too many legs. `reason` is for people."""
+
+    leg: str
+    reason: str
+
+
+@frozen
+class LegConnected:
+    """WebRTC: the DTLS handshake is done and media may flow. RTP: the first packet was accepted."""
+
+    leg: str
+
+
+@frozen
+class LegSilent:
+    """No RTP from the far side for `seconds` while it may send. Told once per silence."""
+
+    leg: str
+    seconds: float
+
+
+@frozen
+class LegHeard:
+    """RTP is back after a LegSilent."""
+
+    leg: str
+
+
+@frozen
+class LegFailed:
+    """The leg is dead: handshake failed or timed out, consent gone (RFC 7675), closed by the far side. It is closed."""
+
+    leg: str
+    reason: str
+
+
+@frozen
+class LegQuality:
+    """Every 2 s per connected leg: what was heard since the last one, levels in dBov (0 loudest, -127 silence)."""
+
+    leg: str
+    received: int
+    lost: int
+    concealed_ms: float
+    jitter_ms: float
+    delay_ms: float
+    level: float
+    rtt_ms: float | None = None
+
+
+@frozen
+class EngineReport:
+    """Every second: how the tick fares. `tick_ms` are p50, p99, max of that second; `counters` by name."""
+
+    legs: int
+    ticks: int
+    late_ticks: int
+    tick_ms: tuple[float, float, float]
+    counters: dict[str, int] = field(factory=dict)
+
+
+@frozen
+class Pong:
+    number: int
+
+
+Fact = (
+    EngineStarted
+    | LegOpened
+    | WebrtcLegOpened
+    | LegRefused
+    | LegConnected
+    | LegSilent
+    | LegHeard
+    | LegFailed
+    | LegQuality
+    | EngineReport
+    | Pong
+)

@@ -1,0 +1,1 @@
+"""Messages to websocket and HTTP and back. No business rule lives here."""
