@@ -175,7 +175,8 @@ class _Expected:
 
     def __init__(self, offered: Iterable[Fingerprint]) -> None:
         self.offered = strongest(offered)
-        self.matched = False
+        # None until OpenSSL has asked.
+        self.matched: bool | None = None
 
     def match(self, certificate: bytes) -> bool:
         self.matched = any(fingerprint(certificate, one.algorithm) == one for one in self.offered)
@@ -249,7 +250,7 @@ class DtlsServer:
         except SSL.ZeroReturnError:
             return self._end(Input.CLOSE_NOTIFY, "the browser closed the handshake")
         except SSL.Error as error:
-            if not self._expected.matched and self._ssl.get_peer_certificate() is not None:
+            if self._expected.matched is False:
                 return self._end(Input.REFUSED, "the certificate has no fingerprint of the offer")
             return self._end(Input.REFUSED, f"the handshake failed: {_words(error)}")
         return self._finish(now)
