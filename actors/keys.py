@@ -11,9 +11,12 @@ import difflib
 import ipaddress
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+import phonenumbers
 from attrs import NOTHING, Attribute, AttrsInstance, fields, frozen
 
 T = TypeVar("T")
@@ -182,6 +185,58 @@ def identifier(value: object) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text(value)):
         raise ConfigError(f"must be 1 to 64 of A-Z, a-z, 0-9, _, . and -, found {found(value)}")
     return text(value)
+
+
+def time_zone(value: object) -> str:
+    known = zoneinfo.available_timezones()
+    if text(value) not in known:
+        raise ConfigError(f'must be a time zone as "Asia/Shanghai", found {found(value)}{nearest(value, known)}')
+    return text(value)
+
+
+def country(value: object) -> str:
+    if text(value) not in phonenumbers.SUPPORTED_REGIONS:
+        raise ConfigError(f'must be a country as "CN" (ISO 3166), found {found(value)}')
+    return text(value)
+
+
+def sip_user(value: object) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]{1,64}", text(value)):
+        raise ConfigError(f"must be 1 to 64 characters of a SIP user, found {found(value)}")
+    return text(value)
+
+
+def pattern(value: object) -> str:
+    try:
+        re.compile(some_text(value))
+    except re.error as error:
+        raise ConfigError(f"must be a regular expression, found {found(value)}: {error}") from error
+    return text(value)
+
+
+def sip_uri(value: object) -> str:
+    if value != "" and not re.fullmatch(
+        r"sips?:([^\s@<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(;[!-~]*)?", text(value)
+    ):
+        raise ConfigError(f'must be a SIP address as "sip:carrier.example:5060", found {found(value)}')
+    return text(value)
+
+
+def web_address(value: object) -> str:
+    parts = urlsplit(some_text(value))
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f'must be an address as "https://crm.example/pop?number={{number}}", found {found(value)}')
+    return text(value)
+
+
+def prefix(value: object) -> str:
+    if not re.fullmatch(r"\+?[0-9*#]{0,20}", text(value)):
+        raise ConfigError(f'must be the beginning of a number as "+86", found {found(value)}')
+    return text(value)
+
+
+def optional_origin(value: object) -> str:
+    return "" if value == "" else origin(value)
 
 
 # --- reading a file ---------------------------------------------------------------------------------------------

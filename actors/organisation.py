@@ -1,8 +1,8 @@
 """Whose call centre it is: trunks, queues, agents, numbers and the rest, frozen, from TOML text or from the store.
 
 `parse_organisation` reads the text of one file; every entry is a frozen class read by `keys.py`, and `_check_whole`
-holds what they say of each other. `Organisation.route` tells where a dialled SIP user leads: an exact number first, then
-the same telephone number written otherwise (+86, 0086 and leading 0 are one number), then the patterns in order.
+holds what they say of each other. `Organisation.route` tells where a dialled SIP user leads: an exact number first,
+then the same telephone number written otherwise (+86, 0086 and leading 0 are one number), then the patterns in order.
 Passwords of agents are here only between the file and the store; what the store loads has none.
 """
 
@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import zoneinfo
-from typing import Any, Literal, assert_never
-from urllib.parse import urlsplit
+from typing import Any, Literal, assert_never, get_args
 
 import phonenumbers
 from attrs import AttrsInstance, evolve, field, fields, frozen
@@ -21,6 +19,7 @@ from .keys import (
     ConfigError,
     IpNetwork,
     check_sections,
+    country,
     flag,
     found,
     identifier,
@@ -29,14 +28,20 @@ from .keys import (
     network,
     no_duplicates,
     one_of,
-    origin,
+    optional_origin,
     parse_toml,
+    pattern,
+    prefix,
     read_table,
     read_tables,
     seconds,
+    sip_uri,
+    sip_user,
     some_text,
     text,
+    time_zone,
     toml,
+    web_address,
     whole,
 )
 
@@ -142,59 +147,6 @@ def password(value: object) -> str:
     return text(value)
 
 
-def time_zone(value: object) -> str:
-    if text(value) not in zoneinfo.available_timezones():
-        raise ConfigError(
-            f'must be a time zone as "Asia/Shanghai", found {found(value)}{nearest(value, zoneinfo.available_timezones())}'
-        )
-    return text(value)
-
-
-def country(value: object) -> str:
-    if text(value) not in phonenumbers.SUPPORTED_REGIONS:
-        raise ConfigError(f'must be a country as "CN" (ISO 3166), found {found(value)}')
-    return text(value)
-
-
-def sip_user(value: object) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.!~*'()&=+$,;?/#-]{1,64}", text(value)):
-        raise ConfigError(f"must be 1 to 64 characters of a SIP user, found {found(value)}")
-    return text(value)
-
-
-def pattern(value: object) -> str:
-    try:
-        re.compile(some_text(value))
-    except re.error as error:
-        raise ConfigError(f"must be a regular expression, found {found(value)}: {error}") from error
-    return text(value)
-
-
-def sip_uri(value: object) -> str:
-    if value != "" and not re.fullmatch(
-        r"sips?:([^\s@<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(;[!-~]*)?", text(value)
-    ):
-        raise ConfigError(f'must be a SIP address as "sip:carrier.example:5060", found {found(value)}')
-    return text(value)
-
-
-def web_address(value: object) -> str:
-    parts = urlsplit(some_text(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f'must be an address as "https://crm.example/pop?number={{number}}", found {found(value)}')
-    return text(value)
-
-
-def prefix(value: object) -> str:
-    if not re.fullmatch(r"\+?[0-9*#]{0,20}", text(value)):
-        raise ConfigError(f'must be the beginning of a number as "+86", found {found(value)}')
-    return text(value)
-
-
-def optional_origin(value: object) -> str:
-    return "" if value == "" else origin(value)
-
-
 # --- the entries ------------------------------------------------------------------------------------------------
 
 
@@ -245,9 +197,9 @@ class Queue:
     strategy: Strategy = field(
         default="longest-idle",
         metadata=toml(
-            one_of("longest-idle", "round-robin", "fewest-calls", "least-talk-time", "random", "ring-all", "top-down"),
+            one_of(*get_args(Strategy)),
             "strategy",
-            "Whom a call is offered first: longest-idle, round-robin, fewest-calls, least-talk-time, random, ring-all, top-down.",
+            f"Whom a call is offered first: {', '.join(get_args(Strategy))}.",
         ),
     )
     ring_seconds: float = field(
@@ -335,13 +287,13 @@ class Window:
 # --- the whole --------------------------------------------------------------------------------------------------
 
 
-def e164(number: str, country: str) -> str | None:
-    """`"+861055501000"` for any writing of that number in `country`, or None for what is no full telephone number."""
+def e164(number: str, region: str) -> str | None:
+    """`"+861055501000"` for any writing of that number in the country `region`; None for no full telephone number."""
     # Digits of other scripts and letters are no telephone number here, though phonenumbers would read them.
     if not re.fullmatch(r"\+?[0-9 ().-]{4,25}", number):
         return None
     try:
-        parsed = phonenumbers.parse(number, country)
+        parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
         return None
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
@@ -383,11 +335,11 @@ class Organisation:
             return routes.same[same]
         return next((route for pattern, route in routes.patterns if pattern.fullmatch(number)), None)
 
-    def queue(self, id: str) -> Queue | None:
-        return next((queue for queue in self.queues if queue.id == id), None)
+    def queue(self, name: str) -> Queue | None:
+        return next((queue for queue in self.queues if queue.id == name), None)
 
-    def agent(self, id: str) -> Agent | None:
-        return next((agent for agent in self.agents if agent.id == id), None)
+    def agent(self, name: str) -> Agent | None:
+        return next((agent for agent in self.agents if agent.id == name), None)
 
     def trunk_of(self, peer: str) -> Trunk | None:
         """The trunk that calls from the IP address `peer` belong to: of several, the narrowest network's."""
@@ -434,10 +386,10 @@ def parse_organisation(source: str) -> Organisation:
     return organisation
 
 
-def _completed(agent: Agent, country: str) -> Agent:
+def _completed(agent: Agent, region: str) -> Agent:
     if not agent.mobile:
         return evolve(agent, name=agent.name or agent.id)
-    number = e164(agent.mobile, country)
+    number = e164(agent.mobile, region)
     if number is None or not phonenumbers.is_valid_number(phonenumbers.parse(number)):
         raise ConfigError(f"[[agent]] {found(agent.id)} mobile: {found(agent.mobile)} is no telephone number")
     return evolve(agent, name=agent.name or agent.id, mobile=number)
