@@ -244,7 +244,10 @@ def optional_origin(value: object) -> str:
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """`; did you mean "tcp"?`, or nothing where no known name is close."""
-    close = difflib.get_close_matches(str(name), list(names), n=1)
+    known = sorted(names)
+    close = difflib.get_close_matches(str(name), known, n=1) or [
+        each for each in known if name and each.startswith(str(name))
+    ]
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

@@ -277,7 +277,9 @@ class Window:
 
     name: str = field(metadata=toml(some_text, "text", "The tab's name."))
     url: str = field(metadata=toml(web_address, "URL", "Where it is; {number} and the like are filled in."))
-    secret: str = field(default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: unsigned."))
+    secret: str = field(
+        default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: no signature.")
+    )
     origin: str = field(
         default="",
         metadata=toml(optional_origin, "origin", "Who may hear the same data by postMessage; empty: nobody."),

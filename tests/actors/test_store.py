@@ -14,7 +14,6 @@ import pytest
 import trio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-
 from cordboard.actors.organisation import Agent, Organisation, parse_organisation
 from cordboard.actors.store import Store, StoreError, logins, schema
 from cordboard.actors.store.database import FILE, open_database, reading
