@@ -2,7 +2,8 @@
 
 A `Dialog` is frozen; a step gives a new one, so that it can be stored as it is. `of_invite` makes the callee's side,
 `of_response` the caller's. `request` builds the next request with its route, `accepts` judges the CSeq of theirs.
-Names are not resolved here: `next_hop` gives an address only for an IP literal, else the address where the peer was heard.
+Names are not resolved here: `next_hop` gives an address only for an IP literal, else the address where the peer was
+heard.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Dialog:
         return self.remote_cseq is None or request.cseq >= self.remote_cseq
 
     def heard(self, request: Request, peer: Address) -> Dialog:
-        """After a request of theirs; a re-INVITE may move the remote target (RFC 3261 §12.2.2). Raises RemoteSipError."""
+        """After a request of theirs; a re-INVITE may move the remote target (RFC 3261 §12.2.2). Raises
+        RemoteSipError."""
         target = contact_of(request) if request.method == "INVITE" else self.target
         return evolve(self, remote_cseq=request.cseq, target=target, peer=peer)
 

@@ -1,19 +1,20 @@
 """A SIP message: one datagram parsed once into frozen types, and back to bytes (RFC 3261 §7, §20, §25).
 
 `parse(datagram)` gives a `Request` or a `Response`. What every later stage needs (top Via, From, To, Call-ID, CSeq) is
-typed here; the other header fields stay as rows `(canonical name, raw value)` and are read by whoever needs them, so that
-what we echo is byte for byte what came. Text is UTF-8 with surrogate escapes for the same reason; `clean` makes text
-for people out of it.
+typed here; the other header fields stay as rows `(canonical name, raw value)` and are read by whoever needs them, so
+that what we echo is byte for byte what came. Text is UTF-8 with surrogate escapes for the same reason; `clean` makes
+text for people out of it.
 
-Input is hostile: the bytes meet ASCII regular expressions only (Python's `strip`, `int` and `splitlines` accept more than
-the RFC does), every size has a named limit, and whatever is wrong raises `RemoteSipError` with the status that answers it.
-Where enough of the head was readable to answer at all, the error carries it (`head`), and `refusal` makes the answer.
+Input is hostile: the bytes meet ASCII regular expressions only (Python's `strip`, `int` and `splitlines` accept more
+than the RFC does), every size has a named limit, and whatever is wrong raises `RemoteSipError` with the status that
+answers it. Where enough of the head was readable to answer at all, the error carries it (`head`), and `refusal` makes
+the answer.
 """
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, TypeAlias
+from typing import TypeAlias
 
 from attrs import evolve, frozen
 
@@ -62,7 +63,8 @@ _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({_TOKEN})", re.ASCII)
 _CALL_ID = re.compile(r"[^ \t@\x00-\x1f\x7f]+(?:@[^ \t@\x00-\x1f\x7f]+)?")
 _VIA = re.compile(
-    rf"[Ss][Ii][Pp][ \t]*/[ \t]*2\.0[ \t]*/[ \t]*({_TOKEN})[ \t]+({_HOST})(?:[ \t]*:[ \t]*([0-9]{{1,5}}))?(?=[ \t]*(?:;|$))",
+    rf"[Ss][Ii][Pp][ \t]*/[ \t]*2\.0[ \t]*/[ \t]*({_TOKEN})[ \t]+({_HOST})"
+    r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?(?=[ \t]*(?:;|$))",
     re.ASCII,
 )
 _PARAM = re.compile(
@@ -80,14 +82,63 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
-_CANONICAL = (
-    "Accept Accept-Encoding Accept-Language Alert-Info Allow Authentication-Info Authorization Call-ID Call-Info Contact "
-    "Content-Disposition Content-Encoding Content-Language Content-Length Content-Type CSeq Date Error-Info Expires From "
-    "In-Reply-To Max-Forwards MIME-Version Min-Expires Min-SE Organization P-Asserted-Identity P-Preferred-Identity "
-    "Priority Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason Record-Route Refer-To Referred-By "
-    "Replaces Reply-To Require Retry-After Route RSeq Server Session-Expires Subject Supported Timestamp To Unsupported "
-    "User-Agent Via Warning WWW-Authenticate"
-).split()
+_CANONICAL = [
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Alert-Info",
+    "Allow",
+    "Authentication-Info",
+    "Authorization",
+    "Call-ID",
+    "Call-Info",
+    "Contact",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Type",
+    "CSeq",
+    "Date",
+    "Error-Info",
+    "Expires",
+    "From",
+    "In-Reply-To",
+    "Max-Forwards",
+    "MIME-Version",
+    "Min-Expires",
+    "Min-SE",
+    "Organization",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Priority",
+    "Privacy",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Require",
+    "RAck",
+    "Reason",
+    "Record-Route",
+    "Refer-To",
+    "Referred-By",
+    "Replaces",
+    "Reply-To",
+    "Require",
+    "Retry-After",
+    "Route",
+    "RSeq",
+    "Server",
+    "Session-Expires",
+    "Subject",
+    "Supported",
+    "Timestamp",
+    "To",
+    "Unsupported",
+    "User-Agent",
+    "Via",
+    "Warning",
+    "WWW-Authenticate",
+]
 # RFC 3261 §7.3.3 and the IANA registry of compact forms.
 _COMPACT = {
     "c": "Content-Type", "e": "Content-Encoding", "f": "From", "i": "Call-ID", "k": "Supported", "l": "Content-Length",
@@ -109,8 +160,8 @@ PHRASES = {
     407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large",
     414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
-    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
-    491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
+    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
     502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
     513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
     606: "Not Acceptable",
@@ -131,7 +182,8 @@ class Address:
 
 @frozen
 class Uri:
-    """A SIP, SIPS or TEL URI taken apart (RFC 3261 §19.1, RFC 3966). `user` is unescaped, and safe to store and show."""
+    """A SIP, SIPS or TEL URI taken apart (RFC 3261 §19.1, RFC 3966). `user` is unescaped, and safe to store and
+    show."""
 
     scheme: str
     user: str | None
@@ -147,7 +199,11 @@ class Uri:
             if port is not None and not 0 < int(port) < 65536:
                 raise RemoteSipError("port of a URI out of range")
             return cls(
-                scheme.lower(), user and unescape(user), host.strip("[]"), int(port) if port else None, _uri_params(params)
+                scheme.lower(),
+                user and unescape(user),
+                host.strip("[]"),
+                int(port) if port else None,
+                _uri_params(params),
             )
         if found := _TEL_URI.fullmatch(text):
             return cls("tel", found[1], "", None, _uri_params(found[2]))
@@ -218,7 +274,8 @@ class Via:
 
 @frozen
 class NameAddr:
-    """A From, To, Contact or Route value. `uri` and the parameters are as they came, the display name is not unquoted."""
+    """A From, To, Contact or Route value. `uri` and the parameters are as they came, the display name is not
+    unquoted."""
 
     display: str
     uri: str
@@ -308,19 +365,35 @@ def bracket(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+class _Fields:
+    """Reading header fields by their canonical names."""
+
+    __slots__ = ()
+    rows: tuple[Row, ...]
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header field."""
+        return next((value for key, value in self.rows if key == name), None)
+
+    def values(self, name: str) -> list[str]:
+        """The values of all its rows."""
+        return [value for key, value in self.rows if key == name]
+
+    def items(self, name: str) -> list[str]:
+        """All values of a list header field over all its rows. Raises RemoteSipError(400)."""
+        return [item for value in self.values(name) if value for item in split_list(value)]
+
+
 @frozen
-class Head:
+class Head(_Fields):
     """The head of a message as rows, before anything is typed."""
 
     start: str
     rows: tuple[Row, ...]
 
-    def values(self, name: str) -> list[str]:
-        return [value for key, value in self.rows if key == name]
-
 
 @frozen
-class Request:
+class Request(_Fields):
     """A request; `uri` is raw. `rows` holds every header field but Content-Length."""
 
     method: str
@@ -333,25 +406,12 @@ class Request:
     call_id: str
     cseq: int
 
-    is_request: ClassVar[bool] = True
-
-    def get(self, name: str) -> str | None:
-        """The first value of a header field, by its canonical name."""
-        return next((value for key, value in self.rows if key == name), None)
-
-    def values(self, name: str) -> list[str]:
-        return [value for key, value in self.rows if key == name]
-
-    def items(self, name: str) -> list[str]:
-        """All values of a list header field over all its rows. Raises RemoteSipError(400)."""
-        return [item for value in self.values(name) if value for item in split_list(value)]
-
     def __bytes__(self) -> bytes:
         return serialise(f"{self.method} {self.uri} SIP/2.0", self.rows, self.body)
 
 
 @frozen
-class Response:
+class Response(_Fields):
     """A response. `method` and `cseq` are those of its CSeq."""
 
     status: int
@@ -364,12 +424,6 @@ class Response:
     call_id: str
     cseq: int
     method: str
-
-    is_request: ClassVar[bool] = False
-
-    get = Request.get
-    values = Request.values
-    items = Request.items
 
     def __bytes__(self) -> bytes:
         return serialise(f"SIP/2.0 {self.status} {self.phrase}", self.rows, self.body)
@@ -460,9 +514,7 @@ def _typed(head: Head, body: bytes) -> Message:
         body = body[: int(length)]
         rows = tuple(row for row in rows if row[0] != "Content-Length")
     if status := _STATUS_LINE.fullmatch(head.start):
-        return Response(
-            int(status[1]), status[2] or "", rows, body, via, from_, to, call_id, int(cseq[1]), cseq[2]
-        )
+        return Response(int(status[1]), status[2] or "", rows, body, via, from_, to, call_id, int(cseq[1]), cseq[2])
     line = _REQUEST_LINE.fullmatch(head.start)
     if not line:
         raise RemoteSipError("bad start line")
@@ -492,7 +544,8 @@ def respond(
     rows: tuple[Row, ...] = (),
     body: bytes = b"",
 ) -> Response:
-    """A response to `request` that came from `source` (RFC 3261 §8.2.6): Via, From, To (with `tag`), Call-ID and CSeq echoed."""
+    """A response to `request` that came from `source` (RFC 3261 §8.2.6): Via, From, To (with `tag`), Call-ID and CSeq
+    echoed."""
     to = request.to
     if tag is not None and to.tag is None:
         to = evolve(to, params=(*to.params, ("tag", tag)))
@@ -526,7 +579,8 @@ def respond(
 
 
 def reply_address(via: Via, source: Address) -> Address:
-    """Where a response goes: the source, at its port if the client asked for it (RFC 3581 §4), else at Via's (RFC 3261 §18.2.2)."""
+    """Where a response goes: the source, at its port if the client asked for it (RFC 3581 §4), else at Via's (RFC
+    3261 §18.2.2)."""
     return Address(source.host, source.port if via.rport else via.port or DEFAULT_PORT, source.transport)
 
 

@@ -1,12 +1,13 @@
-"""Session descriptions (RFC 8866) and what two sides make of them (RFC 3264): for trunks with plain RTP, and for browsers.
+"""Session descriptions (RFC 8866) and what two sides make of them (RFC 3264): for trunks with plain RTP, and for
+browsers.
 
 `parse` reads a body once into a frozen `SessionDescription`; what stands at session level and counts for every stream
-(connection, direction, ICE credentials, fingerprints, setup) is written into each `Media`, so that nobody has to look in
-two places. `serialise` writes it back. Attributes that nobody here acts on are dropped.
+(connection, direction, ICE credentials, fingerprints, setup) is written into each `Media`, so that nobody has to look
+in two places. `serialise` writes it back. Attributes that nobody here acts on are dropped.
 
-A trunk: `offer` makes our offer, `negotiate` chooses from theirs, `answer` says so, `accept` reads their answer to ours.
-A browser: `negotiate_webrtc`, then `answer_webrtc`. What cannot be used raises `SdpError`, whose status answers the INVITE:
-400 for what cannot be read, 488 for what we cannot do.
+A trunk: `offer` makes our offer, `negotiate` chooses from theirs, `answer` says so, `accept` reads their answer to
+ours. A browser: `negotiate_webrtc`, then `answer_webrtc`. What cannot be used raises `SdpError`, whose status answers
+the INVITE: 400 for what cannot be read, 488 for what we cannot do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from attrs import evolve, frozen
 
@@ -48,8 +49,8 @@ CODECS: dict[CodecName, tuple[str, int, int]] = {
 STATIC: dict[str, tuple[CodecName, int]] = {"pcmu": ("pcmu", 0), "pcma": ("pcma", 8)}
 # RFC 4733 §2.4.1: the sixteen keys and nothing else
 EVENTS = "0-15"
-# libopus decodes to what the call needs, 16 kHz; its in-band FEC cannot be reached from where we decode, so nobody should
-# spend bits on it; no DTX, for silence is sent by the switch itself (RFC 7587 §6.1)
+# libopus decodes to what the call needs, 16 kHz; its in-band FEC cannot be reached from where we decode, so nobody
+# should spend bits on it; no DTX, for silence is sent by the switch itself (RFC 7587 §6.1)
 OPUS_FMTP = "maxplaybackrate=16000;stereo=0;useinbandfec=0;usedtx=0"
 TELEPHONE_EVENT_TYPE = 101
 
@@ -92,7 +93,8 @@ class Candidate:
 
 @frozen
 class Media:
-    """One m-line. `connection` is the address of its c= line, None where there is none. `candidates` are the readable ones."""
+    """One m-line. `connection` is the address of its c= line, None where there is none. `candidates` are the readable
+    ones."""
 
     kind: str
     port: int
@@ -145,7 +147,8 @@ class SessionDescription:
 
 @frozen
 class Agreed:
-    """What a trunk and we agreed: the codec, its payload types, what *we* do (`direction`), and where they want their RTP.
+    """What a trunk and we agreed: the codec, its payload types, what *we* do (`direction`), and where they want their
+    RTP.
 
     `remote` is None where they gave 0.0.0.0: the hold of RFC 2543. `index` is the m-line."""
 
@@ -160,7 +163,7 @@ class Agreed:
 
 @frozen
 class WebrtcAgreed:
-    """What a browser and we agreed. `remote_setup` is what their DTLS does; we are passive. `mid` may be None."""
+    """What a browser and we agreed. Our DTLS is passive."""
 
     index: int
     codec: CodecName
@@ -178,13 +181,15 @@ class WebrtcAgreed:
 _LINE = re.compile(r"([a-z])=([^\x00\r\n]*)", re.ASCII)
 _ORIGIN = re.compile(r"(\S{1,255}) ([0-9]{1,30}) ([0-9]{1,30}) IN (IP4|IP6) (\S{1,255})", re.ASCII)
 _CONNECTION = re.compile(r"IN (IP4|IP6) ([^\s/]{1,255})(?:/[0-9/]{1,10})?", re.ASCII)
-_MEDIA = re.compile(r"([A-Za-z0-9\-]{1,30}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Za-z0-9/\-]{1,60})((?: [!-~]{1,64})*)", re.ASCII)
+_MEDIA = re.compile(
+    r"([A-Za-z0-9\-]{1,30}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Za-z0-9/\-]{1,60})((?: [!-~]{1,64})*)", re.ASCII
+)
 _RTPMAP = re.compile(r"([0-9]{1,3})[ ]+([!-.0-~]{1,64})/([0-9]{1,7})(?:/([0-9]{1,2}))?[ ]*", re.ASCII)
 _FMTP = re.compile(r"([0-9]{1,3})[ ]+([ -~]{1,2000})", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
 _CANDIDATE = re.compile(
-    r"([A-Za-z0-9+/]{1,32}) ([0-9]{1,5}) ([A-Za-z0-9\-]{1,20}) ([0-9]{1,10}) (\S{1,255}) ([0-9]{1,5}) typ ([A-Za-z0-9\-]{1,20})"
-    r"(?: [ -~]*)?",
+    r"([A-Za-z0-9+/]{1,32}) ([0-9]{1,5}) ([A-Za-z0-9\-]{1,20}) ([0-9]{1,10}) (\S{1,255}) "
+    r"([0-9]{1,5}) typ ([A-Za-z0-9\-]{1,20})(?: [ -~]*)?",
     re.ASCII,
 )
 _FINGERPRINT = re.compile(r"([A-Za-z0-9\-]{1,20}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,63})[ ]*", re.ASCII)
@@ -267,24 +272,26 @@ def _media(section: list[tuple[str, str]], defaults: Media) -> Media:
 
 
 def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
-    """`base` with what the lines of one level say. A fingerprint at media level replaces the session's (RFC 8122 §5)."""
-    changes: dict[str, object] = {}
+    """`base` with what the lines of one level say. A fingerprint at media level replaces the session's (RFC 8122
+    §5)."""
+    connection, direction, ptime, mid, setup = base.connection, base.direction, base.ptime, base.mid, base.setup
+    ufrag, pwd, rtcp_mux, end_of_candidates = base.ice_ufrag, base.ice_pwd, base.rtcp_mux, base.end_of_candidates
     rtpmaps: list[Rtpmap] = []
     fmtps: list[tuple[int, str]] = []
     candidates: list[Candidate] = []
     fingerprints: list[Fingerprint] = []
     for kind, line in section:
         if kind == "c":
-            connection = _CONNECTION.fullmatch(line.rstrip(" "))
-            if not connection:
+            found = _CONNECTION.fullmatch(line.rstrip(" "))
+            if not found:
                 raise _unreadable("connection")
-            changes["connection"] = _host(connection[2])
+            connection = _host(found[2])
         if kind != "a":
             continue
         name, _, value = line.partition(":")
         match name:
             case "sendrecv" | "sendonly" | "recvonly" | "inactive":
-                changes["direction"] = name
+                direction = name
             case "rtpmap":
                 found = _RTPMAP.fullmatch(value)
                 if not found or int(found[1]) > 127:
@@ -295,21 +302,21 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
                     fmtps.append((int(found[1]), found[2]))
             case "ptime":
                 if _NUMBER.fullmatch(value) and int(value):
-                    changes["ptime"] = int(value)
+                    ptime = int(value)
             case "mid":
                 if not _TOKEN.fullmatch(value):
                     raise _unreadable("mid")
-                changes["mid"] = value
+                mid = value
             case "rtcp-mux":
-                changes["rtcp_mux"] = True
+                rtcp_mux = True
             case "ice-ufrag":
                 if not _UFRAG.fullmatch(value):
                     raise _unreadable("ice-ufrag")
-                changes["ice_ufrag"] = value
+                ufrag = value
             case "ice-pwd":
                 if not _PWD.fullmatch(value):
                     raise _unreadable("ice-pwd")
-                changes["ice_pwd"] = value
+                pwd = value
             case "candidate":
                 # RFC 8839 §5.1: a candidate that cannot be read is ignored
                 if (found := _CANDIDATE.fullmatch(value)) and int(found[6]) < 65536:
@@ -317,7 +324,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
                         Candidate(found[1], int(found[2]), found[3], int(found[4]), found[5], int(found[6]), found[7])
                     )
             case "end-of-candidates":
-                changes["end_of_candidates"] = True
+                end_of_candidates = True
             case "fingerprint":
                 found = _FINGERPRINT.fullmatch(value)
                 if not found:
@@ -326,12 +333,28 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
             case "setup":
                 if value not in ("actpass", "active", "passive", "holdconn"):
                     raise _unreadable("setup")
-                changes["setup"] = value
+                setup = cast("Setup", value)
             case _:
                 pass
-    lists = {"rtpmaps": rtpmaps, "fmtps": fmtps, "candidates": candidates, "fingerprints": fingerprints}
-    changes |= {name: tuple(items) for name, items in lists.items() if items}
-    return evolve(base, **changes) if changes else base
+    return Media(
+        base.kind,
+        base.port,
+        base.protocol,
+        base.formats,
+        connection,
+        direction,
+        tuple(rtpmaps),
+        tuple(fmtps),
+        ptime,
+        mid,
+        rtcp_mux,
+        ufrag,
+        pwd,
+        tuple(candidates),
+        end_of_candidates,
+        tuple(fingerprints) or base.fingerprints,
+        setup,
+    )
 
 
 def _family(address: str) -> str:
@@ -427,7 +450,13 @@ def _agreed(index: int, media: Media, codecs: Sequence[str]) -> Agreed | None:
     # RFC 3264 §8.4: a peer that cannot be sent to is holding, whatever direction it wrote
     theirs = media.direction if remote else ("sendonly" if media.direction in ("sendrecv", "sendonly") else "inactive")
     return Agreed(
-        index, name, codec.payload_type, event and event.payload_type, MIRROR[theirs], remote, media.ptime or PTIME_MS
+        index,
+        name,
+        codec.payload_type,
+        event.payload_type if event else None,
+        MIRROR[theirs],
+        remote,
+        media.ptime or PTIME_MS,
     )
 
 
@@ -443,8 +472,8 @@ def negotiate(offer: SessionDescription, codecs: Sequence[Literal["pcmu", "pcma"
 def answer(
     offer: SessionDescription, agreed: Agreed, address: str, port: int, *, session_id: int, version: int = 1
 ) -> SessionDescription:
-    """The answer of `negotiate`'s choice: the chosen m-line, every other refused with port 0 (RFC 3264 §6). `version` grows
-    with each answer of one session."""
+    """The answer of `negotiate`'s choice: the chosen m-line, every other refused with port 0 (RFC 3264 §6). `version`
+    grows with each answer of one session."""
     streams = [_refused(media, address) for media in offer.media]
     streams[agreed.index] = evolve(
         _rtp(agreed.codec, agreed.payload_type, agreed.telephone_event, address, port, agreed.direction),
@@ -457,7 +486,9 @@ def _refused(media: Media, address: str) -> Media:
     return Media(media.kind, 0, media.protocol, media.formats[:1] or ("0",), address, "inactive", mid=media.mid)
 
 
-def _rtp(codec: CodecName, payload_type: int, event: int | None, address: str, port: int, direction: Direction) -> Media:
+def _rtp(
+    codec: CodecName, payload_type: int, event: int | None, address: str, port: int, direction: Direction
+) -> Media:
     name, clock, channels = CODECS[codec]
     events = () if event is None else (Rtpmap(event, "telephone-event", 8000),)
     return Media(
@@ -494,8 +525,8 @@ def offer(
 
 
 def accept(ours: SessionDescription, theirs: SessionDescription) -> Agreed:
-    """What a trunk's answer to our one-stream offer says. Raises SdpError(488): another number of m-lines, refused, or a
-    codec that we did not offer."""
+    """What a trunk's answer to our one-stream offer says. Raises SdpError(488): another number of m-lines, refused,
+    or a codec that we did not offer."""
     if len(theirs.media) != len(ours.media):
         raise SdpError("SDP: the answer has another number of m-lines")  # RFC 3264 §6
     codecs = [name for item in ours.media[0].rtpmaps if (name := _codec_of(item))]
@@ -505,9 +536,7 @@ def accept(ours: SessionDescription, theirs: SessionDescription) -> Agreed:
     return agreed
 
 
-def negotiate_webrtc(
-    offer: SessionDescription, codecs: Sequence[CodecName] = ("opus", "pcmu", "pcma")
-) -> WebrtcAgreed:
+def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = ("opus", "pcmu", "pcma")) -> WebrtcAgreed:
     """What we take of a browser's offer: the first of `codecs` in its first usable audio. Raises SdpError(488)."""
     for index, media in enumerate(offer.media):
         if media.kind != "audio" or media.protocol not in ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"):
@@ -533,7 +562,7 @@ def negotiate_webrtc(
             index=index,
             codec=chosen,
             payload_type=known[chosen].payload_type,
-            telephone_event=event and event.payload_type,
+            telephone_event=event.payload_type if event else None,
             telephone_event_clock=event.clock_rate if event else 8000,
             direction=MIRROR[media.direction],
             mid=media.mid,
@@ -556,12 +585,12 @@ def answer_webrtc(
     session_id: int,
     version: int = 1,
 ) -> SessionDescription:
-    """The answer to a browser: ICE-lite, passive DTLS, one audio stream; every other m-line is refused. `candidates` are
-    our host candidates, best first, at least one."""
+    """The answer to a browser: ICE-lite, passive DTLS, one audio stream; every other m-line is refused. `candidates`
+    are our host candidates, best first, at least one."""
     address, port = candidates[0]
     theirs = offer.media[agreed.index]
     name, clock, channels = CODECS[agreed.codec]
-    events = ()
+    events: tuple[Rtpmap, ...] = ()
     if agreed.telephone_event is not None:
         events = (Rtpmap(agreed.telephone_event, "telephone-event", agreed.telephone_event_clock),)
     opus = ((agreed.payload_type, OPUS_FMTP),) if agreed.codec == "opus" else ()

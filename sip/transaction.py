@@ -1,9 +1,9 @@
 """The four transaction machines of RFC 3261 §17, with the Accepted state of RFC 6026.
 
 Each machine is one table. It is total over its own states and inputs: a pair is a `Move`, a `Late` (a crossing that the
-network can produce and that is dropped, by name), or a `Bug` (cannot happen while the code is right, and raises). Timers
-belong to states: entering a state starts its timers unless they run already, and leaving it ends them. So "Timer B stops
-in Proceeding" needs no line of code.
+network can produce and that is dropped, by name), or a `Bug` (cannot happen while the code is right, and raises).
+Timers belong to states: entering a state starts its timers unless they run already, and leaving it ends them. So
+"Timer B stops in Proceeding" needs no line of code.
 
     INVITE client   Calling -> Proceeding -> Completed (ACK sent here) -> Terminated;  2xx: -> Accepted -> Terminated
     INVITE server   Proceeding -> Completed -> Confirmed -> Terminated;                2xx: -> Accepted -> Terminated
@@ -27,8 +27,8 @@ from .message import LocalSipError, Request, Response, serialise
 
 @frozen
 class Timers:
-    """The base timers in seconds (RFC 3261 table 4). `t1`: round trip estimate; `t2`: the longest retransmission interval
-    of what is not an INVITE request; `t4`: the longest a message stays in the network."""
+    """The base timers in seconds (RFC 3261 table 4). `t1`: round trip estimate; `t2`: the longest retransmission
+    interval of what is not an INVITE request; `t4`: the longest a message stays in the network."""
 
     t1: float = 0.5
     t2: float = 4.0
@@ -150,7 +150,8 @@ def _over(inputs: tuple[Input, ...]) -> dict[tuple[State, Input], Row]:
 
 
 _INVITE_CLIENT_INPUTS = (
-    IN.RECEIVE_1XX, IN.RECEIVE_2XX, IN.RECEIVE_FINAL, IN.TRANSPORT_ERROR, IN.TIMER_A, IN.TIMER_B, IN.TIMER_D, IN.TIMER_M,
+    IN.RECEIVE_1XX, IN.RECEIVE_2XX, IN.RECEIVE_FINAL, IN.TRANSPORT_ERROR,
+    IN.TIMER_A, IN.TIMER_B, IN.TIMER_D, IN.TIMER_M,
 )  # fmt: skip
 
 # RFC 3261 §17.1.1, figure 5, as RFC 6026 §8.4 corrects it
@@ -372,8 +373,8 @@ class Transaction:
     def receive(
         self, given: Input, now: float, message: Request | Response | None = None, data: bytes = b""
     ) -> list[Effect]:
-        """One input. `message` is what came from the wire, `data` what the transaction user sends. Raises LocalSipError on a
-        bug; then nothing has changed."""
+        """One input. `message` is what came from the wire, `data` what the transaction user sends. Raises
+        LocalSipError on a bug; then nothing has changed."""
         match self.machine.table[self.state, given]:
             case Move(state, do):
                 effects: list[Effect] = [self._effect(what, message, data) for what in do]
