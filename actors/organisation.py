@@ -119,6 +119,8 @@ def route_text(route: Route) -> str:
 # --- values only this file has ----------------------------------------------------------------------------------
 
 Strategy = Literal["longest-idle", "round-robin", "fewest-calls", "least-talk-time", "random", "ring-all", "top-down"]
+# What the queues can do so far; the others are taken for the first of these.
+BUILT_STRATEGIES: tuple[Strategy, ...] = ("longest-idle",)
 Role = Literal["agent", "supervisor", "administrator"]
 
 # The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.

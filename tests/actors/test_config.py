@@ -253,7 +253,8 @@ def drawn(header: str, section: type[attrs.AttrsInstance]) -> str:
 def page_with_references(page: str) -> str:
     """The page with the two references between its marks drawn anew from the classes."""
     infrastructure = {f"[[{name}]]" if name == "access_point" else f"[{name}]": each for name, each in SECTIONS.items()}
-    organisation = {"[organisation]": About, **{f"[[{name}]]": each for name, (_, each) in ENTRIES.items()}}
+    organisation: dict[str, type[attrs.AttrsInstance]] = {"[organisation]": About}
+    organisation |= {f"[[{name}]]": each for name, (_, each) in ENTRIES.items()}
     for mark, tables in (("infrastructure", infrastructure), ("organisation", organisation)):
         before, rest = page.split(f"<!-- {mark} -->\n", 1)
         _, after = rest.split(f"<!-- end of {mark} -->\n", 1)
