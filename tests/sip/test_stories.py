@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random
-
-import pytest
-
-from cordboard.sip.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, IncomingCall
+from cordboard.sip.events import CallConfirmed, CallEnded, IncomingCall
 
 from . import net as n
 
