@@ -1,0 +1,342 @@
+"""What an agent's page may ask of its agent actor, and what it hears back.
+
+The classes are the protocol: `web/protocol.py` puts them on the wire by their `do` and `event` names and draws
+docs/protocol.md from them; the agent actor receives a `Request` and answers it with effects. A reply means *accepted*;
+results are events. Every event of one agent carries a revision that only grows, so that a page which took a snapshot at
+revision n can drop what it hears up to n. All times are seconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar, Literal
+
+from attrs import field, frozen
+
+
+class State(Enum):
+    """The one state machine of an agent, as its log and its page show it."""
+
+    SIGNED_OUT = "signed_out"
+    IDLE = "idle"
+    RINGING = "ringing"
+    TALKING = "talking"
+    AFTER_CALL_WORK = "after_call_work"
+    BREAK = "break"
+
+
+# --- commands ---------------------------------------------------------------------------------------------------
+
+
+@frozen
+class SignIn:
+    """Makes the agent idle and this page the owner of its media.
+
+    `sdp` is the page's WebRTC offer, kept connected until sign-out; the reply carries the answer as `sdp`. A robot says
+    `media: "none"` instead. Where another page owns the media the reply is the error `signed_in_elsewhere`, unless
+    `take_over` is true: then that page hears `agent.taken_over`.
+    """
+
+    do: ClassVar[str] = "agent.sign_in"
+    sdp: str = ""
+    media: Literal["", "none"] = ""
+    take_over: bool = False
+
+
+@frozen
+class SignOut:
+    """Ends routing to this agent. A ringing call goes back to its place in the queue; in a call it is refused."""
+
+    do: ClassVar[str] = "agent.sign_out"
+
+
+@frozen
+class RenewMedia:
+    """A new WebRTC offer in place of the media connection of sign-in; a call in progress goes on with it."""
+
+    do: ClassVar[str] = "agent.media"
+    sdp: str
+
+
+@frozen
+class SetState:
+    """Idle or on break. Going on break while ringing declines that offer."""
+
+    do: ClassVar[str] = "agent.state"
+    state: Literal["idle", "break"]
+
+
+@frozen
+class StartAnswering:
+    """Ends after-call work: the agent is idle, whatever came before the call."""
+
+    do: ClassVar[str] = "agent.start_answering"
+
+
+@frozen
+class Answer:
+    """Takes the offered call. `call` may be left out: then it is the one that rings."""
+
+    do: ClassVar[str] = "call.answer"
+    call: str = ""
+
+
+@frozen
+class Decline:
+    """Refuses the offered call: it goes to the next agent at once, and not to this one for 10 s."""
+
+    do: ClassVar[str] = "call.decline"
+    call: str = ""
+
+
+@frozen
+class HangUp:
+    """Ends the call for both sides; after-call work begins."""
+
+    do: ClassVar[str] = "call.hang_up"
+    call: str = ""
+
+
+@frozen
+class Mute:
+    """The caller no longer hears the agent; the agent hears the caller."""
+
+    do: ClassVar[str] = "call.mute"
+    call: str = ""
+
+
+@frozen
+class Unmute:
+    do: ClassVar[str] = "call.unmute"
+    call: str = ""
+
+
+@frozen
+class GetSnapshot:
+    """All that the page shows; the reply's fields are those of `Snapshot`."""
+
+    do: ClassVar[str] = "snapshot"
+
+
+Command = (
+    SignIn | SignOut | RenewMedia | SetState | StartAnswering | Answer | Decline | HangUp | Mute | Unmute | GetSnapshot
+)
+
+
+@frozen
+class Request:
+    """A command as the agent receives it: whose page, which request, from which IP address."""
+
+    session: str
+    id: int
+    peer: str
+    command: Command
+
+
+@frozen
+class Attached:
+    """A page logged in as this agent opened its websocket: it hears the agent's events from now on."""
+
+    session: str
+
+
+@frozen
+class Detached:
+    """That websocket is gone."""
+
+    session: str
+
+
+# --- replies ----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Accepted:
+    """`{"id": ..., "ok": true}`; `sdp` is there where a WebRTC offer was answered."""
+
+    sdp: str = ""
+
+
+# Every code a reply's error may have, with what it tells a person; docs/protocol.md lists them.
+REFUSALS: dict[str, str] = {
+    "bad_request": "The message is not a request of this protocol.",
+    "unknown_command": "There is no such command.",
+    "not_signed_in": "Sign in first.",
+    "not_owner": "Another page of this agent is signed in; take over first.",
+    "signed_in_elsewhere": "This agent is signed in on another page; take over to use this one.",
+    "media_refused": "The media offer cannot be used.",
+    "in_call": "Not while in a call.",
+    "ringing": "Not while a call is ringing.",
+    "not_in_after_call_work": "There is no after-call work to end.",
+    "no_call": "There is no such call here.",
+    "not_ringing": "No call is ringing.",
+    "caller_left": "The caller left before the answer.",
+    "answered_elsewhere": "Another agent answered this call.",
+    "no_answer": "The call was not answered in time.",
+    "busy": "The switch is busy; try again.",
+}
+
+
+@frozen
+class Refused:
+    """`{"id": ..., "error": {"code": ..., "text": ...}}`; `code` is one of `REFUSALS`."""
+
+    code: str
+    text: str
+
+
+def refuse(code: str, detail: str = "") -> Refused:
+    """The refusal of that code, with `detail` after the text it always has."""
+    return Refused(code, f"{REFUSALS[code]} {detail}".strip())
+
+
+# --- events -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class AgentState:
+    """The agent's state changed; `reason` says why in a word or two, `since` when."""
+
+    event: ClassVar[str] = "agent.state"
+    state: State
+    reason: str
+    since: float
+
+
+@frozen
+class CallOffered:
+    """A call rings here. `number` is empty where the caller withheld it; unanswered at `ring_until` it moves on."""
+
+    event: ClassVar[str] = "call.offered"
+    call: str
+    queue: str
+    queue_name: str
+    number: str
+    name: str
+    dialled: str
+    waiting_since: float
+    offered_at: float
+    ring_until: float
+
+
+@frozen
+class CallWithdrawn:
+    """The offer is gone: caller left, answered elsewhere, no answer, declined, signed out, break, or failed."""
+
+    event: ClassVar[str] = "call.withdrawn"
+    call: str
+    reason: str
+
+
+@frozen
+class CallConnected:
+    """Both hear each other from the next tick on."""
+
+    event: ClassVar[str] = "call.connected"
+    call: str
+    queue: str
+    queue_name: str
+    number: str
+    name: str
+    dialled: str
+    since: float
+    muted: bool = False
+
+
+@frozen
+class CallMuted:
+    """What the switch does with the agent's voice now."""
+
+    event: ClassVar[str] = "call.muted"
+    call: str
+    muted: bool
+
+
+@frozen
+class CallEnded:
+    """The call is over: `by` is "caller", "agent" or "system"; `cause` is for people."""
+
+    event: ClassVar[str] = "call.ended"
+    call: str
+    by: str
+    cause: str
+
+
+@frozen
+class MediaConnected:
+    """The media connection of sign-in is up: calls can come."""
+
+    event: ClassVar[str] = "media.connected"
+
+
+@frozen
+class MediaFailed:
+    """The media connection is lost: the owner's page renews it with `agent.media`. No call is offered meanwhile."""
+
+    event: ClassVar[str] = "media.failed"
+    reason: str
+
+
+@frozen
+class MediaQuality:
+    """The agent's voice as the switch hears it, every 2 s: loss in percent, the rest in milliseconds and dBov."""
+
+    event: ClassVar[str] = "media.quality"
+    loss_percent: float
+    jitter_ms: float
+    delay_ms: float
+    level: float
+    rtt_ms: float | None = None
+
+
+@frozen
+class TakenOver:
+    """Another page of this agent took over; this one no longer owns the media and may only watch."""
+
+    event: ClassVar[str] = "agent.taken_over"
+
+
+@frozen
+class QueueStatus:
+    """How one of the agent's queues stands. `oldest_since` is when its longest waiting call came, or null."""
+
+    event: ClassVar[str] = "queue.status"
+    queue: str
+    name: str
+    waiting: int
+    oldest_since: float | None
+    agents_idle: int
+
+
+Event = (
+    AgentState
+    | CallOffered
+    | CallWithdrawn
+    | CallConnected
+    | CallMuted
+    | CallEnded
+    | MediaConnected
+    | MediaFailed
+    | MediaQuality
+    | TakenOver
+    | QueueStatus
+)
+
+
+@frozen
+class Snapshot:
+    """Everything a page needs to draw itself; deltas with a greater revision follow."""
+
+    rev: int
+    agent: str
+    name: str
+    state: State
+    reason: str
+    since: float
+    # This page owns the media; another does; or the agent is signed out and nobody does.
+    owner: Literal["this", "other", "none"]
+    media: Literal["none", "connecting", "connected", "failed"]
+    offered: CallOffered | None = None
+    connected: CallConnected | None = None
+    queues: tuple[QueueStatus, ...] = field(factory=tuple)
+    now: float = 0.0

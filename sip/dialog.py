@@ -1,0 +1,180 @@
+"""A dialog (RFC 3261 §12): what both sides must remember to send each other requests outside the first transaction.
+
+A `Dialog` is frozen; a step gives a new one, so that it can be stored as it is. `of_invite` makes the callee's side,
+`of_response` the caller's. `request` builds the next request with its route, `accepts` judges the CSeq of theirs.
+Names are not resolved here: `next_hop` gives an address only for an IP literal, else the address where the peer was
+heard.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from attrs import evolve, frozen
+
+from .message import (
+    DEFAULT_PORT,
+    MAGIC_COOKIE,
+    Address,
+    NameAddr,
+    RemoteSipError,
+    Request,
+    Response,
+    Row,
+    Uri,
+    Via,
+    bracket,
+)
+
+# RFC 3261 §8.1.1.6
+MAX_FORWARDS = 70
+
+
+@frozen
+class Dialog:
+    """`local` and `remote` are the From and To values without tag; `peer` is where the last message came from."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local: str
+    remote: str
+    local_cseq: int
+    remote_cseq: int | None
+    target: str
+    routes: tuple[str, ...]
+    peer: Address
+
+    @classmethod
+    def of_invite(cls, request: Request, local_tag: str, peer: Address) -> Dialog:
+        """The UAS side (RFC 3261 §12.1.1). Raises RemoteSipError(400) where Contact or Record-Route cannot be read."""
+        return cls(
+            call_id=request.call_id,
+            local_tag=local_tag,
+            remote_tag=request.from_.tag or "",
+            local=without_tag(request.to),
+            remote=without_tag(request.from_),
+            local_cseq=0,
+            remote_cseq=request.cseq,
+            target=contact_of(request),
+            routes=tuple(request.items("Record-Route")),
+            peer=peer,
+        )
+
+    @classmethod
+    def of_response(cls, request: Request, response: Response, peer: Address) -> Dialog:
+        """The UAC side (RFC 3261 §12.1.2): the route set is the Record-Route in reverse. Raises RemoteSipError."""
+        return cls(
+            call_id=request.call_id,
+            local_tag=request.from_.tag or "",
+            remote_tag=response.to.tag or "",
+            local=without_tag(request.from_),
+            remote=without_tag(response.to),
+            local_cseq=request.cseq,
+            remote_cseq=None,
+            target=contact_of(response),
+            routes=tuple(reversed(response.items("Record-Route"))),
+            peer=peer,
+        )
+
+    def owns(self, request: Request) -> bool:
+        """Whether an in-dialog request is of this dialog (RFC 3261 §12.2.2); its To tag found us."""
+        return request.call_id == self.call_id and (request.from_.tag or "") == self.remote_tag
+
+    def accepts(self, request: Request) -> bool:
+        """False for a CSeq lower than the last: the answer is 500 (RFC 3261 §12.2.2)."""
+        return self.remote_cseq is None or request.cseq >= self.remote_cseq
+
+    def heard(self, request: Request, peer: Address) -> Dialog:
+        """After a request of theirs; a re-INVITE may move the remote target (RFC 3261 §12.2.2). Raises
+        RemoteSipError."""
+        target = contact_of(request) if request.method == "INVITE" else self.target
+        return evolve(self, remote_cseq=request.cseq, target=target, peer=peer)
+
+    def advanced(self) -> Dialog:
+        return evolve(self, local_cseq=self.local_cseq + 1)
+
+    def request(
+        self, method: str, cseq: int, branch: str, local: Address, rows: tuple[Row, ...] = (), body: bytes = b""
+    ) -> Request:
+        """A request in this dialog (RFC 3261 §12.2.1.1), with the loose or the strict route."""
+        uri, routes = self.target, self.routes
+        if routes and Uri.parse(NameAddr.parse(routes[0]).uri).param("lr") is None:
+            uri = NameAddr.parse(routes[0]).uri
+            routes = (*routes[1:], f"<{self.target}>")
+        return build_request(
+            method,
+            uri,
+            branch=branch,
+            local=local,
+            from_=f"{self.local};tag={self.local_tag}",
+            to=f"{self.remote};tag={self.remote_tag}" if self.remote_tag else self.remote,
+            call_id=self.call_id,
+            cseq=cseq,
+            rows=(*(("Route", route) for route in routes), *rows),
+            body=body,
+        )
+
+    def next_hop(self) -> Address:
+        """Where requests go: the first route, else the remote target (RFC 3261 §8.1.2)."""
+        try:
+            uri = Uri.parse(NameAddr.parse(self.routes[0]).uri if self.routes else self.target)
+            ipaddress.ip_address(uri.host)
+        except (RemoteSipError, ValueError):
+            return self.peer
+        return Address(uri.host, uri.port or DEFAULT_PORT, self.peer.transport)
+
+
+def without_tag(address: NameAddr) -> str:
+    return str(evolve(address, params=tuple(pair for pair in address.params if pair[0] != "tag")))
+
+
+def contact_of(message: Request | Response) -> str:
+    """The one Contact URI of a message that makes or refreshes a dialog (RFC 3261 §8.1.1.8)."""
+    value = message.get("Contact")
+    if value is None:
+        raise RemoteSipError("no Contact")
+    uri = NameAddr.parse(message.items("Contact")[0]).uri
+    if Uri.parse(uri).scheme not in ("sip", "sips"):
+        raise RemoteSipError("Contact is not a SIP URI")
+    for route in message.items("Record-Route"):
+        if Uri.parse(NameAddr.parse(route).uri).scheme not in ("sip", "sips"):
+            raise RemoteSipError("Record-Route is not a SIP URI")
+    return uri
+
+
+def build_request(
+    method: str,
+    uri: str,
+    *,
+    branch: str,
+    local: Address,
+    from_: str,
+    to: str,
+    call_id: str,
+    cseq: int,
+    rows: tuple[Row, ...] = (),
+    body: bytes = b"",
+) -> Request:
+    """A request of ours. `branch` comes without the magic cookie. Via asks for rport (RFC 3581 §3)."""
+    branch = MAGIC_COOKIE + branch
+    via = f"SIP/2.0/{local.transport.upper()} {bracket(local.host)}:{local.port};branch={branch};rport"
+    return Request(
+        method,
+        uri,
+        (
+            ("Via", via),
+            ("Max-Forwards", str(MAX_FORWARDS)),
+            ("From", from_),
+            ("To", to),
+            ("Call-ID", call_id),
+            ("CSeq", f"{cseq} {method}"),
+            *rows,
+        ),
+        body,
+        Via(via, local.transport.upper(), local.host, local.port, branch, rport=True),
+        NameAddr.parse(from_),
+        NameAddr.parse(to),
+        call_id,
+        cseq,
+    )

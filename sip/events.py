@@ -1,0 +1,123 @@
+"""What the endpoint gives back: datagrams to send, and what happened to calls. All frozen; the union is closed.
+
+`call` is the id that names a call in every command: made by the endpoint for a call that comes in, by the application
+for one that it dials. After CallCancelled, CallEnded, CallFailed, or after the application's own `hang_up` or
+`reject`, no output names that call again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from attrs import frozen
+
+from .message import Address
+from .sdp import SessionDescription
+
+
+@frozen
+class Transmit:
+    """A datagram for `destination`."""
+
+    data: bytes
+    destination: Address
+
+
+@frozen
+class IncomingCall:
+    """A new INVITE of a trunk; 100 has been sent. `number` is the user of the Request-URI, `caller` the asserted or
+    the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`."""
+
+    call: str
+    trunk: str
+    number: str
+    caller: str | None
+    caller_name: str
+    called_uri: str
+    offer: SessionDescription | None
+
+
+@frozen
+class CallCancelled:
+    """The caller left before the answer; 487 has been sent."""
+
+    call: str
+
+
+@frozen
+class CallConfirmed:
+    """Their ACK came. `answer` is there when the INVITE (or re-INVITE) had no offer and `answer` (`reanswer`) made
+    one."""
+
+    call: str
+    answer: SessionDescription | None
+
+
+@frozen
+class CallEnded:
+    """The call was up, or answered, and is over. `bye`: they hung up (200 sent; `reason` is their Reason header).
+    `no-ack`: our 200 was never acknowledged (BYE sent). `bad-answer`: the ACK brought no usable answer to our offer
+    (BYE sent)."""
+
+    call: str
+    cause: Literal["bye", "no-ack", "bad-answer"]
+    reason: str = ""
+
+
+@frozen
+class CallReoffered:
+    """Their re-INVITE. Answer with `reanswer` or `reject_reoffer`. `offer` None: they ask for ours."""
+
+    call: str
+    offer: SessionDescription | None
+
+
+@frozen
+class CallProgressed:
+    """A provisional response to a call we dialled; `answer` for early media."""
+
+    call: str
+    status: int
+    answer: SessionDescription | None
+
+
+@frozen
+class CallAnswered:
+    """The callee answered; the ACK has been sent."""
+
+    call: str
+    answer: SessionDescription
+
+
+@frozen
+class CallFailed:
+    """A call we dialled ended without being up. 408: nobody responded; 503: the datagram could not be sent; 488: the
+    2xx had no usable description (BYE sent). `reason` is the phrase or the Reason header; `retry_after` in
+    seconds."""
+
+    call: str
+    status: int
+    reason: str
+    retry_after: int | None = None
+
+
+@frozen
+class Refused:
+    """A trunk's message that never became a call, and why; also counted."""
+
+    source: Address
+    reason: str
+
+
+Output: TypeAlias = (
+    Transmit
+    | IncomingCall
+    | CallCancelled
+    | CallConfirmed
+    | CallEnded
+    | CallReoffered
+    | CallProgressed
+    | CallAnswered
+    | CallFailed
+    | Refused
+)

@@ -1,0 +1,605 @@
+"""A SIP message: one datagram parsed once into frozen types, and back to bytes (RFC 3261 §7, §20, §25).
+
+`parse(datagram)` gives a `Request` or a `Response`. What every later stage needs (top Via, From, To, Call-ID, CSeq) is
+typed here; the other header fields stay as rows `(canonical name, raw value)` and are read by whoever needs them, so
+that what we echo is byte for byte what came. Text is UTF-8 with surrogate escapes for the same reason; `clean` makes
+text for people out of it.
+
+Input is hostile: the bytes meet ASCII regular expressions only (Python's `strip`, `int` and `splitlines` accept more
+than the RFC does), every size has a named limit, and whatever is wrong raises `RemoteSipError` with the status that
+answers it. Where enough of the head was readable to answer at all, the error carries it (`head`), and `refusal` makes
+the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from attrs import evolve, frozen
+
+# A UDP datagram carries no more.
+MAX_DATAGRAM = 65535
+# RFC 4475 torture messages hold up to 40 rows; a carrier's INVITE about 25. More than this is an attack on our time.
+MAX_HEADERS = 128
+# One header field unfolded, in characters.
+MAX_HEADER = 8192
+# Each hop adds one Via and Max-Forwards starts at 70 (RFC 3261 §8.1.1.6).
+MAX_VIAS = 70
+# RFC 3261 §8.1.1.5: less than 2**31.
+MAX_CSEQ = 2**31 - 1
+DEFAULT_PORT = 5060
+# RFC 3261 §8.1.1.7: a branch that begins so is unique over space and time.
+MAGIC_COOKIE = "z9hG4bK"
+
+Row: TypeAlias = tuple[str, str]
+Params: TypeAlias = tuple[tuple[str, str | None], ...]
+
+
+class RemoteSipError(Exception):
+    """The other side broke the protocol. `status` answers it; `head` is there when an answer can be addressed."""
+
+    def __init__(self, text: str, status: int = 400, head: Head | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.status = status
+        self.head = head
+
+
+class LocalSipError(Exception):
+    """We asked for what the protocol does not allow: a bug of ours, never the wire's doing."""
+
+
+_TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
+# A control character is legal only as a quoted pair (RFC 3261 §25.1); TAB, CR and LF are dealt with line by line.
+_CONTROL = re.compile(r"(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_NAME = re.compile(_TOKEN, re.ASCII)
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([^ \t\"<>]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)", re.ASCII)
+_STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
+_CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({_TOKEN})", re.ASCII)
+_CALL_ID = re.compile(r"[^ \t@\x00-\x1f\x7f]+(?:@[^ \t@\x00-\x1f\x7f]+)?")
+_VIA = re.compile(
+    rf"[Ss][Ii][Pp][ \t]*/[ \t]*2\.0[ \t]*/[ \t]*({_TOKEN})[ \t]+({_HOST})"
+    r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?(?=[ \t]*(?:;|$))",
+    re.ASCII,
+)
+_PARAM = re.compile(
+    rf"[ \t]*;[ \t]*({_TOKEN})(?:[ \t]*=[ \t]*({_QUOTED}|\[[0-9A-Fa-f:.]+\]|[^ \t;,\"<>=]+))?", re.DOTALL
+)
+_NAME_ADDR = re.compile(rf"(?:({_QUOTED})[ \t]*|([^\"<>;,:@]*))<([^<>\"]+)>", re.DOTALL)
+_ADDR_SPEC = re.compile(r"[^ \t;,?<>\"]+")
+_LIST_ITEM = re.compile(rf"(?:{_QUOTED}|<[^>]*>|[^,\"<])+", re.DOTALL)
+_SIP_URI = re.compile(
+    rf"([Ss][Ii][Pp][Ss]?):(?:([^@:]+)(?::([^@]*))?@)?({_HOST})(?::([0-9]{{1,5}}))?((?:;[^;?@]+)*)(\?[^?@]*)?", re.ASCII
+)
+_TEL_URI = re.compile(r"[Tt][Ee][Ll]:([+0-9A-Fa-f*#().\-]+)((?:;[^;]+)*)", re.ASCII)
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+_CANONICAL = [
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Alert-Info",
+    "Allow",
+    "Authentication-Info",
+    "Authorization",
+    "Call-ID",
+    "Call-Info",
+    "Contact",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-Type",
+    "CSeq",
+    "Date",
+    "Error-Info",
+    "Expires",
+    "From",
+    "In-Reply-To",
+    "Max-Forwards",
+    "MIME-Version",
+    "Min-Expires",
+    "Min-SE",
+    "Organization",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Priority",
+    "Privacy",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Require",
+    "RAck",
+    "Reason",
+    "Record-Route",
+    "Refer-To",
+    "Referred-By",
+    "Replaces",
+    "Reply-To",
+    "Require",
+    "Retry-After",
+    "Route",
+    "RSeq",
+    "Server",
+    "Session-Expires",
+    "Subject",
+    "Supported",
+    "Timestamp",
+    "To",
+    "Unsupported",
+    "User-Agent",
+    "Via",
+    "Warning",
+    "WWW-Authenticate",
+]
+# RFC 3261 §7.3.3 and the IANA registry of compact forms.
+_COMPACT = {
+    "c": "Content-Type", "e": "Content-Encoding", "f": "From", "i": "Call-ID", "k": "Supported", "l": "Content-Length",
+    "m": "Contact", "s": "Subject", "t": "To", "v": "Via", "r": "Refer-To", "b": "Referred-By", "x": "Session-Expires",
+}  # fmt: skip
+_NAMES = (
+    {name: name for name in _CANONICAL}
+    | {name.lower(): name for name in _CANONICAL}
+    | _COMPACT
+    | {short.upper(): name for short, name in _COMPACT.items()}
+)
+# What may stand once only; a second one makes the message ambiguous, and two elements would read it differently.
+_SINGLE = frozenset({"Call-ID", "CSeq", "From", "To", "Content-Length", "Content-Type", "Max-Forwards"})
+
+PHRASES = {
+    100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress", 200: "OK",
+    202: "Accepted", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 400: "Bad Request",
+    401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+    407: "Proxy Authentication Required", 408: "Request Timeout", 410: "Gone", 413: "Request Entity Too Large",
+    414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
+    480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+    484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
+    488: "Not Acceptable Here", 491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
+    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
+    513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+}  # fmt: skip
+
+
+@frozen
+class Address:
+    """Where a datagram came from or goes to. An IPv6 host is written without brackets."""
+
+    host: str
+    port: int
+    transport: str = "udp"
+
+    def __str__(self) -> str:
+        return f"{bracket(self.host)}:{self.port}"
+
+
+@frozen
+class Uri:
+    """A SIP, SIPS or TEL URI taken apart (RFC 3261 §19.1, RFC 3966). `user` is unescaped, and safe to store and
+    show."""
+
+    scheme: str
+    user: str | None
+    host: str
+    port: int | None
+    params: Params
+
+    @classmethod
+    def parse(cls, text: str) -> Uri:
+        """Raises RemoteSipError: 416 for a scheme we do not speak (RFC 3261 §8.2.2.1), 400 for what cannot be read."""
+        if found := _SIP_URI.fullmatch(text):
+            scheme, user, _password, host, port, params, _headers = found.groups()
+            if port is not None and not 0 < int(port) < 65536:
+                raise RemoteSipError("port of a URI out of range")
+            return cls(
+                scheme.lower(),
+                user and unescape(user),
+                host.strip("[]"),
+                int(port) if port else None,
+                _uri_params(params),
+            )
+        if found := _TEL_URI.fullmatch(text):
+            return cls("tel", found[1], "", None, _uri_params(found[2]))
+        scheme_found = _SCHEME.match(text)
+        if scheme_found and scheme_found[1].lower() not in ("sip", "sips", "tel"):
+            raise RemoteSipError("URI scheme is not ours", 416)
+        raise RemoteSipError("bad URI")
+
+    @property
+    def number(self) -> str:
+        """The user without the parameters that `user=phone` may put in it (RFC 3261 §19.1.1)."""
+        return (self.user or "").partition(";")[0]
+
+    def param(self, name: str) -> str | None:
+        """Value of a parameter; "" when it stands without one, None when absent."""
+        return next((value or "" for key, value in self.params if key == name), None)
+
+
+def _uri_params(text: str) -> Params:
+    if not text:
+        return ()
+    pairs = (item.partition("=") for item in text[1:].split(";"))
+    return tuple((name.lower(), value if equals else None) for name, equals, value in pairs)
+
+
+@frozen
+class Via:
+    """One Via value. `text` is what came; `branch` is "" where a peer of RFC 2543 sends none."""
+
+    text: str
+    transport: str
+    host: str
+    port: int | None
+    branch: str
+    rport: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Via:
+        """Raises RemoteSipError(400)."""
+        found = _VIA.match(text)
+        if not found:
+            raise RemoteSipError("bad Via")
+        port = int(found[3]) if found[3] else None
+        if port is not None and not 0 < port < 65536:
+            raise RemoteSipError("port of a Via out of range")
+        branch, rport = "", False
+        for name, value in parse_params(text, found.end()):
+            if name == "branch":
+                branch = value or ""
+            elif name == "rport":
+                rport = True
+        return cls(text, found[1].upper(), found[2].strip("[]"), port, branch, rport)
+
+    def stamped(self, source: Address) -> str:
+        """The value for the response: `received` and the filled `rport` (RFC 3261 §18.2.1, RFC 3581 §4)."""
+        if not self.rport and self.host == source.host:
+            return self.text
+        found = _VIA.match(self.text)
+        assert found
+        text = found[0]
+        for name, value in parse_params(self.text, found.end()):
+            if name not in ("received", "rport"):
+                text += f";{name}" if value is None else f";{name}={value}"
+        if self.rport:
+            text += f";rport={source.port}"
+        return f"{text};received={source.host}"
+
+
+@frozen
+class NameAddr:
+    """A From, To, Contact or Route value. `uri` and the parameters are as they came, the display name is not
+    unquoted."""
+
+    display: str
+    uri: str
+    params: Params
+
+    @classmethod
+    def parse(cls, text: str) -> NameAddr:
+        """Raises RemoteSipError(400)."""
+        if found := _NAME_ADDR.match(text):
+            return cls((found[1] or found[2] or "").strip(" \t"), found[3], parse_params(text, found.end()))
+        if found := _ADDR_SPEC.match(text):
+            # without angle brackets the parameters belong to the header field (RFC 3261 §20.10)
+            return cls("", found[0], parse_params(text, found.end()))
+        raise RemoteSipError("bad name-addr")
+
+    def param(self, name: str) -> str | None:
+        return next((value or "" for key, value in self.params if key == name), None)
+
+    @property
+    def tag(self) -> str | None:
+        return self.param("tag")
+
+    @property
+    def name(self) -> str:
+        """The display name for people: unquoted, printable."""
+        text = self.display
+        if text.startswith('"'):
+            text = _QUOTED_PAIR.sub(r"\1", text[1:-1])
+        return clean(text)
+
+    def __str__(self) -> str:
+        tail = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.params)
+        return f"{self.display} <{self.uri}>{tail}" if self.display else f"<{self.uri}>{tail}"
+
+
+def parse_params(text: str, position: int) -> Params:
+    """`*(SEMI generic-param)` from `position` to the end, names in lower case. Raises RemoteSipError(400)."""
+    params = []
+    end = len(text)
+    while position < end:
+        found = _PARAM.match(text, position)
+        if not found:
+            if text[position:].strip(" \t"):
+                raise RemoteSipError("bad parameters")
+            break
+        params.append((found[1].lower(), found[2]))
+        position = found.end()
+    return tuple(params)
+
+
+def split_list(text: str) -> list[str]:
+    """A comma-separated header value, commas in quotes and in angle brackets left alone. Raises RemoteSipError(400)."""
+    items = []
+    position = 0
+    while True:
+        found = _LIST_ITEM.match(text, position)
+        if not found or not found[0].strip(" \t"):
+            raise RemoteSipError("bad list")
+        items.append(found[0].strip(" \t"))
+        position = found.end()
+        if position == len(text):
+            return items
+        if text[position] != ",":
+            raise RemoteSipError("bad list")
+        position += 1
+
+
+def quote(text: str) -> str:
+    """A quoted-string (RFC 3261 §25.1)."""
+    return '"' + clean(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def unescape(text: str) -> str:
+    """`%41` -> `A`, as text that can be stored and shown: what is not printable becomes U+FFFD."""
+    raw = text.encode("utf-8", "surrogateescape")
+    if b"%" in raw:
+        raw = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
+    return clean(raw.decode("utf-8", "surrogateescape"))
+
+
+def clean(text: str) -> str:
+    """Text for people and stores: no control characters, no broken UTF-8."""
+    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
+
+
+def bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+class _Fields:
+    """Reading header fields by their canonical names."""
+
+    __slots__ = ()
+    rows: tuple[Row, ...]
+
+    def get(self, name: str) -> str | None:
+        """The first value of a header field."""
+        return next((value for key, value in self.rows if key == name), None)
+
+    def values(self, name: str) -> list[str]:
+        """The values of all its rows."""
+        return [value for key, value in self.rows if key == name]
+
+    def items(self, name: str) -> list[str]:
+        """All values of a list header field over all its rows. Raises RemoteSipError(400)."""
+        return [item for value in self.values(name) if value for item in split_list(value)]
+
+
+@frozen
+class Head(_Fields):
+    """The head of a message as rows, before anything is typed."""
+
+    start: str
+    rows: tuple[Row, ...]
+
+
+@frozen
+class Request(_Fields):
+    """A request; `uri` is raw. `rows` holds every header field but Content-Length."""
+
+    method: str
+    uri: str
+    rows: tuple[Row, ...]
+    body: bytes
+    via: Via
+    from_: NameAddr
+    to: NameAddr
+    call_id: str
+    cseq: int
+
+    def __bytes__(self) -> bytes:
+        return serialise(f"{self.method} {self.uri} SIP/2.0", self.rows, self.body)
+
+
+@frozen
+class Response(_Fields):
+    """A response. `method` and `cseq` are those of its CSeq."""
+
+    status: int
+    phrase: str
+    rows: tuple[Row, ...]
+    body: bytes
+    via: Via
+    from_: NameAddr
+    to: NameAddr
+    call_id: str
+    cseq: int
+    method: str
+
+    def __bytes__(self) -> bytes:
+        return serialise(f"SIP/2.0 {self.status} {self.phrase}", self.rows, self.body)
+
+
+Message: TypeAlias = Request | Response
+
+
+def parse(datagram: bytes) -> Message:
+    """The one door for wire bytes. Raises RemoteSipError, with `head` when the request can be answered."""
+    head, body = _split(datagram)
+    try:
+        return _typed(head, body)
+    except RemoteSipError as error:
+        error.head = head
+        raise
+
+
+def _split(datagram: bytes) -> tuple[Head, bytes]:
+    if len(datagram) > MAX_DATAGRAM:
+        raise RemoteSipError("datagram too large", 513)
+    # empty lines before the start line are ignored (RFC 3261 §7.5)
+    raw, blank, body = datagram.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    if not blank:
+        raise RemoteSipError("no end of the head")
+    text = raw.decode("utf-8", "surrogateescape")
+    if _CONTROL.search(text):
+        raise RemoteSipError("control character in the head")
+    if "\r\n " in text or "\r\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    start, *lines = text.split("\r\n")
+    if len(lines) > MAX_HEADERS:
+        raise RemoteSipError("too many header fields")
+    rows: list[Row] = []
+    for line in lines:
+        if len(line) > MAX_HEADER:
+            raise RemoteSipError("header field too long")
+        name, colon, value = line.partition(":")
+        known = _NAMES.get(name)
+        if known is None:
+            name = name.rstrip(" \t")
+            if not colon or not _NAME.fullmatch(name):
+                raise RemoteSipError("bad header field")
+            known = _NAMES.get(name.lower()) or name.title()
+        if "\r" in value or "\n" in value:
+            raise RemoteSipError("bare CR or LF")
+        value = value.strip(" \t")
+        if known == "Via" and "," in value:
+            rows.extend(("Via", item) for item in split_list(value))
+        else:
+            rows.append((known, value))
+    return Head(start, tuple(rows)), body
+
+
+def _typed(head: Head, body: bytes) -> Message:
+    found: dict[str, str] = {}
+    vias = 0
+    for name, value in head.rows:
+        if name in found:
+            if name in _SINGLE:
+                raise RemoteSipError(f"{name} twice")
+        else:
+            found[name] = value
+        if name == "Via":
+            vias += 1
+    if vias > MAX_VIAS:
+        raise RemoteSipError("too many Via", 483)
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        if name not in found:
+            raise RemoteSipError(f"no {name}")
+    via = Via.parse(found["Via"])
+    from_ = NameAddr.parse(found["From"])
+    to = NameAddr.parse(found["To"])
+    call_id = found["Call-ID"]
+    if not _CALL_ID.fullmatch(call_id):
+        raise RemoteSipError("bad Call-ID")
+    cseq = _CSEQ.fullmatch(found["CSeq"])
+    if not cseq or int(cseq[1]) > MAX_CSEQ:
+        raise RemoteSipError("bad CSeq")
+    rows = head.rows
+    if "Content-Length" in found:
+        length = found["Content-Length"]
+        if not _DIGITS.fullmatch(length):
+            raise RemoteSipError("bad Content-Length")
+        if int(length) > len(body):
+            # RFC 3261 §18.3: the datagram ends before the body does
+            raise RemoteSipError("body shorter than Content-Length")
+        body = body[: int(length)]
+        rows = tuple(row for row in rows if row[0] != "Content-Length")
+    if status := _STATUS_LINE.fullmatch(head.start):
+        return Response(int(status[1]), status[2] or "", rows, body, via, from_, to, call_id, int(cseq[1]), cseq[2])
+    line = _REQUEST_LINE.fullmatch(head.start)
+    if not line:
+        raise RemoteSipError("bad start line")
+    if line[3] != "2.0":
+        raise RemoteSipError("SIP version is not 2.0", 505)
+    if line[1] != cseq[2]:
+        raise RemoteSipError("method of CSeq is another")
+    forwards = found.get("Max-Forwards")
+    if forwards is not None and (not _DIGITS.fullmatch(forwards) or int(forwards) > 255):
+        raise RemoteSipError("bad Max-Forwards")
+    return Request(line[1], line[2], rows, body, via, from_, to, call_id, int(cseq[1]))
+
+
+def serialise(start: str, rows: tuple[Row, ...] | list[Row], body: bytes) -> bytes:
+    """Start line, rows, Content-Length, body."""
+    head = "".join([f"{name}: {value}\r\n" for name, value in rows])
+    return f"{start}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode("utf-8", "surrogateescape") + body
+
+
+def respond(
+    request: Request,
+    status: int,
+    source: Address,
+    *,
+    tag: str | None = None,
+    phrase: str | None = None,
+    rows: tuple[Row, ...] = (),
+    body: bytes = b"",
+) -> Response:
+    """A response to `request` that came from `source` (RFC 3261 §8.2.6): Via, From, To (with `tag`), Call-ID and CSeq
+    echoed."""
+    to = request.to
+    if tag is not None and to.tag is None:
+        to = evolve(to, params=(*to.params, ("tag", tag)))
+    vias = [("Via", request.via.stamped(source))]
+    first = True
+    from_row, to_row, call_row, cseq_row = ("From", ""), ("To", ""), ("Call-ID", request.call_id), ("CSeq", "")
+    for row in request.rows:
+        name = row[0]
+        if name == "Via":
+            if not first:
+                vias.append(row)
+            first = False
+        elif name == "From":
+            from_row = row
+        elif name == "To":
+            to_row = row if to is request.to else ("To", f"{row[1]};tag={tag}")
+        elif name == "CSeq":
+            cseq_row = row
+    return Response(
+        status,
+        PHRASES.get(status, "Unknown") if phrase is None else phrase,
+        (*vias, from_row, to_row, call_row, cseq_row, *rows),
+        body,
+        Via.parse(vias[0][1]) if vias[0][1] != request.via.text else request.via,
+        request.from_,
+        to,
+        request.call_id,
+        request.cseq,
+        request.method,
+    )
+
+
+def reply_address(via: Via, source: Address) -> Address:
+    """Where a response goes: the source, at its port if the client asked for it (RFC 3581 §4), else at Via's (RFC
+    3261 §18.2.2)."""
+    return Address(source.host, source.port if via.rport else via.port or DEFAULT_PORT, source.transport)
+
+
+def refusal(error: RemoteSipError, source: Address, tag: str) -> tuple[bytes, Address] | None:
+    """The stateless answer to a request that could not be parsed, or None where too little of it was readable."""
+    head = error.head
+    if head is None or not (line := _REQUEST_LINE.fullmatch(head.start)) or line[1] == "ACK":
+        return None
+    rows: list[Row] = []
+    for name in ("Via", "From", "To", "Call-ID", "CSeq"):
+        values = head.values(name)
+        if not values:
+            return None
+        rows.extend((name, value) for value in (values if name == "Via" else values[:1]))
+    try:
+        via = Via.parse(rows[0][1])
+    except RemoteSipError:
+        return None
+    rows[0] = ("Via", via.stamped(source))
+    rows = [(n, v if n != "To" or "tag=" in v.lower() else f"{v};tag={tag}") for n, v in rows]
+    data = serialise(f"SIP/2.0 {error.status} {PHRASES[error.status]} ({error.text})", rows, b"")
+    return data, reply_address(via, source)

@@ -1,0 +1,123 @@
+"""What is refused before any call hears of it: who may speak to us at all, and which requests we can serve (RFC 3261
+§8.2).
+
+`Trunks` maps a source address to a trunk id. `screen` inspects a request in the order of RFC 3261 §8.2 and gives the
+refusal, or None. `describe` reads its body.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from attrs import frozen
+
+from . import sdp
+from .message import LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+ALLOW: Row = ("Allow", ", ".join(METHODS))
+ACCEPT: Row = ("Accept", "application/sdp")
+SUPPORTED: Row = ("Supported", "")
+SDP_TYPE: Row = ("Content-Type", "application/sdp")
+# Extensions of RFC 3261 §19.2 option tags that we speak: none so far. rport needs none (RFC 3581 §3).
+OPTION_TAGS: frozenset[str] = frozenset()
+_MEDIA_TYPE = re.compile(r"[ \t]*application[ \t]*/[ \t]*sdp[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@frozen
+class Refusal:
+    status: int
+    reason: str
+    rows: tuple[Row, ...] = ()
+
+
+class Trunks:
+    """Which trunk a source address belongs to: the longest prefix, and of equal ones the first."""
+
+    def __init__(self, trunks: Mapping[str, Iterable[str]]) -> None:
+        """Raises LocalSipError for a peer that is neither an address nor a network."""
+        networks: list[tuple[Network, str]] = []
+        self._hosts: dict[str, str] = {}
+        for trunk, peers in trunks.items():
+            for peer in peers:
+                try:
+                    network = ipaddress.ip_network(peer, strict=False)
+                except ValueError:
+                    raise LocalSipError(f"trunk {trunk}: {peer!r} is neither an address nor a network") from None
+                if network.prefixlen == network.max_prefixlen:
+                    self._hosts.setdefault(str(network.network_address), trunk)
+                else:
+                    networks.append((network, trunk))
+        self._networks = sorted(networks, key=lambda item: -item[0].prefixlen)
+
+    def match(self, host: str) -> str | None:
+        """The trunk of a numeric address, or None."""
+        trunk = self._hosts.get(host)
+        if trunk is not None:
+            return trunk
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        trunk = self._hosts.get(str(address))
+        if trunk is not None:
+            return trunk
+        return next((name for network, name in self._networks if address in network), None)
+
+
+def screen(request: Request) -> Refusal | None:
+    """RFC 3261 §8.2.1 to §8.2.3 for everything but ACK and CANCEL, which have no answer of this kind. Raises
+    RemoteSipError."""
+    if request.method not in METHODS:
+        return Refusal(405, f"method {request.method}", (ALLOW,))
+    Uri.parse(request.uri)  # 416, 400
+    # we forward nothing, so a request with no hops left is still ours to serve (RFC 3261 §16.3 is for proxies), except
+    # that one which came here in a loop shows itself by it
+    forwards = request.get("Max-Forwards")
+    if forwards is not None and not int(forwards):
+        return Refusal(483, "Max-Forwards 0")
+    wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
+    if wanted:
+        return Refusal(420, "Require", (("Unsupported", ", ".join(wanted)),))
+    if request.method == "INVITE" and request.body:
+        kind = request.get("Content-Type")
+        if kind is None or not _MEDIA_TYPE.fullmatch(kind):
+            return Refusal(415, "Content-Type", (ACCEPT,))
+        if (request.get("Content-Encoding") or "identity").lower() != "identity":
+            return Refusal(415, "Content-Encoding", (("Accept-Encoding", "identity"),))
+    return None
+
+
+def describe(message: Request | Response) -> sdp.SessionDescription | None:
+    """The session description in a body, None where there is none. Raises SdpError."""
+    if not message.body:
+        return None
+    kind = message.get("Content-Type")
+    if kind is None or not _MEDIA_TYPE.fullmatch(kind):
+        return None
+    return sdp.parse(message.body)
+
+
+def caller_of(request: Request) -> tuple[str | None, str]:
+    """Who calls: (number or user, name for people). A trunk's P-Asserted-Identity goes before From (RFC 3325 §9.1);
+    None where the caller asked for privacy or is anonymous (RFC 3323 §4.2, RFC 3261 §8.1.1.3)."""
+    if any(value.strip().lower() not in ("", "none") for row in request.values("Privacy") for value in row.split(";")):
+        return None, ""
+    for text in (*request.values("P-Asserted-Identity"), None):
+        try:
+            address = NameAddr.parse(text) if text is not None else request.from_
+            uri = Uri.parse(address.uri)
+        except RemoteSipError:
+            continue
+        number = uri.number
+        if not number or number.lower() == "anonymous" or uri.host.lower() == "anonymous.invalid":
+            continue
+        return number, address.name
+    return None, ""

@@ -1,0 +1,178 @@
+"""The shell around the endpoint: UDP sockets, the clock, and the endpoint's timers (Trio).
+
+    async with trio.open_nursery() as nursery:
+        transport = await nursery.start(serve, endpoint, addresses, on_output)
+
+One task per socket receives, one sleeps until the endpoint's deadline. `perform` is synchronous: it sends every
+`Transmit` at once and hands everything else to `on_output`; so a command is `transport.perform(endpoint.answer(call,
+sdp, transport.now()))`, or `transport.command(lambda now: endpoint.answer(call, sdp, now))`. A datagram that cannot
+be sent, or one that breaks the endpoint, is counted and costs nobody else anything.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Iterable, Sequence
+
+import trio
+
+from .endpoint import Endpoint
+from .events import Output, Transmit
+from .message import Address
+
+# More than a UDP datagram can hold
+_BUFFER = 65536
+# What an idle timer task sleeps at most before it looks again, in seconds
+_LONGEST_SLEEP = 3600.0
+
+
+def bind(host: str, port: int) -> trio.socket.SocketType:
+    """A UDP socket on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        udp.bind((host, port))
+    except OSError:
+        udp.close()
+        raise
+    return trio.socket.from_stdlib_socket(udp)
+
+
+def local_address_for(remote: str) -> str:
+    """The address this machine would send from to `remote` (numeric): what belongs in Contact and SDP with 0.0.0.0.
+    Raises OSError where there is no route."""
+    with socket.socket(socket.AF_INET6 if ":" in remote else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((remote, 9))  # UDP: asks the routing table, sends nothing
+        return str(probe.getsockname()[0])
+
+
+class SipTransport:
+    """Sockets of one endpoint. `addresses` are the bound ones, with the ports the system chose for 0."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sockets: Sequence[trio.socket.SocketType],
+        on_output: Callable[[Output], None],
+        clock: Callable[[], float] = trio.current_time,
+        on_error: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.now = clock
+        self.addresses = [Address(*udp.getsockname()[:2]) for udp in sockets]
+        self._sockets = sockets
+        # sending is synchronous, on the same descriptors
+        self._senders = [socket.socket(fileno=socket.dup(udp.fileno())) for udp in sockets]
+        self._on_output = on_output
+        self._on_error = on_error
+        self._changed = trio.Event()
+        self._sleeping_until = math.inf
+
+    def command(self, act: Callable[[float], list[Output]]) -> None:
+        """Runs one command of the endpoint now, and performs what comes of it. Raises what the command raises."""
+        self.perform(act(self.now()))
+
+    def perform(self, outputs: Iterable[Output]) -> None:
+        """Sends what is to be sent, hands out the rest, in order."""
+        for output in outputs:
+            if isinstance(output, Transmit):
+                self._transmit(output)
+            else:
+                self._on_output(output)
+        if self.endpoint.deadline() < self._sleeping_until:
+            self._changed.set()
+
+    def _transmit(self, output: Transmit) -> None:
+        wanted = socket.AF_INET6 if ":" in output.destination.host else socket.AF_INET
+        sender = next((item for item in self._senders if item.family == wanted), None)
+        try:
+            if sender is None:
+                raise OSError("no socket of this address family")
+            sender.sendto(output.data, (output.destination.host, output.destination.port))
+        except BlockingIOError:
+            # a full send buffer is loss, and retransmission is made for loss
+            self.endpoint.counters["send buffer full"] += 1
+        except ConnectionRefusedError:
+            # an ICMP error of an earlier datagram, to whomever; this one was not sent either, and its timer sends it
+            # again
+            self.endpoint.counters["connection refused"] += 1
+        except OSError:
+            self.perform(self.endpoint.unsent(output, self.now()))
+
+    def close(self) -> None:
+        for sender in self._senders:
+            sender.close()
+        for udp in self._sockets:
+            udp.close()
+
+    async def _receive(self, udp: trio.socket.SocketType) -> None:
+        while True:
+            try:
+                data, source = await udp.recvfrom(_BUFFER)
+            except ConnectionError:
+                continue  # an ICMP error of an earlier send
+            host, port = source[0], source[1]
+            try:
+                self.perform(self.endpoint.receive(data, Address(host, port), self.now()))
+            except Exception as error:
+                # one datagram must not end the centre's SIP: the supervisor's rule, at this door
+                self._report(error)
+
+    async def _wake(self) -> None:
+        while True:
+            self._changed = trio.Event()
+            now = self.now()
+            self._sleeping_until = self.endpoint.deadline()
+            if self._sleeping_until <= now:
+                self._sleeping_until = -math.inf
+                try:
+                    self.perform(self.endpoint.wake(now))
+                except Exception as error:
+                    self._report(error)
+                await trio.lowlevel.checkpoint()
+                continue
+            with trio.move_on_after(min(self._sleeping_until - now, _LONGEST_SLEEP)):
+                await self._changed.wait()
+
+    def _report(self, error: Exception) -> None:
+        self.endpoint.counters["crashed"] += 1
+        if self._on_error is None:
+            raise error
+        self._on_error(error)
+
+    async def run(self, task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serves until cancelled, then closes the sockets."""
+        try:
+            async with trio.open_nursery() as nursery:
+                for udp in self._sockets:
+                    nursery.start_soon(self._receive, udp)
+                nursery.start_soon(self._wake)
+                task_status.started(self)
+        finally:
+            self.close()
+
+
+async def serve(
+    endpoint: Endpoint,
+    addresses: Iterable[tuple[str, int]],
+    on_output: Callable[[Output], None],
+    *,
+    clock: Callable[[], float] = trio.current_time,
+    on_error: Callable[[Exception], None] | None = None,
+    task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Binds and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
+
+    An exception of the endpoint or of `on_output` goes to `on_error`; without one it ends the task."""
+    sockets: list[trio.socket.SocketType] = []
+    try:
+        for host, port in addresses:
+            sockets.append(bind(host, port))
+    except OSError:
+        for udp in sockets:
+            udp.close()
+        raise
+    await SipTransport(endpoint, sockets, on_output, clock, on_error).run(task_status)
