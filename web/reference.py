@@ -72,7 +72,7 @@ queue, a page that is behind gets only the newest. Times are seconds since the U
 
 Limits of one connection: {REQUESTS_PER_SECOND:.0f} requests per second and {MAX_WAITING} waiting for their
 reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBOX} messages not yet read. The switch
-pings every {PING_SECONDS:.0f} s and gives up a page that has sent nothing, not even a pong, for {SILENCE_SECONDS:.0f} s.
+pings every {PING_SECONDS:.0f} s and gives up a page not heard of, by pong or else, for {SILENCE_SECONDS:.0f} s.
 """
 
 

@@ -308,6 +308,7 @@ async def test_a_peer_that_takes_its_time_is_closed(data_dir: Path, clock: trio.
         for reason in ("said nothing", "no handshake", "slow headers", "slow body"):
             assert h.count("turned_away_total", reason=reason) == 1
         assert (await idle.ask("GET", "/api/health")).status == 200
+        await trio.testing.wait_all_tasks_blocked()
         clock.jump(limits.idle + 0.1)
         assert await ended(idle.stream)
 
