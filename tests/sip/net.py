@@ -8,7 +8,6 @@ from collections.abc import Callable
 from random import Random
 
 from attrs import define, field
-
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.sip.events import (

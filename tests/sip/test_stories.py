@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-
 from cordboard.sip.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, IncomingCall
 
 from . import net as n

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-
 from cordboard.sip import call as calls
 from cordboard.sip.message import Address, LocalSipError, Request, parse
 from cordboard.sip.transaction import (
