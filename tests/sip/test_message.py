@@ -298,14 +298,56 @@ def test_quoting_round_trips() -> None:
 
 PIECES = st.sampled_from(
     [
-        b"INVITE ", b"ACK ", b"BYE ", b"CANCEL ", b"OPTIONS ", b"SIP/2.0 ", b"SIP/2.0\r\n", b"200 OK\r\n", b"sip:", b"@", b";", b",",
-        b"<", b">", b'"', b"\\", b"\r\n", b"\r\n ", b"\n", b"\x00", b"\x0b", b"\x85", "\u2028".encode(), "٣".encode(), b"\xff", b":",
-        b"Via: SIP/2.0/UDP 1.2.3.4;branch=z9hG4bKa\r\n", b"v: SIP/2.0/UDP [::1]:5060;rport\r\n", b"To: <sip:a@b>\r\n",
-        b"From: <sip:a@b>;tag=1\r\n", b"Call-ID: 1\r\n", b"CSeq: 1 INVITE\r\n", b"CSeq: 1 BYE\r\n", b"Content-Length: ", b"Contact: ",
-        b"Max-Forwards: 0\r\n", b"Require: x\r\n", b"Record-Route: <sip:a;lr>\r\n", b"Route: ", b"1", b"99999999999", b" ", b"\t",
-        b"v=0\r\n", b"m=audio 1 RTP/AVP 0\r\n", b";tag=", b"Content-Type: application/sdp\r\n", b"Expires: 1\r\n",
+        b"INVITE ",
+        b"ACK ",
+        b"BYE ",
+        b"CANCEL ",
+        b"OPTIONS ",
+        b"SIP/2.0 ",
+        b"SIP/2.0\r\n",
+        b"200 OK\r\n",
+        b"sip:",
+        b"@",
+        b";",
+        b",",
+        b"<",
+        b">",
+        b'"',
+        b"\\",
+        b"\r\n",
+        b"\r\n ",
+        b"\n",
+        b"\x00",
+        b"\x0b",
+        b"\x85",
+        "\u2028".encode(),
+        "٣".encode(),
+        b"\xff",
+        b":",
+        b"Via: SIP/2.0/UDP 1.2.3.4;branch=z9hG4bKa\r\n",
+        b"v: SIP/2.0/UDP [::1]:5060;rport\r\n",
+        b"To: <sip:a@b>\r\n",
+        b"From: <sip:a@b>;tag=1\r\n",
+        b"Call-ID: 1\r\n",
+        b"CSeq: 1 INVITE\r\n",
+        b"CSeq: 1 BYE\r\n",
+        b"Content-Length: ",
+        b"Contact: ",
+        b"Max-Forwards: 0\r\n",
+        b"Require: x\r\n",
+        b"Record-Route: <sip:a;lr>\r\n",
+        b"Route: ",
+        b"1",
+        b"99999999999",
+        b" ",
+        b"\t",
+        b"v=0\r\n",
+        b"m=audio 1 RTP/AVP 0\r\n",
+        b";tag=",
+        b"Content-Type: application/sdp\r\n",
+        b"Expires: 1\r\n",
     ]
-)  # fmt: skip
+)
 SOUP = st.lists(PIECES | st.binary(max_size=8), max_size=40).map(b"".join)
 
 
@@ -396,3 +438,15 @@ def test_what_we_write_another_grammar_reads(display: str, user: str, tag: str) 
 def test_a_head_reads_its_rows() -> None:
     head = Head("x", (("Via", "a"), ("Via", "b"), ("To", "")))
     assert (head.get("Via"), head.values("Via"), head.get("X")) == ("a", ["a", "b"], None)
+
+
+@pytest.mark.parametrize("blank", [b" ", b" \t", b"\r\n ", b'"', b'\\"', b";a", b"<", b","])
+@pytest.mark.parametrize("start", [b"X: a", b"To: ", b"Via: SIP/2.0/UDP h", b"Contact: <sip:a>"])
+def test_no_datagram_costs_more_than_its_length(start: bytes, blank: bytes) -> None:
+    """Long runs of what the expressions loop over; quadratic ones would take seconds here, and the test its timeout."""
+    for end in (b"\r\n\r\n", b"\n\r\n\r\n", b"!\r\n\r\n"):
+        data = b"INVITE sip:a SIP/2.0\r\n" + (start + blank * (8000 // len(blank)) + end[:-4] + b"\r\n") * 7 + end
+        with contextlib.suppress(RemoteSipError):
+            parse(data)
+        with contextlib.suppress(RemoteSipError):
+            parse(INVITE.replace(b"To: Bob", b"To: " + blank * (8000 // len(blank)) + b"Bob"))
