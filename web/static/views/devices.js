@@ -34,7 +34,7 @@ class DevicesView extends View {
     const choice = devices.id(what);
     return html`<div class="picker">
       <wa-select
-        size="small"
+        size="s"
         label=${t(`devices.${what}`)}
         .value=${choice}
         ?disabled=${unroutable}
