@@ -180,7 +180,7 @@ class Server:
         if not shaken:
             raise BadHttpError(None, "no handshake")
         await self._http(tls, peer, stream.socket.getsockname()[:2])
-        with trio.move_on_after(self._timeouts.linger):
+        with trio.move_on_after(self._timeouts.linger), suppress(trio.BrokenResourceError):
             await tls.aclose()
 
     async def _redirect(self, stream: trio.SocketStream) -> None:
