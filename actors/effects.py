@@ -8,7 +8,7 @@ that opened them: when it ends, however it ends, they are closed.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -23,7 +23,7 @@ class Behaviour(Protocol):
     before a step, so a message that crashes the behaviour leaves it as it was.
     """
 
-    state: object
+    state: Any
 
     def receive(self, message: object, now: float) -> list[Effect]:
         """One message at `now`, in seconds since the Unix epoch that never run backwards."""
@@ -36,6 +36,19 @@ class Behaviour(Protocol):
     def wake(self, now: float) -> list[Effect]:
         """`deadline()` has come. Timers at or before a message's time are served before the message."""
         ...
+
+
+@frozen
+class Started:
+    """Message, not effect: the first one of every actor."""
+
+
+@frozen
+class Down:
+    """Message, not effect: the actor that was watched has ended."""
+
+    name: str
+    reason: str
 
 
 @frozen
@@ -57,14 +70,6 @@ class Watch:
     """From now on a `Down(name, reason)` comes when that actor ends; at once where there is none."""
 
     name: str
-
-
-@frozen
-class Down:
-    """Message, not effect: the actor that was watched has ended."""
-
-    name: str
-    reason: str
 
 
 @frozen

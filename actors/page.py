@@ -119,17 +119,7 @@ class GetSnapshot:
 
 
 Command = (
-    SignIn
-    | SignOut
-    | RenewMedia
-    | SetState
-    | StartAnswering
-    | Answer
-    | Decline
-    | HangUp
-    | Mute
-    | Unmute
-    | GetSnapshot
+    SignIn | SignOut | RenewMedia | SetState | StartAnswering | Answer | Decline | HangUp | Mute | Unmute | GetSnapshot
 )
 
 
@@ -177,7 +167,7 @@ REFUSALS: dict[str, str] = {
     "media_refused": "The media offer cannot be used.",
     "in_call": "Not while in a call.",
     "ringing": "Not while a call is ringing.",
-    "after_call_work": "Finish the after-call work first.",
+    "not_in_after_call_work": "There is no after-call work to end.",
     "no_call": "There is no such call here.",
     "not_ringing": "No call is ringing.",
     "caller_left": "The caller left before the answer.",

@@ -70,7 +70,7 @@ class Ring:
 @frozen
 class AnswerSip:
     call: str
-    sdp: str
+    description: SessionDescription
 
 
 @frozen
@@ -94,7 +94,7 @@ class Release:
 @frozen
 class Reanswer:
     call: str
-    sdp: str
+    description: SessionDescription
 
 
 @frozen

@@ -10,7 +10,7 @@ between two ticks, all of one command at the same tick.
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
-of their fields.
+of their fields, with the class name first where the field may be one of several classes (`SourceKind`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,9 @@ class Fingerprint:
 @frozen
 class OpenRtpLeg:
     """Plain RTP to a trunk. Heard only from exactly `address:port`. Answer: LegOpened with our address and port.
+
+    `port` 0: where the far side will be is not known yet (our offer comes first). The leg has its port and waits for an
+    UpdateRtpLeg; `address` is then the peer's, on the route to which our address is chosen.
 
     `nat`: the leg gets a port of its own and learns its source once, from the first valid packet within 2 s.
     """

@@ -1,0 +1,635 @@
+"""An agent: one state machine, whoever looks at it and through however many pages.
+
+The agent alone decides whether it takes an offer, so two calls offered at once to one agent are settled here; the call
+alone decides whose answer it takes, so two agents answering one call are settled there.
+
+    SIGNED_OUT --sign in--> IDLE --offer--> RINGING --answer--> ANSWERING --joined--> TALKING --ended--> AFTER_CALL_WORK
+                            |  ^            |  |                |
+                          BREAK             |  `-- no answer in time --> BREAK
+                                            `-- caller left, declined, answered elsewhere --> IDLE
+
+Queues are told when the agent becomes ready and when it no longer is; a page that went away makes it not ready at once
+and signed out after `PAGE_GRACE`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from ..switch import protocol as media
+from . import call as calls
+from . import page
+from . import queue as queues
+from .agent_state import (
+    SHOWN,
+    Data,
+    Dismiss,
+    Ended,
+    Joined,
+    Lost,
+    MediaState,
+    Offer,
+    Phase,
+    Profile,
+    QueueMoved,
+    Timeout,
+    Withdraw,
+)
+from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
+from .seat import Seat
+from .table import Bug, Late, Table, always, row
+
+# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue.
+PAGE_GRACE = 20.0
+
+_OWNERS_ONLY = (
+    page.SignOut,
+    page.RenewMedia,
+    page.SetState,
+    page.StartAnswering,
+    page.Answer,
+    page.Decline,
+    page.HangUp,
+    page.Mute,
+    page.Unmute,
+)
+_GONE_REASON = {"caller_left": "caller left", "answered_elsewhere": "answered elsewhere", "no_answer": "no answer"}
+
+
+class Agent(Seat):
+    """The behaviour of one agent; see `Data` for what it remembers."""
+
+    def __init__(self, profile: Profile, codecs: Sequence[media.CodecName], now: float) -> None:
+        super().__init__(codecs)
+        self.state = Data(profile, since=now)
+
+    # --- the shape of every step ------------------------------------------------------------------------------
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        before = self.state
+        if isinstance(message, page.Request):
+            effects = self._request(message, now)
+        else:
+            effects = self.dispatch(self.state.phase, message, now)
+        return effects + self._consequences(before)
+
+    def deadline(self) -> float:
+        data = self.state
+        grace = data.owner_lost_at + PAGE_GRACE
+        ring = data.ring_until if data.phase is Phase.RINGING else math.inf
+        return min(grace, ring, self._work_until())
+
+    def _work_until(self) -> float:
+        data = self.state
+        if data.phase is Phase.AFTER_CALL_WORK and data.call is not None and data.call.wrap_up_seconds > 0:
+            return data.since + data.call.wrap_up_seconds
+        return math.inf
+
+    def wake(self, now: float) -> list[Effect]:
+        return self.receive(Timeout(), now)
+
+    def _request(self, request: page.Request, now: float) -> list[Effect]:
+        """A page's command: refused unless that page owns the media; then as the table says."""
+        if isinstance(request.command, _OWNERS_ONLY) and request.session != self.state.owner:
+            return self.refuse(request, "not_signed_in" if self.state.owner == "" else "not_owner")
+        return self.dispatch(self.state.phase, request, now)
+
+    def _consequences(self, before: Data) -> list[Effect]:
+        """What follows from any change, in one place: pages hear the state, queues hear who is ready and who looks."""
+        after = self.state
+        effects: list[Effect] = []
+        if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
+            effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since))
+            effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
+        agent = after.profile.agent
+        for queue in sorted({*before.profile.skills, *after.profile.skills}):
+            old = _standing(before, queue)
+            new = _standing(after, queue)
+            if new != old:
+                effects.append(Tell(f"queue:{queue}", queues.AgentStands(agent, new)))
+        return effects
+
+    def _move(self, phase: Phase, reason: str, now: float) -> None:
+        """The one door for state changes."""
+        self.state = evolve(self.state, phase=phase, reason=reason, since=now)
+
+    # --- sign-in, sign-out, break -----------------------------------------------------------------------------
+
+    def _started(self, message: Started, now: float) -> list[Effect]:
+        return []
+
+    def _profile(self, message: Profile, now: float) -> list[Effect]:
+        self.state = evolve(self.state, profile=message)
+        return []
+
+    def _dismissed(self, message: Dismiss, now: float) -> list[Effect]:
+        self.state = evolve(self.state, dismissed=True)
+        return [*self._release_seat("no longer an agent", now), Stop("dismissed")]
+
+    def _dismissed_ringing(self, message: Dismiss, now: float) -> list[Effect]:
+        return [*self._give_back("signed out", now, queues.GaveBack.RETURNED), *self._dismissed(message, now)]
+
+    def _dismissed_later(self, message: Dismiss, now: float) -> list[Effect]:
+        self.state = evolve(self.state, dismissed=True)
+        return []
+
+    def seated(self, now: float) -> list[Effect]:
+        if self.state.phase is Phase.SIGNED_OUT:
+            self._move(Phase.IDLE, "signed in", now)
+        return []
+
+    def _sign_out(self, request: page.Request, now: float) -> list[Effect]:
+        return [*self.accept(request), *self._release_seat("signed out", now)]
+
+    def _sign_out_ringing(self, request: page.Request, now: float) -> list[Effect]:
+        given = self._give_back("signed out", now, queues.GaveBack.RETURNED)
+        return [*self.accept(request), *given, *self._release_seat("signed out", now)]
+
+    def _release_seat(self, reason: str, now: float) -> list[Effect]:
+        self._move(Phase.SIGNED_OUT, reason, now)
+        self.state = evolve(self.state, call=None, muted=False)
+        return self.leave()
+
+    def _detached(self, message: page.Detached, now: float) -> list[Effect]:
+        self.forget_page(message.session, now)
+        return []
+
+    def _detached_ringing(self, message: page.Detached, now: float) -> list[Effect]:
+        self.forget_page(message.session, now)
+        if self.state.present:
+            return []
+        return self._give_back("page gone", now, queues.GaveBack.RETURNED)
+
+    def _set_state(self, request: page.Request, now: float) -> list[Effect]:
+        command = request.command
+        assert isinstance(command, page.SetState)
+        wanted = Phase(command.state)
+        if wanted is not self.state.phase:
+            self._move(wanted, "chosen", now)
+        return self.accept(request)
+
+    def _set_state_ringing(self, request: page.Request, now: float) -> list[Effect]:
+        command = request.command
+        assert isinstance(command, page.SetState)
+        if command.state == "idle":
+            return self.refuse(request, "ringing")
+        given = self._give_back("break", now, queues.GaveBack.DECLINED)
+        self._move(Phase.ON_BREAK, "chosen", now)
+        return [*self.accept(request), *given]
+
+    def _start_answering(self, request: page.Request, now: float) -> list[Effect]:
+        self._move(Phase.IDLE, "start answering", now)
+        self.state = evolve(self.state, call=None)
+        return self.accept(request)
+
+    def _already_idle(self, request: page.Request, now: float) -> list[Effect]:
+        return self.accept(request)
+
+    # --- offers -----------------------------------------------------------------------------------------------
+
+    def _ring(self, offer: Offer, now: float) -> list[Effect]:
+        if not self.state.ready:
+            return self._refuse_offer(offer, now)
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False)
+        self._move(Phase.RINGING, "offer", now)
+        return [Watch(f"call:{offer.call}"), *self.push(self.offered())]
+
+    def _refuse_offer(self, offer: Offer, now: float) -> list[Effect]:
+        """Two queues offered at once, or the offer crossed a change of state: the queue tries another agent."""
+        return [self._tell_queue(offer, queues.GaveBack.REFUSED)]
+
+    def _tell_queue(self, offer: Offer, how: queues.GaveBack) -> Effect:
+        return Tell(f"queue:{offer.queue}", queues.OfferOver(offer.call, self.state.profile.agent, how))
+
+    def _give_back(self, reason: str, now: float, how: queues.GaveBack) -> list[Effect]:
+        """The agent's side ends the offer; the call stays in its queue. The agent is idle where nothing else is said."""
+        offer = self._call()
+        told = self._offer_gone(reason, reason, now)
+        return [*told, self._tell_queue(offer, how)]
+
+    def _offer_gone(self, reason: str, code: str, now: float) -> list[Effect]:
+        offer = self._call()
+        self.state = evolve(self.state, call=None, gone_call=offer.call, gone_code=code)
+        self._move(Phase.IDLE, reason, now)
+        return self.push(page.CallWithdrawn(offer.call, reason))
+
+    def _call(self) -> Offer:
+        offer = self.state.call
+        assert offer is not None, "there is a call in every state that has one"
+        return offer
+
+    def _answer(self, request: page.Request, now: float) -> list[Effect]:
+        offer = self._call()
+        if not self._names(request, offer):
+            return self._answer_late(request, now)
+        self._move(Phase.ANSWERING, "answer", now)
+        profile = self.state.profile
+        accept = calls.Accept(profile.agent, self.state.leg if self.state.can_hear else "")
+        return [*self.accept(request), Tell(f"call:{offer.call}", accept)]
+
+    def _answer_late(self, request: page.Request, now: float) -> list[Effect]:
+        """Nothing rings any more: the refusal says what became of the call that did."""
+        command = request.command
+        assert isinstance(command, page.Answer | page.Decline)
+        data = self.state
+        if data.gone_code in page.REFUSALS and command.call in ("", data.gone_call):
+            return self.refuse(request, data.gone_code)
+        return self.refuse(request, "not_ringing")
+
+    @staticmethod
+    def _names(request: page.Request, offer: Offer) -> bool:
+        named = getattr(request.command, "call", "")
+        return named in ("", offer.call)
+
+    def _decline(self, request: page.Request, now: float) -> list[Effect]:
+        if not self._names(request, self._call()):
+            return self._answer_late(request, now)
+        return [*self.accept(request), *self._give_back("declined", now, queues.GaveBack.DECLINED)]
+
+    def _withdrawn(self, message: Withdraw, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return []
+        return self._offer_gone(_GONE_REASON.get(message.code, message.code), message.code, now)
+
+    def _lost(self, message: Lost, now: float) -> list[Effect]:
+        return self._withdrawn(Withdraw(message.call, message.code), now)
+
+    def _call_died_offered(self, message: Down, now: float) -> list[Effect]:
+        if message.name != f"call:{self._call().call}":
+            return []
+        return self._offer_gone("caller left", "caller_left", now)
+
+    def _joined(self, message: Joined, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return []
+        self._move(Phase.TALKING, "answered", now)
+        return self.push(self.connected())
+
+    def _joined_too_late(self, message: Joined, now: float) -> list[Effect]:
+        """The offer ended here while the call took the answer: it must not wait for an agent who is not there."""
+        return [Tell(f"call:{message.call}", calls.AgentGone(self.state.profile.agent))]
+
+    def _answered_already(self, request: page.Request, now: float) -> list[Effect]:
+        """A double click is one answer."""
+        return self.accept(request) if self._names(request, self._call()) else self.refuse(request, "in_call")
+
+    # --- talking ----------------------------------------------------------------------------------------------
+
+    def _tell_call(self, message: object) -> Effect:
+        return Tell(f"call:{self._call().call}", message)
+
+    def _hang_up(self, request: page.Request, now: float) -> list[Effect]:
+        if not self._names(request, self._call()):
+            return self.refuse(request, "no_call")
+        return [*self.accept(request), self._tell_call(calls.HangUp(self.state.profile.agent))]
+
+    def _set_mute(self, request: page.Request, now: float) -> list[Effect]:
+        offer = self._call()
+        if not self._names(request, offer):
+            return self.refuse(request, "no_call")
+        muted = isinstance(request.command, page.Mute)
+        self.state = evolve(self.state, muted=muted)
+        told = self._tell_call(calls.MuteAgent(self.state.profile.agent, muted))
+        return [*self.accept(request), told, *self.push(page.CallMuted(offer.call, muted))]
+
+    def _ended(self, message: Ended, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return []
+        self._move(Phase.AFTER_CALL_WORK, f"{message.by} hung up", now)
+        self.state = evolve(self.state, muted=False)
+        told = self.push(page.CallEnded(message.call, message.by, message.cause))
+        return [*told, *self._after_dismissal(now)]
+
+    def _call_died_talking(self, message: Down, now: float) -> list[Effect]:
+        if message.name != f"call:{self._call().call}":
+            return []
+        return self._ended(Ended(self._call().call, "system", message.reason), now)
+
+    def _after_dismissal(self, now: float) -> list[Effect]:
+        return self._dismissed(Dismiss(), now) if self.state.dismissed else []
+
+    # --- media facts ------------------------------------------------------------------------------------------
+
+    def _leg_connected(self, fact: media.LegConnected, now: float) -> list[Effect]:
+        if fact.leg != self.state.leg:
+            return []
+        old = self.state.old_leg
+        self.use_leg(fact.leg)
+        closing = self.close_leg(old)
+        told = self.push(page.MediaConnected())
+        if self.state.phase in (Phase.ANSWERING, Phase.TALKING):
+            told.append(self._tell_call(calls.AgentLeg(self.state.profile.agent, fact.leg)))
+        return [*told, *closing]
+
+    def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        if fact.leg != self.state.leg:
+            return self._other_leg_failed(fact)
+        self.state = evolve(self.state, leg="", media=MediaState.FAILED)
+        told = self.push(page.MediaFailed(fact.reason))
+        if self.state.phase in (Phase.ANSWERING, Phase.TALKING):
+            told.append(self._tell_call(calls.AgentLeg(self.state.profile.agent, "")))
+        return told
+
+    def _other_leg_failed(self, fact: media.LegFailed) -> list[Effect]:
+        if fact.leg == self.state.old_leg:
+            self.state = evolve(self.state, old_leg="")
+        return []
+
+    def _leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        """Who cannot be heard is not rung: the call goes on to the next agent."""
+        told = self._leg_failed(fact, now)
+        if self.state.can_hear:
+            return told
+        return [*told, *self._give_back("media failed", now, queues.GaveBack.RETURNED)]
+
+    def _quality(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        if fact.leg != self.state.leg:
+            return []
+        expected = fact.received + fact.lost
+        loss = 100.0 * fact.lost / expected if expected else 0.0
+        return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
+
+    def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        """An agent's page sends nothing between calls, so its silence says nothing."""
+        return []
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    def _page_gone(self, message: Timeout, now: float) -> list[Effect]:
+        return self._release_seat("page gone", now)
+
+    def _missed(self, message: Timeout, now: float) -> list[Effect]:
+        """The ring time is over: on break, so that the next call does not ring in an empty room (F-15)."""
+        offer = self._call()
+        told = self._offer_gone("no answer", "no_answer", now)
+        self._move(Phase.ON_BREAK, "no answer", now)
+        return [*told, self._tell_queue(offer, queues.GaveBack.MISSED)]
+
+    def _left_in_call(self, message: Timeout, now: float) -> list[Effect]:
+        told = self._tell_call(calls.AgentGone(self.state.profile.agent))
+        return [told, *self._release_seat("page gone", now), *self._after_dismissal(now)]
+
+    def _work_or_page_over(self, message: Timeout, now: float) -> list[Effect]:
+        if self.state.owner_lost_at + PAGE_GRACE <= now:
+            return self._page_gone(message, now)
+        self._move(Phase.IDLE, "after-call work over", now)
+        self.state = evolve(self.state, call=None)
+        return []
+
+    # --- refusals ---------------------------------------------------------------------------------------------
+
+    def _no_call(self, request: page.Request, now: float) -> list[Effect]:
+        return self.refuse(request, "no_call")
+
+    def _in_call(self, request: page.Request, now: float) -> list[Effect]:
+        return self.refuse(request, "in_call")
+
+    def _ringing(self, request: page.Request, now: float) -> list[Effect]:
+        return self.refuse(request, "ringing")
+
+    def _nothing_to_finish(self, request: page.Request, now: float) -> list[Effect]:
+        return self.refuse(request, "not_in_after_call_work")
+
+
+def _standing(data: Data, queue: str) -> queues.Standing | None:
+    """How the agent stands to a queue: None where it has nothing to do with it."""
+    if queue not in data.profile.skills or data.dismissed:
+        return None
+    signed_in = data.phase is not Phase.SIGNED_OUT
+    return queues.Standing(
+        signed_in=signed_in, ready_since=data.since if data.ready else None, follows=bool(data.sessions)
+    )
+
+
+_NOT_MINE = Late("the offer was over when it came")
+_NO_SEAT = Late("the seat was left meanwhile")
+_OWNED = Bug("only the owner of the media asks this, and nobody sits here")
+
+TABLE = Table(
+    "agent",
+    Phase,
+    always(Started, Agent._started, Phase),
+    always(Profile, Agent._profile, Phase),
+    always(QueueMoved, Agent.queue_moved, Phase),
+    always(page.Attached, Agent.attach, Phase),
+    always(page.GetSnapshot, Agent.snapshot, Phase),
+    always(page.SignIn, Agent.sign_in, Phase),
+    always(media.WebrtcLegOpened, Agent.leg_opened, Phase),
+    always(media.LegRefused, Agent.leg_refused, Phase),
+    always(media.LegSilent, Agent._silence, Phase),
+    always(media.LegHeard, Agent._silence, Phase),
+    row(
+        page.Detached,
+        signed_out=Agent._detached,
+        idle=Agent._detached,
+        ringing=Agent._detached_ringing,
+        answering=Agent._detached,
+        talking=Agent._detached,
+        after_call_work=Agent._detached,
+        on_break=Agent._detached,
+    ),
+    row(
+        Dismiss,
+        signed_out=Agent._dismissed,
+        idle=Agent._dismissed,
+        ringing=Agent._dismissed_ringing,
+        answering=Agent._dismissed_later,
+        talking=Agent._dismissed_later,
+        after_call_work=Agent._dismissed,
+        on_break=Agent._dismissed,
+    ),
+    row(
+        page.SignOut,
+        signed_out=_OWNED,
+        idle=Agent._sign_out,
+        ringing=Agent._sign_out_ringing,
+        answering=Agent._in_call,
+        talking=Agent._in_call,
+        after_call_work=Agent._sign_out,
+        on_break=Agent._sign_out,
+    ),
+    row(
+        page.RenewMedia,
+        signed_out=_OWNED,
+        idle=Agent.renew_media,
+        ringing=Agent.renew_media,
+        answering=Agent.renew_media,
+        talking=Agent.renew_media,
+        after_call_work=Agent.renew_media,
+        on_break=Agent.renew_media,
+    ),
+    row(
+        page.SetState,
+        signed_out=_OWNED,
+        idle=Agent._set_state,
+        ringing=Agent._set_state_ringing,
+        answering=Agent._in_call,
+        talking=Agent._in_call,
+        after_call_work=Agent._set_state,
+        on_break=Agent._set_state,
+    ),
+    row(
+        page.StartAnswering,
+        signed_out=_OWNED,
+        idle=Agent._already_idle,
+        ringing=Agent._ringing,
+        answering=Agent._in_call,
+        talking=Agent._in_call,
+        after_call_work=Agent._start_answering,
+        on_break=Agent._nothing_to_finish,
+    ),
+    row(
+        page.Answer,
+        signed_out=_OWNED,
+        idle=Agent._answer_late,
+        ringing=Agent._answer,
+        answering=Agent._already_idle,
+        talking=Agent._answered_already,
+        after_call_work=Agent._answer_late,
+        on_break=Agent._answer_late,
+    ),
+    row(
+        page.Decline,
+        signed_out=_OWNED,
+        idle=Agent._answer_late,
+        ringing=Agent._decline,
+        answering=Agent._in_call,
+        talking=Agent._in_call,
+        after_call_work=Agent._answer_late,
+        on_break=Agent._answer_late,
+    ),
+    row(
+        page.HangUp,
+        signed_out=_OWNED,
+        idle=Agent._no_call,
+        ringing=Agent._no_call,
+        answering=Agent._hang_up,
+        talking=Agent._hang_up,
+        after_call_work=Agent._no_call,
+        on_break=Agent._no_call,
+    ),
+    row(
+        page.Mute,
+        signed_out=_OWNED,
+        idle=Agent._no_call,
+        ringing=Agent._no_call,
+        answering=Agent._no_call,
+        talking=Agent._set_mute,
+        after_call_work=Agent._no_call,
+        on_break=Agent._no_call,
+    ),
+    row(
+        page.Unmute,
+        signed_out=_OWNED,
+        idle=Agent._no_call,
+        ringing=Agent._no_call,
+        answering=Agent._no_call,
+        talking=Agent._set_mute,
+        after_call_work=Agent._no_call,
+        on_break=Agent._no_call,
+    ),
+    row(
+        Offer,
+        signed_out=Agent._refuse_offer,
+        idle=Agent._ring,
+        ringing=Agent._refuse_offer,
+        answering=Agent._refuse_offer,
+        talking=Agent._refuse_offer,
+        after_call_work=Agent._refuse_offer,
+        on_break=Agent._refuse_offer,
+    ),
+    row(
+        Withdraw,
+        signed_out=_NOT_MINE,
+        idle=_NOT_MINE,
+        ringing=Agent._withdrawn,
+        answering=Agent._withdrawn,
+        talking=_NOT_MINE,
+        after_call_work=_NOT_MINE,
+        on_break=_NOT_MINE,
+    ),
+    row(
+        Joined,
+        signed_out=Agent._joined_too_late,
+        idle=Agent._joined_too_late,
+        ringing=Agent._joined_too_late,
+        answering=Agent._joined,
+        talking=Bug("a call joins an agent once"),
+        after_call_work=Agent._joined_too_late,
+        on_break=Agent._joined_too_late,
+    ),
+    row(
+        Lost,
+        signed_out=_NOT_MINE,
+        idle=_NOT_MINE,
+        ringing=_NOT_MINE,
+        answering=Agent._lost,
+        talking=Bug("a call that joined this agent does not refuse it"),
+        after_call_work=_NOT_MINE,
+        on_break=_NOT_MINE,
+    ),
+    row(
+        Ended,
+        signed_out=Late("the agent left the call before it ended"),
+        idle=Late("the agent left the call before it ended"),
+        ringing=Late("the agent left the call before it ended"),
+        answering=Bug("a call joins before it ends"),
+        talking=Agent._ended,
+        after_call_work=Late("the call had died before it said so"),
+        on_break=Late("the agent left the call before it ended"),
+    ),
+    row(
+        Down,
+        signed_out=_NOT_MINE,
+        idle=_NOT_MINE,
+        ringing=Agent._call_died_offered,
+        answering=Agent._call_died_offered,
+        talking=Agent._call_died_talking,
+        after_call_work=Late("the call had said that it ended"),
+        on_break=_NOT_MINE,
+    ),
+    row(
+        media.LegConnected,
+        signed_out=_NO_SEAT,
+        idle=Agent._leg_connected,
+        ringing=Agent._leg_connected,
+        answering=Agent._leg_connected,
+        talking=Agent._leg_connected,
+        after_call_work=Agent._leg_connected,
+        on_break=Agent._leg_connected,
+    ),
+    row(
+        media.LegFailed,
+        signed_out=_NO_SEAT,
+        idle=Agent._leg_failed,
+        ringing=Agent._leg_failed_ringing,
+        answering=Agent._leg_failed,
+        talking=Agent._leg_failed,
+        after_call_work=Agent._leg_failed,
+        on_break=Agent._leg_failed,
+    ),
+    row(
+        media.LegQuality,
+        signed_out=_NO_SEAT,
+        idle=Agent._quality,
+        ringing=Agent._quality,
+        answering=Agent._quality,
+        talking=Agent._quality,
+        after_call_work=Agent._quality,
+        on_break=Agent._quality,
+    ),
+    row(
+        Timeout,
+        signed_out=Bug("nothing runs while signed out"),
+        idle=Agent._page_gone,
+        ringing=Agent._missed,
+        answering=Agent._left_in_call,
+        talking=Agent._left_in_call,
+        after_call_work=Agent._work_or_page_over,
+        on_break=Agent._page_gone,
+    ),
+)
+Agent.table = TABLE

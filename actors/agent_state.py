@@ -1,0 +1,174 @@
+"""What an agent hears and what it remembers: the messages and the data of `agent.py` and `seat.py`."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from attrs import frozen
+
+from ..sip.sdp import SessionDescription, WebrtcAgreed
+from . import page
+
+
+class Phase(Enum):
+    """ANSWERING lasts from the click until the call says who won; pages see it as ringing."""
+
+    SIGNED_OUT = "signed_out"
+    IDLE = "idle"
+    RINGING = "ringing"
+    ANSWERING = "answering"
+    TALKING = "talking"
+    AFTER_CALL_WORK = "after_call_work"
+    ON_BREAK = "break"
+
+
+SHOWN = {
+    phase: page.State.RINGING if phase is Phase.ANSWERING else page.State(phase.value) for phase in Phase
+}  # what pages and the log of states call each phase
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Profile:
+    """Who the agent is; comes again when the organisation changes. `skills` are queue ids."""
+
+    agent: str
+    name: str
+    skills: tuple[str, ...]
+
+
+@frozen
+class Dismiss:
+    """The agent is no longer in the organisation: ends at once, or when its call is over."""
+
+
+@frozen
+class Offer:
+    """A queue offers a call. Rings until `now + ring_seconds`; the answer goes to the call, the rest to the queue."""
+
+    call: str
+    queue: str
+    queue_name: str
+    number: str
+    name: str
+    dialled: str
+    waiting_since: float
+    ring_seconds: float
+    wrap_up_seconds: float = 0.0
+
+
+@frozen
+class Withdraw:
+    """The queue takes the offer back; `code` is a refusal of `page.REFUSALS`."""
+
+    call: str
+    code: str
+
+
+@frozen
+class Joined:
+    """The call took this agent: both hear each other."""
+
+    call: str
+
+
+@frozen
+class Lost:
+    """The call did not take this agent's answer; `code` is a refusal of `page.REFUSALS`."""
+
+    call: str
+    code: str
+
+
+@frozen
+class Ended:
+    """The call this agent talked in is over."""
+
+    call: str
+    by: str
+    cause: str
+
+
+@frozen
+class QueueMoved:
+    """One of the agent's queues changed; passed on to the pages."""
+
+    status: page.QueueStatus
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+class MediaState(Enum):
+    """The media connection of sign-in. ABSENT: none wanted (signed out, or a robot)."""
+
+    ABSENT = "none"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    FAILED = "failed"
+
+
+@frozen
+class Opening:
+    """A WebRTC leg whose opening was asked of the engine, and the request that waits for its SDP answer."""
+
+    request: page.Request
+    leg: str
+    offer: SessionDescription
+    agreed: WebrtcAgreed
+
+
+@frozen
+class Data:
+    """All that changes about an agent."""
+
+    profile: Profile
+    phase: Phase = Phase.SIGNED_OUT
+    reason: str = "start"
+    since: float = 0.0
+    dismissed: bool = False
+    # Pages: every attached websocket, the one that owns the media, and when that one went away (inf: it is there).
+    rev: int = 0
+    sessions: tuple[str, ...] = ()
+    owner: str = ""
+    owner_lost_at: float = math.inf
+    # Media: the leg in use, the one it replaces until it is connected, the one being opened.
+    robot: bool = False
+    media: MediaState = MediaState.ABSENT
+    leg: str = ""
+    old_leg: str = ""
+    legs_opened: int = 0
+    opening: Opening | None = None
+    # The call that rings, talks or has its paperwork done, and how the last one that went away did.
+    call: Offer | None = None
+    offered_at: float = 0.0
+    muted: bool = False
+    gone_call: str = ""
+    gone_code: str = ""
+    queue_status: tuple[page.QueueStatus, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """The page that owns the media is there."""
+        return self.owner != "" and self.owner_lost_at == math.inf
+
+    @property
+    def can_hear(self) -> bool:
+        return self.robot or self.media is MediaState.CONNECTED
+
+    @property
+    def ready(self) -> bool:
+        """May be offered a call: what is offered here rings somebody who can hear it."""
+        return self.phase is Phase.IDLE and self.present and self.can_hear and not self.dismissed
+
+    @property
+    def ring_until(self) -> float:
+        return self.offered_at + self.call.ring_seconds if self.call is not None else math.inf

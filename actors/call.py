@@ -1,0 +1,545 @@
+"""A call: one caller on a SIP trunk, from the INVITE to the end, and whoever it talks to.
+
+    ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
+                                      `-> SERVED (echo, tone, music, room)
+
+The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while it
+waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that the
+caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever happened.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import assert_never
+
+from attrs import evolve, frozen
+
+from ..sip import sdp
+from ..switch import protocol as media
+from . import agent_state as agents
+from . import queue as queues
+from . import signals, switchboard, trunk
+from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from .organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
+from .table import Bug, Late, Machine, Table, always, row
+
+# A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
+SETUP_TIMEOUT = 4.0
+# Where a caller's media goes while its SDP names no address: the discard port of nowhere.
+NOWHERE = ("0.0.0.0", 9)
+
+MUSIC = "music:hold"
+
+
+class Phase(Enum):
+    ROUTING = "routing"
+    OPENING = "opening"
+    WAITING = "waiting"
+    TALKING = "talking"
+    SERVED = "served"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Routed:
+    """The switchboard knows where the dialled number leads; `nat` is the trunk's setting."""
+
+    route: Route
+    nat: bool
+
+
+@frozen
+class NotRouted:
+    """It leads nowhere: `status` answers the INVITE."""
+
+    status: int
+    reason: str
+    retry_after: int = 0
+
+
+@frozen
+class Accept:
+    """An agent answers; `leg` is its media leg, empty for a robot or while its media is away."""
+
+    agent: str
+    leg: str
+
+
+@frozen
+class HangUp:
+    agent: str
+
+
+@frozen
+class MuteAgent:
+    agent: str
+    muted: bool
+
+
+@frozen
+class AgentLeg:
+    """The agent's media moved to another leg; empty: it has none for the moment."""
+
+    agent: str
+    leg: str
+
+
+@frozen
+class AgentGone:
+    """The agent left without hanging up: the call goes back to the front of its queue."""
+
+    agent: str
+
+
+@frozen
+class RoomFull:
+    """The conference room has as many as it takes."""
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Data:
+    arrived: signals.Arrived
+    phase: Phase = Phase.ROUTING
+    since: float = 0.0
+    # When the caller came: its place in a queue, whatever happens to it there.
+    came: float = 0.0
+    route: Route | None = None
+    nat: bool = False
+    agreed: sdp.Agreed | None = None
+    ours: sdp.SessionDescription | None = None
+    version: int = 0
+    # A new offer of the far side that waits for the leg to follow it.
+    reoffer: sdp.SessionDescription | None = None
+    agent: str = ""
+    agent_leg: str = ""
+    muted: bool = False
+
+    @property
+    def leg(self) -> str:
+        return f"call:{self.arrived.call}/caller"
+
+
+class Call(Machine[Phase]):
+    """The behaviour of one call; see `Data` for what it remembers."""
+
+    state: Data
+    ends_on_crash = True
+
+    def __init__(self, arrived: signals.Arrived, now: float) -> None:
+        self.state = Data(arrived, since=now, came=now)
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        return self.dispatch(self.state.phase, message, now)
+
+    def deadline(self) -> float:
+        setting_up = self.state.phase in (Phase.ROUTING, Phase.OPENING)
+        return self.state.since + SETUP_TIMEOUT if setting_up else math.inf
+
+    def wake(self, now: float) -> list[Effect]:
+        return self.receive(Timeout(), now)
+
+    def _move(self, phase: Phase, now: float) -> None:
+        """The one door for state changes."""
+        self.state = evolve(self.state, phase=phase, since=now)
+
+    @property
+    def _id(self) -> str:
+        return self.state.arrived.call
+
+    # --- set-up -----------------------------------------------------------------------------------------------
+
+    def _started(self, message: Started, now: float) -> list[Effect]:
+        arrived = self.state.arrived
+        if arrived.offer is not None:
+            try:
+                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer))
+            except sdp.SdpError as error:
+                return self._reject(error.status, str(error))
+        admit = trunk.Admit(arrived.call, arrived.dialled)
+        return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
+
+    def _routed(self, message: Routed, now: float) -> list[Effect]:
+        self.state = evolve(self.state, route=message.route, nat=message.nat)
+        self._move(Phase.OPENING, now)
+        address, port = self._remote()
+        return [Media(media.OpenRtpLeg(self.state.leg, address, port, self._codec(), message.nat))]
+
+    def _remote(self) -> tuple[str, int]:
+        agreed = self.state.agreed
+        return agreed.remote if agreed is not None and agreed.remote is not None else NOWHERE
+
+    def _codec(self) -> media.Codec:
+        agreed = self.state.agreed
+        if agreed is None:
+            return media.Codec("pcma", 8)
+        return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
+
+    def _not_routed(self, message: NotRouted, now: float) -> list[Effect]:
+        return self._reject(message.status, message.reason, message.retry_after)
+
+    def _reject(self, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
+        fields = (("call", self._id), ("status", status), ("reason", reason))
+        return [Log("call refused", fields), Sip(signals.Reject(self._id, status, "", retry_after)), Stop("refused")]
+
+    def _leg_opened(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        return [*self._describe(fact, signals.AnswerSip), *self._serve(now)]
+
+    def _describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
+        """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
+        data = self.state
+        theirs = data.reoffer if data.reoffer is not None else data.arrived.offer
+        version = data.version + 1
+        if theirs is None or data.agreed is None:
+            ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
+        else:
+            ours = sdp.answer(theirs, data.agreed, fact.address, fact.port, session_id=int(data.came), version=version)
+        self.state = evolve(data, ours=ours, version=version, reoffer=None)
+        return [Sip(say(self._id, ours))]
+
+    def _serve(self, now: float) -> list[Effect]:
+        """The leg is open and answered: what the caller dialled begins."""
+        data = self.state
+        match data.route:
+            case ToQueue():
+                return self._wait(now)
+            case Echo():
+                served = self._hear((data.leg, 1.0))
+            case ToneRoute(frequency):
+                tone = f"tone:{frequency:g}"
+                served = [Media(media.OpenSource(tone, media.Tone(frequency))), *self._hear((tone, 1.0))]
+            case Hold():
+                served = self._music()
+            case Room():
+                joining = switchboard.JoinRoom(self._id, data.arrived.dialled, data.leg)
+                served = [Tell("switchboard", joining)]
+            case None:
+                raise AssertionError("a leg is opened only for a route")
+            case _:
+                assert_never(data.route)
+        self._move(Phase.SERVED, now)
+        return served
+
+    def _hear(self, *sources: tuple[str, float]) -> list[Effect]:
+        return [Media(media.Rewire((media.Hears(self.state.leg, sources),)))]
+
+    def _music(self) -> list[Effect]:
+        return [Media(media.OpenSource(MUSIC, media.Music("hold"))), *self._hear((MUSIC, 1.0))]
+
+    def _late_setup(self, message: Timeout, now: float) -> list[Effect]:
+        return self._reject(503, "set-up took too long", 5)
+
+    def _leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
+        return self._reject(503, fact.reason, 5)
+
+    # --- in a queue -------------------------------------------------------------------------------------------
+
+    def _queue(self) -> str:
+        route = self.state.route
+        assert isinstance(route, ToQueue), "only a call of a queue waits"
+        return f"queue:{route.queue}"
+
+    def _wait(self, now: float) -> list[Effect]:
+        arrived = self.state.arrived
+        self._move(Phase.WAITING, now)
+        self.state = evolve(self.state, agent="", agent_leg="", muted=False)
+        join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came)
+        return [*self._music(), Watch(self._queue()), Tell(self._queue(), join)]
+
+    def _joined(self, message: Accept, now: float) -> list[Effect]:
+        self._move(Phase.TALKING, now)
+        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, muted=False)
+        agent = f"agent:{message.agent}"
+        return [
+            *self._wire(),
+            Tell(self._queue(), queues.Taken(self._id, message.agent)),
+            Watch(agent),
+            Tell(agent, agents.Joined(self._id)),
+            Log("call answered", (("call", self._id), ("agent", message.agent))),
+        ]
+
+    def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
+        return [Tell(f"agent:{message.agent}", agents.Lost(self._id, "answered_elsewhere"))]
+
+    # --- talking ----------------------------------------------------------------------------------------------
+
+    def _wire(self) -> list[Effect]:
+        """Who hears whom between caller and agent now; while the agent's media is away the caller hears music."""
+        data = self.state
+        if not data.agent_leg:
+            return self._music()
+        to_caller = () if data.muted else ((data.agent_leg, 1.0),)
+        hears = (media.Hears(data.leg, to_caller), media.Hears(data.agent_leg, ((data.leg, 1.0),)))
+        return [Media(media.Rewire(hears))]
+
+    def _mute(self, message: MuteAgent, now: float) -> list[Effect]:
+        if message.agent != self.state.agent:
+            return []
+        self.state = evolve(self.state, muted=message.muted)
+        return self._wire()
+
+    def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
+        if message.agent != self.state.agent:
+            return []
+        self.state = evolve(self.state, agent_leg=message.leg)
+        return self._wire()
+
+    def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
+        if message.agent != self.state.agent:
+            return []
+        return self._wait(now)
+
+    def _hang_up(self, message: HangUp, now: float) -> list[Effect]:
+        if message.agent != self.state.agent:
+            return []
+        return self._end("agent", "hung up")
+
+    def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
+        return self._end("system", "the room is full")
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def _end(self, by: str, cause: str) -> list[Effect]:
+        """From any state: everyone who took part is told; legs and dialog go with the actor."""
+        data = self.state
+        told: list[Effect] = [Log("call ended", (("call", self._id), ("by", by), ("cause", cause)))]
+        if data.phase is Phase.WAITING:
+            told.append(Tell(self._queue(), queues.Leave(self._id)))
+        if data.phase is Phase.TALKING:
+            told.append(Tell(f"agent:{data.agent}", agents.Ended(self._id, by, cause)))
+            if data.agent_leg:
+                told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
+        if by != "caller":
+            told.append(Sip(signals.Release(self._id, cause)))
+        return [*told, Stop(f"{by}: {cause}")]
+
+    def _cancelled(self, message: signals.Cancelled, now: float) -> list[Effect]:
+        return self._end("caller", "cancelled")
+
+    def _released(self, message: signals.Released, now: float) -> list[Effect]:
+        return self._end("caller" if message.by_caller else "system", message.cause)
+
+    def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        return self._end("system", f"media failed: {fact.reason}")
+
+    def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        return self._reject(503, fact.reason, 5)
+
+    def _down(self, message: Down, now: float) -> list[Effect]:
+        """Whom the call relies on is gone: the agent's call goes back, a queue or trunk that ends takes it along."""
+        data = self.state
+        if message.name == f"agent:{data.agent}" and data.phase is Phase.TALKING:
+            return self._wait(now)
+        if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
+            return self._reject(503, "the trunk is gone", 5)
+        if data.phase is Phase.WAITING and message.name == self._queue():
+            return self._end("system", "the queue is gone")
+        return []
+
+    # --- new offers -------------------------------------------------------------------------------------------
+
+    def _confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
+        ours = self.state.ours
+        if message.answer is None or ours is None:
+            return []
+        try:
+            agreed = sdp.accept(ours, message.answer)
+        except sdp.SdpError as error:
+            return self._end("system", str(error))
+        self.state = evolve(self.state, agreed=agreed)
+        return self._follow(agreed)
+
+    def _follow(self, agreed: sdp.Agreed) -> list[Effect]:
+        """The leg sends where the far side wants it now; an offer that names no address leaves it where it is."""
+        if agreed.remote is None:
+            return []
+        codec = media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
+        return [Media(media.UpdateRtpLeg(self.state.leg, *agreed.remote, codec))]
+
+    def _reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
+        data = self.state
+        assert data.ours is not None, "an answered call has a description"
+        if message.offer is None:
+            return [Sip(signals.Reanswer(self._id, data.ours))]
+        try:
+            agreed = sdp.negotiate(message.offer)
+        except sdp.SdpError as error:
+            return [Sip(signals.RejectReoffer(self._id, error.status))]
+        self.state = evolve(data, agreed=agreed, reoffer=message.offer)
+        follow = self._follow(agreed)
+        if follow:
+            return follow
+        stream = next(each for each in data.ours.media if each.port)
+        same = media.LegOpened(data.leg, stream.connection or data.ours.address, stream.port)
+        return self._describe(same, signals.Reanswer)
+
+    def _leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        return self._describe(fact, signals.Reanswer) if self.state.reoffer is not None else []
+
+    def _move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
+        if self.state.reoffer is None:
+            return self._end("system", fact.reason)
+        self.state = evolve(self.state, reoffer=None)
+        return [Sip(signals.RejectReoffer(self._id, 488))]
+
+    def _noted(self, fact: media.LegConnected | media.LegQuality, now: float) -> list[Effect]:
+        return []
+
+    def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        return [Log("caller's media", (("call", self._id), ("fact", type(fact).__name__)))]
+
+
+_NOT_YET = Bug("the call is not answered yet")
+_NO_AGENT = Late("the agent had left the call")
+_ROUTED = Late("the route was asked for once and had come")
+
+TABLE = Table(
+    "call",
+    Phase,
+    always(media.LegConnected, Call._noted, Phase),
+    always(media.LegQuality, Call._noted, Phase),
+    always(media.LegSilent, Call._silence, Phase),
+    always(media.LegHeard, Call._silence, Phase),
+    always(signals.Released, Call._released, Phase),
+    always(Down, Call._down, Phase),
+    row(
+        Started,
+        routing=Call._started,
+        opening=_ROUTED,
+        waiting=_ROUTED,
+        talking=_ROUTED,
+        served=_ROUTED,
+    ),
+    row(
+        Routed,
+        routing=Call._routed,
+        opening=_ROUTED,
+        waiting=_ROUTED,
+        talking=_ROUTED,
+        served=_ROUTED,
+    ),
+    row(
+        NotRouted,
+        routing=Call._not_routed,
+        opening=_ROUTED,
+        waiting=_ROUTED,
+        talking=_ROUTED,
+        served=_ROUTED,
+    ),
+    row(
+        media.LegOpened,
+        routing=Bug("no leg was asked for"),
+        opening=Call._leg_opened,
+        waiting=Call._leg_moved,
+        talking=Call._leg_moved,
+        served=Call._leg_moved,
+    ),
+    row(
+        media.LegRefused,
+        routing=Bug("no leg was asked for"),
+        opening=Call._leg_refused,
+        waiting=Call._move_refused,
+        talking=Call._move_refused,
+        served=Call._move_refused,
+    ),
+    row(
+        media.LegFailed,
+        routing=Bug("no leg was asked for"),
+        opening=Call._leg_failed_early,
+        waiting=Call._leg_failed,
+        talking=Call._leg_failed,
+        served=Call._leg_failed,
+    ),
+    row(
+        signals.Cancelled,
+        routing=Call._cancelled,
+        opening=Call._cancelled,
+        waiting=Late("the answer had gone out"),
+        talking=Late("the answer had gone out"),
+        served=Late("the answer had gone out"),
+    ),
+    row(
+        signals.Confirmed,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=Call._confirmed,
+        talking=Call._confirmed,
+        served=Call._confirmed,
+    ),
+    row(
+        signals.Reoffered,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=Call._reoffered,
+        talking=Call._reoffered,
+        served=Call._reoffered,
+    ),
+    row(
+        Accept,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=Call._joined,
+        talking=Call._answered_elsewhere,
+        served=Bug("no agent is offered a test number"),
+    ),
+    row(
+        HangUp,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=_NO_AGENT,
+        talking=Call._hang_up,
+        served=Bug("no agent is in a test number"),
+    ),
+    row(
+        RoomFull,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=Bug("no room was asked for"),
+        talking=Bug("no room was asked for"),
+        served=Call._room_full,
+    ),
+    row(
+        MuteAgent,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=_NO_AGENT,
+        talking=Call._mute,
+        served=Bug("no agent is in a test number"),
+    ),
+    row(
+        AgentLeg,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=_NO_AGENT,
+        talking=Call._agent_leg,
+        served=Bug("no agent is in a test number"),
+    ),
+    row(
+        AgentGone,
+        routing=_NOT_YET,
+        opening=_NOT_YET,
+        waiting=_NO_AGENT,
+        talking=Call._agent_gone,
+        served=Bug("no agent is in a test number"),
+    ),
+    row(
+        Timeout,
+        routing=Call._late_setup,
+        opening=Call._late_setup,
+        waiting=Bug("no timer runs"),
+        talking=Bug("no timer runs"),
+        served=Bug("no timer runs"),
+    ),
+)
+Call.table = TABLE

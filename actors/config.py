@@ -1,0 +1,319 @@
+"""The infrastructure: one frozen `Config` from the text of one TOML file, every key with a default.
+
+A section is a frozen class whose fields say how they are read and what they mean; `keys.py` reads them. The shell reads
+the file; nothing here touches one. Certificates, directories and ports are tried by whoever uses them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, cast
+
+from attrs import AttrsInstance, field, frozen
+
+from ..switch.protocol import CodecName
+from .keys import (
+    ConfigError,
+    IpNetwork,
+    check_sections,
+    found,
+    host,
+    identifier,
+    ip,
+    many,
+    network,
+    no_duplicates,
+    one_of,
+    optional_host,
+    optional_ip,
+    origin,
+    parse_toml,
+    read_table,
+    read_tables,
+    seconds,
+    some_text,
+    text,
+    toml,
+    whole,
+)
+
+# --- values only this file has ---
+
+
+@frozen
+class Address:
+    """Where to listen: an IP address and a port; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<v4>[0-9.]+)):(?P<port>[0-9]{1,5})")
+
+
+def address(value: object) -> Address:
+    """`"0.0.0.0:5060"` or `"[::]:5060"`."""
+    match = _ADDRESS.fullmatch(text(value))
+    if not match or int(match["port"]) > 65535:
+        raise ConfigError(f'must be "address:port", as "0.0.0.0:5060" or "[::]:5060", found {found(value)}')
+    parsed = ip(match["v6"] or match["v4"])
+    if (match["v6"] is not None) != (":" in parsed):
+        raise ConfigError(f"must have an IPv6 address in brackets and an IPv4 address without, found {found(value)}")
+    return Address(parsed, int(match["port"]))
+
+
+_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
+# More shared sockets than this cost more per packet than they save in collisions of (port, remote).
+MAX_RTP_PORTS = 256
+FREE_RTP_PORTS = 8
+
+
+def rtp_ports(value: object) -> tuple[int, ...]:
+    """`"20002-20032"`: the even ports of the range, both ends counted. RTP takes even ports (RFC 3550 §11).
+
+    `"0"` is any free ones, odd or even: tests share a machine.
+    """
+    if value == "0":
+        return (0,) * FREE_RTP_PORTS
+    match = _RANGE.fullmatch(text(value))
+    if not match:
+        raise ConfigError(f'must be a range of ports, as "20002-20032", found {found(value)}')
+    first, last = int(match[1]), int(match[2])
+    if not 1024 <= first <= last <= 65535:
+        raise ConfigError(f"must go upwards within 1024 to 65535, found {found(value)}")
+    ports = tuple(range(first + first % 2, last + 1, 2))
+    if not 1 <= len(ports) <= MAX_RTP_PORTS:
+        raise ConfigError(f"must have 1 to {MAX_RTP_PORTS} even ports, found {len(ports)} in {found(value)}")
+    return ports
+
+
+def codecs(value: object) -> tuple[CodecName, ...]:
+    names = many(one_of("opus", "pcmu", "pcma"))(value)
+    if not names:
+        raise ConfigError("must name at least one codec")
+    return cast(tuple[CodecName, ...], names)
+
+
+def store_url(value: object) -> str:
+    if text(value) != "sqlite":
+        raise ConfigError(f'must be "sqlite", the only store there is so far; found {found(value)}')
+    return text(value)
+
+
+# --- the sections -----------------------------------------------------------------------------------------------
+
+ADDRESSES = '"address:port" or a list'
+
+
+@frozen
+class Sip:
+    """Where SIP is spoken."""
+
+    udp: tuple[Address, ...] = field(
+        default=(Address("0.0.0.0", 5060),),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over UDP is heard; empty is off."),
+    )
+    tcp: tuple[Address, ...] = field(
+        default=(Address("0.0.0.0", 5060),),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over TCP is heard; empty is off."),
+    )
+    tls: tuple[Address, ...] = field(
+        default=(),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over TLS is heard, by custom port 5061; empty is off."),
+    )
+    public_address: str = field(
+        default="",
+        metadata=toml(
+            optional_host,
+            "address or host name",
+            "What peers outside the local networks reach us by; empty: our own address.",
+        ),
+    )
+
+
+@frozen
+class Media:
+    """Where voice comes and goes."""
+
+    address: tuple[str, ...] = field(
+        default=("0.0.0.0",),
+        metadata=toml(many(ip), "IP address or a list", "The interfaces that media uses; 0.0.0.0 is all of IPv4."),
+    )
+    public_address: str = field(
+        default="",
+        metadata=toml(
+            optional_ip, "IP address", "Put into SDP for peers outside the local networks; empty: our own address."
+        ),
+    )
+    local_networks: tuple[IpNetwork, ...] = field(
+        default=(),
+        metadata=toml(many(network), "network or a list", "Peers in these see our own address, not the public one."),
+    )
+    webrtc_port: int = field(
+        default=20000,
+        metadata=toml(whole(0, 65535), "port", "The one UDP port that all browsers share; 0 is any free one."),
+    )
+    rtp_ports: tuple[int, ...] = field(
+        default=tuple(range(20002, 20033, 2)),
+        metadata=toml(
+            rtp_ports, '"first-last"', "UDP ports shared by all plain RTP; the even ones of it; 0 is any free ones."
+        ),
+    )
+    process: Literal["separate", "inline"] = field(
+        default="separate",
+        metadata=toml(
+            one_of("separate", "inline"),
+            "separate, inline",
+            "The media engine as its own process, or in the control process (tests).",
+        ),
+    )
+    webrtc_codecs: tuple[CodecName, ...] = field(
+        default=("opus", "pcmu", "pcma"),
+        metadata=toml(codecs, "list of opus, pcmu, pcma", "What browsers may be answered with, best first."),
+    )
+
+
+@frozen
+class AccessPoint:
+    """A media address that agents can choose; without any there is one, `main`, at the `[media]` address."""
+
+    id: str = field(default="main", metadata=toml(identifier, "id", "Its name in programs."))
+    name: str = field(default="Main", metadata=toml(some_text, "text", "What agents see."))
+    address: str = field(default="0.0.0.0", metadata=toml(ip, "IP address", "The interface it listens on."))
+    port: int = field(default=20000, metadata=toml(whole(0, 65535), "port", "Its UDP port; 0 is any free one."))
+    public_address: str = field(
+        default="",
+        metadata=toml(
+            optional_ip, "IP address", "What browsers outside the local networks are told; empty: our own address."
+        ),
+    )
+    public_port: int = field(
+        default=0, metadata=toml(whole(0, 65535), "port", "The port they are told; 0: the same port.")
+    )
+
+
+@frozen
+class Web:
+    """The one TLS port of pages, API and websocket."""
+
+    listen: tuple[Address, ...] = field(
+        default=(Address("0.0.0.0", 8443),), metadata=toml(many(address), ADDRESSES, "Where https is served.")
+    )
+    certificate: str = field(
+        default="",
+        metadata=toml(text, "file", "PEM file of the certificate chain; empty: a self-signed one is made and kept."),
+    )
+    key: str = field(default="", metadata=toml(text, "file", "PEM file of its private key."))
+    names: tuple[str, ...] = field(
+        default=(), metadata=toml(many(host), "host name or a list", "Further names for the self-signed certificate.")
+    )
+    origins: tuple[str, ...] = field(
+        default=(), metadata=toml(many(origin), "origin or a list", "Other sites whose pages may open our websocket.")
+    )
+
+
+@frozen
+class Storage:
+    """Where records are kept."""
+
+    url: str = field(default="sqlite", metadata=toml(store_url, "sqlite", "`sqlite`: a file in the data directory."))
+
+
+@frozen
+class Recording:
+    """What becomes of a recorded call."""
+
+    format: Literal["opus", "wav", "mp3", "flac"] = field(
+        default="opus",
+        metadata=toml(
+            one_of("opus", "wav", "mp3", "flac"), "opus, wav, mp3, flac", "What a finished call is encoded to."
+        ),
+    )
+    directory: str = field(
+        default="", metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory.")
+    )
+
+
+# A day: longer than any call that a restart should wait for.
+MAX_DRAIN = 86400
+
+
+@frozen
+class Limits:
+    """How far it goes."""
+
+    drain_seconds: float = field(
+        default=60.0, metadata=toml(seconds(MAX_DRAIN), "seconds", "How long SIGTERM waits for the last call to end.")
+    )
+    calls: int = field(
+        default=0, metadata=toml(whole(0, 1_000_000), "number", "The most calls at once; 0: as many as the ticks hold.")
+    )
+
+
+@frozen
+class Config:
+    """All of it. `access_points` is never empty."""
+
+    sip: Sip = Sip()
+    media: Media = Media()
+    access_points: tuple[AccessPoint, ...] = (AccessPoint(),)
+    web: Web = Web()
+    store: Storage = Storage()
+    recording: Recording = Recording()
+    limits: Limits = Limits()
+
+
+# TOML table to class and to the field of Config; `access_point` is the only one that repeats.
+SECTIONS: dict[str, type[AttrsInstance]] = {
+    "sip": Sip,
+    "media": Media,
+    "access_point": AccessPoint,
+    "web": Web,
+    "store": Storage,
+    "recording": Recording,
+    "limits": Limits,
+}
+
+# --- the file ---
+
+
+def parse_config(source: str) -> Config:
+    """The `Config` in the text of a TOML file; the empty text is all defaults. Raises ConfigError."""
+    document = parse_toml(source)
+    check_sections(document, SECTIONS)
+    media = read_table(Media, document.get("media", {}), "[media]")
+    points = read_tables(AccessPoint, document.get("access_point", []), "access_point")
+    if not points:
+        points = (
+            AccessPoint(
+                address=(*media.address, "0.0.0.0")[0], port=media.webrtc_port, public_address=media.public_address
+            ),
+        )
+    config = Config(
+        sip=read_table(Sip, document.get("sip", {}), "[sip]"),
+        media=media,
+        access_points=points,
+        web=read_table(Web, document.get("web", {}), "[web]"),
+        store=read_table(Storage, document.get("store", {}), "[store]"),
+        recording=read_table(Recording, document.get("recording", {}), "[recording]"),
+        limits=read_table(Limits, document.get("limits", {}), "[limits]"),
+    )
+    _check_whole(config)
+    return config
+
+
+def _check_whole(config: Config) -> None:
+    """What no single key can tell."""
+    no_duplicates("access_point", "id", (point.id for point in config.access_points))
+    if not config.media.address:
+        raise ConfigError("[media] address: must name at least one address")
+    if not config.web.listen:
+        raise ConfigError("[web] listen: must name at least one address")
+    if bool(config.web.certificate) != bool(config.web.key):
+        raise ConfigError("[web]: certificate and key go together; one is missing")
+    for point in config.access_points:
+        if point.port and point.port in config.media.rtp_ports:
+            raise ConfigError(f"[media] rtp_ports: {point.port} is the port of access point {found(point.id)}")

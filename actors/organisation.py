@@ -1,0 +1,444 @@
+"""Whose call centre it is: trunks, queues, agents, numbers and the rest, frozen, from TOML text or from the store.
+
+`parse_organisation` reads the text of one file; every entry is a frozen class read by `keys.py`, and `_check_whole`
+holds what they say of each other. `Organisation.route` tells where a dialled SIP user leads: an exact number first,
+then the same telephone number written otherwise (+86, 0086 and leading 0 are one number), then the patterns in order.
+Passwords of agents are here only between the file and the store; what the store loads has none.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Literal, assert_never, get_args
+
+import phonenumbers
+from attrs import AttrsInstance, evolve, field, fields, frozen
+
+from .keys import (
+    ConfigError,
+    IpNetwork,
+    check_sections,
+    country,
+    flag,
+    found,
+    identifier,
+    many,
+    nearest,
+    network,
+    no_duplicates,
+    one_of,
+    optional_origin,
+    parse_toml,
+    pattern,
+    prefix,
+    read_table,
+    read_tables,
+    seconds,
+    sip_uri,
+    sip_user,
+    some_text,
+    text,
+    time_zone,
+    toml,
+    web_address,
+    whole,
+)
+
+# --- routes -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class ToQueue:
+    """The call waits in this queue."""
+
+    queue: str
+
+
+@frozen
+class Echo:
+    """The caller hears itself."""
+
+
+@frozen
+class ToneRoute:
+    """The caller hears a sine of `frequency` Hz."""
+
+    frequency: float
+
+
+@frozen
+class Hold:
+    """The caller hears the hold music."""
+
+
+@frozen
+class Room:
+    """All who dial the same number hear each other."""
+
+
+Route = ToQueue | Echo | ToneRoute | Hold | Room
+
+# Above 0 and below half of 8000 Hz, G.711's sampling rate (RFC 3551 §4.5.14).
+TONE_HZ = range(20, 4000)
+
+
+def parse_route(value: object) -> Route:
+    """`"queue:support"`, `"echo"`, `"tone:440"`, `"hold"` or `"room"`."""
+    kind, colon, rest = text(value).partition(":")
+    if kind == "queue" and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", rest):
+        return ToQueue(rest)
+    if kind == "tone" and re.fullmatch(r"[0-9]{2,4}(\.[0-9]{1,3})?", rest):
+        if TONE_HZ.start <= float(rest) < TONE_HZ.stop:
+            return ToneRoute(float(rest))
+        raise ConfigError(f"must be a tone of {TONE_HZ.start} to {TONE_HZ.stop - 1} Hz, found {found(value)}")
+    simple: dict[str, Route] = {"echo": Echo(), "hold": Hold(), "room": Room()}
+    if kind in simple and not colon:
+        return simple[kind]
+    known = (*simple, "queue:ID", "tone:HZ")
+    raise ConfigError(f"must be one of {', '.join(known)}; found {found(value)}{nearest(value, known)}")
+
+
+def route_text(route: Route) -> str:
+    """The text that `parse_route` reads."""
+    match route:
+        case ToQueue(queue):
+            return f"queue:{queue}"
+        case ToneRoute(frequency):
+            return f"tone:{frequency:g}"
+        case Echo():
+            return "echo"
+        case Hold():
+            return "hold"
+        case Room():
+            return "room"
+        case _:
+            assert_never(route)
+
+
+# --- values only this file has ----------------------------------------------------------------------------------
+
+Strategy = Literal["longest-idle", "round-robin", "fewest-calls", "least-talk-time", "random", "ring-all", "top-down"]
+# What the queues can do so far; the others are taken for the first of these.
+BUILT_STRATEGIES: tuple[Strategy, ...] = ("longest-idle",)
+Role = Literal["agent", "supervisor", "administrator"]
+
+# The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.
+MAX_SECONDS = 86400
+# Long passphrases are welcome; a password of megabytes would keep argon2 busy for nothing.
+MAX_PASSWORD = 256
+
+
+@frozen
+class Skill:
+    """An agent belongs to `queue`; of two free agents the one with the lower level is the better."""
+
+    queue: str
+    level: int
+
+
+def skills(value: object) -> tuple[Skill, ...]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"must be a table as {{support = 1}}, found {found(value)}")
+    return tuple(Skill(identifier(queue), whole(1, 100)(level)) for queue, level in value.items())
+
+
+def password(value: object) -> str:
+    if not 1 <= len(text(value)) <= MAX_PASSWORD:
+        raise ConfigError(f"must have 1 to {MAX_PASSWORD} characters; leave it out to keep the one it has")
+    return text(value)
+
+
+# --- the entries ------------------------------------------------------------------------------------------------
+
+
+@frozen
+class About:
+    """The organisation itself."""
+
+    name: str = field(default="Cordboard", metadata=toml(some_text, "text", "What it is called."))
+    time_zone: str = field(
+        default="Asia/Shanghai", metadata=toml(time_zone, "time zone", "Days and opening hours follow this clock.")
+    )
+    country: str = field(
+        default="CN", metadata=toml(country, "ISO 3166 code", "How numbers without a country code are read; its tones.")
+    )
+    language: Literal["zh", "en"] = field(
+        default="zh", metadata=toml(one_of("zh", "en"), "zh, en", "What pages and prompts speak until told otherwise.")
+    )
+
+
+@frozen
+class Trunk:
+    """A carrier or PBX that connects by SIP."""
+
+    id: str = field(metadata=toml(identifier, "id", "Its name in programs and logs."))
+    peers: tuple[IpNetwork, ...] = field(
+        default=(),
+        metadata=toml(many(network), "network or a list", "Where its calls come from: IP addresses or CIDR."),
+    )
+    proxy: str = field(default="", metadata=toml(sip_uri, "SIP address", "Where our calls go; empty: none go out."))
+    username: str = field(default="", metadata=toml(text, "text", "For digest authentication."))
+    password: str = field(default="", repr=False, metadata=toml(text, "text", "For digest authentication."))
+    register: bool = field(default=False, metadata=toml(flag, "true, false", "Register there with the user name."))
+    nat: bool = field(
+        default=False,
+        metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
+    )
+    priority: int = field(
+        default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.")
+    )
+
+
+@frozen
+class Queue:
+    """A skill group."""
+
+    id: str = field(metadata=toml(identifier, "id", "Its name in programs and logs."))
+    name: str = field(default="", metadata=toml(text, "text", "What people see; empty: the id."))
+    strategy: Strategy = field(
+        default="longest-idle",
+        metadata=toml(
+            one_of(*get_args(Strategy)),
+            "strategy",
+            f"Whom a call is offered first: {', '.join(get_args(Strategy))}.",
+        ),
+    )
+    ring_seconds: float = field(
+        default=30.0,
+        metadata=toml(seconds(MAX_SECONDS), "seconds", "How long an offer rings before the agent is put on break."),
+    )
+    wrap_up_seconds: float = field(
+        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most after-call work may take; 0: no limit.")
+    )
+    survey: bool = field(
+        default=False, metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up.")
+    )
+    max_wait_seconds: float = field(
+        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
+    )
+
+
+@frozen
+class Agent:
+    """Someone who answers, helps or administers."""
+
+    id: str = field(metadata=toml(identifier, "id", "What the agent logs in with."))
+    name: str = field(default="", metadata=toml(text, "text", "What people see; empty: the id."))
+    email: str = field(default="", metadata=toml(text, "text", "Sent along to CRM pages."))
+    password: str | None = field(
+        default=None,
+        repr=False,
+        metadata=toml(password, "text", "Kept as an argon2 hash; left out: the one it has stays."),
+    )
+    role: Role = field(
+        default="agent",
+        metadata=toml(one_of("agent", "supervisor", "administrator"), "role", "agent, supervisor or administrator."),
+    )
+    mobile: str = field(default="", metadata=toml(text, "number", "Where mobile answer rings; kept as E.164."))
+    skills: tuple[Skill, ...] = field(
+        default=(), metadata=toml(skills, "{queue = level}", "The queues it answers; level 1 is the best.")
+    )
+
+
+@frozen
+class Number:
+    """Where a dialled SIP user leads: either `number` or `pattern`."""
+
+    number: str = field(
+        default="", metadata=toml(sip_user, "SIP user", "A number dialled; the same number in any writing.")
+    )
+    pattern: str = field(
+        default="",
+        metadata=toml(pattern, "regular expression", "Any number it matches in full; tried after `number`s, in order."),
+    )
+    route: Route = field(metadata=toml(parse_route, "route", "queue:ID, echo, tone:HZ, hold or room."), kw_only=True)
+    outbound: bool = field(default=False, metadata=toml(flag, "true, false", "Agents may show it when they dial out."))
+
+
+@frozen
+class Dialling:
+    """One rule of what may be dialled; the longest prefix wins, and nothing listed means nothing leaves."""
+
+    allow: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled."))
+    deny: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not."))
+
+
+@frozen
+class SmsTemplate:
+    """A text message that agents may send."""
+
+    id: str = field(metadata=toml(identifier, "id", "Its name in programs."))
+    text: str = field(metadata=toml(some_text, "text", "What is sent; {name} is a variable."))
+    approved: bool = field(default=False, metadata=toml(flag, "true, false", "Only approved templates can be sent."))
+
+
+@frozen
+class Window:
+    """A page of another system shown beside the call."""
+
+    name: str = field(metadata=toml(some_text, "text", "The tab's name."))
+    url: str = field(metadata=toml(web_address, "URL", "Where it is; {number} and the like are filled in."))
+    secret: str = field(
+        default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: no signature.")
+    )
+    origin: str = field(
+        default="",
+        metadata=toml(optional_origin, "origin", "Who may hear the same data by postMessage; empty: nobody."),
+    )
+
+
+# --- the whole --------------------------------------------------------------------------------------------------
+
+
+def e164(number: str, region: str) -> str | None:
+    """`"+861055501000"` for any writing of that number in the country `region`; None for no full telephone number."""
+    # Digits of other scripts and letters are no telephone number here, though phonenumbers would read them.
+    if not re.fullmatch(r"\+?[0-9 ().-]{4,25}", number):
+        return None
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+@frozen
+class Organisation:
+    """All of it. Tables keep the order of the file."""
+
+    name: str = "Cordboard"
+    time_zone: str = "Asia/Shanghai"
+    country: str = "CN"
+    language: Literal["zh", "en"] = "zh"
+    trunks: tuple[Trunk, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    dialling: tuple[Dialling, ...] = ()
+    sms_templates: tuple[SmsTemplate, ...] = ()
+    windows: tuple[Window, ...] = ()
+    _routes: Routes = field(init=False, eq=False, repr=False)
+
+    @_routes.default
+    def _index(self) -> Routes:
+        exact = {each.number: each.route for each in self.numbers if each.number}
+        same = {e164(number, self.country): route for number, route in exact.items()}
+        patterns = tuple((re.compile(each.pattern), each.route) for each in self.numbers if each.pattern)
+        return Routes(exact, {number: route for number, route in same.items() if number}, patterns)
+
+    def route(self, number: str) -> Route | None:
+        """Where the SIP user `number` leads, or None where nothing of ours has that number."""
+        routes = self._routes
+        if number in routes.exact:
+            return routes.exact[number]
+        same = e164(number, self.country)
+        if same in routes.same:
+            return routes.same[same]
+        return next((route for pattern, route in routes.patterns if pattern.fullmatch(number)), None)
+
+    def queue(self, name: str) -> Queue | None:
+        return next((queue for queue in self.queues if queue.id == name), None)
+
+    def agent(self, name: str) -> Agent | None:
+        return next((agent for agent in self.agents if agent.id == name), None)
+
+    def trunk_of(self, peer: str) -> Trunk | None:
+        """The trunk that calls from the IP address `peer` belong to: of several, the narrowest network's."""
+        address = ipaddress.ip_address(peer)
+        matching = [
+            (network.prefixlen, trunk) for trunk in self.trunks for network in trunk.peers if address in network
+        ]
+        return max(matching, key=lambda each: each[0])[1] if matching else None
+
+
+@frozen
+class Routes:
+    """The numbers of an organisation, ready to be looked up."""
+
+    exact: dict[str, Route]
+    same: dict[str | None, Route]
+    patterns: tuple[tuple[re.Pattern[str], Route], ...]
+
+
+# TOML table to the field of Organisation that has its entries, and their class.
+ENTRIES: dict[str, tuple[str, type[AttrsInstance]]] = {
+    "trunk": ("trunks", Trunk),
+    "queue": ("queues", Queue),
+    "agent": ("agents", Agent),
+    "number": ("numbers", Number),
+    "dialling": ("dialling", Dialling),
+    "sms_template": ("sms_templates", SmsTemplate),
+    "window": ("windows", Window),
+}
+
+
+def parse_organisation(source: str) -> Organisation:
+    """The `Organisation` in the text of a TOML file. Raises ConfigError."""
+    document = parse_toml(source)
+    check_sections(document, ("organisation", *ENTRIES))
+    about = read_table(About, document.get("organisation", {}), "[organisation]")
+    tables: dict[str, Any] = {
+        each: read_tables(section, document.get(name, []), name) for name, (each, section) in ENTRIES.items()
+    }
+    tables["queues"] = tuple(evolve(queue, name=queue.name or queue.id) for queue in tables["queues"])
+    tables["agents"] = tuple(_completed(agent, about.country) for agent in tables["agents"])
+    organisation = Organisation(**{each.name: getattr(about, each.name) for each in fields(About)}, **tables)
+    _check_whole(organisation)
+    return organisation
+
+
+def _completed(agent: Agent, region: str) -> Agent:
+    if not agent.mobile:
+        return evolve(agent, name=agent.name or agent.id)
+    number = e164(agent.mobile, region)
+    if number is None or not phonenumbers.is_valid_number(phonenumbers.parse(number)):
+        raise ConfigError(f"[[agent]] {found(agent.id)} mobile: {found(agent.mobile)} is no telephone number")
+    return evolve(agent, name=agent.name or agent.id, mobile=number)
+
+
+def _check_whole(organisation: Organisation) -> None:
+    """What entries say of each other."""
+    for name, entries in (
+        ("trunk", organisation.trunks),
+        ("queue", organisation.queues),
+        ("agent", organisation.agents),
+        ("sms_template", organisation.sms_templates),
+    ):
+        no_duplicates(name, "id", (each.id for each in entries))
+    no_duplicates("window", "name", (window.name for window in organisation.windows))
+    for trunk in organisation.trunks:
+        if trunk.register and not (trunk.proxy and trunk.username):
+            raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
+    queues = [queue.id for queue in organisation.queues]
+    for agent in organisation.agents:
+        for skill in agent.skills:
+            if skill.queue not in queues:
+                raise ConfigError(
+                    f"[[agent]] {found(agent.id)} skills: no queue {found(skill.queue)}{nearest(skill.queue, queues)}"
+                )
+    _check_numbers(organisation, queues)
+    for rule in organisation.dialling:
+        if (rule.allow is None) == (rule.deny is None):
+            raise ConfigError("[[dialling]]: each entry has either allow or deny")
+    prefixes = (rule.deny if rule.allow is None else rule.allow for rule in organisation.dialling)
+    no_duplicates("dialling", "prefix", (str(each) for each in prefixes))
+
+
+def _check_numbers(organisation: Organisation, queues: list[str]) -> None:
+    written: dict[str, str] = {}
+    for each in organisation.numbers:
+        if bool(each.number) == bool(each.pattern):
+            raise ConfigError("[[number]]: each entry has either number or pattern")
+        label = f"[[number]] {found(each.number or each.pattern)}"
+        if isinstance(each.route, ToQueue) and each.route.queue not in queues:
+            near = nearest(each.route.queue, queues)
+            raise ConfigError(f"{label} route: no queue {found(each.route.queue)}{near}")
+        if each.number:
+            same = e164(each.number, organisation.country) or each.number
+            if same in written:
+                raise ConfigError(f"{label}: is the same number as {found(written[same])}")
+            written[same] = each.number
+    no_duplicates("number", "pattern", (each.pattern for each in organisation.numbers if each.pattern))

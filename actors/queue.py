@@ -1,0 +1,352 @@
+"""A queue (skill group): the calls that wait and the agents who may take them.
+
+A call has one place in the queue: ABSENT, WAITING, or OFFERED to one agent. The longest waiting call that somebody may
+take is offered to the agent who has been idle longest. The agent decides whether it rings, the call decides whose answer
+counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice.
+
+An agent who missed a call is not offered it again while anybody else who could take it is signed in (F-16); one who
+declined, not for `DECLINE_REST`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import evolve, field, frozen
+
+from . import agent_state as agents
+from . import page
+from .effects import Effect, Log, Started, Stop, Tell
+from .table import Late, Machine, Table, always, row
+
+# A decliner is not offered the same call again for this long (F-34).
+DECLINE_REST = 10.0
+# An agent that says nothing about an offer this long after its ring time is taken to be lost, and the call goes on.
+OFFER_GRACE = 5.0
+# Pages hear how a queue stands at most this often.
+STATUS_INTERVAL = 0.5
+
+
+class Place(Enum):
+    """Where one call stands in one queue."""
+
+    ABSENT = "absent"
+    WAITING = "waiting"
+    OFFERED = "offered"
+
+
+class GaveBack(Enum):
+    """How an agent's offer ended without an answer."""
+
+    REFUSED = "refused"  # it did not ring: the agent was not free
+    RETURNED = "returned"  # it rang, and the agent left
+    DECLINED = "declined"
+    MISSED = "missed"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Profile:
+    """What the organisation says of the queue; comes again when it changes."""
+
+    queue: str
+    name: str
+    ring_seconds: float = 30.0
+    wrap_up_seconds: float = 0.0
+
+
+@frozen
+class Dismiss:
+    """The queue is no longer in the organisation: its calls are told and it ends."""
+
+
+@frozen
+class Standing:
+    """How an agent stands to the queue; `ready_since` is None while it cannot be offered a call."""
+
+    signed_in: bool
+    ready_since: float | None
+    follows: bool
+
+
+@frozen
+class AgentStands:
+    agent: str
+    standing: Standing | None
+
+
+@frozen
+class Join:
+    """A call waits from `since`; where it had waited before, that is its old time, and its place with it."""
+
+    call: str
+    number: str
+    name: str
+    dialled: str
+    since: float
+
+
+@frozen
+class Leave:
+    """The call is over while it waits or rings."""
+
+    call: str
+
+
+@frozen
+class Taken:
+    """The call took this agent's answer."""
+
+    call: str
+    agent: str
+
+
+@frozen
+class OfferOver:
+    call: str
+    agent: str
+    how: GaveBack
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Waiting:
+    """One call; `resting` are the agents that are not offered it until the time given (inf: not while others can)."""
+
+    join: Join
+    agent: str = ""
+    offer_until: float = math.inf
+    resting: Mapping[str, float] = field(factory=dict)
+
+
+@frozen
+class Data:
+    profile: Profile
+    # In the order they came (dicts keep it); replaced, never changed.
+    calls: Mapping[str, Waiting] = field(factory=dict)
+    agents: Mapping[str, Standing] = field(factory=dict)
+    told: page.QueueStatus | None = None
+    tell_at: float = 0.0
+
+
+class Queue(Machine[Place]):
+    """The behaviour of one queue; see `Data` for what it remembers."""
+
+    state: Data
+
+    def __init__(self, profile: Profile) -> None:
+        self.state = Data(profile)
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        place = Place.ABSENT
+        waiting = self.state.calls.get(getattr(message, "call", ""))
+        if waiting is not None:
+            place = Place.OFFERED if waiting.agent else Place.WAITING
+        effects = self.dispatch(place, message, now)
+        return [*effects, *self._offer_calls(now), *self._tell_status(now)]
+
+    def deadline(self) -> float:
+        data = self.state
+        offers = min((each.offer_until for each in data.calls.values()), default=math.inf)
+        rests = min(
+            (until for each in data.calls.values() if not each.agent for until in each.resting.values()),
+            default=math.inf,
+        )
+        status = data.tell_at if self._status() != data.told else math.inf
+        return min(offers, rests, status)
+
+    def wake(self, now: float) -> list[Effect]:
+        return self.receive(Timeout(), now)
+
+    # --- the organisation and the agents ----------------------------------------------------------------------
+
+    def _started(self, message: Started, now: float) -> list[Effect]:
+        return []
+
+    def _profile(self, message: Profile, now: float) -> list[Effect]:
+        self.state = evolve(self.state, profile=message)
+        return []
+
+    def _dismissed(self, message: Dismiss, now: float) -> list[Effect]:
+        told: list[Effect] = []
+        for waiting in self.state.calls.values():
+            told += self._withdraw(waiting, "caller_left")
+        self.state = evolve(self.state, calls={}, agents={})
+        return [*told, Stop("dismissed")]  # calls watch their queue
+
+    def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
+        agents_now = {name: each for name, each in self.state.agents.items() if name != message.agent}
+        new_page = False
+        if message.standing is not None:
+            before = self.state.agents.get(message.agent)
+            new_page = message.standing.follows and not (before is not None and before.follows)
+            agents_now[message.agent] = message.standing
+        self.state = evolve(self.state, agents=agents_now)
+        return [Tell(f"agent:{message.agent}", agents.QueueMoved(self._status()))] if new_page else []
+
+    # --- calls ------------------------------------------------------------------------------------------------
+
+    def _join(self, message: Join, now: float) -> list[Effect]:
+        calls = {**self.state.calls, message.call: Waiting(message)}
+        in_order = sorted(calls.items(), key=lambda item: item[1].join.since)
+        self.state = evolve(self.state, calls=dict(in_order))
+        return [Log("call waits", (("call", message.call), ("waiting", len(calls))))]
+
+    def _remove(self, call: str) -> Waiting:
+        calls = dict(self.state.calls)
+        waiting = calls.pop(call)
+        self.state = evolve(self.state, calls=calls)
+        return waiting
+
+    def _replace(self, waiting: Waiting) -> None:
+        self.state = evolve(self.state, calls={**self.state.calls, waiting.join.call: waiting})
+
+    def _left(self, message: Leave, now: float) -> list[Effect]:
+        return self._withdraw(self._remove(message.call), "caller_left")
+
+    def _withdraw(self, waiting: Waiting, code: str) -> list[Effect]:
+        if not waiting.agent:
+            return []
+        return [Tell(f"agent:{waiting.agent}", agents.Withdraw(waiting.join.call, code))]
+
+    def _taken(self, message: Taken, now: float) -> list[Effect]:
+        waiting = self._remove(message.call)
+        return [] if waiting.agent == message.agent else self._withdraw(waiting, "answered_elsewhere")
+
+    def _offer_over(self, message: OfferOver, now: float) -> list[Effect]:
+        waiting = self.state.calls[message.call]
+        if waiting.agent != message.agent:
+            return []
+        rest = {
+            GaveBack.REFUSED: None,  # it is told ready again when it is
+            GaveBack.RETURNED: None,
+            GaveBack.DECLINED: now + DECLINE_REST,
+            GaveBack.MISSED: math.inf,
+        }[message.how]
+        resting = dict(waiting.resting) if rest is None else {**waiting.resting, message.agent: rest}
+        self._replace(evolve(waiting, agent="", offer_until=math.inf, resting=resting))
+        if message.how is GaveBack.REFUSED:
+            # It was not free although we thought so: forget that until it says otherwise.
+            standing = self.state.agents.get(message.agent)
+            if standing is not None:
+                unready = evolve(standing, ready_since=None)
+                self.state = evolve(self.state, agents={**self.state.agents, message.agent: unready})
+        return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
+
+    def _time(self, message: Timeout, now: float) -> list[Effect]:
+        """Rests that are over are forgotten; an agent that never answered an offer loses it."""
+        lost: list[Effect] = []
+        for waiting in list(self.state.calls.values()):
+            resting = {name: until for name, until in waiting.resting.items() if until > now}
+            if waiting.offer_until <= now:
+                lost += self._withdraw(waiting, "no_answer")
+                self._replace(evolve(waiting, agent="", offer_until=math.inf, resting=resting))
+            elif len(resting) != len(waiting.resting):
+                self._replace(evolve(waiting, resting=resting))
+        return lost
+
+    # --- offers -----------------------------------------------------------------------------------------------
+
+    def _offer_calls(self, now: float) -> list[Effect]:
+        """Each waiting call in order to the agent longest idle among those who may have it."""
+        busy = {waiting.agent for waiting in self.state.calls.values() if waiting.agent}
+        free = sorted(
+            (standing.ready_since, name)
+            for name, standing in self.state.agents.items()
+            if standing.ready_since is not None and name not in busy
+        )
+        offers: list[Effect] = []
+        for waiting in list(self.state.calls.values()):
+            if not free:
+                break
+            if waiting.agent:
+                continue
+            chosen = next((each for each in free if self._may_have(waiting, each[1], now)), None)
+            if chosen is None:
+                continue
+            free.remove(chosen)
+            offers.append(self._offer(waiting, chosen[1], now))
+        return offers
+
+    def _may_have(self, waiting: Waiting, agent: str, now: float) -> bool:
+        until = waiting.resting.get(agent, -math.inf)
+        if until != math.inf:
+            return until <= now
+        # Missed it: only where nobody else who is signed in could still take it, else the call would ring nobody.
+        return all(
+            waiting.resting.get(name) == math.inf
+            for name, standing in self.state.agents.items()
+            if standing.signed_in and name != agent
+        )
+
+    def _offer(self, waiting: Waiting, agent: str, now: float) -> Effect:
+        profile, join = self.state.profile, waiting.join
+        until = now + profile.ring_seconds + OFFER_GRACE
+        self._replace(evolve(waiting, agent=agent, offer_until=until))
+        return Tell(
+            f"agent:{agent}",
+            agents.Offer(
+                call=join.call,
+                queue=profile.queue,
+                queue_name=profile.name,
+                number=join.number,
+                name=join.name,
+                dialled=join.dialled,
+                waiting_since=join.since,
+                ring_seconds=profile.ring_seconds,
+                wrap_up_seconds=profile.wrap_up_seconds,
+            ),
+        )
+
+    # --- pages ------------------------------------------------------------------------------------------------
+
+    def _status(self) -> page.QueueStatus:
+        data = self.state
+        oldest = next(iter(data.calls.values()), None)
+        return page.QueueStatus(
+            queue=data.profile.queue,
+            name=data.profile.name,
+            waiting=len(data.calls),
+            oldest_since=oldest.join.since if oldest is not None else None,
+            agents_idle=sum(each.ready_since is not None for each in data.agents.values()),
+        )
+
+    def _tell_status(self, now: float) -> list[Effect]:
+        status = self._status()
+        if status == self.state.told or now < self.state.tell_at:
+            return []
+        self.state = evolve(self.state, told=status, tell_at=now + STATUS_INTERVAL)
+        return [
+            Tell(f"agent:{name}", agents.QueueMoved(status))
+            for name, standing in self.state.agents.items()
+            if standing.follows
+        ]
+
+
+_GONE = Late("the call had left the queue")
+
+TABLE = Table(
+    "queue",
+    Place,
+    always(Started, Queue._started, Place),
+    always(Profile, Queue._profile, Place),
+    always(Dismiss, Queue._dismissed, Place),
+    always(AgentStands, Queue._agent_stands, Place),
+    always(Timeout, Queue._time, Place),
+    row(Join, absent=Queue._join, waiting=Late("it waits already"), offered=Late("it waits already")),
+    row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
+    row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),
+    row(OfferOver, absent=_GONE, waiting=Late("another agent has it"), offered=Queue._offer_over),
+)
+Queue.table = TABLE

@@ -1,0 +1,240 @@
+"""The shell of every actor: a bounded mailbox, one Trio task, and the hands that carry out effects.
+
+A behaviour decides, this module does. For each message the task serves the timers that came due before it, lets the
+behaviour step, and carries the effects out in order without awaiting, so a step and its effects are one thing. A step
+that raises is undone (the behaviour's `state` is put back) and its message is quarantined: counted, logged, forgotten.
+What happens next depends on the actor: a call ends, since its world is no longer true; everyone else goes on. One that
+crashes `MAX_CRASHES` times in `CRASH_WINDOW` seconds is isolated: ended, with an alarm, and the rest stays as it is.
+
+Whoever watches an actor hears `Down` however it ends. What it opened outside (legs, SIP calls) is closed by the shells
+registered with `on_end`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import structlog
+import trio
+from attrs import define, field
+
+from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .redact import redacted
+
+# What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
+EDGE_MAILBOX = 256
+# ... and when actors tell each other: they cannot wait or refuse, so this is far above what a healthy centre reaches.
+MAILBOX = 10_000
+MAX_CRASHES = 5
+CRASH_WINDOW = 30.0
+TIMER_RETRY = 1.0
+
+log = structlog.get_logger()
+
+
+@define
+class Hands:
+    """Who carries out the effects that leave the runtime; each takes the acting actor's name and must not raise."""
+
+    sip: Callable[[str, Sip], None]
+    media: Callable[[str, Media], None]
+    push: Callable[[Push], None]
+    reply: Callable[[Reply], None]
+
+
+@define(eq=False)
+class _Cell:
+    """One live actor."""
+
+    name: str
+    behaviour: Behaviour
+    mailbox: deque[object] = field(factory=deque)
+    bell: trio.Event = field(factory=trio.Event)
+    watchers: list[str] = field(factory=list)
+    crashes: deque[float] = field(factory=lambda: deque(maxlen=MAX_CRASHES))
+    ended: str | None = None
+    # After a crash timers rest until then: one that crashes each time must not spin.
+    timers_from: float = -math.inf
+
+    def deadline(self) -> float:
+        return max(self.behaviour.deadline(), self.timers_from)
+
+    def put(self, message: object) -> None:
+        self.mailbox.append(message)
+        self.bell.set()
+
+
+class System:
+    """All live actors of one control process.
+
+    `clock` gives seconds since the Unix epoch and never runs backwards; on a virtual clock it is that clock.
+    """
+
+    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery) -> None:
+        self._clock = clock
+        self._nursery = nursery
+        self._cells: dict[str, _Cell] = {}
+        self._hands: Hands | None = None
+        self._on_end: list[Callable[[str, str], None]] = []
+        self.counters: Counter[str] = Counter()
+        self.alarms: list[str] = []
+
+    def connect(self, hands: Hands, on_end: Iterable[Callable[[str, str], None]] = ()) -> None:
+        """Gives the runtime its hands; before the first spawn."""
+        self._hands = hands
+        self._on_end = list(on_end)
+
+    # --- from outside -----------------------------------------------------------------------------------------
+
+    def spawn(self, name: str, behaviour: Behaviour) -> None:
+        """Starts an actor; a second one of a live name is an error of ours."""
+        if name in self._cells:
+            raise RuntimeError(f"an actor named {name} is alive")
+        cell = _Cell(name, behaviour)
+        self._cells[name] = cell
+        cell.put(Started())
+        self._nursery.start_soon(self._live, cell, name=name)
+
+    def tell(self, name: str, message: object) -> bool:
+        """Between actors and from facts of the engine: False if there is no such actor or its mailbox is full."""
+        return self._deliver(name, message, MAILBOX)
+
+    def offer(self, name: str, message: object) -> bool:
+        """From the edge (a page, a trunk): False sheds the load there."""
+        return self._deliver(name, message, EDGE_MAILBOX)
+
+    def alive(self, prefix: str = "") -> list[str]:
+        return [name for name in self._cells if name.startswith(prefix)]
+
+    def end(self, name: str, reason: str) -> None:
+        """Ends an actor from outside, after the step it is in."""
+        cell = self._cells.get(name)
+        if cell is not None:
+            self._end(cell, reason)
+
+    def stop(self, reason: str = "stopping") -> None:
+        """Ends every actor, the youngest first: calls before agents, these before queues, trunks and switchboard."""
+        for name in reversed(list(self._cells)):
+            self.end(name, reason)
+
+    # --- one actor --------------------------------------------------------------------------------------------
+
+    def _deliver(self, name: str, message: object, limit: int) -> bool:
+        cell = self._cells.get(name)
+        if cell is None:
+            self.counters["dead_letters"] += 1
+            return False
+        if len(cell.mailbox) >= limit:
+            self.counters["mailbox_full"] += 1
+            if limit == MAILBOX:
+                self._alarm(f"mailbox of {name} is full")
+            return False
+        cell.put(message)
+        return True
+
+    async def _live(self, cell: _Cell) -> None:
+        while cell.ended is None:
+            if not cell.mailbox:
+                deadline = cell.deadline()
+                if deadline > self._clock():
+                    cell.bell = trio.Event()
+                    with trio.move_on_after(deadline - self._clock()):
+                        await cell.bell.wait()
+                else:
+                    await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.checkpoint()
+            self._step_due(cell)
+
+    def _step_due(self, cell: _Cell) -> None:
+        """Serves what is due now: timers first, then the messages that had come."""
+        behaviour = cell.behaviour
+        now = self._clock()
+        if cell.deadline() <= now:
+            self._step(cell, "Timeout", lambda: behaviour.wake(now), now)
+        elif cell.mailbox and cell.ended is None:
+            message = cell.mailbox.popleft()
+            self._step(cell, type(message).__name__, lambda: behaviour.receive(message, now), now)
+
+    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]], now: float) -> None:
+        before = cell.behaviour.state
+        try:
+            effects = step()
+        except Exception as error:  # the supervisor: one actor's bug stays in that actor
+            cell.behaviour.state = before
+            self._crashed(cell, what, error, now)
+            return
+        try:
+            for effect in effects:
+                self._perform(cell, effect)
+        except Exception as error:  # an effect that cannot be carried out is the same bug, met a moment later
+            self._crashed(cell, what, error, now)
+
+    def _perform(self, cell: _Cell, effect: Effect) -> None:
+        assert self._hands is not None, "connect() comes before the first spawn"
+        match effect:
+            case Tell(to, message):
+                self.tell(to, message)
+            case Spawn(name, behaviour):
+                self.spawn(name, behaviour)
+            case Watch(name):
+                self._watch(cell.name, name)
+            case Stop(reason):
+                self._end(cell, reason)
+            case Sip():
+                self._hands.sip(cell.name, effect)
+            case Media():
+                self._hands.media(cell.name, effect)
+            case Push():
+                self._hands.push(effect)
+            case Reply():
+                self._hands.reply(effect)
+            case Log(event, fields):
+                log.info(event, actor=cell.name, **redacted(dict(fields)))
+            case _:
+                assert_never(effect)
+
+    def _watch(self, watcher: str, name: str) -> None:
+        cell = self._cells.get(name)
+        if cell is None:
+            self.tell(watcher, Down(name, "not alive"))
+        elif watcher not in cell.watchers:
+            cell.watchers.append(watcher)
+
+    def _crashed(self, cell: _Cell, what: str, error: Exception, now: float) -> None:
+        self.counters["crashes"] += 1
+        log.error("actor crashed", actor=cell.name, message=what, exc_info=error)
+        cell.crashes.append(now)
+        often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
+        if often:
+            self._alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
+        if often or getattr(cell.behaviour, "ends_on_crash", False):
+            self._end(cell, "crashed")
+        else:
+            cell.timers_from = now + TIMER_RETRY
+
+    def _end(self, cell: _Cell, reason: str) -> None:
+        if cell.ended is not None:
+            return
+        cell.ended = reason
+        del self._cells[cell.name]
+        cell.bell.set()
+        self.counters["dead_letters"] += len(cell.mailbox)
+        for closed in self._on_end:
+            closed(cell.name, reason)
+        for watcher in cell.watchers:
+            self.tell(watcher, Down(cell.name, reason))
+
+    def _alarm(self, text: str) -> None:
+        if text not in self.alarms:
+            self.alarms.append(text)
+            log.critical("alarm", text=text)
+
+
+def unix_clock(start_unix: float) -> Callable[[], float]:
+    """A clock for `System`: Unix time at the start, advanced by Trio's clock, so that it never jumps."""
+    start = trio.current_time()
+    return lambda: start_unix + (trio.current_time() - start)

@@ -1,0 +1,220 @@
+"""Where an agent sits: the pages that are attached, the one that owns the media, and the WebRTC leg of sign-in.
+
+The half of the agent's behaviour that has nothing to do with calls. Media is connected once, at sign-in, and kept; a
+page that comes back, another that takes over, or a connection that failed brings a new leg, and the old one is used
+until the new one is connected. `agent.py` says what the state of the agent makes of all this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from ..sip import sdp
+from ..switch import protocol as media
+from . import page
+from .agent_state import SHOWN, Data, MediaState, Opening, Phase, QueueMoved
+from .effects import Effect, Media, Push, Reply
+from .table import Machine
+
+
+class Seat(Machine[Phase]):
+    """The pages and the media of one agent; `codecs` are the names allowed towards browsers, preferred first."""
+
+    state: Data
+
+    def __init__(self, codecs: Sequence[media.CodecName]) -> None:
+        self._codecs = tuple(codecs)
+
+    # --- said to pages ----------------------------------------------------------------------------------------
+
+    def push(self, event: page.Event) -> list[Effect]:
+        """One event for every page of the agent, each with the next revision."""
+        self.state = evolve(self.state, rev=self.state.rev + 1)
+        return [Push(session, self.state.rev, event) for session in self.state.sessions]
+
+    def accept(self, request: page.Request, answer: str = "") -> list[Effect]:
+        return [Reply(request.session, request.id, page.Accepted(answer))]
+
+    def refuse(self, request: page.Request, code: str, detail: str = "") -> list[Effect]:
+        return [Reply(request.session, request.id, page.refuse(code, detail))]
+
+    # --- pages come and go ------------------------------------------------------------------------------------
+
+    def attach(self, message: page.Attached, now: float) -> list[Effect]:
+        self.state = evolve(self.state, sessions=(*self.state.sessions, message.session))
+        return []
+
+    def forget_page(self, session: str, now: float) -> None:
+        """The websocket is gone; where it owned the media, `owner_lost_at` starts the grace."""
+        sessions = tuple(each for each in self.state.sessions if each != session)
+        lost = now if session == self.state.owner else self.state.owner_lost_at
+        self.state = evolve(self.state, sessions=sessions, owner_lost_at=lost)
+        opening = self.state.opening
+        if opening is not None and opening.request.session == session:
+            self.state = evolve(self.state, opening=None)
+
+    def queue_moved(self, message: QueueMoved, now: float) -> list[Effect]:
+        others = tuple(each for each in self.state.queue_status if each.queue != message.status.queue)
+        kept = tuple(sorted((*others, message.status), key=lambda status: status.queue))
+        self.state = evolve(self.state, queue_status=kept)
+        return self.push(message.status)
+
+    def snapshot(self, request: page.Request, now: float) -> list[Effect]:
+        data = self.state
+        call = data.call
+        return [
+            Reply(
+                request.session,
+                request.id,
+                page.Snapshot(
+                    rev=data.rev,
+                    agent=data.profile.agent,
+                    name=data.profile.name,
+                    state=SHOWN[data.phase],
+                    reason=data.reason,
+                    since=data.since,
+                    owner="none" if not data.present else "this" if data.owner == request.session else "other",
+                    media=data.media.value,
+                    offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,
+                    connected=self.connected() if data.phase is Phase.TALKING and call else None,
+                    queues=data.queue_status,
+                    now=now,
+                ),
+            )
+        ]
+
+    def offered(self) -> page.CallOffered:
+        call = self.state.call
+        assert call is not None, "an offer is shown only while there is a call"
+        return page.CallOffered(
+            call=call.call,
+            queue=call.queue,
+            queue_name=call.queue_name,
+            number=call.number,
+            name=call.name,
+            dialled=call.dialled,
+            waiting_since=call.waiting_since,
+            offered_at=self.state.offered_at,
+            ring_until=self.state.ring_until,
+        )
+
+    def connected(self) -> page.CallConnected:
+        call = self.state.call
+        assert call is not None, "a connected call is shown only while there is a call"
+        return page.CallConnected(
+            call=call.call,
+            queue=call.queue,
+            queue_name=call.queue_name,
+            number=call.number,
+            name=call.name,
+            dialled=call.dialled,
+            since=self.state.since,
+            muted=self.state.muted,
+        )
+
+    # --- sign-in and media ------------------------------------------------------------------------------------
+
+    def sign_in(self, request: page.Request, now: float) -> list[Effect]:
+        """Takes the seat, for a robot at once, for a page when the engine has opened its leg."""
+        command, data = request.command, self.state
+        assert isinstance(command, page.SignIn)
+        if data.present and data.owner != request.session and not command.take_over:
+            return self.refuse(request, "signed_in_elsewhere")
+        if command.media == "none":
+            return [*self._drop_opening(), *self._close_legs(), *self._sit(request, now, robot=True)]
+        return self._open(request, command.sdp)
+
+    def renew_media(self, request: page.Request, now: float) -> list[Effect]:
+        command = request.command
+        assert isinstance(command, page.RenewMedia)
+        return self._open(request, command.sdp)
+
+    def _open(self, request: page.Request, offer_text: str) -> list[Effect]:
+        try:
+            offer = sdp.parse(offer_text.encode())
+            agreed = sdp.negotiate_webrtc(offer, self._codecs)
+        except sdp.SdpError as error:
+            return self.refuse(request, "media_refused", str(error))
+        number = self.state.legs_opened + 1
+        leg = f"agent:{self.state.profile.agent}/{number}"
+        codec = media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
+        effects = self._drop_opening()
+        self.state = evolve(self.state, legs_opened=number, opening=Opening(request, leg, offer, agreed))
+        fingerprints = tuple(media.Fingerprint(each.algorithm, each.digest) for each in agreed.fingerprints)
+        opening = media.OpenWebrtcLeg(leg, request.peer, agreed.ice_ufrag, agreed.ice_pwd, fingerprints, codec)
+        return [*effects, Media(opening)]
+
+    def _drop_opening(self) -> list[Effect]:
+        """Another request came before the engine answered the last: that one is told, its leg closed."""
+        opening = self.state.opening
+        if opening is None:
+            return []
+        self.state = evolve(self.state, opening=None)
+        return [Media(media.CloseLeg(opening.leg)), *self.refuse(opening.request, "busy")]
+
+    def leg_opened(self, fact: media.WebrtcLegOpened, now: float) -> list[Effect]:
+        opening = self.state.opening
+        if opening is None or opening.leg != fact.leg:
+            return [Media(media.CloseLeg(fact.leg))]
+        answer = sdp.answer_webrtc(
+            opening.offer,
+            opening.agreed,
+            ice_ufrag=fact.ice_ufrag,
+            ice_pwd=fact.ice_pwd,
+            fingerprint=sdp.Fingerprint(fact.fingerprint.algorithm, fact.fingerprint.digest),
+            candidates=fact.candidates,
+            session_id=self.state.legs_opened,
+        )
+        data = self.state
+        replaced = self.close_leg(data.old_leg)
+        self.state = evolve(data, opening=None, leg=fact.leg, old_leg=data.leg, media=MediaState.CONNECTING)
+        return [*replaced, *self._sit(opening.request, now, robot=False, answer=bytes(answer).decode())]
+
+    def leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
+        opening = self.state.opening
+        if opening is None or opening.leg != fact.leg:
+            return []
+        self.state = evolve(self.state, opening=None)
+        return self.refuse(opening.request, "media_refused", fact.reason)
+
+    def _sit(self, request: page.Request, now: float, *, robot: bool, answer: str = "") -> list[Effect]:
+        """The request's page owns the media from now on; the page that did is told."""
+        data = self.state
+        told: list[Effect] = []
+        if data.owner not in ("", request.session) and data.owner in data.sessions:
+            self.state = evolve(data, rev=data.rev + 1)
+            told.append(Push(data.owner, self.state.rev, page.TakenOver()))
+        self.state = evolve(
+            self.state,
+            owner=request.session,
+            owner_lost_at=math.inf,
+            robot=robot,
+            media=MediaState.ABSENT if robot else self.state.media,
+        )
+        seated = self.seated(now)
+        return [*told, *self.accept(request, answer), *seated]
+
+    def seated(self, now: float) -> list[Effect]:
+        """What the agent's state makes of a page that took the seat."""
+        raise NotImplementedError
+
+    def use_leg(self, leg: str) -> None:
+        """The connected leg is the one in use, the one it replaced is no longer needed."""
+        self.state = evolve(self.state, leg=leg, old_leg="", media=MediaState.CONNECTED)
+
+    def close_leg(self, leg: str) -> list[Effect]:
+        return [Media(media.CloseLeg(leg))] if leg else []
+
+    def _close_legs(self) -> list[Effect]:
+        data = self.state
+        self.state = evolve(data, leg="", old_leg="", media=MediaState.ABSENT)
+        return [*self.close_leg(data.leg), *self.close_leg(data.old_leg)]
+
+    def leave(self) -> list[Effect]:
+        """Nobody sits here any more: media closed, no owner."""
+        effects = [*self._drop_opening(), *self._close_legs()]
+        self.state = evolve(self.state, owner="", owner_lost_at=math.inf, robot=False)
+        return effects

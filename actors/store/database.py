@@ -1,0 +1,116 @@
+"""The SQLite file of a data directory: made with mode 0600, opened in WAL, brought to the newest schema.
+
+Alembic is embedded: no ini file, no logging set up; the connection is passed in and the revisions are package data.
+Transactions are begun here and not by the driver, which would leave DDL outside them: reading ones with BEGIN, writing
+ones with BEGIN IMMEDIATE, so that a writer waits for its turn before it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import alembic.command
+import alembic.config
+import alembic.util
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DatabaseError
+
+from . import schema
+
+FILE = "cordboard.db"
+MIGRATIONS = Path(__file__).with_name("migrations")
+# How long a writer waits for another process: an import beside a running server takes less.
+BUSY_SECONDS = 10
+
+_WRITES = "cordboard_writes"
+
+
+class StoreError(Exception):
+    """The data directory cannot be used as it is; one line for people."""
+
+
+def open_database(data: Path) -> Engine:
+    """The database of the data directory `data`, made where there is none, at the newest schema."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = data / FILE
+        # SQLite gives its -wal and -shm files the mode of this one.
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise StoreError(f"{error.filename}: {error.strerror}") from error
+    engine = _engine(path)
+    try:
+        _migrate(engine)
+    except DatabaseError as error:
+        engine.dispose()
+        raise StoreError(f"{path}: {error.orig}") from error
+    except StoreError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _engine(path: Path) -> Engine:
+    url = sqlalchemy.URL.create("sqlite", database=str(path))
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def connected(driver: Any, record: object) -> None:
+        driver.isolation_level = None
+        driver.execute("PRAGMA journal_mode = WAL")
+        # A power cut may undo the last transactions but never breaks the file (SQLite, WAL mode).
+        driver.execute("PRAGMA synchronous = NORMAL")
+        driver.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database and changes nothing."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is alone in writing; committed at its end, undone by an exception."""
+    with engine.connect() as connection:
+        connection = connection.execution_options(**{_WRITES: True})
+        with connection.begin():
+            yield connection
+
+
+def _migrate(engine: Engine) -> None:
+    """To the newest revision, in one transaction. A database of a newer version is refused, not touched."""
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with engine.connect() as connection:
+        # Rebuilding a table drops the old one, which would take the rows that refer to it along (SQLite, "Making
+        # Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction.
+        driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+        driver.execute("PRAGMA foreign_keys = OFF")
+        connection = connection.execution_options(**{_WRITES: True})
+        try:
+            with connection.begin():
+                config.attributes.update(connection=connection, metadata=schema.metadata)
+                alembic.command.upgrade(config, "heads")
+                if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise StoreError(f"{engine.url.database}: has rows that refer to what is not there")
+        except alembic.util.CommandError as error:
+            raise StoreError(f"{engine.url.database}: was made by a newer version of Cordboard") from error
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")

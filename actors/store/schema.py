@@ -1,0 +1,141 @@
+"""The tables, in SQLAlchemy Core: what `migrations/` must add up to (a test compares the two).
+
+Column names are the field names of the classes in `organisation.py` where there is such a field. `position` keeps the
+order of the file. What belongs to an agent goes with the agent.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+# Names for constraints, so that a later migration can drop them; SQLite gives none of its own.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+organisation = Table(
+    "organisation",
+    metadata,
+    # There is one row, with the id 1.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False),
+    Column("time_zone", String, nullable=False),
+    Column("country", String, nullable=False),
+    Column("language", String, nullable=False),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("peers", JSON, nullable=False),
+    Column("proxy", String, nullable=False),
+    Column("username", String, nullable=False),
+    # In clear: digest authentication computes with it (RFC 8760 §2). The file has mode 0600.
+    Column("password", String, nullable=False),
+    Column("register", Boolean, nullable=False),
+    Column("nat", Boolean, nullable=False),
+    Column("priority", Integer, nullable=False),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("ring_seconds", Float, nullable=False),
+    Column("wrap_up_seconds", Float, nullable=False),
+    Column("survey", Boolean, nullable=False),
+    Column("max_wait_seconds", Float, nullable=False),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("name", String, nullable=False),
+    Column("email", String, nullable=False),
+    # argon2id in its encoded form; null: this agent cannot log in yet.
+    Column("password_hash", String),
+    Column("role", String, nullable=False),
+    Column("mobile", String, nullable=False),
+)
+
+skills = Table(
+    "skills",
+    metadata,
+    Column("agent", String, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
+    Column("queue", String, ForeignKey("queues.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("number", String, nullable=False),
+    Column("pattern", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("outbound", Boolean, nullable=False),
+)
+
+dialling = Table(
+    "dialling",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("allow", String),
+    Column("deny", String),
+)
+
+sms_templates = Table(
+    "sms_templates",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("text", String, nullable=False),
+    Column("approved", Boolean, nullable=False),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("url", String, nullable=False),
+    Column("secret", String, nullable=False),
+    Column("origin", String, nullable=False),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    # SHA-256 of the token: who reads this table cannot log in with it.
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    Column("agent", String, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("expires", Float, nullable=False),
+    Index(None, "agent"),
+    Index(None, "expires"),
+)

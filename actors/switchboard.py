@@ -1,0 +1,195 @@
+"""The switchboard: where each dialled number leads, who is in which room, and which actors the organisation has.
+
+It is told the organisation at the start and whenever it changes; it then starts, informs and dismisses the actors of its
+trunks, queues and agents, and finds routes in it. Rooms are edges, not actors: all who are in one hear each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import TypeAlias
+
+from attrs import evolve, field, frozen
+
+from ..switch import protocol as media
+from . import agent, call, queue, trunk
+from . import agent_state as agents
+from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
+from .organisation import Organisation
+from .table import Bug, Machine, Table, always, row
+
+
+class Phase(Enum):
+    OPEN = "open"
+    DRAINING = "draining"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Configure:
+    """The organisation as it is from now on."""
+
+    organisation: Organisation
+
+
+@frozen
+class FindRoute:
+    """A call of a trunk (`nat`: that trunk's setting) dialled this."""
+
+    call: str
+    dialled: str
+    nat: bool
+
+
+@frozen
+class JoinRoom:
+    call: str
+    room: str
+    leg: str
+
+
+@frozen
+class Drain:
+    """No more calls: every trunk is told."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Data:
+    organisation: Organisation
+    phase: Phase = Phase.OPEN
+    # room number -> call -> leg, in the order they came
+    rooms: Mapping[str, Mapping[str, str]] = field(factory=dict)
+
+
+class Switchboard(Machine[Phase]):
+    """`codecs` are what pages may speak, preferred first."""
+
+    state: Data
+
+    def __init__(self, organisation: Organisation, codecs: Sequence[media.CodecName]) -> None:
+        self.state = Data(organisation)
+        self._codecs = tuple(codecs)
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        return self.dispatch(self.state.phase, message, now)
+
+    def deadline(self) -> float:
+        return math.inf
+
+    def wake(self, now: float) -> list[Effect]:
+        return []
+
+    # --- the organisation -------------------------------------------------------------------------------------
+
+    def _started(self, message: Started, now: float) -> list[Effect]:
+        return self._take_up({}, _profiles(self.state.organisation), now)
+
+    def _configure(self, message: Configure, now: float) -> list[Effect]:
+        before = _profiles(self.state.organisation)
+        self.state = evolve(self.state, organisation=message.organisation)
+        return self._take_up(before, _profiles(message.organisation), now)
+
+    def _take_up(self, before: Mapping[str, _Profile], after: Mapping[str, _Profile], now: float) -> list[Effect]:
+        """Starts who is new, tells who changed, dismisses who left; queues come before the agents that name them."""
+        effects: list[Effect] = []
+        for name, profile in after.items():
+            if name not in before:
+                effects.append(Spawn(name, self._behaviour(profile, now)))
+            elif before[name] != profile:
+                effects.append(Tell(name, profile))
+        effects += [Tell(name, _dismissal(profile)) for name, profile in before.items() if name not in after]
+        return effects
+
+    def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
+        match profile:
+            case trunk.Profile():
+                return trunk.Trunk(profile)
+            case queue.Profile():
+                return queue.Queue(profile)
+            case agents.Profile():
+                return agent.Agent(profile, self._codecs, now)
+
+    # --- routes -----------------------------------------------------------------------------------------------
+
+    def _find_route(self, message: FindRoute, now: float) -> list[Effect]:
+        route = self.state.organisation.route(message.dialled)
+        found = call.NotRouted(404, "no such number") if route is None else call.Routed(route, message.nat)
+        return [Tell(f"call:{message.call}", found)]
+
+    # --- rooms ------------------------------------------------------------------------------------------------
+
+    def _join_room(self, message: JoinRoom, now: float) -> list[Effect]:
+        members = {**self.state.rooms.get(message.room, {}), message.call: message.leg}
+        if len(members) > media.MAX_HEARD:
+            return [Tell(f"call:{message.call}", call.RoomFull())]
+        self.state = evolve(self.state, rooms={**self.state.rooms, message.room: members})
+        return [Watch(f"call:{message.call}"), _wire(members)]
+
+    def _call_over(self, message: Down, now: float) -> list[Effect]:
+        """The leg is closed with its call; what is left is to forget it."""
+        gone = message.name.removeprefix("call:")
+        rooms = {
+            room: {name: leg for name, leg in members.items() if name != gone}
+            for room, members in self.state.rooms.items()
+        }
+        self.state = evolve(self.state, rooms={room: members for room, members in rooms.items() if members})
+        return []
+
+    def _drain(self, message: Drain, now: float) -> list[Effect]:
+        self.state = evolve(self.state, phase=Phase.DRAINING)
+        return [Tell(f"trunk:{each.id}", trunk.Drain()) for each in self.state.organisation.trunks]
+
+
+_Profile: TypeAlias = "trunk.Profile | queue.Profile | agents.Profile"
+
+
+def _profiles(organisation: Organisation) -> dict[str, _Profile]:
+    """Actor name -> what it is told of itself."""
+    profiles: dict[str, _Profile] = {}
+    for each in organisation.trunks:
+        profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
+    for group in organisation.queues:
+        profiles[f"queue:{group.id}"] = queue.Profile(
+            group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds
+        )
+    for one in organisation.agents:
+        skills = tuple(skill.queue for skill in one.skills)
+        profiles[f"agent:{one.id}"] = agents.Profile(one.id, one.name or one.id, skills)
+    return profiles
+
+
+def _dismissal(profile: _Profile) -> object:
+    match profile:
+        case trunk.Profile():
+            return trunk.Dismiss()
+        case queue.Profile():
+            return queue.Dismiss()
+        case agents.Profile():
+            return agents.Dismiss()
+
+
+def _wire(members: Mapping[str, str]) -> Effect:
+    legs = tuple(members.values())
+    return Media(
+        media.Rewire(tuple(media.Hears(leg, tuple((other, 1.0) for other in legs if other != leg)) for leg in legs))
+    )
+
+
+TABLE = Table(
+    "switchboard",
+    Phase,
+    row(Started, open=Switchboard._started, draining=Bug("an actor starts once")),
+    always(Configure, Switchboard._configure, Phase),
+    always(FindRoute, Switchboard._find_route, Phase),
+    always(JoinRoom, Switchboard._join_room, Phase),
+    always(Down, Switchboard._call_over, Phase),
+    always(Drain, Switchboard._drain, Phase),
+)
+Switchboard.table = TABLE

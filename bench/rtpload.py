@@ -1,0 +1,184 @@
+"""A load of plain RTP legs in a process of its own: each leg sends its own tone and counts what comes back.
+
+The legs share a set of sockets; a leg is (our socket, the switch's port), as the switch itself knows it. Sending is
+spread over four phases of 5 ms, as a network would spread it, and every 5 ms all sockets are read. What is counted is
+packets against what the other side says it sent, never gaps in sequence numbers, which a switch that drops may well
+keep whole.
+
+Run by density.py: `python -m cordboard.bench.rtpload`, a line of JSON in (`Load`), one out with the local ports, a
+line in with the switch's address and port of each leg, and at the end one line out (`Heard`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Final
+
+import attrs
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from ..codecs import g711
+from ..switch import rtp
+from ..switch.ports import socket_name
+from ..switch.seams import Batch, Outgoing
+from ..switch.udp import UdpSockets, bind
+
+TICK: Final = 0.020
+PHASES: Final = 4
+FRAMES: Final = 50  # of the tone, which repeats each second: frequencies are whole numbers of Hz
+LOWEST: Final = 300
+STEP: Final = 5
+TONES: Final = 600
+AMPLITUDE: Final = 6000.0
+GAP: Final = 0.040
+
+
+@frozen
+class Load:
+    """What is wanted: legs on `sockets` sockets, a second or two to settle, then `seconds` of measurement.
+
+    `checked` legs keep their last second of sound. `tail`: seconds in which only what still comes is read.
+    """
+
+    legs: int
+    sockets: int
+    settle: float
+    seconds: float
+    tail: float
+    checked: tuple[int, ...]
+
+
+@frozen
+class Heard:
+    """sent, received: packets in all. gaps: pauses of 40 ms or more at some leg while it was measured. stall_ms: the
+    longest that this load itself did not look. tones: of each checked leg, the frequencies it heard, in Hz."""
+
+    sent: int
+    received: int
+    gaps: int
+    stall_ms: float
+    tones: dict[str, list[int]]
+
+
+def tone_of(leg: int) -> int:
+    """The frequency that a leg sends, in Hz."""
+    return LOWEST + STEP * (leg % TONES)
+
+
+def _bank(legs: int) -> NDArray[np.uint8]:
+    """The payloads of one second of every leg's tone: uint8 [legs, 50, 160]."""
+    t = np.arange(FRAMES * 160) / 8000
+    rows = [
+        g711.encode_ulaw((AMPLITUDE * np.sin(2 * np.pi * tone_of(leg) * t)).astype(np.int16)) for leg in range(legs)
+    ]
+    return np.stack(rows).reshape(legs, FRAMES, 160)
+
+
+def tones_in(pcm: g711.Pcm) -> list[int]:
+    """The frequencies in one second of sound, int16 [8000], that stand within 20 dB of the strongest, in Hz."""
+    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
+    strong = (spectrum > 0.1 * spectrum.max()) & (spectrum > 1000.0)
+    peak = strong[1:-1] & (spectrum[1:-1] >= spectrum[:-2]) & (spectrum[1:-1] >= spectrum[2:])
+    return [int(f) + 1 for f in np.flatnonzero(peak)]
+
+
+class _Legs:
+    """The load's side of all legs."""
+
+    def __init__(self, load: Load, sockets: UdpSockets, remotes: list[tuple[str, int]]) -> None:
+        n = load.legs
+        self._sockets = sockets
+        self._socket = np.arange(n, dtype=np.int32) % load.sockets
+        self._bank = _bank(n)
+        self._names = np.stack([np.frombuffer(socket_name(*remote), np.uint8) for remote in remotes])
+        # Which leg is (our socket, the switch's port).
+        self._leg = np.full((load.sockets, 65536), -1, np.int32)
+        self._leg[self._socket, [port for _, port in remotes]] = np.arange(n)
+        # A phase's legs in the order of their sockets, as sending wants them.
+        self._phases = [
+            np.array(sorted(range(phase, n, PHASES), key=lambda leg: self._socket[leg])) for phase in range(PHASES)
+        ]
+        self.sent = self.received = self.gaps = 0
+        self._last = np.full(n, np.nan)
+        self._checked = np.array(load.checked, np.intp)
+        self._sound = np.full((n if len(self._checked) else 0, FRAMES, 160), g711.ULAW_SILENCE, np.uint8)
+        self._is_checked = np.zeros(n, np.bool_)
+        self._is_checked[self._checked] = True
+
+    def send(self, tick: int, phase: int) -> None:
+        legs = self._phases[phase]
+        n = len(legs)
+        packets = np.zeros((n, 172), np.uint8)
+        sequence = np.full(n, tick & 0xFFFF, np.uint16)
+        timestamp = np.full(n, tick * 160 & 0xFFFFFFFF, np.uint32)
+        rtp.write(packets, np.zeros(n, np.uint8), np.full(n, tick == 0), sequence, timestamp, legs.astype(np.uint32))
+        packets[:, 12:] = self._bank[legs, tick % FRAMES]
+        length = np.full(n, 172, np.int32)
+        self._sockets.send(Outgoing(packets, length, self._socket[legs], self._names[legs]))
+        self.sent += n
+
+    def receive(self, since: float, now: float, *, measured: bool) -> None:
+        """Reads all that came; it came after `since`, when the sockets were looked at before."""
+        batch = self._sockets.receive(now)
+        if batch is None:
+            return
+        self.received += len(batch.port)
+        legs = self._leg[batch.port, batch.name.view(">u2")[:, 1]]
+        if measured:
+            # At least this long nothing came: a pause of this load's own is not put down to the switch.
+            self.gaps += int((since - self._last[np.unique(legs)] >= GAP - TICK / PHASES / 2).sum())
+        self._last[legs] = now
+        self._keep(batch, legs)
+
+    def _keep(self, batch: Batch, legs: NDArray[np.int32]) -> None:
+        some = np.flatnonzero(self._is_checked[legs])
+        if len(some):
+            frame = batch.data[some, 2].astype(np.int64) << 8 | batch.data[some, 3]
+            self._sound[legs[some], frame % FRAMES] = batch.data[some, 12:172]
+
+    def tones(self) -> dict[str, list[int]]:
+        """What the checked legs heard last. A slot is a sequence number mod 50, so a second of them joins in phase."""
+        return {str(leg): tones_in(g711.decode_ulaw(self._sound[leg]).reshape(-1)) for leg in self._checked}
+
+
+def _drive(load: Load, legs: _Legs) -> Heard:
+    start = time.monotonic() + TICK
+    end = load.settle + load.seconds
+    looked, stall, step = start, 0.0, 0
+    tones: dict[str, list[int]] = {}
+    while True:
+        due = start + step * TICK / PHASES
+        if (wait := due - time.monotonic()) > 0:
+            time.sleep(wait)
+        now = time.monotonic()
+        sending = due - start < end
+        measured = sending and due - start > load.settle
+        legs.receive(looked, now, measured=measured)
+        if measured:
+            stall = max(stall, now - looked)
+        looked = now
+        if sending:
+            legs.send(step // PHASES, step % PHASES)
+        elif not tones:
+            tones = legs.tones()
+        if due - start > end + load.tail:
+            return Heard(legs.sent, legs.received, legs.gaps, round(stall * 1000, 1), tones)
+        step += 1
+
+
+def main() -> None:
+    wanted: dict[str, Any] = json.loads(sys.stdin.readline())
+    load = Load(**{**wanted, "checked": tuple(wanted["checked"])})
+    sockets = UdpSockets([bind("127.0.0.1", 0) for _ in range(load.sockets)])
+    print(json.dumps([one.getsockname()[1] for one in sockets.sockets]), flush=True)
+    legs = _Legs(load, sockets, [(address, port) for address, port in json.loads(sys.stdin.readline())])
+    print("go", flush=True)
+    print(json.dumps(attrs.asdict(_drive(load, legs))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,621 @@
+"""The media plane: one tick every 20 ms over every leg. This is the only place that orders the stages.
+
+    receive(batch, now)    demux -> [SRTP] -> RTP parse -> playout store                         (the network pushes)
+    ------------------------------------------------------------------------------------------- the clock edge
+    tick(now)              due -> decode -> conceal -> mix -> encode -> RTP headers -> [SRTP]    (the tick pulls)
+    command(message, now)  edits of legs, sources and edges, between two ticks
+
+Pure: it opens no socket, reads no clock and draws no secrets; the shell (process.py) calls it and carries out what it
+returns. A leg is a row of columns (legs.py). Every leg is sent a packet each 20 ms from its opening on, without a gap:
+what it hears, or a constant silence. Only rows that some edge hears are decoded, only mixes that are not
+silence are encoded.
+
+The seams for browsers (seams.py): batches from sockets numbered from the RTP pool's size up are the
+`SecureTransport`'s, which gives back RTP packets with their rows; those take the same way as plain ones. Rows with
+`legs.secure` are handed to its `protect` after the headers are written. Opus rows are decoded and encoded through
+`OpusCodec`, in playout order; what it decodes comes down to 8 kHz here. Without a transport, or a codec, such legs
+are refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final, assert_never
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from ..codecs import g711
+from ..codecs.plc import Concealer
+from ..codecs.resample import Downsampler
+from . import protocol, rtp
+from .jitter import WIDE, Arrivals, Due, Playout
+from .legs import NO_EVENT, CodecId, Kind, Legs
+from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
+from .protocol import Command, Fact
+from .quality import Quality
+from .rooms import Rooms, mix
+from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
+from .sources import Sources, UnknownSourceError
+
+FRAME: Final = 160
+PACKET: Final = rtp.HEADER + FRAME
+WIDE_PACKET: Final = rtp.HEADER + WIDE
+ALONE: Final = 30.0  # seconds without a Ping after which all legs end
+# A listener whose edges were edited steps from its last sample to the next frame over 5 ms.
+_STEP_FADE: Final = np.linspace(1.0, 0.0, 40, endpoint=False, dtype=np.float32)
+_LEAST_STEP: Final = 64  # a step smaller than this is no click
+_CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
+_SILENCE: Final = {CodecId.PCMU: g711.ULAW_SILENCE, CodecId.PCMA: g711.ALAW_SILENCE}
+_CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "opus": CodecId.OPUS}
+_DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
+_ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
+# One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
+_OPUS_SILENCE: Final = b"\xf8\xff\xfe"
+
+
+class _RefusedError(Exception):
+    """An opening that fails; the text is for people."""
+
+
+@frozen
+class _Sending:
+    """Which rows are sent to, in the order of their sockets, and where in the packet matrix they stand."""
+
+    rows: Rows  # narrow rows, plain ones first, by port
+    plain: int  # how many of them are plain
+    place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
+    opus: Rows
+    port: NDArray[np.int32]  # [plain]
+    name: NDArray[np.uint8]  # [plain, 32]
+    length: NDArray[np.int32]  # [rows]
+
+
+class Engine:
+    """All legs of one media process.
+
+    `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
+    port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: tuple[LocalPort, ...],
+        advertise: Callable[[int, str], tuple[str, int]],
+        rng: np.random.Generator,
+        now: float,
+        secure: SecureTransport | None = None,
+        opus: OpusCodec | None = None,
+        capacity: int = 4096,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._legs = Legs(capacity)
+        self._ports = PortPool(ports, capacity)
+        self._playout = Playout(capacity)
+        self._rooms = Rooms()
+        self._sources = Sources(capacity)
+        self._concealer = Concealer(capacity)
+        self._downsampler = Downsampler(capacity)
+        self._quality = Quality(self._legs, self._playout)
+        self._advertise = advertise
+        self._rng = rng
+        self._secure = secure
+        self._opus = opus
+        # The last three frames of every row, 20 ms each: the newest, and the 40 ms that concealment goes on from.
+        self._pcm = np.zeros((3, capacity, FRAME), np.int16)
+        self._played_at = np.full((3, capacity), -1, np.int64)  # the tick of each of them; another tick's is stale
+        self._tick = 0
+        self._last_sample = np.zeros(capacity, np.int16)
+        self._out = np.zeros((capacity, PACKET), np.uint8)
+        self._out_silent = np.zeros(capacity, np.bool_)
+        self._sending: _Sending | None = None
+        self._pinged_at = now
+        self._facts: list[Fact] = []
+        self._datagrams: list[Datagram] = []
+
+    # --- what the shell calls -------------------------------------------------------------------------------------
+
+    def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
+        """The first fact on a new link."""
+        rows = self._legs.leg_rows()
+        return protocol.EngineStarted(epoch, tuple(self._legs.names[row] for row in rows), pid)
+
+    def receive(self, batch: Batch, now: float) -> list[Datagram]:
+        """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
+        pool = len(self._ports.ports)
+        secured = batch.port >= pool
+        if not secured.any():
+            self._receive_plain(batch, now)
+            return []
+        if self._secure is None:
+            return []
+        plain, other = np.flatnonzero(~secured), np.flatnonzero(secured)
+        if len(plain):
+            self._receive_plain(_part(batch, plain), now)
+        return self._from_secure(self._secure.receive(_part(batch, other) if len(plain) else batch, now), now)
+
+    def tick(self, now: float) -> tuple[Outgoing, list[Fact]]:
+        """The next 20 ms of everything: what to send, and what became known since the last tick."""
+        self._tick += 1
+        if self._secure is not None and self._secure.deadline() <= now:
+            self._datagrams += self._from_secure(self._secure.wake(now), now)
+        rows = self._legs.leg_rows()
+        plan = self._rooms.plan()
+        due = self._playout.play(rows, now)
+        speaking = self._speak(due, plan.heard)
+        heard, audible = mix(plan, self._pcm[self._tick % 3], speaking)
+        listeners, heard, audible = self._soften(plan.listeners, heard, audible)
+        outgoing = self._send(listeners, heard, audible)
+        self._sources.advance()
+        self._facts += self._quality.tick(self._tick, rows, now)
+        if now - self._pinged_at > ALONE:
+            self._end_all(now)
+        if self._tick % 50 == 0:
+            self._ports.expire(now)
+            self.counters["packets_flooded"] = self._playout.flooded
+            self._facts.append(self._quality.report(len(rows), self.counters))
+        facts, self._facts = self._facts, []
+        return outgoing, facts
+
+    def skip(self, ticks: int) -> None:
+        """`ticks` of time passed in which nothing could be done: timestamps and sources move on, sequence does not."""
+        rows = self._legs.leg_rows()
+        self._legs.timestamp[rows] += self._legs.clock_step[rows] * np.uint32(ticks)
+        self._playout.skip(rows, ticks)
+        for _ in range(ticks):
+            self._sources.advance()
+
+    def ran(self, seconds: float, *, late: bool) -> None:
+        """How long the last tick took, and whether it began late."""
+        self._quality.ran(seconds, late=late)
+
+    def command(self, message: Command, now: float) -> list[Fact]:
+        """Carries out one command; returns its answer, if it has one."""
+        match message:
+            case protocol.OpenRtpLeg():
+                return [self._answer(message.leg, lambda: self._open_rtp(message, now))]
+            case protocol.UpdateRtpLeg():
+                return [self._answer(message.leg, lambda: self._update_rtp(message, now))]
+            case protocol.OpenWebrtcLeg():
+                return [self._answer(message.leg, lambda: self._open_webrtc(message, now))]
+            case protocol.CloseLeg(leg):
+                if (row := self._row(leg, Kind.LEG)) is not None:
+                    self._close(row, now)
+            case protocol.OpenSource(source, kind):
+                self._open_source(source, kind, now)
+            case protocol.CloseSource(source):
+                if (row := self._row(source, Kind.SOURCE)) is not None:
+                    self._close_source(row)
+            case protocol.Rewire(hears):
+                for one in hears:
+                    self._rewire(one)
+            case protocol.Ping(number):
+                self._pinged_at = now
+                return [protocol.Pong(number)]
+            case _:
+                assert_never(message)
+        return []
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    def _row(self, name: str, kind: Kind) -> int | None:
+        row = self._legs.ids.get(name)
+        return row if row is not None and self._legs.kind[row] == kind else None
+
+    def _answer(self, leg: str, action: Callable[[], Fact]) -> Fact:
+        try:
+            return action()
+        except (_RefusedError, PortsExhaustedError) as error:
+            self.counters["legs_refused"] += 1
+            return protocol.LegRefused(leg, str(error))
+
+    def _remote(self, address: str, port: int) -> bytes | None:
+        """A port of 0 is a far side that is not known yet: its answer is still to come."""
+        if port == 0:
+            return None
+        try:
+            return socket_name(address, port)
+        except ValueError as error:
+            raise _RefusedError(f"not an address to send to: {address}:{port}") from error
+
+    def _open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
+        remote = self._remote(command.address, command.port)
+        if command.codec.name == "opus":
+            raise _RefusedError("Opus is for browsers only")
+        family = 10 if ":" in command.address else 2
+        row = self._add_leg(command.leg, command.codec, now)
+        try:
+            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now)
+        except PortsExhaustedError:
+            self._legs.remove(row)
+            raise
+        self._legs.sending[row] = remote is not None
+        return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
+
+    def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
+        row = self._row(command.leg, Kind.LEG)
+        if row is None or self._legs.secure[row]:
+            raise _RefusedError("no such RTP leg is open")
+        if command.codec.name == "opus":
+            raise _RefusedError("Opus is for browsers only")
+        if (remote := self._remote(command.address, command.port)) is not None:
+            self._ports.move(row, remote, now)
+        self._legs.sending[row] = remote is not None or self._legs.sending[row]
+        if self._legs.codec[row] != _CODECS[command.codec.name]:
+            self._playout.open(row, wide=False)
+            self._quality.begin(row)
+        self._set_codec(row, command.codec)
+        self._sending = None
+        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+
+    def _open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
+        if self._secure is None or (command.codec.name == "opus" and self._opus is None):
+            raise _RefusedError("this engine has no WebRTC legs" if self._secure is None else "no Opus here")
+        row = self._add_leg(command.leg, command.codec, now)
+        self._legs.secure[row] = True
+        try:
+            opened = self._secure.open(row, command, now)
+        except ValueError as error:
+            self._legs.remove(row)
+            raise _RefusedError(str(error)) from error
+        if command.codec.name == "opus" and self._opus is not None:
+            self._opus.open(row)
+        return opened
+
+    def _add_leg(self, name: str, codec: protocol.Codec, now: float) -> int:
+        legs = self._legs
+        if name in legs.ids:
+            raise _RefusedError("a leg or source of that name is open")
+        if not 0 <= codec.payload_type < 128:
+            raise _RefusedError(f"no RTP payload type: {codec.payload_type}")
+        row = legs.add(name, Kind.LEG, now)
+        if row is None:
+            raise _RefusedError("too many legs")
+        self._set_codec(row, codec)
+        legs.ssrc[row] = self._rng.integers(1 << 32, dtype=np.uint32)
+        # Random, so that they cannot be guessed from outside; below 2**15 so that SRTP's rollover counter is sure (RFC
+        # 3711 §3.3.1 starts it at 0, and a loss just after a wrap at the start would be misread).
+        legs.sequence[row] = self._rng.integers(1 << 15)
+        legs.timestamp[row] = self._rng.integers(1 << 32, dtype=np.uint32)
+        legs.marker[row] = True
+        self._playout.open(row, wide=codec.name == "opus")
+        rows = np.array([row])
+        self._concealer.forget(rows)
+        self._downsampler.forget(rows)
+        self._played_at[:, row] = -1
+        self._last_sample[row] = 0
+        self._sending = None
+        return row
+
+    def _set_codec(self, row: int, codec: protocol.Codec) -> None:
+        self._legs.codec[row] = _CODECS[codec.name]
+        self._legs.payload_type[row] = codec.payload_type
+        self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
+        self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
+
+    def _close(self, row: int, now: float) -> None:
+        if self._legs.secure[row]:
+            if self._secure is not None:
+                self._datagrams += self._secure.close(row, now)
+            if self._legs.codec[row] == CodecId.OPUS and self._opus is not None:
+                self._opus.close(row)
+        else:
+            self._ports.close(row, now)
+        self._rooms.remove(row)
+        self._legs.remove(row)
+        self._sending = None
+
+    def _open_source(self, name: str, kind: protocol.SourceKind, now: float) -> None:
+        row = self._legs.ids.get(name)
+        if row is not None:
+            if self._legs.kind[row] != Kind.SOURCE or self._sources.kind(row) != kind:
+                self.counters["source_ids_taken"] += 1
+            return
+        row = self._legs.add(name, Kind.SOURCE, now)
+        if row is None:
+            self.counters["sources_refused"] += 1
+            return
+        try:
+            self._sources.open(row, kind)
+        except UnknownSourceError:
+            self.counters["sources_refused"] += 1
+            self._legs.remove(row)
+
+    def _close_source(self, row: int) -> None:
+        self._rooms.remove(row)
+        self._sources.close(row)
+        self._legs.remove(row)
+
+    def _rewire(self, one: protocol.Hears) -> None:
+        listener = self._row(one.listener, Kind.LEG)
+        if listener is None:
+            self.counters["unknown_listeners"] += 1
+            return
+        heard: dict[int, float] = {}
+        for name, gain in one.sources[: protocol.MAX_HEARD]:
+            row = self._legs.ids.get(name)
+            if row is None:
+                self.counters["unknown_sources"] += 1
+            else:
+                heard[row] = gain
+        self.counters["sources_over_limit"] += max(0, len(one.sources) - protocol.MAX_HEARD)
+        self._rooms.hear(listener, heard)
+
+    def _end_all(self, now: float) -> None:
+        for row in self._legs.leg_rows():
+            self._facts.append(protocol.LegFailed(self._legs.names[row], "the control plane is gone"))
+            self._close(int(row), now)
+        for row in np.flatnonzero(self._legs.kind == Kind.SOURCE):
+            self._close_source(int(row))
+        self._pinged_at = now
+
+    # --- the network pushes ---------------------------------------------------------------------------------------
+
+    def _from_secure(self, given: SecureInput, now: float) -> list[Datagram]:
+        for fact in given.facts:
+            match fact:
+                case protocol.LegConnected(leg):
+                    if (row := self._row(leg, Kind.LEG)) is not None:
+                        self._legs.sending[row] = True
+                        self._legs.connected[row] = True
+                        self._sending = None
+                        self._facts.append(fact)
+                case protocol.LegFailed(leg):
+                    if (row := self._row(leg, Kind.LEG)) is not None:
+                        self._close(row, now)
+                        self._facts.append(fact)
+                case _:
+                    self._facts.append(fact)
+        if len(given.row):
+            headers = rtp.parse(given.data, given.length)
+            self._arrive(given.row, headers, given.data, given.at, now)
+        return list(given.replies)
+
+    def _receive_plain(self, batch: Batch, now: float) -> None:
+        headers = rtp.parse(batch.data, batch.length)
+        rows = self._ports.find(batch.port, batch.name)
+        if self._ports.learning:
+            self._learn(batch, headers, rows, now)
+        strangers = int((rows < 0).sum())
+        if strangers:
+            self.counters["packets_from_strangers"] += strangers
+        self._arrive(rows, headers, batch.data, batch.at, now)
+
+    def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> None:
+        """Legs behind NATs: their first valid packet says where they are. Changes `rows` in place."""
+        for i in np.flatnonzero(headers.valid & np.isin(batch.port, self._ports.port[list(self._ports.learning)])):
+            row = self._ports.learner(int(batch.port[i]), now)
+            if row is None or headers.payload_type[i] != self._legs.payload_type[row] or headers.length[i] <= 0:
+                continue
+            self._ports.learn(row, batch.name[i].tobytes(), now)
+            self._legs.sending[row] = True
+            self._sending = None
+            rows[:] = self._ports.find(batch.port, batch.name)
+
+    def _arrive(
+        self, rows: Rows, headers: rtp.Headers, data: NDArray[np.uint8], at: NDArray[np.float64], now: float
+    ) -> None:
+        legs = self._legs
+        known = rows >= 0
+        mine = known & headers.valid
+        right = mine & (headers.payload_type == legs.payload_type[rows]) & (headers.length > 0)
+        if not right.all():
+            event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
+            comfort = mine & ~right & (headers.payload_type == 13)  # comfort noise is not played (RFC 3389)
+            counts = self.counters
+            counts["packets_rtcp"] += int((known & headers.rtcp).sum())
+            counts["packets_invalid"] += int((known & ~headers.valid & ~headers.rtcp).sum())
+            counts["packets_telephone_event"] += int(event.sum())
+            counts["packets_comfort_noise"] += int(comfort.sum())
+            counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
+            legs.heard_at[rows[event | comfort]] = now
+        packets = np.flatnonzero(right)
+        if not len(packets):
+            return
+        rows = rows[packets]
+        self.counters["packets_received"] += len(packets)
+        legs.heard_at[rows] = now
+        legs.heard_ever[rows] = True
+        self._playout.insert(
+            Arrivals(
+                row=rows,
+                packet=packets,
+                sequence=headers.sequence[packets],
+                timestamp=headers.timestamp[packets],
+                ssrc=headers.ssrc[packets],
+                data=data,
+                offset=headers.offset[packets],
+                length=headers.length[packets],
+                at=at[packets],
+            )
+        )
+
+    # --- the tick pulls -------------------------------------------------------------------------------------------
+
+    def _speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
+        """Fills this tick's frame of every row that is heard; returns bool [capacity]: which are not silence."""
+        legs, now = self._legs, self._tick % 3
+        pcm = self._pcm[now]
+        listening = np.zeros(legs.capacity, np.bool_)
+        listening[heard] = True
+        speaking = np.zeros(legs.capacity, np.bool_)
+        pcm[heard] = 0
+        wanted = listening[due.rows]
+        rows, cells = due.rows[wanted], due.cells[wanted]
+        codec = legs.codec[rows]
+        for law in (CodecId.PCMU, CodecId.PCMA):
+            some = codec == law
+            if some.any():
+                self._decode_law(law, rows[some], cells[some], speaking)
+        if (opus := codec == CodecId.OPUS).any():
+            self._decode_opus(rows[opus], cells[opus], speaking)
+        merged = listening[due.merged]
+        if merged.any():
+            self._merge(due.merged[merged], due.merged_cells[merged], speaking)
+        back = rows[self._concealer.missing[rows] > 0]
+        if len(back):
+            pcm[back] = self._concealer.rejoin(back, pcm[back])
+            speaking[back] = True
+        missing = due.missing[listening[due.missing]]
+        if len(missing):
+            self._conceal(missing, speaking)
+        sources = heard[legs.kind[heard] == Kind.SOURCE]
+        if len(sources):
+            pcm[sources] = self._sources.speak(sources)
+            speaking[sources] = True
+        self._played_at[now, heard] = self._tick
+        self._quality.listen(self._tick, heard, pcm)
+        return speaking
+
+    def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        octets = self._playout.narrow[cells]
+        loud = (octets.view(np.uint64) != _SILENCE[law] * 0x0101010101010101).any(axis=1)
+        if not loud.all():
+            rows, octets = rows[loud], octets[loud]
+        self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
+        speaking[rows] = True
+
+    def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        if self._opus is None:
+            return
+        store, length = self._playout.wide, self._playout.wide_length
+        payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
+        narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
+        self._pcm[self._tick % 3, rows] = narrow
+        speaking[rows] = narrow.any(axis=1)
+
+    def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
+        pcm = self._pcm[self._tick % 3]
+        first = pcm[rows].astype(np.float32)
+        for law in (CodecId.PCMU, CodecId.PCMA):
+            some = self._legs.codec[rows] == law
+            if some.any():
+                pcm[rows[some]] = _DECODE[law](self._playout.narrow[cells[some]])
+        if (opus := self._legs.codec[rows] == CodecId.OPUS).any():
+            self._decode_opus(rows[opus], cells[opus], speaking)
+        pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
+        speaking[rows] = True
+
+    def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:
+        pcm, tick = self._pcm, self._tick
+        opus = self._legs.codec[rows] == CodecId.OPUS
+        if opus.any() and self._opus is not None:
+            lost = rows[opus]
+            frames = self._opus.decode(lost, [None] * len(lost))
+            pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
+            speaking[lost] = pcm[tick % 3, lost].any(axis=1)
+        rows = rows[~opus]
+        if not len(rows):
+            return
+        past = np.zeros((len(rows), 2, FRAME), np.int16)
+        for i, back in enumerate((2, 1)):
+            fresh = self._played_at[(tick - back) % 3, rows] == tick - back
+            past[fresh, i] = pcm[(tick - back) % 3, rows[fresh]]
+        frames = self._concealer.conceal(rows, past.reshape(len(rows), 2 * FRAME))
+        pcm[tick % 3, rows] = frames
+        speaking[rows] = frames.any(axis=1)
+
+    def _soften(
+        self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]
+    ) -> tuple[Rows, g711.Pcm, NDArray[np.bool_]]:
+        """Where edges were edited, steps from the last sample heard into the new frame over 5 ms instead of at once.
+
+        Nothing of a source that is no longer heard gets through: what fades is one sample's value.
+        """
+        edited, self._rooms.edited = self._rooms.edited, set()
+        if edited:
+            quiet = np.array(sorted(edited.difference(listeners.tolist())), np.intp)
+            listeners = np.concatenate([listeners, quiet])
+            heard = np.concatenate([heard, np.zeros((len(quiet), FRAME), np.int16)])
+            audible = np.concatenate([audible, np.zeros(len(quiet), np.bool_)])
+            step = self._last_sample[listeners].astype(np.float32) - heard[:, 0]
+            some = np.flatnonzero(np.isin(listeners, list(edited)) & (np.abs(step) >= _LEAST_STEP))
+            bent = heard[some, : len(_STEP_FADE)] + step[some, None] * _STEP_FADE
+            heard[some, : len(_STEP_FADE)] = np.clip(np.rint(bent), -32768, 32767)
+            audible[some] = True
+        self._last_sample[listeners] = heard[:, -1]
+        return listeners, heard, audible
+
+    def _order(self) -> _Sending:
+        legs = self._legs
+        rows = np.flatnonzero(legs.sending)
+        opus = legs.codec[rows] == CodecId.OPUS
+        narrow = rows[~opus]
+        plain = narrow[~legs.secure[narrow]]
+        plain = plain[np.argsort(self._ports.port[plain], kind="stable")]
+        narrow = np.concatenate([plain, narrow[legs.secure[narrow]]])
+        place = np.full(legs.capacity, -1, np.intp)
+        place[narrow] = np.arange(len(narrow))
+        # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
+        for law, silence in _SILENCE.items():
+            self._out[place[narrow[legs.codec[narrow] == law]], rtp.HEADER :] = silence
+        self._out_silent[:] = True
+        return _Sending(
+            rows=narrow,
+            plain=len(plain),
+            place=place,
+            opus=rows[opus],
+            port=self._ports.port[plain],
+            name=np.ascontiguousarray(self._ports.name[plain]),
+            length=np.full(len(narrow), PACKET, np.int32),
+        )
+
+    def _send(self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]) -> Outgoing:
+        if self._sending is None:
+            self._sending = self._order()
+        sending, legs = self._sending, self._legs
+        n = len(sending.rows)
+        place = sending.place[listeners]
+        loud = np.zeros(n, np.bool_)
+        loud[place[audible & (place >= 0)]] = True
+        codec = legs.codec[listeners]
+        for law in (CodecId.PCMU, CodecId.PCMA):
+            some = audible & (place >= 0) & (codec == law)
+            if some.any():
+                frames = heard if some.all() else heard[some]
+                self._out[place[some], rtp.HEADER :] = _ENCODE[law](frames)
+            turned = np.flatnonzero(~loud & ~self._out_silent[:n] & (legs.codec[sending.rows] == law))
+            if len(turned):
+                self._out[turned, rtp.HEADER :] = _SILENCE[law]
+        self._out_silent[:n] = ~loud
+        self._write_headers(self._out[:n], sending.rows)
+        plain = sending.plain
+        datagrams, self._datagrams = self._datagrams, []
+        if n > plain and self._secure is not None:
+            datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], sending.length[plain:])
+        if len(sending.opus) and self._secure is not None:
+            datagrams += self._send_opus(sending.opus, listeners, heard, audible)
+        self.counters["packets_sent"] += n + len(sending.opus)
+        return Outgoing(self._out[:plain], sending.length[:plain], sending.port, sending.name, datagrams)
+
+    def _send_opus(self, rows: Rows, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]) -> list[Datagram]:
+        assert self._opus is not None  # without it no such leg is opened
+        assert self._secure is not None
+        speaks = audible & np.isin(listeners, rows)
+        payloads = dict.fromkeys(rows.tolist(), _OPUS_SILENCE)
+        to = listeners[speaks]
+        payloads.update(zip(to.tolist(), self._opus.encode(to, heard[speaks]), strict=True))
+        packets = np.zeros((len(rows), WIDE_PACKET), np.uint8)
+        length = np.zeros(len(rows), np.int32)
+        for i, row in enumerate(rows.tolist()):
+            payload = payloads[row]
+            packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
+            length[i] = rtp.HEADER + len(payload)
+        self._write_headers(packets, rows)
+        return list(self._secure.protect(rows, packets, length))
+
+    def _write_headers(self, packets: NDArray[np.uint8], rows: Rows) -> None:
+        legs = self._legs
+        sequence, timestamp = legs.sequence[rows], legs.timestamp[rows]
+        rtp.write(packets, legs.payload_type[rows], legs.marker[rows], sequence, timestamp, legs.ssrc[rows])
+        legs.marker[rows] = False
+        legs.sequence[rows] = sequence + np.uint16(1)
+        legs.timestamp[rows] = timestamp + legs.clock_step[rows]
+
+
+def _part(batch: Batch, index: Rows) -> Batch:
+    return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index], batch.at[index])

@@ -1,0 +1,94 @@
+"""The columns: one row for each leg and each source, in arrays that every stage indexes by row.
+
+A row is given out lowest first, so that the rows in use stay together, and belongs to one id from `add` to `remove`.
+Legs and sources share the rows, because both speak. There is no object per leg: a leg is its row.
+"""
+
+from __future__ import annotations
+
+import heapq
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+NO_EVENT: Final = 255  # no payload type is so large (RFC 3550 §5.1: 7 bits)
+
+
+class Kind(IntEnum):
+    FREE = 0
+    LEG = 1
+    SOURCE = 2
+
+
+class CodecId(IntEnum):
+    PCMU = 0
+    PCMA = 1
+    OPUS = 2
+
+
+class Legs:
+    """Columns of `capacity` rows."""
+
+    def __init__(self, capacity: int) -> None:
+        n = capacity
+        self.capacity = n
+        self.ids: dict[str, int] = {}
+        self.names: list[str] = [""] * n
+        self._free = list(range(n))
+        self.kind = np.zeros(n, np.uint8)
+        self.codec = np.zeros(n, np.uint8)
+        self.secure = np.zeros(n, np.bool_)  # SRTP over the browsers' port, not plain RTP
+        self.sending = np.zeros(n, np.bool_)  # there is somewhere to send to
+        self.payload_type = np.zeros(n, np.uint8)  # both ways
+        self.telephone_event = np.full(n, NO_EVENT, np.uint8)
+        # Outgoing RTP: the next packet's numbers.
+        self.ssrc = np.zeros(n, np.uint32)
+        self.sequence = np.zeros(n, np.uint16)
+        self.timestamp = np.zeros(n, np.uint32)
+        self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
+        self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
+        # What was heard.
+        self.opened_at = np.zeros(n, np.float64)
+        self.heard_at = np.zeros(n, np.float64)
+        self.heard_ever = np.zeros(n, np.bool_)
+        self.connected = np.zeros(n, np.bool_)  # LegConnected was told
+        self.silent = np.zeros(n, np.bool_)  # LegSilent was told
+        self.energy = np.zeros(n, np.float64)  # sum of mean squares of sampled frames since the last report
+        self.energy_frames = np.zeros(n, np.int64)
+        self.reported_received = np.zeros(n, np.int64)
+        self.reported_expected = np.zeros(n, np.int64)
+        self.reported_concealed = np.zeros(n, np.int64)
+
+    def add(self, name: str, kind: Kind, now: float) -> int | None:
+        """A fresh row for a new id, or None when all rows are taken."""
+        if not self._free:
+            return None
+        row = heapq.heappop(self._free)
+        self.ids[name] = row
+        self.names[row] = name
+        self.kind[row] = kind
+        self.opened_at[row] = self.heard_at[row] = now
+        self.telephone_event[row] = NO_EVENT
+        for flag in (self.secure, self.sending, self.heard_ever, self.connected, self.silent):
+            flag[row] = False
+        for counter in (
+            self.energy,
+            self.energy_frames,
+            self.reported_received,
+            self.reported_expected,
+            self.reported_concealed,
+        ):
+            counter[row] = 0
+        return row
+
+    def remove(self, row: int) -> None:
+        del self.ids[self.names[row]]
+        self.names[row] = ""
+        self.kind[row] = Kind.FREE
+        self.sending[row] = False
+        heapq.heappush(self._free, row)
+
+    def leg_rows(self) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+        """The rows of all legs, ascending: intp [n]."""
+        return np.flatnonzero(self.kind == Kind.LEG)

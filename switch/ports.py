@@ -1,0 +1,249 @@
+"""The pool of shared sockets: which leg is (our port, remote address and port).
+
+A socket per leg costs more than all of the arithmetic, so legs share a few ports and are told apart by where their
+packets come from. Two legs with the same remote get different ports. A packet whose (port, remote) is no leg's is
+nobody's: it is dropped and counted, never learned from, except on the one port of a leg behind a NAT, once, within 2 s.
+A pair that is closed rests for 30 s, so that the last packets of a call are not heard in the next one.
+
+The remote of a packet is 128 bits of address (IPv4 is mapped, RFC 4291 §2.5.5.2) and 16 of port. Pair and port
+are hashed to 64 bits, all packets of a batch are found by one binary search in the sorted hashes, and what is found is
+compared in full: a colliding stranger stays a stranger.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from typing import Final
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+Octets = NDArray[np.uint8]
+Rows = NDArray[np.intp]
+Words = NDArray[np.uint64]
+
+NAME: Final = 32  # octets kept of a sockaddr: sockaddr_in6 has 28
+AF_INET: Final = 2  # Linux
+AF_INET6: Final = 10
+REST: Final = 30.0  # seconds that a closed (port, remote) is not given out again
+LEARNING: Final = 2.0  # seconds in which a leg behind a NAT learns its source
+
+_MAPPED: Final = np.uint64(0xFFFF << 32)
+# Odd constants with bits everywhere: a product carries every bit of its operand upwards.
+_HIGH: Final = np.uint64(0x9E3779B97F4A7C15)
+_LOW: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+_PORTS: Final = np.uint64(0xD6E8FEB86659FD93)
+_SHIFT: Final = np.uint64(29)
+
+
+class PortsExhaustedError(Exception):
+    """No port of the pool is free for this remote; the text is for people."""
+
+
+@frozen
+class LocalPort:
+    """One socket of the pool: what it is bound to. Its index in the pool is its number in batches."""
+
+    address: str
+    port: int
+
+    @property
+    def family(self) -> int:
+        return AF_INET6 if ":" in self.address else AF_INET
+
+
+def socket_name(address: str, port: int) -> bytes:
+    """A Linux sockaddr_in or sockaddr_in6, padded to NAME octets. Raises ValueError for what is no IP address."""
+    if not 0 < port < 65536:
+        raise ValueError(f"no port: {port}")
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv4Address):
+        return (struct.pack("=H", AF_INET) + struct.pack("!H", port) + ip.packed).ljust(NAME, b"\0")
+    return (struct.pack("=H", AF_INET6) + struct.pack("!HI", port, 0) + ip.packed).ljust(NAME, b"\0")
+
+
+def name_length(name: bytes) -> int:
+    """What the kernel wants to hear as the length of this sockaddr."""
+    return 16 if name[:2] == struct.pack("=H", AF_INET) else 28
+
+
+def remotes(names: Octets) -> tuple[Words, Words, Words]:
+    """The columns (address high, address low, port) of n sockaddrs uint8 [n, 32], C-contiguous: uint64 [n] each."""
+    wide = names.view(">u8")
+    quad = names.view(">u4")
+    six = names.view(np.uint16)[:, 0] == AF_INET6
+    high = np.where(six, wide[:, 1], 0).astype(np.uint64)
+    low = np.where(six, wide[:, 2], quad[:, 1].astype(np.uint64) | _MAPPED).astype(np.uint64)
+    return high, low, names.view(">u2")[:, 1].astype(np.uint64)
+
+
+def _keys(port: NDArray[np.int32], high: Words, low: Words, remote_port: Words) -> Words:
+    mixed = high * _HIGH ^ low * _LOW ^ (remote_port << np.uint64(16) | port.astype(np.uint64)) * _PORTS
+    keys: Words = mixed ^ mixed >> _SHIFT
+    return keys
+
+
+class PortPool:
+    """Which row each (port, remote) is; `capacity` rows, and `ports` whose order is the order of the sockets."""
+
+    def __init__(self, ports: tuple[LocalPort, ...], capacity: int) -> None:
+        self.ports = ports
+        self.port = np.full(capacity, -1, np.int32)  # index of the row's port, -1: none
+        self.name = np.zeros((capacity, NAME), np.uint8)  # the row's remote, as a sockaddr; zeros: none yet
+        self._known = np.zeros(capacity, np.bool_)
+        self._high = np.zeros(capacity, np.uint64)
+        self._low = np.zeros(capacity, np.uint64)
+        self._remote_port = np.zeros(capacity, np.uint64)
+        self._load = [0] * len(ports)
+        self._taken: set[tuple[int, bytes]] = set()
+        self._resting: dict[tuple[int, bytes], float] = {}
+        self._port_rests = [-np.inf] * len(ports)  # until when some pair of this port rests
+        self._exclusive: dict[int, int] = {}
+        self._quarantine = [-np.inf] * len(ports)  # until when a port that was exclusive may hear from anywhere
+        self._learn_until: dict[int, float] = {}
+        self._sorted_keys = np.zeros(0, np.uint64)
+        self._sorted_rows = np.zeros(0, np.intp)
+        self._stale = False
+
+    def open(self, row: int, remote: bytes | None, *, family: int, nat: bool, now: float) -> int:
+        """Gives the row a port for a remote (`socket_name`; None: not known yet). Returns the port's index.
+
+        Raises PortsExhaustedError.
+        """
+        index = self._exclusive_port(family, now) if nat else self._shared_port(remote, family, now)
+        if nat:
+            self._exclusive[index] = row
+            if remote is not None:
+                self._learn_until[row] = now + LEARNING
+        self.port[row] = index
+        self._load[index] += 1
+        if remote is not None:
+            self._settle(row, remote)
+        return index
+
+    def move(self, row: int, remote: bytes, now: float) -> None:
+        """The row's far side is elsewhere; our port stays. Raises PortsExhaustedError if another leg has the pair."""
+        index = int(self.port[row])
+        if self._known[row] and self.name[row].tobytes() == remote:
+            return
+        if not self._free(index, remote, now) or self.ports[index].family != _family(remote):
+            raise PortsExhaustedError(f"port {self.ports[index].port} is in use with that remote address")
+        self._let_go(row, now)
+        self._settle(row, remote)
+        if self._exclusive.get(index) == row:
+            self._learn_until[row] = now + LEARNING
+
+    def close(self, row: int, now: float) -> None:
+        """The row's pair rests from now on."""
+        index = int(self.port[row])
+        if index < 0:
+            return
+        self._let_go(row, now)
+        self._load[index] -= 1
+        if self._exclusive.get(index) == row:
+            del self._exclusive[index]
+            # Whoever sent to it is unknown, if nothing was learned: the whole port rests.
+            self._port_rests[index] = self._quarantine[index] = now + REST
+        self._learn_until.pop(row, None)
+        self.port[row] = -1
+
+    def find(self, port: NDArray[np.int32], names: Octets) -> Rows:
+        """The row of each of n packets by our port and its sockaddr uint8 [n, 32]; -1 for strangers. intp [n]."""
+        if self._stale:
+            self._sort()
+        if not len(self._sorted_keys):
+            return np.full(len(port), -1, np.intp)
+        high, low, remote_port = remotes(names)
+        keys = _keys(port, high, low, remote_port)
+        at = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)
+        rows = self._sorted_rows[at]
+        same = (
+            (self._sorted_keys[at] == keys)
+            & (self._high[rows] == high)
+            & (self._low[rows] == low)
+            & (self._remote_port[rows] == remote_port)
+            & (self.port[rows] == port)
+        )
+        return np.where(same, rows, -1)
+
+    def learner(self, port: int, now: float) -> int | None:
+        """The row that may learn its source on this port now."""
+        row = self._exclusive.get(port)
+        if row is None or now > self._learn_until.get(row, -np.inf):
+            return None
+        return row
+
+    @property
+    def learning(self) -> tuple[int, ...]:
+        """The rows that have not learned their source yet."""
+        return tuple(self._learn_until)
+
+    def learn(self, row: int, name: bytes, now: float) -> None:
+        """The first valid packet came from `name`: from now on the row hears and speaks to nobody else."""
+        self._learn_until.pop(row, None)
+        if self.name[row].tobytes() != name:
+            self._let_go(row, now)
+            self._settle(row, name)
+
+    def expire(self, now: float) -> None:
+        """Forgets learning windows and rests that are over; to be called now and then."""
+        self._learn_until = {row: until for row, until in self._learn_until.items() if until >= now}
+        self._resting = {pair: until for pair, until in self._resting.items() if until > now}
+
+    def _shared_port(self, remote: bytes | None, family: int, now: float) -> int:
+        fit = [
+            i
+            for i, local in enumerate(self.ports)
+            if local.family == family
+            and i not in self._exclusive
+            and self._quarantine[i] <= now
+            and (remote is None or self._free(i, remote, now))
+        ]
+        if not fit:
+            raise PortsExhaustedError("no RTP port is free for that remote address: all are in use with it or rest")
+        # The top quarter is left to legs behind NATs while there is room below.
+        top = len(self.ports) - len(self.ports) // 4
+        return min(fit, key=lambda i: (i >= top, self._load[i]))
+
+    def _exclusive_port(self, family: int, now: float) -> int:
+        for i in reversed(range(len(self.ports))):
+            if self.ports[i].family == family and self._load[i] == 0 and self._port_rests[i] <= now:
+                return i
+        raise PortsExhaustedError("no RTP port is free for a leg behind a NAT, which needs one of its own")
+
+    def _free(self, index: int, remote: bytes, now: float) -> bool:
+        pair = (index, remote)
+        return pair not in self._taken and self._resting.get(pair, -np.inf) <= now
+
+    def _settle(self, row: int, remote: bytes) -> None:
+        self.name[row] = np.frombuffer(remote, np.uint8)
+        high, low, port = remotes(self.name[row : row + 1])
+        self._high[row], self._low[row], self._remote_port[row] = high[0], low[0], port[0]
+        self._known[row] = True
+        self._taken.add((int(self.port[row]), remote))
+        self._stale = True
+
+    def _let_go(self, row: int, now: float) -> None:
+        if not self._known[row]:
+            return
+        index = int(self.port[row])
+        pair = (index, self.name[row].tobytes())
+        self._taken.discard(pair)
+        self._resting[pair] = now + REST
+        self._port_rests[index] = now + REST
+        self._known[row] = False
+        self.name[row] = 0
+        self._stale = True
+
+    def _sort(self) -> None:
+        rows = np.flatnonzero(self._known)
+        keys = _keys(self.port[rows], self._high[rows], self._low[rows], self._remote_port[rows])
+        order = np.argsort(keys, kind="stable")
+        self._sorted_keys, self._sorted_rows = keys[order], rows[order]
+        self._stale = False
+
+
+def _family(name: bytes) -> int:
+    return int(struct.unpack("=H", name[:2])[0])

@@ -1,0 +1,344 @@
+"""The media process: the pacer, the sockets, and the link to the control plane. A shell around engine.py.
+
+One Trio task is the pacer. It meets absolute times, `start + n * TICK`, and half-way between them; each time it reads
+all sockets, and on the tick it lets the engine make the next 20 ms and sends them. It never awaits for a packet. A
+tick that comes late is counted, and those behind it follow at half the interval until time is caught up; after a
+longer stop the missed ticks are skipped instead of being sent as a burst.
+
+The link is a listener that accepts one connection at a time (a new one replaces the old), framed as wire.py says.
+Commands are carried out between two ticks, as they are read. Facts wait in a queue bounded in messages; a control
+plane that does not read loses the link, not the calls.
+
+`serve` runs in its own process (`python -m cordboard.switch.process`, the configuration as JSON on standard input),
+or in the caller's nursery with any Trio listener (`inline`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import ipaddress
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import attrs
+import numpy as np
+import trio
+from attrs import frozen
+
+from .engine import Engine
+from .ports import LocalPort
+from .protocol import Fact
+from .seams import OpusCodec, SecureTransport
+from .udp import UdpSockets, bind
+from .wire import Frames, WireError, decode_command, encode
+
+TICK: Final = 0.020
+LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
+BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
+FACTS: Final = 4096  # facts waiting for a control plane that does not read
+EPHEMERAL_PORTS: Final = 8
+
+
+@frozen
+class AccessPoint:
+    """An address at which browsers reach the switch; `public_port` 0 is the port itself."""
+
+    id: str = "main"
+    name: str = "Main"
+    address: str = "0.0.0.0"
+    port: int = 20000
+    public_address: str = ""
+    public_port: int = 0
+
+
+@frozen
+class MediaConfig:
+    """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used, or 0: eight that
+    the kernel chooses. `local_networks` are CIDR; a peer outside them is told `public_address`, if there is one."""
+
+    addresses: tuple[str, ...] = ("0.0.0.0",)
+    public_address: str = ""
+    local_networks: tuple[str, ...] = ()
+    webrtc_port: int = 20000
+    rtp_ports: str = "20002-20032"
+    access_points: tuple[AccessPoint, ...] = (AccessPoint(),)
+    capacity: int = 4096
+
+    def to_json(self) -> str:
+        return json.dumps(attrs.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> MediaConfig:
+        """Raises ValueError, TypeError or KeyError for what `to_json` did not write."""
+        values: Mapping[str, Any] = json.loads(text)
+        points = tuple(AccessPoint(**point) for point in values["access_points"])
+        lists = {name: tuple(values[name]) for name in ("addresses", "local_networks")}
+        return cls(**{**values, **lists, "access_points": points})
+
+
+def port_numbers(text: str) -> tuple[int, ...]:
+    """The even ports of `FIRST-LAST`, or zeros for as many as the kernel is to choose. Raises ValueError."""
+    if text == "0":
+        return (0,) * EPHEMERAL_PORTS
+    first, dash, last = text.partition("-")
+    if not (dash and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        raise ValueError(f"rtp_ports is FIRST-LAST, not {text!r}")
+    ports = tuple(port for port in range(int(first), int(last) + 1) if port % 2 == 0)
+    if not ports or not 0 < ports[0] <= ports[-1] < 65536:
+        raise ValueError(f"rtp_ports holds no even port: {text!r}")
+    return ports
+
+
+def route_source(peer: str) -> str:
+    """The address of ours that packets to `peer` leave from, which the kernel knows; no packet is sent."""
+    family = socket.AF_INET6 if ":" in peer else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((peer or "0.0.0.0", 9))
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def advertiser(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Callable[[int, str], tuple[str, int]]:
+    """Our address on the way to a peer, for SDP."""
+    networks = [ipaddress.ip_network(network) for network in config.local_networks]
+
+    def advertise(index: int, peer: str) -> tuple[str, int]:
+        local = ports[index]
+        try:
+            ip = ipaddress.ip_address(peer)
+        except ValueError:
+            ip = None
+        if config.public_address and ip is not None and not ip.is_loopback and not any(ip in one for one in networks):
+            return config.public_address, local.port
+        if not ipaddress.ip_address(local.address).is_unspecified:
+            return local.address, local.port
+        return route_source(peer), local.port
+
+    return advertise
+
+
+class _Link:
+    """The connection to the control plane that counts now, and the facts that wait for it."""
+
+    def __init__(self) -> None:
+        self._outbox: trio.MemorySendChannel[Fact] | None = None
+        self._scope: trio.CancelScope | None = None
+
+    def tell(self, facts: list[Fact]) -> None:
+        if self._outbox is None:
+            return
+        try:
+            for fact in facts:
+                self._outbox.send_nowait(fact)
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+        self._outbox = self._scope = None
+
+    @contextlib.asynccontextmanager
+    async def taken(self, first: Fact) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
+        """This connection is the link from now on, until it ends or another takes its place."""
+        self._drop()
+        outbox, inbox = trio.open_memory_channel[Fact](FACTS)
+        outbox.send_nowait(first)
+        with trio.CancelScope() as scope:
+            self._outbox, self._scope = outbox, scope
+            try:
+                yield inbox
+            finally:
+                if self._scope is scope:
+                    self._outbox = self._scope = None
+
+
+async def serve(
+    config: MediaConfig,
+    link_listener: trio.abc.Listener[trio.abc.Stream],
+    *,
+    secure: Callable[[tuple[LocalPort, ...]], tuple[SecureTransport, OpusCodec]] | None = None,
+    own_process: bool = False,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Runs the media plane until it is cancelled. Raises OSError when a port cannot be bound.
+
+    `own_process`: the garbage collector is taken out of the ticks. `secure` makes the browsers' transport from the
+    ports that follow the RTP pool's.
+    """
+    with contextlib.ExitStack() as stack:
+        pool = [bind(address, port) for address in config.addresses for port in port_numbers(config.rtp_ports)]
+        for one in pool:
+            stack.callback(one.close)
+        ports = tuple(LocalPort(*one.getsockname()[:2]) for one in pool)
+        browsers: list[socket.socket] = []
+        transport: tuple[SecureTransport | None, OpusCodec | None] = (None, None)
+        if secure is not None:
+            for address, port in _browser_ports(config):
+                browsers.append(bind(address, port))
+                stack.callback(browsers[-1].close)
+            transport = secure(tuple(LocalPort(*one.getsockname()[:2]) for one in browsers))
+        sockets = UdpSockets([*pool, *browsers])
+        engine = Engine(
+            ports=ports,
+            advertise=advertiser(config, ports),
+            rng=np.random.default_rng(secrets.randbits(128)),
+            now=trio.current_time(),
+            secure=transport[0],
+            opus=transport[1],
+            capacity=config.capacity,
+        )
+        link = _Link()
+        epoch = secrets.token_hex(8)
+        async with trio.open_nursery() as nursery:
+
+            async def talk(stream: trio.abc.Stream) -> None:
+                await _talk(stream, engine, link, epoch)
+
+            nursery.start_soon(trio.serve_listeners, talk, [link_listener])
+            nursery.start_soon(_pace, engine, sockets, len(pool), link, own_process)
+            task_status.started()
+
+
+def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
+    pairs = [(address, config.webrtc_port) for address in config.addresses]
+    pairs += [(point.address, point.port) for point in config.access_points]
+    return list(dict.fromkeys(pairs))
+
+
+async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
+    browsers = len(sockets.sockets) > pool
+    if own_process:
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+    due = trio.current_time() + TICK
+    ticks = 0
+    while True:
+        now = trio.current_time()
+        if browsers and now < due - TICK / 2:
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
+            await trio.sleep_until(due - TICK / 2)
+            _sweep(engine, sockets, trio.current_time(), pool)
+        # Behind time this is in the past and only lets the link's task run; then the next follows at half the interval.
+        await trio.sleep_until(max(due, now + TICK / 2) if now > due else due)
+        begun = trio.current_time()
+        late = begun - due > LATE
+        if begun - due > BEHIND * TICK:
+            missed = int((begun - due) / TICK)
+            engine.skip(missed)
+            engine.counters["ticks_skipped"] += missed
+            due += missed * TICK
+        _sweep(engine, sockets, begun, 0)
+        outgoing, facts = engine.tick(due)
+        sockets.send(outgoing)
+        link.tell(facts)
+        engine.ran(trio.current_time() - begun, late=late)
+        due += TICK
+        ticks += 1
+        if ticks % 50 == 25:
+            engine.counters["datagrams_unsent"] = sockets.unsent
+            engine.counters["datagrams_refused"] = sockets.refused
+            engine.counters["datagrams_cut"] = sockets.cut
+            if own_process:
+                gc.collect(1)  # frozen is what lives long: what is left of a second is soon looked through
+
+
+def _sweep(engine: Engine, sockets: UdpSockets, now: float, first: int) -> None:
+    batch = sockets.receive(now, first)
+    if batch is not None and (replies := engine.receive(batch, now)):
+        sockets.send_datagrams(replies)
+
+
+async def _talk(stream: trio.abc.Stream, engine: Engine, link: _Link, epoch: str) -> None:
+    async with link.taken(engine.started(epoch, os.getpid())) as facts:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_write, stream, facts)
+                frames = Frames(decode_command)
+                while data := await stream.receive_some(65536):
+                    for message in frames.feed(bytes(data)):
+                        link.tell(engine.command(message, trio.current_time()))
+                nursery.cancel_scope.cancel()
+        except* WireError as group:
+            # Theirs: this connection ends, the legs go on, and the next connection says what lives.
+            print(f"media link: {group.exceptions[0]}", file=sys.stderr, flush=True)
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+
+async def _write(stream: trio.abc.Stream, facts: trio.MemoryReceiveChannel[Fact]) -> None:
+    async for fact in facts:
+        data = bytearray(encode(fact))
+        with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
+            while len(data) < 65536:
+                data += encode(facts.receive_nowait())
+        await stream.send_all(data)
+
+
+def unix_listener(path: str) -> trio.SocketListener:
+    """A listening Unix socket at `path`, mode 0600, however long the path is; what stood there before is replaced."""
+    folder, name = os.path.split(os.path.abspath(path))
+    # sockaddr_un holds 107 octets: a long folder is reached by its descriptor.
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        short = f"/proc/self/fd/{fd}/{name}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(short)
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            made.bind(short)
+        finally:
+            os.umask(mask)
+    finally:
+        os.close(fd)
+    made.listen(4)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(made))
+
+
+async def connect_unix(path: str) -> trio.SocketStream:
+    """The control plane's end of the link. Raises OSError."""
+    folder, name = os.path.split(os.path.abspath(path))
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        made = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        await made.connect(f"/proc/self/fd/{fd}/{name}")
+    finally:
+        os.close(fd)
+    return trio.SocketStream(made)
+
+
+async def _run(config: MediaConfig, path: str) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def stop(*, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                task_status.started()
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+                    return
+
+        await nursery.start(stop)
+        listener = unix_listener(path)
+        await nursery.start(lambda task_status: serve(config, listener, own_process=True, task_status=task_status))
+        print("ready", flush=True)
+
+
+def main() -> None:
+    """`python -m cordboard.switch.process LINK_PATH`, MediaConfig as JSON on standard input; prints `ready`."""
+    config = MediaConfig.from_json(sys.stdin.readline())
+    trio.run(_run, config, sys.argv[1])
+
+
+if __name__ == "__main__":
+    main()

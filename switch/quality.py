@@ -1,0 +1,105 @@
+"""What is known of each leg's media, told as facts: connected, silent, heard again, and a report every 2 s.
+
+Legs take turns: every 100 ms a twentieth of them report, and an eighth of what is heard is measured for its level, so
+that no tick pays for all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs.g711 import Pcm
+from .jitter import Playout
+from .legs import Legs
+from .protocol import EngineReport, Fact, LegConnected, LegHeard, LegQuality, LegSilent
+
+Rows = NDArray[np.intp]
+
+SILENT_AFTER: Final = 3.0  # seconds
+REPORT_TICKS: Final = 100  # 2 s
+TURN_TICKS: Final = 5  # a turn each 100 ms: every message wakes two processes
+LEVEL_TICKS: Final = 8
+LEAST_LEVEL: Final = -127.0  # dBov: RFC 6464's word for silence
+
+
+class Quality:
+    """The observer of the columns: it writes only the columns of what was told."""
+
+    def __init__(self, legs: Legs, playout: Playout) -> None:
+        self._legs = legs
+        self._playout = playout
+        self._seconds: list[float] = []
+        self._late = 0
+
+    def begin(self, row: int) -> None:
+        """The playout's counters of this row began anew."""
+        legs = self._legs
+        legs.reported_received[row] = legs.reported_expected[row] = legs.reported_concealed[row] = 0
+
+    def listen(self, tick: int, heard: Rows, pcm: Pcm) -> None:
+        """Measures the level of some of the rows that are heard."""
+        rows = heard[heard % LEVEL_TICKS == tick % LEVEL_TICKS]
+        frames = pcm[rows].astype(np.float32)
+        self._legs.energy[rows] += np.einsum("ij,ij->i", frames, frames) / frames.shape[1]
+        self._legs.energy_frames[rows] += 1
+
+    def tick(self, tick: int, rows: Rows, now: float) -> list[Fact]:
+        """The facts of this tick about the legs `rows`."""
+        legs = self._legs
+        facts: list[Fact] = []
+        for row in rows[legs.heard_ever[rows] & ~legs.connected[rows]]:
+            legs.connected[row] = True
+            facts.append(LegConnected(legs.names[row]))
+        quiet = now - legs.heard_at[rows] > SILENT_AFTER
+        for row in rows[quiet & legs.heard_ever[rows] & ~legs.silent[rows]]:
+            legs.silent[row] = True
+            facts.append(LegSilent(legs.names[row], float(now - legs.heard_at[row])))
+        for row in rows[~quiet & legs.silent[rows]]:
+            legs.silent[row] = False
+            facts.append(LegHeard(legs.names[row]))
+        if tick % TURN_TICKS:
+            return facts
+        turn = rows[(rows % (REPORT_TICKS // TURN_TICKS) == tick // TURN_TICKS % (REPORT_TICKS // TURN_TICKS))]
+        turn = turn[legs.connected[turn]]
+        facts.extend(self._of(int(row)) for row in turn)
+        return facts
+
+    def _of(self, row: int) -> LegQuality:
+        legs, playout = self._legs, self._playout
+        received = int(playout.received[row] - legs.reported_received[row])
+        expected = int(playout.expected[row] - legs.reported_expected[row])
+        concealed = int(playout.concealed[row] - legs.reported_concealed[row])
+        legs.reported_received[row] = playout.received[row]
+        legs.reported_expected[row] = playout.expected[row]
+        legs.reported_concealed[row] = playout.concealed[row]
+        frames = int(legs.energy_frames[row])
+        power = float(legs.energy[row]) / frames if frames else 0.0
+        legs.energy[row] = legs.energy_frames[row] = 0
+        # dBov: a square wave at the overload point is 0 (ITU-T G.100.1).
+        level = 10 * np.log10(power / 32768.0**2) if power > 0 else LEAST_LEVEL
+        return LegQuality(
+            leg=legs.names[row],
+            received=received,
+            lost=max(0, expected - received),
+            concealed_ms=max(0, concealed) * 20.0,
+            jitter_ms=round(float(playout.jitter[row]) * 1000, 2),
+            delay_ms=round(max(0.0, float(playout.delay[row])) * 1000, 1),
+            level=round(max(LEAST_LEVEL, float(level)), 1),
+        )
+
+    def ran(self, seconds: float, *, late: bool) -> None:
+        self._seconds.append(seconds)
+        self._late += late
+
+    def report(self, legs: int, counters: Counter[str]) -> EngineReport:
+        """How the ticks since the last report fared."""
+        spent = np.array(self._seconds or [0.0]) * 1000
+        p50, p99 = np.percentile(spent, (50, 99))
+        late, ticks = self._late, len(self._seconds)
+        self._seconds, self._late = [], 0
+        tick_ms = (round(float(p50), 3), round(float(p99), 3), round(float(spent.max()), 3))
+        return EngineReport(legs, ticks, late, tick_ms, dict(counters))

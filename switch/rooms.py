@@ -1,0 +1,170 @@
+"""Who hears whom: edges (listener, source, gain), compiled to a plan of sums whenever they were edited.
+
+A listener that is alone with what it hears gets a sum of its own. Listeners that hear the same set, themselves
+included (a room), share one sum of the whole set, from which each subtracts itself: a room of n costs n additions and
+n subtractions, not n (n - 1) additions. Sums are made in int32 from int16 samples, so subtracting is exact: what is
+left of oneself is zero. Only then the result is saturated, once.
+
+All sums are made together: sources stand in columns, sums with more of them first, and column j is added to all of
+the sums that have more than j.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from ..codecs.g711 import Pcm
+
+Rows = NDArray[np.intp]
+Heard = frozenset[tuple[int, float]]
+
+FRAME: Final = 160
+
+
+@frozen
+class _Column:
+    """The j-th source of the first len(rows) sums; `gain` float32 [n, 1] or None where all are 1."""
+
+    rows: Rows
+    gain: NDArray[np.float32] | None
+
+
+@frozen
+class Plan:
+    """What a tick mixes. `heard`: every row that somebody hears, ascending. `listeners`: rows, first those that have a
+    sum of their own (`direct`, indices of sums), then those that subtract themselves (`shared`, indices of sums)."""
+
+    heard: Rows
+    listeners: Rows
+    columns: tuple[_Column, ...]
+    sums: int
+    direct: Rows
+    shared: Rows
+    own: Rows
+
+
+_EMPTY: Final = np.zeros(0, np.intp)
+
+
+class Rooms:
+    """The edges, by listener row, and the plan made of them."""
+
+    def __init__(self) -> None:
+        self._hears: dict[int, dict[int, float]] = {}
+        self._heard_by: dict[int, set[int]] = {}
+        self._group: dict[int, Heard] = {}
+        self._members: dict[Heard, list[int]] = {}
+        self._plan: Plan | None = None
+        # Listeners whose edges were edited since this was last cleared.
+        self.edited: set[int] = set()
+
+    def hear(self, listener: int, sources: dict[int, float]) -> None:
+        """All that `listener` hears from now on: gain by source row; a gain of 0 is not hearing."""
+        self._detach(listener)
+        heard = {row: gain for row, gain in sources.items() if gain != 0.0}
+        self.edited.add(listener)
+        self._plan = None
+        if not heard:
+            return
+        self._hears[listener] = heard
+        for row in heard:
+            self._heard_by.setdefault(row, set()).add(listener)
+        group = frozenset(heard.items()) if listener in heard else frozenset((*heard.items(), (listener, 1.0)))
+        self._group[listener] = group
+        self._members.setdefault(group, []).append(listener)
+
+    def remove(self, row: int) -> None:
+        """The row is gone: nobody hears it and it hears nobody."""
+        for listener in tuple(self._heard_by.get(row, ())):
+            if listener != row:
+                rest = dict(self._hears[listener])
+                del rest[row]
+                self.hear(listener, rest)
+        self.hear(row, {})
+        self.edited.discard(row)
+
+    def plan(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._compile()
+        return self._plan
+
+    def _detach(self, listener: int) -> None:
+        for row in self._hears.pop(listener, {}):
+            self._heard_by[row].discard(listener)
+            if not self._heard_by[row]:
+                del self._heard_by[row]
+        group = self._group.pop(listener, None)
+        if group is not None:
+            self._members[group].remove(listener)
+            if not self._members[group]:
+                del self._members[group]
+
+    def _compile(self) -> Plan:
+        sums: list[list[tuple[int, float]]] = []
+        direct: list[tuple[int, int]] = []  # listener, sum
+        shared: list[tuple[int, int]] = []
+        for group, members in self._members.items():
+            # Sharing reads and subtracts once per listener beside the sum; below five it is dearer than adding anew.
+            if len(group) + 2 * len(members) < len(members) * (len(group) - 1):
+                for listener in members:
+                    # Who hears itself (an echo in a room) has the whole sum.
+                    (direct if listener in self._hears[listener] else shared).append((listener, len(sums)))
+                sums.append(list(group))
+            else:
+                for listener in members:
+                    direct.append((listener, len(sums)))
+                    sums.append(list(self._hears[listener].items()))
+        order = sorted(range(len(sums)), key=lambda i: -len(sums[i]))
+        place = {old: new for new, old in enumerate(order)}
+        columns = []
+        for j in range(len(sums[order[0]]) if sums else 0):
+            edges = [sums[i][j] for i in order if len(sums[i]) > j]
+            gains = np.array([gain for _, gain in edges], np.float32)
+            rows = np.array([row for row, _ in edges], np.intp)
+            columns.append(_Column(rows, None if (gains == 1.0).all() else gains[:, None]))
+        direct.sort(key=lambda pair: place[pair[1]])
+        return Plan(
+            heard=np.array(sorted(self._heard_by), np.intp),
+            listeners=np.array([listener for listener, _ in (*direct, *shared)], np.intp),
+            columns=tuple(columns),
+            sums=len(sums),
+            direct=np.array([place[i] for _, i in direct], np.intp),
+            shared=np.array([place[i] for _, i in shared], np.intp),
+            own=np.array([listener for listener, _ in shared], np.intp) if shared else _EMPTY,
+        )
+
+
+def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray[np.bool_]]:
+    """What every listener of the plan hears in this tick.
+
+    `pcm` int16 [rows, 160], zeros where a row does not speak; `speaking` bool [rows]. Returns int16 [listeners, 160]
+    and bool [listeners]: whether any source of the listener speaks (if not, its frame is zeros).
+    """
+    if not plan.sums:
+        return np.zeros((0, FRAME), np.int16), np.zeros(0, np.bool_)
+    first, *more = plan.columns
+    total = _heard(first, pcm)
+    voices = speaking[first.rows].astype(np.int32)
+    for column in more:
+        n = len(column.rows)
+        total[:n] += _heard(column, pcm)
+        voices[:n] += speaking[column.rows]
+    if len(plan.shared):
+        rest = total[plan.shared]
+        rest -= pcm[plan.own]
+        total = np.concatenate([total[plan.direct], rest])
+        voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
+    np.clip(total, -32768, 32767, out=total)
+    return total.astype(np.int16), voices > 0
+
+
+def _heard(column: _Column, pcm: Pcm) -> NDArray[np.int32]:
+    frames = pcm[column.rows]
+    if column.gain is None:
+        return frames.astype(np.int32)
+    scaled: NDArray[np.int32] = np.rint(frames * column.gain).astype(np.int32)
+    return scaled

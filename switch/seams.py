@@ -1,0 +1,112 @@
+"""What the engine takes in and gives out, and the two things it is handed rather than knows: SRTP legs and Opus.
+
+Batches are matrices with a row per datagram, so that the shell fills and empties them with one system call each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from ..codecs.g711 import Pcm
+from .protocol import Fact, OpenWebrtcLeg, WebrtcLegOpened
+
+Octets = NDArray[np.uint8]
+Rows = NDArray[np.intp]
+
+
+@frozen
+class Batch:
+    """n datagrams that were read together.
+
+    data: uint8 [n, W], W a multiple of 4 (only the first `length` octets of a row mean anything); length: int32 [n];
+    port: int32 [n], the number of the socket (the RTP pool's first, then the browsers' ports);
+    name: uint8 [n, 32], the source as a Linux sockaddr; at: float64 [n], when each came, on the engine's clock.
+    """
+
+    data: Octets
+    length: NDArray[np.int32]
+    port: NDArray[np.int32]
+    name: Octets
+    at: NDArray[np.float64]
+
+
+@frozen
+class Datagram:
+    """One datagram of a kind that is not sent by the hundred: `name` is a sockaddr of 32 octets."""
+
+    port: int
+    name: bytes
+    data: bytes
+
+
+@frozen
+class Outgoing:
+    """What a tick sends. The matrices are the engine's own and good until the next tick.
+
+    data: uint8 [n, W]; length: int32 [n]; port: int32 [n], ascending; name: uint8 [n, 32]; `datagrams` beside them.
+    """
+
+    data: Octets
+    length: NDArray[np.int32]
+    port: NDArray[np.int32]
+    name: Octets
+    datagrams: Sequence[Datagram] = ()
+
+
+@frozen
+class SecureInput:
+    """What came out of datagrams on the browsers' ports.
+
+    `replies` to send at once; n decrypted RTP packets with the row of their leg (`row` intp [n], `data` uint8 [n, W],
+    W a multiple of 4, `length` int32 [n], `at` float64 [n] as in Batch); LegConnected or LegFailed as `facts`.
+    """
+
+    replies: Sequence[Datagram]
+    row: Rows
+    data: Octets
+    length: NDArray[np.int32]
+    at: NDArray[np.float64]
+    facts: Sequence[Fact]
+
+
+class SecureTransport(Protocol):
+    """Every browser's leg: ICE-lite, DTLS and SRTP on the shared ports (switch/webrtc.py). Legs are known by row."""
+
+    def open(self, row: int, command: OpenWebrtcLeg, now: float) -> WebrtcLegOpened:
+        """Raises ValueError with a text for people when the leg cannot be."""
+        ...
+
+    def close(self, row: int, now: float) -> Sequence[Datagram]: ...
+
+    def receive(self, batch: Batch, now: float) -> SecureInput: ...
+
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
+        """n RTP packets, `data` uint8 [n, W] with `length` int32 [n], encrypted for the legs in `rows` [n]."""
+        ...
+
+    def deadline(self) -> float:
+        """When `wake` is due, infinity for never."""
+        ...
+
+    def wake(self, now: float) -> SecureInput: ...
+
+
+class OpusCodec(Protocol):
+    """The Opus decoders and encoders of all rows; how many threads share the work is the shell's choice."""
+
+    def open(self, row: int) -> None: ...
+
+    def close(self, row: int) -> None: ...
+
+    def decode(self, rows: Rows, payloads: Sequence[bytes | None]) -> Pcm:
+        """The next 20 ms of each row, int16 [n, 960] at 48 kHz; None is a lost packet, to be concealed."""
+        ...
+
+    def encode(self, rows: Rows, pcm: Pcm) -> Sequence[bytes]:
+        """int16 [n, 160] at 8 kHz to one payload per row."""
+        ...

@@ -1,0 +1,155 @@
+"""`cordboard import` and `cordboard check`: what they print and how they exit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import trio
+from click.testing import CliRunner, Result
+from cordboard.actors.commands import check, commands, import_
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.store import Store
+
+ORGANISATION = """
+[organisation]
+name = "Harbour Travel"
+[[queue]]
+id = "support"
+[[agent]]
+id = "1001"
+password = "secret"
+skills = { support = 1 }
+[[agent]]
+id = "1002"
+"""
+
+
+def run(command: click.Command, *arguments: object) -> Result:
+    assert command in commands
+    return CliRunner().invoke(command, [str(each) for each in arguments])
+
+
+def stored(data: Path) -> Organisation:
+    async def load() -> Organisation:
+        async with await Store.open(data) as store:
+            return await store.load_organisation()
+
+    return trio.run(load)
+
+
+@pytest.fixture
+def organisation(tmp_path: Path) -> Path:
+    path = tmp_path / "org.toml"
+    path.write_text(ORGANISATION)
+    return path
+
+
+def test_import_into_a_stopped_data_directory(tmp_path: Path, organisation: Path) -> None:
+    data = tmp_path / "data"
+    result = run(import_, organisation, "--data", data)
+    assert (result.exit_code, result.output) == (0, 'imported organisation "Harbour Travel": 1 queue, 2 agents\n')
+    assert [agent.id for agent in stored(data).agents] == ["1001", "1002"]
+
+
+SERVER = """
+import signal  # cordboard
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+print("up", flush=True)
+print(signal.sigwait({signal.SIGHUP}).name, flush=True)
+"""
+
+
+def test_import_tells_the_running_server(tmp_path: Path, organisation: Path) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "control.pid").write_text(f"{server.pid}\n")
+        result = run(import_, organisation, "--data", tmp_path)
+        assert result.exit_code == 0
+        assert result.output.endswith(f"told the running server (process {server.pid})\n")
+        assert server.stdout.readline() == "SIGHUP\n"
+
+
+def test_a_refused_import_changes_nothing(tmp_path: Path, organisation: Path) -> None:
+    data = tmp_path / "data"
+    assert run(import_, organisation, "--data", data).exit_code == 0
+    organisation.write_text(ORGANISATION.replace("[[queue]]", "[[queues]]"))
+    result = run(import_, organisation, "--data", data)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f'{organisation}: unknown section [queues]; did you mean "queue"?\n'
+    assert len(stored(data).agents) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file or directory"),
+        (b"[organisation]\nname = '\xff'", "is not UTF-8: byte 23 is 0xff"),
+        (b"[organisation", "is not TOML: Expected ']' at the end of a table declaration (at end of document)"),
+    ],
+)
+@pytest.mark.parametrize("command", [import_, check])
+def test_a_file_that_cannot_be_read(
+    tmp_path: Path, content: bytes | None, message: str, command: click.Command
+) -> None:
+    path = tmp_path / "org.toml"
+    if content is not None:
+        path.write_bytes(content)
+    result = run(command, path)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: {message}\n")
+
+
+def test_import_with_a_broken_infrastructure_or_data_directory(tmp_path: Path, organisation: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[sipp]")
+    result = run(import_, organisation, "--config", config, "--data", tmp_path)
+    assert (result.exit_code, result.stderr) == (2, f'{config}: unknown section [sipp]; did you mean "sip"?\n')
+    (tmp_path / "cordboard.db").write_bytes(b"no database" * 100)
+    result = run(import_, organisation, "--data", tmp_path)
+    assert (result.exit_code, result.stderr) == (2, f"{tmp_path}/cordboard.db: file is not a database\n")
+
+
+def test_check_tells_the_two_kinds_of_file_apart(tmp_path: Path, organisation: Path) -> None:
+    result = run(check, organisation)
+    assert (result.exit_code, result.output) == (
+        0,
+        f'{organisation}: organisation "Harbour Travel": 1 queue, 2 agents\n',
+    )
+    config = tmp_path / "config.toml"
+    config.write_text('[sip]\ntcp = ""\n')
+    result = run(check, config)
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{config}: infrastructure: SIP on udp 0.0.0.0:5060; RTP on 16 ports, 20002 to 20032; "
+        "access points main 0.0.0.0:20000; web on 0.0.0.0:8443\n",
+    )
+
+
+def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
+    path = tmp_path / "org.toml"
+    path.write_text('[[queue]]\nid = "all"\nstrategy = "ring-all"\n')
+    result = run(check, path)
+    assert result.exit_code == 0
+    assert result.output.endswith('note: queue "all": ring-all is not there yet, longest-idle is used\n')
+
+
+def test_check_says_what_is_wrong_in_either(tmp_path: Path) -> None:
+    path = tmp_path / "file.toml"
+    for content, message in (
+        ("[[queue]]\nid = 'a'\nrings = 1", "[[queue]] 1 ('a'): unknown key \"rings\""),
+        ("[sip]\nupd = ''", '[sip]: unknown key "upd"; did you mean "udp"?'),
+        ("[zebra]", "unknown section [zebra]"),
+    ):
+        path.write_text(content)
+        result = run(check, path)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: {message}\n")
+
+
+def test_a_wrong_command_line_is_unusable_input_too() -> None:
+    assert run(check).exit_code == 2
+    assert run(import_, "org.toml", "--zebra").exit_code == 2

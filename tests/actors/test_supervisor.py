@@ -1,0 +1,298 @@
+"""The supervisor over real, tiny processes that tell the test what happens to them over a Unix socket."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+import trio.testing
+from cordboard.actors.config import Config, Limits
+from cordboard.actors.supervisor import AlreadyRunningError, Deaths, Policy, orphaned, running, supervise
+
+# cordboard: `running` looks for this word in the command line of a process.
+CHILD = """
+import os, select, signal, socket, sys
+_, behaviour, name, path, *rest = sys.argv
+signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+wire.connect(path)
+say = lambda text: wire.send(f"{name} {text}".encode())
+if behaviour == "ready":
+    print("ready https://localhost:8443/", flush=True)
+    print("second line", flush=True)
+say(f"started {os.getpid()}")
+if behaviour == "die":
+    sys.exit(3)
+if behaviour == "unusable":
+    sys.exit(2)
+if behaviour == "lifeline":
+    select.select([int(os.environ["CORDBOARD_LIFELINE"])], [], [])
+    say("orphaned")
+    sys.exit(0)
+while True:
+    number = signal.sigwait(signals)
+    say(number.name)
+    if number == signal.SIGTERM and behaviour != "stubborn":
+        sys.exit(0)
+"""
+PATIENCE = 20.0
+QUICK = Policy(first_delay=0.001, last_delay=0.01)
+
+
+@attrs.define
+class Scene:
+    """A data directory, and what the children in it said."""
+
+    data: Path
+    wire: trio.socket.SocketType
+
+    def argv(self, name: str, behaviour: str) -> list[str]:
+        return [sys.executable, "-S", "-E", "-c", f"# cordboard{CHILD}", behaviour, name, str(self.data / "wire")]
+
+    async def hear(self) -> str:
+        with trio.fail_after(PATIENCE):
+            return (await self.wire.recv(1000)).decode()
+
+    async def started(self) -> dict[str, int]:
+        """The process ids of media and control, once both said that they run."""
+        words = [(await self.hear()).split() for _ in range(2)]
+        assert {word[1] for word in words} == {"started"}
+        return {word[0]: int(word[2]) for word in words}
+
+    def pid(self, name: str) -> int | None:
+        return running(self.data, name)
+
+
+@asynccontextmanager
+async def scene(data: Path) -> AsyncIterator[Scene]:
+    with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_DGRAM) as wire:
+        await wire.bind(str(data / "wire"))
+        yield Scene(data, wire)
+
+
+def centre(
+    data: Path,
+    tell: Callable[[Scene], Coroutine[object, object, None]],
+    control: str = "stay",
+    media: str = "stay",
+    drain_seconds: float = 5.0,
+) -> int:
+    """The exit code of a supervisor over such children, while `tell` goes on."""
+
+    async def run() -> int:
+        code = -1
+
+        async def supervised(stage: Scene) -> None:
+            nonlocal code
+            config = Config(limits=Limits(drain_seconds=drain_seconds))
+            code = await supervise(config, data, stage.argv("control", control), stage.argv("media", media), QUICK)
+
+        with trio.fail_after(PATIENCE):
+            async with scene(data) as stage, trio.open_nursery() as nursery:
+                nursery.start_soon(supervised, stage)
+                await tell(stage)
+        return code
+
+    return trio.run(run)
+
+
+def test_both_run_and_end_in_order(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        assert {name: stage.pid(name) for name in pids} == pids
+        run = stage.data / "run"
+        assert stat.S_IMODE(run.stat().st_mode) == 0o700
+        assert (run / "supervisor.pid").read_text() == f"{os.getpid()}\n"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert [await stage.hear(), await stage.hear()] == ["control SIGTERM", "media SIGTERM"]
+
+    assert centre(tmp_path, tell) == 0
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["lock"]
+
+
+def test_ctrl_c_drains_too(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        await stage.started()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert [await stage.hear(), await stage.hear()] == ["control SIGTERM", "media SIGTERM"]
+
+    assert centre(tmp_path, tell) == 0
+
+
+def test_hang_up_is_for_control_and_ends_nothing(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert await stage.hear() == "control SIGHUP"
+        assert {name: stage.pid(name) for name in pids} == pids
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell) == 0
+
+
+@pytest.mark.parametrize("victim", ["control", "media"])
+def test_a_killed_child_is_back_and_the_other_never_left(tmp_path: Path, victim: str) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        other = ({"control", "media"} - {victim}).pop()
+        os.kill(pids[victim], signal.SIGKILL)
+        name, word, pid = (await stage.hear()).split()
+        assert (name, word) == (victim, "started")
+        assert int(pid) != pids[victim]
+        assert stage.pid(victim) == int(pid)
+        assert stage.pid(other) == pids[other]
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell) == 0
+
+
+@pytest.mark.parametrize(("control", "media"), [("die", "stay"), ("stay", "die")])
+def test_a_child_that_dies_too_often_ends_it_all(
+    tmp_path: Path, control: str, media: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def tell(stage: Scene) -> None:
+        lives = 0
+        while lives < Policy().deaths + 1:
+            lives += "started" in await stage.hear()
+
+    assert centre(tmp_path, tell, control, media) == 1
+    assert "ended with code 3 and has died too often: giving up" in capfd.readouterr().err
+
+
+def test_a_child_whose_input_is_unusable_is_not_started_again(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        await stage.started()
+
+    assert centre(tmp_path, tell, control="unusable") == 2
+
+
+def test_a_child_that_does_not_end_is_killed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cordboard.actors.supervisor.CONTROL_SECONDS", 0.05)
+
+    async def tell(stage: Scene) -> None:
+        await stage.started()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell, control="stubborn", drain_seconds=0) == 1
+    assert "control does not end after 0.05 s and is killed" in capfd.readouterr().err
+
+
+def test_a_second_term_is_told_to_control(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await stage.hear() == "control SIGTERM"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await stage.hear() == "control SIGTERM"
+        os.kill(pids["control"], signal.SIGKILL)
+
+    assert centre(tmp_path, tell, control="stubborn") == 0
+
+
+def test_ready_is_printed_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        os.kill(pids["control"], signal.SIGKILL)
+        await stage.hear()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell, control="ready") == 0
+    out, err = capfd.readouterr()
+    assert out == "ready https://localhost:8443/\nsecond line\nsecond line\n"
+    assert "control is ready again" in err
+
+
+def test_a_second_supervisor_is_refused(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        with pytest.raises(AlreadyRunningError, match="another cordboard"):
+            await supervise(Config(), stage.data, ["false"], None)
+        assert {name: stage.pid(name) for name in pids} == pids
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell) == 0
+
+
+SUPERVISOR = """
+import sys, trio
+from pathlib import Path
+from cordboard.actors.config import Config
+from cordboard.actors.supervisor import supervise
+split = sys.argv.index("--")
+trio.run(supervise, Config(), Path(sys.argv[1]), sys.argv[2:split], sys.argv[split + 1:])
+"""
+
+
+def test_children_hear_of_a_supervisor_killed_outright_and_the_next_may_start(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with scene(tmp_path) as stage:
+            control, media = stage.argv("control", "lifeline"), stage.argv("media", "lifeline")
+            argv = [sys.executable, "-c", SUPERVISOR, str(tmp_path), *control, "--", *media]
+            process = await trio.lowlevel.open_process(argv, stdin=subprocess.DEVNULL)
+            await stage.started()
+            process.kill()
+            await process.wait()
+            assert {await stage.hear(), await stage.hear()} == {"control orphaned", "media orphaned"}
+
+    trio.run(run)
+
+    async def tell(stage: Scene) -> None:
+        await stage.started()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    (tmp_path / "wire").unlink()
+    assert centre(tmp_path, tell) == 0
+
+
+def test_a_child_without_a_supervisor_is_never_orphaned(autojump_clock: trio.testing.MockClock) -> None:
+    async def run() -> None:
+        with trio.move_on_after(3600) as waited:
+            await orphaned()
+        assert waited.cancelled_caught
+
+    trio.run(run, clock=autojump_clock)
+
+
+# --- without processes ------------------------------------------------------------------------------------------
+
+
+def test_delays_grow_and_five_deaths_in_thirty_seconds_are_too_many() -> None:
+    deaths = Deaths(Policy())
+    assert [deaths.add(float(at)) for at in range(5)] == [0.1, 0.2, 0.4, 0.8, math.inf]
+
+
+def test_old_deaths_are_forgotten() -> None:
+    deaths = Deaths(Policy())
+    assert [deaths.add(10.0 * at) for at in range(20)] == [0.1, 0.2, 0.4] + [0.4] * 17
+
+
+@pytest.mark.parametrize("content", ["", "x", "-1", "0", "999999999", str(os.getppid()) + "x"])
+def test_a_pid_file_of_nobody_is_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "control.pid").write_text(content)
+    assert running(tmp_path, "control") is None
+    assert running(tmp_path, "media") is None
+
+
+def test_a_pid_of_another_program_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "control.pid").write_text("1")
+    assert running(tmp_path, "control") is None
+
+
+@pytest.fixture
+def autojump_clock() -> trio.testing.MockClock:
+    return trio.testing.MockClock(autojump_threshold=0)
