@@ -14,11 +14,11 @@ import trio.testing
 from cordboard.web.access import WRONG_PER_AGENT
 from cordboard.web.api import SECURITY_HEADERS, build_app
 from cordboard.web.asgi import MAX_BODY, MAX_HEAD, HttpStream, Timeouts
+from cordboard.web.files import Files
 from cordboard.web.hub import Hub
 from cordboard.web.interfaces import WebSettings
 from cordboard.web.metrics import WebMetrics
 from cordboard.web.server import Limits
-from cordboard.web.static import Files
 from prometheus_client import CollectorRegistry
 
 from .support import Book, Entry, House, house
@@ -396,7 +396,7 @@ async def test_a_peer_that_leaves_in_the_middle(data_dir: Path) -> None:
 async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[str, str], status: int) -> None:
     book = Book(logins={"token": Entry("1001", "Lin", "agent", "token")})
     hub = Hub(WebMetrics(CollectorRegistry()))
-    app = build_app(WebSettings(), hub, book, lambda: (True, {}), Files(data_dir), trio.current_time)
+    app = build_app(WebSettings(), hub, book, lambda: (True, {}), dict, Files(data_dir), trio.current_time)
     here, there = trio.testing.memory_stream_pair()
     asked = h11.Request(method="GET", target="/metrics", headers=[("Host", "x"), *headers.items()])
     client = h11.Connection(h11.CLIENT)
