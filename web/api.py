@@ -22,9 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
+from .files import Files
 from .hub import Hub
 from .interfaces import Accounts, Health, Site, WebSettings
-from .files import Files
 
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
 MAX_CREDENTIAL = 256

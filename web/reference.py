@@ -86,7 +86,7 @@ def draw() -> str:
         ),
         _WEBSOCKET,
         "\n## Commands\n",
-        *(_section(command.do, command, given=True) for command in DEMO_COMMANDS.values()),  # type: ignore[attr-defined]
+        *(_section(do, command, given=True) for do, command in DEMO_COMMANDS.items()),
         "\n## Replies\n",
         "\nThe reply to a command that was accepted has `ok` and these fields, left out where empty:\n\n",
         _fields(page.Accepted, given=False),

@@ -25,9 +25,9 @@ from . import certificate, websocket
 from .access import split_host
 from .api import HTTP_ERRORS, build_app, error_body
 from .asgi import BadHttpError, HttpStream, Timeouts
+from .files import Files
 from .hub import Hub
 from .interfaces import Accounts, Desk, Health, Site, WebSettings
-from .files import Files
 
 STATIC = Path(__file__).parent / "static"
 _TLS_HANDSHAKE = 0x16  # the content type of a ClientHello's record (RFC 8446 §5.1)
@@ -181,7 +181,7 @@ class Server:
         if not shaken:
             raise BadHttpError(None, "no handshake")
         await self._http(tls, peer, stream.socket.getsockname()[:2])
-        with trio.move_on_after(self._timeouts.linger):
+        with trio.move_on_after(self._timeouts.linger), suppress(trio.BrokenResourceError):
             await tls.aclose()
 
     async def _redirect(self, stream: trio.SocketStream) -> None:

@@ -116,6 +116,8 @@ class ReplayStream(trio.abc.Stream):
         self._head = head
         self._trailing = trailing
         self._released = trio.Event()
+        self._reading = trio.Lock()
+        self._draining = False
         self._waiting_since: float | None = None
 
     def release(self) -> None:
@@ -135,11 +137,20 @@ class ReplayStream(trio.abc.Stream):
         if self._trailing:
             given, self._trailing = self._trailing, b""
             return given
-        self._waiting_since = trio.current_time()
-        try:
-            return bytes(await self._stream.receive_some(max_bytes))
-        finally:
-            self._waiting_since = None
+        async with self._reading:
+            self._waiting_since = trio.current_time()
+            try:
+                data = bytes(await self._stream.receive_some(max_bytes))
+            finally:
+                self._waiting_since = None
+        return b"" if self._draining else data
+
+    async def drain(self) -> None:
+        """Reads and forgets until the peer is done; whoever reads hears that it is."""
+        self._draining = True
+        async with self._reading:
+            while await self._stream.receive_some(_READ_SIZE):
+                pass
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
@@ -312,8 +323,8 @@ class _Page:
             if closed is not None:
                 # trio-websocket has said so and reads no more: a close under unread bytes would take that with it.
                 self._hub.metrics.closed.labels(int(Close.TOO_BIG)).inc()
-                while await self._stream.receive_some(_READ_SIZE):
-                    pass
+                await self._stream.drain()
+                return
             self._session.close(Close.GOING_AWAY, "the switch is stopping")
             assert self._session.closing is not None
             await self._connection.aclose(*self._session.closing)
