@@ -1,0 +1,71 @@
+"""What a datagram on a browser's port is, by its first byte (RFC 7983 §7).
+
+STUN, DTLS, SRTP and SRTCP share one port. The first byte tells the first three apart; behind RTP's version bits the
+second byte, the marker and the payload type, tells SRTCP from SRTP (RFC 5761 §4). Both tests are one table of 65,536
+entries, looked up by the first two bytes: for one datagram with `kind`, for a batch with `kinds`. What is shorter than
+the header of what it claims to be is not that thing, so the stages behind need no length check for their headers.
+
+    0..3 STUN      4..15 nobody      16..19 ZRTP      20..63 DTLS      64..79 TURN channel      128..191 RTP or RTCP
+
+ZRTP and TURN channels are not spoken here and count as `OTHER`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Kind(IntEnum):
+    """What a datagram is."""
+
+    OTHER = 0
+    STUN = 1
+    DTLS = 2
+    RTP = 3
+    RTCP = 4
+
+
+# The shortest datagram that can be one of each kind, in bytes: a STUN header (RFC 8489 §5), a DTLS record header
+# (RFC 6347 §4.1), an RTP header (RFC 3550 §5.1), an RTCP header and its SSRC (RFC 3550 §6.4).
+MIN_LENGTH: dict[Kind, int] = {Kind.OTHER: 0, Kind.STUN: 20, Kind.DTLS: 13, Kind.RTP: 12, Kind.RTCP: 8}
+
+
+def _table() -> npt.NDArray[np.uint8]:
+    """`[65536]`: the kind by the first two bytes read as a big-endian number."""
+    table = np.zeros((256, 256), np.uint8)
+    table[0:4] = Kind.STUN
+    table[20:64] = Kind.DTLS
+    table[128:192] = Kind.RTP
+    # Payload types 64 to 95 are RTCP's packet types 192 to 223 with their top bit read as the marker (RFC 5761 §4).
+    table[128:192, 192:224] = Kind.RTCP
+    table.setflags(write=False)
+    return table.reshape(-1)
+
+
+_BY_TWO_BYTES = _table()
+_BYTES = bytes(_BY_TWO_BYTES)
+_LENGTHS = np.array([MIN_LENGTH[kind] for kind in Kind], np.int64)
+_KINDS = tuple(Kind)
+
+
+def kind(datagram: bytes) -> Kind:
+    """The kind of one datagram."""
+    if len(datagram) < 2:
+        return Kind.OTHER
+    found = _KINDS[_BYTES[datagram[0] << 8 | datagram[1]]]
+    return found if len(datagram) >= MIN_LENGTH[found] else Kind.OTHER
+
+
+def kinds(batch: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """The kind of each datagram of a batch.
+
+    `batch`: uint8 `[n, at least 2]`, a datagram per row from its first byte; `lengths`: int64 `[n]`, bytes of each.
+    Returns uint8 `[n]`, values of `Kind`.
+    """
+    # A row shorter than two bytes holds leftovers there; its length makes it OTHER below.
+    found: npt.NDArray[np.uint8] = _BY_TWO_BYTES[batch[:, 0].astype(np.intp) << 8 | batch[:, 1]]
+    found[(lengths < 2) | (lengths < _LENGTHS[found])] = Kind.OTHER
+    return found

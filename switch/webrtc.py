@@ -1,0 +1,271 @@
+"""All browsers' legs behind the shared browser ports: datagrams in; RTP, answers and facts out.
+
+`WebrtcTransport` owns, for each row, the ICE agent, the DTLS handshake and the SRTP sessions, and routes what comes:
+
+    STUN       by the local fragment in USERNAME -> the leg's ICE agent; a check that passes makes its source valid
+    DTLS       by its source address, which must be valid -> the leg's handshake (CVE-2023-49786)
+    SRTP/SRTCP by its source address -> the leg's sessions; all of one batch after the rest of it
+    else       counted, dropped
+
+An address belongs to the leg whose check passed there last: a page that reloads may get its old port again.
+
+Media goes to the nominated address; before there is one, to where the far side's DTLS came from, because browsers
+start DTLS and media at once and wait with USE-CANDIDATE. A leg that fails says so once and is closed here; the engine
+frees its row. No clock, no socket, and no randomness but `secret`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from attrs import define, field, frozen
+
+from . import dtls, ice, stun
+from .demux import Kind, kind
+from .ice import IceAgent
+from .protocol import LegConnected, LegFailed, LegRefused, OpenWebrtcLeg, WebrtcLegOpened
+from .srtp import Srtp
+from .stun import Address
+
+# One engine process fills a core long before this.
+MAX_LEGS = 2000
+# A handshake costs 0.25 to 0.5 ms of arithmetic between two ticks. Past this many at once a ClientHello is dropped, and
+# the browser's timer brings it back (50 ms, doubling): three hundred sign-ins of one minute pass without a late tick.
+MAX_HANDSHAKES = 16
+
+
+@define
+class Received:
+    """What followed from a batch: `replies` to send, plain `rtp` and `rtcp` by row, `facts` for the control plane."""
+
+    replies: list[tuple[bytes, Address]] = field(factory=list)
+    rtp: list[tuple[int, bytes]] = field(factory=list)
+    rtcp: list[tuple[int, bytes]] = field(factory=list)
+    facts: list[LegConnected | LegFailed] = field(factory=list)
+    # Rows of the LegFailed facts: closed here, to be freed by the engine.
+    closed: list[int] = field(factory=list)
+
+
+@define
+class _Leg:
+    id: str
+    row: int
+    ice: IceAgent
+    dtls: dtls.DtlsServer
+    # Where the far side's DTLS last came from.
+    dtls_address: Address | None = None
+
+    @property
+    def remote(self) -> Address | None:
+        """Where media goes."""
+        return self.ice.nominated or self.dtls_address
+
+    def deadline(self) -> float:
+        return min(self.ice.deadline(), self.dtls.deadline())
+
+
+@frozen
+class Limits:
+    """How many legs, and how many handshakes at once."""
+
+    legs: int = MAX_LEGS
+    handshakes: int = MAX_HANDSHAKES
+
+
+class WebrtcTransport:
+    """`secret(n)` gives n random bytes. `counters` counts every datagram that was dropped, by its reason."""
+
+    def __init__(self, identity: dtls.Identity, secret: Callable[[int], bytes], limits: Limits = Limits()) -> None:
+        self.counters: Counter[str] = Counter()
+        self._identity = identity
+        self._secret = secret
+        self._limits = limits
+        self._legs: dict[int, _Leg] = {}
+        self._by_ufrag: dict[str, _Leg] = {}
+        self._by_address: dict[Address, _Leg] = {}
+        self._handshaking: set[int] = set()
+        self._srtp = Srtp(self.counters)
+        # Not after the earliest deadline of any leg: checks move a leg's deadline back without telling.
+        self._deadline = math.inf
+
+    def open(
+        self, message: OpenWebrtcLeg, row: int, candidates: Sequence[tuple[str, int]], now: float
+    ) -> WebrtcLegOpened | LegRefused:
+        """A new leg in a free row. `candidates`: our `(address, port)` on the routes to it, best first."""
+        if row in self._legs:
+            raise ValueError(f"row {row} is not free")
+        if len(self._legs) >= self._limits.legs:
+            return LegRefused(message.leg, "too many browsers")
+        if not dtls.strongest(message.fingerprints):
+            return LegRefused(message.leg, "the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
+        credentials = ice.draw_credentials(self._secret)
+        while credentials.ufrag in self._by_ufrag:
+            credentials = ice.draw_credentials(self._secret)
+        leg = _Leg(
+            message.leg,
+            row,
+            IceAgent(credentials, message.ice_ufrag, now),
+            dtls.DtlsServer(self._identity, message.fingerprints),
+        )
+        self._legs[row] = self._by_ufrag[credentials.ufrag] = leg
+        self._deadline = min(self._deadline, leg.deadline())
+        return WebrtcLegOpened(
+            message.leg, credentials.ufrag, credentials.pwd, self._identity.fingerprint, tuple(candidates)
+        )
+
+    def close(self, row: int) -> list[tuple[bytes, Address]]:
+        """Ends the leg in `row`; returns its goodbye (close_notify). A row without a leg is no error."""
+        leg = self._legs.get(row)
+        if leg is None:
+            return []
+        received = Received()
+        self._dtls_outputs(leg, leg.dtls.close(), received)
+        self._drop(leg)
+        return received.replies
+
+    def receive(self, datagrams: Iterable[tuple[bytes, Address]], now: float) -> Received:
+        """A batch from the browser ports. No bytes whatever make it raise."""
+        received = Received()
+        rtp: list[tuple[int, bytes]] = []
+        rtcp: list[tuple[int, bytes]] = []
+        owner = self._by_address.get
+        for datagram, address in datagrams:
+            match kind(datagram):
+                case Kind.RTP:
+                    if leg := owner(address):
+                        rtp.append((leg.row, datagram))
+                    else:
+                        self.counters["rtp_from_stranger"] += 1
+                case Kind.RTCP:
+                    if leg := owner(address):
+                        rtcp.append((leg.row, datagram))
+                    else:
+                        self.counters["rtcp_from_stranger"] += 1
+                case Kind.STUN:
+                    self._receive_stun(datagram, address, now, received)
+                case Kind.DTLS:
+                    self._receive_dtls(datagram, address, now, received)
+                case Kind.OTHER:
+                    self.counters["not_demultiplexed"] += 1
+        received.rtp = self._srtp.unprotect(rtp)
+        received.rtcp = self._srtp.unprotect_rtcp(rtcp)
+        return received
+
+    def protect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
+        """RTP by row to datagrams by address. Rows that are not connected are left out and counted."""
+        return self._addressed(self._srtp.protect(packets))
+
+    def protect_rtcp(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
+        """The same for compound RTCP."""
+        return self._addressed(self._srtp.protect_rtcp(packets))
+
+    def deadline(self) -> float:
+        """When to call `wake`; now and then too early, never too late."""
+        return self._deadline
+
+    def wake(self, now: float) -> Received:
+        """What is due by now: flights sent again, handshakes given up, consent lost."""
+        received = Received()
+        for leg in [leg for leg in self._legs.values() if leg.deadline() <= now]:
+            self._dtls_outputs(leg, leg.dtls.wake(now), received)
+            if leg.row in self._legs:
+                self._ice_outputs(leg, leg.ice.wake(now), received)
+        self._deadline = min((leg.deadline() for leg in self._legs.values()), default=math.inf)
+        return received
+
+    def last_check(self, row: int) -> float | None:
+        """When the last authenticated STUN check of the leg came; None before the first or without a leg."""
+        leg = self._legs.get(row)
+        return leg.ice.last_check if leg else None
+
+    def remote(self, row: int) -> Address | None:
+        """Where the leg's media goes now; None before ICE and DTLS have found a way."""
+        leg = self._legs.get(row)
+        return leg.remote if leg else None
+
+    def _receive_stun(self, datagram: bytes, address: Address, now: float, received: Received) -> None:
+        try:
+            request = stun.parse_request(datagram)
+        except stun.RemoteStunError as error:
+            self.counters[error.reason] += 1
+            return
+        leg = self._by_ufrag.get(request.local_ufrag)
+        if leg is None:
+            # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
+            self.counters["stun_unknown_ufrag"] += 1
+            return
+        self._ice_outputs(leg, leg.ice.receive(request, address, now), received)
+
+    def _receive_dtls(self, datagram: bytes, address: Address, now: float, received: Received) -> None:
+        leg = self._by_address.get(address)
+        if leg is None:
+            self.counters["dtls_from_stranger"] += 1
+            return
+        if leg.dtls.state is dtls.State.WAITING and len(self._handshaking) >= self._limits.handshakes:
+            self.counters["dtls_deferred"] += 1
+            return
+        leg.dtls_address = address
+        self._dtls_outputs(leg, leg.dtls.receive(datagram, now), received)
+
+    def _ice_outputs(self, leg: _Leg, outputs: list[ice.Output], received: Received) -> None:
+        for output in outputs:
+            match output:
+                case ice.Reply(datagram, address):
+                    received.replies.append((datagram, address))
+                case ice.Passed(address):
+                    self._by_address[address] = leg
+                case ice.Invalid(address):
+                    self._forget(leg, address)
+                case ice.Nominated():
+                    pass  # `remote` reads it from the agent
+                case ice.Refused(reason):
+                    self.counters[reason] += 1
+                case ice.Failed(reason):
+                    self._fail(leg, reason, received)
+
+    def _dtls_outputs(self, leg: _Leg, outputs: list[dtls.Output], received: Received) -> None:
+        for output in outputs:
+            match output:
+                case dtls.Send(datagrams):
+                    # To where its DTLS came from, not to the pair of ICE: that may not be chosen yet.
+                    assert leg.dtls_address is not None
+                    received.replies.extend((datagram, leg.dtls_address) for datagram in datagrams)
+                case dtls.Connected(keys):
+                    self._srtp.open(leg.row, keys)
+                    received.facts.append(LegConnected(leg.id))
+                case dtls.Ended(reason):
+                    self._fail(leg, reason, received)
+        if leg.dtls.state is dtls.State.HANDSHAKING:
+            self._handshaking.add(leg.row)
+            self._deadline = min(self._deadline, leg.dtls.deadline())
+        else:
+            self._handshaking.discard(leg.row)
+
+    def _addressed(self, sealed: list[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
+        addressed = []
+        for row, packet in sealed:
+            # With keys there was DTLS, and with DTLS an address.
+            remote = self._legs[row].remote
+            assert remote is not None
+            addressed.append((packet, remote))
+        return addressed
+
+    def _fail(self, leg: _Leg, reason: str, received: Received) -> None:
+        self.counters["legs_failed"] += 1
+        received.facts.append(LegFailed(leg.id, reason))
+        received.closed.append(leg.row)
+        self._drop(leg)
+
+    def _drop(self, leg: _Leg) -> None:
+        leg.ice.close()
+        for address in leg.ice.valid:
+            self._forget(leg, address)
+        del self._legs[leg.row], self._by_ufrag[leg.ice.local.ufrag]
+        self._handshaking.discard(leg.row)
+        self._srtp.close(leg.row)
+
+    def _forget(self, leg: _Leg, address: Address) -> None:
+        if self._by_address.get(address) is leg:
+            del self._by_address[address]

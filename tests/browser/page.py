@@ -1,0 +1,142 @@
+"""A page in a real, headless Chromium that makes calls: a tone goes out, and what comes back is measured there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from attrs import frozen
+from playwright.sync_api import Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
+# `offer` sends a sine of that frequency; `connect` takes the answer; `listen` says what is heard: the loudest frequency
+# and its level over the rest of the spectrum.
+SCRIPT = """
+window.calls = {};
+window.offer = async (name, frequency) => {
+  const context = window.audio ??= new AudioContext({sampleRate: 48000});
+  await context.resume();
+  const oscillator = new OscillatorNode(context, {frequency});
+  const gain = new GainNode(context, {gain: 0.25});
+  const out = new MediaStreamAudioDestinationNode(context);
+  oscillator.connect(gain).connect(out);
+  oscillator.start();
+  const pc = new RTCPeerConnection();
+  const call = calls[name] = {pc, gain};
+  pc.ontrack = ({track}) => {
+    const stream = new MediaStream([track]);
+    call.element = new Audio();   // WebAudio is silent for a remote stream that plays nowhere
+    call.element.srcObject = stream;
+    call.element.volume = 0;
+    call.element.play();
+    call.analyser = new AnalyserNode(context, {fftSize: 8192, smoothingTimeConstant: 0});
+    new MediaStreamAudioSourceNode(context, {mediaStream: stream}).connect(call.analyser);
+  };
+  pc.addTrack(out.stream.getAudioTracks()[0], out.stream);
+  await pc.setLocalDescription();
+  return pc.localDescription.sdp;
+};
+window.connect = async (name, sdp) => {
+  const {pc} = calls[name];
+  const begun = performance.now();
+  const connected = new Promise((resolve, reject) => {
+    pc.onconnectionstatechange = () => {
+      if (pc.connectionState === 'connected') resolve(performance.now() - begun);
+      if (pc.connectionState === 'failed') reject(new Error('failed'));
+    };
+    setTimeout(() => reject(new Error(pc.iceConnectionState + ' ' + pc.connectionState)), 15000);
+  });
+  await pc.setRemoteDescription({type: 'answer', sdp});
+  return await connected;
+};
+window.listen = (name) => {
+  const {analyser} = calls[name];
+  const bins = new Float32Array(analyser.frequencyBinCount);
+  analyser.getFloatFrequencyData(bins);
+  const wave = new Float32Array(analyser.fftSize);
+  analyser.getFloatTimeDomainData(wave);
+  let best = 0;
+  for (let i = 1; i < bins.length; i++) if (bins[i] > bins[best]) best = i;
+  const level = Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length);
+  return [best * 48000 / analyser.fftSize, level];
+};
+window.silence = (name, silent) => { calls[name].gain.gain.value = silent ? 0 : 0.25; };
+// The DTLS transport's state: a goodbye shows there at once, in connectionState only when ICE has failed too.
+window.state = (name) => calls[name].pc.getSenders()[0].transport.state;
+window.hangUp = (name) => calls[name].pc.close();
+"""
+
+
+@frozen
+class Heard:
+    """What a page hears now: the loudest frequency in Hz, and the root mean square of all (a full sine has 0.707)."""
+
+    frequency: float
+    level: float
+
+
+class Phone:
+    """A page's calls, by name."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def offer(self, name: str, frequency: float) -> str:
+        sdp: str = self.page.evaluate("([name, frequency]) => offer(name, frequency)", [name, frequency])
+        return sdp
+
+    def connect(self, name: str, answer: str) -> float:
+        """Milliseconds from the answer to `connected`."""
+        took: float = self.page.evaluate("([name, sdp]) => connect(name, sdp)", [name, answer])
+        return took
+
+    def listen(self, name: str) -> Heard:
+        return Heard(*self.page.evaluate("name => listen(name)", name))
+
+    def silence(self, name: str, silent: bool = True) -> None:
+        self.page.evaluate("([name, silent]) => silence(name, silent)", [name, silent])
+
+    def hears(self, name: str, frequency: float | None, seconds: float = 5.0) -> bool:
+        """Whether within that time the page hears this tone, or silence where None, twice 200 ms apart."""
+        twice = 0
+        for _ in range(int(seconds / 0.2)):
+            heard = self.listen(name)
+            right = (
+                heard.level < 0.001
+                if frequency is None
+                else (abs(heard.frequency - frequency) < 15 and heard.level > 0.01)
+            )
+            twice = twice + 1 if right else 0
+            if twice == 2:
+                return True
+            self.page.wait_for_timeout(200)
+        return False
+
+    def state(self, name: str) -> str:
+        state: str = self.page.evaluate("name => state(name)", name)
+        return state
+
+    def hang_up(self, name: str) -> None:
+        self.page.evaluate("name => hangUp(name)", name)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Phone]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, ignore_default_args=["--mute-audio"]
+        )
+        try:
+            page = browser.new_page()
+            page.goto("about:blank")
+            page.evaluate("() => {" + SCRIPT + "}")
+            yield Phone(page)
+        finally:
+            browser.close()

@@ -1,0 +1,134 @@
+"""The lite ICE agent: its table, and the stories of a browser that connects, moves and goes away."""
+
+from itertools import product
+
+import pytest
+from cordboard.switch import ice, stun
+from cordboard.switch.ice import CONSENT_SECONDS, MAX_VALID, TABLE, Crossing, IceAgent, Input, State
+from cordboard.switch.protocol import WebrtcLegOpened
+
+from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, secrets
+
+
+def pair() -> tuple[Browser, IceAgent]:
+    credentials = ice.draw_credentials(secrets())
+    browser = Browser()
+    browser.answer = WebrtcLegOpened("leg-1", credentials.ufrag, credentials.pwd, IDENTITY.fingerprint, ())
+    return browser, IceAgent(credentials, "brow", 0.0)
+
+
+def receive(agent: IceAgent, datagram: bytes, address: stun.Address, now: float) -> list[ice.Output]:
+    return agent.receive(stun.parse_request(datagram), address, now)
+
+
+def test_every_state_and_input_is_a_transition_a_crossing_or_a_named_bug() -> None:
+    bugs = {(State.FAILED, Input.SILENCE), (State.CLOSED, Input.SILENCE)}
+    assert set(TABLE) == set(product(State, Input)) - bugs
+    for (state, what), after in TABLE.items():
+        ended = state in (State.FAILED, State.CLOSED)
+        assert isinstance(after, Crossing) == ended, (state, what)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("what", Input)
+def test_the_agent_walks_its_table(state: State, what: Input) -> None:
+    browser, agent = pair()
+    if state in (State.CHECKED, State.NOMINATED):
+        receive(agent, browser.check(nominate=state is State.NOMINATED), HERE, 1.0)
+    elif state is State.FAILED:
+        agent.wake(agent.deadline())
+    elif state is State.CLOSED:
+        agent.close()
+    assert agent.state is state
+    match what:
+        case Input.CHECK | Input.NOMINATION:
+            outputs = receive(agent, browser.check(nominate=what is Input.NOMINATION), HERE, 2.0)
+        case Input.CONFLICT:
+            outputs = receive(
+                agent, browser.request({"USERNAME": f"{agent.local.ufrag}:brow", "ICE-CONTROLLED": 1}), HERE, 2.0
+            )
+        case Input.SILENCE:
+            outputs = agent.wake(agent.deadline() if agent.deadline() < 1e9 else 1e9)
+        case Input.CLOSE:
+            agent.close()
+            outputs = []
+    after = TABLE.get((state, what), state)
+    assert agent.state is (state if isinstance(after, Crossing) else after)
+    if isinstance(after, Crossing) and what is not Input.CLOSE:
+        assert outputs == [ice.Refused("stun_late")]
+
+
+def test_a_check_makes_its_source_valid_and_is_answered_there() -> None:
+    browser, agent = pair()
+    check = browser.check()
+    outputs = receive(agent, check, HERE, 1.0)
+    request = stun.parse_request(check)
+    assert outputs == [ice.Reply(stun.success(request, HERE, agent.local.pwd.encode()), HERE), ice.Passed(HERE)]
+    assert agent.last_check == 1.0
+    assert agent.nominated is None
+
+
+def test_a_browser_that_moves_is_followed() -> None:
+    browser, agent = pair()
+    assert ice.Nominated(HERE) in receive(agent, browser.check(nominate=True), HERE, 1.0)
+    assert ice.Nominated(HERE) not in receive(agent, browser.check(nominate=True), HERE, 2.0)
+    receive(agent, browser.check(), ELSEWHERE, 3.0)
+    assert agent.nominated == HERE
+    assert ice.Nominated(ELSEWHERE) in receive(agent, browser.check(nominate=True), ELSEWHERE, 4.0)
+    assert agent.nominated == ELSEWHERE
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong" * 5}, {"user": "%s:else"}])
+def test_wrong_credentials_are_refused_without_a_signature(wrong: dict[str, str]) -> None:
+    browser, agent = pair()
+    wrong = {key: value.replace("%s", agent.local.ufrag) for key, value in wrong.items()}
+    check = browser.check(**wrong)  # type: ignore[arg-type]
+    assert receive(agent, check, HERE, 1.0) == [
+        ice.Refused("stun_unauthenticated"),
+        ice.Reply(stun.error(stun.parse_request(check), 401, None), HERE),
+    ]
+    assert agent.last_check is None
+    assert agent.state is State.NEW
+
+
+def test_a_browser_that_claims_to_be_controlled_hears_of_the_conflict() -> None:
+    browser, agent = pair()
+    check = browser.request({"USERNAME": f"{agent.local.ufrag}:brow", "ICE-CONTROLLED": 1})
+    answer = stun.error(stun.parse_request(check), 487, agent.local.pwd.encode())
+    assert receive(agent, check, HERE, 1.0) == [ice.Refused("stun_role_conflict"), ice.Reply(answer, HERE)]
+    assert agent.last_check is None
+
+
+def test_consent_ends_thirty_seconds_after_the_last_check_of_the_pair_in_use() -> None:
+    browser, agent = pair()
+    receive(agent, browser.check(nominate=True), HERE, 1.0)
+    receive(agent, browser.check(), ELSEWHERE, 20.0)
+    assert agent.deadline() == 1.0 + CONSENT_SECONDS
+    receive(agent, browser.check(), HERE, 21.0)
+    assert agent.wake(50.9) == []
+    assert agent.wake(51.0) == [ice.Failed("the browser's ICE checks stopped")]
+    assert agent.deadline() == float("inf")
+
+
+def test_a_browser_that_never_comes_fails() -> None:
+    _, agent = pair()
+    assert agent.wake(29.0) == []
+    assert agent.wake(30.0) == [ice.Failed("no ICE check came")]
+
+
+def test_addresses_are_bounded_and_the_nominated_one_stays() -> None:
+    browser, agent = pair()
+    receive(agent, browser.check(nominate=True), HERE, 0.0)
+    addresses = [("203.0.113.1", 1000 + i, 0) for i in range(MAX_VALID)]
+    outputs = []
+    for i, address in enumerate(addresses):
+        outputs += receive(agent, browser.check(), address, 1.0 + i)
+    assert [one for one in outputs if isinstance(one, ice.Invalid)] == [ice.Invalid(addresses[0])]
+    assert HERE in agent.valid
+    assert len(agent.valid) == MAX_VALID
+
+
+def test_credentials_are_of_ice_characters_and_long_enough() -> None:
+    credentials = ice.draw_credentials(secrets())
+    assert len(credentials.ufrag) == 8
+    assert len(credentials.pwd) == 24

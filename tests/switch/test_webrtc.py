@@ -1,0 +1,326 @@
+"""Browsers and the transport on a seeded network in virtual time: connecting, strangers, moving, leaving, limits."""
+
+import heapq
+import random
+from collections.abc import Callable
+
+import pytest
+from aioice import stun as codec
+from cordboard.switch import dtls
+from cordboard.switch.protocol import (
+    Fingerprint,
+    LegConnected,
+    LegFailed,
+    LegRefused,
+    WebrtcLegOpened,
+)
+from cordboard.switch.stun import Address
+from cordboard.switch.webrtc import Limits, Received, WebrtcTransport
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, rtp, secrets
+
+CANDIDATES = (("127.0.0.1", 20000),)
+
+
+class Net:
+    """One transport and any number of browsers, 10 ms apart, losing `loss` of what is sent, by seed."""
+
+    def __init__(self, seed: int = 0, loss: float = 0.0, limits: Limits | None = None) -> None:
+        self.transport = WebrtcTransport(IDENTITY, secrets(), limits or Limits())
+        self.now = 0.0
+        self.facts: list[LegConnected | LegFailed] = []
+        self.rtp: list[tuple[int, bytes]] = []
+        self.browsers: dict[Address, Browser] = {}
+        self.heard: dict[Address, list[bytes]] = {}
+        self._rng = random.Random(seed)
+        self._loss = loss
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = 0
+
+    def add(self, browser: Browser, row: int = 0, address: Address = HERE) -> None:
+        opened = self.transport.open(browser.offer(), row, CANDIDATES, self.now)
+        assert isinstance(opened, WebrtcLegOpened)
+        browser.answer = opened
+        self.browsers[address] = browser
+
+    def connect(self, browser: Browser, address: Address = HERE, *, every: float = 0.05) -> None:
+        """Checks until it is connected, then every 2.5 s; flights again at 50 ms, doubling, as Chromium does."""
+        self.browsers[address] = browser
+
+        def check() -> None:
+            if self.browsers.get(address) is not browser:
+                return
+            self.send(browser.check(nominate=browser.dtls.done), address)
+            self.at(every if not browser.dtls.done else 2.5, check)
+
+        def hello(interval: float) -> None:
+            if browser.dtls.done or browser.dtls.error:
+                return
+            for datagram in browser.dtls.flight or browser.dtls.step():
+                self.send(datagram, address)
+            self.at(interval, lambda: hello(2 * interval))
+
+        check()
+        self.at(0.02, lambda: hello(0.05))
+
+    def at(self, delay: float, action: Callable[[], None]) -> None:
+        self._order += 1
+        heapq.heappush(self._queue, (self.now + delay, self._order, action))
+
+    def send(self, datagram: bytes, address: Address) -> None:
+        if self._rng.random() >= self._loss:
+            delay = 0.01 + self._rng.random() * 0.004
+            self.at(delay, lambda: self.take(self.transport.receive([(datagram, address)], self.now)))
+
+    def take(self, received: Received) -> None:
+        self.facts += received.facts
+        self.rtp += received.rtp
+        assert len(received.closed) == sum(isinstance(fact, LegFailed) for fact in received.facts)
+        self.deliver(received.replies)
+
+    def deliver(self, datagrams: list[tuple[bytes, Address]]) -> None:
+        for datagram, address in datagrams:
+            if self._rng.random() >= self._loss:
+                self.at(0.01, lambda datagram=datagram, address=address: self.arrive(datagram, address))
+
+    def arrive(self, datagram: bytes, address: Address) -> None:
+        self.heard.setdefault(address, []).append(datagram)
+        browser = self.browsers.get(address)
+        if browser is not None and 20 <= datagram[0] < 64:
+            for answer in browser.dtls.step(datagram):
+                self.send(answer, address)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while True:
+            due = min(self._queue[0][0] if self._queue else 1e9, self.transport.deadline())
+            if due > end:
+                break
+            self.now = max(self.now, due)
+            if self._queue and self._queue[0][0] <= self.now:
+                heapq.heappop(self._queue)[2]()
+            else:
+                self.take(self.transport.wake(self.now))
+                assert self.transport.deadline() > self.now
+        self.now = end
+
+
+def test_a_browser_connects_and_audio_goes_both_ways() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser, row=4)
+    net.connect(browser)
+    net.run(1.0)
+    assert net.facts == [LegConnected("leg-1")]
+    out, back = browser.dtls.sessions()
+    net.send(out.protect(rtp(1)), HERE)
+    net.run(0.1)
+    assert net.rtp == [(4, rtp(1))]
+    [(sealed, address)] = net.transport.protect([(4, rtp(7))])
+    assert address == HERE
+    assert back.unprotect(sealed) == rtp(7)
+    report = bytes.fromhex("80c9000100001234")
+    received = net.transport.receive([(out.protect_rtcp(report), HERE)], net.now)
+    assert received.rtcp == [(4, report)]
+    [(sealed, address)] = net.transport.protect_rtcp([(4, report)])
+    assert back.unprotect_rtcp(sealed) == report
+    assert net.transport.last_check(4) == pytest.approx(net.now, abs=2.6)
+    assert net.transport.counters == {}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_connecting_survives_a_quarter_of_all_datagrams_lost(seed: int) -> None:
+    net, browser = Net(seed, loss=0.25), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(10.0)
+    assert net.facts == [LegConnected("leg-1")]
+    assert browser.dtls.done
+
+
+def test_media_goes_before_the_nomination_where_dtls_came_from() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    for address in (ELSEWHERE, HERE):
+        net.transport.receive([(browser.check(), address)], 0.0)
+    datagrams = browser.dtls.step()
+    while not browser.dtls.done:
+        replies = net.transport.receive([(datagram, HERE) for datagram in datagrams], 0.0).replies
+        assert {address for _, address in replies} == {HERE}
+        datagrams = [answer for reply, _ in replies for answer in browser.dtls.step(reply)]
+    assert net.transport.remote(0) == HERE
+    net.transport.receive([(browser.check(nominate=True), ELSEWHERE)], 0.0)
+    assert net.transport.remote(0) == ELSEWHERE
+
+
+def test_dtls_and_media_from_an_address_without_a_check_are_nobodys() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    [hello] = browser.dtls.step()
+    assert net.transport.receive([(hello, HERE), (rtp(1), HERE), (b"\x80\xc9" + bytes(10), HERE)], 0.0) == Received()
+    net.transport.receive([(browser.check(), HERE)], 0.0)
+    assert net.transport.receive([(hello, ELSEWHERE)], 0.0) == Received()
+    # The browser's port is its own: another port of the same machine is another address.
+    assert net.transport.receive([(hello, (HERE[0], HERE[1] + 1, 0))], 0.0) == Received()
+    assert net.transport.receive([(rtp(1), HERE)], 0.0) == Received()
+    assert net.transport.counters == {
+        "dtls_from_stranger": 3,
+        "rtp_from_stranger": 1,
+        "rtcp_from_stranger": 1,
+        "srtp_no_keys": 1,
+    }
+
+
+def test_a_wrong_ice_password_opens_nothing() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    [hello] = browser.dtls.step()
+    received = net.transport.receive([(browser.check(password="w" * 24), HERE), (hello, HERE)], 0.0)
+    [(answer, _)] = received.replies
+    assert codec.parse_message(answer).attributes["ERROR-CODE"][0] == 401
+    assert net.transport.counters == {"stun_unauthenticated": 1, "dtls_from_stranger": 1}
+    assert net.transport.receive([(browser.check(user="nobody00:brow"), HERE)], 0.0) == Received()
+    assert net.transport.last_check(0) is None
+
+
+def test_a_wrong_fingerprint_fails_the_leg_and_only_it() -> None:
+    net, right, wrong = Net(), Browser("right"), Browser("wrong")
+    net.add(right, row=0)
+    answer = net.transport.open(wrong.offer((Fingerprint("sha-256", "00:" * 31 + "00"),)), 1, CANDIDATES, 0.0)
+    assert isinstance(answer, WebrtcLegOpened)
+    wrong.answer = answer
+    net.connect(right)
+    net.connect(wrong, ELSEWHERE)
+    net.run(2.0)
+    assert sorted(net.facts, key=lambda fact: fact.leg) == [
+        LegConnected("right"),
+        LegFailed("wrong", "the certificate has no fingerprint of the offer"),
+    ]
+    assert net.transport.remote(1) is None
+
+
+def test_a_browser_that_moves_is_followed_both_ways() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    out, _ = browser.dtls.sessions()
+    net.send(browser.check(nominate=True), ELSEWHERE)
+    net.run(0.1)
+    assert net.transport.protect([(0, rtp(1))])[0][1] == ELSEWHERE
+    net.send(out.protect(rtp(5)), ELSEWHERE)
+    net.run(0.1)
+    assert net.rtp == [(0, rtp(5))]
+
+
+def test_a_reloaded_page_may_have_its_old_port_again() -> None:
+    net, old, new = Net(), Browser("old"), Browser("new")
+    net.add(old, row=0)
+    net.connect(old)
+    net.run(1.0)
+    net.add(new, row=1)
+    net.connect(new)
+    net.run(1.0)
+    assert net.facts == [LegConnected("old"), LegConnected("new")]
+    net.transport.close(0)
+    out, _ = new.dtls.sessions()
+    net.send(out.protect(rtp(1)), HERE)
+    net.run(0.1)
+    assert net.rtp == [(1, rtp(1))]
+
+
+def test_consent_is_lost_without_checks() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    net.browsers.clear()
+    net.run(60.0)
+    assert net.facts == [LegConnected("leg-1"), LegFailed("leg-1", "the browser's ICE checks stopped")]
+    assert net.transport.deadline() == float("inf")
+
+
+def test_a_page_that_closes_its_connection_ends_its_leg() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    for datagram in browser.dtls.close():
+        net.send(datagram, HERE)
+    net.run(0.1)
+    assert net.facts[1:] == [LegFailed("leg-1", "the browser closed the connection")]
+
+
+def test_closing_says_goodbye_and_frees_the_row() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    net.deliver(net.transport.close(0))
+    net.run(0.1)
+    assert type(browser.dtls.error).__name__ == "ZeroReturnError"
+    assert net.transport.close(0) == []
+    assert net.transport.protect([(0, rtp(1))]) == []
+    net.add(Browser("leg-2"), row=0)
+
+
+def test_limits_refuse_and_defer() -> None:
+    net = Net(limits=Limits(legs=2, handshakes=1))
+    first, second = Browser("first"), Browser("second")
+    net.add(first, row=0)
+    net.add(second, row=1, address=ELSEWHERE)
+    assert net.transport.open(Browser("third").offer(), 2, CANDIDATES, 0.0) == LegRefused("third", "too many browsers")
+    net.connect(first)
+    net.connect(second, ELSEWHERE)
+    net.run(5.0)
+    assert {fact.leg for fact in net.facts} == {"first", "second"}
+    assert net.transport.counters["dtls_deferred"] >= 1
+
+
+def test_an_offer_without_a_usable_fingerprint_is_refused() -> None:
+    transport = WebrtcTransport(IDENTITY, secrets())
+    refused = transport.open(Browser().offer((Fingerprint("sha-1", "AA"),)), 0, CANDIDATES, 0.0)
+    assert isinstance(refused, LegRefused)
+
+
+FUZZED = Net()
+PAGE = Browser()
+FUZZED.add(PAGE)
+FUZZED.connect(PAGE)
+FUZZED.run(1.0)
+HALF = Browser("half")
+FUZZED.add(HALF, row=1, address=ELSEWHERE)
+FUZZED.transport.receive([(HALF.check(), ELSEWHERE)], 1.0)
+SAMPLES = [
+    PAGE.check(nominate=True),
+    HALF.dtls.step()[0],
+    PAGE.dtls.sessions()[0].protect(rtp(1)),
+    bytes([22, 0xFE, 0xFD]) + bytes(40),
+    bytes([21, 0xFE, 0xFD]) + bytes(8) + bytes([0, 2, 2, 40]),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_bytes_make_it_raise(data: st.DataObject) -> None:
+    datagrams = []
+    for _ in range(data.draw(st.integers(1, 3))):
+        datagram = bytearray(data.draw(st.one_of(st.binary(max_size=80), st.sampled_from(SAMPLES))))
+        for position, value in data.draw(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 255)), max_size=4)):
+            if position < len(datagram):
+                datagram[position] = value
+        cut = data.draw(st.integers(0, 20))
+        datagrams.append((bytes(datagram[: len(datagram) - cut]), data.draw(st.sampled_from([HERE, ELSEWHERE]))))
+    if FUZZED.transport.last_check(1) is None:
+        # The unfinished handshake was broken off: have a new one.
+        half = Browser("half")
+        FUZZED.add(half, row=1, address=ELSEWHERE)
+        FUZZED.transport.receive([(half.check(), ELSEWHERE)], 1.0)
+    received = FUZZED.transport.receive(datagrams, 1.0)
+    assert LegFailed not in {type(fact) for fact in received.facts if fact.leg == "leg-1"}
+    FUZZED.transport.wake(1.0)
+
+
+def test_a_handshake_datagram_is_never_longer_than_the_path_takes() -> None:
+    assert max(len(datagram) for datagram in Browser().dtls.step()) <= dtls.MTU

@@ -1,0 +1,273 @@
+"""A real server on 127.0.0.1 with small real things around it, and raw clients that say whatever a test wants."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h11
+import trio
+from attrs import define, field, frozen
+from cordboard.actors import page
+from cordboard.actors.effects import Push, Reply
+from cordboard.web import certificate
+from cordboard.web.asgi import Timeouts
+from cordboard.web.hub import Hub
+from cordboard.web.interfaces import WebSettings
+from cordboard.web.metrics import WebMetrics
+from cordboard.web.server import Limits, serve
+from prometheus_client import CollectorRegistry
+from trio_websocket import WebSocketConnection
+from trio_websocket._impl import wrap_client_stream
+
+JSON = "cordboard.v1.json"
+MSGPACK = "cordboard.v1.msgpack"
+
+
+@frozen
+class Entry:
+    """A login of `Book`."""
+
+    agent: str
+    name: str
+    role: str
+    token: str
+
+
+@define
+class Book:
+    """Accounts in a dict. A password of "crash" is a bug in the store."""
+
+    passwords: dict[str, str] = field(factory=lambda: {"1001": "sesame", "1002": "open"})
+    logins: dict[str, Entry] = field(factory=dict)
+    asked: int = 0
+
+    async def log_in(self, agent: str, password: str) -> Entry | None:
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if password == "crash":
+            raise RuntimeError("the store is broken")
+        if self.passwords.get(agent) != password:
+            return None
+        entry = Entry(agent, f"Agent {agent}", "agent", f"token-{agent}-{len(self.logins)}")
+        self.logins[entry.token] = entry
+        return entry
+
+    async def who(self, token: str) -> Entry | None:
+        await trio.lowlevel.checkpoint()
+        return self.logins.get(token)
+
+    async def log_out(self, token: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.logins.pop(token, None)
+
+
+@define
+class EchoDesk:
+    """Agents that accept everything at once, except as the tests set them."""
+
+    hub: Hub
+    heard: list[object] = field(factory=list)
+    full: bool = False
+    silent: bool = False
+    answer: Callable[[page.Request], page.Accepted | page.Refused | page.Snapshot] = lambda request: page.Accepted()
+    attached: trio.Event = field(factory=trio.Event)
+    detached: trio.Event = field(factory=trio.Event)
+
+    def tell(self, agent_id: str, message: object) -> bool:
+        if self.full:
+            return False
+        self.heard.append(message)
+        match message:
+            case page.Attached():
+                self.attached.set()
+            case page.Detached():
+                self.detached.set()
+            case page.Request() if not self.silent:
+                self.hub.reply(Reply(message.session, message.id, self.answer(message)))
+        return True
+
+    @property
+    def session(self) -> str:
+        """The session that attached last."""
+        return [message.session for message in self.heard if isinstance(message, page.Attached)][-1]
+
+    def push(self, rev: int, event: page.Event) -> None:
+        self.hub.push(Push(self.session, rev, event))
+
+
+@define
+class House:
+    """A running server."""
+
+    port: int
+    hub: Hub
+    desk: EchoDesk
+    book: Book
+    demo_calls: list[int]
+    facts: dict[str, object]
+    streams: list[trio.SocketStream] = field(factory=list)
+
+    def count(self, name: str, **labels: str) -> float:
+        """A metric's value now."""
+        return self.hub.metrics.registry.get_sample_value(f"cordboard_web_{name}", labels) or 0.0
+
+    async def tcp(self) -> trio.SocketStream:
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        self.streams.append(stream)
+        return stream
+
+    async def tls(self) -> trio.SSLStream[trio.SocketStream]:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        stream = trio.SSLStream(await self.tcp(), context, server_hostname="localhost", https_compatible=True)
+        await stream.do_handshake()
+        return stream
+
+    async def http(self) -> Client:
+        return Client(await self.tls(), f"localhost:{self.port}")
+
+    async def token(self, agent: str = "1001") -> str:
+        """A login of `agent`, without a request."""
+        entry = await self.book.log_in(agent, self.book.passwords[agent])
+        assert entry is not None
+        return entry.token
+
+    @asynccontextmanager
+    async def page(self, subprotocol: str = JSON) -> AsyncIterator[WebSocketConnection]:
+        """A logged-in page's websocket."""
+        token = await self.token()
+        async with trio.open_nursery() as nursery:
+            stream = await self.tls()
+            connection = await wrap_client_stream(
+                nursery,
+                stream,
+                f"localhost:{self.port}",
+                "/ws",
+                subprotocols=[subprotocol],
+                extra_headers=[(b"cookie", b"cordboard=" + token.encode())],
+            )
+            async with connection:
+                yield connection
+            nursery.cancel_scope.cancel()
+
+
+@frozen
+class Response:
+    """What a server answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, object]:
+        parsed = json.loads(self.body)
+        assert isinstance(parsed, dict)
+        return parsed
+
+    @property
+    def code(self) -> object:
+        error = self.json["error"]
+        assert isinstance(error, dict)
+        return error["code"]
+
+
+class Client:
+    """HTTP/1.1 on one stream."""
+
+    def __init__(self, stream: trio.abc.Stream, host: str) -> None:
+        self.stream = stream
+        self._host = host
+        self._h11 = h11.Connection(h11.CLIENT)
+
+    async def ask(
+        self, method: str, target: str, body: bytes = b"", headers: list[tuple[str, str]] | None = None
+    ) -> Response:
+        if self._h11.our_state is h11.DONE:
+            self._h11.start_next_cycle()
+        lines = [("Host", self._host), *(headers or [])]
+        if body:
+            lines.append(("Content-Length", str(len(body))))
+        request = h11.Request(method=method, target=target, headers=lines)
+        sent = self._h11.send(request)
+        assert sent is not None
+        if body:
+            sent += self._h11.send(h11.Data(data=body)) or b""
+        sent += self._h11.send(h11.EndOfMessage()) or b""
+        await self.stream.send_all(sent)
+        return await self.response()
+
+    async def login(self, agent: str, password: str, headers: list[tuple[str, str]] | None = None) -> Response:
+        return await self.ask(
+            "POST", "/api/login", json.dumps({"agent": agent, "password": password}).encode(), headers
+        )
+
+    async def response(self) -> Response:
+        head: h11.Response | None = None
+        body = b""
+        while True:
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA:
+                self._h11.receive_data(bytes(await self.stream.receive_some(65536)))
+            elif isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                assert head is not None
+                return Response(head.status_code, {k.decode(): v.decode() for k, v in head.headers}, body)
+            elif isinstance(event, h11.ConnectionClosed):
+                raise EOFError
+
+
+@asynccontextmanager
+async def house(
+    data_dir: Path,
+    *,
+    demo: bool = False,
+    origins: tuple[str, ...] = (),
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    static: Path | None = None,
+) -> AsyncIterator[House]:
+    """A server until the block ends."""
+    hub = Hub(WebMetrics(CollectorRegistry()))
+    desk, book = EchoDesk(hub), Book()
+    calls: list[int] = []
+    facts: dict[str, object] = {"ready": True}
+    settings = WebSettings(listen=("127.0.0.1:0",), data_dir=data_dir, origins=origins)
+    async with trio.open_nursery() as nursery:
+
+        async def run(task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
+            await serve(
+                settings,
+                hub,
+                desk,
+                book,
+                lambda: (facts["ready"] is True, {"calls": 0}),
+                (lambda: calls.append(1)) if demo else None,
+                static=static or data_dir,
+                timeouts=timeouts or Timeouts(),
+                limits=limits or Limits(),
+                task_status=task_status,
+            )
+
+        bound = await nursery.start(run)
+        opened = House(bound[0][1], hub, desk, book, calls, facts)
+        try:
+            yield opened
+        finally:
+            for stream in opened.streams:
+                await trio.aclose_forcefully(stream)
+        nursery.cancel_scope.cancel()
+
+
+def trusted(directory: Path) -> None:
+    """Makes the certificate now, so that no test pays for it."""
+    certificate.ensure(directory / "tls", (), datetime.now(UTC))

@@ -1,0 +1,225 @@
+"""The HTTP side: logging in and out, health, metrics and the pages' files, as one Starlette application.
+
+No business rule: every answer is a question to `Accounts`, `Health`, the metrics registry or the files. It reads no
+clock and opens no file itself. Errors are JSON of one shape, `{"error": {"code": ..., "text": ...}}`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable
+
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as AsgiMessage
+
+from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
+from .hub import Hub
+from .interfaces import Accounts, Health, Site, WebSettings
+from .files import Files
+
+# An agent's name and a password are shorter; argon2 is not given more to chew on.
+MAX_CREDENTIAL = 256
+
+# On every response; pages have a Content-Security-Policy of their own (web/static.py).
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+# The codes of an HTTP error, with what they tell a person; docs/protocol.md lists them.
+HTTP_ERRORS: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "The request cannot be read."),
+    "not_logged_in": (401, "Log in first."),
+    "wrong_login": (401, "There is no such agent, or the password is wrong."),
+    "forbidden": (403, "Not from here."),
+    "bad_origin": (403, "This page is of another host; list it under origins."),
+    "not_found": (404, "There is nothing here."),
+    "method_not_allowed": (405, "Not with this method."),
+    "too_large": (413, "The request is too large."),
+    "upgrade_required": (426, "This is a websocket."),
+    "too_many_attempts": (429, "Too many wrong passwords; try again later."),
+    "headers_too_large": (431, "The request's headers are too large."),
+    "failure": (500, "The switch failed; this is counted and logged."),
+}
+_CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed"}
+
+
+def error_body(code: str, detail: str = "") -> dict[str, object]:
+    """The JSON of an error response."""
+    return {"error": {"code": code, "text": f"{HTTP_ERRORS[code][1]} {detail}".strip()}}
+
+
+def _error(code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse(
+        error_body(code, detail), HTTP_ERRORS[code][0], headers={"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def build_app(
+    settings: WebSettings,
+    hub: Hub,
+    accounts: Accounts,
+    health: Health,
+    site: Site,
+    files: Files,
+    clock: Callable[[], float],
+) -> ASGIApp:
+    """The application; `clock` is any that runs evenly, for the limit on wrong passwords."""
+    per_agent = Throttle(WRONG_PER_AGENT)
+    per_address = Throttle(WRONG_PER_ADDRESS)
+
+    async def log_in(request: Request) -> Response:
+        if not origin_allowed(request.headers, settings.origins):
+            return _error("bad_origin")
+        credentials = _credentials(await request.body())
+        if credentials is None:
+            return _error("bad_request", 'It must be {"agent": text, "password": text}.')
+        agent, password = credentials
+        address = _address(request)
+        wait = per_address.charge(address, clock())
+        if not wait and (wait := per_agent.charge(agent, clock())):
+            per_address.give_back(address, clock())
+        if wait:
+            return _error("too_many_attempts", headers={"Retry-After": str(wait)})
+        login = await accounts.log_in(agent, password)
+        if login is None:
+            return _error("wrong_login")
+        per_address.give_back(address, clock())
+        per_agent.give_back(agent, clock())
+        body = {"agent": login.agent, "name": login.name, "role": login.role}
+        if "origin" not in request.headers:
+            body["token"] = login.token
+        response = JSONResponse(body, headers={"Cache-Control": "no-store"})
+        response.set_cookie(COOKIE, login.token, path="/", secure=True, httponly=True, samesite="strict")
+        return response
+
+    async def log_out(request: Request) -> Response:
+        if not origin_allowed(request.headers, settings.origins):
+            return _error("bad_origin")
+        if token := token_of(request.headers):
+            await accounts.log_out(token)
+            hub.end_login(token)
+        response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+        response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
+        return response
+
+    async def me(request: Request) -> Response:
+        token = token_of(request.headers)
+        login = await accounts.who(token) if token else None
+        if login is None:
+            return _error("not_logged_in")
+        body = {"agent": login.agent, "name": login.name, "role": login.role, **site()}
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    async def show_health(request: Request) -> Response:
+        ready, facts = health()
+        body = {"ready": ready, **facts}
+        return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    async def metrics(request: Request) -> Response:
+        if not ipaddress.ip_address(_address(request)).is_loopback:
+            token = bearer_of(request.headers)
+            if not token or await accounts.who(token) is None:
+                return _error("forbidden")
+        return Response(
+            generate_latest(hub.metrics.registry),
+            media_type=CONTENT_TYPE_LATEST,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def file(name: str, request: Request) -> Response:
+        found = files.get(name)
+        if found is None:
+            return _error("not_found")
+        # Names carry no version, so a browser asks each time, and mostly hears 304.
+        headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
+        if found.policy:
+            headers["Content-Security-Policy"] = found.policy
+        asked = [tag.strip(" \t").removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+        if found.etag in asked or asked == ["*"]:
+            return Response(status_code=304, headers=headers)
+        return Response(found.body, media_type=found.type, headers=headers)
+
+    async def static(request: Request) -> Response:
+        return file(request.path_params["name"], request)
+
+    def page(name: str) -> Route:
+        async def show(request: Request) -> Response:
+            return file(f"{name}.html", request)
+
+        return Route("/" if name == "index" else f"/{name}", show)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _error(_CODE_OF_STATUS.get(error.status_code, "bad_request"), headers=dict(error.headers or {}))
+
+    async def on_failure(request: Request, error: Exception) -> Response:
+        return _error("failure")
+
+    app = Starlette(
+        routes=[
+            Route("/api/login", log_in, methods=["POST"]),
+            Route("/api/logout", log_out, methods=["POST"]),
+            Route("/api/me", me),
+            Route("/api/health", show_health),
+            Route("/metrics", metrics),
+            page("index"),
+            page("admin"),
+            page("wall"),
+            Route("/static/{name:path}", static),
+        ],
+        exception_handlers={HTTPException: on_http_error, Exception: on_failure},
+    )
+    # A path with a slash too many is not another name of a page.
+    app.router.redirect_slashes = False
+    return with_security_headers(app)
+
+
+def with_security_headers(app: ASGIApp) -> ASGIApp:
+    """The application with `SECURITY_HEADERS` on every response that does not set them itself."""
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: AsgiMessage) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
+
+    return outer
+
+
+def _credentials(body: bytes) -> tuple[str, str] | None:
+    """`agent` and `password` of a login request; None where it is not exactly the two, or too long."""
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    match parsed:
+        case {"agent": str(agent), "password": str(password), **rest} if not rest:
+            short = all(0 < len(text) <= MAX_CREDENTIAL for text in (agent, password))
+            # A lone surrogate, which only JSON can carry, is no text.
+            surrogate = any("\ud800" <= character <= "\udfff" for character in agent + password)
+            return (agent, password) if short and not surrogate else None
+        case _:
+            return None
+
+
+def _address(request: Request) -> str:
+    """The address of the peer of this connection."""
+    assert request.client is not None
+    return request.client.host.split("%")[0]

@@ -1,0 +1,57 @@
+"""Where the actors' effects for pages find the pages: the runtime calls `push` and `reply`, synchronously.
+
+Sessions come and go with their websockets; an effect for one that is gone is dropped and counted, because a page that
+comes back takes a snapshot and never relies on what it missed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .metrics import WebMetrics
+from .protocol import Close
+from .session import Session
+
+if TYPE_CHECKING:
+    from ..actors.effects import Push, Reply
+
+
+class Hub:
+    """Every open session by its id."""
+
+    def __init__(self, metrics: WebMetrics) -> None:
+        self.metrics = metrics
+        self._sessions: dict[str, Session] = {}
+
+    def push(self, effect: Push) -> None:
+        """An event for a page."""
+        session = self._sessions.get(effect.session)
+        if session is None:
+            self.metrics.dropped.labels("event").inc()
+        else:
+            session.push(effect.rev, effect.event)
+
+    def reply(self, effect: Reply) -> None:
+        """The answer to a page's request."""
+        session = self._sessions.get(effect.session)
+        if session is None:
+            self.metrics.dropped.labels("reply").inc()
+        else:
+            session.reply(effect.id, effect.result)
+
+    def add(self, session: Session) -> None:
+        self._sessions[session.id] = session
+        self.metrics.sessions.set(len(self._sessions))
+
+    def remove(self, session: Session) -> None:
+        del self._sessions[session.id]
+        self.metrics.sessions.set(len(self._sessions))
+
+    def end_login(self, token: str) -> None:
+        """Closes every page that came in with this login."""
+        for session in list(self._sessions.values()):
+            if session.token == token:
+                session.close(Close.POLICY, "logged out")
+
+    def __len__(self) -> int:
+        return len(self._sessions)

@@ -1,0 +1,187 @@
+"""Draws docs/protocol.md from the classes: `python -m cordboard.web.reference > docs/protocol.md`.
+
+Tables come from `actors/page.py`, `web/protocol.py` and `web/api.py`; the prose around them stands here. A test holds
+that the file is current.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import typing
+from enum import Enum
+
+import attrs
+
+from ..actors import page
+from .api import HTTP_ERRORS
+from .protocol import (
+    CLOSE_REASONS,
+    DEMO_COMMANDS,
+    MAX_FRAME,
+    MAX_ID,
+    MAX_NESTING,
+    MAX_SDP,
+    MAX_TEXT,
+    Close,
+    Message,
+    Subprotocol,
+    describe,
+    encode,
+    event,
+    reply,
+)
+from .session import MAX_MALFORMED, MAX_OUTBOX, MAX_WAITING, REQUESTS_PER_SECOND
+from .websocket import PING_SECONDS, SILENCE_SECONDS
+
+_OPENING = """# The page protocol
+
+What an agent's page, or a script in its place, says to Cordboard. Drawn from the classes by
+`python -m cordboard.web.reference`; do not edit.
+
+## Login
+
+`POST /api/login` with `{"agent": "1001", "password": "…"}` answers `{"agent", "name", "role"}` and sets the cookie
+`cordboard` (HttpOnly, Secure, SameSite=Strict). A request without an `Origin` header, which is a script's, is also
+given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api/me` tells who is logged in,
+`POST /api/logout` ends the login and closes its websockets. An `Origin` must be the host itself or one of
+`[web] origins`.
+
+`GET /api/health` answers 200 when calls can come, else 503, with facts as JSON. `GET /metrics` is for Prometheus, from
+the machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
+
+"""
+
+_WEBSOCKET = f"""
+## The websocket
+
+`GET /ws` with the cookie or the bearer token, offering one of two subprotocols that carry the same messages:
+`{Subprotocol.JSON.value}` in text frames, for people and scripts, and `{Subprotocol.MSGPACK.value}` in binary frames.
+A frame holds one map, is at most {MAX_FRAME} bytes long and nests at most {MAX_NESTING} deep.
+
+A request has an `id`, a whole number from 0 to {MAX_ID} (2^53) that no other request of this connection still waits
+with, and a `do`; every other field is the command's. Unknown fields, wrong types and repeated keys are errors. Text is
+at most {MAX_TEXT} characters long, an `sdp` {MAX_SDP}. Every request has one reply:
+`{{"id": 7, "ok": true}}`, or `{{"id": 7, "error": {{"code": …, "text": …}}}}` with an `id` of null where the frame had
+none that could be read. A reply means *accepted*; results are events.
+
+An event has an `event`, a `rev` that only grows, and its fields. After connecting, a page asks for a `snapshot` and
+drops every event whose `rev` is not greater than the snapshot's. Of `media.quality`, and of `queue.status` for one
+queue, a page that is behind gets only the newest. Times are seconds since the Unix epoch.
+
+Limits of one connection: {REQUESTS_PER_SECOND:.0f} requests per second and {MAX_WAITING} waiting for their
+reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBOX} messages not yet read. The switch
+pings every {PING_SECONDS:.0f} s and gives up a page not heard of, by pong or else, for {SILENCE_SECONDS:.0f} s.
+"""
+
+
+def draw() -> str:
+    """The whole of docs/protocol.md."""
+    parts = [
+        _OPENING,
+        _table(
+            ["Code", "Status", "Text"],
+            [[f"`{code}`", str(status), text] for code, (status, text) in HTTP_ERRORS.items()],
+        ),
+        _WEBSOCKET,
+        "\n## Commands\n",
+        *(_section(command.do, command, given=True) for command in DEMO_COMMANDS.values()),  # type: ignore[attr-defined]
+        "\n## Replies\n",
+        "\nThe reply to a command that was accepted has `ok` and these fields, left out where empty:\n\n",
+        _fields(page.Accepted, given=False),
+        "\nThe reply to `snapshot` has `ok` and these:\n\n",
+        _fields(page.Snapshot, given=False),
+        "\nA command that was refused has an `error` with one of these codes:\n\n",
+        _table(["Code", "Text"], [[f"`{code}`", text] for code, text in page.REFUSALS.items()]),
+        "\n## Events\n",
+        *(_section(kind.event, kind, given=False) for kind in typing.get_args(page.Event)),
+        "\n## Close codes\n\n",
+        _table(["Code", "Why"], [[str(int(code)), CLOSE_REASONS[code]] for code in Close]),
+        "\n## An example\n\n",
+        _example(),
+    ]
+    return "".join(parts)
+
+
+def _section(name: str, kind: type, *, given: bool) -> str:
+    # attrs writes a signature where a class has no docstring
+    doc = "" if kind.__doc__ is None or "__attrs_own" in kind.__doc__ else inspect.cleandoc(kind.__doc__)
+    fields = _fields(kind, given=given)
+    return "\n".join(part for part in (f"\n### `{name}`\n", doc and f"{doc}\n", fields) if part)
+
+
+def _fields(kind: type, *, given: bool) -> str:
+    """A table of the fields; `given` by a page, which may leave some out, or sent to it, always all."""
+    hints = typing.get_type_hints(kind)
+    rows = []
+    for field in attrs.fields(kind):
+        row = [f"`{field.name}`", _type_in_words(hints[field.name])]
+        rows.append([*row, _default_in_words(field.default)] if given else row)
+    return _table(["Field", "Type", "If left out"] if given else ["Field", "Type"], rows) if rows else ""
+
+
+def _type_in_words(kind: typing.Any) -> str:
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(f'"{member.value}"' for member in kind)
+    if typing.get_origin(kind) is tuple:
+        return f"list of: {_type_in_words(typing.get_args(kind)[0])}"
+    arms = typing.get_args(kind)
+    if type(None) in arms and attrs.has(arms[0]):
+        return f"{_type_in_words(arms[0])}, or null"
+    if isinstance(kind, type) and attrs.has(kind):
+        name = getattr(kind, "event", kind.__name__)
+        return f"map with the fields of `{name}`"
+    return describe(kind)
+
+
+def _default_in_words(default: object) -> str:
+    return "required" if default is attrs.NOTHING else json.dumps(default)
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _example() -> str:
+    """A dialogue made with the very functions that make the frames."""
+    offered = page.CallOffered(
+        call="c81f", queue="support", queue_name="Support", number="+8613912345678", name="", dialled="+861055501000",
+        waiting_since=1767225600.0, offered_at=1767225604.5, ring_until=1767225634.5,
+    )  # fmt: skip
+    connected = page.CallConnected(
+        call="c81f", queue="support", queue_name="Support", number="+8613912345678", name="", dialled="+861055501000",
+        since=1767225609.0,
+    )  # fmt: skip
+    snapshot = page.Snapshot(
+        rev=3, agent="1001", name="Lin", state=page.State.SIGNED_OUT, reason="login", since=1767225500.0,
+        owner="none", media="none", now=1767225590.0,
+    )  # fmt: skip
+    idle = page.AgentState(page.State.IDLE, "signed in", 1767225591.0)
+    talking = page.AgentState(page.State.TALKING, "answered", 1767225609.0)
+    after = page.AgentState(page.State.AFTER_CALL_WORK, "hung up", 1767225660.0)
+    lines: list[tuple[str, Message]] = [
+        (">", {"id": 1, "do": "snapshot"}),
+        ("<", reply(1, snapshot)),
+        (">", {"id": 2, "do": "agent.sign_in", "media": "none"}),
+        ("<", reply(2, page.Accepted())),
+        ("<", event(4, idle)),
+        ("<", event(5, offered)),
+        (">", {"id": 3, "do": "call.answer", "call": "c81f"}),
+        ("<", reply(3, page.Accepted())),
+        ("<", event(6, talking)),
+        ("<", event(7, connected)),
+        (">", {"id": 4, "do": "call.answer"}),
+        ("<", reply(4, page.refuse("not_ringing"))),
+        (">", {"id": 5, "do": "call.hang_up"}),
+        ("<", reply(5, page.Accepted())),
+        ("<", event(8, page.CallEnded("c81f", "agent", "hung up"))),
+        ("<", event(9, after)),
+    ]
+    drawn = [f"{way} {encode(message, Subprotocol.JSON)!s}" for way, message in lines]
+    return "\n".join(["```", *drawn, "```", ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(draw())
