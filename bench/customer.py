@@ -39,6 +39,8 @@ LOOPBACK = "127.0.0.1"
 SOCKET = "customer.sock"
 # The one request there is.
 CALL = b"call"
+# What the demonstration's organisation leads to a queue.
+NUMBER = "+861055501000"
 # So many customers at once are enough to fill a queue.
 MAX_CUSTOMERS = 4
 
@@ -345,15 +347,16 @@ def report_to_stderr(report: Report) -> None:
 
 
 async def run(
-    target: Target,
+    target: tuple[str, int],
     data_dir: Path,
     interval: float = 30.0,
+    number: str = NUMBER,
     on_report: Callable[[Report], None] = report_to_stderr,
     manners: Manners = Manners(),
     rng: random.Random | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Calls `target` now, every `interval` seconds and whenever DATA/run/customer.sock is rung, until cancelled."""
+    """Calls `number` at the SIP address `target` now, every `interval` seconds and whenever DATA/run/customer.sock is rung, until cancelled."""
     chance = rng or random.Random()
     customers: dict[str, Customer] = {}
 
@@ -363,7 +366,7 @@ async def run(
             customer.tell(output)
 
     async def call(person: Person) -> None:
-        customer = Customer(transport, target, person, manners, chance)
+        customer = Customer(transport, Target(*target, number), person, manners, chance)
         customers[customer.call] = customer
         try:
             on_report(await customer.live())
@@ -374,7 +377,7 @@ async def run(
         await trio.to_thread.run_sync(speech, language)
     settings = Settings(lambda host: (LOOPBACK, transport.addresses[0].port), user_agent="Cordboard customer")
     endpoint = Endpoint(settings, lambda: secrets.token_hex(16))
-    endpoint.set_trunks({"switch": (target.host,)})
+    endpoint.set_trunks({"switch": target[:1]})
     async with trio.open_nursery() as nursery:
         transport: SipTransport = await nursery.start(serve, endpoint, [(LOOPBACK, 0)], route)
         async with bell(data_dir) as rung, trio.open_nursery() as calls:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import trio
 from cordboard.bench import customer
-from cordboard.bench.customer import FRAME, FRAME_SECONDS, ULAW_SILENCE, Ear, Manners, Report, Target, rtp, speech
+from cordboard.bench.customer import FRAME, FRAME_SECONDS, NUMBER, ULAW_SILENCE, Ear, Manners, Report, rtp, speech
 from cordboard.codecs import g711
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import Endpoint, Settings
@@ -141,10 +141,10 @@ def test_customers_call_talk_and_are_hung_up_on(tmp_path: Path) -> None:
         reports: list[Report] = []
         async with trio.open_nursery() as nursery:
             switch = await answering(nursery)
-            target = Target("127.0.0.1", switch.transport.addresses[0].port, "+861055501000")
+            target = ("127.0.0.1", switch.transport.addresses[0].port)
 
             async def calls(task_status: trio.TaskStatus[None]) -> None:
-                await customer.run(target, tmp_path, 3600, reports.append, task_status=task_status)
+                await customer.run(target, tmp_path, 3600, NUMBER, reports.append, task_status=task_status)
 
             await nursery.start(calls)
             await switch.until(calls=1, ended=0)
@@ -186,9 +186,9 @@ def test_a_customer_whom_nobody_serves_hangs_up(tmp_path: Path) -> None:
         reports: list[Report] = []
         async with trio.open_nursery() as nursery:
             switch = await answering(nursery)
-            target = Target("127.0.0.1", switch.transport.addresses[0].port, "600")
+            target = ("127.0.0.1", switch.transport.addresses[0].port)
             manners = Manners(patience=(0.2, 0.2))
-            nursery.start_soon(customer.run, target, tmp_path, 3600, reports.append, manners)
+            nursery.start_soon(customer.run, target, tmp_path, 3600, NUMBER, reports.append, manners)
             await switch.until(calls=1, ended=1)
             assert [(report.ended_by, report.why) for report in reports] == [("customer", "nobody came")]
             nursery.cancel_scope.cancel()
@@ -202,9 +202,9 @@ def test_a_customer_says_goodbye_after_enough_of_the_agent(tmp_path: Path) -> No
         reports: list[Report] = []
         async with trio.open_nursery() as nursery:
             switch = await answering(nursery)
-            target = Target("127.0.0.1", switch.transport.addresses[0].port, "600")
+            target = ("127.0.0.1", switch.transport.addresses[0].port)
             manners = Manners(enough=0.5)
-            nursery.start_soon(customer.run, target, tmp_path, 3600, reports.append, manners)
+            nursery.start_soon(customer.run, target, tmp_path, 3600, NUMBER, reports.append, manners)
             with trio.fail_after(PATIENCE):
                 _, remote = await switch.media.recvfrom(2000)
             # Faster than life: the ear counts sound, not time.
@@ -230,8 +230,8 @@ def test_a_switch_that_is_not_there_is_reported(tmp_path: Path) -> None:
         with stdlib_socket.socket(stdlib_socket.AF_INET, stdlib_socket.SOCK_DGRAM) as nobody:
             nobody.bind(("127.0.0.1", 0))
             async with trio.open_nursery() as nursery:
-                target = Target("127.0.0.1", nobody.getsockname()[1], "600")
-                nursery.start_soon(customer.run, target, tmp_path, 3600, report, Manners(patience=(0.1, 0.1)))
+                target = ("127.0.0.1", nobody.getsockname()[1])
+                nursery.start_soon(customer.run, target, tmp_path, 3600, NUMBER, report, Manners(patience=(0.1, 0.1)))
                 with trio.fail_after(PATIENCE):
                     await reported.wait()
                 nursery.cancel_scope.cancel()
