@@ -28,6 +28,7 @@ from .effects import Push, Reply
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
+from .page import Request
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .store.database import StoreError
@@ -73,8 +74,9 @@ class Control:
     # --- what the pages' server is given ----------------------------------------------------------------------
 
     def tell(self, agent_id: str, message: object) -> bool:
-        """A page speaks to its agent; False: no such agent, or overloaded."""
-        return self.system.offer(f"agent:{agent_id}", message)
+        """A page speaks to its agent; False: no such agent, or overloaded. That a page came or went is never shed."""
+        deliver = self.system.offer if isinstance(message, Request) else self.system.tell
+        return deliver(f"agent:{agent_id}", message)
 
     def health(self) -> tuple[bool, dict[str, object]]:
         ready = self._ready and self.link.connected

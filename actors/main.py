@@ -66,8 +66,8 @@ class WebPages:
             control,
             control.store.accounts,
             control.health,
-            lambda: {"demo": demo, "language": control.language, "organisation": control.organisation_name},
             self._call_customer if demo else None,
+            site=lambda: {"demo": demo, "language": control.language, "organisation": control.organisation_name},
             task_status=task_status,
         )
 

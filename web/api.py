@@ -29,7 +29,7 @@ from .files import Files
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
 MAX_CREDENTIAL = 256
 
-# On every response; pages have a Content-Security-Policy of their own (web/static.py).
+# On every response; pages have a Content-Security-Policy of their own (web/files.py).
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
