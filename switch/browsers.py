@@ -56,8 +56,10 @@ class Browsers:
         names = batch.name.tobytes()
         lengths, ports = batch.length.tolist(), batch.port.tolist()
         datagrams = [
-            (data[i * width : i * width + length], self._address(ports[i], names[i * NAME : (i + 1) * NAME]))
+            (data[i * width : i * width + length], address)
             for i, length in enumerate(lengths)
+            # From port 0 anyone can send, but nobody can be answered there.
+            if (address := self._address(ports[i], names[i * NAME : (i + 1) * NAME]))[1]
         ]
         return self._input(self._transport.receive(datagrams, now))
 
