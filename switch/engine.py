@@ -156,6 +156,8 @@ class Engine:
         if self._tick % 50 == 0:
             self._ports.expire(now)
             self.counters["packets_flooded"] = self._playout.flooded
+            if self._secure is not None:
+                self.counters |= Counter(self._secure.counters)
             self._facts.append(self._quality.report(len(rows), self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts

@@ -16,6 +16,7 @@ or in the caller's nursery with any Trio listener (`inline`).
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gc
 import ipaddress
 import json
@@ -24,7 +25,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import attrs
@@ -32,11 +34,15 @@ import numpy as np
 import trio
 from attrs import frozen
 
+from ..codecs.opus import OpusRows
+from .browsers import Browsers
+from .dtls import Identity
 from .engine import Engine
 from .ports import LocalPort
 from .protocol import Fact
 from .seams import OpusCodec, SecureTransport
 from .udp import UdpSockets, bind
+from .webrtc import WebrtcTransport
 from .wire import Frames, WireError, decode_command, encode
 
 TICK: Final = 0.020
@@ -126,6 +132,32 @@ def advertiser(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Callable[[i
     return advertise
 
 
+@contextlib.contextmanager
+def browsers(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+    """What browsers' legs need behind `ports`: a certificate of this process, and threads for Opus."""
+    points = {(point.address, point.port): point for point in config.access_points}
+
+    def candidate(local: LocalPort, peer: str) -> tuple[str, int]:
+        point = points.get((local.address, local.port), AccessPoint())
+        public = point.public_address or config.public_address
+        address, port = advertiser(attrs.evolve(config, public_address=public), (local,))(0, peer)
+        return address, (point.public_port or port) if address == public else port
+
+    def candidates(peer: str) -> tuple[tuple[str, int], ...]:
+        return tuple(dict.fromkeys(candidate(local, peer) for local in ports))
+
+    # This thread does a share of the Opus work itself.
+    threads = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(max(threads - 1, 1), "opus") as executor:
+        transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
+        yield Browsers(transport, candidates), OpusRows(executor, threads)
+
+
+Secure = Callable[
+    [MediaConfig, tuple[LocalPort, ...]], contextlib.AbstractContextManager[tuple[SecureTransport, OpusCodec]]
+]
+
+
 class _Link:
     """The connection to the control plane that counts now, and the facts that wait for it."""
 
@@ -166,28 +198,28 @@ async def serve(
     config: MediaConfig,
     link_listener: trio.abc.Listener[trio.abc.Stream],
     *,
-    secure: Callable[[tuple[LocalPort, ...]], tuple[SecureTransport, OpusCodec]] | None = None,
+    secure: Secure | None = browsers,
     own_process: bool = False,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Runs the media plane until it is cancelled. Raises OSError when a port cannot be bound.
 
-    `own_process`: the garbage collector is taken out of the ticks. `secure` makes the browsers' transport from the
-    ports that follow the RTP pool's.
+    `own_process`: the garbage collector is taken out of the ticks. `secure` makes the browsers' transport behind the
+    ports that follow the RTP pool's; without it there are no such ports.
     """
     with contextlib.ExitStack() as stack:
         pool = [bind(address, port) for address in config.addresses for port in port_numbers(config.rtp_ports)]
         for one in pool:
             stack.callback(one.close)
         ports = tuple(LocalPort(*one.getsockname()[:2]) for one in pool)
-        browsers: list[socket.socket] = []
+        shared: list[socket.socket] = []
         transport: tuple[SecureTransport | None, OpusCodec | None] = (None, None)
         if secure is not None:
             for address, port in _browser_ports(config):
-                browsers.append(bind(address, port))
-                stack.callback(browsers[-1].close)
-            transport = secure(tuple(LocalPort(*one.getsockname()[:2]) for one in browsers))
-        sockets = UdpSockets([*pool, *browsers])
+                shared.append(bind(address, port))
+                stack.callback(shared[-1].close)
+            transport = stack.enter_context(secure(config, tuple(LocalPort(*one.getsockname()[:2]) for one in shared)))
+        sockets = UdpSockets([*pool, *shared])
         engine = Engine(
             ports=ports,
             advertise=advertiser(config, ports),

@@ -5,7 +5,7 @@ Batches are matrices with a row per datagram, so that the shell fills and emptie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -76,6 +76,11 @@ class SecureInput:
 
 class SecureTransport(Protocol):
     """Every browser's leg: ICE-lite, DTLS and SRTP on the shared ports (switch/webrtc.py). Legs are known by row."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was dropped, by reason."""
+        ...
 
     def open(self, row: int, command: OpenWebrtcLeg, now: float) -> WebrtcLegOpened:
         """Raises ValueError with a text for people when the leg cannot be."""

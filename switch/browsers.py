@@ -1,0 +1,121 @@
+"""The engine's seam for browsers: `WebrtcTransport` behind the matrices of seams.py.
+
+A batch is cut into datagrams once, and a source is made an address once: sockaddrs of late are remembered, a bounded
+number of them. Sockets keep the numbers that the shell gave them, so an answer leaves from where its question came to.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ports import AF_INET, NAME, socket_name
+from .protocol import LegRefused, OpenWebrtcLeg, WebrtcLegOpened
+from .seams import Batch, Datagram, Octets, Rows, SecureInput
+from .stun import Address
+from .webrtc import Received, WebrtcTransport
+
+# Addresses remembered before all are forgotten: every leg's and a flood of strangers, 2 MB.
+MAX_REMEMBERED = 8192
+
+_NO_DATA = np.zeros((0, 4), np.uint8)
+_NO_ROWS = np.zeros(0, np.intp)
+_NO_LENGTHS = np.zeros(0, np.int32)
+
+
+class Browsers:
+    """`candidates(peer)` gives our `(address, port)` on the ways to an IP address, best first."""
+
+    def __init__(self, transport: WebrtcTransport, candidates: Callable[[str], Sequence[tuple[str, int]]]) -> None:
+        self._transport = transport
+        self._candidates = candidates
+        self._addresses: dict[tuple[int, bytes], Address] = {}
+        self._names: dict[Address, bytes] = {}
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        return self._transport.counters
+
+    def open(self, row: int, command: OpenWebrtcLeg, now: float) -> WebrtcLegOpened:
+        """Raises ValueError with a text for people."""
+        opened = self._transport.open(command, row, self._candidates(command.peer), now)
+        if isinstance(opened, LegRefused):
+            raise ValueError(opened.reason)
+        return opened
+
+    def close(self, row: int, now: float) -> Sequence[Datagram]:
+        return self._datagrams(self._transport.close(row))
+
+    def receive(self, batch: Batch, now: float) -> SecureInput:
+        width = batch.data.shape[1]
+        data = batch.data.tobytes()
+        names = batch.name.tobytes()
+        lengths, ports = batch.length.tolist(), batch.port.tolist()
+        datagrams = [
+            (data[i * width : i * width + length], address)
+            for i, length in enumerate(lengths)
+            # From port 0 anyone can send, but nobody can be answered there.
+            if (address := self._address(ports[i], names[i * NAME : (i + 1) * NAME]))[1]
+        ]
+        return self._input(self._transport.receive(datagrams, now))
+
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
+        width = data.shape[1]
+        octets = data.tobytes()
+        packets = [
+            (row, octets[i * width : i * width + size])
+            for i, (row, size) in enumerate(zip(rows.tolist(), length.tolist(), strict=True))
+        ]
+        return self._datagrams(self._transport.protect(packets))
+
+    def deadline(self) -> float:
+        return self._transport.deadline()
+
+    def wake(self, now: float) -> SecureInput:
+        return self._input(self._transport.wake(now))
+
+    def last_check(self, row: int) -> float | None:
+        """When the leg's last authenticated STUN check came."""
+        return self._transport.last_check(row)
+
+    def _input(self, received: Received) -> SecureInput:
+        replies = self._datagrams(received.replies)
+        if not received.rtp:
+            return SecureInput(replies, _NO_ROWS, _NO_DATA, _NO_LENGTHS, received.facts)
+        length = np.array([len(packet) for _, packet in received.rtp], np.int32)
+        width = (int(length.max()) + 3) // 4 * 4
+        padded = b"".join([packet.ljust(width, b"\0") for _, packet in received.rtp])
+        data = np.frombuffer(padded, np.uint8).reshape(-1, width)
+        row = np.array([row for row, _ in received.rtp], np.intp)
+        return SecureInput(replies, row, data, length, received.facts)
+
+    def _datagrams(self, datagrams: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
+        return [Datagram(address[2], self._name(address), data) for data, address in datagrams]
+
+    def _address(self, port: int, name: bytes) -> Address:
+        known = self._addresses.get((port, name))
+        if known is None:
+            if len(self._addresses) >= MAX_REMEMBERED:
+                self._addresses.clear()
+            known = self._addresses[port, name] = (*host_and_port(name), port)
+        return known
+
+    def _name(self, address: Address) -> bytes:
+        known = self._names.get(address)
+        if known is None:
+            if len(self._names) >= MAX_REMEMBERED:
+                self._names.clear()
+            known = self._names[address] = socket_name(address[0], address[1])
+        return known
+
+
+def host_and_port(name: bytes) -> tuple[str, int]:
+    """A Linux sockaddr_in or sockaddr_in6 of NAME octets as text and number."""
+    family, port = struct.unpack_from("=H", name)[0], struct.unpack_from("!H", name, 2)[0]
+    if family == AF_INET:
+        return str(ipaddress.IPv4Address(name[4:8])), port
+    return str(ipaddress.IPv6Address(name[8:24])), port

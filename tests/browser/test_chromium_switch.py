@@ -1,0 +1,108 @@
+"""A real Chromium and a plain RTP phone in one real media process: who hears whom, with each codec."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+from cordboard.switch import protocol
+from cordboard.switch.protocol import Codec, Hears, Rewire
+
+from . import page as pages
+from .media import HOST, Media, Trunk, media_process
+from .shell import answer, offered
+
+pytestmark = [
+    pytest.mark.peer("chromium"),
+    pytest.mark.skipif(not os.path.exists(pages.CHROMIUM), reason="no Chromium here"),
+]
+
+FROM_PAGE = 620.0
+FROM_TRUNK = 1000.0
+
+
+@pytest.fixture(scope="module")
+def phone() -> Iterator[pages.Phone]:
+    with pages.chromium() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def media() -> Iterator[Media]:
+    with media_process() as made:
+        yield made
+
+
+def connect(phone: pages.Phone, media: Media, leg: str, codec: str) -> float:
+    media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec))
+    opened = media.fact(protocol.WebrtcLegOpened, leg)
+    assert [address for address, _ in opened.candidates] == [HOST]
+    took = phone.connect(leg, answer(opened, codec))
+    media.fact(protocol.LegConnected, leg)
+    return took
+
+
+@pytest.mark.parametrize("codec", ["pcmu", "pcma", "opus"])
+def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(phone: pages.Phone, media: Media, codec: str) -> None:
+    page, trunk = f"page-{codec}", f"trunk-{codec}"
+    with Trunk(FROM_TRUNK) as line:
+        took = connect(phone, media, page, codec)
+        media.tell(protocol.OpenRtpLeg(trunk, HOST, line.port, Codec("pcmu", 0)))
+        opened = media.fact(protocol.LegOpened, trunk)
+        line.call(opened.address, opened.port)
+        media.fact(protocol.LegConnected, trunk)
+
+        # Connected, and nobody hears anybody yet.
+        assert line.hears(None)
+        assert phone.hears(page, None)
+
+        both = (Hears(page, ((trunk, 1.0),)), Hears(trunk, ((page, 1.0),)))
+        begun = time.monotonic()
+        media.tell(Rewire(both))
+        assert line.hears(FROM_PAGE)
+        answered = time.monotonic() - begun
+        assert phone.hears(page, FROM_TRUNK)
+
+        # Muted: the trunk hears nothing, the page still does.
+        media.tell(Rewire((Hears(trunk),)))
+        assert line.hears(None)
+        assert phone.hears(page, FROM_TRUNK)
+        assert line.hears(None, 0.05)
+
+        # On hold: the page hears nothing, the trunk does again.
+        media.tell(Rewire((Hears(page), Hears(trunk, ((page, 1.0),)))))
+        assert phone.hears(page, None)
+        assert line.hears(FROM_PAGE)
+        assert phone.hears(page, None, 0.5)
+
+        # It hears itself: the echo of a test call.
+        media.tell(Rewire((Hears(page, ((page, 1.0),)),)))
+        assert phone.hears(page, FROM_PAGE)
+
+        quality = media.fact(protocol.LegQuality, page)
+        assert quality.lost == 0
+        print(f"{codec}: connected in {took:.0f} ms, heard {answered * 1e3:.0f} ms after Rewire, {quality}")
+        media.tell(protocol.CloseLeg(page))
+        media.tell(protocol.CloseLeg(trunk))
+        phone.page.wait_for_timeout(300)
+        assert phone.state(page) == "closed"
+
+
+def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:
+    connect(phone, media, "stays", "opus")
+    connect(phone, media, "goes", "pcmu")
+    phone.hang_up("goes")
+    assert media.fact(protocol.LegFailed, "goes").reason == "the browser closed the connection"
+    media.tell(Rewire((Hears("stays", (("stays", 1.0),)),)))
+    assert phone.hears("stays", FROM_PAGE)
+    media.tell(protocol.CloseLeg("stays"))
+
+
+def test_nothing_was_refused(media: Media) -> None:
+    # What pages send after their leg was closed has other names: stun_unknown_ufrag, dtls_from_stranger, and
+    # srtp_no_keys for what came in one batch with its goodbye.
+    refused = {"srtp_unauthentic", "srtp_replayed", "srtp_unsent_refused", "stun_unauthenticated"}
+    counters = media.counters()
+    assert {name: n for name, n in counters.items() if name in refused} == {}

@@ -1,0 +1,210 @@
+"""The engine with browsers' legs, in memory: datagrams to datagrams, through the seam, with G.711 and with Opus."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from cordboard.codecs import g711
+from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
+from cordboard.switch import protocol
+from cordboard.switch.browsers import MAX_REMEMBERED, Browsers, host_and_port
+from cordboard.switch.engine import Engine
+from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.protocol import Codec, Hears, LegConnected, LegFailed, LegRefused, Rewire, WebrtcLegOpened
+from cordboard.switch.seams import Batch, Datagram
+from cordboard.switch.webrtc import Limits, WebrtcTransport
+
+from .webrtc_peer import IDENTITY, Browser, rtp, secrets
+
+POOL = (LocalPort("127.0.0.1", 20002),)
+BROWSERS_PORT = len(POOL)  # the sockets are numbered on from the pool's
+PAGE = socket_name("192.0.2.7", 50000)
+SIX = socket_name("2001:db8::7", 50001)
+
+
+def batch(datagrams: list[bytes], name: bytes = PAGE, port: int = BROWSERS_PORT) -> Batch:
+    data = np.zeros((len(datagrams), 1536), np.uint8)
+    for i, datagram in enumerate(datagrams):
+        data[i, : len(datagram)] = np.frombuffer(datagram, np.uint8)
+    length = np.array([len(datagram) for datagram in datagrams], np.int32)
+    names = np.tile(np.frombuffer(name, np.uint8), (len(datagrams), 1))
+    return Batch(data, length, np.full(len(datagrams), port, np.int32), names)
+
+
+class Switch:
+    """An engine, its transport, and pages in memory."""
+
+    def __init__(self) -> None:
+        self.transport = WebrtcTransport(IDENTITY, secrets(), Limits(legs=2))
+        self.browsers = Browsers(self.transport, lambda peer: (("127.0.0.1", 20000),))
+        self.engine = Engine(
+            ports=POOL,
+            advertise=lambda index, peer: ("127.0.0.1", 20002),
+            rng=np.random.default_rng(1),
+            now=0.0,
+            secure=self.browsers,
+            opus=OpusRows(),
+            capacity=16,
+        )
+        self.now = 0.0
+        self.facts: list[protocol.Fact] = []
+
+    def open(self, browser: Browser, codec: Codec) -> list[protocol.Fact]:
+        offer = browser.offer()
+        command = protocol.OpenWebrtcLeg(
+            offer.leg, offer.peer, offer.ice_ufrag, offer.ice_pwd, offer.fingerprints, codec
+        )
+        facts = self.engine.command(command, self.now)
+        for fact in facts:
+            if isinstance(fact, WebrtcLegOpened):
+                browser.answer = fact
+        return facts
+
+    def connect(self, browser: Browser, name: bytes = PAGE) -> None:
+        replies = self.engine.receive(batch([browser.check(nominate=True)], name), self.now)
+        assert [(one.port, one.name) for one in replies] == [(BROWSERS_PORT, name)]
+        datagrams = browser.dtls.step()
+        while not browser.dtls.done:
+            replies = self.engine.receive(batch(datagrams, name), self.now)
+            datagrams = [answer for one in replies for answer in browser.dtls.step(one.data)]
+
+    def tick(self) -> list[Datagram]:
+        self.now += 0.02
+        outgoing, facts = self.engine.tick(self.now)
+        self.facts += facts
+        return list(outgoing.datagrams)
+
+
+def tone(n: int, frequency: float) -> g711.Pcm:
+    t = (np.arange(160) + 160 * n) / 8000
+    return np.rint(8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
+
+
+def loudest(pcm: np.ndarray, rate: int) -> float:
+    return float(np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)))).argmax()) * rate / len(pcm)
+
+
+@pytest.mark.parametrize("codec", [Codec("pcmu", 0), Codec("pcma", 8), Codec("opus", 111)])
+@pytest.mark.parametrize("name", [PAGE, SIX])
+def test_a_page_hears_its_own_tone(codec: Codec, name: bytes) -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, codec)
+    switch.connect(browser, name)
+    out, back = browser.dtls.sessions()
+    switch.engine.command(Rewire((Hears("leg-1", (("leg-1", 1.0),)),)), switch.now)
+    encoder, decoder = OpusEncoder(8000), OpusDecoder()
+    heard = []
+    for n in range(60):
+        pcm = tone(n, 500.0)
+        match codec.name:
+            case "pcmu":
+                payload = g711.encode_ulaw(pcm).tobytes()
+            case "pcma":
+                payload = g711.encode_alaw(pcm).tobytes()
+            case "opus":
+                payload = encoder.encode(pcm)
+        step = 960 if codec.name == "opus" else 160
+        packet = bytearray(rtp(n, payload=payload))
+        packet[1] = codec.payload_type
+        packet[4:8] = (n * step).to_bytes(4, "big")
+        switch.engine.receive(batch([out.protect(bytes(packet))], name), switch.now + 0.01)
+        for datagram in switch.tick():
+            assert (datagram.port, datagram.name) == (BROWSERS_PORT, name)
+            plain = back.unprotect(datagram.data)
+            assert plain[1] & 0x7F == codec.payload_type
+            heard.append(plain[12:])
+    assert switch.facts[0] == LegConnected("leg-1")
+    assert len(heard) == 60
+    match codec.name:
+        case "pcmu":
+            sound = g711.decode_ulaw(np.frombuffer(b"".join(heard[10:]), np.uint8))
+        case "pcma":
+            sound = g711.decode_alaw(np.frombuffer(b"".join(heard[10:]), np.uint8))
+        case "opus":
+            sound = np.concatenate([decoder.decode(payload) for payload in heard])[9600:]
+    assert loudest(sound, 48000 if codec.name == "opus" else 8000) == pytest.approx(500, abs=5)
+    assert np.abs(sound).max() == pytest.approx(8000, rel=0.25)
+
+
+def test_a_page_that_hears_nothing_is_sent_opus_silence_in_one_stream() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("opus", 111))
+    switch.connect(browser)
+    _, back = browser.dtls.sessions()
+    packets = [back.unprotect(datagram.data) for _ in range(5) for datagram in switch.tick()]
+    assert len(packets) == 5
+    timestamps = [int.from_bytes(packet[4:8], "big") for packet in packets]
+    assert {(b - a) % 2**32 for a, b in itertools.pairwise(timestamps)} == {960}
+    decoder = OpusDecoder()
+    assert not any(decoder.decode(packet[12:]).any() for packet in packets)
+
+
+def test_a_goodbye_frees_the_row_and_its_name() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("opus", 111))
+    switch.connect(browser)
+    switch.engine.receive(batch(browser.dtls.close()), switch.now)
+    switch.tick()
+    assert switch.facts == [LegConnected("leg-1"), LegFailed("leg-1", "the browser closed the connection")]
+    assert switch.engine.started("", 0).legs == ()
+    assert isinstance(switch.open(Browser(), Codec("opus", 111))[0], WebrtcLegOpened)
+
+
+def test_closing_a_leg_says_goodbye_with_the_next_tick() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("pcmu", 0))
+    switch.connect(browser)
+    switch.engine.command(protocol.CloseLeg("leg-1"), switch.now)
+    [goodbye] = switch.tick()
+    browser.dtls.step(goodbye.data)
+    assert type(browser.dtls.error).__name__ == "ZeroReturnError"
+
+
+def test_an_unfinished_leg_fails_by_the_ticks_and_refusals_are_answers() -> None:
+    switch = Switch()
+    switch.open(Browser("one"), Codec("pcmu", 0))
+    switch.open(Browser("two"), Codec("pcmu", 0))
+    assert switch.open(Browser("three"), Codec("pcmu", 0)) == [LegRefused("three", "too many browsers")]
+    switch.now = 29.9
+    for _ in range(10):
+        switch.engine.command(protocol.Ping(1), switch.now)
+        switch.tick()
+    failed = [fact for fact in switch.facts if isinstance(fact, LegFailed)]
+    assert failed == [LegFailed("one", "no ICE check came"), LegFailed("two", "no ICE check came")]
+
+
+def test_what_was_dropped_is_in_the_engines_counters() -> None:
+    switch = Switch()
+    switch.engine.receive(batch([rtp(1)]), 0.0)
+    for _ in range(50):
+        switch.tick()
+    [report] = [fact for fact in switch.facts if isinstance(fact, protocol.EngineReport)]
+    assert report.counters["rtp_from_stranger"] == 1
+
+
+def test_a_check_from_port_zero_is_not_answered() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("pcmu", 0))
+    nowhere = PAGE[:2] + b"\0\0" + PAGE[4:]
+    assert switch.engine.receive(batch([browser.check()], nowhere), 0.0) == []
+
+
+def test_strangers_addresses_are_forgotten() -> None:
+    switch = Switch()
+    for n in range(2):
+        names = np.zeros((MAX_REMEMBERED, NAME), np.uint8)
+        names[:, 0] = 2
+        names[:, 4] = n
+        names[:, 6:8] = np.arange(MAX_REMEMBERED, dtype=">u2").view(np.uint8).reshape(-1, 2)
+        names[:, 3] = 9
+        data = np.zeros((MAX_REMEMBERED, 16), np.uint8)
+        zero = np.zeros(MAX_REMEMBERED, np.int32)
+        switch.browsers.receive(Batch(data, zero, zero + BROWSERS_PORT, names), 0.0)
+        assert len(switch.browsers._addresses) <= MAX_REMEMBERED
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.0.2.7", 1), ("2001:db8::7", 65535)])
+def test_a_sockaddr_is_read_as_it_is_written(host: str, port: int) -> None:
+    assert host_and_port(socket_name(host, port)) == (host, port)
