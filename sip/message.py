@@ -39,9 +39,8 @@ from .grammar import (
 __all__ = [
     "DEFAULT_PORT", "MAGIC_COOKIE", "MAX_CSEQ", "MAX_DATAGRAM", "MAX_HEADER", "MAX_HEADERS", "MAX_VIAS", "PHRASES",
     "Address", "Head", "LocalSipError", "Message", "NameAddr", "Params", "RemoteSipError", "Request", "Response", "Row",
-    "Uri",
-    "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "respond", "serialise",
-    "split_list", "unescape",
+    "Uri", "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "respond",
+    "serialise", "split_list", "unescape",
 ]  # fmt: skip
 
 # A UDP datagram carries no more.

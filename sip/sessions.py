@@ -170,10 +170,11 @@ class Sessions(TransactionLayer):
         if not isinstance(row, Move):
             self.counters[f"late: {row.name}"] += 1
             return
-        for what in row.do:
-            self._do(call, what, context)
+        # counted before the row is carried out, for that may end the call itself
         if call.state is CallState.ENDED and before is not CallState.ENDED:
             self._live -= 1
+        for what in row.do:
+            self._do(call, what, context)
         self._schedule(call)
 
     def _do(self, call: Call, what: Do, context: Context) -> None:
