@@ -197,8 +197,8 @@ async def _measure_switch(load: Load, cores: list[int]) -> dict[str, Any]:
             _told(switch)
             _tell(source, json.dumps(attrs.asdict(load)))
             ports: list[int] = json.loads(_told(source))
-            async with trio.open_nursery() as nursery:
-                link = _Link(await connect_unix(path))
+            async with await connect_unix(path) as stream, trio.open_nursery() as nursery:
+                link = _Link(stream)
                 nursery.start_soon(link.listen)
                 nursery.start_soon(link.ping)
                 codec = protocol.Codec("pcmu", 0)

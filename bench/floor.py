@@ -33,7 +33,7 @@ def main() -> None:
     while True:
         half += 1
         time.sleep(max(0.0, start + half * TICK / 2 - time.monotonic()))
-        sockets.receive()
+        sockets.receive(time.monotonic())
         if half % 2 == 0:
             sockets.send(outgoing)
 

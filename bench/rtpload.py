@@ -123,7 +123,7 @@ class _Legs:
 
     def receive(self, since: float, now: float, *, measured: bool) -> None:
         """Reads all that came; it came after `since`, when the sockets were looked at before."""
-        batch = self._sockets.receive()
+        batch = self._sockets.receive(now)
         if batch is None:
             return
         self.received += len(batch.port)

@@ -21,6 +21,7 @@ ALAW_SILENCE: Final = 0xD5
 
 # A sine at the mu-law's overload point is +3.17 dBm0 (G.711 table 6) and has this amplitude in int16.
 ULAW_OVERLOAD: Final = 32124
+_BLOCK: Final = 128  # rows coded at once
 
 
 def _ulaw_expansion() -> Pcm:
@@ -84,11 +85,20 @@ def decode_alaw(octets: Octets) -> Pcm:
     return np.take(_ALAW_TO_PCM, octets)
 
 
+def _encode(table: Octets, pcm: Pcm) -> Octets:
+    index = pcm.view(np.uint16)
+    octets = np.empty(pcm.shape, np.uint8)
+    # In blocks, because numpy widens the indices to 64 bits on the way: so they stay in the cache.
+    for i in range(0, len(index), _BLOCK):
+        np.take(table, index[i : i + _BLOCK], out=octets[i : i + _BLOCK], mode="wrap")
+    return octets
+
+
 def encode_ulaw(pcm: Pcm) -> Octets:
     """int16 samples of any shape (C-contiguous) to mu-law octets of the same shape."""
-    return np.take(_PCM_TO_ULAW, pcm.view(np.uint16))
+    return _encode(_PCM_TO_ULAW, pcm)
 
 
 def encode_alaw(pcm: Pcm) -> Octets:
     """int16 samples of any shape (C-contiguous) to A-law octets of the same shape."""
-    return np.take(_PCM_TO_ALAW, pcm.view(np.uint16))
+    return _encode(_PCM_TO_ALAW, pcm)

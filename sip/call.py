@@ -251,7 +251,7 @@ class Call:
     `peer` the source of their last INVITE."""
 
     __slots__ = (
-        "_interval", "_timers", "dialog", "early_answer", "final", "id", "invite",
+        "_interval", "_timers", "ack", "dialog", "early_answer", "final", "id", "invite",
         "invite_cseq", "needs_answer", "peer", "running", "scheduled", "state", "tag", "transaction", "trunk",
     )  # fmt: skip
 
@@ -265,8 +265,10 @@ class Call:
         self.invite_cseq = 0
         self.transaction: Transaction | None = None
         self.peer = Address("", 0)
-        # the last response that is sent again by a timer, or our ACK
+        # the last response, which a timer sends again
         self.final = b""
+        # our ACK, which answers every 2xx that comes again
+        self.ack = b""
         self.needs_answer = False
         self.early_answer: SessionDescription | None = None
         self.scheduled = math.inf

@@ -33,7 +33,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .call import Call, Do, Move
 from .call import Input as CallInput
@@ -241,7 +241,8 @@ class Endpoint:
         if method == "CANCEL":
             self._cancel(request, source, now, out)
             return
-        if len(self._slots) >= self.settings.max_transactions:
+        # what belongs to a call is served under any load: it is what ends calls
+        if request.to.tag is None and len(self._slots) >= self.settings.max_transactions:
             self._overload(request, source, out)
             return
         refused = screen(request)
@@ -260,14 +261,14 @@ class Endpoint:
 
     def _in_dialog(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         call = self._by_tag.get(request.to.tag or "")
-        if call is None or call.dialog is None or not call.dialog.owns(request):
+        if call is None or not _owns(call, request):
             self._refuse(request, source, Refusal(481, f"{request.method} of no dialog"), now, out)
             return
-        if not call.dialog.accepts(request):
+        if call.dialog is not None and not call.dialog.accepts(request):
             self._refuse(request, source, Refusal(500, "CSeq out of order"), now, out)
             return
         description = describe(request) if request.method == "INVITE" else None
-        dialog = call.dialog.heard(request, source)
+        dialog = call.dialog and call.dialog.heard(request, source)
         if request.method == "OPTIONS":
             call.dialog = dialog
             self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
@@ -276,8 +277,9 @@ class Endpoint:
         slot = self._serve(request, source, call)
         if given is CallInput.INVITE:
             self._send(slot, TransactionInput.SEND_1XX, respond(request, 100, source), now, out)
-            if call.state is not CallState.UP:
-                dialog = call.dialog
+            if call.state is not CallState.UP and dialog and call.dialog:
+                # refused: the target stays (RFC 3261 §12.2.2), the number is spent
+                dialog = evolve(dialog, target=call.dialog.target)
         call.dialog = dialog
         self._step(call, given, _Context(now, out, request, slot, source=source, sdp=description))
 
@@ -352,6 +354,9 @@ class Endpoint:
     def _response(self, response: Response, source: Address, now: float, out: list[Output]) -> None:
         self.counters[f"received {response.status // 100}xx"] += 1
         slot = self._slots.get(("client", response.via.branch, response.method))
+        if len(response.values("Via")) > 1:
+            self.counters["misrouted response"] += 1  # RFC 3261 §8.1.3.3
+            return
         if slot is None:
             self.counters["late: response of no transaction"] += 1
             return
@@ -441,7 +446,14 @@ class Endpoint:
             self._bye(other.advanced(), call, (), now, out)
         else:
             if call.dialog is None:
-                call.dialog = Dialog.of_response(slot.transaction.request, response, source)
+                try:
+                    call.dialog = Dialog.of_response(slot.transaction.request, response, source)
+                except RemoteSipError as error:
+                    # no dialog can be made of it, and so it cannot even be acknowledged
+                    self.counters["2xx without a dialog"] += 1
+                    if call.state is not CallState.ENDED:
+                        self._step(call, CallInput.FAILURE, _Context(now, out, status=502, phrase=error.text))
+                    return
             self._step(call, CallInput.SUCCESS, context)
 
     # --- time ----------------------------------------------------------------------------------------------------
@@ -628,10 +640,10 @@ class Endpoint:
             case Do.ACK:
                 assert call.dialog is not None
                 assert call.invite is not None
-                if call.final:
-                    out.append(Transmit(call.final, call.dialog.next_hop()))
+                if call.ack:
+                    out.append(Transmit(call.ack, call.dialog.next_hop()))
                 else:
-                    call.final = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
+                    call.ack = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
             case Do.DROP_INVITE:
                 assert call.invite is not None
                 self._slots.pop(("client", call.invite.via.branch, "INVITE"), None)
@@ -652,12 +664,10 @@ class Endpoint:
                 out.append(CallEnded(call.id, "no-ack"))
             case Do.TELL_PROGRESS:
                 assert context.response is not None
-                try:
-                    early = describe(context.response)
-                except SdpError:
-                    early = None
-                call.early_answer = early or call.early_answer
-                out.append(CallProgressed(call.id, context.response.status, early))
+                if context.response.status > 100:
+                    early = _usable(context.response)
+                    call.early_answer = early or call.early_answer
+                    out.append(CallProgressed(call.id, context.response.status, early))
             case Do.TELL_ANSWERED:
                 self._tell_answered(call, context)
             case Do.TELL_FAILED:
@@ -670,10 +680,7 @@ class Endpoint:
             return
         call.needs_answer = False
         assert context.request is not None
-        try:
-            answer = describe(context.request)
-        except SdpError:
-            answer = None
+        answer = _usable(context.request)
         if answer is not None:
             context.out.append(CallConfirmed(call.id, answer))
             return
@@ -683,11 +690,8 @@ class Endpoint:
 
     def _tell_answered(self, call: Call, context: _Context) -> None:
         assert context.response is not None
-        try:
-            # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
-            answer = describe(context.response) or call.early_answer
-        except SdpError:
-            answer = None
+        # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
+        answer = _usable(context.response) or call.early_answer
         if answer is not None:
             context.out.append(CallAnswered(call.id, answer))
             return
@@ -825,6 +829,13 @@ class Endpoint:
 _BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
 
 
+def _owns(call: Call, request: Request) -> bool:
+    """Whether a request with our tag is of this call; before a 2xx it has no dialog yet, only our Call-ID."""
+    if call.dialog is not None:
+        return call.dialog.owns(request)
+    return call.invite is not None and call.invite.call_id == request.call_id
+
+
 def _server_key(request: Request, method: str) -> Key:
     """RFC 3261 §17.2.3: branch, sent-by and method; an ACK is of its INVITE. A peer of RFC 2543 is told by the rest."""
     via = request.via
@@ -850,6 +861,14 @@ def _final(status: int, now: float, reason: str | None, retry_after: int | None)
         raise LocalSipError("a refusal is 300 to 699")
     rows = () if retry_after is None else (("Retry-After", str(retry_after)),)
     return _Context(now, status=status, phrase=None if reason is None else _text(reason), rows=rows)
+
+
+def _usable(message: Request | Response) -> SessionDescription | None:
+    """Their answer, where a bad one is as good as none."""
+    try:
+        return describe(message)
+    except SdpError:
+        return None
 
 
 def _failed(call: str, context: _Context) -> CallFailed:

@@ -55,7 +55,8 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
 # A control character is legal only as a quoted pair (RFC 3261 §25.1); TAB, CR and LF are dealt with line by line.
 _CONTROL = re.compile(r"(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+# No pattern here may look at the same run of blanks twice: a datagram holds 64 kB of them.
+_FOLD = re.compile(r"\r\n[ \t]+")
 _NAME = re.compile(_TOKEN, re.ASCII)
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([^ \t\"<>]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)", re.ASCII)
 _STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.ASCII)
@@ -161,10 +162,10 @@ PHRASES = {
     414: "Request-URI Too Long", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
     484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error", 501: "Not Implemented",
-    502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out", 505: "Version Not Supported",
-    513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere",
-    606: "Not Acceptable",
+    488: "Not Acceptable Here", 491: "Request Pending", 493: "Undecipherable", 500: "Server Internal Error",
+    501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Server Time-out",
+    505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
+    604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
 
 

@@ -78,10 +78,10 @@ def screen(request: Request) -> Refusal | None:
     if request.method not in METHODS:
         return Refusal(405, f"method {request.method}", (ALLOW,))
     Uri.parse(request.uri)  # 416, 400
-    # we forward nothing, so a request with no hops left is still ours to serve (RFC 3261 §16.3 is for proxies), except
-    # that one which came here in a loop shows itself by it
+    # a new call that used up its hops came in a loop; OPTIONS may be meant to end here (RFC 3261 §11), and what belongs
+    # to a dialog is served
     forwards = request.get("Max-Forwards")
-    if forwards is not None and not int(forwards):
+    if forwards is not None and not int(forwards) and request.method == "INVITE" and request.to.tag is None:
         return Refusal(483, "Max-Forwards 0")
     wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
     if wanted:
@@ -110,7 +110,11 @@ def caller_of(request: Request) -> tuple[str | None, str]:
     None where the caller asked for privacy or is anonymous (RFC 3323 §4.2, RFC 3261 §8.1.1.3)."""
     if any(value.strip().lower() not in ("", "none") for row in request.values("Privacy") for value in row.split(";")):
         return None, ""
-    for text in (*request.values("P-Asserted-Identity"), None):
+    try:
+        asserted = request.items("P-Asserted-Identity")
+    except RemoteSipError:
+        asserted = []
+    for text in (*asserted, None):
         try:
             address = NameAddr.parse(text) if text is not None else request.from_
             uri = Uri.parse(address.uri)

@@ -442,12 +442,11 @@ class Transaction:
             if timer in REPEATING:
                 self._interval = self._next_interval(timer)
                 # counted from when it was due, so that a late wake does not shift the rest; but never a burst
-                self._running[timer] = max(due + self._interval, now)
+                again = due + self._interval
+                self._running[timer] = again if again > now else now + self._interval
             else:
                 del self._running[timer]
             effects += self.receive(_TIMER_INPUT[timer], now)
-            if timer in REPEATING and self._running.get(timer) == now:
-                self._running[timer] = now + self._interval
         return effects
 
     def _next_interval(self, timer: Timer) -> float:

@@ -66,6 +66,8 @@ class SipTransport:
         self._sockets = sockets
         # sending is synchronous, on the same descriptors
         self._senders = [socket.socket(fileno=socket.dup(udp.fileno())) for udp in sockets]
+        for sender in self._senders:
+            sender.setblocking(False)
         self._on_output = on_output
         self._on_error = on_error
         self._changed = trio.Event()

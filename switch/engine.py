@@ -373,7 +373,7 @@ class Engine:
                     self._facts.append(fact)
         if len(given.row):
             headers = rtp.parse(given.data, given.length)
-            self._arrive(given.row, headers, given.data, now)
+            self._arrive(given.row, headers, given.data, given.at, now)
         return list(given.replies)
 
     def _receive_plain(self, batch: Batch, now: float) -> None:
@@ -384,7 +384,7 @@ class Engine:
         strangers = int((rows < 0).sum())
         if strangers:
             self.counters["packets_from_strangers"] += strangers
-        self._arrive(rows, headers, batch.data, now)
+        self._arrive(rows, headers, batch.data, batch.at, now)
 
     def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> None:
         """Legs behind NATs: their first valid packet says where they are. Changes `rows` in place."""
@@ -397,7 +397,9 @@ class Engine:
             self._sending = None
             rows[:] = self._ports.find(batch.port, batch.name)
 
-    def _arrive(self, rows: Rows, headers: rtp.Headers, data: NDArray[np.uint8], now: float) -> None:
+    def _arrive(
+        self, rows: Rows, headers: rtp.Headers, data: NDArray[np.uint8], at: NDArray[np.float64], now: float
+    ) -> None:
         legs = self._legs
         known = rows >= 0
         mine = known & headers.valid
@@ -429,8 +431,8 @@ class Engine:
                 data=data,
                 offset=headers.offset[packets],
                 length=headers.length[packets],
-            ),
-            now,
+                at=at[packets],
+            )
         )
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
@@ -472,7 +474,7 @@ class Engine:
 
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.narrow[cells]
-        loud = (octets != _SILENCE[law]).any(axis=1)
+        loud = (octets.view(np.uint64) != _SILENCE[law] * 0x0101010101010101).any(axis=1)
         if not loud.all():
             rows, octets = rows[loud], octets[loud]
         self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
@@ -618,4 +620,4 @@ class Engine:
 
 
 def _part(batch: Batch, index: Rows) -> Batch:
-    return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index])
+    return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index], batch.at[index])

@@ -29,7 +29,7 @@ TICK: Final = 0.020  # seconds of a slot
 SLOTS: Final = 32  # 640 ms: more than any delay at which people can talk
 WIDE: Final = 512  # the longest Opus payload kept: 20 ms at 200 kbit/s
 START_DELAY: Final = 0.020  # a stream's first frame lies this long and then waits for the tick: 20 to 40 ms
-MARGIN: Final = 0.010  # lead that is left when delay is let go: half a slot, and packets are read twice a tick
+MARGIN: Final = 0.010  # lead that is left when delay is let go: half a slot
 RESTART_LEAD: Final = -0.5  # a packet this late is a stream that has jumped
 IDLE_SLOTS: Final = 50  # after this many empty slots the next packet begins the row anew
 WINDOW_TICKS: Final = 100  # 2 s: how often delay is reconsidered
@@ -47,7 +47,7 @@ class Arrivals:
     """Accepted packets of one batch, n of them.
 
     row: the leg; packet: which row of `data` uint8 [m, W] it is; sequence uint16, timestamp uint32, ssrc uint32;
-    offset, length int32 of its payload.
+    offset, length int32 of its payload; at float64, when it came, in seconds.
     """
 
     row: Rows
@@ -58,6 +58,7 @@ class Arrivals:
     data: Octets
     offset: NDArray[np.int32]
     length: NDArray[np.int32]
+    at: NDArray[np.float64]
 
     def select(self, index: Rows) -> Arrivals:
         return Arrivals(
@@ -69,6 +70,7 @@ class Arrivals:
             self.data,
             self.offset[index],
             self.length[index],
+            self.at[index],
         )
 
 
@@ -91,7 +93,8 @@ class Playout:
 
     def __init__(self, capacity: int) -> None:
         n = capacity
-        # uint8 [cells, 160]: G.711 payloads; a cell is row * SLOTS + slot % SLOTS.
+        # uint8 [cells, 160]: G.711 payloads; a cell is (slot % SLOTS) * capacity + row.
+        self._capacity = n
         self.narrow = np.zeros((n * SLOTS, 160), np.uint8)
         self._blocks = self.narrow.reshape(n * SLOTS * 2, 80)
         # uint8 [cells, 512], int32 [cells]: Opus payloads and their lengths.
@@ -132,31 +135,34 @@ class Playout:
         """A row of a leg that begins, or begins anew with another codec."""
         self._is_wide[row] = wide
         self._block_units[row] = 480 if wide else 80
-        self._number[row * SLOTS : (row + 1) * SLOTS] = _NOWHERE
+        self._number.reshape(SLOTS, -1)[:, row] = _NOWHERE
         for column in (self.active, self._started, self._hold, self._drop, self._empty):
             column[row] = 0
         for counter in (self.received, self.expected, self.late, self.duplicate, self.concealed, self.resets):
             counter[row] = 0
         self.jitter[row] = self.delay[row] = 0.0
 
-    def insert(self, arrivals: Arrivals, now: float) -> None:
-        """Stores a batch that was read at `now`; many packets of one row are taken in the order they stand."""
+    def insert(self, arrivals: Arrivals) -> None:
+        """Stores a batch; many packets of one row are taken in the order they stand."""
         rows = arrivals.row
         if not len(rows):
             return
         count = np.bincount(rows)
         if count.max() == 1:
-            self._insert(arrivals, now)
+            self._insert(arrivals)
             return
         order = np.argsort(rows, kind="stable")
         first = np.searchsorted(rows[order], rows[order])
         rank = np.empty(len(rows), np.intp)
         rank[order] = np.arange(len(rows)) - first
         for i in range(min(int(rank.max()) + 1, MAX_ROUNDS)):
-            self._insert(arrivals.select(np.flatnonzero(rank == i)), now)
+            self._insert(arrivals.select(np.flatnonzero(rank == i)))
         self.flooded += int((rank >= MAX_ROUNDS).sum())
 
-    def _insert(self, a: Arrivals, now: float) -> None:
+    def _cells(self, rows: Rows, slots: NDArray[np.int64]) -> Rows:
+        return (slots & SLOTS - 1) * self._capacity + rows
+
+    def _insert(self, a: Arrivals) -> None:
         """At most one packet per row."""
         rows = a.row
         units: NDArray[np.int64] = self._block_units[rows]
@@ -164,15 +170,15 @@ class Playout:
         block = self._base_block[rows] + np.floor_divide(step + (units >> 1), units, dtype=np.int64)
         next_play = np.where(self._started[rows], self._next_tick, self._start_at[rows])
         ahead = (block >> 1) - self._play[rows]
-        lead = ahead * TICK + (next_play - now)
+        lead = ahead * TICK + (next_play - a.at)
         newer = (a.sequence - self._sequence[rows]).view(np.int16).astype(np.int64)
         active = self.active[rows]
         anew = ~active | (a.ssrc != self._ssrc[rows]) | (ahead >= SLOTS) | ((lead < RESTART_LEAD) & (newer > 0))
         if anew.any():
             begun = rows[anew]
-            self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], now)
+            self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], a.at[anew])
             self.resets[begun] += active[anew]
-            block[anew] = 0
+            block[anew] = 2 * self._ticks
             ahead[anew] = 0
             lead[anew] = START_DELAY
             newer[anew] = 0
@@ -183,7 +189,7 @@ class Playout:
             ahead[early] = 0
 
         self.received[rows] += 1
-        self._measure(rows, a, newer, step, units, block, lead, now)
+        self._measure(rows, a, newer, step, units, block, lead)
         late = ahead < 0
         if late.any():
             self._be_late(rows[late], lead[late])
@@ -197,19 +203,20 @@ class Playout:
         timestamp: NDArray[np.uint32],
         sequence: NDArray[np.uint16],
         ssrc: NDArray[np.uint32],
-        now: float,
+        at: NDArray[np.float64],
     ) -> None:
-        self._number.reshape(-1, SLOTS)[rows] = _NOWHERE
+        self._number.reshape(SLOTS, -1)[:, rows] = _NOWHERE
         self.active[rows] = True
         self._started[rows] = False
-        self._start_at[rows] = now + START_DELAY
-        self._play[rows] = 0
-        self._base_block[rows] = 0
+        self._start_at[rows] = at + START_DELAY
+        # Slots are numbered by ticks, so that what a tick plays lies together in memory.
+        self._play[rows] = self._ticks
+        self._base_block[rows] = 2 * self._ticks
         self._base_timestamp[rows] = timestamp
         self.expected[rows] += 1
         self._sequence[rows] = sequence
         self._ssrc[rows] = ssrc
-        self._arrived[rows] = now
+        self._arrived[rows] = at
         self._hold[rows] = self._drop[rows] = self._empty[rows] = 0
         self._least[rows] = self._least_before[rows] = np.inf
 
@@ -222,7 +229,6 @@ class Playout:
         units: NDArray[np.int64],
         block: NDArray[np.int64],
         lead: NDArray[np.float64],
-        now: float,
     ) -> None:
         """Counts, jitter, and the leads from which the delay is steered."""
         self._least[rows] = np.minimum(self._least[rows], lead)
@@ -231,9 +237,9 @@ class Playout:
         r, advance = rows[ahead], newer[ahead]
         # A jump in sequence numbers that is no loss (a restarted sender) is not counted as one (RFC 3550 A.1).
         self.expected[r] += np.where(advance < 3000, advance, 1)
-        difference = (now - self._arrived[r]) - step[ahead] * (0.010 / units[ahead])
+        difference = (a.at[ahead] - self._arrived[r]) - step[ahead] * (0.010 / units[ahead])
         self.jitter[r] += (np.minimum(np.abs(difference), 1.0) - self.jitter[r]) / 16
-        self._arrived[r] = now
+        self._arrived[r] = a.at[ahead]
         self._sequence[r] = a.sequence[ahead]
         self._base_timestamp[r] = a.timestamp[ahead]
         self._base_block[r] = block[ahead]
@@ -256,7 +262,7 @@ class Playout:
         offset, length = a.offset[keep], a.length[keep]
         if ((length == 160) & (offset == 12) & (block & 1 == 0)).all():
             slot = block >> 1
-            cells = rows * SLOTS + (slot & SLOTS - 1)
+            cells = self._cells(rows, slot)
             stale = self._number[cells] != slot
             self.duplicate[rows] += ~stale & (self._have[cells] == _WHOLE)
             self.narrow[cells] = a.data[a.packet[keep], 12:172]
@@ -283,7 +289,7 @@ class Playout:
             fits = (slot >= self._play[row]) & (slot < self._play[row] + SLOTS)
             row, number, slot = row[fits], number[fits], slot[fits]
             source, begin = packet[some][fits], offset[some][fits] + 80 * i
-            cells = row * SLOTS + (slot & SLOTS - 1)
+            cells = self._cells(row, slot)
             bit = (_HALF << (number & 1)).astype(np.uint8)
             have = np.where(self._number[cells] == slot, self._have[cells], 0).astype(np.uint8)
             if i == 0:
@@ -298,7 +304,7 @@ class Playout:
         keep, rows, slot, length = keep[fits], rows[fits], slot[fits], length[fits]
         if not len(keep):
             return
-        cells = rows * SLOTS + (slot & SLOTS - 1)
+        cells = self._cells(rows, slot)
         self.duplicate[rows] += self._number[cells] == slot
         reach = int(length.max())
         columns = np.minimum(a.offset[keep][:, None] + np.arange(reach), a.data.shape[1] - 1)
@@ -321,7 +327,7 @@ class Playout:
         if self._ticks % WINDOW_TICKS == 0:
             self._reconsider(r)
         play = self._play[r]
-        cells = r * SLOTS + (play & SLOTS - 1)
+        cells = self._cells(r, play)
         whole = (self._number[cells] == play) & (self._have[cells] == _WHOLE)
         holding = self._hold[r] > 0
         if holding.any():
@@ -333,7 +339,7 @@ class Playout:
         move = (~holding).astype(np.int64)
         merged = merged_cells = r[:0]
         if (dropping := got & (self._drop[r] > 0)).any():
-            after = r * SLOTS + (play + 1 & SLOTS - 1)
+            after = self._cells(r, play + 1)
             dropping &= (self._number[after] == play + 1) & (self._have[after] == _WHOLE)
             merged, merged_cells = r[dropping], after[dropping]
             self._drop[merged] -= 1

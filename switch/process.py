@@ -237,7 +237,7 @@ async def serve(
                 await _talk(stream, engine, link, epoch)
 
             nursery.start_soon(trio.serve_listeners, talk, [link_listener])
-            nursery.start_soon(_pace, engine, sockets, link, own_process)
+            nursery.start_soon(_pace, engine, sockets, len(pool), link, own_process)
             task_status.started()
 
 
@@ -247,7 +247,8 @@ def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
     return list(dict.fromkeys(pairs))
 
 
-async def _pace(engine: Engine, sockets: UdpSockets, link: _Link, own_process: bool) -> None:
+async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
+    browsers = len(sockets.sockets) > pool
     if own_process:
         gc.collect()
         gc.freeze()
@@ -256,9 +257,10 @@ async def _pace(engine: Engine, sockets: UdpSockets, link: _Link, own_process: b
     ticks = 0
     while True:
         now = trio.current_time()
-        if now < due - TICK / 2:
+        if browsers and now < due - TICK / 2:
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
             await trio.sleep_until(due - TICK / 2)
-            _sweep(engine, sockets, trio.current_time())
+            _sweep(engine, sockets, trio.current_time(), pool)
         # Behind time this is in the past and only lets the link's task run; then the next follows at half the interval.
         await trio.sleep_until(max(due, now + TICK / 2) if now > due else due)
         begun = trio.current_time()
@@ -268,7 +270,7 @@ async def _pace(engine: Engine, sockets: UdpSockets, link: _Link, own_process: b
             engine.skip(missed)
             engine.counters["ticks_skipped"] += missed
             due += missed * TICK
-        _sweep(engine, sockets, begun)
+        _sweep(engine, sockets, begun, 0)
         outgoing, facts = engine.tick(due)
         sockets.send(outgoing)
         link.tell(facts)
@@ -283,8 +285,8 @@ async def _pace(engine: Engine, sockets: UdpSockets, link: _Link, own_process: b
                 gc.collect(1)  # frozen is what lives long: what is left of a second is soon looked through
 
 
-def _sweep(engine: Engine, sockets: UdpSockets, now: float) -> None:
-    batch = sockets.receive()
+def _sweep(engine: Engine, sockets: UdpSockets, now: float, first: int) -> None:
+    batch = sockets.receive(now, first)
     if batch is not None and (replies := engine.receive(batch, now)):
         sockets.send_datagrams(replies)
 

@@ -1,6 +1,6 @@
 """What is known of each leg's media, told as facts: connected, silent, heard again, and a report every 2 s.
 
-Legs take turns: in each tick a hundredth of them report, and an eighth of what is heard is measured for its level, so
+Legs take turns: every 100 ms a twentieth of them report, and an eighth of what is heard is measured for its level, so
 that no tick pays for all.
 """
 
@@ -21,6 +21,7 @@ Rows = NDArray[np.intp]
 
 SILENT_AFTER: Final = 3.0  # seconds
 REPORT_TICKS: Final = 100  # 2 s
+TURN_TICKS: Final = 5  # a turn each 100 ms: every message wakes two processes
 LEVEL_TICKS: Final = 8
 LEAST_LEVEL: Final = -127.0  # dBov: RFC 6464's word for silence
 
@@ -60,7 +61,10 @@ class Quality:
         for row in rows[~quiet & legs.silent[rows]]:
             legs.silent[row] = False
             facts.append(LegHeard(legs.names[row]))
-        turn = rows[(rows % REPORT_TICKS == tick % REPORT_TICKS) & legs.connected[rows]]
+        if tick % TURN_TICKS:
+            return facts
+        turn = rows[(rows % (REPORT_TICKS // TURN_TICKS) == tick // TURN_TICKS % (REPORT_TICKS // TURN_TICKS))]
+        turn = turn[legs.connected[turn]]
         facts.extend(self._of(int(row)) for row in turn)
         return facts
 

@@ -25,13 +25,14 @@ class Batch:
 
     data: uint8 [n, W], W a multiple of 4 (only the first `length` octets of a row mean anything); length: int32 [n];
     port: int32 [n], the number of the socket (the RTP pool's first, then the browsers' ports);
-    name: uint8 [n, 32], the source as a Linux sockaddr.
+    name: uint8 [n, 32], the source as a Linux sockaddr; at: float64 [n], when each came, on the engine's clock.
     """
 
     data: Octets
     length: NDArray[np.int32]
     port: NDArray[np.int32]
     name: Octets
+    at: NDArray[np.float64]
 
 
 @frozen
@@ -59,14 +60,17 @@ class Outgoing:
 
 @frozen
 class SecureInput:
-    """What came out of datagrams on the browsers' ports: `replies` to send at once, n decrypted RTP packets with the
-    row of their leg (`row` intp [n], `data` uint8 [n, W], W a multiple of 4, `length` int32 [n]), and LegConnected or
-    LegFailed as `facts`."""
+    """What came out of datagrams on the browsers' ports.
+
+    `replies` to send at once; n decrypted RTP packets with the row of their leg (`row` intp [n], `data` uint8 [n, W],
+    W a multiple of 4, `length` int32 [n], `at` float64 [n] as in Batch); LegConnected or LegFailed as `facts`.
+    """
 
     replies: Sequence[Datagram]
     row: Rows
     data: Octets
     length: NDArray[np.int32]
+    at: NDArray[np.float64]
     facts: Sequence[Fact]
 
 

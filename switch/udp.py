@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import socket
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,8 +27,10 @@ WIDTH: Final = 1536
 SWEEP: Final = 4096
 # Asked of the kernel per socket: 100 ms of 600 legs' packets at the kernel's book-keeping of about 1 kB each.
 BUFFER: Final = 4 << 20
+OLDEST: Final = 0.25  # seconds that a datagram is believed to have waited
 _SO_RCVBUFFORCE: Final = 33  # Linux, with CAP_NET_ADMIN: beyond net.core.rmem_max
 _SO_SNDBUFFORCE: Final = 32
+_SO_TIMESTAMPNS: Final = 35  # arrival in real time, as a control message of 32 octets
 _MSG_DONTWAIT: Final = 0x40
 _PER_CALL: Final = 1024  # UIO_MAXIOV: the kernel's limit for sendmmsg and recvmmsg
 
@@ -60,6 +63,7 @@ def bind(address: str, port: int) -> socket.socket:
                 made.setsockopt(socket.SOL_SOCKET, force, BUFFER)
             except OSError:
                 made.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
+        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         # DSCP EF for voice (RFC 4594 §4.1); what forbids it is no reason not to speak.
         with contextlib.suppress(OSError):
             if family == socket.AF_INET6:
@@ -90,6 +94,10 @@ class UdpSockets:
         self._headers = np.zeros(SWEEP, _HEADER)
         self._vectors["base"] = self._data.ctypes.data + np.arange(SWEEP, dtype=np.uint64) * WIDTH
         self._vectors["length"] = WIDTH
+        # One cmsghdr (length, level and type) and its timespec (seconds, nanoseconds) per datagram.
+        self._control = np.zeros((SWEEP, 4), np.int64)
+        self._headers["control"] = self._control.ctypes.data + np.arange(SWEEP, dtype=np.uint64) * 32
+        self._headers["control_length"] = 32
         self._point(self._headers, self._names, self._vectors)
         self._out_vectors = np.zeros(SWEEP, _IOVEC)
         self._out_headers = np.zeros(SWEEP, _HEADER)
@@ -102,14 +110,15 @@ class UdpSockets:
         headers["iov"] = vectors.ctypes.data + n * _IOVEC.itemsize
         headers["iov_count"] = 1
 
-    def receive(self) -> Batch | None:
-        """All that lies in the sockets' buffers now, up to SWEEP datagrams; None if nothing does.
+    def receive(self, now: float, first: int = 0) -> Batch | None:
+        """All that lies in the buffers of the sockets from number `first` on, up to SWEEP datagrams, or None.
 
+        `now` is what the engine's clock says; the kernel's arrival times are brought to it.
         The matrices are this object's own and good until the next call.
         """
         headers, filled = self._headers, 0
         base = headers.ctypes.data
-        for number, fd in enumerate(self._fds):
+        for number, fd in enumerate(self._fds[first:], first):
             while filled < SWEEP:
                 room = min(SWEEP - filled, _PER_CALL)
                 got = _recvmmsg(fd, base + filled * _HEADER.itemsize, room, _MSG_DONTWAIT, None)
@@ -128,7 +137,10 @@ class UdpSockets:
         self.cut += int((headers["flags"][:filled] & 0x20 != 0).sum())
         # The kernel wrote its lengths over ours.
         headers["name_length"][:filled] = NAME
-        return Batch(self._data[:filled], length, self._port[:filled], self._names[:filled])
+        headers["control_length"][:filled] = 32
+        age = time.time() - (self._control[:filled, 2] + self._control[:filled, 3] * 1e-9)
+        at = now - np.clip(age, 0.0, OLDEST)  # the real-time clock may be set meanwhile
+        return Batch(self._data[:filled], length, self._port[:filled], self._names[:filled], at)
 
     def send(self, outgoing: Outgoing) -> None:
         """Sends a tick's packets, socket by socket, and the datagrams beside them."""

@@ -22,14 +22,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
+from .files import Files
 from .hub import Hub
-from .interfaces import Accounts, Health, WebSettings
-from .static import Files
+from .interfaces import Accounts, Health, Site, WebSettings
 
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
 MAX_CREDENTIAL = 256
 
-# On every response; pages have a Content-Security-Policy of their own (web/static.py).
+# On every response; pages have a Content-Security-Policy of their own (web/files.py).
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
@@ -68,7 +68,13 @@ def _error(code: str, detail: str = "", headers: dict[str, str] | None = None) -
 
 
 def build_app(
-    settings: WebSettings, hub: Hub, accounts: Accounts, health: Health, files: Files, clock: Callable[[], float]
+    settings: WebSettings,
+    hub: Hub,
+    accounts: Accounts,
+    health: Health,
+    site: Site,
+    files: Files,
+    clock: Callable[[], float],
 ) -> ASGIApp:
     """The application; `clock` is any that runs evenly, for the limit on wrong passwords."""
     per_agent = Throttle(WRONG_PER_AGENT)
@@ -114,7 +120,7 @@ def build_app(
         login = await accounts.who(token) if token else None
         if login is None:
             return _error("not_logged_in")
-        body = {"agent": login.agent, "name": login.name, "role": login.role}
+        body = {"agent": login.agent, "name": login.name, "role": login.role, **site()}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     async def show_health(request: Request) -> Response:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote
 
 import h11
@@ -24,6 +24,8 @@ MAX_HEAD = 16 * 1024
 # Logins and small forms; nothing is uploaded.
 MAX_BODY = 64 * 1024
 _READ_SIZE = 16 * 1024
+# A piece of a response: each has `Timeouts.write`, so that a large file may take a slow line its time.
+_WRITE_SIZE = 64 * 1024
 
 
 @frozen
@@ -112,15 +114,9 @@ class HttpStream:
 
     async def respond(self, status: int, headers: list[tuple[str, str]], body: bytes = b"") -> None:
         """A whole response, after which the connection is closed."""
-        await self._send(
-            h11.Response(
-                status_code=status,
-                headers=[*headers, ("Content-Length", str(len(body))), ("Connection", "close")],
-            )
-        )
-        if not self._is_without_body(status):
-            await self._send(h11.Data(data=body))
-        await self._send(h11.EndOfMessage())
+        head = [*headers, ("Content-Length", str(len(body))), ("Connection", "close")]
+        content = [] if self._is_without_body(status) else [h11.Data(data=body)]
+        await self._send(h11.Response(status_code=status, headers=head), *content, h11.EndOfMessage())
 
     async def respond_json(self, status: int, body: object, headers: list[tuple[str, str]] | None = None) -> None:
         """As `respond`, with a JSON body."""
@@ -134,7 +130,7 @@ class HttpStream:
 
     async def linger(self) -> None:
         """Reads and forgets what the peer still sends: a close under unread bytes would take our answer with it."""
-        with trio.move_on_after(self._timeouts.linger):
+        with trio.move_on_after(self._timeouts.linger), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while await self.stream.receive_some(_READ_SIZE):
                 pass
 
@@ -166,6 +162,8 @@ class HttpStream:
         }
         received = False
         status = 0
+        # The head waits for the first piece of the body, to leave in the same TLS record.
+        waiting: list[h11.Event] = []
 
         async def receive() -> Message:
             nonlocal received
@@ -176,15 +174,19 @@ class HttpStream:
 
         async def send(message: Message) -> None:
             nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                waiting.append(h11.Response(status_code=status, headers=message["headers"]))
+                return
+            piece = message.get("body", b"")
+            if piece and not self._is_without_body(status):
+                waiting.append(h11.Data(data=piece))
+            if not message.get("more_body", False):
+                waiting.append(h11.EndOfMessage())
+            leaving = waiting.copy()
+            waiting.clear()
             try:
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                    await self._send(h11.Response(status_code=status, headers=message["headers"]))
-                    return
-                if message["body"] and not self._is_without_body(status):
-                    await self._send(h11.Data(data=message["body"]))
-                if not message.get("more_body", False):
-                    await self._send(h11.EndOfMessage())
+                await self._send(*leaving)
             except BadHttpError as lost:
                 raise OSError from lost
 
@@ -214,12 +216,11 @@ class HttpStream:
             raise BadHttpError(None, "lost") from None
         self._h11.receive_data(bytes(data))
 
-    async def _send(self, event: h11.Event) -> None:
-        data = self._h11.send(event)
-        if not data:
-            return
-        with _in_time("slow reader", self._timeouts.write):
-            try:
-                await self.stream.send_all(data)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                raise BadHttpError(None, "lost") from None
+    async def _send(self, *events: h11.Event) -> None:
+        data = b"".join(self._h11.send(event) or b"" for event in events)
+        for at in range(0, len(data), _WRITE_SIZE):
+            with _in_time("slow reader", self._timeouts.write):
+                try:
+                    await self.stream.send_all(data[at : at + _WRITE_SIZE])
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    raise BadHttpError(None, "lost") from None

@@ -166,7 +166,7 @@ def _distinct(pairs: list[tuple[object, object]]) -> dict[object, object]:
 
 def _nests_deeper(value: object, limit: int) -> bool:
     level: list[object] = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         inner: list[object] = []
         for one in level:
             if isinstance(one, dict):

@@ -72,7 +72,7 @@ queue, a page that is behind gets only the newest. Times are seconds since the U
 
 Limits of one connection: {REQUESTS_PER_SECOND:.0f} requests per second and {MAX_WAITING} waiting for their
 reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBOX} messages not yet read. The switch
-pings every {PING_SECONDS:.0f} s and gives up a page that has sent nothing, not even a pong, for {SILENCE_SECONDS:.0f} s.
+pings every {PING_SECONDS:.0f} s and gives up a page not heard of, by pong or else, for {SILENCE_SECONDS:.0f} s.
 """
 
 
@@ -86,7 +86,7 @@ def draw() -> str:
         ),
         _WEBSOCKET,
         "\n## Commands\n",
-        *(_section(command.do, command, given=True) for command in DEMO_COMMANDS.values()),  # type: ignore[attr-defined]
+        *(_section(do, command, given=True) for do, command in DEMO_COMMANDS.items()),
         "\n## Replies\n",
         "\nThe reply to a command that was accepted has `ok` and these fields, left out where empty:\n\n",
         _fields(page.Accepted, given=False),

@@ -25,9 +25,9 @@ from . import certificate, websocket
 from .access import split_host
 from .api import HTTP_ERRORS, build_app, error_body
 from .asgi import BadHttpError, HttpStream, Timeouts
+from .files import Files
 from .hub import Hub
-from .interfaces import Accounts, Desk, Health, WebSettings
-from .static import Files
+from .interfaces import Accounts, Desk, Health, Site, WebSettings
 
 STATIC = Path(__file__).parent / "static"
 _TLS_HANDSHAKE = 0x16  # the content type of a ClientHello's record (RFC 8446 §5.1)
@@ -57,6 +57,7 @@ async def serve(
     health: Health,
     demo_call: Callable[[], None] | None = None,
     *,
+    site: Site = dict,
     static: Path = STATIC,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
     limits: Limits = DEFAULT_LIMITS,
@@ -69,7 +70,7 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    app = build_app(settings, hub, accounts, health, Files(static), trio.current_time)
+    app = build_app(settings, hub, accounts, health, site, Files(static), trio.current_time)
     listeners = await _listen(settings.listen)
     try:
         task_status.started(tuple(listener.socket.getsockname()[:2] for listener in listeners))
@@ -180,7 +181,7 @@ class Server:
         if not shaken:
             raise BadHttpError(None, "no handshake")
         await self._http(tls, peer, stream.socket.getsockname()[:2])
-        with trio.move_on_after(self._timeouts.linger):
+        with trio.move_on_after(self._timeouts.linger), suppress(trio.BrokenResourceError):
             await tls.aclose()
 
     async def _redirect(self, stream: trio.SocketStream) -> None:

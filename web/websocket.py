@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import secrets
 from collections.abc import Callable
 
@@ -37,6 +38,8 @@ SILENCE_SECONDS = 35.0
 # For what is still in the outbox when the session must close, and then for the peer's close frame.
 FLUSH_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
+# For our close frame alone, when the whole server stops: trio-websocket reads no answer any more.
+STOP_SECONDS = 0.1
 # Frames read ahead of the session, which takes them at once.
 _READ_AHEAD = 16
 _READ_SIZE = 16 * 1024
@@ -102,27 +105,52 @@ def _is_key(key: str) -> bool:
 
 
 class ReplayStream(trio.abc.Stream):
-    """A stream that gives `first` before anything else, and knows how long it has been waited for in vain."""
+    """A stream that gives `head` before anything else, and knows how long it has been waited for in vain.
 
-    def __init__(self, stream: trio.abc.Stream, first: bytes) -> None:
+    What a page sent right after its request, `trailing`, is held back until `release`: trio-websocket does not look
+    at what came before the upgrade is accepted until more comes.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes, trailing: bytes) -> None:
         self._stream = stream
-        self._first = first
+        self._head = head
+        self._trailing = trailing
+        self._released = trio.Event()
+        self._reading = trio.Lock()
+        self._draining = False
         self._waiting_since: float | None = None
+
+    def release(self) -> None:
+        self._released.set()
 
     def silent_for(self, now: float) -> float:
         """Seconds since somebody waits for the peer; 0 while nobody does."""
         return 0.0 if self._waiting_since is None else now - self._waiting_since
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        if self._first:
+        # Both are shorter than what is ever asked for: `MAX_HEAD` holds them.
+        if self._head:
             await trio.lowlevel.checkpoint()
-            given, self._first = self._first[:max_bytes], self._first[max_bytes or len(self._first) :]
+            given, self._head = self._head, b""
             return given
-        self._waiting_since = trio.current_time()
-        try:
-            return bytes(await self._stream.receive_some(max_bytes))
-        finally:
-            self._waiting_since = None
+        await self._released.wait()
+        if self._trailing:
+            given, self._trailing = self._trailing, b""
+            return given
+        async with self._reading:
+            self._waiting_since = trio.current_time()
+            try:
+                data = bytes(await self._stream.receive_some(max_bytes))
+            finally:
+                self._waiting_since = None
+        return b"" if self._draining else data
+
+    async def drain(self) -> None:
+        """Reads and forgets until the peer is done; whoever reads hears that it is."""
+        self._draining = True
+        async with self._reading:
+            while await self._stream.receive_some(_READ_SIZE):
+                pass
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         await self._stream.send_all(data)
@@ -150,13 +178,14 @@ async def serve_page(
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {admitted.key}\r\n"
         f"Sec-WebSocket-Protocol: {admitted.subprotocol.value}\r\n\r\n"
     )
-    replay = ReplayStream(stream, head.encode("ascii") + trailing)
+    replay = ReplayStream(stream, head.encode("ascii"), trailing)
     try:
         # trio-websocket's own reading task lives in this nursery.
         async with trio.open_nursery() as nursery:
             with trio.fail_after(timeouts.handshake):
                 request = await wrap_server_stream(nursery, replay, _READ_AHEAD, MAX_FRAME, _READ_SIZE)
                 connection = await request.accept(subprotocol=admitted.subprotocol.value)
+            replay.release()
             await _Page(connection, replay, admitted, peer, hub, desk, demo_call).run()
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
@@ -199,7 +228,7 @@ class _Page:
         session = self._session
         if not self._desk.tell(session.agent, page.Attached(session.id)):
             session.close(Close.TRY_AGAIN, "the agent is busy")
-            await self._close()
+            await self._close(CLOSE_SECONDS)
             return
         self._hub.add(session)
         try:
@@ -214,9 +243,10 @@ class _Page:
             raise
         finally:
             self._hub.remove(session)
+            stopping = trio.current_effective_deadline() == -math.inf
             with trio.CancelScope(shield=True):
                 await self._detach()
-                await self._close()
+                await self._close(STOP_SECONDS if stopping else CLOSE_SECONDS)
 
     def _on_change(self) -> None:
         self._changed.set()
@@ -284,17 +314,17 @@ class _Page:
                 return
         self._hub.metrics.lost_detach.inc()
 
-    async def _close(self) -> None:
+    async def _close(self, grace: float) -> None:
         """Says why, where the peer can still hear it."""
         closed = self._connection.closed
         if closed is not None and closed.code != Close.TOO_BIG:
             return
-        with trio.move_on_after(CLOSE_SECONDS):
+        with trio.move_on_after(grace):
             if closed is not None:
                 # trio-websocket has said so and reads no more: a close under unread bytes would take that with it.
                 self._hub.metrics.closed.labels(int(Close.TOO_BIG)).inc()
-                while await self._stream.receive_some(_READ_SIZE):
-                    pass
+                await self._stream.drain()
+                return
             self._session.close(Close.GOING_AWAY, "the switch is stopping")
             assert self._session.closing is not None
             await self._connection.aclose(*self._session.closing)

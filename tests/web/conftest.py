@@ -12,9 +12,6 @@ import trio.testing
 
 from .support import trusted
 
-# Real time; nothing in these tests takes more than a fraction of it.
-TEST_SECONDS = 20.0
-
 
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import h11
 import trio
+import trio.testing
 from attrs import define, field, frozen
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
@@ -122,7 +123,7 @@ class House:
         return stream
 
     async def tls(self) -> trio.SSLStream[trio.SocketStream]:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         stream = trio.SSLStream(await self.tcp(), context, server_hostname="localhost", https_compatible=True)
@@ -235,8 +236,9 @@ async def house(
     timeouts: Timeouts | None = None,
     limits: Limits | None = None,
     static: Path | None = None,
+    crashes: int = 0,
 ) -> AsyncIterator[House]:
-    """A server until the block ends."""
+    """A server until the block ends; so many of its connections may have ended by a failure of its own."""
     hub = Hub(WebMetrics(CollectorRegistry()))
     desk, book = EchoDesk(hub), Book()
     calls: list[int] = []
@@ -262,6 +264,8 @@ async def house(
         opened = House(bound[0][1], hub, desk, book, calls, facts)
         try:
             yield opened
+            await trio.testing.wait_all_tasks_blocked()
+            assert opened.count("crashes_total") == crashes
         finally:
             for stream in opened.streams:
                 await trio.aclose_forcefully(stream)

@@ -44,6 +44,10 @@ def sent(session: Session) -> list[Message]:
     return taken
 
 
+def code(session: Session) -> Close | None:
+    return session.closing[0] if session.closing else None
+
+
 def quality(level: float) -> page.MediaQuality:
     return page.MediaQuality(0.0, 1.0, 20.0, level)
 
@@ -85,10 +89,9 @@ def test_a_page_that_does_not_read_is_closed(session: Session) -> None:
     for rev in range(MAX_OUTBOX):
         session.push(rev, page.MediaConnected())
         session.push(rev, quality(0))
-    assert session.closing is None
+    assert code(session) is None
     session.push(0, page.MediaConnected())
-    assert session.closing is not None
-    assert session.closing[0] is Close.TRY_AGAIN
+    assert code(session) is Close.TRY_AGAIN
     assert sent(session) == []
     session.push(1, quality(0))
     assert sent(session) == []
@@ -98,7 +101,7 @@ def test_a_page_that_reads_may_have_any_number(session: Session) -> None:
     for rev in range(10 * MAX_OUTBOX):
         session.push(rev, page.MediaConnected())
         assert session.next() is not None
-    assert session.closing is None
+    assert code(session) is None
 
 
 def test_malformed_frames_in_a_row(session: Session) -> None:
@@ -107,10 +110,9 @@ def test_malformed_frames_in_a_row(session: Session) -> None:
     assert session.receive(snapshot(1), 0.0) is not None
     for _ in range(MAX_MALFORMED - 1):
         session.receive("{", 0.0)
-    assert session.closing is None
+    assert code(session) is None
     session.receive("{", 0.0)
-    assert session.closing is not None
-    assert session.closing[0] is Close.POLICY
+    assert code(session) is Close.POLICY
     assert session.receive(snapshot(2), 0.0) is None
     # the errors can still be sent
     assert len(sent(session)) == 2 * MAX_MALFORMED - 1
@@ -118,8 +120,7 @@ def test_malformed_frames_in_a_row(session: Session) -> None:
 
 def test_the_wrong_kind_of_frame(session: Session) -> None:
     assert session.receive(b"\x80", 0.0) is None
-    assert session.closing is not None
-    assert session.closing[0] is Close.WRONG_FRAME
+    assert code(session) is Close.WRONG_FRAME
 
 
 def test_more_requests_than_a_person_makes(session: Session) -> None:
@@ -159,10 +160,9 @@ def test_the_hub_finds_the_page_or_counts(session: Session, metrics: WebMetrics)
     for kind in ("event", "reply"):
         assert metrics.registry.get_sample_value("cordboard_web_dropped_total", {"kind": kind}) == 1
     hub.end_login("another")
-    assert session.closing is None
+    assert code(session) is None
     hub.end_login("token")
-    assert session.closing is not None
-    assert session.closing[0] is Close.POLICY
+    assert code(session) is Close.POLICY
     hub.remove(session)
     assert len(hub) == 0
 

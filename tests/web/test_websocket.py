@@ -13,7 +13,7 @@ import trio.testing
 from cordboard.actors import page
 from cordboard.web.protocol import MAX_FRAME
 from cordboard.web.session import MAX_MALFORMED, MAX_OUTBOX
-from cordboard.web.websocket import PING_SECONDS, SILENCE_SECONDS
+from cordboard.web.websocket import CLOSE_SECONDS, FLUSH_SECONDS, PING_SECONDS, SILENCE_SECONDS
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from .support import JSON, MSGPACK, House, Response, house
@@ -35,11 +35,13 @@ async def upgrade(h: House, changed: dict[str, str]) -> Response:
 
 async def closed_with(connection: WebSocketConnection) -> int:
     """The code the server closes with; what it says before is read and forgotten."""
-    with pytest.raises(ConnectionClosed) as raised:
+    try:
         while True:
             await connection.get_message()
-    assert raised.value.reason is not None
-    return raised.value.reason.code
+    except ConnectionClosed as closed:
+        reason = closed.reason
+    assert reason is not None
+    return reason.code
 
 
 async def say(connection: WebSocketConnection, message: dict[str, object]) -> None:
@@ -214,9 +216,10 @@ async def test_the_wrong_kind_of_frame(data_dir: Path, subprotocol: str, frame: 
         assert await closed_with(connection) == 1003
 
 
-async def test_a_frame_that_is_too_long(data_dir: Path) -> None:
+@pytest.mark.parametrize("length", [MAX_FRAME + 1, 10 * MAX_FRAME])
+async def test_a_frame_that_is_too_long(data_dir: Path, length: int) -> None:
     async with house(data_dir) as h, h.page() as connection:
-        await connection.send_message(" " * (MAX_FRAME + 1))
+        await connection.send_message(" " * length)
         assert await closed_with(connection) == 1009
         await h.desk.detached.wait()
 
@@ -231,8 +234,23 @@ async def test_a_page_that_is_too_slow(data_dir: Path) -> None:
         assert h.count("closed_total", code="1013") == 1
 
 
+async def test_a_page_that_takes_nothing_at_all(data_dir: Path, clock: trio.testing.MockClock) -> None:
+    async with house(data_dir) as h:
+        await silent_page(h)
+        # More than the sockets between the two hold, so that the writer is stuck when the outbox overflows.
+        large = page.CallEnded("c", "system", "x" * 100_000)
+        for rev in range(2 * MAX_OUTBOX):
+            h.desk.push(rev, large)
+            if rev < MAX_OUTBOX:
+                await trio.testing.wait_all_tasks_blocked()
+        assert h.count("closed_total", code="1013") == 1
+        await pass_time(clock, FLUSH_SECONDS + CLOSE_SECONDS + 2)
+        assert h.desk.detached.is_set()
+        assert h.count("connections") == 0
+
+
 async def test_a_failure_of_the_switch_costs_one_page(data_dir: Path) -> None:
-    async with house(data_dir) as h, h.page() as bystander:
+    async with house(data_dir, crashes=1) as h, h.page() as bystander:
         await h.desk.attached.wait()
         await trio.testing.wait_all_tasks_blocked()
 
@@ -324,7 +342,10 @@ async def test_the_switch_stops(data_dir: Path) -> None:
             async with house(data_dir) as h:
                 nursery.start_soon(client, h)
                 await inside.wait()
-                h.streams.clear()  # the client closes its own
+                opened = h.streams.copy()
+                h.streams.clear()  # else they would be closed before the switch has said anything
                 running.cancel()
                 await trio.sleep_forever()
     assert heard == [1001]
+    for stream in opened:
+        await trio.aclose_forcefully(stream)

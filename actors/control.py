@@ -1,0 +1,250 @@
+"""The control process: the store, the actors, SIP and the pages in one nursery.
+
+It opens what it needs, says `ready` once calls can come, takes up a changed organisation on SIGHUP, and on SIGTERM
+takes no more calls, waits for those that live (`[limits] drain_seconds` at most; a second SIGTERM does not wait), and
+ends the actors, the youngest first.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+import trio
+from prometheus_client import CollectorRegistry
+
+from ..sip import transport as sip_transport
+from ..sip.endpoint import MAX_CALLS, Endpoint, Settings
+from ..switch import process as media_process
+from . import medialink
+from .config import Config
+from .effects import Push, Reply
+from .medialink import MediaLink
+from .metrics import SwitchMetrics
+from .organisation import Organisation
+from .page import Request
+from .runtime import Hands, System, unix_clock
+from .signalling import Signalling
+from .store.database import StoreError
+from .store.store import Store
+from .supervisor import orphaned, run_directory
+from .switchboard import Configure, Drain, Switchboard
+
+# How often a draining process looks whether its last call is over, in seconds.
+DRAIN_LOOK = 0.1
+# After the last actor has ended, what it said to the engine is still on its way.
+LAST_WORDS = 0.2
+
+log = structlog.get_logger()
+
+
+class Pages(Protocol):
+    """The web, as the composition root gives it."""
+
+    def push(self, effect: Push) -> None: ...
+
+    def reply(self, effect: Reply) -> None: ...
+
+    async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None: ...
+
+
+class Control:
+    """One control process; `run` is its life."""
+
+    def __init__(self, config: Config, data: Path, pages: Pages, registry: CollectorRegistry) -> None:
+        self.config = config
+        self.data = data
+        self.registry = registry
+        self._pages = pages
+        self._ready = False
+        self.store: Store
+        self.system: System
+        self.signalling: Signalling
+        self.link: MediaLink
+        self.endpoint: Endpoint
+        self.organisation_name = ""
+        self.language = "zh"
+
+    # --- what the pages' server is given ----------------------------------------------------------------------
+
+    def tell(self, agent_id: str, message: object) -> bool:
+        """A page speaks to its agent; False: no such agent, or overloaded. That a page came or went is never shed."""
+        deliver = self.system.offer if isinstance(message, Request) else self.system.tell
+        return deliver(f"agent:{agent_id}", message)
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        ready = self._ready and self.link.connected
+        report = self.link.report
+        return ready, {
+            "ready": ready,
+            "calls": self.signalling.calls,
+            "legs": self.link.legs,
+            "media": self.link.connected,
+            "late_ticks": report.late_ticks if report is not None else 0,
+            "alarms": list(self.system.alarms),
+        }
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    async def run(self, announce: Callable[[str], None]) -> None:
+        """Serves until SIGTERM or SIGINT. `announce` gets the one line that says it is ready."""
+        run = run_directory(self.data)
+        async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
+            clock = unix_clock(time.time())
+            self.system = System(clock, nursery)
+            self.link = MediaLink(self.system)
+            link_path = str(run / "media.sock")
+            if self.config.media.process == "inline":
+                await nursery.start(_serve_media, self.config, link_path)
+            nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
+            sip_addresses = await self._open_sip(nursery, clock)
+            self.registry.register(SwitchMetrics(self.system, self.signalling, self.link, self.endpoint))
+            organisation = await self.store.load_organisation()
+            self._take_up(organisation)
+            self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
+            web_addresses = await nursery.start(self._pages.serve, self)
+            await nursery.start(self._hear_signals, nursery)
+            with trio.move_on_after(10):
+                while not self.link.connected:
+                    await trio.sleep(0.01)
+            self._ready = True
+            served = " ".join(
+                [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
+            )
+            announce(f"ready {served}")
+
+    async def _open_sip(self, nursery: trio.Nursery, clock: Callable[[], float]) -> list[str]:
+        """Binds SIP; calls come from here on. Gives the bound addresses as host:port."""
+        ports: dict[bool, tuple[str, int]] = {}
+        networks = self.config.media.local_networks
+
+        def local_address(remote: str) -> tuple[str, int]:
+            ip = ipaddress.ip_address(remote)
+            host, port = ports.get(ip.version == 6) or next(iter(ports.values()))
+            public = self.config.sip.public_address
+            if public and not ip.is_loopback and not any(ip in network for network in networks):
+                return public, port
+            if ipaddress.ip_address(host).is_unspecified:
+                return sip_transport.local_address_for(remote), port
+            return host, port
+
+        limit = self.config.limits.calls
+        settings = Settings(local_address=local_address, max_calls=limit or MAX_CALLS)
+        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
+        self.signalling = Signalling(self.system, self.endpoint, clock, limit)
+        self.system.connect(
+            Hands(self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply),
+            on_end=(self.signalling.on_end, self.link.on_end),
+        )
+
+        async def serve(task_status: trio.TaskStatus[sip_transport.SipTransport]) -> None:
+            await sip_transport.serve(
+                self.endpoint,
+                [(each.host, each.port) for each in self.config.sip.udp],
+                self.signalling.on_output,
+                clock=clock,
+                on_error=lambda error: log.error("sip crashed", exc_info=error),
+                task_status=task_status,
+            )
+
+        transport = await nursery.start(serve)
+        self.signalling.connect(transport.perform)
+        for address in transport.addresses:
+            ports.setdefault(":" in address.host, (address.host, address.port))
+        return [_joined(each.host, each.port) for each in transport.addresses]
+
+    def _take_up(self, organisation: Organisation) -> None:
+        """What the shells need of an organisation; the actors hear it from the switchboard."""
+        self.organisation_name = organisation.name
+        self.language = organisation.language
+        self.endpoint.set_trunks({each.id: [str(peer) for peer in each.peers] for each in organisation.trunks})
+
+    async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            task_status.started()
+            nursery.start_soon(self._end_when_orphaned, nursery)
+            ending = False
+            async for number in received:
+                if number == signal.SIGHUP:
+                    await self._reload()
+                elif ending:
+                    nursery.cancel_scope.cancel()
+                else:
+                    ending = True
+                    nursery.start_soon(self._drain, nursery)
+
+    async def _end_when_orphaned(self, nursery: trio.Nursery) -> None:
+        await orphaned()
+        await self._drain(nursery)
+
+    async def _reload(self) -> None:
+        try:
+            organisation = await self.store.load_organisation()
+        except StoreError as error:
+            log.error("organisation not taken up", error=str(error))
+            return
+        self._take_up(organisation)
+        self.system.tell("switchboard", Configure(organisation))
+        log.info("organisation taken up")
+
+    async def _drain(self, nursery: trio.Nursery) -> None:
+        self._ready = False
+        self.system.tell("switchboard", Drain())
+        with trio.move_on_after(self.config.limits.drain_seconds):
+            while self.system.alive("call:"):
+                await trio.sleep(DRAIN_LOOK)
+        self.system.stop()
+        await trio.sleep(LAST_WORDS)
+        nursery.cancel_scope.cancel()
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def media_config(config: Config) -> media_process.MediaConfig:
+    """What the media plane is told of the configuration."""
+    section = config.media
+    return media_process.MediaConfig(
+        addresses=section.address,
+        public_address=section.public_address,
+        local_networks=tuple(str(each) for each in section.local_networks),
+        webrtc_port=section.webrtc_port,
+        rtp_ports=f"{section.rtp_ports[0]}-{section.rtp_ports[-1]}" if section.rtp_ports[0] else "0",
+        access_points=tuple(
+            media_process.AccessPoint(
+                each.id, each.name, each.address, each.port, each.public_address, each.public_port
+            )
+            for each in config.access_points
+        ),
+    )
+
+
+async def _serve_media(config: Config, link_path: str, task_status: trio.TaskStatus[None]) -> None:
+    await media_process.serve(media_config(config), media_process.unix_listener(link_path), task_status=task_status)
+
+
+async def run_media(config: Config, data: Path) -> None:
+    """The media process: the engine alone, until SIGTERM or until its supervisor is gone."""
+    run = run_directory(data)
+    async with trio.open_nursery() as nursery:
+
+        async def end_on_signal() -> None:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+                async for _ in received:
+                    nursery.cancel_scope.cancel()
+
+        async def end_when_orphaned() -> None:
+            await orphaned()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(end_on_signal)
+        nursery.start_soon(end_when_orphaned)
+        listener = media_process.unix_listener(str(run / "media.sock"))
+        await media_process.serve(media_config(config), listener, own_process=True)

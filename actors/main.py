@@ -1,0 +1,183 @@
+"""The command line, and the composition root: the one module that knows every part of the house.
+
+`cordboard run` is a supervisor; it starts this same program as its two children, `control` and `media`. The pages are
+given to the control process here, so that no actor imports the web.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import structlog
+import trio
+from prometheus_client import CollectorRegistry
+
+from ..bench import commands as bench_commands
+from ..bench import demo as demonstration
+from ..web import server
+from ..web.certificate import UnusableCertificateError
+from ..web.hub import Hub
+from ..web.interfaces import WebSettings
+from ..web.metrics import WebMetrics
+from .commands import Unusable, commands, config_option, data_option, read_config
+from .config import Config
+from .control import Control, run_media
+from .effects import Push, Reply
+from .store.database import StoreError
+from .supervisor import AlreadyRunningError, supervise
+
+# Exit codes of the contract.
+OUR_FAILURE = 1
+UNUSABLE = 2
+
+
+class WebPages:
+    """The web as the control process wants it: a hub for the actors' effects, and a server."""
+
+    def __init__(self, config: Config, data: Path, registry: CollectorRegistry, *, demo: bool) -> None:
+        self._hub = Hub(WebMetrics(registry))
+        self._demo_socket = data / "run" / "customer.sock" if demo else None
+        self._settings = WebSettings(
+            listen=tuple(str(each) for each in config.web.listen),
+            certificate=config.web.certificate,
+            key=config.web.key,
+            names=config.web.names,
+            origins=config.web.origins,
+            data_dir=data,
+        )
+
+    def push(self, effect: Push) -> None:
+        self._hub.push(effect)
+
+    def reply(self, effect: Reply) -> None:
+        self._hub.reply(effect)
+
+    async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
+        demo = self._demo_socket is not None
+        await server.serve(
+            self._settings,
+            self._hub,
+            control,
+            control.store.accounts,
+            control.health,
+            self._call_customer if demo else None,
+            site=lambda: {"demo": demo, "language": control.language, "organisation": control.organisation_name},
+            task_status=task_status,
+        )
+
+    def _call_customer(self) -> None:
+        """Rings the synthetic customer's bell; one that is not there rings nobody."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as bell, suppress(OSError):
+            bell.sendto(b"call", str(self._demo_socket))
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cordboard")
+def cli() -> None:
+    """Cordboard: a call centre in one process tree."""
+
+
+def child(name: str, config_file: Path | None, data: Path, *more: str) -> list[str]:
+    """The command line of one of the two processes."""
+    config = ["--config", str(config_file)] if config_file is not None else []
+    return [sys.executable, "-m", "cordboard.actors.main", name, *config, "--data", str(data), *more]
+
+
+@cli.command()
+@config_option
+@data_option
+def run(config_file: Path | None, data: Path) -> None:
+    """Serve until SIGTERM; prints one line that begins with `ready` when calls can come."""
+    config = read_config(config_file)
+    sys.exit(trio.run(_supervise, config, config_file, data))
+
+
+async def _supervise(config: Config, config_file: Path | None, data: Path, *more: str) -> int:
+    media = child("media", config_file, data) if config.media.process == "separate" else None
+    try:
+        return await supervise(config, data, child("control", config_file, data, *more), media)
+    except AlreadyRunningError as error:
+        raise Unusable(str(error)) from error
+
+
+@cli.command(hidden=True)
+@config_option
+@data_option
+@click.option("--demo", is_flag=True, help="There is a synthetic customer to be rung.")
+def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
+    """The control process; started by `run`."""
+    _log_to_stderr()
+    config = read_config(config_file)
+    registry = CollectorRegistry()
+    pages = WebPages(config, data, registry, demo=demo)
+    try:
+        trio.run(Control(config, data, pages, registry).run, _say)
+    except* (StoreError, UnusableCertificateError, OSError) as group:
+        raise Unusable(_first(group)) from group
+
+
+@cli.command(hidden=True)
+@config_option
+@data_option
+def media(config_file: Path | None, data: Path) -> None:
+    """The media process; started by `run`."""
+    _log_to_stderr()
+    config = read_config(config_file)
+    try:
+        trio.run(run_media, config, data)
+    except* OSError as group:
+        raise Unusable(_first(group)) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+@cli.command()
+@config_option
+@data_option
+def demo(config_file: Path | None, data: Path) -> None:
+    """Serve a sample organisation, with a synthetic customer who calls every half minute."""
+    config = read_config(config_file)
+    sys.exit(trio.run(demonstration.run, config, data, lambda: _supervise(config, config_file, data, "--demo")))
+
+
+for each in commands:
+    cli.add_command(each)
+cli.add_command(bench_commands.bench)
+
+
+def main() -> None:
+    """`cordboard`; an error nobody foresaw is our own failure."""
+    os.umask(0o077)
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""The shell between actors and the engine: effects become commands on the link, facts become messages to their owners.
+
+A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. Sources
+are shared and stay. When the engine is a new one (its process died), every leg of the old one has failed and every
+source is opened again, before anything else is said. While there is no engine, opening a leg is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import structlog
+import trio
+
+from ..switch import protocol as media
+from ..switch.wire import Frames, WireError, decode_fact, encode
+from .effects import Media
+from .runtime import System
+
+# How often the engine is told that we live; 30 s without it ends its legs.
+PING_INTERVAL = 1.0
+# Commands that wait for an engine which does not read; a busy second is some hundreds.
+MAX_COMMANDS = 10_000
+# How long to wait before the link is tried again, in seconds.
+RECONNECT = 0.1
+
+log = structlog.get_logger()
+
+
+class MediaLink:
+    """`connected` is true while an engine listens; `report` is the newest word of how its ticks fare."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._send: Callable[[media.Command], None] | None = None
+        self._owners: dict[str, str] = {}
+        self._legs: defaultdict[str, set[str]] = defaultdict(set)
+        self._sources: dict[str, media.SourceKind] = {}
+        self._epoch = ""
+        self.report: media.EngineReport | None = None
+        self.pid = 0
+
+    @property
+    def connected(self) -> bool:
+        return self._send is not None
+
+    @property
+    def legs(self) -> int:
+        return len(self._owners)
+
+    def connect(self, send: Callable[[media.Command], None] | None) -> None:
+        """The way to the engine, or None when it is lost."""
+        self._send = send
+
+    # --- from actors ------------------------------------------------------------------------------------------
+
+    def perform(self, actor: str, effect: Media) -> None:
+        command = effect.command
+        match command:
+            case media.OpenRtpLeg(leg=leg) | media.OpenWebrtcLeg(leg=leg):
+                if self._send is None:
+                    self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
+                    return
+                self._owners[leg] = actor
+                self._legs[actor].add(leg)
+            case media.CloseLeg(leg):
+                self._disown(leg)
+            case media.OpenSource(source, kind):
+                if self._sources.get(source) == kind:
+                    return
+                self._sources[source] = kind
+            case media.CloseSource(source):
+                self._sources.pop(source, None)
+            case media.UpdateRtpLeg() | media.Rewire() | media.Ping():
+                pass
+            case _:
+                assert_never(command)
+        if self._send is not None:
+            self._send(command)
+
+    def on_end(self, actor: str, reason: str) -> None:
+        """Closes what the actor had opened."""
+        for leg in self._legs.pop(actor, set()).copy():
+            self.perform(actor, Media(media.CloseLeg(leg)))
+
+    def _disown(self, leg: str) -> None:
+        owner = self._owners.pop(leg, None)
+        if owner is not None:
+            self._legs[owner].discard(leg)
+
+    # --- from the engine --------------------------------------------------------------------------------------
+
+    def on_fact(self, fact: media.Fact) -> None:
+        match fact:
+            case media.EngineStarted():
+                self._started(fact)
+            case media.EngineReport():
+                self.report = fact
+            case media.Pong():
+                pass
+            case media.LegRefused(leg=leg) | media.LegFailed(leg=leg):
+                self._tell_owner(leg, fact)
+                if isinstance(fact, media.LegFailed):
+                    self._disown(leg)
+            case (
+                media.LegOpened(leg=leg)
+                | media.WebrtcLegOpened(leg=leg)
+                | media.LegConnected(leg=leg)
+                | media.LegSilent(leg=leg)
+                | media.LegHeard(leg=leg)
+                | media.LegQuality(leg=leg)
+            ):
+                self._tell_owner(leg, fact)
+            case _:
+                assert_never(fact)
+
+    def _tell_owner(self, leg: str, fact: media.Fact) -> None:
+        owner = self._owners.get(leg)
+        if owner is not None:
+            self._system.tell(owner, fact)
+
+    def _started(self, fact: media.EngineStarted) -> None:
+        self.pid = fact.pid
+        if fact.epoch != self._epoch:
+            log.info("engine started", epoch=fact.epoch, pid=fact.pid)
+            self._epoch = fact.epoch
+        live = set(fact.legs)
+        for leg in [leg for leg in self._owners if leg not in live]:
+            self._tell_owner(leg, media.LegFailed(leg, "the media engine was restarted"))
+            self._disown(leg)
+        if self._send is None:
+            return
+        for source, kind in self._sources.items():
+            self._send(media.OpenSource(source, kind))
+        for leg in live - self._owners.keys():
+            self._send(media.CloseLeg(leg))  # of an earlier control process: nobody here knows it
+
+
+async def run(link: MediaLink, connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
+    """Keeps the link up until cancelled: connects, tries again while there is no engine, and pings it."""
+    while True:
+        try:
+            stream = await connect()
+        except OSError:
+            await trio.sleep(RECONNECT)
+            continue
+        try:
+            await _converse(link, stream)
+        finally:
+            link.connect(None)
+        log.warning("engine lost")
+
+
+async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
+    """One connection, until either side ends it."""
+    outbox, waiting = trio.open_memory_channel[bytes](MAX_COMMANDS)
+
+    def send(command: media.Command) -> None:
+        try:
+            outbox.send_nowait(encode(command))
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            outbox.close()  # an engine that takes nothing is as good as dead: the link ends and starts anew
+
+    async with stream:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_write, stream, waiting)
+                nursery.start_soon(_ping, send)
+                frames = Frames(decode_fact)
+                while data := await stream.receive_some(65536):
+                    for fact in frames.feed(bytes(data)):
+                        if isinstance(fact, media.EngineStarted):
+                            link.connect(send)
+                        link.on_fact(fact)
+                nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        except* WireError as group:
+            log.error("media link", error=str(group.exceptions[0]))
+
+
+async def _write(stream: trio.abc.Stream, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
+    async for frame in waiting:
+        await stream.send_all(frame)
+    await stream.aclose()
+
+
+async def _ping(send: Callable[[media.Command], None]) -> None:
+    number = 0
+    while True:
+        send(media.Ping(number))
+        number += 1
+        await trio.sleep(PING_INTERVAL)

@@ -1,0 +1,144 @@
+"""The shell between calls and SIP: the endpoint's outputs become messages to call actors, their effects its commands.
+
+A new INVITE spawns its call actor before anything else can happen to it, so a CANCEL that follows at once finds its
+call. Where the centre is full the INVITE is refused here with 503. A call actor that ends, however it ends, has its SIP
+call hung up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+import structlog
+
+from ..sip.endpoint import Endpoint
+from ..sip.events import (
+    CallAnswered,
+    CallCancelled,
+    CallConfirmed,
+    CallEnded,
+    CallFailed,
+    CallProgressed,
+    CallReoffered,
+    IncomingCall,
+    Output,
+    Refused,
+    Transmit,
+)
+from . import signals
+from .call import Call
+from .effects import Sip
+from .redact import redacted
+from .runtime import System
+
+# What a caller's switch is asked to wait when the centre is full, in seconds.
+RETRY_AFTER = 5
+
+log = structlog.get_logger()
+
+
+class Signalling:
+    """Between `endpoint` and the calls of `system`; `perform` sends what the endpoint wants sent."""
+
+    def __init__(self, system: System, endpoint: Endpoint, clock: Callable[[], float], max_calls: int) -> None:
+        self._system = system
+        self._endpoint = endpoint
+        self._clock = clock
+        self._max_calls = max_calls
+        self._live: set[str] = set()
+        self._transmit: Callable[[list[Output]], None] = lambda outputs: None
+
+    def connect(self, perform: Callable[[list[Output]], None]) -> None:
+        """Where the endpoint's outputs go: the transport, which hands back to `on_output` what is no datagram."""
+        self._transmit = perform
+
+    @property
+    def calls(self) -> int:
+        return len(self._live)
+
+    # --- from SIP ---------------------------------------------------------------------------------------------
+
+    def on_output(self, output: Output) -> None:
+        match output:
+            case IncomingCall():
+                self._incoming(output)
+            case CallCancelled(call):
+                self._tell(call, signals.Cancelled(call), over=True)
+            case CallConfirmed(call, answer):
+                self._tell(call, signals.Confirmed(call, answer))
+            case CallReoffered(call, offer):
+                self._tell(call, signals.Reoffered(call, offer))
+            case CallEnded(call, cause, _):
+                self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
+            case CallProgressed() | CallAnswered() | CallFailed():
+                raise AssertionError("no actor dials")
+            case Refused(source, reason):
+                log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
+            case Transmit():
+                raise AssertionError("datagrams are the transport's")
+            case _:
+                assert_never(output)
+
+    def _incoming(self, output: IncomingCall) -> None:
+        if self._max_calls and len(self._live) >= self._max_calls:
+            self._system.counters["calls_shed"] += 1
+            self._command(self._endpoint.reject(output.call, 503, self._clock(), retry_after=RETRY_AFTER))
+            return
+        arrived = signals.Arrived(
+            call=output.call,
+            trunk=output.trunk,
+            dialled=output.number,
+            caller=output.caller or "",
+            caller_name=output.caller_name,
+            offer=output.offer,
+        )
+        self._live.add(output.call)
+        self._system.counters["calls"] += 1
+        self._system.spawn(f"call:{output.call}", Call(arrived, self._clock()))
+
+    def _tell(self, call: str, signal: signals.SipSignal, *, over: bool = False) -> None:
+        if over:
+            self._live.discard(call)
+        self._system.tell(f"call:{call}", signal)
+
+    # --- from calls -------------------------------------------------------------------------------------------
+
+    def perform(self, actor: str, effect: Sip) -> None:
+        """One SIP effect of a call actor."""
+        now, command = self._clock(), effect.command
+        match command:
+            case signals.Ring(call):
+                self._command(self._endpoint.ring(call, now))
+            case signals.AnswerSip(call, description):
+                self._command(self._endpoint.answer(call, description, now))
+            case signals.Reject(call, status, reason, retry_after):
+                self._live.discard(call)
+                outputs = self._endpoint.reject(
+                    call, status, now, reason=reason or None, retry_after=retry_after or None
+                )
+                self._command(outputs)
+            case signals.Release(call, _):
+                self._hang_up(call)
+            case signals.Reanswer(call, description):
+                self._command(self._endpoint.reanswer(call, description, now))
+            case signals.RejectReoffer(call, status):
+                self._command(self._endpoint.reject_reoffer(call, status, now))
+            case _:
+                assert_never(command)
+
+    def on_end(self, actor: str, reason: str) -> None:
+        """The call actor is gone: so is its SIP call."""
+        if actor.startswith("call:"):
+            self._hang_up(actor.removeprefix("call:"))
+
+    def _hang_up(self, call: str) -> None:
+        if call in self._live:
+            self._live.discard(call)
+            self._command(self._endpoint.hang_up(call, self._clock()))
+
+    def _command(self, outputs: list[Output]) -> None:
+        self._transmit(outputs)
+
+
+_CAUSES = {"bye": "hung up", "no-ack": "the answer was never acknowledged", "bad-answer": "no usable media"}

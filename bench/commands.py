@@ -1,0 +1,15 @@
+"""`cordboard bench NAME`: every measurement by its name."""
+
+from __future__ import annotations
+
+import click
+
+from .density import command as density
+
+
+@click.group()
+def bench() -> None:
+    """Measure the switch on this machine; results are kept in bench/results."""
+
+
+bench.add_command(density)

@@ -1,0 +1,121 @@
+"""`cordboard demo`: a sample organisation in a data directory of its own, and a customer who calls.
+
+The organisation is imported when the data directory has none; what was changed there stays. Everything is real: the
+switch as `cordboard run` starts it, and a SIP and RTP client on loopback as the customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+
+from ..actors.config import Config
+from ..actors.organisation import Organisation, parse_organisation
+from ..actors.store.store import Store
+from . import customer
+
+SAMPLE = """
+[organisation]
+name = "Harbour Travel"
+time_zone = "Asia/Shanghai"
+country = "CN"
+language = "en"
+
+[[trunk]]
+id = "customer"
+peers = ["127.0.0.1", "::1"]
+proxy = "sip:127.0.0.1:5080"
+
+[[queue]]
+id = "support"
+name = "Support"
+ring_seconds = 30
+
+[[queue]]
+id = "bookings"
+name = "Bookings"
+ring_seconds = 20
+
+[[agent]]
+id = "1001"
+name = "Lin"
+password = "harbour-1001"
+skills = { support = 1, bookings = 2 }
+
+[[agent]]
+id = "1002"
+name = "Maya"
+password = "harbour-1002"
+skills = { support = 1 }
+
+[[agent]]
+id = "1003"
+name = "Chen"
+password = "harbour-1003"
+skills = { bookings = 1 }
+
+[[number]]
+number = "+861055501000"
+route = "queue:support"
+outbound = true
+
+[[number]]
+number = "+861055502000"
+route = "queue:bookings"
+outbound = true
+
+[[number]]
+number = "600"
+route = "echo"
+
+[[number]]
+number = "601"
+route = "tone:440"
+
+[[number]]
+number = "602"
+route = "hold"
+
+[[number]]
+pattern = "7\\\\d\\\\d"
+route = "room"
+"""
+
+
+async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) -> int:
+    """Runs `switch` with the sample organisation and the customer beside it; gives the switch's exit code."""
+    async with await Store.open(data) as store:
+        organisation = await store.load_organisation()
+        if not organisation.agents:
+            organisation = parse_organisation(SAMPLE)
+            await store.import_organisation(organisation)
+    _welcome(config, organisation)
+    sip = config.sip.udp[0]
+    host = "127.0.0.1" if sip.host == "0.0.0.0" else sip.host
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(customer.run, (host, sip.port), data)
+        code = await switch()
+        nursery.cancel_scope.cancel()
+    return code
+
+
+def _welcome(config: Config, organisation: Organisation) -> None:
+    web = config.web.listen[0]
+    host = "127.0.0.1" if web.host == "0.0.0.0" else web.host
+    lines = [
+        "",
+        f"  {organisation.name}: a demonstration. A synthetic customer calls every half minute.",
+        "",
+        f"  1. Open  https://{host}:{web.port}/  (the certificate is self-signed: let the browser go on)",
+        "  2. Log in as one of",
+        *(f"       agent {each.id} ({each.name}), password harbour-{each.id}" for each in organisation.agents),
+        "  3. Press Sign in and allow the microphone; answer when it rings, or press Call me now.",
+        "     Open a second browser as another agent to see calls go to whoever is idle longest.",
+        "",
+        f"  A SIP phone on this machine may call sip:600@{host} (echo), 601 (tone), 602 (music), 701 (a room),",
+        "  or +861055501000 for the Support queue.   Ctrl-C ends it.",
+        "",
+    ]
+    print("\n".join(lines), flush=True)

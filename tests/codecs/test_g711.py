@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from cordboard.codecs import g711
+
+ALL = np.arange(256, dtype=np.uint8)
+SAMPLES = np.arange(-32768, 32768).astype(np.int16)
+
+
+# ITU-T G.711 tables 1 and 2: character signals and decoder output values, in 16 bits.
+@pytest.mark.parametrize(
+    ("octet", "sample"),
+    [
+        (0x80, 32124),
+        (0x00, -32124),
+        (0xFF, 0),
+        (0x7F, 0),
+        (0xFE, 8),
+        (0x7E, -8),
+        (0x8F, 16764),
+        (0xF0, 120),
+        (0xEF, 132),
+    ],
+)
+def test_ulaw_decoder_values(octet, sample):
+    assert g711.decode_ulaw(np.array([octet], np.uint8))[0] == sample
+
+
+@pytest.mark.parametrize(
+    ("octet", "sample"),
+    [(0xAA, 32256), (0x2A, -32256), (0xD5, 8), (0x55, -8), (0xD4, 24), (0xC5, 264), (0xF5, 528), (0x80, 5504)],
+)
+def test_alaw_decoder_values(octet, sample):
+    assert g711.decode_alaw(np.array([octet], np.uint8))[0] == sample
+
+
+# The reference of ITU-T G.191 (alaw_compress, ulaw_compress), followed sample by sample as it is specified.
+def ulaw_reference(x):
+    magnitude = min((~x if x < 0 else x) // 4 + 33, 0x1FFF)
+    segment = 0
+    while magnitude >> segment + 6:
+        segment += 1
+    code = (8 - segment - 1) << 4 | 15 - (magnitude >> segment + 1 & 15)
+    return code | (0x80 if x >= 0 else 0)
+
+
+def alaw_reference(x):
+    magnitude = (~x if x < 0 else x) // 16
+    code = magnitude
+    if magnitude > 15:
+        exponent = 1
+        while magnitude > 31:
+            magnitude >>= 1
+            exponent += 1
+        code = magnitude - 16 + (exponent << 4)
+    return (code | (0x80 if x >= 0 else 0)) ^ 0x55
+
+
+def test_ulaw_encodes_as_the_reference():
+    some = SAMPLES[::7]
+    assert g711.encode_ulaw(np.ascontiguousarray(some)).tolist() == [ulaw_reference(int(x)) for x in some]
+
+
+def test_alaw_encodes_as_the_reference():
+    some = SAMPLES[::7]
+    assert g711.encode_alaw(np.ascontiguousarray(some)).tolist() == [alaw_reference(int(x)) for x in some]
+
+
+def test_codes_survive_a_round_trip():
+    # 0x7F is minus zero, which has no sample of its own.
+    again = g711.encode_ulaw(g711.decode_ulaw(ALL))
+    assert np.array_equal(np.delete(again, 0x7F), np.delete(ALL, 0x7F))
+    assert np.array_equal(g711.encode_alaw(g711.decode_alaw(ALL)), ALL)
+
+
+def test_silence():
+    zero = np.zeros((1, 160), np.int16)
+    assert (g711.encode_ulaw(zero) == g711.ULAW_SILENCE).all()
+    assert (g711.encode_alaw(zero) == g711.ALAW_SILENCE).all()
+
+
+def test_error_is_within_half_a_step():
+    error = np.abs(g711.decode_ulaw(g711.encode_ulaw(SAMPLES)).astype(int) - SAMPLES)
+    assert (
+        error <= np.maximum(np.abs(SAMPLES.astype(int)) / 16, 8) + 4 + 512 * (np.abs(SAMPLES.astype(int)) > 32000)
+    ).all()

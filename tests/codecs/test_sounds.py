@@ -1,0 +1,110 @@
+"""Tones, music, concealment and resampling: what must hold for an ear is measured."""
+
+import numpy as np
+import pytest
+from cordboard.codecs import tones
+from cordboard.codecs.plc import Concealer
+from cordboard.codecs.resample import Downsampler
+
+
+def frequency_of(pcm, rate=8000):
+    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)), 4 * len(pcm)))
+    return np.argmax(spectrum) * rate / (4 * len(pcm))
+
+
+def test_a_tone_goes_on_in_phase():
+    frames = [tones.sines(np.array([441.7]), np.array([i * 160]))[0] for i in range(50)]
+    pcm = np.concatenate(frames)
+    t = np.arange(len(pcm)) / 8000
+    assert np.abs(pcm - tones.TONE_AMPLITUDE * np.sin(2 * np.pi * 441.7 * t)).max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("country", "hertz", "cycle", "on"),
+    [("CN", 450, 5.0, 1.0), ("DE", 425, 5.0, 1.0), ("US", 440, 6.0, 2.0), ("GB", 400, 3.0, 0.4)],
+)
+def test_ringback_rings_as_the_country_does(country, hertz, cycle, on):
+    pcm = tones.ringback(country)
+    assert len(pcm) == cycle * 8000
+    assert len(pcm) % tones.FRAME == 0
+    assert not pcm[int(on * 8000) : int((on + 0.15) * 8000)].any()
+    spectrum = np.abs(np.fft.rfft(pcm[: int(on * 8000)]))
+    assert spectrum[round(hertz * on)] > 0.4 * spectrum.max()
+
+
+def test_hold_music_is_gentle_and_seamless():
+    pcm = tones.hold_music()
+    assert 20 * 8000 <= len(pcm) <= 30 * 8000
+    assert len(pcm) % tones.FRAME == 0
+    level = 20 * np.log10(np.sqrt(np.mean(pcm.astype(float) ** 2)) / 32768)
+    assert -24 < level < -18
+    assert np.abs(pcm).max() < 24000
+    # A seam or an attack that clicks is a step which the sound itself does not have.
+    steps = np.abs(np.diff(np.concatenate([pcm, pcm[:160]]).astype(int)))
+    assert steps[-161:].max() <= steps.max()
+    bend = np.abs(np.diff(np.concatenate([pcm[-800:], pcm[:800]]).astype(float), 3))
+    assert bend[790:810].max() < 4 * np.percentile(bend, 95) + 8
+
+
+def test_hold_music_is_the_same_every_time():
+    assert np.array_equal(tones.hold_music(), tones.hold_music())
+
+
+def conceal(history, frames):
+    concealer = Concealer(1)
+    row = np.array([0])
+    parts = []
+    past = history
+    for _ in range(frames):
+        frame = concealer.conceal(row, past[None, -320:])[0]
+        parts.append(frame)
+        past = np.concatenate([past, frame])
+    return concealer, np.concatenate(parts)
+
+
+def test_concealment_goes_on_with_the_pitch_and_fades_to_nothing():
+    t = np.arange(320) / 8000
+    _, out = conceal((8000 * np.sin(2 * np.pi * 200 * t)).astype(np.int16), 4)
+    assert abs(frequency_of(out[:160]) - 200) < 25
+    assert np.abs(out[:80]).max() > 7000
+    assert not out[480:].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_concealment_does_not_click(seed):
+    rng = np.random.default_rng(seed)
+    t = np.arange(320 + 480) / 8000
+    voice = sum(3000 / k * np.sin(2 * np.pi * k * rng.uniform(90, 230) * t + rng.uniform(0, 6)) for k in (1, 2, 3))
+    voice = voice.astype(np.int16)
+    concealer, out = conceal(voice[:320], 2)
+    back = concealer.rejoin(np.array([0]), voice[None, 640:800])[0]
+    whole = np.concatenate([voice[:320], out, back]).astype(int)
+    natural = np.abs(np.diff(voice.astype(int))).max()
+    assert np.abs(np.diff(whole)).max() < 2.5 * natural
+    assert concealer.missing[0] == 0
+
+
+def test_48_to_8_khz_keeps_speech_and_drops_the_rest():
+    rows = np.array([0, 1])
+    down = Downsampler(2)
+    t = np.arange(960 * 50) / 48000
+    low, high = 8000 * np.sin(2 * np.pi * 1000 * t), 8000 * np.sin(2 * np.pi * 5000 * t)
+    pcm = np.stack([low, high]).astype(np.int16).reshape(2, 50, 960)
+    out = np.concatenate([down.down_48_to_8(rows, pcm[:, i]) for i in range(50)], axis=1)
+    assert abs(frequency_of(out[0]) - 1000) < 3
+    assert abs(np.abs(out[0, 200:]).max() - 8000) < 250
+    assert np.abs(out[1, 200:]).max() < 30
+
+
+def test_48_to_8_khz_frames_join():
+    rng = np.random.default_rng(1)
+    pcm = rng.integers(-8000, 8000, 960 * 4).astype(np.int16)
+    down, at_once = Downsampler(1), Downsampler(1)
+    row = np.array([0])
+    parts = np.concatenate([down.down_48_to_8(row, pcm[None, i * 960 : (i + 1) * 960])[0] for i in range(4)])
+    # The same filter, written as the definition: every sixth of the full convolution.
+    from cordboard.codecs.resample import _filter
+
+    full = np.convolve(np.concatenate([np.zeros(95), pcm]), _filter(), "valid")[5::6]
+    assert np.abs(parts - full).max() <= 1
+    assert at_once.down_48_to_8(row, pcm[None, :960]).shape == (1, 160)

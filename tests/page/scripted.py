@@ -1,0 +1,394 @@
+"""A switch that does what a test tells it, for the page alone: the real protocol over http and one websocket per page.
+
+It keeps one agent the way the protocol describes it and pushes what the test says happened. WebRTC offers are answered
+by a second browser page (`/far`), so that media in these tests is real in both directions. It listens on plain http at
+127.0.0.1, which browsers take for a secure context; the pages get the policy that the server sends.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+STATIC = Path(__file__).parents[2] / "web" / "static"
+FAR_PAGE = Path(__file__).parent / "far.html"
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; media-src 'self' blob:"
+)
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+RING_S = 30.0
+COOKIE = "session=lin"
+
+Message = dict[str, Any]
+
+
+class Replayed(trio.abc.Stream):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, stream: trio.abc.Stream, read: bytes) -> None:
+        self._stream, self._read = stream, read
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._read:
+            read, self._read = self._read, b""
+            return read
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Switch:
+    """One agent named Lin, password "right". Methods without underscore may be called from the test's thread."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.demo = False
+        self.language = "en"
+        self.retry_after = 0  # seconds; log-ins are refused with 429 while it is not 0
+        self.down = False  # websockets are refused
+        self.refuse: dict[str, str] = {}  # command -> code of the error it gets
+        self.hold: set[str] = set()  # commands that get no reply
+        self.asked: list[Message] = []  # every request heard, with `at`
+        self.state, self.reason, self.since = "signed_out", "", time.time()
+        self.offered: Message | None = None
+        self.connected: Message | None = None
+        self.media = "none"
+        self.queues: list[Message] = []
+        self._owner: WebSocketConnection | None = None
+        self._owned = False
+        self._rev = 0
+        self._pages: list[WebSocketConnection] = []
+        self._far: WebSocketConnection | None = None
+        self._answers: dict[int, Callable[[str], None]] = {}
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._scope = trio.CancelScope()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=trio.run, args=(self._serve,), daemon=True)
+
+    # --- for tests ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._thread.start()
+        self._ready.wait()
+
+    def stop(self) -> None:
+        self._on_loop(self._scope.cancel)
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def push(self, event: str, **fields: object) -> None:
+        self._run(partial(self._push, event, **fields))
+
+    def move(self, state: str, reason: str = "") -> None:
+        self._run(partial(self._move, state, reason))
+
+    def offer(self, number: str = "+8613800138000", name: str = "", call: str = "c1", waited: float = 17) -> None:
+        now = time.time()
+        offer = {
+            "call": call,
+            "queue": "support",
+            "queue_name": "Support",
+            "number": number,
+            "name": name,
+            "dialled": "+861055501000",
+            "waiting_since": now - waited,
+            "offered_at": now,
+            "ring_until": now + RING_S,
+        }
+
+        async def ring() -> None:
+            self.offered = offer
+            await self._move("ringing", "offered")
+            await self._push("call.offered", **offer)
+
+        self._run(ring)
+
+    def withdraw(self, reason: str, then: str = "idle", why: str = "") -> None:
+        async def gone() -> None:
+            offer, self.offered = self.offered, None
+            assert offer is not None
+            await self._push("call.withdrawn", call=offer["call"], reason=reason)
+            await self._move(then, why or reason)
+
+        self._run(gone)
+
+    def end(self, by: str = "caller", cause: str = "caller hung up") -> None:
+        self._run(partial(self._end, by, cause))
+
+    def set_queues(self, *rows: tuple[str, int, float | None, int]) -> None:
+        for name, waiting, oldest, idle in rows:
+            since = None if oldest is None else time.time() - oldest
+            row = {"queue": name, "name": name, "waiting": waiting, "oldest_since": since, "agents_idle": idle}
+            self.queues = [*(one for one in self.queues if one["queue"] != name), row]
+            self.push("queue.status", **row)
+
+    def take_over(self) -> None:
+        """Another page of this agent takes the media."""
+
+        async def taken() -> None:
+            self._owner, self._owned = None, True
+            await self._push("agent.taken_over")
+
+        self._run(taken)
+
+    def be_signed_in_elsewhere(self) -> None:
+        self._owned, self.state, self.since = True, "idle", time.time()
+
+    def cut(self) -> None:
+        """Every websocket breaks and no new one is let in until `down` is false."""
+        self.down = True
+
+        async def close() -> None:
+            for page in list(self._pages):
+                with trio.move_on_after(1):
+                    await page.aclose(1011)
+
+        self._run(close)
+
+    # --- the agent ----------------------------------------------------------------------------------------------
+
+    async def _push(self, event: str, **fields: object) -> None:
+        self._rev += 1
+        for page in list(self._pages):
+            await self._send(page, {"event": event, "rev": self._rev, **fields})
+
+    async def _send(self, page: WebSocketConnection, message: Message) -> None:
+        try:
+            await page.send_message(json.dumps(message))
+        except ConnectionClosed:
+            return
+
+    async def _move(self, state: str, reason: str = "") -> None:
+        self.state, self.reason, self.since = state, reason, time.time()
+        if state == "signed_out":
+            self._owner, self._owned, self.media = None, False, "none"
+        await self._push("agent.state", state=state, reason=reason, since=self.since)
+
+    async def _end(self, by: str, cause: str) -> None:
+        call, self.connected = self.connected, None
+        assert call is not None
+        await self._push("call.ended", call=call["call"], by=by, cause=cause)
+        await self._move("after_call_work", "call ended")
+
+    def _snapshot(self, page: WebSocketConnection) -> Message:
+        return {
+            "rev": self._rev,
+            "agent": "1001",
+            "name": "Lin",
+            "state": self.state,
+            "reason": self.reason,
+            "since": self.since,
+            "owner": "this" if self._owner is page else "other" if self._owned else "none",
+            "media": self.media,
+            "offered": self.offered,
+            "connected": self.connected,
+            "queues": self.queues,
+            "now": time.time(),
+        }
+
+    async def _answer_of(self, sdp: str) -> str:
+        """The far page's answer; without a far page an answer that leads nowhere is not given at all."""
+        assert self._far is not None, "open the far page before signing in"
+        got = trio.Event()
+        answer = ""
+
+        def take(text: str) -> None:
+            nonlocal answer
+            answer = text
+            got.set()
+
+        key = len(self._answers)
+        self._answers[key] = take
+        await self._send(self._far, {"key": key, "sdp": sdp})
+        await got.wait()
+        return answer
+
+    async def _do(self, page: WebSocketConnection, request: Message) -> Message:
+        do = request["do"]
+        if do in self.refuse:
+            return {"error": {"code": self.refuse[do], "text": f"Refused: {self.refuse[do]}"}}
+        match do:
+            case "snapshot":
+                return self._snapshot(page)
+            case "agent.sign_in" | "agent.media":
+                if do == "agent.sign_in" and self._owned and self._owner is not page and not request.get("take_over"):
+                    return {"error": {"code": "signed_in_elsewhere", "text": "Signed in on another page."}}
+                answer = await self._answer_of(request["sdp"])
+                self._owner, self._owned, self.media = page, True, "connected"
+                if self.state == "signed_out":
+                    await self._move("idle", "signed in")
+                await self._push("media.connected")
+                return {"sdp": answer}
+            case "agent.sign_out":
+                await self._move("signed_out", "signed out")
+            case "agent.state":
+                if self.offered:
+                    offer, self.offered = self.offered, None
+                    await self._push("call.withdrawn", call=offer["call"], reason="break")
+                await self._move(request["state"], request["state"])
+            case "call.answer":
+                offer, self.offered = self.offered, None
+                if offer is None:
+                    return {"error": {"code": "not_ringing", "text": "No call is ringing."}}
+                shared = ("call", "queue", "queue_name", "number", "name", "dialled")
+                self.connected = {key: offer[key] for key in shared} | {"since": time.time(), "muted": False}
+                await self._move("talking", "answered")
+                await self._push("call.connected", **self.connected)
+            case "call.decline":
+                offer, self.offered = self.offered, None
+                assert offer is not None
+                await self._push("call.withdrawn", call=offer["call"], reason="declined")
+                await self._move("idle", "declined")
+            case "call.hang_up":
+                await self._end("agent", "agent hung up")
+            case "call.mute" | "call.unmute":
+                assert self.connected is not None
+                self.connected["muted"] = do == "call.mute"
+                await self._push("call.muted", call=self.connected["call"], muted=self.connected["muted"])
+            case "agent.start_answering":
+                await self._move("idle", "start answering")
+            case "demo.call":
+                pass
+            case _:
+                return {"error": {"code": "unknown_command", "text": "There is no such command."}}
+        return {}
+
+    # --- the wire -----------------------------------------------------------------------------------------------
+
+    def _run(self, act: Callable[[], Awaitable[None]]) -> None:
+        trio.from_thread.run(act, trio_token=self._token)
+
+    def _on_loop(self, act: Callable[[], object]) -> None:
+        trio.from_thread.run_sync(act, trio_token=self._token)
+
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                listeners = await nursery.start(
+                    partial(trio.serve_tcp, self._connection, 0, host="127.0.0.1", handler_nursery=nursery)
+                )
+                self.port = listeners[0].socket.getsockname()[1]
+                self._ready.set()
+
+    async def _connection(self, stream: trio.SocketStream) -> None:
+        try:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                more = await stream.receive_some(65536)
+                if not more:
+                    return
+                head += more
+            if b"upgrade: websocket" in head.lower():
+                await self._websocket(Replayed(stream, head), head.decode("latin-1"))
+            else:
+                await stream.send_all(self._http(head.decode("latin-1")))
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
+            return
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _websocket(self, stream: Replayed, head: str) -> None:
+        far = head.startswith("GET /far-socket ")
+        if self.down and not far:
+            return
+        async with trio.open_nursery() as nursery:
+            request = await wrap_server_stream(nursery, stream)
+            names = request.proposed_subprotocols
+            page = await request.accept(subprotocol=names[0] if names else None)
+            try:
+                await (self._hear_far(page) if far else self._hear(page, nursery))
+            except ConnectionClosed:
+                pass
+            finally:
+                if page in self._pages:
+                    self._pages.remove(page)
+                if self._owner is page:
+                    self._owner, self._owned = None, False
+                nursery.cancel_scope.cancel()
+
+    async def _hear(self, page: WebSocketConnection, nursery: trio.Nursery) -> None:
+        self._pages.append(page)
+        while True:
+            request = json.loads(await page.get_message())
+            self.asked.append({**request, "at": time.time()})
+            if request["do"] not in self.hold:
+                nursery.start_soon(self._reply, page, request)
+
+    async def _reply(self, page: WebSocketConnection, request: Message) -> None:
+        reply = await self._do(page, request)
+        ok = {} if "error" in reply else {"ok": True}
+        await self._send(page, {"id": request["id"], **ok, **reply})
+
+    async def _hear_far(self, far: WebSocketConnection) -> None:
+        self._far = far
+        while True:
+            message = json.loads(await far.get_message())
+            self._answers.pop(message["key"])(message["sdp"])
+
+    def _http(self, text: str) -> bytes:
+        head, _, body = text.partition("\r\n\r\n")
+        method, path, _ = head.split("\r\n")[0].split(" ")
+        path = path.partition("?")[0]
+        me = json.dumps({"agent": "1001", "name": "Lin", "role": "agent", "demo": self.demo, "language": self.language})
+        if method == "POST" and path == "/api/login":
+            if self.retry_after:
+                return self._response("429 Too Many Requests", headers=[f"Retry-After: {self.retry_after}"])
+            if json.loads(body)["password"] != "right":
+                return self._response("401 Unauthorized")
+            return self._response("200 OK", me.encode(), headers=[f"Set-Cookie: {COOKIE}; HttpOnly; Path=/"])
+        if path == "/api/logout":
+            return self._response("200 OK", headers=["Set-Cookie: session=; Path=/; Max-Age=0"])
+        if path == "/api/me":
+            return self._response("200 OK", me.encode()) if COOKIE in head else self._response("401 Unauthorized")
+        if path == "/far":
+            return self._response("200 OK", FAR_PAGE.read_bytes(), "text/html", policy=False)
+        file = STATIC / ("index.html" if path == "/" else path.removeprefix("/static/"))
+        if not file.is_file() or STATIC not in file.resolve().parents:
+            return self._response("404 Not Found")
+        return self._response("200 OK", file.read_bytes(), TYPES.get(file.suffix, "application/octet-stream"))
+
+    def _response(
+        self,
+        status: str,
+        body: bytes = b"",
+        kind: str = "application/json",
+        *,
+        headers: list[str] | None = None,
+        policy: bool = True,
+    ) -> bytes:
+        lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}; charset=utf-8", f"Content-Length: {len(body)}"]
+        lines += ["Connection: close", "Cache-Control: no-store", *(headers or [])]
+        if policy:
+            lines.append(f"Content-Security-Policy: {POLICY}")
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def eventually(true: Callable[[], bool], within: float = 5.0) -> None:
+    """Waits for what another thread does."""
+    deadline = time.monotonic() + within
+    while not true():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s")
+        time.sleep(0.01)
+
+

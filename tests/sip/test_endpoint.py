@@ -1,0 +1,296 @@
+"""What the endpoint answers to single requests (RFC 3261 §8.2, §9.2, §12.2, §14.2)."""
+
+from __future__ import annotations
+
+import pytest
+from cordboard.sip.endpoint import Endpoint
+from cordboard.sip.events import CallCancelled, CallEnded, CallReoffered, IncomingCall, Output, Refused, Transmit
+from cordboard.sip.message import Address, LocalSipError, Request, Response, parse
+from cordboard.sip.screening import Trunks
+
+from . import net as n
+
+CARRIER = Address("192.0.2.9", 5060)
+SDP = bytes(n.OFFER_A).decode()
+
+
+def build(
+    method: str = "INVITE",
+    *,
+    uri: str = "sip:600@192.0.2.2",
+    branch: str = "z9hG4bK1",
+    tag: str = "",
+    cseq: int = 1,
+    extra: str = "",
+    body: str = "",
+    contact: str = "Contact: <sip:1@192.0.2.9:5070>\r\n",
+) -> bytes:
+    kind = "Content-Type: application/sdp\r\n" if body and "Content-Type" not in extra else ""
+    to = f";tag={tag}" if tag else ""
+    return (
+        f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch={branch}\r\nMax-Forwards: 70\r\n"
+        f"To: <sip:600@192.0.2.2>{to}\r\nFrom: <sip:1@192.0.2.9>;tag=f\r\nCall-ID: c\r\nCSeq: {cseq} {method}\r\n"
+        f"{contact}{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def fresh() -> Endpoint:
+    return n.endpoint(n.B)
+
+
+def responses(outputs: list[Output]) -> list[Response]:
+    found = [parse(output.data) for output in outputs if isinstance(output, Transmit)]
+    return [message for message in found if isinstance(message, Response)]
+
+
+def statuses(outputs: list[Output]) -> list[int]:
+    return [response.status for response in responses(outputs)]
+
+
+def up() -> tuple[Endpoint, str, str]:
+    """An endpoint with one call that is up: the call and our tag."""
+    endpoint = fresh()
+    incoming = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]
+    assert isinstance(incoming, IncomingCall)
+    answered = responses(endpoint.answer(incoming.call, n.OFFER_B, 0.0))[0]
+    endpoint.receive(build("ACK", tag=answered.to.tag or "", branch="z9hG4bKack"), CARRIER, 0.1)
+    return endpoint, incoming.call, answered.to.tag or ""
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "header"),
+    [
+        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (build("OPTIONS"), 200, ("Accept", "application/sdp")),
+        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (build("BYE"), 481, None),
+        (build("BYE", tag="nobody"), 481, None),
+        (build("CANCEL"), 481, None),
+        (build(extra="Require: 100rel\r\nRequire: timer, x\r\n"), 420, ("Unsupported", "100rel, timer, x")),
+        (build(extra="Content-Type: text/html\r\n", body="<p>"), 415, ("Accept", "application/sdp")),
+        (build(extra="Content-Encoding: gzip\r\n", body=SDP), 415, ("Accept-Encoding", "identity")),
+        (build(uri="soap:600@192.0.2.2"), 416, None),
+        (build(body="v=1\r\n"), 400, None),
+        (build(contact=""), 400, None),
+        (build(contact="Contact: <mailto:x@y>\r\n"), 416, None),
+        (build().replace(b"Max-Forwards: 70", b"Max-Forwards: 0"), 483, None),
+        (build().replace(b"Max-Forwards: 70", b"Max-Forwards: x"), 400, None),
+        (build("OPTIONS").replace(b"Max-Forwards: 70", b"Max-Forwards: 0"), 200, None),
+    ],
+)
+def test_answers_to_single_requests(data: bytes, status: int, header: tuple[str, str] | None) -> None:
+    outputs = fresh().receive(data, CARRIER, 0.0)
+    assert statuses(outputs) == [status]
+    response = responses(outputs)[0]
+    assert response.to.tag
+    if header:
+        assert response.get(header[0]) == header[1]
+    assert all(isinstance(output, Transmit | Refused) for output in outputs)
+
+
+def test_strangers_are_not_answered_and_are_counted() -> None:
+    endpoint = fresh()
+    stranger = Address("203.0.113.5", 5060)
+    for data in (build(), build("OPTIONS"), build("WIGGLE"), b"nonsense"):
+        assert endpoint.receive(data, stranger, 0.0) == []
+    assert endpoint.receive(b"SIP/2.0 200 OK\r\n\r\n", stranger, 0.0) == []
+    assert endpoint.counters == {
+        "stranger INVITE": 1,
+        "stranger OPTIONS": 1,
+        "stranger other": 2,
+        "malformed": 1,
+    }
+
+
+def test_a_retransmitted_invite_is_absorbed() -> None:
+    endpoint = fresh()
+    first = endpoint.receive(build(body=SDP), CARRIER, 0.0)
+    again = endpoint.receive(build(body=SDP), CARRIER, 0.5)
+    assert [type(output) for output in first] == [Transmit, IncomingCall]
+    assert again == first[:1]
+    assert statuses(first) == [100]
+
+
+def test_the_same_invite_by_another_way_is_merged() -> None:
+    """RFC 3261 §8.2.2.2."""
+    endpoint = fresh()
+    endpoint.receive(build(body=SDP), CARRIER, 0.0)
+    assert statuses(endpoint.receive(build(body=SDP, branch="z9hG4bK2"), CARRIER, 0.1)) == [482]
+
+
+def test_cancel_of_a_waiting_invite() -> None:
+    endpoint = fresh()
+    call = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]
+    assert isinstance(call, IncomingCall)
+    outputs = endpoint.receive(build("CANCEL"), CARRIER, 0.1)
+    assert statuses(outputs) == [200, 487]
+    assert outputs[-1] == CallCancelled(call.call)
+    ok, terminated = responses(outputs)
+    assert ok.to.tag == terminated.to.tag
+
+
+def test_cancel_after_the_answer_changes_nothing() -> None:
+    endpoint = fresh()
+    call = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]
+    assert isinstance(call, IncomingCall)
+    endpoint.answer(call.call, n.OFFER_B, 0.0)
+    outputs = endpoint.receive(build("CANCEL"), CARRIER, 0.1)
+    assert statuses(outputs) == [200]
+    assert len(outputs) == 1
+
+
+def test_an_invitation_expires() -> None:
+    endpoint = fresh()
+    call = endpoint.receive(build(body=SDP, extra="Expires: 20\r\n"), CARRIER, 0.0)[-1]
+    assert isinstance(call, IncomingCall)
+    assert endpoint.wake(19.9) == []
+    outputs = endpoint.wake(20.0)
+    assert statuses(outputs) == [487]
+    assert outputs[-1] == CallCancelled(call.call)
+
+
+def test_requests_in_a_dialog() -> None:
+    endpoint, call, tag = up()
+    assert statuses(endpoint.receive(build("OPTIONS", tag=tag, branch="z9hG4bKo", cseq=2), CARRIER, 1.0)) == [200]
+    assert statuses(endpoint.receive(build("INFO", tag=tag, branch="z9hG4bKi", cseq=3), CARRIER, 1.0)) == [405]
+    # RFC 3261 §12.2.2: a lower CSeq
+    assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKl", cseq=1), CARRIER, 1.0)) == [500]
+    outputs = endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKb", cseq=4), CARRIER, 1.0)
+    assert statuses(outputs) == [200]
+    assert outputs[-1] == CallEnded(call, "bye")
+    # the BYE again, and another one
+    assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKb", cseq=4), CARRIER, 1.5)) == [200]
+    assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKc", cseq=5), CARRIER, 1.5)) == [200]
+
+
+def test_a_reinvite_moves_the_target() -> None:
+    endpoint, call, tag = up()
+    moved = "Contact: <sip:1@192.0.2.77:5099>\r\n"
+    outputs = endpoint.receive(build(tag=tag, branch="z9hG4bKr", cseq=2, body=SDP, contact=moved), CARRIER, 1.0)
+    assert outputs[-1] == CallReoffered(call, n.OFFER_A)
+    assert statuses(endpoint.reanswer(call, n.OFFER_B, 1.0)) == [200]
+    endpoint.receive(build("ACK", tag=tag, branch="z9hG4bKs", cseq=2), CARRIER, 1.1)
+    bye = endpoint.hang_up(call, 2.0)[0]
+    assert isinstance(bye, Transmit)
+    assert bye.destination == Address("192.0.2.77", 5099)
+    request = parse(bye.data)
+    assert isinstance(request, Request)
+    assert (request.method, request.uri) == ("BYE", "sip:1@192.0.2.77:5099")
+
+
+def test_a_refused_reinvite_leaves_the_call_as_it_was() -> None:
+    endpoint, call, tag = up()
+    endpoint.receive(build(tag=tag, branch="z9hG4bKr", cseq=2, body=SDP), CARRIER, 1.0)
+    assert statuses(endpoint.reject_reoffer(call, 488, 1.0)) == [488]
+    assert endpoint.live_calls == 1
+
+
+def test_reinvites_that_come_at_the_wrong_time() -> None:
+    """RFC 3261 §14.2."""
+    endpoint, call, tag = up()
+    endpoint.receive(build(tag=tag, branch="z9hG4bKr", cseq=2, body=SDP), CARRIER, 1.0)
+    outputs = endpoint.receive(build(tag=tag, branch="z9hG4bKs", cseq=3, body=SDP), CARRIER, 1.0)
+    assert statuses(outputs) == [100, 500]
+    assert responses(outputs)[-1].get("Retry-After")
+    endpoint.reanswer(call, n.OFFER_B, 1.1)
+    outputs = endpoint.receive(build(tag=tag, branch="z9hG4bKt", cseq=4, body=SDP), CARRIER, 1.2)
+    assert statuses(outputs) == [100, 491]
+
+
+def test_glare_with_a_callee_that_reinvites_before_its_answer() -> None:
+    endpoint = fresh()
+    endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_B, 0.0)
+    invite = parse(
+        next(
+            o.data
+            for o in endpoint.dial("two", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_B, 0.0)
+            if isinstance(o, Transmit)
+        )
+    )
+    data = build(tag=invite.from_.tag or "", branch="z9hG4bKg", body=SDP).replace(
+        b"Call-ID: c", f"Call-ID: {invite.call_id}".encode()
+    )
+    assert statuses(endpoint.receive(data, CARRIER, 0.1)) == [100, 491]
+
+
+def test_a_malformed_2xx_fails_the_call_instead_of_hanging_it() -> None:
+    endpoint = fresh()
+    sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_B, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    invite = parse(sent.data)
+    answer = (
+        f"SIP/2.0 200 OK\r\nVia: {invite.via.text}\r\nTo: <sip:1@192.0.2.9>;tag=x\r\nFrom: {invite.get('From')}\r\n"
+        f"Call-ID: {invite.call_id}\r\nCSeq: 1 INVITE\r\n\r\n"
+    ).encode()
+    failed = endpoint.receive(answer, CARRIER, 0.1)[-1]
+    assert getattr(failed, "status", None) == 502
+    assert endpoint.receive(answer, CARRIER, 0.2) == []
+    assert endpoint.live_calls == 0
+
+
+def test_two_callees_answer_behind_a_fork() -> None:
+    """RFC 3261 §13.2.2.4: the second is acknowledged and let go."""
+    endpoint = fresh()
+    sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    invite = parse(sent.data)
+    body = bytes(n.answer_to(n.OFFER_A)).decode()
+    kinds = []
+    for tag in ("x", "y", "x"):
+        answer = (
+            f"SIP/2.0 200 OK\r\nVia: {invite.via.text}\r\nTo: <sip:1@192.0.2.9>;tag={tag}\r\n"
+            f"From: {invite.get('From')}\r\nCall-ID: {invite.call_id}\r\nCSeq: 1 INVITE\r\n"
+            f"Contact: <sip:{tag}@192.0.2.9>\r\nContent-Type: application/sdp\r\n\r\n{body}"
+        )
+        outputs = endpoint.receive(answer.encode(), CARRIER, 0.1)
+        kinds.append([n.describe(o.data) if isinstance(o, Transmit) else type(o).__name__ for o in outputs])
+    assert kinds == [["ACK", "CallAnswered"], ["ACK", "BYE"], ["ACK"]]
+
+
+def test_what_cannot_be_sent_fails_at_once() -> None:
+    endpoint = fresh()
+    sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    failed = endpoint.unsent(sent, 0.0)[-1]
+    assert getattr(failed, "status", None) == 503
+
+
+def test_commands_of_a_confused_application() -> None:
+    endpoint, call, _ = up()
+    with pytest.raises(LocalSipError):
+        endpoint.answer(call, n.OFFER_B, 1.0)
+    with pytest.raises(LocalSipError):
+        endpoint.reject(call, 200, 1.0)
+    with pytest.raises(LocalSipError):
+        endpoint.hang_up(call, 1.0, "Q.850\r\nX: y")
+    with pytest.raises(LocalSipError):
+        endpoint.dial("x", "sip:a b", CARRIER, "1", n.OFFER_A, 1.0)
+    with pytest.raises(LocalSipError):
+        endpoint.dial("x", "sip:a@b", CARRIER, "1>", n.OFFER_A, 1.0)
+    assert endpoint.ring("never heard of", 1.0) == []
+    assert endpoint.counters["late: command for a forgotten call"] == 1
+
+
+def test_the_longest_prefix_names_the_trunk() -> None:
+    trunks = Trunks(
+        {"all": ["10.0.0.0/8", "2001:db8::/32"], "site": ["10.1.0.0/16"], "host": ["10.1.2.3"], "late": ["10.1.2.3"]}
+    )
+    names = [
+        trunks.match(host)
+        for host in ("10.9.9.9", "10.1.9.9", "10.1.2.3", "2001:db8::1", "::ffff:10.1.2.3", "x", "11.0.0.1")
+    ]
+    assert names == ["all", "site", "host", "all", "host", None, None]
+    with pytest.raises(LocalSipError):
+        Trunks({"bad": ["carrier.example"]})
+
+
+def test_the_deadline_is_cheap_and_everything_is_forgotten() -> None:
+    endpoint = fresh()
+    for index in range(500):
+        data = build("OPTIONS", branch=f"z9hG4bK{index}").replace(b"Call-ID: c", b"Call-ID: c%d" % index)
+        endpoint.receive(data, CARRIER, index / 1000)
+    assert endpoint.deadline() == 32.0
+    endpoint.wake(40.0)
+    assert endpoint.idle
+    assert endpoint.deadline() == float("inf")

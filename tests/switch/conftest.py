@@ -1,0 +1,178 @@
+"""A world for engine stories: an engine, far sides that speak, a seeded network and a virtual clock."""
+
+import struct
+from random import Random
+
+import numpy as np
+import pytest
+from cordboard.codecs import g711
+from cordboard.switch import protocol
+from cordboard.switch.engine import Engine
+from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.seams import Batch
+
+TICK = 0.020
+PCMU = protocol.Codec("pcmu", 0, 101)
+PCMA = protocol.Codec("pcma", 8, 101)
+
+
+class Far:
+    """The far side of a leg: what it sends, frame by frame, and all that it was sent."""
+
+    def __init__(self, world, address, port, codec, to):
+        self.world, self.name, self.codec, self.to = world, socket_name(address, port), codec, to
+        self.encode, self.decode = {
+            "pcmu": (g711.encode_ulaw, g711.decode_ulaw),
+            "pcma": (g711.encode_alaw, g711.decode_alaw),
+        }[codec.name]
+        self.phase = world.rng.uniform(0.0, TICK)
+        self.sequence = world.rng.randrange(1 << 16)
+        self.timestamp = world.rng.randrange(1 << 32)
+        self.ssrc = world.rng.randrange(1 << 32)
+        self.source = None  # sample number -> int16 samples
+        self.samples = 0
+        self.ptime = 20
+        self.next_at = None
+        self.packets = []  # (sequence, timestamp, marker, payload type, ssrc)
+        self.payloads = []
+
+    def says(self, hertz, amplitude=8000):
+        self.source = lambda n: (amplitude * np.sin(2 * np.pi * hertz * n / 8000)).astype(np.int16)
+
+    def packet(self, payload, payload_type=None, **changes):
+        fields = {"sequence": self.sequence, "timestamp": self.timestamp, "ssrc": self.ssrc, **changes}
+        kind = self.codec.payload_type if payload_type is None else payload_type
+        header = struct.pack("!BBHII", 0x80, kind, fields["sequence"], fields["timestamp"], fields["ssrc"])
+        return header + payload
+
+    def speak(self, until):
+        """Puts all packets that are due by `until` onto the network."""
+        if self.source is None:
+            return
+        if self.next_at is None:
+            self.next_at = self.world.now + self.phase
+        while self.next_at <= until:
+            n = self.ptime * 8
+            pcm = self.source(np.arange(self.samples, self.samples + n))
+            self.world.post(self, self.packet(self.encode(pcm).tobytes()), self.next_at)
+            self.samples += n
+            self.sequence = self.sequence + 1 & 0xFFFF
+            self.timestamp = self.timestamp + n & 0xFFFFFFFF
+            self.next_at += self.ptime / 1000
+
+    def heard(self, last=None):
+        """All that it heard as int16, or the last so many seconds."""
+        payloads = self.payloads if last is None else self.payloads[-round(last / TICK) :]
+        return self.decode(np.frombuffer(b"".join(payloads), np.uint8))
+
+    def tones(self, last=1.0):
+        """The frequencies in what it heard last, in whole Hz."""
+        pcm = self.heard(last)
+        spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
+        strong = (spectrum > 0.03 * spectrum.max()) & (spectrum > 20000)
+        peak = strong[1:-1] & (spectrum[1:-1] >= spectrum[:-2]) & (spectrum[1:-1] > spectrum[2:])
+        return [round((i + 1) / last) for i in np.flatnonzero(peak)]
+
+
+class World:
+    def __init__(self, seed=1, ports=16):
+        self.rng = Random(seed)
+        self.now = 1000.0
+        self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
+        self.ports += (LocalPort("2001:db8::1", 20002),)
+        self.engine = Engine(
+            ports=self.ports,
+            advertise=lambda index, peer: (self.ports[index].address, self.ports[index].port),
+            rng=np.random.default_rng(seed),
+            now=self.now,
+            capacity=256,
+        )
+        self.fars, self.air, self.facts = [], [], []
+        self.delay = lambda far: 0.005
+        self.lost = lambda far: False
+        self.twice = lambda far: False
+
+    def far(self, leg, port, address="198.51.100.7", codec=PCMU, nat=False, dial=None):
+        """Opens a leg and returns its far side; `dial` is what the SDP said, if that is not where it is."""
+        told = dial or (address, port)
+        (fact,) = self.engine.command(protocol.OpenRtpLeg(leg, *told, codec, nat), self.now)
+        assert isinstance(fact, protocol.LegOpened), fact
+        made = Far(self, address, port, codec, self.index(fact))
+        self.fars.append(made)
+        return made
+
+    def index(self, opened):
+        return self.ports.index(LocalPort(opened.address, opened.port))
+
+    def do(self, *commands):
+        facts = []
+        for command in commands:
+            facts += self.engine.command(command, self.now)
+        return facts
+
+    def hears(self, **edges):
+        """Who hears whom: listener=[source, ...] or [(source, gain), ...]."""
+        self.do(
+            protocol.Rewire(
+                tuple(
+                    protocol.Hears(who, tuple(one if isinstance(one, tuple) else (one, 1.0) for one in sources))
+                    for who, sources in edges.items()
+                )
+            )
+        )
+
+    def post(self, far, data, at):
+        for _ in range(2 if self.twice(far) else 1):
+            if not self.lost(far):
+                self.air.append((at + self.delay(far), far.to, far.name, data))
+
+    def receive(self, *datagrams):
+        """Hands (port index, sockaddr, octets, time) to the engine in one batch."""
+        n = len(datagrams)
+        data = np.zeros((n, 1536), np.uint8)
+        for i, (_, _, octets, _) in enumerate(datagrams):
+            data[i, : len(octets)] = np.frombuffer(octets, np.uint8)
+        batch = Batch(
+            data,
+            np.array([len(octets) for _, _, octets, _ in datagrams], np.int32),
+            np.array([port for port, _, _, _ in datagrams], np.int32),
+            np.frombuffer(b"".join(name for _, name, _, _ in datagrams), np.uint8).reshape(n, NAME),
+            np.array([at for _, _, _, at in datagrams]),
+        )
+        assert self.engine.receive(batch, self.now) == []
+
+    def run(self, seconds):
+        for _ in range(round(seconds / TICK)):
+            self.step()
+
+    def step(self):
+        self.now += TICK
+        for far in self.fars:
+            far.speak(self.now)
+        come = sorted((one for one in self.air if one[0] <= self.now), key=lambda one: one[0])
+        self.air = [one for one in self.air if one[0] > self.now]
+        if come:
+            self.receive(*((port, name, data, at) for at, port, name, data in come))
+        outgoing, facts = self.engine.tick(self.now)
+        self.facts += facts
+        by_name = {(far.to, far.name): far for far in self.fars}
+        for i in range(len(outgoing.port)):
+            far = by_name.get((int(outgoing.port[i]), outgoing.name[i].tobytes()))
+            assert far is not None, "sent to nobody"
+            octets = outgoing.data[i, : outgoing.length[i]].tobytes()
+            _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", octets[:12])
+            far.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
+            far.payloads.append(octets[12:])
+
+    def all(self, kind):
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def new_world():
+    return World

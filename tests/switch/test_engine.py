@@ -1,0 +1,295 @@
+"""Stories of one engine on a virtual clock."""
+
+import numpy as np
+import pytest
+from cordboard.codecs import g711
+from cordboard.switch import protocol
+from cordboard.switch.ports import socket_name
+
+from .conftest import Far
+
+PCMU = protocol.Codec("pcmu", 0, 101)
+PCMA = protocol.Codec("pcma", 8, 101)
+
+
+def test_a_leg_is_sent_silence_from_its_opening_without_a_gap(world):
+    a = world.far("a", 4000)
+    world.run(1)
+    assert set(a.payloads) == {bytes([g711.ULAW_SILENCE]) * 160}
+    first = a.packets[0]
+    assert len(a.packets) == 50
+    assert [p[0] for p in a.packets] == [first[0] + i & 0xFFFF for i in range(50)]
+    assert [p[1] for p in a.packets] == [first[1] + 160 * i & 0xFFFFFFFF for i in range(50)]
+    assert [p[2] for p in a.packets] == [1] + [0] * 49
+    assert len({p[4] for p in a.packets}) == 1
+
+
+@pytest.mark.parametrize("codec", [PCMU, PCMA])
+def test_an_echo_leg_hears_itself(world, codec):
+    a = world.far("a", 4000, codec=codec)
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(2)
+    assert a.tones() == [440]
+    assert abs(np.abs(a.heard(1.0)).max() - 8000) < 300
+    assert world.all(protocol.LegConnected) == [protocol.LegConnected("a")]
+
+
+def test_an_echo_comes_back_within_60_ms(world):
+    a = world.far("a", 4000)
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    silence = next(i for i, payload in enumerate(a.payloads) if payload != b"\xff" * 160)
+    assert silence <= 3
+
+
+def test_a_tone_is_within_5_hz(world):
+    a = world.far("a", 4000)
+    world.do(protocol.OpenSource("t", protocol.Tone(440.0)))
+    world.hears(a=["t"])
+    world.run(2)
+    pcm = a.heard(1.0).astype(float)
+    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(8000), 80000))
+    assert abs(np.argmax(spectrum) / 10 - 440) < 1
+    level = 20 * np.log10(np.abs(pcm).max() / g711.ULAW_OVERLOAD) + 3.17
+    assert abs(level + 16) < 0.5
+
+
+def test_music_and_ringback_go_on_for_who_joins_later(world):
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    world.do(protocol.OpenSource("m", protocol.Music()), protocol.OpenSource("r", protocol.Ringback("DE")))
+    world.hears(a=["m"])
+    world.run(1)
+    world.hears(b=["m"])
+    world.run(1)
+    assert a.payloads[-20:] == b.payloads[-20:]
+    world.hears(a=["r"])
+    world.run(3)
+    # Opened 5 s ago: a whole cycle of 1 s on and 4 s off.
+    assert not a.heard(0.5).any()
+    world.run(1)
+    assert a.tones(0.8) == [425]
+
+
+def test_a_room_of_three_hears_the_two_others_and_not_itself(world):
+    fars = [world.far(name, 4000 + i) for i, name in enumerate("abc")]
+    for far, hertz in zip(fars, (400, 700, 1100), strict=True):
+        far.says(hertz, 6000)
+    world.hears(a=["b", "c"], b=["a", "c"], c=["a", "b"])
+    world.run(2)
+    assert [far.tones() for far in fars] == [[700, 1100], [400, 1100], [400, 700]]
+
+
+@pytest.mark.parametrize("size", [2, 3, 6, 9])
+def test_who_speaks_alone_in_a_room_hears_exact_silence(new_world, size):
+    world = new_world(seed=size)
+    names = [f"p{i}" for i in range(size)]
+    fars = [world.far(name, 4000 + i) for i, name in enumerate(names)]
+    fars[0].says(500, 30000)
+    world.hears(**{name: [other for other in names if other != name] for name in names})
+    world.run(1)
+    assert set(fars[0].payloads) == {b"\xff" * 160}
+    assert all(far.tones(0.5) == [500] for far in fars[1:])
+
+
+def test_a_loud_room_is_saturated_once(world):
+    names = [f"p{i}" for i in range(8)]
+    fars = [world.far(name, 4000 + i) for i, name in enumerate(names)]
+    for far in fars:
+        far.source = lambda n: np.full(len(n), 20000, np.int16)
+    for far in fars[4:]:
+        far.source = lambda n: np.full(len(n), -20000, np.int16)
+    world.hears(**{name: [other for other in names if other != name] for name in names})
+    world.run(1)
+    value = int(g711.decode_ulaw(g711.encode_ulaw(np.array([20000], np.int16)))[0])
+    # 3 against 4: one of the other sign is left, whatever order they are added in.
+    assert set(fars[0].heard(0.5).tolist()) == {-value}
+    assert set(fars[7].heard(0.5).tolist()) == {value}
+
+
+def test_gain_scales_one_edge_only(world):
+    a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
+    a.says(500, 8000)
+    world.hears(b=[("a", 0.5)], c=["a"])
+    world.run(1)
+    assert abs(np.abs(b.heard(0.5)).max() - 4000) < 200
+    assert abs(np.abs(c.heard(0.5)).max() - 8000) < 300
+
+
+def test_mute_and_hold_leak_nothing(world):
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    a.says(440, 12000)
+    b.says(660, 12000)
+    world.hears(a=["b"], b=["a"])
+    world.run(1)
+    world.hears(b=[])
+    world.run(1)
+    after = b.payloads[-50:]
+    assert set(after[1:]) == {b"\xff" * 160}
+    # The step to silence takes 5 ms and has no tone in it; then there is nothing.
+    step = g711.decode_ulaw(np.frombuffer(after[0], np.uint8)).astype(int)
+    assert not step[40:].any()
+    assert len(set(np.sign(np.diff(step[:40]))) - {0}) <= 1
+    assert a.tones(0.5) == [660]
+    world.hears(b=["a"])
+    world.run(1)
+    assert b.tones(0.5) == [440]
+
+
+def test_edits_of_one_command_meet_at_one_tick(world):
+    a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
+    c.says(440)
+    world.hears(a=["c"])
+    world.run(0.5)
+    world.hears(a=[], b=["c"])
+    world.run(0.1)
+    assert a.payloads[-4:] == [b"\xff" * 160] * 4
+    assert all(payload != b"\xff" * 160 for payload in b.payloads[-5:])
+
+
+def test_an_unknown_id_is_left_out_and_counted(world):
+    a = world.far("a", 4000)
+    world.do(protocol.OpenSource("t", protocol.Tone(500.0)))
+    world.hears(a=["nobody", "t"], nobody=["a"])
+    world.run(1)
+    assert a.tones(0.5) == [500]
+    assert world.engine.counters["unknown_sources"] == 1
+    assert world.engine.counters["unknown_listeners"] == 1
+
+
+def test_a_closed_leg_is_heard_no_more_and_sent_nothing(world):
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    a.says(440)
+    world.hears(a=["b"], b=["a"])
+    world.run(0.5)
+    assert world.do(protocol.CloseLeg("a"), protocol.CloseLeg("a")) == []
+    sent = len(a.packets)
+    world.run(0.5)
+    assert len(a.packets) == sent
+    assert set(b.payloads[-20:]) == {b"\xff" * 160}
+    assert world.engine.counters["packets_from_strangers"] > 20
+
+
+def test_spoofed_packets_are_dropped_and_counted(world):
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    world.hears(b=["a"])
+    a.says(440)
+    world.run(0.5)
+    spoof = a.packet(bytes(range(160)))
+    for name in (
+        socket_name("198.51.100.8", 4000),
+        socket_name("198.51.100.7", 4002),
+        socket_name("2001:db8::7", 4000),
+    ):
+        world.receive((a.to, name, spoof, world.now))
+    world.receive(((a.to + 1) % 16, a.name, spoof, world.now))
+    assert world.engine.counters["packets_from_strangers"] == 4
+    world.run(1)
+    assert b.tones(0.5) == [440]
+
+
+def test_ipv6_legs_talk(world):
+    a = world.far("a", 4000, address="2001:db8::7")
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    assert a.tones(0.5) == [440]
+
+
+def test_a_leg_whose_far_side_is_not_known_yet_waits(world):
+    (opened,) = world.do(protocol.OpenRtpLeg("a", "198.51.100.7", 0, PCMU))
+    world.run(0.2)
+    (again,) = world.do(protocol.UpdateRtpLeg("a", "198.51.100.7", 4000, PCMA))
+    assert again == opened
+    far = Far(world, "198.51.100.7", 4000, PCMA, world.index(opened))
+    world.fars.append(far)
+    far.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    assert far.tones(0.5) == [440]
+    assert {p[3] for p in far.packets} == {8}
+
+
+def test_what_is_no_leg_is_refused_in_words(world):
+    for command in (
+        protocol.OpenRtpLeg("x", "not an address", 4000, PCMU),
+        protocol.OpenRtpLeg("x", "198.51.100.7", 70000, PCMU),
+        protocol.OpenRtpLeg("x", "198.51.100.7", 4000, protocol.Codec("opus", 111)),
+        protocol.OpenWebrtcLeg("x", "198.51.100.7", "u", "p", (), PCMU),
+        protocol.UpdateRtpLeg("x", "198.51.100.7", 4000, PCMU),
+    ):
+        (fact,) = world.do(command)
+        assert isinstance(fact, protocol.LegRefused)
+        assert fact.reason
+    world.run(0.1)
+
+
+def test_rtcp_comfort_noise_and_digits_are_not_played(world):
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    a.source = lambda n: np.zeros(len(n), np.int16)
+    world.hears(b=["a"])
+    world.run(0.5)
+    for packet in (
+        a.packet(b"\x05\x8a\x03\x20", payload_type=101),
+        a.packet(b"\x40", payload_type=13),
+        a.packet(bytes(160), payload_type=18),
+        bytes([0x80, 200, 0, 6]) + bytes(24),
+    ):
+        world.receive((a.to, a.name, packet, world.now))
+    world.run(0.5)
+    assert set(b.payloads) == {b"\xff" * 160}
+    counters = world.engine.counters
+    names = ("packets_telephone_event", "packets_comfort_noise", "packets_of_wrong_type", "packets_rtcp")
+    assert [counters[name] for name in names] == [1, 1, 1, 1]
+
+
+def test_silence_is_told_once_and_its_end(world):
+    a = world.far("a", 4000)
+    a.says(440)
+    world.run(1)
+    a.source, world.air = None, []
+    world.run(5)
+    (silent,) = world.all(protocol.LegSilent)
+    assert 3.0 < silent.seconds < 3.1
+    a.next_at = None
+    a.says(440)
+    world.run(1)
+    assert world.all(protocol.LegHeard) == [protocol.LegHeard("a")]
+
+
+def test_quality_says_what_was_lost(world):
+    a = world.far("a", 4000)
+    a.says(440, 10000)
+    world.hears(a=["a"])
+    world.lost = lambda far: world.rng.random() < 0.1
+    world.run(10)
+    reports = world.all(protocol.LegQuality)
+    assert len(reports) == 5
+    received, lost = sum(r.received for r in reports), sum(r.lost for r in reports)
+    assert abs(lost / (received + lost) - 0.1) < 0.03
+    assert sum(r.concealed_ms for r in reports) >= 20 * lost - 100
+    assert abs(reports[-1].level - -14) < 2
+
+
+def test_an_engine_left_alone_ends_its_legs(world):
+    world.far("a", 4000)
+    world.run(20)
+    assert world.do(protocol.Ping(7)) == [protocol.Pong(7)]
+    world.run(29.5)
+    assert not world.all(protocol.LegFailed)
+    world.run(1)
+    (failed,) = world.all(protocol.LegFailed)
+    assert failed.leg == "a"
+    assert world.engine.started("e", 1) == protocol.EngineStarted("e", (), 1)
+
+
+def test_garbage_raises_nothing(world):
+    a = world.far("a", 4000)
+    world.hears(a=["a"])
+    for _ in range(200):
+        octets = world.rng.randbytes(world.rng.randrange(1, 60))
+        if world.rng.random() < 0.7:
+            octets = bytes([0x80 | world.rng.randrange(64), 0]) + octets
+        world.receive((a.to, a.name, octets, world.now))
+        world.step()

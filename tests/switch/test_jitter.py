@@ -1,0 +1,173 @@
+"""What the network does to a stream, and what is heard of it."""
+
+import numpy as np
+import pytest
+from cordboard.switch import protocol
+
+
+@pytest.fixture
+def echo(new_world):
+    def make(seed=1, sequence=None, timestamp=None):
+        world = new_world(seed)
+        far = world.far("a", 4000)
+        far.says(400)
+        if sequence is not None:
+            far.sequence, far.timestamp = sequence, timestamp
+        world.hears(a=["a"])
+        return world, far
+
+    return make
+
+
+def clicks(pcm, hertz=400, amplitude=8000):
+    """How many steps are larger than 2.5 times the steepest of the tone itself, mu-law included."""
+    return int((np.abs(np.diff(pcm.astype(int))) > 2.5 * amplitude * 2 * np.pi * hertz / 8000).sum())
+
+
+def concealed(world):
+    return sum(report.concealed_ms for report in world.all(protocol.LegQuality))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_clean_network_is_played_whole_with_little_delay(echo, seed):
+    world, far = echo(seed)
+    world.run(10)
+    assert concealed(world) == 0
+    assert far.tones() == [400]
+    assert clicks(far.heard(8)) == 0
+    assert world.all(protocol.LegQuality)[-1].delay_ms <= 40
+
+
+@pytest.mark.parametrize("ptime", [10, 20, 30, 40, 60])
+def test_any_packet_time(echo, ptime):
+    world, far = echo()
+    far.ptime = ptime
+    world.run(8)
+    assert far.tones() == [400]
+    assert clicks(far.heard(4)) == 0
+
+
+@pytest.mark.parametrize(("sequence", "timestamp"), [(65500, 2**32 - 5000), (0, 2**31 - 5000), (65535, 2**32 - 80)])
+def test_counters_wrap(echo, sequence, timestamp):
+    world, far = echo(sequence=sequence, timestamp=timestamp)
+    world.run(6)
+    assert concealed(world) == 0
+    assert clicks(far.heard(5)) == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_jitter_within_60_ms_settles(echo, seed):
+    world, far = echo(seed)
+    world.delay = lambda _: world.rng.uniform(0.0, 0.060)
+    world.run(8)
+    before = concealed(world)
+    world.run(10)
+    assert concealed(world) - before <= 200  # 2 % of 10 s
+    assert far.tones() == [400]
+    assert world.all(protocol.LegQuality)[-1].delay_ms < 90
+
+
+def test_delay_is_let_go_when_the_network_is_calm_again(echo):
+    world, _ = echo()
+    world.delay = lambda _: world.rng.uniform(0.0, 0.120)
+    world.run(10)
+    high = world.all(protocol.LegQuality)[-1].delay_ms
+    world.delay = lambda _: 0.005
+    world.run(40)
+    low = world.all(protocol.LegQuality)[-1].delay_ms
+    assert high > 60
+    assert low < 40
+
+
+def test_duplicates_and_reordering_are_not_heard(echo):
+    world, far = echo()
+    world.delay = lambda _: world.rng.choice([0.004, 0.004, 0.004, 0.026])
+    world.run(6)
+    world.twice = lambda _: True
+    before = concealed(world)
+    world.run(10)
+    assert concealed(world) == before
+    assert clicks(far.heard(10)) == 0
+
+
+def test_loss_is_concealed_without_clicks(echo):
+    world, far = echo(3)
+    world.lost = lambda _: world.rng.random() < 0.05
+    world.run(20)
+    assert far.tones() == [400]
+    assert clicks(far.heard(18)) == 0
+
+
+def test_a_lost_second_is_silence_and_then_the_stream(echo):
+    world, far = echo()
+    world.run(2)
+    world.lost = lambda _: True
+    world.run(0.8)
+    assert not far.heard(0.5).any()
+    world.lost = lambda _: False
+    world.run(1.2)
+    assert far.tones() == [400]
+
+
+def test_a_new_ssrc_with_new_counters_is_the_same_call(echo):
+    world, far = echo()
+    world.run(2)
+    far.ssrc, far.sequence, far.timestamp = 99, 5, 2**31
+    world.run(1)
+    far.says(700)
+    far.timestamp = far.timestamp - 2**30 & 0xFFFFFFFF
+    world.run(2)
+    assert far.tones() == [700]
+    assert clicks(far.heard(1)) == 0
+
+
+def test_a_timestamp_that_jumps_back_a_little_heals(echo):
+    world, far = echo()
+    world.run(2)
+    far.timestamp = far.timestamp - 3200 & 0xFFFFFFFF
+    world.run(4)
+    assert far.tones() == [400]
+
+
+@pytest.mark.parametrize("parts_per_million", [-200, 200])
+def test_a_drifting_clock_costs_a_frame_now_and_then(echo, parts_per_million):
+    world, far = echo()
+    real = far.speak
+
+    def drift(until):
+        before = far.samples
+        real(until)
+        if far.next_at is not None:
+            far.next_at += (far.samples - before) / 8000 * parts_per_million * 1e-6
+
+    far.speak = drift
+    world.run(300)
+    # 60 ms of drift in five minutes: a few frames dropped or held, and a delay that stays.
+    assert concealed(world) <= 200
+    assert world.all(protocol.LegQuality)[-1].delay_ms < 60
+    assert clicks(far.heard(290)) == 0
+
+
+def test_a_stall_is_caught_up(echo):
+    world, far = echo()
+    world.run(2)
+    held = world.now
+    world.delay = lambda _: max(0.005, held + 0.3 - far.next_at)
+    world.run(0.3)
+    world.delay = lambda _: 0.005
+    world.run(15)
+    assert far.tones() == [400]
+    assert world.all(protocol.LegQuality)[-1].delay_ms < 200
+    world.run(40)
+    assert world.all(protocol.LegQuality)[-1].delay_ms < 60
+
+
+def test_a_burst_of_one_leg_is_bounded(echo):
+    world, far = echo()
+    world.run(1)
+    flood = [
+        (far.to, far.name, far.packet(bytes(160), sequence=far.sequence + i & 0xFFFF), world.now) for i in range(200)
+    ]
+    world.receive(*flood)
+    world.run(2)
+    assert far.tones() == [400]

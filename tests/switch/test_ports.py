@@ -1,0 +1,133 @@
+"""Which leg is (our port, remote), and what is refused."""
+
+import numpy as np
+import pytest
+from cordboard.switch import protocol
+from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError, socket_name
+
+PCMU = protocol.Codec("pcmu", 0)
+FOUR = 2
+
+
+def pool(n=16):
+    return PortPool(tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(n)), 64)
+
+
+def remote(port=4000, address="198.51.100.7"):
+    return socket_name(address, port)
+
+
+def test_two_legs_with_one_remote_get_different_ports():
+    made = pool()
+    got = [made.open(row, remote(), family=FOUR, nat=False, now=0.0) for row in range(16)]
+    assert sorted(got) == list(range(16))
+
+
+def test_out_of_ports_is_a_clear_refusal():
+    made = pool(2)
+    for row in range(2):
+        made.open(row, remote(), family=FOUR, nat=False, now=0.0)
+    with pytest.raises(PortsExhaustedError, match="no RTP port is free"):
+        made.open(2, remote(), family=FOUR, nat=False, now=0.0)
+    made.open(2, remote(4002), family=FOUR, nat=False, now=0.0)
+
+
+def test_a_refused_leg_leaves_nothing_behind(new_world):
+    world = new_world(ports=1)
+    world.far("a", 4000)
+    for _ in range(300):  # more than the engine has rows
+        (fact,) = world.do(protocol.OpenRtpLeg("b", "198.51.100.7", 4000, PCMU))
+        assert isinstance(fact, protocol.LegRefused)
+    assert world.engine.started("e", 1).legs == ("a",)
+
+
+def test_a_closed_pair_rests_30_s():
+    made = pool(1)
+    made.open(0, remote(), family=FOUR, nat=False, now=0.0)
+    made.close(0, 100.0)
+    with pytest.raises(PortsExhaustedError):
+        made.open(1, remote(), family=FOUR, nat=False, now=129.9)
+    made.expire(129.9)
+    with pytest.raises(PortsExhaustedError):
+        made.open(1, remote(), family=FOUR, nat=False, now=129.9)
+    assert made.open(1, remote(4001), family=FOUR, nat=False, now=129.9) == 0
+    assert made.open(2, remote(), family=FOUR, nat=False, now=130.1) == 0
+
+
+def test_the_last_packets_of_a_call_are_not_heard_in_the_next(world):
+    a = world.far("a", 4000)
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(0.5)
+    world.do(protocol.CloseLeg("a"))
+    b = world.far("b", 4000)
+    world.hears(b=["b"])
+    world.run(0.5)
+    assert set(b.payloads) == {b"\xff" * 160}
+
+
+def test_moving_lets_the_old_pair_rest():
+    made = pool(1)
+    made.open(0, remote(), family=FOUR, nat=False, now=0.0)
+    made.move(0, remote(5000), 10.0)
+    names = np.stack([np.frombuffer(remote(p), np.uint8) for p in (4000, 5000)])
+    assert made.find(np.zeros(2, np.int32), names).tolist() == [-1, 0]
+    with pytest.raises(PortsExhaustedError):
+        made.open(1, remote(), family=FOUR, nat=False, now=39.0)
+    made.open(1, remote(6000), family=FOUR, nat=False, now=39.0)
+    with pytest.raises(PortsExhaustedError):
+        made.move(1, remote(5000), 39.0)
+
+
+def test_find_knows_every_leg_and_no_stranger():
+    made = pool()
+    rng = np.random.default_rng(1)
+    names, ports = [], []
+    for row in range(60):
+        address = f"10.0.0.{rng.integers(1, 5)}" if row % 2 else f"2001:db8::{rng.integers(1, 5)}"
+        family = FOUR if row % 2 else 10
+        if family == 10:
+            continue
+        names.append(socket_name(address, 4000 + row))
+        ports.append(made.open(row, names[-1], family=family, nat=False, now=0.0))
+    matrix = np.stack([np.frombuffer(name, np.uint8) for name in names])
+    assert made.find(np.array(ports, np.int32), matrix).tolist() == list(range(1, 60, 2))
+    assert (made.find(np.array(ports, np.int32) + 1 & 15, matrix) == -1).all()
+
+
+def test_a_nat_leg_has_a_port_of_its_own_from_the_top():
+    made = pool(4)
+    assert made.open(0, remote(), family=FOUR, nat=True, now=0.0) == 3
+    assert [made.open(row, remote(4000 + row), family=FOUR, nat=False, now=0.0) for row in (1, 2, 3)] == [0, 1, 2]
+    with pytest.raises(PortsExhaustedError, match="NAT"):
+        made.open(4, remote(), family=FOUR, nat=True, now=0.0)
+    made.close(0, 10.0)
+    with pytest.raises(PortsExhaustedError, match="NAT"):
+        made.open(4, remote(), family=FOUR, nat=True, now=39.0)
+    assert made.open(5, remote(5000), family=FOUR, nat=False, now=39.0) != 3
+    assert made.open(4, remote(), family=FOUR, nat=True, now=41.0) == 3
+
+
+def test_a_leg_behind_a_nat_learns_once(world):
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    thief = socket_name("198.51.100.66", 6666)
+    # What is no packet of this leg teaches nothing.
+    world.receive((a.to, thief, b"\x80\x65" + bytes(20), world.now), (a.to, thief, b"junk", world.now))
+    a.says(440)
+    world.hears(a=["a"])
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))  # where the SDP pointed
+    world.run(1)
+    world.receive((a.to, thief, a.packet(bytes(160)), world.now))
+    world.run(1)
+    assert a.tones(0.5) == [440]
+    assert world.engine.counters["packets_from_strangers"] >= 3
+
+
+def test_the_learning_window_closes(world):
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.run(2.1)
+    a.says(440)
+    world.run(1)
+    assert not a.packets
+    assert not world.all(protocol.LegConnected)

@@ -1,0 +1,152 @@
+"""The media process with real sockets on ports that the kernel chooses."""
+
+import socket
+import struct
+from contextlib import AsyncExitStack
+
+import numpy as np
+import pytest
+import trio
+from cordboard.codecs import g711
+from cordboard.switch import protocol
+from cordboard.switch.ports import LocalPort
+from cordboard.switch.process import (
+    AccessPoint,
+    MediaConfig,
+    advertiser,
+    connect_unix,
+    port_numbers,
+    serve,
+    unix_listener,
+)
+from cordboard.switch.wire import Frames, decode_fact, encode
+
+CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0")
+PCMU = protocol.Codec("pcmu", 0)
+
+
+class Control:
+    """The other end of the link."""
+
+    def __init__(self, stream):
+        self.stream, self.frames, self.facts = stream, Frames(decode_fact), []
+
+    async def tell(self, *commands):
+        await self.stream.send_all(b"".join(encode(command) for command in commands))
+
+    async def fact(self, kind):
+        with trio.fail_after(5):
+            while True:
+                for i, fact in enumerate(self.facts):
+                    if isinstance(fact, kind):
+                        return self.facts.pop(i)
+                data = await self.stream.receive_some(65536)
+                assert data, "the link ended"
+                self.facts += self.frames.feed(bytes(data))
+
+
+def in_process(folder, story):
+    """Runs `story(link)` beside a media process; `link()` makes one more connection to it."""
+
+    async def main():
+        deep = folder / ("long-name-" * 15)
+        deep.mkdir()
+        path = str(deep / "media.sock")
+        async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+            listener = unix_listener(path)
+            await nursery.start(lambda task_status: serve(CONFIG, listener, task_status=task_status))
+
+            async def link():
+                return Control(await stack.enter_async_context(await connect_unix(path)))
+
+            with trio.fail_after(20):
+                await story(link)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_echo_over_real_sockets(tmp_path):
+    async def story(link):
+        control = await link()
+        assert (await control.fact(protocol.EngineStarted)).legs == ()
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            await far.bind(("127.0.0.1", 0))
+            await control.tell(
+                protocol.OpenRtpLeg("a", "127.0.0.1", far.getsockname()[1], PCMU),
+                protocol.Rewire((protocol.Hears("a", (("a", 1.0),)),)),
+            )
+            opened = await control.fact(protocol.LegOpened)
+            t = np.arange(8000) / 8000
+            speech = g711.encode_ulaw((8000 * np.sin(2 * np.pi * 500 * t)).astype(np.int16)).reshape(50, 160)
+            heard = b""
+            for i in range(100):  # paced by what comes: a packet each 20 ms
+                octets, source = await far.recvfrom(2048)
+                assert source == (opened.address, opened.port)
+                heard += octets[12:]
+                header = struct.pack("!BBHII", 0x80, 0, i, 160 * i, 7)
+                await far.sendto(header + speech[i % 50].tobytes(), (opened.address, opened.port))
+            await control.fact(protocol.LegConnected)
+        pcm = g711.decode_ulaw(np.frombuffer(heard[-4000:], np.uint8))
+        assert abs(int(np.argmax(np.abs(np.fft.rfft(pcm)))) * 2 - 500) <= 2
+
+    in_process(tmp_path, story)
+
+
+async def ends(control):
+    with trio.fail_after(2):
+        while await control.stream.receive_some(65536):
+            pass
+
+
+def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path):
+    async def story(link):
+        first = await link()
+        await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU), protocol.Ping(1))
+        started = await first.fact(protocol.EngineStarted)
+        await first.fact(protocol.Pong)
+        second = await link()
+        again = await second.fact(protocol.EngineStarted)
+        assert (again.epoch, again.legs) == (started.epoch, ("a",))
+        await ends(first)
+        await second.tell(protocol.Ping(2))
+        assert await second.fact(protocol.Pong) == protocol.Pong(2)
+
+    in_process(tmp_path, story)
+
+
+def test_rubbish_on_the_link_ends_the_link_only(tmp_path, capsys):
+    async def story(link):
+        first = await link()
+        await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU))
+        await first.fact(protocol.LegOpened)
+        await first.stream.send_all(b"\0\0\0\1\xc1")
+        await ends(first)
+        assert (await (await link()).fact(protocol.EngineStarted)).legs == ("a",)
+
+    in_process(tmp_path, story)
+    assert "not msgpack" in capsys.readouterr().err
+
+
+def test_configuration_survives_json():
+    config = MediaConfig(addresses=("0.0.0.0", "::"), local_networks=("10.0.0.0/8",), access_points=(AccessPoint("b"),))
+    assert MediaConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(("text", "ports"), [("20002-20006", (20002, 20004, 20006)), ("7-8", (8,)), ("0", (0,) * 8)])
+def test_even_ports(text, ports):
+    assert port_numbers(text) == ports
+
+
+@pytest.mark.parametrize("text", ["", "5", "9-9", "٢-٨", "70000-70002", "20-10", "+2-8"])
+def test_what_is_no_range_of_ports(text):
+    with pytest.raises(ValueError, match="rtp_ports"):
+        port_numbers(text)
+
+
+def test_the_address_told_is_the_one_that_the_peer_can_reach():
+    config = MediaConfig(public_address="203.0.113.1", local_networks=("10.0.0.0/8", "127.0.0.0/8"))
+    ports = (LocalPort("0.0.0.0", 20002),)
+    assert advertiser(config, ports)(0, "198.51.100.1") == ("203.0.113.1", 20002)
+    assert advertiser(config, ports)(0, "127.0.0.1") == ("127.0.0.1", 20002)
+    assert advertiser(MediaConfig(), (LocalPort("192.0.2.1", 20002),))(0, "198.51.100.1") == ("192.0.2.1", 20002)

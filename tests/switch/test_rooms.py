@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from cordboard.switch.rooms import Rooms, mix
+
+RNG = np.random.default_rng(5)
+PCM = RNG.integers(-32768, 32767, (64, 160)).astype(np.int16)
+SPEAKING = np.ones(64, np.bool_)
+
+
+def heard(rooms, pcm=PCM, speaking=SPEAKING):
+    plan = rooms.plan()
+    frames, audible = mix(plan, pcm, speaking)
+    return {int(row): (frames[i], bool(audible[i])) for i, row in enumerate(plan.listeners)}
+
+
+def by_definition(edges, pcm=PCM):
+    total = sum((np.rint(pcm[row].astype(np.float32) * np.float32(gain)).astype(int) for row, gain in edges.items()))
+    return np.clip(total, -32768, 32767)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_edges_are_mixed_as_defined(seed):
+    rng = np.random.default_rng(seed)
+    rooms, edges = Rooms(), {}
+    for _ in range(120):  # edits, so that plans are remade from what earlier ones left
+        if rng.random() < 0.2:
+            gone = int(rng.integers(0, 30))
+            rooms.remove(gone)
+            edges.pop(gone, None)
+            edges = {to: {row: gain for row, gain in one.items() if row != gone} for to, one in edges.items()}
+            continue
+        first = int(rng.integers(0, 3)) * 10
+        room = [first + i for i in range(int(rng.integers(1, 10)))]
+        for listener in room:
+            gain = float(rng.choice([1.0, 1.0, 1.0, 0.5, 0.0]))
+            some = {row: gain for row in room if row != listener or rng.random() < 0.1}
+            rooms.hear(listener, some)
+            edges[listener] = {row: g for row, g in some.items() if g}
+    got = heard(rooms)
+    assert set(got) == {to for to, one in edges.items() if one}
+    for listener, (frame, audible) in got.items():
+        assert audible
+        assert np.array_equal(frame, by_definition(edges[listener]))
+    assert rooms.plan().heard.tolist() == sorted({row for one in edges.values() for row in one})
+
+
+def test_a_room_costs_a_sum_and_a_subtraction_each():
+    rooms = Rooms()
+    for listener in range(20):
+        rooms.hear(listener, {row: 1.0 for row in range(20) if row != listener})
+    plan = rooms.plan()
+    assert plan.sums == 1
+    assert len(plan.shared) == 20
+
+
+def test_who_is_silent_alone_is_not_audible():
+    rooms = Rooms()
+    for listener in range(8):
+        rooms.hear(listener, {row: 1.0 for row in range(8) if row != listener})
+    pcm, speaking = np.zeros((8, 160), np.int16), np.zeros(8, np.bool_)
+    pcm[3], speaking[3] = 1000, True
+    got = heard(rooms, pcm, speaking)
+    assert got[3][1] is False
+    assert not got[3][0].any()
+    assert all(got[row][1] for row in range(8) if row != 3)

@@ -1,0 +1,83 @@
+// What the switch says of this agent: a frozen value that only a snapshot makes and only events change. Pure.
+//
+// The page never guesses: what a click wants shows when the event comes. Events carry a revision; those up to the
+// snapshot's are already in it and are dropped. The state and the call have events of their own, in either order.
+
+/** @returns the desk of a snapshot reply. */
+export function fromSnapshot(reply) {
+  return Object.freeze({
+    rev: reply.rev,
+    agent: reply.agent,
+    name: reply.name,
+    state: reply.state,
+    reason: reply.reason,
+    since: reply.since,
+    owner: reply.owner,
+    media: reply.media,
+    offered: reply.offered ?? null,
+    connected: reply.connected ?? null,
+    queues: reply.queues ?? [],
+    outcome: null, // what became of the last offer or call: {kind, ...}, shown until the next one
+    quality: null, // the switch's last report of this agent's voice
+  });
+}
+
+const changes = {
+  'agent.state': (desk, { state, reason, since }) => ({
+    state,
+    reason,
+    since,
+    owner: state === 'signed_out' ? 'none' : desk.owner,
+    media: state === 'signed_out' ? 'none' : desk.media,
+  }),
+  'call.offered': (_, event) => ({ offered: event, outcome: null }),
+  'call.withdrawn': (desk, { call, reason }) =>
+    desk.offered?.call === call
+      ? { offered: null, outcome: { kind: 'withdrawn', reason, number: desk.offered.number } }
+      : {},
+  'call.connected': (_, event) => ({ connected: event, offered: null, outcome: null, quality: null }),
+  'call.muted': (desk, { call, muted }) =>
+    desk.connected?.call === call ? { connected: { ...desk.connected, muted } } : {},
+  'call.ended': (desk, { call, by, cause }, now) =>
+    desk.connected?.call === call
+      ? {
+          connected: null,
+          quality: null,
+          outcome: { kind: 'ended', by, cause, length: now - desk.connected.since, ...named(desk.connected) },
+        }
+      : {},
+  'media.connected': () => ({ media: 'connected' }),
+  'media.failed': () => ({ media: 'failed' }),
+  'media.quality': (_, event) => ({ quality: event }),
+  'agent.taken_over': () => ({ owner: 'other', media: 'none' }),
+  'queue.status': (desk, event) => ({
+    queues: desk.queues.some((one) => one.queue === event.queue)
+      ? desk.queues.map((one) => (one.queue === event.queue ? event : one))
+      : [...desk.queues, event],
+  }),
+};
+
+const named = ({ call, number, name, queue_name }) => ({ call, number, name, queue_name });
+
+/** The desk after `event`, heard at `now` of the switch's clock; the same desk where the event is old or unknown. */
+export function after(desk, event, now) {
+  if (event.rev <= desk.rev) return desk;
+  const change = changes[event.event];
+  return Object.freeze({ ...desk, rev: event.rev, ...(change ? change(desk, event, now) : {}) });
+}
+
+/** Reasons come as words; dictionaries have them as keys: "No answer" and "no_answer" are one. */
+export const reasonKey = (reason) => String(reason ?? '').trim().toLowerCase().replace(/[\s-]+/g, '_');
+
+const may = (...states) => (desk) => desk.owner === 'this' && states.includes(desk.state);
+
+/** Which commands mean something now. */
+export const can = {
+  signIn: (desk) => desk.state === 'signed_out' || desk.owner === 'none',
+  signOut: may('idle', 'ringing', 'after_call_work', 'break'),
+  idle: may('break'),
+  break: may('idle', 'ringing'),
+  answer: (desk) => may('ringing')(desk) && desk.offered !== null,
+  hangUp: (desk) => may('talking')(desk) && desk.connected !== null,
+  startAnswering: may('after_call_work'),
+};

@@ -1,0 +1,111 @@
+// What this page tells a person in words: a log of what happened here today, notices that come and go, and sentences
+// for a screen reader. Entries keep keys, not words, so that changing the language changes them too.
+
+import { reasonKey } from './desk.js';
+import { hasText, t, telephone } from './i18n.js';
+
+const KEEP = 200;
+const SHOWN_MS = { info: 6000, error: 12000 };
+
+/** The words of a reason of the protocol; what no dictionary knows is shown as it came. */
+export function reasonText(reason) {
+  const key = `reason.${reasonKey(reason)}`;
+  return hasText(key) ? t(key) : String(reason ?? '');
+}
+
+/** What became of an offer or call, as one sentence. */
+export function outcomeText(outcome) {
+  if (!outcome) return '';
+  if (outcome.kind === 'withdrawn') {
+    const key = `withdrawn.${reasonKey(outcome.reason)}`;
+    return hasText(key) ? t(key) : t('withdrawn.other', { reason: reasonText(outcome.reason) });
+  }
+  return hasText(`ended.${outcome.by}`) ? t(`ended.${outcome.by}`, { cause: reasonText(outcome.cause) }) : outcome.cause;
+}
+
+export class Journal extends EventTarget {
+  entries = []; // newest first: {at, kind, text(), number, queue, length}
+  notices = []; // {id, level, key, values}
+  spoken = null; // the last sentence for a screen reader: {key, values, n}
+  #ids = 0;
+
+  #add(kind, text, more = {}) {
+    this.entries = [{ id: ++this.#ids, at: Date.now() / 1000, kind, text, ...more }, ...this.entries].slice(0, KEEP);
+    this.dispatchEvent(new Event('change'));
+  }
+
+  note(key) {
+    this.#add('link', () => t(key));
+  }
+
+  state(state, reason, before) {
+    // ringing, talking and the paperwork show by their calls
+    if (state === 'ringing' || state === 'talking' || state === 'after_call_work') return;
+    const why = state === 'break' || before === 'signed_out' ? reasonKey(reason) : '';
+    const plain = !why || why === state || hasText(`reason.${why}`) === false;
+    this.#add(state, () =>
+      plain
+        ? t('log.state', { state: t(`state.${state}`) })
+        : t('log.state.reason', { state: t(`state.${state}`), reason: reasonText(reason) }),
+    );
+  }
+
+  offered(offer) {
+    this.#add('ringing', () => t('log.offered'), { number: offer.number, queue: offer.queue_name });
+  }
+
+  withdrawn(offer, reason) {
+    if (!offer) return;
+    this.#add('missed', () => t('log.withdrawn', { reason: reasonText(reason) }), {
+      number: offer.number,
+      queue: offer.queue_name,
+    });
+    this.speak(() => outcomeText({ kind: 'withdrawn', reason }));
+  }
+
+  connected(call) {
+    this.#add('talking', () => t('log.connected'), { number: call.number, queue: call.queue_name });
+    this.say('call.connected', { number: telephone(call.number) });
+  }
+
+  ended(call, outcome) {
+    if (!call) return;
+    this.#add('ended', () => t('log.ended'), { number: call.number, queue: call.queue_name, length: outcome?.length });
+    this.speak(() => outcomeText(outcome));
+  }
+
+  // --- notices --------------------------------------------------------------------------------------------------
+
+  refused({ code, text }) {
+    const key = hasText(`refusal.${code}`) ? `refusal.${code}` : 'refusal.other';
+    this.warn(key, { text: text || code });
+  }
+
+  microphone(name) {
+    const key = hasText(`mic.${name}`) ? `mic.${name}` : 'mic.other';
+    this.warn(key, { name });
+  }
+
+  warn(key, values = {}, level = 'error') {
+    const id = ++this.#ids;
+    this.notices = [...this.notices.filter((one) => one.key !== key), { id, level, key, values }];
+    setTimeout(() => this.dismiss(id), SHOWN_MS[level]);
+    this.dispatchEvent(new Event('change'));
+  }
+
+  dismiss(id) {
+    this.notices = this.notices.filter((one) => one.id !== id);
+    this.dispatchEvent(new Event('change'));
+  }
+
+  // --- a screen reader ------------------------------------------------------------------------------------------
+
+  say(key, values = {}) {
+    this.speak(() => t(key, values));
+  }
+
+  speak(text) {
+    this.spoken = { text: text(), n: ++this.#ids };
+    this.dispatchEvent(new Event('change'));
+  }
+}

@@ -1,0 +1,189 @@
+// The agent's audio: the microphone, kept warm from sign-in to sign-out, and one WebRTC connection to the switch.
+//
+// Between calls the connection stays up and sends nothing. Answering only puts the open microphone into the sender, so
+// the caller hears the agent with the next packet. The switch is ICE-lite and answers with its own candidates: it learns
+// ours from our checks, so the offer waits for candidates no longer than a moment and nothing trickles.
+//
+// Says `state` when `state` changed, `microphone` when the microphone ended by itself.
+
+const GATHER_MS = 200;
+const PATIENCE_MS = 3000; // "disconnected" often heals by itself; then it is renewed
+const CONNECT_MS = 10000; // from the answer to connected
+
+// Measurements compare waveforms; processing meant for people would change them.
+const raw = new URLSearchParams(location.search).has('raw-audio');
+
+const constraints = (deviceId) => ({
+  audio: {
+    echoCancellation: !raw,
+    noiseSuppression: !raw,
+    autoGainControl: !raw,
+    ...(deviceId && deviceId !== 'default' ? { deviceId: { exact: deviceId } } : {}),
+  },
+});
+
+function gathered(peer) {
+  if (peer.iceGatheringState === 'complete') return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, GATHER_MS);
+    peer.addEventListener('icegatheringstatechange', () => {
+      if (peer.iceGatheringState !== 'complete') return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+export class Media extends EventTarget {
+  peer = null;
+  microphone = null;
+  remote = null; // the MediaStream that comes from the switch
+  state = 'none'; // none, connecting, connected, failed
+  audio = new Audio();
+  #sender = null;
+  #talking = false;
+  #muted = false;
+  #timer = 0;
+  #turn = 0; // which offer the newest connection belongs to
+
+  constructor() {
+    super();
+    this.audio.autoplay = true;
+  }
+
+  #move(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** Opens the microphone, in place of the one before; in a call the caller hears the new one from its first frame. */
+  async openMicrophone(deviceId) {
+    const stream = await navigator.mediaDevices.getUserMedia(constraints(deviceId));
+    const [track] = stream.getAudioTracks();
+    track.enabled = !this.#muted;
+    track.onended = () => this.dispatchEvent(new Event('microphone'));
+    const old = this.microphone;
+    this.microphone = stream;
+    if (this.#sender && this.#talking) await this.#sender.replaceTrack(track);
+    this.#release(old);
+    this.dispatchEvent(new Event('state'));
+  }
+
+  get microphoneLive() {
+    return this.microphone?.getAudioTracks()[0]?.readyState === 'live';
+  }
+
+  #release(stream) {
+    for (const track of stream?.getTracks() ?? []) {
+      track.onended = null;
+      track.stop();
+    }
+  }
+
+  closeMicrophone() {
+    this.#release(this.microphone);
+    this.microphone = null;
+  }
+
+  /**
+   * Connects, or connects anew: `exchange` brings our offer to the switch and resolves with its answer. The old
+   * connection is closed only when the switch has taken the new one.
+   */
+  async connect(exchange) {
+    const turn = ++this.#turn;
+    clearTimeout(this.#timer);
+    this.#move('connecting');
+    const peer = new RTCPeerConnection();
+    const { sender } = peer.addTransceiver('audio', { direction: 'sendrecv' });
+    peer.ontrack = ({ track }) => {
+      if (turn !== this.#turn) return;
+      this.remote = new MediaStream([track]);
+      this.audio.srcObject = this.remote;
+      this.play();
+      this.dispatchEvent(new Event('state'));
+    };
+    try {
+      await peer.setLocalDescription(await peer.createOffer());
+      await gathered(peer);
+      const answer = await exchange(peer.localDescription.sdp);
+      if (turn !== this.#turn) throw new DOMException('overtaken by a newer offer', 'AbortError');
+      this.peer?.close();
+      this.peer = peer;
+      this.#sender = sender;
+      await peer.setRemoteDescription({ type: 'answer', sdp: answer });
+      if (this.#talking) await this.talk();
+    } catch (error) {
+      if (peer !== this.peer) peer.close();
+      if (turn === this.#turn) this.#move(this.peer?.connectionState === 'connected' ? 'connected' : 'failed');
+      throw error;
+    }
+    peer.onconnectionstatechange = () => this.#watch(peer);
+    this.#timer = setTimeout(() => peer === this.peer && this.#move('failed'), CONNECT_MS);
+    this.#watch(peer);
+  }
+
+  #watch(peer) {
+    if (peer !== this.peer) return;
+    const state = peer.connectionState;
+    if (state === 'connected') {
+      clearTimeout(this.#timer);
+      this.#move('connected');
+    } else if (state === 'failed' || state === 'closed') {
+      clearTimeout(this.#timer);
+      this.#move('failed');
+    } else if (state === 'disconnected') {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => peer === this.peer && this.#move('failed'), PATIENCE_MS);
+    }
+  }
+
+  /** Plays what comes; false where the browser wants a click first. */
+  async play() {
+    try {
+      await this.audio.play();
+      return true;
+    } catch (error) {
+      if (error.name !== 'NotAllowedError') return true; // a newer load interrupted this one
+      this.dispatchEvent(new Event('blocked'));
+      return false;
+    }
+  }
+
+  async useSpeaker(deviceId) {
+    if (this.audio.setSinkId) await this.audio.setSinkId(deviceId === 'default' ? '' : deviceId);
+  }
+
+  /** The caller hears the agent from now on. */
+  talk() {
+    this.#talking = true;
+    const track = this.microphone?.getAudioTracks()[0] ?? null;
+    return this.#sender?.replaceTrack(track);
+  }
+
+  /** Nothing is sent any more; the microphone stays open and the connection up. */
+  hush() {
+    this.#talking = false;
+    this.setMuted(false);
+    return this.#sender?.replaceTrack(null);
+  }
+
+  setMuted(muted) {
+    this.#muted = muted;
+    for (const track of this.microphone?.getAudioTracks() ?? []) track.enabled = !muted;
+  }
+
+  close() {
+    this.#turn++;
+    clearTimeout(this.#timer);
+    this.#talking = false;
+    this.#muted = false;
+    this.peer?.close();
+    this.peer = null;
+    this.#sender = null;
+    this.remote = null;
+    this.audio.srcObject = null;
+    this.closeMicrophone();
+    this.#move('none');
+  }
+}

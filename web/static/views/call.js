@@ -1,0 +1,103 @@
+// The call in the stage: its time, both levels, the quality of the line, Mute and Hang up.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
+import { can } from '../desk.js';
+import { t, telephone } from '../i18n.js';
+import { icon } from '../kit.js';
+import { word } from '../quality.js';
+import { button, caller } from './parts.js';
+
+const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
+
+export function callCard(call) {
+  const ready = bench.live && can.hangUp(bench.desk);
+  return html`
+    <div class="stage-head">
+      <div class="over">
+        <span>${icon('phone-call')} ${call.queue_name}</span>
+        ${bench.owns ? quality() : nothing}
+      </div>
+      ${caller(call)}
+      <dl class="facts">
+        <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
+        <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+      </dl>
+    </div>
+    <div class="stage-main call-main">
+      <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
+      ${bench.owns ? levels(call) : html`<p class="watching">${t('stage.other.text')}</p>`}
+    </div>
+    <div class="stage-more">
+      ${bench.owns
+        ? html`
+            ${call.muted
+              ? button('do.unmute', {
+                  symbol: 'mic-off',
+                  kind: 'muted',
+                  shortcut: 'F8',
+                  enabled: ready,
+                  busy: bench.pending.has('call.unmute'),
+                  act: () => bench.setMuted(false),
+                })
+              : button('do.mute', {
+                  symbol: 'mic',
+                  shortcut: 'F8',
+                  enabled: ready,
+                  busy: bench.pending.has('call.mute'),
+                  act: () => bench.setMuted(true),
+                })}
+            ${button('do.hang_up', {
+              symbol: 'phone-off',
+              kind: 'danger right',
+              shortcut: 'F4',
+              enabled: ready,
+              busy: bench.pending.has('call.hang_up'),
+              act: () => bench.hangUp(),
+            })}
+          `
+        : nothing}
+    </div>
+  `;
+}
+
+function levels(call) {
+  return html`<div class="levels">
+    <div class="level">
+      <span aria-hidden="true">${t('call.caller')}</span>
+      <cb-meter .label=${t('call.caller_level')} .stream=${bench.media.remote}></cb-meter>
+    </div>
+    ${call.muted
+      ? html`<div class="level muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></div>`
+      : html`<div class="level">
+          <span aria-hidden="true">${t('call.you')}</span>
+          <cb-meter .label=${t('call.your_level')} .stream=${bench.media.microphone}></cb-meter>
+        </div>`}
+  </div>`;
+}
+
+function quality() {
+  const { figures } = bench;
+  const said = word(figures);
+  return html`
+    <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog">
+      ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : `${t('quality.label')}: ${t(`quality.${said}`)}`}</span>
+    </button>
+    <wa-popover for="quality" placement="bottom-end" aria-label=${t('quality.details')}>
+      <table class="figures">
+        <thead>
+          <tr><td></td><th scope="col">${t('quality.heard')}</th><th scope="col">${t('quality.spoken')}</th></tr>
+        </thead>
+        <tbody>
+          <tr><th scope="row">${t('quality.loss')}</th>${cell('unit.percent', figures?.heard.loss, 1)}${cell('unit.percent', figures?.spoken.loss, 1)}</tr>
+          <tr><th scope="row">${t('quality.jitter')}</th>${cell('unit.ms', figures?.heard.jitter)}${cell('unit.ms', figures?.spoken.jitter)}</tr>
+          <tr><th scope="row">${t('quality.delay')}</th><td>–</td>${cell('unit.ms', figures?.delay)}</tr>
+          <tr><th scope="row">${t('quality.rtt')}</th>${cell('unit.ms', figures?.rtt, 0, 2)}</tr>
+        </tbody>
+      </table>
+    </wa-popover>
+  `;
+}
+
+const cell = (unit, value, digits = 0, span = 1) =>
+  html`<td colspan=${span}>${value === null || value === undefined ? t('quality.unknown') : t(unit, { n: value.toFixed(digits) })}</td>`;

@@ -1,0 +1,94 @@
+// Headset and sound: which devices, whether the microphone may be used and is heard, and what to do where it is not.
+// Drawn in the page before sign-in and in a dialog at any time.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
+import { askForNotifications, notificationPermission } from '../alerts.js';
+import { t } from '../i18n.js';
+import { icon } from '../kit.js';
+import { ringOnce, ringPlayer, testTone, unlock } from '../sound.js';
+import { View } from './view.js';
+
+class DevicesView extends View {
+  #trial = false; // the microphone was opened here, only to look at its level
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#endTrial();
+  }
+
+  async #try() {
+    unlock();
+    this.#trial = await bench.openMicrophone();
+  }
+
+  #endTrial() {
+    if (this.#trial && bench.media.state === 'none' && !bench.pending.has('agent.sign_in')) bench.media.closeMicrophone();
+    this.#trial = false;
+  }
+
+  #picker(what, extra = nothing) {
+    const { devices } = bench;
+    const list = devices.list(what);
+    const unroutable = what !== 'microphone' && !devices.canRoute;
+    const choice = devices.id(what);
+    return html`<div class="picker">
+      <wa-select
+        size="s"
+        label=${t(`devices.${what}`)}
+        .value=${choice}
+        ?disabled=${unroutable}
+        @change=${(event) => devices.choose(what, event.target.value)}
+      >
+        <wa-option value="default">${t('devices.default')}</wa-option>
+        ${list.map(({ id, label }, n) => html`<wa-option value=${id}>${label || t('devices.unnamed', { n: n + 1 })}</wa-option>`)}
+      </wa-select>
+      ${extra}
+    </div>`;
+  }
+
+  #microphone() {
+    const { permission } = bench.devices;
+    const open = bench.media.microphoneLive;
+    if (open) {
+      return html`<div class="level">
+        <span aria-hidden="true">${t('devices.level')}</span>
+        <cb-meter .label=${t('devices.level')} .stream=${bench.media.microphone}></cb-meter>
+      </div>`;
+    }
+    if (permission === 'denied') return html`<p class="told bad">${icon('circle-alert')}<span>${t('devices.denied')}</span></p>`;
+    return html`<div class="told">
+      <button type="button" class="button small" @click=${() => this.#try()}>${icon('mic')}<span>${t('devices.try')}</span></button>
+      <span>${permission === 'granted' ? t('devices.allowed') : t('devices.prompt')}</span>
+    </div>`;
+  }
+
+  #notifications() {
+    const permission = notificationPermission();
+    if (permission !== 'default') {
+      return html`<p class="told">${icon(permission === 'granted' ? 'bell' : 'bell-off')}<span>${t(`devices.notify.${permission}`)}</span></p>`;
+    }
+    return html`<div class="told">
+      <button type="button" class="button small" @click=${() => askForNotifications().then(() => this.requestUpdate())}>
+        ${icon('bell')}<span>${t('devices.notify.allow')}</span>
+      </button>
+      <span>${t('devices.notify.default')}</span>
+    </div>`;
+  }
+
+  render() {
+    const small = (key, symbol, act) => html`<button type="button" class="button small" title=${t(key)} aria-label=${t(key)} @click=${act}>
+      ${icon(symbol)}
+    </button>`;
+    const ringing = bench.desk?.state === 'ringing';
+    return html`<div class="devices">
+      ${this.#picker('microphone')} ${this.#microphone()}
+      ${this.#picker('speaker', small('devices.test', 'volume-2', testTone))}
+      ${this.#picker('ring', small('devices.test_ring', 'bell', () => !ringing && !ringPlayer.playing && ringOnce()))}
+      ${bench.devices.canRoute ? nothing : html`<p class="told">${icon('info')}<span>${t('devices.no_sink')}</span></p>`}
+      ${this.#notifications()}
+    </div>`;
+  }
+}
+
+customElements.define('cb-devices', DevicesView);

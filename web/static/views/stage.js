@@ -1,0 +1,180 @@
+// The stage: what there is to do now. One frame of one size for every state, so that nothing moves when a call arrives;
+// the place of Answer holds nothing that a second click could harm in the state that follows.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
+import { can, reasonKey } from '../desk.js';
+import { length, t, telephone } from '../i18n.js';
+import { outcomeText } from '../journal.js';
+import { icon } from '../kit.js';
+import { callCard } from './call.js';
+import { button, caller } from './parts.js';
+import { View } from './view.js';
+
+class Stage extends View {
+  #frame = '';
+
+  render() {
+    const { desk } = bench;
+    return html`<section
+      class="stage panel"
+      aria-label=${t('stage.label')}
+      tabindex="-1"
+      data-state=${desk?.state ?? 'unknown'}
+      ?data-stale=${desk !== null && !bench.live}
+    >
+      ${this.#content(desk)}
+    </section>`;
+  }
+
+  /** A button that had the focus and is gone leaves it to the frame, never to the button that took its place. */
+  willUpdate() {
+    this.hadFocus = this.contains(document.activeElement);
+    this.lastFrame = this.#frame;
+  }
+
+  updated() {
+    if (this.hadFocus && this.lastFrame !== this.#frame) this.querySelector('.stage').focus();
+  }
+
+  #content(desk) {
+    const { state, owner, offered, connected } = desk ?? {};
+    const show = (frame, draw) => {
+      this.#frame = frame;
+      return draw();
+    };
+    if (!desk) return show('loading', () => this.#plain({ title: t('stage.loading') }));
+    if (state === 'ringing' && offered) return show(`offer ${offered.call}`, () => this.#offer(offered));
+    if (state === 'talking' && connected) return show(`call ${connected.call}`, () => callCard(connected));
+    if (state === 'ringing' || state === 'talking') return show(state, () => this.#plain({ title: t('call.answering') }));
+    if (state === 'signed_out') return show('signed_out', () => this.#signIn('signed_out', 'log-out'));
+    if (owner !== 'this') return show(owner, () => this.#signIn(owner, 'monitor-smartphone'));
+    if (state === 'after_call_work') return show(state, () => this.#paperwork(desk));
+    if (state === 'break') return show(state, () => this.#break(desk));
+    return show(state, () => this.#idle(desk));
+  }
+
+  #plain({ title, text = '', symbol = '', outcome = '', main = nothing }) {
+    return html`
+      <div class="stage-head calm">
+        ${symbol ? html`<span class="symbol">${icon(symbol)}</span>` : nothing}
+        <h2>${title}</h2>
+        ${text ? html`<p>${text}</p>` : nothing}
+        ${outcome ? html`<p class="outcome">${icon('history')}<span>${outcome}</span></p>` : nothing}
+      </div>
+      <div class="stage-main">${main}</div>
+      <div class="stage-more"></div>
+    `;
+  }
+
+  #signIn(why, symbol) {
+    const busy = bench.pending.has('agent.sign_in');
+    return this.#plain({
+      title: busy ? t('stage.signing_in') : t(`stage.${why}`),
+      text: t(why === 'signed_out' ? 'stage.signed_out.text' : `stage.${why}.text`),
+      symbol,
+      outcome: outcomeText(bench.desk.outcome),
+      main: button('do.sign_in', {
+        symbol: 'log-in',
+        kind: 'primary large',
+        enabled: bench.live,
+        busy,
+        act: () => bench.signIn(),
+      }),
+    });
+  }
+
+  #idle(desk) {
+    const up = bench.media.state === 'connected' || desk.media === 'connected';
+    return this.#plain({
+      title: up ? t('stage.idle') : t('stage.connecting'),
+      text: up ? t('stage.idle.text') : '',
+      symbol: 'phone',
+      outcome: outcomeText(desk.outcome),
+      main: bench.me?.demo
+        ? button('do.demo_call', {
+            symbol: 'phone-incoming',
+            enabled: bench.live && up,
+            busy: bench.pending.has('demo.call'),
+            act: () => bench.demoCall(),
+          })
+        : nothing,
+    });
+  }
+
+  #break(desk) {
+    return this.#plain({
+      title: t('stage.break'),
+      text: t(reasonKey(desk.reason) === 'no_answer' ? 'stage.break.no_answer' : 'stage.break.text'),
+      symbol: 'coffee',
+      outcome: reasonKey(desk.reason) === 'no_answer' ? '' : outcomeText(desk.outcome),
+    });
+  }
+
+  #offer(offer) {
+    return html`
+      <div class="stage-head">
+        <div class="over"><span>${icon('phone-incoming')} ${t('offer.title')}</span><cb-clock .until=${offer.ring_until}></cb-clock></div>
+        ${caller(offer)}
+        <dl class="facts">
+          <div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>
+          <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(offer.dialled)}</dd></div>
+          <div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>
+        </dl>
+      </div>
+      <div class="stage-main">
+        ${bench.owns
+          ? button('do.answer', {
+              symbol: 'phone',
+              kind: 'answer huge',
+              shortcut: 'F2',
+              enabled: bench.live && can.answer(bench.desk),
+              busy: bench.answering === offer.call,
+              act: () => bench.answer(),
+            })
+          : html`<p class="watching">${t('stage.other.text')}</p>`}
+      </div>
+      <div class="stage-more">
+        ${bench.owns
+          ? button('do.decline', {
+              symbol: 'phone-missed',
+              kind: 'right',
+              shortcut: 'F4',
+              enabled: bench.live && can.answer(bench.desk) && bench.answering !== offer.call,
+              busy: bench.pending.has('call.decline'),
+              act: () => bench.decline(),
+            })
+          : nothing}
+      </div>
+    `;
+  }
+
+  #paperwork(desk) {
+    const last = desk.outcome?.kind === 'ended' ? desk.outcome : null;
+    return html`
+      <div class="stage-head">
+        <div class="over"><span>${icon('notebook-pen')} ${t('stage.after_call_work')}</span></div>
+        ${last ? caller(last) : html`<h2 class="quiet-title">${t('stage.after_call_work')}</h2>`}
+        ${last
+          ? html`<p class="outcome">
+              <span>${outcomeText(last)}</span> <span class="time">${t('call.duration', { time: length(last.length) })}</span>
+            </p>`
+          : nothing}
+        <p>${t('stage.after_call_work.text')}</p>
+      </div>
+      <div class="stage-main">
+        ${button('do.start_answering', {
+          symbol: 'phone',
+          kind: 'primary huge',
+          shortcut: 'F2',
+          enabled: bench.live && can.startAnswering(desk),
+          busy: bench.pending.has('agent.start_answering'),
+          act: () => bench.startAnswering(),
+        })}
+      </div>
+      <div class="stage-more"></div>
+    `;
+  }
+}
+
+customElements.define('cb-stage', Stage);

@@ -1,0 +1,72 @@
+// The agent's state: its name, why and for how long, and the buttons that change it. Always in the same place.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
+import { can, reasonKey } from '../desk.js';
+import { t } from '../i18n.js';
+import { reasonText } from '../journal.js';
+import { icon } from '../kit.js';
+import { STATE_ICONS, button } from './parts.js';
+import { View } from './view.js';
+
+/** The reason where it says more than the state itself. */
+function why({ state, reason }) {
+  if (state !== 'break' || !reason || reasonKey(reason) === state) return '';
+  return reasonText(reason);
+}
+
+class State extends View {
+  render() {
+    const { desk } = bench;
+    const state = desk?.state ?? 'signed_out';
+    const reason = desk ? why(desk) : '';
+    const ready = (rule) => bench.live && rule(desk);
+    const busy = bench.pending.has('agent.state');
+    return html`
+      <section class="state panel" data-state=${desk ? state : 'unknown'}>
+        <span class="disc">${icon(STATE_ICONS[state])}</span>
+        <div class="state-words">
+          <div class="state-name" role="status" aria-label=${t('state.label')}>${desk ? t(`state.${state}`) : nothing}</div>
+          <div class="state-why">
+            ${desk
+              ? html`${reason ? html`<strong>${reason}</strong> · ` : nothing}<cb-clock
+                    class="time"
+                    title=${t('state.time')}
+                    .since=${desk.since}
+                  ></cb-clock>`
+              : nothing}
+          </div>
+        </div>
+        <div class="state-actions" role="group" aria-label=${t('state.label')}>
+          ${desk && state !== 'signed_out' && bench.owns
+            ? html`
+                <div class="pair">
+                  ${button('do.idle', {
+                    kind: state === 'idle' ? 'chosen' : '',
+                    shortcut: state === 'break' ? 'F9' : '',
+                    enabled: ready(can.idle),
+                    busy,
+                    act: () => bench.setState('idle'),
+                  })}
+                  ${button('do.break', {
+                    kind: state === 'break' ? 'chosen' : '',
+                    shortcut: state === 'idle' ? 'F9' : '',
+                    enabled: ready(can.break),
+                    busy,
+                    act: () => bench.setState('break'),
+                  })}
+                </div>
+                ${button('do.sign_out', {
+                  enabled: ready(can.signOut),
+                  busy: bench.pending.has('agent.sign_out'),
+                  act: () => bench.signOut(),
+                })}
+              `
+            : nothing}
+        </div>
+      </section>
+    `;
+  }
+}
+
+customElements.define('cb-state', State);

@@ -1,0 +1,483 @@
+// The page's one model: who is logged in, the link, the desk as the switch tells it, and what this page does about it.
+//
+// Views read it and draw again at each `change`; they change nothing themselves but call its methods. Effects that
+// belong to an event (the ring, the microphone into the call) are carried out in `#hear`, before anything is drawn.
+
+import { HttpError, logIn, logOut, whoAmI } from './api.js';
+import { alertOffer, askForNotifications, setTitle, stopAlert } from './alerts.js';
+import { Connection, Refusal } from './connection.js';
+import { after, fromSnapshot, reasonKey } from './desk.js';
+import { Devices } from './devices.js';
+import { Journal } from './journal.js';
+import { changes as languageChanges, suggestLanguage, t, telephone } from './i18n.js';
+import { Media } from './media.js';
+import { INTERVAL_MS, QualityWatch, merge } from './quality.js';
+import { ringPlayer, testPlayer, unlock } from './sound.js';
+
+const RENEW_MS = [0, 1000, 2000, 4000, 8000]; // between attempts to restore audio; the last goes on
+const QUIET_MS = 25000; // nothing heard for so long: a snapshot shows whether the link lives
+const OWNER_AGAIN_MS = [1000, 2000, 4000]; // the switch may hold our own dead session for the owner for a while
+
+export class Workbench extends EventTarget {
+  phase = 'loading'; // loading, login, desk
+  me = null;
+  loginNotice = null;
+  desk = null;
+  link = 'connecting'; // connecting, live, lost
+  pending = new Set();
+  answering = '';
+  takeOver = null; // the dialog: null, "ask" (sign-in found another page) or "taken" (another page took over)
+  figures = null;
+  soundBlocked = false;
+  media = new Media();
+  devices = new Devices();
+  connection = new Connection();
+  journal = new Journal();
+  #offset = 0; // the switch's clock minus ours, in seconds
+  #early = []; // events that came before the snapshot
+  #signingIn = false;
+  #hadMedia = false; // this page carried the audio before the link broke
+  #renewing = 0;
+  #watch = null;
+
+  constructor() {
+    super();
+    const changed = () => this.changed();
+    this.connection.addEventListener('open', () => this.#opened());
+    this.connection.addEventListener('lost', ({ detail }) => this.#lost(detail.attempts));
+    this.connection.addEventListener('event', ({ detail }) => (this.desk ? this.#hear(detail) : this.#early.push(detail)));
+    this.media.addEventListener('state', () => this.#mediaMoved());
+    this.media.addEventListener('blocked', () => this.#holdSound());
+    this.media.addEventListener('microphone', () => this.#reopenMicrophone());
+    this.devices.addEventListener('change', changed);
+    this.devices.addEventListener('use', ({ detail }) => this.#useDevice(detail.what));
+    this.devices.addEventListener('moved', ({ detail }) => this.#deviceMoved(detail));
+    this.journal.addEventListener('change', changed);
+    languageChanges.addEventListener('change', changed);
+    addEventListener('pagehide', () => this.connection.close());
+  }
+
+  async start() {
+    await this.devices.start();
+    for (const what of ['speaker', 'ring']) this.#useDevice(what);
+    setInterval(() => this.#checkLink(), QUIET_MS / 5);
+    setInterval(() => this.#measure(), INTERVAL_MS);
+    try {
+      this.#enter(await whoAmI());
+    } catch (error) {
+      this.phase = 'login';
+      if (error.status !== 401) this.loginNotice = this.#httpText(error);
+    }
+    this.changed();
+  }
+
+  changed() {
+    setTitle(this.desk ? t('app.title', { state: t(`state.${this.desk.state}`) }) : t('app.name'));
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /** Seconds since the epoch by the switch's clock. */
+  now() {
+    return Date.now() / 1000 + this.#offset;
+  }
+
+  get owns() {
+    return this.desk?.owner === 'this';
+  }
+
+  get live() {
+    return this.link === 'live' && this.desk !== null;
+  }
+
+  get inCall() {
+    return this.owns && this.desk.state === 'talking' && this.desk.connected !== null;
+  }
+
+  // --- log in and out -------------------------------------------------------------------------------------------
+
+  async logIn(agent, password) {
+    unlock();
+    await logIn(agent, password);
+    const me = await whoAmI();
+    if (this.me && this.me.agent !== me.agent) this.media.close();
+    this.#enter(me);
+    this.changed();
+  }
+
+  async logOut() {
+    await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
+    this.#leave(null);
+    this.me = null;
+    this.media.close();
+    this.changed();
+  }
+
+  #enter(me) {
+    this.me = me;
+    this.phase = 'desk';
+    this.loginNotice = null;
+    suggestLanguage(me.language);
+    this.link = 'connecting';
+    this.connection.open();
+  }
+
+  #leave(notice) {
+    this.connection.close();
+    stopAlert();
+    this.desk = null;
+    this.phase = 'login';
+    this.loginNotice = notice;
+  }
+
+  #httpText(error) {
+    if (!(error instanceof HttpError)) throw error;
+    return error.status ? { key: 'login.failed', values: { status: error.status } } : { key: 'login.network' };
+  }
+
+  // --- the link -------------------------------------------------------------------------------------------------
+
+  async #opened() {
+    this.#early = [];
+    this.desk = this.desk && { ...this.desk, rev: -1 };
+    try {
+      await this.#takeSnapshot();
+    } catch {
+      this.connection.giveUp();
+      return;
+    }
+    this.connection.settled();
+    if (this.link === 'lost') this.journal.note('log.link_back');
+    this.link = 'live';
+    this.changed();
+    this.#resume();
+  }
+
+  async #takeSnapshot() {
+    const drawn = this.desk;
+    this.desk = null; // events wait in #early until the snapshot is here
+    const asked = Date.now();
+    let reply;
+    try {
+      reply = await this.connection.request('snapshot');
+    } finally {
+      this.desk = drawn;
+    }
+    if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
+    const outcome = drawn && drawn.state === reply.state ? drawn.outcome : null;
+    this.desk = { ...fromSnapshot(reply), outcome };
+    for (const event of this.#early.splice(0)) this.#hear(event);
+    this.#align();
+    this.changed();
+  }
+
+  /** Makes ring and microphone agree with the desk, whatever happened unheard. */
+  #align() {
+    const { state, offered, connected } = this.desk;
+    if (!(this.owns && state === 'ringing' && offered)) stopAlert();
+    else if (!ringPlayer.playing && this.answering !== offered.call) alertOffer(offered);
+    if (this.inCall) {
+      this.media.setMuted(connected.muted);
+      this.media.talk();
+    } else if (!this.answering) {
+      this.media.hush();
+    }
+    if (!this.owns && !this.#signingIn && this.desk.owner === 'other') this.media.close();
+  }
+
+  /** After a load or a lost link: takes the audio up again where that needs no question. */
+  async #resume() {
+    const { state, owner } = this.desk;
+    if (state === 'signed_out' || owner === 'this') return;
+    if (owner === 'none' && (this.media.microphoneLive || this.devices.permission === 'granted')) await this.signIn();
+    for (const wait of this.#hadMedia ? OWNER_AGAIN_MS : []) {
+      if (this.desk?.owner !== 'other') break;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      if (!this.live) return;
+      await this.#takeSnapshot().catch(() => {}); // the link says of itself that it is lost
+      if (this.desk?.owner === 'none') await this.signIn();
+    }
+  }
+
+  async #lost(attempts) {
+    if (this.link === 'live') {
+      this.#hadMedia = this.owns;
+      this.link = 'lost';
+      this.journal.note('log.link_lost');
+      if (this.desk?.state === 'ringing') stopAlert(); // it cannot be answered from here now
+    }
+    this.changed();
+    if (attempts % 3 !== 2) return;
+    const gone = await whoAmI().then(() => false, (error) => error.status === 401);
+    if (gone && this.phase === 'desk' && !this.connection.live) {
+      this.#leave({ key: 'login.expired' });
+      this.changed();
+    }
+  }
+
+  #checkLink() {
+    if (!this.live || performance.now() - this.connection.heardAt < QUIET_MS) return;
+    this.connection.request('snapshot').then(
+      (reply) => reply.rev !== this.desk?.rev && this.#takeSnapshot().catch(() => {}),
+      (refusal) => refusal.code === 'timeout' && this.connection.giveUp(),
+    );
+  }
+
+  // --- events ---------------------------------------------------------------------------------------------------
+
+  #hear(event) {
+    const before = this.desk;
+    this.desk = after(before, event, this.now());
+    if (this.desk === before) return;
+    this.#effects[event.event]?.(event, before);
+    if (event.event !== 'media.quality') this.changed();
+  }
+
+  #effects = {
+    'agent.state': ({ state, reason }, before) => {
+      this.journal.state(state, reason, before.state);
+      if (state !== 'ringing' && state !== 'talking') {
+        stopAlert();
+        this.media.hush();
+      }
+      if (state === 'signed_out' && !this.#signingIn) this.media.close();
+      if (before.state === 'signed_out' && !this.#signingIn) this.#takeSnapshot().catch(() => {}); // who signed in?
+    },
+    'call.offered': (offer) => {
+      this.journal.offered(offer);
+      if (this.owns) alertOffer(offer);
+      this.journal.say('offer.announce', { number: telephone(offer.number), queue: offer.queue_name });
+    },
+    'call.withdrawn': ({ call, reason }, before) => {
+      stopAlert();
+      this.media.hush();
+      if (this.answering === call) this.answering = '';
+      this.journal.withdrawn(before.offered, reason);
+    },
+    'call.connected': (call) => {
+      stopAlert();
+      this.answering = '';
+      if (this.owns) {
+        this.media.setMuted(call.muted);
+        this.media.talk();
+      }
+      this.journal.connected(call);
+    },
+    'call.muted': ({ muted }) => {
+      this.media.setMuted(muted);
+      this.journal.say(muted ? 'call.muted.done' : 'call.unmuted.done');
+    },
+    'call.ended': (_, before) => {
+      this.media.hush();
+      this.journal.ended(before.connected, this.desk.outcome);
+    },
+    'media.failed': () => {
+      if (this.owns) this.#renew();
+    },
+    'agent.taken_over': () => {
+      stopAlert();
+      this.media.close();
+      this.takeOver = 'taken';
+      this.journal.note('log.taken_over');
+    },
+  };
+
+  // --- commands -------------------------------------------------------------------------------------------------
+
+  /** One command; a refusal is told in words and resolves to null. The same command is not sent twice at once. */
+  async #command(name, fields = {}) {
+    if (this.pending.has(name)) return null;
+    this.pending.add(name);
+    this.changed();
+    try {
+      return await this.connection.request(name, fields);
+    } catch (refusal) {
+      this.#refused(refusal);
+      return null;
+    } finally {
+      this.pending.delete(name);
+      this.changed();
+    }
+  }
+
+  #refused(refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    this.journal.refused(refusal);
+  }
+
+  async signIn(takeOver = false) {
+    if (this.#signingIn || !this.live) return;
+    this.#signingIn = true;
+    this.pending.add('agent.sign_in');
+    this.takeOver = null;
+    unlock();
+    askForNotifications();
+    this.changed();
+    try {
+      if (!this.media.microphoneLive && !(await this.openMicrophone())) return;
+      await this.media.connect(async (sdp) => {
+        const reply = await this.connection.request('agent.sign_in', { sdp, take_over: takeOver });
+        return reply.sdp;
+      });
+      await this.#takeSnapshot();
+    } catch (error) {
+      if (error.code === 'signed_in_elsewhere') this.takeOver = 'ask';
+      else if (error instanceof Refusal) this.#refused(error);
+      else this.journal.warn('refusal.media_refused');
+      if (!this.owns) this.media.close();
+    } finally {
+      this.#signingIn = false;
+      this.pending.delete('agent.sign_in');
+      this.changed();
+    }
+  }
+
+  signOut = () => this.#command('agent.sign_out');
+  setState = (state) => this.#command('agent.state', { state });
+  startAnswering = () => this.#command('agent.start_answering');
+  hangUp = () => this.#command('call.hang_up', { call: this.desk.connected.call });
+  demoCall = () => this.#command('demo.call');
+
+  async answer() {
+    const { call } = this.desk.offered;
+    if (this.answering === call) return;
+    this.answering = call;
+    stopAlert();
+    this.media.talk(); // before the command: the caller hears the agent from the switch's next tick
+    if (await this.#command('call.answer', { call })) return;
+    if (this.answering !== call) return;
+    this.answering = '';
+    if (this.desk?.state !== 'talking') this.media.hush();
+    this.changed();
+  }
+
+  async decline() {
+    stopAlert();
+    await this.#command('call.decline', { call: this.desk.offered.call });
+  }
+
+  /** Silent here at once and at the switch with it; heard again only when the switch has agreed. */
+  async setMuted(muted) {
+    const { call } = this.desk.connected;
+    if (muted) this.media.setMuted(true);
+    await this.#command(muted ? 'call.mute' : 'call.unmute', { call });
+    this.media.setMuted(this.desk?.connected?.muted ?? false);
+  }
+
+  // --- audio ----------------------------------------------------------------------------------------------------
+
+  /** Opens the chosen microphone, or the default where that is gone; says why where neither can be had. */
+  async openMicrophone() {
+    try {
+      await this.media.openMicrophone(this.devices.id('microphone'));
+    } catch (error) {
+      this.journal.microphone(error.name);
+      return false;
+    } finally {
+      await this.devices.refresh(); // names are there only after permission
+    }
+    return true;
+  }
+
+  async #reopenMicrophone() {
+    await this.devices.refresh();
+    if (!this.media.microphoneLive && this.media.microphone) await this.openMicrophone();
+  }
+
+  async #useDevice(what) {
+    try {
+      if (what === 'speaker') {
+        await this.media.useSpeaker(this.devices.id('speaker'));
+        await testPlayer.useDevice(this.devices.id('speaker'));
+      } else if (what === 'ring') {
+        await ringPlayer.useDevice(this.devices.id('ring'));
+      } else if (this.media.microphone) {
+        await this.openMicrophone();
+      }
+    } catch (error) {
+      if (error.name !== 'NotFoundError') throw error;
+      if (this.devices.id(what) !== 'default') this.devices.refresh(); // gone since the list was made
+    }
+  }
+
+  #deviceMoved({ what, name, now, back }) {
+    if (back) this.journal.warn('devices.back', { name }, 'info');
+    else this.journal.warn(`devices.lost.${what}`, { name, now: now || t('devices.default') });
+  }
+
+  #holdSound() {
+    this.soundBlocked = true;
+    this.changed();
+    const release = async () => {
+      unlock();
+      if (!(await this.media.play())) return;
+      this.soundBlocked = false;
+      removeEventListener('pointerdown', release, true);
+      removeEventListener('keydown', release, true);
+      this.changed();
+    };
+    addEventListener('pointerdown', release, true);
+    addEventListener('keydown', release, true);
+  }
+
+  #mediaMoved() {
+    if (this.media.state === 'failed' && this.owns && !this.#signingIn) this.#renew();
+    this.changed();
+  }
+
+  get renewing() {
+    return this.#renewing > 0;
+  }
+
+  /** A new offer in place of the broken connection, again and again until it holds. */
+  async #renew() {
+    if (this.#renewing) return;
+    this.journal.note('log.media_failed');
+    while (this.owns) {
+      await new Promise((resolve) => setTimeout(resolve, RENEW_MS[Math.min(this.#renewing, RENEW_MS.length - 1)]));
+      this.#renewing++;
+      this.changed();
+      if (!this.owns) break;
+      if (!this.live) continue;
+      try {
+        if (!this.media.microphoneLive && !(await this.openMicrophone())) continue;
+        await this.media.connect(async (sdp) => (await this.connection.request('agent.media', { sdp })).sdp);
+        if (await this.#settled()) break;
+      } catch {
+        continue; // shown as long as it lasts
+      }
+    }
+    this.#renewing = 0;
+    if (this.owns) this.journal.note('log.media_back');
+    this.changed();
+  }
+
+  /** Resolves when the newest connection has become connected (true) or anything else (false). */
+  #settled() {
+    if (this.media.state !== 'connecting') return this.media.state === 'connected';
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.media.state === 'connecting') return;
+        this.media.removeEventListener('state', look);
+        resolve(this.media.state === 'connected');
+      };
+      this.media.addEventListener('state', look);
+    });
+  }
+
+  async #measure() {
+    if (!this.inCall || !this.media.peer) {
+      this.#watch = null;
+      this.figures = null;
+      return;
+    }
+    if (this.#watch?.peer !== this.media.peer) {
+      this.#watch = { peer: this.media.peer, quality: new QualityWatch(this.media.peer, performance.now()) };
+    }
+    const figures = await this.#watch.quality.measure(performance.now());
+    if (!this.inCall) return;
+    this.figures = merge(figures, this.desk.quality);
+    this.changed();
+  }
+}
+
+export { reasonKey };

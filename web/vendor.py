@@ -1,0 +1,163 @@
+"""Brings the pinned browser libraries into web/static/vendor: `python web/vendor.py`, after a version below is changed.
+
+Each package comes by `npm pack` in the exact version and with the exact hash written here. Of Web Awesome's bundle only
+the components the pages use are kept, with the chunks they import; Lit's bare imports become relative ones, because an
+import map would need an inline script and the pages' policy allows none; of Lucide the named icons become one sprite.
+The result is committed, so that a server needs no registry and no build step.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+TARGET = Path(__file__).parent / "static" / "vendor"
+
+# name -> (version, integrity as npm reports it)
+PACKAGES: dict[str, tuple[str, str]] = {
+    "@awesome.me/webawesome": ("3.14.0", "sha512-m5rTGLK/iOvaVFOkYxRjiBOp8lwrBap5tv+zz1gsqLgAxlfwdvElB7BVGjs+Lf9gDps7bWRPTkG0FwZk40mk2A=="),
+    "lit": ("3.3.3", "sha512-fycuvZg/hkpozL00lm1pEJH5nN/lr9ZXd6mJI2HSN4+Bzc+LDNdEApJ6HFbPkdFNHLvOplIIuJvxkS4XUxqirw=="),
+    "lit-element": ("4.2.2", "sha512-aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w=="),
+    "lit-html": ("3.3.3", "sha512-el8M6jK2o3RXBnrSHX3ZKrsN8zEV63pSExTO1wYJz7QndGYZ8353e2a5PPX+qHe2aGayfnchQmkAojaWAREOIA=="),
+    "@lit/reactive-element": ("2.1.2", "sha512-pbCDiVMnne1lYUIaYNN5wrwQXDtHaYtg7YEFPeW+hws6U47WeFvISGUWekPGKWOP1ygrs0ef0o1VJMk1exos5A=="),
+    "lucide-static": ("1.62.0", "sha512-WBZA/m2PvkFpMGHDtsBck5P2A9G4ehLlYu4GwwICcmEm1BvYVgj00lCDxKRWLlbMlOibLaiwdQ88G5pHkSWgwA=="),
+}
+
+# Entry points inside dist-cdn; what they import comes with them.
+KIT = [
+    "components/dialog/dialog.js",
+    "components/option/option.js",
+    "components/popover/popover.js",
+    "components/select/select.js",
+    "components/icon/library.js",
+    "translations/zh-cn.js",
+]
+
+LIT = ["lit/index.js", "lit/directives/repeat.js"]
+
+# What a bare import of a package without a path means, by its package.json.
+MAIN = {"lit-html": "lit-html/lit-html.js", "@lit/reactive-element": "@lit/reactive-element/reactive-element.js"}
+
+ICONS = """bell bell-off check chevron-down circle-alert circle-check circle-help clock coffee globe headphones history
+hourglass info keyboard languages log-in log-out mic mic-off monitor-smartphone notebook-pen phone phone-call
+phone-incoming phone-missed phone-off play refresh-cw signal triangle-alert user users volume-2 wifi wifi-off x""".split()
+
+IMPORT = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)(["'])([^"'\n]+)\2""")
+
+
+def unpack(name: str, into: Path) -> Path:
+    """The unpacked package, checked against its pinned hash."""
+    version, integrity = PACKAGES[name]
+    packed = subprocess.run(
+        ["npm", "pack", f"{name}@{version}", "--json", "--pack-destination", str(into)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    told = json.loads(packed.stdout)[0]
+    if told["integrity"] != integrity:
+        sys.exit(f"{name} {version} is not the package that was pinned: {told['integrity']}")
+    (archive,) = into.glob("*.tgz")
+    with tarfile.open(archive) as tar:
+        tar.extractall(into, filter="data")
+    archive.unlink()
+    home = into / "unpacked" / name
+    home.parent.mkdir(parents=True, exist_ok=True)
+    (into / "package").rename(home)
+    return home
+
+
+def copy_licence(home: Path, into: Path) -> None:
+    into.mkdir(parents=True, exist_ok=True)
+    for licence in home.glob("LICENSE*"):
+        shutil.copyfile(licence, into / "LICENSE")
+
+
+def without_source_map(text: str) -> str:
+    return re.sub(r"\n?//# sourceMappingURL=.*\n?", "\n", text)
+
+
+def take_kit(packages: Path) -> None:
+    root = packages / "@awesome.me/webawesome" / "dist-cdn"
+    seen: set[str] = set()
+    todo = list(KIT)
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text = (root / path).read_text()
+        todo += [posixpath.normpath(posixpath.join(posixpath.dirname(path), m[3])) for m in IMPORT.finditer(text)]
+        out = TARGET / "webawesome" / path
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(without_source_map(text))
+    copy_licence(packages / "@awesome.me/webawesome", TARGET / "webawesome")
+
+
+def take_lit(packages: Path) -> None:
+    seen: set[str] = set()
+    todo = list(LIT)
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        here = posixpath.dirname(path)
+
+        def relative(found: re.Match[str], here: str = here) -> str:
+            wanted = found[3]
+            if wanted.startswith("."):
+                full = posixpath.normpath(posixpath.join(here, wanted))
+            else:
+                full = MAIN.get(wanted, wanted)
+            todo.append(full)
+            step = posixpath.relpath(full, here)
+            return f"{found[1]}{found[2]}{step if step.startswith('.') else './' + step}{found[2]}"
+
+        out = TARGET / "lit" / path
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(without_source_map(IMPORT.sub(relative, (packages / path).read_text())))
+    copy_licence(packages / "lit", TARGET / "lit")
+
+
+def take_icons(packages: Path) -> None:
+    """One sprite: <use href="…/icons.svg#phone">; the stroke is set by the page's style."""
+    symbols = []
+    for name in sorted(ICONS):
+        svg = ElementTree.parse(packages / "lucide-static" / "icons" / f"{name}.svg").getroot()
+        shapes = ""
+        for shape in svg:
+            tag = shape.tag.rpartition("}")[2]
+            shapes += f"<{tag} " + " ".join(f'{key}="{value}"' for key, value in shape.attrib.items()) + "/>"
+        stroke = 'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+        symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24" {stroke}>{shapes}</symbol>')
+    out = TARGET / "lucide" / "icons.svg"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text('<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n")
+    copy_licence(packages / "lucide-static", TARGET / "lucide")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        into = Path(directory)
+        for name in PACKAGES:
+            unpack(name, into)
+        shutil.rmtree(TARGET, ignore_errors=True)
+        packages = into / "unpacked"
+        take_kit(packages)
+        take_lit(packages)
+        take_icons(packages)
+    versions = {name: version for name, (version, _) in PACKAGES.items()}
+    (TARGET / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
