@@ -269,16 +269,16 @@ async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own
         gc.collect()
         gc.freeze()
         gc.disable()
-    due = trio.current_time() + TICK
+    begun = trio.current_time()
+    due = begun + TICK
     ticks = 0
     while True:
-        now = trio.current_time()
-        if browsers and now < due - TICK / 2:
+        if browsers and trio.current_time() < due - TICK / 2:
             # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
             await trio.sleep_until(due - TICK / 2)
             _sweep(engine, sockets, trio.current_time(), pool)
-        # Behind time this is in the past and only lets the link's task run; then the next follows at half the interval.
-        await trio.sleep_until(max(due, now + TICK / 2) if now > due else due)
+        # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
+        await trio.sleep_until(max(due, begun + TICK / 2))
         begun = trio.current_time()
         late = begun - due > LATE
         if begun - due > BEHIND * TICK:
