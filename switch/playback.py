@@ -61,7 +61,6 @@ class Playback:
         listening = np.zeros(legs.capacity, np.bool_)
         listening[heard] = True
         speaking = np.zeros(legs.capacity, np.bool_)
-        pcm[heard] = 0
         wanted = listening[due.rows]
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
@@ -85,6 +84,7 @@ class Playback:
         if len(sources):
             pcm[sources] = self._sources.speak(sources)
             speaking[sources] = True
+        pcm[heard[~speaking[heard]]] = 0
         self._played_at[now, heard] = self._tick
         return speaking
 
@@ -92,6 +92,7 @@ class Playback:
         octets = self._playout.narrow[cells]
         loud = (octets.view(np.uint64) != SILENCE[law] * 0x0101010101010101).any(axis=1)
         if not loud.all():
+            self.pcm[rows[~loud]] = 0
             rows, octets = rows[loud], octets[loud]
         self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
         speaking[rows] = True
