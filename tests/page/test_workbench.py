@@ -406,6 +406,64 @@ def test_an_unplugged_headset_falls_back_to_the_default_and_says_so(desk: Desk, 
     eventually(lambda: page.evaluate("cordboard.audio.sinkId") == "")
 
 
+def test_a_hidden_page_calls_by_notification_and_comes_forward(desk: Desk, page: Page, switch: Switch) -> None:
+    page.add_init_script(
+        """
+        window.shown = [];
+        window.focus = () => window.shown.push('focus');
+        Object.defineProperty(document, 'hidden', { get: () => true });
+        window.Notification = class {
+          static permission = 'granted';
+          constructor(title, { body }) { this.body = body; this.title = title; window.shown.push(this); }
+          close() { this.closed = true; }
+        };
+        """
+    )
+    desk.sign_in()
+    switch.offer(name="Wang")
+    eventually(lambda: page.evaluate("shown.length") == 1)
+    assert (
+        page.evaluate("shown[0].title + ': ' + shown[0].body") == "Incoming call: Wang +86 138 0013 8000 calls Support"
+    )
+    page.evaluate("shown[0].onclick()")
+    assert page.evaluate("shown[1]") == "focus"
+    switch.withdraw("caller left")
+    desk.is_in("idle")
+    assert page.evaluate("shown[0].closed") is True
+
+
+def test_a_blocked_microphone_is_told_with_what_to_do(desk: Desk, page: Page) -> None:
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    )
+    desk.log_in()
+    desk.button("Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("The microphone is blocked.")
+    desk.is_in("signed_out")
+    desk.has_just("Sign in")
+
+
+def test_a_screen_reader_hears_of_calls(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    spoken = page.locator("[aria-live=assertive]")
+    switch.offer(name="Wang")
+    expect(spoken).to_have_text("Incoming call from +86 138 0013 8000, Support.")
+    switch.withdraw("caller left")
+    expect(spoken).to_have_text("The caller left.")
+
+
+def test_a_call_s_voice_goes_on_while_the_link_is_lost(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    desk.answer()
+    switch.cut()
+    expect(page.get_by_role("status", name="Connection to the server")).to_contain_text("Your call goes on")
+    assert desk.sends()
+    assert page.evaluate("cordboard.peer.connectionState") == "connected"
+    switch.down = False
+    desk.has_just("Mute", "Hang up")
+    assert desk.sends()
+
+
 def test_measurement_asks_for_unprocessed_audio(page: Page, switch: Switch) -> None:
     desk = Desk(page, switch)
     desk.sign_in()
