@@ -3,9 +3,10 @@
     ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
                                       `-> SERVED (echo, tone, music, room)
 
-The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while it
-waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that the
-caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever happened.
+The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while
+it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that
+the caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever
+happened.
 """
 
 from __future__ import annotations
