@@ -152,7 +152,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def _say(line: str) -> None:
