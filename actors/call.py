@@ -3,9 +3,10 @@
     ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
                                       `-> SERVED (echo, tone, music, room)
 
-The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while it
-waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that the
-caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever happened.
+The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while
+it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that
+the caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever
+happened.
 """
 
 from __future__ import annotations
@@ -270,6 +271,8 @@ class Call(Machine[Phase]):
         ]
 
     def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
+        if message.agent == self.state.agent:
+            return []  # it has the call; its second answer changes nothing
         return [Tell(f"agent:{message.agent}", agents.Lost(self._id, "answered_elsewhere"))]
 
     # --- talking ----------------------------------------------------------------------------------------------
@@ -325,6 +328,7 @@ class Call(Machine[Phase]):
         return [*told, Stop(f"{by}: {cause}")]
 
     def _cancelled(self, message: signals.Cancelled, now: float) -> list[Effect]:
+        """In every state: SIP says so only where no answer of ours went out, whatever this actor had just said."""
         return self._end("caller", "cancelled")
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
@@ -411,6 +415,7 @@ TABLE = Table(
     always(media.LegQuality, Call._noted, Phase),
     always(media.LegSilent, Call._silence, Phase),
     always(media.LegHeard, Call._silence, Phase),
+    always(signals.Cancelled, Call._cancelled, Phase),
     always(signals.Released, Call._released, Phase),
     always(Down, Call._down, Phase),
     row(
@@ -460,14 +465,6 @@ TABLE = Table(
         waiting=Call._leg_failed,
         talking=Call._leg_failed,
         served=Call._leg_failed,
-    ),
-    row(
-        signals.Cancelled,
-        routing=Call._cancelled,
-        opening=Call._cancelled,
-        waiting=Late("the answer had gone out"),
-        talking=Late("the answer had gone out"),
-        served=Late("the answer had gone out"),
     ),
     row(
         signals.Confirmed,
