@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import structlog
 import trio
+from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 from ..bench import commands as bench_commands
@@ -127,6 +128,8 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
     _log_to_stderr()
     config = read_config(config_file)
+    if demo:  # its customer would talk through any patience
+        config = evolve(config, limits=evolve(config.limits, drain_seconds=0))
     registry = CollectorRegistry()
     pages = WebPages(config, data, registry, demo=demo)
     try:
