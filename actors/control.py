@@ -17,10 +17,11 @@ from typing import Protocol
 
 import structlog
 import trio
+from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 from ..sip import transport as sip_transport
-from ..sip.endpoint import MAX_CALLS, Endpoint, Settings
+from ..sip.endpoint import Endpoint, Settings
 from ..switch import process as media_process
 from . import medialink
 from .config import Config
@@ -134,10 +135,11 @@ class Control:
                 return sip_transport.local_address_for(remote), port
             return host, port
 
-        limit = self.config.limits.calls
-        settings = Settings(local_address=local_address, max_calls=limit or MAX_CALLS)
+        settings = Settings(local_address)
+        if self.config.limits.calls:
+            settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
-        self.signalling = Signalling(self.system, self.endpoint, clock, limit)
+        self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
             Hands(self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply),
             on_end=(self.signalling.on_end, self.link.on_end),

@@ -1,7 +1,7 @@
 """The shell between calls and SIP: the endpoint's outputs become messages to call actors, their effects its commands.
 
 A new INVITE spawns its call actor before anything else can happen to it, so a CANCEL that follows at once finds its
-call. Where the centre is full the INVITE is refused here with 503. A call actor that ends, however it ends, has its SIP
+call. Where the centre is full the endpoint refuses it with 503. A call actor that ends, however it ends, has its SIP
 call hung up.
 """
 
@@ -32,20 +32,16 @@ from .effects import Sip
 from .redact import redacted
 from .runtime import System
 
-# What a caller's switch is asked to wait when the centre is full, in seconds.
-RETRY_AFTER = 5
-
 log = structlog.get_logger()
 
 
 class Signalling:
     """Between `endpoint` and the calls of `system`; `perform` sends what the endpoint wants sent."""
 
-    def __init__(self, system: System, endpoint: Endpoint, clock: Callable[[], float], max_calls: int) -> None:
+    def __init__(self, system: System, endpoint: Endpoint, clock: Callable[[], float]) -> None:
         self._system = system
         self._endpoint = endpoint
         self._clock = clock
-        self._max_calls = max_calls
         self._live: set[str] = set()
         self._transmit: Callable[[list[Output]], None] = lambda outputs: None
 
@@ -81,10 +77,6 @@ class Signalling:
                 assert_never(output)
 
     def _incoming(self, output: IncomingCall) -> None:
-        if self._max_calls and len(self._live) >= self._max_calls:
-            self._system.counters["calls_shed"] += 1
-            self._command(self._endpoint.reject(output.call, 503, self._clock(), retry_after=RETRY_AFTER))
-            return
         arrived = signals.Arrived(
             call=output.call,
             trunk=output.trunk,

@@ -18,6 +18,31 @@ from typing import TypeAlias
 
 from attrs import evolve, frozen
 
+from .grammar import (
+    DEFAULT_PORT,
+    TOKEN,
+    Address,
+    LocalSipError,
+    NameAddr,
+    Params,
+    RemoteSipError,
+    Uri,
+    Via,
+    bracket,
+    clean,
+    parse_params,
+    quote,
+    split_list,
+    unescape,
+)
+
+__all__ = [
+    "DEFAULT_PORT", "MAGIC_COOKIE", "MAX_CSEQ", "MAX_DATAGRAM", "MAX_HEADER", "MAX_HEADERS", "MAX_VIAS", "PHRASES",
+    "Address", "Head", "LocalSipError", "Message", "NameAddr", "Params", "RemoteSipError", "Request", "Response", "Row",
+    "Uri", "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "respond",
+    "serialise", "split_list", "unescape",
+]  # fmt: skip
+
 # A UDP datagram carries no more.
 MAX_DATAGRAM = 65535
 # RFC 4475 torture messages hold up to 40 rows; a carrier's INVITE about 25. More than this is an attack on our time.
@@ -28,118 +53,32 @@ MAX_HEADER = 8192
 MAX_VIAS = 70
 # RFC 3261 §8.1.1.5: less than 2**31.
 MAX_CSEQ = 2**31 - 1
-DEFAULT_PORT = 5060
 # RFC 3261 §8.1.1.7: a branch that begins so is unique over space and time.
 MAGIC_COOKIE = "z9hG4bK"
 
 Row: TypeAlias = tuple[str, str]
-Params: TypeAlias = tuple[tuple[str, str | None], ...]
 
 
-class RemoteSipError(Exception):
-    """The other side broke the protocol. `status` answers it; `head` is there when an answer can be addressed."""
-
-    def __init__(self, text: str, status: int = 400, head: Head | None = None) -> None:
-        super().__init__(text)
-        self.text = text
-        self.status = status
-        self.head = head
-
-
-class LocalSipError(Exception):
-    """We asked for what the protocol does not allow: a bug of ours, never the wire's doing."""
-
-
-_TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
-_HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
 # A control character is legal only as a quoted pair (RFC 3261 §25.1); TAB, CR and LF are dealt with line by line.
 _CONTROL = re.compile(r"(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # No pattern here may look at the same run of blanks twice: a datagram holds 64 kB of them.
 _FOLD = re.compile(r"\r\n[ \t]+")
-_NAME = re.compile(_TOKEN, re.ASCII)
-_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([^ \t\"<>]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)", re.ASCII)
+_NAME = re.compile(TOKEN, re.ASCII)
+_REQUEST_LINE = re.compile(rf"({TOKEN}) ([^ \t\"<>]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)", re.ASCII)
 _STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
-_CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({_TOKEN})", re.ASCII)
+_CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN})", re.ASCII)
 _CALL_ID = re.compile(r"[^ \t@\x00-\x1f\x7f]+(?:@[^ \t@\x00-\x1f\x7f]+)?")
-_VIA = re.compile(
-    rf"[Ss][Ii][Pp][ \t]*/[ \t]*2\.0[ \t]*/[ \t]*({_TOKEN})[ \t]+({_HOST})"
-    r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?(?=[ \t]*(?:;|$))",
-    re.ASCII,
-)
-_PARAM = re.compile(
-    rf"[ \t]*;[ \t]*({_TOKEN})(?:[ \t]*=[ \t]*({_QUOTED}|\[[0-9A-Fa-f:.]+\]|[^ \t;,\"<>=]+))?", re.DOTALL
-)
-_NAME_ADDR = re.compile(rf"(?:({_QUOTED})[ \t]*|([^\"<>;,:@]*))<([^<>\"]+)>", re.DOTALL)
-_ADDR_SPEC = re.compile(r"[^ \t;,?<>\"]+")
-_LIST_ITEM = re.compile(rf"(?:{_QUOTED}|<[^>]*>|[^,\"<])+", re.DOTALL)
-_SIP_URI = re.compile(
-    rf"([Ss][Ii][Pp][Ss]?):(?:([^@:]+)(?::([^@]*))?@)?({_HOST})(?::([0-9]{{1,5}}))?((?:;[^;?@]+)*)(\?[^?@]*)?", re.ASCII
-)
-_TEL_URI = re.compile(r"[Tt][Ee][Ll]:([+0-9A-Fa-f*#().\-]+)((?:;[^;]+)*)", re.ASCII)
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
-
 _CANONICAL = [
-    "Accept",
-    "Accept-Encoding",
-    "Accept-Language",
-    "Alert-Info",
-    "Allow",
-    "Authentication-Info",
-    "Authorization",
-    "Call-ID",
-    "Call-Info",
-    "Contact",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Type",
-    "CSeq",
-    "Date",
-    "Error-Info",
-    "Expires",
-    "From",
-    "In-Reply-To",
-    "Max-Forwards",
-    "MIME-Version",
-    "Min-Expires",
-    "Min-SE",
-    "Organization",
-    "P-Asserted-Identity",
-    "P-Preferred-Identity",
-    "Priority",
-    "Privacy",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Require",
-    "RAck",
-    "Reason",
-    "Record-Route",
-    "Refer-To",
-    "Referred-By",
-    "Replaces",
-    "Reply-To",
-    "Require",
-    "Retry-After",
-    "Route",
-    "RSeq",
-    "Server",
-    "Session-Expires",
-    "Subject",
-    "Supported",
-    "Timestamp",
-    "To",
-    "Unsupported",
-    "User-Agent",
-    "Via",
-    "Warning",
-    "WWW-Authenticate",
-]
+    "Accept", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Authentication-Info", "Authorization",
+    "Call-ID", "Call-Info", "Contact", "Content-Disposition", "Content-Encoding", "Content-Language",
+    "Content-Length", "Content-Type", "CSeq", "Date", "Error-Info", "Expires", "From", "In-Reply-To", "Max-Forwards",
+    "MIME-Version", "Min-Expires", "Min-SE", "Organization", "P-Asserted-Identity", "P-Preferred-Identity",
+    "Priority", "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck", "Reason",
+    "Record-Route", "Refer-To", "Referred-By", "Replaces", "Reply-To", "Require", "Retry-After", "Route", "RSeq",
+    "Server", "Session-Expires", "Subject", "Supported", "Timestamp", "To", "Unsupported", "User-Agent", "Via",
+    "Warning", "WWW-Authenticate",
+]  # fmt: skip
 # RFC 3261 §7.3.3 and the IANA registry of compact forms.
 _COMPACT = {
     "c": "Content-Type", "e": "Content-Encoding", "f": "From", "i": "Call-ID", "k": "Supported", "l": "Content-Length",
@@ -167,203 +106,6 @@ PHRASES = {
     505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere", 603: "Decline",
     604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }  # fmt: skip
-
-
-@frozen
-class Address:
-    """Where a datagram came from or goes to. An IPv6 host is written without brackets."""
-
-    host: str
-    port: int
-    transport: str = "udp"
-
-    def __str__(self) -> str:
-        return f"{bracket(self.host)}:{self.port}"
-
-
-@frozen
-class Uri:
-    """A SIP, SIPS or TEL URI taken apart (RFC 3261 §19.1, RFC 3966). `user` is unescaped, and safe to store and
-    show."""
-
-    scheme: str
-    user: str | None
-    host: str
-    port: int | None
-    params: Params
-
-    @classmethod
-    def parse(cls, text: str) -> Uri:
-        """Raises RemoteSipError: 416 for a scheme we do not speak (RFC 3261 §8.2.2.1), 400 for what cannot be read."""
-        if found := _SIP_URI.fullmatch(text):
-            scheme, user, _password, host, port, params, _headers = found.groups()
-            if port is not None and not 0 < int(port) < 65536:
-                raise RemoteSipError("port of a URI out of range")
-            return cls(
-                scheme.lower(),
-                user and unescape(user),
-                host.strip("[]"),
-                int(port) if port else None,
-                _uri_params(params),
-            )
-        if found := _TEL_URI.fullmatch(text):
-            return cls("tel", found[1], "", None, _uri_params(found[2]))
-        scheme_found = _SCHEME.match(text)
-        if scheme_found and scheme_found[1].lower() not in ("sip", "sips", "tel"):
-            raise RemoteSipError("URI scheme is not ours", 416)
-        raise RemoteSipError("bad URI")
-
-    @property
-    def number(self) -> str:
-        """The user without the parameters that `user=phone` may put in it (RFC 3261 §19.1.1)."""
-        return (self.user or "").partition(";")[0]
-
-    def param(self, name: str) -> str | None:
-        """Value of a parameter; "" when it stands without one, None when absent."""
-        return next((value or "" for key, value in self.params if key == name), None)
-
-
-def _uri_params(text: str) -> Params:
-    if not text:
-        return ()
-    pairs = (item.partition("=") for item in text[1:].split(";"))
-    return tuple((name.lower(), value if equals else None) for name, equals, value in pairs)
-
-
-@frozen
-class Via:
-    """One Via value. `text` is what came; `branch` is "" where a peer of RFC 2543 sends none."""
-
-    text: str
-    transport: str
-    host: str
-    port: int | None
-    branch: str
-    rport: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Via:
-        """Raises RemoteSipError(400)."""
-        found = _VIA.match(text)
-        if not found:
-            raise RemoteSipError("bad Via")
-        port = int(found[3]) if found[3] else None
-        if port is not None and not 0 < port < 65536:
-            raise RemoteSipError("port of a Via out of range")
-        branch, rport = "", False
-        for name, value in parse_params(text, found.end()):
-            if name == "branch":
-                branch = value or ""
-            elif name == "rport":
-                rport = True
-        return cls(text, found[1].upper(), found[2].strip("[]"), port, branch, rport)
-
-    def stamped(self, source: Address) -> str:
-        """The value for the response: `received` and the filled `rport` (RFC 3261 §18.2.1, RFC 3581 §4)."""
-        if not self.rport and self.host == source.host:
-            return self.text
-        found = _VIA.match(self.text)
-        assert found
-        text = found[0]
-        for name, value in parse_params(self.text, found.end()):
-            if name not in ("received", "rport"):
-                text += f";{name}" if value is None else f";{name}={value}"
-        if self.rport:
-            text += f";rport={source.port}"
-        return f"{text};received={source.host}"
-
-
-@frozen
-class NameAddr:
-    """A From, To, Contact or Route value. `uri` and the parameters are as they came, the display name is not
-    unquoted."""
-
-    display: str
-    uri: str
-    params: Params
-
-    @classmethod
-    def parse(cls, text: str) -> NameAddr:
-        """Raises RemoteSipError(400)."""
-        if found := _NAME_ADDR.match(text):
-            return cls((found[1] or found[2] or "").strip(" \t"), found[3], parse_params(text, found.end()))
-        if found := _ADDR_SPEC.match(text):
-            # without angle brackets the parameters belong to the header field (RFC 3261 §20.10)
-            return cls("", found[0], parse_params(text, found.end()))
-        raise RemoteSipError("bad name-addr")
-
-    def param(self, name: str) -> str | None:
-        return next((value or "" for key, value in self.params if key == name), None)
-
-    @property
-    def tag(self) -> str | None:
-        return self.param("tag")
-
-    @property
-    def name(self) -> str:
-        """The display name for people: unquoted, printable."""
-        text = self.display
-        if text.startswith('"'):
-            text = _QUOTED_PAIR.sub(r"\1", text[1:-1])
-        return clean(text)
-
-    def __str__(self) -> str:
-        tail = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.params)
-        return f"{self.display} <{self.uri}>{tail}" if self.display else f"<{self.uri}>{tail}"
-
-
-def parse_params(text: str, position: int) -> Params:
-    """`*(SEMI generic-param)` from `position` to the end, names in lower case. Raises RemoteSipError(400)."""
-    params = []
-    end = len(text)
-    while position < end:
-        found = _PARAM.match(text, position)
-        if not found:
-            if text[position:].strip(" \t"):
-                raise RemoteSipError("bad parameters")
-            break
-        params.append((found[1].lower(), found[2]))
-        position = found.end()
-    return tuple(params)
-
-
-def split_list(text: str) -> list[str]:
-    """A comma-separated header value, commas in quotes and in angle brackets left alone. Raises RemoteSipError(400)."""
-    items = []
-    position = 0
-    while True:
-        found = _LIST_ITEM.match(text, position)
-        if not found or not found[0].strip(" \t"):
-            raise RemoteSipError("bad list")
-        items.append(found[0].strip(" \t"))
-        position = found.end()
-        if position == len(text):
-            return items
-        if text[position] != ",":
-            raise RemoteSipError("bad list")
-        position += 1
-
-
-def quote(text: str) -> str:
-    """A quoted-string (RFC 3261 §25.1)."""
-    return '"' + clean(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def unescape(text: str) -> str:
-    """`%41` -> `A`, as text that can be stored and shown: what is not printable becomes U+FFFD."""
-    raw = text.encode("utf-8", "surrogateescape")
-    if b"%" in raw:
-        raw = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
-    return clean(raw.decode("utf-8", "surrogateescape"))
-
-
-def clean(text: str) -> str:
-    """Text for people and stores: no control characters, no broken UTF-8."""
-    return text if text.isascii() and text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
-
-
-def bracket(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 class _Fields:

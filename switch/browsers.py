@@ -25,6 +25,7 @@ MAX_REMEMBERED = 8192
 _NO_DATA = np.zeros((0, 4), np.uint8)
 _NO_ROWS = np.zeros(0, np.intp)
 _NO_LENGTHS = np.zeros(0, np.int32)
+_NO_TIMES = np.zeros(0, np.float64)
 
 
 class Browsers:
@@ -55,13 +56,16 @@ class Browsers:
         data = batch.data.tobytes()
         names = batch.name.tobytes()
         lengths, ports = batch.length.tolist(), batch.port.tolist()
-        datagrams = [
-            (data[i * width : i * width + length], address)
-            for i, length in enumerate(lengths)
+        datagrams, arrivals = [], []
+        for i, (length, at) in enumerate(zip(lengths, batch.at.tolist(), strict=True)):
+            address = self._address(ports[i], names[i * NAME : (i + 1) * NAME])
             # From port 0 anyone can send, but nobody can be answered there.
-            if (address := self._address(ports[i], names[i * NAME : (i + 1) * NAME]))[1]
-        ]
-        return self._input(self._transport.receive(datagrams, now))
+            if address[1]:
+                datagrams.append((data[i * width : i * width + length], address))
+                arrivals.append(at)
+        # SRTP leaves the RTP header as it is (RFC 3711 §3.1): it tells which datagram a packet came from.
+        came = {data[:12]: at for (data, _), at in zip(datagrams, arrivals, strict=True)}
+        return self._input(self._transport.receive(datagrams, now), came, now)
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
         width = data.shape[1]
@@ -76,22 +80,23 @@ class Browsers:
         return self._transport.deadline()
 
     def wake(self, now: float) -> SecureInput:
-        return self._input(self._transport.wake(now))
+        return self._input(self._transport.wake(now), {}, now)
 
     def last_check(self, row: int) -> float | None:
         """When the leg's last authenticated STUN check came."""
         return self._transport.last_check(row)
 
-    def _input(self, received: Received) -> SecureInput:
+    def _input(self, received: Received, came: Mapping[bytes, float], now: float) -> SecureInput:
         replies = self._datagrams(received.replies)
         if not received.rtp:
-            return SecureInput(replies, _NO_ROWS, _NO_DATA, _NO_LENGTHS, received.facts)
+            return SecureInput(replies, _NO_ROWS, _NO_DATA, _NO_LENGTHS, _NO_TIMES, received.facts)
         length = np.array([len(packet) for _, packet in received.rtp], np.int32)
         width = (int(length.max()) + 3) // 4 * 4
         padded = b"".join([packet.ljust(width, b"\0") for _, packet in received.rtp])
         data = np.frombuffer(padded, np.uint8).reshape(-1, width)
         row = np.array([row for row, _ in received.rtp], np.intp)
-        return SecureInput(replies, row, data, length, received.facts)
+        at = np.array([came.get(packet[:12], now) for _, packet in received.rtp], np.float64)
+        return SecureInput(replies, row, data, length, at, received.facts)
 
     def _datagrams(self, datagrams: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
         return [Datagram(address[2], self._name(address), data) for data, address in datagrams]

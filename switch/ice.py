@@ -8,8 +8,8 @@ and still wants our packets (RFC 7675).
     state      | check        nomination         conflict     silence     close
     -----------+-----------------------------------------------------------------
     NEW        | CHECKED      NOMINATED          NEW (487)    FAILED      CLOSED
-    CHECKED    | CHECKED      NOMINATED          - (487)      FAILED      CLOSED
-    NOMINATED  | NOMINATED    NOMINATED, follows - (487)      FAILED      CLOSED
+    CHECKED    | CHECKED      NOMINATED          same (487)   FAILED      CLOSED
+    NOMINATED  | NOMINATED    NOMINATED, follows same (487)   FAILED      CLOSED
     FAILED     | late         late               late         bug         late
     CLOSED     | late         late               late         bug         late
 

@@ -12,6 +12,8 @@ from typing import Final
 
 import numpy as np
 
+from ..codecs import g711
+
 NO_EVENT: Final = 255  # no payload type is so large (RFC 3550 §5.1: 7 bits)
 
 
@@ -25,6 +27,10 @@ class CodecId(IntEnum):
     PCMU = 0
     PCMA = 1
     OPUS = 2
+
+
+# What an octet of silence is in each law.
+SILENCE: Final = {CodecId.PCMU: g711.ULAW_SILENCE, CodecId.PCMA: g711.ALAW_SILENCE}
 
 
 class Legs:

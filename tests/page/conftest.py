@@ -13,6 +13,7 @@ ARGS = [
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
+    "--host-resolver-rules=MAP plain.test 127.0.0.1",
     "--autoplay-policy=document-user-activation-required",
 ]
 

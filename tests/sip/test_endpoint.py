@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from random import Random
+
 import pytest
 from cordboard.sip.endpoint import Endpoint
-from cordboard.sip.events import CallCancelled, CallEnded, CallReoffered, IncomingCall, Output, Refused, Transmit
+from cordboard.sip.events import (
+    CallCancelled,
+    CallEnded,
+    CallFailed,
+    CallReoffered,
+    IncomingCall,
+    Output,
+    Refused,
+    Transmit,
+)
 from cordboard.sip.message import Address, LocalSipError, Request, Response, parse
 from cordboard.sip.screening import Trunks
 
@@ -294,3 +306,74 @@ def test_the_deadline_is_cheap_and_everything_is_forgotten() -> None:
     endpoint.wake(40.0)
     assert endpoint.idle
     assert endpoint.deadline() == float("inf")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_order_of_their_messages_and_our_commands(seed: int) -> None:
+    """Whatever a trunk sends to a call, and whenever: `receive` and `wake` raise nothing, and every call ends once."""
+    rng = Random(seed)
+    endpoint = fresh()
+    first = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]
+    assert isinstance(first, IncomingCall)
+    sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    invite = parse(sent.data)
+    answer = bytes(n.answer_to(n.OFFER_A)).decode()
+    tag = ""
+    ends: list[str] = []
+    now = 0.0
+    for step in range(40):
+        now += rng.choice([0.0, 0.1, 1.0, 40.0])
+        outputs = endpoint.wake(now)
+        call = rng.choice([first.call, "out"])
+        cseq, branch = rng.randint(1, 5), f"z9hG4bK{rng.choice([1, step])}"
+        method = rng.choice(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"])
+        match rng.randint(0, 3):
+            case 0:
+                body = rng.choice(["", SDP])
+                outputs += endpoint.receive(build(method, tag=tag, cseq=cseq, branch=branch, body=body), CARRIER, now)
+            case 1:
+                theirs = build(method, tag=invite.from_.tag or "", cseq=cseq, branch=branch, body=SDP)
+                theirs = theirs.replace(b"Call-ID: c", f"Call-ID: {invite.call_id}".encode()).replace(
+                    b";tag=f", b";tag=x"
+                )
+                outputs += endpoint.receive(theirs, CARRIER, now)
+            case 2:
+                status = rng.choice([100, 180, 183, 200, 200, 302, 486, 487])
+                text = (
+                    f"SIP/2.0 {status} X\r\nVia: {invite.via.text}\r\nTo: <sip:1@192.0.2.9>;"
+                    f"tag={rng.choice('xxxy')}\r\n"
+                    f"From: {invite.get('From')}\r\nCall-ID: {invite.call_id}\r\n"
+                    f"CSeq: 1 {rng.choice(['INVITE', 'INVITE', 'CANCEL'])}\r\nContact: <sip:x@192.0.2.9>\r\n"
+                    f"Content-Type: application/sdp\r\n\r\n{rng.choice([answer, answer, ''])}"
+                )
+                outputs += endpoint.receive(text.encode(), CARRIER, now)
+            case _:
+                command = rng.randint(0, 5)
+                with contextlib.suppress(LocalSipError):
+                    match command:
+                        case 0:
+                            outputs += endpoint.ring(call, now)
+                        case 1:
+                            outputs += endpoint.answer(call, n.OFFER_B, now)
+                        case 2:
+                            outputs += endpoint.reject(call, 486, now)
+                        case 3:
+                            outputs += endpoint.hang_up(call, now)
+                        case 4:
+                            outputs += endpoint.reanswer(call, n.OFFER_B, now)
+                        case _:
+                            outputs += endpoint.reject_reoffer(call, 488, now)
+        for response in responses(outputs):
+            if response.call_id == "c" and response.status > 100 and response.method == "INVITE" and not tag:
+                tag = response.to.tag or ""
+        ends += [output.call for output in outputs if isinstance(output, CallEnded | CallCancelled | CallFailed)]
+    for call in (first.call, "out"):
+        endpoint.hang_up(call, now)
+    for _ in range(300):
+        outputs = endpoint.wake(now := now + 1)
+        for output in outputs:
+            if isinstance(output, IncomingCall):
+                endpoint.hang_up(output.call, now)
+    assert endpoint.live_calls >= 0
+    assert len(ends) == len(set(ends))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from cordboard.sip.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, IncomingCall
+from cordboard.sip.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, IncomingCall, Transmit
 from cordboard.sip.message import Address
 
 from . import net as n
@@ -268,3 +268,35 @@ def test_an_early_answer_counts_where_the_200_has_none() -> None:
     assert ack.values("Route") == ["<sip:192.0.2.52;lr>", "<sip:192.0.2.51;lr>"]
     assert ack.__class__.__name__ == "Request"
     assert bytes(ack).startswith(b"ACK sip:600@192.0.2.50:5070 SIP/2.0\r\n")
+
+
+def test_an_ack_without_the_answer_it_owes_ends_the_call() -> None:
+    net, a, b = n.pair()
+    a.react = None
+    net.drop = lambda what, source: False
+    # an offerless INVITE of a caller whose ACK has no body: made of ours by taking the body away
+    sent = a.endpoint.dial("out", "sip:600@192.0.2.2", n.B, "1001", n.OFFER_A, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    bare = sent.data.partition(b"\r\n\r\n")[0].replace(b"Content-Type: application/sdp\r\n", b"")
+    bare = b"\r\n".join(line for line in bare.split(b"\r\n") if not line.startswith(b"Content-Length"))
+    net.do(b, b.endpoint.receive(bare + b"\r\n\r\n", n.A, 0.0))
+    net.do(b, b.endpoint.answer(b.last_call(), n.OFFER_B, 0.0))
+    net.run(1)
+    assert a.kinds() == ["CallAnswered", "CallEnded"]
+    assert b.events[-1] == CallEnded(b.last_call(), "bad-answer")
+    assert a.endpoint.live_calls == b.endpoint.live_calls == 0
+
+
+def test_a_200_without_a_description_is_acknowledged_and_ended() -> None:
+    net, a, b = n.pair()
+    n.dial(net, a, b)
+    net.run(0.1)
+    net.do(b, b.endpoint.answer(b.last_call(), n.OFFER_B, net.now))
+    answer = next(data for source, data in reversed(net.sent) if b"200 OK" in data)
+    head = answer.partition(b"\r\n\r\n")[0]
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Content-"))
+    net.do(a, a.endpoint.receive(head + b"\r\n\r\n", n.B, net.now))
+    net.run(5)
+    assert a.events[-1] == CallFailed("out", 488, "no usable session description")
+    assert [what for _, source, what in net.log if source == n.A][1:3] == ["ACK", "BYE"]
+    assert a.endpoint.live_calls == b.endpoint.live_calls == 0

@@ -56,12 +56,12 @@ if (!document.documentElement.dataset.unfit) {
       return bench.desk;
     },
     get peer() {
-      return bench.media.peer;
+      return bench.voice.media.peer;
     },
     get mic() {
-      return bench.media.microphone;
+      return bench.voice.media.microphone;
     },
-    audio: bench.media.audio,
+    audio: bench.voice.media.audio,
     ring: ringPlayer,
   });
   bench.start();

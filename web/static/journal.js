@@ -24,7 +24,7 @@ export function outcomeText(outcome) {
 }
 
 export class Journal extends EventTarget {
-  entries = []; // newest first: {at, kind, text(), number, queue, length}
+  entries = []; // newest first: {at, kind, text(), and of a call: call, number, queue, length}
   notices = []; // {id, level, key, values}
   spoken = null; // the last sentence for a screen reader: {key, values, n}
   #ids = 0;
@@ -34,43 +34,49 @@ export class Journal extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
+  /** A call has one line, which tells where it stands. */
+  #call(kind, { call, number, queue_name: queue }, text, more = {}) {
+    const line = this.entries.find((one) => one.call === call);
+    if (!line) this.#add(kind, text, { call, number, queue, ...more });
+    else this.entries = this.entries.map((one) => (one === line ? { ...line, kind, text, ...more } : one));
+    this.dispatchEvent(new Event('change'));
+  }
+
   note(key) {
     this.#add('link', () => t(key));
   }
 
+  /** Ringing, talking and the paperwork show by their calls, and so does coming back from them. */
   state(state, reason, before) {
-    // ringing, talking and the paperwork show by their calls
-    if (state === 'ringing' || state === 'talking' || state === 'after_call_work') return;
-    const why = state === 'break' || before === 'signed_out' ? reasonKey(reason) : '';
-    const plain = !why || why === state || hasText(`reason.${why}`) === false;
+    const told = state === 'idle' ? before === 'signed_out' || before === 'break' : state === 'break' || state === 'signed_out';
+    if (!told) return;
+    const why = reasonKey(reason);
+    const more = state === 'break' && why !== state && hasText(`reason.${why}`);
     this.#add(state, () =>
-      plain
-        ? t('log.state', { state: t(`state.${state}`) })
-        : t('log.state.reason', { state: t(`state.${state}`), reason: reasonText(reason) }),
+      more
+        ? t('log.state.reason', { state: t(`state.${state}`), reason: reasonText(reason) })
+        : t('log.state', { state: t(`state.${state}`) }),
     );
   }
 
   offered(offer) {
-    this.#add('ringing', () => t('log.offered'), { number: offer.number, queue: offer.queue_name });
+    this.#call('ringing', offer, () => t('log.offered'));
   }
 
   withdrawn(offer, reason) {
     if (!offer) return;
-    this.#add('missed', () => t('log.withdrawn', { reason: reasonText(reason) }), {
-      number: offer.number,
-      queue: offer.queue_name,
-    });
+    this.#call('missed', offer, () => t('log.withdrawn', { reason: reasonText(reason) }));
     this.speak(() => outcomeText({ kind: 'withdrawn', reason }));
   }
 
   connected(call) {
-    this.#add('talking', () => t('log.connected'), { number: call.number, queue: call.queue_name });
+    this.#call('talking', call, () => t('log.connected'));
     this.say('call.connected', { number: telephone(call.number) });
   }
 
   ended(call, outcome) {
     if (!call) return;
-    this.#add('ended', () => t('log.ended'), { number: call.number, queue: call.queue_name, length: outcome?.length });
+    this.#call('ended', call, () => outcomeText(outcome), { length: outcome?.length });
     this.speak(() => outcomeText(outcome));
   }
 

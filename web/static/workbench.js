@@ -6,15 +6,12 @@
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
 import { alertOffer, askForNotifications, setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, fromSnapshot, reasonKey } from './desk.js';
-import { Devices } from './devices.js';
+import { after, fromSnapshot } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, telephone } from './i18n.js';
-import { Media } from './media.js';
-import { INTERVAL_MS, QualityWatch, merge } from './quality.js';
-import { ringPlayer, testPlayer, unlock } from './sound.js';
+import { ringPlayer, unlock } from './sound.js';
+import { Voice } from './voice.js';
 
-const RENEW_MS = [0, 1000, 2000, 4000, 8000]; // between attempts to restore audio; the last goes on
 const QUIET_MS = 25000; // nothing heard for so long: a snapshot shows whether the link lives
 const OWNER_AGAIN_MS = [1000, 2000, 4000]; // the switch may hold our own dead session for the owner for a while
 
@@ -27,41 +24,31 @@ export class Workbench extends EventTarget {
   pending = new Set();
   answering = '';
   takeOver = null; // the dialog: null, "ask" (sign-in found another page) or "taken" (another page took over)
-  figures = null;
-  soundBlocked = false;
-  media = new Media();
-  devices = new Devices();
   connection = new Connection();
   journal = new Journal();
+  voice = new Voice(this);
   #offset = 0; // the switch's clock minus ours, in seconds
-  #early = []; // events that came before the snapshot
-  #signingIn = false;
+  #asking = 0; // snapshots under way
+  #early = []; // events that came meanwhile
+  signingIn = false;
   #hadMedia = false; // this page carried the audio before the link broke
-  #renewing = 0;
-  #watch = null;
 
   constructor() {
     super();
     const changed = () => this.changed();
     this.connection.addEventListener('open', () => this.#opened());
     this.connection.addEventListener('lost', ({ detail }) => this.#lost(detail.attempts));
-    this.connection.addEventListener('event', ({ detail }) => (this.desk ? this.#hear(detail) : this.#early.push(detail)));
-    this.media.addEventListener('state', () => this.#mediaMoved());
-    this.media.addEventListener('blocked', () => this.#holdSound());
-    this.media.addEventListener('microphone', () => this.#reopenMicrophone());
-    this.devices.addEventListener('change', changed);
-    this.devices.addEventListener('use', ({ detail }) => this.#useDevice(detail.what));
-    this.devices.addEventListener('moved', ({ detail }) => this.#deviceMoved(detail));
+    this.connection.addEventListener('event', ({ detail }) =>
+      this.desk && !this.#asking ? this.#hear(detail) : this.#early.push(detail),
+    );
     this.journal.addEventListener('change', changed);
     languageChanges.addEventListener('change', changed);
     addEventListener('pagehide', () => this.connection.close());
   }
 
   async start() {
-    await this.devices.start();
-    for (const what of ['speaker', 'ring']) this.#useDevice(what);
+    await this.voice.start();
     setInterval(() => this.#checkLink(), QUIET_MS / 5);
-    setInterval(() => this.#measure(), INTERVAL_MS);
     try {
       this.#enter(await whoAmI());
     } catch (error) {
@@ -99,7 +86,7 @@ export class Workbench extends EventTarget {
     unlock();
     await logIn(agent, password);
     const me = await whoAmI();
-    if (this.me && this.me.agent !== me.agent) this.media.close();
+    if (this.me && this.me.agent !== me.agent) this.voice.media.close();
     this.#enter(me);
     this.changed();
   }
@@ -108,7 +95,7 @@ export class Workbench extends EventTarget {
     await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
     this.#leave(null);
     this.me = null;
-    this.media.close();
+    this.voice.media.close();
     this.changed();
   }
 
@@ -153,19 +140,17 @@ export class Workbench extends EventTarget {
   }
 
   async #takeSnapshot() {
-    const drawn = this.desk;
-    this.desk = null; // events wait in #early until the snapshot is here
     const asked = Date.now();
-    let reply;
+    this.#asking++;
     try {
-      reply = await this.connection.request('snapshot');
+      const reply = await this.connection.request('snapshot');
+      if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
+      const outcome = this.desk?.state === reply.state ? this.desk.outcome : null;
+      this.desk = { ...fromSnapshot(reply), outcome };
     } finally {
-      this.desk = drawn;
+      this.#asking--;
+      if (this.desk && !this.#asking) for (const event of this.#early.splice(0)) this.#hear(event);
     }
-    if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
-    const outcome = drawn && drawn.state === reply.state ? drawn.outcome : null;
-    this.desk = { ...fromSnapshot(reply), outcome };
-    for (const event of this.#early.splice(0)) this.#hear(event);
     this.#align();
     this.changed();
   }
@@ -176,19 +161,19 @@ export class Workbench extends EventTarget {
     if (!(this.owns && state === 'ringing' && offered)) stopAlert();
     else if (!ringPlayer.playing && this.answering !== offered.call) alertOffer(offered);
     if (this.inCall) {
-      this.media.setMuted(connected.muted);
-      this.media.talk();
-    } else if (!this.answering) {
-      this.media.hush();
+      this.voice.media.setMuted(connected.muted);
+      this.voice.media.talk();
+    } else if (state !== 'talking' && !this.answering) {
+      this.voice.media.hush(); // a call that this page carried before the link broke goes on
     }
-    if (!this.owns && !this.#signingIn && this.desk.owner === 'other') this.media.close();
+    if (this.desk.owner === 'other' && !this.signingIn && !this.#hadMedia) this.voice.media.close();
   }
 
   /** After a load or a lost link: takes the audio up again where that needs no question. */
   async #resume() {
     const { state, owner } = this.desk;
     if (state === 'signed_out' || owner === 'this') return;
-    if (owner === 'none' && (this.media.microphoneLive || this.devices.permission === 'granted')) await this.signIn();
+    if (owner === 'none' && (this.voice.media.microphoneLive || this.voice.devices.permission === 'granted')) await this.signIn();
     for (const wait of this.#hadMedia ? OWNER_AGAIN_MS : []) {
       if (this.desk?.owner !== 'other') break;
       await new Promise((resolve) => setTimeout(resolve, wait));
@@ -196,11 +181,13 @@ export class Workbench extends EventTarget {
       await this.#takeSnapshot().catch(() => {}); // the link says of itself that it is lost
       if (this.desk?.owner === 'none') await this.signIn();
     }
+    this.#hadMedia = false;
+    if (this.desk?.owner === 'other') this.voice.media.close();
   }
 
   async #lost(attempts) {
     if (this.link === 'live') {
-      this.#hadMedia = this.owns;
+      this.#hadMedia ||= this.owns;
       this.link = 'lost';
       this.journal.note('log.link_lost');
       if (this.desk?.state === 'ringing') stopAlert(); // it cannot be answered from here now
@@ -237,10 +224,10 @@ export class Workbench extends EventTarget {
       this.journal.state(state, reason, before.state);
       if (state !== 'ringing' && state !== 'talking') {
         stopAlert();
-        this.media.hush();
+        this.voice.media.hush();
       }
-      if (state === 'signed_out' && !this.#signingIn) this.media.close();
-      if (before.state === 'signed_out' && !this.#signingIn) this.#takeSnapshot().catch(() => {}); // who signed in?
+      if (state === 'signed_out' && !this.signingIn) this.voice.media.close();
+      if (before.state === 'signed_out' && !this.signingIn) this.#takeSnapshot().catch(() => {}); // who signed in?
     },
     'call.offered': (offer) => {
       this.journal.offered(offer);
@@ -249,7 +236,7 @@ export class Workbench extends EventTarget {
     },
     'call.withdrawn': ({ call, reason }, before) => {
       stopAlert();
-      this.media.hush();
+      this.voice.media.hush();
       if (this.answering === call) this.answering = '';
       this.journal.withdrawn(before.offered, reason);
     },
@@ -257,25 +244,25 @@ export class Workbench extends EventTarget {
       stopAlert();
       this.answering = '';
       if (this.owns) {
-        this.media.setMuted(call.muted);
-        this.media.talk();
+        this.voice.media.setMuted(call.muted);
+        this.voice.media.talk();
       }
       this.journal.connected(call);
     },
     'call.muted': ({ muted }) => {
-      this.media.setMuted(muted);
+      this.voice.media.setMuted(muted);
       this.journal.say(muted ? 'call.muted.done' : 'call.unmuted.done');
     },
     'call.ended': (_, before) => {
-      this.media.hush();
+      this.voice.media.hush();
       this.journal.ended(before.connected, this.desk.outcome);
     },
     'media.failed': () => {
-      if (this.owns) this.#renew();
+      if (this.owns) this.voice.renew();
     },
     'agent.taken_over': () => {
       stopAlert();
-      this.media.close();
+      this.voice.media.close();
       this.takeOver = 'taken';
       this.journal.note('log.taken_over');
     },
@@ -305,16 +292,16 @@ export class Workbench extends EventTarget {
   }
 
   async signIn(takeOver = false) {
-    if (this.#signingIn || !this.live) return;
-    this.#signingIn = true;
+    if (this.signingIn || !this.live) return;
+    this.signingIn = true;
     this.pending.add('agent.sign_in');
     this.takeOver = null;
     unlock();
     askForNotifications();
     this.changed();
     try {
-      if (!this.media.microphoneLive && !(await this.openMicrophone())) return;
-      await this.media.connect(async (sdp) => {
+      if (!this.voice.media.microphoneLive && !(await this.voice.openMicrophone())) return;
+      await this.voice.media.connect(async (sdp) => {
         const reply = await this.connection.request('agent.sign_in', { sdp, take_over: takeOver });
         return reply.sdp;
       });
@@ -323,9 +310,9 @@ export class Workbench extends EventTarget {
       if (error.code === 'signed_in_elsewhere') this.takeOver = 'ask';
       else if (error instanceof Refusal) this.#refused(error);
       else this.journal.warn('refusal.media_refused');
-      if (!this.owns) this.media.close();
+      if (!this.owns) this.voice.media.close();
     } finally {
-      this.#signingIn = false;
+      this.signingIn = false;
       this.pending.delete('agent.sign_in');
       this.changed();
     }
@@ -342,11 +329,11 @@ export class Workbench extends EventTarget {
     if (this.answering === call) return;
     this.answering = call;
     stopAlert();
-    this.media.talk(); // before the command: the caller hears the agent from the switch's next tick
+    this.voice.media.talk(); // before the command: the caller hears the agent from the switch's next tick
     if (await this.#command('call.answer', { call })) return;
     if (this.answering !== call) return;
     this.answering = '';
-    if (this.desk?.state !== 'talking') this.media.hush();
+    if (this.desk?.state !== 'talking') this.voice.media.hush();
     this.changed();
   }
 
@@ -358,126 +345,8 @@ export class Workbench extends EventTarget {
   /** Silent here at once and at the switch with it; heard again only when the switch has agreed. */
   async setMuted(muted) {
     const { call } = this.desk.connected;
-    if (muted) this.media.setMuted(true);
+    if (muted) this.voice.media.setMuted(true);
     await this.#command(muted ? 'call.mute' : 'call.unmute', { call });
-    this.media.setMuted(this.desk?.connected?.muted ?? false);
-  }
-
-  // --- audio ----------------------------------------------------------------------------------------------------
-
-  /** Opens the chosen microphone, or the default where that is gone; says why where neither can be had. */
-  async openMicrophone() {
-    try {
-      await this.media.openMicrophone(this.devices.id('microphone'));
-    } catch (error) {
-      this.journal.microphone(error.name);
-      return false;
-    } finally {
-      await this.devices.refresh(); // names are there only after permission
-    }
-    return true;
-  }
-
-  async #reopenMicrophone() {
-    await this.devices.refresh();
-    if (!this.media.microphoneLive && this.media.microphone) await this.openMicrophone();
-  }
-
-  async #useDevice(what) {
-    try {
-      if (what === 'speaker') {
-        await this.media.useSpeaker(this.devices.id('speaker'));
-        await testPlayer.useDevice(this.devices.id('speaker'));
-      } else if (what === 'ring') {
-        await ringPlayer.useDevice(this.devices.id('ring'));
-      } else if (this.media.microphone) {
-        await this.openMicrophone();
-      }
-    } catch (error) {
-      if (error.name !== 'NotFoundError') throw error;
-      if (this.devices.id(what) !== 'default') this.devices.refresh(); // gone since the list was made
-    }
-  }
-
-  #deviceMoved({ what, name, now, back }) {
-    if (back) this.journal.warn('devices.back', { name }, 'info');
-    else this.journal.warn(`devices.lost.${what}`, { name, now: now || t('devices.default') });
-  }
-
-  #holdSound() {
-    this.soundBlocked = true;
-    this.changed();
-    const release = async () => {
-      unlock();
-      if (!(await this.media.play())) return;
-      this.soundBlocked = false;
-      removeEventListener('pointerdown', release, true);
-      removeEventListener('keydown', release, true);
-      this.changed();
-    };
-    addEventListener('pointerdown', release, true);
-    addEventListener('keydown', release, true);
-  }
-
-  #mediaMoved() {
-    if (this.media.state === 'failed' && this.owns && !this.#signingIn) this.#renew();
-    this.changed();
-  }
-
-  get renewing() {
-    return this.#renewing > 0;
-  }
-
-  /** A new offer in place of the broken connection, again and again until it holds. */
-  async #renew() {
-    if (this.#renewing) return;
-    this.journal.note('log.media_failed');
-    while (this.owns) {
-      await new Promise((resolve) => setTimeout(resolve, RENEW_MS[Math.min(this.#renewing, RENEW_MS.length - 1)]));
-      this.#renewing++;
-      this.changed();
-      if (!this.owns) break;
-      if (!this.live) continue;
-      try {
-        if (!this.media.microphoneLive && !(await this.openMicrophone())) continue;
-        await this.media.connect(async (sdp) => (await this.connection.request('agent.media', { sdp })).sdp);
-        if (await this.#settled()) break;
-      } catch {
-        continue; // shown as long as it lasts
-      }
-    }
-    this.#renewing = 0;
-    if (this.owns) this.journal.note('log.media_back');
-    this.changed();
-  }
-
-  /** Resolves when the newest connection has become connected (true) or anything else (false). */
-  #settled() {
-    if (this.media.state !== 'connecting') return this.media.state === 'connected';
-    return new Promise((resolve) => {
-      const look = () => {
-        if (this.media.state === 'connecting') return;
-        this.media.removeEventListener('state', look);
-        resolve(this.media.state === 'connected');
-      };
-      this.media.addEventListener('state', look);
-    });
-  }
-
-  async #measure() {
-    if (!this.inCall || !this.media.peer) {
-      this.#watch = null;
-      this.figures = null;
-      return;
-    }
-    if (this.#watch?.peer !== this.media.peer) {
-      this.#watch = { peer: this.media.peer, quality: new QualityWatch(this.media.peer, performance.now()) };
-    }
-    const figures = await this.#watch.quality.measure(performance.now());
-    if (!this.inCall) return;
-    this.figures = merge(figures, this.desk.quality);
-    this.changed();
+    this.voice.media.setMuted(this.desk?.connected?.muted ?? false);
   }
 }
-
-export { reasonKey };

@@ -2,10 +2,8 @@
 export default {
   'app.name': 'Cordboard',
   'app.title': '{state} – Cordboard',
-  'language.name': 'English',
   'language.switch': '中文',
 
-  'login.title': 'Log in',
   'login.agent': 'Agent',
   'login.password': 'Password',
   'login.button': 'Log in',
@@ -42,7 +40,6 @@ export default {
   'do.cancel': 'Cancel',
   'do.close': 'Close',
   'do.dismiss': 'Dismiss',
-  'do.retry': 'Try again',
 
   'reason.break': 'By choice',
   'reason.no_answer': 'No answer',
@@ -57,7 +54,6 @@ export default {
 
   'stage.label': 'Call',
   'stage.loading': 'Fetching the state of the desk…',
-  'stage.signed_out': 'You are signed out',
   'stage.signed_out.text': 'No calls reach you. Check your headset, then sign in.',
   'stage.signing_in': 'Signing in…',
   'stage.idle': 'Ready for the next call',
@@ -93,7 +89,7 @@ export default {
   'withdrawn.other': 'The call is gone: {reason}.',
 
   'call.time': 'Call time',
-  'call.last': 'Last call',
+  'call.title': 'Call',
   'call.duration': 'Lasted {time}',
   'call.you': 'You',
   'call.caller': 'Caller',
@@ -127,7 +123,7 @@ export default {
   'link.connecting': 'Connecting…',
   'link.live': 'Connected',
   'link.lost': 'Reconnecting…',
-  'link.lost.call': 'Reconnecting… Your call goes on; its buttons come back with the connection.',
+  'link.lost.call': 'Reconnecting… Your call goes on.',
   'link.retry': 'Try now',
   'link.back': 'Connected again.',
 
@@ -184,7 +180,6 @@ export default {
   'log.offered': 'Incoming call',
   'log.connected': 'Answered',
   'log.withdrawn': 'Not connected: {reason}',
-  'log.ended': 'Call ended',
   'log.link_lost': 'Connection to the server lost',
   'log.link_back': 'Connected again',
   'log.taken_over': 'Taken over by another page',

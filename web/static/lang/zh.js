@@ -2,10 +2,8 @@
 export default {
   'app.name': 'Cordboard',
   'app.title': '{state} – Cordboard',
-  'language.name': '中文',
   'language.switch': 'English',
 
-  'login.title': '登录',
   'login.agent': '坐席',
   'login.password': '密码',
   'login.button': '登录',
@@ -42,7 +40,6 @@ export default {
   'do.cancel': '取消',
   'do.close': '关闭',
   'do.dismiss': '知道了',
-  'do.retry': '重试',
 
   'reason.break': '手动小休',
   'reason.no_answer': '振铃未接听',
@@ -57,7 +54,6 @@ export default {
 
   'stage.label': '通话',
   'stage.loading': '正在获取工作台状态…',
-  'stage.signed_out': '您已签出',
   'stage.signed_out.text': '签出时不会有来电。请先确认接听设备，然后签入。',
   'stage.signing_in': '正在签入…',
   'stage.idle': '等待来电',
@@ -93,7 +89,7 @@ export default {
   'withdrawn.other': '来电已结束：{reason}。',
 
   'call.time': '通话时长',
-  'call.last': '上一通电话',
+  'call.title': '通话',
   'call.duration': '时长 {time}',
   'call.you': '我',
   'call.caller': '访客',
@@ -127,7 +123,7 @@ export default {
   'link.connecting': '正在连接…',
   'link.live': '已连接',
   'link.lost': '正在重新连接…',
-  'link.lost.call': '正在重新连接… 通话不受影响，连接恢复后即可操作。',
+  'link.lost.call': '正在重新连接… 通话不受影响。',
   'link.retry': '立即重试',
   'link.back': '连接已恢复。',
 
@@ -184,7 +180,6 @@ export default {
   'log.offered': '来电',
   'log.connected': '已接听',
   'log.withdrawn': '未接通：{reason}',
-  'log.ended': '通话结束',
   'log.link_lost': '与服务器的连接中断',
   'log.link_back': '连接已恢复',
   'log.taken_over': '已被其他页面接管',

@@ -15,7 +15,7 @@ export function callCard(call) {
   return html`
     <div class="stage-head">
       <div class="over">
-        <span>${icon('phone-call')} ${call.queue_name}</span>
+        <span>${icon('phone-call')} ${t('call.title')}</span>
         ${bench.owns ? quality() : nothing}
       </div>
       ${caller(call)}
@@ -23,6 +23,7 @@ export function callCard(call) {
         <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
         <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
       </dl>
+      ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
     </div>
     <div class="stage-main call-main">
       <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
@@ -62,29 +63,27 @@ export function callCard(call) {
 }
 
 function levels(call) {
+  const level = (who, label, symbol, stream) => html`<div class="level">
+    <span aria-hidden="true">${icon(symbol)}${t(who)}</span>
+    <cb-meter .label=${t(label)} .stream=${stream}></cb-meter>
+  </div>`;
+  const { remote, microphone } = bench.voice.media;
   return html`<div class="levels">
-    <div class="level">
-      <span aria-hidden="true">${t('call.caller')}</span>
-      <cb-meter .label=${t('call.caller_level')} .stream=${bench.media.remote}></cb-meter>
-    </div>
-    ${call.muted
-      ? html`<div class="level muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></div>`
-      : html`<div class="level">
-          <span aria-hidden="true">${t('call.you')}</span>
-          <cb-meter .label=${t('call.your_level')} .stream=${bench.media.microphone}></cb-meter>
-        </div>`}
+    ${level('call.caller', 'call.caller_level', 'volume-2', remote)}
+    ${level('call.you', 'call.your_level', call.muted ? 'mic-off' : 'mic', microphone)}
   </div>`;
 }
 
 function quality() {
-  const { figures } = bench;
+  const { figures } = bench.voice;
   const said = word(figures);
   return html`
     <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog">
       ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : `${t('quality.label')}: ${t(`quality.${said}`)}`}</span>
     </button>
-    <wa-popover for="quality" placement="bottom-end" aria-label=${t('quality.details')}>
+    <wa-popover for="quality" placement="bottom-end">
       <table class="figures">
+        <caption class="unseen">${t('quality.details')}</caption>
         <thead>
           <tr><td></td><th scope="col">${t('quality.heard')}</th><th scope="col">${t('quality.spoken')}</th></tr>
         </thead>

@@ -26,14 +26,14 @@ class Desk extends View {
       <main class="desk">
         <div class="phone">
           <cb-state></cb-state>
-          <cb-stage></cb-stage>
-          ${this.#audio()}
           ${desk?.state === 'signed_out'
-            ? html`<section class="panel" aria-labelledby="devices-title">
+            ? html`<section class="panel check" aria-labelledby="devices-title">
                 <h2 id="devices-title">${t('devices.title')}</h2>
+                <p>${t('stage.signed_out.text')}</p>
                 <cb-devices></cb-devices>
               </section>`
-            : nothing}
+            : html`<cb-stage></cb-stage>`}
+          ${this.#audio()}
         </div>
         <div class="side"><cb-queues></cb-queues><cb-log></cb-log></div>
       </main>
@@ -67,16 +67,17 @@ class Desk extends View {
 
   /** One line of fixed height: whether the voice has a way, and what is wrong where it has none. */
   #audio() {
-    const { desk, media, renewing } = bench;
+    const { desk } = bench;
+    const { media, renewing } = bench.voice;
     if (!desk || desk.state === 'signed_out' || !bench.owns) return nothing;
     const state = renewing ? 'renewing' : media.state;
-    const words = bench.soundBlocked ? t('media.blocked') : t(`media.${state}`);
-    const bad = bench.soundBlocked || state === 'failed' || state === 'renewing';
+    const words = bench.voice.blocked ? t('media.blocked') : t(`media.${state}`);
+    const bad = bench.voice.blocked || state === 'failed' || state === 'renewing';
     const microphone = media.microphone?.getAudioTracks()[0]?.label ?? '';
     return html`<div class="audio panel" data-media=${bad ? 'bad' : state}>
       ${icon(bad ? 'triangle-alert' : 'headphones')}
       <span role="status" aria-label=${t('devices.title')}>${words}</span>
-      <span class="fine">${bad && !bench.soundBlocked ? t('media.failed.text') : microphone}</span>
+      <span class="fine">${bad && !bench.voice.blocked ? t('media.failed.text') : microphone}</span>
     </div>`;
   }
 }

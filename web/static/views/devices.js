@@ -19,20 +19,20 @@ class DevicesView extends View {
 
   async #try() {
     unlock();
-    this.#trial = await bench.openMicrophone();
+    this.#trial = await bench.voice.openMicrophone();
   }
 
   #endTrial() {
-    if (this.#trial && bench.media.state === 'none' && !bench.pending.has('agent.sign_in')) bench.media.closeMicrophone();
+    if (this.#trial && bench.voice.media.state === 'none' && !bench.pending.has('agent.sign_in')) bench.voice.media.closeMicrophone();
     this.#trial = false;
   }
 
   #picker(what, extra = nothing) {
-    const { devices } = bench;
+    const { devices } = bench.voice;
     const list = devices.list(what);
     const unroutable = what !== 'microphone' && !devices.canRoute;
     const choice = devices.id(what);
-    return html`<div class="picker">
+    return html`<div class="picker" ?data-alone=${extra === nothing}>
       <wa-select
         size="s"
         label=${t(`devices.${what}`)}
@@ -48,12 +48,12 @@ class DevicesView extends View {
   }
 
   #microphone() {
-    const { permission } = bench.devices;
-    const open = bench.media.microphoneLive;
+    const { permission } = bench.voice.devices;
+    const open = bench.voice.media.microphoneLive;
     if (open) {
       return html`<div class="level">
         <span aria-hidden="true">${t('devices.level')}</span>
-        <cb-meter .label=${t('devices.level')} .stream=${bench.media.microphone}></cb-meter>
+        <cb-meter .label=${t('devices.level')} .stream=${bench.voice.media.microphone}></cb-meter>
       </div>`;
     }
     if (permission === 'denied') return html`<p class="told bad">${icon('circle-alert')}<span>${t('devices.denied')}</span></p>`;
@@ -85,7 +85,7 @@ class DevicesView extends View {
       ${this.#picker('microphone')} ${this.#microphone()}
       ${this.#picker('speaker', small('devices.test', 'volume-2', testTone))}
       ${this.#picker('ring', small('devices.test_ring', 'bell', () => !ringing && !ringPlayer.playing && ringOnce()))}
-      ${bench.devices.canRoute ? nothing : html`<p class="told">${icon('info')}<span>${t('devices.no_sink')}</span></p>`}
+      ${bench.voice.devices.canRoute ? nothing : html`<p class="told">${icon('info')}<span>${t('devices.no_sink')}</span></p>`}
       ${this.#notifications()}
     </div>`;
   }

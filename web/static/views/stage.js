@@ -16,12 +16,13 @@ class Stage extends View {
 
   render() {
     const { desk } = bench;
+    const { state, connected } = desk ?? {};
     return html`<section
       class="stage panel"
       aria-label=${t('stage.label')}
       tabindex="-1"
-      data-state=${desk?.state ?? 'unknown'}
-      ?data-stale=${desk !== null && !bench.live}
+      data-state=${state ?? 'unknown'}
+      ?data-muted=${state === 'talking' && connected?.muted}
     >
       ${this.#content(desk)}
     </section>`;
@@ -47,8 +48,7 @@ class Stage extends View {
     if (state === 'ringing' && offered) return show(`offer ${offered.call}`, () => this.#offer(offered));
     if (state === 'talking' && connected) return show(`call ${connected.call}`, () => callCard(connected));
     if (state === 'ringing' || state === 'talking') return show(state, () => this.#plain({ title: t('call.answering') }));
-    if (state === 'signed_out') return show('signed_out', () => this.#signIn('signed_out', 'log-out'));
-    if (owner !== 'this') return show(owner, () => this.#signIn(owner, 'monitor-smartphone'));
+    if (owner !== 'this') return show(owner, () => this.#elsewhere(owner));
     if (state === 'after_call_work') return show(state, () => this.#paperwork(desk));
     if (state === 'break') return show(state, () => this.#break(desk));
     return show(state, () => this.#idle(desk));
@@ -56,36 +56,27 @@ class Stage extends View {
 
   #plain({ title, text = '', symbol = '', outcome = '', main = nothing }) {
     return html`
-      <div class="stage-head calm">
+      <div class="stage-head calm" ?data-alone=${main === nothing}>
         ${symbol ? html`<span class="symbol">${icon(symbol)}</span>` : nothing}
         <h2>${title}</h2>
         ${text ? html`<p>${text}</p>` : nothing}
         ${outcome ? html`<p class="outcome">${icon('history')}<span>${outcome}</span></p>` : nothing}
       </div>
-      <div class="stage-main">${main}</div>
-      <div class="stage-more"></div>
+      ${main === nothing ? nothing : html`<div class="stage-main">${main}</div>`}
     `;
   }
 
-  #signIn(why, symbol) {
-    const busy = bench.pending.has('agent.sign_in');
+  #elsewhere(owner) {
     return this.#plain({
-      title: busy ? t('stage.signing_in') : t(`stage.${why}`),
-      text: t(why === 'signed_out' ? 'stage.signed_out.text' : `stage.${why}.text`),
-      symbol,
+      title: bench.pending.has('agent.sign_in') ? t('stage.signing_in') : t(`stage.${owner}`),
+      text: t(`stage.${owner}.text`),
+      symbol: 'monitor-smartphone',
       outcome: outcomeText(bench.desk.outcome),
-      main: button('do.sign_in', {
-        symbol: 'log-in',
-        kind: 'primary large',
-        enabled: bench.live,
-        busy,
-        act: () => bench.signIn(),
-      }),
     });
   }
 
   #idle(desk) {
-    const up = bench.media.state === 'connected' || desk.media === 'connected';
+    const up = bench.voice.media.state === 'connected' || desk.media === 'connected';
     return this.#plain({
       title: up ? t('stage.idle') : t('stage.connecting'),
       text: up ? t('stage.idle.text') : '',

@@ -38,7 +38,16 @@ class State extends View {
           </div>
         </div>
         <div class="state-actions" role="group" aria-label=${t('state.label')}>
-          ${desk && state !== 'signed_out' && bench.owns
+          ${desk && !bench.owns
+            ? button('do.sign_in', {
+                symbol: 'log-in',
+                kind: 'primary wide',
+                enabled: bench.live,
+                busy: bench.pending.has('agent.sign_in'),
+                act: () => bench.signIn(),
+              })
+            : nothing}
+          ${desk && bench.owns
             ? html`
                 <div class="pair">
                   ${button('do.idle', {

@@ -1,0 +1,194 @@
+"""All transactions of the endpoint: found by key, fed, and woken in time (RFC 3261 §17.1.3, §17.2.3).
+
+`TransactionLayer` owns a `Slot` for each transaction and one heap of deadlines, for transactions and calls alike.
+Deletion is lazy: an entry that is no longer what its owner waits for is thrown away when its time comes, so
+`deadline` is a look at the top. What a transaction delivers goes up through three methods that `Sessions` fills in.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections import Counter
+from typing import TypeAlias
+
+from .call import Call
+from .events import (
+    Output,
+    Transmit,
+)
+from .message import (
+    MAGIC_COOKIE,
+    Address,
+    RemoteSipError,
+    Request,
+    Response,
+    parse,
+    reply_address,
+)
+from .transaction import (
+    CLIENT,
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    SERVER,
+    Deliver,
+    Dropped,
+    Effect,
+    Failed,
+    Send,
+    State,
+    TimedOut,
+    Timers,
+    Transaction,
+)
+from .transaction import Input as TransactionInput
+
+Key: TypeAlias = tuple[str, ...]
+
+
+class Slot:
+    """A transaction in the endpoint's hands: its key, where its messages go, and whose it is."""
+
+    __slots__ = ("call", "destination", "key", "merged", "scheduled", "tag", "transaction")
+
+    def __init__(
+        self, transaction: Transaction, key: Key, destination: Address, call: Call | None, tag: str = ""
+    ) -> None:
+        self.transaction = transaction
+        self.key = key
+        self.destination = destination
+        self.call = call
+        self.tag = tag
+        self.merged: Key | None = None
+        self.scheduled = math.inf
+
+
+class TransactionLayer:
+    """The lower half of `Endpoint`."""
+
+    def __init__(self, timers: Timers) -> None:
+        self.counters: Counter[str] = Counter()
+        self._timers = timers
+        self._slots: dict[Key, Slot] = {}
+        self._merged: dict[Key, Slot] = {}
+        self._heap: list[tuple[float, int, Slot | Call]] = []
+        self._serial = itertools.count()
+
+    def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
+        """A response for the user of this client transaction."""
+        raise NotImplementedError
+
+    def _ack_of_success(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
+        """The ACK of a 2xx, whatever its branch."""
+        raise NotImplementedError
+
+    def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
+        """Nobody answered, or nothing could be sent."""
+        raise NotImplementedError
+
+    def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
+        raise NotImplementedError
+
+    def _serve(self, request: Request, source: Address, call: Call | None) -> Slot:
+        machine = INVITE_SERVER if request.method == "INVITE" else SERVER
+        key = server_key(request, request.method)
+        slot = Slot(Transaction(machine, request, self._timers), key, reply_address(request.via, source), call)
+        self._slots[key] = slot
+        return slot
+
+    def _start(self, request: Request, destination: Address, call: Call, now: float, out: list[Output]) -> Slot:
+        machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
+        key = ("client", request.via.branch, request.method)
+        slot = Slot(Transaction(machine, request, self._timers), key, destination, call)
+        self._slots[key] = slot
+        self._effects(slot, slot.transaction.start(bytes(request), now), now, out, None)
+        return slot
+
+    def _feed(
+        self,
+        slot: Slot,
+        given: TransactionInput,
+        now: float,
+        out: list[Output],
+        message: Request | Response | None = None,
+        source: Address | None = None,
+    ) -> None:
+        self._effects(slot, slot.transaction.receive(given, now, message), now, out, source)
+
+    def _send(self, slot: Slot, given: TransactionInput, response: Response, now: float, out: list[Output]) -> None:
+        self._effects(slot, slot.transaction.receive(given, now, data=bytes(response)), now, out, None)
+
+    def _effects(
+        self, slot: Slot, effects: list[Effect], now: float, out: list[Output], source: Address | None
+    ) -> None:
+        if slot.transaction.state is State.TERMINATED:
+            self._slots.pop(slot.key, None)
+            if slot.merged is not None:
+                self._merged.pop(slot.merged, None)
+        else:
+            self._schedule(slot)
+        for effect in effects:
+            match effect:
+                case Send(data):
+                    out.append(Transmit(data, slot.destination))
+                case Deliver(Response() as response):
+                    self._answered(slot, response, source or slot.destination, now, out)
+                case Deliver(Request() as request):
+                    self._ack_of_success(request, source or slot.destination, now, out)
+                case TimedOut():
+                    self._silent(slot, 408, "no response", now, out)
+                case Failed():
+                    self._silent(slot, 503, "cannot be sent", now, out)
+                case Dropped(name):
+                    self.counters[f"late: {name}"] += 1
+
+    def _schedule(self, item: Slot | Call) -> None:
+        when = item.deadline() if isinstance(item, Call) else item.transaction.deadline()
+        if when < item.scheduled:
+            item.scheduled = when
+            heapq.heappush(self._heap, (when, next(self._serial), item))
+
+    def deadline(self) -> float:
+        """When `wake` wants to be called next, never too late, at times too early; math.inf for never."""
+        return self._heap[0][0] if self._heap else math.inf
+
+    def wake(self, now: float) -> list[Output]:
+        """Fires what is due."""
+        out: list[Output] = []
+        while self._heap and self._heap[0][0] <= now:
+            when, _, item = heapq.heappop(self._heap)
+            if when != item.scheduled:
+                continue
+            item.scheduled = math.inf
+            if isinstance(item, Call):
+                self._wake_call(item, now, out)
+            elif item.transaction.state is not State.TERMINATED:
+                self._effects(item, item.transaction.wake(now), now, out, None)
+        return out
+
+    def unsent(self, transmit: Transmit, now: float) -> list[Output]:
+        """The transport could not send this datagram (RFC 3261 §18.4): a request fails at once, a response is tried
+        again by its timers."""
+        out: list[Output] = []
+        self.counters["unsent"] += 1
+        if transmit.data[:4] == b"SIP/":
+            return out
+        try:
+            request = parse(transmit.data)
+        except RemoteSipError:
+            return out
+        if isinstance(request, Request) and request.method != "ACK":
+            slot = self._slots.get(("client", request.via.branch, request.method))
+            if slot is not None:
+                self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+        return out
+
+
+def server_key(request: Request, method: str) -> Key:
+    """RFC 3261 §17.2.3: branch, sent-by and method; an ACK is of its INVITE. A peer of RFC 2543 is told by the rest."""
+    via = request.via
+    method = "INVITE" if method == "ACK" else method
+    if via.branch.startswith(MAGIC_COOKIE):
+        return (via.branch, via.host, str(via.port), method)
+    return ("2543", via.text, request.call_id, request.from_.tag or "", str(request.cseq), method)

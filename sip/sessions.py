@@ -1,0 +1,398 @@
+"""What the endpoint does for its calls: the actions of the table in `call`, carried out.
+
+`Sessions` is the upper half of `Endpoint`: it holds the calls, turns what transactions deliver into inputs of a call,
+and does what the call's row says: responses to the INVITE that is open, ACK, BYE, CANCEL, and the events for the
+application.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from .call import Call, Do, Move
+from .call import Input as CallInput
+from .call import State as CallState
+from .dialog import Dialog
+from .events import (
+    CallAnswered,
+    CallCancelled,
+    CallConfirmed,
+    CallEnded,
+    CallFailed,
+    CallProgressed,
+    CallReoffered,
+    Output,
+    Transmit,
+)
+from .layer import Slot, TransactionLayer, server_key
+from .message import (
+    Address,
+    RemoteSipError,
+    Request,
+    Response,
+    Row,
+    reply_address,
+    respond,
+)
+from .screening import ALLOW, SDP_TYPE, SUPPORTED, describe
+from .sdp import SdpError, SessionDescription
+from .transaction import (
+    INVITE_CLIENT,
+    Timers,
+)
+from .transaction import Input as TransactionInput
+
+# Two of a 2-core machine's worth of legs are 3000 (DESIGN.md); a call more is refused with 503.
+MAX_CALLS = 3000
+# A transaction lives 32 s after its work; at 100 calls/s with INVITE and BYE this is 6400. Three times that is a flood.
+MAX_TRANSACTIONS = 20000
+# RFC 3261 §14.2: a second re-INVITE is told to wait a random time from 0 to 10 s
+MAX_REINVITE_RETRY_AFTER = 10
+
+
+@frozen
+class Settings:
+    """`local_address(remote host)` gives the host and port that this remote should use for us: Via, Contact, From."""
+
+    local_address: Callable[[str], tuple[str, int]]
+    user_agent: str = "Cordboard"
+    max_calls: int = MAX_CALLS
+    max_transactions: int = MAX_TRANSACTIONS
+
+
+@frozen
+class Context:
+    """What an action of a call may need, of the step that caused it."""
+
+    now: float
+    out: list[Output] = field(factory=list)
+    request: Request | None = None
+    slot: Slot | None = None
+    response: Response | None = None
+    source: Address | None = None
+    sdp: SessionDescription | None = None
+    status: int = 0
+    phrase: str | None = None
+    rows: tuple[Row, ...] = ()
+
+
+class Sessions(TransactionLayer):
+    """The upper half of `Endpoint`."""
+
+    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers) -> None:
+        super().__init__(timers)
+        self.settings = settings
+        self._token = token
+        self._calls: dict[str, Call] = {}
+        self._by_tag: dict[str, Call] = {}
+        self._live = 0
+
+    @property
+    def live_calls(self) -> int:
+        """Calls that have not ended."""
+        return self._live
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is left: no call, no transaction that waits for stragglers."""
+        return not self._calls and not self._slots
+
+    def _ack_of_success(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
+        call = self._by_tag.get(request.to.tag or "")
+        if call is None or call.dialog is None or not call.dialog.owns(request):
+            self.counters["late: ACK of no dialog"] += 1
+            return
+        if request.cseq != call.invite_cseq:
+            self.counters["late: ACK of another INVITE"] += 1
+            return
+        self._step(call, CallInput.ACK, Context(now, out, request, source=source))
+
+    def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
+        self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
+        if slot.transaction.machine is INVITE_CLIENT and slot.call is not None:
+            self._step(slot.call, CallInput.NO_RESPONSE, Context(now, out, status=status, phrase=phrase))
+
+    def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
+        """A response for the transaction user. Those to BYE and CANCEL change nothing (RFC 3261 §15.1.1, §9.1)."""
+        call = slot.call
+        if slot.transaction.machine is not INVITE_CLIENT or call is None:
+            return
+        context = Context(now, out, response=response, slot=slot, source=source, status=response.status)
+        if response.status < 200:
+            self._step(call, CallInput.PROGRESS, context)
+        elif response.status >= 300:
+            self._step(call, CallInput.FAILURE, context)
+        elif call.dialog is not None and call.dialog.remote_tag != (response.to.tag or ""):
+            # RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy; it is acknowledged and let go
+            other = Dialog.of_response(slot.transaction.request, response, source)
+            self.counters["forked answer"] += 1
+            self._acknowledge(other, slot.transaction.request, source, now, out)
+            self._bye(other.advanced(), call, (), now, out)
+        else:
+            if call.dialog is None:
+                try:
+                    call.dialog = Dialog.of_response(slot.transaction.request, response, source)
+                except RemoteSipError as error:
+                    # no dialog can be made of it, and so it cannot even be acknowledged
+                    self.counters["2xx without a dialog"] += 1
+                    if call.state is not CallState.ENDED:
+                        self._step(call, CallInput.FAILURE, Context(now, out, status=502, phrase=error.text))
+                    return
+            self._step(call, CallInput.SUCCESS, context)
+
+    def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
+        while timer := call.due(now):
+            self._step(call, timer, Context(now, out, status=487))
+            if timer is CallInput.FORGET:
+                self._by_tag.pop(call.tag, None)
+                self._calls.pop(call.id, None)
+        self._schedule(call)
+
+    def _adopt(self, call: Call) -> None:
+        self._calls[call.id] = call
+        self._by_tag[call.tag] = call
+        self._live += 1
+
+    def _invited(self, call: Call, request: Request, slot: Slot, source: Address, *, needs_answer: bool) -> None:
+        call.invite = request
+        call.invite_cseq = request.cseq
+        call.transaction = slot.transaction
+        call.peer = source
+        call.needs_answer = needs_answer
+        slot.tag = call.tag
+
+    def _step(self, call: Call, given: CallInput, context: Context) -> None:
+        before = call.state
+        row = call.receive(given, context.now)
+        if not isinstance(row, Move):
+            self.counters[f"late: {row.name}"] += 1
+            return
+        # counted before the row is carried out, for that may end the call itself
+        if call.state is CallState.ENDED and before is not CallState.ENDED:
+            self._live -= 1
+        for what in row.do:
+            self._do(call, what, context)
+        self._schedule(call)
+
+    def _do(self, call: Call, what: Do, context: Context) -> None:
+        now, out = context.now, context.out
+        match what:
+            case Do.RING:
+                self._reply_invite(
+                    call, 180, None, (self._contact(self._local(call.peer)), *self._routes(call)), b"", now, out
+                )
+            case Do.ANSWER:
+                assert context.sdp is not None
+                rows = (*self._routes(call), self._contact(self._local(call.peer)), ALLOW, SUPPORTED, SDP_TYPE)
+                self._reply_invite(call, 200, None, rows, bytes(context.sdp), now, out)
+            case Do.RESEND:
+                self._resend(call, now, out)
+            case Do.REJECT:
+                self._reply_invite(call, context.status, context.phrase, context.rows, b"", now, out)
+            case Do.REJECT_480:
+                self._reply_invite(call, 480, None, context.rows, b"", now, out)
+            case Do.REJECT_487:
+                self._reply_invite(call, 487, None, (), b"", now, out)
+            case Do.REPLY_200:
+                self._answer_request(context, 200, ())
+            case Do.REPLY_481:
+                self._answer_request(context, 481, ())
+            case Do.REPLY_491:
+                self._answer_request(context, 491, ())
+            case Do.REPLY_500:
+                self._answer_request(
+                    context, 500, (("Retry-After", str(sum(self._token().encode()) % (MAX_REINVITE_RETRY_AFTER + 1))),)
+                )
+            case Do.BYE:
+                assert call.dialog is not None
+                call.dialog = call.dialog.advanced()
+                self._bye(call.dialog, call, context.rows, now, out)
+            case Do.CANCEL:
+                self._send_cancel(call, context, now, out)
+            case Do.ACK:
+                assert call.dialog is not None
+                assert call.invite is not None
+                if call.ack:
+                    out.append(Transmit(call.ack, call.dialog.next_hop()))
+                else:
+                    call.ack = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
+            case Do.DROP_INVITE:
+                assert call.invite is not None
+                self._slots.pop(("client", call.invite.via.branch, "INVITE"), None)
+            case Do.TELL_CANCELLED:
+                out.append(CallCancelled(call.id))
+            case Do.TELL_CONFIRMED | Do.TELL_REOFFER_DONE:
+                self._confirmed(call, what, context)
+            case Do.TELL_REOFFERED:
+                assert context.request is not None
+                assert context.slot is not None
+                assert context.source is not None
+                self._invited(call, context.request, context.slot, context.source, needs_answer=context.sdp is None)
+                out.append(CallReoffered(call.id, context.sdp))
+            case Do.TELL_BYE:
+                assert context.request is not None
+                out.append(CallEnded(call.id, "bye", context.request.get("Reason") or ""))
+            case Do.TELL_NO_ACK:
+                out.append(CallEnded(call.id, "no-ack"))
+            case Do.TELL_PROGRESS:
+                assert context.response is not None
+                if context.response.status > 100:
+                    early = _usable(context.response)
+                    call.early_answer = early or call.early_answer
+                    out.append(CallProgressed(call.id, context.response.status, early))
+            case Do.TELL_ANSWERED:
+                self._tell_answered(call, context)
+            case Do.TELL_FAILED:
+                out.append(_failed(call.id, context))
+
+    def _confirmed(self, call: Call, what: Do, context: Context) -> None:
+        if not call.needs_answer:
+            if what is Do.TELL_CONFIRMED:
+                context.out.append(CallConfirmed(call.id, None))
+            return
+        call.needs_answer = False
+        assert context.request is not None
+        answer = _usable(context.request)
+        if answer is not None:
+            context.out.append(CallConfirmed(call.id, answer))
+            return
+        # RFC 3261 §13.2.1: the ACK must carry the answer to the offer in our 2xx
+        self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=_BAD_ANSWER))
+        context.out.append(CallEnded(call.id, "bad-answer"))
+
+    def _tell_answered(self, call: Call, context: Context) -> None:
+        assert context.response is not None
+        # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
+        answer = _usable(context.response) or call.early_answer
+        if answer is not None:
+            context.out.append(CallAnswered(call.id, answer))
+            return
+        self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=_BAD_ANSWER))
+        context.out.append(CallFailed(call.id, 488, "no usable session description"))
+
+    def _routes(self, call: Call) -> tuple[Row, ...]:
+        """RFC 3261 §12.1.1: a response that makes a dialog repeats the Record-Route."""
+        assert call.invite is not None
+        return tuple(row for row in call.invite.rows if row[0] == "Record-Route")
+
+    def _reply_invite(
+        self,
+        call: Call,
+        status: int,
+        phrase: str | None,
+        rows: tuple[Row, ...],
+        body: bytes,
+        now: float,
+        out: list[Output],
+    ) -> None:
+        """A response to their INVITE that is open."""
+        assert call.invite is not None
+        assert call.transaction is not None
+        response = respond(
+            call.invite,
+            status,
+            call.peer,
+            tag=call.tag,
+            phrase=phrase,
+            rows=(*rows, self._agent(server=True)),
+            body=body,
+        )
+        slot = self._slots.get(server_key(call.invite, "INVITE"))
+        call.final = bytes(response)
+        if slot is None:
+            return
+        if status < 200:
+            given = TransactionInput.SEND_1XX
+        else:
+            given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
+        self._effects(slot, slot.transaction.receive(given, now, data=call.final), now, out, None)
+
+    def _resend(self, call: Call, now: float, out: list[Output]) -> None:
+        if call.final:
+            assert call.invite is not None
+            out.append(Transmit(call.final, reply_address(call.invite.via, call.peer)))
+
+    def _answer_request(self, context: Context, status: int, rows: tuple[Row, ...]) -> None:
+        assert context.request is not None
+        assert context.slot is not None
+        assert context.source is not None
+        response = respond(context.request, status, context.source, rows=(*rows, self._agent(server=True)))
+        given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
+        self._send(context.slot, given, response, context.now, context.out)
+
+    def _acknowledge(self, dialog: Dialog, invite: Request, peer: Address, now: float, out: list[Output]) -> bytes:
+        """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
+        destination = dialog.next_hop()
+        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(destination)))
+        out.append(Transmit(data, destination))
+        return data
+
+    def _bye(self, dialog: Dialog, call: Call, rows: tuple[Row, ...], now: float, out: list[Output]) -> None:
+        destination = dialog.next_hop()
+        request = dialog.request(
+            "BYE", dialog.local_cseq, self._token(), self._local(destination), (*rows, self._agent())
+        )
+        self._start(request, destination, call, now, out)
+
+    def _send_cancel(self, call: Call, context: Context, now: float, out: list[Output]) -> None:
+        """RFC 3261 §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the INVITE."""
+        invite = call.invite
+        assert invite is not None
+        kept = tuple(
+            ("CSeq", f"{invite.cseq} CANCEL") if row[0] == "CSeq" else row
+            for row in invite.rows
+            if row[0] in ("Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route")
+        )
+        request = Request(
+            "CANCEL",
+            invite.uri,
+            (*kept, *context.rows),
+            b"",
+            invite.via,
+            invite.from_,
+            invite.to,
+            invite.call_id,
+            invite.cseq,
+        )
+        self._start(request, call.peer, call, now, out)
+
+    def _local(self, remote: Address) -> Address:
+        host, port = self.settings.local_address(remote.host)
+        return Address(host, port, remote.transport)
+
+    def _contact(self, local: Address) -> Row:
+        return ("Contact", f"<sip:{local}>")
+
+    def _agent(self, *, server: bool = False) -> Row:
+        return ("Server" if server else "User-Agent", self.settings.user_agent)
+
+
+_BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
+
+
+def owns(call: Call, request: Request) -> bool:
+    """Whether a request with our tag is of this call; before a 2xx it has no dialog yet, only our Call-ID."""
+    if call.dialog is not None:
+        return call.dialog.owns(request)
+    return call.invite is not None and call.invite.call_id == request.call_id
+
+
+def _usable(message: Request | Response) -> SessionDescription | None:
+    """Their answer, where a bad one is as good as none."""
+    try:
+        return describe(message)
+    except SdpError:
+        return None
+
+
+def _failed(call: str, context: Context) -> CallFailed:
+    response = context.response
+    if response is None:
+        return CallFailed(call, context.status, context.phrase or "")
+    retry = re.match(r"[0-9]{1,7}", response.get("Retry-After") or "", re.ASCII)
+    return CallFailed(
+        call, response.status, response.get("Reason") or response.phrase, int(retry[0]) if retry else None
+    )
