@@ -1,0 +1,281 @@
+"""A model of the engine: the meaning of `protocol.py` without packets, ticks or sound, for simulations and tests.
+
+    command(message, now) -> facts     as the engine answers it
+    deadline(), wake(now) -> facts     the one timer that needs no packets: nobody pings any more
+    connect, silence, hear, fail       what only the network knows, said by whoever plays the network
+    hears(leg), audible(leg)           who hears whom
+
+Edges count at once: between two commands of one instant there is no tick to wait for. Ports are given out by the
+engine's own pool and ids by its own columns, so that what is refused there is refused here. The credentials of a
+browser's leg are no secrets: nothing is encrypted with them. tests/switch/test_conformance.py gives the same commands
+to the model and to the engine and compares what they say and who hears whom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, assert_never
+
+from . import protocol
+from .dtls import HASHES
+from .engine import ALONE
+from .legs import Kind, Legs
+from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
+from .protocol import Command, Fact
+from .sources import HIGHEST_TONE, LOWEST_TONE
+
+FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))
+
+
+class _RefusedError(Exception):
+    """An opening that fails; the text is for people."""
+
+
+class ModelEngine:
+    """All legs of one engine that has no packets.
+
+    `ports` and `advertise` are as the engine's; `candidates(peer)` gives our addresses on the ways to a browser, best
+    first, or nothing where this engine has no browsers' legs.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: tuple[LocalPort, ...],
+        advertise: Callable[[int, str], tuple[str, int]],
+        now: float,
+        candidates: Callable[[str], Sequence[tuple[str, int]]] | None = None,
+        capacity: int = 4096,
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._rows = Legs(capacity)
+        self._ports = PortPool(ports, capacity)
+        self._advertise = advertise
+        self._candidates = candidates
+        self._hears: dict[str, dict[str, float]] = {}
+        self._kinds: dict[str, protocol.SourceKind] = {}
+        self._secure_opened = 0
+        self._pinged_at = now
+
+    # --- what can be seen -------------------------------------------------------------------------------------
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        return tuple(self._rows.names[row] for row in self._rows.leg_rows())
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self._kinds)
+
+    def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
+        """The first fact on a new link."""
+        return protocol.EngineStarted(epoch, self.legs, pid)
+
+    def hears(self, leg: str) -> Mapping[str, float]:
+        """Gain by leg or source: all that this leg hears."""
+        return dict(self._hears.get(leg, {}))
+
+    def audible(self, leg: str) -> tuple[str, ...]:
+        """The legs that hear this leg or source, in the order they began to."""
+        return tuple(listener for listener, sources in self._hears.items() if leg in sources)
+
+    # --- commands ---------------------------------------------------------------------------------------------
+
+    def command(self, message: Command, now: float) -> list[Fact]:
+        """Carries out one command; returns its answer, if it has one."""
+        match message:
+            case protocol.OpenRtpLeg():
+                return [self._answer(message.leg, lambda: self._open_rtp(message, now))]
+            case protocol.UpdateRtpLeg():
+                return [self._answer(message.leg, lambda: self._update_rtp(message, now))]
+            case protocol.OpenWebrtcLeg():
+                return [self._answer(message.leg, lambda: self._open_webrtc(message, now))]
+            case protocol.CloseLeg(leg):
+                if self._is(leg, Kind.LEG):
+                    self._close(leg, now)
+            case protocol.OpenSource(source, kind):
+                self._open_source(source, kind, now)
+            case protocol.CloseSource(source):
+                if self._is(source, Kind.SOURCE):
+                    self._close_source(source)
+            case protocol.Rewire(hears):
+                for one in hears:
+                    self._rewire(one)
+            case protocol.Ping(number):
+                self._pinged_at = now
+                self._ports.expire(now)
+                return [protocol.Pong(number)]
+            case _:
+                assert_never(message)
+        return []
+
+    def _is(self, name: str, kind: Kind) -> bool:
+        row = self._rows.ids.get(name)
+        return row is not None and self._rows.kind[row] == kind
+
+    def _answer(self, leg: str, action: Callable[[], Fact]) -> Fact:
+        try:
+            return action()
+        except (_RefusedError, PortsExhaustedError) as error:
+            self.counters["legs_refused"] += 1
+            return protocol.LegRefused(leg, str(error))
+
+    @staticmethod
+    def _remote(address: str, port: int) -> bytes | None:
+        """A port of 0 is a far side that is not known yet."""
+        if port == 0:
+            return None
+        try:
+            return socket_name(address, port)
+        except ValueError as error:
+            raise _RefusedError(f"not an address to send to: {address}:{port}") from error
+
+    def _add(self, name: str, codec: protocol.Codec, now: float) -> int:
+        if name in self._rows.ids:
+            raise _RefusedError("a leg or source of that name is open")
+        if not 0 <= codec.payload_type < 128:
+            raise _RefusedError(f"no RTP payload type: {codec.payload_type}")
+        row = self._rows.add(name, Kind.LEG, now)
+        if row is None:
+            raise _RefusedError("too many legs")
+        return row
+
+    def _open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
+        remote = self._remote(command.address, command.port)
+        if command.codec.name == "opus":
+            raise _RefusedError("Opus is for browsers only")
+        row = self._add(command.leg, command.codec, now)
+        family = AF_INET6 if ":" in command.address else AF_INET
+        try:
+            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now)
+        except PortsExhaustedError:
+            self._rows.remove(row)
+            raise
+        return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
+
+    def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
+        if not self._is(command.leg, Kind.LEG) or self._rows.secure[self._rows.ids[command.leg]]:
+            raise _RefusedError("no such RTP leg is open")
+        if command.codec.name == "opus":
+            raise _RefusedError("Opus is for browsers only")
+        row = self._rows.ids[command.leg]
+        if (remote := self._remote(command.address, command.port)) is not None:
+            self._ports.move(row, remote, now)
+        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+
+    def _open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
+        if self._candidates is None:
+            raise _RefusedError("this engine has no WebRTC legs")
+        row = self._add(command.leg, command.codec, now)
+        if not any(one.algorithm.lower() in HASHES for one in command.fingerprints):
+            self._rows.remove(row)
+            raise _RefusedError("the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
+        self._rows.secure[row] = True
+        self._secure_opened += 1
+        candidates = tuple(self._candidates(command.peer))
+        # As long as RFC 8445 §5.3 wants them.
+        ufrag, pwd = f"{self._secure_opened:08}", f"{self._secure_opened:024}"
+        return protocol.WebrtcLegOpened(command.leg, ufrag, pwd, FINGERPRINT, candidates)
+
+    def _close(self, leg: str, now: float) -> None:
+        row = self._rows.ids[leg]
+        if not self._rows.secure[row]:
+            self._ports.close(row, now)
+        self._forget(leg)
+        self._rows.remove(row)
+
+    def _forget(self, name: str) -> None:
+        self._hears.pop(name, None)
+        for sources in self._hears.values():
+            sources.pop(name, None)
+
+    def _open_source(self, name: str, kind: protocol.SourceKind, now: float) -> None:
+        if name in self._rows.ids:
+            self.counters["source_ids_taken"] += self._kinds.get(name) != kind
+        elif not _is_known(kind) or self._rows.add(name, Kind.SOURCE, now) is None:
+            self.counters["sources_refused"] += 1
+        else:
+            self._kinds[name] = kind
+
+    def _close_source(self, name: str) -> None:
+        self._forget(name)
+        del self._kinds[name]
+        self._rows.remove(self._rows.ids[name])
+
+    def _rewire(self, one: protocol.Hears) -> None:
+        if not self._is(one.listener, Kind.LEG):
+            self.counters["unknown_listeners"] += 1
+            return
+        heard: dict[str, float] = {}
+        for name, gain in one.sources[: protocol.MAX_HEARD]:
+            if name in self._rows.ids:
+                heard[name] = gain
+            else:
+                self.counters["unknown_sources"] += 1
+        self.counters["sources_over_limit"] += max(0, len(one.sources) - protocol.MAX_HEARD)
+        self._hears[one.listener] = {name: gain for name, gain in heard.items() if gain != 0.0}
+
+    # --- time -------------------------------------------------------------------------------------------------
+
+    def deadline(self) -> float:
+        """When `wake` is due; math.inf while there is nothing that could end."""
+        return self._pinged_at + ALONE if self.legs or self._kinds else math.inf
+
+    def wake(self, now: float) -> list[Fact]:
+        """Nobody has pinged for `ALONE` seconds: all legs and sources end."""
+        if now < self.deadline():
+            return []
+        facts: list[Fact] = [protocol.LegFailed(leg, "the control plane is gone") for leg in self.legs]
+        for leg in self.legs:
+            self._close(leg, now)
+        for source in self.sources:
+            self._close_source(source)
+        self._pinged_at = now
+        return facts
+
+    # --- the network ------------------------------------------------------------------------------------------
+
+    def connect(self, leg: str) -> list[Fact]:
+        """The far side's first packet came, or a browser's handshake is done. Told once."""
+        row = self._rows.ids.get(leg)
+        if row is None or self._rows.connected[row]:
+            return []
+        self._rows.connected[row] = True
+        return [protocol.LegConnected(leg)]
+
+    def silence(self, leg: str, seconds: float) -> list[Fact]:
+        """A connected leg has sent nothing for so long. Told once per silence."""
+        row = self._rows.ids.get(leg)
+        if row is None or not self._rows.connected[row] or self._rows.silent[row]:
+            return []
+        self._rows.silent[row] = True
+        return [protocol.LegSilent(leg, seconds)]
+
+    def hear(self, leg: str) -> list[Fact]:
+        """... and is heard again."""
+        row = self._rows.ids.get(leg)
+        if row is None or not self._rows.silent[row]:
+            return []
+        self._rows.silent[row] = False
+        return [protocol.LegHeard(leg)]
+
+    def fail(self, leg: str, reason: str, now: float) -> list[Fact]:
+        """The leg is dead, and closed."""
+        if not self._is(leg, Kind.LEG):
+            return []
+        self._close(leg, now)
+        return [protocol.LegFailed(leg, reason)]
+
+
+def _is_known(kind: protocol.SourceKind) -> bool:
+    match kind:
+        case protocol.Tone(frequency):
+            return LOWEST_TONE <= frequency <= HIGHEST_TONE
+        case protocol.Music(name):
+            return name == "hold"
+        case protocol.Ringback():
+            return True
+        case _:
+            assert_never(kind)

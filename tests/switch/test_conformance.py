@@ -1,0 +1,323 @@
+"""The model engine means what the engine does: the same commands to both, the same facts, the same who hears whom.
+
+Who hears whom in the engine is listened to: every leg speaks and every source is a tone of its own, and what each leg
+is sent is taken apart into those tones.
+"""
+
+# mypy: allow-untyped-calls
+# The far sides of conftest.py have no types.
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from attrs import define, evolve, field
+from cordboard.codecs.opus import OpusRows
+from cordboard.codecs.tones import TONE_AMPLITUDE
+from cordboard.switch import protocol
+from cordboard.switch.browsers import Browsers
+from cordboard.switch.engine import Engine
+from cordboard.switch.model import ModelEngine
+from cordboard.switch.ports import LocalPort
+from cordboard.switch.protocol import (
+    CloseLeg,
+    CloseSource,
+    Codec,
+    Command,
+    Fact,
+    Fingerprint,
+    Hears,
+    LegFailed,
+    LegOpened,
+    LegRefused,
+    Music,
+    OpenRtpLeg,
+    OpenSource,
+    OpenWebrtcLeg,
+    Ping,
+    Pong,
+    Rewire,
+    Ringback,
+    Tone,
+    UpdateRtpLeg,
+    WebrtcLegOpened,
+)
+from cordboard.switch.webrtc import WebrtcTransport
+
+from .conftest import Far, World
+from .webrtc_peer import IDENTITY, secrets
+
+PCMU = Codec("pcmu", 0, 101)
+PCMA = Codec("pcma", 8, 101)
+OPUS = Codec("opus", 111)
+PORTS = (LocalPort("192.0.2.1", 20002), LocalPort("192.0.2.1", 20004), LocalPort("2001:db8::1", 20002))
+NAMED = Fingerprint("sha-256", ":".join(["AB"] * 32))
+LOUD = 3000  # what every leg of a story speaks at
+SETTLED = 0.3  # seconds after which the jitter buffers play and no edge fades any more
+
+
+def rtp(leg: str, port: int, codec: Codec = PCMU, *, address: str = "198.51.100.7", nat: bool = False) -> OpenRtpLeg:
+    return OpenRtpLeg(leg, address, port, codec, nat)
+
+
+def page(leg: str, codec: Codec = OPUS, fingerprints: tuple[Fingerprint, ...] = (NAMED,)) -> OpenWebrtcLeg:
+    return OpenWebrtcLeg(leg, "192.0.2.7", "abcd", "x" * 24, fingerprints, codec)
+
+
+def rewire(**hears: list[str] | list[tuple[str, float]]) -> Rewire:
+    return Rewire(
+        tuple(
+            Hears(who, tuple(one if isinstance(one, tuple) else (one, 1.0) for one in sources))
+            for who, sources in hears.items()
+        )
+    )
+
+
+@define
+class Both:
+    """The engine and the model side by side, on one clock."""
+
+    capacity: int = 16
+    now: float = 1000.0
+    engine: Engine = field(init=False)
+    model: ModelEngine = field(init=False)
+    ticks: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        def advertise(index: int, peer: str) -> tuple[str, int]:
+            return PORTS[index].address, PORTS[index].port
+
+        def candidates(peer: str) -> tuple[tuple[str, int], ...]:
+            return (("192.0.2.1", 20000),)
+
+        self.engine = Engine(
+            ports=PORTS,
+            advertise=advertise,
+            rng=np.random.default_rng(1),
+            now=self.now,
+            secure=Browsers(WebrtcTransport(IDENTITY, secrets()), candidates),
+            opus=OpusRows(),
+            capacity=self.capacity,
+        )
+        self.model = ModelEngine(
+            ports=PORTS, advertise=advertise, now=self.now, candidates=candidates, capacity=self.capacity
+        )
+
+    def do(self, *commands: Command) -> list[Fact]:
+        """What both say, which is the same; reasons for people and a browser's credentials are each one's own."""
+        said: list[Fact] = []
+        for command in commands:
+            real = [comparable(fact) for fact in self.engine.command(command, self.now)]
+            assert [comparable(fact) for fact in self.model.command(command, self.now)] == real, command
+            said += real
+        assert self.model.started("e", 1) == self.engine.started("e", 1)
+        return said
+
+    def run(self, seconds: float) -> list[Fact]:
+        """Time passes without a packet."""
+        said: list[Fact] = []
+        for _ in range(round(seconds / 0.02)):
+            self.now += 0.02
+            real = [fact for fact in self.engine.tick(self.now)[1] if not isinstance(fact, protocol.EngineReport)]
+            assert self.model.wake(self.now) == real
+            said += real
+        return said
+
+
+def comparable(fact: Fact) -> Fact:
+    match fact:
+        case LegRefused(leg):
+            return LegRefused(leg, "")
+        case WebrtcLegOpened(candidates=candidates):
+            assert len(fact.ice_ufrag) >= 4  # RFC 8445 §5.3
+            assert len(fact.ice_pwd) >= 22
+            return evolve(fact, ice_ufrag="", ice_pwd="", fingerprint=NAMED, candidates=candidates)
+        case _:
+            return fact
+
+
+def test_openings_are_answered_or_refused_alike() -> None:
+    both = Both()
+    assert both.do(rtp("a", 4000)) == [LegOpened("a", "192.0.2.1", 20002)]
+    assert both.do(rtp("b", 4000)) == [LegOpened("b", "192.0.2.1", 20004)]  # the same far side: another port
+    assert both.do(rtp("c", 4000)) == [LegRefused("c", "")]
+    assert both.do(rtp("a", 4002)) == [LegRefused("a", "")]  # the name is taken
+    assert both.do(rtp("d", 4002, OPUS)) == [LegRefused("d", "")]
+    assert both.do(rtp("d", 4002, Codec("pcmu", 128))) == [LegRefused("d", "")]
+    assert both.do(rtp("d", 4002, address="example.com")) == [LegRefused("d", "")]
+    assert both.do(rtp("d", 70000)) == [LegRefused("d", "")]
+    assert both.do(rtp("d", 0, address="2001:db8::7")) == [LegOpened("d", "2001:db8::1", 20002)]
+    assert both.do(rtp("e", 4004, address="2001:db8::7", nat=True)) == [LegRefused("e", "")]  # no port of its own left
+
+
+def test_a_far_side_that_moves_takes_its_leg_along() -> None:
+    both = Both()
+    both.do(rtp("a", 0), rtp("b", 4000), page("w"))
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMA)) == [LegOpened("a", "192.0.2.1", 20002)]
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU)) == [LegOpened("a", "192.0.2.1", 20002)]
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, OPUS)) == [LegRefused("a", "")]
+    assert both.do(UpdateRtpLeg("a", "nowhere", 4002, PCMU)) == [LegRefused("a", "")]
+    assert both.do(UpdateRtpLeg("a", "2001:db8::7", 4002, PCMU)) == [LegRefused("a", "")]  # another family
+    assert both.do(UpdateRtpLeg("w", "198.51.100.7", 4006, PCMU)) == [LegRefused("w", "")]
+    assert both.do(UpdateRtpLeg("nobody", "198.51.100.7", 4006, PCMU)) == [LegRefused("nobody", "")]
+
+
+def test_a_pair_that_was_closed_rests() -> None:
+    both = Both()
+    both.do(rtp("a", 4000), rtp("b", 4000), CloseLeg("a"), CloseLeg("a"), CloseLeg("nobody"))
+    assert both.do(rtp("c", 4000)) == [LegRefused("c", "")]
+    both.do(Ping(1))
+    both.run(29.9)
+    assert both.do(rtp("c", 4000), Ping(2)) == [LegRefused("c", ""), Pong(2)]
+    both.run(0.2)
+    assert both.do(rtp("c", 4000)) == [LegOpened("c", "192.0.2.1", 20002)]
+
+
+def test_browsers_legs_are_opened_alike() -> None:
+    both = Both()
+    opened = WebrtcLegOpened("w", "", "", NAMED, (("192.0.2.1", 20000),))
+    assert both.do(page("w")) == [opened]
+    assert both.do(page("w")) == [LegRefused("w", "")]
+    assert both.do(page("v", fingerprints=(Fingerprint("md5", "AB"),))) == [LegRefused("v", "")]
+    assert both.do(page("v", PCMU)) == [evolve(opened, leg="v")]
+    assert both.do(CloseLeg("w"), page("w")) == [opened]
+
+
+def test_rows_are_shared_by_legs_and_sources() -> None:
+    both = Both(capacity=3)
+    both.do(rtp("a", 4000), OpenSource("s", Tone(440)), OpenSource("t", Music()), OpenSource("u", Ringback()))
+    assert both.do(rtp("b", 4002)) == [LegRefused("b", "")]
+    assert both.do(CloseSource("s"), CloseSource("s"), rtp("b", 4002)) == [LegOpened("b", "192.0.2.1", 20004)]
+    assert both.model.sources == ("t",)
+    for counted in ("legs_refused", "sources_refused"):
+        assert both.model.counters[counted] == both.engine.counters[counted] == 1
+
+
+def test_what_is_unknown_is_counted_alike() -> None:
+    both = Both(capacity=100)
+    both.do(
+        rtp("a", 4000),
+        OpenSource("s", Tone(440)),
+        OpenSource("s", Tone(440)),
+        OpenSource("s", Tone(441)),
+        OpenSource("a", Tone(440)),
+        OpenSource("low", Tone(1)),
+        OpenSource("song", Music("none of ours")),
+        *(OpenSource(f"t{i}", Tone(100.0 + i)) for i in range(protocol.MAX_HEARD)),
+        rewire(nobody=["a"], s=["a"], a=["nobody", "s"]),
+        rewire(a=["s", *(f"t{i}" for i in range(protocol.MAX_HEARD))]),
+    )
+    counted = ("source_ids_taken", "sources_refused", "unknown_listeners", "unknown_sources", "sources_over_limit")
+    assert {name: both.model.counters[name] for name in counted} == {
+        "source_ids_taken": 2,
+        "sources_refused": 2,
+        "unknown_listeners": 2,
+        "unknown_sources": 1,
+        "sources_over_limit": 1,
+    }
+    assert all(both.model.counters[name] == both.engine.counters[name] for name in counted)
+    assert len(both.model.hears("a")) == protocol.MAX_HEARD
+
+
+def test_an_engine_alone_for_30_s_ends_its_legs() -> None:
+    both = Both()
+    both.do(rtp("a", 4000), OpenSource("s", Tone(440)))
+    both.run(10)
+    both.do(Ping(1))
+    # The engine looks at its ticks, so the model is given the one after.
+    assert both.model.deadline() == both.now + 30
+    assert both.run(29.98) == []
+    facts: list[Fact] = []
+    while not facts:
+        both.now += 0.02
+        facts = [fact for fact in both.engine.tick(both.now)[1] if isinstance(fact, LegFailed)]
+    assert both.model.wake(both.now) == facts == [LegFailed("a", "the control plane is gone")]
+    assert both.do(rtp("b", 4002), OpenSource("s", Tone(880))) == [LegOpened("b", "192.0.2.1", 20002)]
+
+
+# --- who hears whom -----------------------------------------------------------------------------------------------
+
+
+@define
+class Listened:
+    """The engine's world of far sides and the model; every leg speaks at a frequency of its own."""
+
+    world: World
+    model: ModelEngine = field(init=False)
+    hertz: dict[str, int] = field(factory=dict)
+    fars: dict[str, Far] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        ports = self.world.ports
+        self.model = ModelEngine(
+            ports=ports, advertise=lambda index, peer: (ports[index].address, ports[index].port), now=self.world.now
+        )
+
+    def open(self, leg: str) -> None:
+        hertz = self.hertz[leg] = 300 + 200 * len(self.hertz)
+        self.fars[leg] = self.world.far(leg, 4000 + 2 * len(self.hertz))
+        self.fars[leg].says(hertz, LOUD)
+        self.model.command(rtp(leg, 4000 + 2 * len(self.hertz)), self.world.now)
+
+    def source(self, name: str) -> None:
+        hertz = self.hertz[name] = 300 + 200 * len(self.hertz)
+        self.do(OpenSource(name, Tone(hertz)))
+
+    def do(self, *commands: Command) -> None:
+        for command in commands:
+            assert self.world.do(command) == self.model.command(command, self.world.now)
+            if isinstance(command, CloseLeg):
+                self.world.fars.remove(self.fars.pop(command.leg))
+
+    def compare(self) -> dict[str, Mapping[str, float]]:
+        """What every leg hears, which is the same to a tenth."""
+        self.world.run(SETTLED)
+        heard = {leg: self.tones(far.heard(0.1)) for leg, far in self.fars.items()}
+        meant = {leg: self.model.hears(leg) for leg in self.fars}
+        for leg, sources in meant.items():
+            assert heard[leg] == pytest.approx(sources, abs=0.1), leg
+        return meant
+
+    def tones(self, pcm: np.ndarray) -> dict[str, float]:
+        """Gain by source: 800 samples have a bin at every 10 Hz."""
+        assert len(pcm) == 800
+        size = np.abs(np.fft.rfft(pcm)) / 400
+        found = {}
+        for name, hertz in self.hertz.items():
+            gain = float(size[hertz // 10]) / (LOUD if name in self.fars else TONE_AMPLITUDE)
+            if gain > 0.1:
+                found[name] = gain
+        return found
+
+
+@pytest.fixture
+def listened(new_world: Callable[..., World]) -> Listened:
+    return Listened(new_world(seed=3))
+
+
+def test_rooms_echo_gain_and_silence_are_heard_alike(listened: Listened) -> None:
+    for leg in "abcd":
+        listened.open(leg)
+    listened.source("s")
+    listened.do(rewire(a=["b", "c"], b=["a", "c"], c=["a", "b"], d=["d", "s"]))
+    assert listened.compare()["d"] == {"d": 1.0, "s": 1.0}
+    listened.do(rewire(a=[("b", 0.5), ("s", 0.0)], d=[]))
+    assert listened.compare()["a"] == {"b": 0.5}
+    listened.do(CloseLeg("b"), CloseSource("s"))
+    assert listened.compare() == {"a": {}, "c": {"a": 1.0}, "d": {}}
+    assert listened.model.audible("a") == ("c",)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_edits_are_heard_alike(listened: Listened, seed: int) -> None:
+    rng = random.Random(seed)
+    for leg in "abcde":
+        listened.open(leg)
+    listened.source("s")
+    for _ in range(6):
+        who = rng.sample("abcde", rng.randint(1, 3))
+        listened.do(rewire(**{each: rng.sample([*"abcde", "s"], rng.randint(0, 4)) for each in who}))
+        listened.compare()
