@@ -24,6 +24,7 @@ from . import call as calls
 from . import page
 from . import queue as queues
 from .agent_state import (
+    DISMISSED,
     SHOWN,
     Data,
     Dismiss,
@@ -35,10 +36,11 @@ from .agent_state import (
     Phase,
     Profile,
     QueueMoved,
+    QueueStarted,
     Timeout,
     Withdraw,
 )
-from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
 from .seat import Seat
 from .table import Bug, Late, Table, always, row
 
@@ -74,6 +76,8 @@ class Agent(Seat):
             effects = self._request(message, now)
         else:
             effects = self.dispatch(self.state.phase, message, now)
+        if self.state.dismissed and not self.state.in_call:
+            effects = [*effects, *self._release_seat("no longer an agent", now), Stop(DISMISSED)]
         return effects + self._consequences(before)
 
     def deadline(self) -> float:
@@ -98,13 +102,18 @@ class Agent(Seat):
         return self.dispatch(self.state.phase, request, now)
 
     def _consequences(self, before: Data) -> list[Effect]:
-        """What follows from any change, in one place: pages hear the state, queues hear who is ready and who looks."""
+        """What follows from any change, in one place.
+
+        Pages hear the state, queues hear who is ready and who looks, the call hears where the agent's voice went.
+        """
         after = self.state
         effects: list[Effect] = []
         if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
             effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since))
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
         agent = after.profile.agent
+        if before.in_call and after.in_call and before.voice != after.voice:
+            effects.append(self._tell_call(calls.AgentLeg(agent, after.voice)))
         for queue in sorted({*before.profile.skills, *after.profile.skills}):
             old = _standing(before, queue)
             new = _standing(after, queue)
@@ -122,19 +131,22 @@ class Agent(Seat):
         return []
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
-        self.state = evolve(self.state, profile=message)
+        self.state = evolve(self.state, profile=message, dismissed=False)
         return []
 
+    def _queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
+        standing = _standing(self.state, message.queue)
+        if standing is None:
+            return []
+        return [Tell(f"queue:{message.queue}", queues.AgentStands(self.state.profile.agent, standing))]
+
     def _dismissed(self, message: Dismiss, now: float) -> list[Effect]:
+        """Takes effect in the same step, or in the one that ends the call."""
         self.state = evolve(self.state, dismissed=True)
-        return [*self._release_seat("no longer an agent", now), Stop("dismissed")]
+        return []
 
     def _dismissed_ringing(self, message: Dismiss, now: float) -> list[Effect]:
         return [*self._give_back("signed out", now, queues.GaveBack.RETURNED), *self._dismissed(message, now)]
-
-    def _dismissed_later(self, message: Dismiss, now: float) -> list[Effect]:
-        self.state = evolve(self.state, dismissed=True)
-        return []
 
     def seated(self, now: float) -> list[Effect]:
         if self.state.phase is Phase.SIGNED_OUT:
@@ -169,6 +181,7 @@ class Agent(Seat):
         wanted = Phase(command.state)
         if wanted is not self.state.phase:
             self._move(wanted, "chosen", now)
+            self.state = evolve(self.state, call=None)
         return self.accept(request)
 
     def _set_state_ringing(self, request: page.Request, now: float) -> list[Effect]:
@@ -205,7 +218,7 @@ class Agent(Seat):
         return Tell(f"queue:{offer.queue}", queues.OfferOver(offer.call, self.state.profile.agent, how))
 
     def _give_back(self, reason: str, now: float, how: queues.GaveBack) -> list[Effect]:
-        """The agent's side ends the offer; the call stays in its queue. The agent is idle where nothing else is said."""
+        """The agent's side ends the offer; the call stays in its queue. The agent is idle unless more is said."""
         offer = self._call()
         told = self._offer_gone(reason, reason, now)
         return [*told, self._tell_queue(offer, how)]
@@ -227,8 +240,7 @@ class Agent(Seat):
             return self._answer_late(request, now)
         self._move(Phase.ANSWERING, "answer", now)
         profile = self.state.profile
-        accept = calls.Accept(profile.agent, self.state.leg if self.state.can_hear else "")
-        return [*self.accept(request), Tell(f"call:{offer.call}", accept)]
+        return [*self.accept(request), self._tell_call(calls.Accept(profile.agent, self.state.voice))]
 
     def _answer_late(self, request: page.Request, now: float) -> list[Effect]:
         """Nothing rings any more: the refusal says what became of the call that did."""
@@ -249,13 +261,10 @@ class Agent(Seat):
             return self._answer_late(request, now)
         return [*self.accept(request), *self._give_back("declined", now, queues.GaveBack.DECLINED)]
 
-    def _withdrawn(self, message: Withdraw, now: float) -> list[Effect]:
+    def _withdrawn(self, message: Withdraw | Lost, now: float) -> list[Effect]:
         if message.call != self._call().call:
             return []
         return self._offer_gone(_GONE_REASON.get(message.code, message.code), message.code, now)
-
-    def _lost(self, message: Lost, now: float) -> list[Effect]:
-        return self._withdrawn(Withdraw(message.call, message.code), now)
 
     def _call_died_offered(self, message: Down, now: float) -> list[Effect]:
         if message.name != f"call:{self._call().call}":
@@ -264,13 +273,26 @@ class Agent(Seat):
 
     def _joined(self, message: Joined, now: float) -> list[Effect]:
         if message.call != self._call().call:
-            return []
+            return self._joined_too_late(message, now)
         self._move(Phase.TALKING, "answered", now)
         return self.push(self.connected())
 
+    def _joined_again(self, message: Joined, now: float) -> list[Effect]:
+        return [] if message.call == self._call().call else self._joined_too_late(message, now)
+
     def _joined_too_late(self, message: Joined, now: float) -> list[Effect]:
-        """The offer ended here while the call took the answer: it must not wait for an agent who is not there."""
-        return [Tell(f"call:{message.call}", calls.AgentGone(self.state.profile.agent))]
+        """The offer ended here while the call took the answer: it must not wait for an agent who is not there.
+
+        As it took the answer it let the agent's leg hear the caller: that is undone, and the call that the agent is in
+        by now wires it anew.
+        """
+        agent, voice = self.state.profile.agent, self.state.voice
+        effects: list[Effect] = [Tell(f"call:{message.call}", calls.AgentGone(agent))]
+        if voice:
+            effects.append(Media(media.Rewire((media.Hears(voice, ()),))))
+        if voice and self.state.in_call:
+            effects.append(self._tell_call(calls.AgentLeg(agent, voice)))
+        return effects
 
     def _answered_already(self, request: page.Request, now: float) -> list[Effect]:
         """A double click is one answer."""
@@ -300,61 +322,23 @@ class Agent(Seat):
             return []
         self._move(Phase.AFTER_CALL_WORK, f"{message.by} hung up", now)
         self.state = evolve(self.state, muted=False)
-        told = self.push(page.CallEnded(message.call, message.by, message.cause))
-        return [*told, *self._after_dismissal(now)]
+        return self.push(page.CallEnded(message.call, message.by, message.cause))
+
+    def _ended_answering(self, message: Ended, now: float) -> list[Effect]:
+        """Before we knew that it was ours: as a caller who left while it rang."""
+        return self._withdrawn(Withdraw(message.call, "caller_left"), now)
 
     def _call_died_talking(self, message: Down, now: float) -> list[Effect]:
         if message.name != f"call:{self._call().call}":
             return []
         return self._ended(Ended(self._call().call, "system", message.reason), now)
 
-    def _after_dismissal(self, now: float) -> list[Effect]:
-        return self._dismissed(Dismiss(), now) if self.state.dismissed else []
-
-    # --- media facts ------------------------------------------------------------------------------------------
-
-    def _leg_connected(self, fact: media.LegConnected, now: float) -> list[Effect]:
-        if fact.leg != self.state.leg:
-            return []
-        old = self.state.old_leg
-        self.use_leg(fact.leg)
-        closing = self.close_leg(old)
-        told = self.push(page.MediaConnected())
-        if self.state.phase in (Phase.ANSWERING, Phase.TALKING):
-            told.append(self._tell_call(calls.AgentLeg(self.state.profile.agent, fact.leg)))
-        return [*told, *closing]
-
-    def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        if fact.leg != self.state.leg:
-            return self._other_leg_failed(fact)
-        self.state = evolve(self.state, leg="", media=MediaState.FAILED)
-        told = self.push(page.MediaFailed(fact.reason))
-        if self.state.phase in (Phase.ANSWERING, Phase.TALKING):
-            told.append(self._tell_call(calls.AgentLeg(self.state.profile.agent, "")))
-        return told
-
-    def _other_leg_failed(self, fact: media.LegFailed) -> list[Effect]:
-        if fact.leg == self.state.old_leg:
-            self.state = evolve(self.state, old_leg="")
-        return []
-
     def _leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
         """Who cannot be heard is not rung: the call goes on to the next agent."""
-        told = self._leg_failed(fact, now)
-        if self.state.can_hear:
+        told = self.leg_failed(fact, now)
+        if self.state.media is not MediaState.FAILED:
             return told
         return [*told, *self._give_back("media failed", now, queues.GaveBack.RETURNED)]
-
-    def _quality(self, fact: media.LegQuality, now: float) -> list[Effect]:
-        if fact.leg != self.state.leg:
-            return []
-        expected = fact.received + fact.lost
-        loss = 100.0 * fact.lost / expected if expected else 0.0
-        return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
-
-    def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
-        """An agent's page sends nothing between calls, so its silence says nothing."""
-        return []
 
     # --- time -------------------------------------------------------------------------------------------------
 
@@ -370,7 +354,7 @@ class Agent(Seat):
 
     def _left_in_call(self, message: Timeout, now: float) -> list[Effect]:
         told = self._tell_call(calls.AgentGone(self.state.profile.agent))
-        return [told, *self._release_seat("page gone", now), *self._after_dismissal(now)]
+        return [told, *self._release_seat("page gone", now)]
 
     def _work_or_page_over(self, message: Timeout, now: float) -> list[Effect]:
         if self.state.owner_lost_at + PAGE_GRACE <= now:
@@ -405,7 +389,6 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
 
 
 _NOT_MINE = Late("the offer was over when it came")
-_NO_SEAT = Late("the seat was left meanwhile")
 _OWNED = Bug("only the owner of the media asks this, and nobody sits here")
 
 TABLE = Table(
@@ -414,13 +397,16 @@ TABLE = Table(
     always(Started, Agent._started, Phase),
     always(Profile, Agent._profile, Phase),
     always(QueueMoved, Agent.queue_moved, Phase),
+    always(QueueStarted, Agent._queue_started, Phase),
     always(page.Attached, Agent.attach, Phase),
     always(page.GetSnapshot, Agent.snapshot, Phase),
     always(page.SignIn, Agent.sign_in, Phase),
     always(media.WebrtcLegOpened, Agent.leg_opened, Phase),
     always(media.LegRefused, Agent.leg_refused, Phase),
-    always(media.LegSilent, Agent._silence, Phase),
-    always(media.LegHeard, Agent._silence, Phase),
+    always(media.LegConnected, Agent.leg_connected, Phase),
+    always(media.LegQuality, Agent.quality, Phase),
+    always(media.LegSilent, Agent.silence, Phase),
+    always(media.LegHeard, Agent.silence, Phase),
     row(
         page.Detached,
         signed_out=Agent._detached,
@@ -436,8 +422,8 @@ TABLE = Table(
         signed_out=Agent._dismissed,
         idle=Agent._dismissed,
         ringing=Agent._dismissed_ringing,
-        answering=Agent._dismissed_later,
-        talking=Agent._dismissed_later,
+        answering=Agent._dismissed,
+        talking=Agent._dismissed,
         after_call_work=Agent._dismissed,
         on_break=Agent._dismissed,
     ),
@@ -486,7 +472,7 @@ TABLE = Table(
         signed_out=_OWNED,
         idle=Agent._answer_late,
         ringing=Agent._answer,
-        answering=Agent._already_idle,
+        answering=Agent._answered_already,
         talking=Agent._answered_already,
         after_call_work=Agent._answer_late,
         on_break=Agent._answer_late,
@@ -557,7 +543,7 @@ TABLE = Table(
         idle=Agent._joined_too_late,
         ringing=Agent._joined_too_late,
         answering=Agent._joined,
-        talking=Bug("a call joins an agent once"),
+        talking=Agent._joined_again,
         after_call_work=Agent._joined_too_late,
         on_break=Agent._joined_too_late,
     ),
@@ -566,8 +552,8 @@ TABLE = Table(
         signed_out=_NOT_MINE,
         idle=_NOT_MINE,
         ringing=_NOT_MINE,
-        answering=Agent._lost,
-        talking=Bug("a call that joined this agent does not refuse it"),
+        answering=Agent._withdrawn,
+        talking=_NOT_MINE,
         after_call_work=_NOT_MINE,
         on_break=_NOT_MINE,
     ),
@@ -576,7 +562,7 @@ TABLE = Table(
         signed_out=Late("the agent left the call before it ended"),
         idle=Late("the agent left the call before it ended"),
         ringing=Late("the agent left the call before it ended"),
-        answering=Bug("a call joins before it ends"),
+        answering=Agent._ended_answering,
         talking=Agent._ended,
         after_call_work=Late("the call had died before it said so"),
         on_break=Late("the agent left the call before it ended"),
@@ -592,34 +578,14 @@ TABLE = Table(
         on_break=_NOT_MINE,
     ),
     row(
-        media.LegConnected,
-        signed_out=_NO_SEAT,
-        idle=Agent._leg_connected,
-        ringing=Agent._leg_connected,
-        answering=Agent._leg_connected,
-        talking=Agent._leg_connected,
-        after_call_work=Agent._leg_connected,
-        on_break=Agent._leg_connected,
-    ),
-    row(
         media.LegFailed,
-        signed_out=_NO_SEAT,
-        idle=Agent._leg_failed,
+        signed_out=Late("the seat was left meanwhile"),
+        idle=Agent.leg_failed,
         ringing=Agent._leg_failed_ringing,
-        answering=Agent._leg_failed,
-        talking=Agent._leg_failed,
-        after_call_work=Agent._leg_failed,
-        on_break=Agent._leg_failed,
-    ),
-    row(
-        media.LegQuality,
-        signed_out=_NO_SEAT,
-        idle=Agent._quality,
-        ringing=Agent._quality,
-        answering=Agent._quality,
-        talking=Agent._quality,
-        after_call_work=Agent._quality,
-        on_break=Agent._quality,
+        answering=Agent.leg_failed,
+        talking=Agent.leg_failed,
+        after_call_work=Agent.leg_failed,
+        on_break=Agent.leg_failed,
     ),
     row(
         Timeout,

@@ -10,6 +10,9 @@ from attrs import frozen
 from ..sip.sdp import SessionDescription, WebrtcAgreed
 from . import page
 
+# How an actor ends that the organisation no longer has.
+DISMISSED = "dismissed"
+
 
 class Phase(Enum):
     """ANSWERING lasts from the click until the call says who won; pages see it as ringing."""
@@ -42,7 +45,14 @@ class Profile:
 
 @frozen
 class Dismiss:
-    """The agent is no longer in the organisation: ends at once, or when its call is over."""
+    """The agent is no longer in the organisation: ends at once, or when its call is over; a Profile undoes it."""
+
+
+@frozen
+class QueueStarted:
+    """A queue of this name begins anew and knows nobody: it is told how the agent stands to it."""
+
+    queue: str
 
 
 @frozen
@@ -140,7 +150,7 @@ class Data:
     sessions: tuple[str, ...] = ()
     owner: str = ""
     owner_lost_at: float = math.inf
-    # Media: the leg in use, the one it replaces until it is connected, the one being opened.
+    # Media: the newest leg, the connected one that is used until the newest is, and the one being opened.
     robot: bool = False
     media: MediaState = MediaState.ABSENT
     leg: str = ""
@@ -163,6 +173,15 @@ class Data:
     @property
     def can_hear(self) -> bool:
         return self.robot or self.media is MediaState.CONNECTED
+
+    @property
+    def voice(self) -> str:
+        """The leg by which the agent is heard now; empty for a robot or while its media is away."""
+        return self.leg if self.media is MediaState.CONNECTED else self.old_leg
+
+    @property
+    def in_call(self) -> bool:
+        return self.phase in (Phase.ANSWERING, Phase.TALKING)
 
     @property
     def ready(self) -> bool:

@@ -3,9 +3,10 @@
     ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
                                       `-> SERVED (echo, tone, music, room)
 
-The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while it
-waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that the
-caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever happened.
+The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while
+it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that
+the caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever
+happened.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ class Data:
     # A new offer of the far side that waits for the leg to follow it.
     reoffer: sdp.SessionDescription | None = None
     agent: str = ""
+    # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
+    agent_away: bool = False
     muted: bool = False
 
     @property
@@ -253,13 +256,13 @@ class Call(Machine[Phase]):
     def _wait(self, now: float) -> list[Effect]:
         arrived = self.state.arrived
         self._move(Phase.WAITING, now)
-        self.state = evolve(self.state, agent="", agent_leg="", muted=False)
+        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
         join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came)
         return [*self._music(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
         self._move(Phase.TALKING, now)
-        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, muted=False)
+        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, agent_away=False, muted=False)
         agent = f"agent:{message.agent}"
         return [
             *self._wire(),
@@ -279,8 +282,10 @@ class Call(Machine[Phase]):
     def _wire(self) -> list[Effect]:
         """Who hears whom between caller and agent now; while the agent's media is away the caller hears music."""
         data = self.state
-        if not data.agent_leg:
+        if data.agent_away:
             return self._music()
+        if not data.agent_leg:
+            return self._hear()
         to_caller = () if data.muted else ((data.agent_leg, 1.0),)
         hears = (media.Hears(data.leg, to_caller), media.Hears(data.agent_leg, ((data.leg, 1.0),)))
         return [Media(media.Rewire(hears))]
@@ -294,7 +299,7 @@ class Call(Machine[Phase]):
     def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        self.state = evolve(self.state, agent_leg=message.leg)
+        self.state = evolve(self.state, agent_leg=message.leg, agent_away=not message.leg)
         return self._wire()
 
     def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:

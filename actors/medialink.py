@@ -1,8 +1,9 @@
 """The shell between actors and the engine: effects become commands on the link, facts become messages to their owners.
 
 A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. Sources
-are shared and stay. When the engine is a new one (its process died), every leg of the old one has failed and every
-source is opened again, before anything else is said. While there is no engine, opening a leg is refused at once.
+are shared and stay. When the engine is a new one (its process died), every leg of the old one has failed, every opening
+that it had not answered is refused, and every source is opened again, before anything else is said. While there is no
+engine, opening a leg is refused at once.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class MediaLink:
         self._system = system
         self._send: Callable[[media.Command], None] | None = None
         self._owners: dict[str, str] = {}
-        self._legs: defaultdict[str, set[str]] = defaultdict(set)
+        # The legs of each actor in the order they were opened; those of them that wait for the engine's answer.
+        self._legs: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._opening: set[str] = set()
         self._sources: dict[str, media.SourceKind] = {}
         self._epoch = ""
         self.report: media.EngineReport | None = None
@@ -64,7 +67,8 @@ class MediaLink:
                     self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
                     return
                 self._owners[leg] = actor
-                self._legs[actor].add(leg)
+                self._legs[actor][leg] = None
+                self._opening.add(leg)
             case media.CloseLeg(leg):
                 self._disown(leg)
             case media.OpenSource(source, kind):
@@ -82,13 +86,14 @@ class MediaLink:
 
     def on_end(self, actor: str, reason: str) -> None:
         """Closes what the actor had opened."""
-        for leg in self._legs.pop(actor, set()).copy():
+        for leg in list(self._legs.pop(actor, ())):
             self.perform(actor, Media(media.CloseLeg(leg)))
 
     def _disown(self, leg: str) -> None:
+        self._opening.discard(leg)
         owner = self._owners.pop(leg, None)
-        if owner is not None:
-            self._legs[owner].discard(leg)
+        if owner is not None and owner in self._legs:
+            self._legs[owner].pop(leg, None)
 
     # --- from the engine --------------------------------------------------------------------------------------
 
@@ -102,12 +107,14 @@ class MediaLink:
                 pass
             case media.LegRefused(leg=leg) | media.LegFailed(leg=leg):
                 self._tell_owner(leg, fact)
-                if isinstance(fact, media.LegFailed):
+                # A refused update leaves the leg as it was.
+                if isinstance(fact, media.LegFailed) or leg in self._opening:
                     self._disown(leg)
+            case media.LegOpened(leg=leg) | media.WebrtcLegOpened(leg=leg):
+                self._opening.discard(leg)
+                self._tell_owner(leg, fact)
             case (
-                media.LegOpened(leg=leg)
-                | media.WebrtcLegOpened(leg=leg)
-                | media.LegConnected(leg=leg)
+                media.LegConnected(leg=leg)
                 | media.LegSilent(leg=leg)
                 | media.LegHeard(leg=leg)
                 | media.LegQuality(leg=leg)
@@ -126,16 +133,19 @@ class MediaLink:
         if fact.epoch != self._epoch:
             log.info("engine started", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
-        live = set(fact.legs)
-        for leg in [leg for leg in self._owners if leg not in live]:
-            self._tell_owner(leg, media.LegFailed(leg, "the media engine was restarted"))
+        live = dict.fromkeys(fact.legs)
+        why = "the media engine was restarted"
+        for leg in [leg for leg in self._owners if leg not in live or leg in self._opening]:
+            refused = leg in self._opening  # by this engine or the last: its answer is lost
+            self._tell_owner(leg, media.LegRefused(leg, why) if refused else media.LegFailed(leg, why))
             self._disown(leg)
         if self._send is None:
             return
         for source, kind in self._sources.items():
             self._send(media.OpenSource(source, kind))
-        for leg in live - self._owners.keys():
-            self._send(media.CloseLeg(leg))  # of an earlier control process: nobody here knows it
+        for leg in live:
+            if leg not in self._owners:
+                self._send(media.CloseLeg(leg))  # nobody here knows it, or nobody any more
 
 
 async def run(link: MediaLink, connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
@@ -157,15 +167,18 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
     """One connection, until either side ends it."""
     outbox, waiting = trio.open_memory_channel[bytes](MAX_COMMANDS)
 
-    def send(command: media.Command) -> None:
-        try:
-            outbox.send_nowait(encode(command))
-        except (trio.WouldBlock, trio.BrokenResourceError):
-            outbox.close()  # an engine that takes nothing is as good as dead: the link ends and starts anew
-
     async with stream:
         try:
             async with trio.open_nursery() as nursery:
+
+                def send(command: media.Command) -> None:
+                    try:
+                        outbox.send_nowait(encode(command))
+                    except (trio.WouldBlock, trio.BrokenResourceError):
+                        # An engine that takes nothing is as good as dead: the link ends and starts anew.
+                        link.connect(None)
+                        nursery.cancel_scope.cancel()
+
                 nursery.start_soon(_write, stream, waiting)
                 nursery.start_soon(_ping, send)
                 frames = Frames(decode_fact)
@@ -184,7 +197,6 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
 async def _write(stream: trio.abc.Stream, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
     async for frame in waiting:
         await stream.send_all(frame)
-    await stream.aclose()
 
 
 async def _ping(send: Callable[[media.Command], None]) -> None:

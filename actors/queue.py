@@ -1,8 +1,9 @@
 """A queue (skill group): the calls that wait and the agents who may take them.
 
 A call has one place in the queue: ABSENT, WAITING, or OFFERED to one agent. The longest waiting call that somebody may
-take is offered to the agent who has been idle longest. The agent decides whether it rings, the call decides whose answer
-counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice.
+take is offered to the agent who has been idle longest. The agent decides whether it rings, the call decides whose
+answer counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It
+watches its calls and its agents: one that dies without a word is forgotten.
 
 An agent who missed a call is not offered it again while anybody else who could take it is signed in (F-16); one who
 declined, not for `DECLINE_REST`.
@@ -18,7 +19,7 @@ from attrs import evolve, field, frozen
 
 from . import agent_state as agents
 from . import page
-from .effects import Effect, Log, Started, Stop, Tell
+from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
 from .table import Late, Machine, Table, always, row
 
 # A decliner is not offered the same call again for this long (F-34).
@@ -150,7 +151,8 @@ class Queue(Machine[Place]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         place = Place.ABSENT
-        waiting = self.state.calls.get(getattr(message, "call", ""))
+        call = message.name.removeprefix("call:") if isinstance(message, Down) else getattr(message, "call", "")
+        waiting = self.state.calls.get(call)
         if waiting is not None:
             place = Place.OFFERED if waiting.agent else Place.WAITING
         effects = self.dispatch(place, message, now)
@@ -183,17 +185,32 @@ class Queue(Machine[Place]):
         for waiting in self.state.calls.values():
             told += self._withdraw(waiting, "caller_left")
         self.state = evolve(self.state, calls={}, agents={})
-        return [*told, Stop("dismissed")]  # calls watch their queue
+        return [*told, Stop(agents.DISMISSED)]  # calls watch their queue
 
     def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
-        agents_now = {name: each for name, each in self.state.agents.items() if name != message.agent}
-        new_page = False
-        if message.standing is not None:
-            before = self.state.agents.get(message.agent)
-            new_page = message.standing.follows and not (before is not None and before.follows)
-            agents_now[message.agent] = message.standing
-        self.state = evolve(self.state, agents=agents_now)
-        return [Tell(f"agent:{message.agent}", agents.QueueMoved(self._status()))] if new_page else []
+        before = self.state.agents.get(message.agent)
+        self._forget(message.agent)
+        if message.standing is None:
+            return []
+        self.state = evolve(self.state, agents={**self.state.agents, message.agent: message.standing})
+        agent = f"agent:{message.agent}"
+        effects: list[Effect] = [] if before is not None else [Watch(agent)]
+        if message.standing.follows and not (before is not None and before.follows):
+            effects.append(Tell(agent, agents.QueueMoved(self._status())))
+        return effects
+
+    def _forget(self, agent: str) -> None:
+        known = {name: each for name, each in self.state.agents.items() if name != agent}
+        self.state = evolve(self.state, agents=known)
+
+    def _agent_died(self, message: Down, now: float) -> list[Effect]:
+        """Nobody will answer what was offered there. A call that had left the queue is nobody's name here."""
+        agent = message.name.removeprefix("agent:")
+        self._forget(agent)
+        for waiting in list(self.state.calls.values()):
+            if waiting.agent == agent:
+                self._replace(evolve(waiting, agent="", offer_until=math.inf))
+        return []
 
     # --- calls ------------------------------------------------------------------------------------------------
 
@@ -201,7 +218,8 @@ class Queue(Machine[Place]):
         calls = {**self.state.calls, message.call: Waiting(message)}
         in_order = sorted(calls.items(), key=lambda item: item[1].join.since)
         self.state = evolve(self.state, calls=dict(in_order))
-        return [Log("call waits", (("call", message.call), ("waiting", len(calls))))]
+        waits = Log("call waits", (("call", message.call), ("waiting", len(calls))))
+        return [waits, Watch(f"call:{message.call}")]
 
     def _remove(self, call: str) -> Waiting:
         calls = dict(self.state.calls)
@@ -214,6 +232,9 @@ class Queue(Machine[Place]):
 
     def _left(self, message: Leave, now: float) -> list[Effect]:
         return self._withdraw(self._remove(message.call), "caller_left")
+
+    def _call_died(self, message: Down, now: float) -> list[Effect]:
+        return self._left(Leave(message.name.removeprefix("call:")), now)
 
     def _withdraw(self, waiting: Waiting, code: str) -> list[Effect]:
         if not waiting.agent:
@@ -251,6 +272,7 @@ class Queue(Machine[Place]):
             resting = {name: until for name, until in waiting.resting.items() if until > now}
             if waiting.offer_until <= now:
                 lost += self._withdraw(waiting, "no_answer")
+                resting[waiting.agent] = now + DECLINE_REST
                 self._replace(evolve(waiting, agent="", offer_until=math.inf, resting=resting))
             elif len(resting) != len(waiting.resting):
                 self._replace(evolve(waiting, resting=resting))
@@ -344,6 +366,7 @@ TABLE = Table(
     always(Dismiss, Queue._dismissed, Place),
     always(AgentStands, Queue._agent_stands, Place),
     always(Timeout, Queue._time, Place),
+    row(Down, absent=Queue._agent_died, waiting=Queue._call_died, offered=Queue._call_died),
     row(Join, absent=Queue._join, waiting=Late("it waits already"), offered=Late("it waits already")),
     row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
     row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),

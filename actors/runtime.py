@@ -1,10 +1,11 @@
 """The shell of every actor: a bounded mailbox, one Trio task, and the hands that carry out effects.
 
-A behaviour decides, this module does. For each message the task serves the timers that came due before it, lets the
-behaviour step, and carries the effects out in order without awaiting, so a step and its effects are one thing. A step
-that raises is undone (the behaviour's `state` is put back) and its message is quarantined: counted, logged, forgotten.
-What happens next depends on the actor: a call ends, since its world is no longer true; everyone else goes on. One that
-crashes `MAX_CRASHES` times in `CRASH_WINDOW` seconds is isolated: ended, with an alarm, and the rest stays as it is.
+A behaviour decides, this module does. A message counts from when it came, however long it waited: the timers that came
+due by then are served first, each at its own time, then the behaviour steps, and its effects are carried out in order
+without awaiting, so a step and its effects are one thing. A step that raises is undone (the behaviour's `state` is put
+back) and its message is quarantined: counted, logged, forgotten. What happens next depends on the actor: a call ends,
+since its world is no longer true; everyone else goes on. One that crashes `MAX_CRASHES` times in `CRASH_WINDOW` seconds
+is isolated: ended, with an alarm, and the rest stays as it is.
 
 Whoever watches an actor hears `Down` however it ends. What it opened outside (legs, SIP calls) is closed by the shells
 registered with `on_end`.
@@ -28,9 +29,13 @@ from .redact import redacted
 EDGE_MAILBOX = 256
 # ... and when actors tell each other: they cannot wait or refuse, so this is far above what a healthy centre reaches.
 MAILBOX = 10_000
+# Watchers always hear that an actor is down: there is one such message for each watch.
+UNBOUNDED = math.inf
 MAX_CRASHES = 5
 CRASH_WINDOW = 30.0
 TIMER_RETRY = 1.0
+# What the log calls a step that no message caused.
+TIMER = "timer"
 
 log = structlog.get_logger()
 
@@ -51,20 +56,27 @@ class _Cell:
 
     name: str
     behaviour: Behaviour
-    mailbox: deque[object] = field(factory=deque)
+    # The time of its last step: it never runs backwards.
+    at: float
+    # (when it came, message)
+    mailbox: deque[tuple[float, object]] = field(factory=deque)
     bell: trio.Event = field(factory=trio.Event)
     watchers: list[str] = field(factory=list)
     crashes: deque[float] = field(factory=lambda: deque(maxlen=MAX_CRASHES))
     ended: str | None = None
-    # After a crash timers rest until then: one that crashes each time must not spin.
+    # After a timer's crash timers rest until then: one that crashes each time must not spin.
     timers_from: float = -math.inf
 
     def deadline(self) -> float:
-        return max(self.behaviour.deadline(), self.timers_from)
+        return max(self.behaviour.deadline(), self.timers_from, self.at)
 
-    def put(self, message: object) -> None:
-        self.mailbox.append(message)
+    def put(self, message: object, now: float) -> None:
+        self.mailbox.append((now, message))
         self.bell.set()
+
+
+class _StandingTimerError(AssertionError):
+    """A wake that changed nothing and left its deadline where it was: it would be woken for ever."""
 
 
 class System:
@@ -93,9 +105,10 @@ class System:
         """Starts an actor; a second one of a live name is an error of ours."""
         if name in self._cells:
             raise RuntimeError(f"an actor named {name} is alive")
-        cell = _Cell(name, behaviour)
+        now = self._clock()
+        cell = _Cell(name, behaviour, now)
         self._cells[name] = cell
-        cell.put(Started())
+        cell.put(Started(), now)
         self._nursery.start_soon(self._live, cell, name=name)
 
     def tell(self, name: str, message: object) -> bool:
@@ -122,7 +135,7 @@ class System:
 
     # --- one actor --------------------------------------------------------------------------------------------
 
-    def _deliver(self, name: str, message: object, limit: int) -> bool:
+    def _deliver(self, name: str, message: object, limit: float) -> bool:
         cell = self._cells.get(name)
         if cell is None:
             self.counters["dead_letters"] += 1
@@ -132,7 +145,7 @@ class System:
             if limit == MAILBOX:
                 self._alarm(f"mailbox of {name} is full")
             return False
-        cell.put(message)
+        cell.put(message, self._clock())
         return True
 
     async def _live(self, cell: _Cell) -> None:
@@ -150,28 +163,41 @@ class System:
             self._step_due(cell)
 
     def _step_due(self, cell: _Cell) -> None:
-        """Serves what is due now: timers first, then the messages that had come."""
-        behaviour = cell.behaviour
-        now = self._clock()
-        if cell.deadline() <= now:
-            self._step(cell, "Timeout", lambda: behaviour.wake(now), now)
-        elif cell.mailbox and cell.ended is None:
-            message = cell.mailbox.popleft()
-            self._step(cell, type(message).__name__, lambda: behaviour.receive(message, now), now)
+        """Serves what is due now: the timers that came due before the next message did, then that message."""
+        if cell.ended is not None:
+            return
+        deadline = cell.deadline()
+        if cell.mailbox and cell.mailbox[0][0] < deadline:
+            came, message = cell.mailbox.popleft()
+            cell.at = max(cell.at, came)
+            self._step(cell, type(message).__name__, lambda: cell.behaviour.receive(message, cell.at))
+        elif deadline <= self._clock():
+            cell.at = deadline
+            self._step(cell, TIMER, lambda: self._wake(cell))
 
-    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]], now: float) -> None:
+    def _wake(self, cell: _Cell) -> list[Effect]:
+        before = cell.behaviour.state
+        effects = cell.behaviour.wake(cell.at)
+        if cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
+            raise _StandingTimerError(cell.name)
+        return effects
+
+    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]]) -> None:
         before = cell.behaviour.state
         try:
             effects = step()
         except Exception as error:  # the supervisor: one actor's bug stays in that actor
             cell.behaviour.state = before
-            self._crashed(cell, what, error, now)
+            self._crashed(cell, what, error)
             return
-        try:
-            for effect in effects:
+        failure: Exception | None = None
+        for effect in effects:
+            try:
                 self._perform(cell, effect)
-        except Exception as error:  # an effect that cannot be carried out is the same bug, met a moment later
-            self._crashed(cell, what, error, now)
+            except Exception as error:  # the same bug, met a moment later: what else the step wanted is still done
+                failure = failure or error
+        if failure is not None:
+            self._crashed(cell, what, failure)
 
     def _perform(self, cell: _Cell, effect: Effect) -> None:
         assert self._hands is not None, "connect() comes before the first spawn"
@@ -200,11 +226,12 @@ class System:
     def _watch(self, watcher: str, name: str) -> None:
         cell = self._cells.get(name)
         if cell is None:
-            self.tell(watcher, Down(name, "not alive"))
+            self._deliver(watcher, Down(name, "not alive"), UNBOUNDED)
         elif watcher not in cell.watchers:
             cell.watchers.append(watcher)
 
-    def _crashed(self, cell: _Cell, what: str, error: Exception, now: float) -> None:
+    def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
+        now = cell.at
         self.counters["crashes"] += 1
         log.error("actor crashed", actor=cell.name, message=what, exc_info=error)
         cell.crashes.append(now)
@@ -213,7 +240,7 @@ class System:
             self._alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
         if often or getattr(cell.behaviour, "ends_on_crash", False):
             self._end(cell, "crashed")
-        else:
+        elif what == TIMER:
             cell.timers_from = now + TIMER_RETRY
 
     def _end(self, cell: _Cell, reason: str) -> None:
@@ -223,10 +250,14 @@ class System:
         del self._cells[cell.name]
         cell.bell.set()
         self.counters["dead_letters"] += len(cell.mailbox)
-        for closed in self._on_end:
-            closed(cell.name, reason)
+        for close in self._on_end:
+            try:
+                close(cell.name, reason)
+            except Exception as error:  # what one shell cannot close must not keep the watchers waiting
+                self.counters["crashes"] += 1
+                log.error("not closed", actor=cell.name, exc_info=error)
         for watcher in cell.watchers:
-            self.tell(watcher, Down(cell.name, reason))
+            self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     def _alarm(self, text: str) -> None:
         if text not in self.alarms:

@@ -169,9 +169,11 @@ class Seat(Machine[Phase]):
             session_id=self.state.legs_opened,
         )
         data = self.state
-        replaced = self.close_leg(data.old_leg)
-        self.state = evolve(data, opening=None, leg=fact.leg, old_leg=data.leg, media=MediaState.CONNECTING)
-        return [*replaced, *self._sit(opening.request, now, robot=False, answer=bytes(answer).decode())]
+        # The connected leg stays in use until the new one is connected; one that never was is of no more use.
+        connected = data.media is MediaState.CONNECTED
+        kept, useless = (data.leg, "") if connected else (data.old_leg, data.leg)
+        self.state = evolve(data, opening=None, leg=fact.leg, old_leg=kept, media=MediaState.CONNECTING)
+        return [*self.close_leg(useless), *self._sit(opening.request, now, robot=False, answer=bytes(answer).decode())]
 
     def leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         opening = self.state.opening
@@ -179,6 +181,32 @@ class Seat(Machine[Phase]):
             return []
         self.state = evolve(self.state, opening=None)
         return self.refuse(opening.request, "media_refused", fact.reason)
+
+    def leg_connected(self, fact: media.LegConnected, now: float) -> list[Effect]:
+        if fact.leg != self.state.leg:
+            return []
+        old = self.state.old_leg
+        self.state = evolve(self.state, old_leg="", media=MediaState.CONNECTED)
+        return [*self.push(page.MediaConnected()), *self.close_leg(old)]
+
+    def leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        if fact.leg == self.state.leg:
+            self.state = evolve(self.state, leg="", media=MediaState.FAILED)
+            return self.push(page.MediaFailed(fact.reason))
+        if fact.leg == self.state.old_leg:
+            self.state = evolve(self.state, old_leg="")
+        return []
+
+    def quality(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        if fact.leg != self.state.leg:
+            return []
+        expected = fact.received + fact.lost
+        loss = 100.0 * fact.lost / expected if expected else 0.0
+        return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
+
+    def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        """An agent's page sends nothing between calls, so its silence says nothing."""
+        return []
 
     def _sit(self, request: page.Request, now: float, *, robot: bool, answer: str = "") -> list[Effect]:
         """The request's page owns the media from now on; the page that did is told."""
@@ -200,10 +228,6 @@ class Seat(Machine[Phase]):
     def seated(self, now: float) -> list[Effect]:
         """What the agent's state makes of a page that took the seat."""
         raise NotImplementedError
-
-    def use_leg(self, leg: str) -> None:
-        """The connected leg is the one in use, the one it replaced is no longer needed."""
-        self.state = evolve(self.state, leg=leg, old_leg="", media=MediaState.CONNECTED)
 
     def close_leg(self, leg: str) -> list[Effect]:
         return [Media(media.CloseLeg(leg))] if leg else []

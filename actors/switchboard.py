@@ -1,7 +1,9 @@
 """The switchboard: where each dialled number leads, who is in which room, and which actors the organisation has.
 
-It is told the organisation at the start and whenever it changes; it then starts, informs and dismisses the actors of its
-trunks, queues and agents, and finds routes in it. Rooms are edges, not actors: all who are in one hear each other.
+It is told the organisation at the start and whenever it changes; it then starts, informs and dismisses the actors of
+its trunks, queues and agents, and finds routes in it. It watches them: one that is wanted again before it has left is
+started anew when it has; one that was isolated stays so until the organisation comes again. Rooms are edges, not
+actors: all who are in one hear each other.
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ class Drain:
 class Data:
     organisation: Organisation
     phase: Phase = Phase.OPEN
+    # The actors it started that have not ended.
+    alive: frozenset[str] = frozenset()
     # room number -> call -> leg, in the order they came
     rooms: Mapping[str, Mapping[str, str]] = field(factory=dict)
 
@@ -89,22 +93,31 @@ class Switchboard(Machine[Phase]):
     # --- the organisation -------------------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return self._take_up({}, _profiles(self.state.organisation), now)
+        return self._start_missing(_profiles(self.state.organisation), now)
 
     def _configure(self, message: Configure, now: float) -> list[Effect]:
         before = _profiles(self.state.organisation)
         self.state = evolve(self.state, organisation=message.organisation)
-        return self._take_up(before, _profiles(message.organisation), now)
+        after = _profiles(message.organisation)
+        alive = self.state.alive
+        effects = self._start_missing(after, now)
+        effects += [Tell(name, new) for name, new in after.items() if name in alive and before.get(name) != new]
+        gone = {name: old for name, old in before.items() if name not in after}
+        return [*effects, *(Tell(name, _dismissal(old)) for name, old in gone.items())]
 
-    def _take_up(self, before: Mapping[str, _Profile], after: Mapping[str, _Profile], now: float) -> list[Effect]:
-        """Starts who is new, tells who changed, dismisses who left; queues come before the agents that name them."""
+    def _start_missing(self, wanted: Mapping[str, _Profile], now: float) -> list[Effect]:
+        """Starts who is wanted and not alive; queues come before the agents that name them."""
+        alive, organisation = self.state.alive, self.state.organisation
+        missing = {name: profile for name, profile in wanted.items() if name not in alive}
         effects: list[Effect] = []
-        for name, profile in after.items():
-            if name not in before:
-                effects.append(Spawn(name, self._behaviour(profile, now)))
-            elif before[name] != profile:
-                effects.append(Tell(name, profile))
-        effects += [Tell(name, _dismissal(profile)) for name, profile in before.items() if name not in after]
+        for name, profile in missing.items():
+            effects += [Spawn(name, self._behaviour(profile, now)), Watch(name)]
+            if isinstance(profile, trunk.Profile) and self.state.phase is Phase.DRAINING:
+                effects.append(Tell(name, trunk.Drain()))
+            if isinstance(profile, queue.Profile):
+                told = agents.QueueStarted(profile.queue)
+                effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
+        self.state = evolve(self.state, alive=alive | missing.keys())
         return effects
 
     def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
@@ -132,7 +145,17 @@ class Switchboard(Machine[Phase]):
         self.state = evolve(self.state, rooms={**self.state.rooms, message.room: members})
         return [Watch(f"call:{message.call}"), _wire(members)]
 
-    def _call_over(self, message: Down, now: float) -> list[Effect]:
+    def _down(self, message: Down, now: float) -> list[Effect]:
+        if message.name.startswith("call:"):
+            return self._call_over(message)
+        self.state = evolve(self.state, alive=self.state.alive - {message.name})
+        if message.reason != agents.DISMISSED:
+            return []
+        wanted = _profiles(self.state.organisation)
+        back = {name: profile for name, profile in wanted.items() if name == message.name}
+        return self._start_missing(back, now)
+
+    def _call_over(self, message: Down) -> list[Effect]:
         """The leg is closed with its call; what is left is to forget it."""
         gone = message.name.removeprefix("call:")
         rooms = {
@@ -189,7 +212,7 @@ TABLE = Table(
     always(Configure, Switchboard._configure, Phase),
     always(FindRoute, Switchboard._find_route, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),
-    always(Down, Switchboard._call_over, Phase),
+    always(Down, Switchboard._down, Phase),
     always(Drain, Switchboard._drain, Phase),
 )
 Switchboard.table = TABLE

@@ -1,9 +1,9 @@
 """Transition tables that are total: every (state, input) pair has an entry, and no entry is missing by accident.
 
-A machine writes one `Row` for each kind of input it can receive, naming for every state what happens there: a handler, or
-`Late(why)` where the input is a known crossing that came too late and is dropped by name, or `Bug(why)` where it can only
-come through an error of ours, which raises. `Table` checks at import that rows and states cover the product, so a new
-state or message that nobody thought about does not start. Tests walk `pairs()`; docs draw it.
+A machine writes one `Row` for each kind of input it can receive, naming for every state what happens there: a handler,
+or `Late(why)` where the input is a known crossing that came too late and is dropped by name, or `Bug(why)` where it can
+only come through an error of ours, which raises. `Table` checks at import that rows and states cover the product, so a
+new state or message that nobody thought about does not start. Tests walk `pairs()`; docs draw it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Bug:
     why: str
 
 
-class ImpossibleInput(AssertionError):
+class ImpossibleInputError(AssertionError):
     """A pair marked as a bug was met: our own error, which crashes that message."""
 
 
@@ -88,12 +88,12 @@ class Table(Generic[S]):
         return tuple(dict.fromkeys(message for _, message in self._entries))
 
     def find(self, state: S, message: object) -> Handler | Late:
-        """The handler or the late crossing for this pair; raises ImpossibleInput for a bug or an unknown input."""
+        """The handler or the late crossing for this pair; raises ImpossibleInputError for a bug or an unknown input."""
         entry = self._entries.get((state, type(message)))
         if entry is None:
-            raise ImpossibleInput(f"{self.name} knows no {type(message).__name__}")
+            raise ImpossibleInputError(f"{self.name} knows no {type(message).__name__}")
         if isinstance(entry, Bug):
-            raise ImpossibleInput(f"{self.name} in {state.name}: {type(message).__name__}: {entry.why}")
+            raise ImpossibleInputError(f"{self.name} in {state.name}: {type(message).__name__}: {entry.why}")
         return entry
 
 
@@ -106,7 +106,7 @@ class Machine(Generic[S]):
     table: ClassVar[Table[Any]]
 
     def dispatch(self, phase: S, message: object, now: float) -> list[Effect]:
-        """The effects of one input in `phase`; raises ImpossibleInput for what the table calls a bug."""
+        """The effects of one input in `phase`; raises ImpossibleInputError for what the table calls a bug."""
         looked_up = message.command if isinstance(message, page.Request) else message
         entry = self.table.find(phase, looked_up)
         if isinstance(entry, Late):

@@ -11,6 +11,7 @@ from enum import Enum
 
 from attrs import evolve, frozen
 
+from . import agent_state as agents
 from . import call as calls
 from . import switchboard
 from .effects import Down, Effect, Started, Stop, Tell, Watch
@@ -108,7 +109,7 @@ class Trunk(Machine[Phase]):
         return []
 
     def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
-        return [Stop("dismissed")]
+        return [Stop(agents.DISMISSED)]
 
 
 TABLE = Table(

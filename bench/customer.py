@@ -356,7 +356,7 @@ async def run(
     rng: random.Random | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Calls `number` at the SIP address `target` now, every `interval` seconds and whenever DATA/run/customer.sock is rung, until cancelled."""
+    """Calls `number` at `target`, a SIP host and port: now, every `interval` seconds and at each ring of the bell."""
     chance = rng or random.Random()
     customers: dict[str, Customer] = {}
 

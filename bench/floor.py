@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from ..switch.ports import socket_name
+from ..switch.process import hurry
 from ..switch.seams import Outgoing
 from ..switch.udp import UdpSockets, bind
 
@@ -21,6 +22,7 @@ TICK: Final = 0.020
 
 
 def main() -> None:
+    hurry()
     sockets = UdpSockets([bind("127.0.0.1", 0)])
     print(sockets.sockets[0].getsockname()[1], flush=True)
     ports: list[int] = json.loads(sys.stdin.readline())

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..codecs import g711
 from ..switch import rtp
 from ..switch.ports import socket_name
+from ..switch.process import hurry
 from ..switch.seams import Batch, Outgoing
 from ..switch.udp import UdpSockets, bind
 
@@ -173,6 +174,7 @@ def _drive(load: Load, legs: _Legs) -> Heard:
 def main() -> None:
     wanted: dict[str, Any] = json.loads(sys.stdin.readline())
     load = Load(**{**wanted, "checked": tuple(wanted["checked"])})
+    hurry()
     sockets = UdpSockets([bind("127.0.0.1", 0) for _ in range(load.sockets)])
     print(json.dumps([one.getsockname()[1] for one in sockets.sockets]), flush=True)
     legs = _Legs(load, sockets, [(address, port) for address, port in json.loads(sys.stdin.readline())])

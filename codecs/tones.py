@@ -6,6 +6,7 @@ in a list of frames, and they join without a seam: what still sounds at the end 
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -115,8 +116,11 @@ def _note(midi: int, seconds: float, attack: float, decay: float, partials: tupl
     return sound * rise * release * np.exp(-t / decay)
 
 
+@functools.cache
 def hold_music() -> Pcm:
-    """The built-in piece: 24 s of a soft pad, a plucked arpeggio and a slow tune; int16 [192000], made to be looped."""
+    """The built-in piece: 24 s of a soft pad, a plucked arpeggio and a slow tune; int16 [192000], made to be looped.
+    Read-only.
+    """
     total = round(_BAR * len(_CHORDS) * RATE)
     loop = np.zeros(total)
 
@@ -137,4 +141,6 @@ def hold_music() -> Pcm:
             if melody is not None:
                 play(start + i * beat, 0.34, _note(melody, 2.2, 0.045, 0.9, (1.0, 0.18, 0.08)))
     loop *= _MUSIC_RMS / np.sqrt(np.mean(loop**2))
-    return np.rint(np.clip(loop, -24000, 24000)).astype(np.int16)
+    pcm: Pcm = np.rint(np.clip(loop, -24000, 24000)).astype(np.int16)
+    pcm.setflags(write=False)
+    return pcm

@@ -24,53 +24,30 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 import numpy as np
-from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs import g711
-from ..codecs.plc import Concealer
-from ..codecs.resample import Downsampler
 from . import protocol, rtp
-from .jitter import WIDE, Arrivals, Due, Playout
+from .jitter import Arrivals, Playout
 from .legs import NO_EVENT, CodecId, Kind, Legs
+from .playback import FRAME, Playback
 from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
 from .quality import Quality
 from .rooms import Rooms, mix
 from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
+from .sender import Sender
 from .sources import Sources, UnknownSourceError
 
-FRAME: Final = 160
-PACKET: Final = rtp.HEADER + FRAME
-WIDE_PACKET: Final = rtp.HEADER + WIDE
 ALONE: Final = 30.0  # seconds without a Ping after which all legs end
 # A listener whose edges were edited steps from its last sample to the next frame over 5 ms.
 _STEP_FADE: Final = np.linspace(1.0, 0.0, 40, endpoint=False, dtype=np.float32)
 _LEAST_STEP: Final = 64  # a step smaller than this is no click
-_CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
-_SILENCE: Final = {CodecId.PCMU: g711.ULAW_SILENCE, CodecId.PCMA: g711.ALAW_SILENCE}
 _CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "opus": CodecId.OPUS}
-_DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
-_ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
-# One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
-_OPUS_SILENCE: Final = b"\xf8\xff\xfe"
 
 
 class _RefusedError(Exception):
     """An opening that fails; the text is for people."""
-
-
-@frozen
-class _Sending:
-    """Which rows are sent to, in the order of their sockets, and where in the packet matrix they stand."""
-
-    rows: Rows  # narrow rows, plain ones first, by port
-    plain: int  # how many of them are plain
-    place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
-    opus: Rows
-    port: NDArray[np.int32]  # [plain]
-    name: NDArray[np.uint8]  # [plain, 32]
-    length: NDArray[np.int32]  # [rows]
 
 
 class Engine:
@@ -97,21 +74,15 @@ class Engine:
         self._playout = Playout(capacity)
         self._rooms = Rooms()
         self._sources = Sources(capacity)
-        self._concealer = Concealer(capacity)
-        self._downsampler = Downsampler(capacity)
+        self._playback = Playback(self._legs, self._playout, self._sources, opus)
+        self._sender = Sender(self._legs, self._ports, secure, opus)
         self._quality = Quality(self._legs, self._playout)
         self._advertise = advertise
         self._rng = rng
         self._secure = secure
         self._opus = opus
-        # The last three frames of every row, 20 ms each: the newest, and the 40 ms that concealment goes on from.
-        self._pcm = np.zeros((3, capacity, FRAME), np.int16)
-        self._played_at = np.full((3, capacity), -1, np.int64)  # the tick of each of them; another tick's is stale
         self._tick = 0
         self._last_sample = np.zeros(capacity, np.int16)
-        self._out = np.zeros((capacity, PACKET), np.uint8)
-        self._out_silent = np.zeros(capacity, np.bool_)
-        self._sending: _Sending | None = None
         self._pinged_at = now
         self._facts: list[Fact] = []
         self._datagrams: list[Datagram] = []
@@ -145,16 +116,19 @@ class Engine:
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
         due = self._playout.play(rows, now)
-        speaking = self._speak(due, plan.heard)
-        heard, audible = mix(plan, self._pcm[self._tick % 3], speaking)
+        speaking = self._playback.speak(due, plan.heard)
+        self._quality.listen(self._tick, plan.heard, self._playback.pcm)
+        heard, audible = mix(plan, self._playback.pcm, speaking)
         listeners, heard, audible = self._soften(plan.listeners, heard, audible)
-        outgoing = self._send(listeners, heard, audible)
+        datagrams, self._datagrams = self._datagrams, []
+        outgoing = self._sender.send(listeners, heard, audible, datagrams)
         self._sources.advance()
         self._facts += self._quality.tick(self._tick, rows, now)
         if now - self._pinged_at > ALONE:
             self._end_all(now)
         if self._tick % 50 == 0:
             self._ports.expire(now)
+            self.counters["packets_sent"] = self._sender.sent
             self.counters["packets_flooded"] = self._playout.flooded
             if self._secure is not None:
                 self.counters |= Counter(self._secure.counters)
@@ -250,7 +224,7 @@ class Engine:
             self._playout.open(row, wide=False)
             self._quality.begin(row)
         self._set_codec(row, command.codec)
-        self._sending = None
+        self._sender.changed()
         return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
 
     def _open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
@@ -284,12 +258,9 @@ class Engine:
         legs.timestamp[row] = self._rng.integers(1 << 32, dtype=np.uint32)
         legs.marker[row] = True
         self._playout.open(row, wide=codec.name == "opus")
-        rows = np.array([row])
-        self._concealer.forget(rows)
-        self._downsampler.forget(rows)
-        self._played_at[:, row] = -1
+        self._playback.begin(row)
         self._last_sample[row] = 0
-        self._sending = None
+        self._sender.changed()
         return row
 
     def _set_codec(self, row: int, codec: protocol.Codec) -> None:
@@ -308,7 +279,7 @@ class Engine:
             self._ports.close(row, now)
         self._rooms.remove(row)
         self._legs.remove(row)
-        self._sending = None
+        self._sender.changed()
 
     def _open_source(self, name: str, kind: protocol.SourceKind, now: float) -> None:
         row = self._legs.ids.get(name)
@@ -363,7 +334,7 @@ class Engine:
                     if (row := self._row(leg, Kind.LEG)) is not None:
                         self._legs.sending[row] = True
                         self._legs.connected[row] = True
-                        self._sending = None
+                        self._sender.changed()
                         self._facts.append(fact)
                 case protocol.LegFailed(leg):
                     if (row := self._row(leg, Kind.LEG)) is not None:
@@ -394,7 +365,7 @@ class Engine:
                 continue
             self._ports.learn(row, batch.name[i].tobytes(), now)
             self._legs.sending[row] = True
-            self._sending = None
+            self._sender.changed()
             rows[:] = self._ports.find(batch.port, batch.name)
 
     def _arrive(
@@ -413,7 +384,10 @@ class Engine:
             counts["packets_telephone_event"] += int(event.sum())
             counts["packets_comfort_noise"] += int(comfort.sum())
             counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
-            legs.heard_at[rows[event | comfort]] = now
+            beside = rows[event | comfort]
+            legs.heard_at[beside] = now
+            # They have sequence numbers of the same stream: what is not played is not lost either.
+            np.add.at(self._playout.received, beside, 1)
         packets = np.flatnonzero(right)
         if not len(packets):
             return
@@ -437,90 +411,6 @@ class Engine:
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
 
-    def _speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
-        """Fills this tick's frame of every row that is heard; returns bool [capacity]: which are not silence."""
-        legs, now = self._legs, self._tick % 3
-        pcm = self._pcm[now]
-        listening = np.zeros(legs.capacity, np.bool_)
-        listening[heard] = True
-        speaking = np.zeros(legs.capacity, np.bool_)
-        pcm[heard] = 0
-        wanted = listening[due.rows]
-        rows, cells = due.rows[wanted], due.cells[wanted]
-        codec = legs.codec[rows]
-        for law in (CodecId.PCMU, CodecId.PCMA):
-            some = codec == law
-            if some.any():
-                self._decode_law(law, rows[some], cells[some], speaking)
-        if (opus := codec == CodecId.OPUS).any():
-            self._decode_opus(rows[opus], cells[opus], speaking)
-        merged = listening[due.merged]
-        if merged.any():
-            self._merge(due.merged[merged], due.merged_cells[merged], speaking)
-        back = rows[self._concealer.missing[rows] > 0]
-        if len(back):
-            pcm[back] = self._concealer.rejoin(back, pcm[back])
-            speaking[back] = True
-        missing = due.missing[listening[due.missing]]
-        if len(missing):
-            self._conceal(missing, speaking)
-        sources = heard[legs.kind[heard] == Kind.SOURCE]
-        if len(sources):
-            pcm[sources] = self._sources.speak(sources)
-            speaking[sources] = True
-        self._played_at[now, heard] = self._tick
-        self._quality.listen(self._tick, heard, pcm)
-        return speaking
-
-    def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        octets = self._playout.narrow[cells]
-        loud = (octets.view(np.uint64) != _SILENCE[law] * 0x0101010101010101).any(axis=1)
-        if not loud.all():
-            rows, octets = rows[loud], octets[loud]
-        self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
-        speaking[rows] = True
-
-    def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        if self._opus is None:
-            return
-        store, length = self._playout.wide, self._playout.wide_length
-        payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
-        narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
-        self._pcm[self._tick % 3, rows] = narrow
-        speaking[rows] = narrow.any(axis=1)
-
-    def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
-        pcm = self._pcm[self._tick % 3]
-        first = pcm[rows].astype(np.float32)
-        for law in (CodecId.PCMU, CodecId.PCMA):
-            some = self._legs.codec[rows] == law
-            if some.any():
-                pcm[rows[some]] = _DECODE[law](self._playout.narrow[cells[some]])
-        if (opus := self._legs.codec[rows] == CodecId.OPUS).any():
-            self._decode_opus(rows[opus], cells[opus], speaking)
-        pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
-        speaking[rows] = True
-
-    def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:
-        pcm, tick = self._pcm, self._tick
-        opus = self._legs.codec[rows] == CodecId.OPUS
-        if opus.any() and self._opus is not None:
-            lost = rows[opus]
-            frames = self._opus.decode(lost, [None] * len(lost))
-            pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
-            speaking[lost] = pcm[tick % 3, lost].any(axis=1)
-        rows = rows[~opus]
-        if not len(rows):
-            return
-        past = np.zeros((len(rows), 2, FRAME), np.int16)
-        for i, back in enumerate((2, 1)):
-            fresh = self._played_at[(tick - back) % 3, rows] == tick - back
-            past[fresh, i] = pcm[(tick - back) % 3, rows[fresh]]
-        frames = self._concealer.conceal(rows, past.reshape(len(rows), 2 * FRAME))
-        pcm[tick % 3, rows] = frames
-        speaking[rows] = frames.any(axis=1)
-
     def _soften(
         self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]
     ) -> tuple[Rows, g711.Pcm, NDArray[np.bool_]]:
@@ -541,82 +431,6 @@ class Engine:
             audible[some] = True
         self._last_sample[listeners] = heard[:, -1]
         return listeners, heard, audible
-
-    def _order(self) -> _Sending:
-        legs = self._legs
-        rows = np.flatnonzero(legs.sending)
-        opus = legs.codec[rows] == CodecId.OPUS
-        narrow = rows[~opus]
-        plain = narrow[~legs.secure[narrow]]
-        plain = plain[np.argsort(self._ports.port[plain], kind="stable")]
-        narrow = np.concatenate([plain, narrow[legs.secure[narrow]]])
-        place = np.full(legs.capacity, -1, np.intp)
-        place[narrow] = np.arange(len(narrow))
-        # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
-        for law, silence in _SILENCE.items():
-            self._out[place[narrow[legs.codec[narrow] == law]], rtp.HEADER :] = silence
-        self._out_silent[:] = True
-        return _Sending(
-            rows=narrow,
-            plain=len(plain),
-            place=place,
-            opus=rows[opus],
-            port=self._ports.port[plain],
-            name=np.ascontiguousarray(self._ports.name[plain]),
-            length=np.full(len(narrow), PACKET, np.int32),
-        )
-
-    def _send(self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]) -> Outgoing:
-        if self._sending is None:
-            self._sending = self._order()
-        sending, legs = self._sending, self._legs
-        n = len(sending.rows)
-        place = sending.place[listeners]
-        loud = np.zeros(n, np.bool_)
-        loud[place[audible & (place >= 0)]] = True
-        codec = legs.codec[listeners]
-        for law in (CodecId.PCMU, CodecId.PCMA):
-            some = audible & (place >= 0) & (codec == law)
-            if some.any():
-                frames = heard if some.all() else heard[some]
-                self._out[place[some], rtp.HEADER :] = _ENCODE[law](frames)
-            turned = np.flatnonzero(~loud & ~self._out_silent[:n] & (legs.codec[sending.rows] == law))
-            if len(turned):
-                self._out[turned, rtp.HEADER :] = _SILENCE[law]
-        self._out_silent[:n] = ~loud
-        self._write_headers(self._out[:n], sending.rows)
-        plain = sending.plain
-        datagrams, self._datagrams = self._datagrams, []
-        if n > plain and self._secure is not None:
-            datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], sending.length[plain:])
-        if len(sending.opus) and self._secure is not None:
-            datagrams += self._send_opus(sending.opus, listeners, heard, audible)
-        self.counters["packets_sent"] += n + len(sending.opus)
-        return Outgoing(self._out[:plain], sending.length[:plain], sending.port, sending.name, datagrams)
-
-    def _send_opus(self, rows: Rows, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]) -> list[Datagram]:
-        assert self._opus is not None  # without it no such leg is opened
-        assert self._secure is not None
-        speaks = audible & np.isin(listeners, rows)
-        payloads = dict.fromkeys(rows.tolist(), _OPUS_SILENCE)
-        to = listeners[speaks]
-        payloads.update(zip(to.tolist(), self._opus.encode(to, heard[speaks]), strict=True))
-        packets = np.zeros((len(rows), WIDE_PACKET), np.uint8)
-        length = np.zeros(len(rows), np.int32)
-        for i, row in enumerate(rows.tolist()):
-            payload = payloads[row]
-            packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
-            length[i] = rtp.HEADER + len(payload)
-        self._write_headers(packets, rows)
-        return list(self._secure.protect(rows, packets, length))
-
-    def _write_headers(self, packets: NDArray[np.uint8], rows: Rows) -> None:
-        legs = self._legs
-        sequence, timestamp = legs.sequence[rows], legs.timestamp[rows]
-        rtp.write(packets, legs.payload_type[rows], legs.marker[rows], sequence, timestamp, legs.ssrc[rows])
-        legs.marker[rows] = False
-        legs.sequence[rows] = sequence + np.uint16(1)
-        legs.timestamp[rows] = timestamp + legs.clock_step[rows]
 
 
 def _part(batch: Batch, index: Rows) -> Batch:

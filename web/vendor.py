@@ -21,14 +21,26 @@ from xml.etree import ElementTree
 
 TARGET = Path(__file__).parent / "static" / "vendor"
 
-# name -> (version, integrity as npm reports it)
-PACKAGES: dict[str, tuple[str, str]] = {
-    "@awesome.me/webawesome": ("3.14.0", "sha512-m5rTGLK/iOvaVFOkYxRjiBOp8lwrBap5tv+zz1gsqLgAxlfwdvElB7BVGjs+Lf9gDps7bWRPTkG0FwZk40mk2A=="),
-    "lit": ("3.3.3", "sha512-fycuvZg/hkpozL00lm1pEJH5nN/lr9ZXd6mJI2HSN4+Bzc+LDNdEApJ6HFbPkdFNHLvOplIIuJvxkS4XUxqirw=="),
-    "lit-element": ("4.2.2", "sha512-aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w=="),
-    "lit-html": ("3.3.3", "sha512-el8M6jK2o3RXBnrSHX3ZKrsN8zEV63pSExTO1wYJz7QndGYZ8353e2a5PPX+qHe2aGayfnchQmkAojaWAREOIA=="),
-    "@lit/reactive-element": ("2.1.2", "sha512-pbCDiVMnne1lYUIaYNN5wrwQXDtHaYtg7YEFPeW+hws6U47WeFvISGUWekPGKWOP1ygrs0ef0o1VJMk1exos5A=="),
-    "lucide-static": ("1.62.0", "sha512-WBZA/m2PvkFpMGHDtsBck5P2A9G4ehLlYu4GwwICcmEm1BvYVgj00lCDxKRWLlbMlOibLaiwdQ88G5pHkSWgwA=="),
+# name -> version and SHA-512 of the package, both as npm reports them
+PACKAGES = {
+    "@awesome.me/webawesome": (
+        "3.14.0",
+        "m5rTGLK/iOvaVFOkYxRjiBOp8lwrBap5tv+zz1gsqLgAxlfwdvElB7BVGjs+Lf9gDps7bWRPTkG0FwZk40mk2A==",
+    ),
+    "lit": ("3.3.3", "fycuvZg/hkpozL00lm1pEJH5nN/lr9ZXd6mJI2HSN4+Bzc+LDNdEApJ6HFbPkdFNHLvOplIIuJvxkS4XUxqirw=="),
+    "lit-element": (
+        "4.2.2",
+        "aFKhNToWxoyhkNDmWZwEva2SlQia+jfG0fjIWV//YeTaWrVnOxD89dPKfigCUspXFmjzOEUQpOkejH5Ly6sG0w==",
+    ),
+    "lit-html": ("3.3.3", "el8M6jK2o3RXBnrSHX3ZKrsN8zEV63pSExTO1wYJz7QndGYZ8353e2a5PPX+qHe2aGayfnchQmkAojaWAREOIA=="),
+    "@lit/reactive-element": (
+        "2.1.2",
+        "pbCDiVMnne1lYUIaYNN5wrwQXDtHaYtg7YEFPeW+hws6U47WeFvISGUWekPGKWOP1ygrs0ef0o1VJMk1exos5A==",
+    ),
+    "lucide-static": (
+        "1.62.0",
+        "WBZA/m2PvkFpMGHDtsBck5P2A9G4ehLlYu4GwwICcmEm1BvYVgj00lCDxKRWLlbMlOibLaiwdQ88G5pHkSWgwA==",
+    ),
 }
 
 # Entry points inside dist-cdn; what they import comes with them.
@@ -46,9 +58,37 @@ LIT = ["lit/index.js", "lit/directives/repeat.js"]
 # What a bare import of a package without a path means, by its package.json.
 MAIN = {"lit-html": "lit-html/lit-html.js", "@lit/reactive-element": "@lit/reactive-element/reactive-element.js"}
 
-ICONS = """bell bell-off check chevron-down circle-alert circle-check circle-help clock coffee globe headphones history
-hourglass info keyboard languages log-in log-out mic mic-off monitor-smartphone notebook-pen phone phone-call
-phone-incoming phone-missed phone-off play refresh-cw signal triangle-alert user users volume-2 wifi wifi-off x""".split()
+ICONS = [
+    "bell",
+    "bell-off",
+    "check",
+    "chevron-down",
+    "circle-alert",
+    "circle-check",
+    "coffee",
+    "headphones",
+    "history",
+    "info",
+    "keyboard",
+    "languages",
+    "log-in",
+    "log-out",
+    "mic",
+    "mic-off",
+    "monitor-smartphone",
+    "notebook-pen",
+    "phone",
+    "phone-call",
+    "phone-incoming",
+    "phone-missed",
+    "phone-off",
+    "triangle-alert",
+    "user",
+    "volume-2",
+    "wifi",
+    "wifi-off",
+    "x",
+]
 
 IMPORT = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)(["'])([^"'\n]+)\2""")
 
@@ -63,7 +103,7 @@ def unpack(name: str, into: Path) -> Path:
         text=True,
     )
     told = json.loads(packed.stdout)[0]
-    if told["integrity"] != integrity:
+    if told["integrity"] != f"sha512-{integrity}":
         sys.exit(f"{name} {version} is not the package that was pinned: {told['integrity']}")
     (archive,) = into.glob("*.tgz")
     with tarfile.open(archive) as tar:

@@ -124,9 +124,7 @@ class Switch:
 
     def withdraw(self, reason: str, then: str = "idle", why: str = "") -> None:
         async def gone() -> None:
-            offer, self.offered = self.offered, None
-            assert offer is not None
-            await self._push("call.withdrawn", call=offer["call"], reason=reason)
+            await self._withdraw(reason)
             await self._move(then, why or reason)
 
         self._run(gone)
@@ -182,6 +180,11 @@ class Switch:
         if state == "signed_out":
             self._owner, self._owned, self.media = None, False, "none"
         await self._push("agent.state", state=state, reason=reason, since=self.since)
+
+    async def _withdraw(self, reason: str) -> None:
+        offer, self.offered = self.offered, None
+        assert offer is not None
+        await self._push("call.withdrawn", call=offer["call"], reason=reason)
 
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
@@ -242,8 +245,7 @@ class Switch:
                 await self._move("signed_out", "signed out")
             case "agent.state":
                 if self.offered:
-                    offer, self.offered = self.offered, None
-                    await self._push("call.withdrawn", call=offer["call"], reason="break")
+                    await self._withdraw("break")
                 await self._move(request["state"], request["state"])
             case "call.answer":
                 offer, self.offered = self.offered, None
@@ -254,9 +256,7 @@ class Switch:
                 await self._move("talking", "answered")
                 await self._push("call.connected", **self.connected)
             case "call.decline":
-                offer, self.offered = self.offered, None
-                assert offer is not None
-                await self._push("call.withdrawn", call=offer["call"], reason="declined")
+                await self._withdraw("declined")
                 await self._move("idle", "declined")
             case "call.hang_up":
                 await self._end("agent", "agent hung up")
@@ -390,5 +390,3 @@ def eventually(true: Callable[[], bool], within: float = 5.0) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s")
         time.sleep(0.01)
-
-

@@ -28,7 +28,8 @@ export class Workbench extends EventTarget {
   journal = new Journal();
   voice = new Voice(this);
   #offset = 0; // the switch's clock minus ours, in seconds
-  #early = []; // events that came before the snapshot
+  #asking = 0; // snapshots under way
+  #early = []; // events that came meanwhile
   signingIn = false;
   #hadMedia = false; // this page carried the audio before the link broke
 
@@ -37,7 +38,9 @@ export class Workbench extends EventTarget {
     const changed = () => this.changed();
     this.connection.addEventListener('open', () => this.#opened());
     this.connection.addEventListener('lost', ({ detail }) => this.#lost(detail.attempts));
-    this.connection.addEventListener('event', ({ detail }) => (this.desk ? this.#hear(detail) : this.#early.push(detail)));
+    this.connection.addEventListener('event', ({ detail }) =>
+      this.desk && !this.#asking ? this.#hear(detail) : this.#early.push(detail),
+    );
     this.journal.addEventListener('change', changed);
     languageChanges.addEventListener('change', changed);
     addEventListener('pagehide', () => this.connection.close());
@@ -137,19 +140,17 @@ export class Workbench extends EventTarget {
   }
 
   async #takeSnapshot() {
-    const drawn = this.desk;
-    this.desk = null; // events wait in #early until the snapshot is here
     const asked = Date.now();
-    let reply;
+    this.#asking++;
     try {
-      reply = await this.connection.request('snapshot');
+      const reply = await this.connection.request('snapshot');
+      if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
+      const outcome = this.desk?.state === reply.state ? this.desk.outcome : null;
+      this.desk = { ...fromSnapshot(reply), outcome };
     } finally {
-      this.desk = drawn;
+      this.#asking--;
+      if (this.desk && !this.#asking) for (const event of this.#early.splice(0)) this.#hear(event);
     }
-    if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
-    const outcome = drawn && drawn.state === reply.state ? drawn.outcome : null;
-    this.desk = { ...fromSnapshot(reply), outcome };
-    for (const event of this.#early.splice(0)) this.#hear(event);
     this.#align();
     this.changed();
   }
@@ -162,10 +163,10 @@ export class Workbench extends EventTarget {
     if (this.inCall) {
       this.voice.media.setMuted(connected.muted);
       this.voice.media.talk();
-    } else if (!this.answering) {
-      this.voice.media.hush();
+    } else if (state !== 'talking' && !this.answering) {
+      this.voice.media.hush(); // a call that this page carried before the link broke goes on
     }
-    if (!this.owns && !this.signingIn && this.desk.owner === 'other') this.voice.media.close();
+    if (this.desk.owner === 'other' && !this.signingIn && !this.#hadMedia) this.voice.media.close();
   }
 
   /** After a load or a lost link: takes the audio up again where that needs no question. */
@@ -180,11 +181,13 @@ export class Workbench extends EventTarget {
       await this.#takeSnapshot().catch(() => {}); // the link says of itself that it is lost
       if (this.desk?.owner === 'none') await this.signIn();
     }
+    this.#hadMedia = false;
+    if (this.desk?.owner === 'other') this.voice.media.close();
   }
 
   async #lost(attempts) {
     if (this.link === 'live') {
-      this.#hadMedia = this.owns;
+      this.#hadMedia ||= this.owns;
       this.link = 'lost';
       this.journal.note('log.link_lost');
       if (this.desk?.state === 'ringing') stopAlert(); // it cannot be answered from here now

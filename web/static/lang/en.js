@@ -2,10 +2,8 @@
 export default {
   'app.name': 'Cordboard',
   'app.title': '{state} – Cordboard',
-  'language.name': 'English',
   'language.switch': '中文',
 
-  'login.title': 'Log in',
   'login.agent': 'Agent',
   'login.password': 'Password',
   'login.button': 'Log in',
@@ -42,7 +40,6 @@ export default {
   'do.cancel': 'Cancel',
   'do.close': 'Close',
   'do.dismiss': 'Dismiss',
-  'do.retry': 'Try again',
 
   'reason.break': 'By choice',
   'reason.no_answer': 'No answer',

@@ -2,10 +2,8 @@
 export default {
   'app.name': 'Cordboard',
   'app.title': '{state} – Cordboard',
-  'language.name': '中文',
   'language.switch': 'English',
 
-  'login.title': '登录',
   'login.agent': '坐席',
   'login.password': '密码',
   'login.button': '登录',
@@ -42,7 +40,6 @@ export default {
   'do.cancel': '取消',
   'do.close': '关闭',
   'do.dismiss': '知道了',
-  'do.retry': '重试',
 
   'reason.break': '手动小休',
   'reason.no_answer': '振铃未接听',

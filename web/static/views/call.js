@@ -81,8 +81,9 @@ function quality() {
     <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog">
       ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : `${t('quality.label')}: ${t(`quality.${said}`)}`}</span>
     </button>
-    <wa-popover for="quality" placement="bottom-end" aria-label=${t('quality.details')}>
+    <wa-popover for="quality" placement="bottom-end">
       <table class="figures">
+        <caption class="unseen">${t('quality.details')}</caption>
         <thead>
           <tr><td></td><th scope="col">${t('quality.heard')}</th><th scope="col">${t('quality.spoken')}</th></tr>
         </thead>

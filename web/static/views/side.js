@@ -55,7 +55,7 @@ class Log extends View {
     return html`<section class="panel log" aria-labelledby="log-title">
       <h2 id="log-title">${t('log.title')}</h2>
       ${entries.length
-        ? html`<div class="scroll" tabindex="0" role="region" aria-labelledby="log-title">
+        ? html`<div class="scroll" tabindex="0">
             <table aria-labelledby="log-title">
               <thead>
                 <tr>
@@ -77,10 +77,12 @@ class Log extends View {
 
   #row = ({ at, kind, text, number, queue, length: lasted }) => html`<tr data-kind=${kind}>
     <td class="time">${clock(at)}</td>
-    <td><span class="what">${icon(ICONS[kind])}${text()}</span></td>
-    <td class="number">${number === undefined ? nothing : telephone(number)}</td>
-    <td>${queue ?? nothing}</td>
-    <td class="time end">${lasted === undefined ? nothing : length(lasted)}</td>
+    <td colspan=${number === undefined ? 4 : 1}><span class="what">${icon(ICONS[kind])}${text()}</span></td>
+    ${number === undefined
+      ? nothing
+      : html`<td class="number">${telephone(number)}</td>
+          <td>${queue}</td>
+          <td class="time end">${lasted === undefined ? nothing : length(lasted)}</td>`}
   </tr>`;
 }
 

@@ -1,0 +1,139 @@
+"""This tick's sound of every row that somebody hears: decode, drop a frame, conceal a loss, let sources speak.
+
+Frames lie in three matrices taken in turn: the newest, and the two before it, from which a loss is concealed. A row
+that nobody hears is not decoded; when somebody hears it again, its older frames are stale and concealment begins from
+silence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs import g711
+from ..codecs.plc import Concealer
+from ..codecs.resample import Downsampler
+from .jitter import Due, Playout
+from .legs import SILENCE, CodecId, Kind, Legs
+from .seams import OpusCodec, Rows
+from .sources import Sources
+
+FRAME: Final = 160
+_CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
+_DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
+
+
+class Playback:
+    """The frames of all rows, and the state of what makes them."""
+
+    def __init__(self, legs: Legs, playout: Playout, sources: Sources, opus: OpusCodec | None) -> None:
+        n = legs.capacity
+        self._legs = legs
+        self._playout = playout
+        self._sources = sources
+        self._opus = opus
+        self._concealer = Concealer(n)
+        self._downsampler = Downsampler(n)
+        self._pcm = np.zeros((3, n, FRAME), np.int16)
+        self._played_at = np.full((3, n), -1, np.int64)  # the tick of each frame; another tick's is stale
+        self._tick = 0
+
+    def begin(self, row: int) -> None:
+        """A leg begins in this row: nothing of an earlier one is left."""
+        rows = np.array([row])
+        self._concealer.forget(rows)
+        self._downsampler.forget(rows)
+        self._played_at[:, row] = -1
+
+    @property
+    def pcm(self) -> g711.Pcm:
+        """This tick's frames: int16 [capacity, 160], 8 kHz; zeros where a row that is heard does not speak."""
+        newest: g711.Pcm = self._pcm[self._tick % 3]
+        return newest
+
+    def speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
+        """Fills this tick's frame of every row that is heard; returns bool [capacity]: which are not silence."""
+        self._tick += 1
+        legs, now = self._legs, self._tick % 3
+        pcm = self._pcm[now]
+        listening = np.zeros(legs.capacity, np.bool_)
+        listening[heard] = True
+        speaking = np.zeros(legs.capacity, np.bool_)
+        wanted = listening[due.rows]
+        rows, cells = due.rows[wanted], due.cells[wanted]
+        codec = legs.codec[rows]
+        for law in (CodecId.PCMU, CodecId.PCMA):
+            some = codec == law
+            if some.any():
+                self._decode_law(law, rows[some], cells[some], speaking)
+        if (opus := codec == CodecId.OPUS).any():
+            self._decode_opus(rows[opus], cells[opus], speaking)
+        merged = listening[due.merged]
+        if merged.any():
+            self._merge(due.merged[merged], due.merged_cells[merged], speaking)
+        back = rows[self._concealer.missing[rows] > 0]
+        if len(back):
+            pcm[back] = self._concealer.rejoin(back, pcm[back])
+            speaking[back] = True
+        missing = due.missing[listening[due.missing]]
+        if len(missing):
+            self._conceal(missing, speaking)
+        sources = heard[legs.kind[heard] == Kind.SOURCE]
+        if len(sources):
+            pcm[sources] = self._sources.speak(sources)
+            speaking[sources] = True
+        pcm[heard[~speaking[heard]]] = 0
+        self._played_at[now, heard] = self._tick
+        return speaking
+
+    def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        octets = self._playout.narrow[cells]
+        loud = (octets.view(np.uint64) != SILENCE[law] * 0x0101010101010101).any(axis=1)
+        if not loud.all():
+            self.pcm[rows[~loud]] = 0
+            rows, octets = rows[loud], octets[loud]
+        self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
+        speaking[rows] = True
+
+    def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        if self._opus is None:
+            return
+        store, length = self._playout.wide, self._playout.wide_length
+        payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
+        narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
+        self._pcm[self._tick % 3, rows] = narrow
+        speaking[rows] = narrow.any(axis=1)
+
+    def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+        """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
+        pcm = self._pcm[self._tick % 3]
+        first = pcm[rows].astype(np.float32)
+        for law in (CodecId.PCMU, CodecId.PCMA):
+            some = self._legs.codec[rows] == law
+            if some.any():
+                pcm[rows[some]] = _DECODE[law](self._playout.narrow[cells[some]])
+        if (opus := self._legs.codec[rows] == CodecId.OPUS).any():
+            self._decode_opus(rows[opus], cells[opus], speaking)
+        pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
+        speaking[rows] = True
+
+    def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:
+        pcm, tick = self._pcm, self._tick
+        opus = self._legs.codec[rows] == CodecId.OPUS
+        if opus.any() and self._opus is not None:
+            lost = rows[opus]
+            frames = self._opus.decode(lost, [None] * len(lost))
+            pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
+            speaking[lost] = pcm[tick % 3, lost].any(axis=1)
+        rows = rows[~opus]
+        if not len(rows):
+            return
+        past = np.zeros((len(rows), 2, FRAME), np.int16)
+        for i, back in enumerate((2, 1)):
+            fresh = self._played_at[(tick - back) % 3, rows] == tick - back
+            past[fresh, i] = pcm[(tick - back) % 3, rows[fresh]]
+        frames = self._concealer.conceal(rows, past.reshape(len(rows), 2 * FRAME))
+        pcm[tick % 3, rows] = frames
+        speaking[rows] = frames.any(axis=1)

@@ -1,0 +1,107 @@
+"""What all tests share: the long ones are asked for, the real peers are there or said to be missing, and counted.
+
+A test that drives a real program says `@pytest.mark.peer("sipp")`. Where the program is missing the test is skipped
+with a reason that is printed; where CI=true it fails, for there a missing peer is a hole in the tests. Tests marked
+`long` run with `--long` only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+from attrs import frozen
+
+
+@frozen
+class Peer:
+    """A program that tests drive: its names on the path, and how to ask its version."""
+
+    commands: tuple[str, ...]
+    version: tuple[str, ...]
+
+    def path(self) -> str | None:
+        return next((path for name in self.commands if (path := shutil.which(name))), None)
+
+    def asked_version(self) -> str:
+        """The first line that it says of its version; some say it with a failing exit code."""
+        path = self.path()
+        if path is None:
+            return "missing"
+        try:
+            asked = subprocess.run([path, *self.version], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"cannot say its version: {error}"
+        lines = (line.strip() for line in (asked.stdout + asked.stderr).splitlines())
+        return next((line for line in lines if any(sign.isdigit() for sign in line)), "unknown version")
+
+
+PEERS = {
+    "sipp": Peer(("sipp",), ("-v",)),
+    "baresip": Peer(("baresip",), ("-h",)),
+    "chromium": Peer(("chromium", "chromium-browser", "google-chrome"), ("--version",)),
+    "firefox": Peer(("firefox", "firefox-esr"), ("--version",)),
+    "espeak-ng": Peer(("espeak-ng",), ("--version",)),
+    "sox": Peer(("sox",), ("--version",)),
+    "asterisk": Peer(("asterisk",), ("-V",)),
+    "freeswitch": Peer(("freeswitch",), ("-version",)),
+}
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+_USED = pytest.StashKey[Counter[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests that take minutes too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_USED] = Counter()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+def peers_of(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("peer") for name in mark.args]
+
+
+# First, so that a test is not skipped for its own reason where CI demands that it run.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in peers_of(item):
+        if name not in PEERS:
+            pytest.fail(f"{name} is no peer that tests/conftest.py knows", pytrace=False)
+        if PEERS[name].path() is None:
+            reason = f"{name} is not installed: see make tools"
+            if IN_CI:
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item):  # type: ignore[no-untyped-def] # a pluggy wrapper yields
+    item.config.stash[_USED].update(peers_of(item))
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    used = config.stash[_USED]
+    skipped = terminalreporter.stats.get("skipped", [])
+    missing = {report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)}
+    if not used and not missing:
+        return
+    terminalreporter.section("real peers")
+    for name, count in sorted(used.items()):
+        terminalreporter.write_line(f"{name}: {PEERS[name].asked_version()}: {count} tests")
+    for reason in sorted(missing):
+        terminalreporter.write_line(reason)

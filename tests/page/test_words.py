@@ -1,0 +1,72 @@
+"""The dictionaries: the same keys in both languages, a word for every refusal, no key that nobody wrote."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from cordboard.actors.page import REFUSALS, State
+
+STATIC = Path(__file__).parents[2] / "web" / "static"
+LANGUAGES = ("en", "zh")
+
+
+def dictionary(language: str) -> dict[str, str]:
+    text = (STATIC / "lang" / f"{language}.js").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("  '")]
+    found = [re.fullmatch(r"  '([\w.]+)': (['\"])(.*)\2,", line) for line in lines]
+    assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
+    keys = [match[1] for match in found if match]
+    assert len(keys) == len(set(keys)), "a key is there twice"
+    return {match[1]: match[3] for match in found if match}
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert set(dictionary("en")) == set(dictionary("zh"))
+
+
+def test_both_languages_fill_in_the_same_values() -> None:
+    english, chinese = dictionary("en"), dictionary("zh")
+    braces = re.compile(r"\{(\w+)\}")
+    assert {key: set(braces.findall(text)) for key, text in english.items()} == {
+        key: set(braces.findall(text)) for key, text in chinese.items()
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_refusal_and_state_has_words(language: str) -> None:
+    words = dictionary(language)
+    assert {code for code in REFUSALS if f"refusal.{code}" not in words} == set()
+    assert {state.value for state in State if f"state.{state.value}" not in words} == set()
+
+
+def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() -> None:
+    words = set(dictionary("en"))
+    code = "\n".join(file.read_text() for file in [*STATIC.glob("*.js"), *(STATIC / "views").glob("*.js")])
+    whole = set(re.findall(r"'([a-z_]+\.[\w.]+)'", code)) - {"app.js"}
+    prefixes = tuple(re.findall(r"`([a-z_]+\.(?:[\w.]+\.)?)\$\{", code))
+    keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
+    events = {"call.offered", "call.withdrawn", "call.muted", "call.ended", "call.mute", "call.unmute", "call.answer"}
+    events |= {"call.decline", "call.hang_up", "call.connected", "media.connected", "media.failed", "media.quality"}
+    assert keys - words - events == set()
+    assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
+
+
+def test_the_check_before_modules_has_both_languages() -> None:
+    text = (STATIC / "check.js").read_text()
+    english, chinese = (re.findall(r"^      (\w+):", part, re.M) for part in text.split("    zh: {")[0:2])
+    assert len(english) >= 8
+    assert english == chinese
+
+
+def test_the_name_of_every_state_is_the_guide_s() -> None:
+    names = {state: dictionary("zh")[f"state.{state}"] for state in (one.value for one in State)}
+    assert names == {
+        "signed_out": "签出",
+        "idle": "空闲",
+        "ringing": "振铃",
+        "talking": "通话",
+        "after_call_work": "话后处理",
+        "break": "小休",
+    }
