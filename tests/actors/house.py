@@ -94,6 +94,7 @@ class House:
     dead_letters: list[tuple[str, object]] = field(factory=list)
     owners: dict[str, str] = field(factory=dict)
     requests: int = 0
+    calls: int = 0
 
     # --- the world around -------------------------------------------------------------------------------------
 
@@ -250,12 +251,12 @@ class House:
         assert len(answers) <= 1
         return answers[0] if answers else None
 
-    def call(
-        self, name: str = "c", route: Route | None = None, *, offer: sdp.SessionDescription | None = OFFER
-    ) -> Call:
+    def call(self, name: str = "c", route: Route | None = None, *, delayed_offer: bool = False) -> Call:
         """A call that has been routed: to the queue `support` where nothing else is said."""
         if "trunk:carrier" not in self.actors:
             self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier")))
+        self.calls += 1
+        offer = None if delayed_offer else sdp.offer("198.51.100.1", 4000 + 2 * self.calls, session_id=1)
         made = Call(arrived(name, offer=offer), self.now)
         self.spawn(f"call:{name}", made)
         self.run()
