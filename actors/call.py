@@ -124,7 +124,9 @@ class Data:
     # A new offer of the far side that waits for the leg to follow it.
     reoffer: sdp.SessionDescription | None = None
     agent: str = ""
+    # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
+    agent_away: bool = False
     muted: bool = False
 
     @property
@@ -254,13 +256,13 @@ class Call(Machine[Phase]):
     def _wait(self, now: float) -> list[Effect]:
         arrived = self.state.arrived
         self._move(Phase.WAITING, now)
-        self.state = evolve(self.state, agent="", agent_leg="", muted=False)
+        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
         join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came)
         return [*self._music(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
         self._move(Phase.TALKING, now)
-        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, muted=False)
+        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, agent_away=False, muted=False)
         agent = f"agent:{message.agent}"
         return [
             *self._wire(),
@@ -280,8 +282,10 @@ class Call(Machine[Phase]):
     def _wire(self) -> list[Effect]:
         """Who hears whom between caller and agent now; while the agent's media is away the caller hears music."""
         data = self.state
-        if not data.agent_leg:
+        if data.agent_away:
             return self._music()
+        if not data.agent_leg:
+            return self._hear()
         to_caller = () if data.muted else ((data.agent_leg, 1.0),)
         hears = (media.Hears(data.leg, to_caller), media.Hears(data.agent_leg, ((data.leg, 1.0),)))
         return [Media(media.Rewire(hears))]
@@ -295,7 +299,7 @@ class Call(Machine[Phase]):
     def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        self.state = evolve(self.state, agent_leg=message.leg)
+        self.state = evolve(self.state, agent_leg=message.leg, agent_away=not message.leg)
         return self._wire()
 
     def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import structlog
 import trio
+from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 from ..bench import commands as bench_commands
@@ -127,6 +128,8 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
     _log_to_stderr()
     config = read_config(config_file)
+    if demo:  # its customer would talk through any patience
+        config = evolve(config, limits=evolve(config.limits, drain_seconds=0))
     registry = CollectorRegistry()
     pages = WebPages(config, data, registry, demo=demo)
     try:
@@ -152,7 +155,7 @@ def _first(group: BaseExceptionGroup[BaseException]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def _say(line: str) -> None:

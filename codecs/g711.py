@@ -77,12 +77,19 @@ for _table in (_ULAW_TO_PCM, _ALAW_TO_PCM, _PCM_TO_ULAW, _PCM_TO_ALAW):
 
 def decode_ulaw(octets: Octets) -> Pcm:
     """mu-law octets of any shape to int16 samples of the same shape."""
-    return np.take(_ULAW_TO_PCM, octets)
+    return _decode(_ULAW_TO_PCM, octets)
 
 
 def decode_alaw(octets: Octets) -> Pcm:
     """A-law octets of any shape to int16 samples of the same shape."""
-    return np.take(_ALAW_TO_PCM, octets)
+    return _decode(_ALAW_TO_PCM, octets)
+
+
+def _decode(table: Pcm, octets: Octets) -> Pcm:
+    pcm = np.empty(octets.shape, np.int16)
+    for i in range(0, len(octets), _BLOCK):
+        np.take(table, octets[i : i + _BLOCK], out=pcm[i : i + _BLOCK], mode="wrap")
+    return pcm
 
 
 def _encode(table: Octets, pcm: Pcm) -> Octets:

@@ -35,9 +35,9 @@ def bind(host: str, port: int) -> trio.socket.SocketType:
         if family == socket.AF_INET6:
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         udp.bind((host, port))
-    except OSError:
+    except OSError as error:
         udp.close()
-        raise
+        raise OSError(error.errno, f"SIP cannot listen on UDP {host} port {port}: {error.strerror}") from error
     return trio.socket.from_stdlib_socket(udp)
 
 

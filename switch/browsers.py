@@ -56,16 +56,11 @@ class Browsers:
         data = batch.data.tobytes()
         names = batch.name.tobytes()
         lengths, ports = batch.length.tolist(), batch.port.tolist()
-        datagrams, arrivals = [], []
-        for i, (length, at) in enumerate(zip(lengths, batch.at.tolist(), strict=True)):
-            address = self._address(ports[i], names[i * NAME : (i + 1) * NAME])
-            # From port 0 anyone can send, but nobody can be answered there.
-            if address[1]:
-                datagrams.append((data[i * width : i * width + length], address))
-                arrivals.append(at)
-        # SRTP leaves the RTP header as it is (RFC 3711 §3.1): it tells which datagram a packet came from.
-        came = {data[:12]: at for (data, _), at in zip(datagrams, arrivals, strict=True)}
-        return self._input(self._transport.receive(datagrams, now), came, now)
+        datagrams = [
+            (data[i * width : i * width + length], self._address(ports[i], names[i * NAME : (i + 1) * NAME]))
+            for i, length in enumerate(lengths)
+        ]
+        return self._input(self._transport.receive(datagrams, now), batch.at)
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
         width = data.shape[1]
@@ -80,13 +75,13 @@ class Browsers:
         return self._transport.deadline()
 
     def wake(self, now: float) -> SecureInput:
-        return self._input(self._transport.wake(now), {}, now)
+        return self._input(self._transport.wake(now), _NO_TIMES)
 
     def last_check(self, row: int) -> float | None:
         """When the leg's last authenticated STUN check came."""
         return self._transport.last_check(row)
 
-    def _input(self, received: Received, came: Mapping[bytes, float], now: float) -> SecureInput:
+    def _input(self, received: Received, at: NDArray[np.float64]) -> SecureInput:
         replies = self._datagrams(received.replies)
         if not received.rtp:
             return SecureInput(replies, _NO_ROWS, _NO_DATA, _NO_LENGTHS, _NO_TIMES, received.facts)
@@ -95,8 +90,7 @@ class Browsers:
         padded = b"".join([packet.ljust(width, b"\0") for _, packet in received.rtp])
         data = np.frombuffer(padded, np.uint8).reshape(-1, width)
         row = np.array([row for row, _ in received.rtp], np.intp)
-        at = np.array([came.get(packet[:12], now) for _, packet in received.rtp], np.float64)
-        return SecureInput(replies, row, data, length, at, received.facts)
+        return SecureInput(replies, row, data, length, at[received.rtp_from], received.facts)
 
     def _datagrams(self, datagrams: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
         return [Datagram(address[2], self._name(address), data) for data, address in datagrams]

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..codecs import g711
 
@@ -42,6 +43,7 @@ class Legs:
         self.ids: dict[str, int] = {}
         self.names: list[str] = [""] * n
         self._free = list(range(n))
+        self._leg_rows: NDArray[np.intp] | None = None
         self.kind = np.zeros(n, np.uint8)
         self.codec = np.zeros(n, np.uint8)
         self.secure = np.zeros(n, np.bool_)  # SRTP over the browsers' port, not plain RTP
@@ -74,6 +76,7 @@ class Legs:
         self.ids[name] = row
         self.names[row] = name
         self.kind[row] = kind
+        self._leg_rows = None
         self.opened_at[row] = self.heard_at[row] = now
         self.telephone_event[row] = NO_EVENT
         for flag in (self.secure, self.sending, self.heard_ever, self.connected, self.silent):
@@ -92,9 +95,12 @@ class Legs:
         del self.ids[self.names[row]]
         self.names[row] = ""
         self.kind[row] = Kind.FREE
+        self._leg_rows = None
         self.sending[row] = False
         heapq.heappush(self._free, row)
 
-    def leg_rows(self) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    def leg_rows(self) -> NDArray[np.intp]:
         """The rows of all legs, ascending: intp [n]."""
-        return np.flatnonzero(self.kind == Kind.LEG)
+        if self._leg_rows is None:
+            self._leg_rows = np.flatnonzero(self.kind == Kind.LEG)
+        return self._leg_rows

@@ -51,7 +51,6 @@ LATE: Final = 0.002  # seconds after its time that a tick may begin before it is
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
 EPHEMERAL_PORTS: Final = 8
-NICE: Final = -11  # as sound servers ask for
 
 
 @frozen
@@ -384,9 +383,13 @@ async def _run(config: MediaConfig, path: str) -> None:
 
 
 def hurry() -> None:
-    """Puts this process before ordinary ones, where that is allowed: a tick that waits for a compiler is heard."""
+    """Puts this process before ordinary ones, where that is allowed: a tick that waits for a compiler is heard.
+
+    Real time at its lowest priority, which the kernel keeps from taking a whole core (sched(7)); a nice value alone
+    means nothing against other sessions, as they are scheduled by group.
+    """
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def main() -> None:

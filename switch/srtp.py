@@ -16,8 +16,6 @@ from pylibsrtp import Error, Policy, Session
 # libsrtp copies a stream's state for each new SSRC that authenticates. One leg sends one, and after a page replaced its
 # track another; more than this is refused, or an ill-behaved page could fill our memory.
 MAX_SSRCS = 8
-# pylibsrtp's buffer is 1,500 bytes, of which it keeps 148 for the trailer; ours are far shorter (Opus 20 ms: < 400).
-MAX_PACKET = 1352
 # What libsrtp calls a packet that it has seen, or can no longer tell from one (RFC 3711 §3.3.2).
 _REPLAYS = frozenset({"replay check failed (bad index)", "replay check failed (index too old)"})
 
@@ -90,45 +88,13 @@ class Srtp:
     def close(self, row: int) -> None:
         self._streams.pop(row, None)
 
-    def unprotect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """SRTP to RTP, in order; packets are at least an RTP header long (demux)."""
-        plain = []
-        for row, packet in packets:
-            streams = self._streams.get(row)
-            if streams is None:
-                self._counters["srtp_no_keys"] += 1
-                continue
-            ssrc = packet[8:12]
-            if ssrc not in streams.ssrcs and len(streams.ssrcs) >= MAX_SSRCS:
-                self._counters["srtp_too_many_ssrcs"] += 1
-                continue
-            try:
-                plain.append((row, streams.inbound.unprotect(packet)))
-            except (Error, ValueError) as error:
-                self._count(error)
-            else:
-                streams.ssrcs.add(ssrc)
-        return plain
+    def unprotect(self, packets: Iterable[tuple[int, bytes]]) -> list[bytes | None]:
+        """SRTP to RTP, one for each and None for the dropped; packets are at least an RTP header long (demux)."""
+        return [self._unprotect(row, packet, packet[8:12], rtcp=False) for row, packet in packets]
 
-    def unprotect_rtcp(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        """SRTCP to compound RTCP, in order; packets are at least an RTCP header and SSRC long (demux)."""
-        plain = []
-        for row, packet in packets:
-            streams = self._streams.get(row)
-            if streams is None:
-                self._counters["srtp_no_keys"] += 1
-                continue
-            ssrc = packet[4:8]
-            if ssrc not in streams.ssrcs and len(streams.ssrcs) >= MAX_SSRCS:
-                self._counters["srtp_too_many_ssrcs"] += 1
-                continue
-            try:
-                plain.append((row, streams.inbound.unprotect_rtcp(packet)))
-            except (Error, ValueError) as error:
-                self._count(error)
-            else:
-                streams.ssrcs.add(ssrc)
-        return plain
+    def unprotect_rtcp(self, packets: Iterable[tuple[int, bytes]]) -> list[bytes | None]:
+        """The same for SRTCP; packets are at least an RTCP header and an SSRC long (demux)."""
+        return [self._unprotect(row, packet, packet[4:8], rtcp=True) for row, packet in packets]
 
     def protect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """RTP to SRTP, in order; what has no keys yet is left out and counted."""
@@ -152,6 +118,23 @@ class Srtp:
                 # Ours: a sequence number sent twice. libsrtp refuses to use a keystream twice (RFC 3711 §9.1).
                 self._counters["srtp_unsent_refused"] += 1
         return sealed
+
+    def _unprotect(self, row: int, packet: bytes, ssrc: bytes, *, rtcp: bool) -> bytes | None:
+        streams = self._streams.get(row)
+        if streams is None:
+            self._counters["srtp_no_keys"] += 1
+            return None
+        if ssrc not in streams.ssrcs and len(streams.ssrcs) >= MAX_SSRCS:
+            self._counters["srtp_too_many_ssrcs"] += 1
+            return None
+        inbound = streams.inbound
+        try:
+            plain: bytes = inbound.unprotect_rtcp(packet) if rtcp else inbound.unprotect(packet)
+        except (Error, ValueError) as error:
+            self._count(error)
+            return None
+        streams.ssrcs.add(ssrc)
+        return plain
 
     def _count(self, error: Exception) -> None:
         if isinstance(error, ValueError):

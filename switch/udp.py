@@ -72,6 +72,9 @@ def bind(address: str, port: int) -> socket.socket:
                 made.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 46 << 2)
         made.setblocking(False)
         made.bind((address, port))
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"media cannot listen on UDP {address} port {port}: {error.strerror}") from error
     except BaseException:
         made.close()
         raise

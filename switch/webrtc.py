@@ -39,10 +39,14 @@ MAX_HANDSHAKES = 16
 
 @define
 class Received:
-    """What followed from a batch: `replies` to send, plain `rtp` and `rtcp` by row, `facts` for the control plane."""
+    """What followed from a batch: `replies` to send, plain `rtp` and `rtcp` by row, `facts` for the control plane.
+
+    `rtp_from` says for each of `rtp` which datagram of the batch it came in.
+    """
 
     replies: list[tuple[bytes, Address]] = field(factory=list)
     rtp: list[tuple[int, bytes]] = field(factory=list)
+    rtp_from: list[int] = field(factory=list)
     rtcp: list[tuple[int, bytes]] = field(factory=list)
     facts: list[LegConnected | LegFailed] = field(factory=list)
     # Rows of the LegFailed facts: closed here, to be freed by the engine.
@@ -131,12 +135,14 @@ class WebrtcTransport:
         received = Received()
         rtp: list[tuple[int, bytes]] = []
         rtcp: list[tuple[int, bytes]] = []
+        places: list[int] = []
         owner = self._by_address.get
-        for datagram, address in datagrams:
+        for place, (datagram, address) in enumerate(datagrams):
             match kind(datagram):
                 case Kind.RTP:
                     if leg := owner(address):
                         rtp.append((leg.row, datagram))
+                        places.append(place)
                     else:
                         self.counters["rtp_from_stranger"] += 1
                 case Kind.RTCP:
@@ -150,8 +156,13 @@ class WebrtcTransport:
                     self._receive_dtls(datagram, address, now, received)
                 case Kind.OTHER:
                     self.counters["not_demultiplexed"] += 1
-        received.rtp = self._srtp.unprotect(rtp)
-        received.rtcp = self._srtp.unprotect_rtcp(rtcp)
+        for place, (row, _), plain in zip(places, rtp, self._srtp.unprotect(rtp), strict=True):
+            if plain is not None:
+                received.rtp.append((row, plain))
+                received.rtp_from.append(place)
+        for (row, _), plain in zip(rtcp, self._srtp.unprotect_rtcp(rtcp), strict=True):
+            if plain is not None:
+                received.rtcp.append((row, plain))
         return received
 
     def protect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
@@ -187,6 +198,10 @@ class WebrtcTransport:
         return leg.remote if leg else None
 
     def _receive_stun(self, datagram: bytes, address: Address, now: float, received: Received) -> None:
+        if address[1] == 0:
+            # Anyone can send from port 0, but nobody can be answered there; without a check all else is a stranger's.
+            self.counters["stun_from_port_zero"] += 1
+            return
         try:
             request = stun.parse_request(datagram)
         except stun.RemoteStunError as error:

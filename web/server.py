@@ -90,7 +90,10 @@ async def _listen(addresses: tuple[str, ...]) -> list[trio.SocketListener]:
             split = split_host(address)
             if split is None or split[1] is None:
                 raise ValueError(f"listen: {address!r} is not an address and a port")
-            listeners += await trio.open_tcp_listeners(split[1], host=split[0].strip("[]"))
+            try:
+                listeners += await trio.open_tcp_listeners(split[1], host=split[0].strip("[]"))
+            except OSError as error:
+                raise OSError(error.errno, f"the web cannot listen on TCP {address}: {error.strerror}") from error
     except BaseException:
         for listener in listeners:
             listener.socket.close()

@@ -172,7 +172,9 @@ def test_a_child_that_dies_too_often_ends_it_all(
 
 def test_a_child_whose_input_is_unusable_is_not_started_again(tmp_path: Path) -> None:
     async def tell(stage: Scene) -> None:
-        await stage.started()
+        # Media may be told to end before it can say that it started.
+        while not (await stage.hear()).startswith("control started"):
+            pass
 
     assert centre(tmp_path, tell, control="unusable") == 2
 

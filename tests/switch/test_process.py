@@ -21,7 +21,7 @@ from cordboard.switch.process import (
 )
 from cordboard.switch.wire import Frames, decode_fact, encode
 
-CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0")
+CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0", webrtc_port=0, access_points=())
 PCMU = protocol.Codec("pcmu", 0)
 
 

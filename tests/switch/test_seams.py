@@ -21,7 +21,7 @@ class ClearTransport:
     """Legs by their port; the datagram `hello` is answered and connects, `bye` fails."""
 
     def __init__(self):
-        self.rows, self.names, self.legs = {}, {}, {}
+        self.rows, self.names, self.legs, self.counters = {}, {}, {}, {}
 
     def open(self, row, command, now):
         if command.ice_pwd == "":

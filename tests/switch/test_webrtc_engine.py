@@ -30,7 +30,7 @@ def batch(datagrams: list[bytes], name: bytes = PAGE, port: int = BROWSERS_PORT)
         data[i, : len(datagram)] = np.frombuffer(datagram, np.uint8)
     length = np.array([len(datagram) for datagram in datagrams], np.int32)
     names = np.tile(np.frombuffer(name, np.uint8), (len(datagrams), 1))
-    return Batch(data, length, np.full(len(datagrams), port, np.int32), names)
+    return Batch(data, length, np.full(len(datagrams), port, np.int32), names, np.zeros(len(datagrams)))
 
 
 class Switch:
@@ -201,7 +201,7 @@ def test_strangers_addresses_are_forgotten() -> None:
         names[:, 3] = 9
         data = np.zeros((MAX_REMEMBERED, 16), np.uint8)
         zero = np.zeros(MAX_REMEMBERED, np.int32)
-        switch.browsers.receive(Batch(data, zero, zero + BROWSERS_PORT, names), 0.0)
+        switch.browsers.receive(Batch(data, zero, zero + BROWSERS_PORT, names, np.zeros(MAX_REMEMBERED)), 0.0)
         assert len(switch.browsers._addresses) <= MAX_REMEMBERED
 
 

@@ -272,8 +272,9 @@ export class Workbench extends EventTarget {
 
   /** One command; a refusal is told in words and resolves to null. The same command is not sent twice at once. */
   async #command(name, fields = {}) {
-    if (this.pending.has(name)) return null;
-    this.pending.add(name);
+    const key = fields.state ? `${name} ${fields.state}` : name; // idle right after break is another wish
+    if (this.pending.has(key)) return null;
+    this.pending.add(key);
     this.changed();
     try {
       return await this.connection.request(name, fields);
@@ -281,7 +282,7 @@ export class Workbench extends EventTarget {
       this.#refused(refusal);
       return null;
     } finally {
-      this.pending.delete(name);
+      this.pending.delete(key);
       this.changed();
     }
   }

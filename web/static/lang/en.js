@@ -41,7 +41,7 @@ export default {
   'do.close': 'Close',
   'do.dismiss': 'Dismiss',
 
-  'reason.break': 'By choice',
+  'reason.chosen': 'By choice',
   'reason.no_answer': 'No answer',
   'reason.caller_left': 'The caller left',
   'reason.answered_elsewhere': 'Answered elsewhere',

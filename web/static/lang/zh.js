@@ -41,7 +41,7 @@ export default {
   'do.close': '关闭',
   'do.dismiss': '知道了',
 
-  'reason.break': '手动小休',
+  'reason.chosen': '手动小休',
   'reason.no_answer': '振铃未接听',
   'reason.caller_left': '主叫已挂机',
   'reason.answered_elsewhere': '其他坐席已接听',

@@ -16,8 +16,8 @@ class Desk extends View {
         <div class="brand"><img src="/static/icon.svg" alt="" width="24" height="24" /><h1>Cordboard</h1></div>
         ${this.#link()}
         <div class="bar-buttons">
-          <button type="button" class="button quiet" @click=${() => openDialog('devices')}>${icon('headphones')}<span>${t('devices.open')}</span></button>
-          <button type="button" class="button quiet" @click=${() => openDialog('help')}>${icon('keyboard')}<span>${t('help.open')}</span></button>
+          <button type="button" class="button quiet" title=${t('devices.open')} @click=${() => openDialog('devices')}>${icon('headphones')}<span>${t('devices.open')}</span></button>
+          <button type="button" class="button quiet" title=${t('help.open')} @click=${() => openDialog('help')}>${icon('keyboard')}<span>${t('help.open')}</span></button>
           ${languageButton()}
           <span class="me" title=${bench.me?.agent ?? nothing}>${icon('user')}<span>${bench.me?.name}</span></span>
           ${this.#logOut()}
@@ -58,7 +58,7 @@ class Desk extends View {
       type="button"
       class="button quiet"
       ?disabled=${signedIn}
-      title=${signedIn ? t('logout.signed_in') : nothing}
+      title=${signedIn ? t('logout.signed_in') : t('logout.button')}
       @click=${() => bench.logOut()}
     >
       ${icon('log-out')}<span>${t('logout.button')}</span>

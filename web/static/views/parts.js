@@ -32,6 +32,7 @@ export function button(key, { symbol = '', kind = '', shortcut = '', enabled = t
 export const languageButton = () => html`<button
   type="button"
   class="button quiet"
+  title=${t('language.switch')}
   lang=${otherLanguage() === 'zh' ? 'zh-CN' : 'en'}
   @click=${() => chooseLanguage(otherLanguage())}
 >

@@ -11,7 +11,7 @@ import { View } from './view.js';
 
 /** The reason where it says more than the state itself. */
 function why({ state, reason }) {
-  if (state !== 'break' || !reason || reasonKey(reason) === state) return '';
+  if (state !== 'break' || !reason || reasonKey(reason) === 'chosen') return '';
   return reasonText(reason);
 }
 
@@ -21,7 +21,6 @@ class State extends View {
     const state = desk?.state ?? 'signed_out';
     const reason = desk ? why(desk) : '';
     const ready = (rule) => bench.live && rule(desk);
-    const busy = bench.pending.has('agent.state');
     return html`
       <section class="state panel" data-state=${desk ? state : 'unknown'}>
         <span class="disc">${icon(STATE_ICONS[state])}</span>
@@ -54,14 +53,14 @@ class State extends View {
                     kind: state === 'idle' ? 'chosen' : '',
                     shortcut: state === 'break' ? 'F9' : '',
                     enabled: ready(can.idle),
-                    busy,
+                    busy: bench.pending.has('agent.state idle'),
                     act: () => bench.setState('idle'),
                   })}
                   ${button('do.break', {
                     kind: state === 'break' ? 'chosen' : '',
                     shortcut: state === 'idle' ? 'F9' : '',
                     enabled: ready(can.break),
-                    busy,
+                    busy: bench.pending.has('agent.state break'),
                     act: () => bench.setState('break'),
                   })}
                 </div>

@@ -1,0 +1,145 @@
+"""The pictures of docs/screenshots: Chromium works at the running demonstration, in both languages.
+
+`python -m cordboard.bench.screenshots DIRECTORY`. Nothing is staged: the switch is `cordboard demo` in a data directory
+of its own, on free ports, and the synthetic customer is who calls.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from playwright.sync_api import Browser, sync_playwright
+
+SIZE = {"width": 1280, "height": 800}
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
+# A loaded machine is slow, not broken.
+PATIENCE_MS = 60_000
+# Long enough for levels and quality to be measured and drawn.
+SETTLED_MS = 5_000
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def demonstration() -> Iterator[str]:
+    """The address of a demonstration's pages, while it runs."""
+    with tempfile.TemporaryDirectory() as directory:
+        config = Path(directory) / "config.toml"
+        config.write_text(
+            f'[sip]\nudp = "127.0.0.1:{free_port(socket.SOCK_DGRAM)}"\ntcp = ""\n'
+            f'[media]\nwebrtc_port = {free_port(socket.SOCK_DGRAM)}\nrtp_ports = "0"\n'
+            f'[web]\nlisten = "127.0.0.1:{free_port(socket.SOCK_STREAM)}"\n'
+            "[limits]\ndrain_seconds = 0\n",
+            encoding="utf-8",
+        )
+        data = Path(directory) / "data"
+        argv = [sys.executable, "-m", "cordboard.actors.main", "demo", "--config", str(config), "--data", str(data)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                ready = next(line for line in process.stdout if line.startswith("ready"))
+                found = re.search(r"https://\S+", ready)
+                assert found is not None
+                yield found[0]
+            finally:
+                process.send_signal(signal.SIGTERM)
+
+
+class Desk:
+    """One agent's page, worked by the accessible roles that both languages share."""
+
+    def __init__(self, browser: Browser, address: str, language: str, directory: Path) -> None:
+        self._context = browser.new_context(
+            viewport=SIZE,  # type: ignore[arg-type] # a TypedDict of the same two keys
+            locale=LANGUAGES[language],
+            ignore_https_errors=True,
+        )
+        self._context.set_default_timeout(PATIENCE_MS)
+        self._context.grant_permissions(["microphone"])
+        self._page = self._context.new_page()
+        self._language = language
+        self._directory = directory
+        self._page.goto(f"{address}/?lang={language}")
+        self._page.locator("input").first.wait_for()
+
+    def shoot(self, name: str) -> None:
+        self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
+
+    def press(self, english: str, chinese: str) -> None:
+        name = english if self._language == "en" else chinese
+        self._page.get_by_role("button", name=name, exact=True).click()
+
+    def log_in(self, agent: str) -> None:
+        self._page.locator("input").nth(0).fill(agent)
+        self._page.locator("input").nth(1).fill(f"harbour-{agent}")
+        self.press("Log in", "登录")
+
+    def shoot_in(self, state: str, settle_ms: int = 1000) -> None:
+        """A picture of that agent's state, when it has come and what moves with it has settled."""
+        self._page.locator(f".state[data-state={state}]").wait_for()
+        self._page.wait_for_timeout(settle_ms)
+        self.shoot(state.replace("_", "-"))
+
+    def close(self) -> None:
+        self._context.close()
+
+
+def take(browser: Browser, address: str, language: str, directory: Path) -> None:
+    """Every state of the workbench. Nobody calls the Bookings queue, so its agent shows the quiet ones."""
+    quiet = Desk(browser, address, language, directory)
+    quiet.shoot("login")
+    quiet.log_in("1003")
+    quiet.shoot_in("signed_out")
+    quiet.press("Sign in", "签入")
+    quiet.shoot_in("idle")
+    quiet.press("Break", "小休")
+    quiet.shoot_in("break")
+    quiet.close()
+    busy = Desk(browser, address, language, directory)
+    busy.log_in("1001")
+    busy.press("Sign in", "签入")
+    busy.shoot_in("ringing")
+    busy.press("Answer", "接听")
+    busy.shoot_in("talking", SETTLED_MS)
+    busy.press("Hang up", "挂断")
+    busy.shoot_in("after_call_work")
+    busy.close()
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+def main(directory: Path) -> None:
+    """Draw the pages as they are, into DIRECTORY."""
+    chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if chromium is None:
+        raise click.ClickException("Chromium is not installed: sudo apt-get install chromium")
+    directory.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        for language in LANGUAGES:
+            with demonstration() as address:
+                take(browser, address, language, directory)
+        browser.close()
+    for name in sorted(os.listdir(directory)):
+        print(directory / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""A customer on a trunk, written out by hand: SIP over UDP and G.711 every 20 ms, in a thread of its own.
+
+It shares no code with the switch. It sends at absolute times, and what comes back is stamped by the kernel as it
+arrives (SO_TIMESTAMPNS), so that neither this thread nor the test's own work is taken for a gap of the switch. All
+times are `time.time()`'s, which a browser on the same machine shares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import select
+import socket
+import struct
+import threading
+import time
+from types import TracebackType
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from . import sound
+from .product import PRIORITY, until
+from .sound import Pcm
+
+FRAME = 160  # samples of 20 ms at 8 kHz
+TICK = 0.020
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+PCMU, PCMA = 0, 8
+T1 = 0.5  # RFC 3261 §17.1.1.1
+
+_serial = itertools.count(1)
+
+
+@frozen
+class Packet:
+    at: float
+    sequence: int
+    timestamp: int
+    kind: int
+    payload: bytes = field(repr=False)
+
+
+@frozen
+class Said:
+    """A SIP message the switch sent us: a response has a status, a request a method."""
+
+    at: float
+    status: int
+    method: str
+    text: str
+
+    def header(self, name: str) -> str:
+        found = re.search(rf"^{name}:[ ]*(.*)\r$", self.text, re.M | re.I)
+        return found[1] if found else ""
+
+
+class Caller:
+    """One call of one customer; `sound` is looped, None is silence. Used as a context it hangs up at the end."""
+
+    def __init__(
+        self,
+        sip_port: int,
+        dialled: str,
+        sound: Pcm | None = None,
+        *,
+        number: str = "+8613912345678",
+        codec: int = PCMA,
+        address: str = "127.0.0.1",
+    ) -> None:
+        self.switch = ("127.0.0.1", sip_port)
+        self.dialled, self.number, self.codec = dialled, number, codec
+        self.said: list[Said] = []
+        self.packets: list[Packet] = []
+        self.late = 0.0  # the longest this thread sent behind its time, in seconds
+        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sip.bind((address, 0))
+        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._rtp.bind((address, 0))
+        self._rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.address = address
+        self.sip_port = self._sip.getsockname()[1]
+        self.rtp_port = self._rtp.getsockname()[1]
+        self._frames = self._encoded(sound)
+        self._remote: tuple[str, int] | None = None
+        self.call_id = f"{next(_serial)}-{self.sip_port}@{address}"
+        self.tag = f"c{self.sip_port}"
+        self.to_tag = ""
+        self.branch = f"z9hG4bK{self.sip_port}a"
+        self.invite = self._request("INVITE", 1, self.sdp(), self.branch)
+        self.sent: list[tuple[float, str]] = []
+        self.ended_by = ""  # "us", "switch" or, for a refused INVITE, its status
+        self.ended_at = 0.0
+        self._again: tuple[float, float, bytes] | None = None  # when, interval, what: the request that waits
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    # --- what a test does ---------------------------------------------------------------------------------------
+
+    def dial(self) -> Caller:
+        self._start(self.invite)
+        return self
+
+    def answered(self, seconds: float = 10.0) -> Caller:
+        until(lambda: self._remote is not None or self.ended_by, seconds, "an answer")
+        assert self._remote is not None, f"refused: {self.ended_by}"
+        return self
+
+    @property
+    def up(self) -> bool:
+        """The switch has answered, and we have not heard of an end."""
+        return self._remote is not None and not self.ended_by
+
+    def refused(self, seconds: float = 10.0) -> Said:
+        """The final refusal of the INVITE."""
+        return until(
+            lambda: next((one for one in self.said if one.status >= 300 and "INVITE" in one.header("CSeq")), None),
+            seconds,
+            "a refusal",
+        )
+
+    def cancel(self) -> None:
+        self._start(self._request("CANCEL", 1, branch=self.branch, to_tag=""))
+
+    def hang_up(self) -> float:
+        """When the BYE left."""
+        if self.ended_by or not self.to_tag:
+            return self.ended_at
+        self.ended_by = "us"
+        self.ended_at = self._start(self._request("BYE", 2))
+        return self.ended_at
+
+    def ended(self, seconds: float = 10.0) -> float:
+        """When the switch's BYE came."""
+        until(lambda: self.ended_by, seconds, "the switch's BYE")
+        assert self.ended_by == "switch"
+        return self.ended_at
+
+    def response(self, method: str, seconds: float = 10.0) -> Said:
+        """The final response to our request of this method."""
+        return until(
+            lambda: next((one for one in self.said if one.status >= 200 and method in one.header("CSeq")), None),
+            seconds,
+            f"a response to {method}",
+        )
+
+    def close(self) -> None:
+        if self.to_tag and not self.ended_by:
+            self.hang_up()
+            self.response("BYE")
+        self._stop.set()
+        self._thread.join()
+        self._sip.close()
+        self._rtp.close()
+
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- what it heard ------------------------------------------------------------------------------------------
+
+    def between(self, begin: float = 0.0, end: float = float("inf")) -> list[Packet]:
+        return [packet for packet in list(self.packets) if begin <= packet.at <= end]
+
+    def heard(self, begin: float = 0.0, end: float = float("inf")) -> Pcm:
+        """The sound of packets that came in that time, placed by their RTP timestamps; what is missing is silence."""
+        packets = self.between(begin, end)
+        if not packets:
+            return np.zeros(0, np.int16)
+        first = packets[0].timestamp
+        places = [((packet.timestamp - first + 2**31) & 0xFFFFFFFF) - 2**31 for packet in packets]
+        base = min(places)
+        made = np.zeros(max(places) - base + FRAME, np.int16)
+        for place, packet in zip(places, packets, strict=True):
+            pcm = sound.decode(packet.payload, ulaw=packet.kind == PCMU)
+            made[place - base : place - base + len(pcm)] = pcm[: len(made) - (place - base)]
+        return made
+
+    def hears(self, seconds: float = 1.0, *, since: float = 0.0, patience: float = 10.0) -> Pcm:
+        """`seconds` of sound that came after `since` (0: from now)."""
+        begin = since or time.time()
+        until(lambda: (last := self.packets[-1:]) and last[0].at >= begin + seconds, patience + seconds, "sound")
+        return self.heard(begin, begin + seconds)
+
+    def gaps(self, begin: float = 0.0, end: float = float("inf")) -> NDArray[np.float64]:
+        """Milliseconds between packets, in the order they came."""
+        return np.diff([packet.at for packet in self.between(begin, end)]) * 1000
+
+    # --- the wire -----------------------------------------------------------------------------------------------
+
+    def sdp(self) -> str:
+        return (
+            f"v=0\r\no=- {self.rtp_port} 1 IN IP4 {self.address}\r\ns=-\r\nc=IN IP4 {self.address}\r\nt=0 0\r\n"
+            f"m=audio {self.rtp_port} RTP/AVP {self.codec} 101\r\na=rtpmap:{self.codec} "
+            f"{'PCMU' if self.codec == PCMU else 'PCMA'}/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n"
+        )
+
+    def _request(self, method: str, cseq: int, body: str = "", branch: str = "", to_tag: str | None = None) -> bytes:
+        tag = self.to_tag if to_tag is None else to_tag
+        lines = [
+            f"{method} sip:{self.dialled}@127.0.0.1:{self.switch[1]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.address}:{self.sip_port};branch={branch or f'z9hG4bK{self.sip_port}{method}'}",
+            f'From: "Customer" <sip:{self.number}@{self.address}:{self.sip_port}>;tag={self.tag}',
+            f"To: <sip:{self.dialled}@127.0.0.1>{f';tag={tag}' if tag else ''}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:{self.address}:{self.sip_port}>",
+            "Max-Forwards: 70",
+            *(["Content-Type: application/sdp"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+    def _start(self, request: bytes) -> float:
+        """Sends it, and again until something is said to it."""
+        with self._lock:
+            self._again = (time.monotonic() + T1, T1, request)
+        return self.send(request)
+
+    def send(self, data: bytes) -> float:
+        at = time.time()
+        self.sent.append((at, data.split(b" ", 1)[0].decode()))
+        self._sip.sendto(data, self.switch)
+        return at
+
+    def _encoded(self, pcm: Pcm | None) -> list[bytes]:
+        if pcm is None:
+            pcm = np.zeros(FRAME, np.int16)
+        whole = np.resize(pcm, -(-len(pcm) // FRAME) * FRAME) if len(pcm) % FRAME else pcm
+        octets = sound.encode(whole, ulaw=self.codec == PCMU)
+        return [octets[at : at + FRAME] for at in range(0, len(octets), FRAME)]
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
+        poll = select.poll()
+        for one in (self._sip, self._rtp):
+            poll.register(one, select.POLLIN)
+        due, sent = time.monotonic(), 0
+        while not self._stop.is_set():
+            now = time.monotonic()
+            if now >= due:
+                if self._remote is not None and not self.ended_by:
+                    self.late = max(self.late, now - due)
+                    self._send_frame(sent)
+                    sent += 1
+                due += TICK
+                self._send_again(now)
+            for descriptor, _ in poll.poll(max(0.0, due - time.monotonic()) * 1000):
+                if descriptor == self._sip.fileno():
+                    data, _ = self._sip.recvfrom(65536)
+                    self._hear(data.decode())
+                else:
+                    self._receive()
+
+    def _send_frame(self, number: int) -> None:
+        assert self._remote is not None
+        header = struct.pack(
+            "!BBHII",
+            0x80,
+            self.codec | (0x80 if number == 0 else 0),
+            number & 0xFFFF,
+            number * FRAME & 0xFFFFFFFF,
+            self.rtp_port,
+        )
+        self._rtp.sendto(header + self._frames[number % len(self._frames)], self._remote)
+
+    def _send_again(self, now: float) -> None:
+        with self._lock:
+            if self._again is None or now < self._again[0]:
+                return
+            _, interval, data = self._again
+            self._again = (now + 2 * interval, 2 * interval, data) if interval < 16 else None
+        self.send(data)
+
+    def _receive(self) -> None:
+        data, ancillary, _, _ = self._rtp.recvmsg(2048, 64)
+        at = time.time()
+        for level, kind, value in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                seconds, nanoseconds = struct.unpack("qq", value[:16])
+                at = seconds + nanoseconds / 1e9
+        if len(data) < 12 or 72 <= data[1] & 0x7F <= 76:  # RTCP, where it comes to the same port (RFC 5761 §4)
+            return
+        _, kind, sequence, timestamp, _ = struct.unpack("!BBHII", data[:12])
+        self.packets.append(Packet(at, sequence, timestamp, kind & 0x7F, data[12:]))
+
+    def _hear(self, text: str) -> None:
+        at = time.time()
+        first = text.split("\r\n", 1)[0]
+        status = int(first.split(" ")[1]) if first.startswith("SIP/2.0 ") else 0
+        said = Said(at, status, "" if status else first.split(" ")[0], text)
+        if status:
+            with self._lock:
+                cseq = self._again and re.search(rb"CSeq: (.*)\r", self._again[2])
+                if cseq and cseq[1].decode() == said.header("CSeq"):
+                    self._again = None
+        elif said.method == "BYE" and not self.ended_by:
+            self.ended_by, self.ended_at = "switch", at
+        self._answer(said)
+        self.said.append(said)
+
+    def _answer(self, said: Said) -> None:
+        if said.status >= 200 and said.header("CSeq") == "1 INVITE":
+            self.to_tag = said.header("To").partition("tag=")[2]
+            if said.status < 300:
+                address, port = self._media(said.text)
+                self.send(self._request("ACK", 1))
+                self._remote = (address, port)
+            else:
+                self.send(self._request("ACK", 1, branch=self.branch))
+                self.ended_by, self.ended_at = str(said.status), said.at
+        elif said.method and said.method != "ACK":
+            lines = [line for line in said.text.split("\r\n") if line.startswith(("Via", "From", "To", "Call", "CSeq"))]
+            self.send(("\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0"]) + "\r\n\r\n").encode())
+
+    @staticmethod
+    def _media(text: str) -> tuple[str, int]:
+        connection = re.search(r"^c=IN IP4 (\S+)", text, re.M)
+        media = re.search(r"^m=audio (\d+)", text, re.M)
+        assert connection
+        assert media
+        return connection[1], int(media[1])

@@ -1,0 +1,88 @@
+"""How long the machine kept the switch waiting: what the kernel says of it is no fault of the switch.
+
+A machine of two cores runs other work beside these tests, and pauses are measured in milliseconds. Linux counts for
+each process how long it was ready and not let run (/proc/PID/schedstat, the second figure). That is read every few
+milliseconds, so a pause in what the switch sends can be told apart: what the switch did, and what was done to it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+
+from attrs import frozen
+
+from .caller import Caller
+
+LOOK = 0.01
+
+
+@frozen
+class Pause:
+    """Milliseconds between two packets, and how many of them the machine withheld."""
+
+    at: float
+    ms: float
+    withheld: float
+
+    @property
+    def own(self) -> float:
+        return self.ms - self.withheld
+
+    def __str__(self) -> str:
+        return f"{self.own:.0f} ms" + (f" (and {self.withheld:.0f} ms the machine's)" if self.withheld >= 1 else "")
+
+
+class Waits:
+    """The time that process `pid` has waited for a processor, sampled while the context lasts."""
+
+    def __init__(self, pid: int) -> None:
+        self._file = Path(f"/proc/{pid}/schedstat")
+        self._times: list[float] = []
+        self._waited: list[float] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Waits:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        waited = int(self._file.read_text().split()[1]) / 1e6
+        self._waited.append(waited)
+        self._times.append(time.time())
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK):
+            self._look()
+
+    def withheld(self, begin: float, end: float) -> float:
+        """Milliseconds, at most the whole of it."""
+        after = bisect_left(self._times, end)
+        before = bisect_right(self._times, begin) - 1
+        if after >= len(self._times):
+            self._look()
+            after = len(self._times) - 1
+        waited = self._waited[after] - self._waited[max(0, before)]
+        return min(waited, (end - begin) * 1000)
+
+    def longest_pause(self, customer: Caller, begin: float = 0.0, end: float = float("inf")) -> Pause:
+        """The pause that is longest by the switch's own part."""
+        packets = customer.between(begin, end)
+        assert len(packets) > 1, "nothing was heard"
+        pauses = []
+        for one, two in pairwise(packets):
+            ms = (two.at - one.at) * 1000
+            pauses.append(Pause(one.at, ms, self.withheld(one.at, two.at) if ms > 30 else 0.0))
+        return max(pauses, key=lambda pause: pause.own)

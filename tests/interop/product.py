@@ -1,0 +1,295 @@
+"""The product as its users start it: `cordboard run` in a process of its own, on free ports, and its command line.
+
+Nothing here imports the product. What it says on standard error is kept, and `complaints` are its error lines: a test
+that passes while the switch has crashed behind it has not passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+ROOT = Path(__file__).parents[2]
+# A process that starts on a busy machine of two cores takes its time; what a test measures, it measures itself.
+START_S = 30.0
+PASSWORD = "harbour-{}"
+# Of the switch under test and of the customers that measure it; see `keep_pace`.
+PRIORITY = -10
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], seconds: float = 10.0, what: str = "") -> T:
+    """The first true value of `look`, asked every 10 ms. Raises AssertionError when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what or look} has not come true within {seconds:g} s")
+        time.sleep(0.01)
+    return found
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
+
+
+class Organisation:
+    """The text of an organisation, entry by entry: `Organisation().queue("support").agent("1001", support=1)`."""
+
+    def __init__(self, language: str = "en") -> None:
+        self._entries: list[str] = []
+        self._add("[organisation]", name="Harbour Travel", language=language)
+
+    def _add(self, head: str, **fields: object) -> Organisation:
+        self._entries.append("\n".join([head, *(f"{key} = {_toml(each)}" for key, each in fields.items())]))
+        return self
+
+    def trunk(self, id_: str = "carrier", *peers: str) -> Organisation:
+        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1"])
+
+    def queue(self, id_: str, **fields: object) -> Organisation:
+        return self._add("[[queue]]", id=id_, name=id_.capitalize(), **fields)
+
+    def agent(self, id_: str, name: str = "", **skills: int) -> Organisation:
+        """Its password is `harbour-ID`."""
+        return self._add("[[agent]]", id=id_, name=name or id_, password=PASSWORD.format(id_), skills=skills)
+
+    def number(self, number: str, route: str) -> Organisation:
+        return self._add("[[number]]", number=number, route=route)
+
+    def numbers(self, pattern: str, route: str) -> Organisation:
+        return self._add("[[number]]", pattern=pattern, route=route)
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(self._entries) + "\n"
+
+
+def centre() -> Organisation:
+    """What most tests run on: two queues, one of which rings for 3 s only, and the test numbers."""
+    made = Organisation().trunk()
+    made.queue("support").queue("quick", ring_seconds=3)
+    for agent, name in (("1001", "Lin"), ("1002", "Maya"), ("1003", "Chen")):
+        made.agent(agent, name, support=1)
+    made.agent("2001", "Ada", quick=1).agent("2002", "Bo", quick=1)
+    made.number("5001", "queue:support").number("5002", "queue:quick")
+    made.number("600", "echo").number("601", "tone:440").number("602", "hold")
+    return made.numbers(r"7\d\d", "room")
+
+
+@frozen
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def infrastructure(
+    *, process: str = "separate", codecs: Sequence[str] = ("opus", "pcmu", "pcma"), drain_seconds: float = 5
+) -> str:
+    """Loopback and free ports."""
+    return f"""
+[sip]
+udp = "127.0.0.1:0"
+tcp = ""
+[media]
+address = "127.0.0.1"
+webrtc_port = 0
+rtp_ports = "0"
+process = "{process}"
+webrtc_codecs = {json.dumps(list(codecs))}
+[web]
+listen = "127.0.0.1:0"
+[limits]
+drain_seconds = {drain_seconds}
+"""
+
+
+def environment() -> dict[str, str]:
+    """Ours, without what belongs to the test run alone."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return {**kept, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT / ".typing"))}
+
+
+class Product:
+    """One data directory and the processes that run on it."""
+
+    def __init__(self, folder: Path, config: str | None = None, organisation: str | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.data = folder / "data"
+        self.config = folder / "cordboard.toml"
+        self.config.write_text(infrastructure() if config is None else config)
+        self.log = folder / "stderr.txt"
+        self.output = folder / "stdout.txt"
+        self.ready = ""
+        self.web_port = self.sip_port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self._ssl = ssl._create_unverified_context()
+        self.import_organisation(centre().text if organisation is None else organisation)
+
+    # --- the command line ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cordboard.actors.main", *arguments]
+
+    def cordboard(self, *arguments: str, seconds: float = START_S) -> subprocess.CompletedProcess[str]:
+        """One command with our configuration and data directory."""
+        return subprocess.run(
+            [*self._command(*arguments), "--config", str(self.config), "--data", str(self.data)],
+            env=environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def import_organisation(self, text: str) -> str:
+        file = self.folder / "organisation.toml"
+        file.write_text(text)
+        done = self.cordboard("import", str(file))
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, command: str = "run") -> Product:
+        with self.log.open("a") as errors, self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*self._command(command), "--config", str(self.config), "--data", str(self.data)],
+                env=environment(),
+                cwd=ROOT,
+                stdout=output,
+                stderr=errors,
+            )
+        try:
+            self.ready = until(self._ready_line, START_S, "the ready line")
+        except BaseException:
+            self.stop()
+            raise
+        for pid in self.pids().values():
+            keep_pace(pid)
+        words = self.ready.split()
+        self.web_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("https:"))
+        self.sip_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("sip:"))
+        return self
+
+    def _ready_line(self) -> str:
+        assert self.process is not None
+        assert self.process.poll() is None, f"it ended: {self.said}{self.log.read_text()}"
+        lines = self.said.splitlines(keepends=True)
+        return next((line.strip() for line in lines if line.startswith("ready") and line.endswith("\n")), "")
+
+    @property
+    def said(self) -> str:
+        """Its standard output so far."""
+        return self.output.read_text()
+
+    def terminate(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = START_S) -> int:
+        """The exit code."""
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def stop(self) -> None:
+        """Ends it, politely first; whoever shares the machine is spared orphans."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.terminate()
+            try:
+                self.process.wait(START_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    # --- what it says of itself ---------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.web_port}"
+
+    def http(self, path: str, method: str = "GET", body: object = None, headers: dict[str, str] | None = None) -> Reply:
+        connection = http.client.HTTPSConnection("127.0.0.1", self.web_port, timeout=10, context=self._ssl)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
+            response = connection.getresponse()
+            return Reply(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+            )
+        finally:
+            connection.close()
+
+    def log_in(self, agent: str) -> str:
+        """The agent's bearer token."""
+        reply = self.http("/api/login", "POST", {"agent": agent, "password": PASSWORD.format(agent)})
+        assert reply.status == 200, reply.body
+        token: str = reply.json["token"]
+        return token
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name with labels, as `cordboard_calls`."""
+        lines = self.http("/metrics").body.decode().splitlines()
+        pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in pairs}
+
+    def figure(self, name: str) -> float:
+        return self.metrics()[name]
+
+    def at_rest(self, legs: int = 0, seconds: float = 5.0) -> None:
+        """No call, and no leg but those of agents who are signed in with media."""
+
+        def rests() -> bool:
+            now = self.metrics()
+            return now["cordboard_calls"] == 0 and now["cordboard_legs"] == legs
+
+        until(rests, seconds, f"no call and {legs} legs in /metrics")
+
+    def pids(self) -> dict[str, int]:
+        run = self.data / "run"
+        return {file.stem: int(file.read_text()) for file in sorted(run.glob("*.pid"))}
+
+    @property
+    def complaints(self) -> list[str]:
+        """What it logged as an error, or did not foresee."""
+        bad = ("level='error'", "level='critical'", "Traceback", "Error:", "Exception")
+        return [line for line in self.log.read_text().splitlines() if any(word in line for word in bad)]
+
+
+def keep_pace(pid: int) -> None:
+    """Lets a process go before other work of this machine, where we may.
+
+    Pauses are measured in single milliseconds, and a machine of two cores runs compilers, browsers and other tests
+    beside the switch. What the switch does to itself is still measured.
+    """
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), PRIORITY)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
