@@ -28,8 +28,8 @@ from .table import Bug, Late, Machine, Table, always, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
-# Where a caller's media goes while its SDP names no address: the discard port of nowhere.
-NOWHERE = ("0.0.0.0", 9)
+# Where a caller's media goes while its SDP names no address: the engine waits for an update.
+NOWHERE = ("0.0.0.0", 0)
 
 MUSIC = "music:hold"
 
@@ -121,8 +121,8 @@ class Data:
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0
-    # A new offer of the far side that waits for the leg to follow it.
-    reoffer: sdp.SessionDescription | None = None
+    # A new offer of the far side that waits for the leg to follow it, and what we take of it.
+    reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -202,13 +202,13 @@ class Call(Machine[Phase]):
     def _describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
         data = self.state
-        theirs = data.reoffer if data.reoffer is not None else data.arrived.offer
+        theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
         version = data.version + 1
-        if theirs is None or data.agreed is None:
+        if theirs is None or agreed is None:
             ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
         else:
-            ours = sdp.answer(theirs, data.agreed, fact.address, fact.port, session_id=int(data.came), version=version)
-        self.state = evolve(data, ours=ours, version=version, reoffer=None)
+            ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
+        self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
         return [Sip(say(self._id, ours))]
 
     def _serve(self, now: float) -> list[Effect]:
@@ -384,7 +384,7 @@ class Call(Machine[Phase]):
             agreed = sdp.negotiate(message.offer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
-        self.state = evolve(data, agreed=agreed, reoffer=message.offer)
+        self.state = evolve(data, reoffer=(message.offer, agreed))
         follow = self._follow(agreed)
         if follow:
             return follow
