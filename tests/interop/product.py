@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -258,12 +258,12 @@ class Product:
     def figure(self, name: str) -> float:
         return self.metrics()[name]
 
-    def at_rest(self, legs: int = 0, seconds: float = 5.0) -> None:
-        """No call, and no leg but those of agents who are signed in with media."""
+    def at_rest(self, legs: int | None = 0, seconds: float = 5.0) -> None:
+        """No call, and no leg but those of agents who are signed in with media (None: however many those are)."""
 
         def rests() -> bool:
             now = self.metrics()
-            return now["cordboard_calls"] == 0 and now["cordboard_legs"] == legs
+            return now["cordboard_calls"] == 0 and legs in (None, now["cordboard_legs"])
 
         until(rests, seconds, f"no call and {legs} legs in /metrics")
 
@@ -287,6 +287,19 @@ def keep_pace(pid: int) -> None:
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.setpriority(os.PRIO_PROCESS, int(thread.name), PRIORITY)
+
+
+@contextlib.contextmanager
+def first_in_line() -> Iterator[None]:
+    """What is started meanwhile goes before other work of this machine, where we may; see `keep_pace`."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def cpu_seconds(pid: int) -> float:
