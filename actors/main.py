@@ -30,6 +30,7 @@ from .commands import Unusable, commands, config_option, data_option, read_confi
 from .config import Config
 from .control import Control, run_media
 from .effects import Push, Reply
+from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
 
@@ -58,6 +59,14 @@ class WebPages:
 
     def reply(self, effect: Reply) -> None:
         self._hub.reply(effect)
+
+    def on_end(self, actor: str, reason: str) -> None:
+        kind, _, name = actor.partition(":")
+        if kind == "agent" and reason != STOPPING:
+            self._hub.end_agent(name)
+
+    async def check_logins(self, control: Control) -> None:
+        await self._hub.check_logins(control.store.accounts)
 
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
         demo = self._demo_socket is not None
