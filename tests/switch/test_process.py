@@ -2,7 +2,10 @@
 
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -23,32 +26,38 @@ from cordboard.switch.wire import Frames, decode_fact, encode
 
 CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0", webrtc_port=0, access_points=())
 PCMU = protocol.Codec("pcmu", 0)
+T = TypeVar("T")
 
 
 class Control:
     """The other end of the link."""
 
-    def __init__(self, stream):
-        self.stream, self.frames, self.facts = stream, Frames(decode_fact), []
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream, self.frames = stream, Frames(decode_fact)
+        self.facts: list[protocol.Fact] = []
 
-    async def tell(self, *commands):
+    async def tell(self, *commands: protocol.Command) -> None:
         await self.stream.send_all(b"".join(encode(command) for command in commands))
 
-    async def fact(self, kind):
+    async def fact(self, kind: type[T]) -> T:
         with trio.fail_after(5):
             while True:
                 for i, fact in enumerate(self.facts):
                     if isinstance(fact, kind):
-                        return self.facts.pop(i)
+                        del self.facts[i]
+                        return fact
                 data = await self.stream.receive_some(65536)
                 assert data, "the link ended"
                 self.facts += self.frames.feed(bytes(data))
 
 
-def in_process(folder, story):
+Link = Callable[[], Awaitable[Control]]
+
+
+def in_process(folder: Path, story: Callable[[Link], Awaitable[None]]) -> None:
     """Runs `story(link)` beside a media process; `link()` makes one more connection to it."""
 
-    async def main():
+    async def main() -> None:
         deep = folder / ("long-name-" * 15)
         deep.mkdir()
         path = str(deep / "media.sock")
@@ -56,7 +65,7 @@ def in_process(folder, story):
             listener = unix_listener(path)
             await nursery.start(lambda task_status: serve(CONFIG, listener, task_status=task_status))
 
-            async def link():
+            async def link() -> Control:
                 return Control(await stack.enter_async_context(await connect_unix(path)))
 
             with trio.fail_after(20):
@@ -66,8 +75,8 @@ def in_process(folder, story):
     trio.run(main)
 
 
-def test_echo_over_real_sockets(tmp_path):
-    async def story(link):
+def test_echo_over_real_sockets(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
         control = await link()
         assert (await control.fact(protocol.EngineStarted)).legs == ()
         with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
@@ -93,14 +102,14 @@ def test_echo_over_real_sockets(tmp_path):
     in_process(tmp_path, story)
 
 
-async def ends(control):
+async def ends(control: Control) -> None:
     with trio.fail_after(2):
         while await control.stream.receive_some(65536):
             pass
 
 
-def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path):
-    async def story(link):
+def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
         first = await link()
         await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU), protocol.Ping(1))
         started = await first.fact(protocol.EngineStarted)
@@ -115,8 +124,8 @@ def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path):
     in_process(tmp_path, story)
 
 
-def test_rubbish_on_the_link_ends_the_link_only(tmp_path, capsys):
-    async def story(link):
+def test_rubbish_on_the_link_ends_the_link_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def story(link: Link) -> None:
         first = await link()
         await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU))
         await first.fact(protocol.LegOpened)
@@ -128,23 +137,23 @@ def test_rubbish_on_the_link_ends_the_link_only(tmp_path, capsys):
     assert "not msgpack" in capsys.readouterr().err
 
 
-def test_configuration_survives_json():
+def test_configuration_survives_json() -> None:
     config = MediaConfig(addresses=("0.0.0.0", "::"), local_networks=("10.0.0.0/8",), access_points=(AccessPoint("b"),))
     assert MediaConfig.from_json(config.to_json()) == config
 
 
 @pytest.mark.parametrize(("text", "ports"), [("20002-20006", (20002, 20004, 20006)), ("7-8", (8,)), ("0", (0,) * 8)])
-def test_even_ports(text, ports):
+def test_even_ports(text: str, ports: tuple[int, ...]) -> None:
     assert port_numbers(text) == ports
 
 
 @pytest.mark.parametrize("text", ["", "5", "9-9", "٢-٨", "70000-70002", "20-10", "+2-8"])
-def test_what_is_no_range_of_ports(text):
+def test_what_is_no_range_of_ports(text: str) -> None:
     with pytest.raises(ValueError, match="rtp_ports"):
         port_numbers(text)
 
 
-def test_the_address_told_is_the_one_that_the_peer_can_reach():
+def test_the_address_told_is_the_one_that_the_peer_can_reach() -> None:
     config = MediaConfig(public_address="203.0.113.1", local_networks=("10.0.0.0/8", "127.0.0.0/8"))
     ports = (LocalPort("0.0.0.0", 20002),)
     assert advertiser(config, ports)(0, "198.51.100.1") == ("203.0.113.1", 20002)
