@@ -77,7 +77,8 @@ class Agent(Seat):
         else:
             effects = self.dispatch(self.state.phase, message, now)
         if self.state.dismissed and not self.state.in_call:
-            effects = [*effects, *self._release_seat("no longer an agent", now), Stop(DISMISSED)]
+            effects = [*effects, *self._release_seat("no longer an agent", now)]
+            return [*effects, *self._consequences(before), Stop(DISMISSED)]
         return effects + self._consequences(before)
 
     def deadline(self) -> float:
