@@ -103,15 +103,19 @@ class Reply:
 
 
 def infrastructure(
-    *, process: str = "separate", codecs: Sequence[str] = ("opus", "pcmu", "pcma"), drain_seconds: float = 5
+    *,
+    process: str = "separate",
+    codecs: Sequence[str] = ("opus", "pcmu", "pcma"),
+    drain_seconds: float = 5,
+    address: str = "127.0.0.1",
 ) -> str:
-    """Loopback and free ports."""
+    """Free ports, of loopback unless another address is given."""
     return f"""
 [sip]
-udp = "127.0.0.1:0"
+udp = "{address}:0"
 tcp = ""
 [media]
-address = "127.0.0.1"
+address = "{address}"
 webrtc_port = 0
 rtp_ports = "0"
 process = "{process}"
