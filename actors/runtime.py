@@ -23,7 +23,7 @@ import trio
 from attrs import define, field
 
 from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
-from .redact import redacted
+from .redact import redacted, redacted_trace
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -233,7 +233,7 @@ class System:
     def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
         now = cell.at
         self.counters["crashes"] += 1
-        log.error("actor crashed", actor=cell.name, message=what, exc_info=error)
+        log.error("actor crashed", actor=cell.name, message=what, trace=redacted_trace(error))
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
@@ -255,7 +255,7 @@ class System:
                 close(cell.name, reason)
             except Exception as error:  # what one shell cannot close must not keep the watchers waiting
                 self.counters["crashes"] += 1
-                log.error("not closed", actor=cell.name, exc_info=error)
+                log.error("not closed", actor=cell.name, trace=redacted_trace(error))
         for watcher in cell.watchers:
             self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
