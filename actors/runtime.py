@@ -178,7 +178,8 @@ class System:
     def _wake(self, cell: _Cell) -> list[Effect]:
         before = cell.behaviour.state
         effects = cell.behaviour.wake(cell.at)
-        if cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
+        ends = any(isinstance(effect, Stop) for effect in effects)
+        if not ends and cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
             raise _StandingTimerError(cell.name)
         return effects
 

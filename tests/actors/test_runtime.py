@@ -108,6 +108,13 @@ class Stuck(Actor):
         return []
 
 
+class Quitter(Stuck):
+    """Its timer ends it, and nothing else."""
+
+    def wake(self, now: float) -> list[Effect]:
+        return [Stop("over")]
+
+
 @define
 class Scene:
     """A system on a virtual clock, and what left it."""
@@ -253,6 +260,13 @@ async def test_a_timer_that_stands_still_is_a_crash_and_no_spin(made: Scene) -> 
     assert made.system.tell("a", "hello")
     await at(10)
     assert made.ended == [("a", "crashed")]
+
+
+@story
+async def test_a_timer_may_end_its_actor(made: Scene) -> None:
+    made.spawn("a", Quitter())
+    await at(1)
+    assert (made.ended, made.system.counters["crashes"]) == ([("a", "over")], 0)
 
 
 @story
