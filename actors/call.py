@@ -28,6 +28,9 @@ from .table import Bug, Late, Machine, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
+# A caller that may send, has sent, and sends nothing for so long is gone without a BYE: its trunk or its telephone is
+# dead. Telephones that are muted send all the same.
+MEDIA_TIMEOUT = 60.0
 # Where a caller's media goes while its SDP names no address: the engine waits for an update.
 NOWHERE = ("0.0.0.0", 0)
 
@@ -123,6 +126,8 @@ class Data:
     version: int = 0
     # A new offer of the far side that waits for the leg to follow it, and what we take of it.
     reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
+    # Since when nothing comes from the caller; inf: it is heard.
+    silent_since: float = math.inf
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -147,8 +152,11 @@ class Call(Machine[Phase]):
         return self.dispatch(self.state.phase, message, now)
 
     def deadline(self) -> float:
-        setting_up = self.state.phase in (Phase.ROUTING, Phase.OPENING)
-        return self.state.since + SETUP_TIMEOUT if setting_up else math.inf
+        data = self.state
+        if data.phase in (Phase.ROUTING, Phase.OPENING):
+            return data.since + SETUP_TIMEOUT
+        may_send = data.agreed is not None and data.agreed.direction in ("sendrecv", "recvonly")
+        return data.silent_since + MEDIA_TIMEOUT if may_send else math.inf
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -341,6 +349,9 @@ class Call(Machine[Phase]):
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self._end("system", f"media failed: {fact.reason}")
 
+    def _media_gone(self, message: Timeout, now: float) -> list[Effect]:
+        return self._end("system", "nothing was heard of the caller any more")
+
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self._reject(503, fact.reason, 5)
 
@@ -384,7 +395,8 @@ class Call(Machine[Phase]):
             agreed = sdp.negotiate(message.offer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
-        self.state = evolve(data, reoffer=(message.offer, agreed))
+        silent_since = now if data.silent_since < now else math.inf  # who was on hold has its time again
+        self.state = evolve(data, reoffer=(message.offer, agreed), silent_since=silent_since)
         follow = self._follow(agreed)
         if follow:
             return follow
@@ -405,6 +417,8 @@ class Call(Machine[Phase]):
         return []
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        silent_since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
+        self.state = evolve(self.state, silent_since=silent_since)
         return [Log("caller's media", (("call", self._id), ("fact", type(fact).__name__)))]
 
 
@@ -509,7 +523,7 @@ TABLE = Table(
     row(
         Timeout,
         **each("routing opening", Call._late_setup),
-        **each("waiting talking served", Bug("no timer runs")),
+        **each("waiting talking served", Call._media_gone),
     ),
 )
 Call.table = TABLE

@@ -8,7 +8,7 @@ from cordboard.actors import agent_state as agents
 from cordboard.actors import call as calls
 from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
-from cordboard.actors.call import Call, Phase
+from cordboard.actors.call import MEDIA_TIMEOUT, Call, Phase
 from cordboard.actors.effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from cordboard.sip import sdp
@@ -259,6 +259,40 @@ def test_an_answer_in_the_ack_that_cannot_be_used_ends_the_call() -> None:
     refused = evolve(OFFER, media=(evolve(OFFER.media[0], port=0),))
     effects = call.receive(signals.Confirmed("c", refused), NOW)
     assert [type(effect) for effect in important(effects)] == [Sip, Stop]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_caller_whose_trunk_died_without_a_word_is_released_after_a_minute(house: House, answered: bool) -> None:
+    lin = house.robot("lin")
+    call = house.call()
+    if answered:
+        house.ask("lin", page.Answer())
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(20)
+    house.fact(media.LegHeard(LEG))
+    house.after(40)
+    assert "call:c" in house.actors
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(MEDIA_TIMEOUT - 3.1)
+    assert "call:c" in house.actors
+    house.after(0.2)
+    assert "call:c" not in house.actors
+    assert isinstance(house.sip()[-1], signals.Release)
+    assert lin.state.phase is (agents.Phase.AFTER_CALL_WORK if answered else agents.Phase.ON_BREAK)
+    assert call.deadline() <= house.now
+
+
+def test_a_caller_who_put_us_on_hold_may_be_silent(house: House) -> None:
+    call = house.call()
+    held = evolve(OFFER, media=tuple(evolve(each, direction="inactive") for each in OFFER.media))
+    house.tell("call:c", signals.Reoffered("c", held))
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(3600)
+    house.tell("call:c", signals.Reoffered("c", OFFER))
+    assert call.deadline() == house.now + MEDIA_TIMEOUT
+    house.fact(media.LegHeard(LEG))
+    house.after(3600)
+    assert "call:c" in house.actors
 
 
 def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
