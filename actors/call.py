@@ -30,7 +30,7 @@ from .table import Bug, Late, Machine, Table, always, each, row
 SETUP_TIMEOUT = 4.0
 # A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
 # trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
-MEDIA_TIMEOUT = 120.0
+MEDIA_TIMEOUT = 60.0
 
 MUSIC = "music:hold"
 

@@ -27,7 +27,7 @@ from .house import NOW, OFFER, PAGE_OFFER, House, arrived
 
 LEG = "call:c/caller"
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
-STANDS = queue.Standing(signed_in=True, ready_since=NOW, follows=True)
+STANDS = queue.Standing(at_work=True, ready_since=NOW, follows=True)
 
 
 def in_house() -> House:
