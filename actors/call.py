@@ -24,12 +24,12 @@ from . import queue as queues
 from . import signals, switchboard, trunk
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
-from .table import Bug, Late, Machine, Table, always, row
+from .table import Bug, Late, Machine, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
-# Where a caller's media goes while its SDP names no address: the discard port of nowhere.
-NOWHERE = ("0.0.0.0", 9)
+# Where a caller's media goes while its SDP names no address: the engine waits for an update.
+NOWHERE = ("0.0.0.0", 0)
 
 MUSIC = "music:hold"
 
@@ -121,8 +121,8 @@ class Data:
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0
-    # A new offer of the far side that waits for the leg to follow it.
-    reoffer: sdp.SessionDescription | None = None
+    # A new offer of the far side that waits for the leg to follow it, and what we take of it.
+    reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -202,13 +202,13 @@ class Call(Machine[Phase]):
     def _describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
         data = self.state
-        theirs = data.reoffer if data.reoffer is not None else data.arrived.offer
+        theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
         version = data.version + 1
-        if theirs is None or data.agreed is None:
+        if theirs is None or agreed is None:
             ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
         else:
-            ours = sdp.answer(theirs, data.agreed, fact.address, fact.port, session_id=int(data.came), version=version)
-        self.state = evolve(data, ours=ours, version=version, reoffer=None)
+            ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
+        self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
         return [Sip(say(self._id, ours))]
 
     def _serve(self, now: float) -> list[Effect]:
@@ -384,7 +384,7 @@ class Call(Machine[Phase]):
             agreed = sdp.negotiate(message.offer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
-        self.state = evolve(data, agreed=agreed, reoffer=message.offer)
+        self.state = evolve(data, reoffer=(message.offer, agreed))
         follow = self._follow(agreed)
         if follow:
             return follow
@@ -425,122 +425,91 @@ TABLE = Table(
     row(
         Started,
         routing=Call._started,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         Routed,
         routing=Call._routed,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         NotRouted,
         routing=Call._not_routed,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         media.LegOpened,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_opened,
-        waiting=Call._leg_moved,
-        talking=Call._leg_moved,
-        served=Call._leg_moved,
+        **each("waiting talking served", Call._leg_moved),
     ),
     row(
         media.LegRefused,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_refused,
-        waiting=Call._move_refused,
-        talking=Call._move_refused,
-        served=Call._move_refused,
+        **each("waiting talking served", Call._move_refused),
     ),
     row(
         media.LegFailed,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_failed_early,
-        waiting=Call._leg_failed,
-        talking=Call._leg_failed,
-        served=Call._leg_failed,
+        **each("waiting talking served", Call._leg_failed),
     ),
     row(
         signals.Confirmed,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Call._confirmed,
-        talking=Call._confirmed,
-        served=Call._confirmed,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking served", Call._confirmed),
     ),
     row(
         signals.Reoffered,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Call._reoffered,
-        talking=Call._reoffered,
-        served=Call._reoffered,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking served", Call._reoffered),
     ),
     row(
         Accept,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=Call._joined,
         talking=Call._answered_elsewhere,
         served=Bug("no agent is offered a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         HangUp,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._hang_up,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         RoomFull,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Bug("no room was asked for"),
-        talking=Bug("no room was asked for"),
         served=Call._room_full,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking", Bug("no room was asked for")),
     ),
     row(
         MuteAgent,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._mute,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         AgentLeg,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._agent_leg,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         AgentGone,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._agent_gone,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         Timeout,
-        routing=Call._late_setup,
-        opening=Call._late_setup,
-        waiting=Bug("no timer runs"),
-        talking=Bug("no timer runs"),
-        served=Bug("no timer runs"),
+        **each("routing opening", Call._late_setup),
+        **each("waiting talking served", Bug("no timer runs")),
     ),
 )
 Call.table = TABLE
