@@ -1,7 +1,7 @@
 """The media process: the pacer, the sockets, and the link to the control plane. A shell around engine.py.
 
-One Trio task is the pacer. It meets absolute times, `start + n * TICK`, and half-way between them; each time it reads
-all sockets, and on the tick it lets the engine make the next 20 ms and sends them. It never awaits for a packet. A
+One Trio task is the pacer. It meets absolute times, `start + n * TICK`: it reads all sockets, lets the engine make the
+next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too. It never awaits for a packet. A
 tick that comes late is counted, and those behind it follow at half the interval until time is caught up; after a
 longer stop the missed ticks are skipped instead of being sent as a burst.
 
@@ -300,7 +300,6 @@ def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
 
 
 async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
-    browsers = len(sockets.sockets) > pool
     if own_process:
         gc.collect()
         gc.freeze()
@@ -309,8 +308,9 @@ async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, lin
     due = begun + TICK
     ticks = 0
     while True:
-        if browsers and trio.current_time() < due - TICK / 2:
-            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
+        if engine.browsers and trio.current_time() < due - TICK / 2:
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking up
+            # costs as much as two dozen legs, so it is not done when no browser is there.
             await trio.sleep_until(due - TICK / 2)
             _sweep(engine, door, sockets, trio.current_time(), pool)
         # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
