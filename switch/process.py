@@ -50,6 +50,8 @@ TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
+# Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
+COMMANDS: Final = 4096
 EPHEMERAL_PORTS: Final = 8
 
 
@@ -313,7 +315,7 @@ async def _talk(stream: trio.abc.Stream, engine: Engine, link: _Link, epoch: str
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write, stream, facts)
                 frames = Frames(decode_command)
-                while data := await stream.receive_some(65536):
+                while data := await stream.receive_some(COMMANDS):
                     for message in frames.feed(bytes(data)):
                         link.tell(engine.command(message, trio.current_time()))
                 nursery.cancel_scope.cancel()
