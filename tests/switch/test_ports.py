@@ -135,16 +135,19 @@ def test_the_learning_window_closes(world: World) -> None:
     assert not world.all(protocol.LegConnected)
 
 
-def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world):
+def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world: World) -> None:
     """The far side is quiet from its hold on, so there is nothing to learn from a second time."""
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
     a.says(440)
     world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
     world.run(1)
     a.source = None
-    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU))
-    world.run(5)
-    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU), protocol.OpenSource("t", protocol.Tone(800)))
+    hold = protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU)
+    assert isinstance(world.do(hold)[0], protocol.LegOpened)  # though the pair of that address rests
+    world.now += 31
+    assert isinstance(world.do(protocol.Ping(1), hold)[1], protocol.LegOpened)
+    world.run(3)
+    world.do(hold, protocol.OpenSource("t", protocol.Tone(800)))
     world.hears(a=["t"])
     world.run(1)
     assert a.tones(0.5) == [800]
@@ -154,7 +157,7 @@ def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world):
     assert a.tones(0.5) == [800]
 
 
-def test_naming_the_same_remote_again_gives_another_chance_to_learn(world):
+def test_naming_the_same_remote_again_gives_another_chance_to_learn(world: World) -> None:
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
     world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
     world.run(5)
