@@ -36,6 +36,8 @@ CRASH_WINDOW = 30.0
 TIMER_RETRY = 1.0
 # What the log calls a step that no message caused.
 TIMER = "timer"
+# Why actors end when the whole process does.
+STOPPING = "stopping"
 
 log = structlog.get_logger()
 
@@ -61,7 +63,9 @@ class _Cell:
     # (when it came, message)
     mailbox: deque[tuple[float, object]] = field(factory=deque)
     bell: trio.Event = field(factory=trio.Event)
-    watchers: list[str] = field(factory=list)
+    # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
+    watchers: dict[str, None] = field(factory=dict)
+    watched: dict[str, None] = field(factory=dict)
     crashes: deque[float] = field(factory=lambda: deque(maxlen=MAX_CRASHES))
     ended: str | None = None
     # After a timer's crash timers rest until then: one that crashes each time must not spin.
@@ -128,7 +132,7 @@ class System:
         if cell is not None:
             self._end(cell, reason)
 
-    def stop(self, reason: str = "stopping") -> None:
+    def stop(self, reason: str = STOPPING) -> None:
         """Ends every actor, the youngest first: calls before agents, these before queues, trunks and switchboard."""
         for name in reversed(list(self._cells)):
             self.end(name, reason)
@@ -228,8 +232,9 @@ class System:
         cell = self._cells.get(name)
         if cell is None:
             self._deliver(watcher, Down(name, "not alive"), UNBOUNDED)
-        elif watcher not in cell.watchers:
-            cell.watchers.append(watcher)
+        elif watcher in self._cells:
+            cell.watchers[watcher] = None
+            self._cells[watcher].watched[name] = None
 
     def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
         now = cell.at
@@ -257,8 +262,14 @@ class System:
             except Exception as error:  # what one shell cannot close must not keep the watchers waiting
                 self.counters["crashes"] += 1
                 log.error("not closed", actor=cell.name, trace=redacted_trace(error))
+        for name in cell.watched:
+            if name in self._cells:
+                self._cells[name].watchers.pop(cell.name, None)
         for watcher in cell.watchers:
-            self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
+            watching = self._cells.get(watcher)
+            if watching is not None:
+                watching.watched.pop(cell.name, None)
+                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     def _alarm(self, text: str) -> None:
         if text not in self.alarms:

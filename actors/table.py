@@ -57,6 +57,11 @@ def row(message: type, **entries: Entry) -> Row:
     return Row(message, entries)
 
 
+def each(states: str, entry: Entry) -> dict[str, Entry]:
+    """The same entry for several states, named one by one: `**each("idle on_break", refuse)` within a row."""
+    return dict.fromkeys(states.split(), entry)
+
+
 def always(message: type, entry: Entry, states: type[Enum]) -> Row:
     """The same entry in every state: for inputs that have nothing to do with the state."""
     return Row(message, {state.name.lower(): entry for state in states})

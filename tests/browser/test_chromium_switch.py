@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from cordboard.switch import protocol
-from cordboard.switch.protocol import Codec, Hears, Rewire
+from cordboard.switch.protocol import Codec, CodecName, Hears, Rewire
 
 from . import page as pages
 from .media import HOST, Media, Trunk, media_process
@@ -35,7 +35,7 @@ def media() -> Iterator[Media]:
         yield made
 
 
-def connect(phone: pages.Phone, media: Media, leg: str, codec: str) -> float:
+def connect(phone: pages.Phone, media: Media, leg: str, codec: CodecName) -> float:
     media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec))
     opened = media.fact(protocol.WebrtcLegOpened, leg)
     assert [address for address, _ in opened.candidates] == [HOST]
@@ -45,7 +45,9 @@ def connect(phone: pages.Phone, media: Media, leg: str, codec: str) -> float:
 
 
 @pytest.mark.parametrize("codec", ["pcmu", "pcma", "opus"])
-def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(phone: pages.Phone, media: Media, codec: str) -> None:
+def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(
+    phone: pages.Phone, media: Media, codec: CodecName
+) -> None:
     page, trunk = f"page-{codec}", f"trunk-{codec}"
     with Trunk(FROM_TRUNK) as line:
         took = connect(phone, media, page, codec)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from cordboard.switch.protocol import CodecName
 
 from . import page as pages
 from .shell import Shell, answer, offered
@@ -30,7 +31,9 @@ def phone() -> Iterator[pages.Phone]:
 
 
 @pytest.mark.parametrize("codec", ["pcmu", "pcma", "opus"])
-def test_chromium_hears_itself(phone: pages.Phone, codec: str, record_property: pytest.RecordProperty) -> None:
+def test_chromium_hears_itself(
+    phone: pages.Phone, codec: CodecName, record_property: Callable[[str, object], None]
+) -> None:
     with Shell(echo) as shell:
         opened = shell.open(offered(codec, phone.offer(codec, 620.0), codec), row=1)
         took = phone.connect(codec, answer(opened, codec))
