@@ -31,8 +31,6 @@ SETUP_TIMEOUT = 4.0
 # A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
 # trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
 MEDIA_TIMEOUT = 120.0
-# Where a caller's media goes while its SDP names no address: the engine waits for an update.
-NOWHERE = ("0.0.0.0", 0)
 
 MUSIC = "music:hold"
 
@@ -178,7 +176,7 @@ class Call(Machine[Phase]):
         arrived = self.state.arrived
         if arrived.offer is not None:
             try:
-                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer))
+                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, peer=arrived.peer))
             except sdp.SdpError as error:
                 return self._reject(error.status, str(error))
         admit = trunk.Admit(arrived.call, arrived.dialled)
@@ -191,8 +189,10 @@ class Call(Machine[Phase]):
         return [Media(media.OpenRtpLeg(self.state.leg, address, port, self._codec(), message.nat))]
 
     def _remote(self) -> tuple[str, int]:
+        """Where the caller wants its media; port 0 while it has not said so: our address is then on the way to where
+        its SIP comes from."""
         agreed = self.state.agreed
-        return agreed.remote if agreed is not None and agreed.remote is not None else NOWHERE
+        return agreed.remote if agreed is not None and agreed.remote is not None else (self.state.arrived.peer, 0)
 
     def _codec(self) -> media.Codec:
         agreed = self.state.agreed
@@ -376,7 +376,7 @@ class Call(Machine[Phase]):
         if message.answer is None or ours is None:
             return []
         try:
-            agreed = sdp.accept(ours, message.answer)
+            agreed = sdp.accept(ours, message.answer, peer=self.state.arrived.peer)
         except sdp.SdpError as error:
             return self._end("system", str(error))
         self.state = evolve(self.state, agreed=agreed)
@@ -395,7 +395,7 @@ class Call(Machine[Phase]):
         if message.offer is None:
             return [Sip(signals.Reanswer(self._id, data.ours))]
         try:
-            agreed = sdp.negotiate(message.offer)
+            agreed = sdp.negotiate(message.offer, peer=data.arrived.peer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
