@@ -350,7 +350,7 @@ class Call(Machine[Phase]):
         return self._end("system", f"media failed: {fact.reason}")
 
     def _media_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self._end("system", "nothing was heard of the caller any more")
+        return self._end("system", "caller silent")
 
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self._reject(503, fact.reason, 5)
