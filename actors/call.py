@@ -369,7 +369,7 @@ class Call(Machine[Phase]):
     # --- new offers -------------------------------------------------------------------------------------------
 
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self._end("system", "nothing is heard of the caller")
+        return self._end("system", "caller silent")
 
     def _confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
         ours = self.state.ours

@@ -355,7 +355,7 @@ def test_a_caller_of_whom_nothing_is_heard_for_a_minute_is_gone(house: House) ->
     assert phase(call) is Phase.TALKING
     house.until(NOW + calls.MEDIA_TIMEOUT)
     assert {"call:c", "call:waits"}.isdisjoint(house.actors)
-    assert house.sip()[-1] == signals.Release("c", "nothing is heard of the caller")
+    assert house.sip()[-1] == signals.Release("c", "caller silent")
     assert (lin.state.phase, lin.state.reason) == (agents.Phase.AFTER_CALL_WORK, "system hung up")
 
 
