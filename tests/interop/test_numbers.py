@@ -11,7 +11,7 @@ import pytest
 
 from . import sound
 from .caller import PCMA, PCMU, Caller
-from .machine import Waits
+from .machine import Waits, fairly
 from .product import Product, centre, until
 
 # A pause that a listener notices; the switch's own pace is 20 ms.
@@ -20,21 +20,24 @@ GAP_MS = 60
 SILENT_DB = -65
 
 
+@pytest.mark.timeout(300)  # of three turns, on a crowded machine
 @pytest.mark.parametrize("codec", [PCMA, PCMU])
-def test_the_echo_gives_the_speech_back(
-    tmp_path: Path, product: Product, caller: Callable[..., Caller], codec: int
-) -> None:
+def test_the_echo_gives_the_speech_back(tmp_path: Path, product: Product, codec: int) -> None:
     _, speech = sound.speak(tmp_path)
     speech = speech[: 2 * sound.RATE]
-    with Waits(product.pids()["media"]) as waits:
-        customer = caller("600", speech, codec=codec).answered()
-        heard = customer.hears(4.2)
-    score, _ = sound.correlation(speech, heard)
-    pause = waits.longest_pause(customer)
-    print(f"600 echo, payload type {codec}: correlation {score:.3f}; longest pause {pause}")
-    assert score >= 0.9
-    assert pause.own <= GAP_MS
-    assert {packet.kind for packet in customer.packets} == {codec}
+
+    def measure() -> None:
+        with Waits(product.pids()["media"]) as waits, Caller(product.sip_port, "600", speech, codec=codec) as customer:
+            customer.dial().answered()
+            heard = customer.hears(4.2)
+        score, _ = sound.correlation(speech, heard)
+        pause = waits.longest_pause(customer)
+        print(f"600 echo, payload type {codec}: correlation {score:.3f}; longest pause {pause}")
+        assert {packet.kind for packet in customer.packets} == {codec}
+        assert pause.own <= GAP_MS
+        assert score >= 0.9
+
+    fairly(measure)
 
 
 def test_the_tone_is_440_hz(caller: Callable[..., Caller]) -> None:

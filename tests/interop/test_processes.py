@@ -12,7 +12,8 @@ import pytest
 
 from . import sound
 from .caller import Caller
-from .product import Product, centre, cpu_seconds, infrastructure, until
+from .machine import fairly
+from .product import START_S, Product, centre, cpu_seconds, infrastructure, until
 from .robot import Robot
 
 
@@ -108,22 +109,27 @@ def test_a_data_directory_has_one_switch(own: Product) -> None:
     assert own.http("/api/health").status == 200, "the first does not notice"
 
 
+@pytest.mark.timeout(300)
 def test_media_dies_and_comes_back(own: Product) -> None:
     """Its calls are ended with BYE, new ones work as soon as the engine is there again."""
-    with Caller(own.sip_port, "600", sound.tone(500)) as customer:
-        customer.dial().answered()
-        begun = time.monotonic()
-        old = own.pids()["media"]
-        os.kill(old, signal.SIGKILL)
-        customer.ended()
-        ended = time.monotonic() - begun
-    until(lambda: own.pids()["media"] != old and own.http("/api/health").status == 200, 15, "media again")
-    back = time.monotonic() - begun
-    with Caller(own.sip_port, "601") as again:
-        again.dial().answered()
-        assert abs(sound.loudest(again.hears(0.5)) - 440) < 5
-    print(f"media killed: its call ended with BYE after {ended:.2f} s, media was back after {back:.2f} s")
-    assert ended < 2.0
+
+    def measure() -> None:
+        with Caller(own.sip_port, "600", sound.tone(500)) as customer:
+            customer.dial().answered()
+            old = own.pids()["media"]
+            begun = time.monotonic()
+            os.kill(old, signal.SIGKILL)
+            customer.ended(START_S)
+            ended = time.monotonic() - begun
+        until(lambda: own.pids()["media"] != old and own.http("/api/health").status == 200, START_S, "media again")
+        back = time.monotonic() - begun
+        with Caller(own.sip_port, "601") as again:
+            again.dial().answered()
+            assert abs(sound.loudest(again.hears(0.5)) - 440) < 5
+        print(f"media killed: its call ended with BYE after {ended:.2f} s, media was back after {back:.2f} s")
+        assert ended < 2.0
+
+    fairly(measure)
 
 
 @pytest.mark.parametrize(
