@@ -1,8 +1,8 @@
 """This tick's sound of every row that somebody hears: decode, drop a frame, conceal a loss, let sources speak.
 
 Frames lie in three matrices taken in turn: the newest, and the two before it, from which a loss is concealed. A row
-that nobody hears is not decoded; when somebody hears it again, its older frames are stale and concealment begins from
-silence.
+that nobody hears is not decoded; when somebody hears it again, its older frames are stale and what was begun with them
+is forgotten: whoever begins to hear a row hears nothing that it said before.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Playback:
         self._downsampler = Downsampler(n)
         self._pcm = np.zeros((3, n, FRAME), np.int16)
         self._played_at = np.full((3, n), -1, np.int64)  # the tick of each frame; another tick's is stale
+        # A decoder of Opus conceals with its last frame, whenever that was: only with one of this hearing.
+        self._stale = np.zeros(n, np.bool_)
         self._tick = 0
         # Of the rows heard last, which stay the same array until edges are edited.
         self._heard: Rows | None = None
@@ -65,6 +67,7 @@ class Playback:
         legs, now, listening = self._legs, self._tick % 3, self._listening
         pcm = self._pcm[now]
         speaking = np.zeros(legs.capacity, np.bool_)
+        self._forget(heard[self._played_at[(self._tick - 1) % 3, heard] != self._tick - 1])
         wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
@@ -98,6 +101,13 @@ class Playback:
         self._listening[heard] = True
         self._heard_sources = heard[self._legs.kind[heard] == Kind.SOURCE]
 
+    def _forget(self, rows: Rows) -> None:
+        """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
+        if len(rows):
+            self._concealer.forget(rows)
+            self._downsampler.forget(rows)
+            self._stale[rows] = True
+
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.narrow.take(cells, axis=0)
         words, silence = octets.view(np.uint64), np.uint64(SILENCE[law] * 0x0101010101010101)
@@ -118,6 +128,7 @@ class Playback:
             return
         store, length = self._playout.wide, self._playout.wide_length
         payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
+        self._stale[rows] = False
         narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
         self._pcm[self._tick % 3, rows] = narrow
         speaking[rows] = narrow.any(axis=1)
@@ -140,6 +151,7 @@ class Playback:
         opus = self._legs.codec[rows] == CodecId.OPUS
         if opus.any() and self._opus is not None:
             lost = rows[opus]
+            lost = lost[~self._stale[lost]]
             frames = self._opus.decode(lost, [None] * len(lost))
             pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
             speaking[lost] = pcm[tick % 3, lost].any(axis=1)

@@ -119,6 +119,8 @@ class PortPool:
         self._resting: dict[tuple[int, bytes], float] = {}
         self._port_rests = [-np.inf] * len(ports)  # until when some pair of this port rests
         self._exclusive: dict[int, int] = {}
+        self._announced: dict[int, bytes] = {}  # the remote by SDP of each row behind a NAT
+        self._learned: set[int] = set()
         self._quarantine = [-np.inf] * len(ports)  # until when a port that was exclusive may hear from anywhere
         self._learn_until: dict[int, float] = {}
         self._sort()
@@ -132,6 +134,7 @@ class PortPool:
         if nat:
             self._exclusive[index] = row
             if remote is not None:
+                self._announced[row] = remote
                 self._learn_until[row] = now + LEARNING
         self.port[row] = index
         self._load[index] += 1
@@ -140,8 +143,16 @@ class PortPool:
         return index
 
     def move(self, row: int, remote: bytes, now: float) -> None:
-        """The row's far side is elsewhere; our port stays. Raises PortsExhaustedError if another leg has the pair."""
+        """The row's far side is elsewhere; our port stays. Raises PortsExhaustedError if another leg has the pair.
+
+        A leg behind a NAT that names the same remote again (a hold, a session refresh) stays where it was learned to
+        be; as long as nothing was learned, there is another chance to.
+        """
         index = int(self.port[row])
+        if self._announced.get(row) == remote:
+            if row not in self._learned:
+                self._learn_until[row] = now + LEARNING
+            return
         if self._known[row] and self.name[row].tobytes() == remote:
             return
         if not self._free(index, remote, now) or self.ports[index].family != _family(remote):
@@ -149,6 +160,8 @@ class PortPool:
         self._let_go(row, now)
         self._settle(row, remote)
         if self._exclusive.get(index) == row:
+            self._announced[row] = remote
+            self._learned.discard(row)
             self._learn_until[row] = now + LEARNING
 
     def close(self, row: int, now: float) -> None:
@@ -163,6 +176,8 @@ class PortPool:
             # Whoever sent to it is unknown, if nothing was learned: the whole port rests.
             self._port_rests[index] = self._quarantine[index] = now + REST
         self._learn_until.pop(row, None)
+        self._announced.pop(row, None)
+        self._learned.discard(row)
         self.port[row] = -1
 
     def find(self, port: NDArray[np.int32], names: Octets) -> Rows:
@@ -197,6 +212,7 @@ class PortPool:
     def learn(self, row: int, name: bytes, now: float) -> None:
         """The first valid packet came from `name`: from now on the row hears and speaks to nobody else."""
         self._learn_until.pop(row, None)
+        self._learned.add(row)
         if self.name[row].tobytes() != name:
             self._let_go(row, now)
             self._settle(row, name)

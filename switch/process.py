@@ -56,6 +56,8 @@ TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
+# Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
+COMMANDS: Final = 4096
 EPHEMERAL_PORTS: Final = 8
 CRASHED_TICKS: Final = 5  # in a row: 100 ms without a packet, and no reason to think that the next one will do
 TRACEBACKS: Final = 3  # a minute; a bug that every packet meets must not fill the log
@@ -353,7 +355,7 @@ async def _talk(stream: trio.abc.Stream, engine: Engine, door: _Door, link: _Lin
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write, stream, facts)
                 frames = Frames(decode_command)
-                while data := await stream.receive_some(65536):
+                while data := await stream.receive_some(COMMANDS):
                     for message in frames.feed(bytes(data)):
                         with door.stops("crashed_commands"):
                             link.tell(engine.command(message, trio.current_time()))

@@ -16,7 +16,7 @@ from cordboard.switch.protocol import (
     WebrtcLegOpened,
 )
 from cordboard.switch.stun import Address
-from cordboard.switch.webrtc import Limits, Received, WebrtcTransport
+from cordboard.switch.webrtc import MAX_CHECKS, Limits, Received, WebrtcTransport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -277,6 +277,22 @@ def test_limits_refuse_and_defer() -> None:
     net.run(5.0)
     assert {fact.leg for fact in net.facts} == {"first", "second"}
     assert net.transport.counters["dtls_deferred"] >= 1
+
+
+def test_a_flood_of_checks_is_not_worth_a_signature() -> None:
+    """Of strangers, who know no name of ours, and of one who read a name on the wire."""
+    net, browser = Net(), Browser()
+    net.add(browser)
+    stranger = [(browser.check(user=f"nobody{n:02}:brow"), ELSEWHERE) for n in range(99)]
+    overheard = [(browser.check(password="w" * 24), ELSEWHERE) for _ in range(MAX_CHECKS + 50)]
+    net.transport.receive(stranger + overheard + [(browser.check(), HERE)], 0.0)
+    assert net.transport.counters == {
+        "stun_unknown_ufrag": 99,
+        "stun_unauthenticated": MAX_CHECKS,
+        "stun_deferred": 51,
+    }
+    net.transport.receive([*stranger, (browser.check(), HERE)], 0.05)
+    assert net.transport.last_check(0) == 0.05
 
 
 def test_an_offer_without_a_usable_fingerprint_is_refused() -> None:
