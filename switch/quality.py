@@ -45,7 +45,7 @@ class Quality:
         """Measures the level of some of the rows that are heard."""
         rows = heard[tick % LEVEL_TICKS :: LEVEL_TICKS]
         frames = pcm[rows].astype(np.float32)
-        self._legs.energy[rows] += np.einsum("ij,ij->i", frames, frames) / frames.shape[1]
+        self._legs.energy[rows] += np.vecdot(frames, frames) / frames.shape[1]
         self._legs.energy_frames[rows] += 1
 
     def tick(self, tick: int, rows: Rows, now: float) -> list[Fact]:

@@ -82,19 +82,27 @@ def test_moving_lets_the_old_pair_rest() -> None:
 
 
 def test_find_knows_every_leg_and_no_stranger() -> None:
-    made = pool()
+    local = [LocalPort(address, 20002 + 2 * i) for address in ("192.0.2.1", "2001:db8::1") for i in range(8)]
+    made = PortPool(tuple(local), 64)
     rng = np.random.default_rng(1)
     names, ports = [], []
     for row in range(60):
         address = f"10.0.0.{rng.integers(1, 5)}" if row % 2 else f"2001:db8::{rng.integers(1, 5)}"
-        family = FOUR if row % 2 else 10
-        if family == 10:
-            continue
         names.append(socket_name(address, 4000 + row))
-        ports.append(made.open(row, names[-1], family=family, nat=False, now=0.0))
+        ports.append(made.open(row, names[-1], family=FOUR if row % 2 else 10, nat=False, now=0.0))
     matrix = np.stack([np.frombuffer(name, np.uint8) for name in names])
-    assert made.find(np.array(ports, np.int32), matrix).tolist() == list(range(1, 60, 2))
-    assert (made.find(np.array(ports, np.int32) + 1 & 15, matrix) == -1).all()
+    port = np.array(ports, np.int32)
+    assert made.find(port, matrix).tolist() == list(range(60))
+    assert (made.find(port ^ 1, matrix) == -1).all()
+    # Another remote address, another remote port.
+    for octet in (3, 7, 23):
+        other = matrix.copy()
+        other[:, octet] ^= 0x55
+        some = slice(1, None, 2) if octet == 7 else slice(0, None, 2) if octet == 23 else slice(None)
+        assert (made.find(port[some], other[some]) == -1).all()
+    # The flow label of IPv6, and what stands behind an IPv4 address, are not the remote's.
+    matrix[::2, 4:8] = matrix[1::2, 16:] = 7
+    assert made.find(port, matrix).tolist() == list(range(60))
 
 
 def test_a_nat_leg_has_a_port_of_its_own_from_the_top() -> None:
