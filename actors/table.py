@@ -92,6 +92,15 @@ class Table(Generic[S]):
     def messages(self) -> tuple[type, ...]:
         return tuple(dict.fromkeys(message for _, message in self._entries))
 
+    def draw(self) -> str:
+        """The table as Markdown: a row for each input, a column for each state; handlers by their names."""
+        states = [state.name.lower() for state in self.states]
+        lines = [f"| | {' | '.join(states)} |", f"| --- |{' --- |' * len(states)}"]
+        for message in self.messages:
+            cells = [_drawn(self._entries[state, message]) for state in self.states]
+            lines.append(f"| **{message.__module__.rpartition('.')[2]}.{message.__name__}** | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
     def find(self, state: S, message: object) -> Handler | Late:
         """The handler or the late crossing for this pair; raises ImpossibleInputError for a bug or an unknown input."""
         entry = self._entries.get((state, type(message)))
@@ -100,6 +109,16 @@ class Table(Generic[S]):
         if isinstance(entry, Bug):
             raise ImpossibleInputError(f"{self.name} in {state.name}: {type(message).__name__}: {entry.why}")
         return entry
+
+
+def _drawn(entry: Entry) -> str:
+    match entry:
+        case Late(why):
+            return f"late: {why}"
+        case Bug(why):
+            return f"bug: {why}"
+        case _:
+            return f"`{entry.__name__.lstrip('_')}`"
 
 
 class Machine(Generic[S]):

@@ -336,3 +336,49 @@ def test_a_refused_reoffer_leaves_what_was_agreed() -> None:
     call.receive(signals.Reoffered("c", sdp.offer("198.51.100.9", 4444, session_id=1, version=2)), NOW)
     call.receive(media.LegRefused(LEG, "in use"), NOW)
     assert (call.state.agreed, call.state.reoffer) == (before, None)
+
+
+# --- a caller that is gone ----------------------------------------------------------------------------------------
+
+
+def test_a_caller_of_whom_nothing_is_heard_for_a_minute_is_gone(house: House) -> None:
+    """A lost BYE, a dead trunk: nobody stays in a queue or in a conversation for ever."""
+    lin = house.robot("lin")
+    call = house.call()
+    house.ask("lin", page.Answer())
+    house.call("waits")
+    house.after(3)
+    for name in ("c", "waits"):
+        house.fact(*house.engine.connect(f"call:{name}/caller"))
+        house.fact(*house.engine.silence(f"call:{name}/caller", 3.0))
+    house.until(NOW + calls.MEDIA_TIMEOUT - 0.001)
+    assert phase(call) is Phase.TALKING
+    house.until(NOW + calls.MEDIA_TIMEOUT)
+    assert {"call:c", "call:waits"}.isdisjoint(house.actors)
+    assert house.sip()[-1] == signals.Release("c", "nothing is heard of the caller")
+    assert (lin.state.phase, lin.state.reason) == (agents.Phase.AFTER_CALL_WORK, "system hung up")
+
+
+def test_a_caller_that_is_heard_again_stays(house: House) -> None:
+    house.call()
+    house.fact(*house.engine.connect(LEG), *house.engine.silence(LEG, 3.0))
+    house.after(50)
+    house.fact(*house.engine.hear(LEG))
+    house.after(1000)
+    assert "call:c" in house.actors
+
+
+def test_a_caller_on_hold_need_not_send(house: House) -> None:
+    call = house.call()
+    house.fact(*house.engine.connect(LEG))
+    offer = sdp.offer("198.51.100.1", 4002, session_id=1, version=2, direction="inactive")
+    house.tell("call:c", signals.Reoffered("c", offer))
+    house.fact(*house.engine.silence(LEG, 3.0))
+    house.after(3600)
+    assert phase(call) is Phase.WAITING
+    again = sdp.offer("198.51.100.1", 4002, session_id=1, version=3)
+    house.tell("call:c", signals.Reoffered("c", again))
+    house.after(calls.MEDIA_TIMEOUT - 0.001)
+    assert phase(call) is Phase.WAITING
+    house.after(0.001)
+    assert "call:c" not in house.actors

@@ -133,3 +133,33 @@ def test_the_learning_window_closes(world: World) -> None:
     world.run(1)
     assert not a.packets
     assert not world.all(protocol.LegConnected)
+
+
+def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world):
+    """The far side is quiet from its hold on, so there is nothing to learn from a second time."""
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    a.says(440)
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.run(1)
+    a.source = None
+    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU))
+    world.run(5)
+    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU), protocol.OpenSource("t", protocol.Tone(800)))
+    world.hears(a=["t"])
+    world.run(1)
+    assert a.tones(0.5) == [800]
+    thief = socket_name("198.51.100.66", 6666)
+    world.receive((a.to, thief, a.packet(bytes(160)), world.now))
+    world.run(1)
+    assert a.tones(0.5) == [800]
+
+
+def test_naming_the_same_remote_again_gives_another_chance_to_learn(world):
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.run(5)
+    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU))
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    assert a.tones(0.5) == [440]

@@ -1,0 +1,236 @@
+"""The link to the engine: who owns which leg, and what an engine that dies or stalls does to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+import trio.testing
+from attrs import define, evolve, field, frozen
+from cordboard.actors import medialink
+from cordboard.actors.effects import Effect, Media, Started
+from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
+from cordboard.actors.runtime import Hands, System
+from cordboard.switch import protocol as media
+from cordboard.switch.wire import Frames, decode_command, encode
+
+CODEC = media.Codec("pcma", 8)
+OPEN = media.OpenRtpLeg("leg", "198.51.100.1", 4000, CODEC)
+OPENED = media.LegOpened("leg", "192.0.2.1", 20002)
+MUSIC = media.OpenSource("music:hold", media.Music())
+
+
+@frozen
+class Heard:
+    facts: tuple[object, ...] = ()
+
+
+class Ear:
+    """An actor that remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.state = Heard()
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        if message != Started():
+            self.state = evolve(self.state, facts=(*self.state.facts, message))
+        return []
+
+    def deadline(self) -> float:
+        return math.inf
+
+    def wake(self, now: float) -> list[Effect]:
+        return []
+
+
+@define
+class Scene:
+    system: System
+    link: MediaLink
+    ear: Ear
+    sent: list[media.Command] = field(factory=list)
+
+    def do(self, *commands: media.Command) -> None:
+        for command in commands:
+            self.link.perform("ear", Media(command))
+
+    async def heard(self) -> tuple[object, ...]:
+        await trio.testing.wait_all_tasks_blocked()
+        facts = self.ear.state.facts
+        self.ear.state = Heard()
+        return facts
+
+    def start(self, epoch: str, *legs: str) -> None:
+        """An engine is at the other end."""
+        self.sent.clear()
+        self.link.connect(self.sent.append)
+        self.link.on_fact(media.EngineStarted(epoch, legs, 1))
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    async with trio.open_nursery() as nursery:
+        system = System(trio.current_time, nursery)
+        link = MediaLink(system)
+        made = Scene(system, link, Ear())
+
+        def nobody(*effect: object) -> None:
+            raise AssertionError(effect)
+
+        system.connect(Hands(nobody, link.perform, nobody, nobody), on_end=(link.on_end,))
+        system.spawn("ear", made.ear)
+        yield made
+        system.stop()
+
+
+def story(run: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    async def main() -> None:
+        async with scene() as made:
+            await run(made)
+
+    def test() -> None:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    return test
+
+
+@story
+async def test_facts_go_to_who_opened_the_leg_and_it_is_closed_with_it(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    for fact in (OPENED, media.LegConnected("leg"), media.LegConnected("nobody's"), media.Pong(1)):
+        made.link.on_fact(fact)
+    assert await made.heard() == (OPENED, media.LegConnected("leg"))
+    made.system.end("ear", "over")
+    assert made.sent == [OPEN, media.CloseLeg("leg")]
+    assert made.link.legs == 0
+
+
+@story
+async def test_legs_are_closed_in_the_order_they_were_opened(made: Scene) -> None:
+    made.start("one")
+    names = [f"leg{i}" for i in range(20)]
+    made.do(*(evolve(OPEN, leg=name) for name in names))
+    made.system.end("ear", "over")
+    assert made.sent[20:] == [media.CloseLeg(name) for name in names]
+
+
+@story
+async def test_without_an_engine_openings_are_refused_at_once(made: Scene) -> None:
+    made.do(OPEN, MUSIC)
+    assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
+    made.start("one")
+    assert made.sent == [MUSIC]
+
+
+@story
+async def test_a_refused_opening_is_forgotten_and_a_refused_update_is_not(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    made.link.on_fact(media.LegRefused("leg", "no port"))
+    assert made.link.legs == 0
+    made.do(OPEN)
+    made.link.on_fact(OPENED)
+    made.do(media.UpdateRtpLeg("leg", "198.51.100.1", 4002, CODEC))
+    made.link.on_fact(media.LegRefused("leg", "in use"))
+    assert made.link.legs == 1
+    assert len(await made.heard()) == 3
+
+
+@story
+async def test_a_new_engine_fails_legs_refuses_openings_and_has_the_sources(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, MUSIC, MUSIC, evolve(OPEN, leg="unanswered"))
+    made.link.on_fact(OPENED)
+    assert made.sent.count(MUSIC) == 1
+    made.link.connect(None)
+    made.start("two")
+    why = "the media engine was restarted"
+    assert await made.heard() == (OPENED, media.LegFailed("leg", why), media.LegRefused("unanswered", why))
+    assert made.sent == [MUSIC]
+    assert made.link.legs == 0
+
+
+@story
+async def test_the_same_engine_again_keeps_legs_and_closes_what_nobody_waits_for(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, evolve(OPEN, leg="unanswered"))
+    made.link.on_fact(OPENED)
+    made.link.connect(None)
+    made.start("one", "leg", "unanswered", "of an earlier process")
+    assert await made.heard() == (OPENED, media.LegRefused("unanswered", "the media engine was restarted"))
+    assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process")]
+    assert made.link.legs == 1
+
+
+@story
+async def test_a_failed_leg_is_forgotten(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    made.link.on_fact(media.LegFailed("leg", "consent gone"))
+    made.link.on_fact(media.LegConnected("leg"))
+    assert await made.heard() == (media.LegFailed("leg", "consent gone"),)
+    assert made.link.legs == 0
+
+
+@story
+async def test_over_a_stream_pings_commands_and_facts_pass_and_a_lost_link_comes_back(made: Scene) -> None:
+    ends: list[trio.abc.Stream] = []
+
+    async def connect() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        if len(ends) == 1:
+            ends.append(ends[0])
+            raise OSError("not there yet")
+        ours, theirs = trio.testing.memory_stream_pair()
+        ends.append(theirs)
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(medialink.run, made.link, connect)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not made.link.connected  # nothing was heard of it yet
+        await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert (made.link.connected, made.link.pid) == (True, 7)
+        made.do(OPEN)
+        await ends[0].send_all(encode(OPENED))
+        await trio.sleep_until(2.5)
+        frames = list(Frames(decode_command).feed(bytes(await ends[0].receive_some(65536))))
+        assert frames == [media.Ping(0), OPEN, media.Ping(1), media.Ping(2)]
+        await ends[0].aclose()
+        await trio.sleep_until(4)
+        assert not made.link.connected
+        await ends[2].send_all(encode(media.EngineStarted("two", (), 8)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await made.heard() == (OPENED, media.LegFailed("leg", "the media engine was restarted"))
+        nursery.cancel_scope.cancel()
+    assert not made.link.connected
+
+
+@story
+async def test_an_engine_that_reads_nothing_loses_the_link_and_nobody_crashes(made: Scene) -> None:
+    ends: list[trio.abc.Stream] = []
+
+    async def connect() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        ours, theirs = trio.testing.lockstep_stream_pair()  # sends wait for a reader
+        ends.append(theirs)
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(medialink.run, made.link, connect)
+        await trio.testing.wait_all_tasks_blocked()
+        await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(MAX_COMMANDS + 10):
+            made.do(media.Ping(0))
+        assert not made.link.connected
+        made.do(OPEN)
+        assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
+        await trio.sleep_until(1)
+        assert len(ends) == 2
+        nursery.cancel_scope.cancel()
