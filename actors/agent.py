@@ -42,7 +42,7 @@ from .agent_state import (
 )
 from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
 from .seat import Seat
-from .table import Bug, Late, Table, always, row
+from .table import Bug, Late, Table, always, each, row
 
 # A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue.
 PAGE_GRACE = 20.0
@@ -77,7 +77,8 @@ class Agent(Seat):
         else:
             effects = self.dispatch(self.state.phase, message, now)
         if self.state.dismissed and not self.state.in_call:
-            effects = [*effects, *self._release_seat("no longer an agent", now), Stop(DISMISSED)]
+            effects = [*effects, *self._release_seat("no longer an agent", now)]
+            return [*effects, *self._consequences(before), Stop(DISMISSED)]
         return effects + self._consequences(before)
 
     def deadline(self) -> float:
@@ -131,7 +132,8 @@ class Agent(Seat):
         return []
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
-        self.state = evolve(self.state, profile=message, dismissed=False)
+        kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
+        self.state = evolve(self.state, profile=message, dismissed=False, queue_status=kept)
         return []
 
     def _queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
@@ -382,10 +384,8 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
     """How the agent stands to a queue: None where it has nothing to do with it."""
     if queue not in data.profile.skills or data.dismissed:
         return None
-    signed_in = data.phase is not Phase.SIGNED_OUT
-    return queues.Standing(
-        signed_in=signed_in, ready_since=data.since if data.ready else None, follows=bool(data.sessions)
-    )
+    at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
+    return queues.Standing(at_work=at_work, ready_since=data.since if data.ready else None, follows=bool(data.sessions))
 
 
 _NOT_MINE = Late("the offer was over when it came")
@@ -409,193 +409,122 @@ TABLE = Table(
     always(media.LegHeard, Agent.silence, Phase),
     row(
         page.Detached,
-        signed_out=Agent._detached,
-        idle=Agent._detached,
         ringing=Agent._detached_ringing,
-        answering=Agent._detached,
-        talking=Agent._detached,
-        after_call_work=Agent._detached,
-        on_break=Agent._detached,
+        **each("signed_out idle answering talking after_call_work on_break", Agent._detached),
     ),
     row(
         Dismiss,
-        signed_out=Agent._dismissed,
-        idle=Agent._dismissed,
         ringing=Agent._dismissed_ringing,
-        answering=Agent._dismissed,
-        talking=Agent._dismissed,
-        after_call_work=Agent._dismissed,
-        on_break=Agent._dismissed,
+        **each("signed_out idle answering talking after_call_work on_break", Agent._dismissed),
     ),
     row(
         page.SignOut,
         signed_out=_OWNED,
-        idle=Agent._sign_out,
         ringing=Agent._sign_out_ringing,
-        answering=Agent._in_call,
-        talking=Agent._in_call,
-        after_call_work=Agent._sign_out,
-        on_break=Agent._sign_out,
+        **each("idle after_call_work on_break", Agent._sign_out),
+        **each("answering talking", Agent._in_call),
     ),
     row(
         page.RenewMedia,
         signed_out=_OWNED,
-        idle=Agent.renew_media,
-        ringing=Agent.renew_media,
-        answering=Agent.renew_media,
-        talking=Agent.renew_media,
-        after_call_work=Agent.renew_media,
-        on_break=Agent.renew_media,
+        **each("idle ringing answering talking after_call_work on_break", Agent.renew_media),
     ),
     row(
         page.SetState,
         signed_out=_OWNED,
-        idle=Agent._set_state,
         ringing=Agent._set_state_ringing,
-        answering=Agent._in_call,
-        talking=Agent._in_call,
-        after_call_work=Agent._set_state,
-        on_break=Agent._set_state,
+        **each("idle after_call_work on_break", Agent._set_state),
+        **each("answering talking", Agent._in_call),
     ),
     row(
         page.StartAnswering,
         signed_out=_OWNED,
         idle=Agent._already_idle,
         ringing=Agent._ringing,
-        answering=Agent._in_call,
-        talking=Agent._in_call,
         after_call_work=Agent._start_answering,
         on_break=Agent._nothing_to_finish,
+        **each("answering talking", Agent._in_call),
     ),
     row(
         page.Answer,
         signed_out=_OWNED,
-        idle=Agent._answer_late,
         ringing=Agent._answer,
-        answering=Agent._answered_already,
-        talking=Agent._answered_already,
-        after_call_work=Agent._answer_late,
-        on_break=Agent._answer_late,
+        **each("idle after_call_work on_break", Agent._answer_late),
+        **each("answering talking", Agent._answered_already),
     ),
     row(
         page.Decline,
         signed_out=_OWNED,
-        idle=Agent._answer_late,
         ringing=Agent._decline,
-        answering=Agent._in_call,
-        talking=Agent._in_call,
-        after_call_work=Agent._answer_late,
-        on_break=Agent._answer_late,
+        **each("idle after_call_work on_break", Agent._answer_late),
+        **each("answering talking", Agent._in_call),
     ),
     row(
         page.HangUp,
         signed_out=_OWNED,
-        idle=Agent._no_call,
-        ringing=Agent._no_call,
-        answering=Agent._hang_up,
-        talking=Agent._hang_up,
-        after_call_work=Agent._no_call,
-        on_break=Agent._no_call,
+        **each("idle ringing after_call_work on_break", Agent._no_call),
+        **each("answering talking", Agent._hang_up),
     ),
     row(
         page.Mute,
         signed_out=_OWNED,
-        idle=Agent._no_call,
-        ringing=Agent._no_call,
-        answering=Agent._no_call,
         talking=Agent._set_mute,
-        after_call_work=Agent._no_call,
-        on_break=Agent._no_call,
+        **each("idle ringing answering after_call_work on_break", Agent._no_call),
     ),
     row(
         page.Unmute,
         signed_out=_OWNED,
-        idle=Agent._no_call,
-        ringing=Agent._no_call,
-        answering=Agent._no_call,
         talking=Agent._set_mute,
-        after_call_work=Agent._no_call,
-        on_break=Agent._no_call,
+        **each("idle ringing answering after_call_work on_break", Agent._no_call),
     ),
     row(
         Offer,
-        signed_out=Agent._refuse_offer,
         idle=Agent._ring,
-        ringing=Agent._refuse_offer,
-        answering=Agent._refuse_offer,
-        talking=Agent._refuse_offer,
-        after_call_work=Agent._refuse_offer,
-        on_break=Agent._refuse_offer,
+        **each("signed_out ringing answering talking after_call_work on_break", Agent._refuse_offer),
     ),
     row(
         Withdraw,
-        signed_out=_NOT_MINE,
-        idle=_NOT_MINE,
-        ringing=Agent._withdrawn,
-        answering=Agent._withdrawn,
-        talking=_NOT_MINE,
-        after_call_work=_NOT_MINE,
-        on_break=_NOT_MINE,
+        **each("signed_out idle talking after_call_work on_break", _NOT_MINE),
+        **each("ringing answering", Agent._withdrawn),
     ),
     row(
         Joined,
-        signed_out=Agent._joined_too_late,
-        idle=Agent._joined_too_late,
-        ringing=Agent._joined_too_late,
         answering=Agent._joined,
         talking=Agent._joined_again,
-        after_call_work=Agent._joined_too_late,
-        on_break=Agent._joined_too_late,
+        **each("signed_out idle ringing after_call_work on_break", Agent._joined_too_late),
     ),
     row(
         Lost,
-        signed_out=_NOT_MINE,
-        idle=_NOT_MINE,
-        ringing=_NOT_MINE,
         answering=Agent._withdrawn,
-        talking=_NOT_MINE,
-        after_call_work=_NOT_MINE,
-        on_break=_NOT_MINE,
+        **each("signed_out idle ringing talking after_call_work on_break", _NOT_MINE),
     ),
     row(
         Ended,
-        signed_out=Late("the agent left the call before it ended"),
-        idle=Late("the agent left the call before it ended"),
-        ringing=Late("the agent left the call before it ended"),
         answering=Agent._ended_answering,
         talking=Agent._ended,
         after_call_work=Late("the call had died before it said so"),
-        on_break=Late("the agent left the call before it ended"),
+        **each("signed_out idle ringing on_break", Late("the agent left the call before it ended")),
     ),
     row(
         Down,
-        signed_out=_NOT_MINE,
-        idle=_NOT_MINE,
-        ringing=Agent._call_died_offered,
-        answering=Agent._call_died_offered,
         talking=Agent._call_died_talking,
         after_call_work=Late("the call had said that it ended"),
-        on_break=_NOT_MINE,
+        **each("signed_out idle on_break", _NOT_MINE),
+        **each("ringing answering", Agent._call_died_offered),
     ),
     row(
         media.LegFailed,
         signed_out=Late("the seat was left meanwhile"),
-        idle=Agent.leg_failed,
         ringing=Agent._leg_failed_ringing,
-        answering=Agent.leg_failed,
-        talking=Agent.leg_failed,
-        after_call_work=Agent.leg_failed,
-        on_break=Agent.leg_failed,
+        **each("idle answering talking after_call_work on_break", Agent.leg_failed),
     ),
     row(
         Timeout,
         signed_out=Bug("nothing runs while signed out"),
-        idle=Agent._page_gone,
         ringing=Agent._missed,
-        answering=Agent._left_in_call,
-        talking=Agent._left_in_call,
         after_call_work=Agent._work_or_page_over,
-        on_break=Agent._page_gone,
+        **each("idle on_break", Agent._page_gone),
+        **each("answering talking", Agent._left_in_call),
     ),
 )
 Agent.table = TABLE

@@ -24,10 +24,13 @@ from . import queue as queues
 from . import signals, switchboard, trunk
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
-from .table import Bug, Late, Machine, Table, always, row
+from .table import Bug, Late, Machine, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
+# A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
+# trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
+MEDIA_TIMEOUT = 60.0
 
 MUSIC = "music:hold"
 
@@ -119,8 +122,10 @@ class Data:
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0
-    # A new offer of the far side that waits for the leg to follow it.
-    reoffer: sdp.SessionDescription | None = None
+    # A new offer of the far side that waits for the leg to follow it, and what we take of it.
+    reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
+    # Since when nothing comes from the caller.
+    silent_since: float = math.inf
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -130,6 +135,11 @@ class Data:
     @property
     def leg(self) -> str:
         return f"call:{self.arrived.call}/caller"
+
+    @property
+    def on_hold(self) -> bool:
+        """The caller said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
+        return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)
 
 
 class Call(Machine[Phase]):
@@ -145,8 +155,9 @@ class Call(Machine[Phase]):
         return self.dispatch(self.state.phase, message, now)
 
     def deadline(self) -> float:
-        setting_up = self.state.phase in (Phase.ROUTING, Phase.OPENING)
-        return self.state.since + SETUP_TIMEOUT if setting_up else math.inf
+        if self.state.phase in (Phase.ROUTING, Phase.OPENING):
+            return self.state.since + SETUP_TIMEOUT
+        return math.inf if self.state.on_hold else self.state.silent_since + MEDIA_TIMEOUT
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -202,13 +213,13 @@ class Call(Machine[Phase]):
     def _describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
         data = self.state
-        theirs = data.reoffer if data.reoffer is not None else data.arrived.offer
+        theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
         version = data.version + 1
-        if theirs is None or data.agreed is None:
+        if theirs is None or agreed is None:
             ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
         else:
-            ours = sdp.answer(theirs, data.agreed, fact.address, fact.port, session_id=int(data.came), version=version)
-        self.state = evolve(data, ours=ours, version=version, reoffer=None)
+            ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
+        self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
         return [Sip(say(self._id, ours))]
 
     def _serve(self, now: float) -> list[Effect]:
@@ -357,6 +368,9 @@ class Call(Machine[Phase]):
 
     # --- new offers -------------------------------------------------------------------------------------------
 
+    def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
+        return self._end("system", "nothing is heard of the caller")
+
     def _confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
         ours = self.state.ours
         if message.answer is None or ours is None:
@@ -384,16 +398,22 @@ class Call(Machine[Phase]):
             agreed = sdp.negotiate(message.offer, peer=data.arrived.peer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
-        self.state = evolve(data, agreed=agreed, reoffer=message.offer)
+        self.state = evolve(data, reoffer=(message.offer, agreed))
         follow = self._follow(agreed)
         if follow:
             return follow
         stream = next(each for each in data.ours.media if each.port)
         same = media.LegOpened(data.leg, stream.connection or data.ours.address, stream.port)
-        return self._describe(same, signals.Reanswer)
+        return self._redescribe(same, now)
 
     def _leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        return self._describe(fact, signals.Reanswer) if self.state.reoffer is not None else []
+        return self._redescribe(fact, now) if self.state.reoffer is not None else []
+
+    def _redescribe(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        """A caller that was on hold may take its time anew."""
+        if self.state.silent_since < math.inf:
+            self.state = evolve(self.state, silent_since=now)
+        return self._describe(fact, signals.Reanswer)
 
     def _move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         if self.state.reoffer is None:
@@ -405,6 +425,8 @@ class Call(Machine[Phase]):
         return []
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
+        self.state = evolve(self.state, silent_since=since)
         return [Log("caller's media", (("call", self._id), ("fact", type(fact).__name__)))]
 
 
@@ -425,122 +447,91 @@ TABLE = Table(
     row(
         Started,
         routing=Call._started,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         Routed,
         routing=Call._routed,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         NotRouted,
         routing=Call._not_routed,
-        opening=_ROUTED,
-        waiting=_ROUTED,
-        talking=_ROUTED,
-        served=_ROUTED,
+        **each("opening waiting talking served", _ROUTED),
     ),
     row(
         media.LegOpened,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_opened,
-        waiting=Call._leg_moved,
-        talking=Call._leg_moved,
-        served=Call._leg_moved,
+        **each("waiting talking served", Call._leg_moved),
     ),
     row(
         media.LegRefused,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_refused,
-        waiting=Call._move_refused,
-        talking=Call._move_refused,
-        served=Call._move_refused,
+        **each("waiting talking served", Call._move_refused),
     ),
     row(
         media.LegFailed,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_failed_early,
-        waiting=Call._leg_failed,
-        talking=Call._leg_failed,
-        served=Call._leg_failed,
+        **each("waiting talking served", Call._leg_failed),
     ),
     row(
         signals.Confirmed,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Call._confirmed,
-        talking=Call._confirmed,
-        served=Call._confirmed,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking served", Call._confirmed),
     ),
     row(
         signals.Reoffered,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Call._reoffered,
-        talking=Call._reoffered,
-        served=Call._reoffered,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking served", Call._reoffered),
     ),
     row(
         Accept,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=Call._joined,
         talking=Call._answered_elsewhere,
         served=Bug("no agent is offered a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         HangUp,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._hang_up,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         RoomFull,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
-        waiting=Bug("no room was asked for"),
-        talking=Bug("no room was asked for"),
         served=Call._room_full,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking", Bug("no room was asked for")),
     ),
     row(
         MuteAgent,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._mute,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         AgentLeg,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._agent_leg,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         AgentGone,
-        routing=_NOT_YET,
-        opening=_NOT_YET,
         waiting=_NO_AGENT,
         talking=Call._agent_gone,
         served=Bug("no agent is in a test number"),
+        **each("routing opening", _NOT_YET),
     ),
     row(
         Timeout,
-        routing=Call._late_setup,
-        opening=Call._late_setup,
-        waiting=Bug("no timer runs"),
-        talking=Bug("no timer runs"),
-        served=Bug("no timer runs"),
+        **each("routing opening", Call._late_setup),
+        **each("waiting talking served", Call._caller_gone),
     ),
 )
 Call.table = TABLE

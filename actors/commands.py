@@ -5,6 +5,7 @@ Unusable input ends with exit code 2 and one line, `FILE: what is wrong`. What i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -87,9 +88,10 @@ def import_(organisation: Path, config_file: Path | None, data: Path) -> None:
     click.echo(f"imported {described(read)}")
     for line in notes(read):
         click.echo(line)
-    pid = running(data, "control")
+    pid = running(data, "supervisor")
     if pid is not None:
-        os.kill(pid, signal.SIGHUP)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signal.SIGHUP)
         click.echo(f"told the running server (process {pid})")
 
 

@@ -52,6 +52,10 @@ class Pages(Protocol):
 
     def reply(self, effect: Reply) -> None: ...
 
+    def on_end(self, actor: str, reason: str) -> None: ...
+
+    async def check_logins(self, control: Control) -> None: ...
+
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None: ...
 
 
@@ -142,7 +146,7 @@ class Control:
         self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
             Hands(self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply),
-            on_end=(self.signalling.on_end, self.link.on_end),
+            on_end=(self.signalling.on_end, self.link.on_end, self._pages.on_end),
         )
 
         async def serve(task_status: trio.TaskStatus[sip_transport.SipTransport]) -> None:
@@ -194,6 +198,7 @@ class Control:
         self._take_up(organisation)
         self.system.tell("switchboard", Configure(organisation))
         log.info("organisation taken up")
+        await self._pages.check_logins(self)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         self._ready = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
 import sys
 from contextlib import suppress
@@ -30,6 +31,7 @@ from .commands import Unusable, commands, config_option, data_option, read_confi
 from .config import Config
 from .control import Control, run_media
 from .effects import Push, Reply
+from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
 
@@ -58,6 +60,14 @@ class WebPages:
 
     def reply(self, effect: Reply) -> None:
         self._hub.reply(effect)
+
+    def on_end(self, actor: str, reason: str) -> None:
+        kind, _, name = actor.partition(":")
+        if kind == "agent" and reason != STOPPING:
+            self._hub.end_agent(name)
+
+    async def check_logins(self, control: Control) -> None:
+        await self._hub.check_logins(control.store.accounts)
 
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
         demo = self._demo_socket is not None
@@ -118,6 +128,8 @@ async def _supervise(config: Config, config_file: Path | None, data: Path, *more
         return await supervise(config, data, child("control", config_file, data, *more), media)
     except AlreadyRunningError as error:
         raise Unusable(str(error)) from error
+    except OSError as error:  # of the data directory
+        raise Unusable(f"{error.filename}: {error.strerror}") from error
 
 
 @cli.command(hidden=True)
@@ -127,6 +139,7 @@ async def _supervise(config: Config, config_file: Path | None, data: Path, *more
 def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
     _log_to_stderr()
+    _use_all_files()
     config = read_config(config_file)
     if demo:  # its customer would talk through any patience
         config = evolve(config, limits=evolve(config.limits, drain_seconds=0))
@@ -149,6 +162,12 @@ def media(config_file: Path | None, data: Path) -> None:
         trio.run(run_media, config, data)
     except* OSError as group:
         raise Unusable(_first(group)) from group
+
+
+def _use_all_files() -> None:
+    """Every page is an open file, and the usual limit of 1024 is there for programs that call select()."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

@@ -23,7 +23,7 @@ import trio
 from attrs import define, field
 
 from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
-from .redact import redacted
+from .redact import redacted, redacted_trace
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -36,6 +36,8 @@ CRASH_WINDOW = 30.0
 TIMER_RETRY = 1.0
 # What the log calls a step that no message caused.
 TIMER = "timer"
+# Why actors end when the whole process does.
+STOPPING = "stopping"
 
 log = structlog.get_logger()
 
@@ -61,7 +63,9 @@ class _Cell:
     # (when it came, message)
     mailbox: deque[tuple[float, object]] = field(factory=deque)
     bell: trio.Event = field(factory=trio.Event)
-    watchers: list[str] = field(factory=list)
+    # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
+    watchers: dict[str, None] = field(factory=dict)
+    watched: dict[str, None] = field(factory=dict)
     crashes: deque[float] = field(factory=lambda: deque(maxlen=MAX_CRASHES))
     ended: str | None = None
     # After a timer's crash timers rest until then: one that crashes each time must not spin.
@@ -128,7 +132,7 @@ class System:
         if cell is not None:
             self._end(cell, reason)
 
-    def stop(self, reason: str = "stopping") -> None:
+    def stop(self, reason: str = STOPPING) -> None:
         """Ends every actor, the youngest first: calls before agents, these before queues, trunks and switchboard."""
         for name in reversed(list(self._cells)):
             self.end(name, reason)
@@ -178,7 +182,8 @@ class System:
     def _wake(self, cell: _Cell) -> list[Effect]:
         before = cell.behaviour.state
         effects = cell.behaviour.wake(cell.at)
-        if cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
+        ends = any(isinstance(effect, Stop) for effect in effects)
+        if not ends and cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
             raise _StandingTimerError(cell.name)
         return effects
 
@@ -227,13 +232,14 @@ class System:
         cell = self._cells.get(name)
         if cell is None:
             self._deliver(watcher, Down(name, "not alive"), UNBOUNDED)
-        elif watcher not in cell.watchers:
-            cell.watchers.append(watcher)
+        elif watcher in self._cells:
+            cell.watchers[watcher] = None
+            self._cells[watcher].watched[name] = None
 
     def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
         now = cell.at
         self.counters["crashes"] += 1
-        log.error("actor crashed", actor=cell.name, message=what, exc_info=error)
+        log.error("actor crashed", actor=cell.name, message=what, trace=redacted_trace(error))
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
@@ -255,9 +261,15 @@ class System:
                 close(cell.name, reason)
             except Exception as error:  # what one shell cannot close must not keep the watchers waiting
                 self.counters["crashes"] += 1
-                log.error("not closed", actor=cell.name, exc_info=error)
+                log.error("not closed", actor=cell.name, trace=redacted_trace(error))
+        for name in cell.watched:
+            if name in self._cells:
+                self._cells[name].watchers.pop(cell.name, None)
         for watcher in cell.watchers:
-            self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
+            watching = self._cells.get(watcher)
+            if watching is not None:
+                watching.watched.pop(cell.name, None)
+                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     def _alarm(self, text: str) -> None:
         if text not in self.alarms:

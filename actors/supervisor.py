@@ -3,7 +3,8 @@
 A data directory belongs to one supervisor (a lock that the kernel drops with the process). It starts media, then
 control, and writes their process ids to DATA/run. Control's standard output passes through, its first `ready` line
 once. A child that dies is started again after a delay that grows; one that dies too often ends everything. SIGTERM and
-SIGINT go to control, which drains and ends by itself; then media is ended. SIGHUP goes to control.
+SIGINT go to control, which drains and ends by itself; then media is ended. SIGHUP goes to control once it is ready:
+before that it would end it.
 
 The children are in sessions of their own, so that Ctrl-C reaches only the supervisor. Each inherits the reading end of
 the *lifeline*, a pipe that nobody writes to: `orphaned()` in a child returns when the supervisor has died, however it
@@ -37,6 +38,8 @@ MEDIA_SECONDS = 5.0
 LAST_WORDS_SECONDS = 1.0
 # The exit code for unusable input: starting again would not help.
 UNUSABLE = 2
+# ... of a child for which there was no process to be had.
+NOT_STARTED = 1
 STDOUT = 1
 
 
@@ -145,6 +148,8 @@ class Child:
         self._run = run
         self._lifeline = lifeline
         self._deaths = Deaths(policy)
+        # Said by whoever hears it: this life of the process has told that it is ready.
+        self.ready = False
         self._process: trio.Process | None = None
         self._stop = trio.Event()
 
@@ -183,16 +188,22 @@ class Child:
 
     async def _live(self, hear: Callable[[bytes], None] | None) -> int:
         """One life of the process; its exit code, or the negative number of the signal that killed it."""
-        process = await trio.lowlevel.open_process(
-            self._argv,
-            stdout=subprocess.PIPE if hear else sys.stderr,
-            pass_fds=(self._lifeline,),
-            env={**os.environ, LIFELINE: str(self._lifeline)},
-            start_new_session=True,
-        )
+        self.ready = False
+        try:
+            process = await trio.lowlevel.open_process(
+                self._argv,
+                stdout=subprocess.PIPE if hear else sys.stderr,
+                pass_fds=(self._lifeline,),
+                env={**os.environ, LIFELINE: str(self._lifeline)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            say(f"{self.name} cannot be started: {error.strerror}")
+            return NOT_STARTED
         self._process = process
         try:
-            write_pid(self._run, self.name, process.pid)
+            with _pid_file_aside(self.name):
+                write_pid(self._run, self.name, process.pid)
             if self._stop.is_set():
                 process.terminate()
             async with trio.open_nursery() as nursery:
@@ -205,8 +216,18 @@ class Child:
                 process.kill()
                 await process.wait()
             self._process = None
-            (self._run / f"{self.name}.pid").unlink(missing_ok=True)
+            with _pid_file_aside(self.name):
+                (self._run / f"{self.name}.pid").unlink(missing_ok=True)
         return code
+
+
+@contextlib.contextmanager
+def _pid_file_aside(name: str) -> Iterator[None]:
+    """A full disk costs the file that says which process it is, and not the calls in that process."""
+    try:
+        yield
+    except OSError as error:
+        say(f"the pid file of {name}: {error.strerror}")
 
 
 async def lines(stream: trio.abc.ReceiveStream, hear: Callable[[bytes], None]) -> None:
@@ -266,6 +287,7 @@ class _Supervisor:
         self._control = children[-1]
         self._drain_seconds = drain_seconds
         self._ready = False
+        self._hang_up = False
         self._end = trio.Event()
 
     async def run(self) -> int:
@@ -298,6 +320,10 @@ class _Supervisor:
 
     def _hear(self, line: bytes) -> None:
         if line.startswith(b"ready"):
+            self._control.ready = True
+            if self._hang_up:
+                self._hang_up = False
+                self._control.send(signal.SIGHUP)
             if self._ready:
                 say("control is ready again")
                 return
@@ -310,8 +336,10 @@ class _Supervisor:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
             task_status.started()
             async for number in received:
-                if number == signal.SIGHUP:
+                if number == signal.SIGHUP and self._control.ready:
                     self._control.send(signal.SIGHUP)
+                elif number == signal.SIGHUP:
+                    self._hang_up = True
                 elif self._end.is_set():
                     # Said again: control knows what to do with a second SIGTERM.
                     self._control.send(signal.SIGTERM)

@@ -57,6 +57,11 @@ def row(message: type, **entries: Entry) -> Row:
     return Row(message, entries)
 
 
+def each(states: str, entry: Entry) -> dict[str, Entry]:
+    """The same entry for several states, named one by one: `**each("idle on_break", refuse)` within a row."""
+    return dict.fromkeys(states.split(), entry)
+
+
 def always(message: type, entry: Entry, states: type[Enum]) -> Row:
     """The same entry in every state: for inputs that have nothing to do with the state."""
     return Row(message, {state.name.lower(): entry for state in states})
@@ -87,6 +92,15 @@ class Table(Generic[S]):
     def messages(self) -> tuple[type, ...]:
         return tuple(dict.fromkeys(message for _, message in self._entries))
 
+    def draw(self) -> str:
+        """The table as Markdown: a row for each input, a column for each state; handlers by their names."""
+        states = [state.name.lower() for state in self.states]
+        lines = [f"| | {' | '.join(states)} |", f"| --- |{' --- |' * len(states)}"]
+        for message in self.messages:
+            cells = [_drawn(self._entries[state, message]) for state in self.states]
+            lines.append(f"| **{message.__module__.rpartition('.')[2]}.{message.__name__}** | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
     def find(self, state: S, message: object) -> Handler | Late:
         """The handler or the late crossing for this pair; raises ImpossibleInputError for a bug or an unknown input."""
         entry = self._entries.get((state, type(message)))
@@ -95,6 +109,16 @@ class Table(Generic[S]):
         if isinstance(entry, Bug):
             raise ImpossibleInputError(f"{self.name} in {state.name}: {type(message).__name__}: {entry.why}")
         return entry
+
+
+def _drawn(entry: Entry) -> str:
+    match entry:
+        case Late(why):
+            return f"late: {why}"
+        case Bug(why):
+            return f"bug: {why}"
+        case _:
+            return f"`{entry.__name__.lstrip('_')}`"
 
 
 class Machine(Generic[S]):

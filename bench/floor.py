@@ -1,7 +1,8 @@
 """The floor of any media switch here: the same packets through the same system calls over one socket, and nothing else.
 
-Reads its socket twice a tick, sends one fixed packet to each leg every 20 ms. `python -m cordboard.bench.floor`: prints
-its port, then reads a line of JSON with the port of each leg on 127.0.0.1, and runs until it is killed.
+Every 20 ms it reads its socket, as the switch does, and sends one fixed packet to each leg. `python -m
+cordboard.bench.floor`: prints its port, then reads a line of JSON with the port of each leg on 127.0.0.1, and runs
+until it is killed.
 """
 
 from __future__ import annotations
@@ -31,13 +32,12 @@ def main() -> None:
     packets = np.zeros((n, 172), np.uint8)
     packets[:, 0] = 0x80
     outgoing = Outgoing(packets, np.full(n, 172, np.int32), np.zeros(n, np.int32), names)
-    start, half = time.monotonic(), 0
+    start, ticks = time.monotonic(), 0
     while True:
-        half += 1
-        time.sleep(max(0.0, start + half * TICK / 2 - time.monotonic()))
+        ticks += 1
+        time.sleep(max(0.0, start + ticks * TICK - time.monotonic()))
         sockets.receive(time.monotonic())
-        if half % 2 == 0:
-            sockets.send(outgoing)
+        sockets.send(outgoing)
 
 
 if __name__ == "__main__":

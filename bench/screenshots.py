@@ -62,34 +62,65 @@ def demonstration() -> Iterator[str]:
                 process.send_signal(signal.SIGTERM)
 
 
+class Desk:
+    """One agent's page, worked by the accessible roles that both languages share."""
+
+    def __init__(self, browser: Browser, address: str, language: str, directory: Path) -> None:
+        self._context = browser.new_context(
+            viewport=SIZE,  # type: ignore[arg-type] # a TypedDict of the same two keys
+            locale=LANGUAGES[language],
+            ignore_https_errors=True,
+        )
+        self._context.set_default_timeout(PATIENCE_MS)
+        self._context.grant_permissions(["microphone"])
+        self._page = self._context.new_page()
+        self._language = language
+        self._directory = directory
+        self._page.goto(f"{address}/?lang={language}")
+        self._page.locator("input").first.wait_for()
+
+    def shoot(self, name: str) -> None:
+        self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
+
+    def press(self, english: str, chinese: str) -> None:
+        name = english if self._language == "en" else chinese
+        self._page.get_by_role("button", name=name, exact=True).click()
+
+    def log_in(self, agent: str) -> None:
+        self._page.locator("input").nth(0).fill(agent)
+        self._page.locator("input").nth(1).fill(f"harbour-{agent}")
+        self.press("Log in", "登录")
+
+    def shoot_in(self, state: str, settle_ms: int = 1000) -> None:
+        """A picture of that agent's state, when it has come and what moves with it has settled."""
+        self._page.locator(f".state[data-state={state}]").wait_for()
+        self._page.wait_for_timeout(settle_ms)
+        self.shoot(state.replace("_", "-"))
+
+    def close(self) -> None:
+        self._context.close()
+
+
 def take(browser: Browser, address: str, language: str, directory: Path) -> None:
-    """One agent's way from the login to a call, by the accessible roles that both languages share."""
-    context = browser.new_context(viewport=SIZE, locale=LANGUAGES[language], ignore_https_errors=True)  # type: ignore[arg-type]
-    context.set_default_timeout(PATIENCE_MS)
-    context.grant_permissions(["microphone"])
-    page = context.new_page()
-
-    def shoot(name: str) -> None:
-        page.screenshot(path=directory / f"{name}-{language}.png")
-
-    def press(english: str, chinese: str) -> None:
-        page.get_by_role("button", name=english if language == "en" else chinese, exact=True).click()
-
-    page.goto(f"{address}/?lang={language}")
-    page.locator("input").first.wait_for()
-    shoot("login")
-    page.locator("input").nth(0).fill("1001")
-    page.locator("input").nth(1).fill("harbour-1001")
-    press("Log in", "登录")
-    press("Sign in", "签入")
-    press("Answer", "接听")
-    page.get_by_role("timer").wait_for()
-    page.wait_for_timeout(SETTLED_MS)
-    shoot("talking")
-    press("Hang up", "挂断")
-    page.wait_for_timeout(1000)
-    shoot("paperwork")
-    context.close()
+    """Every state of the workbench. Nobody calls the Bookings queue, so its agent shows the quiet ones."""
+    quiet = Desk(browser, address, language, directory)
+    quiet.shoot("login")
+    quiet.log_in("1003")
+    quiet.shoot_in("signed_out")
+    quiet.press("Sign in", "签入")
+    quiet.shoot_in("idle")
+    quiet.press("Break", "小休")
+    quiet.shoot_in("break")
+    quiet.close()
+    busy = Desk(browser, address, language, directory)
+    busy.log_in("1001")
+    busy.press("Sign in", "签入")
+    busy.shoot_in("ringing")
+    busy.press("Answer", "接听")
+    busy.shoot_in("talking", SETTLED_MS)
+    busy.press("Hang up", "挂断")
+    busy.shoot_in("after_call_work")
+    busy.close()
 
 
 @click.command()

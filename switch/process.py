@@ -1,13 +1,16 @@
 """The media process: the pacer, the sockets, and the link to the control plane. A shell around engine.py.
 
-One Trio task is the pacer. It meets absolute times, `start + n * TICK`, and half-way between them; each time it reads
-all sockets, and on the tick it lets the engine make the next 20 ms and sends them. It never awaits for a packet. A
-tick that comes late is counted, and those behind it follow at half the interval until time is caught up; after a
-longer stop the missed ticks are skipped instead of being sent as a burst.
+One Trio task is the pacer. It meets absolute times, `start + n * TICK`: it reads all sockets, lets the engine make the
+next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too. It
+never awaits for a packet. A tick that comes late is counted, and those behind it follow at half the interval until time
+is caught up; after a longer stop the missed ticks are skipped instead of being sent as a burst.
 
 The link is a listener that accepts one connection at a time (a new one replaces the old), framed as wire.py says.
 Commands are carried out between two ticks, as they are read. Facts wait in a queue bounded in messages; a control
 plane that does not read loses the link, not the calls.
+
+What the engine raises is a bug of ours, and ends at one door: the batch, the command or the tick is lost and counted,
+and the calls go on. An engine that cannot tick at all ends the process, and the supervisor starts another.
 
 `serve` runs in its own process (`python -m cordboard.switch.process`, the configuration as JSON on standard input),
 or in the caller's nursery with any Trio listener (`inline`).
@@ -20,11 +23,14 @@ import datetime
 import gc
 import ipaddress
 import json
+import math
 import os
 import secrets
 import signal
 import socket
 import sys
+import traceback
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -53,6 +59,8 @@ FACTS: Final = 4096  # facts waiting for a control plane that does not read
 # Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
 COMMANDS: Final = 4096
 EPHEMERAL_PORTS: Final = 8
+CRASHED_TICKS: Final = 5  # in a row: 100 ms without a packet, and no reason to think that the next one will do
+TRACEBACKS: Final = 3  # a minute; a bug that every packet meets must not fill the log
 
 
 @frozen
@@ -200,6 +208,32 @@ class _Link:
                     self._outbox = self._scope = None
 
 
+class _Door:
+    """Where what the engine raises ends, so that one bad batch, command or tick costs only itself."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self._counters = counters
+        self._in_a_row: Counter[str] = Counter()
+        self._told: deque[float] = deque(maxlen=TRACEBACKS)
+
+    @contextlib.contextmanager
+    def stops(self, crashed: str, *, at_most: float = math.inf) -> Iterator[None]:
+        """What is raised within is counted as `crashed` and dropped; the `at_most`th in a row is raised again."""
+        try:
+            yield
+        except Exception:  # the supervisor's own: whatever it is, other calls have no part in it
+            self._counters[crashed] += 1
+            self._in_a_row[crashed] += 1
+            if self._in_a_row[crashed] >= at_most:
+                raise
+            now = trio.current_time()
+            if len(self._told) < TRACEBACKS or now - self._told[0] > 60:
+                self._told.append(now)
+                print(f"media: {crashed}\n{traceback.format_exc()}", end="", file=sys.stderr, flush=True)
+        else:
+            self._in_a_row[crashed] = 0
+
+
 async def serve(
     config: MediaConfig,
     link_listener: trio.abc.Listener[trio.abc.Stream],
@@ -208,7 +242,8 @@ async def serve(
     own_process: bool = False,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Runs the media plane until it is cancelled. Raises OSError when a port cannot be bound.
+    """Runs the media plane until it is cancelled. Raises OSError when a port cannot be bound, and what the engine
+    raised when it can make no more ticks.
 
     `own_process`: the garbage collector is taken out of the ticks. `secure` makes the browsers' transport behind the
     ports that follow the RTP pool's; without it there are no such ports.
@@ -236,14 +271,15 @@ async def serve(
             capacity=config.capacity,
         )
         link = _Link()
+        door = _Door(engine.counters)
         epoch = secrets.token_hex(8)
         async with trio.open_nursery() as nursery:
 
             async def talk(stream: trio.abc.Stream) -> None:
-                await _talk(stream, engine, link, epoch)
+                await _talk(stream, engine, door, link, epoch)
 
             nursery.start_soon(trio.serve_listeners, talk, [link_listener])
-            nursery.start_soon(_pace, engine, sockets, len(pool), link, own_process)
+            nursery.start_soon(_pace, engine, door, sockets, len(pool), link, own_process)
             task_status.started()
 
 
@@ -265,8 +301,7 @@ def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
     return list(dict.fromkeys(expanded))
 
 
-async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
-    browsers = len(sockets.sockets) > pool
+async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
     if own_process:
         gc.collect()
         gc.freeze()
@@ -275,10 +310,11 @@ async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own
     due = begun + TICK
     ticks = 0
     while True:
-        if browsers and trio.current_time() < due - TICK / 2:
-            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
+        if engine.browsers and trio.current_time() < due - TICK / 2:
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking up
+            # costs as much as two dozen legs, so it is not done when no browser is there.
             await trio.sleep_until(due - TICK / 2)
-            _sweep(engine, sockets, trio.current_time(), pool)
+            _sweep(engine, door, sockets, trio.current_time(), pool)
         # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
         await trio.sleep_until(max(due, begun + TICK / 2))
         begun = trio.current_time()
@@ -288,10 +324,11 @@ async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own
             engine.skip(missed)
             engine.counters["ticks_skipped"] += missed
             due += missed * TICK
-        _sweep(engine, sockets, begun, 0)
-        outgoing, facts = engine.tick(due)
-        sockets.send(outgoing)
-        link.tell(facts)
+        _sweep(engine, door, sockets, begun, 0)
+        with door.stops("crashed_ticks", at_most=CRASHED_TICKS):
+            outgoing, facts = engine.tick(due)
+            sockets.send(outgoing)
+            link.tell(facts)
         engine.ran(trio.current_time() - begun, late=late)
         due += TICK
         ticks += 1
@@ -303,13 +340,16 @@ async def _pace(engine: Engine, sockets: UdpSockets, pool: int, link: _Link, own
                 gc.collect(1)  # frozen is what lives long: what is left of a second is soon looked through
 
 
-def _sweep(engine: Engine, sockets: UdpSockets, now: float, first: int) -> None:
+def _sweep(engine: Engine, door: _Door, sockets: UdpSockets, now: float, first: int) -> None:
     batch = sockets.receive(now, first)
-    if batch is not None and (replies := engine.receive(batch, now)):
-        sockets.send_datagrams(replies)
+    if batch is None:
+        return
+    with door.stops("crashed_receives"):
+        if replies := engine.receive(batch, now):
+            sockets.send_datagrams(replies)
 
 
-async def _talk(stream: trio.abc.Stream, engine: Engine, link: _Link, epoch: str) -> None:
+async def _talk(stream: trio.abc.Stream, engine: Engine, door: _Door, link: _Link, epoch: str) -> None:
     async with link.taken(engine.started(epoch, os.getpid())) as facts:
         try:
             async with trio.open_nursery() as nursery:
@@ -317,7 +357,8 @@ async def _talk(stream: trio.abc.Stream, engine: Engine, link: _Link, epoch: str
                 frames = Frames(decode_command)
                 while data := await stream.receive_some(COMMANDS):
                     for message in frames.feed(bytes(data)):
-                        link.tell(engine.command(message, trio.current_time()))
+                        with door.stops("crashed_commands"):
+                            link.tell(engine.command(message, trio.current_time()))
                 nursery.cancel_scope.cancel()
         except* WireError as group:
             # Theirs: this connection ends, the legs go on, and the next connection says what lives.

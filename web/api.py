@@ -10,6 +10,7 @@ import ipaddress
 import json
 from collections.abc import Callable
 
+import structlog
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
+from ..actors.store import StoreError
 from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
 from .files import Files
 from .hub import Hub
@@ -52,8 +54,11 @@ HTTP_ERRORS: dict[str, tuple[int, str]] = {
     "too_many_attempts": (429, "Too many wrong passwords; try again later."),
     "headers_too_large": (431, "The request's headers are too large."),
     "failure": (500, "The switch failed; this is counted and logged."),
+    "unavailable": (503, "The database cannot be read or written now; this is logged."),
 }
 _CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed"}
+
+log = structlog.get_logger("web")
 
 
 def error_body(code: str, detail: str = "") -> dict[str, object]:
@@ -93,11 +98,16 @@ def build_app(
             per_address.give_back(address, clock())
         if wait:
             return _error("too_many_attempts", headers={"Retry-After": str(wait)})
-        login = await accounts.log_in(agent, password)
+        wrong = False
+        try:
+            login = await accounts.log_in(agent, password)
+            wrong = login is None
+        finally:
+            if not wrong:  # right, or our own failure
+                per_address.give_back(address, clock())
+                per_agent.give_back(agent, clock())
         if login is None:
             return _error("wrong_login")
-        per_address.give_back(address, clock())
-        per_agent.give_back(agent, clock())
         body = {"agent": login.agent, "name": login.name, "role": login.role}
         if "origin" not in request.headers:
             body["token"] = login.token
@@ -165,6 +175,10 @@ def build_app(
         assert isinstance(error, HTTPException)
         return _error(_CODE_OF_STATUS.get(error.status_code, "bad_request"), headers=dict(error.headers or {}))
 
+    async def on_store_error(request: Request, error: Exception) -> Response:
+        log.error("store", error=str(error))
+        return _error("unavailable")
+
     async def on_failure(request: Request, error: Exception) -> Response:
         return _error("failure")
 
@@ -180,7 +194,7 @@ def build_app(
             page("wall"),
             Route("/static/{name:path}", static),
         ],
-        exception_handlers={HTTPException: on_http_error, Exception: on_failure},
+        exception_handlers={HTTPException: on_http_error, StoreError: on_store_error, Exception: on_failure},
     )
     # A path with a slash too many is not another name of a page.
     app.router.redirect_slashes = False

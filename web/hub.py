@@ -1,19 +1,25 @@
 """Where the actors' effects for pages find the pages: the runtime calls `push` and `reply`, synchronously.
 
 Sessions come and go with their websockets; an effect for one that is gone is dropped and counted, because a page that
-comes back takes a snapshot and never relies on what it missed.
+comes back takes a snapshot and never relies on what it missed. A session ends with its login and with its agent.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
+from ..actors.store import StoreError
+from .interfaces import Accounts
 from .metrics import WebMetrics
 from .protocol import Close
 from .session import Session
 
 if TYPE_CHECKING:
     from ..actors.effects import Push, Reply
+
+log = structlog.get_logger("web")
 
 
 class Hub:
@@ -52,6 +58,21 @@ class Hub:
         for session in list(self._sessions.values()):
             if session.token == token:
                 session.close(Close.POLICY, "logged out")
+
+    def end_agent(self, agent: str) -> None:
+        """Closes every page of an agent whose actor has ended: a new one of that name would not know them."""
+        for session in list(self._sessions.values()):
+            if session.agent == agent:
+                session.close(Close.POLICY, "the agent is gone")
+
+    async def check_logins(self, accounts: Accounts) -> None:
+        """Closes the pages whose login has ended meanwhile; the others' are in use and so do not expire."""
+        for token in {session.token for session in self._sessions.values()}:
+            try:
+                if await accounts.who(token) is None:
+                    self.end_login(token)
+            except StoreError as error:
+                log.error("store", error=str(error))
 
     def __len__(self) -> int:
         return len(self._sessions)

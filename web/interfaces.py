@@ -35,7 +35,7 @@ class Login(Protocol):
 
 
 class Accounts(Protocol):
-    """Passwords and logins."""
+    """Passwords and logins. Each raises `actors.store.StoreError` where the database cannot tell."""
 
     async def log_in(self, agent: str, password: str) -> Login | None:
         """A new login, or None where there is no such agent or the password is wrong, which take equally long."""

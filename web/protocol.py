@@ -63,7 +63,7 @@ CLOSE_REASONS: dict[Close, str] = {
     Close.NORMAL: "The page asked for it.",
     Close.GOING_AWAY: "The switch is stopping; connect again.",
     Close.WRONG_FRAME: "A text frame on the msgpack subprotocol, or a binary one on the JSON subprotocol.",
-    Close.POLICY: "Too many malformed frames in a row, or the login has ended.",
+    Close.POLICY: "Too many malformed frames in a row, or the login or the agent is no more.",
     Close.TOO_BIG: f"A frame longer than {MAX_FRAME} bytes.",
     Close.INTERNAL: "A failure of the switch; connect again.",
     Close.TRY_AGAIN: "The page reads too slowly, or the switch is overloaded; connect again, and take a snapshot.",

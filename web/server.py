@@ -32,6 +32,8 @@ from .interfaces import Accounts, Desk, Health, Site, WebSettings
 STATIC = Path(__file__).parent / "static"
 _TLS_HANDSHAKE = 0x16  # the content type of a ClientHello's record (RFC 8446 §5.1)
 _CERTIFICATE_CHECK_SECONDS = 24 * 3600.0
+# An open page keeps its login in use; this is far less than a login lasts.
+_LOGIN_CHECK_SECONDS = 600.0
 _CODE_OF_STATUS = {413: "too_large", 431: "headers_too_large"}
 
 log = structlog.get_logger("web")
@@ -77,6 +79,7 @@ async def serve(
         server = Server(settings, hub, desk, accounts, app, context, demo_call, timeouts, limits)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_certificate)
+            nursery.start_soon(server.keep_logins)
             await trio.serve_listeners(server.handle, listeners)
     finally:
         for listener in listeners:
@@ -136,6 +139,12 @@ class Server:
                 certificate.load(self._context, self._settings, datetime.now(UTC))
             except certificate.UnusableCertificateError as error:
                 log.error("certificate_unusable", error=str(error))
+
+    async def keep_logins(self) -> None:
+        """Prolongs the logins of open pages, and closes the pages of those that have ended."""
+        while True:
+            await trio.sleep(_LOGIN_CHECK_SECONDS)
+            await self._hub.check_logins(self._accounts)
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """One connection, from accept to close; the supervisor."""

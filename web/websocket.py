@@ -18,12 +18,14 @@ import secrets
 from collections.abc import Callable
 
 import h11
+import structlog
 import trio
 from attrs import frozen
 from starlette.datastructures import Headers
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from ..actors import page
+from ..actors.store import StoreError
 from .access import origin_allowed, token_of
 from .asgi import Timeouts
 from .hub import Hub
@@ -45,6 +47,8 @@ _READ_AHEAD = 16
 _READ_SIZE = 16 * 1024
 # Waits between attempts to tell an overloaded agent that a page is gone: it must hear it.
 _DETACH_WAITS = (0.0, 0.05, 0.2, 1.0)
+
+log = structlog.get_logger("web")
 
 
 @frozen
@@ -74,7 +78,11 @@ async def admit(request: h11.Request, origins: tuple[str, ...], accounts: Accoun
     if not origin_allowed(headers, origins):
         return NotAdmitted("bad_origin")
     token = token_of(headers)
-    login = await accounts.who(token) if token else None
+    try:
+        login = await accounts.who(token) if token else None
+    except StoreError as error:
+        log.error("store", error=str(error))
+        return NotAdmitted("unavailable")
     if login is None:
         return NotAdmitted("not_logged_in")
     if headers.get("sec-websocket-version") != "13":

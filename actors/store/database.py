@@ -19,7 +19,7 @@ import alembic.config
 import alembic.util
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from . import schema
 
@@ -32,7 +32,7 @@ _WRITES = "cordboard_writes"
 
 
 class StoreError(Exception):
-    """The data directory cannot be used as it is; one line for people."""
+    """The database cannot be used as it is: locked, full, damaged, of a newer version; one line for people."""
 
 
 def open_database(data: Path) -> Engine:
@@ -60,7 +60,8 @@ def open_database(data: Path) -> Engine:
 
 def _engine(path: Path) -> Engine:
     url = sqlalchemy.URL.create("sqlite", database=str(path))
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    # An error must not carry what was to be stored: numbers, names, the passwords of trunks.
+    engine = sqlalchemy.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(driver: Any, record: object) -> None:
@@ -81,17 +82,26 @@ def _engine(path: Path) -> Engine:
 @contextlib.contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database and changes nothing."""
-    with engine.connect() as connection, connection.begin():
+    with _told(engine), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that is alone in writing; committed at its end, undone by an exception."""
-    with engine.connect() as connection:
+    with _told(engine), engine.connect() as connection:
         connection = connection.execution_options(**{_WRITES: True})
         with connection.begin():
             yield connection
+
+
+@contextlib.contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """A disk that is full, a file that is locked or damaged: StoreError, whatever the driver calls it."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(f"{engine.url.database}: {error.orig}") from error
 
 
 def _migrate(engine: Engine) -> None:

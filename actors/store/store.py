@@ -13,12 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import structlog
 import trio
 from sqlalchemy import Connection, Engine
 
 from ..organisation import Organisation
 from . import logins, records
-from .database import open_database, reading, writing
+from .database import StoreError, open_database, reading, writing
 from .logins import Login
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ READERS = 4
 HASHERS = 2
 
 Clock = Callable[[], float]
+
+log = structlog.get_logger()
 
 
 class Store:
@@ -84,7 +87,7 @@ class Store:
     # --- for the parts of the store ---
 
     async def read(self, query: Callable[[Connection], T]) -> T:
-        """`query` in a worker thread, in a transaction that changes nothing."""
+        """`query` in a worker thread, in a transaction that changes nothing. Raises StoreError."""
 
         def run() -> T:
             with reading(self._engine) as connection:
@@ -93,7 +96,7 @@ class Store:
         return await trio.to_thread.run_sync(run, limiter=self._readers)
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """`change` in a worker thread, alone, in a transaction committed at its end."""
+        """`change` in a worker thread, alone, in a transaction committed at its end. Raises StoreError."""
 
         def run() -> T:
             with writing(self._engine) as connection:
@@ -106,7 +109,7 @@ class Store:
 
 
 class Accounts:
-    """Who may come in, and who is in."""
+    """Who may come in, and who is in. Raises StoreError where the database cannot tell."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -137,7 +140,10 @@ class Accounts:
             return None
         login, expires = found
         if logins.stale(expires, now):
-            await self._store.write(lambda connection: logins.slide(connection, token, now))
+            try:
+                await self._store.write(lambda connection: logins.slide(connection, token, now))
+            except StoreError as error:  # a full disk must not keep out who is in
+                log.error("login not prolonged", error=str(error))
         return login
 
     async def log_out(self, token: str) -> None:

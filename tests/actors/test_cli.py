@@ -68,7 +68,7 @@ def test_import_tells_the_running_server(tmp_path: Path, organisation: Path) -> 
         assert server.stdout is not None
         assert server.stdout.readline() == "up\n"
         (tmp_path / "run").mkdir()
-        (tmp_path / "run" / "control.pid").write_text(f"{server.pid}\n")
+        (tmp_path / "run" / "supervisor.pid").write_text(f"{server.pid}\n")
         result = run(import_, organisation, "--data", tmp_path)
         assert result.exit_code == 0
         assert result.output.endswith(f"told the running server (process {server.pid})\n")

@@ -1,31 +1,42 @@
-"""The link to an engine that lives on while it is lost."""
+"""The link to the engine: who owns which leg, and what an engine that dies or stalls does to them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 import trio.testing
-from cordboard.actors.effects import Effect, Media
-from cordboard.actors.medialink import MediaLink
-from cordboard.actors.runtime import System
+from attrs import define, evolve, field, frozen
+from cordboard.actors import medialink
+from cordboard.actors.effects import Effect, Media, Started
+from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
+from cordboard.actors.runtime import Hands, System
 from cordboard.switch import protocol as media
-from cordboard.switch.model import ModelEngine
-from cordboard.switch.ports import LocalPort
+from cordboard.switch.wire import Frames, decode_command, encode
 
-PCMU = media.Codec("pcmu", 0)
+CODEC = media.Codec("pcma", 8)
+OPEN = media.OpenRtpLeg("leg", "198.51.100.1", 4000, CODEC)
+OPENED = media.LegOpened("leg", "192.0.2.1", 20002)
+MUSIC = media.OpenSource("music:hold", media.Music())
 
 
-class Owner:
-    """An actor that only listens."""
+@frozen
+class Heard:
+    facts: tuple[object, ...] = ()
+
+
+class Ear:
+    """An actor that remembers what it hears."""
 
     def __init__(self) -> None:
-        self.state: object = None
-        self.heard: list[object] = []
+        self.state = Heard()
 
     def receive(self, message: object, now: float) -> list[Effect]:
-        self.heard.append(message)
+        if message != Started():
+            self.state = evolve(self.state, facts=(*self.state.facts, message))
         return []
 
     def deadline(self) -> float:
@@ -35,77 +46,191 @@ class Owner:
         return []
 
 
-class Story:
-    """A link, one actor that owns its legs, and an engine that can be reached or not."""
-
-    def __init__(self, system: System) -> None:
-        self.link = MediaLink(system)
-        self.owner = Owner()
-        self.engine = ModelEngine(
-            ports=(LocalPort("192.0.2.1", 20002),),
-            advertise=lambda index, peer: ("192.0.2.1", 20002),
-            now=0.0,
-        )
-        system.spawn("call:1", self.owner)
-
-    def up(self) -> None:
-        self.link.connect(self.send)
-        self.link.on_fact(self.engine.started("epoch", 7))
-
-    def send(self, command: media.Command) -> None:
-        for fact in self.engine.command(command, 0.0):
-            self.link.on_fact(fact)
+@define
+class Scene:
+    system: System
+    link: MediaLink
+    ear: Ear
+    sent: list[media.Command] = field(factory=list)
 
     def do(self, *commands: media.Command) -> None:
         for command in commands:
-            self.link.perform("call:1", Media(command))
+            self.link.perform("ear", Media(command))
+
+    async def heard(self) -> tuple[object, ...]:
+        await trio.testing.wait_all_tasks_blocked()
+        facts = self.ear.state.facts
+        self.ear.state = Heard()
+        return facts
+
+    def start(self, epoch: str, *legs: str) -> None:
+        """An engine is at the other end."""
+        self.sent.clear()
+        self.link.connect(self.sent.append)
+        self.link.on_fact(media.EngineStarted(epoch, legs, 1))
 
 
-def story(tell: Callable[[Story], Awaitable[None]]) -> None:
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    async with trio.open_nursery() as nursery:
+        system = System(trio.current_time, nursery)
+        link = MediaLink(system)
+        made = Scene(system, link, Ear())
+
+        def nobody(*effect: object) -> None:
+            raise AssertionError(effect)
+
+        system.connect(Hands(nobody, link.perform, nobody, nobody), on_end=(link.on_end,))
+        system.spawn("ear", made.ear)
+        yield made
+        system.stop()
+
+
+def story(run: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], None]:
     async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            await tell(Story(System(trio.current_time, nursery)))
-            nursery.cancel_scope.cancel()
+        async with scene() as made:
+            await run(made)
 
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    def test() -> None:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
-
-def opened(leg: str, port: int) -> media.OpenRtpLeg:
-    return media.OpenRtpLeg(leg, "198.51.100.7", port, PCMU)
+    return test
 
 
-def test_what_was_rewired_while_the_link_was_lost_counts_when_it_is_back() -> None:
-    async def tell(one: Story) -> None:
-        one.up()
-        one.do(opened("a", 4000), opened("b", 4002), opened("c", 4004))
-        one.do(media.Rewire((media.Hears("a", (("b", 1.0),)), media.Hears("b", (("a", 1.0),)))))
-        one.link.connect(None)
-        one.do(media.Rewire((media.Hears("a"), media.Hears("b", (("c", 1.0),)))), media.CloseLeg("c"))
-        assert one.engine.hears("a") == {"b": 1.0}
-        one.up()
-        assert one.engine.legs == ("a", "b")
-        assert one.engine.hears("a") == {}
-        assert one.engine.hears("b") == {}
-
-    story(tell)
+@story
+async def test_facts_go_to_who_opened_the_leg_and_it_is_closed_with_it(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    for fact in (OPENED, media.LegConnected("leg"), media.LegConnected("nobody's"), media.Pong(1)):
+        made.link.on_fact(fact)
+    assert await made.heard() == (OPENED, media.LegConnected("leg"))
+    made.system.end("ear", "over")
+    assert made.sent == [OPEN, media.CloseLeg("leg")]
+    assert made.link.legs == 0
 
 
-def test_an_update_without_a_link_is_refused_and_so_is_one_whose_answer_was_lost() -> None:
-    async def tell(one: Story) -> None:
-        one.up()
-        one.do(opened("a", 4000))
-        one.link.connect(lambda command: None)  # it takes what is written and answers no more
-        one.do(media.UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU))
+@story
+async def test_legs_are_closed_in_the_order_they_were_opened(made: Scene) -> None:
+    made.start("one")
+    names = [f"leg{i}" for i in range(20)]
+    made.do(*(evolve(OPEN, leg=name) for name in names))
+    made.system.end("ear", "over")
+    assert made.sent[20:] == [media.CloseLeg(name) for name in names]
+
+
+@story
+async def test_without_an_engine_openings_are_refused_at_once(made: Scene) -> None:
+    made.do(OPEN, MUSIC)
+    assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
+    made.start("one")
+    assert made.sent == [MUSIC]
+
+
+@story
+async def test_a_refused_opening_is_forgotten_and_a_refused_update_is_not(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    made.link.on_fact(media.LegRefused("leg", "no port"))
+    assert made.link.legs == 0
+    made.do(OPEN)
+    made.link.on_fact(OPENED)
+    made.do(media.UpdateRtpLeg("leg", "198.51.100.1", 4002, CODEC))
+    made.link.on_fact(media.LegRefused("leg", "in use"))
+    assert made.link.legs == 1
+    assert len(await made.heard()) == 3
+
+
+@story
+async def test_a_new_engine_fails_legs_refuses_openings_and_has_the_sources(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, MUSIC, MUSIC, evolve(OPEN, leg="unanswered"))
+    made.link.on_fact(OPENED)
+    assert made.sent.count(MUSIC) == 1
+    made.link.connect(None)
+    made.start("two")
+    why = "the media engine was restarted"
+    assert await made.heard() == (OPENED, media.LegFailed("leg", why), media.LegRefused("unanswered", why))
+    assert made.sent == [MUSIC]
+    assert made.link.legs == 0
+
+
+@story
+async def test_the_same_engine_again_keeps_legs_and_closes_what_nobody_waits_for(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, evolve(OPEN, leg="unanswered"))
+    made.link.on_fact(OPENED)
+    made.link.connect(None)
+    made.start("one", "leg", "unanswered", "of an earlier process")
+    assert await made.heard() == (OPENED, media.LegRefused("unanswered", "the media engine was restarted"))
+    assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process")]
+    assert made.link.legs == 1
+
+
+@story
+async def test_a_failed_leg_is_forgotten(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    made.link.on_fact(media.LegFailed("leg", "consent gone"))
+    made.link.on_fact(media.LegConnected("leg"))
+    assert await made.heard() == (media.LegFailed("leg", "consent gone"),)
+    assert made.link.legs == 0
+
+
+@story
+async def test_over_a_stream_pings_commands_and_facts_pass_and_a_lost_link_comes_back(made: Scene) -> None:
+    ends: list[trio.abc.Stream] = []
+
+    async def connect() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        if len(ends) == 1:
+            ends.append(ends[0])
+            raise OSError("not there yet")
+        ours, theirs = trio.testing.memory_stream_pair()
+        ends.append(theirs)
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(medialink.run, made.link, connect)
         await trio.testing.wait_all_tasks_blocked()
-        assert not any(isinstance(fact, media.LegRefused) for fact in one.owner.heard)
-        one.link.connect(None)
-        one.up()
+        assert not made.link.connected  # nothing was heard of it yet
+        await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
         await trio.testing.wait_all_tasks_blocked()
-        assert sum(isinstance(fact, media.LegRefused) for fact in one.owner.heard) == 1
-        one.link.connect(None)
-        one.do(media.UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU))
+        assert (made.link.connected, made.link.pid) == (True, 7)
+        made.do(OPEN)
+        await ends[0].send_all(encode(OPENED))
+        await trio.sleep_until(2.5)
+        frames = list(Frames(decode_command).feed(bytes(await ends[0].receive_some(65536))))
+        assert frames == [media.Ping(0), OPEN, media.Ping(1), media.Ping(2)]
+        await ends[0].aclose()
+        await trio.sleep_until(4)
+        assert not made.link.connected
+        await ends[2].send_all(encode(media.EngineStarted("two", (), 8)))
         await trio.testing.wait_all_tasks_blocked()
-        assert sum(isinstance(fact, media.LegRefused) for fact in one.owner.heard) == 2
-        assert one.link.legs == 1
+        assert await made.heard() == (OPENED, media.LegFailed("leg", "the media engine was restarted"))
+        nursery.cancel_scope.cancel()
+    assert not made.link.connected
 
-    story(tell)
+
+@story
+async def test_an_engine_that_reads_nothing_loses_the_link_and_nobody_crashes(made: Scene) -> None:
+    ends: list[trio.abc.Stream] = []
+
+    async def connect() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        ours, theirs = trio.testing.lockstep_stream_pair()  # sends wait for a reader
+        ends.append(theirs)
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(medialink.run, made.link, connect)
+        await trio.testing.wait_all_tasks_blocked()
+        await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(MAX_COMMANDS + 10):
+            made.do(media.Ping(0))
+        assert not made.link.connected
+        made.do(OPEN)
+        assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
+        await trio.sleep_until(1)
+        assert len(ends) == 2
+        nursery.cancel_scope.cancel()

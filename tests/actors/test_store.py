@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -138,6 +139,30 @@ def test_a_failing_import_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(Exception, match="FOREIGN KEY"):
             await store.import_organisation(broken)
         assert await store.load_organisation() == without_passwords(CENTRE)
+
+    story(tmp_path, tell)
+
+
+def test_an_error_of_the_database_is_one_line_without_what_was_to_be_stored(tmp_path: Path) -> None:
+    async def tell(store: Store, clock: Clock) -> None:
+        login = await store.accounts.log_in("ann", "correct horse")
+        assert login is not None
+        clock.now += logins.SLIDE_SECONDS + 1
+        await store.write(lambda connection: connection.exec_driver_sql("DROP TABLE windows"))
+        await store.write(
+            lambda connection: connection.exec_driver_sql(
+                "CREATE TRIGGER full BEFORE UPDATE ON logins BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+            )
+        )
+        with pytest.raises(StoreError, match=r"cordboard\.db: no such table: windows$"):
+            await store.load_organisation()
+        with pytest.raises(StoreError) as failed:
+            await store.import_organisation(CENTRE)
+        told = "".join(traceback.format_exception(failed.value))
+        assert "trunk secret" not in told
+        assert "argon2" not in told.replace("import argon2", "")
+        # The login cannot be prolonged, and is one all the same.
+        assert await store.accounts.who(login.token) == login
 
     story(tmp_path, tell)
 

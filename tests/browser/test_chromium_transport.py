@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from cordboard.switch.protocol import CodecName
 
 from . import page as pages
 from .shell import Shell, answer, offered
@@ -30,7 +31,9 @@ def phone() -> Iterator[pages.Phone]:
 
 
 @pytest.mark.parametrize("codec", ["pcmu", "pcma", "opus"])
-def test_chromium_hears_itself(phone: pages.Phone, codec: str, record_property: pytest.RecordProperty) -> None:
+def test_chromium_hears_itself(
+    phone: pages.Phone, codec: CodecName, record_property: Callable[[str, object], None]
+) -> None:
     with Shell(echo) as shell:
         opened = shell.open(offered(codec, phone.offer(codec, 620.0), codec), row=1)
         took = phone.connect(codec, answer(opened, codec))
@@ -39,12 +42,11 @@ def test_chromium_hears_itself(phone: pages.Phone, codec: str, record_property: 
         assert phone.hears(codec, None)
         record_property("connect_ms", took)
         print(f"{codec}: connected in {took:.0f} ms, {shell.busy * 1e3:.1f} ms of it ours; {shell.received} packets")
-        assert took < 2000
         assert [type(fact).__name__ for fact in shell.facts] == ["LegConnected"]
         assert shell.transport.counters["srtp_unauthentic"] == 0
         phone.hang_up(codec)
-        phone.page.wait_for_timeout(300)
-        # The browser said goodbye by DTLS.
+        # The browser says goodbye by DTLS.
+        assert phone.until(lambda: len(shell.facts) > 1)
         assert [type(fact).__name__ for fact in shell.facts] == ["LegConnected", "LegFailed"]
 
 
@@ -53,5 +55,4 @@ def test_our_close_is_seen_by_the_page(phone: pages.Phone) -> None:
         opened = shell.open(offered("closing", phone.offer("closing", 620.0), "opus"), row=0)
         phone.connect("closing", answer(opened, "opus"))
         shell.close(0)
-        phone.page.wait_for_timeout(500)
-        assert phone.state("closing") == "closed"
+        assert phone.until(lambda: phone.state("closing") == "closed")

@@ -21,7 +21,7 @@ SAMPLES = np.arange(-32768, 32768).astype(np.int16)
         (0xEF, 132),
     ],
 )
-def test_ulaw_decoder_values(octet, sample):
+def test_ulaw_decoder_values(octet: int, sample: int) -> None:
     assert g711.decode_ulaw(np.array([octet], np.uint8))[0] == sample
 
 
@@ -29,12 +29,12 @@ def test_ulaw_decoder_values(octet, sample):
     ("octet", "sample"),
     [(0xAA, 32256), (0x2A, -32256), (0xD5, 8), (0x55, -8), (0xD4, 24), (0xC5, 264), (0xF5, 528), (0x80, 5504)],
 )
-def test_alaw_decoder_values(octet, sample):
+def test_alaw_decoder_values(octet: int, sample: int) -> None:
     assert g711.decode_alaw(np.array([octet], np.uint8))[0] == sample
 
 
 # The reference of ITU-T G.191 (alaw_compress, ulaw_compress), followed sample by sample as it is specified.
-def ulaw_reference(x):
+def ulaw_reference(x: int) -> int:
     magnitude = min((~x if x < 0 else x) // 4 + 33, 0x1FFF)
     segment = 0
     while magnitude >> segment + 6:
@@ -43,7 +43,7 @@ def ulaw_reference(x):
     return code | (0x80 if x >= 0 else 0)
 
 
-def alaw_reference(x):
+def alaw_reference(x: int) -> int:
     magnitude = (~x if x < 0 else x) // 16
     code = magnitude
     if magnitude > 15:
@@ -55,30 +55,30 @@ def alaw_reference(x):
     return (code | (0x80 if x >= 0 else 0)) ^ 0x55
 
 
-def test_ulaw_encodes_as_the_reference():
+def test_ulaw_encodes_as_the_reference() -> None:
     some = SAMPLES[::7]
     assert g711.encode_ulaw(np.ascontiguousarray(some)).tolist() == [ulaw_reference(int(x)) for x in some]
 
 
-def test_alaw_encodes_as_the_reference():
+def test_alaw_encodes_as_the_reference() -> None:
     some = SAMPLES[::7]
     assert g711.encode_alaw(np.ascontiguousarray(some)).tolist() == [alaw_reference(int(x)) for x in some]
 
 
-def test_codes_survive_a_round_trip():
+def test_codes_survive_a_round_trip() -> None:
     # 0x7F is minus zero, which has no sample of its own.
     again = g711.encode_ulaw(g711.decode_ulaw(ALL))
     assert np.array_equal(np.delete(again, 0x7F), np.delete(ALL, 0x7F))
     assert np.array_equal(g711.encode_alaw(g711.decode_alaw(ALL)), ALL)
 
 
-def test_silence():
+def test_silence() -> None:
     zero = np.zeros((1, 160), np.int16)
     assert (g711.encode_ulaw(zero) == g711.ULAW_SILENCE).all()
     assert (g711.encode_alaw(zero) == g711.ALAW_SILENCE).all()
 
 
-def test_error_is_within_half_a_step():
+def test_error_is_within_half_a_step() -> None:
     error = np.abs(g711.decode_ulaw(g711.encode_ulaw(SAMPLES)).astype(int) - SAMPLES)
     assert (
         error <= np.maximum(np.abs(SAMPLES.astype(int)) / 16, 8) + 4 + 512 * (np.abs(SAMPLES.astype(int)) > 32000)

@@ -13,7 +13,8 @@ from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, Pcm
 def tone(rate: int, frames: int, frequency: float = 440.0) -> Pcm:
     """int16 [frames, rate / 50]"""
     t = np.arange(frames * rate // 50) / rate
-    return np.rint(8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16).reshape(frames, -1)
+    pcm: Pcm = np.rint(8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16).reshape(frames, -1)
+    return pcm
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 from cordboard.codecs import tones
+from cordboard.codecs.g711 import Pcm
 from cordboard.codecs.plc import Concealer
 from cordboard.codecs.resample import Downsampler
 
 
-def frequency_of(pcm, rate=8000):
+def frequency_of(pcm: Pcm, rate: int = 8000) -> float:
     spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)), 4 * len(pcm)))
-    return np.argmax(spectrum) * rate / (4 * len(pcm))
+    return float(np.argmax(spectrum)) * rate / (4 * len(pcm))
 
 
-def test_a_tone_goes_on_in_phase():
+def test_a_tone_goes_on_in_phase() -> None:
     frames = [tones.sines(np.array([441.7]), np.array([i * 160]))[0] for i in range(50)]
     pcm = np.concatenate(frames)
     t = np.arange(len(pcm)) / 8000
@@ -23,7 +24,7 @@ def test_a_tone_goes_on_in_phase():
     ("country", "hertz", "cycle", "on"),
     [("CN", 450, 5.0, 1.0), ("DE", 425, 5.0, 1.0), ("US", 440, 6.0, 2.0), ("GB", 400, 3.0, 0.4)],
 )
-def test_ringback_rings_as_the_country_does(country, hertz, cycle, on):
+def test_ringback_rings_as_the_country_does(country: str, hertz: int, cycle: float, on: float) -> None:
     pcm = tones.ringback(country)
     assert len(pcm) == cycle * 8000
     assert len(pcm) % tones.FRAME == 0
@@ -32,7 +33,7 @@ def test_ringback_rings_as_the_country_does(country, hertz, cycle, on):
     assert spectrum[round(hertz * on)] > 0.4 * spectrum.max()
 
 
-def test_hold_music_is_gentle_and_seamless():
+def test_hold_music_is_gentle_and_seamless() -> None:
     pcm = tones.hold_music()
     assert 20 * 8000 <= len(pcm) <= 30 * 8000
     assert len(pcm) % tones.FRAME == 0
@@ -46,11 +47,11 @@ def test_hold_music_is_gentle_and_seamless():
     assert bend[790:810].max() < 4 * np.percentile(bend, 95) + 8
 
 
-def test_hold_music_is_the_same_every_time():
+def test_hold_music_is_the_same_every_time() -> None:
     assert np.array_equal(tones.hold_music(), tones.hold_music())
 
 
-def conceal(history, frames):
+def conceal(history: Pcm, frames: int) -> tuple[Concealer, Pcm]:
     concealer = Concealer(1)
     row = np.array([0])
     parts = []
@@ -62,7 +63,7 @@ def conceal(history, frames):
     return concealer, np.concatenate(parts)
 
 
-def test_concealment_goes_on_with_the_pitch_and_fades_to_nothing():
+def test_concealment_goes_on_with_the_pitch_and_fades_to_nothing() -> None:
     t = np.arange(320) / 8000
     _, out = conceal((8000 * np.sin(2 * np.pi * 200 * t)).astype(np.int16), 4)
     assert abs(frequency_of(out[:160]) - 200) < 25
@@ -71,11 +72,11 @@ def test_concealment_goes_on_with_the_pitch_and_fades_to_nothing():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_concealment_does_not_click(seed):
+def test_concealment_does_not_click(seed: int) -> None:
     rng = np.random.default_rng(seed)
     t = np.arange(320 + 480) / 8000
-    voice = sum(3000 / k * np.sin(2 * np.pi * k * rng.uniform(90, 230) * t + rng.uniform(0, 6)) for k in (1, 2, 3))
-    voice = voice.astype(np.int16)
+    partials = [3000 / k * np.sin(2 * np.pi * k * rng.uniform(90, 230) * t + rng.uniform(0, 6)) for k in (1, 2, 3)]
+    voice = np.sum(partials, axis=0).astype(np.int16)
     concealer, out = conceal(voice[:320], 2)
     back = concealer.rejoin(np.array([0]), voice[None, 640:800])[0]
     whole = np.concatenate([voice[:320], out, back]).astype(int)
@@ -84,7 +85,7 @@ def test_concealment_does_not_click(seed):
     assert concealer.missing[0] == 0
 
 
-def test_48_to_8_khz_keeps_speech_and_drops_the_rest():
+def test_48_to_8_khz_keeps_speech_and_drops_the_rest() -> None:
     rows = np.array([0, 1])
     down = Downsampler(2)
     t = np.arange(960 * 50) / 48000
@@ -96,7 +97,7 @@ def test_48_to_8_khz_keeps_speech_and_drops_the_rest():
     assert np.abs(out[1, 200:]).max() < 30
 
 
-def test_48_to_8_khz_frames_join():
+def test_48_to_8_khz_frames_join() -> None:
     rng = np.random.default_rng(1)
     pcm = rng.integers(-8000, 8000, 960 * 4).astype(np.int16)
     down, at_once = Downsampler(1), Downsampler(1)

@@ -119,11 +119,7 @@ class Caller:
 
     def refused(self, seconds: float = 10.0) -> Said:
         """The final refusal of the INVITE."""
-        return until(
-            lambda: next((one for one in self.said if one.status >= 300 and "INVITE" in one.header("CSeq")), None),
-            seconds,
-            "a refusal",
-        )
+        return self._final("INVITE", 300, seconds)
 
     def cancel(self) -> None:
         self._start(self._request("CANCEL", 1, branch=self.branch, to_tag=""))
@@ -144,11 +140,13 @@ class Caller:
 
     def response(self, method: str, seconds: float = 10.0) -> Said:
         """The final response to our request of this method."""
-        return until(
-            lambda: next((one for one in self.said if one.status >= 200 and method in one.header("CSeq")), None),
-            seconds,
-            f"a response to {method}",
-        )
+        return self._final(method, 200, seconds)
+
+    def _final(self, method: str, least: int, seconds: float) -> Said:
+        def found() -> list[Said]:
+            return [one for one in self.said if one.status >= least and one.header("CSeq").endswith(method)]
+
+        return until(found, seconds, f"a response of {least} or more to {method}")[0]
 
     def close(self) -> None:
         if self.to_tag and not self.ended_by:

@@ -32,11 +32,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stack(product: Product) -> Iterator[ExitStack]:
+def stack(product: Product, request: pytest.FixtureRequest) -> Iterator[ExitStack]:
     """Everybody a test brings leaves at its end, and then the switch is at rest."""
     with ExitStack() as made:
         yield made
-    product.at_rest()
+    product.at_rest(legs=None if "browser" in request.fixturenames else 0)
 
 
 @pytest.fixture

@@ -10,15 +10,48 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from attrs import frozen
 
 from .caller import Caller
 
 LOOK = 0.01
+# Of the time somebody waited for a processor: what a browser's audio no longer bears.
+CROWDED = 0.3
+TRIES = 3
+
+T = TypeVar("T")
+
+
+def _pressure() -> float:
+    """Seconds since the start of the machine in which some process waited for a processor (Linux PSI)."""
+    try:
+        return int(Path("/proc/pressure/cpu").read_text().split("total=")[1].split()[0]) / 1e6
+    except (OSError, IndexError):
+        return 0.0
+
+
+def fairly(measure: Callable[[], T]) -> T:
+    """Measures what needs a browser, which a crowded machine starves: then it is measured again, three times at most.
+
+    A failure on a machine that had room counts at once.
+    """
+    for turn in range(1, TRIES + 1):
+        begun, waited = time.monotonic(), _pressure()
+        try:
+            return measure()
+        except AssertionError as error:
+            crowded = (_pressure() - waited) / (time.monotonic() - begun)
+            said = str(error).splitlines()[0]
+            print(f"turn {turn}: {said} (processes waited {crowded:.0%} of the time)")
+            if crowded < CROWDED or turn == TRIES:
+                raise
+    raise AssertionError("there is no turn")
 
 
 @frozen

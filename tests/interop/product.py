@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -103,15 +103,19 @@ class Reply:
 
 
 def infrastructure(
-    *, process: str = "separate", codecs: Sequence[str] = ("opus", "pcmu", "pcma"), drain_seconds: float = 5
+    *,
+    process: str = "separate",
+    codecs: Sequence[str] = ("opus", "pcmu", "pcma"),
+    drain_seconds: float = 5,
+    address: str = "127.0.0.1",
 ) -> str:
-    """Loopback and free ports."""
+    """Free ports, of loopback unless another address is given."""
     return f"""
 [sip]
-udp = "127.0.0.1:0"
+udp = "{address}:0"
 tcp = ""
 [media]
-address = "127.0.0.1"
+address = "{address}"
 webrtc_port = 0
 rtp_ports = "0"
 process = "{process}"
@@ -258,12 +262,12 @@ class Product:
     def figure(self, name: str) -> float:
         return self.metrics()[name]
 
-    def at_rest(self, legs: int = 0, seconds: float = 5.0) -> None:
-        """No call, and no leg but those of agents who are signed in with media."""
+    def at_rest(self, legs: int | None = 0, seconds: float = 5.0) -> None:
+        """No call, and no leg but those of agents who are signed in with media (None: however many those are)."""
 
         def rests() -> bool:
             now = self.metrics()
-            return now["cordboard_calls"] == 0 and now["cordboard_legs"] == legs
+            return now["cordboard_calls"] == 0 and legs in (None, now["cordboard_legs"])
 
         until(rests, seconds, f"no call and {legs} legs in /metrics")
 
@@ -287,6 +291,19 @@ def keep_pace(pid: int) -> None:
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.setpriority(os.PRIO_PROCESS, int(thread.name), PRIORITY)
+
+
+@contextlib.contextmanager
+def first_in_line() -> Iterator[None]:
+    """What is started meanwhile goes before other work of this machine, where we may; see `keep_pace`."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def cpu_seconds(pid: int) -> float:

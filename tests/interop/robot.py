@@ -26,6 +26,8 @@ from .product import Product
 
 JSON, MSGPACK = "cordboard.v1.json", "cordboard.v1.msgpack"
 Message = dict[str, Any]
+# A page may ask 50 times a second; beyond that it is told `busy`.
+MAX_RATE = 45
 
 
 class RejectedError(Exception):
@@ -57,6 +59,7 @@ class Robot:
         self.close_code = 0
         self._replies: dict[int | None, Message] = {}
         self._next = 0
+        self._sent: list[float] = []
         self._binary = subprotocol == MSGPACK
         context = ssl._create_unverified_context()
         plain = socket.create_connection(("127.0.0.1", product.web_port), timeout=10)
@@ -86,8 +89,16 @@ class Robot:
     def send(self, do: str, **fields: object) -> int:
         """The id of the request."""
         self._next += 1
+        self._keep_below_the_limit()
         self.send_raw({"id": self._next, "do": do, **fields})
         return self._next
+
+    def _keep_below_the_limit(self) -> None:
+        now = time.monotonic()
+        self._sent = [at for at in self._sent if at > now - 1]
+        if len(self._sent) >= MAX_RATE:
+            time.sleep(self._sent[0] + 1 - now)
+        self._sent.append(time.monotonic())
 
     def send_raw(self, message: object) -> None:
         """Any message; text and bytes go as they are."""

@@ -280,7 +280,7 @@ def test_a_lost_link_shows_and_ends_in_a_snapshot(desk: Desk, page: Page, switch
     switch.cut()
     expect(link).to_contain_text("Reconnecting…")
     desk.has_just()
-    switch.state, switch.reason = "break", "break"
+    switch.state, switch.reason = "break", "chosen"
     switch.down = False
     expect(link).to_have_text("Connected", timeout=15_000)
     desk.is_in("break")

@@ -189,7 +189,7 @@ def test_we_dial_sipp() -> None:
             assert transport is not None
             transport.command(lambda now: transport.endpoint.hang_up("out", now))
 
-    app.on_output = on_output  # type: ignore[method-assign]
+    app.on_output = on_output  # type: ignore[method-assign] # the story's own ending
 
     async def run() -> None:
         await against(app, None, "-sn", "uas", act=dial)

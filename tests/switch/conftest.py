@@ -1,7 +1,11 @@
 """A world for engine stories: an engine, far sides that speak, a seeded network and a virtual clock."""
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -10,42 +14,50 @@ from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import NAME, LocalPort, socket_name
 from cordboard.switch.seams import Batch
+from numpy.typing import NDArray
 
 TICK = 0.020
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
+T = TypeVar("T")
+
+Sound = Callable[[NDArray[np.intp]], g711.Pcm]  # sample numbers at 8 kHz -> samples
+Edge = str | tuple[str, float]  # a source, or (source, gain)
+_CODECS: dict[str, tuple[Callable[[g711.Pcm], g711.Octets], Callable[[g711.Octets], g711.Pcm]]] = {
+    "pcmu": (g711.encode_ulaw, g711.decode_ulaw),
+    "pcma": (g711.encode_alaw, g711.decode_alaw),
+}
 
 
 class Far:
     """The far side of a leg: what it sends, frame by frame, and all that it was sent."""
 
-    def __init__(self, world, address, port, codec, to):
+    def __init__(self, world: World, address: str, port: int, codec: protocol.Codec, to: int) -> None:
         self.world, self.name, self.codec, self.to = world, socket_name(address, port), codec, to
-        self.encode, self.decode = {
-            "pcmu": (g711.encode_ulaw, g711.decode_ulaw),
-            "pcma": (g711.encode_alaw, g711.decode_alaw),
-        }[codec.name]
+        self.encode, self.decode = _CODECS[codec.name]
         self.phase = world.rng.uniform(0.0, TICK)
         self.sequence = world.rng.randrange(1 << 16)
         self.timestamp = world.rng.randrange(1 << 32)
         self.ssrc = world.rng.randrange(1 << 32)
-        self.source = None  # sample number -> int16 samples
+        self.source: Sound | None = None
         self.samples = 0
         self.ptime = 20
-        self.next_at = None
-        self.packets = []  # (sequence, timestamp, marker, payload type, ssrc)
-        self.payloads = []
+        self.slow = 0.0  # parts per million by which its clock is slow
+        self.next_at: float | None = None
+        # (sequence, timestamp, marker, payload type, ssrc)
+        self.packets: list[tuple[int, int, int, int, int]] = []
+        self.payloads: list[bytes] = []
 
-    def says(self, hertz, amplitude=8000):
+    def says(self, hertz: float, amplitude: float = 8000) -> None:
         self.source = lambda n: (amplitude * np.sin(2 * np.pi * hertz * n / 8000)).astype(np.int16)
 
-    def packet(self, payload, payload_type=None, **changes):
+    def packet(self, payload: bytes, payload_type: int | None = None, **changes: int) -> bytes:
         fields = {"sequence": self.sequence, "timestamp": self.timestamp, "ssrc": self.ssrc, **changes}
         kind = self.codec.payload_type if payload_type is None else payload_type
         header = struct.pack("!BBHII", 0x80, kind, fields["sequence"], fields["timestamp"], fields["ssrc"])
         return header + payload
 
-    def speak(self, until):
+    def speak(self, until: float) -> None:
         """Puts all packets that are due by `until` onto the network."""
         if self.source is None:
             return
@@ -58,14 +70,14 @@ class Far:
             self.samples += n
             self.sequence = self.sequence + 1 & 0xFFFF
             self.timestamp = self.timestamp + n & 0xFFFFFFFF
-            self.next_at += self.ptime / 1000
+            self.next_at += self.ptime / 1000 * (1 + self.slow * 1e-6)
 
-    def heard(self, last=None):
+    def heard(self, last: float | None = None) -> g711.Pcm:
         """All that it heard as int16, or the last so many seconds."""
         payloads = self.payloads if last is None else self.payloads[-round(last / TICK) :]
         return self.decode(np.frombuffer(b"".join(payloads), np.uint8))
 
-    def tones(self, last=1.0):
+    def tones(self, last: float = 1.0) -> list[int]:
         """The frequencies in what it heard last, in whole Hz."""
         pcm = self.heard(last)
         spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
@@ -75,7 +87,7 @@ class Far:
 
 
 class World:
-    def __init__(self, seed=1, ports=16):
+    def __init__(self, seed: int = 1, ports: int = 16) -> None:
         self.rng = Random(seed)
         self.now = 1000.0
         self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
@@ -87,30 +99,40 @@ class World:
             now=self.now,
             capacity=256,
         )
-        self.fars, self.air, self.facts = [], [], []
-        self.delay = lambda far: 0.005
-        self.lost = lambda far: False
-        self.twice = lambda far: False
+        self.fars: list[Far] = []
+        self.air: list[tuple[float, int, bytes, bytes]] = []  # (arrives at, port index, sockaddr, octets)
+        self.facts: list[protocol.Fact] = []
+        self.delay: Callable[[Far], float] = lambda far: 0.005
+        self.lost: Callable[[Far], bool] = lambda far: False
+        self.twice: Callable[[Far], bool] = lambda far: False
 
-    def far(self, leg, port, address="198.51.100.7", codec=PCMU, nat=False, dial=None):
+    def far(
+        self,
+        leg: str,
+        port: int,
+        address: str = "198.51.100.7",
+        codec: protocol.Codec = PCMU,
+        nat: bool = False,
+        dial: tuple[str, int] | None = None,
+    ) -> Far:
         """Opens a leg and returns its far side; `dial` is what the SDP said, if that is not where it is."""
-        told = dial or (address, port)
-        (fact,) = self.engine.command(protocol.OpenRtpLeg(leg, *told, codec, nat), self.now)
+        to_address, to_port = dial or (address, port)
+        (fact,) = self.engine.command(protocol.OpenRtpLeg(leg, to_address, to_port, codec, nat), self.now)
         assert isinstance(fact, protocol.LegOpened), fact
         made = Far(self, address, port, codec, self.index(fact))
         self.fars.append(made)
         return made
 
-    def index(self, opened):
+    def index(self, opened: protocol.LegOpened) -> int:
         return self.ports.index(LocalPort(opened.address, opened.port))
 
-    def do(self, *commands):
-        facts = []
+    def do(self, *commands: protocol.Command) -> list[protocol.Fact]:
+        facts: list[protocol.Fact] = []
         for command in commands:
             facts += self.engine.command(command, self.now)
         return facts
 
-    def hears(self, **edges):
+    def hears(self, **edges: Sequence[Edge]) -> None:
         """Who hears whom: listener=[source, ...] or [(source, gain), ...]."""
         self.do(
             protocol.Rewire(
@@ -121,12 +143,12 @@ class World:
             )
         )
 
-    def post(self, far, data, at):
+    def post(self, far: Far, data: bytes, at: float) -> None:
         for _ in range(2 if self.twice(far) else 1):
             if not self.lost(far):
                 self.air.append((at + self.delay(far), far.to, far.name, data))
 
-    def receive(self, *datagrams):
+    def receive(self, *datagrams: tuple[int, bytes, bytes, float]) -> None:
         """Hands (port index, sockaddr, octets, time) to the engine in one batch."""
         n = len(datagrams)
         data = np.zeros((n, 1536), np.uint8)
@@ -141,11 +163,11 @@ class World:
         )
         assert self.engine.receive(batch, self.now) == []
 
-    def run(self, seconds):
+    def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK)):
             self.step()
 
-    def step(self):
+    def step(self) -> None:
         self.now += TICK
         for far in self.fars:
             far.speak(self.now)
@@ -157,22 +179,22 @@ class World:
         self.facts += facts
         by_name = {(far.to, far.name): far for far in self.fars}
         for i in range(len(outgoing.port)):
-            far = by_name.get((int(outgoing.port[i]), outgoing.name[i].tobytes()))
-            assert far is not None, "sent to nobody"
+            to = by_name.get((int(outgoing.port[i]), outgoing.name[i].tobytes()))
+            assert to is not None, "sent to nobody"
             octets = outgoing.data[i, : outgoing.length[i]].tobytes()
             _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", octets[:12])
-            far.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
-            far.payloads.append(octets[12:])
+            to.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
+            to.payloads.append(octets[12:])
 
-    def all(self, kind):
+    def all(self, kind: type[T]) -> list[T]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
 
 @pytest.fixture
-def world():
+def world() -> World:
     return World()
 
 
 @pytest.fixture
-def new_world():
+def new_world() -> type[World]:
     return World

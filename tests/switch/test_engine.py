@@ -6,13 +6,13 @@ from cordboard.codecs import g711
 from cordboard.switch import protocol
 from cordboard.switch.ports import socket_name
 
-from .conftest import Far
+from .conftest import Far, World
 
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
 
 
-def test_a_leg_is_sent_silence_from_its_opening_without_a_gap(world):
+def test_a_leg_is_sent_silence_from_its_opening_without_a_gap(world: World) -> None:
     a = world.far("a", 4000)
     world.run(1)
     assert set(a.payloads) == {bytes([g711.ULAW_SILENCE]) * 160}
@@ -25,7 +25,7 @@ def test_a_leg_is_sent_silence_from_its_opening_without_a_gap(world):
 
 
 @pytest.mark.parametrize("codec", [PCMU, PCMA])
-def test_an_echo_leg_hears_itself(world, codec):
+def test_an_echo_leg_hears_itself(world: World, codec: protocol.Codec) -> None:
     a = world.far("a", 4000, codec=codec)
     a.says(440)
     world.hears(a=["a"])
@@ -35,7 +35,7 @@ def test_an_echo_leg_hears_itself(world, codec):
     assert world.all(protocol.LegConnected) == [protocol.LegConnected("a")]
 
 
-def test_an_echo_comes_back_within_60_ms(world):
+def test_an_echo_comes_back_within_60_ms(world: World) -> None:
     a = world.far("a", 4000)
     a.says(440)
     world.hears(a=["a"])
@@ -44,7 +44,7 @@ def test_an_echo_comes_back_within_60_ms(world):
     assert silence <= 3
 
 
-def test_a_tone_is_within_5_hz(world):
+def test_a_tone_is_within_5_hz(world: World) -> None:
     a = world.far("a", 4000)
     world.do(protocol.OpenSource("t", protocol.Tone(440.0)))
     world.hears(a=["t"])
@@ -56,7 +56,7 @@ def test_a_tone_is_within_5_hz(world):
     assert abs(level + 16) < 0.5
 
 
-def test_music_and_ringback_go_on_for_who_joins_later(world):
+def test_music_and_ringback_go_on_for_who_joins_later(world: World) -> None:
     a, b = world.far("a", 4000), world.far("b", 4001)
     world.do(protocol.OpenSource("m", protocol.Music()), protocol.OpenSource("r", protocol.Ringback("DE")))
     world.hears(a=["m"])
@@ -72,7 +72,7 @@ def test_music_and_ringback_go_on_for_who_joins_later(world):
     assert a.tones(0.8) == [425]
 
 
-def test_a_room_of_three_hears_the_two_others_and_not_itself(world):
+def test_a_room_of_three_hears_the_two_others_and_not_itself(world: World) -> None:
     fars = [world.far(name, 4000 + i) for i, name in enumerate("abc")]
     for far, hertz in zip(fars, (400, 700, 1100), strict=True):
         far.says(hertz, 6000)
@@ -82,7 +82,7 @@ def test_a_room_of_three_hears_the_two_others_and_not_itself(world):
 
 
 @pytest.mark.parametrize("size", [2, 3, 6, 9])
-def test_who_speaks_alone_in_a_room_hears_exact_silence(new_world, size):
+def test_who_speaks_alone_in_a_room_hears_exact_silence(new_world: type[World], size: int) -> None:
     world = new_world(seed=size)
     names = [f"p{i}" for i in range(size)]
     fars = [world.far(name, 4000 + i) for i, name in enumerate(names)]
@@ -93,7 +93,7 @@ def test_who_speaks_alone_in_a_room_hears_exact_silence(new_world, size):
     assert all(far.tones(0.5) == [500] for far in fars[1:])
 
 
-def test_a_loud_room_is_saturated_once(world):
+def test_a_loud_room_is_saturated_once(world: World) -> None:
     names = [f"p{i}" for i in range(8)]
     fars = [world.far(name, 4000 + i) for i, name in enumerate(names)]
     for far in fars:
@@ -108,7 +108,7 @@ def test_a_loud_room_is_saturated_once(world):
     assert set(fars[7].heard(0.5).tolist()) == {value}
 
 
-def test_gain_scales_one_edge_only(world):
+def test_gain_scales_one_edge_only(world: World) -> None:
     a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
     a.says(500, 8000)
     world.hears(b=[("a", 0.5)], c=["a"])
@@ -117,7 +117,7 @@ def test_gain_scales_one_edge_only(world):
     assert abs(np.abs(c.heard(0.5)).max() - 8000) < 300
 
 
-def test_mute_and_hold_leak_nothing(world):
+def test_mute_and_hold_leak_nothing(world: World) -> None:
     a, b = world.far("a", 4000), world.far("b", 4001)
     a.says(440, 12000)
     b.says(660, 12000)
@@ -137,9 +137,9 @@ def test_mute_and_hold_leak_nothing(world):
     assert b.tones(0.5) == [440]
 
 
-def test_who_begins_to_hear_in_a_gap_hears_nothing_of_before(world):
+def test_who_begins_to_hear_in_a_gap_hears_nothing_of_before(world: World) -> None:
     """A loss was being concealed as the first listener left: the second is not given the rest of it."""
-    a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
+    a, _, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
     a.says(300, 20000)
     world.hears(b=["a"])
     world.run(1)
@@ -152,7 +152,7 @@ def test_who_begins_to_hear_in_a_gap_hears_nothing_of_before(world):
     assert set(c.payloads) == {b"\xff" * 160}
 
 
-def test_edits_of_one_command_meet_at_one_tick(world):
+def test_edits_of_one_command_meet_at_one_tick(world: World) -> None:
     a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
     c.says(440)
     world.hears(a=["c"])
@@ -163,7 +163,7 @@ def test_edits_of_one_command_meet_at_one_tick(world):
     assert all(payload != b"\xff" * 160 for payload in b.payloads[-5:])
 
 
-def test_an_unknown_id_is_left_out_and_counted(world):
+def test_an_unknown_id_is_left_out_and_counted(world: World) -> None:
     a = world.far("a", 4000)
     world.do(protocol.OpenSource("t", protocol.Tone(500.0)))
     world.hears(a=["nobody", "t"], nobody=["a"])
@@ -173,7 +173,7 @@ def test_an_unknown_id_is_left_out_and_counted(world):
     assert world.engine.counters["unknown_listeners"] == 1
 
 
-def test_a_closed_leg_is_heard_no_more_and_sent_nothing(world):
+def test_a_closed_leg_is_heard_no_more_and_sent_nothing(world: World) -> None:
     a, b = world.far("a", 4000), world.far("b", 4001)
     a.says(440)
     world.hears(a=["b"], b=["a"])
@@ -186,7 +186,7 @@ def test_a_closed_leg_is_heard_no_more_and_sent_nothing(world):
     assert world.engine.counters["packets_from_strangers"] > 20
 
 
-def test_spoofed_packets_are_dropped_and_counted(world):
+def test_spoofed_packets_are_dropped_and_counted(world: World) -> None:
     a, b = world.far("a", 4000), world.far("b", 4001)
     world.hears(b=["a"])
     a.says(440)
@@ -204,7 +204,7 @@ def test_spoofed_packets_are_dropped_and_counted(world):
     assert b.tones(0.5) == [440]
 
 
-def test_ipv6_legs_talk(world):
+def test_ipv6_legs_talk(world: World) -> None:
     a = world.far("a", 4000, address="2001:db8::7")
     a.says(440)
     world.hears(a=["a"])
@@ -212,11 +212,12 @@ def test_ipv6_legs_talk(world):
     assert a.tones(0.5) == [440]
 
 
-def test_a_leg_whose_far_side_is_not_known_yet_waits(world):
+def test_a_leg_whose_far_side_is_not_known_yet_waits(world: World) -> None:
     (opened,) = world.do(protocol.OpenRtpLeg("a", "198.51.100.7", 0, PCMU))
     world.run(0.2)
     (again,) = world.do(protocol.UpdateRtpLeg("a", "198.51.100.7", 4000, PCMA))
     assert again == opened
+    assert isinstance(opened, protocol.LegOpened)
     far = Far(world, "198.51.100.7", 4000, PCMA, world.index(opened))
     world.fars.append(far)
     far.says(440)
@@ -226,7 +227,7 @@ def test_a_leg_whose_far_side_is_not_known_yet_waits(world):
     assert {p[3] for p in far.packets} == {8}
 
 
-def test_what_is_no_leg_is_refused_in_words(world):
+def test_what_is_no_leg_is_refused_in_words(world: World) -> None:
     for command in (
         protocol.OpenRtpLeg("x", "not an address", 4000, PCMU),
         protocol.OpenRtpLeg("x", "198.51.100.7", 70000, PCMU),
@@ -240,7 +241,7 @@ def test_what_is_no_leg_is_refused_in_words(world):
     world.run(0.1)
 
 
-def test_rtcp_comfort_noise_and_digits_are_not_played(world):
+def test_rtcp_comfort_noise_and_digits_are_not_played(world: World) -> None:
     a, b = world.far("a", 4000), world.far("b", 4001)
     a.source = lambda n: np.zeros(len(n), np.int16)
     world.hears(b=["a"])
@@ -259,7 +260,7 @@ def test_rtcp_comfort_noise_and_digits_are_not_played(world):
     assert [counters[name] for name in names] == [1, 1, 1, 1]
 
 
-def test_silence_is_told_once_and_its_end(world):
+def test_silence_is_told_once_and_its_end(world: World) -> None:
     a = world.far("a", 4000)
     a.says(440)
     world.run(1)
@@ -273,7 +274,7 @@ def test_silence_is_told_once_and_its_end(world):
     assert world.all(protocol.LegHeard) == [protocol.LegHeard("a")]
 
 
-def test_quality_says_what_was_lost(world):
+def test_quality_says_what_was_lost(world: World) -> None:
     a = world.far("a", 4000)
     a.says(440, 10000)
     world.hears(a=["a"])
@@ -287,7 +288,7 @@ def test_quality_says_what_was_lost(world):
     assert abs(reports[-1].level - -14) < 2
 
 
-def test_an_engine_left_alone_ends_its_legs(world):
+def test_an_engine_left_alone_ends_its_legs(world: World) -> None:
     world.far("a", 4000)
     world.run(20)
     assert world.do(protocol.Ping(7)) == [protocol.Pong(7)]
@@ -299,7 +300,7 @@ def test_an_engine_left_alone_ends_its_legs(world):
     assert world.engine.started("e", 1) == protocol.EngineStarted("e", (), 1)
 
 
-def test_garbage_raises_nothing(world):
+def test_garbage_raises_nothing(world: World) -> None:
     a = world.far("a", 4000)
     world.hears(a=["a"])
     for _ in range(200):

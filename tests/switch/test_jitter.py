@@ -1,17 +1,30 @@
 """What the network does to a stream, and what is heard of it."""
 
+from typing import Protocol
+
 import numpy as np
 import pytest
+from cordboard.codecs.g711 import Pcm
 from cordboard.switch import protocol
+
+from .conftest import Far, World
+
+
+class Echo(Protocol):
+    """Makes a world, and in it a far side that hears its own 400 Hz."""
+
+    def __call__(
+        self, seed: int = 1, sequence: int | None = None, timestamp: int | None = None
+    ) -> tuple[World, Far]: ...
 
 
 @pytest.fixture
-def echo(new_world):
-    def make(seed=1, sequence=None, timestamp=None):
+def echo(new_world: type[World]) -> Echo:
+    def make(seed: int = 1, sequence: int | None = None, timestamp: int | None = None) -> tuple[World, Far]:
         world = new_world(seed)
         far = world.far("a", 4000)
         far.says(400)
-        if sequence is not None:
+        if sequence is not None and timestamp is not None:
             far.sequence, far.timestamp = sequence, timestamp
         world.hears(a=["a"])
         return world, far
@@ -19,17 +32,17 @@ def echo(new_world):
     return make
 
 
-def clicks(pcm, hertz=400, amplitude=8000):
+def clicks(pcm: Pcm, hertz: float = 400, amplitude: float = 8000) -> int:
     """How many steps are larger than 2.5 times the steepest of the tone itself, mu-law included."""
     return int((np.abs(np.diff(pcm.astype(int))) > 2.5 * amplitude * 2 * np.pi * hertz / 8000).sum())
 
 
-def concealed(world):
+def concealed(world: World) -> float:
     return sum(report.concealed_ms for report in world.all(protocol.LegQuality))
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_clean_network_is_played_whole_with_little_delay(echo, seed):
+def test_a_clean_network_is_played_whole_with_little_delay(echo: Echo, seed: int) -> None:
     world, far = echo(seed)
     world.run(10)
     assert concealed(world) == 0
@@ -39,7 +52,7 @@ def test_a_clean_network_is_played_whole_with_little_delay(echo, seed):
 
 
 @pytest.mark.parametrize("ptime", [10, 20, 30, 40, 60])
-def test_any_packet_time(echo, ptime):
+def test_any_packet_time(echo: Echo, ptime: int) -> None:
     world, far = echo()
     far.ptime = ptime
     world.run(8)
@@ -48,7 +61,7 @@ def test_any_packet_time(echo, ptime):
 
 
 @pytest.mark.parametrize(("sequence", "timestamp"), [(65500, 2**32 - 5000), (0, 2**31 - 5000), (65535, 2**32 - 80)])
-def test_counters_wrap(echo, sequence, timestamp):
+def test_counters_wrap(echo: Echo, sequence: int, timestamp: int) -> None:
     world, far = echo(sequence=sequence, timestamp=timestamp)
     world.run(6)
     assert concealed(world) == 0
@@ -56,7 +69,7 @@ def test_counters_wrap(echo, sequence, timestamp):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_jitter_within_60_ms_settles(echo, seed):
+def test_jitter_within_60_ms_settles(echo: Echo, seed: int) -> None:
     world, far = echo(seed)
     world.delay = lambda _: world.rng.uniform(0.0, 0.060)
     world.run(8)
@@ -67,7 +80,7 @@ def test_jitter_within_60_ms_settles(echo, seed):
     assert world.all(protocol.LegQuality)[-1].delay_ms < 90
 
 
-def test_delay_is_let_go_when_the_network_is_calm_again(echo):
+def test_delay_is_let_go_when_the_network_is_calm_again(echo: Echo) -> None:
     world, _ = echo()
     world.delay = lambda _: world.rng.uniform(0.0, 0.120)
     world.run(10)
@@ -79,7 +92,7 @@ def test_delay_is_let_go_when_the_network_is_calm_again(echo):
     assert low < 40
 
 
-def test_duplicates_and_reordering_are_not_heard(echo):
+def test_duplicates_and_reordering_are_not_heard(echo: Echo) -> None:
     world, far = echo()
     world.delay = lambda _: world.rng.choice([0.004, 0.004, 0.004, 0.026])
     world.run(6)
@@ -90,7 +103,7 @@ def test_duplicates_and_reordering_are_not_heard(echo):
     assert clicks(far.heard(10)) == 0
 
 
-def test_loss_is_concealed_without_clicks(echo):
+def test_loss_is_concealed_without_clicks(echo: Echo) -> None:
     world, far = echo(3)
     world.lost = lambda _: world.rng.random() < 0.05
     world.run(20)
@@ -98,7 +111,7 @@ def test_loss_is_concealed_without_clicks(echo):
     assert clicks(far.heard(18)) == 0
 
 
-def test_a_lost_second_is_silence_and_then_the_stream(echo):
+def test_a_lost_second_is_silence_and_then_the_stream(echo: Echo) -> None:
     world, far = echo()
     world.run(2)
     world.lost = lambda _: True
@@ -109,7 +122,7 @@ def test_a_lost_second_is_silence_and_then_the_stream(echo):
     assert far.tones() == [400]
 
 
-def test_a_new_ssrc_with_new_counters_is_the_same_call(echo):
+def test_a_new_ssrc_with_new_counters_is_the_same_call(echo: Echo) -> None:
     world, far = echo()
     world.run(2)
     far.ssrc, far.sequence, far.timestamp = 99, 5, 2**31
@@ -121,7 +134,7 @@ def test_a_new_ssrc_with_new_counters_is_the_same_call(echo):
     assert clicks(far.heard(1)) == 0
 
 
-def test_a_timestamp_that_jumps_back_a_little_heals(echo):
+def test_a_timestamp_that_jumps_back_a_little_heals(echo: Echo) -> None:
     world, far = echo()
     world.run(2)
     far.timestamp = far.timestamp - 3200 & 0xFFFFFFFF
@@ -129,30 +142,27 @@ def test_a_timestamp_that_jumps_back_a_little_heals(echo):
     assert far.tones() == [400]
 
 
-@pytest.mark.parametrize("parts_per_million", [-200, 200])
-def test_a_drifting_clock_costs_a_frame_now_and_then(echo, parts_per_million):
+@pytest.mark.parametrize("parts_per_million", [-1000, 1000])
+def test_a_drifting_clock_costs_a_frame_now_and_then(echo: Echo, parts_per_million: float) -> None:
     world, far = echo()
-    real = far.speak
-
-    def drift(until):
-        before = far.samples
-        real(until)
-        if far.next_at is not None:
-            far.next_at += (far.samples - before) / 8000 * parts_per_million * 1e-6
-
-    far.speak = drift
-    world.run(300)
-    # 60 ms of drift in five minutes: a few frames dropped or held, and a delay that stays.
+    far.slow = parts_per_million
+    world.run(60)
+    # 60 ms of drift, which a real clock takes five minutes for: a few frames dropped or held, and a delay that stays.
     assert concealed(world) <= 200
     assert world.all(protocol.LegQuality)[-1].delay_ms < 60
-    assert clicks(far.heard(290)) == 0
+    assert clicks(far.heard(50)) == 0
 
 
-def test_a_stall_is_caught_up(echo):
+def test_a_stall_is_caught_up(echo: Echo) -> None:
     world, far = echo()
     world.run(2)
     held = world.now
-    world.delay = lambda _: max(0.005, held + 0.3 - far.next_at)
+
+    def until_released(far: Far) -> float:
+        assert far.next_at is not None
+        return max(0.005, held + 0.3 - far.next_at)
+
+    world.delay = until_released
     world.run(0.3)
     world.delay = lambda _: 0.005
     world.run(15)
@@ -162,7 +172,7 @@ def test_a_stall_is_caught_up(echo):
     assert world.all(protocol.LegQuality)[-1].delay_ms < 60
 
 
-def test_a_burst_of_one_leg_is_bounded(echo):
+def test_a_burst_of_one_leg_is_bounded(echo: Echo) -> None:
     world, far = echo()
     world.run(1)
     flood = [

@@ -5,25 +5,27 @@ import pytest
 from cordboard.switch import protocol
 from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 
+from .conftest import Far, World
+
 PCMU = protocol.Codec("pcmu", 0)
 FOUR = 2
 
 
-def pool(n=16):
+def pool(n: int = 16) -> PortPool:
     return PortPool(tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(n)), 64)
 
 
-def remote(port=4000, address="198.51.100.7"):
+def remote(port: int = 4000, address: str = "198.51.100.7") -> bytes:
     return socket_name(address, port)
 
 
-def test_two_legs_with_one_remote_get_different_ports():
+def test_two_legs_with_one_remote_get_different_ports() -> None:
     made = pool()
     got = [made.open(row, remote(), family=FOUR, nat=False, now=0.0) for row in range(16)]
     assert sorted(got) == list(range(16))
 
 
-def test_out_of_ports_is_a_clear_refusal():
+def test_out_of_ports_is_a_clear_refusal() -> None:
     made = pool(2)
     for row in range(2):
         made.open(row, remote(), family=FOUR, nat=False, now=0.0)
@@ -32,7 +34,7 @@ def test_out_of_ports_is_a_clear_refusal():
     made.open(2, remote(4002), family=FOUR, nat=False, now=0.0)
 
 
-def test_a_refused_leg_leaves_nothing_behind(new_world):
+def test_a_refused_leg_leaves_nothing_behind(new_world: type[World]) -> None:
     world = new_world(ports=1)
     world.far("a", 4000)
     for _ in range(300):  # more than the engine has rows
@@ -41,7 +43,7 @@ def test_a_refused_leg_leaves_nothing_behind(new_world):
     assert world.engine.started("e", 1).legs == ("a",)
 
 
-def test_a_closed_pair_rests_30_s():
+def test_a_closed_pair_rests_30_s() -> None:
     made = pool(1)
     made.open(0, remote(), family=FOUR, nat=False, now=0.0)
     made.close(0, 100.0)
@@ -54,7 +56,7 @@ def test_a_closed_pair_rests_30_s():
     assert made.open(2, remote(), family=FOUR, nat=False, now=130.1) == 0
 
 
-def test_the_last_packets_of_a_call_are_not_heard_in_the_next(world):
+def test_the_last_packets_of_a_call_are_not_heard_in_the_next(world: World) -> None:
     a = world.far("a", 4000)
     a.says(440)
     world.hears(a=["a"])
@@ -66,7 +68,7 @@ def test_the_last_packets_of_a_call_are_not_heard_in_the_next(world):
     assert set(b.payloads) == {b"\xff" * 160}
 
 
-def test_moving_lets_the_old_pair_rest():
+def test_moving_lets_the_old_pair_rest() -> None:
     made = pool(1)
     made.open(0, remote(), family=FOUR, nat=False, now=0.0)
     made.move(0, remote(5000), 10.0)
@@ -79,7 +81,7 @@ def test_moving_lets_the_old_pair_rest():
         made.move(1, remote(5000), 39.0)
 
 
-def test_find_knows_every_leg_and_no_stranger():
+def test_find_knows_every_leg_and_no_stranger() -> None:
     made = pool()
     rng = np.random.default_rng(1)
     names, ports = [], []
@@ -95,7 +97,7 @@ def test_find_knows_every_leg_and_no_stranger():
     assert (made.find(np.array(ports, np.int32) + 1 & 15, matrix) == -1).all()
 
 
-def test_a_nat_leg_has_a_port_of_its_own_from_the_top():
+def test_a_nat_leg_has_a_port_of_its_own_from_the_top() -> None:
     made = pool(4)
     assert made.open(0, remote(), family=FOUR, nat=True, now=0.0) == 3
     assert [made.open(row, remote(4000 + row), family=FOUR, nat=False, now=0.0) for row in (1, 2, 3)] == [0, 1, 2]
@@ -108,14 +110,14 @@ def test_a_nat_leg_has_a_port_of_its_own_from_the_top():
     assert made.open(4, remote(), family=FOUR, nat=True, now=41.0) == 3
 
 
-def test_a_leg_behind_a_nat_learns_once(world):
+def test_a_leg_behind_a_nat_learns_once(world: World) -> None:
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
     thief = socket_name("198.51.100.66", 6666)
     # What is no packet of this leg teaches nothing.
     world.receive((a.to, thief, b"\x80\x65" + bytes(20), world.now), (a.to, thief, b"junk", world.now))
     a.says(440)
     world.hears(a=["a"])
-    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))  # where the SDP pointed
+    world.fars.append(Far(world, "192.168.1.5", 4000, PCMU, a.to))  # where the SDP pointed
     world.run(1)
     world.receive((a.to, thief, a.packet(bytes(160)), world.now))
     world.run(1)
@@ -123,9 +125,9 @@ def test_a_leg_behind_a_nat_learns_once(world):
     assert world.engine.counters["packets_from_strangers"] >= 3
 
 
-def test_the_learning_window_closes(world):
+def test_the_learning_window_closes(world: World) -> None:
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
-    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.fars.append(Far(world, "192.168.1.5", 4000, PCMU, a.to))
     world.run(2.1)
     a.says(440)
     world.run(1)
@@ -133,7 +135,7 @@ def test_the_learning_window_closes(world):
     assert not world.all(protocol.LegConnected)
 
 
-def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world):
+def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world: World) -> None:
     """The far side is quiet from its hold on, so there is nothing to learn from a second time."""
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
     a.says(440)
@@ -155,7 +157,7 @@ def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world):
     assert a.tones(0.5) == [800]
 
 
-def test_naming_the_same_remote_again_gives_another_chance_to_learn(world):
+def test_naming_the_same_remote_again_gives_another_chance_to_learn(world: World) -> None:
     a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
     world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
     world.run(5)

@@ -1,62 +1,79 @@
 """The media process with real sockets on ports that the kernel chooses."""
 
+import math
 import socket
 import struct
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 import trio
 from cordboard.codecs import g711
+from cordboard.codecs.opus import OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.process import (
+    CRASHED_TICKS,
+    TRACEBACKS,
     AccessPoint,
     MediaConfig,
+    Secure,
     advertiser,
+    browsers,
     connect_unix,
     port_numbers,
     serve,
     unix_listener,
 )
+from cordboard.switch.seams import Batch, Datagram, Octets, OpusCodec, Rows, SecureInput, SecureTransport
 from cordboard.switch.wire import Frames, decode_fact, encode
+from numpy.typing import NDArray
 
 CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0", webrtc_port=0, access_points=())
 PCMU = protocol.Codec("pcmu", 0)
+T = TypeVar("T")
 
 
 class Control:
     """The other end of the link."""
 
-    def __init__(self, stream):
-        self.stream, self.frames, self.facts = stream, Frames(decode_fact), []
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream, self.frames = stream, Frames(decode_fact)
+        self.facts: list[protocol.Fact] = []
 
-    async def tell(self, *commands):
+    async def tell(self, *commands: protocol.Command) -> None:
         await self.stream.send_all(b"".join(encode(command) for command in commands))
 
-    async def fact(self, kind):
+    async def fact(self, kind: type[T]) -> T:
         with trio.fail_after(5):
             while True:
                 for i, fact in enumerate(self.facts):
                     if isinstance(fact, kind):
-                        return self.facts.pop(i)
+                        del self.facts[i]
+                        return fact
                 data = await self.stream.receive_some(65536)
                 assert data, "the link ended"
                 self.facts += self.frames.feed(bytes(data))
 
 
-def in_process(folder, story):
+Link = Callable[[], Awaitable[Control]]
+
+
+def in_process(folder: Path, story: Callable[[Link], Awaitable[None]], secure: Secure = browsers) -> None:
     """Runs `story(link)` beside a media process; `link()` makes one more connection to it."""
 
-    async def main():
+    async def main() -> None:
         deep = folder / ("long-name-" * 15)
         deep.mkdir()
         path = str(deep / "media.sock")
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             listener = unix_listener(path)
-            await nursery.start(lambda task_status: serve(CONFIG, listener, task_status=task_status))
+            await nursery.start(lambda task_status: serve(CONFIG, listener, secure=secure, task_status=task_status))
 
-            async def link():
+            async def link() -> Control:
                 return Control(await stack.enter_async_context(await connect_unix(path)))
 
             with trio.fail_after(20):
@@ -66,8 +83,8 @@ def in_process(folder, story):
     trio.run(main)
 
 
-def test_echo_over_real_sockets(tmp_path):
-    async def story(link):
+def test_echo_over_real_sockets(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
         control = await link()
         assert (await control.fact(protocol.EngineStarted)).legs == ()
         with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
@@ -93,14 +110,14 @@ def test_echo_over_real_sockets(tmp_path):
     in_process(tmp_path, story)
 
 
-async def ends(control):
+async def ends(control: Control) -> None:
     with trio.fail_after(2):
         while await control.stream.receive_some(65536):
             pass
 
 
-def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path):
-    async def story(link):
+def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
         first = await link()
         await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU), protocol.Ping(1))
         started = await first.fact(protocol.EngineStarted)
@@ -115,8 +132,8 @@ def test_a_new_link_replaces_the_old_and_legs_live_on(tmp_path):
     in_process(tmp_path, story)
 
 
-def test_rubbish_on_the_link_ends_the_link_only(tmp_path, capsys):
-    async def story(link):
+def test_rubbish_on_the_link_ends_the_link_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def story(link: Link) -> None:
         first = await link()
         await first.tell(protocol.OpenRtpLeg("a", "127.0.0.1", 9, PCMU))
         await first.fact(protocol.LegOpened)
@@ -128,23 +145,117 @@ def test_rubbish_on_the_link_ends_the_link_only(tmp_path, capsys):
     assert "not msgpack" in capsys.readouterr().err
 
 
-def test_configuration_survives_json():
+class Brittle:
+    """A transport for browsers that raises what it must not: on the datagram `break`, on every opening, and on as many
+    ticks as it is told. It answers other datagrams with themselves."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        self.ports: tuple[LocalPort, ...] = ()
+        self.ticks_to_break = 0
+
+    @contextmanager
+    def secure(self, config: MediaConfig, ports: tuple[LocalPort, ...]) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+        self.ports = ports
+        yield self, OpusRows()
+
+    def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
+        raise RuntimeError("broke on an opening")
+
+    def close(self, row: int, now: float) -> list[Datagram]:
+        return []
+
+    def receive(self, batch: Batch, now: float) -> SecureInput:
+        replies = []
+        for port, name, data, length in zip(batch.port, batch.name, batch.data, batch.length, strict=True):
+            if data[:length].tobytes() == b"break":
+                raise RuntimeError("broke on a datagram")
+            replies.append(Datagram(int(port), name.tobytes(), data[:length].tobytes()))
+        none = np.zeros(0, np.int32)
+        return SecureInput(replies, none.astype(np.intp), np.zeros((0, 16), np.uint8), none, np.zeros(0), [])
+
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
+        return []
+
+    def deadline(self) -> float:
+        return 0.0 if self.ticks_to_break else math.inf
+
+    def wake(self, now: float) -> SecureInput:
+        self.ticks_to_break -= 1
+        raise RuntimeError("broke on a tick")
+
+
+def test_what_the_engine_raises_costs_only_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seam = Brittle()
+
+    async def story(link: Link) -> None:
+        control = await link()
+        door = (seam.ports[0].address, seam.ports[0].port)
+        with (
+            trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far,
+            trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as page,
+        ):
+            await far.bind(("127.0.0.1", 0))
+            await control.tell(protocol.OpenRtpLeg("a", "127.0.0.1", far.getsockname()[1], PCMU))
+            await control.fact(protocol.LegOpened)
+
+            await page.sendto(b"break", door)
+            await control.tell(protocol.OpenWebrtcLeg("b", "127.0.0.1", "u", "p", (), PCMU), protocol.Ping(1))
+            await control.fact(protocol.Pong)
+            seam.ticks_to_break = CRASHED_TICKS - 1
+            counters: dict[str, int] = {}
+            while counters.get("crashed_ticks", 0) < CRASHED_TICKS - 1 or "crashed_receives" not in counters:
+                counters = (await control.fact(protocol.EngineReport)).counters
+            assert [counters[f"crashed_{what}"] for what in ("receives", "commands", "ticks")] == [1, 1, 4]
+
+            # The same page, the same link and the same call go on; a new run of crashed ticks begins at none.
+            seam.ticks_to_break = CRASHED_TICKS - 1
+            await page.sendto(b"hello", door)
+            assert await page.recv(2048) == b"hello"
+            while counters["crashed_ticks"] < 2 * (CRASHED_TICKS - 1):
+                counters = (await control.fact(protocol.EngineReport)).counters
+            sent = counters["packets_sent"]
+            while counters["packets_sent"] < sent + 50:
+                counters = (await control.fact(protocol.EngineReport)).counters
+            sequences = [struct.unpack("!H", (await far.recv(2048))[2:4])[0] for _ in range(50)]
+            assert sequences == [sequences[0] + i & 0xFFFF for i in range(50)]
+
+    in_process(tmp_path, story, seam.secure)
+    told = capsys.readouterr().err
+    assert told.count("Traceback (most recent call last)") == TRACEBACKS
+    for what in ("a datagram", "an opening", "a tick"):
+        assert f"RuntimeError: broke on {what}" in told
+
+
+def test_an_engine_that_cannot_tick_ends_the_process(tmp_path: Path) -> None:
+    seam = Brittle()
+
+    async def story(link: Link) -> None:
+        seam.ticks_to_break = CRASHED_TICKS
+        await trio.sleep_forever()
+
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="broke on a tick"), flatten_subgroups=True):
+        in_process(tmp_path, story, seam.secure)
+    assert seam.ticks_to_break == 0
+
+
+def test_configuration_survives_json() -> None:
     config = MediaConfig(addresses=("0.0.0.0", "::"), local_networks=("10.0.0.0/8",), access_points=(AccessPoint("b"),))
     assert MediaConfig.from_json(config.to_json()) == config
 
 
 @pytest.mark.parametrize(("text", "ports"), [("20002-20006", (20002, 20004, 20006)), ("7-8", (8,)), ("0", (0,) * 8)])
-def test_even_ports(text, ports):
+def test_even_ports(text: str, ports: tuple[int, ...]) -> None:
     assert port_numbers(text) == ports
 
 
 @pytest.mark.parametrize("text", ["", "5", "9-9", "٢-٨", "70000-70002", "20-10", "+2-8"])
-def test_what_is_no_range_of_ports(text):
+def test_what_is_no_range_of_ports(text: str) -> None:
     with pytest.raises(ValueError, match="rtp_ports"):
         port_numbers(text)
 
 
-def test_the_address_told_is_the_one_that_the_peer_can_reach():
+def test_the_address_told_is_the_one_that_the_peer_can_reach() -> None:
     config = MediaConfig(public_address="203.0.113.1", local_networks=("10.0.0.0/8", "127.0.0.0/8"))
     ports = (LocalPort("0.0.0.0", 20002),)
     assert advertiser(config, ports)(0, "198.51.100.1") == ("203.0.113.1", 20002)

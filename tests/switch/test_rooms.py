@@ -1,27 +1,31 @@
 import numpy as np
 import pytest
+from cordboard.codecs.g711 import Pcm
 from cordboard.switch.rooms import Rooms, mix
+from numpy.typing import NDArray
 
 RNG = np.random.default_rng(5)
 PCM = RNG.integers(-32768, 32767, (64, 160)).astype(np.int16)
 SPEAKING = np.ones(64, np.bool_)
 
 
-def heard(rooms, pcm=PCM, speaking=SPEAKING):
+def heard(rooms: Rooms, pcm: Pcm = PCM, speaking: NDArray[np.bool_] = SPEAKING) -> dict[int, tuple[Pcm, bool]]:
     plan = rooms.plan()
     frames, audible = mix(plan, pcm, speaking)
     return {int(row): (frames[i], bool(audible[i])) for i, row in enumerate(plan.listeners)}
 
 
-def by_definition(edges, pcm=PCM):
-    total = sum((np.rint(pcm[row].astype(np.float32) * np.float32(gain)).astype(int) for row, gain in edges.items()))
+def by_definition(edges: dict[int, float], pcm: Pcm = PCM) -> NDArray[np.int_]:
+    parts = [np.rint(pcm[row].astype(np.float32) * np.float32(gain)).astype(int) for row, gain in edges.items()]
+    total: NDArray[np.int_] = np.sum(parts, axis=0)
     return np.clip(total, -32768, 32767)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_edges_are_mixed_as_defined(seed):
+def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rooms, edges = Rooms(), {}
+    rooms = Rooms()
+    edges: dict[int, dict[int, float]] = {}
     for _ in range(120):  # edits, so that plans are remade from what earlier ones left
         if rng.random() < 0.2:
             gone = int(rng.integers(0, 30))
@@ -44,7 +48,7 @@ def test_any_edges_are_mixed_as_defined(seed):
     assert rooms.plan().heard.tolist() == sorted({row for one in edges.values() for row in one})
 
 
-def test_a_room_costs_a_sum_and_a_subtraction_each():
+def test_a_room_costs_a_sum_and_a_subtraction_each() -> None:
     rooms = Rooms()
     for listener in range(20):
         rooms.hear(listener, {row: 1.0 for row in range(20) if row != listener})
@@ -53,7 +57,7 @@ def test_a_room_costs_a_sum_and_a_subtraction_each():
     assert len(plan.shared) == 20
 
 
-def test_who_is_silent_alone_is_not_audible():
+def test_who_is_silent_alone_is_not_audible() -> None:
     rooms = Rooms()
     for listener in range(8):
         rooms.hear(listener, {row: 1.0 for row in range(8) if row != listener})

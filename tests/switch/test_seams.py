@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from cordboard.codecs import g711
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import LocalPort, socket_name
-from cordboard.switch.seams import Batch, Datagram, SecureInput
+from cordboard.switch.seams import Batch, Datagram, Octets, Rows, SecureInput
+from numpy.typing import NDArray
 
 PCMU = protocol.Codec("pcmu", 0)
 OPUS = protocol.Codec("opus", 111)
@@ -20,23 +22,28 @@ TICK = 0.020
 class ClearTransport:
     """Legs by their port; the datagram `hello` is answered and connects, `bye` fails."""
 
-    def __init__(self):
-        self.rows, self.names, self.legs, self.counters = {}, {}, {}, {}
+    def __init__(self) -> None:
+        self.rows: dict[bytes, int] = {}
+        self.names: dict[int, bytes] = {}
+        self.legs: dict[int, str] = {}
+        self.counters: dict[str, int] = {}
 
-    def open(self, row, command, now):
+    def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
         if command.ice_pwd == "":
             raise ValueError("no password")
         name = socket_name(command.peer, 5000 + row)
         self.rows[name], self.names[row], self.legs[row] = row, name, command.leg
         return protocol.WebrtcLegOpened(command.leg, "u", "p", protocol.Fingerprint("sha-256", "AA"), (("::", 1),))
 
-    def close(self, row, now):
+    def close(self, row: int, now: float) -> list[Datagram]:
         name = self.names.pop(row)
         del self.rows[name]
         return [Datagram(1, name, b"closed")]
 
-    def receive(self, batch, now):
-        replies, facts, media = [], [], []
+    def receive(self, batch: Batch, now: float) -> SecureInput:
+        replies: list[Datagram] = []
+        facts: list[protocol.Fact] = []
+        media: list[int] = []
         for i in range(len(batch.port)):
             name = batch.name[i].tobytes()
             octets = batch.data[i, : batch.length[i]].tobytes()
@@ -50,39 +57,39 @@ class ClearTransport:
         rows = np.array([self.rows[batch.name[i].tobytes()] for i in media], np.intp)
         return SecureInput(replies, rows, batch.data[media], batch.length[media], batch.at[media], facts)
 
-    def protect(self, rows, data, length):
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
         return [Datagram(1, self.names[int(row)], data[i, : length[i]].tobytes()) for i, row in enumerate(rows)]
 
-    def deadline(self):
+    def deadline(self) -> float:
         return math.inf
 
-    def wake(self, now):
+    def wake(self, now: float) -> SecureInput:
         return SecureInput([], *NOTHING, [])
 
 
 class HeldSamples:
     """A payload is one sample, held for 20 ms."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lost = 0
 
-    def open(self, row):
+    def open(self, row: int) -> None:
         pass
 
-    def close(self, row):
+    def close(self, row: int) -> None:
         pass
 
-    def decode(self, rows, payloads):
+    def decode(self, rows: Rows, payloads: Sequence[bytes | None]) -> g711.Pcm:
         self.lost += sum(payload is None for payload in payloads)
         held = [0 if payload is None else struct.unpack("!h", payload)[0] for payload in payloads]
         return np.repeat(np.array(held, np.int16)[:, None], 960, axis=1)
 
-    def encode(self, rows, pcm):
+    def encode(self, rows: Rows, pcm: g711.Pcm) -> list[bytes]:
         return [struct.pack("!h", int(frame[80])) for frame in pcm]
 
 
 class Browsers:
-    def __init__(self):
+    def __init__(self) -> None:
         self.transport, self.codec, self.now = ClearTransport(), HeldSamples(), 0.0
         self.engine = Engine(
             ports=(LocalPort("192.0.2.1", 20002),),
@@ -95,18 +102,18 @@ class Browsers:
         )
         self.sequence = 0
 
-    def open(self, leg, codec):
+    def open(self, leg: str, codec: protocol.Codec) -> None:
         (fact,) = self.engine.command(protocol.OpenWebrtcLeg(leg, "198.51.100.7", "u", "p", (), codec), self.now)
         assert isinstance(fact, protocol.WebrtcLegOpened)
 
-    def come(self, row, octets):
+    def come(self, row: int, octets: bytes) -> list[Datagram]:
         data = np.zeros((1, 64), np.uint8)
         data[0, : len(octets)] = np.frombuffer(octets, np.uint8)
         name = np.frombuffer(self.transport.names[row], np.uint8).reshape(1, -1)
         one = np.ones(1, np.int32)
         return self.engine.receive(Batch(data, one * len(octets), one, name, np.array([self.now])), self.now)
 
-    def tick(self, **samples):
+    def tick(self, **samples: int) -> tuple[dict[int | None, bytes], list[protocol.Fact]]:
         """One tick, before which the leg in each row `r0`, `r1`... sends a sample; returns payloads by row, facts."""
         self.now += TICK
         for row, sample in samples.items():
@@ -118,7 +125,7 @@ class Browsers:
         return {self.transport.rows.get(d.name): d.data for d in outgoing.datagrams}, facts
 
 
-def test_two_browsers_talk_in_opus():
+def test_two_browsers_talk_in_opus() -> None:
     world = Browsers()
     world.open("a", OPUS)
     world.open("b", OPUS)
@@ -126,7 +133,7 @@ def test_two_browsers_talk_in_opus():
     assert world.tick()[0] == {}  # not connected: nothing is sent
     assert [d.data for d in world.come(0, b"hello")] == [b"hello back"]
     world.come(1, b"hello")
-    facts = []
+    facts: list[protocol.Fact] = []
     for _ in range(50):
         sent, more = world.tick(r0=5000)
         facts += more
@@ -142,7 +149,7 @@ def test_two_browsers_talk_in_opus():
     assert world.codec.lost > 0
 
 
-def test_a_decoder_conceals_nothing_with_what_another_listener_heard():
+def test_a_decoder_conceals_nothing_with_what_another_listener_heard() -> None:
     world = Browsers()
     for leg in ("a", "b", "c"):
         world.open(leg, OPUS)
@@ -166,7 +173,7 @@ def test_a_decoder_conceals_nothing_with_what_another_listener_heard():
     assert world.codec.lost > lost
 
 
-def test_a_g711_browser_goes_through_the_same_matrix():
+def test_a_g711_browser_goes_through_the_same_matrix() -> None:
     world = Browsers()
     world.open("a", PCMU)
     world.come(0, b"hello")
@@ -174,7 +181,7 @@ def test_a_g711_browser_goes_through_the_same_matrix():
     assert sent[0][12:] == b"\xff" * 160
 
 
-def test_a_leg_that_fails_is_closed_and_one_that_is_closed_says_so():
+def test_a_leg_that_fails_is_closed_and_one_that_is_closed_says_so() -> None:
     world = Browsers()
     world.open("a", OPUS)
     world.open("b", OPUS)
@@ -185,7 +192,7 @@ def test_a_leg_that_fails_is_closed_and_one_that_is_closed_says_so():
     assert world.engine.started("e", 1).legs == ("b",)
 
 
-def test_a_refusal_of_the_transport_is_told():
+def test_a_refusal_of_the_transport_is_told() -> None:
     world = Browsers()
     command = protocol.OpenWebrtcLeg("a", "198.51.100.7", "u", "", (), OPUS)
     assert world.engine.command(command, 0.0) == [protocol.LegRefused("a", "no password")]
@@ -193,7 +200,7 @@ def test_a_refusal_of_the_transport_is_told():
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_legs_of_both_transports_hear_each_other(n):
+def test_legs_of_both_transports_hear_each_other(n: int) -> None:
     world = Browsers()
     for i in range(n):
         world.open(f"browser{i}", OPUS)

@@ -3,6 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from aioice import stun as codec
@@ -83,7 +84,7 @@ class Net:
     def deliver(self, datagrams: list[tuple[bytes, Address]]) -> None:
         for datagram, address in datagrams:
             if self._rng.random() >= self._loss:
-                self.at(0.01, lambda datagram=datagram, address=address: self.arrive(datagram, address))
+                self.at(0.01, partial(self.arrive, datagram, address))
 
     def arrive(self, datagram: bytes, address: Address) -> None:
         self.heard.setdefault(address, []).append(datagram)

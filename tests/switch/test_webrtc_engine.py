@@ -79,7 +79,8 @@ class Switch:
 
 def tone(n: int, frequency: float) -> g711.Pcm:
     t = (np.arange(160) + 160 * n) / 8000
-    return np.rint(8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
+    pcm: g711.Pcm = np.rint(8000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
+    return pcm
 
 
 def loudest(pcm: np.ndarray, rate: int) -> float:

@@ -43,7 +43,7 @@ facts = st.one_of(
 
 
 @given(st.lists(commands, max_size=5), st.integers(1, 50))
-def test_commands_survive_the_stream(messages, piece):
+def test_commands_survive_the_stream(messages: list[protocol.Command], piece: int) -> None:
     stream = b"".join(wire.encode(message) for message in messages)
     frames = wire.Frames(wire.decode_command)
     got = [m for i in range(0, len(stream), piece) for m in frames.feed(stream[i : i + piece])]
@@ -51,17 +51,17 @@ def test_commands_survive_the_stream(messages, piece):
 
 
 @given(facts)
-def test_facts_survive(fact):
+def test_facts_survive(fact: protocol.Fact) -> None:
     assert wire.decode_fact(wire.encode(fact)[4:]) == fact
 
 
-def refuse(body):
+def refuse(body: bytes) -> str:
     with pytest.raises(wire.WireError) as caught:
         wire.decode_command(body)
     return str(caught.value)
 
 
-def test_errors_say_what_was_wrong():
+def test_errors_say_what_was_wrong() -> None:
     pack = msgpack.packb
     assert "unknown class Reboot" in refuse(pack(["Reboot", 1]))
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
@@ -74,7 +74,7 @@ def test_errors_say_what_was_wrong():
     assert refuse(pack(["LegOpened", "a", "b", 1]))  # a fact is no command
 
 
-def test_a_frame_too_long_is_refused_before_it_is_read():
+def test_a_frame_too_long_is_refused_before_it_is_read() -> None:
     with pytest.raises(wire.WireError):
         list(wire.Frames(wire.decode_command).feed(b"\xff\xff\xff\xff"))
 
@@ -93,7 +93,7 @@ names = st.sampled_from(["OpenRtpLeg", "OpenWebrtcLeg", "Rewire", "OpenSource", 
 
 
 @given(st.binary(max_size=80) | st.builds(lambda n, v: msgpack.packb([n, *v]), names, st.lists(anything, max_size=7)))
-def test_decoding_raises_its_own_error_only(body):
+def test_decoding_raises_its_own_error_only(body: bytes) -> None:
     for decode in (wire.decode_command, wire.decode_fact):
         try:
             message = decode(body)

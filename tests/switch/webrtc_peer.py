@@ -128,13 +128,13 @@ class Browser:
 
     def check(self, *, nominate: bool = False, password: str | None = None, user: str | None = None) -> bytes:
         assert self.answer is not None
-        attributes = {
+        attributes: dict[str, object] = {
             "USERNAME": user or f"{self.answer.ice_ufrag}:brow",
             "PRIORITY": 1853824767,
             "ICE-CONTROLLING": 99,
         }
         if nominate:
-            attributes["USE-CANDIDATE"] = None  # type: ignore[assignment]
+            attributes["USE-CANDIDATE"] = None
         return self.request(attributes, password)
 
     def request(self, attributes: dict[str, object], password: str | None = None) -> bytes:

@@ -15,6 +15,7 @@ import trio.testing
 from attrs import define, field, frozen
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
+from cordboard.actors.store import StoreError
 from cordboard.web import certificate
 from cordboard.web.asgi import Timeouts
 from cordboard.web.hub import Hub
@@ -41,15 +42,17 @@ class Entry:
 
 @define
 class Book:
-    """Accounts in a dict. A password of "crash" is a bug in the store."""
+    """Accounts in a dict. A password of "crash" is a bug in the store; while it is `full`, it can tell nothing."""
 
     passwords: dict[str, str] = field(factory=lambda: {"1001": "sesame", "1002": "open"})
     logins: dict[str, Entry] = field(factory=dict)
     asked: int = 0
+    full: bool = False
 
     async def log_in(self, agent: str, password: str) -> Entry | None:
         await trio.lowlevel.checkpoint()
         self.asked += 1
+        self._read()
         if password == "crash":
             raise RuntimeError("the store is broken")
         if self.passwords.get(agent) != password:
@@ -60,11 +63,17 @@ class Book:
 
     async def who(self, token: str) -> Entry | None:
         await trio.lowlevel.checkpoint()
+        self._read()
         return self.logins.get(token)
 
     async def log_out(self, token: str) -> None:
         await trio.lowlevel.checkpoint()
+        self._read()
         self.logins.pop(token, None)
+
+    def _read(self) -> None:
+        if self.full:
+            raise StoreError("data/cordboard.db: database or disk is full")
 
 
 @define

@@ -333,6 +333,25 @@ async def test_a_crash_ends_its_own_connection_only(data_dir: Path) -> None:
         assert (await bystander.ask("GET", "/api/health")).status == 200
 
 
+async def test_a_store_that_cannot_tell(data_dir: Path) -> None:
+    async with house(data_dir) as h:
+        client = await h.http()
+        token = await h.token()
+        h.book.full = True
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(WRONG_PER_AGENT + 1):
+                answer = await client.login("1001", "sesame")
+                assert (answer.status, answer.code) == (503, "unavailable")
+                assert b"cordboard.db" not in answer.body
+            me = await client.ask("GET", "/api/me", headers=[("Authorization", f"Bearer {token}")])
+            assert me.status == 503
+        assert {entry["event"] for entry in logs} == {"store"}
+        h.book.full = False
+        # Nobody had guessed: no attempt is counted.
+        assert (await client.login("1001", "sesame")).status == 200
+        await client.stream.aclose()
+
+
 async def test_more_connections_than_there_may_be(data_dir: Path) -> None:
     async with house(data_dir, limits=Limits(connections=10, per_address=2)) as h:
         first, second = await h.http(), await h.http()

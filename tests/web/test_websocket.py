@@ -282,6 +282,50 @@ async def test_logging_out_closes_the_pages_of_that_login(data_dir: Path) -> Non
         assert await hear(other) == {"id": 1, "ok": True}
 
 
+async def test_an_agent_that_ends_takes_its_pages_along(data_dir: Path) -> None:
+    async with house(data_dir) as h, h.page() as mine:
+        await h.desk.attached.wait()
+        h.hub.end_agent("1002")
+        await say(mine, {"id": 1, "do": "snapshot"})
+        assert await hear(mine) == {"id": 1, "ok": True}
+        h.hub.end_agent("1001")
+        assert await closed_with(mine) == 1008
+        await h.desk.detached.wait()
+
+
+async def test_a_page_ends_with_its_login(data_dir: Path) -> None:
+    async with house(data_dir) as h, h.page() as mine, h.page() as other:
+        while len(h.hub) < 2:
+            await trio.testing.wait_all_tasks_blocked()
+        h.book.full = True
+        await h.hub.check_logins(h.book)  # who cannot be looked up stays
+        h.book.full = False
+        await h.hub.check_logins(h.book)
+        del h.book.logins[next(iter(h.book.logins))]
+        await h.hub.check_logins(h.book)
+        assert await closed_with(mine) == 1008
+        await say(other, {"id": 1, "do": "snapshot"})
+        assert await hear(other) == {"id": 1, "ok": True}
+
+
+async def test_a_page_in_use_keeps_its_login(data_dir: Path, clock: trio.testing.MockClock) -> None:
+    async with house(data_dir) as h, h.page() as mine:
+        await h.desk.attached.wait()
+        h.book.logins.clear()
+        await pass_time(clock, 601)
+        assert await closed_with(mine) == 1008
+
+
+async def test_a_page_while_the_store_cannot_tell(data_dir: Path) -> None:
+    async with house(data_dir) as h:
+        h.book.full = True
+        stream = await h.tls()
+        lines = [f"{name}: {value}" for name, value in {**UPGRADE, "Cookie": "cordboard=any"}.items()]
+        await stream.send_all("\r\n".join(["GET /ws HTTP/1.1", "Host: x", *lines, "", ""]).encode())
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 503 ")
+        h.book.full = False
+
+
 async def silent_page(h: House) -> trio.SSLStream[trio.SocketStream]:
     """An upgraded connection whose owner never answers a ping."""
     lines = [f"{name}: {value}" for name, value in {**UPGRADE, "Cookie": f"cordboard={await h.token()}"}.items()]

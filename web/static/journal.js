@@ -51,7 +51,7 @@ export class Journal extends EventTarget {
     const told = state === 'idle' ? before === 'signed_out' || before === 'break' : state === 'break' || state === 'signed_out';
     if (!told) return;
     const why = reasonKey(reason);
-    const more = state === 'break' && why !== state && hasText(`reason.${why}`);
+    const more = state === 'break' && why !== 'chosen' && hasText(`reason.${why}`);
     this.#add(state, () =>
       more
         ? t('log.state.reason', { state: t(`state.${state}`), reason: reasonText(reason) })

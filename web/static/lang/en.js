@@ -41,7 +41,7 @@ export default {
   'do.close': 'Close',
   'do.dismiss': 'Dismiss',
 
-  'reason.break': 'By choice',
+  'reason.chosen': 'By choice',
   'reason.no_answer': 'No answer',
   'reason.caller_left': 'The caller left',
   'reason.answered_elsewhere': 'Answered elsewhere',
@@ -222,7 +222,7 @@ export default {
   'refusal.media_refused': 'The switch could not use this browser’s audio offer.',
   'refusal.in_call': 'Not while you are in a call.',
   'refusal.ringing': 'Not while a call is ringing.',
-  'refusal.after_call_work': 'Finish the after-call work first.',
+  'refusal.not_in_after_call_work': 'There is no after-call work to end.',
   'refusal.no_call': 'That call is over.',
   'refusal.not_ringing': 'No call is ringing.',
   'refusal.caller_left': 'The caller left before you answered.',

@@ -41,7 +41,7 @@ export default {
   'do.close': '关闭',
   'do.dismiss': '知道了',
 
-  'reason.break': '手动小休',
+  'reason.chosen': '手动小休',
   'reason.no_answer': '振铃未接听',
   'reason.caller_left': '主叫已挂机',
   'reason.answered_elsewhere': '其他坐席已接听',
@@ -222,7 +222,7 @@ export default {
   'refusal.media_refused': '交换机无法使用此浏览器的语音连接。',
   'refusal.in_call': '通话中不能进行此操作。',
   'refusal.ringing': '振铃时不能进行此操作。',
-  'refusal.after_call_work': '请先完成话后处理。',
+  'refusal.not_in_after_call_work': '当前没有话后处理。',
   'refusal.no_call': '该通话已结束。',
   'refusal.not_ringing': '当前没有来电。',
   'refusal.caller_left': '主叫在您接听前已挂机。',

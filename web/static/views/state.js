@@ -11,7 +11,7 @@ import { View } from './view.js';
 
 /** The reason where it says more than the state itself. */
 function why({ state, reason }) {
-  if (state !== 'break' || !reason || reasonKey(reason) === state) return '';
+  if (state !== 'break' || !reason || reasonKey(reason) === 'chosen') return '';
   return reasonText(reason);
 }
 

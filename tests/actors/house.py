@@ -1,0 +1,270 @@
+"""A house of behaviours without an event loop: mailboxes, watches and timers on a clock that the story moves.
+
+What leaves the actors stays in `said`; what they say to the engine goes to the model engine, whose facts come back as
+messages. A story may put an actor to sleep: its mailbox fills until it wakes, and so two messages cross.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+
+from attrs import define, field
+from cordboard.actors import agent_state as agents
+from cordboard.actors import call as calls
+from cordboard.actors import page, signals, trunk
+from cordboard.actors import queue as queues
+from cordboard.actors.agent import Agent
+from cordboard.actors.call import Call
+from cordboard.actors.effects import (
+    Behaviour,
+    Down,
+    Effect,
+    Log,
+    Media,
+    Push,
+    Reply,
+    Sip,
+    Spawn,
+    Started,
+    Stop,
+    Tell,
+    Watch,
+)
+from cordboard.actors.organisation import Route, ToQueue
+from cordboard.actors.queue import Queue
+from cordboard.sip import sdp
+from cordboard.switch import protocol as media
+from cordboard.switch.model import ModelEngine
+from cordboard.switch.ports import LocalPort
+
+NOW = 1_000_000.0
+PEER = "192.0.2.7"
+CALLER = "+8613912345678"
+OFFER = sdp.offer("198.51.100.1", 4000, session_id=1)
+# As a browser makes it, without what nobody here reads.
+PAGE_OFFER = "\r\n".join(
+    (
+        "v=0",
+        "o=- 1 1 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:0",
+        "a=rtpmap:111 opus/48000/2",
+        "a=rtcp-mux",
+        "a=ice-ufrag:abcd",
+        "a=ice-pwd:" + "p" * 24,
+        "a=fingerprint:sha-256 " + ":".join(["AB"] * 32),
+        "a=setup:actpass",
+        "a=sendrecv",
+        "",
+    )
+)
+
+
+def model(now: float = NOW) -> ModelEngine:
+    ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(16))
+    return ModelEngine(
+        ports=ports,
+        advertise=lambda index, peer: (ports[index].address, ports[index].port),
+        candidates=lambda peer: (("192.0.2.1", 20000),),
+        now=now,
+    )
+
+
+def arrived(call: str = "c", *, offer: sdp.SessionDescription | None = OFFER) -> signals.Arrived:
+    return signals.Arrived(call, "carrier", "+861055501000", CALLER, "Wang", offer, "192.0.2.10")
+
+
+@define
+class House:
+    """Actors by name; `said` is every effect that left them, with who said it."""
+
+    now: float = NOW
+    engine: ModelEngine = field(factory=model)
+    actors: dict[str, Behaviour] = field(factory=dict)
+    mail: dict[str, deque[object]] = field(factory=dict)
+    watchers: dict[str, list[str]] = field(factory=dict)
+    asleep: set[str] = field(factory=set)
+    said: list[tuple[str, Effect]] = field(factory=list)
+    dead_letters: list[tuple[str, object]] = field(factory=list)
+    owners: dict[str, str] = field(factory=dict)
+    requests: int = 0
+    calls: int = 0
+
+    # --- the world around -------------------------------------------------------------------------------------
+
+    def spawn(self, name: str, behaviour: Behaviour) -> None:
+        assert name not in self.actors, name
+        self.actors[name] = behaviour
+        self.mail[name] = deque([Started()])
+
+    def tell(self, name: str, *messages: object) -> None:
+        """Messages from outside, and all that follows from them."""
+        for message in messages:
+            self._put(name, message)
+        self.run()
+
+    def until(self, when: float) -> None:
+        """Time passes; every timer on the way is served at its own time."""
+        while True:
+            due = min(
+                (each.deadline() for name, each in self.actors.items() if name not in self.asleep), default=math.inf
+            )
+            if due > when:
+                break
+            self.now = max(self.now, due)
+            for name, each in list(self.actors.items()):
+                if name not in self.asleep and each.deadline() <= self.now:
+                    self._perform(name, each.wake(self.now))
+            self.run()
+        self.now = when
+
+    def after(self, seconds: float) -> None:
+        self.until(self.now + seconds)
+
+    def sleep(self, *names: str) -> None:
+        self.asleep.update(names)
+
+    def wake(self, *names: str) -> None:
+        self.asleep.difference_update(names)
+        self.run()
+
+    def end(self, name: str, reason: str) -> None:
+        """However it ends: its legs are closed, its watchers hear."""
+        del self.actors[name], self.mail[name]
+        for leg in [leg for leg, owner in self.owners.items() if owner == name]:
+            del self.owners[leg]
+            self.engine.command(media.CloseLeg(leg), self.now)
+        for watcher in self.watchers.pop(name, []):
+            self._put(watcher, Down(name, reason))
+
+    def crash(self, name: str) -> None:
+        self.end(name, "crashed")
+        self.run()
+
+    def fact(self, *facts: media.Fact) -> None:
+        """What the engine says goes to the owner of the leg."""
+        for fact in facts:
+            owner = self.owners.get(getattr(fact, "leg", ""))
+            if owner is not None:
+                self._put(owner, fact)
+        self.run()
+
+    def run(self) -> None:
+        while True:
+            ready = [name for name, mail in self.mail.items() if mail and name not in self.asleep]
+            if not ready:
+                return
+            for name in ready:
+                if name in self.actors and self.mail[name]:
+                    message = self.mail[name].popleft()
+                    self._perform(name, self.actors[name].receive(message, self.now))
+
+    def _put(self, name: str, message: object) -> None:
+        if name in self.mail:
+            self.mail[name].append(message)
+        else:
+            self.dead_letters.append((name, message))
+
+    def _perform(self, name: str, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Tell(to, message):
+                    self._put(to, message)
+                case Spawn(new, behaviour):
+                    self.spawn(new, behaviour)
+                case Watch(watched):
+                    if watched not in self.actors:
+                        self._put(name, Down(watched, "not alive"))
+                    elif name not in self.watchers.setdefault(watched, []):
+                        self.watchers[watched].append(name)
+                case Stop(reason):
+                    self.end(name, reason)
+                case Media(command):
+                    if isinstance(command, media.OpenRtpLeg | media.OpenWebrtcLeg):
+                        self.owners[command.leg] = name
+                    for fact in self.engine.command(command, self.now):
+                        self._put(name, fact)
+                case Sip() | Push() | Reply() | Log():
+                    pass
+            self.said.append((name, effect))
+
+    # --- what was said ----------------------------------------------------------------------------------------
+
+    def of(self, name: str) -> Iterator[Effect]:
+        return (effect for who, effect in self.said if who == name)
+
+    def events(self, session: str) -> list[page.Event]:
+        return [each.event for _, each in self.said if isinstance(each, Push) and each.session == session]
+
+    def replies(self, session: str) -> list[page.Accepted | page.Refused | page.Snapshot]:
+        return [each.result for _, each in self.said if isinstance(each, Reply) and each.session == session]
+
+    def sip(self, call: str = "c") -> list[signals.SipCommand]:
+        return [each.command for each in self.of(f"call:{call}") if isinstance(each, Sip)]
+
+    def late(self) -> list[object]:
+        """The kinds of input that were dropped as late."""
+        logs = [dict(each.fields) for _, each in self.said if isinstance(each, Log) and each.event == "late"]
+        return [fields["input"] for fields in logs]
+
+    # --- a small centre ---------------------------------------------------------------------------------------
+
+    def queue(self, name: str = "support", **profile: float) -> Queue:
+        made = Queue(queues.Profile(name, name.title(), **profile))
+        self.spawn(f"queue:{name}", made)
+        self.run()
+        return made
+
+    def agent(self, name: str, *skills: str) -> Agent:
+        made = Agent(agents.Profile(name, name.title(), skills or ("support",)), ("opus",), self.now)
+        self.spawn(f"agent:{name}", made)
+        self.tell(f"agent:{name}", page.Attached(name))
+        return made
+
+    def robot(self, name: str, *skills: str) -> Agent:
+        """An agent signed in without media; its page's session has its name."""
+        made = self.agent(name, *skills)
+        assert self.ask(name, page.SignIn(media="none")) == page.Accepted()
+        return made
+
+    def sitting(self, name: str, *skills: str) -> Agent:
+        """An agent signed in by a page with media that is connected."""
+        made = self.agent(name, *skills)
+        assert isinstance(self.ask(name, page.SignIn(sdp=PAGE_OFFER)), page.Accepted)
+        self.fact(*self.engine.connect(made.state.leg))
+        return made
+
+    def ask(
+        self, agent: str, command: page.Command, session: str = ""
+    ) -> page.Accepted | page.Refused | page.Snapshot | None:
+        """A page's request; the reply to it, if it has come."""
+        self.requests += 1
+        number = self.requests
+        self.tell(f"agent:{agent}", page.Request(session or agent, number, PEER, command))
+        answers = [each.result for _, each in self.said if isinstance(each, Reply) and each.id == number]
+        assert len(answers) <= 1
+        return answers[0] if answers else None
+
+    def call(self, name: str = "c", route: Route | None = None, *, delayed_offer: bool = False) -> Call:
+        """A call that has been routed: to the queue `support` where nothing else is said."""
+        if "trunk:carrier" not in self.actors:
+            self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier")))
+        self.calls += 1
+        offer = None if delayed_offer else sdp.offer("198.51.100.1", 4000 + 2 * self.calls, session_id=1)
+        made = Call(arrived(name, offer=offer), self.now)
+        self.spawn(f"call:{name}", made)
+        self.run()
+        self.tell(f"call:{name}", calls.Routed(route or ToQueue("support"), nat=False))
+        return made
+
+
+def code(reply: object) -> str:
+    """The code of a refusal."""
+    assert isinstance(reply, page.Refused), reply
+    return reply.code

@@ -1,0 +1,323 @@
+"""Every machine's table, pair by pair: behaviours brought into each state by real messages, given each input.
+
+A handler returns effects; a late crossing only says so; a bug raises, and leaves the state as it was. A machine is told
+nothing that its table does not know.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+import attrs
+import pytest
+from cordboard.actors import agent, call, page, queue, signals, switchboard, trunk
+from cordboard.actors import agent_state as agents
+from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
+from cordboard.actors.organisation import Echo, Organisation, ToQueue
+from cordboard.actors.table import Bug, ImpossibleInputError, Late, Machine, Table, always, row
+from cordboard.switch import protocol as media
+
+from .house import NOW, OFFER, PAGE_OFFER, House, arrived
+
+LEG = "call:c/caller"
+OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
+STANDS = queue.Standing(at_work=True, ready_since=NOW, follows=True)
+
+
+def in_house() -> House:
+    house = House()
+    house.queue()
+    house.sitting("lin")
+    return house
+
+
+def an_agent(phase: agents.Phase) -> Behaviour:
+    """An agent in that phase by the way there is."""
+    house = in_house()
+    match phase:
+        case agents.Phase.SIGNED_OUT:
+            house.ask("lin", page.SignOut())
+        case agents.Phase.IDLE:
+            pass
+        case agents.Phase.ON_BREAK:
+            house.ask("lin", page.SetState("break"))
+        case agents.Phase.RINGING | agents.Phase.ANSWERING | agents.Phase.TALKING | agents.Phase.AFTER_CALL_WORK:
+            house.call()
+            if phase is agents.Phase.ANSWERING:
+                house.sleep("call:c")
+            if phase is not agents.Phase.RINGING:
+                house.ask("lin", page.Answer())
+            if phase is agents.Phase.AFTER_CALL_WORK:
+                house.ask("lin", page.HangUp())
+    return house.actors["agent:lin"]
+
+
+def a_call(phase: call.Phase) -> Behaviour:
+    made = call.Call(arrived(), NOW)
+    steps: list[object] = [
+        Started(),
+        call.Routed(Echo() if phase is call.Phase.SERVED else ToQueue("support"), nat=False),
+        media.LegOpened(LEG, "192.0.2.1", 20002),
+        call.Accept("lin", "agent:lin/1"),
+    ]
+    needed = {
+        call.Phase.ROUTING: 1,
+        call.Phase.OPENING: 2,
+        call.Phase.WAITING: 3,
+        call.Phase.SERVED: 3,
+        call.Phase.TALKING: 4,
+    }
+    for message in steps[: needed[phase]]:
+        made.receive(message, NOW)
+    return made
+
+
+def a_queue(place: queue.Place) -> Behaviour:
+    """A queue in which the call `c` has that place."""
+    made = queue.Queue(queue.Profile("support", "Support"))
+    if place is not queue.Place.ABSENT:
+        made.receive(queue.Join("c", "", "", "", NOW), NOW)
+    if place is queue.Place.OFFERED:
+        made.receive(queue.AgentStands("lin", STANDS), NOW)
+    return made
+
+
+def a_trunk(phase: trunk.Phase) -> Behaviour:
+    made = trunk.Trunk(trunk.Profile("carrier"))
+    if phase is trunk.Phase.DRAINING:
+        made.receive(trunk.Drain(), NOW)
+    return made
+
+
+def a_switchboard(phase: switchboard.Phase) -> Behaviour:
+    made = switchboard.Switchboard(Organisation(), ("opus",))
+    if phase is switchboard.Phase.DRAINING:
+        made.receive(switchboard.Drain(), NOW)
+    return made
+
+
+MACHINES: dict[type[Machine[Any]], Callable[[Any], Behaviour]] = {
+    agent.Agent: an_agent,
+    call.Call: a_call,
+    queue.Queue: a_queue,
+    trunk.Trunk: a_trunk,
+    switchboard.Switchboard: a_switchboard,
+}
+
+# A plausible message of every class: about the call `c` and the agent `lin`, as it would come.
+SAMPLES: list[object] = [
+    Started(),
+    Down("call:c", "crashed"),
+    agents.Profile("lin", "Lin", ("support", "sales")),
+    agents.Dismiss(),
+    agents.QueueStarted("support"),
+    OFFERED,
+    agents.Withdraw("c", "caller_left"),
+    agents.Joined("c"),
+    agents.Lost("c", "answered_elsewhere"),
+    agents.Ended("c", "caller", "hung up"),
+    agents.QueueMoved(page.QueueStatus("support", "Support", 1, NOW, 0)),
+    agents.Timeout(),
+    page.Attached("another"),
+    page.Detached("lin"),
+    page.SignIn(sdp=PAGE_OFFER),
+    page.SignOut(),
+    page.RenewMedia(PAGE_OFFER),
+    page.SetState("break"),
+    page.StartAnswering(),
+    page.Answer(),
+    page.Decline(),
+    page.HangUp(),
+    page.Mute(),
+    page.Unmute(),
+    page.GetSnapshot(),
+    call.Routed(Echo(), nat=False),
+    call.NotRouted(404, "no such number"),
+    call.Accept("wei", "agent:wei/1"),
+    call.HangUp("lin"),
+    call.MuteAgent("lin", muted=True),
+    call.AgentLeg("lin", "agent:lin/2"),
+    call.AgentGone("lin"),
+    call.RoomFull(),
+    call.Timeout(),
+    signals.Cancelled("c"),
+    signals.Released("c", "hung up", by_caller=True),
+    signals.Confirmed("c", None),
+    signals.Reoffered("c", OFFER),
+    queue.Profile("support", "Support", 20.0),
+    queue.Dismiss(),
+    queue.AgentStands("lin", STANDS),
+    queue.Join("c", "", "", "", NOW),
+    queue.Leave("c"),
+    queue.Taken("c", "lin"),
+    queue.OfferOver("c", "lin", queue.GaveBack.DECLINED),
+    queue.Timeout(),
+    trunk.Profile("carrier", nat=True),
+    trunk.Admit("c", "600"),
+    trunk.Drain(),
+    trunk.Dismiss(),
+    switchboard.Configure(Organisation()),
+    switchboard.FindRoute("c", "600", nat=False),
+    switchboard.JoinRoom("c", "701", LEG),
+    switchboard.Drain(),
+    media.LegOpened(LEG, "192.0.2.1", 20002),
+    media.WebrtcLegOpened("agent:lin/9", "u", "p", media.Fingerprint("sha-256", "AB"), (("192.0.2.1", 20000),)),
+    media.LegRefused(LEG, "no port"),
+    media.LegConnected("agent:lin/1"),
+    media.LegSilent("agent:lin/1", 3.0),
+    media.LegHeard("agent:lin/1"),
+    media.LegFailed("agent:lin/1", "consent gone"),
+    media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
+]
+BY_CLASS = {type(sample): sample for sample in SAMPLES}
+
+
+def pairs() -> Iterator[Any]:
+    for machine in MACHINES:
+        for state, message, _ in machine.table.pairs():
+            yield pytest.param(machine, state, message, id=f"{machine.table.name}-{state.value}-{message.__name__}")
+
+
+def given(message: type) -> object:
+    """The sample as the actor receives it: a page's command inside its request."""
+    sample = copy.deepcopy(BY_CLASS[message])
+    if message in get_args(page.Command):
+        return page.Request("lin", 99, "192.0.2.7", sample)  # type: ignore[arg-type]
+    return sample
+
+
+@pytest.mark.parametrize(("machine", "state", "message"), list(pairs()))
+def test_every_pair_does_what_its_row_says(machine: type[Machine[Any]], state: Enum, message: type) -> None:
+    entry = next(each for s, m, each in machine.table.pairs() if (s, m) == (state, message))
+    behaviour = MACHINES[machine](state)
+    assert isinstance(behaviour, machine)
+    assert place_of(behaviour, state) is state
+    before = behaviour.state
+    if isinstance(entry, Bug):
+        with pytest.raises(ImpossibleInputError, match=entry.why):
+            behaviour.dispatch(state, given(message), NOW + 1)
+        assert behaviour.state is before
+    elif isinstance(entry, Late):
+        assert behaviour.dispatch(state, given(message), NOW + 1) == [
+            Log("late", (("input", message.__name__), ("state", state.value), ("why", entry.why)))
+        ]
+        assert behaviour.state is before
+    else:
+        effects = behaviour.receive(given(message), NOW + 1)
+        assert all(isinstance(effect, get_args(Effect)) for effect in effects)
+        assert is_frozen(behaviour.state)
+        assert behaviour.deadline() > NOW - 1  # and it is a number
+
+
+def place_of(behaviour: Machine[Any], state: Enum) -> object:
+    if isinstance(behaviour, queue.Queue):
+        waiting = behaviour.state.calls.get("c")
+        return queue.Place.ABSENT if waiting is None else queue.Place.OFFERED if waiting.agent else queue.Place.WAITING
+    return behaviour.state.phase  # type: ignore[attr-defined]
+
+
+def is_frozen(state: Any) -> bool:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(state, attrs.fields(type(state))[0].name, None)
+    return True
+
+
+def test_every_input_has_a_sample_and_no_sample_is_nobodys() -> None:
+    inputs = {message for machine in MACHINES for message in machine.table.messages}
+    assert inputs == set(BY_CLASS)
+
+
+# --- nobody is told what its table does not know ----------------------------------------------------------------------
+
+ACTORS = Path(inspect.getfile(agent)).parent
+KINDS: dict[str, type[Machine[Any]]] = {each.table.name: each for each in MACHINES}
+# Where a message is put into a variable first, what it may be.
+VARIABLES: dict[str, set[type]] = {
+    "admit": {trunk.Admit},
+    "join": {queue.Join},
+    "joining": {switchboard.JoinRoom},
+    "found": {call.Routed, call.NotRouted},
+    "told": {agents.QueueStarted},
+    "new": {agents.Profile, queue.Profile, trunk.Profile},
+    "message": {call.Accept, call.HangUp, call.MuteAgent, call.AgentLeg, call.AgentGone},
+    "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
+}
+NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}
+
+
+def tells() -> Iterator[tuple[str, str, ast.expr]]:
+    """(file, to whom, message) of every `Tell(...)` in the actors' source."""
+    for path in sorted(ACTORS.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Tell":
+                to, message = node.args
+                text = ast.unparse(to)
+                kind = text[2:].partition(":")[0] if text.startswith("f'") else NAMES.get(text, text.strip("'"))
+                yield path.stem, kind, message
+
+
+def classes_of(file: str, message: ast.expr) -> set[type]:
+    name = message.func if isinstance(message, ast.Call) else message
+    if isinstance(name, ast.Name) and name.id in VARIABLES:
+        return VARIABLES[name.id]
+    module = {
+        "agent": agent,
+        "call": call,
+        "queue": queue,
+        "seat": agent,
+        "trunk": trunk,
+        "switchboard": switchboard,
+        "control": switchboard,
+    }[file]
+    found: object = module
+    for part in ast.unparse(name).split("."):
+        found = getattr(found, part)
+    assert isinstance(found, type)
+    return {found}
+
+
+def test_every_tell_has_a_row_in_the_table_of_whom_it_tells() -> None:
+    found = list(tells())
+    assert len(found) >= 25
+    for file, kind, message in found:
+        told = classes_of(file, message)
+        if kind == "any":
+            assert told <= {message for machine in MACHINES for message in machine.table.messages}
+            continue
+        assert told <= set(KINDS[kind].table.messages), (file, kind, ast.unparse(message))
+
+
+def test_shells_say_nothing_that_a_table_does_not_know() -> None:
+    assert set(get_args(signals.SipSignal)) - {signals.Arrived} <= set(call.Call.table.messages)
+    of_a_leg = {fact for fact in get_args(media.Fact) if attrs.fields(fact)[0].name == "leg"}
+    assert of_a_leg - {media.WebrtcLegOpened} <= set(call.Call.table.messages)
+    assert of_a_leg - {media.LegOpened} <= set(agent.Agent.table.messages)
+    assert {*get_args(page.Command), page.Attached, page.Detached} <= set(agent.Agent.table.messages)
+
+
+# --- the table itself -------------------------------------------------------------------------------------------------
+
+
+class Light(Enum):
+    RED = "red"
+    GREEN = "green"
+
+
+def test_a_table_that_forgets_a_state_or_says_a_thing_twice_does_not_start() -> None:
+    with pytest.raises(TypeError, match="the row of Started is not total: green"):
+        Table("light", Light, row(Started, red=Late("x")))
+    with pytest.raises(TypeError, match="not total: blue"):
+        Table("light", Light, row(Started, red=Late("x"), green=Late("x"), blue=Late("x")))
+    with pytest.raises(TypeError, match="two rows for Started"):
+        Table("light", Light, always(Started, Late("x"), Light), always(Started, Late("y"), Light))
+
+
+def test_what_a_table_does_not_know_is_our_bug() -> None:
+    with pytest.raises(ImpossibleInputError, match="trunk knows no Echo"):
+        a_trunk(trunk.Phase.OPEN).receive(Echo(), NOW)

@@ -1,0 +1,454 @@
+"""A whole centre on a virtual clock: its actors and shells, a SIP network in memory, the model engine, pages as robots.
+
+Real are the actors, the runtime, signalling, the media link and both ends of SIP; the engine is the model, and a page
+is a session that does what its story says. There is no thread and no socket; time jumps to the next timer when nothing
+else is to be done. With one seed a story runs the same way every time, to the last datagram: `log` is what left
+anybody, in order.
+
+After each step of an actor the invariants are looked at: the few that hold always, and when no message is under way,
+those that say that every caller has an owner and every busy agent a call.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+from typing import Any
+
+import trio
+import trio.testing
+from attrs import define, field
+from cordboard.actors import agent_state as agents
+from cordboard.actors import call as calls
+from cordboard.actors import page
+from cordboard.actors.agent import Agent
+from cordboard.actors.call import Call
+from cordboard.actors.effects import Behaviour, Effect, Push, Reply
+from cordboard.actors.medialink import MediaLink
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.queue import Queue
+from cordboard.actors.runtime import Hands, System, unix_clock
+from cordboard.actors.signalling import Signalling
+from cordboard.actors.switchboard import Switchboard
+from cordboard.sip import sdp
+from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Refused, Transmit
+from cordboard.sip.message import Address, Request, parse
+from cordboard.switch import protocol as media
+from cordboard.switch.model import ModelEngine
+
+from .house import PAGE_OFFER, PEER, model
+
+START = 1_700_000_000.0
+SWITCH = Address("192.0.2.1", 5060)
+CARRIER = Address("198.51.100.1", 5060)
+# One way of a datagram, of a command to the engine and of its fact back; a browser's handshake. In seconds.
+SIP_DELAY = (0.004, 0.012)
+LINK_DELAY = 0.0005
+HANDSHAKE = 0.3
+
+
+class SipHost:
+    """An endpoint on the network: its timers, and where its outputs go."""
+
+    def __init__(self, world: World, address: Address, trunks: dict[str, list[str]], mark: str) -> None:
+        serial = itertools.count()
+        self.address = address
+        self.endpoint = Endpoint(
+            Settings(lambda remote: (address.host, address.port)), token=lambda: f"{mark}{next(serial):016x}"
+        )
+        self.endpoint.set_trunks(trunks)
+        self.on_output: Callable[[Output], None] = lambda output: None
+        self._world = world
+        self._changed = trio.Event()
+
+    def perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Transmit):
+                self._world.carry(self.address, output)
+            else:
+                self.on_output(output)
+        self._changed.set()
+
+    def receive(self, data: bytes, source: Address) -> None:
+        self.perform(self.endpoint.receive(data, source, self._world.now()))
+
+    async def run(self) -> None:
+        while True:
+            self._changed = trio.Event()
+            wait = self.endpoint.deadline() - self._world.now()
+            with trio.move_on_after(wait):
+                await self._changed.wait()
+            if self.endpoint.deadline() <= self._world.now():
+                self.perform(self.endpoint.wake(self._world.now()))
+
+
+@define(eq=False)
+class Caller:
+    """One call of a customer, and what its telephone showed: (time, output)."""
+
+    world: World
+    call: str
+    dialled_at: float
+    shown: list[tuple[float, Output]] = field(factory=list)
+    on_answer: Callable[[], None] = lambda: None
+    over: trio.Event = field(factory=trio.Event)
+    answered: trio.Event = field(factory=trio.Event)
+
+    def hang_up(self) -> None:
+        """CANCEL or BYE, as it stands."""
+        if not self.over.is_set():
+            self.over.set()
+            carrier = self.world.carrier
+            carrier.perform(carrier.endpoint.hang_up(self.call, self.world.now()))
+
+    def show(self, output: Output) -> None:
+        self.shown.append((self.world.now(), output))
+        match output:
+            case CallAnswered():
+                self.answered.set()
+                self.on_answer()
+            case CallFailed() | CallEnded() | CallCancelled():
+                self.over.set()
+            case _:
+                pass
+
+    @property
+    def last(self) -> Output:
+        return self.shown[-1][1]
+
+
+@define(eq=False)
+class Robot:
+    """A page of an agent: asks, and hears (time, event)."""
+
+    world: World
+    agent: str
+    session: str
+    heard: list[tuple[float, page.Event]] = field(factory=list)
+    on_event: Callable[[page.Event], None] = lambda event: None
+    _asked: dict[int, trio.Event] = field(factory=dict)
+    _replies: dict[int, page.Accepted | page.Refused | page.Snapshot] = field(factory=dict)
+    _serial: itertools.count[int] = field(factory=itertools.count)
+    _read: int = 0
+
+    def tell(self, message: object) -> None:
+        self.world.system.offer(f"agent:{self.agent}", message)
+
+    def click(self, command: page.Command) -> int:
+        """Asks, and does not wait."""
+        number = next(self._serial)
+        self._asked[number] = trio.Event()
+        self.tell(page.Request(self.session, number, PEER, command))
+        return number
+
+    async def ask(self, command: page.Command) -> page.Accepted | page.Refused | page.Snapshot:
+        number = self.click(command)
+        await self._asked[number].wait()
+        return self._replies[number]
+
+    def reply(self, number: int, result: page.Accepted | page.Refused | page.Snapshot) -> None:
+        assert number not in self._replies, "a request has one reply"
+        self._replies[number] = result
+        self._asked[number].set()
+
+    def unanswered(self) -> list[int]:
+        return [number for number in self._asked if number not in self._replies]
+
+    async def hears(self, kind: type[page.Event]) -> page.Event:
+        """The next event of that kind; those before it are taken as read."""
+        while True:
+            for _, event in self.heard[self._read :]:
+                self._read += 1
+                if isinstance(event, kind):
+                    return event
+            await self.world.something()
+
+    def last(self, kind: type[page.Event]) -> page.Event:
+        return next(event for _, event in reversed(self.heard) if isinstance(event, kind))
+
+    def close(self) -> None:
+        """The websocket is gone."""
+        del self.world.pages[self.session]
+        self.tell(page.Detached(self.session))
+
+
+class WatchedSystem(System):
+    """The runtime with somebody who looks after each step."""
+
+    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery, look: Callable[[], None]) -> None:
+        super().__init__(clock, nursery)
+        self._look = look
+
+    def _step(self, cell: Any, what: str, step: Callable[[], list[Effect]]) -> None:
+        super()._step(cell, what, step)
+        self._look()
+
+    def behaviours(self) -> dict[str, Behaviour]:
+        return {name: cell.behaviour for name, cell in self._cells.items()}
+
+    def pending(self) -> int:
+        """Messages that no actor has read yet."""
+        return sum(len(cell.mailbox) for cell in self._cells.values())
+
+
+class World:
+    """See the module's docstring."""
+
+    def __init__(self, organisation: Organisation, nursery: trio.Nursery, seed: int) -> None:
+        self.rng = Random(seed)
+        self.nursery = nursery
+        self.now = unix_clock(START)
+        self.log: list[str] = []
+        self.pages: dict[str, Robot] = {}
+        self.callers: dict[str, Caller] = {}
+        self.looked = 0
+        self._sessions = itertools.count(1)
+        self._ports = itertools.count(4000, 2)
+        self._commands: deque[media.Command] = deque()
+        self._in_flight = 0
+        self._unplugged: set[Address] = set()
+        self._happened = trio.Event()
+        self.system = WatchedSystem(self.now, nursery, self.look)
+        self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
+        self.carrier = SipHost(self, CARRIER, {"switch": ["192.0.2.0/24"]}, "c")
+        self.carrier.on_output = self._to_caller
+        self.signalling = Signalling(self.system, self.switch.endpoint, self.now)
+        self.signalling.connect(self.switch.perform)
+        self.switch.on_output = self.signalling.on_output
+        self.link = MediaLink(self.system)
+        self.engine: ModelEngine
+        self.start_engine("first")
+        self.system.connect(
+            Hands(self.signalling.perform, self.link.perform, self._push, self._reply),
+            on_end=(self.signalling.on_end, self.link.on_end, self._ended),
+        )
+        self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))
+
+    def note(self, *words: object) -> None:
+        self.log.append(f"{self.now() - START:.6f} " + " ".join(str(word) for word in words))
+        self._happened.set()
+        self._happened = trio.Event()
+
+    async def something(self) -> None:
+        """Until something has happened again."""
+        await self._happened.wait()
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        async def wait() -> None:
+            await trio.sleep_until(when)
+            act()
+
+        when = trio.current_time() + seconds
+        self.nursery.start_soon(wait)
+
+    # --- SIP --------------------------------------------------------------------------------------------------
+
+    def carry(self, source: Address, output: Transmit) -> None:
+        message = parse(output.data)
+        what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
+        self.note("sip", source.host, what)
+        host = {SWITCH: self.switch, CARRIER: self.carrier}[output.destination]
+        if self._unplugged.isdisjoint((source, output.destination)):
+            self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
+
+    def unplug(self, address: Address) -> None:
+        """Nothing gets there or comes from there any more."""
+        self._unplugged.add(address)
+
+    def dial(self, number: str, *, caller: str | None = "+8613912345678") -> Caller:
+        """A customer calls over the carrier."""
+        made = Caller(self, f"call{len(self.callers)}", self.now())
+        self.callers[made.call] = made
+        description = sdp.offer(CARRIER.host, next(self._ports), session_id=1)
+        uri = f"sip:{number}@{SWITCH.host}"
+        self.carrier.perform(
+            self.carrier.endpoint.dial(made.call, uri, SWITCH, caller, description, self.now(), "Wang")
+        )
+        return made
+
+    def _to_caller(self, output: Output) -> None:
+        self.note("caller", type(output).__name__, getattr(output, "call", ""))
+        if not isinstance(output, Refused | Transmit):
+            self.callers[output.call].show(output)
+
+    # --- the engine -------------------------------------------------------------------------------------------
+
+    def start_engine(self, epoch: str) -> None:
+        """A new engine process: the old one and its legs are gone."""
+        self.link.connect(None)
+        self._commands.clear()
+        self.engine = engine = model(self.now())
+        self.link.connect(self._to_engine)
+        self.link.on_fact(engine.started(epoch, 1))
+
+    def _to_engine(self, command: media.Command) -> None:
+        self.note("engine <-", command)
+        self._commands.append(command)
+        engine = self.engine
+        self._in_flight += 1
+        self.later(LINK_DELAY, lambda: self._engine_step(engine))
+
+    def _engine_step(self, engine: ModelEngine) -> None:
+        self._in_flight -= 1
+        if engine is not self.engine:
+            return
+        self.on_facts(engine.command(self._commands.popleft(), self.now()))
+
+    def on_facts(self, facts: list[media.Fact]) -> None:
+        for fact in facts:
+            self.note("engine ->", fact)
+            self.link.on_fact(fact)
+            if isinstance(fact, media.LegOpened | media.WebrtcLegOpened):
+                self.later(HANDSHAKE, partial(self._handshake, self.engine, fact.leg))
+
+    def _handshake(self, engine: ModelEngine, leg: str) -> None:
+        if engine is self.engine:
+            self.on_facts(engine.connect(leg))
+
+    # --- pages ------------------------------------------------------------------------------------------------
+
+    def open_page(self, agent: str) -> Robot:
+        """A browser or a script logs in as this agent."""
+        robot = Robot(self, agent, f"{agent}#{next(self._sessions)}")
+        self.pages[robot.session] = robot
+        robot.tell(page.Attached(robot.session))
+        return robot
+
+    async def sign_in(self, agent: str, *, sound: bool = True) -> Robot:
+        """... and signs in; it can be rung when this returns."""
+        await trio.testing.wait_all_tasks_blocked()
+        robot = self.open_page(agent)
+        command = page.SignIn(sdp=PAGE_OFFER) if sound else page.SignIn(media="none")
+        assert isinstance(await robot.ask(command), page.Accepted)
+        while sound and not any(isinstance(event, page.MediaConnected) for _, event in robot.heard):
+            await self.something()
+        return robot
+
+    def _push(self, effect: Push) -> None:
+        self.note("page", effect.session, effect.rev, effect.event)
+        robot = self.pages.get(effect.session)
+        if robot is not None:
+            robot.heard.append((self.now(), effect.event))
+            robot.on_event(effect.event)
+
+    def _reply(self, effect: Reply) -> None:
+        self.note("reply", effect.session, effect.id, effect.result)
+        robot = self.pages.get(effect.session)
+        if robot is not None:
+            robot.reply(effect.id, effect.result)
+
+    def _ended(self, actor: str, reason: str) -> None:
+        self.note("ended", actor, reason)
+
+    # --- what must hold ---------------------------------------------------------------------------------------
+
+    def agent(self, name: str) -> agents.Data:
+        state = self.system.behaviours()[f"agent:{name}"].state
+        assert isinstance(state, agents.Data)
+        return state
+
+    def look(self) -> None:
+        """After each step."""
+        self.looked += 1
+        counters = self.system.counters
+        assert counters["crashes"] == 0, "no actor crashes"
+        actors = self.system.behaviours()
+        assert self.switch.endpoint.live_calls <= len([name for name in actors if name.startswith("call:")])
+        if self.system.pending() or self._in_flight:
+            return
+        for name, actor in actors.items():
+            match actor:
+                case Call():
+                    self._look_at_call(name, actor, actors)
+                case Agent():
+                    self._look_at_agent(name, actor, actors)
+                case Queue():
+                    for call, waiting in actor.state.calls.items():
+                        caller = actors[f"call:{call}"]
+                        assert isinstance(caller, Call)
+                        assert caller.state.phase is calls.Phase.WAITING, (name, call)
+                        assert not waiting.agent or actors[f"agent:{waiting.agent}"].state.phase is agents.Phase.RINGING
+                case _:
+                    pass
+
+    def _look_at_call(self, name: str, call: Call, actors: dict[str, Behaviour]) -> None:
+        data = call.state
+        match data.phase:
+            case calls.Phase.ROUTING | calls.Phase.OPENING:
+                assert call.deadline() < float("inf"), name
+            case calls.Phase.WAITING:
+                queue = actors[call._queue()]
+                assert isinstance(queue, Queue)
+                assert data.arrived.call in queue.state.calls, f"{name} waits and nobody knows"
+                assert dict(self.engine.hears(data.leg)) == {calls.MUSIC: 1.0}
+            case calls.Phase.TALKING:
+                agent = actors[f"agent:{data.agent}"]
+                assert isinstance(agent, Agent)
+                assert agent.state.phase is agents.Phase.TALKING, f"{name} talks to nobody"
+                assert agent.state.call is not None
+                assert f"call:{agent.state.call.call}" == name
+                voice = agent.state.voice
+                heard = {voice: 1.0} if voice and not data.muted else {calls.MUSIC: 1.0} if data.agent_away else {}
+                assert dict(self.engine.hears(data.leg)) == heard, name
+                assert not voice or dict(self.engine.hears(voice)) == {data.leg: 1.0}
+            case calls.Phase.SERVED:
+                pass
+
+    def _look_at_agent(self, name: str, agent: Agent, actors: dict[str, Behaviour]) -> None:
+        data = agent.state
+        assert data.phase is not agents.Phase.ANSWERING, f"{name} waits for a call that says nothing"
+        if data.phase in (agents.Phase.RINGING, agents.Phase.TALKING):
+            assert data.call is not None
+            call = actors[f"call:{data.call.call}"]
+            assert isinstance(call, Call)
+            if data.phase is agents.Phase.RINGING:
+                assert call.state.phase is calls.Phase.WAITING, f"{name} rings for nobody"
+                assert agent.deadline() < float("inf")
+            else:
+                assert call.state.agent == name.removeprefix("agent:"), f"{name} talks to nobody"
+        elif data.voice:
+            assert not self.engine.hears(data.voice), f"{name} listens after the end"
+
+    def assert_empty(self) -> None:
+        """Nothing is left of any call."""
+        assert self.system.alive("call:") == []
+        assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
+        assert [leg for leg in self.engine.legs if leg.startswith("call:")] == []
+        assert self.system.alarms == []
+        assert all(not robot.unanswered() for robot in self.pages.values())
+
+
+@asynccontextmanager
+async def open_world(organisation: Organisation, seed: int) -> AsyncIterator[World]:
+    async with trio.open_nursery() as nursery:
+        world = World(organisation, nursery, seed)
+        nursery.start_soon(world.switch.run)
+        nursery.start_soon(world.carrier.run)
+        yield world
+        nursery.cancel_scope.cancel()
+
+
+def play(story: Callable[[World], Awaitable[None]], organisation: Organisation, seed: int = 1) -> list[str]:
+    """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts."""
+    scheduler: Any = trio._core._run
+    before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
+    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
+    scheduler._r.seed(seed)
+    log: list[str] = []
+
+    async def main() -> None:
+        nonlocal log
+        async with open_world(organisation, seed) as world:
+            await story(world)
+            log = world.log
+
+    try:
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    finally:
+        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = before
+    return log

@@ -1,0 +1,128 @@
+"""A real telephone on the trunk, baresip: it hears itself, and hears of the agent's hanging up.
+
+baresip never speaks from loopback, so this switch listens on every address and tells it the one that it is reached by.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from . import sound
+from .product import Organisation, Product, infrastructure, until
+from .robot import Robot
+
+pytestmark = [
+    pytest.mark.peer("baresip"),
+    pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed"),
+]
+
+CONFIG = """
+sip_listen 0.0.0.0:0
+audio_source aufile,{folder}/says.wav
+audio_player aubridge,nobody
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+module_path {modules}
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+snd_path {folder}
+"""
+
+
+def own_address() -> str:
+    """The address from which this machine would reach the world; loopback where it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def modules() -> str:
+    return str(next(Path("/usr").glob("lib*/**/baresip/modules/g711.so")).parent)
+
+
+@contextmanager
+def telephone(folder: Path, uri: str, says: sound.Pcm, codec: str = "PCMA") -> Iterator[Path]:
+    """Dials at once; its output is the file given. It says BYE when the context ends."""
+    folder.mkdir()
+    (folder / "config").write_text(CONFIG.format(folder=folder, modules=modules()))
+    (folder / "accounts").write_text(f"<sip:+8613912345678@{own_address()}>;regint=0;audio_codecs={codec}/8000/1\n")
+    (folder / "contacts").touch()
+    sound.write_wav(folder / "says.wav", says)
+    said = folder / "said.txt"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            ["baresip", "-f", str(folder), "-e", f"/dial {uri}"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield said
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    here = own_address()
+    if here == "127.0.0.1":
+        pytest.skip("this machine has no address but loopback")
+    organisation = Organisation().trunk("carrier", here).queue("support").agent("1001", "Lin", support=1)
+    organisation.number("5001", "queue:support").number("600", "echo")
+    made = Product(tmp_path_factory.mktemp("reached"), infrastructure(address="0.0.0.0"), organisation.text).start()
+    yield made
+    made.stop()
+    assert made.complaints == []
+
+
+@pytest.mark.parametrize("codec", ["PCMA", "PCMU"])
+def test_baresip_hears_itself(reached: Product, tmp_path: Path, codec: str) -> None:
+    uri = f"sip:600@{own_address()}:{reached.sip_port}"
+    with telephone(tmp_path / "phone", uri, sound.tone(620, 8), codec) as said:
+        until(lambda: "established" in said.read_text(), 15, "the call")
+        until(lambda: reached.figure("cordboard_legs") == 1)
+        recorded = tmp_path / "phone"
+
+        def heard() -> list[Path]:
+            return [file for file in recorded.glob("dump*dec.wav") if file.stat().st_size > 3 * 16000]
+
+        until(heard, 15, "three seconds of sound")
+    reached.at_rest()
+    pcm = sound.read_wav(heard()[0])[8000:16000]
+    print(f"baresip, {codec}: hears {sound.loudest(pcm):.1f} Hz at {sound.level(pcm):.0f} dBFS of its own 620 Hz")
+    assert abs(sound.loudest(pcm) - 620) < 5
+    assert sound.level(pcm) == pytest.approx(sound.level(sound.tone(620)), abs=1.5)
+
+
+def test_baresip_waits_talks_and_is_hung_up_on(reached: Product, tmp_path: Path) -> None:
+    uri = f"sip:5001@{own_address()}:{reached.sip_port}"
+    with ExitStack() as stack:
+        agent = stack.enter_context(Robot(reached, "1001")).sign_in()
+        said = stack.enter_context(telephone(tmp_path / "phone", uri, sound.tone(620, 8)))
+        assert agent.event("call.offered", 15)["number"] == "+8613912345678"
+        agent.do("call.answer")
+        agent.event("call.connected")
+        until(lambda: "established" in said.read_text(), 15, "the call")
+        agent.do("call.hang_up")
+        agent.state("after_call_work")
+        until(lambda: re.search("session closed|terminated|Connection reset by peer", said.read_text()), 15, "the end")
+        reached.at_rest()
