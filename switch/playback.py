@@ -95,18 +95,18 @@ class Playback:
         self._played_at[now, heard] = self._tick
         return speaking
 
-    def _hear(self, heard: Rows) -> None:
-        self._heard = heard
-        self._listening[:] = False
-        self._listening[heard] = True
-        self._heard_sources = heard[self._legs.kind[heard] == Kind.SOURCE]
-
     def _forget(self, rows: Rows) -> None:
         """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
         if len(rows):
             self._concealer.forget(rows)
             self._downsampler.forget(rows)
             self._stale[rows] = True
+
+    def _hear(self, heard: Rows) -> None:
+        self._heard = heard
+        self._listening[:] = False
+        self._listening[heard] = True
+        self._heard_sources = heard[self._legs.kind[heard] == Kind.SOURCE]
 
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.narrow.take(cells, axis=0)

@@ -2,8 +2,8 @@
 
 One Trio task is the pacer. It meets absolute times, `start + n * TICK`: it reads all sockets, lets the engine make the
 next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too. It
-never awaits for a packet. A tick that comes late is counted, and those behind it follow at half the interval until
-time is caught up; after a longer stop the missed ticks are skipped instead of being sent as a burst.
+never awaits for a packet. A tick that comes late is counted, and those behind it follow at half the interval until time
+is caught up; after a longer stop the missed ticks are skipped instead of being sent as a burst.
 
 The link is a listener that accepts one connection at a time (a new one replaces the old), framed as wire.py says.
 Commands are carried out between two ticks, as they are read. Facts wait in a queue bounded in messages; a control
