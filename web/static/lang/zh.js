@@ -52,7 +52,7 @@ export default {
   'reason.connection_lost': '连接中断',
   'reason.failed': '呼叫失败',
   'reason.page_gone': '页面已离开',
-  'reason.nothing_is_heard_of_the_caller': '长时间没有收到访客的声音',
+  'reason.caller_silent': '长时间没有收到访客的声音',
   'reason.the_queue_is_gone': '技能组已被删除',
   'reason.crashed': '交换机出现故障',
   'reason.no_usable_media': '语音协商失败',
