@@ -123,7 +123,9 @@ class Agent(Seat):
         return effects
 
     def _move(self, phase: Phase, reason: str, now: float) -> None:
-        """The one door for state changes."""
+        """The one door for state changes. An offer that came to nothing costs nobody the place among the idle."""
+        if phase is Phase.IDLE and self.state.phase not in (Phase.RINGING, Phase.ANSWERING):
+            self.state = evolve(self.state, idle_since=now)
         self.state = evolve(self.state, phase=phase, reason=reason, since=now)
 
     # --- sign-in, sign-out, break -----------------------------------------------------------------------------
@@ -385,7 +387,7 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
     if queue not in data.profile.skills or data.dismissed:
         return None
     at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
-    return queues.Standing(at_work=at_work, ready_since=data.since if data.ready else None, follows=bool(data.sessions))
+    return queues.Standing(at_work=at_work, ready_since=data.idle_since if data.ready else None, follows=bool(data.sessions))
 
 
 _NOT_MINE = Late("the offer was over when it came")

@@ -144,6 +144,8 @@ class Data:
     phase: Phase = Phase.SIGNED_OUT
     reason: str = "start"
     since: float = 0.0
+    # Since when the agent is idle for its queues: an offer that was not answered does not count.
+    idle_since: float = 0.0
     dismissed: bool = False
     # Pages: every attached websocket, the one that owns the media, and when that one went away (inf: it is there).
     rev: int = 0
