@@ -132,7 +132,8 @@ class Agent(Seat):
         return []
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
-        self.state = evolve(self.state, profile=message, dismissed=False)
+        kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
+        self.state = evolve(self.state, profile=message, dismissed=False, queue_status=kept)
         return []
 
     def _queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
@@ -383,10 +384,8 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
     """How the agent stands to a queue: None where it has nothing to do with it."""
     if queue not in data.profile.skills or data.dismissed:
         return None
-    signed_in = data.phase is not Phase.SIGNED_OUT
-    return queues.Standing(
-        signed_in=signed_in, ready_since=data.since if data.ready else None, follows=bool(data.sessions)
-    )
+    at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
+    return queues.Standing(at_work=at_work, ready_since=data.since if data.ready else None, follows=bool(data.sessions))
 
 
 _NOT_MINE = Late("the offer was over when it came")

@@ -28,8 +28,9 @@ from .table import Bug, Late, Machine, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
-# Where a caller's media goes while its SDP names no address: the engine waits for an update.
-NOWHERE = ("0.0.0.0", 0)
+# A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
+# trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
+MEDIA_TIMEOUT = 60.0
 
 MUSIC = "music:hold"
 
@@ -123,6 +124,8 @@ class Data:
     version: int = 0
     # A new offer of the far side that waits for the leg to follow it, and what we take of it.
     reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
+    # Since when nothing comes from the caller.
+    silent_since: float = math.inf
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -132,6 +135,11 @@ class Data:
     @property
     def leg(self) -> str:
         return f"call:{self.arrived.call}/caller"
+
+    @property
+    def on_hold(self) -> bool:
+        """The caller said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
+        return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)
 
 
 class Call(Machine[Phase]):
@@ -147,8 +155,9 @@ class Call(Machine[Phase]):
         return self.dispatch(self.state.phase, message, now)
 
     def deadline(self) -> float:
-        setting_up = self.state.phase in (Phase.ROUTING, Phase.OPENING)
-        return self.state.since + SETUP_TIMEOUT if setting_up else math.inf
+        if self.state.phase in (Phase.ROUTING, Phase.OPENING):
+            return self.state.since + SETUP_TIMEOUT
+        return math.inf if self.state.on_hold else self.state.silent_since + MEDIA_TIMEOUT
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -167,7 +176,7 @@ class Call(Machine[Phase]):
         arrived = self.state.arrived
         if arrived.offer is not None:
             try:
-                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer))
+                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, peer=arrived.peer))
             except sdp.SdpError as error:
                 return self._reject(error.status, str(error))
         admit = trunk.Admit(arrived.call, arrived.dialled)
@@ -180,8 +189,10 @@ class Call(Machine[Phase]):
         return [Media(media.OpenRtpLeg(self.state.leg, address, port, self._codec(), message.nat))]
 
     def _remote(self) -> tuple[str, int]:
+        """Where the caller wants its media; port 0 while it has not said so: our address is then on the way to where
+        its SIP comes from."""
         agreed = self.state.agreed
-        return agreed.remote if agreed is not None and agreed.remote is not None else NOWHERE
+        return agreed.remote if agreed is not None and agreed.remote is not None else (self.state.arrived.peer, 0)
 
     def _codec(self) -> media.Codec:
         agreed = self.state.agreed
@@ -357,12 +368,15 @@ class Call(Machine[Phase]):
 
     # --- new offers -------------------------------------------------------------------------------------------
 
+    def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
+        return self._end("system", "caller silent")
+
     def _confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
         ours = self.state.ours
         if message.answer is None or ours is None:
             return []
         try:
-            agreed = sdp.accept(ours, message.answer)
+            agreed = sdp.accept(ours, message.answer, peer=self.state.arrived.peer)
         except sdp.SdpError as error:
             return self._end("system", str(error))
         self.state = evolve(self.state, agreed=agreed)
@@ -381,7 +395,7 @@ class Call(Machine[Phase]):
         if message.offer is None:
             return [Sip(signals.Reanswer(self._id, data.ours))]
         try:
-            agreed = sdp.negotiate(message.offer)
+            agreed = sdp.negotiate(message.offer, peer=data.arrived.peer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self._id, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
@@ -390,10 +404,16 @@ class Call(Machine[Phase]):
             return follow
         stream = next(each for each in data.ours.media if each.port)
         same = media.LegOpened(data.leg, stream.connection or data.ours.address, stream.port)
-        return self._describe(same, signals.Reanswer)
+        return self._redescribe(same, now)
 
     def _leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        return self._describe(fact, signals.Reanswer) if self.state.reoffer is not None else []
+        return self._redescribe(fact, now) if self.state.reoffer is not None else []
+
+    def _redescribe(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        """A caller that was on hold may take its time anew."""
+        if self.state.silent_since < math.inf:
+            self.state = evolve(self.state, silent_since=now)
+        return self._describe(fact, signals.Reanswer)
 
     def _move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         if self.state.reoffer is None:
@@ -405,6 +425,8 @@ class Call(Machine[Phase]):
         return []
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
+        self.state = evolve(self.state, silent_since=since)
         return [Log("caller's media", (("call", self._id), ("fact", type(fact).__name__)))]
 
 
@@ -509,7 +531,7 @@ TABLE = Table(
     row(
         Timeout,
         **each("routing opening", Call._late_setup),
-        **each("waiting talking served", Bug("no timer runs")),
+        **each("waiting talking served", Call._caller_gone),
     ),
 )
 Call.table = TABLE

@@ -92,7 +92,7 @@ class Control:
             "legs": self.link.legs,
             "media": self.link.connected,
             "late_ticks": report.late_ticks if report is not None else 0,
-            "alarms": list(self.system.alarms),
+            "alarms": len(self.system.alarms),  # their texts name agents and calls: they are in the log
         }
 
     # --- life -------------------------------------------------------------------------------------------------

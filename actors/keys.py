@@ -97,12 +97,12 @@ def whole(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
-def seconds(most: float) -> Callable[[object], float]:
+def seconds(most: float, least: float = 0) -> Callable[[object], float]:
     def read(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise ConfigError(f"must be a number of seconds, found {found(value)}")
-        if not 0 <= value <= most:
-            raise ConfigError(f"must be 0 to {most:g} seconds, found {found(value)}")
+        if not least <= value <= most:
+            raise ConfigError(f"must be {least:g} to {most:g} seconds, found {found(value)}")
         return float(value)
 
     return read

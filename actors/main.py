@@ -187,7 +187,13 @@ def _say(line: str) -> None:
 def demo(config_file: Path | None, data: Path) -> None:
     """Serve a sample organisation, with a synthetic customer who calls every half minute."""
     config = read_config(config_file)
-    sys.exit(trio.run(demonstration.run, config, data, lambda: _supervise(config, config_file, data, "--demo")))
+    if not config.sip.udp:
+        raise Unusable("[sip] udp: the demonstration's customer calls there; it must not be empty")
+    try:
+        code = trio.run(demonstration.run, config, data, lambda: _supervise(config, config_file, data, "--demo"))
+    except* (StoreError, AlreadyRunningError, Unusable, OSError) as group:
+        raise Unusable(_first(group)) from group
+    sys.exit(code)
 
 
 for each in commands:

@@ -3,7 +3,10 @@
 A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. Sources
 are shared and stay. When the engine is a new one (its process died), every leg of the old one has failed, every opening
 that it had not answered is refused, and every source is opened again, before anything else is said. While there is no
-engine, opening a leg is refused at once.
+engine, opening a leg is refused at once, and so is moving one.
+
+The link can be lost though the engine lives. What it was told meanwhile is not forgotten: when it is back, each leg is
+closed that ended here, what each listener hears is said again, and an update that was not answered is refused.
 """
 
 from __future__ import annotations
@@ -40,6 +43,9 @@ class MediaLink:
         # The legs of each actor in the order they were opened; those of them that wait for the engine's answer.
         self._legs: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._opening: set[str] = set()
+        self._updating: set[str] = set()
+        # What each leg was last told to hear.
+        self._hears: dict[str, media.Hears] = {}
         self._sources: dict[str, media.SourceKind] = {}
         self._epoch = ""
         self.report: media.EngineReport | None = None
@@ -77,7 +83,14 @@ class MediaLink:
                 self._sources[source] = kind
             case media.CloseSource(source):
                 self._sources.pop(source, None)
-            case media.UpdateRtpLeg() | media.Rewire() | media.Ping():
+            case media.UpdateRtpLeg(leg=leg):
+                if self._send is None:
+                    self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
+                    return
+                self._updating.add(leg)
+            case media.Rewire(hears):
+                self._hears.update({one.listener: one for one in hears if one.listener in self._owners})
+            case media.Ping():
                 pass
             case _:
                 assert_never(command)
@@ -91,6 +104,8 @@ class MediaLink:
 
     def _disown(self, leg: str) -> None:
         self._opening.discard(leg)
+        self._updating.discard(leg)
+        self._hears.pop(leg, None)
         owner = self._owners.pop(leg, None)
         if owner is not None and owner in self._legs:
             self._legs[owner].pop(leg, None)
@@ -107,11 +122,13 @@ class MediaLink:
                 pass
             case media.LegRefused(leg=leg) | media.LegFailed(leg=leg):
                 self._tell_owner(leg, fact)
+                self._updating.discard(leg)
                 # A refused update leaves the leg as it was.
                 if isinstance(fact, media.LegFailed) or leg in self._opening:
                     self._disown(leg)
             case media.LegOpened(leg=leg) | media.WebrtcLegOpened(leg=leg):
                 self._opening.discard(leg)
+                self._updating.discard(leg)
                 self._tell_owner(leg, fact)
             case (
                 media.LegConnected(leg=leg)
@@ -139,6 +156,9 @@ class MediaLink:
             refused = leg in self._opening  # by this engine or the last: its answer is lost
             self._tell_owner(leg, media.LegRefused(leg, why) if refused else media.LegFailed(leg, why))
             self._disown(leg)
+        for leg in self._updating:
+            self._tell_owner(leg, media.LegRefused(leg, why))
+        self._updating.clear()
         if self._send is None:
             return
         for source, kind in self._sources.items():
@@ -146,6 +166,8 @@ class MediaLink:
         for leg in live:
             if leg not in self._owners:
                 self._send(media.CloseLeg(leg))  # nobody here knows it, or nobody any more
+        for hears in self._hears.values():
+            self._send(media.Rewire((hears,)))  # it may have changed while the link was lost
 
 
 async def run(link: MediaLink, connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:

@@ -125,6 +125,8 @@ Role = Literal["agent", "supervisor", "administrator"]
 
 # The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.
 MAX_SECONDS = 86400
+# An offer that rings shorter puts everybody on break before they can move.
+MIN_RING_SECONDS = 1
 # Long passphrases are welcome; a password of megabytes would keep argon2 busy for nothing.
 MAX_PASSWORD = 256
 
@@ -206,7 +208,11 @@ class Queue:
     )
     ring_seconds: float = field(
         default=30.0,
-        metadata=toml(seconds(MAX_SECONDS), "seconds", "How long an offer rings before the agent is put on break."),
+        metadata=toml(
+            seconds(MAX_SECONDS, MIN_RING_SECONDS),
+            "seconds",
+            "How long an offer rings before the agent is put on break.",
+        ),
     )
     wrap_up_seconds: float = field(
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most after-call work may take; 0: no limit.")

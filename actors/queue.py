@@ -5,7 +5,7 @@ take is offered to the agent who has been idle longest. The agent decides whethe
 answer counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It
 watches its calls and its agents: one that dies without a word is forgotten.
 
-An agent who missed a call is not offered it again while anybody else who could take it is signed in (F-16); one who
+An agent who missed a call is not offered it again while anybody else who could take it is at work (F-16); one who
 declined, not for `DECLINE_REST`.
 """
 
@@ -67,9 +67,12 @@ class Dismiss:
 
 @frozen
 class Standing:
-    """How an agent stands to the queue; `ready_since` is None while it cannot be offered a call."""
+    """How an agent stands to the queue; `ready_since` is None while it cannot be offered a call.
 
-    signed_in: bool
+    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out.
+    """
+
+    at_work: bool
     ready_since: float | None
     follows: bool
 
@@ -305,11 +308,11 @@ class Queue(Machine[Place]):
         until = waiting.resting.get(agent, -math.inf)
         if until != math.inf:
             return until <= now
-        # Missed it: only where nobody else who is signed in could still take it, else the call would ring nobody.
+        # Missed it: only where nobody else who is at work could still take it, else the call would ring nobody.
         return all(
             waiting.resting.get(name) == math.inf
             for name, standing in self.state.agents.items()
-            if standing.signed_in and name != agent
+            if standing.at_work and name != agent
         )
 
     def _offer(self, waiting: Waiting, agent: str, now: float) -> Effect:

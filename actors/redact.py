@@ -1,24 +1,35 @@
 """The one place where what identifies a person is taken out of a log line.
 
 Fields are redacted by their name, so a caller cannot forget: a number keeps its last two digits, a name or an address
-keeps nothing but its length. Free text is searched for runs of digits as long as a telephone number.
+keeps nothing but its length, and so does what stands for a number and is none (a SIP user may be a name). Free text,
+that of an exception too, is searched for runs of digits as long as a telephone number.
 """
 
 from __future__ import annotations
 
 import re
+import traceback
 
 # Field names whose values are telephone numbers, or are made of them.
 NUMBERS = frozenset({"number", "caller", "dialled", "to", "mobile", "uri"})
 # ... and those that name a person or a place on the network.
 NAMES = frozenset({"name", "caller_name", "address", "peer", "source", "email", "login"})
 
+# ... and free text.
+TEXTS = frozenset({"text", "reason", "cause", "error"})
+
+_NUMBER = re.compile(r"[+0-9*#]*", re.ASCII)
 _LONG_DIGITS = re.compile(r"\+?[0-9]{5,}", re.ASCII)
 
 
 def redact_number(value: str) -> str:
     """`+8613912345678` -> `***78`; what has fewer than five digits (an extension, a test number) stays."""
     return _LONG_DIGITS.sub(lambda found: "***" + found.group()[-2:], value)
+
+
+def redacted_trace(error: BaseException) -> str:
+    """The traceback; what an exception says may hold what it was about."""
+    return redact_number("".join(traceback.format_exception(error)))
 
 
 def redacted(fields: dict[str, object]) -> dict[str, object]:
@@ -29,8 +40,8 @@ def redacted(fields: dict[str, object]) -> dict[str, object]:
 def _one(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
-    if key in NAMES:
+    if key in NAMES or (key in NUMBERS and not _NUMBER.fullmatch(value)):
         return f"<{len(value)} characters>" if value else ""
-    if key in NUMBERS or key in ("text", "reason", "cause", "error"):
+    if key in NUMBERS or key in TEXTS:
         return redact_number(value)
     return value

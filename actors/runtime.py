@@ -23,7 +23,7 @@ import trio
 from attrs import define, field
 
 from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
-from .redact import redacted
+from .redact import redacted, redacted_trace
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -182,7 +182,8 @@ class System:
     def _wake(self, cell: _Cell) -> list[Effect]:
         before = cell.behaviour.state
         effects = cell.behaviour.wake(cell.at)
-        if cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
+        ends = any(isinstance(effect, Stop) for effect in effects)
+        if not ends and cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
             raise _StandingTimerError(cell.name)
         return effects
 
@@ -238,7 +239,7 @@ class System:
     def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
         now = cell.at
         self.counters["crashes"] += 1
-        log.error("actor crashed", actor=cell.name, message=what, exc_info=error)
+        log.error("actor crashed", actor=cell.name, message=what, trace=redacted_trace(error))
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
@@ -260,7 +261,7 @@ class System:
                 close(cell.name, reason)
             except Exception as error:  # what one shell cannot close must not keep the watchers waiting
                 self.counters["crashes"] += 1
-                log.error("not closed", actor=cell.name, exc_info=error)
+                log.error("not closed", actor=cell.name, trace=redacted_trace(error))
         for name in cell.watched:
             if name in self._cells:
                 self._cells[name].watchers.pop(cell.name, None)

@@ -84,6 +84,7 @@ class Signalling:
             caller=output.caller or "",
             caller_name=output.caller_name,
             offer=output.offer,
+            peer=output.peer,
         )
         self._live.add(output.call)
         self._system.counters["calls"] += 1

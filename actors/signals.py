@@ -15,7 +15,8 @@ from ..sip.sdp import SessionDescription
 
 @frozen
 class Arrived:
-    """An INVITE of a trunk: the first message of its call actor. `caller` is empty where it is withheld."""
+    """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
+    withheld."""
 
     call: str
     trunk: str
@@ -23,6 +24,7 @@ class Arrived:
     caller: str
     caller_name: str
     offer: SessionDescription | None
+    peer: str
 
 
 @frozen

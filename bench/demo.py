@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
+from attrs import evolve
 
 from ..actors.config import Config
 from ..actors.organisation import Organisation, parse_organisation
 from ..actors.store.store import Store
+from ..actors.supervisor import AlreadyRunningError, running
 from . import customer
 
 SAMPLE = """
@@ -85,7 +87,12 @@ route = "room"
 
 
 async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) -> int:
-    """Runs `switch` with the sample organisation and the customer beside it; gives the switch's exit code."""
+    """Runs `switch` with the sample organisation and the customer beside it; gives the switch's exit code.
+
+    Raises AlreadyRunningError and StoreError; `config` has an address of SIP over UDP.
+    """
+    if (pid := running(data, "supervisor")) is not None:  # its customer has the bell
+        raise AlreadyRunningError(f"{data}: another cordboard (process {pid}) runs on this data directory")
     async with await Store.open(data) as store:
         organisation = await store.load_organisation()
         if not organisation.agents:
@@ -93,7 +100,7 @@ async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) 
             await store.import_organisation(organisation)
     _welcome(config, organisation)
     sip = config.sip.udp[0]
-    host = "127.0.0.1" if sip.host == "0.0.0.0" else sip.host
+    host = _reached(sip.host)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(customer.run, (host, sip.port), data)
         code = await switch()
@@ -101,20 +108,27 @@ async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) 
     return code
 
 
+def _reached(host: str) -> str:
+    """Where a listener is found on this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def _welcome(config: Config, organisation: Organisation) -> None:
     web = config.web.listen[0]
-    host = "127.0.0.1" if web.host == "0.0.0.0" else web.host
+    host = str(evolve(web, host=_reached(web.host)))
+    sip = _reached(config.sip.udp[0].host)
+    sample = {each.id: f", password {each.password}" for each in parse_organisation(SAMPLE).agents}
     lines = [
         "",
         f"  {organisation.name}: a demonstration. A synthetic customer calls every half minute.",
         "",
-        f"  1. Open  https://{host}:{web.port}/  (the certificate is self-signed: let the browser go on)",
+        f"  1. Open  https://{host}/  (the certificate is self-signed: let the browser go on)",
         "  2. Log in as one of",
-        *(f"       agent {each.id} ({each.name}), password harbour-{each.id}" for each in organisation.agents),
+        *(f"       agent {each.id} ({each.name}){sample.get(each.id, '')}" for each in organisation.agents),
         "  3. Press Sign in and allow the microphone; answer when it rings, or press Call me now.",
         "     Open a second browser as another agent to see calls go to whoever is idle longest.",
         "",
-        f"  A SIP phone on this machine may call sip:600@{host} (echo), 601 (tone), 602 (music), 701 (a room),",
+        f"  A SIP phone on this machine may call sip:600@{sip} (echo), 601 (tone), 602 (music), 701 (a room),",
         "  or +861055501000 for the Support queue.   Ctrl-C ends it.",
         "",
     ]

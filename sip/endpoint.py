@@ -220,7 +220,7 @@ class Endpoint(Sessions):
         self._schedule(call)
         caller, name = caller_of(request)
         number = Uri.parse(request.uri).number
-        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer))
+        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host))
 
     def _ack(self, request: Request, slot: Slot | None, source: Address, now: float, out: list[Output]) -> None:
         if slot is not None and slot.transaction.machine is INVITE_SERVER:

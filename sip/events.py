@@ -26,7 +26,8 @@ class Transmit:
 @frozen
 class IncomingCall:
     """A new INVITE of a trunk; 100 has been sent. `number` is the user of the Request-URI, `caller` the asserted or
-    the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`."""
+    the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`. `peer` is the
+    address it came from."""
 
     call: str
     trunk: str
@@ -35,6 +36,7 @@ class IncomingCall:
     caller_name: str
     called_uri: str
     offer: SessionDescription | None
+    peer: str
 
 
 @frozen

@@ -61,6 +61,8 @@ __all__ = [
     "serialise",
 ]
 
+# RFC 1122 §3.2.1.3: never a destination; 0.0.0.0 itself is the hold of RFC 2543
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
 # Packets of 20 ms are what every peer takes (RFC 3551 §4.2).
 PTIME_MS = 20
@@ -138,17 +140,39 @@ def _trunk(media: Media, codecs: Sequence[str]) -> tuple[Literal["pcmu", "pcma"]
     return None
 
 
-def _agreed(index: int, media: Media, codecs: Sequence[str]) -> Agreed | None:
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _remote(media: Media, peer: str) -> tuple[str, int] | None:
+    """Where they want their RTP, None for nowhere. Raises SdpError(488) for what a call is never sent to: a name (it
+    would be looked up on a stranger's word), a group, everybody, and this machine where `peer` is not on it."""
+    try:
+        ip = ipaddress.ip_address(media.connection or "")
+    except ValueError:
+        raise SdpError("SDP: the media address is a name") from None
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.is_unspecified:
+        return None
+    if isinstance(ip, ipaddress.IPv4Address) and (ip.is_reserved or ip in _THIS_NETWORK):
+        raise SdpError("SDP: the media address is nobody's")
+    if ip.is_multicast:
+        raise SdpError("SDP: the media address is a group's")
+    if ip.is_loopback and peer and not _loopback(peer):
+        raise SdpError("SDP: the media address is our own")
+    return str(ip), media.port
+
+
+def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agreed | None:
     chosen = _trunk(media, codecs)
     if chosen is None:
         return None
     name, codec, event = chosen
-    remote = None
-    if media.connection not in ("0.0.0.0", "::"):
-        try:
-            remote = (str(ipaddress.ip_address(media.connection or "")), media.port)
-        except ValueError:
-            raise SdpError("SDP: the media address is a name") from None
+    remote = _remote(media, peer)
     # RFC 3264 §8.4: a peer that cannot be sent to is holding, whatever direction it wrote
     theirs = media.direction if remote else ("sendonly" if media.direction in ("sendrecv", "sendonly") else "inactive")
     return Agreed(
@@ -162,10 +186,13 @@ def _agreed(index: int, media: Media, codecs: Sequence[str]) -> Agreed | None:
     )
 
 
-def negotiate(offer: SessionDescription, codecs: Sequence[Literal["pcmu", "pcma"]] = ("pcma", "pcmu")) -> Agreed:
-    """What we take of a trunk's offer: of the codecs we know the one it prefers. Raises SdpError(488)."""
+def negotiate(
+    offer: SessionDescription, codecs: Sequence[Literal["pcmu", "pcma"]] = ("pcma", "pcmu"), *, peer: str = ""
+) -> Agreed:
+    """What we take of a trunk's offer: of the codecs we know the one it prefers. `peer` is the address the offer came
+    from; without it any machine may be named, this one too. Raises SdpError(488)."""
     for index, media in enumerate(offer.media):
-        agreed = _agreed(index, media, codecs)
+        agreed = _agreed(index, media, codecs, peer)
         if agreed:
             return agreed
     raise SdpError("SDP: no codec in common")
@@ -226,13 +253,14 @@ def offer(
     return SessionDescription((media,), str(session_id), str(version), address=address)
 
 
-def accept(ours: SessionDescription, theirs: SessionDescription) -> Agreed:
-    """What a trunk's answer to our one-stream offer says. Raises SdpError(488): another number of m-lines, refused,
-    or a codec that we did not offer."""
+def accept(ours: SessionDescription, theirs: SessionDescription, *, peer: str = "") -> Agreed:
+    """What a trunk's answer to our offer of one stream says (the m-lines beside it have port 0); `peer` as in
+    `negotiate`. Raises SdpError(488): another number of m-lines, refused, or a codec that we did not offer."""
     if len(theirs.media) != len(ours.media):
         raise SdpError("SDP: the answer has another number of m-lines")  # RFC 3264 §6
-    codecs = [name for item in ours.media[0].rtpmaps if (name := _codec_of(item))]
-    agreed = _agreed(0, theirs.media[0], codecs)
+    index = next(i for i, media in enumerate(ours.media) if media.port)
+    codecs = [name for item in ours.media[index].rtpmaps if (name := _codec_of(item))]
+    agreed = _agreed(index, theirs.media[index], codecs, peer)
     if agreed is None:
         raise SdpError("SDP: the answer refuses our stream")
     return agreed

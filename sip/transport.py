@@ -43,9 +43,14 @@ def bind(host: str, port: int) -> trio.socket.SocketType:
 
 def local_address_for(remote: str) -> str:
     """The address this machine would send from to `remote` (numeric): what belongs in Contact and SDP with 0.0.0.0.
-    Raises OSError where there is no route."""
-    with socket.socket(socket.AF_INET6 if ":" in remote else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((remote, 9))  # UDP: asks the routing table, sends nothing
+    Where there is no route it is loopback: a Contact may name any address, and that a message cannot be sent there is
+    found out by sending it (RFC 3261 §18.4)."""
+    family = socket.AF_INET6 if ":" in remote else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((remote, 9))  # UDP: asks the routing table, sends nothing
+        except OSError:
+            return "::1" if family == socket.AF_INET6 else "127.0.0.1"
         return str(probe.getsockname()[0])
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ..codecs import g711
 from . import protocol, rtp
 from .jitter import Arrivals, Playout
-from .legs import NO_EVENT, CodecId, Kind, Legs
+from .legs import NO_EVENT, CodecId, Kind, Legs, those
 from .playback import FRAME, Playback
 from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
@@ -135,6 +135,11 @@ class Engine:
             self._facts.append(self._quality.report(len(rows), self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts
+
+    @property
+    def browsers(self) -> bool:
+        """Whether there is any leg of the SecureTransport."""
+        return bool(self._legs.secure[self._legs.leg_rows()].any())
 
     def skip(self, ticks: int) -> None:
         """`ticks` of time passed in which nothing could be done: timestamps and sources move on, sequence does not."""
@@ -388,26 +393,23 @@ class Engine:
             legs.heard_at[beside] = now
             # They have sequence numbers of the same stream: what is not played is not lost either.
             np.add.at(self._playout.received, beside, 1)
-        packets = np.flatnonzero(right)
-        if not len(packets):
+        arrivals = Arrivals(
+            row=rows,
+            packet=np.arange(len(rows)),
+            sequence=headers.sequence,
+            timestamp=headers.timestamp,
+            ssrc=headers.ssrc,
+            data=data,
+            offset=headers.offset,
+            length=headers.length,
+            at=at,
+        ).select(those(right))
+        if not len(arrivals.row):
             return
-        rows = rows[packets]
-        self.counters["packets_received"] += len(packets)
-        legs.heard_at[rows] = now
-        legs.heard_ever[rows] = True
-        self._playout.insert(
-            Arrivals(
-                row=rows,
-                packet=packets,
-                sequence=headers.sequence[packets],
-                timestamp=headers.timestamp[packets],
-                ssrc=headers.ssrc[packets],
-                data=data,
-                offset=headers.offset[packets],
-                length=headers.length[packets],
-                at=at[packets],
-            )
-        )
+        self.counters["packets_received"] += len(arrivals.row)
+        legs.heard_at[arrivals.row] = now
+        legs.heard_ever[arrivals.row] = True
+        self._playout.insert(arrivals)
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
 

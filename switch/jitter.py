@@ -22,6 +22,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from .legs import those
+
 Octets = NDArray[np.uint8]
 Rows = NDArray[np.intp]
 
@@ -46,7 +48,7 @@ _WHOLE: Final = np.uint8(3)
 class Arrivals:
     """Accepted packets of one batch, n of them.
 
-    row: the leg; packet: which row of `data` uint8 [m, W] it is; sequence uint16, timestamp uint32, ssrc uint32;
+    row: the leg; packet: which row of `data` uint8 [m, W] it is, ascending; sequence uint16; timestamp, ssrc uint32;
     offset, length int32 of its payload; at float64, when it came, in seconds.
     """
 
@@ -60,7 +62,8 @@ class Arrivals:
     length: NDArray[np.int32]
     at: NDArray[np.float64]
 
-    def select(self, index: Rows) -> Arrivals:
+    def select(self, index: Rows | slice) -> Arrivals:
+        """Some of them, in their order."""
         return Arrivals(
             self.row[index],
             self.packet[index],
@@ -168,7 +171,8 @@ class Playout:
         units: NDArray[np.int64] = self._block_units[rows]
         step = (a.timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
         block = self._base_block[rows] + np.floor_divide(step + (units >> 1), units, dtype=np.int64)
-        next_play = np.where(self._started[rows], self._next_tick, self._start_at[rows])
+        started = self._started[rows]
+        next_play = self._next_tick if started.all() else np.where(started, self._next_tick, self._start_at[rows])
         ahead = (block >> 1) - self._play[rows]
         lead = ahead * TICK + (next_play - a.at)
         newer = (a.sequence - self._sequence[rows]).view(np.int16).astype(np.int64)
@@ -182,20 +186,21 @@ class Playout:
             ahead[anew] = 0
             lead[anew] = START_DELAY
             newer[anew] = 0
+        late = ahead < 0
         # The first packets of a stream may be out of order: until it plays, the earliest is where it begins.
-        if (early := (ahead < 0) & ~self._started[rows] & (ahead > -4)).any():
+        if late.any() and (early := late & ~self._started[rows] & (ahead > -4)).any():
             self._play[rows[early]] += ahead[early]
             lead[early] -= ahead[early] * TICK
-            ahead[early] = 0
+            late &= ~early
 
         self.received[rows] += 1
         self._measure(rows, a, newer, step, units, block, lead)
-        late = ahead < 0
-        if late.any():
-            self._be_late(rows[late], lead[late])
-        keep = np.flatnonzero(~late)
-        if len(keep):
-            self._store(a, keep, rows[keep], block[keep])
+        if not late.any():
+            self._store(a, block)
+            return
+        self._be_late(rows[late], lead[late])
+        if len(keep := np.flatnonzero(~late)):
+            self._store(a.select(keep), block[keep])
 
     def _begin(
         self,
@@ -232,14 +237,16 @@ class Playout:
     ) -> None:
         """Counts, jitter, and the leads from which the delay is steered."""
         self._least[rows] = np.minimum(self._least[rows], lead)
-        self.delay[rows] += (lead - self.delay[rows]) / 16
-        ahead = newer > 0
-        r, advance = rows[ahead], newer[ahead]
+        delay = self.delay[rows]
+        self.delay[rows] = delay + (lead - delay) / 16
+        ahead = those(newer > 0)
+        r, advance, at = rows[ahead], newer[ahead], a.at[ahead]
         # A jump in sequence numbers that is no loss (a restarted sender) is not counted as one (RFC 3550 A.1).
         self.expected[r] += np.where(advance < 3000, advance, 1)
-        difference = (a.at[ahead] - self._arrived[r]) - step[ahead] * (0.010 / units[ahead])
-        self.jitter[r] += (np.minimum(np.abs(difference), 1.0) - self.jitter[r]) / 16
-        self._arrived[r] = a.at[ahead]
+        difference = (at - self._arrived[r]) - step[ahead] * (0.010 / units[ahead])
+        jitter = self.jitter[r]
+        self.jitter[r] = jitter + (np.minimum(np.abs(difference), 1.0) - jitter) / 16
+        self._arrived[r] = at
         self._sequence[r] = a.sequence[ahead]
         self._base_timestamp[r] = a.timestamp[ahead]
         self._base_block[r] = block[ahead]
@@ -252,24 +259,26 @@ class Playout:
         self._hold[rows] = grown
         self._drop[rows] = 0
 
-    def _store(self, a: Arrivals, keep: Rows, rows: Rows, block: NDArray[np.int64]) -> None:
-        wide = self._is_wide[rows]
+    def _store(self, a: Arrivals, block: NDArray[np.int64]) -> None:
+        wide = self._is_wide[a.row]
         if wide.any():
-            self._store_wide(a, keep[wide], rows[wide], block[wide] >> 1)
-            keep, rows, block = keep[~wide], rows[~wide], block[~wide]
-            if not len(keep):
+            self._store_wide(a.select(np.flatnonzero(wide)), block[wide] >> 1)
+            a, block = a.select(np.flatnonzero(~wide)), block[~wide]
+            if not len(block):
                 return
-        offset, length = a.offset[keep], a.length[keep]
-        if ((length == 160) & (offset == 12) & (block & 1 == 0)).all():
+        rows = a.row
+        if ((a.length == 160) & (a.offset == 12) & (block & 1 == 0)).all():
             slot = block >> 1
             cells = self._cells(rows, slot)
-            stale = self._number[cells] != slot
-            self.duplicate[rows] += ~stale & (self._have[cells] == _WHOLE)
-            self.narrow[cells] = a.data[a.packet[keep], 12:172]
+            stored = self._number[cells] == slot
+            if stored.any():
+                self.duplicate[rows] += stored & (self._have[cells] == _WHOLE)
+            whole_batch = len(rows) == len(a.data)  # each packet once: no need to pick them
+            self.narrow[cells] = a.data[:, 12:172] if whole_batch else a.data[a.packet, 12:172]
             self._number[cells] = slot
             self._have[cells] = _WHOLE
             return
-        self._store_blocks(a.data, a.packet[keep], rows, block, offset, length // 80)
+        self._store_blocks(a.data, a.packet, rows, block, a.offset, a.length // 80)
 
     def _store_blocks(
         self,
@@ -298,18 +307,17 @@ class Playout:
             self._number[cells] = slot
             self._have[cells] = have | bit
 
-    def _store_wide(self, a: Arrivals, keep: Rows, rows: Rows, slot: NDArray[np.int64]) -> None:
-        length = a.length[keep]
-        fits = (length > 0) & (length <= WIDE)
-        keep, rows, slot, length = keep[fits], rows[fits], slot[fits], length[fits]
-        if not len(keep):
+    def _store_wide(self, a: Arrivals, slot: NDArray[np.int64]) -> None:
+        fits = np.flatnonzero((a.length > 0) & (a.length <= WIDE))
+        if not len(fits):
             return
-        cells = self._cells(rows, slot)
-        self.duplicate[rows] += self._number[cells] == slot
-        reach = int(length.max())
-        columns = np.minimum(a.offset[keep][:, None] + np.arange(reach), a.data.shape[1] - 1)
-        self.wide[cells, :reach] = a.data[a.packet[keep][:, None], columns]
-        self.wide_length[cells] = length
+        a, slot = a.select(fits), slot[fits]
+        cells = self._cells(a.row, slot)
+        self.duplicate[a.row] += self._number[cells] == slot
+        reach = int(a.length.max())
+        columns = np.minimum(a.offset[:, None] + np.arange(reach), a.data.shape[1] - 1)
+        self.wide[cells, :reach] = a.data[a.packet[:, None], columns]
+        self.wide_length[cells] = a.length
         self._number[cells] = slot
         self._have[cells] = _WHOLE
 
@@ -317,7 +325,7 @@ class Playout:
         """What the tick at `now` plays for the open legs `rows`; every started stream moves one slot on."""
         self._next_tick = now + TICK
         self._ticks += 1
-        r = rows[self.active[rows]]
+        r = rows[those(self.active[rows])]
         waiting = ~self._started[r]
         if waiting.any():
             # Half a millisecond of grace: ticks and times are sums of floats.
@@ -328,15 +336,15 @@ class Playout:
             self._reconsider(r)
         play = self._play[r]
         cells = self._cells(r, play)
-        whole = (self._number[cells] == play) & (self._have[cells] == _WHOLE)
-        holding = self._hold[r] > 0
-        if holding.any():
+        got = (self._number[cells] == play) & (self._have[cells] == _WHOLE)
+        move = np.ones(len(r), np.int64)
+        if (holding := self._hold[r] > 0).any():
             self._hold[r[holding]] -= 1
             # As it waits, every lead measured so far has grown by a slot.
             self._least[r[holding]] += TICK
             self._least_before[r[holding]] += TICK
-        got = whole & ~holding
-        move = (~holding).astype(np.int64)
+            got &= ~holding
+            move[holding] = 0
         merged = merged_cells = r[:0]
         if (dropping := got & (self._drop[r] > 0)).any():
             after = self._cells(r, play + 1)
@@ -345,6 +353,9 @@ class Playout:
             self._drop[merged] -= 1
             move[dropping] = 2
         self._play[r] = play + move
+        if got.all():
+            self._empty[r] = 0
+            return Due(r, cells, r[:0], merged, merged_cells)
         missing = r[~got]
         self._empty[r] = np.where(got, 0, self._empty[r] + 1)
         self.concealed[missing] += 1

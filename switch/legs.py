@@ -34,6 +34,14 @@ class CodecId(IntEnum):
 SILENCE: Final = {CodecId.PCMU: g711.ULAW_SILENCE, CodecId.PCMA: g711.ALAW_SILENCE}
 
 
+def those(mask: NDArray[np.bool_]) -> NDArray[np.intp] | slice:
+    """An index of where `mask` is true; where that is everywhere, as it mostly is, one that takes a column as it is.
+
+    What is got by it may be a view: it is for reading, or for setting.
+    """
+    return slice(None) if mask.all() else np.flatnonzero(mask)
+
+
 class Legs:
     """Columns of `capacity` rows."""
 

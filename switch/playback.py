@@ -1,8 +1,8 @@
 """This tick's sound of every row that somebody hears: decode, drop a frame, conceal a loss, let sources speak.
 
 Frames lie in three matrices taken in turn: the newest, and the two before it, from which a loss is concealed. A row
-that nobody hears is not decoded; when somebody hears it again, its older frames are stale and concealment begins from
-silence.
+that nobody hears is not decoded; when somebody hears it again, its older frames are stale and what was begun with them
+is forgotten: whoever begins to hear a row hears nothing that it said before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..codecs import g711
 from ..codecs.plc import Concealer
 from ..codecs.resample import Downsampler
 from .jitter import Due, Playout
-from .legs import SILENCE, CodecId, Kind, Legs
+from .legs import SILENCE, CodecId, Kind, Legs, those
 from .seams import OpusCodec, Rows
 from .sources import Sources
 
@@ -38,7 +38,13 @@ class Playback:
         self._downsampler = Downsampler(n)
         self._pcm = np.zeros((3, n, FRAME), np.int16)
         self._played_at = np.full((3, n), -1, np.int64)  # the tick of each frame; another tick's is stale
+        # A decoder of Opus conceals with its last frame, whenever that was: only with one of this hearing.
+        self._stale = np.zeros(n, np.bool_)
         self._tick = 0
+        # Of the rows heard last, which stay the same array until edges are edited.
+        self._heard: Rows | None = None
+        self._listening = np.zeros(n, np.bool_)
+        self._heard_sources = np.zeros(0, np.intp)
 
     def begin(self, row: int) -> None:
         """A leg begins in this row: nothing of an earlier one is left."""
@@ -56,45 +62,65 @@ class Playback:
     def speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
         """Fills this tick's frame of every row that is heard; returns bool [capacity]: which are not silence."""
         self._tick += 1
-        legs, now = self._legs, self._tick % 3
+        if heard is not self._heard:
+            self._hear(heard)
+        legs, now, listening = self._legs, self._tick % 3, self._listening
         pcm = self._pcm[now]
-        listening = np.zeros(legs.capacity, np.bool_)
-        listening[heard] = True
         speaking = np.zeros(legs.capacity, np.bool_)
-        wanted = listening[due.rows]
+        self._forget(heard[self._played_at[(self._tick - 1) % 3, heard] != self._tick - 1])
+        wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
         for law in (CodecId.PCMU, CodecId.PCMA):
-            some = codec == law
-            if some.any():
+            if (of_law := codec == law).any():
+                some = those(of_law)
                 self._decode_law(law, rows[some], cells[some], speaking)
         if (opus := codec == CodecId.OPUS).any():
             self._decode_opus(rows[opus], cells[opus], speaking)
         merged = listening[due.merged]
         if merged.any():
             self._merge(due.merged[merged], due.merged_cells[merged], speaking)
-        back = rows[self._concealer.missing[rows] > 0]
-        if len(back):
+        if (gone := self._concealer.missing[rows] > 0).any():
+            back = rows[gone]
             pcm[back] = self._concealer.rejoin(back, pcm[back])
             speaking[back] = True
-        missing = due.missing[listening[due.missing]]
-        if len(missing):
+        if len(due.missing):
+            missing = due.missing[listening[due.missing]]
             self._conceal(missing, speaking)
-        sources = heard[legs.kind[heard] == Kind.SOURCE]
-        if len(sources):
+        if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
             speaking[sources] = True
-        pcm[heard[~speaking[heard]]] = 0
+        if not (spoken := speaking[heard]).all():
+            pcm[heard[~spoken]] = 0
         self._played_at[now, heard] = self._tick
         return speaking
 
+    def _forget(self, rows: Rows) -> None:
+        """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
+        if len(rows):
+            self._concealer.forget(rows)
+            self._downsampler.forget(rows)
+            self._stale[rows] = True
+
+    def _hear(self, heard: Rows) -> None:
+        self._heard = heard
+        self._listening[:] = False
+        self._listening[heard] = True
+        self._heard_sources = heard[self._legs.kind[heard] == Kind.SOURCE]
+
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        octets = self._playout.narrow[cells]
-        loud = (octets.view(np.uint64) != SILENCE[law] * 0x0101010101010101).any(axis=1)
-        if not loud.all():
-            self.pcm[rows[~loud]] = 0
-            rows, octets = rows[loud], octets[loud]
-        self._pcm[self._tick % 3, rows] = _DECODE[law](octets)
+        octets = self._playout.narrow.take(cells, axis=0)
+        words, silence = octets.view(np.uint64), np.uint64(SILENCE[law] * 0x0101010101010101)
+        if (quiet := words[:, 0] == silence).any():
+            quiet &= (words == silence).all(axis=1)
+            self.pcm[rows[quiet]] = 0
+            rows, octets = rows[~quiet], octets[~quiet]
+        if not len(rows):
+            return
+        if rows[-1] - rows[0] + 1 == len(rows):  # ascending: they lie together
+            _DECODE[law](octets, self.pcm[rows[0] : rows[-1] + 1])
+        else:
+            self.pcm[rows] = _DECODE[law](octets)
         speaking[rows] = True
 
     def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
@@ -102,6 +128,7 @@ class Playback:
             return
         store, length = self._playout.wide, self._playout.wide_length
         payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
+        self._stale[rows] = False
         narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
         self._pcm[self._tick % 3, rows] = narrow
         speaking[rows] = narrow.any(axis=1)
@@ -124,6 +151,7 @@ class Playback:
         opus = self._legs.codec[rows] == CodecId.OPUS
         if opus.any() and self._opus is not None:
             lost = rows[opus]
+            lost = lost[~self._stale[lost]]
             frames = self._opus.decode(lost, [None] * len(lost))
             pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
             speaking[lost] = pcm[tick % 3, lost].any(axis=1)

@@ -5,9 +5,9 @@ packets come from. Two legs with the same remote get different ports. A packet w
 nobody's: it is dropped and counted, never learned from, except on the one port of a leg behind a NAT, once, within 2 s.
 A pair that is closed rests for 30 s, so that the last packets of a call are not heard in the next one.
 
-The remote of a packet is 128 bits of address (IPv4 is mapped, RFC 4291 §2.5.5.2) and 16 of port. Pair and port
-are hashed to 64 bits, all packets of a batch are found by one binary search in the sorted hashes, and what is found is
-compared in full: a colliding stranger stays a stranger.
+All packets of a batch are found by one binary search in sorted keys of 64 bits. An IPv4 remote (32 bits of address, 16
+of port) and our port fit into a key as they are. With IPv6 they are hashed, and what is found is compared in full: a
+colliding stranger stays a stranger.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ AF_INET6: Final = 10
 REST: Final = 30.0  # seconds that a closed (port, remote) is not given out again
 LEARNING: Final = 2.0  # seconds in which a leg behind a NAT learns its source
 
-_MAPPED: Final = np.uint64(0xFFFF << 32)
+# The first word of a sockaddr: family, port, and an IPv4 address or IPv6 flow label, from the lowest bits on.
+_NOT_FAMILY: Final = np.uint64(2**64 - 2**16)
+_PORT: Final = np.uint64(0xFFFF0000)
+_NOBODY: Final = np.uint64(2**64 - 1)
 # Odd constants with bits everywhere: a product carries every bit of its operand upwards.
 _HIGH: Final = np.uint64(0x9E3779B97F4A7C15)
 _LOW: Final = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -69,20 +72,38 @@ def name_length(name: bytes) -> int:
     return 16 if name[:2] == struct.pack("=H", AF_INET) else 28
 
 
-def remotes(names: Octets) -> tuple[Words, Words, Words]:
-    """The columns (address high, address low, port) of n sockaddrs uint8 [n, 32], C-contiguous: uint64 [n] each."""
-    wide = names.view(">u8")
-    quad = names.view(">u4")
-    six = names.view(np.uint16)[:, 0] == AF_INET6
-    high = np.where(six, wide[:, 1], 0).astype(np.uint64)
-    low = np.where(six, wide[:, 2], quad[:, 1].astype(np.uint64) | _MAPPED).astype(np.uint64)
-    return high, low, names.view(">u2")[:, 1].astype(np.uint64)
+def _four_keys(port: NDArray[np.int32], names: Octets) -> Words:
+    """Keys of n sockaddr_in, uint8 [n, 32], C-contiguous: remote address, remote port, and ours for the family."""
+    keys: Words = names.view(np.uint64)[:, 0] & _NOT_FAMILY | port.astype(np.uint64)
+    return keys
 
 
-def _keys(port: NDArray[np.int32], high: Words, low: Words, remote_port: Words) -> Words:
-    mixed = high * _HIGH ^ low * _LOW ^ (remote_port << np.uint64(16) | port.astype(np.uint64)) * _PORTS
+def _six_keys(port: NDArray[np.int32], names: Octets) -> Words:
+    """Keys of n sockaddr_in6, uint8 [n, 32], C-contiguous: hashes of remote address, remote port, and ours."""
+    words = names.view(np.uint64)
+    ports = words[:, 0] & _PORT | port.astype(np.uint64)  # without the flow label
+    mixed = words[:, 1] * _HIGH ^ words[:, 2] * _LOW ^ ports * _PORTS
     keys: Words = mixed ^ mixed >> _SHIFT
     return keys
+
+
+@frozen
+class _Index:
+    """Rows [n + 1] by ascending keys [n + 1], of which the last is nobody's."""
+
+    keys: Words
+    rows: Rows
+
+    @classmethod
+    def of(cls, keys: Words, rows: Rows) -> _Index:
+        order = np.argsort(keys, kind="stable")
+        return cls(np.append(keys[order], _NOBODY), np.append(rows[order], -1))
+
+    def find(self, keys: Words) -> Rows:
+        """The row of each key, -1 where there is none."""
+        at = self.keys.searchsorted(keys)
+        found: Rows = np.where(self.keys[at] == keys, self.rows[at], -1)
+        return found
 
 
 class PortPool:
@@ -93,19 +114,16 @@ class PortPool:
         self.port = np.full(capacity, -1, np.int32)  # index of the row's port, -1: none
         self.name = np.zeros((capacity, NAME), np.uint8)  # the row's remote, as a sockaddr; zeros: none yet
         self._known = np.zeros(capacity, np.bool_)
-        self._high = np.zeros(capacity, np.uint64)
-        self._low = np.zeros(capacity, np.uint64)
-        self._remote_port = np.zeros(capacity, np.uint64)
         self._load = [0] * len(ports)
         self._taken: set[tuple[int, bytes]] = set()
         self._resting: dict[tuple[int, bytes], float] = {}
         self._port_rests = [-np.inf] * len(ports)  # until when some pair of this port rests
         self._exclusive: dict[int, int] = {}
+        self._announced: dict[int, bytes] = {}  # the remote by SDP of each row behind a NAT
+        self._learned: set[int] = set()
         self._quarantine = [-np.inf] * len(ports)  # until when a port that was exclusive may hear from anywhere
         self._learn_until: dict[int, float] = {}
-        self._sorted_keys = np.zeros(0, np.uint64)
-        self._sorted_rows = np.zeros(0, np.intp)
-        self._stale = False
+        self._sort()
 
     def open(self, row: int, remote: bytes | None, *, family: int, nat: bool, now: float) -> int:
         """Gives the row a port for a remote (`socket_name`; None: not known yet). Returns the port's index.
@@ -116,6 +134,7 @@ class PortPool:
         if nat:
             self._exclusive[index] = row
             if remote is not None:
+                self._announced[row] = remote
                 self._learn_until[row] = now + LEARNING
         self.port[row] = index
         self._load[index] += 1
@@ -124,8 +143,16 @@ class PortPool:
         return index
 
     def move(self, row: int, remote: bytes, now: float) -> None:
-        """The row's far side is elsewhere; our port stays. Raises PortsExhaustedError if another leg has the pair."""
+        """The row's far side is elsewhere; our port stays. Raises PortsExhaustedError if another leg has the pair.
+
+        A leg behind a NAT that names the same remote again (a hold, a session refresh) stays where it was learned to
+        be; as long as nothing was learned, there is another chance to.
+        """
         index = int(self.port[row])
+        if self._announced.get(row) == remote:
+            if row not in self._learned:
+                self._learn_until[row] = now + LEARNING
+            return
         if self._known[row] and self.name[row].tobytes() == remote:
             return
         if not self._free(index, remote, now) or self.ports[index].family != _family(remote):
@@ -133,6 +160,8 @@ class PortPool:
         self._let_go(row, now)
         self._settle(row, remote)
         if self._exclusive.get(index) == row:
+            self._announced[row] = remote
+            self._learned.discard(row)
             self._learn_until[row] = now + LEARNING
 
     def close(self, row: int, now: float) -> None:
@@ -147,26 +176,26 @@ class PortPool:
             # Whoever sent to it is unknown, if nothing was learned: the whole port rests.
             self._port_rests[index] = self._quarantine[index] = now + REST
         self._learn_until.pop(row, None)
+        self._announced.pop(row, None)
+        self._learned.discard(row)
         self.port[row] = -1
 
     def find(self, port: NDArray[np.int32], names: Octets) -> Rows:
         """The row of each of n packets by our port and its sockaddr uint8 [n, 32]; -1 for strangers. intp [n]."""
         if self._stale:
             self._sort()
-        if not len(self._sorted_keys):
-            return np.full(len(port), -1, np.intp)
-        high, low, remote_port = remotes(names)
-        keys = _keys(port, high, low, remote_port)
-        at = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)
-        rows = self._sorted_rows[at]
-        same = (
-            (self._sorted_keys[at] == keys)
-            & (self._high[rows] == high)
-            & (self._low[rows] == low)
-            & (self._remote_port[rows] == remote_port)
-            & (self.port[rows] == port)
-        )
-        return np.where(same, rows, -1)
+        rows = self._four.find(_four_keys(port, names))
+        six = np.flatnonzero(names.view(np.uint16)[:, 0] != AF_INET)
+        if len(six):
+            rows[six] = self._find_six(port[six], names[six])
+        return rows
+
+    def _find_six(self, port: NDArray[np.int32], names: Octets) -> Rows:
+        rows = self._six.find(_six_keys(port, names))
+        # The address [8:24] and port [2:4]; flow label and scope between and behind them may differ.
+        known = self.name[rows]
+        same = (known[:, 8:24] == names[:, 8:24]).all(axis=1) & (known[:, 2:4] == names[:, 2:4]).all(axis=1)
+        return np.where(same & (self.port[rows] == port), rows, -1)
 
     def learner(self, port: int, now: float) -> int | None:
         """The row that may learn its source on this port now."""
@@ -183,6 +212,7 @@ class PortPool:
     def learn(self, row: int, name: bytes, now: float) -> None:
         """The first valid packet came from `name`: from now on the row hears and speaks to nobody else."""
         self._learn_until.pop(row, None)
+        self._learned.add(row)
         if self.name[row].tobytes() != name:
             self._let_go(row, now)
             self._settle(row, name)
@@ -219,8 +249,6 @@ class PortPool:
 
     def _settle(self, row: int, remote: bytes) -> None:
         self.name[row] = np.frombuffer(remote, np.uint8)
-        high, low, port = remotes(self.name[row : row + 1])
-        self._high[row], self._low[row], self._remote_port[row] = high[0], low[0], port[0]
         self._known[row] = True
         self._taken.add((int(self.port[row]), remote))
         self._stale = True
@@ -239,9 +267,10 @@ class PortPool:
 
     def _sort(self) -> None:
         rows = np.flatnonzero(self._known)
-        keys = _keys(self.port[rows], self._high[rows], self._low[rows], self._remote_port[rows])
-        order = np.argsort(keys, kind="stable")
-        self._sorted_keys, self._sorted_rows = keys[order], rows[order]
+        six = self.name[rows].view(np.uint16)[:, 0] == AF_INET6
+        four, six = rows[~six], rows[six]
+        self._four = _Index.of(_four_keys(self.port[four], self.name[four]), four)
+        self._six = _Index.of(_six_keys(self.port[six], self.name[six]), six)
         self._stale = False
 
 

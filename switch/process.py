@@ -1,9 +1,9 @@
 """The media process: the pacer, the sockets, and the link to the control plane. A shell around engine.py.
 
-One Trio task is the pacer. It meets absolute times, `start + n * TICK`, and half-way between them; each time it reads
-all sockets, and on the tick it lets the engine make the next 20 ms and sends them. It never awaits for a packet. A
-tick that comes late is counted, and those behind it follow at half the interval until time is caught up; after a
-longer stop the missed ticks are skipped instead of being sent as a burst.
+One Trio task is the pacer. It meets absolute times, `start + n * TICK`: it reads all sockets, lets the engine make the
+next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too. It
+never awaits for a packet. A tick that comes late is counted, and those behind it follow at half the interval until time
+is caught up; after a longer stop the missed ticks are skipped instead of being sent as a burst.
 
 The link is a listener that accepts one connection at a time (a new one replaces the old), framed as wire.py says.
 Commands are carried out between two ticks, as they are read. Facts wait in a queue bounded in messages; a control
@@ -56,6 +56,8 @@ TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
+# Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
+COMMANDS: Final = 4096
 EPHEMERAL_PORTS: Final = 8
 CRASHED_TICKS: Final = 5  # in a row: 100 ms without a packet, and no reason to think that the next one will do
 TRACEBACKS: Final = 3  # a minute; a bug that every packet meets must not fill the log
@@ -300,7 +302,6 @@ def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
 
 
 async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
-    browsers = len(sockets.sockets) > pool
     if own_process:
         gc.collect()
         gc.freeze()
@@ -309,8 +310,9 @@ async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, lin
     due = begun + TICK
     ticks = 0
     while True:
-        if browsers and trio.current_time() < due - TICK / 2:
-            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
+        if engine.browsers and trio.current_time() < due - TICK / 2:
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking up
+            # costs as much as two dozen legs, so it is not done when no browser is there.
             await trio.sleep_until(due - TICK / 2)
             _sweep(engine, door, sockets, trio.current_time(), pool)
         # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
@@ -353,7 +355,7 @@ async def _talk(stream: trio.abc.Stream, engine: Engine, door: _Door, link: _Lin
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write, stream, facts)
                 frames = Frames(decode_command)
-                while data := await stream.receive_some(65536):
+                while data := await stream.receive_some(COMMANDS):
                     for message in frames.feed(bytes(data)):
                         with door.stops("crashed_commands"):
                             link.tell(engine.command(message, trio.current_time()))

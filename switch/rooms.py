@@ -45,6 +45,9 @@ class Plan:
     direct: Rows
     shared: Rows
     own: Rows
+    # Where it is mixed, kept because fresh memory costs more than the sums: int32 [sums, 160], int16 [sums, 160].
+    total: NDArray[np.int32]
+    frames: Pcm
 
 
 _EMPTY: Final = np.zeros(0, np.intp)
@@ -135,6 +138,8 @@ class Rooms:
             direct=np.array([place[i] for _, i in direct], np.intp),
             shared=np.array([place[i] for _, i in shared], np.intp),
             own=np.array([listener for listener, _ in shared], np.intp) if shared else _EMPTY,
+            total=np.zeros((len(sums), FRAME), np.int32),
+            frames=np.zeros((len(sums), FRAME), np.int16),
         )
 
 
@@ -142,16 +147,19 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray
     """What every listener of the plan hears in this tick.
 
     `pcm` int16 [rows, 160], zeros where a row does not speak; `speaking` bool [rows]. Returns int16 [listeners, 160]
-    and bool [listeners]: whether any source of the listener speaks (if not, its frame is zeros).
+    and bool [listeners]: whether any source of the listener speaks (if not, its frame is zeros). Both are good until
+    the plan is mixed again.
     """
     if not plan.sums:
         return np.zeros((0, FRAME), np.int16), np.zeros(0, np.bool_)
     first, *more = plan.columns
-    total = _heard(first, pcm)
+    total = plan.total
+    total[:] = _heard(first, pcm, plan.frames)
     voices = speaking[first.rows].astype(np.int32)
     for column in more:
         n = len(column.rows)
-        total[:n] += _heard(column, pcm)
+        some = total[:n]
+        some += _heard(column, pcm, plan.frames[:n])
         voices[:n] += speaking[column.rows]
     if len(plan.shared):
         rest = total[plan.shared]
@@ -159,12 +167,15 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray
         total = np.concatenate([total[plan.direct], rest])
         voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
     np.clip(total, -32768, 32767, out=total)
-    return total.astype(np.int16), voices > 0
+    if len(plan.shared):
+        return total.astype(np.int16), voices > 0
+    plan.frames[:] = total
+    return plan.frames, voices > 0
 
 
-def _heard(column: _Column, pcm: Pcm) -> NDArray[np.int32]:
-    frames = pcm[column.rows]
+def _heard(column: _Column, pcm: Pcm, frames: Pcm) -> Pcm | NDArray[np.int32]:
+    np.take(pcm, column.rows, axis=0, out=frames, mode="clip")
     if column.gain is None:
-        return frames.astype(np.int32)
+        return frames
     scaled: NDArray[np.int32] = np.rint(frames * column.gain).astype(np.int32)
     return scaled

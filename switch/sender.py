@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from ..codecs import g711
 from . import rtp
 from .jitter import WIDE
-from .legs import SILENCE, CodecId, Legs
+from .legs import SILENCE, CodecId, Legs, those
 from .ports import PortPool
 from .seams import Datagram, OpusCodec, Outgoing, Rows, SecureTransport
 
 PACKET: Final = rtp.HEADER + 160
 WIDE_PACKET: Final = rtp.HEADER + WIDE
+_LAWS: Final = (CodecId.PCMU, CodecId.PCMA)  # CodecId counts from 0, so a codec is an index
 _ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
 # One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
 _OPUS_SILENCE: Final = b"\xf8\xff\xfe"
@@ -39,6 +40,20 @@ class _Order:
     port: NDArray[np.int32]  # [plain]
     name: NDArray[np.uint8]  # [plain, 32]
     length: NDArray[np.int32]  # [rows]
+    silence: NDArray[np.uint8]  # [rows, 1]: an octet of it in each row's law
+    payload_type: NDArray[np.uint8]  # [rows]
+    ssrc: NDArray[np.uint32]  # [rows]
+
+
+@frozen
+class _Route:
+    """Which of the listeners of a tick have a place in the packet matrix, where, and by law; the same until edges or
+    legs change."""
+
+    listeners: Rows
+    placed: Rows | slice  # of listeners
+    place: NDArray[np.intp]  # [placed]
+    laws: tuple[tuple[CodecId, Rows | slice, NDArray[np.intp]], ...]  # law, which of the placed, their places
 
 
 class Sender:
@@ -52,11 +67,12 @@ class Sender:
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._ordered: _Order | None = None
+        self._routed: _Route | None = None
         self.sent = 0  # packets
 
     def changed(self) -> None:
         """Legs came, went, or are elsewhere: the order is to be made anew."""
-        self._ordered = None
+        self._ordered = self._routed = None
 
     def _order(self) -> _Order:
         legs = self._legs
@@ -69,8 +85,8 @@ class Sender:
         place = np.full(legs.capacity, -1, np.intp)
         place[narrow] = np.arange(len(narrow))
         # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
-        for law, silence in SILENCE.items():
-            self._out[place[narrow[legs.codec[narrow] == law]], rtp.HEADER :] = silence
+        silence = np.array([SILENCE[law] for law in _LAWS], np.uint8)[legs.codec[narrow]][:, None]
+        self._out[: len(narrow), rtp.HEADER :] = silence
         self._out_silent[:] = True
         return _Order(
             rows=narrow,
@@ -80,7 +96,18 @@ class Sender:
             port=self._ports.port[plain],
             name=np.ascontiguousarray(self._ports.name[plain]),
             length=np.full(len(narrow), PACKET, np.int32),
+            silence=silence,
+            payload_type=legs.payload_type[narrow],
+            ssrc=legs.ssrc[narrow],
         )
+
+    def _route(self, order: _Order, listeners: Rows) -> _Route:
+        place = order.place[listeners]
+        placed = those(place >= 0)
+        place = place[placed]
+        codec = self._legs.codec[listeners[placed]]
+        by_law = ((law, those(codec == law)) for law in _LAWS if (codec == law).any())
+        return _Route(listeners, placed, place, tuple((law, some, place[some]) for law, some in by_law))
 
     def send(
         self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_], beside: Sequence[Datagram]
@@ -89,22 +116,20 @@ class Sender:
         they are `audible` bool [n]; every other leg, and who is not audible, is sent silence."""
         if self._ordered is None:
             self._ordered = self._order()
-        sending, legs = self._ordered, self._legs
-        n = len(sending.rows)
-        place = sending.place[listeners]
-        loud = np.zeros(n, np.bool_)
-        loud[place[audible & (place >= 0)]] = True
-        codec = legs.codec[listeners]
-        for law in (CodecId.PCMU, CodecId.PCMA):
-            some = audible & (place >= 0) & (codec == law)
-            if some.any():
-                frames = heard if some.all() else heard[some]
-                self._out[place[some], rtp.HEADER :] = _ENCODE[law](frames)
-            turned = np.flatnonzero(~loud & ~self._out_silent[:n] & (legs.codec[sending.rows] == law))
-            if len(turned):
-                self._out[turned, rtp.HEADER :] = SILENCE[law]
-        self._out_silent[:n] = ~loud
-        self._write_headers(self._out[:n], sending.rows)
+        sending = self._ordered
+        if self._routed is None or self._routed.listeners is not listeners:
+            self._routed = self._route(sending, listeners)
+        n, route = len(sending.rows), self._routed
+        silent = np.ones(n, np.bool_)
+        speaks, frames = audible[route.placed], heard[route.placed]
+        silent[route.place] = ~speaks
+        for law, some, place in route.laws:
+            loud = those(speaks[some])
+            self._out[place[loud], rtp.HEADER :] = _ENCODE[law](frames[some][loud])
+        if (turned := silent & ~self._out_silent[:n]).any():
+            self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
+        self._out_silent[:n] = silent
+        self._write_headers(self._out[:n], sending.rows, sending.payload_type, sending.ssrc)
         plain = sending.plain
         datagrams = list(beside)
         if n > plain and self._secure is not None:
@@ -127,13 +152,15 @@ class Sender:
             payload = payloads[row]
             packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
             length[i] = rtp.HEADER + len(payload)
-        self._write_headers(packets, rows)
+        self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows])
         return list(self._secure.protect(rows, packets, length))
 
-    def _write_headers(self, packets: NDArray[np.uint8], rows: Rows) -> None:
+    def _write_headers(
+        self, packets: NDArray[np.uint8], rows: Rows, payload_type: NDArray[np.uint8], ssrc: NDArray[np.uint32]
+    ) -> None:
         legs = self._legs
         sequence, timestamp = legs.sequence[rows], legs.timestamp[rows]
-        rtp.write(packets, legs.payload_type[rows], legs.marker[rows], sequence, timestamp, legs.ssrc[rows])
+        rtp.write(packets, payload_type, legs.marker[rows], sequence, timestamp, ssrc)
         legs.marker[rows] = False
         legs.sequence[rows] = sequence + np.uint16(1)
         legs.timestamp[rows] = timestamp + legs.clock_step[rows]

@@ -4,6 +4,7 @@ A browser's port is open to the world, so a datagram earns its parsing in steps,
 the FINGERPRINT (one CRC, RFC 8489 §14.7), then a strict walk over the attributes, and only then aioice's parser for
 their values. Whatever is wrong is one named error, `RemoteStunError`, whose `reason` is the name it is counted under.
 
+    named(datagram)                  whom a request's USERNAME names: a look, in 1 µs, before anything is believed
     parse_request(datagram)          bytes -> BindingRequest, or RemoteStunError
     authentic(request, key)          is its MESSAGE-INTEGRITY made with this password?
     success(request, address, key)   the answer with XOR-MAPPED-ADDRESS
@@ -51,6 +52,7 @@ _LENGTHS: dict[int, int | None] = {
 }
 MAX_USERNAME = 508  # bytes: "fewer than 509" (RFC 8489 §14.3)
 
+_ATTRIBUTE = struct.Struct("!HH")
 _REASONS = {400: "Bad Request", 401: "Unauthenticated", 420: "Unknown Attribute", 487: "Role Conflict"}
 
 
@@ -76,6 +78,22 @@ class BindingRequest:
     # Attributes that must be understood and are not, in the order they came (RFC 8489 §6.3.1).
     unknown: tuple[int, ...]
     message: stun.Message = field(eq=False, repr=False)
+
+
+def named(datagram: bytes) -> bytes:
+    """The first part of the first USERNAME, ours if it is for us; empty where there is none. At least a STUN header.
+
+    Nothing is checked: it is for not spending a parser and a signature on a flood that knows no name of ours. What
+    this finds, a well-formed request says too, and what it does not find is in none.
+    """
+    position = 20
+    while position + 4 <= len(datagram):
+        attribute, length = _ATTRIBUTE.unpack_from(datagram, position)
+        position += 4
+        if attribute == _USERNAME:
+            return datagram[position : position + length].partition(b":")[0]
+        position += length + (-length % 4)
+    return b""
 
 
 def parse_request(datagram: bytes) -> BindingRequest:

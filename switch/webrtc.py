@@ -35,6 +35,12 @@ MAX_LEGS = 2000
 # ClientHello is dropped, and the browser's timer brings it back (50 ms, doubling): sign-ins by the hundred are spread
 # out instead of making a tick late.
 MAX_HANDSHAKES = 16
+# A check costs 40 µs between two ticks. Batches come each 10 ms; a page checks every 50 ms while it connects and then
+# every 2 s or so. Past this many in one batch they are dropped, and the browser checks again.
+MAX_CHECKS = 100
+# What claims to be DTLS costs OpenSSL up to 200 µs, also where it is rubbish under a page's address. The flights of
+# MAX_HANDSHAKES pages are two or three datagrams each.
+MAX_DTLS = 40
 
 
 @define
@@ -88,7 +94,8 @@ class WebrtcTransport:
         self._secret = secret
         self._limits = limits
         self._legs: dict[int, _Leg] = {}
-        self._by_ufrag: dict[str, _Leg] = {}
+        # As the octets of a USERNAME.
+        self._by_ufrag: dict[bytes, _Leg] = {}
         self._by_address: dict[Address, _Leg] = {}
         self._handshaking: set[int] = set()
         self._srtp = Srtp(self.counters)
@@ -106,7 +113,7 @@ class WebrtcTransport:
         if not dtls.strongest(message.fingerprints):
             return LegRefused(message.leg, "the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
         credentials = ice.draw_credentials(self._secret)
-        while credentials.ufrag in self._by_ufrag:
+        while credentials.ufrag.encode() in self._by_ufrag:
             credentials = ice.draw_credentials(self._secret)
         leg = _Leg(
             message.leg,
@@ -114,7 +121,7 @@ class WebrtcTransport:
             IceAgent(credentials, message.ice_ufrag, now),
             dtls.DtlsServer(self._identity, message.fingerprints),
         )
-        self._legs[row] = self._by_ufrag[credentials.ufrag] = leg
+        self._legs[row] = self._by_ufrag[credentials.ufrag.encode()] = leg
         self._deadline = min(self._deadline, leg.deadline())
         return WebrtcLegOpened(
             message.leg, credentials.ufrag, credentials.pwd, self._identity.fingerprint, tuple(candidates)
@@ -137,6 +144,7 @@ class WebrtcTransport:
         rtcp: list[tuple[int, bytes]] = []
         places: list[int] = []
         owner = self._by_address.get
+        checks = dtls_datagrams = 0
         for place, (datagram, address) in enumerate(datagrams):
             match kind(datagram):
                 case Kind.RTP:
@@ -151,9 +159,22 @@ class WebrtcTransport:
                     else:
                         self.counters["rtcp_from_stranger"] += 1
                 case Kind.STUN:
-                    self._receive_stun(datagram, address, now, received)
+                    if (named := self._by_ufrag.get(stun.named(datagram))) is None:
+                        # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
+                        self.counters["stun_unknown_ufrag"] += 1
+                    elif checks >= MAX_CHECKS:
+                        self.counters["stun_deferred"] += 1
+                    else:
+                        checks += 1
+                        self._receive_stun(named, datagram, address, now, received)
                 case Kind.DTLS:
-                    self._receive_dtls(datagram, address, now, received)
+                    if (leg := owner(address)) is None:
+                        self.counters["dtls_from_stranger"] += 1
+                    elif dtls_datagrams >= MAX_DTLS:
+                        self.counters["dtls_deferred"] += 1
+                    else:
+                        dtls_datagrams += 1
+                        self._receive_dtls(leg, datagram, address, now, received)
                 case Kind.OTHER:
                     self.counters["not_demultiplexed"] += 1
         for place, (row, _), plain in zip(places, rtp, self._srtp.unprotect(rtp), strict=True):
@@ -197,7 +218,7 @@ class WebrtcTransport:
         leg = self._legs.get(row)
         return leg.remote if leg else None
 
-    def _receive_stun(self, datagram: bytes, address: Address, now: float, received: Received) -> None:
+    def _receive_stun(self, leg: _Leg, datagram: bytes, address: Address, now: float, received: Received) -> None:
         if address[1] == 0:
             # Anyone can send from port 0, but nobody can be answered there; without a check all else is a stranger's.
             self.counters["stun_from_port_zero"] += 1
@@ -207,18 +228,9 @@ class WebrtcTransport:
         except stun.RemoteStunError as error:
             self.counters[error.reason] += 1
             return
-        leg = self._by_ufrag.get(request.local_ufrag)
-        if leg is None:
-            # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
-            self.counters["stun_unknown_ufrag"] += 1
-            return
         self._ice_outputs(leg, leg.ice.receive(request, address, now), received)
 
-    def _receive_dtls(self, datagram: bytes, address: Address, now: float, received: Received) -> None:
-        leg = self._by_address.get(address)
-        if leg is None:
-            self.counters["dtls_from_stranger"] += 1
-            return
+    def _receive_dtls(self, leg: _Leg, datagram: bytes, address: Address, now: float, received: Received) -> None:
         if leg.dtls.state is dtls.State.WAITING and len(self._handshaking) >= self._limits.handshakes:
             self.counters["dtls_deferred"] += 1
             return
@@ -278,7 +290,7 @@ class WebrtcTransport:
         leg.ice.close()
         for address in leg.ice.valid:
             self._forget(leg, address)
-        del self._legs[leg.row], self._by_ufrag[leg.ice.local.ufrag]
+        del self._legs[leg.row], self._by_ufrag[leg.ice.local.ufrag.encode()]
         self._handshaking.discard(leg.row)
         self._srtp.close(leg.row)
 

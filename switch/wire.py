@@ -10,8 +10,9 @@ The codecs of all classes are worked out from their annotations once, when this 
 
 from __future__ import annotations
 
+import functools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Final, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
@@ -142,15 +143,20 @@ def _named(classes: dict[str, Callable[[list[Any]], Any]], value: Any) -> Any:
 
 
 def _plain(value: Any, *, named: bool) -> Any:
-    if attrs.has(type(value)):
-        fields = [
-            _plain(getattr(value, a.name), named=a.name in _NAMED_FIELDS.get(type(value), ()))
-            for a in attrs.fields(type(value))
-        ]
+    if (members := _members(cast(Hashable, type(value)))) is not None:
+        fields = [_plain(getattr(value, name), named=choice) for name, choice in members]
         return [type(value).__name__, *fields] if named else fields
     if isinstance(value, tuple):
         return [_plain(item, named=named) for item in value]
     return value
+
+
+@functools.cache
+def _members(kind: type[Any]) -> tuple[tuple[str, bool], ...] | None:
+    """The fields of an attrs class, and whether what is in them is named; None for any other class."""
+    if not attrs.has(kind):
+        return None
+    return tuple((a.name, a.name in _NAMED_FIELDS.get(kind, ())) for a in attrs.fields(kind))
 
 
 def _is_choice(hint: Any) -> bool:

@@ -14,6 +14,11 @@ from collections import Counter
 
 import pytest
 from attrs import frozen
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile("cordboard", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cordboard")
 
 
 @frozen

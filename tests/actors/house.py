@@ -77,7 +77,7 @@ def model(now: float = NOW) -> ModelEngine:
 
 
 def arrived(call: str = "c", *, offer: sdp.SessionDescription | None = OFFER) -> signals.Arrived:
-    return signals.Arrived(call, "carrier", "+861055501000", CALLER, "Wang", offer)
+    return signals.Arrived(call, "carrier", "+861055501000", CALLER, "Wang", offer, "192.0.2.10")
 
 
 @define

@@ -291,6 +291,15 @@ def test_a_new_skill_is_a_new_queue(house: House) -> None:
 # --- pages --------------------------------------------------------------------------------------------------------
 
 
+def test_a_queue_that_was_left_is_not_shown_any_more(house: House) -> None:
+    house.queue("sales")
+    lin = house.robot("lin", "support", "sales")
+    house.after(1)
+    assert [each.queue for each in lin.state.queue_status] == ["sales", "support"]
+    house.tell("agent:lin", agents.Profile("lin", "Lin", ("sales",)), agents.QueueMoved(lin.state.queue_status[1]))
+    assert [each.queue for each in lin.state.queue_status] == ["sales"]
+
+
 def test_every_event_has_the_next_revision_and_goes_to_every_page(house: House) -> None:
     house.robot("lin")
     house.tell("agent:lin", page.Attached("watcher"))

@@ -8,7 +8,7 @@ from cordboard.actors import agent_state as agents
 from cordboard.actors import call as calls
 from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
-from cordboard.actors.call import Call, Phase
+from cordboard.actors.call import MEDIA_TIMEOUT, Call, Phase
 from cordboard.actors.effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from cordboard.sip import sdp
@@ -261,6 +261,40 @@ def test_an_answer_in_the_ack_that_cannot_be_used_ends_the_call() -> None:
     assert [type(effect) for effect in important(effects)] == [Sip, Stop]
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_caller_whose_trunk_died_without_a_word_is_released_after_a_minute(house: House, answered: bool) -> None:
+    lin = house.robot("lin")
+    call = house.call()
+    if answered:
+        house.ask("lin", page.Answer())
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(20)
+    house.fact(media.LegHeard(LEG))
+    house.after(40)
+    assert "call:c" in house.actors
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(MEDIA_TIMEOUT - 3.1)
+    assert "call:c" in house.actors
+    house.after(0.2)
+    assert "call:c" not in house.actors
+    assert isinstance(house.sip()[-1], signals.Release)
+    assert lin.state.phase is (agents.Phase.AFTER_CALL_WORK if answered else agents.Phase.ON_BREAK)
+    assert call.deadline() <= house.now
+
+
+def test_a_caller_who_put_us_on_hold_may_be_silent(house: House) -> None:
+    call = house.call()
+    held = evolve(OFFER, media=tuple(evolve(each, direction="inactive") for each in OFFER.media))
+    house.tell("call:c", signals.Reoffered("c", held))
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(3600)
+    house.tell("call:c", signals.Reoffered("c", OFFER))
+    assert call.deadline() == house.now + MEDIA_TIMEOUT
+    house.fact(media.LegHeard(LEG))
+    house.after(3600)
+    assert "call:c" in house.actors
+
+
 def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
     call = opened(Call(arrived(), NOW), Echo())
     again = sdp.offer("198.51.100.9", 4444, session_id=1, version=2)
@@ -302,3 +336,49 @@ def test_a_refused_reoffer_leaves_what_was_agreed() -> None:
     call.receive(signals.Reoffered("c", sdp.offer("198.51.100.9", 4444, session_id=1, version=2)), NOW)
     call.receive(media.LegRefused(LEG, "in use"), NOW)
     assert (call.state.agreed, call.state.reoffer) == (before, None)
+
+
+# --- a caller that is gone ----------------------------------------------------------------------------------------
+
+
+def test_a_caller_of_whom_nothing_is_heard_for_a_minute_is_gone(house: House) -> None:
+    """A lost BYE, a dead trunk: nobody stays in a queue or in a conversation for ever."""
+    lin = house.robot("lin")
+    call = house.call()
+    house.ask("lin", page.Answer())
+    house.call("waits")
+    house.after(3)
+    for name in ("c", "waits"):
+        house.fact(*house.engine.connect(f"call:{name}/caller"))
+        house.fact(*house.engine.silence(f"call:{name}/caller", 3.0))
+    house.until(NOW + calls.MEDIA_TIMEOUT - 0.001)
+    assert phase(call) is Phase.TALKING
+    house.until(NOW + calls.MEDIA_TIMEOUT)
+    assert {"call:c", "call:waits"}.isdisjoint(house.actors)
+    assert house.sip()[-1] == signals.Release("c", "caller silent")
+    assert (lin.state.phase, lin.state.reason) == (agents.Phase.AFTER_CALL_WORK, "system hung up")
+
+
+def test_a_caller_that_is_heard_again_stays(house: House) -> None:
+    house.call()
+    house.fact(*house.engine.connect(LEG), *house.engine.silence(LEG, 3.0))
+    house.after(50)
+    house.fact(*house.engine.hear(LEG))
+    house.after(1000)
+    assert "call:c" in house.actors
+
+
+def test_a_caller_on_hold_need_not_send(house: House) -> None:
+    call = house.call()
+    house.fact(*house.engine.connect(LEG))
+    offer = sdp.offer("198.51.100.1", 4002, session_id=1, version=2, direction="inactive")
+    house.tell("call:c", signals.Reoffered("c", offer))
+    house.fact(*house.engine.silence(LEG, 3.0))
+    house.after(3600)
+    assert phase(call) is Phase.WAITING
+    again = sdp.offer("198.51.100.1", 4002, session_id=1, version=3)
+    house.tell("call:c", signals.Reoffered("c", again))
+    house.after(calls.MEDIA_TIMEOUT - 0.001)
+    assert phase(call) is Phase.WAITING
+    house.after(0.001)
+    assert "call:c" not in house.actors

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from cordboard.actors import machines
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "machines.md"
 
 
 def test_the_page_of_the_machines_is_current() -> None:
-    drawn = runpy.run_path(str(ROOT / "tools" / "machines.py"))["page"]()
-    assert (ROOT / "docs" / "machines.md").read_text(encoding="utf-8") == drawn, "run python tools/machines.py"
+    again = "python -m cordboard.actors.machines > docs/machines.md"
+    assert PAGE.read_text(encoding="utf-8") == machines.page(), again

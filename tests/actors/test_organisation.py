@@ -125,6 +125,11 @@ def test_a_route_survives_its_text(route: Route) -> None:
     assert parse_route(route_text(route)) == route
 
 
+def test_an_offer_rings_long_enough_to_be_answered() -> None:
+    with pytest.raises(ConfigError, match=r"ring_seconds: must be 1 to 86400 seconds, found 0"):
+        parse_organisation("[[queue]]\nid = 'sales'\nring_seconds = 0")
+
+
 # --- trunks -----------------------------------------------------------------------------------------------------
 
 

@@ -119,17 +119,20 @@ def test_a_missed_call_is_offered_again_to_one_who_is_alone(house: House) -> Non
     assert calls(house) == {"c": "lin"}
 
 
-def test_a_missed_call_waits_for_the_other_and_not_for_who_signed_out(house: House) -> None:
-    house.robot("lin")
+@pytest.mark.parametrize("leave", [page.SetState("break"), page.SignOut()])
+def test_a_missed_call_waits_for_who_is_at_work_and_not_for_who_left(house: House, leave: page.Command) -> None:
     wei = house.robot("wei")
-    house.ask("wei", page.SetState("break"))
+    house.call("first")
+    house.ask("wei", page.Answer())
+    house.robot("lin")
     house.call()
     house.after(30)
     house.ask("lin", page.SetState("idle"))
-    assert calls(house) == {"c": ""}
-    house.ask("wei", page.SignOut())
+    assert (phase(wei), calls(house)) == (Phase.TALKING, {"c": ""})
+    house.ask("wei", page.HangUp())
+    assert (phase(wei), calls(house)) == (Phase.AFTER_CALL_WORK, {"c": ""})
+    house.ask("wei", leave)
     assert calls(house) == {"c": "lin"}
-    assert phase(wei) is Phase.SIGNED_OUT
 
 
 def test_all_who_missed_it_are_offered_it_again(house: House) -> None:

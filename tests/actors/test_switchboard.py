@@ -67,7 +67,7 @@ def known(house: House, queue: str = "support") -> list[str]:
     """Who the queue knows to be signed in."""
     actor = house.actors[f"queue:{queue}"]
     assert isinstance(actor, Queue)
-    return sorted(name for name, standing in actor.state.agents.items() if standing.signed_in)
+    return sorted(name for name, standing in actor.state.agents.items() if standing.at_work)
 
 
 def dial(house: House, number: str, call: str = "c") -> Call | None:

@@ -211,6 +211,7 @@ class World:
         self._ports = itertools.count(4000, 2)
         self._commands: deque[media.Command] = deque()
         self._in_flight = 0
+        self._unplugged: set[Address] = set()
         self._happened = trio.Event()
         self.system = WatchedSystem(self.now, nursery, self.look)
         self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
@@ -252,11 +253,15 @@ class World:
         what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
         self.note("sip", source.host, what)
         host = {SWITCH: self.switch, CARRIER: self.carrier}[output.destination]
-        self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
+        if self._unplugged.isdisjoint((source, output.destination)):
+            self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
 
-    def dial(self, number: str, *, caller: str | None = "+8613912345678", offer: bool = True) -> Caller:
+    def unplug(self, address: Address) -> None:
+        """Nothing gets there or comes from there any more."""
+        self._unplugged.add(address)
+
+    def dial(self, number: str, *, caller: str | None = "+8613912345678") -> Caller:
         """A customer calls over the carrier."""
-        assert offer, "the endpoint dials with an offer"
         made = Caller(self, f"call{len(self.callers)}", self.now())
         self.callers[made.call] = made
         description = sdp.offer(CARRIER.host, next(self._ports), session_id=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -24,16 +25,29 @@ T = TypeVar("T")
 
 
 class Media:
-    """The control plane's end of a media process."""
+    """The control plane's end of a media process. As that, it says every second that it lives: an engine that is left
+    alone ends its legs, and with a browser on a busy machine these tests take longer than that."""
 
     def __init__(self, path: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(path)
         self._frames = wire.Frames(wire.decode_fact)
         self.facts: list[protocol.Fact] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._pinger = threading.Thread(target=self._ping, name="pinger")
+        self._pinger.start()
 
     def tell(self, command: protocol.Command) -> None:
-        self._socket.sendall(wire.encode(command))
+        with self._lock:
+            self._socket.sendall(wire.encode(command))
+
+    def _ping(self) -> None:
+        for number in itertools.count(1):
+            if self._closed.wait(1.0):
+                return
+            with contextlib.suppress(OSError):  # a process that is gone is told by what waits for its facts
+                self.tell(protocol.Ping(number))
 
     def fact(self, kind: type[T], leg: str, seconds: float = 10.0) -> T:
         """The next fact of that class about that leg; what came before it stays in `facts`."""
@@ -49,6 +63,7 @@ class Media:
     def counters(self) -> dict[str, int]:
         """Those of the next report."""
         self.facts.clear()
+        self._socket.settimeout(10.0)
         while True:
             for fact in self.facts:
                 if isinstance(fact, protocol.EngineReport):
@@ -56,6 +71,8 @@ class Media:
             self.facts += self._frames.feed(self._socket.recv(65536))
 
     def close(self) -> None:
+        self._closed.set()
+        self._pinger.join()
         self._socket.close()
 
 
@@ -143,9 +160,10 @@ class Trunk:
     def hears(self, frequency: float | None, seconds: float = 5.0) -> bool:
         """Whether within that time it hears this tone, or silence where None."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while True:
             heard, level = self.listen()
             if level < 0.001 if frequency is None else (abs(heard - frequency) < 15 and level > 0.01):
                 return True
+            if time.monotonic() >= end:
+                return False
             time.sleep(0.02)
-        return False

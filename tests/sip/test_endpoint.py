@@ -64,6 +64,7 @@ def up() -> tuple[Endpoint, str, str]:
     endpoint = fresh()
     incoming = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]
     assert isinstance(incoming, IncomingCall)
+    assert incoming.peer == CARRIER.host
     answered = responses(endpoint.answer(incoming.call, n.OFFER_B, 0.0))[0]
     endpoint.receive(build("ACK", tag=answered.to.tag or "", branch="z9hG4bKack"), CARRIER, 0.1)
     return endpoint, incoming.call, answered.to.tag or ""

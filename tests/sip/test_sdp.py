@@ -151,12 +151,35 @@ def test_the_peers_order_decides_among_ours() -> None:
         (b"RTP/AVP 18", b"RTP/SAVP 18"),
         (b"m=audio 49172", b"m=audio 0"),
         (b"c=IN IP4 192.0.2.4", b"c=IN IP4 media.example"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP4 224.2.2.2/127"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP4 255.255.255.255"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP4 240.0.0.1"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP4 0.0.0.9"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP6 ff02::1"),
+        (b"c=IN IP4 192.0.2.4", b"c=IN IP6 ::ffff:224.2.2.2"),
     ],
 )
 def test_what_cannot_be_used_is_488(change: tuple[bytes, bytes]) -> None:
     with pytest.raises(SdpError) as caught:
         sdp.negotiate(trunk(change))
     assert caught.value.status == 488
+
+
+@pytest.mark.parametrize("ours", [b"IP4 127.0.0.1", b"IP4 127.9.9.9", b"IP6 ::1", b"IP6 ::ffff:127.0.0.1"])
+def test_who_is_not_on_this_machine_cannot_name_it(ours: bytes) -> None:
+    offer = trunk((b"c=IN IP4 192.0.2.4", b"c=IN " + ours))
+    with pytest.raises(SdpError, match="our own"):
+        sdp.negotiate(offer, peer="192.0.2.4")
+    assert sdp.negotiate(offer, peer="127.0.0.1").remote
+    mine = sdp.offer("198.51.100.1", 20002, session_id=1)
+    theirs = sdp.answer(mine, sdp.negotiate(mine), "127.0.0.1", 49172, session_id=2)
+    with pytest.raises(SdpError, match="our own"):
+        sdp.accept(mine, theirs, peer="192.0.2.4")
+
+
+def test_an_address_of_ipv4_in_ipv6_is_one_of_ipv4() -> None:
+    agreed = sdp.negotiate(trunk((b"c=IN IP4 192.0.2.4", b"c=IN IP6 ::ffff:192.0.2.4")))
+    assert agreed.remote == ("192.0.2.4", 49172)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +210,15 @@ def test_our_offer_and_their_answer() -> None:
     for bad in (evolve(theirs, media=()), evolve(theirs, media=(evolve(theirs.media[0], port=0),))):
         with pytest.raises(SdpError):
             sdp.accept(ours, bad)
+
+
+def test_their_answer_beside_a_stream_that_was_refused() -> None:
+    """They had video before the audio, and later ask for our offer: it has both m-lines (RFC 3264 §8)."""
+    video = b"m=video 5000 RTP/AVP 31\nm=audio 49172"
+    offer = trunk((b"m=audio 49172", video))
+    ours = sdp.answer(offer, sdp.negotiate(offer), "198.51.100.1", 20002, session_id=1)
+    theirs = sdp.answer(ours, sdp.negotiate(ours), "192.0.2.4", 49174, session_id=2)
+    assert sdp.accept(ours, theirs) == sdp.Agreed(1, "pcmu", 0, 101, "sendrecv", ("192.0.2.4", 49174))
 
 
 def webrtc(offer: sdp.SessionDescription, codecs: tuple[sdp.CodecName, ...] = ("opus", "pcmu", "pcma")) -> bytes:

@@ -138,3 +138,9 @@ def test_an_address_in_use_is_said_at_once() -> None:
 
 def test_the_local_address_is_the_routes() -> None:
     assert local_address_for("127.0.0.1") == "127.0.0.1"
+
+
+@pytest.mark.parametrize("remote", ["255.255.255.255", "fe80::1", "127.0.0.1", "::1"])
+def test_our_own_address_is_known_where_there_is_no_route(remote: str) -> None:
+    """A far side's Contact may name what nothing can be sent to: its BYE must still be made."""
+    assert local_address_for(remote) in ("127.0.0.1", "::1")

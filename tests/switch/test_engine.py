@@ -137,6 +137,21 @@ def test_mute_and_hold_leak_nothing(world: World) -> None:
     assert b.tones(0.5) == [440]
 
 
+def test_who_begins_to_hear_in_a_gap_hears_nothing_of_before(world: World) -> None:
+    """A loss was being concealed as the first listener left: the second is not given the rest of it."""
+    a, _, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
+    a.says(300, 20000)
+    world.hears(b=["a"])
+    world.run(1)
+    world.lost = lambda far: True
+    world.run(0.06)
+    world.hears(b=[])
+    world.run(0.3)
+    world.hears(c=["a"])
+    world.run(0.3)
+    assert set(c.payloads) == {b"\xff" * 160}
+
+
 def test_edits_of_one_command_meet_at_one_tick(world: World) -> None:
     a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
     c.says(440)

@@ -142,15 +142,15 @@ def test_a_timestamp_that_jumps_back_a_little_heals(echo: Echo) -> None:
     assert far.tones() == [400]
 
 
-@pytest.mark.parametrize("parts_per_million", [-200, 200])
+@pytest.mark.parametrize("parts_per_million", [-1000, 1000])
 def test_a_drifting_clock_costs_a_frame_now_and_then(echo: Echo, parts_per_million: float) -> None:
     world, far = echo()
     far.slow = parts_per_million
-    world.run(300)
-    # 60 ms of drift in five minutes: a few frames dropped or held, and a delay that stays.
+    world.run(60)
+    # 60 ms of drift, which a real clock takes five minutes for: a few frames dropped or held, and a delay that stays.
     assert concealed(world) <= 200
     assert world.all(protocol.LegQuality)[-1].delay_ms < 60
-    assert clicks(far.heard(290)) == 0
+    assert clicks(far.heard(50)) == 0
 
 
 def test_a_stall_is_caught_up(echo: Echo) -> None:

@@ -82,19 +82,27 @@ def test_moving_lets_the_old_pair_rest() -> None:
 
 
 def test_find_knows_every_leg_and_no_stranger() -> None:
-    made = pool()
+    local = [LocalPort(address, 20002 + 2 * i) for address in ("192.0.2.1", "2001:db8::1") for i in range(8)]
+    made = PortPool(tuple(local), 64)
     rng = np.random.default_rng(1)
     names, ports = [], []
     for row in range(60):
         address = f"10.0.0.{rng.integers(1, 5)}" if row % 2 else f"2001:db8::{rng.integers(1, 5)}"
-        family = FOUR if row % 2 else 10
-        if family == 10:
-            continue
         names.append(socket_name(address, 4000 + row))
-        ports.append(made.open(row, names[-1], family=family, nat=False, now=0.0))
+        ports.append(made.open(row, names[-1], family=FOUR if row % 2 else 10, nat=False, now=0.0))
     matrix = np.stack([np.frombuffer(name, np.uint8) for name in names])
-    assert made.find(np.array(ports, np.int32), matrix).tolist() == list(range(1, 60, 2))
-    assert (made.find(np.array(ports, np.int32) + 1 & 15, matrix) == -1).all()
+    port = np.array(ports, np.int32)
+    assert made.find(port, matrix).tolist() == list(range(60))
+    assert (made.find(port ^ 1, matrix) == -1).all()
+    # Another remote address, another remote port.
+    for octet in (3, 7, 23):
+        other = matrix.copy()
+        other[:, octet] ^= 0x55
+        some = slice(1, None, 2) if octet == 7 else slice(0, None, 2) if octet == 23 else slice(None)
+        assert (made.find(port[some], other[some]) == -1).all()
+    # The flow label of IPv6, and what stands behind an IPv4 address, are not the remote's.
+    matrix[::2, 4:8] = matrix[1::2, 16:] = 7
+    assert made.find(port, matrix).tolist() == list(range(60))
 
 
 def test_a_nat_leg_has_a_port_of_its_own_from_the_top() -> None:
@@ -133,3 +141,36 @@ def test_the_learning_window_closes(world: World) -> None:
     world.run(1)
     assert not a.packets
     assert not world.all(protocol.LegConnected)
+
+
+def test_a_hold_leaves_a_leg_behind_a_nat_where_it_was_learned(world: World) -> None:
+    """The far side is quiet from its hold on, so there is nothing to learn from a second time."""
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    a.says(440)
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.run(1)
+    a.source = None
+    hold = protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU)
+    assert isinstance(world.do(hold)[0], protocol.LegOpened)  # though the pair of that address rests
+    world.now += 31
+    assert isinstance(world.do(protocol.Ping(1), hold)[1], protocol.LegOpened)
+    world.run(3)
+    world.do(hold, protocol.OpenSource("t", protocol.Tone(800)))
+    world.hears(a=["t"])
+    world.run(1)
+    assert a.tones(0.5) == [800]
+    thief = socket_name("198.51.100.66", 6666)
+    world.receive((a.to, thief, a.packet(bytes(160)), world.now))
+    world.run(1)
+    assert a.tones(0.5) == [800]
+
+
+def test_naming_the_same_remote_again_gives_another_chance_to_learn(world: World) -> None:
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000))
+    world.fars.append(type(a)(world, "192.168.1.5", 4000, PCMU, a.to))
+    world.run(5)
+    world.do(protocol.UpdateRtpLeg("a", "192.168.1.5", 4000, PCMU))
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    assert a.tones(0.5) == [440]

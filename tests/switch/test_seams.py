@@ -149,6 +149,30 @@ def test_two_browsers_talk_in_opus() -> None:
     assert world.codec.lost > 0
 
 
+def test_a_decoder_conceals_nothing_with_what_another_listener_heard() -> None:
+    world = Browsers()
+    for leg in ("a", "b", "c"):
+        world.open(leg, OPUS)
+    world.engine.command(protocol.Rewire((protocol.Hears("b", (("a", 1.0),)),)), world.now)
+    for _ in range(20):
+        world.tick(r0=5000)
+    world.engine.command(protocol.Rewire((protocol.Hears("b"),)), world.now)
+    world.tick(r0=5000)
+    world.tick(r0=5000)
+    for _ in range(5):
+        world.tick()
+    world.engine.command(protocol.Rewire((protocol.Hears("c", (("a", 1.0),)),)), world.now)
+    lost = world.codec.lost
+    for _ in range(5):
+        world.tick()
+    assert world.codec.lost == lost
+    for _ in range(5):
+        world.tick(r0=5000)
+    for _ in range(5):
+        world.tick()
+    assert world.codec.lost > lost
+
+
 def test_a_g711_browser_goes_through_the_same_matrix() -> None:
     world = Browsers()
     world.open("a", PCMU)

@@ -128,6 +128,16 @@ def test_refusals_have_names(datagram: bytes, reason: str) -> None:
     assert refusal(datagram) == reason
 
 
+@given(st.binary(min_size=20, max_size=200))
+def test_a_look_for_the_name_takes_any_bytes(garbage: bytes) -> None:
+    stun.named(garbage)
+
+
+def test_whom_a_request_names() -> None:
+    assert stun.named(REQUEST) == b"evtj"
+    assert stun.named(rebuilt(SOFTWARE)) == b""
+
+
 @given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(max_size=30)), max_size=6))
 def test_no_bytes_raise_anything_else(garbage: bytes, attributes: list[tuple[int, bytes]]) -> None:
     body = b"".join(attribute(kind, value) for kind, value in attributes)
@@ -136,5 +146,6 @@ def test_no_bytes_raise_anything_else(garbage: bytes, attributes: list[tuple[int
             request = stun.parse_request(datagram)
         except stun.RemoteStunError:
             continue
+        assert stun.named(datagram) == request.local_ufrag.encode()
         stun.authentic(request, PASSWORD)
         stun.error(request, 420, PASSWORD)

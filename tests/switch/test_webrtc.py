@@ -16,7 +16,7 @@ from cordboard.switch.protocol import (
     WebrtcLegOpened,
 )
 from cordboard.switch.stun import Address
-from cordboard.switch.webrtc import Limits, Received, WebrtcTransport
+from cordboard.switch.webrtc import MAX_CHECKS, MAX_DTLS, Limits, Received, WebrtcTransport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -277,6 +277,35 @@ def test_limits_refuse_and_defer() -> None:
     net.run(5.0)
     assert {fact.leg for fact in net.facts} == {"first", "second"}
     assert net.transport.counters["dtls_deferred"] >= 1
+
+
+def test_a_flood_of_checks_is_not_worth_a_signature() -> None:
+    """Of strangers, who know no name of ours, and of one who read a name on the wire."""
+    net, browser = Net(), Browser()
+    net.add(browser)
+    stranger = [(browser.check(user=f"nobody{n:02}:brow"), ELSEWHERE) for n in range(99)]
+    overheard = [(browser.check(password="w" * 24), ELSEWHERE) for _ in range(MAX_CHECKS + 50)]
+    net.transport.receive(stranger + overheard + [(browser.check(), HERE)], 0.0)
+    assert net.transport.counters == {
+        "stun_unknown_ufrag": 99,
+        "stun_unauthenticated": MAX_CHECKS,
+        "stun_deferred": 51,
+    }
+    net.transport.receive([*stranger, (browser.check(), HERE)], 0.05)
+    assert net.transport.last_check(0) == 0.05
+
+
+def test_rubbish_under_a_pages_address_is_bounded_and_its_audio_goes_on() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    outbound, _ = browser.dtls.sessions()
+    rubbish = b"\x17\xfe\xfd\0\1" + bytes(6) + b"\0\x20" + b"x" * 32
+    received = net.transport.receive([(rubbish, HERE)] * (MAX_DTLS + 60) + [(outbound.protect(rtp(1)), HERE)], net.now)
+    assert received.rtp == [(0, rtp(1))]
+    assert received.facts == []
+    assert net.transport.counters == {"dtls_deferred": 60}
 
 
 def test_an_offer_without_a_usable_fingerprint_is_refused() -> None:

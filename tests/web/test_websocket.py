@@ -11,6 +11,7 @@ import structlog
 import trio
 import trio.testing
 from cordboard.actors import page
+from cordboard.web import server
 from cordboard.web.protocol import MAX_FRAME
 from cordboard.web.session import MAX_MALFORMED, MAX_OUTBOX
 from cordboard.web.websocket import CLOSE_SECONDS, FLUSH_SECONDS, PING_SECONDS, SILENCE_SECONDS
@@ -308,11 +309,14 @@ async def test_a_page_ends_with_its_login(data_dir: Path) -> None:
         assert await hear(other) == {"id": 1, "ok": True}
 
 
-async def test_a_page_in_use_keeps_its_login(data_dir: Path, clock: trio.testing.MockClock) -> None:
+async def test_logins_of_open_pages_are_looked_at_now_and_then(
+    data_dir: Path, clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_LOGIN_CHECK_SECONDS", 5.0)
     async with house(data_dir) as h, h.page() as mine:
         await h.desk.attached.wait()
         h.book.logins.clear()
-        await pass_time(clock, 601)
+        await pass_time(clock, 6)
         assert await closed_with(mine) == 1008
 
 

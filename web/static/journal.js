@@ -7,10 +7,11 @@ import { hasText, t, telephone } from './i18n.js';
 const KEEP = 200;
 const SHOWN_MS = { info: 6000, error: 12000 };
 
-/** The words of a reason of the protocol; what no dictionary knows is shown as it came. */
+/** The words of a reason of the protocol, without its detail after a colon; what no dictionary knows is shown as it came. */
 export function reasonText(reason) {
-  const key = `reason.${reasonKey(reason)}`;
-  return hasText(key) ? t(key) : String(reason ?? '');
+  const told = String(reason ?? '');
+  const key = `reason.${reasonKey(told.split(':')[0])}`;
+  return hasText(key) ? t(key) : told;
 }
 
 /** What became of an offer or call, as one sentence. */

@@ -111,8 +111,8 @@ export class Media extends EventTarget {
       this.peer?.close();
       this.peer = peer;
       this.#sender = sender;
+      if (this.#talking) await this.talk(); // the first packet that can go carries the voice
       await peer.setRemoteDescription({ type: 'answer', sdp: answer });
-      if (this.#talking) await this.talk();
     } catch (error) {
       if (peer !== this.peer) peer.close();
       if (turn === this.#turn) this.#move(this.peer?.connectionState === 'connected' ? 'connected' : 'failed');

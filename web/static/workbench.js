@@ -347,7 +347,7 @@ export class Workbench extends EventTarget {
   async setMuted(muted) {
     const { call } = this.desk.connected;
     if (muted) this.voice.media.setMuted(true);
-    await this.#command(muted ? 'call.mute' : 'call.unmute', { call });
+    if (await this.#command(muted ? 'call.mute' : 'call.unmute', { call })) return; // its event tells how it stands
     this.voice.media.setMuted(this.desk?.connected?.muted ?? false);
   }
 }

@@ -51,6 +51,12 @@ export default {
   'reason.media_failed': 'Audio connection lost',
   'reason.connection_lost': 'Connection lost',
   'reason.failed': 'The call failed',
+  'reason.page_gone': 'The page went away',
+  'reason.nothing_is_heard_of_the_caller': 'Nothing was heard of the caller any more',
+  'reason.the_queue_is_gone': 'The queue is no more',
+  'reason.crashed': 'The switch failed',
+  'reason.no_usable_media': 'The voice could not be agreed',
+  'reason.the_answer_was_never_acknowledged': 'The caller’s network did not confirm the call',
 
   'stage.label': 'Call',
   'stage.loading': 'Fetching the state of the desk…',

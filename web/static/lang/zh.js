@@ -51,6 +51,12 @@ export default {
   'reason.media_failed': '语音连接中断',
   'reason.connection_lost': '连接中断',
   'reason.failed': '呼叫失败',
+  'reason.page_gone': '页面已离开',
+  'reason.nothing_is_heard_of_the_caller': '长时间没有收到访客的声音',
+  'reason.the_queue_is_gone': '技能组已被删除',
+  'reason.crashed': '交换机出现故障',
+  'reason.no_usable_media': '语音协商失败',
+  'reason.the_answer_was_never_acknowledged': '对方网络未确认接通',
 
   'stage.label': '通话',
   'stage.loading': '正在获取工作台状态…',

@@ -1,21 +1,20 @@
-"""Draws docs/machines.md: the table of every machine among the actors.
+"""Draws docs/machines.md from the table of every machine: `python -m cordboard.actors.machines > docs/machines.md`.
 
-python tools/machines.py        writes the page; a test holds that it is current
+A test holds that the page is current.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
 
-from cordboard.actors import agent, call, queue, switchboard, trunk
+from . import agent, call, queue, switchboard, trunk
 
-PAGE = Path(__file__).parent.parent / "docs" / "machines.md"
 TABLES = (agent.TABLE, call.TABLE, queue.TABLE, trunk.TABLE, switchboard.TABLE)
 
 HEAD = """\
 # The machines of the actors
 
-Drawn from the tables by `python tools/machines.py`; do not edit.
+Drawn from the tables by `python -m cordboard.actors.machines`; do not edit.
 
 Each actor is one state machine, and its table is total: for every input (a row) and every state (a column) it names the
 method that handles it, or why the input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours
@@ -29,4 +28,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(page())

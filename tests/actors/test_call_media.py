@@ -1,0 +1,47 @@
+"""Where a call's media leg is aimed, and what its caller is told."""
+
+import pytest
+from cordboard.actors import signals
+from cordboard.actors.call import Call, Routed
+from cordboard.actors.effects import Effect, Media, Sip, Started
+from cordboard.actors.organisation import Echo
+from cordboard.sip import sdp
+from cordboard.switch import protocol as media
+
+PEER = "192.0.2.7"
+
+
+def arrives(offer: sdp.SessionDescription | None) -> tuple[Call, list[Effect]]:
+    call = Call(signals.Arrived("c", "carrier", "600", "+8613912345678", "", offer, PEER), 0.0)
+    return call, call.receive(Started(), 0.0)
+
+
+def offered(address: str, port: int = 4000) -> sdp.SessionDescription:
+    return sdp.offer(address, port, session_id=1)
+
+
+@pytest.mark.parametrize("offer", [None, offered("0.0.0.0")])
+def test_a_caller_who_names_no_address_gets_a_leg_that_sends_nowhere(offer: sdp.SessionDescription | None) -> None:
+    call, _ = arrives(offer)
+    effects = call.receive(Routed(Echo(), nat=False), 0.0)
+    # port 0: not known yet; our address is chosen for where the INVITE came from
+    assert effects == [
+        Media(media.OpenRtpLeg("call:c/caller", PEER, 0, media.Codec("pcma", 8, 101 if offer else None)))
+    ]
+
+
+def test_an_answer_in_the_ack_aims_the_leg() -> None:
+    call, _ = arrives(None)
+    call.receive(Routed(Echo(), nat=False), 0.0)
+    effects = call.receive(media.LegOpened("call:c/caller", "192.0.2.1", 20002), 0.0)
+    said = next(one.command for one in effects if isinstance(one, Sip))
+    assert isinstance(said, signals.AnswerSip)
+    theirs = sdp.answer(said.description, sdp.negotiate(said.description), PEER, 4000, session_id=2)
+    assert call.receive(signals.Confirmed("c", theirs), 0.1) == [
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, media.Codec("pcma", 8, 101)))
+    ]
+
+
+def test_a_far_caller_who_names_this_machine_is_refused() -> None:
+    _, effects = arrives(offered("127.0.0.1"))
+    assert any(isinstance(one, Sip) and one.command == signals.Reject("c", 488) for one in effects)

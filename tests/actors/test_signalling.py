@@ -1,0 +1,102 @@
+"""Between SIP and the calls, over a real endpoint on both sides."""
+
+from __future__ import annotations
+
+from cordboard.actors import page
+from cordboard.actors.switchboard import Drain
+from cordboard.sip.events import CallEnded, CallFailed
+
+from .test_world import HOTLINE, settle, story
+from .world import CARRIER, World
+
+
+@story
+async def test_a_call_that_crashes_is_hung_up_and_so_is_one_that_is_ended(world: World) -> None:
+    echo, other = world.dial("600"), world.dial("600")
+    await echo.answered.wait()
+    await other.answered.wait()
+    await settle(world)
+    first, second = world.system.alive("call:")
+    world.system.end(first, "crashed")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallEnded)
+    world.system.end(second, "stopping")
+    await other.over.wait()
+    await settle(world)
+    world.assert_empty()
+
+
+@story
+async def test_a_call_that_ends_before_its_answer_is_480(world: World) -> None:
+    await settle(world)
+    echo = world.dial("600")
+    while not world.system.alive("call:"):
+        await world.something()
+    world.system.end(world.system.alive("call:")[0], "crashed")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallFailed)
+    assert echo.last.status == 480
+    await settle(world)
+    world.assert_empty()
+
+
+@story
+async def test_a_draining_switch_says_503_and_when_to_come_again(world: World) -> None:
+    await settle(world)
+    world.system.tell("switchboard", Drain())
+    await settle(world)
+    echo = world.dial("600")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallFailed)
+    assert (echo.last.status, echo.last.retry_after) == (503, 10)
+    world.assert_empty()
+
+
+@story
+async def test_an_engine_that_is_away_is_503(world: World) -> None:
+    await settle(world)
+    world.link.connect(None)
+    echo = world.dial("600")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallFailed)
+    assert (echo.last.status, echo.last.retry_after) == (503, 5)
+
+
+@story
+async def test_an_engine_that_says_nothing_is_503_after_4_s(world: World) -> None:
+    await settle(world)
+    world.link.connect(lambda command: None)
+    echo = world.dial("600")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallFailed)
+    assert (echo.last.status, echo.last.retry_after) == (503, 5)
+    assert 4 <= world.now() - echo.dialled_at < 4.1
+
+
+@story
+async def test_a_caller_in_conversation_whose_trunk_dies_is_let_go(world: World) -> None:
+    """Nothing comes any more, not even what is sent again: the engine's silence is all that tells."""
+    lin = await world.sign_in("1001")
+    caller = world.dial(HOTLINE)
+    await lin.hears(page.CallOffered)
+    await lin.ask(page.Answer())
+    await settle(world, 2)
+    world.unplug(CARRIER)
+    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+    world.on_facts(world.engine.silence(leg, 3.0))
+    ended = await lin.hears(page.CallEnded)
+    assert isinstance(ended, page.CallEnded)
+    assert (ended.by, ended.cause) == ("system", "caller silent")
+    await settle(world, 40)
+    assert (world.signalling.calls, world.switch.endpoint.live_calls) == (0, 0)
+    assert not caller.over.is_set()
+
+
+@story
+async def test_strangers_are_no_calls(world: World) -> None:
+    world.switch.endpoint.set_trunks({})
+    caller = world.dial("600")
+    await settle(world, 40)
+    assert isinstance(caller.last, CallFailed)
+    assert caller.last.status == 408
+    assert world.system.counters["calls"] == 0

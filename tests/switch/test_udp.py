@@ -1,0 +1,51 @@
+"""Real sockets of this machine, many read at once."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from cordboard.switch.udp import PER_SOCKET, SWEEP, UdpSockets, bind
+
+
+@pytest.fixture
+def sockets() -> Iterator[UdpSockets]:
+    with ExitStack() as stack:
+        yield UdpSockets([stack.enter_context(bind("127.0.0.1", 0)) for _ in range(4)])
+
+
+def post(sockets: UdpSockets, number: int, *datagrams: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.connect(sockets.sockets[number].getsockname())
+        for datagram in datagrams:
+            far.send(datagram)
+
+
+def test_all_that_came_is_read_in_its_order(sockets: UdpSockets) -> None:
+    post(sockets, 1, *(b"%d" % n for n in range(1500)))
+    post(sockets, 3, b"last")
+    batch = sockets.receive(0.0)
+    assert batch is not None
+    said = [batch.data[i, : batch.length[i]].tobytes() for i in range(len(batch.port))]
+    assert [one for one, port in zip(said, batch.port, strict=True) if port == 1] == [b"%d" % n for n in range(1500)]
+    assert said.count(b"last") == 1
+    assert sockets.receive(0.0) is None
+
+
+def test_a_flood_on_one_socket_leaves_the_others_their_share(sockets: UdpSockets) -> None:
+    flood = [b"x"] * (PER_SOCKET + 500)
+    for number in (0, 1, 2):
+        post(sockets, number, *flood)
+    post(sockets, 3, *[b"call"] * 200)
+    batch = sockets.receive(0.0)
+    assert batch is not None
+    assert len(batch.port) <= SWEEP
+    assert (batch.port == 3).sum() == 200
+
+
+def test_the_first_sockets_can_be_left_out(sockets: UdpSockets) -> None:
+    post(sockets, 0, b"early")
+    post(sockets, 2, b"now")
+    batch = sockets.receive(0.0, 2)
+    assert batch is not None
+    assert batch.port.tolist() == [2]
