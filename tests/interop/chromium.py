@@ -53,8 +53,7 @@ window.probe = {
     return {totalSamplesReceived, concealedSamples, silentConcealedSamples, packetsLost, packetsReceived,
             insertedSamplesForDeceleration, removedSamplesForAcceleration, jitterBufferDelay, jitterBufferEmittedCount};
   },
-  // From the next click on Answer to sound out of the jitter buffer: milliseconds. The switch sends no audio levels
-  // (RFC 6464), so getSynchronizationSources() knows of packets but not whether they are audible.
+  // From the next click on Answer to sound out of the jitter buffer: milliseconds in `first`.
   audible() {
     this.listen();
     if (!this.ear) {
@@ -67,6 +66,7 @@ window.probe = {
   },
   arm() {
     this.first = this.clicked = null;
+    if (this.packets) this.packets.length = 0;
     const wave = new Float32Array(256);
     const audible = () => {
       this.ear.getFloatTimeDomainData(wave);
@@ -104,6 +104,27 @@ window.probe = {
 };
 """
 
+# Every packet of the customer's voice as it arrives, before the jitter buffer: the length of its payload and when. The
+# switch sends no audio levels (RFC 6464), so getSynchronizationSources() cannot tell silence from sound; but Opus of
+# digital silence is a few octets long and Opus of a tone is not. A transform must be there before the first packet.
+TAP = """
+probe.packets = [];
+const code = `onrtctransform = ({transformer}) => transformer.readable.pipeThrough(new TransformStream({
+  transform(frame, next) {
+    postMessage([frame.data.byteLength, performance.timeOrigin + performance.now()]);
+    next.enqueue(frame);
+  }})).pipeTo(transformer.writable)`;
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  addTransceiver(...what) {
+    const transceiver = super.addTransceiver(...what);
+    const worker = new Worker(URL.createObjectURL(new Blob([code], {type: 'text/javascript'})));
+    worker.onmessage = ({data}) => probe.packets.push(data);
+    transceiver.receiver.transform = new RTCRtpScriptTransform(worker);
+    return transceiver;
+  }
+};
+"""
+
 
 @frozen
 class Heard:
@@ -137,17 +158,18 @@ def chromium(microphone: Path) -> Iterator[Browser]:
 class Agent:
     """One page of one agent, in a browser profile of its own."""
 
-    def __init__(self, browser: Browser, product: Product, agent: str, query: str = "lang=en&raw-audio") -> None:
+    def __init__(self, browser: Browser, product: Product, agent: str, *, tapped: bool = False) -> None:
+        """`tapped`: `probe.packets` are those that arrive; the page's policy, which forbids it, is off."""
         self.agent = agent
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
-            ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale="en-GB"
+            bypass_csp=tapped, ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale="en-GB"
         )
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.add_init_script(PROBE)
-        self.page.goto(f"{product.url}/?{query}")
+        self.page.add_init_script(PROBE + TAP if tapped else PROBE)
+        self.page.goto(f"{product.url}/?lang=en&raw-audio")
 
     # --- as a person --------------------------------------------------------------------------------------------
 
