@@ -387,7 +387,9 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
     if queue not in data.profile.skills or data.dismissed:
         return None
     at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
-    return queues.Standing(at_work=at_work, ready_since=data.idle_since if data.ready else None, follows=bool(data.sessions))
+    return queues.Standing(
+        at_work=at_work, ready_since=data.idle_since if data.ready else None, follows=bool(data.sessions)
+    )
 
 
 _NOT_MINE = Late("the offer was over when it came")
