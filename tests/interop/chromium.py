@@ -158,8 +158,10 @@ def chromium(microphone: Path) -> Iterator[Browser]:
 class Agent:
     """One page of one agent, in a browser profile of its own."""
 
-    def __init__(self, browser: Browser, product: Product, agent: str, *, tapped: bool = False) -> None:
-        """`tapped`: `probe.packets` are those that arrive; the page's policy, which forbids it, is off."""
+    def __init__(
+        self, browser: Browser, product: Product, agent: str, *, tapped: bool = False, script: str = ""
+    ) -> None:
+        """`tapped`: `probe.packets` are those that arrive; the page's policy, which forbids it, is off. `script` runs first."""
         self.agent = agent
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
@@ -168,7 +170,7 @@ class Agent:
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.add_init_script(PROBE + TAP if tapped else PROBE)
+        self.page.add_init_script(PROBE + (TAP if tapped else "") + script)
         self.page.goto(f"{product.url}/?lang=en&raw-audio")
 
     # --- as a person --------------------------------------------------------------------------------------------

@@ -227,6 +227,33 @@ def test_the_page_stops_ringing_when_the_caller_leaves(product: Product, agent: 
     fairly(measure)
 
 
+# A page on a slow line: what it asks of the desk reaches the switch late.
+SLOW_SNAPSHOT = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) {
+  const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+  if (text.includes('snapshot')) setTimeout(() => send.call(this, data), 700);
+  else send.call(this, data);
+};
+"""
+
+
+def test_an_offer_that_a_snapshot_overtakes_is_told(product: Product, browser: Browser, caller: MakeCaller) -> None:
+    """A call waits, so it rings the moment the agent signs in, while the page still asks for its snapshot."""
+    agent = Agent(browser, product, "1001", script=SLOW_SNAPSHOT)
+    try:
+        agent.log_in()
+        caller("5001", sound.tone(TONE)).answered()
+        agent.click("Sign in")
+        agent.is_("Ringing")
+        agent.until("cordboard.ring.playing")
+        log = agent.page.get_by_role("table", name="On this page today")
+        expect(log.get_by_text("+86 139 1234 5678")).to_be_visible()
+        expect(agent.page.locator("#spoken")).to_contain_text("+86 139 1234 5678")
+    finally:
+        agent.leave()
+
+
 def test_nobody_answers(product: Product, browser: Browser, caller: MakeCaller) -> None:
     """The ring of 3 s goes to the next agent's page; the first is on break, and says why."""
     first, second = Agent(browser, product, "2001"), Agent(browser, product, "2002")

@@ -145,14 +145,22 @@ export class Workbench extends EventTarget {
     try {
       const reply = await this.connection.request('snapshot');
       if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
-      const outcome = this.desk?.state === reply.state ? this.desk.outcome : null;
+      const drawn = this.desk;
+      const outcome = drawn?.state === reply.state ? drawn.outcome : null;
       this.desk = { ...fromSnapshot(reply), outcome };
+      // its event was overtaken by this snapshot: nobody has been told
+      if (this.desk.offered && this.desk.offered.call !== drawn?.offered?.call) this.#tellOffer(this.desk.offered);
     } finally {
       this.#asking--;
       if (this.desk && !this.#asking) for (const event of this.#early.splice(0)) this.#hear(event);
     }
     this.#align();
     this.changed();
+  }
+
+  #tellOffer(offer) {
+    this.journal.offered(offer);
+    this.journal.say('offer.announce', { number: telephone(offer.number), queue: offer.queue_name });
   }
 
   /** Makes ring and microphone agree with the desk, whatever happened unheard. */
@@ -230,9 +238,8 @@ export class Workbench extends EventTarget {
       if (before.state === 'signed_out' && !this.signingIn) this.#takeSnapshot().catch(() => {}); // who signed in?
     },
     'call.offered': (offer) => {
-      this.journal.offered(offer);
       if (this.owns) alertOffer(offer);
-      this.journal.say('offer.announce', { number: telephone(offer.number), queue: offer.queue_name });
+      this.#tellOffer(offer);
     },
     'call.withdrawn': ({ call, reason }, before) => {
       stopAlert();
