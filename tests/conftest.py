@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections import Counter
 
 import pytest
 from attrs import frozen
@@ -54,9 +53,13 @@ PEERS = {
     "asterisk": Peer(("asterisk",), ("-V",)),
     "freeswitch": Peer(("freeswitch",), ("-version",)),
 }
+# Processes of others in real time, on a machine that others use too: what fails is tried again, and said to have been.
+# Everything else has to pass at once.
+RERUNS = 2
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
-_USED = pytest.StashKey[Counter[str]]()
+# peer -> the tests that drove it
+_USED = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,10 +67,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_USED] = Counter()
+    config.stash[_USED] = {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if "interop" in item.path.parts or peers_of(item):
+            item.add_marker(pytest.mark.flaky(reruns=RERUNS))
     if config.getoption("--long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
@@ -95,7 +101,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item):  # type: ignore[no-untyped-def] # a pluggy wrapper yields
-    item.config.stash[_USED].update(peers_of(item))
+    for name in peers_of(item):
+        item.config.stash[_USED].setdefault(name, set()).add(item.nodeid)
     return (yield)
 
 
@@ -106,7 +113,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not used and not missing:
         return
     terminalreporter.section("real peers")
-    for name, count in sorted(used.items()):
-        terminalreporter.write_line(f"{name}: {PEERS[name].asked_version()}: {count} tests")
+    for name, tests in sorted(used.items()):
+        terminalreporter.write_line(f"{name}: {PEERS[name].asked_version()}: {len(tests)} tests")
+    for again in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_line(f"tried again: {again.nodeid}")
     for reason in sorted(missing):
         terminalreporter.write_line(reason)

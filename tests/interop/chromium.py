@@ -161,8 +161,7 @@ class Agent:
     def __init__(
         self, browser: Browser, product: Product, agent: str, *, tapped: bool = False, script: str = ""
     ) -> None:
-        """`tapped`: `probe.packets` are those that arrive; the page's policy, which forbids it, is off.
-        `script` runs first."""
+        """`tapped`: `probe.packets` are those that arrive, and the policy that forbids it is off."""
         self.agent = agent
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
