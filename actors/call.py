@@ -204,7 +204,9 @@ class Call(Machine[Phase]):
         return self._reject(message.status, message.reason, message.retry_after)
 
     def _reject(self, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
-        fields = (("call", self._id), ("status", status), ("reason", reason))
+        arrived = self.state.arrived
+        where = (("trunk", arrived.trunk), ("dialled", arrived.dialled))
+        fields = (("call", self._id), *where, ("status", status), ("reason", reason))
         return [Log("call refused", fields), Sip(signals.Reject(self._id, status, "", retry_after)), Stop("refused")]
 
     def _leg_opened(self, fact: media.LegOpened, now: float) -> list[Effect]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import trio
+from attrs import AttrsInstance
 
 from .config import SECTIONS, Config, parse_config
-from .keys import ConfigError, parse_toml
-from .organisation import BUILT_STRATEGIES, ENTRIES, Organisation, parse_organisation
+from .keys import ConfigError, parse_toml, table_keys, unused
+from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
 from .store import Store, StoreError
 from .supervisor import running
 
@@ -56,7 +58,7 @@ def read_config(path: Path | None) -> Config:
     if path is None:
         return parse_config("")
     try:
-        return parse_config(read_text(path))
+        return _infrastructure(read_text(path))
     except ConfigError as error:
         raise Unusable(f"{path}: {error}") from error
 
@@ -64,9 +66,30 @@ def read_config(path: Path | None) -> Config:
 def read_organisation(path: Path) -> Organisation:
     """The `Organisation` in a file. Raises Unusable."""
     try:
-        return parse_organisation(read_text(path))
+        return _organisation(read_text(path))
     except ConfigError as error:
         raise Unusable(f"{path}: {error}") from error
+
+
+ORGANISATION = frozenset({"organisation", *ENTRIES})
+INFRASTRUCTURE = frozenset(SECTIONS)
+
+
+def _infrastructure(source: str) -> Config:
+    _refuse_sections(source, ORGANISATION, "the organisation, the file that `cordboard import` reads")
+    return parse_config(source)
+
+
+def _organisation(source: str) -> Organisation:
+    _refuse_sections(source, INFRASTRUCTURE, "the infrastructure, the file of `cordboard run --config`")
+    return parse_organisation(source)
+
+
+def _refuse_sections(source: str, foreign: frozenset[str], owner: str) -> None:
+    """Two files with sections of their own are easily taken for each other."""
+    for name in parse_toml(source):
+        if name in foreign:
+            raise ConfigError(f"[{name}] belongs to {owner}")
 
 
 @click.command("import")
@@ -107,15 +130,16 @@ def check(file: Path) -> None:
     source = read_text(file)
     try:
         sections = set(parse_toml(source))
-        if len(sections & {"organisation", *ENTRIES}) > len(sections & set(SECTIONS)):
-            organisation = parse_organisation(source)
-            click.echo(f"{file}: {described(organisation)}")
-            for line in notes(organisation):
-                click.echo(line)
+        if len(sections & ORGANISATION) > len(sections & INFRASTRUCTURE):
+            organisation = _organisation(source)
+            lines = [f"{file}: {described(organisation)}", *notes(organisation)]
         else:
-            click.echo(f"{file}: {described_config(parse_config(source))}")
+            config = _infrastructure(source)
+            lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
     except ConfigError as error:
         raise Unusable(f"{file}: {error}") from error
+    for line in lines:
+        click.echo(line)
 
 
 def described(organisation: Organisation) -> str:
@@ -138,20 +162,32 @@ def described(organisation: Organisation) -> str:
 
 def notes(organisation: Organisation) -> list[str]:
     """What is accepted and yet does not do all that it says."""
+    about = About(organisation.name, organisation.time_zone, organisation.country, organisation.language)
     return [
-        f'note: queue "{queue.id}": {queue.strategy} is not there yet, longest-idle is used'
-        for queue in organisation.queues
-        if queue.strategy not in BUILT_STRATEGIES
+        *(
+            f'note: queue "{queue.id}": {queue.strategy} is not there yet, longest-idle is used'
+            for queue in organisation.queues
+            if queue.strategy not in BUILT_STRATEGIES
+        ),
+        *_unused("[organisation]", [about]),
+        *(line for name, (each, _) in ENTRIES.items() for line in _unused(f"[[{name}]]", getattr(organisation, each))),
     ]
+
+
+def notes_of_config(config: Config) -> list[str]:
+    return [*_unused("[sip]", [config.sip]), *_unused("[recording]", [config.recording])]
+
+
+def _unused(section: str, entries: Sequence[AttrsInstance]) -> list[str]:
+    names = unused(entries)
+    if entries and not any(key.used for _, key in table_keys(type(entries[0])).values()):
+        return [f"note: {section} is not used yet"] if names else []
+    return [f"note: {section} {name} is not used yet" for name in names]
 
 
 def described_config(config: Config) -> str:
     """Where everything listens."""
-    sip = [
-        f"{name} {address}"
-        for name, addresses in (("udp", config.sip.udp), ("tcp", config.sip.tcp), ("tls", config.sip.tls))
-        for address in addresses
-    ]
+    sip = [f"udp {address}" for address in config.sip.udp]
     rtp = config.media.rtp_ports
     points = [f"{point.id} {point.address}:{point.port}" for point in config.access_points]
     return (

@@ -118,11 +118,13 @@ class Sip:
     )
     tcp: tuple[Address, ...] = field(
         default=(Address("0.0.0.0", 5060),),
-        metadata=toml(many(address), ADDRESSES, "Where SIP over TCP is heard; empty is off."),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over TCP is heard; empty is off.", used=False),
     )
     tls: tuple[Address, ...] = field(
         default=(),
-        metadata=toml(many(address), ADDRESSES, "Where SIP over TLS is heard, by custom port 5061; empty is off."),
+        metadata=toml(
+            many(address), ADDRESSES, "Where SIP over TLS is heard, by custom port 5061; empty is off.", used=False
+        ),
     )
     public_address: str = field(
         default="",
@@ -178,7 +180,7 @@ class Media:
 
 @frozen
 class AccessPoint:
-    """A media address that agents can choose; without any there is one, `main`, at the `[media]` address."""
+    """A media address for browsers; agents cannot choose yet. Without any there is one, `main`, at the `[media]` address."""
 
     id: str = field(default="main", metadata=toml(identifier, "id", "Its name in programs."))
     name: str = field(default="Main", metadata=toml(some_text, "text", "What agents see."))
@@ -229,11 +231,15 @@ class Recording:
     format: Literal["opus", "wav", "mp3", "flac"] = field(
         default="opus",
         metadata=toml(
-            one_of("opus", "wav", "mp3", "flac"), "opus, wav, mp3, flac", "What a finished call is encoded to."
+            one_of("opus", "wav", "mp3", "flac"),
+            "opus, wav, mp3, flac",
+            "What a finished call is encoded to.",
+            used=False,
         ),
     )
     directory: str = field(
-        default="", metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory.")
+        default="",
+        metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory.", used=False),
     )
 
 
@@ -248,9 +254,7 @@ class Limits:
     drain_seconds: float = field(
         default=60.0, metadata=toml(seconds(MAX_DRAIN), "seconds", "How long SIGTERM waits for the last call to end.")
     )
-    calls: int = field(
-        default=0, metadata=toml(whole(0, 1_000_000), "number", "The most calls at once; 0: as many as the ticks hold.")
-    )
+    calls: int = field(default=0, metadata=toml(whole(0, 1_000_000), "number", "The most calls at once; 0: 3000."))
 
 
 @frozen

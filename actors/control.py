@@ -203,7 +203,10 @@ class Control:
     async def _drain(self, nursery: trio.Nursery) -> None:
         self._ready = False
         self.system.tell("switchboard", Drain())
-        with trio.move_on_after(self.config.limits.drain_seconds):
+        patience = self.config.limits.drain_seconds
+        if patience and (calls := self.signalling.calls):
+            log.info("waits for calls to end; a second signal does not wait", calls=calls, seconds=patience)
+        with trio.move_on_after(patience):
             while self.system.alive("call:"):
                 await trio.sleep(DRAIN_LOOK)
         self.system.stop()

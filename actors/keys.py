@@ -39,20 +39,21 @@ class ConfigError(ValueError):
 class Key:
     """How one key is read, what it looks like to people, and what it means.
 
-    `read` raises ConfigError without naming the key.
+    `read` raises ConfigError without naming the key. What is not `used` is checked and kept, and does nothing yet.
     """
 
     read: Callable[[Any], Any]
     shape: str
     meaning: str
+    used: bool
 
 
 KEY = "cordboard.key"
 
 
-def toml(read: Callable[[Any], Any], shape: str, meaning: str) -> dict[str, Key]:
+def toml(read: Callable[[Any], Any], shape: str, meaning: str, *, used: bool = True) -> dict[str, Key]:
     """Metadata for an attrs field that is a key of a TOML table."""
-    return {KEY: Key(read, shape, meaning)}
+    return {KEY: Key(read, shape, meaning if used else f"{meaning} Not used yet.", used)}
 
 
 def found(value: object) -> str:
@@ -289,6 +290,17 @@ def read_table(section: type[S], table: object, where: str) -> S:
         if name not in values and attribute.default is NOTHING:
             raise ConfigError(f'{where}: the key "{name}" is missing')
     return section(**values)
+
+
+def unused(entries: Iterable[AttrsInstance]) -> list[str]:
+    """The keys by which some entry, all of one section, asks for what nothing does yet; an empty one asks nothing."""
+    names = {
+        name: None
+        for entry in entries
+        for name, (attribute, key) in table_keys(type(entry)).items()
+        if not key.used and getattr(entry, name) and getattr(entry, name) != attribute.default
+    }
+    return list(names)
 
 
 def read_tables(section: type[S], tables: object, name: str) -> tuple[S, ...]:

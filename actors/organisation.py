@@ -160,7 +160,8 @@ class About:
 
     name: str = field(default="Cordboard", metadata=toml(some_text, "text", "What it is called."))
     time_zone: str = field(
-        default="Asia/Shanghai", metadata=toml(time_zone, "time zone", "Days and opening hours follow this clock.")
+        default="Asia/Shanghai",
+        metadata=toml(time_zone, "time zone", "Days and opening hours follow this clock.", used=False),
     )
     country: str = field(
         default="CN", metadata=toml(country, "ISO 3166 code", "How numbers without a country code are read; its tones.")
@@ -179,16 +180,20 @@ class Trunk:
         default=(),
         metadata=toml(many(network), "network or a list", "Where its calls come from: IP addresses or CIDR."),
     )
-    proxy: str = field(default="", metadata=toml(sip_uri, "SIP address", "Where our calls go; empty: none go out."))
-    username: str = field(default="", metadata=toml(text, "text", "For digest authentication."))
-    password: str = field(default="", repr=False, metadata=toml(text, "text", "For digest authentication."))
-    register: bool = field(default=False, metadata=toml(flag, "true, false", "Register there with the user name."))
+    proxy: str = field(
+        default="", metadata=toml(sip_uri, "SIP address", "Where our calls go; empty: none go out.", used=False)
+    )
+    username: str = field(default="", metadata=toml(text, "text", "For digest authentication.", used=False))
+    password: str = field(default="", repr=False, metadata=toml(text, "text", "For digest authentication.", used=False))
+    register: bool = field(
+        default=False, metadata=toml(flag, "true, false", "Register there with the user name.", used=False)
+    )
     nat: bool = field(
         default=False,
         metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
     )
     priority: int = field(
-        default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.")
+        default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.", used=False)
     )
 
 
@@ -218,10 +223,11 @@ class Queue:
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most after-call work may take; 0: no limit.")
     )
     survey: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up.")
+        default=False,
+        metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up.", used=False),
     )
     max_wait_seconds: float = field(
-        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
+        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.", used=False)
     )
 
 
@@ -231,7 +237,7 @@ class Agent:
 
     id: str = field(metadata=toml(identifier, "id", "What the agent logs in with."))
     name: str = field(default="", metadata=toml(text, "text", "What people see; empty: the id."))
-    email: str = field(default="", metadata=toml(text, "text", "Sent along to CRM pages."))
+    email: str = field(default="", metadata=toml(text, "text", "Sent along to CRM pages.", used=False))
     password: str | None = field(
         default=None,
         repr=False,
@@ -241,9 +247,14 @@ class Agent:
         default="agent",
         metadata=toml(one_of("agent", "supervisor", "administrator"), "role", "agent, supervisor or administrator."),
     )
-    mobile: str = field(default="", metadata=toml(text, "number", "Where mobile answer rings; kept as E.164."))
+    mobile: str = field(
+        default="", metadata=toml(text, "number", "Where mobile answer rings; kept as E.164.", used=False)
+    )
     skills: tuple[Skill, ...] = field(
-        default=(), metadata=toml(skills, "{queue = level}", "The queues it answers; level 1 is the best.")
+        default=(),
+        metadata=toml(
+            skills, "{queue = level}", "The queues it answers; level 1 is the best. Levels are not used yet."
+        ),
     )
 
 
@@ -259,38 +270,48 @@ class Number:
         metadata=toml(pattern, "regular expression", "Any number it matches in full; tried after `number`s, in order."),
     )
     route: Route = field(metadata=toml(parse_route, "route", "queue:ID, echo, tone:HZ, hold or room."), kw_only=True)
-    outbound: bool = field(default=False, metadata=toml(flag, "true, false", "Agents may show it when they dial out."))
+    outbound: bool = field(
+        default=False, metadata=toml(flag, "true, false", "Agents may show it when they dial out.", used=False)
+    )
 
 
 @frozen
 class Dialling:
     """One rule of what may be dialled; the longest prefix wins, and nothing listed means nothing leaves."""
 
-    allow: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled."))
-    deny: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not."))
+    allow: str | None = field(
+        default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled.", used=False)
+    )
+    deny: str | None = field(
+        default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not.", used=False)
+    )
 
 
 @frozen
 class SmsTemplate:
     """A text message that agents may send."""
 
-    id: str = field(metadata=toml(identifier, "id", "Its name in programs."))
-    text: str = field(metadata=toml(some_text, "text", "What is sent; {name} is a variable."))
-    approved: bool = field(default=False, metadata=toml(flag, "true, false", "Only approved templates can be sent."))
+    id: str = field(metadata=toml(identifier, "id", "Its name in programs.", used=False))
+    text: str = field(metadata=toml(some_text, "text", "What is sent; {name} is a variable.", used=False))
+    approved: bool = field(
+        default=False, metadata=toml(flag, "true, false", "Only approved templates can be sent.", used=False)
+    )
 
 
 @frozen
 class Window:
     """A page of another system shown beside the call."""
 
-    name: str = field(metadata=toml(some_text, "text", "The tab's name."))
-    url: str = field(metadata=toml(web_address, "URL", "Where it is; {number} and the like are filled in."))
+    name: str = field(metadata=toml(some_text, "text", "The tab's name.", used=False))
+    url: str = field(metadata=toml(web_address, "URL", "Where it is; {number} and the like are filled in.", used=False))
     secret: str = field(
-        default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: no signature.")
+        default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: no signature.", used=False)
     )
     origin: str = field(
         default="",
-        metadata=toml(optional_origin, "origin", "Who may hear the same data by postMessage; empty: nobody."),
+        metadata=toml(
+            optional_origin, "origin", "Who may hear the same data by postMessage; empty: nobody.", used=False
+        ),
     )
 
 

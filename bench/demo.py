@@ -56,7 +56,7 @@ skills = { support = 1 }
 id = "1003"
 name = "Chen"
 password = "harbour-1003"
-skills = { bookings = 1 }
+skills = { support = 1, bookings = 1 }
 
 [[number]]
 number = "+861055501000"

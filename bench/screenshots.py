@@ -1,7 +1,7 @@
 """The pictures of docs/screenshots: Chromium works at the running demonstration, in both languages.
 
 `python -m cordboard.bench.screenshots DIRECTORY`. Nothing is staged: the switch is `cordboard demo` in a data directory
-of its own, on free ports, and the synthetic customer is who calls.
+of its own, on free ports, the synthetic customer is who calls, and one agent is in no queue that anybody calls.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ from pathlib import Path
 import click
 from playwright.sync_api import Browser, sync_playwright
 
+from .demo import SAMPLE
+
 SIZE = {"width": 1280, "height": 800}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
+# Nobody calls the Bookings queue: an agent who has no other is left alone in each state for as long as a picture takes.
+CALLED = 'name = "Chen"\npassword = "harbour-1003"\nskills = { support = 1, bookings = 1 }'
+QUIET = 'name = "Chen"\npassword = "harbour-1003"\nskills = { bookings = 1 }'
+assert CALLED in SAMPLE
 # A loaded machine is slow, not broken.
 PATIENCE_MS = 60_000
 # Long enough for levels and quality to be measured and drawn.
@@ -50,7 +56,11 @@ def demonstration() -> Iterator[str]:
             encoding="utf-8",
         )
         data = Path(directory) / "data"
-        argv = [sys.executable, "-m", "cordboard.actors.main", "demo", "--config", str(config), "--data", str(data)]
+        organisation = Path(directory) / "org.toml"
+        organisation.write_text(SAMPLE.replace(CALLED, QUIET), encoding="utf-8")
+        cordboard = [sys.executable, "-m", "cordboard.actors.main"]
+        subprocess.run([*cordboard, "import", str(organisation), "--data", str(data)], check=True)
+        argv = [*cordboard, "demo", "--config", str(config), "--data", str(data)]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
@@ -102,7 +112,7 @@ class Desk:
 
 
 def take(browser: Browser, address: str, language: str, directory: Path) -> None:
-    """Every state of the workbench. Nobody calls the Bookings queue, so its agent shows the quiet ones."""
+    """Every state of the workbench; the agent whom nobody calls shows the quiet ones."""
     quiet = Desk(browser, address, language, directory)
     quiet.shoot("login")
     quiet.log_in("1003")

@@ -136,6 +136,35 @@ def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     result = run(check, path)
     assert result.exit_code == 0
     assert result.output.endswith('note: queue "all": ring-all is not there yet, longest-idle is used\n')
+    path.write_text(
+        '[[queue]]\nid = "a"\nsurvey = true\n[[queue]]\nid = "b"\nsurvey = true\nwrap_up_seconds = 9\n'
+        '[[dialling]]\nallow = "+86"\n[[dialling]]\ndeny = "+86900"\n'
+    )
+    assert run(check, path).output.splitlines()[1:] == [
+        "note: [[queue]] survey is not used yet",
+        "note: [[dialling]] is not used yet",
+    ]
+    path.write_text('[sip]\ntls = "0.0.0.0:5061"\n[recording]\nformat = "wav"\n')
+    assert run(check, path).output.splitlines()[1:] == [
+        "note: [sip] tls is not used yet",
+        "note: [recording] is not used yet",
+    ]
+
+
+def test_a_section_of_the_other_file_is_named_as_such(tmp_path: Path, organisation: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[sip]\ntcp = ""\n')
+    for result, path, words in (
+        (run(import_, config, "--data", tmp_path), config, "[sip] belongs to the infrastructure"),
+        (
+            run(import_, organisation, "--config", organisation, "--data", tmp_path),
+            organisation,
+            "belongs to the organ",
+        ),
+    ):
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"{path}: ")
+        assert words in result.stderr
 
 
 def test_check_says_what_is_wrong_in_either(tmp_path: Path) -> None:

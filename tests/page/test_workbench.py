@@ -387,6 +387,25 @@ def test_the_queues_stand_in_a_table(desk: Desk, page: Page, switch: Switch) -> 
     expect(rows.nth(2)).to_contain_text("Billing 1")
 
 
+def test_a_call_that_was_missed_and_rings_again_has_two_lines(desk: Desk, page: Page) -> None:
+    desk.sign_in()
+    lines = page.get_by_role("table", name="On this page today").get_by_role("row")
+    desk.switch.offer(call="c1")
+    desk.is_in("ringing")
+    desk.switch.withdraw("declined")
+    desk.is_in("idle")
+    desk.switch.offer(call="c1")
+    desk.is_in("ringing")
+    expect(lines.filter(has_text="Incoming call")).to_have_count(1)
+    desk.button("Answer").click()
+    desk.is_in("talking")
+    desk.switch.end()
+    desk.is_in("after_call_work")
+    expect(lines.filter(has_text="Not connected: Declined")).to_have_count(1)
+    expect(lines.filter(has_text="The caller hung up.")).to_have_count(1)
+    expect(lines.nth(1)).to_contain_text("The caller hung up.")
+
+
 def test_a_demonstration_offers_to_call(page: Page, switch: Switch) -> None:
     switch.demo = True
     desk = Desk(page, switch)

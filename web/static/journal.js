@@ -35,10 +35,10 @@ export class Journal extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
-  /** A call has one line, which tells where it stands. */
+  /** A call has one line, which tells where it stands; offered again, it has another, and what was missed stays told. */
   #call(kind, { call, number, queue_name: queue }, text, more = {}) {
     const line = this.entries.find((one) => one.call === call);
-    if (!line) this.#add(kind, text, { call, number, queue, ...more });
+    if (!line || (kind === 'ringing' && line.kind !== 'ringing')) this.#add(kind, text, { call, number, queue, ...more });
     else this.entries = this.entries.map((one) => (one === line ? { ...line, kind, text, ...more } : one));
     this.dispatchEvent(new Event('change'));
   }
