@@ -1,9 +1,8 @@
 """G.711: one octet per sample of 8 kHz speech, by the A-law and the mu-law (ITU-T G.711).
 
 Both laws are tables made once from the recommendation's arithmetic. Samples are int16, left-justified: the 14 bits of
-the mu-law and the 13 bits of the A-law are the high bits. Encoding is a lookup of 65536 entries, indexed by the
-sample's bits as uint16; decoding is one of as many, indexed by two octets, that gives two samples. Both take arrays of
-any shape, so a tick codes all of its legs in one call.
+the mu-law and the 13 bits of the A-law are the high bits. Decoding is a lookup of 256 entries, encoding one of 65536
+indexed by the sample's bits as uint16; both take arrays of any shape, so a tick codes all of its legs in one call.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ALAW_SILENCE: Final = 0xD5
 
 # A sine at the mu-law's overload point is +3.17 dBm0 (G.711 table 6) and has this amplitude in int16.
 ULAW_OVERLOAD: Final = 32124
-_BLOCK: Final = 256  # rows coded at once
+_BLOCK: Final = 64  # rows coded at once
 
 
 def _ulaw_expansion() -> Pcm:
@@ -72,38 +71,25 @@ _ULAW_TO_PCM: Final = _ulaw_expansion()
 _ALAW_TO_PCM: Final = _alaw_expansion()
 _PCM_TO_ULAW: Final = _ulaw_compression()
 _PCM_TO_ALAW: Final = _alaw_compression()
-
-
-def _pairs(expansion: Pcm) -> NDArray[np.uint32]:
-    """Two samples by the two octets that stand for them, as they lie in memory."""
-    octets = np.arange(65536, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
-    return expansion[octets].view(np.uint32).reshape(-1)
-
-
-_ULAW_TO_TWO: Final = _pairs(_ULAW_TO_PCM)
-_ALAW_TO_TWO: Final = _pairs(_ALAW_TO_PCM)
-for _table in (_ULAW_TO_PCM, _ALAW_TO_PCM, _PCM_TO_ULAW, _PCM_TO_ALAW, _ULAW_TO_TWO, _ALAW_TO_TWO):
+for _table in (_ULAW_TO_PCM, _ALAW_TO_PCM, _PCM_TO_ULAW, _PCM_TO_ALAW):
     _table.setflags(write=False)
 
 
 def decode_ulaw(octets: Octets, out: Pcm | None = None) -> Pcm:
-    """mu-law octets of any shape to int16 samples of the same shape; into `out` (C-contiguous), if it is given."""
-    return _decode(_ULAW_TO_PCM, _ULAW_TO_TWO, octets, out)
+    """mu-law octets of any shape to int16 samples of the same shape; into `out`, if it is given."""
+    return _decode(_ULAW_TO_PCM, octets, out)
 
 
 def decode_alaw(octets: Octets, out: Pcm | None = None) -> Pcm:
-    """A-law octets of any shape to int16 samples of the same shape; into `out` (C-contiguous), if it is given."""
-    return _decode(_ALAW_TO_PCM, _ALAW_TO_TWO, octets, out)
+    """A-law octets of any shape to int16 samples of the same shape; into `out`, if it is given."""
+    return _decode(_ALAW_TO_PCM, octets, out)
 
 
-def _decode(one: Pcm, two: NDArray[np.uint32], octets: Octets, out: Pcm | None) -> Pcm:
+def _decode(table: Pcm, octets: Octets, out: Pcm | None) -> Pcm:
     pcm = np.empty(octets.shape, np.int16) if out is None else out
-    if octets.shape[-1] % 2 or not octets.flags.c_contiguous:
-        np.take(one, octets, out=pcm, mode="wrap")
-        return pcm
-    pairs, samples = octets.view(np.uint16), pcm.view(np.uint32)
-    for i in range(0, len(pairs), _BLOCK):
-        np.take(two, pairs[i : i + _BLOCK], out=samples[i : i + _BLOCK], mode="wrap")
+    # In blocks, as in _encode.
+    for i in range(0, len(octets), _BLOCK):
+        table.take(octets[i : i + _BLOCK], out=pcm[i : i + _BLOCK], mode="wrap")
     return pcm
 
 
@@ -112,7 +98,7 @@ def _encode(table: Octets, pcm: Pcm) -> Octets:
     octets = np.empty(pcm.shape, np.uint8)
     # In blocks, because numpy widens the indices to 64 bits on the way: so they stay in the cache.
     for i in range(0, len(index), _BLOCK):
-        np.take(table, index[i : i + _BLOCK], out=octets[i : i + _BLOCK], mode="wrap")
+        table.take(index[i : i + _BLOCK], out=octets[i : i + _BLOCK], mode="wrap")
     return octets
 
 

@@ -82,6 +82,7 @@ class Engine:
         self._secure = secure
         self._opus = opus
         self._tick = 0
+        self._browsers = 0
         self._last_sample = np.zeros(capacity, np.int16)
         self._pinged_at = now
         self._facts: list[Fact] = []
@@ -98,7 +99,7 @@ class Engine:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
         pool = len(self._ports.ports)
         secured = batch.port >= pool
-        if not secured.any():
+        if not np.count_nonzero(secured):
             self._receive_plain(batch, now)
             return []
         if self._secure is None:
@@ -139,7 +140,7 @@ class Engine:
     @property
     def browsers(self) -> bool:
         """Whether there is any leg of the SecureTransport."""
-        return bool(self._legs.secure[self._legs.leg_rows()].any())
+        return self._browsers > 0
 
     def skip(self, ticks: int) -> None:
         """`ticks` of time passed in which nothing could be done: timestamps and sources move on, sequence does not."""
@@ -242,6 +243,7 @@ class Engine:
         except ValueError as error:
             self._legs.remove(row)
             raise _RefusedError(str(error)) from error
+        self._browsers += 1
         if command.codec.name == "opus" and self._opus is not None:
             self._opus.open(row)
         return opened
@@ -276,6 +278,7 @@ class Engine:
 
     def _close(self, row: int, now: float) -> None:
         if self._legs.secure[row]:
+            self._browsers -= 1
             if self._secure is not None:
                 self._datagrams += self._secure.close(row, now)
             if self._legs.codec[row] == CodecId.OPUS and self._opus is not None:
@@ -380,7 +383,7 @@ class Engine:
         known = rows >= 0
         mine = known & headers.valid
         right = mine & (headers.payload_type == legs.payload_type[rows]) & (headers.length > 0)
-        if not right.all():
+        if np.count_nonzero(right) < len(right):
             event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
             comfort = mine & ~right & (headers.payload_type == 13)  # comfort noise is not played (RFC 3389)
             counts = self.counters

@@ -172,13 +172,14 @@ class Playout:
         step = (a.timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
         block = self._base_block[rows] + np.floor_divide(step + (units >> 1), units, dtype=np.int64)
         started = self._started[rows]
-        next_play = self._next_tick if started.all() else np.where(started, self._next_tick, self._start_at[rows])
+        all_started = np.count_nonzero(started) == len(rows)
+        next_play = self._next_tick if all_started else np.where(started, self._next_tick, self._start_at[rows])
         ahead = (block >> 1) - self._play[rows]
         lead = ahead * TICK + (next_play - a.at)
         newer = (a.sequence - self._sequence[rows]).view(np.int16).astype(np.int64)
         active = self.active[rows]
         anew = ~active | (a.ssrc != self._ssrc[rows]) | (ahead >= SLOTS) | ((lead < RESTART_LEAD) & (newer > 0))
-        if anew.any():
+        if np.count_nonzero(anew):
             begun = rows[anew]
             self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], a.at[anew])
             self.resets[begun] += active[anew]
@@ -188,14 +189,14 @@ class Playout:
             newer[anew] = 0
         late = ahead < 0
         # The first packets of a stream may be out of order: until it plays, the earliest is where it begins.
-        if late.any() and (early := late & ~self._started[rows] & (ahead > -4)).any():
+        if np.count_nonzero(late) and np.count_nonzero(early := late & ~self._started[rows] & (ahead > -4)):
             self._play[rows[early]] += ahead[early]
             lead[early] -= ahead[early] * TICK
             late &= ~early
 
         self.received[rows] += 1
         self._measure(rows, a, newer, step, units, block, lead)
-        if not late.any():
+        if not np.count_nonzero(late):
             self._store(a, block)
             return
         self._be_late(rows[late], lead[late])
@@ -261,17 +262,17 @@ class Playout:
 
     def _store(self, a: Arrivals, block: NDArray[np.int64]) -> None:
         wide = self._is_wide[a.row]
-        if wide.any():
+        if np.count_nonzero(wide):
             self._store_wide(a.select(np.flatnonzero(wide)), block[wide] >> 1)
             a, block = a.select(np.flatnonzero(~wide)), block[~wide]
             if not len(block):
                 return
         rows = a.row
-        if ((a.length == 160) & (a.offset == 12) & (block & 1 == 0)).all():
+        if np.count_nonzero((a.length == 160) & (a.offset == 12) & (block & 1 == 0)) == len(rows):
             slot = block >> 1
             cells = self._cells(rows, slot)
             stored = self._number[cells] == slot
-            if stored.any():
+            if np.count_nonzero(stored):
                 self.duplicate[rows] += stored & (self._have[cells] == _WHOLE)
             whole_batch = len(rows) == len(a.data)  # each packet once: no need to pick them
             self.narrow[cells] = a.data[:, 12:172] if whole_batch else a.data[a.packet, 12:172]
@@ -327,7 +328,7 @@ class Playout:
         self._ticks += 1
         r = rows[those(self.active[rows])]
         waiting = ~self._started[r]
-        if waiting.any():
+        if np.count_nonzero(waiting):
             # Half a millisecond of grace: ticks and times are sums of floats.
             ready = r[waiting & (self._start_at[r] <= now + 0.0005)]
             self._started[ready] = True
@@ -338,7 +339,7 @@ class Playout:
         cells = self._cells(r, play)
         got = (self._number[cells] == play) & (self._have[cells] == _WHOLE)
         move = np.ones(len(r), np.int64)
-        if (holding := self._hold[r] > 0).any():
+        if np.count_nonzero(holding := self._hold[r] > 0):
             self._hold[r[holding]] -= 1
             # As it waits, every lead measured so far has grown by a slot.
             self._least[r[holding]] += TICK
@@ -346,14 +347,14 @@ class Playout:
             got &= ~holding
             move[holding] = 0
         merged = merged_cells = r[:0]
-        if (dropping := got & (self._drop[r] > 0)).any():
+        if np.count_nonzero(dropping := got & (self._drop[r] > 0)):
             after = self._cells(r, play + 1)
             dropping &= (self._number[after] == play + 1) & (self._have[after] == _WHOLE)
             merged, merged_cells = r[dropping], after[dropping]
             self._drop[merged] -= 1
             move[dropping] = 2
         self._play[r] = play + move
-        if got.all():
+        if np.count_nonzero(got) == len(r):
             self._empty[r] = 0
             return Due(r, cells, r[:0], merged, merged_cells)
         missing = r[~got]

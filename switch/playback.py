@@ -23,6 +23,7 @@ from .sources import Sources
 FRAME: Final = 160
 _CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
 _DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
+_OPUS: Final = CodecId.OPUS
 
 
 class Playback:
@@ -71,16 +72,16 @@ class Playback:
         wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
-        for law in (CodecId.PCMU, CodecId.PCMA):
-            if (of_law := codec == law).any():
+        for law in _DECODE:
+            if np.count_nonzero(of_law := codec == law):
                 some = those(of_law)
                 self._decode_law(law, rows[some], cells[some], speaking)
-        if (opus := codec == CodecId.OPUS).any():
+        if np.count_nonzero(opus := codec == _OPUS):
             self._decode_opus(rows[opus], cells[opus], speaking)
-        merged = listening[due.merged]
-        if merged.any():
+        if len(due.merged):
+            merged = listening[due.merged]
             self._merge(due.merged[merged], due.merged_cells[merged], speaking)
-        if (gone := self._concealer.missing[rows] > 0).any():
+        if np.count_nonzero(gone := self._concealer.missing[rows] > 0):
             back = rows[gone]
             pcm[back] = self._concealer.rejoin(back, pcm[back])
             speaking[back] = True
@@ -90,7 +91,7 @@ class Playback:
         if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
             speaking[sources] = True
-        if not (spoken := speaking[heard]).all():
+        if np.count_nonzero(spoken := speaking[heard]) < len(heard):
             pcm[heard[~spoken]] = 0
         self._played_at[now, heard] = self._tick
         return speaking
@@ -111,7 +112,7 @@ class Playback:
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.narrow.take(cells, axis=0)
         words, silence = octets.view(np.uint64), np.uint64(SILENCE[law] * 0x0101010101010101)
-        if (quiet := words[:, 0] == silence).any():
+        if np.count_nonzero(quiet := words[:, 0] == silence):
             quiet &= (words == silence).all(axis=1)
             self.pcm[rows[quiet]] = 0
             rows, octets = rows[~quiet], octets[~quiet]
@@ -137,18 +138,18 @@ class Playback:
         """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
         pcm = self._pcm[self._tick % 3]
         first = pcm[rows].astype(np.float32)
-        for law in (CodecId.PCMU, CodecId.PCMA):
+        for law in _DECODE:
             some = self._legs.codec[rows] == law
             if some.any():
                 pcm[rows[some]] = _DECODE[law](self._playout.narrow[cells[some]])
-        if (opus := self._legs.codec[rows] == CodecId.OPUS).any():
+        if (opus := self._legs.codec[rows] == _OPUS).any():
             self._decode_opus(rows[opus], cells[opus], speaking)
         pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
         speaking[rows] = True
 
     def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:
         pcm, tick = self._pcm, self._tick
-        opus = self._legs.codec[rows] == CodecId.OPUS
+        opus = self._legs.codec[rows] == _OPUS
         if opus.any() and self._opus is not None:
             lost = rows[opus]
             lost = lost[~self._stale[lost]]

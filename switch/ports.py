@@ -185,7 +185,7 @@ class PortPool:
         if self._stale:
             self._sort()
         rows = self._four.find(_four_keys(port, names))
-        six = np.flatnonzero(names.view(np.uint16)[:, 0] != AF_INET)
+        six = (names.view(np.uint16)[:, 0] != AF_INET).nonzero()[0]
         if len(six):
             rows[six] = self._find_six(port[six], names[six])
         return rows

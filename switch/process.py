@@ -48,6 +48,7 @@ from .engine import Engine
 from .ports import LocalPort
 from .protocol import Fact
 from .seams import OpusCodec, SecureTransport
+from .timer import Timer
 from .udp import UdpSockets, bind
 from .webrtc import WebrtcTransport
 from .wire import Frames, WireError, decode_command, encode
@@ -309,35 +310,36 @@ async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, lin
     begun = trio.current_time()
     due = begun + TICK
     ticks = 0
-    while True:
-        if engine.browsers and trio.current_time() < due - TICK / 2:
-            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking up
-            # costs as much as two dozen legs, so it is not done when no browser is there.
-            await trio.sleep_until(due - TICK / 2)
-            _sweep(engine, door, sockets, trio.current_time(), pool)
-        # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
-        await trio.sleep_until(max(due, begun + TICK / 2))
-        begun = trio.current_time()
-        late = begun - due > LATE
-        if begun - due > BEHIND * TICK:
-            missed = int((begun - due) / TICK)
-            engine.skip(missed)
-            engine.counters["ticks_skipped"] += missed
-            due += missed * TICK
-        _sweep(engine, door, sockets, begun, 0)
-        with door.stops("crashed_ticks", at_most=CRASHED_TICKS):
-            outgoing, facts = engine.tick(due)
-            sockets.send(outgoing)
-            link.tell(facts)
-        engine.ran(trio.current_time() - begun, late=late)
-        due += TICK
-        ticks += 1
-        if ticks % 50 == 25:
-            engine.counters["datagrams_unsent"] = sockets.unsent
-            engine.counters["datagrams_refused"] = sockets.refused
-            engine.counters["datagrams_cut"] = sockets.cut
-            if own_process:
-                gc.collect(1)  # frozen is what lives long: what is left of a second is soon looked through
+    with Timer() as timer:
+        while True:
+            if engine.browsers and trio.current_time() < due - TICK / 2:
+                # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking
+                # up costs as much as 50 legs: where no browser is, it is not done.
+                await timer.until(due - TICK / 2)
+                _sweep(engine, door, sockets, trio.current_time(), pool)
+            # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
+            await timer.until(max(due, begun + TICK / 2))
+            begun = trio.current_time()
+            late = begun - due > LATE
+            if begun - due > BEHIND * TICK:
+                missed = int((begun - due) / TICK)
+                engine.skip(missed)
+                engine.counters["ticks_skipped"] += missed
+                due += missed * TICK
+            _sweep(engine, door, sockets, begun, 0)
+            with door.stops("crashed_ticks", at_most=CRASHED_TICKS):
+                outgoing, facts = engine.tick(due)
+                sockets.send(outgoing)
+                link.tell(facts)
+            engine.ran(trio.current_time() - begun, late=late)
+            due += TICK
+            ticks += 1
+            if ticks % 50 == 25:
+                engine.counters["datagrams_unsent"] = sockets.unsent
+                engine.counters["datagrams_refused"] = sockets.refused
+                engine.counters["datagrams_cut"] = sockets.cut
+                if own_process:
+                    gc.collect(1)  # frozen is what lives long: what is left of a second is soon looked through
 
 
 def _sweep(engine: Engine, door: _Door, sockets: UdpSockets, now: float, first: int) -> None:

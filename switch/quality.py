@@ -52,7 +52,7 @@ class Quality:
         """The facts of this tick about the legs `rows`."""
         legs = self._legs
         facts: list[Fact] = []
-        if (fresh := legs.heard_ever[rows] > legs.connected[rows]).any():
+        if np.count_nonzero(fresh := legs.heard_ever[rows] > legs.connected[rows]):
             for row in rows[fresh]:
                 legs.connected[row] = True
                 facts.append(LegConnected(legs.names[row]))

@@ -174,7 +174,7 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray
 
 
 def _heard(column: _Column, pcm: Pcm, frames: Pcm) -> Pcm | NDArray[np.int32]:
-    np.take(pcm, column.rows, axis=0, out=frames, mode="clip")
+    pcm.take(column.rows, axis=0, out=frames, mode="clip")
     if column.gain is None:
         return frames
     scaled: NDArray[np.int32] = np.rint(frames * column.gain).astype(np.int32)

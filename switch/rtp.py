@@ -55,7 +55,7 @@ def parse(data: Octets, length: NDArray[np.int32]) -> Headers:
     valid = version_2 & ~rtcp & (length >= HEADER)
     offset = np.full(len(length), HEADER, np.int32)
     end = length.copy()
-    if (odd := valid & ((flags & 0x3F) != 0)).any():
+    if np.count_nonzero(odd := valid & ((flags & 0x3F) != 0)):
         _walk_options(data, length, flags, np.flatnonzero(odd), offset, end)
         valid &= offset <= end
     return Headers(

@@ -120,13 +120,13 @@ class Sender:
         if self._routed is None or self._routed.listeners is not listeners:
             self._routed = self._route(sending, listeners)
         n, route = len(sending.rows), self._routed
-        silent = np.ones(n, np.bool_)
+        silent = ~np.zeros(n, np.bool_)
         speaks, frames = audible[route.placed], heard[route.placed]
         silent[route.place] = ~speaks
         for law, some, place in route.laws:
             loud = those(speaks[some])
             self._out[place[loud], rtp.HEADER :] = _ENCODE[law](frames[some][loud])
-        if (turned := silent & ~self._out_silent[:n]).any():
+        if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
         self._out_silent[:n] = silent
         self._write_headers(self._out[:n], sending.rows, sending.payload_type, sending.ssrc)
