@@ -180,7 +180,7 @@ class Media:
 
 @frozen
 class AccessPoint:
-    """A media address for browsers; agents cannot choose yet. Without any there is one, `main`, at the `[media]` address."""
+    """A media address for browsers; nobody can choose yet. Without any there is one, `main`, at the `[media]` one."""
 
     id: str = field(default="main", metadata=toml(identifier, "id", "Its name in programs."))
     name: str = field(default="Main", metadata=toml(some_text, "text", "What agents see."))
