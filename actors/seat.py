@@ -8,6 +8,7 @@ until the new one is connected. `agent.py` says what the state of the agent make
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from attrs import evolve
@@ -20,7 +21,7 @@ from .effects import Effect, Media, Push, Reply
 from .table import Machine
 
 
-class Seat(Machine[Phase]):
+class Seat(Machine[Phase], ABC):
     """The pages and the media of one agent; `codecs` are the names allowed towards browsers, preferred first."""
 
     state: Data
@@ -227,9 +228,9 @@ class Seat(Machine[Phase]):
         seated = self.seated(now)
         return [*told, *self.accept(request, answer), *seated]
 
+    @abstractmethod
     def seated(self, now: float) -> list[Effect]:
         """What the agent's state makes of a page that took the seat."""
-        raise NotImplementedError
 
     def close_leg(self, leg: str) -> list[Effect]:
         return [Media(media.CloseLeg(leg))] if leg else []

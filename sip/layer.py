@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import TypeAlias
 
@@ -64,7 +65,7 @@ class Slot:
         self.scheduled = math.inf
 
 
-class TransactionLayer:
+class TransactionLayer(ABC):
     """The lower half of `Endpoint`."""
 
     def __init__(self, timers: Timers) -> None:
@@ -75,20 +76,21 @@ class TransactionLayer:
         self._heap: list[tuple[float, int, Slot | Call]] = []
         self._serial = itertools.count()
 
+    @abstractmethod
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the user of this client transaction."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _ack_of_success(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         """The ACK of a 2xx, whatever its branch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         """Nobody answered, or nothing could be sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
-        raise NotImplementedError
+        """A deadline of this call has come."""
 
     def _serve(self, request: Request, source: Address, call: Call | None) -> Slot:
         machine = INVITE_SERVER if request.method == "INVITE" else SERVER
