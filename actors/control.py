@@ -145,7 +145,9 @@ class Control:
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
         self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
-            Hands(self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply),
+            Hands(
+                self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply, self.store.ledger.keep
+            ),
             on_end=(self.signalling.on_end, self.link.on_end, self._pages.on_end),
         )
 

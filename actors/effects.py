@@ -2,8 +2,8 @@
 
 `receive(message, now)` and `wake(now)` return a list of these; the runtime carries them out in order, each by the
 shell that knows how: `Tell`, `Spawn`, `Watch`, `Stop` by the runtime itself, `Sip` by the signalling shell, `Media` by
-the link to the engine, `Push` and `Reply` by the hub of page sessions. Media legs and SIP calls belong to the actor
-that opened them: when it ends, however it ends, they are closed.
+the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store. Media legs and SIP calls
+belong to the actor that opened them: when it ends, however it ends, they are closed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from ..switch import protocol as media
-from . import page, signals
+from . import page, records, signals
 
 
 class Behaviour(Protocol):
@@ -108,6 +108,13 @@ class Reply:
 
 
 @frozen
+class Record:
+    """Keeps what is stated, also when the process dies in the next moment; saying it again changes nothing."""
+
+    entry: records.Entry
+
+
+@frozen
 class Log:
     """One line for people: a state change or a refusal. Values named number, name or address are redacted."""
 
@@ -115,4 +122,4 @@ class Log:
     fields: tuple[tuple[str, object], ...] = ()
 
 
-Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Log
+Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log

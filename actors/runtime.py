@@ -22,7 +22,7 @@ import structlog
 import trio
 from attrs import define, field
 
-from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .effects import Behaviour, Down, Effect, Log, Media, Push, Record, Reply, Sip, Spawn, Started, Stop, Tell, Watch
 from .redact import redacted, redacted_trace
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
@@ -50,6 +50,7 @@ class Hands:
     media: Callable[[str, Media], None]
     push: Callable[[Push], None]
     reply: Callable[[Reply], None]
+    record: Callable[[Record], None]
 
 
 @define(eq=False)
@@ -223,6 +224,8 @@ class System:
                 self._hands.push(effect)
             case Reply():
                 self._hands.reply(effect)
+            case Record():
+                self._hands.record(effect)
             case Log(event, fields):
                 log.info(event, actor=cell.name, **redacted(dict(fields)))
             case _:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from ..organisation import Organisation
 from . import logins, records
 from .database import StoreError, open_database, reading, writing
+from .ledger import Ledger
 from .logins import Login
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Store:
         self._readers = trio.CapacityLimiter(READERS)
         self._hashers = trio.CapacityLimiter(HASHERS)
         self.accounts = Accounts(self, clock)
+        self.ledger = Ledger()
 
     @classmethod
     async def open(cls, data_dir: Path, clock: Clock = time.time) -> Store:

@@ -24,6 +24,7 @@ from cordboard.actors.effects import (
     Log,
     Media,
     Push,
+    Record,
     Reply,
     Sip,
     Spawn,
@@ -190,7 +191,7 @@ class House:
                         self.owners[command.leg] = name
                     for fact in self.engine.command(command, self.now):
                         self._put(name, fact)
-                case Sip() | Push() | Reply() | Log():
+                case Sip() | Push() | Reply() | Record() | Log():
                     pass
             self.said.append((name, effect))
 

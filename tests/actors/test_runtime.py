@@ -144,7 +144,11 @@ async def scene() -> AsyncIterator[Scene]:
 
         made.system.connect(
             Hands(
-                say, say, lambda effect: made.said.append(("", effect)), lambda effect: made.said.append(("", effect))
+                say,
+                say,
+                lambda effect: made.said.append(("", effect)),
+                lambda effect: made.said.append(("", effect)),
+                lambda effect: None,
             ),
             on_end=(lambda name, reason: made.ended.append((name, reason)),),
         )
@@ -429,7 +433,7 @@ def test_a_shell_that_cannot_close_does_not_keep_the_watchers_waiting() -> None:
             def say(*effect: object) -> None:
                 raise AssertionError("nobody speaks here")
 
-            system.connect(Hands(say, say, say, say), on_end=(broken, lambda name, reason: closed.append(name)))
+            system.connect(Hands(say, say, say, say, say), on_end=(broken, lambda name, reason: closed.append(name)))
             watcher = Actor()
             system.spawn("watcher", watcher)
             system.spawn("a", Actor())

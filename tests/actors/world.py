@@ -27,7 +27,7 @@ from cordboard.actors import call as calls
 from cordboard.actors import page
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
-from cordboard.actors.effects import Behaviour, Effect, Push, Reply
+from cordboard.actors.effects import Behaviour, Effect, Push, Record, Reply
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.queue import Queue
@@ -221,10 +221,11 @@ class World:
         self.signalling.connect(self.switch.perform)
         self.switch.on_output = self.signalling.on_output
         self.link = MediaLink(self.system)
+        self.records: list[Record] = []
         self.engine: ModelEngine
         self.start_engine("first")
         self.system.connect(
-            Hands(self.signalling.perform, self.link.perform, self._push, self._reply),
+            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self.records.append),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
         self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))

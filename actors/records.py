@@ -1,0 +1,90 @@
+"""What is kept of calls and agents: facts that actors state with the `Record` effect and the store keeps.
+
+Each entry is one whole row of one table, named by its key, and replaces what was kept under that key: saying it twice
+changes nothing, so what was said before a crash may be said again after it. Nothing that can be worked out from these
+rows is kept beside them. The class that a call has for an agent (F-78) follows from the outcomes of its offers; a state
+of an agent lasts until the next one begins, so that the history has no gap and no overlap.
+
+Times are seconds since the Unix epoch; `None` where it has not happened yet.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from attrs import frozen
+
+
+class Outcome(Enum):
+    """What became of one offer of a call to an agent."""
+
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    MISSED = "missed"
+    DECLINED = "declined"
+    CALLER_LEFT = "caller_left"  # while it rang at that agent
+    ANSWERED_ELSEWHERE = "answered_elsewhere"
+    RETURNED = "returned"  # it rang, and the agent signed out, left the page or lost the media
+
+
+@frozen
+class CallEntry:
+    """One call, by `call`. `queue` is empty for a test number or a room; `began` is when the INVITE came."""
+
+    call: str
+    trunk: str
+    direction: str  # "inbound"
+    caller: str  # empty: withheld
+    caller_name: str
+    dialled: str
+    queue: str
+    began: float
+    # When the first agent was connected, and when it was over: who ended it ("caller", "agent", "system") and why.
+    answered: float | None = None
+    ended: float | None = None
+    ended_by: str = ""
+    cause: str = ""
+    # A test number or a room: not counted, not listed, not recorded.
+    test: bool = False
+    # There is a recording of this call, or will be.
+    recorded: bool = False
+
+
+@frozen
+class LegEntry:
+    """One party of a call, by (`call`, `number`): the caller is number 0, each time an agent talks is another."""
+
+    call: str
+    number: int
+    party: str  # "caller", or the agent's id
+    began: float
+    ended: float | None = None
+
+
+@frozen
+class OfferEntry:
+    """One offer of a call to an agent, by (`call`, `agent`, `offered`)."""
+
+    call: str
+    agent: str
+    queue: str
+    offered: float
+    outcome: Outcome = Outcome.RINGING
+    # When it was answered or given up, and when the conversation that followed was over.
+    decided: float | None = None
+    ended: float | None = None
+
+
+@frozen
+class StateEntry:
+    """An agent's state from `since` on, by (`agent`, `number`); numbers only grow."""
+
+    agent: str
+    number: int
+    since: float
+    state: str  # a value of page.State
+    reason: str
+    call: str = ""
+
+
+Entry = CallEntry | LegEntry | OfferEntry | StateEntry
