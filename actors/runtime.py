@@ -215,7 +215,7 @@ class System:
             case Watch(name):
                 self._watch(cell.name, name)
             case Stop(reason):
-                self._end(cell, reason)
+                self._remove(cell, reason)
             case Sip():
                 self._hands.sip(cell.name, effect)
             case Media():
@@ -253,6 +253,19 @@ class System:
             cell.timers_from = now + TIMER_RETRY
 
     def _end(self, cell: _Cell, reason: str) -> None:
+        """Ends an actor that did not say so itself: its will is done."""
+        if cell.ended is not None:
+            return
+        assert self._hands is not None, "connect() comes before the first spawn"
+        try:
+            for record in cell.behaviour.will(reason, max(cell.at, self._clock())):
+                self._hands.record(record)
+        except Exception as error:  # a will that cannot be read must not keep the watchers waiting either
+            self.counters["crashes"] += 1
+            log.error("no will", actor=cell.name, trace=redacted_trace(error))
+        self._remove(cell, reason)
+
+    def _remove(self, cell: _Cell, reason: str) -> None:
         if cell.ended is not None:
             return
         cell.ended = reason
