@@ -24,7 +24,7 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from . import call as calls
-from . import page, records
+from . import directory, page, records
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
@@ -142,8 +142,8 @@ class Agent(Seat):
     def _consequences(self, before: Data, now: float) -> list[Effect]:
         """What follows from any change, in one place.
 
-        Pages hear the state, queues hear who is ready and who looks, the call hears where the agent's voice went, and
-        what is kept of the agent is recorded.
+        Pages hear the state, and colleagues'; queues hear who is ready and who looks; the call hears where the agent's
+        voice went; and what is kept of the agent is recorded.
         """
         effects = self._look_at_voice(now)
         if before.leg != self.state.leg or self.state.phase not in _TESTING:
@@ -158,6 +158,10 @@ class Agent(Seat):
         heard = (after.voice, after.away_since < math.inf)
         if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
             effects.append(self._tell_call(calls.AgentLeg(agent, *heard)))
+        if _colleague(after) != _colleague(before):
+            effects.append(Tell("directory", directory.Stands(_colleague(after))))
+        if set(before.watching) != set(after.watching):
+            effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
         for queue in sorted({*before.profile.skills, *after.profile.skills}):
             old = _standing(before, queue)
             new = _standing(after, queue)
@@ -210,7 +214,7 @@ class Agent(Seat):
     # --- sign-in, sign-out, break -----------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return []
+        return [Tell("directory", directory.Stands(_colleague(self.state)))]
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
         kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
@@ -491,6 +495,12 @@ class Agent(Seat):
         return self.refuse(request, "not_in_after_call_work")
 
 
+def _colleague(data: Data) -> page.Colleague:
+    """The agent as its colleagues see it."""
+    profile = data.profile
+    return page.Colleague(profile.agent, profile.name, SHOWN[data.phase], data.reason, data.since)
+
+
 def _standing(data: Data, queue: str) -> queues.Standing | None:
     """How the agent stands to a queue: None where it has nothing to do with it."""
     if queue not in data.profile.skills or data.dismissed:
@@ -513,6 +523,7 @@ TABLE = Table(
     always(QueueStarted, Agent._queue_started, Phase),
     always(page.Attached, Agent.attach, Phase),
     always(page.GetSnapshot, Agent.snapshot, Phase),
+    always(page.WatchColleagues, Agent.watch_colleagues, Phase),
     always(page.SignIn, Agent.sign_in, Phase),
     always(media.WebrtcLegOpened, Agent.leg_opened, Phase),
     always(media.LegRefused, Agent.leg_refused, Phase),

@@ -135,6 +135,13 @@ class GetSnapshot:
     do: ClassVar[str] = "snapshot"
 
 
+@frozen
+class WatchColleagues:
+    """From now on this page hears how all agents stand: the whole list at once, then what changes (`colleagues`)."""
+
+    do: ClassVar[str] = "colleagues.watch"
+
+
 Command = (
     SignIn
     | Resume
@@ -149,6 +156,7 @@ Command = (
     | Mute
     | Unmute
     | GetSnapshot
+    | WatchColleagues
 )
 
 
@@ -363,6 +371,30 @@ class QueueStatus:
     agents_idle: int
 
 
+@frozen
+class Colleague:
+    """How one agent stands, the page's own among them."""
+
+    agent: str
+    name: str
+    state: State
+    reason: str
+    since: float
+
+
+@frozen
+class Colleagues:
+    """How agents stand who `changed`, and who is `gone`; where it `begins`, the page forgets the list it had.
+
+    For pages that asked by `colleagues.watch`. Its `rev` counts the changes of this list and not those of the agent.
+    """
+
+    event: ClassVar[str] = "colleagues"
+    begins: bool = False
+    changed: tuple[Colleague, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
 Event = (
     AgentState
     | CallOffered
@@ -378,6 +410,7 @@ Event = (
     | MediaQuality
     | TakenOver
     | QueueStatus
+    | Colleagues
 )
 
 
