@@ -186,9 +186,7 @@ class Agent(Seat):
         self.state = evolve(data, states=data.states + 1)
         call = data.call.call if data.call is not None else ""
         shown = SHOWN[data.phase].value
-        return Record(
-            records.StateEntry(data.profile.agent, self.state.states, data.since, shown, data.reason, call)
-        )
+        return Record(records.StateEntry(data.profile.agent, self.state.states, data.since, shown, data.reason, call))
 
     def _offer_recorded(self, before: records.OfferEntry | None) -> list[Record]:
         entry = self.state.offer_entry

@@ -194,7 +194,7 @@ class Data:
 
     @property
     def audible(self) -> bool:
-        """Whether a caller would hear the agent; what the websocket does has no part in it, unless it is all there is."""
+        """Whether a caller would hear the agent. A websocket has no part in it, but where it is all there is."""
         if self.robot:
             return self.present
         return self.voice != "" and self.voice not in self.silent_legs and not self.unchecked

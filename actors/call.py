@@ -5,8 +5,8 @@
 
 The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while
 it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that
-the caller hears music while it waits. From the first agent's answer to its end a call of a queue is recorded, the caller
-left and whoever talks with it right. It ends by `Stop`; what it opened is then closed by the shells, whatever
+the caller hears music while it waits. From the first agent's answer to its end a call of a queue is recorded, the
+caller left and whoever talks with it right. It ends by `Stop`; what it opened is then closed by the shells, whatever
 happened.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import assert_never
+from typing import Any, assert_never
 
 from attrs import evolve, frozen
 
@@ -168,10 +168,12 @@ class Call(Machine[Phase]):
 
     def _recorded(self, before: Data) -> list[Record]:
         after = self.state
-        entry = [after.entry] if after.entry is not None and after.entry != before.entry else []
-        return [Record(each) for each in (*entry, *(leg for leg in after.legs if leg not in before.legs))]
+        entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
+        if after.entry is not None and after.entry != before.entry:
+            entries.insert(0, after.entry)
+        return [Record(entry) for entry in entries]
 
-    def _note(self, **changes: object) -> None:
+    def _note(self, **changes: Any) -> None:
         """Changes what is recorded of the call."""
         entry = self.state.entry
         assert entry is not None, "a call begins with its entry"

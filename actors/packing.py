@@ -124,7 +124,7 @@ class Packer:
 
 def revive(kind: type, state: Any) -> Any:
     """A behaviour in `state`: nothing else is in it."""
-    behaviour = kind.__new__(kind)
+    behaviour: Any = object.__new__(kind)
     behaviour.state = state
     return behaviour
 
@@ -141,7 +141,8 @@ def _attrs_form(name: str, fields: list[str], veils: list[Callable[[Any], Any] |
     if any(veils):
         steps = list(zip(fields, veils, strict=True))
         return lambda value: [
-            name, *(veil(getattr(value, field)) if veil else getattr(value, field) for field, veil in steps)
+            name,
+            *(veil(getattr(value, field)) if veil else getattr(value, field) for field, veil in steps),
         ]
     if len(fields) > 1:
         get = attrgetter(*fields)

@@ -46,7 +46,8 @@ class SignIn:
 @frozen
 class Resume:
     """This page's websocket was lost and its media connection `leg` was not: it takes its seat again, and no audio
-    changes. Refused with `media_lost` where that connection is not the agent's any more: then the page signs in anew."""
+    changes. Refused with `media_lost` where that is not the agent's connection any more: then the page signs in anew.
+    """
 
     do: ClassVar[str] = "agent.resume"
     leg: str
@@ -77,7 +78,7 @@ class SetState:
 
 @frozen
 class TestCall:
-    """Between calls the agent hears itself through the switch, or no longer; ends by itself after 30 s or by an offer."""
+    """Between calls the agent hears itself through the switch, or no more; it ends after 30 s, or by an offer."""
 
     do: ClassVar[str] = "agent.test_call"
     on: bool

@@ -20,7 +20,6 @@ from .agent_state import SHOWN, Data, MediaState, Opening, Phase, QueueMoved
 from .effects import Effect, Media, Push, Reply
 from .table import Machine
 
-
 # A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue (F-35).
 PAGE_GRACE = 20.0
 # How long an agent hears itself at most.
@@ -299,9 +298,7 @@ class Seat(Machine[Phase], ABC):
 
     def _close_legs(self) -> list[Effect]:
         data = self.state
-        self.state = evolve(
-            data, leg="", old_leg="", media=MediaState.ABSENT, silent_legs=frozenset(), unchecked=False
-        )
+        self.state = evolve(data, leg="", old_leg="", media=MediaState.ABSENT, silent_legs=frozenset(), unchecked=False)
         return [*self.close_leg(data.leg), *self.close_leg(data.old_leg)]
 
     def leave(self) -> list[Effect]:
