@@ -21,9 +21,9 @@ from sqlalchemy import func, select
 T0 = 1_800_000_000.0
 
 
-def call(number: int, **more: object) -> CallEntry:
+def call(number: int, ended: float | None = None) -> CallEntry:
     entry = CallEntry(f"c{number}", "carrier", "inbound", "+8613912345678", "", "+861055501000", "support", T0 + number)
-    return evolve(entry, **more)
+    return evolve(entry, ended=ended)
 
 
 @define
