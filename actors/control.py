@@ -143,7 +143,7 @@ class Control:
         settings = Settings(local_address)
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
-        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
+        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
             Hands(
@@ -159,6 +159,7 @@ class Control:
                 self.signalling.on_output,
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
+                before=lambda: self.signalling.keep(),
                 task_status=task_status,
             )
 
