@@ -367,8 +367,8 @@ class Call(Machine[Phase]):
         entry = self.state.entry
         if entry is None or not entry.recorded:
             return ()
-        left, right = media.channels(self._id)
-        return media.Hears(left, ((self.state.leg, 1.0),)), media.Hears(right, voice)
+        customer = media.Hears(media.left(self._id), ((self.state.leg, 1.0),))
+        return customer, media.Hears(media.right(self._id), voice)
 
     def _tape(self) -> list[Effect]:
         """The recording goes on while nobody talks with the caller."""
@@ -496,7 +496,16 @@ class Call(Machine[Phase]):
         self.state = evolve(self.state, reoffer=None)
         return [Sip(signals.RejectReoffer(self._id, 488))]
 
-    def _noted(self, fact: media.LegConnected | media.LegQuality, now: float) -> list[Effect]:
+    def _noted(
+        self,
+        fact: media.LegConnected
+        | media.LegQuality
+        | media.RecordingClosed
+        | media.RecordingTroubled
+        | media.RecordingWell,
+        now: float,
+    ) -> list[Effect]:
+        """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are."""
         return []
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
@@ -514,6 +523,9 @@ TABLE = Table(
     Phase,
     always(media.LegConnected, Call._noted, Phase),
     always(media.LegQuality, Call._noted, Phase),
+    always(media.RecordingClosed, Call._noted, Phase),
+    always(media.RecordingTroubled, Call._noted, Phase),
+    always(media.RecordingWell, Call._noted, Phase),
     always(media.LegSilent, Call._silence, Phase),
     always(media.LegHeard, Call._silence, Phase),
     always(signals.Cancelled, Call._cancelled, Phase),
