@@ -173,7 +173,8 @@ class Agent(Seat):
         """Whether the one who talks can still be heard, or again; pages hear it when that changes."""
         data = self.state
         gone = data.phase is Phase.TALKING and not data.audible
-        if gone and data.away_since == math.inf and now >= data.since + FIRST_WORD:
+        waits = data.voice in data.silent_legs and now < data.since + FIRST_WORD
+        if gone and data.away_since == math.inf and not waits:
             self.state = evolve(data, away_since=now)
             return self.push(page.CallAway(self._call().call, now + PAGE_GRACE))
         if not gone and data.away_since < math.inf:

@@ -158,7 +158,8 @@ class Call(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         before = self.state
-        return [*self.dispatch(self.state.phase, message, now), *self._recorded(before)]
+        effects = self.dispatch(self.state.phase, message, now)
+        return [*self._recorded(before), *effects]
 
     def will(self, reason: str, now: float) -> list[Record]:
         """What is kept of a call that cannot say itself that it ends."""
