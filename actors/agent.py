@@ -21,7 +21,7 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from . import call as calls
-from . import page
+from . import directory, page
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
@@ -105,7 +105,8 @@ class Agent(Seat):
     def _consequences(self, before: Data) -> list[Effect]:
         """What follows from any change, in one place.
 
-        Pages hear the state, queues hear who is ready and who looks, the call hears where the agent's voice went.
+        Pages hear the state, and colleagues'; queues hear who is ready and who looks; the call hears where the agent's
+        voice went.
         """
         after = self.state
         effects: list[Effect] = []
@@ -115,6 +116,10 @@ class Agent(Seat):
         agent = after.profile.agent
         if before.in_call and after.in_call and before.voice != after.voice:
             effects.append(self._tell_call(calls.AgentLeg(agent, after.voice)))
+        if _colleague(after) != _colleague(before):
+            effects.append(Tell("directory", directory.Stands(_colleague(after))))
+        if set(before.watching) != set(after.watching):
+            effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
         for queue in sorted({*before.profile.skills, *after.profile.skills}):
             old = _standing(before, queue)
             new = _standing(after, queue)
@@ -131,7 +136,7 @@ class Agent(Seat):
     # --- sign-in, sign-out, break -----------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return []
+        return [Tell("directory", directory.Stands(_colleague(self.state)))]
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
         kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
@@ -382,6 +387,12 @@ class Agent(Seat):
         return self.refuse(request, "not_in_after_call_work")
 
 
+def _colleague(data: Data) -> page.Colleague:
+    """The agent as its colleagues see it."""
+    profile = data.profile
+    return page.Colleague(profile.agent, profile.name, SHOWN[data.phase], data.reason, data.since)
+
+
 def _standing(data: Data, queue: str) -> queues.Standing | None:
     """How the agent stands to a queue: None where it has nothing to do with it."""
     if queue not in data.profile.skills or data.dismissed:
@@ -404,6 +415,7 @@ TABLE = Table(
     always(QueueStarted, Agent._queue_started, Phase),
     always(page.Attached, Agent.attach, Phase),
     always(page.GetSnapshot, Agent.snapshot, Phase),
+    always(page.WatchColleagues, Agent.watch_colleagues, Phase),
     always(page.SignIn, Agent.sign_in, Phase),
     always(media.WebrtcLegOpened, Agent.leg_opened, Phase),
     always(media.LegRefused, Agent.leg_refused, Phase),

@@ -150,6 +150,7 @@ class Data:
     # Pages: every attached websocket, the one that owns the media, and when that one went away (inf: it is there).
     rev: int = 0
     sessions: tuple[str, ...] = ()
+    watching: tuple[str, ...] = ()  # of them, those that show the directory
     owner: str = ""
     owner_lost_at: float = math.inf
     # Media: the newest leg, the connected one that is used until the newest is, and the one being opened.

@@ -101,6 +101,7 @@ class Control:
         """Serves until SIGTERM or SIGINT. `announce` gets the one line that says it is ready."""
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
+            nursery.start_soon(self.store.ledger.run, _alarm, lambda: log.info("records are written again"))
             clock = unix_clock(time.time())
             self.system = System(clock, nursery)
             self.link = MediaLink(self.system)
@@ -142,7 +143,7 @@ class Control:
         settings = Settings(local_address)
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
-        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
+        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
             Hands(
@@ -158,6 +159,7 @@ class Control:
                 self.signalling.on_output,
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
+                before=lambda: self.signalling.keep(),
                 task_status=task_status,
             )
 
@@ -214,6 +216,10 @@ class Control:
         self.system.stop()
         await trio.sleep(LAST_WORDS)
         nursery.cancel_scope.cancel()
+
+
+def _alarm(text: str) -> None:
+    log.critical("alarm", text=text)
 
 
 def _joined(host: str, port: int) -> str:

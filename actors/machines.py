@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, call, queue, switchboard, trunk
+from . import agent, call, directory, queue, switchboard, trunk
 
-TABLES = (agent.TABLE, call.TABLE, queue.TABLE, trunk.TABLE, switchboard.TABLE)
+TABLES = (agent.TABLE, call.TABLE, queue.TABLE, trunk.TABLE, switchboard.TABLE, directory.TABLE)
 
 HEAD = """\
 # The machines of the actors

@@ -118,8 +118,26 @@ class GetSnapshot:
     do: ClassVar[str] = "snapshot"
 
 
+@frozen
+class WatchColleagues:
+    """From now on this page hears how all agents stand: the whole list at once, then what changes (`colleagues`)."""
+
+    do: ClassVar[str] = "colleagues.watch"
+
+
 Command = (
-    SignIn | SignOut | RenewMedia | SetState | StartAnswering | Answer | Decline | HangUp | Mute | Unmute | GetSnapshot
+    SignIn
+    | SignOut
+    | RenewMedia
+    | SetState
+    | StartAnswering
+    | Answer
+    | Decline
+    | HangUp
+    | Mute
+    | Unmute
+    | GetSnapshot
+    | WatchColleagues
 )
 
 
@@ -308,6 +326,30 @@ class QueueStatus:
     agents_idle: int
 
 
+@frozen
+class Colleague:
+    """How one agent stands, the page's own among them."""
+
+    agent: str
+    name: str
+    state: State
+    reason: str
+    since: float
+
+
+@frozen
+class Colleagues:
+    """How agents stand who `changed`, and who is `gone`; where it `begins`, the page forgets the list it had.
+
+    For pages that asked by `colleagues.watch`. Its `rev` counts the changes of this list and not those of the agent.
+    """
+
+    event: ClassVar[str] = "colleagues"
+    begins: bool = False
+    changed: tuple[Colleague, ...] = ()
+    gone: tuple[str, ...] = ()
+
+
 Event = (
     AgentState
     | CallOffered
@@ -320,6 +362,7 @@ Event = (
     | MediaQuality
     | TakenOver
     | QueueStatus
+    | Colleagues
 )
 
 

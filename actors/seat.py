@@ -51,8 +51,9 @@ class Seat(Machine[Phase], ABC):
     def forget_page(self, session: str, now: float) -> None:
         """The websocket is gone; where it owned the media, `owner_lost_at` starts the grace."""
         sessions = tuple(each for each in self.state.sessions if each != session)
+        watching = tuple(each for each in self.state.watching if each != session)
         lost = now if session == self.state.owner else self.state.owner_lost_at
-        self.state = evolve(self.state, sessions=sessions, owner_lost_at=lost)
+        self.state = evolve(self.state, sessions=sessions, watching=watching, owner_lost_at=lost)
         opening = self.state.opening
         if opening is not None and opening.request.session == session:
             self.state = evolve(self.state, opening=None)
@@ -64,6 +65,12 @@ class Seat(Machine[Phase], ABC):
         kept = tuple(sorted((*others, message.status), key=lambda status: status.queue))
         self.state = evolve(self.state, queue_status=kept)
         return self.push(message.status)
+
+    def watch_colleagues(self, request: page.Request, now: float) -> list[Effect]:
+        """What the directory is told of it follows from the change."""
+        others = tuple(each for each in self.state.watching if each != request.session)
+        self.state = evolve(self.state, watching=(*others, request.session))
+        return self.accept(request)
 
     def snapshot(self, request: page.Request, now: float) -> list[Effect]:
         data = self.state

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from ..switch import protocol as media
-from . import agent, call, queue, trunk
+from . import agent, call, directory, queue, trunk
 from . import agent_state as agents
 from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
 from .organisation import Organisation
@@ -93,7 +93,8 @@ class Switchboard(Machine[Phase]):
     # --- the organisation -------------------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return self._start_missing(_profiles(self.state.organisation), now)
+        actors = self._start_missing(_profiles(self.state.organisation), now)
+        return [Spawn("directory", directory.Directory()), *actors]  # agents speak to it as they start
 
     def _configure(self, message: Configure, now: float) -> list[Effect]:
         before = _profiles(self.state.organisation)

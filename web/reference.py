@@ -67,8 +67,9 @@ at most {MAX_TEXT} characters long, an `sdp` {MAX_SDP}. Every request has one re
 none that could be read. A reply means *accepted*; results are events.
 
 An event has an `event`, a `rev` that only grows, and its fields. After connecting, a page asks for a `snapshot` and
-drops every event whose `rev` is not greater than the snapshot's. Of `media.quality`, and of `queue.status` for one
-queue, a page that is behind gets only the newest. Times are seconds since the Unix epoch.
+drops every event whose `rev` is not greater than the snapshot's; `colleagues` has a `rev` of its own. Of
+`media.quality`, and of `queue.status` for one queue, a page that is behind gets only the newest. Times are seconds
+since the Unix epoch.
 
 Limits of one connection: {REQUESTS_PER_SECOND:.0f} requests per second and {MAX_WAITING} waiting for their
 reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBOX} messages not yet read. The switch
@@ -130,8 +131,9 @@ def _type_in_words(kind: typing.Any) -> str:
     if type(None) in arms and attrs.has(arms[0]):
         return f"{_type_in_words(arms[0])}, or null"
     if isinstance(kind, type) and attrs.has(kind):
-        name = getattr(kind, "event", kind.__name__)
-        return f"map with the fields of `{name}`"
+        if hasattr(kind, "event"):
+            return f"map with the fields of `{kind.event}`"
+        return f"map of {', '.join(f'`{each.name}`' for each in attrs.fields(kind))}"
     return describe(kind)
 
 

@@ -67,8 +67,10 @@ def _engine(path: Path) -> Engine:
     def connected(driver: Any, record: object) -> None:
         driver.isolation_level = None
         driver.execute("PRAGMA journal_mode = WAL")
-        # A power cut may undo the last transactions but never breaks the file (SQLite, WAL mode).
-        driver.execute("PRAGMA synchronous = NORMAL")
+        # What is committed outlives a power cut too: the log is synced at each commit. With NORMAL a cut may take back
+        # the last ones, which others were told are safe. The ledger commits some ten times a second at most, in a
+        # thread, and a sync took 0.2 ms.
+        driver.execute("PRAGMA synchronous = FULL")
         driver.execute("PRAGMA foreign_keys = ON")
 
     @event.listens_for(engine, "begin")

@@ -1,19 +1,118 @@
-"""What actors stated, on its way into the database."""
+"""What actors stated, on its way into the database.
+
+Stating never waits: an entry is put under its key, in the place of an older one that still waits, and a background task
+writes all that waits in one transaction, some ten times a second at most. So the database always has what was stated up
+to one moment, and `committed` says up to which. While it cannot be written (locked, full, read-only), everything stays
+here and is tried again: as many rows as `MAX_WAITING`, beyond which new ones are lost and counted.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+import trio
 
 from ..effects import Record
 from ..records import Entry
+from .database import StoreError
+from .entries import Key, key_of
+
+# What is stated within this time goes into one transaction.
+GATHER_SECONDS = 0.05
+# Rows that wait at most: hours of a busy centre, some 50 MB.
+MAX_WAITING = 100_000
+# Between two tries while the database cannot be written: doubled from the first to the last.
+RETRY_SECONDS = 0.1
+MAX_RETRY_SECONDS = 5.0
+# How long an orderly stop tries to write what waits.
+FLUSH_SECONDS = 10.0
+
+Write = Callable[[Sequence[Entry]], Awaitable[None]]
+
+log = structlog.get_logger()
 
 
 class Ledger:
-    """Entries in the order in which they were stated."""
+    """Entries in the order in which they were stated; `write` commits some, or raises StoreError.
 
-    def __init__(self) -> None:
-        self._waiting: deque[Entry] = deque()
+    `kept` counts the entries stated, `committed` those of them that are safe: the first so many. `failing` is why the
+    last try failed, or empty.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._waiting: dict[Key, Entry] = {}
+        self._bell = trio.Event()
+        self.kept = 0
+        self.committed = 0
+        self.commits = 0
+        self.failures = 0
+        # Entries for which there was no room: they count as committed, for nobody need wait for them.
+        self.lost = 0
+        self.failing = ""
+        self.on_commit: Callable[[int], None] = lambda committed: None
+
+    @property
+    def behind(self) -> int:
+        """Entries stated and not yet safe."""
+        return self.kept - self.committed
 
     def keep(self, record: Record) -> None:
         """Never waits and never fails: the entry is written by and by."""
-        self._waiting.append(record.entry)
+        self.kept += 1
+        key = key_of(record.entry)
+        if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
+            if not self.lost:
+                log.error("records are lost: too many wait for the database", waiting=MAX_WAITING)
+            self.lost += 1
+            return
+        self._waiting[key] = record.entry
+        self._bell.set()
+
+    async def run(self, alarm: Callable[[str], None], clear: Callable[[], None]) -> None:
+        """Writes until cancelled; `alarm` is told why the database cannot be written, `clear` that it can again."""
+        retry = RETRY_SECONDS
+        while True:
+            await self._bell.wait()
+            self._bell = trio.Event()
+            await trio.sleep(GATHER_SECONDS)
+            try:
+                await self._commit()
+            except StoreError as error:
+                if not self.failing:
+                    alarm(f"records cannot be written: {error}")
+                self.failing = str(error)
+                await trio.sleep(retry)
+                retry = min(2 * retry, MAX_RETRY_SECONDS)
+                self._bell.set()
+            else:
+                if self.failing:
+                    clear()
+                self.failing, retry = "", RETRY_SECONDS
+
+    async def flush(self) -> None:
+        """Writes what waits, and gives up after `FLUSH_SECONDS`; after `run` has ended."""
+        with trio.move_on_after(FLUSH_SECONDS, shield=True):
+            while self._waiting:
+                try:
+                    await self._commit()
+                except StoreError as error:
+                    self.failing = str(error)
+                    await trio.sleep(RETRY_SECONDS)
+        if self._waiting:
+            log.error("records are not written", rows=len(self._waiting), error=self.failing)
+
+    async def _commit(self) -> None:
+        batch, upto = list(self._waiting.items()), self.kept
+        try:
+            await self._write([entry for _, entry in batch])
+        except StoreError:
+            self.failures += 1
+            raise
+        self.commits += 1
+        for key, entry in batch:
+            if self._waiting[key] is entry:  # and not a newer one, stated while it was written
+                del self._waiting[key]
+        self.committed = upto
+        self.on_commit(upto)

@@ -1,13 +1,16 @@
 """The tables, in SQLAlchemy Core: what `migrations/` must add up to (a test compares the two).
 
-Column names are the field names of the classes in `organisation.py` where there is such a field. `position` keeps the
-order of the file. What belongs to an agent goes with the agent.
+Column names are the field names of the classes in `organisation.py` and `records.py` where there is such a field.
+`position` keeps the order of the file. What belongs to an agent goes with the agent, but not what has happened: calls,
+offers, states and the audit outlive the agents, queues and trunks that they name, and refer to them without a foreign
+key. Times are seconds since the Unix epoch.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -138,4 +141,91 @@ logins = Table(
     Column("expires", Float, nullable=False),
     Index(None, "agent"),
     Index(None, "expires"),
+)
+
+# --- what has happened ------------------------------------------------------------------------------------------
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("trunk", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("caller", String, nullable=False),
+    Column("caller_name", String, nullable=False),
+    Column("dialled", String, nullable=False),
+    Column("queue", String, nullable=False),
+    Column("began", Float, nullable=False),
+    Column("answered", Float),
+    Column("ended", Float),
+    Column("ended_by", String, nullable=False),
+    Column("cause", String, nullable=False),
+    Column("test", Boolean, nullable=False),
+    Column("recorded", Boolean, nullable=False),
+    # The newest calls, page by page; and those of one customer.
+    Index(None, "began", "call"),
+    Index(None, "caller", "began"),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("party", String, nullable=False),
+    Column("began", Float, nullable=False),
+    Column("ended", Float),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("agent", String, primary_key=True),
+    Column("offered", Float, primary_key=True, autoincrement=False),
+    Column("queue", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("decided", Float),
+    Column("ended", Float),
+    Index(None, "agent", "offered"),
+)
+
+agent_states = Table(
+    "agent_states",
+    metadata,
+    Column("agent", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("since", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("call", String, nullable=False),
+    Index(None, "agent", "since"),
+)
+
+# What became of the sound of a call that is `recorded`; no row: it is not there yet.
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("call", String, primary_key=True),
+    # Within the directory of recordings; empty: it was lost, for this reason.
+    Column("file", String, nullable=False),
+    Column("format", String, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("call", String, nullable=False),
+    Column("allowed", Boolean, nullable=False),
+    Index(None, "at"),
+    Index(None, "call", "at"),
 )

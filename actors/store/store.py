@@ -8,7 +8,7 @@ waits until its transaction has ended: nothing is half done.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -17,8 +17,9 @@ import structlog
 import trio
 from sqlalchemy import Connection, Engine
 
+from .. import records
 from ..organisation import Organisation
-from . import logins, records
+from . import entries, logins, organisations
 from .database import StoreError, open_database, reading, writing
 from .ledger import Ledger
 from .logins import Login
@@ -44,7 +45,7 @@ class Store:
         self._readers = trio.CapacityLimiter(READERS)
         self._hashers = trio.CapacityLimiter(HASHERS)
         self.accounts = Accounts(self, clock)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.apply)
 
     @classmethod
     async def open(cls, data_dir: Path, clock: Clock = time.time) -> Store:
@@ -52,7 +53,9 @@ class Store:
         return cls(await trio.to_thread.run_sync(open_database, data_dir), clock)
 
     async def close(self) -> None:
+        """Writes what the ledger still has, and lets the database go."""
         with trio.CancelScope(shield=True):
+            await self.ledger.flush()
             await trio.to_thread.run_sync(self._engine.dispose)
 
     async def __aenter__(self) -> Self:
@@ -80,11 +83,19 @@ class Store:
             for each in organisation.agents:
                 if each.password is not None:
                     nursery.start_soon(renew, each.id, each.password)
-        await self.write(lambda connection: records.write_organisation(connection, organisation, hashes))
+        await self.write(lambda connection: organisations.write_organisation(connection, organisation, hashes))
 
     async def load_organisation(self) -> Organisation:
         """What was imported last, without the passwords of agents; `Organisation()` where nothing was."""
-        return await self.read(records.read_organisation)
+        return await self.read(organisations.read_organisation)
+
+    async def apply(self, stated: Iterable[records.Entry]) -> None:
+        """Keeps entries, in one transaction: also those that were kept before, as after a crash. Raises StoreError."""
+        await self.write(lambda connection: entries.write(connection, stated))
+
+    async def close_open(self, now: float, live_calls: Collection[str]) -> int:
+        """At a start, after `apply`: ends what other calls than these left open. Gives how many rows those were."""
+        return await self.write(lambda connection: entries.close_open(connection, now, live_calls))
 
     # --- for the parts of the store ---
 

@@ -81,6 +81,7 @@ def dial(house: House, number: str, call: str = "c") -> Call | None:
 def test_it_starts_everyone_queues_before_agents(house: House) -> None:
     assert list(house.actors) == [
         "switchboard",
+        "directory",
         "trunk:carrier",
         "queue:support",
         "queue:sales",
@@ -157,7 +158,7 @@ def test_who_is_wanted_again_before_it_has_left_is_started_anew(house: House, na
     assert name in house.actors
     assert house.actors[name] is not old
     assert known(house) == ["wei"]
-    assert set(house.actors) == house.actors["switchboard"].state.alive | {"switchboard"}
+    assert set(house.actors) == house.actors["switchboard"].state.alive | {"switchboard", "directory"}
 
 
 def test_an_agent_wanted_again_in_its_last_call_stays(house: House) -> None:

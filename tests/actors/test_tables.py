@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 import attrs
 import pytest
-from cordboard.actors import agent, call, page, queue, signals, switchboard, trunk
+from cordboard.actors import agent, call, directory, page, queue, signals, switchboard, trunk
 from cordboard.actors import agent_state as agents
 from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
 from cordboard.actors.organisation import Echo, Organisation, ToQueue
@@ -29,6 +29,7 @@ from .house import NOW, OFFER, PAGE_OFFER, House, arrived
 
 LEG = "call:c/caller"
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
+COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
 STANDS = queue.Standing(at_work=True, ready_since=NOW, follows=True)
 
 
@@ -104,12 +105,22 @@ def a_switchboard(phase: switchboard.Phase) -> Behaviour:
     return made
 
 
+def a_directory(phase: directory.Phase) -> Behaviour:
+    made = directory.Directory()
+    made.receive(directory.Watchers("lin", ("lin",)), NOW)
+    if phase is directory.Phase.OWING:
+        made.receive(directory.Stands(COLLEAGUE), NOW)  # told at once; the next waits
+        made.receive(directory.Stands(attrs.evolve(COLLEAGUE, name="Wei")), NOW)
+    return made
+
+
 MACHINES: dict[type[Machine[Any]], Callable[[Any], Behaviour]] = {
     agent.Agent: an_agent,
     call.Call: a_call,
     queue.Queue: a_queue,
     trunk.Trunk: a_trunk,
     switchboard.Switchboard: a_switchboard,
+    directory.Directory: a_directory,
 }
 
 # A plausible message of every class: about the call `c` and the agent `lin`, as it would come.
@@ -139,6 +150,7 @@ SAMPLES: list[object] = [
     page.Mute(),
     page.Unmute(),
     page.GetSnapshot(),
+    page.WatchColleagues(),
     call.Routed(Echo(), nat=False),
     call.NotRouted(404, "no such number"),
     call.Accept("wei", "agent:wei/1"),
@@ -168,6 +180,9 @@ SAMPLES: list[object] = [
     switchboard.FindRoute("c", "600", nat=False),
     switchboard.JoinRoom("c", "701", LEG),
     switchboard.Drain(),
+    directory.Stands(COLLEAGUE),
+    directory.Watchers("lin", ("lin", "another")),
+    directory.Timeout(),
     media.LegOpened(LEG, "192.0.2.1", 20002),
     media.WebrtcLegOpened("agent:lin/9", "u", "p", media.Fingerprint("sha-256", "AB"), (("192.0.2.1", 20000),)),
     media.LegRefused(LEG, "no port"),

@@ -42,6 +42,7 @@ COMMAND = st.one_of(
     st.builds(page.Mute, call=TEXT),
     st.builds(page.Unmute, call=TEXT),
     st.builds(page.GetSnapshot),
+    st.builds(page.WatchColleagues),
     st.builds(DemoCall),
 )
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -52,6 +53,10 @@ FIELD = {
     float: NUMBER,
     float | None: NUMBER | st.none(),
     page.State: st.sampled_from(page.State),
+    tuple[str, ...]: st.lists(TEXT, max_size=3).map(tuple),
+    tuple[page.Colleague, ...]: st.lists(
+        st.builds(page.Colleague, TEXT, TEXT, st.sampled_from(page.State), TEXT, NUMBER), max_size=3
+    ).map(tuple),
 }
 
 
@@ -88,7 +93,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 11
+    assert len(COMMANDS) == len(get_args(page.Command)) == 12
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)
@@ -96,7 +101,13 @@ def test_every_command_is_in_the_round_trip() -> None:
 def test_every_event_leaves_with_all_its_fields(subprotocol: Subprotocol, rev: int, pushed: page.Event) -> None:
     left = unpack(encode(event(rev, pushed), subprotocol))
     assert (left.pop("event"), left.pop("rev")) == (pushed.event, rev)
-    assert left == attrs.asdict(pushed, value_serializer=lambda _, __, v: v.value if isinstance(v, page.State) else v)
+    assert left == attrs.asdict(pushed, value_serializer=lambda _, __, value: on_the_wire(value))
+
+
+def on_the_wire(value: object) -> object:
+    if isinstance(value, page.State):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def decode_or_refuse(frame: str | bytes) -> None:

@@ -1,0 +1,117 @@
+"""Entries of `records.py` into their tables. Runs inside a transaction of the caller's.
+
+A column is named as the field it keeps. Each entry is written whole under its key, whether that is new or not, so any
+tail of what was stated may be written again and the tables are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, assert_never
+
+import attrs
+from attrs import evolve
+from sqlalchemy import ColumnElement, Connection, Float, Insert, RowMapping, Table, and_, func, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from . import schema
+
+TABLES: dict[type[Entry], Table] = {
+    CallEntry: schema.calls,
+    LegEntry: schema.legs,
+    OfferEntry: schema.offers,
+    StateEntry: schema.agent_states,
+}
+_KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
+
+Key = tuple[object, ...]
+
+
+def key_of(entry: Entry) -> Key:
+    """What the entry replaces: one entry of each key is all that needs to be written."""
+    kind = type(entry)
+    return (kind, *(getattr(entry, name) for name in _KEYS[kind]))
+
+
+def write(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Keeps the entries; of several of one key the last."""
+    newest = {key_of(entry): entry for entry in entries}
+    for kind, table in TABLES.items():
+        rows = [_row(entry) for entry in newest.values() if type(entry) is kind]
+        if rows:
+            connection.execute(upsert(connection.dialect.name, table), rows)
+
+
+def upsert(dialect: str, table: Table) -> Insert:
+    """A whole row in the place of the one that has its key, if any."""
+    insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    keys = list(table.primary_key.columns)
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {name: _cell(value) for name, value in attrs.asdict(entry, recurse=False).items()}
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Outcome):
+        return value.value
+    if isinstance(value, str):
+        # What came by the wire may hold what no database takes: half of a surrogate pair, and NUL for PostgreSQL.
+        return value.encode("utf-8", "replace").decode().replace("\0", "?")
+    return value
+
+
+def close_open(connection: Connection, now: float, live_calls: Collection[str]) -> int:
+    """Ends what is open of calls that are not `live_calls`: by "system", for the cause "lost". Gives how many rows.
+
+    The process that knew those calls is gone. It lived until the last moment that any row tells of, so that is when
+    they ended, though not in a future that a wrong clock once wrote. An offer that rang was given up.
+    """
+    calls, legs, offers = schema.calls, schema.legs, schema.offers
+    rang = offers.c.outcome == Outcome.RINGING.value
+    talked = and_(offers.c.outcome == Outcome.ANSWERED.value, offers.c.ended.is_(None))
+    opened: list[Entry] = [
+        *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
+        *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
+        *(
+            OfferEntry(**{**row, "outcome": Outcome(row["outcome"])})
+            for row in _mappings(connection, offers, or_(rang, talked))
+        ),
+    ]
+    lost = [entry for entry in opened if entry.call not in live_calls]
+    if lost:
+        last = min(now, _last_moment(connection))
+        write(connection, [_ended(entry, last) for entry in lost])
+    return len(lost)
+
+
+def _mappings(connection: Connection, table: Table, where: ColumnElement[bool]) -> Sequence[RowMapping]:
+    return connection.execute(select(table).where(where)).mappings().all()
+
+
+def _last_moment(connection: Connection) -> float:
+    times = [
+        func.max(column) for table in TABLES.values() for column in table.columns if isinstance(column.type, Float)
+    ]
+    found = [connection.execute(select(each)).scalar() for each in times]
+    return max(float(each) for each in found if each is not None)
+
+
+def _ended(entry: Entry, last: float) -> Entry:
+    match entry:
+        case CallEntry():
+            ended = max(last, entry.answered or entry.began)
+            return evolve(entry, ended=ended, ended_by="system", cause="lost")
+        case LegEntry():
+            return evolve(entry, ended=max(last, entry.began))
+        case OfferEntry(outcome=Outcome.ANSWERED):
+            return evolve(entry, ended=max(last, entry.decided or entry.offered))
+        case OfferEntry():
+            return evolve(entry, outcome=Outcome.RETURNED, decided=max(last, entry.offered))
+        case StateEntry():  # one lasts until the next begins
+            return entry
+        case _:
+            assert_never(entry)

@@ -1,0 +1,222 @@
+"""Entries in their tables: said twice is said once, any tail may be said again, and a start closes what was left."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import alembic.command
+import alembic.config
+import pytest
+from attrs import evolve
+from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from cordboard.actors.store import entries, schema
+from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, delete, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
+
+TABLES = tuple(entries.TABLES.values())
+
+T0 = 1_800_000_000.0
+CALL = CallEntry("c1", "carrier", "inbound", "+8613912345678", "", "+861055501000", "support", T0)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    made = open_database(tmp_path_factory.mktemp("entries"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _empty(engine: Engine) -> None:
+    empty(engine)
+
+
+def empty(engine: Engine) -> None:
+    with writing(engine) as connection:
+        for table in TABLES:
+            connection.execute(delete(table))
+
+
+def write(engine: Engine, *stated: Entry) -> None:
+    with writing(engine) as connection:
+        entries.write(connection, stated)
+
+
+def everything(engine: Engine) -> list[list[tuple[object, ...]]]:
+    with reading(engine) as connection:
+        return [
+            [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
+            for table in TABLES
+        ]
+
+
+# --- what may be stated -----------------------------------------------------------------------------------------
+
+calls = st.sampled_from(["c1", "c2", "c3"])
+agents = st.sampled_from(["1001", "1002"])
+times = st.floats(0, 4e9)
+maybe = st.none() | times
+words = st.text(max_size=8) | st.sampled_from(["\ud800", "a\0b", "林"])
+stated: st.SearchStrategy[list[Entry]] = st.lists(
+    st.one_of(
+        st.builds(
+            CallEntry, call=calls, trunk=words, direction=words, caller=words, caller_name=words, dialled=words,
+            queue=words, began=times, answered=maybe, ended=maybe, ended_by=words, cause=words, test=st.booleans(),
+            recorded=st.booleans(),
+        ),
+        st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe),
+        st.builds(
+            OfferEntry, call=calls, agent=agents, queue=words, offered=st.sampled_from([T0, T0 + 0.1, T0 + 1e-6]),
+            outcome=st.sampled_from(Outcome), decided=maybe, ended=maybe,
+        ),
+        st.builds(
+            StateEntry, agent=agents, number=st.integers(0, 3), since=times, state=words, reason=words, call=calls
+        ),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(stated, st.data())
+def test_batches_and_a_replayed_tail_leave_what_one_by_one_leaves(
+    engine: Engine, all_of_it: list[Entry], data: st.DataObject
+) -> None:
+    empty(engine)
+    with writing(engine) as connection:
+        for entry in all_of_it:
+            entries.write(connection, [entry])
+    expected = everything(engine)
+    assert sum(map(len, expected)) == len({entries.key_of(entry) for entry in all_of_it})
+    empty(engine)
+    cut, again = (data.draw(st.integers(0, len(all_of_it))) for _ in range(2))
+    write(engine, *all_of_it[:cut])  # then the process dies
+    write(engine, *all_of_it[min(cut, again) :])  # and what may not have been kept is said again
+    assert everything(engine) == expected
+    write(engine, *all_of_it[again:])
+    assert everything(engine) == expected
+
+
+def test_every_field_comes_back(engine: Engine) -> None:
+    said: list[Entry] = [
+        evolve(CALL, answered=T0 + 1.25, ended=T0 + 60.1, ended_by="caller", cause="hung up", recorded=True),
+        LegEntry("c1", 1, "1001", T0 + 1.25, T0 + 60.1),
+        OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
+        StateEntry("1001", 7, T0, "talking", "answered", "c1"),
+    ]
+    write(engine, *said)
+    with reading(engine) as connection:
+        for entry, (kind, table) in zip(said, entries.TABLES.items(), strict=True):
+            row = connection.execute(select(table)).mappings().one()
+            values = {**row, "outcome": Outcome(row["outcome"])} if "outcome" in row else row
+            assert kind(**values) == entry
+
+
+def test_what_no_database_takes_is_written_as_a_question_mark(engine: Engine) -> None:
+    write(engine, evolve(CALL, caller="\ud800", caller_name="a\0b"))
+    with reading(engine) as connection:
+        row = connection.execute(select(schema.calls)).one()
+    assert (row.caller, row.caller_name) == ("?", "a?b")
+
+
+# --- a start ----------------------------------------------------------------------------------------------------
+
+
+def close_open(engine: Engine, now: float, live: Sequence[str] = ()) -> int:
+    with writing(engine) as connection:
+        return entries.close_open(connection, now, live)
+
+
+OPEN: tuple[Entry, ...] = (
+    evolve(CALL, answered=T0 + 5),
+    LegEntry("c1", 0, "caller", T0),
+    LegEntry("c1", 1, "1001", T0 + 5),
+    OfferEntry("c1", "1002", "support", T0 + 1, Outcome.DECLINED, T0 + 2),
+    OfferEntry("c1", "1001", "support", T0 + 3, Outcome.ANSWERED, T0 + 5),
+)
+
+
+def test_what_was_open_ended_at_the_last_moment_that_is_known(engine: Engine) -> None:
+    write(engine, *OPEN, StateEntry("1003", 1, T0 + 90, "break", "lunch"))
+    assert close_open(engine, T0 + 1000) == 4
+    with reading(engine) as connection:
+        call = connection.execute(select(schema.calls)).one()
+        assert (call.ended, call.ended_by, call.cause) == (T0 + 90, "system", "lost")
+        assert set(connection.scalars(select(schema.legs.c.ended))) == {T0 + 90}
+        offers = connection.execute(select(schema.offers).order_by(schema.offers.c.offered)).all()
+        assert [(each.outcome, each.decided, each.ended) for each in offers] == [
+            ("declined", T0 + 2, None),
+            ("answered", T0 + 5, T0 + 90),
+        ]
+    assert close_open(engine, T0 + 1000) == 0
+
+
+def test_an_offer_that_rang_is_given_up(engine: Engine) -> None:
+    write(engine, CALL, OfferEntry("c1", "1001", "support", T0 + 3))
+    assert close_open(engine, T0 + 1000) == 2
+    with reading(engine) as connection:
+        offer = connection.execute(select(schema.offers)).one()
+    assert (offer.outcome, offer.decided, offer.ended) == ("returned", T0 + 3, None)
+
+
+def test_what_goes_on_stays_open(engine: Engine) -> None:
+    write(engine, *OPEN)
+    before = everything(engine)
+    assert close_open(engine, T0 + 1000, ["c1"]) == 0
+    assert everything(engine) == before
+
+
+def test_nothing_ends_in_the_future_nor_before_it_began(engine: Engine) -> None:
+    write(engine, *OPEN, StateEntry("1003", 1, T0 + 10**9, "idle", "a clock that was wrong"))
+    close_open(engine, T0 + 50)
+    with reading(engine) as connection:
+        assert connection.scalars(select(schema.calls.c.ended)).one() == T0 + 50
+    empty(engine)
+    write(engine, *OPEN)
+    close_open(engine, T0 - 50)
+    with reading(engine) as connection:
+        assert connection.scalars(select(schema.calls.c.ended)).one() == T0 + 5
+
+
+def test_nothing_is_open_in_an_empty_database(engine: Engine) -> None:
+    assert close_open(engine, T0) == 0
+
+
+# --- the schema -------------------------------------------------------------------------------------------------
+
+
+def test_a_database_of_the_first_version_keeps_its_data(tmp_path: Path) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    old = create_engine(f"sqlite:///{tmp_path / FILE}")
+    with old.begin() as connection:
+        config.attributes.update(connection=connection, metadata=schema.metadata)
+        alembic.command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO organisation VALUES (1, 'Harbour', 'Europe/London', 'GB', 'en')")
+        connection.exec_driver_sql("INSERT INTO agents VALUES ('ann', 0, 'Ann', '', 'hash', 'agent', '')")
+        connection.exec_driver_sql("INSERT INTO logins VALUES (x'00', 'ann', 9e9)")
+    old.dispose()
+    engine = open_database(tmp_path)
+    with reading(engine) as connection:
+        assert connection.execute(select(schema.organisation.c.name)).scalar() == "Harbour"
+        assert connection.execute(select(schema.logins.c.agent)).scalar() == "ann"
+    write(engine, CALL)
+    engine.dispose()
+    with sqlite3.connect(tmp_path / FILE) as plain:
+        assert plain.execute("SELECT caller FROM calls").fetchall() == [("+8613912345678",)]
+    plain.close()
+
+
+@pytest.mark.parametrize("table", schema.metadata.sorted_tables, ids=lambda table: table.name)
+def test_postgresql_would_take_it_too(table: object) -> None:
+    assert isinstance(table, type(schema.calls))
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    assert "CREATE TABLE" in str(CreateTable(table).compile(dialect=dialect))
+    if table in TABLES:
+        assert "ON CONFLICT" in str(entries.upsert("postgresql", table).compile(dialect=dialect))
