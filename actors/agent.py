@@ -423,6 +423,8 @@ TABLE = Table(
     always(media.LegQuality, Agent.quality, Phase),
     always(media.LegSilent, Agent.silence, Phase),
     always(media.LegHeard, Agent.silence, Phase),
+    always(media.LegUnchecked, Agent.silence, Phase),
+    always(media.LegChecked, Agent.silence, Phase),
     row(
         page.Detached,
         ringing=Agent._detached_ringing,

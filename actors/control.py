@@ -107,7 +107,7 @@ class Control:
             self.link = MediaLink(self.system)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
-                await nursery.start(_serve_media, self.config, link_path)
+                await nursery.start(_serve_media, self.config, self.data, link_path)
             nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
             sip_addresses = await self._open_sip(nursery, clock)
             self.registry.register(SwitchMetrics(self.system, self.signalling, self.link, self.endpoint))
@@ -143,7 +143,7 @@ class Control:
         settings = Settings(local_address)
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
-        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8))
+        self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock)
         self.system.connect(
             Hands(
@@ -159,6 +159,7 @@ class Control:
                 self.signalling.on_output,
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
+                before=lambda: self.signalling.keep(),
                 task_status=task_status,
             )
 
@@ -225,8 +226,8 @@ def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def media_config(config: Config) -> media_process.MediaConfig:
-    """What the media plane is told of the configuration."""
+def media_config(config: Config, data: Path) -> media_process.MediaConfig:
+    """What the media plane is told of the configuration; `data` is the data directory."""
     section = config.media
     return media_process.MediaConfig(
         addresses=section.address,
@@ -240,11 +241,13 @@ def media_config(config: Config) -> media_process.MediaConfig:
             )
             for each in config.access_points
         ),
+        recordings=config.recording.directory or str(data / "recordings"),
     )
 
 
-async def _serve_media(config: Config, link_path: str, task_status: trio.TaskStatus[None]) -> None:
-    await media_process.serve(media_config(config), media_process.unix_listener(link_path), task_status=task_status)
+async def _serve_media(config: Config, data: Path, link_path: str, task_status: trio.TaskStatus[None]) -> None:
+    listener = media_process.unix_listener(link_path)
+    await media_process.serve(media_config(config, data), listener, task_status=task_status)
 
 
 async def run_media(config: Config, data: Path) -> None:
@@ -264,4 +267,4 @@ async def run_media(config: Config, data: Path) -> None:
         nursery.start_soon(end_on_signal)
         nursery.start_soon(end_when_orphaned)
         listener = media_process.unix_listener(str(run / "media.sock"))
-        await media_process.serve(media_config(config), listener, own_process=True)
+        await media_process.serve(media_config(config, data), listener, own_process=True)

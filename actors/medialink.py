@@ -5,8 +5,12 @@ are shared and stay. When the engine is a new one (its process died), every leg 
 that it had not answered is refused, and every source is opened again, before anything else is said. While there is no
 engine, opening a leg is refused at once, and so is moving one.
 
-The link can be lost though the engine lives. What it was told meanwhile is not forgotten: when it is back, each leg is
-closed that ended here, what each listener hears is said again, and an update that was not answered is refused.
+Recordings belong to the actor that opened them as legs do, but nothing refuses them: a new engine is told to go on with
+each that is open here. What is said of them is also heard by `on_recording`, as their actor may be gone by then.
+
+The link can be lost though the engine lives. What it was told meanwhile is not forgotten: when it is back, each leg and
+recording is closed that ended here, what each listener hears is said again, and an update that was not answered is
+refused.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ MAX_COMMANDS = 10_000
 # How long to wait before the link is tried again, in seconds.
 RECONNECT = 0.1
 
+RecordingFact = media.RecordingClosed | media.RecordingTroubled | media.RecordingWell
+
 log = structlog.get_logger()
 
 
@@ -47,7 +53,12 @@ class MediaLink:
         # What each leg was last told to hear.
         self._hears: dict[str, media.Hears] = {}
         self._sources: dict[str, media.SourceKind] = {}
+        # The actor of each recording that is open, and those whose RecordingClosed is still to come.
+        self._recordings: dict[str, str] = {}
+        self._closing: set[str] = set()
         self._epoch = ""
+        # Hears of every recording, each closed one once; 0.0 seconds where the engine that wrote it had died.
+        self.on_recording: Callable[[RecordingFact], None] = lambda fact: None
         self.report: media.EngineReport | None = None
         self.pid = 0
 
@@ -88,8 +99,16 @@ class MediaLink:
                     self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
                     return
                 self._updating.add(leg)
+            case media.OpenRecording(recording):
+                self._recordings[recording] = actor
+                self._closing.discard(recording)
+            case media.CloseRecording(recording):
+                self._recordings.pop(recording, None)
+                for listener in (media.left(recording), media.right(recording)):
+                    self._hears.pop(listener, None)
+                self._closing.add(recording)
             case media.Rewire(hears):
-                self._hears.update({one.listener: one for one in hears if one.listener in self._owners})
+                self._hears.update({one.listener: one for one in hears if self._listens(one.listener)})
             case media.Ping():
                 pass
             case _:
@@ -101,6 +120,11 @@ class MediaLink:
         """Closes what the actor had opened."""
         for leg in list(self._legs.pop(actor, ())):
             self.perform(actor, Media(media.CloseLeg(leg)))
+        for recording in [recording for recording, owner in self._recordings.items() if owner == actor]:
+            self.perform(actor, Media(media.CloseRecording(recording)))
+
+    def _listens(self, name: str) -> bool:
+        return name in self._owners or name.rpartition("/")[0] in self._recordings
 
     def _disown(self, leg: str) -> None:
         self._opening.discard(leg)
@@ -134,9 +158,13 @@ class MediaLink:
                 media.LegConnected(leg=leg)
                 | media.LegSilent(leg=leg)
                 | media.LegHeard(leg=leg)
+                | media.LegUnchecked(leg=leg)
+                | media.LegChecked(leg=leg)
                 | media.LegQuality(leg=leg)
             ):
                 self._tell_owner(leg, fact)
+            case media.RecordingClosed() | media.RecordingTroubled() | media.RecordingWell():
+                self._hear_of(fact)
             case _:
                 assert_never(fact)
 
@@ -144,6 +172,14 @@ class MediaLink:
         owner = self._owners.get(leg)
         if owner is not None:
             self._system.tell(owner, fact)
+
+    def _hear_of(self, fact: RecordingFact) -> None:
+        if isinstance(fact, media.RecordingClosed):
+            self._closing.discard(fact.recording)
+        owner = self._recordings.get(fact.recording)
+        if owner is not None:
+            self._system.tell(owner, fact)
+        self.on_recording(fact)
 
     def _started(self, fact: media.EngineStarted) -> None:
         self.pid = fact.pid
@@ -166,6 +202,14 @@ class MediaLink:
         for leg in live:
             if leg not in self._owners:
                 self._send(media.CloseLeg(leg))  # nobody here knows it, or nobody any more
+        for recording in self._recordings:
+            if recording not in fact.recordings:
+                self._send(media.OpenRecording(recording))
+        for recording in fact.recordings:
+            if recording not in self._recordings:
+                self._send(media.CloseRecording(recording))
+        for recording in self._closing.difference(fact.recordings):
+            self._hear_of(media.RecordingClosed(recording, 0.0))
         for hears in self._hears.values():
             self._send(media.Rewire((hears,)))  # it may have changed while the link was lost
 

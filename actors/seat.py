@@ -214,7 +214,9 @@ class Seat(Machine[Phase], ABC):
         loss = 100.0 * fact.lost / expected if expected else 0.0
         return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
 
-    def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+    def silence(
+        self, fact: media.LegSilent | media.LegHeard | media.LegUnchecked | media.LegChecked, now: float
+    ) -> list[Effect]:
         """An agent's page sends nothing between calls, so its silence says nothing."""
         return []
 

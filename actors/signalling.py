@@ -3,11 +3,14 @@
 A new INVITE spawns its call actor before anything else can happen to it, so a CANCEL that follows at once finds its
 call. Where the centre is full the endpoint refuses it with 503. A call actor that ends, however it ends, has its SIP
 call hung up.
+
+SIP calls outlive this process: what has changed since the last ask is in `snapshots`, and before anything of a step is
+sent `keep` is called, so that it can be written first. `restore` takes a call up again for an actor that lives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
 import structlog
@@ -26,11 +29,15 @@ from ..sip.events import (
     Refused,
     Transmit,
 )
+from ..sip.snapshot import CallSnapshot
 from . import signals
 from .call import Call
 from .effects import Sip
 from .redact import redacted
 from .runtime import System
+
+# What a caller is told whose call was lost before its answer, in seconds: by then the switch has found itself again.
+RETRY_AFTER = 2
 
 log = structlog.get_logger()
 
@@ -43,6 +50,8 @@ class Signalling:
         self._endpoint = endpoint
         self._clock = clock
         self._live: set[str] = set()
+        # Called before anything of a step is sent; whoever stores snapshots sets it.
+        self.keep: Callable[[], None] = lambda: None if endpoint.changed is None else endpoint.changed.clear()
         self._transmit: Callable[[list[Output]], None] = lambda outputs: None
 
     def connect(self, perform: Callable[[list[Output]], None]) -> None:
@@ -52,6 +61,28 @@ class Signalling:
     @property
     def calls(self) -> int:
         return len(self._live)
+
+    # --- over a restart ---------------------------------------------------------------------------------------
+
+    def snapshots(self) -> Iterator[tuple[str, CallSnapshot | None]]:
+        """The calls that have changed since the last ask, and what must be kept of them; None: nothing more."""
+        changed = self._endpoint.changed
+        while changed:
+            call = changed.pop()
+            yield call, self._endpoint.snapshot(call)
+
+    def restore(self, snapshot: CallSnapshot, actor: str | None) -> None:
+        """The SIP call again, for its actor, which lives already: what SIP has to say comes at once. Without one the
+        call is ended: with BYE, or with 503 where it had no answer. Raises what `Endpoint.restore` does."""
+        self._command(self._endpoint.restore(snapshot, self._clock()))
+        if actor is not None:
+            assert actor == f"call:{snapshot.id}", "a call is its actor's by name"
+            if snapshot.live:
+                self._live.add(snapshot.id)
+        elif snapshot.unanswered:
+            self._command(self._endpoint.reject(snapshot.id, 503, self._clock(), retry_after=RETRY_AFTER))
+        elif snapshot.live:
+            self._command(self._endpoint.hang_up(snapshot.id, self._clock()))
 
     # --- from SIP ---------------------------------------------------------------------------------------------
 

@@ -236,6 +236,9 @@ TABLE: dict[tuple[State, Input], Row] = {
     (S.ENDED, IN.FORGET): Late("the end of an ended call"),
 }
 
+# What sends something again changes nothing that must be kept.
+UNTOLD = frozenset({IN.RETRANSMIT, IN.STILL_WAITING})
+
 _STATE_TIMERS: dict[State, tuple[Input, ...]] = {
     S.OFFERED: (IN.STILL_WAITING,),
     S.ACCEPTED: (IN.RETRANSMIT, IN.NO_ACK),
@@ -251,8 +254,8 @@ class Call:
     `peer` the source of their last INVITE."""
 
     __slots__ = (
-        "_interval", "_timers", "ack", "dialog", "early_answer", "final", "id", "invite",
-        "invite_cseq", "needs_answer", "peer", "running", "scheduled", "state", "tag", "transaction", "trunk",
+        "_timers", "ack", "dialog", "early_answer", "final", "id", "interval", "invite", "invite_cseq",
+        "needs_answer", "open", "peer", "running", "scheduled", "state", "tag", "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(self, call_id: str, tag: str, state: State, timers: Timers, now: float) -> None:
@@ -272,8 +275,11 @@ class Call:
         self.needs_answer = False
         self.early_answer: SessionDescription | None = None
         self.scheduled = math.inf
+        # the keys of its transactions that are not over, in the order they began
+        self.open: dict[tuple[str, ...], None] = {}
         self._timers = timers
-        self._interval = 0.0
+        # of the 2xx retransmission
+        self.interval = 0.0
         self.running: dict[Input, float] = {}
         self._enter(state, now)
 
@@ -297,8 +303,8 @@ class Call:
             if timer in self.running:
                 running[timer] = self.running[timer]
             elif timer is Input.RETRANSMIT:
-                self._interval = self._timers.t1
-                running[timer] = now + self._interval
+                self.interval = self._timers.t1
+                running[timer] = now + self.interval
             elif timer is Input.STILL_WAITING:
                 running[timer] = now + PROGRESS_INTERVAL
             else:
@@ -317,8 +323,8 @@ class Call:
             return None
         if timer is Input.RETRANSMIT:
             # RFC 3261 §13.3.1.4: T1, doubled up to T2
-            self._interval = min(2 * self._interval, self._timers.t2)
-            self.running[timer] = when + self._interval if when + self._interval > now else now + self._interval
+            self.interval = min(2 * self.interval, self._timers.t2)
+            self.running[timer] = when + self.interval if when + self.interval > now else now + self.interval
         elif timer is Input.STILL_WAITING:
             self.running[timer] = now + PROGRESS_INTERVAL
         else:

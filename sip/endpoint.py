@@ -14,6 +14,9 @@
     reanswer(call, sdp, now), reject_reoffer(call, status, now)     to CallReoffered
     dial(call, uri, destination, caller, sdp, now, caller_name="")     INVITE with our offer; `caller` None is anonymous
 
+    snapshot(call)                 what must be kept of a call, None for nothing; `changed` names the calls that changed
+    restore(snapshot, now)         the call again, after a restart: what may not have arrived is sent again
+
 Every one gives the outputs (`events`) in the order in which they are to be done. `receive` raises nothing, whatever
 comes. A command raises LocalSipError where the application made a mistake: an `answer` to a call that is up, a header
 with a line break. A command that crossed the end of its call is dropped and counted (`late: ...`), also for a call
@@ -43,7 +46,7 @@ from .events import (
     Refused,
     Transmit,
 )
-from .layer import Key, Slot, server_key
+from .layer import Key, Slot, client_key, server_key
 from .message import (
     Address,
     LocalSipError,
@@ -62,6 +65,7 @@ from .message import (
 from .screening import ACCEPT, ALLOW, METHODS, SDP_TYPE, SUPPORTED, Refusal, Trunks, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sessions import Context, Sessions, Settings, owns
+from .snapshot import CallSnapshot, freeze, thaw, unheard
 from .transaction import (
     INVITE_SERVER,
     State,
@@ -87,10 +91,17 @@ _KNOWN = frozenset(
 
 
 class Endpoint(Sessions):
-    """See the module's docstring. `token` gives an unguessable string of token characters, at least 64 bits of it."""
+    """See the module's docstring. `token` gives an unguessable string of token characters, at least 64 bits of it. The
+    ids of calls whose snapshot has become another are put into `changed`, if it is given; who takes them clears it."""
 
-    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers | None = None) -> None:
-        super().__init__(settings, token, timers or Timers())
+    def __init__(
+        self,
+        settings: Settings,
+        token: Callable[[], str],
+        timers: Timers | None = None,
+        changed: set[str] | None = None,
+    ) -> None:
+        super().__init__(settings, token, timers or Timers(), changed)
         self._trunks = Trunks({})
 
     def set_trunks(self, trunks: Mapping[str, Iterable[str]]) -> None:
@@ -182,6 +193,7 @@ class Endpoint(Sessions):
             return
         description = describe(request) if request.method == "INVITE" else None
         dialog = call.dialog and call.dialog.heard(request, source)
+        self._mark(call)
         if request.method == "OPTIONS":
             call.dialog = dialog
             self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
@@ -248,7 +260,7 @@ class Endpoint(Sessions):
 
     def _response(self, response: Response, source: Address, now: float, out: list[Output]) -> None:
         self.counters[f"received {response.status // 100}xx"] += 1
-        slot = self._slots.get(("client", response.via.branch, response.method))
+        slot = self._slots.get(client_key(response))
         if len(response.values("Via")) > 1:
             self.counters["misrouted response"] += 1  # RFC 3261 §8.1.3.3
             return
@@ -293,6 +305,33 @@ class Endpoint(Sessions):
         out.append(Refused(source, "503: overload"))
         response = respond(request, 503, source, tag=self._token(), rows=(("Retry-After", str(RETRY_AFTER)),))
         out.append(Transmit(bytes(response), reply_address(request.via, source)))
+
+    # --- over a restart ---
+
+    def snapshot(self, call: str) -> CallSnapshot | None:
+        record = self._calls.get(call)
+        return None if record is None else freeze(record, (self._slots[key] for key in record.open))
+
+    def restore(self, snapshot: CallSnapshot, now: float) -> list[Output]:
+        """Raises LocalSipError where a call of this id lives, and what `thaw` raises."""
+        if snapshot.id in self._calls:
+            raise LocalSipError("a call of this id exists")
+        out: list[Output] = []
+        call, slots = thaw(snapshot, self._timers, now)
+        self._adopt(call)
+        for slot in slots:
+            transaction = slot.transaction
+            self._hold(slot)
+            if transaction.machine is INVITE_SERVER and transaction.request.to.tag is None:
+                slot.merged = _merge_key(transaction.request)
+                self._merged[slot.merged] = slot
+            if unheard(transaction):
+                out.append(Transmit(transaction.last, slot.destination))
+            self._effects(slot, transaction.wake(now), now, out, None)
+        if call.state in (CallState.ACCEPTED, CallState.LEAVING, CallState.REANSWERED):
+            self._resend(call, now, out)
+        self._wake_call(call, now, out)
+        return out
 
     # --- commands ---
 

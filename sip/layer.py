@@ -51,7 +51,7 @@ Key: TypeAlias = tuple[str, ...]
 class Slot:
     """A transaction in the endpoint's hands: its key, where its messages go, and whose it is."""
 
-    __slots__ = ("call", "destination", "key", "merged", "scheduled", "tag", "transaction")
+    __slots__ = ("call", "destination", "key", "merged", "scheduled", "state", "tag", "transaction")
 
     def __init__(
         self, transaction: Transaction, key: Key, destination: Address, call: Call | None, tag: str = ""
@@ -63,13 +63,16 @@ class Slot:
         self.tag = tag
         self.merged: Key | None = None
         self.scheduled = math.inf
+        # the transaction's, when its call was last said to have changed
+        self.state = transaction.state
 
 
 class TransactionLayer(ABC):
     """The lower half of `Endpoint`."""
 
-    def __init__(self, timers: Timers) -> None:
+    def __init__(self, timers: Timers, changed: set[str] | None) -> None:
         self.counters: Counter[str] = Counter()
+        self.changed = changed
         self._timers = timers
         self._slots: dict[Key, Slot] = {}
         self._merged: dict[Key, Slot] = {}
@@ -96,16 +99,33 @@ class TransactionLayer(ABC):
         machine = INVITE_SERVER if request.method == "INVITE" else SERVER
         key = server_key(request, request.method)
         slot = Slot(Transaction(machine, request, self._timers), key, reply_address(request.via, source), call)
-        self._slots[key] = slot
+        self._hold(slot)
         return slot
 
     def _start(self, request: Request, destination: Address, call: Call, now: float, out: list[Output]) -> Slot:
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
-        key = ("client", request.via.branch, request.method)
+        key = client_key(request)
         slot = Slot(Transaction(machine, request, self._timers), key, destination, call)
-        self._slots[key] = slot
+        self._hold(slot)
         self._effects(slot, slot.transaction.start(bytes(request), now), now, out, None)
         return slot
+
+    def _hold(self, slot: Slot) -> None:
+        self._slots[slot.key] = slot
+        if slot.call is not None:
+            slot.call.open[slot.key] = None
+
+    def _let_go(self, slot: Slot) -> None:
+        self._slots.pop(slot.key, None)
+        if slot.merged is not None:
+            self._merged.pop(slot.merged, None)
+        if slot.call is not None:
+            slot.call.open.pop(slot.key, None)
+
+    def _mark(self, call: Call) -> None:
+        """The call's snapshot is another now."""
+        if self.changed is not None:
+            self.changed.add(call.id)
 
     def _feed(
         self,
@@ -125,11 +145,13 @@ class TransactionLayer(ABC):
         self, slot: Slot, effects: list[Effect], now: float, out: list[Output], source: Address | None
     ) -> None:
         if slot.transaction.state is State.TERMINATED:
-            self._slots.pop(slot.key, None)
-            if slot.merged is not None:
-                self._merged.pop(slot.merged, None)
+            self._let_go(slot)
         else:
             self._schedule(slot)
+        if slot.transaction.state is not slot.state:
+            slot.state = slot.transaction.state
+            if slot.call is not None:
+                self._mark(slot.call)
         for effect in effects:
             match effect:
                 case Send(data):
@@ -181,10 +203,15 @@ class TransactionLayer(ABC):
         except RemoteSipError:
             return out
         if isinstance(request, Request) and request.method != "ACK":
-            slot = self._slots.get(("client", request.via.branch, request.method))
+            slot = self._slots.get(client_key(request))
             if slot is not None:
                 self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
         return out
+
+
+def client_key(message: Request | Response) -> Key:
+    """RFC 3261 §17.1.3: branch and the method of CSeq."""
+    return ("client", message.via.branch, message.method)
 
 
 def server_key(request: Request, method: str) -> Key:

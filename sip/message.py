@@ -175,9 +175,10 @@ class Response(_Fields):
 Message: TypeAlias = Request | Response
 
 
-def parse(datagram: bytes) -> Message:
-    """The one door for wire bytes. Raises RemoteSipError, with `head` when the request can be answered."""
-    head, body = _split(datagram)
+def parse(datagram: bytes, *, ours: bool = False) -> Message:
+    """The one door for wire bytes. Raises RemoteSipError, with `head` when the request can be answered. What is `ours`
+    was made by `bytes` of a message that had passed: written out it may be over the limits, and is let in."""
+    head, body = _split(datagram, limited=not ours)
     try:
         return _typed(head, body)
     except RemoteSipError as error:
@@ -185,8 +186,8 @@ def parse(datagram: bytes) -> Message:
         raise
 
 
-def _split(datagram: bytes) -> tuple[Head, bytes]:
-    if len(datagram) > MAX_DATAGRAM:
+def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
+    if limited and len(datagram) > MAX_DATAGRAM:
         raise RemoteSipError("datagram too large", 513)
     # empty lines before the start line are ignored (RFC 3261 §7.5)
     raw, blank, body = datagram.lstrip(b"\r\n").partition(b"\r\n\r\n")
@@ -198,11 +199,11 @@ def _split(datagram: bytes) -> tuple[Head, bytes]:
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
     start, *lines = text.split("\r\n")
-    if len(lines) > MAX_HEADERS:
+    if limited and len(lines) > MAX_HEADERS:
         raise RemoteSipError("too many header fields")
     rows: list[Row] = []
     for line in lines:
-        if len(line) > MAX_HEADER:
+        if limited and len(line) > MAX_HEADER:
             raise RemoteSipError("header field too long")
         name, colon, value = line.partition(":")
         known = _NAMES.get(name)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from .call import Call, Do, Move
+from .call import UNTOLD, Call, Do, Move
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
@@ -27,7 +27,7 @@ from .events import (
     Output,
     Transmit,
 )
-from .layer import Slot, TransactionLayer, server_key
+from .layer import Slot, TransactionLayer, client_key, server_key
 from .message import (
     Address,
     RemoteSipError,
@@ -82,8 +82,8 @@ class Context:
 class Sessions(TransactionLayer):
     """The upper half of `Endpoint`."""
 
-    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers) -> None:
-        super().__init__(timers)
+    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
+        super().__init__(timers, changed)
         self.settings = settings
         self._token = token
         self._calls: dict[str, Call] = {}
@@ -149,12 +149,14 @@ class Sessions(TransactionLayer):
             if timer is CallInput.FORGET:
                 self._by_tag.pop(call.tag, None)
                 self._calls.pop(call.id, None)
+                self._mark(call)
         self._schedule(call)
 
     def _adopt(self, call: Call) -> None:
         self._calls[call.id] = call
         self._by_tag[call.tag] = call
-        self._live += 1
+        self._live += call.state is not CallState.ENDED
+        self._mark(call)
 
     def _invited(self, call: Call, request: Request, slot: Slot, source: Address, *, needs_answer: bool) -> None:
         call.invite = request
@@ -173,6 +175,8 @@ class Sessions(TransactionLayer):
         # counted before the row is carried out, for that may end the call itself
         if call.state is CallState.ENDED and before is not CallState.ENDED:
             self._live -= 1
+        if given not in UNTOLD:
+            self._mark(call)
         for what in row.do:
             self._do(call, what, context)
         self._schedule(call)
@@ -221,7 +225,9 @@ class Sessions(TransactionLayer):
                     call.ack = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
             case Do.DROP_INVITE:
                 assert call.invite is not None
-                self._slots.pop(("client", call.invite.via.branch, "INVITE"), None)
+                slot = self._slots.get(client_key(call.invite))
+                if slot is not None:
+                    self._let_go(slot)
             case Do.TELL_CANCELLED:
                 out.append(CallCancelled(call.id))
             case Do.TELL_CONFIRMED | Do.TELL_REOFFER_DONE:

@@ -350,9 +350,10 @@ Effect: TypeAlias = Send | Deliver | TimedOut | Failed | Dropped
 
 
 class Transaction:
-    """One transaction of one machine. `request` is the request that made it."""
+    """One transaction of one machine. `request` is the request that made it; `running` are its timers and when they
+    are due."""
 
-    __slots__ = ("_interval", "_running", "_timers", "last", "machine", "reliable", "request", "state")
+    __slots__ = ("_timers", "interval", "last", "machine", "reliable", "request", "running", "state")
 
     def __init__(self, machine: Machine, request: Request, timers: Timers, *, reliable: bool = False) -> None:
         self.machine = machine
@@ -361,8 +362,9 @@ class Transaction:
         self.state = machine.initial
         self.last = b""
         self._timers = timers
-        self._running: dict[Timer, float] = {}
-        self._interval = 0.0
+        self.running: dict[Timer, float] = {}
+        # of the timer that repeats
+        self.interval = 0.0
 
     def start(self, data: bytes, now: float) -> list[Effect]:
         """A client transaction sends its request."""
@@ -409,14 +411,14 @@ class Transaction:
     def _enter(self, now: float) -> None:
         running = {}
         for timer in self.machine.timers.get(self.state, ()):
-            if timer in self._running:
-                running[timer] = self._running[timer]
+            if timer in self.running:
+                running[timer] = self.running[timer]
             elif timer not in REPEATING:
                 running[timer] = now + self._length(timer)
             elif not self.reliable:
-                self._interval = self._timers.t1
-                running[timer] = now + self._interval
-        self._running = running
+                self.interval = self._timers.t1
+                running[timer] = now + self.interval
+        self.running = running
 
     def _length(self, timer: Timer) -> float:
         if self.reliable and timer in ZERO_WHEN_RELIABLE:
@@ -430,27 +432,27 @@ class Transaction:
                 return self._timers.timeout
 
     def deadline(self) -> float:
-        return min(self._running.values(), default=math.inf)
+        return min(self.running.values(), default=math.inf)
 
     def wake(self, now: float) -> list[Effect]:
         """Every timer that is due, in the order of time."""
         effects: list[Effect] = []
-        while self._running:
-            timer, due = min(self._running.items(), key=lambda item: (item[1], item[0].value))
+        while self.running:
+            timer, due = min(self.running.items(), key=lambda item: (item[1], item[0].value))
             if due > now:
                 break
             if timer in REPEATING:
-                self._interval = self._next_interval(timer)
+                self.interval = self._next_interval(timer)
                 # counted from when it was due, so that a late wake does not shift the rest; but never a burst
-                again = due + self._interval
-                self._running[timer] = again if again > now else now + self._interval
+                again = due + self.interval
+                self.running[timer] = again if again > now else now + self.interval
             else:
-                del self._running[timer]
+                del self.running[timer]
             effects += self.receive(_TIMER_INPUT[timer], now)
         return effects
 
     def _next_interval(self, timer: Timer) -> float:
-        doubled = 2 * self._interval
+        doubled = 2 * self.interval
         match timer:
             case Timer.A:
                 return doubled  # RFC 3261 §17.1.1.2: no upper bound but Timer B

@@ -3,10 +3,11 @@
     async with trio.open_nursery() as nursery:
         transport = await nursery.start(serve, endpoint, addresses, on_output)
 
-One task per socket receives, one sleeps until the endpoint's deadline. `perform` is synchronous: it sends every
-`Transmit` at once and hands everything else to `on_output`; so a command is `transport.perform(endpoint.answer(call,
-sdp, transport.now()))`, or `transport.command(lambda now: endpoint.answer(call, sdp, now))`. A datagram that cannot
-be sent, or one that breaks the endpoint, is counted and costs nobody else anything.
+One task per socket receives, one sleeps until the endpoint's deadline. `perform` is synchronous: it calls `before`,
+which may write what must not be lost, then sends every `Transmit` at once and hands everything else to `on_output`; so
+a command is `transport.perform(endpoint.answer(call, sdp, transport.now()))`, or `transport.command(lambda now:
+endpoint.answer(call, sdp, now))`. A datagram that cannot be sent, or one that breaks the endpoint, is counted and costs
+nobody else anything.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class SipTransport:
         on_output: Callable[[Output], None],
         clock: Callable[[], float] = trio.current_time,
         on_error: Callable[[Exception], None] | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
         self.endpoint = endpoint
         self.now = clock
@@ -75,6 +77,7 @@ class SipTransport:
             sender.setblocking(False)
         self._on_output = on_output
         self._on_error = on_error
+        self._before = before
         self._changed = trio.Event()
         self._sleeping_until = math.inf
 
@@ -83,7 +86,8 @@ class SipTransport:
         self.perform(act(self.now()))
 
     def perform(self, outputs: Iterable[Output]) -> None:
-        """Sends what is to be sent, hands out the rest, in order."""
+        """Sends what is to be sent, hands out the rest, in order; `before` comes first."""
+        self._before()
         for output in outputs:
             if isinstance(output, Transmit):
                 self._transmit(output)
@@ -169,6 +173,7 @@ async def serve(
     *,
     clock: Callable[[], float] = trio.current_time,
     on_error: Callable[[Exception], None] | None = None,
+    before: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Binds and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
@@ -182,4 +187,4 @@ async def serve(
         for udp in sockets:
             udp.close()
         raise
-    await SipTransport(endpoint, sockets, on_output, clock, on_error).run(task_status)
+    await SipTransport(endpoint, sockets, on_output, clock, on_error, before).run(task_status)

@@ -34,6 +34,7 @@ from .playback import FRAME, Playback
 from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
 from .quality import Quality
+from .recorder import NoSink, Recorder, Sink
 from .rooms import Rooms, mix
 from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
 from .sender import Sender
@@ -54,7 +55,8 @@ class Engine:
     """All legs of one media process.
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
-    port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps.
+    port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
+    `sink` keeps recordings.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Engine:
         now: float,
         secure: SecureTransport | None = None,
         opus: OpusCodec | None = None,
+        sink: Sink | None = None,
         capacity: int = 4096,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -77,6 +80,7 @@ class Engine:
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
         self._sender = Sender(self._legs, self._ports, secure, opus)
         self._quality = Quality(self._legs, self._playout)
+        self._recorder = Recorder(sink or NoSink(), capacity, self.counters)
         self._advertise = advertise
         self._rng = rng
         self._secure = secure
@@ -93,7 +97,8 @@ class Engine:
     def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
         """The first fact on a new link."""
         rows = self._legs.leg_rows()
-        return protocol.EngineStarted(epoch, tuple(self._legs.names[row] for row in rows), pid)
+        legs = tuple(self._legs.names[row] for row in rows)
+        return protocol.EngineStarted(epoch, legs, pid, self._recorder.recordings)
 
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
@@ -121,10 +126,12 @@ class Engine:
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)
         listeners, heard, audible = self._soften(plan.listeners, heard, audible)
+        self._recorder.record(listeners, heard, audible)
         datagrams, self._datagrams = self._datagrams, []
         outgoing = self._sender.send(listeners, heard, audible, datagrams)
         self._sources.advance()
         self._facts += self._quality.tick(self._tick, rows, now)
+        self._facts += self._recorder.facts()
         if now - self._pinged_at > ALONE:
             self._end_all(now)
         if self._tick % 50 == 0:
@@ -147,6 +154,7 @@ class Engine:
         rows = self._legs.leg_rows()
         self._legs.timestamp[rows] += self._legs.clock_step[rows] * np.uint32(ticks)
         self._playout.skip(rows, ticks)
+        self._recorder.skip(ticks)
         for _ in range(ticks):
             self._sources.advance()
 
@@ -171,6 +179,10 @@ class Engine:
             case protocol.CloseSource(source):
                 if (row := self._row(source, Kind.SOURCE)) is not None:
                     self._close_source(row)
+            case protocol.OpenRecording(recording):
+                return self._open_recording(recording, now)
+            case protocol.CloseRecording(recording):
+                return self._close_recording(recording)
             case protocol.Rewire(hears):
                 for one in hears:
                     self._rewire(one)
@@ -210,7 +222,7 @@ class Engine:
         family = 10 if ":" in command.address else 2
         row = self._add_leg(command.leg, command.codec, now)
         try:
-            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now)
+            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now, preferred=command.local_port)
         except PortsExhaustedError:
             self._legs.remove(row)
             raise
@@ -310,15 +322,40 @@ class Engine:
         self._sources.close(row)
         self._legs.remove(row)
 
+    def _open_recording(self, recording: str, now: float) -> list[Fact]:
+        if self._recorder.rows(recording) is not None:
+            return []
+        names = (protocol.left(recording), protocol.right(recording))
+        rows = [self._legs.add(name, Kind.CHANNEL, now) for name in names if name not in self._legs.ids]
+        left, right = (*rows, None, None)[:2]
+        if left is not None and right is not None:
+            self._recorder.open(recording, (left, right))
+            return []
+        if left is not None:
+            self._legs.remove(left)
+        return [protocol.RecordingTroubled(recording, "too many legs and recordings")]
+
+    def _close_recording(self, recording: str) -> list[Fact]:
+        rows = self._recorder.rows(recording)
+        if rows is None:
+            return [] if self._recorder.closing(recording) else [protocol.RecordingClosed(recording, 0.0)]
+        self._recorder.close(recording)
+        for row in rows:
+            self._rooms.remove(row)
+            self._legs.remove(row)
+        return self._recorder.facts()
+
     def _rewire(self, one: protocol.Hears) -> None:
         listener = self._row(one.listener, Kind.LEG)
+        if listener is None:
+            listener = self._row(one.listener, Kind.CHANNEL)
         if listener is None:
             self.counters["unknown_listeners"] += 1
             return
         heard: dict[int, float] = {}
         for name, gain in one.sources[: protocol.MAX_HEARD]:
             row = self._legs.ids.get(name)
-            if row is None:
+            if row is None or self._legs.kind[row] == Kind.CHANNEL:
                 self.counters["unknown_sources"] += 1
             else:
                 heard[row] = gain
@@ -331,6 +368,8 @@ class Engine:
             self._close(int(row), now)
         for row in np.flatnonzero(self._legs.kind == Kind.SOURCE):
             self._close_source(int(row))
+        for recording in self._recorder.recordings:
+            self._facts += self._close_recording(recording)
         self._pinged_at = now
 
     # --- the network pushes ---------------------------------------------------------------------------------------
@@ -394,6 +433,7 @@ class Engine:
             counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
             beside = rows[event | comfort]
             legs.heard_at[beside] = now
+            legs.heard_at[rows[known & headers.rtcp]] = now
             # They have sequence numbers of the same stream: what is not played is not lost either.
             np.add.at(self._playout.received, beside, 1)
         arrivals = Arrivals(

@@ -34,6 +34,8 @@ from .stun import Address, BindingRequest
 SETUP_SECONDS = 30.0
 # Without an authenticated check for this long we have no consent to send any more (RFC 7675 §5.1).
 CONSENT_SECONDS = 30.0
+# Without one for this long it is told that the browser may be gone: Chromium checks every 2.5 s, Firefox every 5.
+UNCHECKED_SECONDS = 10.0
 # More addresses than any machine has interfaces; the one checked longest ago makes room.
 MAX_VALID = 16
 
@@ -149,7 +151,19 @@ class Failed:
     reason: str
 
 
-Output = Reply | Passed | Invalid | Nominated | Refused | Failed
+@frozen
+class Unchecked:
+    """No check from any address for so many seconds. Told once."""
+
+    seconds: float
+
+
+@frozen
+class Checked:
+    """... and there is one again."""
+
+
+Output = Reply | Passed | Invalid | Nominated | Refused | Failed | Unchecked | Checked
 
 
 class IceAgent:
@@ -166,6 +180,7 @@ class IceAgent:
         self._remote_ufrag = remote_ufrag
         self._key = local.pwd.encode("ascii")
         self._opened = now
+        self._unchecked = False  # Unchecked was told
 
     def receive(self, request: BindingRequest, address: Address, now: float) -> list[Output]:
         """A check whose USERNAME named us. The order of the tests is RFC 8489 §6.3 and §9.1.3."""
@@ -182,6 +197,9 @@ class IceAgent:
             return [Refused("stun_late")]
         outputs: list[Output] = [Reply(stun.success(request, address, self._key), address), Passed(address)]
         self.last_check = now
+        if self._unchecked:
+            self._unchecked = False
+            outputs.append(Checked())
         if address not in self.valid:
             outputs += self._make_room()
         self.valid[address] = now
@@ -191,7 +209,12 @@ class IceAgent:
         return outputs
 
     def deadline(self) -> float:
-        """When consent ends unless a check comes before; infinity after the end."""
+        """When consent ends or its lack of checks is told, unless a check comes before; infinity after the end."""
+        if self.last_check is None or self._unchecked:
+            return self._consent_ends()
+        return min(self._consent_ends(), self.last_check + UNCHECKED_SECONDS)
+
+    def _consent_ends(self) -> float:
         match self.state:
             case State.NEW:
                 return self._opened + SETUP_SECONDS
@@ -205,6 +228,10 @@ class IceAgent:
     def wake(self, now: float) -> list[Output]:
         if now < self.deadline():
             return []
+        if now < self._consent_ends():
+            assert self.last_check is not None
+            self._unchecked = True
+            return [Unchecked(now - self.last_check)]
         reason = "no ICE check came" if self.state is State.NEW else "the browser's ICE checks stopped"
         self._move(Input.SILENCE)
         return [Failed(reason)]

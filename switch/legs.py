@@ -1,7 +1,8 @@
-"""The columns: one row for each leg and each source, in arrays that every stage indexes by row.
+"""The columns: one row for each leg, source and channel of a recording, in arrays that every stage indexes by row.
 
 A row is given out lowest first, so that the rows in use stay together, and belongs to one id from `add` to `remove`.
-Legs and sources share the rows, because both speak. There is no object per leg: a leg is its row.
+All share the rows, because legs and sources speak, and legs and channels listen. There is no object per leg: a leg is
+its row.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Kind(IntEnum):
     FREE = 0
     LEG = 1
     SOURCE = 2
+    CHANNEL = 3  # of a recording: it listens and does not speak
 
 
 class CodecId(IntEnum):

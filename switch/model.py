@@ -2,7 +2,8 @@
 
     command(message, now) -> facts     as the engine answers it
     deadline(), wake(now) -> facts     the one timer that needs no packets: nobody pings any more
-    connect, silence, hear, fail       what only the network knows, said by whoever plays the network
+    connect, silence, hear, uncheck,   what only the network and the disk know, said by whoever plays them
+    check, fail, trouble, cure
     hears(leg), audible(leg)           who hears whom
 
 Edges count at once: between two commands of one instant there is no tick to wait for. Ports are given out by the
@@ -24,6 +25,7 @@ from .engine import ALONE
 from .legs import Kind, Legs
 from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
+from .recfile import FRAMES_PER_SECOND
 from .sources import HIGHEST_TONE, LOWEST_TONE
 
 FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))
@@ -56,6 +58,9 @@ class ModelEngine:
         self._candidates = candidates
         self._hears: dict[str, dict[str, float]] = {}
         self._kinds: dict[str, protocol.SourceKind] = {}
+        self._recordings: dict[str, float] = {}  # when each was opened
+        self._unchecked: set[str] = set()
+        self._troubled: set[str] = set()
         self._secure_opened = 0
         self._pinged_at = now
 
@@ -69,12 +74,16 @@ class ModelEngine:
     def sources(self) -> tuple[str, ...]:
         return tuple(self._kinds)
 
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        return tuple(self._recordings)
+
     def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
         """The first fact on a new link."""
-        return protocol.EngineStarted(epoch, self.legs, pid)
+        return protocol.EngineStarted(epoch, self.legs, pid, self.recordings)
 
     def hears(self, leg: str) -> Mapping[str, float]:
-        """Gain by leg or source: all that this leg hears."""
+        """Gain by leg or source: all that this leg or channel of a recording hears."""
         return dict(self._hears.get(leg, {}))
 
     def audible(self, leg: str) -> tuple[str, ...]:
@@ -100,6 +109,10 @@ class ModelEngine:
             case protocol.CloseSource(source):
                 if self._is(source, Kind.SOURCE):
                     self._close_source(source)
+            case protocol.OpenRecording(recording):
+                return self._open_recording(recording, now)
+            case protocol.CloseRecording(recording):
+                return [self._close_recording(recording, now)]
             case protocol.Rewire(hears):
                 for one in hears:
                     self._rewire(one)
@@ -149,7 +162,7 @@ class ModelEngine:
         row = self._add(command.leg, command.codec, now)
         family = AF_INET6 if ":" in command.address else AF_INET
         try:
-            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now)
+            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now, preferred=command.local_port)
         except PortsExhaustedError:
             self._rows.remove(row)
             raise
@@ -184,6 +197,7 @@ class ModelEngine:
         if not self._rows.secure[row]:
             self._ports.close(row, now)
         self._forget(leg)
+        self._unchecked.discard(leg)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:
@@ -204,13 +218,34 @@ class ModelEngine:
         del self._kinds[name]
         self._rows.remove(self._rows.ids[name])
 
+    def _open_recording(self, recording: str, now: float) -> list[Fact]:
+        if recording in self._recordings:
+            return []
+        names = (protocol.left(recording), protocol.right(recording))
+        for i, name in enumerate(names):
+            if name in self._rows.ids or self._rows.add(name, Kind.CHANNEL, now) is None:
+                for added in names[:i]:
+                    self._rows.remove(self._rows.ids[added])
+                return [protocol.RecordingTroubled(recording, "too many legs and recordings")]
+        self._recordings[recording] = now
+        return []
+
+    def _close_recording(self, recording: str, now: float) -> Fact:
+        begun = self._recordings.pop(recording, now)
+        self._troubled.discard(recording)
+        for name in (protocol.left(recording), protocol.right(recording)):
+            if self._is(name, Kind.CHANNEL):
+                self._forget(name)
+                self._rows.remove(self._rows.ids[name])
+        return protocol.RecordingClosed(recording, round((now - begun) * FRAMES_PER_SECOND) / FRAMES_PER_SECOND)
+
     def _rewire(self, one: protocol.Hears) -> None:
-        if not self._is(one.listener, Kind.LEG):
+        if not self._is(one.listener, Kind.LEG) and not self._is(one.listener, Kind.CHANNEL):
             self.counters["unknown_listeners"] += 1
             return
         heard: dict[str, float] = {}
         for name, gain in one.sources[: protocol.MAX_HEARD]:
-            if name in self._rows.ids:
+            if self._is(name, Kind.LEG) or self._is(name, Kind.SOURCE):
                 heard[name] = gain
             else:
                 self.counters["unknown_sources"] += 1
@@ -221,10 +256,10 @@ class ModelEngine:
 
     def deadline(self) -> float:
         """When `wake` is due; math.inf while there is nothing that could end."""
-        return self._pinged_at + ALONE if self.legs or self._kinds else math.inf
+        return self._pinged_at + ALONE if self.legs or self._kinds or self._recordings else math.inf
 
     def wake(self, now: float) -> list[Fact]:
-        """Nobody has pinged for `ALONE` seconds: all legs and sources end."""
+        """Nobody has pinged for `ALONE` seconds: all legs, sources and recordings end."""
         if now < self.deadline():
             return []
         facts: list[Fact] = [protocol.LegFailed(leg, "the control plane is gone") for leg in self.legs]
@@ -232,6 +267,7 @@ class ModelEngine:
             self._close(leg, now)
         for source in self.sources:
             self._close_source(source)
+        facts += [self._close_recording(recording, now) for recording in self.recordings]
         self._pinged_at = now
         return facts
 
@@ -260,6 +296,34 @@ class ModelEngine:
             return []
         self._rows.silent[row] = False
         return [protocol.LegHeard(leg)]
+
+    def uncheck(self, leg: str, seconds: float) -> list[Fact]:
+        """A browser's checks stopped so long ago. Told once."""
+        if leg in self._unchecked or not self._is(leg, Kind.LEG):
+            return []
+        self._unchecked.add(leg)
+        return [protocol.LegUnchecked(leg, seconds)]
+
+    def check(self, leg: str) -> list[Fact]:
+        """... and are back."""
+        if leg not in self._unchecked:
+            return []
+        self._unchecked.discard(leg)
+        return [protocol.LegChecked(leg)]
+
+    def trouble(self, recording: str, reason: str) -> list[Fact]:
+        """A recording cannot be written. Told once."""
+        if recording in self._troubled or recording not in self._recordings:
+            return []
+        self._troubled.add(recording)
+        return [protocol.RecordingTroubled(recording, reason)]
+
+    def cure(self, recording: str) -> list[Fact]:
+        """... and can again."""
+        if recording not in self._troubled:
+            return []
+        self._troubled.discard(recording)
+        return [protocol.RecordingWell(recording)]
 
     def fail(self, leg: str, reason: str, now: float) -> list[Fact]:
         """The leg is dead, and closed."""

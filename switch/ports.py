@@ -125,12 +125,15 @@ class PortPool:
         self._learn_until: dict[int, float] = {}
         self._sort()
 
-    def open(self, row: int, remote: bytes | None, *, family: int, nat: bool, now: float) -> int:
+    def open(self, row: int, remote: bytes | None, *, family: int, nat: bool, now: float, preferred: int = 0) -> int:
         """Gives the row a port for a remote (`socket_name`; None: not known yet). Returns the port's index.
 
-        Raises PortsExhaustedError.
+        `preferred` is the port's number that the far side knows already: taken unless another leg has it, however it
+        rests. Raises PortsExhaustedError.
         """
-        index = self._exclusive_port(family, now) if nat else self._shared_port(remote, family, now)
+        index = self._preferred_port(preferred, remote, family, nat=nat) if preferred else None
+        if index is None:
+            index = self._exclusive_port(family, now) if nat else self._shared_port(remote, family, now)
         if nat:
             self._exclusive[index] = row
             if remote is not None:
@@ -221,6 +224,14 @@ class PortPool:
         """Forgets learning windows and rests that are over; to be called now and then."""
         self._learn_until = {row: until for row, until in self._learn_until.items() if until >= now}
         self._resting = {pair: until for pair, until in self._resting.items() if until > now}
+
+    def _preferred_port(self, port: int, remote: bytes | None, family: int, *, nat: bool) -> int | None:
+        for i, local in enumerate(self.ports):
+            if local.port != port or local.family != family or i in self._exclusive:
+                continue
+            if self._load[i] == 0 if nat else (i, remote) not in self._taken:
+                return i
+        return None
 
     def _shared_port(self, remote: bytes | None, family: int, now: float) -> int:
         fit = [

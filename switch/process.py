@@ -79,7 +79,8 @@ class AccessPoint:
 @frozen
 class MediaConfig:
     """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used, or 0: eight that
-    the kernel chooses. `local_networks` are CIDR; a peer outside them is told `public_address`, if there is one."""
+    the kernel chooses. `local_networks` are CIDR; a peer outside them is told `public_address`, if there is one.
+    `recordings` is the directory for recordings of calls that last; where it is empty, nothing is recorded."""
 
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""
@@ -88,6 +89,7 @@ class MediaConfig:
     rtp_ports: str = "20002-20032"
     access_points: tuple[AccessPoint, ...] = (AccessPoint(),)
     capacity: int = 4096
+    recordings: str = ""
 
     def to_json(self) -> str:
         return json.dumps(attrs.asdict(self))

@@ -4,9 +4,11 @@ The two planes speak nothing else. A command names legs and sources by ids that 
 out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefused`); who hears whom (`Rewire`) changes
 between two ticks, all of one command at the same tick.
 
-    Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource Rewire Ping
-    Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegFailed
-                                   LegQuality EngineReport Pong
+    Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource
+                                   OpenRecording CloseRecording Rewire Ping
+    Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegUnchecked
+                                   LegChecked LegFailed LegQuality RecordingClosed RecordingTroubled RecordingWell
+                                   EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -21,7 +23,7 @@ from attrs import field, frozen
 
 CodecName = Literal["pcmu", "pcma", "opus"]
 
-# Every id (leg, source) is at most this many characters; a longer one is a bug of the control plane.
+# Every id (leg, source, recording) is at most this many characters; a longer one is a bug of the control plane.
 MAX_ID = 120
 # The most sources one listener may hear at once: a room larger than this is refused by the switchboard.
 MAX_HEARD = 64
@@ -56,6 +58,9 @@ class OpenRtpLeg:
     UpdateRtpLeg; `address` is then the peer's, on the route to which our address is chosen.
 
     `nat`: the leg gets a port of its own and learns its source once, from the first valid packet within 2 s.
+
+    `local_port`: our port that the far side was told already, by an engine that died; taken if it can be had, also
+    while it rests. LegOpened says which one it is. 0: any.
     """
 
     leg: str
@@ -63,6 +68,7 @@ class OpenRtpLeg:
     port: int
     codec: Codec
     nat: bool = False
+    local_port: int = 0
 
 
 @frozen
@@ -135,10 +141,40 @@ class CloseSource:
 
 
 @frozen
+class OpenRecording:
+    """Two listeners appear, `left(recording)` and `right(recording)`; what they hear goes to a file, on one clock.
+
+    A recording that was begun by an engine that died, or by this one before, is continued where the time is now: what
+    was between is silence of the right length. Opening one that is open is no error. The id names the file: letters,
+    digits, `.`, `_` and `-`. What cannot be written is told by RecordingTroubled; the listeners are there all the same.
+    """
+
+    recording: str
+
+
+@frozen
+class CloseRecording:
+    """Its listeners are gone at the next tick; RecordingClosed follows, also where no such recording is open."""
+
+    recording: str
+
+
+def left(recording: str) -> str:
+    """The listener whose sound is the left channel: it hears the customer."""
+    return f"{recording}/left"
+
+
+def right(recording: str) -> str:
+    """The listener whose sound is the right channel: it hears the agents."""
+    return f"{recording}/right"
+
+
+@frozen
 class Hears:
     """All that one listener hears from now on: `(source or leg id, gain)` each; gain 1.0 is as it came.
 
-    An empty `sources` is silence. A leg that lists itself hears itself (echo). Unknown ids are left out and counted.
+    A listener is a leg or a channel of a recording. An empty `sources` is silence. A leg that lists itself hears itself
+    (echo). Unknown ids are left out and counted.
     """
 
     listener: str
@@ -159,18 +195,30 @@ class Ping:
     number: int
 
 
-Command = OpenRtpLeg | UpdateRtpLeg | OpenWebrtcLeg | CloseLeg | OpenSource | CloseSource | Rewire | Ping
+Command = (
+    OpenRtpLeg
+    | UpdateRtpLeg
+    | OpenWebrtcLeg
+    | CloseLeg
+    | OpenSource
+    | CloseSource
+    | OpenRecording
+    | CloseRecording
+    | Rewire
+    | Ping
+)
 
 # --- facts ------------------------------------------------------------------------------------------------------
 
 
 @frozen
 class EngineStarted:
-    """The first fact on every link. `epoch` is new for each engine process; legs of an older epoch are gone."""
+    """The first fact on every link: what is open. `epoch` is new for each engine process; legs of an older are gone."""
 
     epoch: str
     legs: tuple[str, ...]
     pid: int
+    recordings: tuple[str, ...] = ()
 
 
 @frozen
@@ -210,7 +258,11 @@ class LegConnected:
 
 @frozen
 class LegSilent:
-    """No RTP from the far side for `seconds` while it may send. Told once per silence."""
+    """Nothing from the far side for `seconds`. Told once per silence, in a leg that was connected.
+
+    A browser's leg is silent after 0.5 s without RTP (it is told within 0.6 s). A plain RTP leg is silent after 3 s
+    without RTP and RTCP: a peer that is on hold sends reports alone, and is there.
+    """
 
     leg: str
     seconds: float
@@ -218,7 +270,25 @@ class LegSilent:
 
 @frozen
 class LegHeard:
-    """RTP is back after a LegSilent."""
+    """What was missed is back after a LegSilent."""
+
+    leg: str
+
+
+@frozen
+class LegUnchecked:
+    """WebRTC: no authenticated STUN check for `seconds`: the browser or the way to it is gone. Told once, after 10 s.
+
+    Only LegFailed ends the leg (consent is kept for 30 s, RFC 7675 §5.1).
+    """
+
+    leg: str
+    seconds: float
+
+
+@frozen
+class LegChecked:
+    """The browser's checks are back after a LegUnchecked."""
 
     leg: str
 
@@ -246,6 +316,32 @@ class LegQuality:
 
 
 @frozen
+class RecordingClosed:
+    """The file is complete and synced. `seconds` long; 0.0 where nothing of it could be written or none was open."""
+
+    recording: str
+    seconds: float
+
+
+@frozen
+class RecordingTroubled:
+    """What should be written is not: disk full, not writable, too slow. Told once per trouble; `reason` is for people.
+
+    The time that is not written is silence of the right length in the file. The calls go on.
+    """
+
+    recording: str
+    reason: str
+
+
+@frozen
+class RecordingWell:
+    """It is written again after a RecordingTroubled."""
+
+    recording: str
+
+
+@frozen
 class EngineReport:
     """Every second: how the tick fares. `tick_ms` are p50, p99, max of that second; `counters` by name."""
 
@@ -269,8 +365,13 @@ Fact = (
     | LegConnected
     | LegSilent
     | LegHeard
+    | LegUnchecked
+    | LegChecked
     | LegFailed
     | LegQuality
+    | RecordingClosed
+    | RecordingTroubled
+    | RecordingWell
     | EngineReport
     | Pong
 )

@@ -20,6 +20,8 @@ from .protocol import EngineReport, Fact, LegConnected, LegHeard, LegQuality, Le
 Rows = NDArray[np.intp]
 
 SILENT_AFTER: Final = 3.0  # seconds
+# A browser sends every 20 ms as long as there is a page, and its customer is not to wait for a page that is gone.
+SECURE_SILENT_AFTER: Final = 0.5
 REPORT_TICKS: Final = 100  # 2 s
 TURN_TICKS: Final = 5  # a turn each 100 ms: every message wakes two processes
 LEVEL_TICKS: Final = 8
@@ -58,7 +60,8 @@ class Quality:
                 facts.append(LegConnected(legs.names[row]))
         if tick % TURN_TICKS:
             return facts
-        quiet = now - legs.heard_at[rows] > SILENT_AFTER
+        patience = np.where(legs.secure[rows], SECURE_SILENT_AFTER, SILENT_AFTER)
+        quiet = now - legs.heard_at[rows] > patience
         for row in rows[quiet & legs.heard_ever[rows] & ~legs.silent[rows]]:
             legs.silent[row] = True
             facts.append(LegSilent(legs.names[row], float(now - legs.heard_at[row])))

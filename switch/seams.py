@@ -63,7 +63,7 @@ class SecureInput:
     """What came out of datagrams on the browsers' ports.
 
     `replies` to send at once; n decrypted RTP packets with the row of their leg (`row` intp [n], `data` uint8 [n, W],
-    W a multiple of 4, `length` int32 [n], `at` float64 [n] as in Batch); LegConnected or LegFailed as `facts`.
+    W a multiple of 4, `length` int32 [n], `at` float64 [n] as in Batch); what became of legs as `facts`.
     """
 
     replies: Sequence[Datagram]

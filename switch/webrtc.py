@@ -25,7 +25,15 @@ from attrs import define, field, frozen
 from . import dtls, ice, stun
 from .demux import Kind, kind
 from .ice import IceAgent
-from .protocol import LegConnected, LegFailed, LegRefused, OpenWebrtcLeg, WebrtcLegOpened
+from .protocol import (
+    LegChecked,
+    LegConnected,
+    LegFailed,
+    LegRefused,
+    LegUnchecked,
+    OpenWebrtcLeg,
+    WebrtcLegOpened,
+)
 from .srtp import Srtp
 from .stun import Address
 
@@ -54,7 +62,7 @@ class Received:
     rtp: list[tuple[int, bytes]] = field(factory=list)
     rtp_from: list[int] = field(factory=list)
     rtcp: list[tuple[int, bytes]] = field(factory=list)
-    facts: list[LegConnected | LegFailed] = field(factory=list)
+    facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = field(factory=list)
     # Rows of the LegFailed facts: closed here, to be freed by the engine.
     closed: list[int] = field(factory=list)
 
@@ -250,6 +258,10 @@ class WebrtcTransport:
                     pass  # `remote` reads it from the agent
                 case ice.Refused(reason):
                     self.counters[reason] += 1
+                case ice.Unchecked(seconds):
+                    received.facts.append(LegUnchecked(leg.id, seconds))
+                case ice.Checked():
+                    received.facts.append(LegChecked(leg.id))
                 case ice.Failed(reason):
                     self._fail(leg, reason, received)
 

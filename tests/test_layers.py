@@ -41,6 +41,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/control.py",
         "actors/signalling.py",
         "actors/medialink.py",
+        "actors/recordings.py",
         "actors/supervisor.py",
         "actors/commands.py",
         "web/session.py",

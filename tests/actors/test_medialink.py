@@ -63,11 +63,11 @@ class Scene:
         self.ear.state = Heard()
         return facts
 
-    def start(self, epoch: str, *legs: str) -> None:
+    def start(self, epoch: str, *legs: str, recordings: tuple[str, ...] = ()) -> None:
         """An engine is at the other end."""
         self.sent.clear()
         self.link.connect(self.sent.append)
-        self.link.on_fact(media.EngineStarted(epoch, legs, 1))
+        self.link.on_fact(media.EngineStarted(epoch, legs, 1, recordings))
 
 
 @asynccontextmanager
@@ -164,6 +164,44 @@ async def test_the_same_engine_again_keeps_legs_and_closes_what_nobody_waits_for
     assert await made.heard() == (OPENED, media.LegRefused("unanswered", "the media engine was restarted"))
     assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process")]
     assert made.link.legs == 1
+
+
+@story
+async def test_a_recording_is_its_actors_and_its_end_is_heard_without_it(made: Scene) -> None:
+    heard: list[object] = []
+    made.link.on_recording = heard.append
+    made.start("one")
+    made.do(media.OpenRecording("r"))
+    troubled = media.RecordingTroubled("r", "the disk is full")
+    made.link.on_fact(troubled)
+    assert await made.heard() == (troubled,)
+    made.system.end("ear", "over")
+    assert made.sent == [media.OpenRecording("r"), media.CloseRecording("r")]
+    made.link.on_fact(media.RecordingClosed("r", 2.5))
+    assert heard == [troubled, media.RecordingClosed("r", 2.5)]
+    made.start("two")
+    assert len(heard) == 2
+
+
+@story
+async def test_a_new_engine_goes_on_with_the_recordings_that_are_open(made: Scene) -> None:
+    heard: list[object] = []
+    made.link.on_recording = heard.append
+    made.do(media.OpenRecording("r"))  # no engine yet, and no reason to give up
+    made.start("one")
+    assert made.sent == [media.OpenRecording("r")]
+    hears = media.Rewire((media.Hears(media.left("r"), (("leg", 1.0),)),))
+    made.do(hears, media.OpenRecording("s"))
+    made.link.connect(None)
+    made.do(media.CloseRecording("s"))
+    made.start("two")
+    assert made.sent == [media.OpenRecording("r"), hears]
+    assert heard == [media.RecordingClosed("s", 0.0)]  # by nobody any more
+    made.link.connect(None)
+    made.do(media.OpenRecording("t"))
+    made.start("two", recordings=("r", "of an earlier process"))
+    assert made.sent == [media.OpenRecording("t"), media.CloseRecording("of an earlier process"), hears]
+    assert len(heard) == 1
 
 
 @story

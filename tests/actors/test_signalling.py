@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cordboard.actors import page
+from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
-from cordboard.sip.events import CallEnded, CallFailed
+from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
+from cordboard.sip.snapshot import CallSnapshot
 
 from .test_world import HOTLINE, settle, story
 from .world import CARRIER, World
@@ -100,3 +102,53 @@ async def test_strangers_are_no_calls(world: World) -> None:
     assert isinstance(caller.last, CallFailed)
     assert caller.last.status == 408
     assert world.system.counters["calls"] == 0
+
+
+def second_life(world: World, *, owned: bool) -> Signalling:
+    """SIP begins anew, with what was kept; the actors stayed, or (not `owned`) were lost."""
+    kept: list[CallSnapshot] = []
+    for call, snapshot in world.signalling.snapshots():
+        assert snapshot is not None, call
+        kept.append(snapshot)
+    world.switch.renew()
+    signalling = Signalling(world.system, world.switch.endpoint, world.now)
+    signalling.connect(world.switch.perform)
+    world.switch.on_output = signalling.on_output
+    for each in kept:
+        signalling.restore(each, f"call:{each.id}" if owned else None)
+    return signalling
+
+
+@story
+async def test_a_call_is_taken_up_again_for_its_actor(world: World) -> None:
+    await settle(world)
+    echo = world.dial("600")
+    await echo.answered.wait()
+    await settle(world)
+    signalling = second_life(world, owned=True)
+    assert signalling.calls == 1
+    await settle(world)
+    echo.hang_up()
+    await settle(world)
+    assert signalling.calls == 0
+    assert not world.system.alive("call:")
+    assert dict(signalling.snapshots()).popitem()[1] is None
+
+
+@story
+async def test_calls_whose_actors_are_lost_are_ended(world: World) -> None:
+    await settle(world)
+    echo = world.dial("600")
+    await echo.answered.wait()
+    await settle(world)
+    world.link.connect(lambda command: None)
+    waiting = world.dial("600")
+    while len(world.system.alive("call:")) < 2:
+        await world.something()
+    assert second_life(world, owned=False).calls == 0
+    await echo.over.wait()
+    await waiting.over.wait()
+    assert isinstance(echo.last, CallEnded)
+    assert isinstance(waiting.last, CallFailed)
+    assert not any(isinstance(output, CallAnswered) for _, output in waiting.shown)
+    assert (waiting.last.status, waiting.last.retry_after) == (503, 2)

@@ -189,6 +189,8 @@ SAMPLES: list[object] = [
     media.LegConnected("agent:lin/1"),
     media.LegSilent("agent:lin/1", 3.0),
     media.LegHeard("agent:lin/1"),
+    media.LegUnchecked("agent:lin/1", 10.0),
+    media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),
     media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
 ]
@@ -313,7 +315,8 @@ def test_every_tell_has_a_row_in_the_table_of_whom_it_tells() -> None:
 def test_shells_say_nothing_that_a_table_does_not_know() -> None:
     assert set(get_args(signals.SipSignal)) - {signals.Arrived} <= set(call.Call.table.messages)
     of_a_leg = {fact for fact in get_args(media.Fact) if attrs.fields(fact)[0].name == "leg"}
-    assert of_a_leg - {media.WebrtcLegOpened} <= set(call.Call.table.messages)
+    of_a_browser = {media.WebrtcLegOpened, media.LegUnchecked, media.LegChecked}
+    assert of_a_leg - of_a_browser <= set(call.Call.table.messages)
     assert of_a_leg - {media.LegOpened} <= set(agent.Agent.table.messages)
     assert {*get_args(page.Command), page.Attached, page.Detached} <= set(agent.Agent.table.messages)
 

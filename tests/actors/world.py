@@ -56,15 +56,23 @@ class SipHost:
     """An endpoint on the network: its timers, and where its outputs go."""
 
     def __init__(self, world: World, address: Address, trunks: dict[str, list[str]], mark: str) -> None:
-        serial = itertools.count()
         self.address = address
-        self.endpoint = Endpoint(
-            Settings(lambda remote: (address.host, address.port)), token=lambda: f"{mark}{next(serial):016x}"
-        )
-        self.endpoint.set_trunks(trunks)
+        self._serial = itertools.count()
+        self._trunks, self._mark = trunks, mark
+        self.endpoint = self._new()
         self.on_output: Callable[[Output], None] = lambda output: None
         self._world = world
         self._changed = trio.Event()
+
+    def _new(self) -> Endpoint:
+        settings = Settings(lambda remote: (self.address.host, self.address.port))
+        made = Endpoint(settings, token=lambda: f"{self._mark}{next(self._serial):016x}", changed=set())
+        made.set_trunks(self._trunks)
+        return made
+
+    def renew(self) -> None:
+        """Another endpoint in its place, that knows of no call."""
+        self.endpoint = self._new()
 
     def perform(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -17,8 +17,10 @@ from cordboard.switch.protocol import (
     Codec,
     CodecName,
     Fingerprint,
+    LegChecked,
     LegConnected,
     LegFailed,
+    LegUnchecked,
     OpenWebrtcLeg,
     WebrtcLegOpened,
 )
@@ -73,7 +75,7 @@ class Shell:
 
     def __init__(self, heard: Callable[[list[tuple[int, bytes]]], list[tuple[int, bytes]]]) -> None:
         self.transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
-        self.facts: list[LegConnected | LegFailed] = []
+        self.facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = []
         self.received = 0
         # The time that `receive` took on the datagrams before the leg was connected.
         self.busy = 0.0

@@ -24,6 +24,7 @@ from cordboard.sip.events import (
     Transmit,
 )
 from cordboard.sip.message import Address, Message, Request, parse
+from cordboard.sip.snapshot import CallSnapshot
 from cordboard.sip.transaction import Timers
 
 A = Address("192.0.2.1", 5060)
@@ -43,12 +44,25 @@ def describe(data: bytes) -> str:
 
 @define
 class Peer:
-    """One endpoint, and all that its application heard."""
+    """One endpoint, and all that its application heard. `kept` is what its shell has stored of its calls."""
 
     address: Address
     endpoint: Endpoint
     react: Callable[[Peer, Output, float], list[Output]] | None = None
     events: list[Output] = field(factory=list)
+    kept: dict[str, CallSnapshot] = field(factory=dict)
+
+    def keep(self) -> None:
+        """Stores what has changed, as a shell does before anything is sent."""
+        changed = self.endpoint.changed
+        assert changed is not None
+        for call in changed:
+            snapshot = self.endpoint.snapshot(call)
+            if snapshot is None:
+                self.kept.pop(call, None)
+            else:
+                self.kept[call] = snapshot
+        changed.clear()
 
     def last_call(self) -> str:
         event = next(event for event in reversed(self.events) if not isinstance(event, Refused | Transmit))
@@ -58,12 +72,13 @@ class Peer:
         return [type(event).__name__ for event in self.events]
 
 
-def endpoint(address: Address, timers: Timers | None = None, *, max_calls: int = 3000) -> Endpoint:
+def endpoint(address: Address, timers: Timers | None = None, *, max_calls: int = 3000, life: int = 0) -> Endpoint:
     serial = itertools.count()
     made = Endpoint(
         Settings(lambda remote: (address.host, address.port), max_calls=max_calls),
-        lambda: f"{address.host.replace('.', 'x')}-{next(serial)}",
+        lambda: f"{address.host.replace('.', 'x')}-{life}-{next(serial)}",
         timers,
+        changed=set(),
     )
     made.set_trunks({"carrier": ["192.0.2.0/24"]})
     return made
@@ -86,12 +101,25 @@ class Net:
     sent: list[tuple[Address, bytes]] = field(factory=list)
     _flying: list[tuple[float, int, Address, Address, bytes]] = field(factory=list)
     _serial: itertools.count[int] = field(factory=itertools.count)
+    _lives: itertools.count[int] = field(factory=lambda: itertools.count(1))
 
     def add(self, address: Address, timers: Timers | None = None) -> Peer:
         peer = self.peers[address] = Peer(address, endpoint(address, timers))
         return peer
 
+    def kill(self, peer: Peer) -> None:
+        """From now on nothing is heard or done there; what had left is on its way."""
+        del self.peers[peer.address]
+
+    def restart(self, peer: Peer) -> None:
+        """A new endpoint in its place, that knows only what was kept."""
+        peer.endpoint = endpoint(peer.address, life=next(self._lives))
+        self.peers[peer.address] = peer
+        for snapshot in list(peer.kept.values()):
+            self.do(peer, peer.endpoint.restore(snapshot, self.now))
+
     def do(self, peer: Peer, outputs: list[Output]) -> None:
+        peer.keep()
         for output in outputs:
             if isinstance(output, Transmit):
                 self._send(peer.address, output)

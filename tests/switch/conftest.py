@@ -9,10 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from attrs import evolve
 from cordboard.codecs import g711
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.recfile import FRAMES_PER_SECOND, Chunk
+from cordboard.switch.recorder import Ended, Kept, Lost, Result
 from cordboard.switch.seams import Batch
 from numpy.typing import NDArray
 
@@ -86,17 +89,62 @@ class Far:
         return [round((i + 1) / last) for i in np.flatnonzero(peak)]
 
 
+class Shelf:
+    """Keeps recordings in memory, at once: chunks by recording, each opening's positions counted on from the last."""
+
+    def __init__(self) -> None:
+        self.chunks: dict[str, list[Chunk]] = {}
+        self.lost = ""  # a reason why nothing can be kept now
+        self.slow = False  # nothing is done meanwhile
+        self._names: dict[int, tuple[str, int]] = {}
+        self._results: list[Result] = []
+
+    def open(self, key: int, recording: str) -> None:
+        kept = self.chunks.setdefault(recording, [])
+        self._names[key] = recording, kept[-1].end if kept else 0
+
+    def write(self, key: int, chunk: Chunk) -> None:
+        recording, base = self._names[key]
+        if self.lost:
+            self._results.append(Lost(key, self.lost))
+        else:
+            self.chunks[recording].append(evolve(chunk, position=base + chunk.position))
+            self._results.append(Kept(key))
+
+    def close(self, key: int) -> None:
+        self._results.append(Ended(key, self.frames(self._names.pop(key)[0]) / FRAMES_PER_SECOND))
+
+    def results(self) -> list[Result]:
+        if self.slow:
+            return []
+        results, self._results = self._results, []
+        return results
+
+    def frames(self, recording: str) -> int:
+        return max((chunk.end for chunk in self.chunks[recording]), default=0)
+
+    def sound(self, recording: str) -> g711.Pcm:
+        """All of it, int16 [2, samples]; what was not kept is silence."""
+        frames = np.zeros((self.frames(recording), 2, 160), np.int16)
+        for chunk in self.chunks[recording]:
+            if chunk.samples:
+                frames[chunk.position : chunk.end] = np.frombuffer(chunk.samples, np.int16).reshape(-1, 2, 160)
+        return frames.transpose(1, 0, 2).reshape(2, -1)
+
+
 class World:
     def __init__(self, seed: int = 1, ports: int = 16) -> None:
         self.rng = Random(seed)
         self.now = 1000.0
         self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
         self.ports += (LocalPort("2001:db8::1", 20002),)
+        self.shelf = Shelf()
         self.engine = Engine(
             ports=self.ports,
             advertise=lambda index, peer: (self.ports[index].address, self.ports[index].port),
             rng=np.random.default_rng(seed),
             now=self.now,
+            sink=self.shelf,
             capacity=256,
         )
         self.fars: list[Far] = []

@@ -24,6 +24,7 @@ from cordboard.switch.model import ModelEngine
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import (
     CloseLeg,
+    CloseRecording,
     CloseSource,
     Codec,
     Command,
@@ -34,11 +35,14 @@ from cordboard.switch.protocol import (
     LegOpened,
     LegRefused,
     Music,
+    OpenRecording,
     OpenRtpLeg,
     OpenSource,
     OpenWebrtcLeg,
     Ping,
     Pong,
+    RecordingClosed,
+    RecordingTroubled,
     Rewire,
     Ringback,
     Tone,
@@ -47,7 +51,7 @@ from cordboard.switch.protocol import (
 )
 from cordboard.switch.webrtc import WebrtcTransport
 
-from .conftest import Far, World
+from .conftest import Far, Shelf, World
 from .webrtc_peer import IDENTITY, secrets
 
 PCMU = Codec("pcmu", 0, 101)
@@ -100,6 +104,7 @@ class Both:
             now=self.now,
             secure=Browsers(WebrtcTransport(IDENTITY, secrets()), candidates),
             opus=OpusRows(),
+            sink=Shelf(),
             capacity=self.capacity,
         )
         self.model = ModelEngine(
@@ -176,6 +181,42 @@ def test_a_pair_that_was_closed_rests() -> None:
     assert both.do(rtp("c", 4000)) == [LegOpened("c", "192.0.2.1", 20002)]
 
 
+def test_a_port_that_the_far_side_knows_is_taken_though_it_rests() -> None:
+    both = Both()
+    both.do(rtp("a", 4000), rtp("b", 4002), CloseLeg("b"))
+    known = evolve(rtp("b", 4002), local_port=20004)
+    assert both.do(known) == [LegOpened("b", "192.0.2.1", 20004)]
+    assert both.do(evolve(rtp("c", 4000), local_port=20002)) == [LegOpened("c", "192.0.2.1", 20004)]  # it is in use
+    assert both.do(evolve(rtp("d", 4006), local_port=5)) == [LegOpened("d", "192.0.2.1", 20002)]  # not ours any more
+    both = Both()
+    assert both.do(evolve(rtp("n", 4000, nat=True), local_port=20002)) == [LegOpened("n", "192.0.2.1", 20002)]
+    assert both.do(evolve(rtp("o", 4000), local_port=20002)) == [LegOpened("o", "192.0.2.1", 20004)]
+
+
+def test_recordings_open_close_and_listen_alike() -> None:
+    both = Both()
+    assert both.do(OpenRecording("r"), OpenRecording("r"), rtp("a", 4000)) == [LegOpened("a", "192.0.2.1", 20002)]
+    assert both.model.started("e", 1).recordings == ("r",)
+    both.do(Rewire((Hears(protocol.left("r"), (("a", 1.0),)), Hears("a", ((protocol.right("r"), 1.0),)))))
+    assert both.model.hears("r/left") == {"a": 1.0}
+    assert both.model.counters["unknown_sources"] == both.engine.counters["unknown_sources"] == 1
+    both.run(1.5)
+    assert both.do(CloseRecording("r"), CloseRecording("r"), CloseRecording("s")) == [
+        RecordingClosed("r", 1.5),
+        RecordingClosed("r", 0.0),
+        RecordingClosed("s", 0.0),
+    ]
+    both.do(Rewire((Hears(protocol.left("r")),)))
+    assert both.model.counters["unknown_listeners"] == both.engine.counters["unknown_listeners"] == 1
+
+
+def test_a_recording_needs_two_rows() -> None:
+    both = Both(capacity=4)
+    both.do(rtp("a", 4000), OpenRecording("r"))
+    assert both.do(OpenRecording("s")) == [RecordingTroubled("s", "too many legs and recordings")]
+    assert both.do(rtp("b", 4002), OpenSource("t", Tone(440))) == [LegOpened("b", "192.0.2.1", 20004)]
+
+
 def test_browsers_legs_are_opened_alike() -> None:
     both = Both()
     opened = WebrtcLegOpened("w", "", "", NAMED, (("192.0.2.1", 20000),))
@@ -224,7 +265,7 @@ def test_what_is_unknown_is_counted_alike() -> None:
 
 def test_an_engine_alone_for_30_s_ends_its_legs() -> None:
     both = Both()
-    both.do(rtp("a", 4000), OpenSource("s", Tone(440)))
+    both.do(rtp("a", 4000), OpenSource("s", Tone(440)), OpenRecording("r"))
     both.run(10)
     both.do(Ping(1))
     # The engine looks at its ticks, so the model is given the one after.
@@ -233,8 +274,10 @@ def test_an_engine_alone_for_30_s_ends_its_legs() -> None:
     facts: list[Fact] = []
     while not facts:
         both.now += 0.02
-        facts = [fact for fact in both.engine.tick(both.now)[1] if isinstance(fact, LegFailed)]
-    assert both.model.wake(both.now) == facts == [LegFailed("a", "the control plane is gone")]
+        facts = [fact for fact in both.engine.tick(both.now)[1] if isinstance(fact, LegFailed | RecordingClosed)]
+    assert both.model.wake(both.now) == facts
+    assert facts[0] == LegFailed("a", "the control plane is gone")
+    assert [type(fact) for fact in facts] == [LegFailed, RecordingClosed]
     assert both.do(rtp("b", 4002), OpenSource("s", Tone(880))) == [LegOpened("b", "192.0.2.1", 20002)]
 
 

@@ -1,5 +1,7 @@
 """Stories of one engine on a virtual clock."""
 
+import struct
+
 import numpy as np
 import pytest
 from cordboard.codecs import g711
@@ -272,6 +274,20 @@ def test_silence_is_told_once_and_its_end(world: World) -> None:
     a.says(440)
     world.run(1)
     assert world.all(protocol.LegHeard) == [protocol.LegHeard("a")]
+
+
+def test_a_peer_that_sends_only_reports_is_there(world: World) -> None:
+    a = world.far("a", 4000)
+    a.says(440)
+    world.run(1)
+    a.source, world.air = None, []
+    report = struct.pack("!BBHIIIIII", 0x80, 200, 6, a.ssrc, 0, 0, 0, 0, 0)  # RFC 3550 §6.4.1
+    for _ in range(5):
+        world.run(2)
+        world.receive((a.to, a.name, report, world.now))
+    assert not world.all(protocol.LegSilent)
+    world.run(3.2)
+    assert len(world.all(protocol.LegSilent)) == 1
 
 
 def test_quality_says_what_was_lost(world: World) -> None:

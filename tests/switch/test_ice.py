@@ -48,7 +48,7 @@ def test_the_agent_walks_its_table(state: State, what: Input) -> None:
                 agent, browser.request({"USERNAME": f"{agent.local.ufrag}:brow", "ICE-CONTROLLED": 1}), HERE, 2.0
             )
         case Input.SILENCE:
-            outputs = agent.wake(agent.deadline() if agent.deadline() < 1e9 else 1e9)
+            outputs = agent.wake(1e9)
         case Input.CLOSE:
             agent.close()
             outputs = []
@@ -102,11 +102,26 @@ def test_consent_ends_thirty_seconds_after_the_last_check_of_the_pair_in_use() -
     browser, agent = pair()
     receive(agent, browser.check(nominate=True), HERE, 1.0)
     receive(agent, browser.check(), ELSEWHERE, 20.0)
+    assert agent.wake(30.0) == [ice.Unchecked(10.0)]
     assert agent.deadline() == 1.0 + CONSENT_SECONDS
-    receive(agent, browser.check(), HERE, 21.0)
+    assert ice.Checked() in receive(agent, browser.check(), HERE, 21.0)
+    assert agent.wake(50.9) == [ice.Unchecked(29.9)]
     assert agent.wake(50.9) == []
     assert agent.wake(51.0) == [ice.Failed("the browser's ICE checks stopped")]
     assert agent.deadline() == float("inf")
+
+
+def test_ten_seconds_without_a_check_are_told_once_and_the_next_check_too() -> None:
+    browser, agent = pair()
+    receive(agent, browser.check(nominate=True), HERE, 1.0)
+    receive(agent, browser.check(), ELSEWHERE, 3.0)  # any address will do
+    assert agent.deadline() == 13.0
+    assert agent.wake(12.9) == []
+    assert agent.wake(13.0) == [ice.Unchecked(10.0)]
+    assert agent.wake(14.0) == []
+    assert ice.Checked() in receive(agent, browser.check(), HERE, 15.0)
+    assert ice.Checked() not in receive(agent, browser.check(), HERE, 16.0)
+    assert agent.deadline() == 26.0
 
 
 def test_a_browser_that_never_comes_fails() -> None:

@@ -10,9 +10,11 @@ from aioice import stun as codec
 from cordboard.switch import dtls
 from cordboard.switch.protocol import (
     Fingerprint,
+    LegChecked,
     LegConnected,
     LegFailed,
     LegRefused,
+    LegUnchecked,
     WebrtcLegOpened,
 )
 from cordboard.switch.stun import Address
@@ -31,7 +33,7 @@ class Net:
     def __init__(self, seed: int = 0, loss: float = 0.0, limits: Limits | None = None) -> None:
         self.transport = WebrtcTransport(IDENTITY, secrets(), limits or Limits())
         self.now = 0.0
-        self.facts: list[LegConnected | LegFailed] = []
+        self.facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = []
         self.rtp: list[tuple[int, bytes]] = []
         self.browsers: dict[Address, Browser] = {}
         self.heard: dict[Address, list[bytes]] = {}
@@ -238,7 +240,10 @@ def test_consent_is_lost_without_checks() -> None:
     net.run(1.0)
     net.browsers.clear()
     net.run(60.0)
-    assert net.facts == [LegConnected("leg-1"), LegFailed("leg-1", "the browser's ICE checks stopped")]
+    connected, unchecked, failed = net.facts
+    assert (connected, failed) == (LegConnected("leg-1"), LegFailed("leg-1", "the browser's ICE checks stopped"))
+    assert isinstance(unchecked, LegUnchecked)
+    assert 10.0 <= unchecked.seconds < 10.1
     assert net.transport.deadline() == float("inf")
 
 

@@ -12,19 +12,22 @@ codec = st.builds(
 )
 pairs = st.lists(st.tuples(text, number), max_size=4).map(tuple)
 prints = st.lists(st.builds(protocol.Fingerprint, text, text), max_size=3).map(tuple)
+names = st.lists(text, max_size=3).map(tuple)
 kind = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | st.builds(protocol.Ringback, text)
 commands = st.one_of(
-    st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans()),
+    st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans(), count),
     st.builds(protocol.UpdateRtpLeg, text, text, count, codec),
     st.builds(protocol.OpenWebrtcLeg, text, text, text, text, prints, codec),
     st.builds(protocol.CloseLeg, text),
     st.builds(protocol.OpenSource, text, kind),
     st.builds(protocol.CloseSource, text),
     st.builds(protocol.Rewire, st.lists(st.builds(protocol.Hears, text, pairs), max_size=4).map(tuple)),
+    st.builds(protocol.OpenRecording, text),
+    st.builds(protocol.CloseRecording, text),
     st.builds(protocol.Ping, count),
 )
 facts = st.one_of(
-    st.builds(protocol.EngineStarted, text, st.lists(text, max_size=3).map(tuple), count),
+    st.builds(protocol.EngineStarted, text, names, count, names),
     st.builds(protocol.LegOpened, text, text, count),
     st.builds(
         protocol.WebrtcLegOpened,
@@ -39,6 +42,11 @@ facts = st.one_of(
         protocol.EngineReport, count, count, count, st.tuples(number, number, number), st.dictionaries(text, count)
     ),
     st.builds(protocol.LegSilent, text, number),
+    st.builds(protocol.LegUnchecked, text, number),
+    st.builds(protocol.LegChecked, text),
+    st.builds(protocol.RecordingClosed, text, number),
+    st.builds(protocol.RecordingTroubled, text, text),
+    st.builds(protocol.RecordingWell, text),
 )
 
 
@@ -66,7 +74,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "unknown class Reboot" in refuse(pack(["Reboot", 1]))
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
-    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False]))
+    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
     assert "finite" in refuse(pack(["OpenSource", "a", ["Tone", float("nan")]]))
     assert "not msgpack" in refuse(b"\xc1")

@@ -1,0 +1,275 @@
+"""What must be kept of a call, so that an endpoint that begins anew goes on with it: same dialog, same transactions.
+
+`freeze` makes a `CallSnapshot` of a call and the transactions it has open, `thaw` makes them again. A snapshot holds
+only numbers, octets, tuples and text of ours, so that anything can store it: what came from the wire is kept as octets,
+for it need not be UTF-8. Moments are those of the endpoint's clock, which must be one that goes on over a restart.
+
+What is not kept, because nobody misses it: transactions that are over and wait for stragglers (a request that comes
+again then is answered with 481, which ends what it asked to end), and a call's record for the half minute after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import evolve, frozen
+
+from .call import PROGRESS_INTERVAL, Call
+from .call import Input as CallInput
+from .call import State as CallState
+from .dialog import Dialog
+from .grammar import Address
+from .layer import Slot, client_key, server_key
+from .message import Request, parse
+from .sdp import SdpError, SessionDescription
+from .sdp import parse as parse_sdp
+from .transaction import (
+    CLIENT,
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    MACHINES,
+    REPEATING,
+    TIMER_D,
+    State,
+    Timer,
+    Timers,
+    Transaction,
+)
+
+# The header fields of an INVITE that its responses, its CANCEL and the ACK of its failure repeat (RFC 3261 §8.2.6,
+# §9.1, §12.1.1, §17.1.1.3).
+ECHOED = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Record-Route"})
+# Transactions that still have something to do, by machine. An INVITE that was accepted absorbs retransmissions (or is
+# acknowledged again) for as long as its call lives; the others hold even a call that has ended.
+_OPEN = {
+    INVITE_SERVER.name: frozenset({State.PROCEEDING, State.COMPLETED}),
+    INVITE_CLIENT.name: frozenset({State.CALLING, State.PROCEEDING}),
+    CLIENT.name: frozenset({State.TRYING, State.PROCEEDING}),
+}
+# ... and those of which nobody knows whether what they sent last arrived, or even left: it is sent again.
+_UNHEARD = {
+    INVITE_SERVER.name: frozenset({State.COMPLETED}),
+    INVITE_CLIENT.name: frozenset({State.CALLING}),
+    CLIENT.name: frozenset({State.TRYING, State.PROCEEDING}),
+}
+_MACHINES = {machine.name: machine for machine in MACHINES}
+
+
+@frozen
+class DialogSnapshot:
+    """A `Dialog`, its text as octets."""
+
+    call_id: bytes
+    local_tag: str
+    remote_tag: bytes
+    local: bytes
+    remote: bytes
+    local_cseq: int
+    remote_cseq: int | None
+    target: bytes
+    routes: tuple[bytes, ...]
+    peer: Address
+
+
+@frozen
+class TransactionSnapshot:
+    """A transaction in the endpoint's hands. `request` is empty where it is the call's INVITE; `timers` are letters and
+    moments."""
+
+    machine: str
+    state: str
+    request: bytes
+    last: bytes
+    timers: tuple[tuple[str, float], ...]
+    interval: float
+    destination: Address
+    tag: str
+
+
+@frozen
+class CallSnapshot:
+    """A call; see `Call` for what the fields mean. `id` names it in every command."""
+
+    id: str
+    tag: str
+    state: str
+    trunk: str
+    dialog: DialogSnapshot | None
+    invite: bytes
+    invite_cseq: int
+    peer: Address
+    final: bytes
+    ack: bytes
+    needs_answer: bool
+    early_answer: bytes
+    timers: tuple[tuple[str, float], ...]
+    interval: float
+    transactions: tuple[TransactionSnapshot, ...]
+
+    @property
+    def live(self) -> bool:
+        """False: it is over for the application, and only its last request or response is still on the way."""
+        return self.state != CallState.ENDED.value
+
+    @property
+    def unanswered(self) -> bool:
+        """An INVITE of theirs without a final response."""
+        return self.state == CallState.OFFERED.value
+
+
+def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
+    """The snapshot of a call with its transactions, None where nothing is left to be done for it."""
+    ended = call.state is CallState.ENDED
+    kept = [slot for slot in slots if _is_open(slot.transaction, ended=ended)]
+    if ended and not kept:
+        return None
+    dialog = call.dialog
+    return CallSnapshot(
+        id=call.id,
+        tag=call.tag,
+        state=call.state.value,
+        trunk=call.trunk,
+        dialog=None if dialog is None else _freeze_dialog(dialog),
+        invite=b"" if call.invite is None else _head(call.invite),
+        invite_cseq=call.invite_cseq,
+        peer=call.peer,
+        final=call.final,
+        ack=call.ack,
+        needs_answer=call.needs_answer,
+        early_answer=b"" if call.early_answer is None else bytes(call.early_answer),
+        timers=tuple((timer.value, when) for timer, when in call.running.items()),
+        interval=call.interval,
+        transactions=tuple(_freeze_slot(slot, call) for slot in kept),
+    )
+
+
+def _is_open(transaction: Transaction, *, ended: bool) -> bool:
+    if transaction.state is State.ACCEPTED:
+        return not ended
+    return transaction.state in _OPEN.get(transaction.machine.name, ())
+
+
+def unheard(transaction: Transaction) -> bool:
+    """Whether it sends its last message again after a restart."""
+    return transaction.state in _UNHEARD.get(transaction.machine.name, ())
+
+
+def _freeze_dialog(dialog: Dialog) -> DialogSnapshot:
+    return DialogSnapshot(
+        call_id=_octets(dialog.call_id),
+        local_tag=dialog.local_tag,
+        remote_tag=_octets(dialog.remote_tag),
+        local=_octets(dialog.local),
+        remote=_octets(dialog.remote),
+        local_cseq=dialog.local_cseq,
+        remote_cseq=dialog.remote_cseq,
+        target=_octets(dialog.target),
+        routes=tuple(_octets(route) for route in dialog.routes),
+        peer=dialog.peer,
+    )
+
+
+def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
+    transaction = slot.transaction
+    return TransactionSnapshot(
+        machine=transaction.machine.name,
+        state=transaction.state.value,
+        request=b"" if transaction.request is call.invite else _head(transaction.request),
+        last=transaction.last,
+        timers=tuple((timer.value, when) for timer, when in transaction.running.items()),
+        interval=transaction.interval,
+        destination=slot.destination,
+        tag=slot.tag,
+    )
+
+
+def _head(request: Request) -> bytes:
+    """Of a request what others repeat of it; what is sent again as a whole is kept beside it."""
+    return bytes(evolve(request, rows=tuple(row for row in request.rows if row[0] in ECHOED), body=b""))
+
+
+def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list[Slot]]:
+    """The call and its transactions again. What is due by `now` is due; what repeats is due an interval from now.
+
+    Raises RemoteSipError, KeyError or ValueError for what `freeze` did not make."""
+    invite = _request(snapshot.invite) if snapshot.invite else None
+    # no timer that matters runs longer: a clock that was set back meanwhile must not hold a call for ever
+    latest = now + max(timers.timeout, TIMER_D, PROGRESS_INTERVAL)
+    call = Call(snapshot.id, snapshot.tag, CallState(snapshot.state), timers, now)
+    call.trunk = snapshot.trunk
+    call.dialog = None if snapshot.dialog is None else _thaw_dialog(snapshot.dialog)
+    call.invite = invite
+    call.invite_cseq = snapshot.invite_cseq
+    call.peer = snapshot.peer
+    call.final = snapshot.final
+    call.ack = snapshot.ack
+    call.needs_answer = snapshot.needs_answer
+    call.early_answer = _thaw_sdp(snapshot.early_answer)
+    call.interval = snapshot.interval
+    call.running = {CallInput(name): when for name, when in snapshot.timers}
+    for timer, when in call.running.items():
+        if timer is CallInput.RETRANSMIT:
+            call.running[timer] = now + call.interval
+        elif timer is not CallInput.EXPIRED:
+            call.running[timer] = min(when, latest)
+    slots = []
+    for each in snapshot.transactions:
+        request = _request(each.request) if each.request else invite
+        assert request is not None, "a transaction without a request of its own is the INVITE's"
+        slot = _thaw_slot(each, request, call, timers, now)
+        if not each.request:
+            call.transaction = slot.transaction
+        slots.append(slot)
+    return call, slots
+
+
+def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, timers: Timers, now: float) -> Slot:
+    machine = _MACHINES[snapshot.machine]
+    transaction = Transaction(machine, request, timers)
+    transaction.state = State(snapshot.state)
+    transaction.last = snapshot.last
+    transaction.interval = snapshot.interval
+    latest = now + max(timers.timeout, TIMER_D)
+    transaction.running = {
+        Timer(letter): now + snapshot.interval if Timer(letter) in REPEATING else min(when, latest)
+        for letter, when in snapshot.timers
+    }
+    ours = machine is CLIENT or machine is INVITE_CLIENT
+    key = client_key(request) if ours else server_key(request, request.method)
+    return Slot(transaction, key, snapshot.destination, call, snapshot.tag)
+
+
+def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:
+    return Dialog(
+        call_id=_text(snapshot.call_id),
+        local_tag=snapshot.local_tag,
+        remote_tag=_text(snapshot.remote_tag),
+        local=_text(snapshot.local),
+        remote=_text(snapshot.remote),
+        local_cseq=snapshot.local_cseq,
+        remote_cseq=snapshot.remote_cseq,
+        target=_text(snapshot.target),
+        routes=tuple(_text(route) for route in snapshot.routes),
+        peer=snapshot.peer,
+    )
+
+
+def _thaw_sdp(data: bytes) -> SessionDescription | None:
+    try:
+        return parse_sdp(data) if data else None
+    except SdpError:
+        return None  # it only counts where the 2xx does not repeat it as it must
+
+
+def _request(data: bytes) -> Request:
+    message = parse(data, ours=True)
+    assert isinstance(message, Request)
+    return message
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

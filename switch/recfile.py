@@ -1,0 +1,101 @@
+"""The file of a recording while its call lasts: crash-safe, because nothing that was written is ever changed.
+
+    file     header chunk*
+    header   "CORDREC1", rate u32, channels u32, begun f64 (the monotonic clock, s), begun f64 (Unix time, s), crc32
+    chunk    "CHNK", position u64, frames u32, length u32, crc32 of the header so far and the samples, samples
+
+All little-endian. A position is in frames of 20 ms from the beginning. Samples are int16 [frames, channels, 160]; a
+`length` of 0 is silence in all channels. What no chunk covers is silence, too. A reader stops at the first chunk that
+is not whole: it was being written when the process died. Nothing has to be mended at the end.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from attrs import frozen
+
+RATE: Final = 8000
+CHANNELS: Final = 2
+FRAME: Final = 160  # samples
+FRAMES_PER_SECOND: Final = RATE // FRAME
+# No chunk is longer than 10 s: what claims to be is broken.
+MAX_FRAMES: Final = 500
+
+_MAGIC: Final = b"CORDREC1"
+_HEADER: Final = struct.Struct("<8sIIdd")
+_CHUNK: Final = struct.Struct("<4sQII")
+_CRC: Final = struct.Struct("<I")
+_CHUNK_MAGIC: Final = b"CHNK"
+HEADER_LENGTH: Final = _HEADER.size + _CRC.size
+CHUNK_HEADER_LENGTH: Final = _CHUNK.size + _CRC.size
+
+
+class BrokenFileError(Exception):
+    """No recording, or one of whose header is damaged."""
+
+
+@frozen
+class Header:
+    """`monotonic` is for continuing in the same run of the machine, `unix` for people. Seconds."""
+
+    monotonic: float
+    unix: float
+    rate: int = RATE
+    channels: int = CHANNELS
+
+    def encode(self) -> bytes:
+        header = _HEADER.pack(_MAGIC, self.rate, self.channels, self.monotonic, self.unix)
+        return header + _CRC.pack(zlib.crc32(header))
+
+
+@frozen
+class Chunk:
+    """`frames` of sound from `position` on; `samples` as int16 [frames, 2, 160], or empty for silence."""
+
+    position: int
+    frames: int
+    samples: bytes = b""
+
+    @property
+    def end(self) -> int:
+        return self.position + self.frames
+
+    def encode(self) -> bytes:
+        header = _CHUNK.pack(_CHUNK_MAGIC, self.position, self.frames, len(self.samples))
+        return header + _CRC.pack(zlib.crc32(self.samples, zlib.crc32(header))) + self.samples
+
+
+def read_header(file: BinaryIO) -> Header:
+    """From the beginning of a file. Raises BrokenFileError."""
+    octets = file.read(HEADER_LENGTH)
+    if len(octets) < HEADER_LENGTH or octets[:8] != _MAGIC:
+        raise BrokenFileError("this is no recording")
+    if zlib.crc32(octets[: _HEADER.size]) != _CRC.unpack_from(octets, _HEADER.size)[0]:
+        raise BrokenFileError("the header is damaged")
+    _, rate, channels, monotonic, unix = _HEADER.unpack_from(octets)
+    if rate != RATE or channels != CHANNELS:
+        raise BrokenFileError(f"{channels} channels at {rate} Hz are not known here")
+    return Header(monotonic, unix, rate, channels)
+
+
+def read_chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """All whole chunks behind the header, in order of time; one at a time is in memory."""
+    end = 0
+    while True:
+        octets = file.read(CHUNK_HEADER_LENGTH)
+        if len(octets) < CHUNK_HEADER_LENGTH:
+            return
+        magic, position, frames, length = _CHUNK.unpack_from(octets)
+        if magic != _CHUNK_MAGIC or not 0 < frames <= MAX_FRAMES or position < end:
+            return
+        if length not in (0, frames * CHANNELS * FRAME * 2):
+            return
+        samples = file.read(length)
+        if zlib.crc32(samples, zlib.crc32(octets[: _CHUNK.size])) != _CRC.unpack_from(octets, _CHUNK.size)[0]:
+            return
+        yield Chunk(position, frames, samples)
+        end = position + frames
