@@ -162,6 +162,11 @@ class Engine:
         """How long the last tick took, and whether it began late."""
         self._quality.ran(seconds, late=late)
 
+    def stop(self) -> None:
+        """No tick follows: what recordings have is handed on."""
+        for recording in self._recorder.recordings:
+            self._recorder.close(recording)
+
     def command(self, message: Command, now: float) -> list[Fact]:
         """Carries out one command; returns its answer, if it has one."""
         match message:
