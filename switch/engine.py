@@ -121,7 +121,7 @@ class Engine:
             self._datagrams += self._from_secure(self._secure.wake(now), now)
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
-        due = self._playout.play(rows, now)
+        due = self._playout.play(rows, now, self._playback.pausing)
         speaking = self._playback.speak(due, plan.heard)
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)
