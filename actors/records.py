@@ -88,3 +88,20 @@ class StateEntry:
 
 
 Entry = CallEntry | LegEntry | OfferEntry | StateEntry
+
+
+@frozen
+class RecordingEntry:
+    """What became of the sound of a call that was `recorded`, by `call`; there is none until that is known.
+
+    Stated by the shell that makes recordings, and by no actor. `file` and `peaks` are names within the directory of
+    recordings, `size` is in bytes. An empty `file`: it was lost, for this `reason`.
+    """
+
+    call: str
+    file: str = ""
+    format: str = ""
+    seconds: float = 0.0
+    size: int = 0
+    peaks: str = ""
+    reason: str = ""

@@ -153,6 +153,18 @@ class System:
         for name in reversed(list(self._cells)):
             self.end(name, reason)
 
+    def alarm(self, text: str) -> None:
+        """What an operator has to know, until it is cleared; raised again it is one."""
+        if text not in self.alarms:
+            self.alarms.append(text)
+            log.critical("alarm", text=text)
+
+    def clear_alarm(self, text: str) -> None:
+        """It is over; what was not raised is no error."""
+        if text in self.alarms:
+            self.alarms.remove(text)
+            log.warning("alarm is over", text=text)
+
     # --- one actor --------------------------------------------------------------------------------------------
 
     def _deliver(self, name: str, message: object, limit: float, *, told: bool = False) -> bool:
@@ -163,7 +175,7 @@ class System:
         if len(cell.mailbox) >= limit:
             self.counters["mailbox_full"] += 1
             if limit == MAILBOX:
-                self._alarm(f"mailbox of {name} is full")
+                self.alarm(f"mailbox of {name} is full")
             return False
         cell.put(message, self._now(), told=told)
         return True
@@ -263,7 +275,7 @@ class System:
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
-            self._alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
+            self.alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
         if often or getattr(cell.behaviour, "ends_on_crash", False):
             self._end(cell, "crashed")
         elif what == TIMER:
@@ -373,11 +385,6 @@ class System:
         """The state of a live actor, for the shells that bring the edges back to it; None where there is none."""
         cell = self._cells.get(name)
         return cell.behaviour.state if cell is not None else None
-
-    def _alarm(self, text: str) -> None:
-        if text not in self.alarms:
-            self.alarms.append(text)
-            log.critical("alarm", text=text)
 
 
 def unix_clock(start_unix: float) -> Callable[[], float]:

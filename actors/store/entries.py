@@ -14,27 +14,30 @@ from attrs import evolve
 from sqlalchemy import ColumnElement, Connection, Float, Insert, RowMapping, Table, and_, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from ..records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
 from . import schema
 
-TABLES: dict[type[Entry], Table] = {
+Kept = Entry | RecordingEntry
+
+TABLES: dict[type[Kept], Table] = {
     CallEntry: schema.calls,
     LegEntry: schema.legs,
     OfferEntry: schema.offers,
     StateEntry: schema.agent_states,
+    RecordingEntry: schema.recordings,
 }
 _KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
 
 Key = tuple[object, ...]
 
 
-def key_of(entry: Entry) -> Key:
+def key_of(entry: Kept) -> Key:
     """What the entry replaces: one entry of each key is all that needs to be written."""
     kind = type(entry)
     return (kind, *(getattr(entry, name) for name in _KEYS[kind]))
 
 
-def write(connection: Connection, entries: Iterable[Entry]) -> None:
+def write(connection: Connection, entries: Iterable[Kept]) -> None:
     """Keeps the entries; of several of one key the last."""
     newest = {key_of(entry): entry for entry in entries}
     for kind, table in TABLES.items():
@@ -51,7 +54,7 @@ def upsert(dialect: str, table: Table) -> Insert:
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Kept) -> dict[str, Any]:
     return {name: _cell(value) for name, value in attrs.asdict(entry, recurse=False).items()}
 
 
@@ -73,7 +76,7 @@ def close_open(connection: Connection, now: float, live_calls: Collection[str]) 
     calls, legs, offers = schema.calls, schema.legs, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
     talked = and_(offers.c.outcome == Outcome.ANSWERED.value, offers.c.ended.is_(None))
-    opened: list[Entry] = [
+    opened: list[CallEntry | LegEntry | OfferEntry] = [
         *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
         *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
         *(
@@ -100,7 +103,7 @@ def _last_moment(connection: Connection) -> float:
     return max(float(each) for each in found if each is not None)
 
 
-def _ended(entry: Entry, last: float) -> Entry:
+def _ended(entry: CallEntry | LegEntry | OfferEntry, last: float) -> Entry:
     match entry:
         case CallEntry():
             ended = max(last, entry.answered or entry.began)
@@ -111,7 +114,5 @@ def _ended(entry: Entry, last: float) -> Entry:
             return evolve(entry, ended=max(last, entry.decided or entry.offered))
         case OfferEntry():
             return evolve(entry, outcome=Outcome.RETURNED, decided=max(last, entry.offered))
-        case StateEntry():  # one lasts until the next begins
-            return entry
         case _:
             assert_never(entry)

@@ -14,9 +14,9 @@ import structlog
 import trio
 
 from ..effects import Record
-from ..records import Entry
+from ..records import RecordingEntry
 from .database import StoreError
-from .entries import Key, key_of
+from .entries import Kept, Key, key_of
 
 # What is stated within this time goes into one transaction.
 GATHER_SECONDS = 0.05
@@ -28,7 +28,7 @@ MAX_RETRY_SECONDS = 5.0
 # How long an orderly stop tries to write what waits.
 FLUSH_SECONDS = 10.0
 
-Write = Callable[[Sequence[Entry]], Awaitable[None]]
+Write = Callable[[Sequence[Kept]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -36,13 +36,13 @@ log = structlog.get_logger()
 class Ledger:
     """Entries in the order in which they were stated; `write` commits some, or raises StoreError.
 
-    `kept` counts the entries stated, `committed` those of them that are safe: the first so many. `failing` is why the
-    last try failed, or empty.
+    `kept` counts what actors stated, `committed` those of them that are safe: the first so many. Of recordings it is
+    told as well, as `recordings.RecordingStore`. `failing` is why the last try failed, or empty.
     """
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._waiting: dict[Key, Entry] = {}
+        self._waiting: dict[Key, Kept] = {}
         self._bell = trio.Event()
         self.kept = 0
         self.committed = 0
@@ -55,19 +55,28 @@ class Ledger:
 
     @property
     def behind(self) -> int:
-        """Entries stated and not yet safe."""
-        return self.kept - self.committed
+        """Rows that are not safe yet."""
+        return len(self._waiting)
 
     def keep(self, record: Record) -> None:
         """Never waits and never fails: the entry is written by and by."""
         self.kept += 1
-        key = key_of(record.entry)
+        self._put(record.entry)
+
+    def recording_ready(self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, /) -> None:
+        self._put(RecordingEntry(call, file, format_, seconds, size, peaks))
+
+    def recording_lost(self, call: str, reason: str, /) -> None:
+        self._put(RecordingEntry(call, reason=reason))
+
+    def _put(self, entry: Kept) -> None:
+        key = key_of(entry)
         if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
             if not self.lost:
                 log.error("records are lost: too many wait for the database", waiting=MAX_WAITING)
             self.lost += 1
             return
-        self._waiting[key] = record.entry
+        self._waiting[key] = entry
         self._bell.set()
 
     async def run(self, alarm: Callable[[str], None], clear: Callable[[], None]) -> None:

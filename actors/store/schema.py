@@ -194,7 +194,7 @@ agent_states = Table(
     "agent_states",
     metadata,
     Column("agent", String, primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("since", Float, nullable=False),
     Column("state", String, nullable=False),
     Column("reason", String, nullable=False),
@@ -202,17 +202,15 @@ agent_states = Table(
     Index(None, "agent", "since"),
 )
 
-# What became of the sound of a call that is `recorded`; no row: it is not there yet.
 recordings = Table(
     "recordings",
     metadata,
     Column("call", String, primary_key=True),
-    # Within the directory of recordings; empty: it was lost, for this reason.
     Column("file", String, nullable=False),
     Column("format", String, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
-    Column("peaks", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("peaks", String, nullable=False),
     Column("reason", String, nullable=False),
 )
 

@@ -17,9 +17,9 @@ import structlog
 import trio
 from sqlalchemy import Connection, Engine
 
-from .. import records
 from ..organisation import Organisation
 from . import entries, logins, organisations
+from .access import History
 from .database import StoreError, open_database, reading, writing
 from .ledger import Ledger
 from .logins import Login
@@ -45,6 +45,7 @@ class Store:
         self._readers = trio.CapacityLimiter(READERS)
         self._hashers = trio.CapacityLimiter(HASHERS)
         self.accounts = Accounts(self, clock)
+        self.history = History(self, clock)
         self.ledger = Ledger(self.apply)
 
     @classmethod
@@ -89,7 +90,7 @@ class Store:
         """What was imported last, without the passwords of agents; `Organisation()` where nothing was."""
         return await self.read(organisations.read_organisation)
 
-    async def apply(self, stated: Iterable[records.Entry]) -> None:
+    async def apply(self, stated: Iterable[entries.Kept]) -> None:
         """Keeps entries, in one transaction: also those that were kept before, as after a crash. Raises StoreError."""
         await self.write(lambda connection: entries.write(connection, stated))
 

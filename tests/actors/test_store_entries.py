@@ -10,7 +10,7 @@ import alembic.command
 import alembic.config
 import pytest
 from attrs import evolve
-from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
 from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
 from hypothesis import HealthCheck, given, settings
@@ -43,7 +43,7 @@ def empty(engine: Engine) -> None:
             connection.execute(delete(table))
 
 
-def write(engine: Engine, *stated: Entry) -> None:
+def write(engine: Engine, *stated: entries.Kept) -> None:
     with writing(engine) as connection:
         entries.write(connection, stated)
 
@@ -104,11 +104,12 @@ def test_batches_and_a_replayed_tail_leave_what_one_by_one_leaves(
 
 
 def test_every_field_comes_back(engine: Engine) -> None:
-    said: list[Entry] = [
+    said: list[entries.Kept] = [
         evolve(CALL, answered=T0 + 1.25, ended=T0 + 60.1, ended_by="caller", cause="hung up", recorded=True),
         LegEntry("c1", 1, "1001", T0 + 1.25, T0 + 60.1),
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
+        RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
     ]
     write(engine, *said)
     with reading(engine) as connection:

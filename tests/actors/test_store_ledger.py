@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ import trio
 import trio.testing
 from attrs import define, evolve, field
 from cordboard.actors.effects import Record
-from cordboard.actors.records import CallEntry, Entry
-from cordboard.actors.store import Store, database, ledger, schema
+from cordboard.actors.records import CallEntry
+from cordboard.actors.store import Store, database, history, ledger, schema
 from cordboard.actors.store.database import FILE
+from cordboard.actors.store.entries import Kept
 from cordboard.actors.store.ledger import GATHER_SECONDS, Ledger
 from sqlalchemy import func, select
 
@@ -95,10 +97,10 @@ def test_what_is_stated_is_committed_within_a_tenth_of_a_second_and_together(tmp
 
 def test_what_is_stated_while_it_writes_comes_with_the_next(tmp_path: Path) -> None:
     async def run() -> None:
-        written: list[list[Entry]] = []
+        written: list[list[Kept]] = []
         busy, go = trio.Event(), trio.Event()
 
-        async def write(entries: list[Entry]) -> None:
+        async def write(entries: list[Kept]) -> None:
             written.append(entries)
             busy.set()
             await go.wait()
@@ -178,10 +180,27 @@ def test_beyond_the_bound_new_rows_are_lost_and_counted(tmp_path: Path, monkeypa
     async def tell(s: Scene) -> None:
         s.keep(*(call(number) for number in range(5)))
         s.keep(call(2, ended=T0 + 9))  # a row that waits already
-        assert (s.store.ledger.lost, s.store.ledger.behind) == (2, 6)
+        assert (s.store.ledger.lost, s.store.ledger.behind, s.store.ledger.kept) == (2, 3, 6)
         await s.until(lambda: s.store.ledger.behind == 0)
         s.keep(call(9))
         await s.until(lambda: s.store.ledger.behind == 0)
 
     story(tmp_path, tell)
     assert kept(tmp_path) == ["c0", "c1", "c2", "c9"]
+
+
+def test_the_last_word_on_a_recording_counts_and_is_no_statement_of_an_actor(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        s.keep(call(1), call(2))
+        s.store.ledger.recording_lost("c1", "no sound was found")
+        s.store.ledger.recording_ready("c1", "c1.opus", "opus", 9.5, 12345, "c1.peaks")
+        s.store.ledger.recording_lost("c2", "damaged")
+        await s.until(lambda: s.store.ledger.behind == 0)
+        assert s.commits == [2]
+        found = [await s.store.read(partial(history.recording, call=f"c{number}")) for number in (1, 2)]
+        assert found == [
+            history.Recording(history.Sound.READY, "c1.opus", "opus", 9.5, 12345, "c1.peaks"),
+            history.Recording(history.Sound.LOST, reason="damaged"),
+        ]
+
+    story(tmp_path, tell)

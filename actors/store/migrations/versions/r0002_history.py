@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.create_table(
         "agent_states",
         sa.Column("agent", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("since", sa.Float(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
@@ -68,8 +68,8 @@ def upgrade() -> None:
         sa.Column("file", sa.String(), nullable=False),
         sa.Column("format", sa.String(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("peaks", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("call", name=op.f("pk_recordings")),
     )

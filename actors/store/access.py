@@ -1,0 +1,158 @@
+"""Who may see what of what has happened, and the audit of who listened to it.
+
+An agent sees the calls it touched and its own states; supervisors and administrators see everything. No recording is
+played without an entry in the audit, and a refusal has one too. A player asks for many ranges of one file: those that
+go on within `PLAY_SECONDS` of an entry of the same agent, at the same address, belong to that one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy import Connection, exists, insert, select
+
+from . import history, schema
+from .history import CallClass, Cursor, Listing, Recording, Span, WholeCall
+
+if TYPE_CHECKING:
+    from .store import Clock, Store
+
+# A recording and its pauses.
+PLAY_SECONDS = 3600.0
+PLAY = "recording.play"
+
+
+class NotThereError(Exception):
+    """There is no such call or agent."""
+
+
+class NotAllowedError(Exception):
+    """This role may not see it."""
+
+
+class Viewer(Protocol):
+    """Who asks."""
+
+    @property
+    def agent(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
+def oversees(viewer: Viewer) -> bool:
+    return viewer.role in ("supervisor", "administrator")
+
+
+class History:
+    """What has happened, for those who may see it. Raises NotThereError, NotAllowedError, and StoreError."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def calls(
+        self,
+        viewer: Viewer,
+        days: int,
+        agent: str | None = None,
+        kind: CallClass | None = None,
+        after: Cursor | None = None,
+    ) -> Listing:
+        """Calls of the last `days` days: of `agent`, or without one of all that the viewer may see."""
+        if agent is None and not oversees(viewer):
+            agent = viewer.agent
+        if agent is not None:
+            _check_agent(viewer, agent)
+        now = self._clock()
+
+        def ask(connection: Connection) -> Listing:
+            begin = history.since(connection, now, days)
+            return history.list_calls(connection, agent, begin, now, kind, after)
+
+        return await self._store.read(ask)
+
+    async def call(self, viewer: Viewer, call: str) -> WholeCall:
+        """One call, as this viewer sees it."""
+        now = self._clock()
+
+        def ask(connection: Connection) -> WholeCall:
+            _check_call(connection, viewer, call)
+            whole = history.whole_call(connection, call, None if oversees(viewer) else viewer.agent, now)
+            if whole is None:  # a test call
+                raise NotThereError
+            return whole
+
+        return await self._store.read(ask)
+
+    async def states(self, viewer: Viewer, agent: str, days: int) -> tuple[Span, ...]:
+        """How an agent stood in the last `days` days."""
+        _check_agent(viewer, agent)
+        now = self._clock()
+
+        def ask(connection: Connection) -> tuple[Span, ...]:
+            spans = history.state_spans(connection, agent, history.since(connection, now, days), now)
+            if not spans and not connection.execute(select(exists().where(schema.agents.c.id == agent))).scalar():
+                raise NotThereError
+            return spans
+
+        return await self._store.read(ask)
+
+    async def recording(self, viewer: Viewer, call: str) -> Recording:
+        """What is known of the recording of a call; not to be played."""
+
+        def ask(connection: Connection) -> Recording:
+            _check_call(connection, viewer, call)
+            return _recording(connection, call)
+
+        return await self._store.read(ask)
+
+    async def play(self, viewer: Viewer, call: str, address: str, *, goes_on: bool) -> Recording:
+        """As `recording`, to be played at `address`; `goes_on` where it is not played from its beginning."""
+        now = self._clock()
+
+        def ask(connection: Connection) -> Recording | NotAllowedError:
+            try:
+                _check_call(connection, viewer, call)
+            except NotAllowedError as refused:
+                _audit(connection, now, viewer.agent, address, call, allowed=False)
+                return refused  # an exception would undo the entry
+            if not (goes_on and _playing(connection, now, viewer.agent, address, call)):
+                _audit(connection, now, viewer.agent, address, call, allowed=True)
+            return _recording(connection, call)
+
+        answer = await self._store.write(ask)
+        if isinstance(answer, NotAllowedError):
+            raise answer
+        return answer
+
+
+def _check_agent(viewer: Viewer, agent: str) -> None:
+    if agent != viewer.agent and not oversees(viewer):
+        raise NotAllowedError
+
+
+def _check_call(connection: Connection, viewer: Viewer, call: str) -> None:
+    if not connection.execute(select(exists().where(schema.calls.c.call == call))).scalar():
+        raise NotThereError
+    if not oversees(viewer) and not history.touched(connection, call, viewer.agent):
+        raise NotAllowedError
+
+
+def _recording(connection: Connection, call: str) -> Recording:
+    found = history.recording(connection, call)
+    if found is None:
+        raise NotThereError
+    return found
+
+
+def _audit(connection: Connection, now: float, agent: str, address: str, call: str, *, allowed: bool) -> None:
+    entry = {"at": now, "agent": agent, "address": address, "action": PLAY, "call": call, "allowed": allowed}
+    connection.execute(insert(schema.audit).values(entry))
+
+
+def _playing(connection: Connection, now: float, agent: str, address: str, call: str) -> bool:
+    audit = schema.audit.c
+    recent = exists().where(
+        audit.call == call, audit.at > now - PLAY_SECONDS, audit.agent == agent, audit.address == address, audit.allowed
+    )
+    return bool(connection.execute(select(recent)).scalar())

@@ -1,0 +1,402 @@
+"""What is asked of what has happened: lists of calls, one call whole, an agent's states.
+
+Queries, synchronous, inside a transaction of the caller's; `store.py` runs them in threads. Days are those of the
+organisation and begin at its midnight, be they 23, 24 or 25 hours long.
+
+The class of a call (F-78) is never kept, it follows from the offers. For one agent: any answered offer makes the call
+normal, else one during which the caller left makes it ring-abandoned, else one missed, declined or returned makes it
+not connected; an offer that rings still, or that another agent answered, makes it none of this agent's calls. For the
+whole centre, without an agent: normal where anybody answered, else ring-abandoned where the caller left while it rang
+somewhere, else not connected; a call that may still be answered is in no class and in no list.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from enum import Enum
+
+from attrs import frozen
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
+
+from ..records import Outcome
+from . import schema
+
+# Calls of one page, and earlier calls of the customer that come with one call.
+PAGE = 100
+EARLIER = 20
+
+calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
+
+
+class CallClass(Enum):
+    NORMAL = "normal"
+    NOT_CONNECTED = "not_connected"
+    RING_ABANDONED = "ring_abandoned"
+
+
+class Sound(Enum):
+    """How far the recording of a call is."""
+
+    NONE = "none"
+    RECORDING = "recording"
+    ENCODING = "encoding"
+    READY = "ready"
+    LOST = "lost"
+
+
+@frozen
+class Cursor:
+    """The last call of a page: the next page begins after it."""
+
+    began: float
+    call: str
+
+    def __str__(self) -> str:
+        return f"{self.began!r}_{self.call}"
+
+
+_CURSOR = re.compile(r"([0-9]{1,12}\.[0-9]{1,17})_([\x21-\x7e]{1,256})")
+
+
+def cursor(text: str) -> Cursor | None:
+    """What `str` of a cursor says; None where it is none."""
+    found = _CURSOR.fullmatch(text)
+    return Cursor(float(found[1]), found[2]) if found else None
+
+
+@frozen
+class Who:
+    agent: str
+    name: str
+
+
+@frozen
+class ListedCall:
+    """A line of a list: `class_` and `talk_seconds` are the agent's whose list it is, or the whole centre's.
+
+    `class_` is None while it has none, and such a call is in no list. `agents` answered it, in the order they did.
+    """
+
+    call: str
+    class_: CallClass | None
+    direction: str
+    number: str
+    name: str
+    dialled: str
+    queue: str
+    queue_name: str
+    began: float
+    answered: float | None
+    ended: float | None
+    ended_by: str
+    cause: str
+    talk_seconds: float
+    recording: Sound
+    agents: tuple[Who, ...]
+
+
+@frozen
+class Listing:
+    """A page of a list, the newest first; `next` is where the next one begins, None after the last."""
+
+    calls: tuple[ListedCall, ...]
+    next: Cursor | None
+
+
+@frozen
+class Leg:
+    party: str
+    name: str
+    began: float
+    ended: float | None
+
+
+@frozen
+class Offer:
+    agent: str
+    name: str
+    queue: str
+    offered: float
+    outcome: Outcome
+    decided: float | None
+    ended: float | None
+
+
+@frozen
+class Recording:
+    """`file` and `peaks` are names within the directory of recordings; `reason` is why it was lost."""
+
+    state: Sound
+    file: str = ""
+    format: str = ""
+    seconds: float = 0.0
+    size: int = 0
+    peaks: str = ""
+    reason: str = ""
+
+
+@frozen
+class WholeCall:
+    """One call; `earlier` are the same customer's before it, the newest first."""
+
+    call: ListedCall
+    trunk: str
+    legs: tuple[Leg, ...]
+    offers: tuple[Offer, ...]
+    recording: Recording
+    earlier: tuple[ListedCall, ...]
+
+
+@frozen
+class Span:
+    """A state of an agent; the next one begins where it ends, and the last has no end."""
+
+    state: str
+    reason: str
+    call: str
+    since: float
+    until: float | None
+    seconds: float
+
+
+# --- days -------------------------------------------------------------------------------------------------------
+
+
+def first_moment(now: float, days: int, zone: zoneinfo.ZoneInfo) -> float:
+    """When the first of the last `days` days began, today counted."""
+    day = datetime.fromtimestamp(now, zone).date() - timedelta(days=days - 1)
+    # A midnight that the clocks skip is the moment they do; one that comes twice is its first (PEP 495, fold=0).
+    return datetime.combine(day, time.min, zone).timestamp()
+
+
+def since(connection: Connection, now: float, days: int) -> float:
+    """`first_moment` in the zone of the organisation."""
+    zone = connection.execute(select(schema.organisation.c.time_zone)).scalar()
+    return first_moment(now, days, zoneinfo.ZoneInfo(zone or "UTC"))
+
+
+# --- lists of calls ---------------------------------------------------------------------------------------------
+
+
+def _any(*outcomes: Outcome) -> ColumnElement[bool]:
+    """Whether any of a group of offers came to one of these."""
+    return func.max(case((offers.c.outcome.in_([each.value for each in outcomes]), 1), else_=0)) == 1
+
+
+def _of_agent(agent: str, where: ColumnElement[bool], now: float) -> Select[tuple[object, ...]]:
+    """The calls whose offers to an agent are `where`, with their `class` and `talk`."""
+    answered = offers.c.outcome == Outcome.ANSWERED.value
+    talk = case((answered, func.coalesce(offers.c.ended, now) - offers.c.decided), else_=0.0)
+    touched = (
+        select(
+            offers.c.call,
+            func.sum(talk).label("talk"),
+            case(
+                (_any(Outcome.ANSWERED), literal(CallClass.NORMAL.value)),
+                (_any(Outcome.CALLER_LEFT), literal(CallClass.RING_ABANDONED.value)),
+                (_any(Outcome.MISSED, Outcome.DECLINED, Outcome.RETURNED), literal(CallClass.NOT_CONNECTED.value)),
+            ).label("class"),
+        )
+        .where(offers.c.agent == agent, where)
+        .group_by(offers.c.call)
+        .subquery()
+    )
+    return _listed(touched.c["class"], touched.c.talk).join(touched, touched.c.call == calls.c.call)
+
+
+def _of_centre(now: float) -> Select[tuple[object, ...]]:
+    """The calls of all, with `class` and `talk`."""
+    left = exists().where(offers.c.call == calls.c.call, offers.c.outcome == Outcome.CALLER_LEFT.value)
+    kind = case(
+        (calls.c.answered.is_not(None), literal(CallClass.NORMAL.value)),
+        (calls.c.ended.is_(None), None),
+        (left, literal(CallClass.RING_ABANDONED.value)),
+        else_=literal(CallClass.NOT_CONNECTED.value),
+    )
+    talk = func.coalesce(func.coalesce(calls.c.ended, now) - calls.c.answered, 0.0)
+    return _listed(kind, talk)
+
+
+def _listed(kind: ColumnElement[str], talk: ColumnElement[float]) -> Select[tuple[object, ...]]:
+    queues, recordings = schema.queues, schema.recordings
+    return (
+        select(
+            calls,
+            kind.label("class"),
+            talk.label("talk"),
+            queues.c.name.label("queue_name"),
+            recordings.c.file.label("file"),
+        )
+        .outerjoin(queues, queues.c.id == calls.c.queue)
+        .outerjoin(recordings, recordings.c.call == calls.c.call)
+        .where(calls.c.test.is_(False))
+    )
+
+
+def list_calls(
+    connection: Connection, agent: str | None, since: float, now: float, kind: CallClass | None, after: Cursor | None
+) -> Listing:
+    """A page of the calls of `agent`, or of all, that began at `since` or later; of one class, or of all."""
+    # No call is offered before it began, so that the index of offers serves.
+    query = _of_agent(agent, offers.c.offered >= since, now) if agent is not None else _of_centre(now)
+    found = query.selected_columns["class"]
+    query = query.where(calls.c.began >= since, found == kind.value if kind is not None else found.is_not(None))
+    if after is not None:
+        query = query.where(
+            or_(calls.c.began < after.began, and_(calls.c.began == after.began, calls.c.call < after.call))
+        )
+    query = query.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(PAGE + 1)
+    rows = connection.execute(query).all()
+    page = _lines(connection, rows[:PAGE])
+    more = Cursor(page[-1].began, page[-1].call) if len(rows) > PAGE else None
+    return Listing(page, more)
+
+
+def _lines(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> tuple[ListedCall, ...]:
+    found = [row._mapping for row in rows]
+    answered: dict[str, dict[str, Who]] = {}
+    shown = offers.c.call.in_([row["call"] for row in found])
+    for call, offer in _offers(connection, and_(shown, offers.c.outcome == Outcome.ANSWERED.value)):
+        answered.setdefault(call, {}).setdefault(offer.agent, Who(offer.agent, offer.name))
+    return tuple(
+        ListedCall(
+            call=row["call"],
+            class_=CallClass(row["class"]) if row["class"] is not None else None,
+            direction=row["direction"],
+            number=row["caller"],
+            name=row["caller_name"],
+            dialled=row["dialled"],
+            queue=row["queue"],
+            queue_name=row["queue_name"] or row["queue"],
+            began=row["began"],
+            answered=row["answered"],
+            ended=row["ended"],
+            ended_by=row["ended_by"],
+            cause=row["cause"],
+            talk_seconds=row["talk"],
+            recording=_sound(row["recorded"], row["ended"], row["file"]),
+            agents=tuple(answered.get(row["call"], {}).values()),
+        )
+        for row in found
+    )
+
+
+# --- one call ---------------------------------------------------------------------------------------------------
+
+
+def touched(connection: Connection, call: str, agent: str) -> bool:
+    """Whether the call rings or rang at that agent, other than in vain because another was quicker."""
+    query = exists().where(
+        offers.c.call == call, offers.c.agent == agent, offers.c.outcome != Outcome.ANSWERED_ELSEWHERE.value
+    )
+    return bool(connection.execute(select(query)).scalar())
+
+
+def whole_call(connection: Connection, call: str, agent: str | None, now: float) -> WholeCall | None:
+    """All that is known of a call, as `agent` sees it, or as the whole centre; None where there is none."""
+    query = _of_agent(agent, offers.c.call == call, now) if agent is not None else _of_centre(now)
+    row = connection.execute(query.where(calls.c.call == call)).first()
+    if row is None:
+        return None
+    (line,) = _lines(connection, [row])
+    earlier: tuple[ListedCall, ...] = ()
+    if line.number:
+        before = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
+        newest = before.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(EARLIER)
+        earlier = _lines(connection, connection.execute(newest).all())
+    return WholeCall(
+        call=line,
+        trunk=row._mapping["trunk"],
+        legs=_legs(connection, call),
+        offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
+        recording=recording(connection, call) or Recording(Sound.NONE),
+        earlier=earlier,
+    )
+
+
+def _offers(connection: Connection, where: ColumnElement[bool]) -> list[tuple[str, Offer]]:
+    agents = schema.agents
+    query = (
+        select(offers, agents.c.name)
+        .outerjoin(agents, agents.c.id == offers.c.agent)
+        .where(where)
+        .order_by(offers.c.offered, offers.c.agent)
+    )
+    return [
+        (
+            row.call,
+            Offer(
+                row.agent, row.name or row.agent, row.queue, row.offered, Outcome(row.outcome), row.decided, row.ended
+            ),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _legs(connection: Connection, call: str) -> tuple[Leg, ...]:
+    agents = schema.agents
+    query = (
+        select(legs, agents.c.name)
+        .outerjoin(agents, agents.c.id == legs.c.party)
+        .where(legs.c.call == call)
+        .order_by(legs.c.number)
+    )
+    return tuple(Leg(row.party, row.name or "", row.began, row.ended) for row in connection.execute(query))
+
+
+def recording(connection: Connection, call: str) -> Recording | None:
+    """What became of the sound of a call; None where there is no such call."""
+    kept = schema.recordings
+    query = (
+        select(calls.c.recorded, calls.c.ended, kept.c.file, kept.c.format, kept.c.seconds, kept.c.size, kept.c.peaks)
+        .add_columns(kept.c.reason)
+        .outerjoin(kept, kept.c.call == calls.c.call)
+        .where(calls.c.call == call)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    state = _sound(row.recorded, row.ended, row.file)
+    if row.file is None:
+        return Recording(state)
+    return Recording(state, row.file, row.format, row.seconds, row.size, row.peaks, row.reason)
+
+
+def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
+    """`file` as in the row of the recording: None where there is none, empty where it was lost."""
+    if file is not None:
+        return Sound.READY if file else Sound.LOST
+    if not recorded:
+        return Sound.NONE
+    return Sound.RECORDING if ended is None else Sound.ENCODING
+
+
+# --- an agent's states ------------------------------------------------------------------------------------------
+
+
+def state_spans(connection: Connection, agent: str, begin: float, end: float) -> tuple[Span, ...]:
+    """How an agent stood from `begin` to `end`: each state whole, also where it began earlier, the oldest first.
+
+    The last one has no end where no later state is known; `seconds` counts it up to `end`.
+    """
+    mine = states.c.agent == agent
+    before = select(func.max(states.c.number)).where(mine, states.c.since <= begin).scalar_subquery()
+    query = (
+        select(states)
+        .where(mine, states.c.number >= func.coalesce(before, 0), states.c.since < end)
+        .order_by(states.c.number)
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return ()
+    later = select(states.c.since).where(mine, states.c.number > rows[-1].number).order_by(states.c.number).limit(1)
+    untils = [*(row.since for row in rows[1:]), connection.execute(later).scalar()]
+    spans = []
+    for row, until in zip(rows, untils, strict=True):
+        # A clock that was set back between two states makes one that lasted no time, not one that overlaps.
+        lasted = max(0.0, (end if until is None else until) - row.since)
+        spans.append(Span(row.state, row.reason, row.call, row.since, until, lasted))
+    return tuple(spans)
