@@ -27,7 +27,7 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_actors", "Live actors", len(self._system.alive()))
         yield GaugeMetricFamily("cordboard_legs", "Media legs that actors hold open", self._link.legs)
         yield GaugeMetricFamily("cordboard_media_up", "1 while the media engine listens", int(self._link.connected))
-        yield GaugeMetricFamily("cordboard_alarms", "Alarms since the start", len(self._system.alarms))
+        yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
         report = self._link.report

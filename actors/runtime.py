@@ -138,6 +138,18 @@ class System:
         for name in reversed(list(self._cells)):
             self.end(name, reason)
 
+    def alarm(self, text: str) -> None:
+        """What an operator has to know, until it is cleared; raised again it is one."""
+        if text not in self.alarms:
+            self.alarms.append(text)
+            log.critical("alarm", text=text)
+
+    def clear_alarm(self, text: str) -> None:
+        """It is over; what was not raised is no error."""
+        if text in self.alarms:
+            self.alarms.remove(text)
+            log.warning("alarm is over", text=text)
+
     # --- one actor --------------------------------------------------------------------------------------------
 
     def _deliver(self, name: str, message: object, limit: float) -> bool:
@@ -148,7 +160,7 @@ class System:
         if len(cell.mailbox) >= limit:
             self.counters["mailbox_full"] += 1
             if limit == MAILBOX:
-                self._alarm(f"mailbox of {name} is full")
+                self.alarm(f"mailbox of {name} is full")
             return False
         cell.put(message, self._clock())
         return True
@@ -246,7 +258,7 @@ class System:
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
-            self._alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
+            self.alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
         if often or getattr(cell.behaviour, "ends_on_crash", False):
             self._end(cell, "crashed")
         elif what == TIMER:
@@ -273,11 +285,6 @@ class System:
             if watching is not None:
                 watching.watched.pop(cell.name, None)
                 self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
-
-    def _alarm(self, text: str) -> None:
-        if text not in self.alarms:
-            self.alarms.append(text)
-            log.critical("alarm", text=text)
 
 
 def unix_clock(start_unix: float) -> Callable[[], float]:

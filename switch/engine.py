@@ -121,7 +121,7 @@ class Engine:
             self._datagrams += self._from_secure(self._secure.wake(now), now)
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
-        due = self._playout.play(rows, now)
+        due = self._playout.play(rows, now, self._playback.pausing)
         speaking = self._playback.speak(due, plan.heard)
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)
@@ -161,6 +161,11 @@ class Engine:
     def ran(self, seconds: float, *, late: bool) -> None:
         """How long the last tick took, and whether it began late."""
         self._quality.ran(seconds, late=late)
+
+    def stop(self) -> None:
+        """No tick follows: what recordings have is handed on."""
+        for recording in self._recorder.recordings:
+            self._recorder.close(recording)
 
     def command(self, message: Command, now: float) -> list[Fact]:
         """Carries out one command; returns its answer, if it has one."""

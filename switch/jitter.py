@@ -7,7 +7,8 @@ wrapped counters cost nothing there, and the payload is decoded only when it is 
 The *lead* of a packet is how long it lies before it is played. Late packets (negative lead) hold the playout back by
 one slot each, up to what they would have needed; so one straggler costs 20 ms of delay and a stall costs its length.
 The smallest lead of the last 4 s says how much delay is idle: that much is let go, a frame at a time, by
-cross-fading two frames into one. A drifting clock of the far side is the same thing, slowly.
+cross-fading two frames into one where the talker pauses; who does not pause for 2 s is cut into. A drifting clock of
+the far side is the same thing, slowly.
 
 A new SSRC, a timestamp far off, or a stream that comes back after a second of nothing begins the row anew.
 
@@ -16,6 +17,7 @@ Clock: G.711 counts samples at 8 kHz, Opus at 48 kHz (RFC 7587 §4.1); both are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -118,6 +120,7 @@ class Playout:
         self._arrived = np.zeros(n, np.float64)
         self._hold = np.zeros(n, np.int32)
         self._drop = np.zeros(n, np.int32)
+        self._overdue = np.zeros(n, np.bool_)  # no pause came in which delay could be let go
         self._empty = np.zeros(n, np.int32)
         self._least = np.full(n, np.inf, np.float64)
         self._least_before = np.full(n, np.inf, np.float64)
@@ -139,7 +142,7 @@ class Playout:
         self._is_wide[row] = wide
         self._block_units[row] = 480 if wide else 80
         self._number.reshape(SLOTS, -1)[:, row] = _NOWHERE
-        for column in (self.active, self._started, self._hold, self._drop, self._empty):
+        for column in (self.active, self._started, self._hold, self._drop, self._overdue, self._empty):
             column[row] = 0
         for counter in (self.received, self.expected, self.late, self.duplicate, self.concealed, self.resets):
             counter[row] = 0
@@ -224,6 +227,7 @@ class Playout:
         self._ssrc[rows] = ssrc
         self._arrived[rows] = at
         self._hold[rows] = self._drop[rows] = self._empty[rows] = 0
+        self._overdue[rows] = False
         self._least[rows] = self._least_before[rows] = np.inf
 
     def _measure(
@@ -322,8 +326,11 @@ class Playout:
         self._number[cells] = slot
         self._have[cells] = _WHOLE
 
-    def play(self, rows: Rows, now: float) -> Due:
-        """What the tick at `now` plays for the open legs `rows`; every started stream moves one slot on."""
+    def play(self, rows: Rows, now: float, pausing: Callable[[Rows], NDArray[np.bool_]]) -> Due:
+        """What the tick at `now` plays for the open legs `rows`; every started stream moves one slot on.
+
+        `pausing` says of some rows [n] which were played a pause last: bool [n].
+        """
         self._next_tick = now + TICK
         self._ticks += 1
         r = rows[those(self.active[rows])]
@@ -348,10 +355,13 @@ class Playout:
             move[holding] = 0
         merged = merged_cells = r[:0]
         if np.count_nonzero(dropping := got & (self._drop[r] > 0)):
+            dropping[dropping] = pausing(r[dropping]) | self._overdue[r[dropping]]
             after = self._cells(r, play + 1)
             dropping &= (self._number[after] == play + 1) & (self._have[after] == _WHOLE)
             merged, merged_cells = r[dropping], after[dropping]
             self._drop[merged] -= 1
+            self._least[merged] -= TICK
+            self._least_before[merged] -= TICK
             move[dropping] = 2
         self._play[r] = play + move
         if np.count_nonzero(got) == len(r):
@@ -372,9 +382,10 @@ class Playout:
 
     def _reconsider(self, rows: Rows) -> None:
         """Lets idle delay go: all but MARGIN of the least lead of two windows, half of it at once if it is much."""
+        self._overdue[rows] = self._drop[rows] > 0
         least = np.minimum(self._least[rows], self._least_before[rows])
         idle = np.where(np.isfinite(least), (least - MARGIN) // TICK, 0.0)
         drop = np.clip(np.where(idle >= 4, idle // 2, np.minimum(idle, 1)), 0, MAX_DELAY_SLOTS).astype(np.int32)
         self._drop[rows] = drop
-        self._least_before[rows] = self._least[rows] - drop * TICK
+        self._least_before[rows] = self._least[rows]
         self._least[rows] = np.inf

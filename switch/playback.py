@@ -24,6 +24,9 @@ FRAME: Final = 160
 _CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
 _DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
 _OPUS: Final = CodecId.OPUS
+# A pause is 18 dB below the loudest that the talker was lately, or nothing that anybody hears: -54 dBFS.
+_HUSH: Final = 64
+_SOFTER: Final = 8
 
 
 class Playback:
@@ -41,6 +44,7 @@ class Playback:
         self._played_at = np.full((3, n), -1, np.int64)  # the tick of each frame; another tick's is stale
         # A decoder of Opus conceals with its last frame, whenever that was: only with one of this hearing.
         self._stale = np.zeros(n, np.bool_)
+        self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
         # Of the rows heard last, which stay the same array until edges are edited.
         self._heard: Rows | None = None
@@ -53,6 +57,14 @@ class Playback:
         self._concealer.forget(rows)
         self._downsampler.forget(rows)
         self._played_at[:, row] = -1
+        self._loudest[row] = 0
+
+    def pausing(self, rows: Rows) -> NDArray[np.bool_]:
+        """Whether each of `rows` [n] is in a pause, to judge by its last frame; a row that nobody hears is."""
+        frames = self.pcm[rows].astype(np.int32)
+        level = np.where(self._played_at[self._tick % 3, rows] == self._tick, np.abs(frames).max(axis=1), 0)
+        self._loudest[rows] = np.maximum(self._loudest[rows], level)
+        return level <= np.maximum(_HUSH, self._loudest[rows] // _SOFTER)
 
     @property
     def pcm(self) -> g711.Pcm:

@@ -52,6 +52,7 @@ from .timer import Timer
 from .udp import UdpSockets, bind
 from .webrtc import WebrtcTransport
 from .wire import Frames, WireError, decode_command, encode
+from .writer import RecordingWriter
 
 TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
@@ -264,6 +265,7 @@ async def serve(
                 stack.callback(shared[-1].close)
             transport = stack.enter_context(secure(config, tuple(LocalPort(*one.getsockname()[:2]) for one in shared)))
         sockets = UdpSockets([*pool, *shared])
+        sink = stack.enter_context(RecordingWriter(config.recordings)) if config.recordings else None
         engine = Engine(
             ports=ports,
             advertise=advertiser(config, ports),
@@ -271,8 +273,10 @@ async def serve(
             now=trio.current_time(),
             secure=transport[0],
             opus=transport[1],
+            sink=sink,
             capacity=config.capacity,
         )
+        stack.callback(engine.stop)
         link = _Link()
         door = _Door(engine.counters)
         epoch = secrets.token_hex(8)
@@ -405,9 +409,12 @@ async def connect_unix(path: str) -> trio.SocketStream:
     """The control plane's end of the link. Raises OSError."""
     folder, name = os.path.split(os.path.abspath(path))
     fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    made = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        made = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         await made.connect(f"/proc/self/fd/{fd}/{name}")
+    except BaseException:
+        made.close()
+        raise
     finally:
         os.close(fd)
     return trio.SocketStream(made)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from io import SEEK_END
 from typing import BinaryIO, Final
 
 from attrs import frozen
@@ -85,17 +86,57 @@ def read_header(file: BinaryIO) -> Header:
 def read_chunks(file: BinaryIO) -> Iterator[Chunk]:
     """All whole chunks behind the header, in order of time; one at a time is in memory."""
     end = 0
-    while True:
-        octets = file.read(CHUNK_HEADER_LENGTH)
-        if len(octets) < CHUNK_HEADER_LENGTH:
-            return
-        magic, position, frames, length = _CHUNK.unpack_from(octets)
-        if magic != _CHUNK_MAGIC or not 0 < frames <= MAX_FRAMES or position < end:
-            return
-        if length not in (0, frames * CHANNELS * FRAME * 2):
-            return
-        samples = file.read(length)
-        if zlib.crc32(samples, zlib.crc32(octets[: _CHUNK.size])) != _CRC.unpack_from(octets, _CHUNK.size)[0]:
-            return
-        yield Chunk(position, frames, samples)
-        end = position + frames
+    while (chunk := _read_chunk(file, end)) is not None:
+        yield chunk
+        end = chunk.end
+
+
+def find_end(file: BinaryIO) -> tuple[int, int]:
+    """Where the last whole chunk ends, in octets and in frames.
+
+    Samples are passed over, except those of the last chunk: whoever died wrote at the end.
+    """
+    size = file.seek(0, SEEK_END)
+    place, end = HEADER_LENGTH, 0
+    last = (place, end)
+    while place < size:
+        file.seek(place)
+        head = _read_head(file, end)
+        if head is None or (after := place + CHUNK_HEADER_LENGTH + head.length) > size:
+            break
+        last = (place, end)
+        place, end = after, head.position + head.frames
+    file.seek(last[0])
+    return (place, end) if _read_chunk(file, last[1]) is not None else last
+
+
+@frozen
+class _Head:
+    position: int
+    frames: int
+    length: int
+    octets: bytes
+    crc: int
+
+
+def _read_head(file: BinaryIO, end: int) -> _Head | None:
+    """A chunk's header; None where there is none that could follow what ends at frame `end`."""
+    octets = file.read(CHUNK_HEADER_LENGTH)
+    if len(octets) < CHUNK_HEADER_LENGTH:
+        return None
+    magic, position, frames, length = _CHUNK.unpack_from(octets)
+    if magic != _CHUNK_MAGIC or not 0 < frames <= MAX_FRAMES or position < end:
+        return None
+    if length not in (0, frames * CHANNELS * FRAME * 2):
+        return None
+    return _Head(position, frames, length, octets[: _CHUNK.size], _CRC.unpack_from(octets, _CHUNK.size)[0])
+
+
+def _read_chunk(file: BinaryIO, end: int) -> Chunk | None:
+    head = _read_head(file, end)
+    if head is None:
+        return None
+    samples = file.read(head.length)
+    if zlib.crc32(samples, zlib.crc32(head.octets)) != head.crc:
+        return None
+    return Chunk(head.position, head.frames, samples)

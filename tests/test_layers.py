@@ -33,6 +33,7 @@ SHELLS: frozenset[str] = frozenset(
         "switch/timer.py",
         "switch/udp.py",
         "switch/process.py",
+        "switch/writer.py",
         "sip/transport.py",
         "actors/runtime.py",
         "actors/journal.py",

@@ -337,6 +337,16 @@ async def test_the_edge_is_shed_before_actors_are(made: Scene) -> None:
 
 
 @story
+async def test_an_alarm_stands_once_until_it_is_cleared(made: Scene) -> None:
+    made.system.alarm("the disk is full")
+    made.system.alarm("the disk is full")
+    assert made.system.alarms == ["the disk is full"]
+    made.system.clear_alarm("the disk is full")
+    made.system.clear_alarm("the disk is full")
+    assert made.system.alarms == []
+
+
+@story
 async def test_an_actor_that_is_flooded_by_actors_raises_an_alarm(made: Scene) -> None:
     made.spawn("a")
     made.spawn("watched", Mortal())

@@ -92,6 +92,24 @@ def test_delay_is_let_go_when_the_network_is_calm_again(echo: Echo) -> None:
     assert low < 40
 
 
+def test_idle_delay_is_let_go_in_pauses(echo: Echo) -> None:
+    """The tone turns over in a frame: two frames made into one would be a hole in the word."""
+    world, far = echo()
+    word, pause = 8 * 600, 8 * 200
+    far.source = lambda n: (8000 * np.sin(2 * np.pi * 425 * n / 8000) * (n % (word + pause) < word)).astype(np.int16)
+    world.delay = lambda _: world.rng.uniform(0.0, 0.120)
+    world.run(10)
+    high = world.all(protocol.LegQuality)[-1].delay_ms
+    world.delay = lambda _: 0.005
+    world.run(20)
+    assert high > 60
+    assert world.all(protocol.LegQuality)[-1].delay_ms < 40
+    loud = np.abs(far.heard(19).reshape(-1, 40).astype(int)).max(axis=1) > 4000
+    edges = np.flatnonzero(np.diff(loud))
+    words = np.diff(edges)[int(loud[0]) :: 2] * 5  # ms
+    assert min(words) >= 580
+
+
 def test_duplicates_and_reordering_are_not_heard(echo: Echo) -> None:
     world, far = echo()
     world.delay = lambda _: world.rng.choice([0.004, 0.004, 0.004, 0.026])

@@ -1,0 +1,201 @@
+"""Recordings in real files: names, modes, continuing, full and missing disks."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cordboard.switch import writer
+from cordboard.switch.recfile import Chunk, Header, read_chunks, read_header
+from cordboard.switch.recorder import Ended, Kept, Lost, Result
+from cordboard.switch.writer import RecordingWriter, file_name
+
+SECOND = np.arange(50 * 320, dtype=np.int16).tobytes()
+
+
+class Desk:
+    """A writer in `folder`, and what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: list[Result] = []
+
+    def until(self, count: int) -> list[Result]:
+        """The next `count` results."""
+        end = time.monotonic() + 10
+        while len(self.said) < count:
+            assert time.monotonic() < end, self.said
+            self.said += self.writer.results()
+            threading.Event().wait(0.001)
+        said, self.said = self.said[:count], self.said[count:]
+        return said
+
+    @contextmanager
+    def works(self) -> Iterator[RecordingWriter]:
+        with RecordingWriter(str(self.folder)) as self.writer:
+            yield self.writer
+
+    def read(self, recording: str) -> list[Chunk]:
+        with (self.folder / f"{recording}.cbr").open("rb") as file:
+            read_header(file)
+            return list(read_chunks(file))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "recordings")
+
+
+def test_a_recording_is_a_private_file_of_its_chunks(desk: Desk) -> None:
+    with desk.works() as one:
+        one.open(1, "call-1")
+        one.write(1, Chunk(0, 50, SECOND))
+        one.write(1, Chunk(50, 50))
+        one.close(1)
+        assert desk.until(3) == [Kept(1), Kept(1), Ended(1, 2.0)]
+    assert desk.read("call-1") == [Chunk(0, 50, SECOND), Chunk(50, 50)]
+    assert desk.folder.stat().st_mode & 0o777 == 0o700
+    assert (desk.folder / "call-1.cbr").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../up", "a/b", ".hidden", "a\0b", "a b", "ü", "x" * 121])
+def test_names_that_lead_elsewhere_are_refused(desk: Desk, name: str) -> None:
+    with pytest.raises(ValueError, match="no recording can be named"):
+        file_name(name)
+    with desk.works() as one:
+        one.open(1, name)
+        one.write(1, Chunk(0, 50, SECOND))
+        one.close(1)
+        lost, ended = desk.until(2)
+    assert isinstance(lost, Lost)
+    assert ended == Ended(1, 0.0)
+    assert list(desk.folder.iterdir()) == []
+
+
+def test_what_an_earlier_process_began_is_continued_where_the_time_is(desk: Desk) -> None:
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        desk.until(1)
+    path = desk.folder / "r.cbr"
+    octets = path.read_bytes()
+    header = Header(time.monotonic() - 60, 0.0).encode()  # it began a minute ago
+    path.write_bytes(header + octets[len(header) :] + octets[len(header) : -7])  # and its last chunk is not whole
+    with desk.works() as one:
+        one.open(9, "r")
+        one.write(9, Chunk(0, 50, SECOND))
+        one.close(9)
+        kept, ended = desk.until(2)
+    first, second = desk.read("r")
+    assert (kept, first) == (Kept(9), Chunk(0, 50, SECOND))
+    assert 3000 <= second.position <= 3010
+    assert ended == Ended(9, second.end / 50)
+
+
+def test_after_the_machine_was_started_anew_a_recording_goes_on_at_its_end(desk: Desk) -> None:
+    desk.folder.mkdir()
+    later = Header(time.monotonic() + 1e6, 0.0).encode()
+    (desk.folder / "r.cbr").write_bytes(later + Chunk(0, 50, SECOND).encode())
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        desk.until(1)
+    assert [chunk.position for chunk in desk.read("r")] == [0, 50]
+
+
+def test_a_file_whose_header_is_damaged_is_put_aside(desk: Desk) -> None:
+    desk.folder.mkdir()
+    (desk.folder / "r.cbr").write_bytes(b"\0" * 500)
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        assert desk.until(1) == [Kept(1)]
+    assert desk.read("r") == [Chunk(0, 50, SECOND)]
+    assert (desk.folder / "r.cbr.damaged").read_bytes() == b"\0" * 500
+
+
+def test_a_link_is_not_followed(desk: Desk, tmp_path: Path) -> None:
+    desk.folder.mkdir()
+    (tmp_path / "mine").write_bytes(b"precious")
+    (desk.folder / "r.cbr").symlink_to(tmp_path / "mine")
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        (lost,) = desk.until(1)
+    assert isinstance(lost, Lost)
+    assert (tmp_path / "mine").read_bytes() == b"precious"
+
+
+@contextmanager
+def file_size(limit: int) -> Iterator[None]:
+    """No file of this process grows beyond `limit` octets: how a disk is full without one."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_full_disk_loses_only_what_came_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "RETRY", 0.0)
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        desk.until(1)
+        with file_size(50_000):  # the second chunk fits in part
+            one.write(1, Chunk(50, 50, SECOND))
+            one.write(1, Chunk(100, 50, SECOND))
+            part, nothing = desk.until(2)
+        one.write(1, Chunk(150, 50, SECOND))
+        one.close(1)
+        assert desk.until(2) == [Kept(1), Ended(1, 4.0)]
+    assert part == Lost(1, "the disk is full")
+    assert isinstance(nothing, Lost)
+    assert desk.read("r") == [Chunk(0, 50, SECOND), Chunk(150, 50, SECOND)]
+
+
+def test_a_disk_that_failed_is_left_alone_for_a_while(desk: Desk) -> None:
+    with desk.works() as one:
+        with file_size(50_000):
+            one.open(1, "r")
+            one.write(1, Chunk(0, 200, SECOND * 4))
+            desk.until(1)
+        one.write(1, Chunk(200, 50, SECOND))
+        assert desk.until(1) == [Lost(1, "the disk is full")]
+
+
+@pytest.mark.parametrize(
+    "mend", [lambda folder: folder.unlink(), lambda folder: folder.rename(folder.parent / "aside")]
+)
+def test_a_directory_that_comes_later_is_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, mend: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(writer, "RETRY", 0.0)
+    desk.folder.write_text("in the way")
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        (lost,) = desk.until(1)
+        mend(desk.folder)
+        one.write(1, Chunk(50, 50, SECOND))
+        assert desk.until(1) == [Kept(1)]
+    assert isinstance(lost, Lost)
+    assert desk.read("r") == [Chunk(50, 50, SECOND)]
+
+
+def test_a_stop_writes_what_waits(desk: Desk) -> None:
+    with desk.works() as one:
+        one.open(1, "r")
+        for i in range(100):
+            one.write(1, Chunk(50 * i, 50, SECOND))
+    assert desk.read("r")[-1].end == 5000
