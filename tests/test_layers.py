@@ -48,6 +48,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/commands.py",
         "web/session.py",
         "web/api.py",
+        "web/recordings.py",
         "web/server.py",
         "web/asgi.py",
         "web/certificate.py",
