@@ -37,6 +37,7 @@ SHELLS: frozenset[str] = frozenset(
         "sip/transport.py",
         "actors/runtime.py",
         "actors/journal.py",
+        "actors/statefile.py",
         "actors/store",
         "actors/main.py",
         "actors/control.py",
