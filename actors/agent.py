@@ -9,7 +9,10 @@ alone decides whose answer it takes, so two agents answering one call are settle
                                             `-- caller left, declined, answered elsewhere --> IDLE
 
 Queues are told when the agent becomes ready and when it no longer is; a page that went away makes it not ready at once
-and signed out after `PAGE_GRACE`.
+and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
+
+In a call the page does not matter, only the voice (F-35): while nothing comes from the agent, by a page that reloads or
+a network that is gone, the caller hears music; after `PAGE_GRACE` of it the call goes back to the front of its queue.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from . import call as calls
-from . import directory, page
+from . import directory, page, records
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
@@ -40,16 +43,20 @@ from .agent_state import (
     Timeout,
     Withdraw,
 )
-from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
-from .seat import Seat
+from .effects import Down, Effect, Log, Media, Record, Started, Stop, Tell, Watch
+from .records import Outcome
+from .seat import PAGE_GRACE, Seat
 from .table import Bug, Late, Table, always, each, row
 
-# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue.
-PAGE_GRACE = 20.0
+# ... and the paperwork of a call waits this long for its page: a computer may have to be started anew (F-73).
+WORK_GRACE = 600.0
+# From the answer on a page has this long until its microphone is heard, before it counts as away.
+FIRST_WORD = 1.0
 
 _OWNERS_ONLY = (
     page.SignOut,
     page.RenewMedia,
+    page.TestCall,
     page.SetState,
     page.StartAnswering,
     page.Answer,
@@ -58,6 +65,15 @@ _OWNERS_ONLY = (
     page.Mute,
     page.Unmute,
 )
+# What a page's end, a sign-out or a failure of the media does to an offer is a return; the rest has names of its own.
+_OUTCOMES = {
+    "caller_left": Outcome.CALLER_LEFT,
+    "answered_elsewhere": Outcome.ANSWERED_ELSEWHERE,
+    "no_answer": Outcome.MISSED,
+    "declined": Outcome.DECLINED,
+    "break": Outcome.DECLINED,
+}
+_TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
 _GONE_REASON = {"caller_left": "caller left", "answered_elsewhere": "answered elsewhere", "no_answer": "no answer"}
 
 
@@ -66,7 +82,8 @@ class Agent(Seat):
 
     def __init__(self, profile: Profile, codecs: Sequence[media.CodecName], now: float) -> None:
         super().__init__(codecs)
-        self.state = Data(profile, since=now)
+        # States are numbered on from what an earlier life of this agent can have reached.
+        self.state = Data(profile, since=now, states=int(now * 1000))
 
     # --- the shape of every step ------------------------------------------------------------------------------
 
@@ -78,14 +95,34 @@ class Agent(Seat):
             effects = self.dispatch(self.state.phase, message, now)
         if self.state.dismissed and not self.state.in_call:
             effects = [*effects, *self._release_seat("no longer an agent", now)]
-            return [*effects, *self._consequences(before), Stop(DISMISSED)]
-        return effects + self._consequences(before)
+            return [*effects, *self._consequences(before, now), Stop(DISMISSED)]
+        return effects + self._consequences(before, now)
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        """An agent that ends is signed out, whatever it did."""
+        self._offer_over(Outcome.RETURNED, now)
+        self._move(Phase.SIGNED_OUT, reason, now)
+        return [*self._offer_recorded(None), self._state_recorded()]
 
     def deadline(self) -> float:
         data = self.state
-        grace = data.owner_lost_at + PAGE_GRACE
-        ring = data.ring_until if data.phase is Phase.RINGING else math.inf
-        return min(grace, ring, self._work_until())
+        match data.phase:
+            case Phase.TALKING if data.away_since < math.inf:
+                return data.away_since + PAGE_GRACE
+            case Phase.TALKING:
+                return math.inf if data.audible else data.since + FIRST_WORD
+            case Phase.RINGING:
+                return data.ring_until
+            case Phase.ANSWERING:
+                return data.owner_lost_at + PAGE_GRACE
+            case _:
+                return min(self._gone_at(), self._work_until(), data.testing_until)
+
+    def _gone_at(self) -> float:
+        """When the page that does not come back is given up."""
+        data = self.state
+        grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK else PAGE_GRACE
+        return max(data.owner_lost_at, data.since) + grace
 
     def _work_until(self) -> float:
         data = self.state
@@ -102,20 +139,25 @@ class Agent(Seat):
             return self.refuse(request, "not_signed_in" if self.state.owner == "" else "not_owner")
         return self.dispatch(self.state.phase, request, now)
 
-    def _consequences(self, before: Data) -> list[Effect]:
+    def _consequences(self, before: Data, now: float) -> list[Effect]:
         """What follows from any change, in one place.
 
         Pages hear the state, and colleagues'; queues hear who is ready and who looks; the call hears where the agent's
-        voice went.
+        voice went; and what is kept of the agent is recorded.
         """
+        effects = self._look_at_voice(now)
+        if before.leg != self.state.leg or self.state.phase not in _TESTING:
+            effects += self.stop_testing()
         after = self.state
-        effects: list[Effect] = []
         if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
             effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since))
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
+            effects.append(self._state_recorded())
+        effects += self._offer_recorded(before.offer_entry)
         agent = after.profile.agent
-        if before.in_call and after.in_call and before.voice != after.voice:
-            effects.append(self._tell_call(calls.AgentLeg(agent, after.voice)))
+        heard = (after.voice, after.away_since < math.inf)
+        if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
+            effects.append(self._tell_call(calls.AgentLeg(agent, *heard)))
         if _colleague(after) != _colleague(before):
             effects.append(Tell("directory", directory.Stands(_colleague(after))))
         if set(before.watching) != set(after.watching):
@@ -126,6 +168,41 @@ class Agent(Seat):
             if new != old:
                 effects.append(Tell(f"queue:{queue}", queues.AgentStands(agent, new)))
         return effects
+
+    def _look_at_voice(self, now: float) -> list[Effect]:
+        """Whether the one who talks can still be heard, or again; pages hear it when that changes."""
+        data = self.state
+        gone = data.phase is Phase.TALKING and not data.audible
+        waits = data.voice in data.silent_legs and now < data.since + FIRST_WORD
+        if gone and data.away_since == math.inf and not waits:
+            self.state = evolve(data, away_since=now)
+            return self.push(page.CallAway(self._call().call, now + PAGE_GRACE))
+        if not gone and data.away_since < math.inf:
+            self.state = evolve(data, away_since=math.inf)
+            return self.push(page.CallBack(self._call().call)) if data.phase is Phase.TALKING else []
+        return []
+
+    def _state_recorded(self) -> Record:
+        data = self.state
+        self.state = evolve(data, states=data.states + 1)
+        call = data.call.call if data.call is not None else ""
+        shown = SHOWN[data.phase].value
+        return Record(records.StateEntry(data.profile.agent, self.state.states, data.since, shown, data.reason, call))
+
+    def _offer_recorded(self, before: records.OfferEntry | None) -> list[Record]:
+        entry = self.state.offer_entry
+        return [Record(entry)] if entry is not None and entry != before else []
+
+    def _offer_over(self, outcome: Outcome, now: float) -> None:
+        """What became of the offer; a conversation that it led to is over."""
+        entry = self.state.offer_entry
+        if entry is None or entry.ended is not None:
+            return
+        if entry.outcome is Outcome.ANSWERED:
+            self.state = evolve(self.state, offer_entry=evolve(entry, ended=now))
+        elif entry.outcome is Outcome.RINGING:
+            over = evolve(entry, outcome=outcome, decided=now, ended=now)
+            self.state = evolve(self.state, offer_entry=over)
 
     def _move(self, phase: Phase, reason: str, now: float) -> None:
         """The one door for state changes. An offer that came to nothing costs nobody the place among the idle."""
@@ -170,6 +247,7 @@ class Agent(Seat):
         return [*self.accept(request), *given, *self._release_seat("signed out", now)]
 
     def _release_seat(self, reason: str, now: float) -> list[Effect]:
+        self._offer_over(Outcome.RETURNED, now)
         self._move(Phase.SIGNED_OUT, reason, now)
         self.state = evolve(self.state, call=None, muted=False)
         return self.leave()
@@ -215,7 +293,8 @@ class Agent(Seat):
     def _ring(self, offer: Offer, now: float) -> list[Effect]:
         if not self.state.ready:
             return self._refuse_offer(offer, now)
-        self.state = evolve(self.state, call=offer, offered_at=now, muted=False)
+        entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry)
         self._move(Phase.RINGING, "offer", now)
         return [Watch(f"call:{offer.call}"), *self.push(self.offered())]
 
@@ -234,6 +313,7 @@ class Agent(Seat):
 
     def _offer_gone(self, reason: str, code: str, now: float) -> list[Effect]:
         offer = self._call()
+        self._offer_over(_OUTCOMES.get(code, Outcome.RETURNED), now)
         self.state = evolve(self.state, call=None, gone_call=offer.call, gone_code=code)
         self._move(Phase.IDLE, reason, now)
         return self.push(page.CallWithdrawn(offer.call, reason))
@@ -284,6 +364,9 @@ class Agent(Seat):
         if message.call != self._call().call:
             return self._joined_too_late(message, now)
         self._move(Phase.TALKING, "answered", now)
+        entry = self.state.offer_entry
+        if entry is not None:
+            self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
         return self.push(self.connected())
 
     def _joined_again(self, message: Joined, now: float) -> list[Effect]:
@@ -329,6 +412,7 @@ class Agent(Seat):
     def _ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:
             return []
+        self._offer_over(Outcome.ANSWERED, now)
         self._move(Phase.AFTER_CALL_WORK, f"{message.by} hung up", now)
         self.state = evolve(self.state, muted=False)
         return self.push(page.CallEnded(message.call, message.by, message.cause))
@@ -349,6 +433,12 @@ class Agent(Seat):
             return told
         return [*told, *self._give_back("media failed", now, queues.GaveBack.RETURNED)]
 
+    def _unchecked_ringing(self, fact: media.LegUnchecked, now: float) -> list[Effect]:
+        told = self.checks(fact, now)
+        if self.state.can_hear:
+            return told
+        return [*told, *self._give_back("computer gone", now, queues.GaveBack.RETURNED)]
+
     # --- time -------------------------------------------------------------------------------------------------
 
     def _page_gone(self, message: Timeout, now: float) -> list[Effect]:
@@ -361,16 +451,33 @@ class Agent(Seat):
         self._move(Phase.ON_BREAK, "no answer", now)
         return [*told, self._tell_queue(offer, queues.GaveBack.MISSED)]
 
-    def _left_in_call(self, message: Timeout, now: float) -> list[Effect]:
+    def _left_answering(self, message: Timeout, now: float) -> list[Effect]:
         told = self._tell_call(calls.AgentGone(self.state.profile.agent))
         return [told, *self._release_seat("page gone", now)]
 
-    def _work_or_page_over(self, message: Timeout, now: float) -> list[Effect]:
-        if self.state.owner_lost_at + PAGE_GRACE <= now:
+    def _unheard(self, message: Timeout, now: float) -> list[Effect]:
+        """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
+        if self.state.away_since + PAGE_GRACE > now:
+            return []
+        call = self._call().call
+        told = self._tell_call(calls.AgentGone(self.state.profile.agent))
+        ended = self.push(page.CallEnded(call, "system", "the agent could not be heard"))
+        if not self.state.present:
+            return [told, *ended, *self._release_seat("page gone", now)]
+        self._offer_over(Outcome.ANSWERED, now)
+        self._move(Phase.AFTER_CALL_WORK, "media lost", now)
+        self.state = evolve(self.state, muted=False)
+        return [told, *ended]
+
+    def _time(self, message: Timeout, now: float) -> list[Effect]:
+        """No call: the page is given up, the paperwork is over, or the test call."""
+        if self._gone_at() <= now:
             return self._page_gone(message, now)
-        self._move(Phase.IDLE, "after-call work over", now)
-        self.state = evolve(self.state, call=None)
-        return []
+        if self._work_until() <= now:
+            self._move(Phase.IDLE, "after-call work over", now)
+            self.state = evolve(self.state, call=None)
+            return []
+        return self.stop_testing()
 
     # --- refusals ---------------------------------------------------------------------------------------------
 
@@ -421,10 +528,10 @@ TABLE = Table(
     always(media.LegRefused, Agent.leg_refused, Phase),
     always(media.LegConnected, Agent.leg_connected, Phase),
     always(media.LegQuality, Agent.quality, Phase),
+    always(page.Resume, Agent.resume, Phase),
     always(media.LegSilent, Agent.silence, Phase),
     always(media.LegHeard, Agent.silence, Phase),
-    always(media.LegUnchecked, Agent.silence, Phase),
-    always(media.LegChecked, Agent.silence, Phase),
+    always(media.LegChecked, Agent.checks, Phase),
     row(
         page.Detached,
         ringing=Agent._detached_ringing,
@@ -446,6 +553,13 @@ TABLE = Table(
         page.RenewMedia,
         signed_out=_OWNED,
         **each("idle ringing answering talking after_call_work on_break", Agent.renew_media),
+    ),
+    row(
+        page.TestCall,
+        signed_out=_OWNED,
+        ringing=Agent._ringing,
+        **each("idle after_call_work on_break", Agent.test_call),
+        **each("answering talking", Agent._in_call),
     ),
     row(
         page.SetState,
@@ -531,6 +645,11 @@ TABLE = Table(
         **each("ringing answering", Agent._call_died_offered),
     ),
     row(
+        media.LegUnchecked,
+        ringing=Agent._unchecked_ringing,
+        **each("signed_out idle answering talking after_call_work on_break", Agent.checks),
+    ),
+    row(
         media.LegFailed,
         signed_out=Late("the seat was left meanwhile"),
         ringing=Agent._leg_failed_ringing,
@@ -540,9 +659,9 @@ TABLE = Table(
         Timeout,
         signed_out=Bug("nothing runs while signed out"),
         ringing=Agent._missed,
-        after_call_work=Agent._work_or_page_over,
-        **each("idle on_break", Agent._page_gone),
-        **each("answering talking", Agent._left_in_call),
+        answering=Agent._left_answering,
+        talking=Agent._unheard,
+        **each("idle after_call_work on_break", Agent._time),
     ),
 )
 Agent.table = TABLE

@@ -8,7 +8,7 @@ from enum import Enum
 from attrs import frozen
 
 from ..sip.sdp import SessionDescription, WebrtcAgreed
-from . import page
+from . import page, records
 
 # How an actor ends that the organisation no longer has.
 DISMISSED = "dismissed"
@@ -160,13 +160,23 @@ class Data:
     old_leg: str = ""
     legs_opened: int = 0
     opening: Opening | None = None
+    # What the engine says of these legs: nothing comes from these; no STUN check came for `leg`.
+    silent_legs: frozenset[str] = frozenset()
+    unchecked: bool = False
+    # Until when the agent hears itself (inf: it does not).
+    testing_until: float = math.inf
     # The call that rings, talks or has its paperwork done, and how the last one that went away did.
     call: Offer | None = None
     offered_at: float = 0.0
     muted: bool = False
+    # Since when the one who talks cannot be heard (inf: can be).
+    away_since: float = math.inf
     gone_call: str = ""
     gone_code: str = ""
     queue_status: tuple[page.QueueStatus, ...] = ()
+    # What was recorded last: the number of the state, and the offer.
+    states: int = 0
+    offer_entry: records.OfferEntry | None = None
 
     @property
     def present(self) -> bool:
@@ -175,12 +185,19 @@ class Data:
 
     @property
     def can_hear(self) -> bool:
-        return self.robot or self.media is MediaState.CONNECTED
+        return self.robot or (self.media is MediaState.CONNECTED and not self.unchecked)
 
     @property
     def voice(self) -> str:
         """The leg by which the agent is heard now; empty for a robot or while its media is away."""
         return self.leg if self.media is MediaState.CONNECTED else self.old_leg
+
+    @property
+    def audible(self) -> bool:
+        """Whether a caller would hear the agent. A websocket has no part in it, but where it is all there is."""
+        if self.robot:
+            return self.present
+        return self.voice != "" and self.voice not in self.silent_legs and not self.unchecked
 
     @property
     def in_call(self) -> bool:

@@ -5,7 +5,8 @@
 
 The call owns the caller's SIP dialog and media leg, and it alone decides whose answer counts: the first `Accept` while
 it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is open, so that
-the caller hears music while it waits. It ends by `Stop`; what it opened is then closed by the shells, whatever
+the caller hears music while it waits. From the first agent's answer to its end a call of a queue is recorded, the
+caller left and whoever talks with it right. It ends by `Stop`; what it opened is then closed by the shells, whatever
 happened.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import assert_never
+from typing import Any, assert_never
 
 from attrs import evolve, frozen
 
@@ -21,8 +22,8 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import queue as queues
-from . import signals, switchboard, trunk
-from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from . import records, signals, switchboard, trunk
+from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from .organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
 from .table import Bug, Late, Machine, Table, always, each, row
 
@@ -84,10 +85,11 @@ class MuteAgent:
 
 @frozen
 class AgentLeg:
-    """The agent's media moved to another leg; empty: it has none for the moment."""
+    """By which leg the agent hears and is heard, empty for none; `away`: nothing comes from it for the moment."""
 
     agent: str
     leg: str
+    away: bool = False
 
 
 @frozen
@@ -131,6 +133,9 @@ class Data:
     agent_leg: str = ""
     agent_away: bool = False
     muted: bool = False
+    # What was recorded last: of the call, and of its legs in the order they came.
+    entry: records.CallEntry | None = None
+    legs: tuple[records.LegEntry, ...] = ()
 
     @property
     def leg(self) -> str:
@@ -152,7 +157,40 @@ class Call(Machine[Phase]):
         self.state = Data(arrived, since=now, came=now)
 
     def receive(self, message: object, now: float) -> list[Effect]:
-        return self.dispatch(self.state.phase, message, now)
+        before = self.state
+        effects = self.dispatch(self.state.phase, message, now)
+        return [*self._recorded(before), *effects]
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        """What is kept of a call that cannot say itself that it ends."""
+        before = self.state
+        self._close_entries("system", reason, now)
+        return self._recorded(before)
+
+    def _recorded(self, before: Data) -> list[Record]:
+        after = self.state
+        entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
+        if after.entry is not None and after.entry != before.entry:
+            entries.insert(0, after.entry)
+        return [Record(entry) for entry in entries]
+
+    def _note(self, **changes: Any) -> None:
+        """Changes what is recorded of the call."""
+        entry = self.state.entry
+        assert entry is not None, "a call begins with its entry"
+        self.state = evolve(self.state, entry=evolve(entry, **changes))
+
+    def _close_leg_entries(self, now: float, *, agents_only: bool) -> None:
+        def closed(leg: records.LegEntry) -> records.LegEntry:
+            stays = leg.ended is not None or (agents_only and leg.number == 0)
+            return leg if stays else evolve(leg, ended=now)
+
+        self.state = evolve(self.state, legs=tuple(map(closed, self.state.legs)))
+
+    def _close_entries(self, by: str, cause: str, now: float) -> None:
+        if self.state.entry is not None and self.state.entry.ended is None:
+            self._note(ended=now, ended_by=by, cause=cause)
+        self._close_leg_entries(now, agents_only=False)
 
     def deadline(self) -> float:
         if self.state.phase in (Phase.ROUTING, Phase.OPENING):
@@ -174,16 +212,29 @@ class Call(Machine[Phase]):
 
     def _started(self, message: Started, now: float) -> list[Effect]:
         arrived = self.state.arrived
+        entry = records.CallEntry(
+            call=arrived.call,
+            trunk=arrived.trunk,
+            direction="inbound",
+            caller=arrived.caller,
+            caller_name=arrived.caller_name,
+            dialled=arrived.dialled,
+            queue="",
+            began=now,
+        )
+        self.state = evolve(self.state, entry=entry, legs=(records.LegEntry(arrived.call, 0, "caller", now),))
         if arrived.offer is not None:
             try:
                 self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, peer=arrived.peer))
             except sdp.SdpError as error:
-                return self._reject(error.status, str(error))
+                return self._reject(now, error.status, str(error))
         admit = trunk.Admit(arrived.call, arrived.dialled)
         return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
 
     def _routed(self, message: Routed, now: float) -> list[Effect]:
         self.state = evolve(self.state, route=message.route, nat=message.nat)
+        queue = message.route.queue if isinstance(message.route, ToQueue) else ""
+        self._note(queue=queue, test=not queue)
         self._move(Phase.OPENING, now)
         address, port = self._remote()
         return [Media(media.OpenRtpLeg(self.state.leg, address, port, self._codec(), message.nat))]
@@ -201,9 +252,10 @@ class Call(Machine[Phase]):
         return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
 
     def _not_routed(self, message: NotRouted, now: float) -> list[Effect]:
-        return self._reject(message.status, message.reason, message.retry_after)
+        return self._reject(now, message.status, message.reason, message.retry_after)
 
-    def _reject(self, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
+    def _reject(self, now: float, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
+        self._close_entries("system", reason, now)
         arrived = self.state.arrived
         where = (("trunk", arrived.trunk), ("dialled", arrived.dialled))
         fields = (("call", self._id), *where, ("status", status), ("reason", reason))
@@ -254,10 +306,10 @@ class Call(Machine[Phase]):
         return [Media(media.OpenSource(MUSIC, media.Music("hold"))), *self._hear((MUSIC, 1.0))]
 
     def _late_setup(self, message: Timeout, now: float) -> list[Effect]:
-        return self._reject(503, "set-up took too long", 5)
+        return self._reject(now, 503, "set-up took too long", 5)
 
     def _leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
-        return self._reject(503, fact.reason, 5)
+        return self._reject(now, 503, fact.reason, 5)
 
     # --- in a queue -------------------------------------------------------------------------------------------
 
@@ -266,18 +318,28 @@ class Call(Machine[Phase]):
         assert isinstance(route, ToQueue), "only a call of a queue waits"
         return f"queue:{route.queue}"
 
-    def _wait(self, now: float) -> list[Effect]:
+    def _wait(self, now: float, *, again: bool = False) -> list[Effect]:
+        """Takes its place in the queue; one that an agent had and lost comes before all others."""
         arrived = self.state.arrived
         self._move(Phase.WAITING, now)
+        self._close_leg_entries(now, agents_only=True)
         self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
-        join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came)
-        return [*self._music(), Watch(self._queue()), Tell(self._queue(), join)]
+        join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, again)
+        return [*self._music(), *self._tape(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
         self._move(Phase.TALKING, now)
-        self.state = evolve(self.state, agent=message.agent, agent_leg=message.leg, agent_away=False, muted=False)
+        data = self.state
+        first = data.entry is not None and data.entry.answered is None
+        leg = records.LegEntry(self._id, len(data.legs), message.agent, now)
+        self.state = evolve(
+            data, agent=message.agent, agent_leg=message.leg, agent_away=False, muted=False, legs=(*data.legs, leg)
+        )
+        if first:
+            self._note(answered=now, recorded=True)
         agent = f"agent:{message.agent}"
         return [
+            *([Media(media.OpenRecording(self._id))] if first else []),
             *self._wire(),
             Tell(self._queue(), queues.Taken(self._id, message.agent)),
             Watch(agent),
@@ -293,15 +355,26 @@ class Call(Machine[Phase]):
     # --- talking ----------------------------------------------------------------------------------------------
 
     def _wire(self) -> list[Effect]:
-        """Who hears whom between caller and agent now; while the agent's media is away the caller hears music."""
+        """Who hears whom between caller and agent now; while the agent is away the caller hears music."""
         data = self.state
+        voice = ((data.agent_leg, 1.0),) if data.agent_leg and not data.muted else ()
+        to_agent = [media.Hears(data.agent_leg, ((data.leg, 1.0),))] if data.agent_leg else []
         if data.agent_away:
-            return self._music()
-        if not data.agent_leg:
-            return self._hear()
-        to_caller = () if data.muted else ((data.agent_leg, 1.0),)
-        hears = (media.Hears(data.leg, to_caller), media.Hears(data.agent_leg, ((data.leg, 1.0),)))
-        return [Media(media.Rewire(hears))]
+            return [*self._music(), *self._tape(), *(Media(media.Rewire((each,))) for each in to_agent)]
+        return [Media(media.Rewire((media.Hears(data.leg, voice), *to_agent, *self._channels(voice))))]
+
+    def _channels(self, voice: tuple[tuple[str, float], ...] = ()) -> tuple[media.Hears, ...]:
+        """What the recording hears, where there is one: the caller, and the voice that the caller hears."""
+        entry = self.state.entry
+        if entry is None or not entry.recorded:
+            return ()
+        customer = media.Hears(media.left(self._id), ((self.state.leg, 1.0),))
+        return customer, media.Hears(media.right(self._id), voice)
+
+    def _tape(self) -> list[Effect]:
+        """The recording goes on while nobody talks with the caller."""
+        channels = self._channels()
+        return [Media(media.Rewire(channels))] if channels else []
 
     def _mute(self, message: MuteAgent, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
@@ -312,26 +385,27 @@ class Call(Machine[Phase]):
     def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        self.state = evolve(self.state, agent_leg=message.leg, agent_away=not message.leg)
+        self.state = evolve(self.state, agent_leg=message.leg, agent_away=message.away)
         return self._wire()
 
     def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        return self._wait(now)
+        return self._wait(now, again=True)
 
     def _hang_up(self, message: HangUp, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        return self._end("agent", "hung up")
+        return self._end("agent", "hung up", now)
 
     def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
-        return self._end("system", "the room is full")
+        return self._end("system", "the room is full", now)
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    def _end(self, by: str, cause: str) -> list[Effect]:
+    def _end(self, by: str, cause: str, now: float) -> list[Effect]:
         """From any state: everyone who took part is told; legs and dialog go with the actor."""
+        self._close_entries(by, cause, now)
         data = self.state
         told: list[Effect] = [Log("call ended", (("call", self._id), ("by", by), ("cause", cause)))]
         if data.phase is Phase.WAITING:
@@ -346,32 +420,32 @@ class Call(Machine[Phase]):
 
     def _cancelled(self, message: signals.Cancelled, now: float) -> list[Effect]:
         """In every state: SIP says so only where no answer of ours went out, whatever this actor had just said."""
-        return self._end("caller", "cancelled")
+        return self._end("caller", "cancelled", now)
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
-        return self._end("caller" if message.by_caller else "system", message.cause)
+        return self._end("caller" if message.by_caller else "system", message.cause, now)
 
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        return self._end("system", f"media failed: {fact.reason}")
+        return self._end("system", f"media failed: {fact.reason}", now)
 
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        return self._reject(503, fact.reason, 5)
+        return self._reject(now, 503, fact.reason, 5)
 
     def _down(self, message: Down, now: float) -> list[Effect]:
         """Whom the call relies on is gone: the agent's call goes back, a queue or trunk that ends takes it along."""
         data = self.state
         if message.name == f"agent:{data.agent}" and data.phase is Phase.TALKING:
-            return self._wait(now)
+            return self._wait(now, again=True)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
-            return self._reject(503, "the trunk is gone", 5)
+            return self._reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self._queue():
-            return self._end("system", "the queue is gone")
+            return self._end("system", "the queue is gone", now)
         return []
 
     # --- new offers -------------------------------------------------------------------------------------------
 
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self._end("system", "caller silent")
+        return self._end("system", "caller silent", now)
 
     def _confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
         ours = self.state.ours
@@ -380,7 +454,7 @@ class Call(Machine[Phase]):
         try:
             agreed = sdp.accept(ours, message.answer, peer=self.state.arrived.peer)
         except sdp.SdpError as error:
-            return self._end("system", str(error))
+            return self._end("system", str(error), now)
         self.state = evolve(self.state, agreed=agreed)
         return self._follow(agreed)
 
@@ -419,11 +493,20 @@ class Call(Machine[Phase]):
 
     def _move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         if self.state.reoffer is None:
-            return self._end("system", fact.reason)
+            return self._end("system", fact.reason, now)
         self.state = evolve(self.state, reoffer=None)
         return [Sip(signals.RejectReoffer(self._id, 488))]
 
-    def _noted(self, fact: media.LegConnected | media.LegQuality, now: float) -> list[Effect]:
+    def _noted(
+        self,
+        fact: media.LegConnected
+        | media.LegQuality
+        | media.RecordingClosed
+        | media.RecordingTroubled
+        | media.RecordingWell,
+        now: float,
+    ) -> list[Effect]:
+        """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are."""
         return []
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
@@ -441,6 +524,9 @@ TABLE = Table(
     Phase,
     always(media.LegConnected, Call._noted, Phase),
     always(media.LegQuality, Call._noted, Phase),
+    always(media.RecordingClosed, Call._noted, Phase),
+    always(media.RecordingTroubled, Call._noted, Phase),
+    always(media.RecordingWell, Call._noted, Phase),
     always(media.LegSilent, Call._silence, Phase),
     always(media.LegHeard, Call._silence, Phase),
     always(signals.Cancelled, Call._cancelled, Phase),

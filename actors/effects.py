@@ -37,6 +37,10 @@ class Behaviour(Protocol):
         """`deadline()` has come. Timers at or before a message's time are served before the message."""
         ...
 
+    def will(self, reason: str, now: float) -> list[Record]:
+        """What is kept of an actor that ends though it did not say so: isolated, crashed, or the centre stops."""
+        ...
+
 
 @frozen
 class Started:

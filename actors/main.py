@@ -53,6 +53,7 @@ class WebPages:
             names=config.web.names,
             origins=config.web.origins,
             data_dir=data,
+            recordings=Path(config.recording.directory or data / "recordings"),
         )
 
     def push(self, effect: Push) -> None:
@@ -77,6 +78,7 @@ class WebPages:
             control,
             control.store.accounts,
             control.health,
+            control.store.history,
             self._call_customer if demo else None,
             site=lambda: {"demo": demo, "language": control.language, "organisation": control.organisation_name},
             task_status=task_status,

@@ -32,15 +32,25 @@ class State(Enum):
 class SignIn:
     """Makes the agent idle and this page the owner of its media.
 
-    `sdp` is the page's WebRTC offer, kept connected until sign-out; the reply carries the answer as `sdp`. A robot says
-    `media: "none"` instead. Where another page owns the media the reply is the error `signed_in_elsewhere`, unless
-    `take_over` is true: then that page hears `agent.taken_over`.
+    `sdp` is the page's WebRTC offer, kept connected until sign-out; the reply carries the answer as `sdp`, and as `leg`
+    the name of the media connection. A robot says `media: "none"` instead. Where another page owns the media the reply
+    is the error `signed_in_elsewhere`, unless `take_over` is true: then that page hears `agent.taken_over`.
     """
 
     do: ClassVar[str] = "agent.sign_in"
     sdp: str = ""
     media: Literal["", "none"] = ""
     take_over: bool = False
+
+
+@frozen
+class Resume:
+    """This page's websocket was lost and its media connection `leg` was not: it takes its seat again, and no audio
+    changes. Refused with `media_lost` where that is not the agent's connection any more: then the page signs in anew.
+    """
+
+    do: ClassVar[str] = "agent.resume"
+    leg: str
 
 
 @frozen
@@ -64,6 +74,14 @@ class SetState:
 
     do: ClassVar[str] = "agent.state"
     state: Literal["idle", "break"]
+
+
+@frozen
+class TestCall:
+    """Between calls the agent hears itself through the switch, or no more; it ends after 30 s, or by an offer."""
+
+    do: ClassVar[str] = "agent.test_call"
+    on: bool
 
 
 @frozen
@@ -127,9 +145,11 @@ class WatchColleagues:
 
 Command = (
     SignIn
+    | Resume
     | SignOut
     | RenewMedia
     | SetState
+    | TestCall
     | StartAnswering
     | Answer
     | Decline
@@ -170,9 +190,10 @@ class Detached:
 
 @frozen
 class Accepted:
-    """`{"id": ..., "ok": true}`; `sdp` is there where a WebRTC offer was answered."""
+    """`{"id": ..., "ok": true}`; `sdp` and `leg` are there where a WebRTC offer was answered."""
 
     sdp: str = ""
+    leg: str = ""
 
 
 # Every code a reply's error may have, with what it tells a person; docs/protocol.md lists them.
@@ -183,6 +204,7 @@ REFUSALS: dict[str, str] = {
     "not_owner": "Another page of this agent is signed in; take over first.",
     "signed_in_elsewhere": "This agent is signed in on another page; take over to use this one.",
     "media_refused": "The media offer cannot be used.",
+    "media_lost": "That media connection is gone; sign in again.",
     "in_call": "Not while in a call.",
     "ringing": "Not while a call is ringing.",
     "not_in_after_call_work": "There is no after-call work to end.",
@@ -271,6 +293,30 @@ class CallMuted:
 
 
 @frozen
+class CallAway:
+    """The agent's audio is gone: the caller hears music, and goes back to the front of the queue at `until`."""
+
+    event: ClassVar[str] = "call.away"
+    call: str
+    until: float
+
+
+@frozen
+class CallBack:
+    """The agent's audio is back: both hear each other."""
+
+    event: ClassVar[str] = "call.back"
+    call: str
+
+
+@frozen
+class TestCallOver:
+    """The agent no longer hears itself."""
+
+    event: ClassVar[str] = "agent.test_call_over"
+
+
+@frozen
 class CallEnded:
     """The call is over: `by` is "caller", "agent" or "system"; `cause` is for people."""
 
@@ -356,6 +402,9 @@ Event = (
     | CallWithdrawn
     | CallConnected
     | CallMuted
+    | CallAway
+    | CallBack
+    | TestCallOver
     | CallEnded
     | MediaConnected
     | MediaFailed
@@ -381,5 +430,9 @@ class Snapshot:
     media: Literal["none", "connecting", "connected", "failed"]
     offered: CallOffered | None = None
     connected: CallConnected | None = None
+    # The media connection of whoever owns it: a page that finds its own here may resume.
+    leg: str = ""
+    # In a call whose agent cannot be heard: until when it waits for the agent.
+    away_until: float | None = None
     queues: tuple[QueueStatus, ...] = field(factory=tuple)
     now: float = 0.0

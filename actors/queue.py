@@ -85,13 +85,14 @@ class AgentStands:
 
 @frozen
 class Join:
-    """A call waits from `since`; where it had waited before, that is its old time, and its place with it."""
+    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others (F-35)."""
 
     call: str
     number: str
     name: str
     dialled: str
     since: float
+    again: bool = False
 
 
 @frozen
@@ -219,7 +220,7 @@ class Queue(Machine[Place]):
 
     def _join(self, message: Join, now: float) -> list[Effect]:
         calls = {**self.state.calls, message.call: Waiting(message)}
-        in_order = sorted(calls.items(), key=lambda item: item[1].join.since)
+        in_order = sorted(calls.items(), key=lambda item: (not item[1].join.again, item[1].join.since))
         self.state = evolve(self.state, calls=dict(in_order))
         waits = Log("call waits", (("call", message.call), ("waiting", len(calls))))
         return [waits, Watch(f"call:{message.call}")]
@@ -338,12 +339,11 @@ class Queue(Machine[Place]):
 
     def _status(self) -> page.QueueStatus:
         data = self.state
-        oldest = next(iter(data.calls.values()), None)
         return page.QueueStatus(
             queue=data.profile.queue,
             name=data.profile.name,
             waiting=len(data.calls),
-            oldest_since=oldest.join.since if oldest is not None else None,
+            oldest_since=min((each.join.since for each in data.calls.values()), default=None),
             agents_idle=sum(each.ready_since is not None for each in data.agents.values()),
         )
 

@@ -16,14 +16,16 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 import trio
 from attrs import define, field
 
-from .effects import Behaviour, Down, Effect, Log, Media, Push, Record, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .effects import Record as Keep
 from .redact import redacted, redacted_trace
+from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Unwritten, Whole, changed
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -50,7 +52,7 @@ class Hands:
     media: Callable[[str, Media], None]
     push: Callable[[Push], None]
     reply: Callable[[Reply], None]
-    record: Callable[[Record], None]
+    record: Callable[[Keep], None]
 
 
 @define(eq=False)
@@ -61,8 +63,8 @@ class _Cell:
     behaviour: Behaviour
     # The time of its last step: it never runs backwards.
     at: float
-    # (when it came, message)
-    mailbox: deque[tuple[float, object]] = field(factory=deque)
+    # (when it came, message, whether an actor told it: such a message is in the states)
+    mailbox: deque[tuple[float, object, bool]] = field(factory=deque)
     bell: trio.Event = field(factory=trio.Event)
     # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
     watchers: dict[str, None] = field(factory=dict)
@@ -75,8 +77,8 @@ class _Cell:
     def deadline(self) -> float:
         return max(self.behaviour.deadline(), self.timers_from, self.at)
 
-    def put(self, message: object, now: float) -> None:
-        self.mailbox.append((now, message))
+    def put(self, message: object, now: float, *, told: bool) -> None:
+        self.mailbox.append((now, message, told))
         self.bell.set()
 
 
@@ -90,9 +92,12 @@ class System:
     `clock` gives seconds since the Unix epoch and never runs backwards; on a virtual clock it is that clock.
     """
 
-    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery) -> None:
+    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery, states: Unwritten = UNWRITTEN) -> None:
         self._clock = clock
         self._nursery = nursery
+        self._states = states
+        # While an earlier process is recalled: the time it was then. No task runs, no edge is there.
+        self._recalled_at: float | None = None
         self._cells: dict[str, _Cell] = {}
         self._hands: Hands | None = None
         self._on_end: list[Callable[[str, str], None]] = []
@@ -110,11 +115,21 @@ class System:
         """Starts an actor; a second one of a live name is an error of ours."""
         if name in self._cells:
             raise RuntimeError(f"an actor named {name} is alive")
-        now = self._clock()
+        self._states.add(Born(name, self._now(), behaviour))
+        self._bear(name, behaviour)
+
+    def _bear(self, name: str, behaviour: Behaviour) -> None:
+        if name in self._cells:
+            raise RuntimeError(f"an actor named {name} is alive")
+        now = self._now()
         cell = _Cell(name, behaviour, now)
         self._cells[name] = cell
-        cell.put(Started(), now)
-        self._nursery.start_soon(self._live, cell, name=name)
+        cell.put(Started(), now, told=True)
+        if self._recalled_at is None:
+            self._nursery.start_soon(self._live, cell, name=name)
+
+    def _now(self) -> float:
+        return self._clock() if self._recalled_at is None else self._recalled_at
 
     def tell(self, name: str, message: object) -> bool:
         """Between actors and from facts of the engine: False if there is no such actor or its mailbox is full."""
@@ -152,7 +167,7 @@ class System:
 
     # --- one actor --------------------------------------------------------------------------------------------
 
-    def _deliver(self, name: str, message: object, limit: float) -> bool:
+    def _deliver(self, name: str, message: object, limit: float, *, told: bool = False) -> bool:
         cell = self._cells.get(name)
         if cell is None:
             self.counters["dead_letters"] += 1
@@ -162,7 +177,7 @@ class System:
             if limit == MAILBOX:
                 self.alarm(f"mailbox of {name} is full")
             return False
-        cell.put(message, self._clock())
+        cell.put(message, self._now(), told=told)
         return True
 
     async def _live(self, cell: _Cell) -> None:
@@ -185,12 +200,12 @@ class System:
             return
         deadline = cell.deadline()
         if cell.mailbox and cell.mailbox[0][0] < deadline:
-            came, message = cell.mailbox.popleft()
+            came, message, told = cell.mailbox.popleft()
             cell.at = max(cell.at, came)
-            self._step(cell, type(message).__name__, lambda: cell.behaviour.receive(message, cell.at))
+            self._step(cell, type(message).__name__, lambda: cell.behaviour.receive(message, cell.at), told)
         elif deadline <= self._clock():
             cell.at = deadline
-            self._step(cell, TIMER, lambda: self._wake(cell))
+            self._step(cell, TIMER, lambda: self._wake(cell), told=False)
 
     def _wake(self, cell: _Cell) -> list[Effect]:
         before = cell.behaviour.state
@@ -200,14 +215,16 @@ class System:
             raise _StandingTimerError(cell.name)
         return effects
 
-    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]]) -> None:
+    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]], told: bool) -> None:
         before = cell.behaviour.state
         try:
             effects = step()
         except Exception as error:  # the supervisor: one actor's bug stays in that actor
             cell.behaviour.state = before
+            self._states.step(cell.name, cell.at, told, before, before, ())
             self._crashed(cell, what, error)
             return
+        self._states.step(cell.name, cell.at, told, before, cell.behaviour.state, effects)
         failure: Exception | None = None
         for effect in effects:
             try:
@@ -221,13 +238,13 @@ class System:
         assert self._hands is not None, "connect() comes before the first spawn"
         match effect:
             case Tell(to, message):
-                self.tell(to, message)
+                self._deliver(to, message, MAILBOX, told=True)
             case Spawn(name, behaviour):
-                self.spawn(name, behaviour)
+                self._bear(name, behaviour)
             case Watch(name):
                 self._watch(cell.name, name)
             case Stop(reason):
-                self._end(cell, reason)
+                self._remove(cell, reason)
             case Sip():
                 self._hands.sip(cell.name, effect)
             case Media():
@@ -236,7 +253,7 @@ class System:
                 self._hands.push(effect)
             case Reply():
                 self._hands.reply(effect)
-            case Record():
+            case Keep():
                 self._hands.record(effect)
             case Log(event, fields):
                 log.info(event, actor=cell.name, **redacted(dict(fields)))
@@ -246,7 +263,7 @@ class System:
     def _watch(self, watcher: str, name: str) -> None:
         cell = self._cells.get(name)
         if cell is None:
-            self._deliver(watcher, Down(name, "not alive"), UNBOUNDED)
+            self._deliver(watcher, Down(name, "not alive"), UNBOUNDED, told=True)
         elif watcher in self._cells:
             cell.watchers[watcher] = None
             self._cells[watcher].watched[name] = None
@@ -265,6 +282,22 @@ class System:
             cell.timers_from = now + TIMER_RETRY
 
     def _end(self, cell: _Cell, reason: str) -> None:
+        """Ends an actor that did not say so itself: its will is done."""
+        if cell.ended is not None:
+            return
+        assert self._hands is not None, "connect() comes before the first spawn"
+        try:
+            now = max(cell.at, self._clock())
+            for record in cell.behaviour.will(reason, now):
+                self._states.said(record.entry)
+                self._hands.record(record)
+            self._states.add(Ended(cell.name, now, reason))
+        except Exception as error:  # a will that cannot be read must not keep the watchers waiting either
+            self.counters["crashes"] += 1
+            log.error("no will", actor=cell.name, trace=redacted_trace(error))
+        self._remove(cell, reason)
+
+    def _remove(self, cell: _Cell, reason: str) -> None:
         if cell.ended is not None:
             return
         cell.ended = reason
@@ -284,7 +317,74 @@ class System:
             watching = self._cells.get(watcher)
             if watching is not None:
                 watching.watched.pop(cell.name, None)
-                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
+                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED, told=True)
+
+    # --- what an earlier process left ---------------------------------------------------------------------------
+
+    def recall(self, records: Iterable[Record]) -> None:
+        """Brings the actors to where `records` end, by carrying out again what steps wanted of the runtime itself.
+
+        No behaviour is asked anything. The hands of that time are given by `connect`, before; `go` ends it.
+        """
+        for record in records:
+            match record:
+                case Whole(actors=actors):
+                    for one in actors:
+                        self._recalled_at = one.at
+                        self._recall_actor(one)
+                    for one in actors:
+                        for watcher in one.watchers:
+                            self._watch(watcher, one.name)
+                case Born(name, at, behaviour):
+                    self._recalled_at = at
+                    self._bear(name, behaviour)
+                case Step(name, at):
+                    self._recalled_at = at
+                    self._recall_step(self._cells[name], record)
+                case Ended(name, at, reason):
+                    self._recalled_at = at
+                    self._remove(self._cells[name], reason)
+                case _:
+                    pass
+
+    def _recall_actor(self, one: ActorState) -> None:
+        cell = _Cell(one.name, one.behaviour, one.at)
+        for came, message in one.mailbox:
+            cell.put(message, came, told=True)
+        self._cells[one.name] = cell
+
+    def _recall_step(self, cell: _Cell, step: Step) -> None:
+        if step.told:
+            cell.mailbox.popleft()
+        cell.at = step.at
+        cell.behaviour.state = changed(cell.behaviour.state, step.changes)
+        for effect in step.effects:
+            self._perform(cell, effect)
+
+    def go(self) -> None:
+        """What was recalled lives again, as if no time had passed for it but that on the clock."""
+        self._recalled_at = None
+        self.counters.clear()
+        for cell in self._cells.values():
+            self._nursery.start_soon(self._live, cell, name=cell.name)
+
+    def actor_states(self) -> tuple[ActorState, ...]:
+        """Every live actor, as `recall` would have it."""
+        return tuple(
+            ActorState(
+                cell.name,
+                cell.at,
+                cell.behaviour,
+                tuple((came, message) for came, message, told in cell.mailbox if told),
+                tuple(cell.watchers),
+            )
+            for cell in self._cells.values()
+        )
+
+    def state_of(self, name: str) -> Any:
+        """The state of a live actor, for the shells that bring the edges back to it; None where there is none."""
+        cell = self._cells.get(name)
+        return cell.behaviour.state if cell is not None else None
 
 
 def unix_clock(start_unix: float) -> Callable[[], float]:

@@ -20,6 +20,11 @@ from .agent_state import SHOWN, Data, MediaState, Opening, Phase, QueueMoved
 from .effects import Effect, Media, Push, Reply
 from .table import Machine
 
+# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue (F-35).
+PAGE_GRACE = 20.0
+# How long an agent hears itself at most.
+TEST_CALL = 30.0
+
 
 class Seat(Machine[Phase], ABC):
     """The pages and the media of one agent; `codecs` are the names allowed towards browsers, preferred first."""
@@ -36,8 +41,8 @@ class Seat(Machine[Phase], ABC):
         self.state = evolve(self.state, rev=self.state.rev + 1)
         return [Push(session, self.state.rev, event) for session in self.state.sessions]
 
-    def accept(self, request: page.Request, answer: str = "") -> list[Effect]:
-        return [Reply(request.session, request.id, page.Accepted(answer))]
+    def accept(self, request: page.Request, answer: str = "", leg: str = "") -> list[Effect]:
+        return [Reply(request.session, request.id, page.Accepted(answer, leg))]
 
     def refuse(self, request: page.Request, code: str, detail: str = "") -> list[Effect]:
         return [Reply(request.session, request.id, page.refuse(code, detail))]
@@ -90,6 +95,8 @@ class Seat(Machine[Phase], ABC):
                     media=data.media.value,
                     offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,
                     connected=self.connected() if data.phase is Phase.TALKING and call else None,
+                    leg=data.leg,
+                    away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,
                     queues=data.queue_status,
                     now=now,
                 ),
@@ -137,6 +144,14 @@ class Seat(Machine[Phase], ABC):
             return [*self._drop_opening(), *self._close_legs(), *self._sit(request, now, robot=True)]
         return self._open(request, command.sdp)
 
+    def resume(self, request: page.Request, now: float) -> list[Effect]:
+        """Who knows the leg is the page that made it: its old websocket may still be thought alive."""
+        command, data = request.command, self.state
+        assert isinstance(command, page.Resume)
+        if command.leg != data.leg or data.media is not MediaState.CONNECTED:
+            return self.refuse(request, "media_lost")
+        return [*self._drop_opening(), *self._sit(request, now, robot=False)]
+
     def renew_media(self, request: page.Request, now: float) -> list[Effect]:
         command = request.command
         assert isinstance(command, page.RenewMedia)
@@ -183,6 +198,7 @@ class Seat(Machine[Phase], ABC):
         connected = data.media is MediaState.CONNECTED
         kept, useless = (data.leg, "") if connected else (data.old_leg, data.leg)
         self.state = evolve(data, opening=None, leg=fact.leg, old_leg=kept, media=MediaState.CONNECTING)
+        self._forget_silence(useless)
         return [*self.close_leg(useless), *self._sit(opening.request, now, robot=False, answer=bytes(answer).decode())]
 
     def leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
@@ -196,10 +212,12 @@ class Seat(Machine[Phase], ABC):
         if fact.leg != self.state.leg:
             return []
         old = self.state.old_leg
-        self.state = evolve(self.state, old_leg="", media=MediaState.CONNECTED)
+        self.state = evolve(self.state, old_leg="", media=MediaState.CONNECTED, unchecked=False)
+        self._forget_silence(old)
         return [*self.push(page.MediaConnected()), *self.close_leg(old)]
 
     def leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        self._forget_silence(fact.leg)
         if fact.leg == self.state.leg:
             self.state = evolve(self.state, leg="", media=MediaState.FAILED)
             return self.push(page.MediaFailed(fact.reason))
@@ -214,11 +232,44 @@ class Seat(Machine[Phase], ABC):
         loss = 100.0 * fact.lost / expected if expected else 0.0
         return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
 
-    def silence(
-        self, fact: media.LegSilent | media.LegHeard | media.LegUnchecked | media.LegChecked, now: float
-    ) -> list[Effect]:
-        """An agent's page sends nothing between calls, so its silence says nothing."""
+    def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        """An agent's page sends nothing between calls: what its silence means, only a call can tell."""
+        legs = self.state.silent_legs
+        silent = legs | {fact.leg} if isinstance(fact, media.LegSilent) else legs - {fact.leg}
+        self.state = evolve(self.state, silent_legs=silent & {self.state.leg, self.state.old_leg})
         return []
+
+    def checks(self, fact: media.LegUnchecked | media.LegChecked, now: float) -> list[Effect]:
+        """Whether the browser at the other end of the newest leg is there at all."""
+        if fact.leg == self.state.leg:
+            self.state = evolve(self.state, unchecked=isinstance(fact, media.LegUnchecked))
+        return []
+
+    def _forget_silence(self, leg: str) -> None:
+        self.state = evolve(self.state, silent_legs=self.state.silent_legs - {leg})
+
+    # --- the test call ----------------------------------------------------------------------------------------
+
+    def test_call(self, request: page.Request, now: float) -> list[Effect]:
+        """The agent's leg hears itself; one without media has nothing to hear."""
+        command, data = request.command, self.state
+        assert isinstance(command, page.TestCall)
+        if not command.on:
+            return [*self.accept(request), *self.stop_testing()]
+        if data.media is not MediaState.CONNECTED:
+            return self.refuse(request, "media_lost")
+        self.state = evolve(data, testing_until=now + TEST_CALL)
+        hears = media.Hears(data.leg, ((data.leg, 1.0),))
+        return [*self.accept(request), Media(media.Rewire((hears,)))]
+
+    def stop_testing(self) -> list[Effect]:
+        """No more echo, for whatever reason; nothing where there was none."""
+        data = self.state
+        if data.testing_until == math.inf:
+            return []
+        self.state = evolve(data, testing_until=math.inf)
+        silence = [Media(media.Rewire((media.Hears(data.leg, ()),)))] if data.leg else []
+        return [*silence, *self.push(page.TestCallOver())]
 
     def _sit(self, request: page.Request, now: float, *, robot: bool, answer: str = "") -> list[Effect]:
         """The request's page owns the media from now on; the page that did is told."""
@@ -235,7 +286,8 @@ class Seat(Machine[Phase], ABC):
             media=MediaState.ABSENT if robot else self.state.media,
         )
         seated = self.seated(now)
-        return [*told, *self.accept(request, answer), *seated]
+        leg = "" if robot else self.state.leg
+        return [*told, *self.accept(request, answer, leg), *seated]
 
     @abstractmethod
     def seated(self, now: float) -> list[Effect]:
@@ -246,7 +298,7 @@ class Seat(Machine[Phase], ABC):
 
     def _close_legs(self) -> list[Effect]:
         data = self.state
-        self.state = evolve(data, leg="", old_leg="", media=MediaState.ABSENT)
+        self.state = evolve(data, leg="", old_leg="", media=MediaState.ABSENT, silent_legs=frozenset(), unchecked=False)
         return [*self.close_leg(data.leg), *self.close_leg(data.old_leg)]
 
     def leave(self) -> list[Effect]:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from attrs import frozen
 
 from . import page
-from .effects import Effect, Log
+from .effects import Effect, Log, Record
 
 S = TypeVar("S", bound=Enum)
 
@@ -128,6 +128,10 @@ class Machine(Generic[S]):
     """
 
     table: ClassVar[Table[Any]]
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        """Nothing is kept of most."""
+        return []
 
     def dispatch(self, phase: S, message: object, now: float) -> list[Effect]:
         """The effects of one input in `phase`; raises ImpossibleInputError for what the table calls a bug."""

@@ -1,14 +1,14 @@
-"""The HTTP side: logging in and out, health, metrics and the pages' files, as one Starlette application.
+"""The HTTP side as one Starlette application: logging in and out, what has happened, health, metrics, pages' files.
 
-No business rule: every answer is a question to `Accounts`, `Health`, the metrics registry or the files. It reads no
-clock and opens no file itself. Errors are JSON of one shape, `{"error": {"code": ..., "text": ...}}`.
+No business rule: every answer is a question to `Accounts`, `History`, `Health`, the metrics registry or the files. It
+reads no clock and opens no file itself.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import generate_latest
@@ -22,11 +22,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
-from ..actors.store import StoreError
+from ..actors.store import History, NotAllowedError, NotThereError, StoreError
 from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
+from .conditional import unchanged
+from .errors import BadParameterError, error
 from .files import Files
+from .history import Histories
 from .hub import Hub
-from .interfaces import Accounts, Health, Site, WebSettings
+from .interfaces import Accounts, Health, Login, Site, WebSettings
+from .recordings import Recordings
 
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
 MAX_CREDENTIAL = 256
@@ -40,36 +44,12 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-# The codes of an HTTP error, with what they tell a person; docs/protocol.md lists them.
-HTTP_ERRORS: dict[str, tuple[int, str]] = {
-    "bad_request": (400, "The request cannot be read."),
-    "not_logged_in": (401, "Log in first."),
-    "wrong_login": (401, "There is no such agent, or the password is wrong."),
-    "forbidden": (403, "Not from here."),
-    "bad_origin": (403, "This page is of another host; list it under origins."),
-    "not_found": (404, "There is nothing here."),
-    "method_not_allowed": (405, "Not with this method."),
-    "too_large": (413, "The request is too large."),
-    "upgrade_required": (426, "This is a websocket."),
-    "too_many_attempts": (429, "Too many wrong passwords; try again later."),
-    "headers_too_large": (431, "The request's headers are too large."),
-    "failure": (500, "The switch failed; this is counted and logged."),
-    "unavailable": (503, "The database cannot be read or written now; this is logged."),
-}
 _CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed"}
 
 log = structlog.get_logger("web")
 
 
-def error_body(code: str, detail: str = "") -> dict[str, object]:
-    """The JSON of an error response."""
-    return {"error": {"code": code, "text": f"{HTTP_ERRORS[code][1]} {detail}".strip()}}
-
-
-def _error(code: str, detail: str = "", headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(
-        error_body(code, detail), HTTP_ERRORS[code][0], headers={"Cache-Control": "no-store", **(headers or {})}
-    )
+Handler = Callable[[Request, Login], Awaitable[ASGIApp]]
 
 
 def build_app(
@@ -77,27 +57,30 @@ def build_app(
     hub: Hub,
     accounts: Accounts,
     health: Health,
+    history: History,
     site: Site,
     files: Files,
     clock: Callable[[], float],
 ) -> ASGIApp:
     """The application; `clock` is any that runs evenly, for the limit on wrong passwords."""
+    histories = Histories(history)
+    recordings = Recordings(history, settings.recordings)
     per_agent = Throttle(WRONG_PER_AGENT)
     per_address = Throttle(WRONG_PER_ADDRESS)
 
     async def log_in(request: Request) -> Response:
         if not origin_allowed(request.headers, settings.origins):
-            return _error("bad_origin")
+            return error("bad_origin")
         credentials = _credentials(await request.body())
         if credentials is None:
-            return _error("bad_request", 'It must be {"agent": text, "password": text}.')
+            return error("bad_request", 'It must be {"agent": text, "password": text}.')
         agent, password = credentials
         address = _address(request)
         wait = per_address.charge(address, clock())
         if not wait and (wait := per_agent.charge(agent, clock())):
             per_address.give_back(address, clock())
         if wait:
-            return _error("too_many_attempts", headers={"Retry-After": str(wait)})
+            return error("too_many_attempts", headers={"Retry-After": str(wait)})
         wrong = False
         try:
             login = await accounts.log_in(agent, password)
@@ -107,7 +90,7 @@ def build_app(
                 per_address.give_back(address, clock())
                 per_agent.give_back(agent, clock())
         if login is None:
-            return _error("wrong_login")
+            return error("wrong_login")
         body = {"agent": login.agent, "name": login.name, "role": login.role}
         if "origin" not in request.headers:
             body["token"] = login.token
@@ -117,7 +100,7 @@ def build_app(
 
     async def log_out(request: Request) -> Response:
         if not origin_allowed(request.headers, settings.origins):
-            return _error("bad_origin")
+            return error("bad_origin")
         if token := token_of(request.headers):
             await accounts.log_out(token)
             hub.end_login(token)
@@ -125,11 +108,17 @@ def build_app(
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
-    async def me(request: Request) -> Response:
-        token = token_of(request.headers)
-        login = await accounts.who(token) if token else None
-        if login is None:
-            return _error("not_logged_in")
+    def logged_in(path: str, handle: Handler) -> Route:
+        """A route for those who are logged in."""
+
+        async def handle_known(request: Request) -> ASGIApp:
+            token = token_of(request.headers)
+            login = await accounts.who(token) if token else None
+            return error("not_logged_in") if login is None else await handle(request, login)
+
+        return Route(path, handle_known)
+
+    async def me(request: Request, login: Login) -> Response:
         body = {"agent": login.agent, "name": login.name, "role": login.role, **site()}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
@@ -142,7 +131,7 @@ def build_app(
         if not ipaddress.ip_address(_address(request)).is_loopback:
             token = bearer_of(request.headers)
             if not token or await accounts.who(token) is None:
-                return _error("forbidden")
+                return error("forbidden")
         return Response(
             generate_latest(hub.metrics.registry),
             media_type=CONTENT_TYPE_LATEST,
@@ -152,13 +141,12 @@ def build_app(
     def file(name: str, request: Request) -> Response:
         found = files.get(name)
         if found is None:
-            return _error("not_found")
+            return error("not_found")
         # Names carry no version, so a browser asks each time, and mostly hears 304.
         headers = {"ETag": found.etag, "Cache-Control": "no-cache"}
         if found.policy:
             headers["Content-Security-Policy"] = found.policy
-        asked = [tag.strip(" \t").removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-        if found.etag in asked or asked == ["*"]:
+        if unchanged(request.headers, found.etag):
             return Response(status_code=304, headers=headers)
         return Response(found.body, media_type=found.type, headers=headers)
 
@@ -171,22 +159,39 @@ def build_app(
 
         return Route("/" if name == "index" else f"/{name}", show)
 
-    async def on_http_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _error(_CODE_OF_STATUS.get(error.status_code, "bad_request"), headers=dict(error.headers or {}))
+    async def on_http_error(request: Request, failed: Exception) -> Response:
+        assert isinstance(failed, HTTPException)
+        return error(_CODE_OF_STATUS.get(failed.status_code, "bad_request"), headers=dict(failed.headers or {}))
 
-    async def on_store_error(request: Request, error: Exception) -> Response:
-        log.error("store", error=str(error))
-        return _error("unavailable")
+    async def on_store_error(request: Request, failed: Exception) -> Response:
+        log.error("store", error=str(failed))
+        return error("unavailable")
 
-    async def on_failure(request: Request, error: Exception) -> Response:
-        return _error("failure")
+    async def on_history_error(request: Request, failed: Exception) -> Response:
+        match failed:
+            case BadParameterError():
+                return error("bad_parameter", str(failed))
+            case NotAllowedError():
+                return error("not_allowed")
+            case _:
+                return error("not_found")
+
+    async def listen(request: Request, login: Login) -> ASGIApp:
+        return await recordings.sound(request, login, _address(request))
+
+    async def on_failure(request: Request, failed: Exception) -> Response:
+        return error("failure")
 
     app = Starlette(
         routes=[
             Route("/api/login", log_in, methods=["POST"]),
             Route("/api/logout", log_out, methods=["POST"]),
-            Route("/api/me", me),
+            logged_in("/api/me", me),
+            logged_in("/api/calls", histories.calls),
+            logged_in("/api/calls/{call}", histories.call),
+            logged_in("/api/calls/{call}/recording", listen),
+            logged_in("/api/calls/{call}/peaks", recordings.peaks),
+            logged_in("/api/agents/{agent}/states", histories.states),
             Route("/api/health", show_health),
             Route("/metrics", metrics),
             page("index"),
@@ -194,7 +199,14 @@ def build_app(
             page("wall"),
             Route("/static/{name:path}", static),
         ],
-        exception_handlers={HTTPException: on_http_error, StoreError: on_store_error, Exception: on_failure},
+        exception_handlers={
+            HTTPException: on_http_error,
+            BadParameterError: on_history_error,
+            NotAllowedError: on_history_error,
+            NotThereError: on_history_error,
+            StoreError: on_store_error,
+            Exception: on_failure,
+        },
     )
     # A path with a slash too many is not another name of a page.
     app.router.redirect_slashes = False

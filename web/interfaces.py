@@ -69,3 +69,5 @@ class WebSettings:
     # Origins beside the host itself whose pages may log in and open a websocket, as `https://host:port`.
     origins: tuple[str, ...] = ()
     data_dir: Path = Path("data")
+    # Where the sound of calls lies.
+    recordings: Path = Path("data/recordings")

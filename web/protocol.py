@@ -227,8 +227,9 @@ def reply(request: int | None, result: page.Accepted | page.Refused | page.Snaps
     match result:
         case page.Refused(code, text):
             return {"id": request, "error": {"code": code, "text": text}}
-        case page.Accepted(sdp):
-            return {"id": request, "ok": True, "sdp": sdp} if sdp else {"id": request, "ok": True}
+        case page.Accepted():
+            given = {name: value for name, value in _converter.unstructure(result).items() if value}
+            return {"id": request, "ok": True, **given}
         case page.Snapshot():
             return {"id": request, "ok": True, **_converter.unstructure(result)}
 

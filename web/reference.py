@@ -1,7 +1,7 @@
 """Draws docs/protocol.md from the classes: `python -m cordboard.web.reference > docs/protocol.md`.
 
-Tables come from `actors/page.py`, `web/protocol.py` and `web/api.py`; the prose around them stands here. A test holds
-that the file is current.
+Tables come from `actors/page.py`, `actors/store/history.py`, `web/protocol.py` and `web/errors.py`; the prose around
+them stands here. A test holds that the file is current.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from enum import Enum
 import attrs
 
 from ..actors import page
-from .api import HTTP_ERRORS
+from ..actors.store.history import EARLIER, PAGE, ListedCall, Span, WholeCall
+from .errors import HTTP_ERRORS
+from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
     CLOSE_REASONS,
     DEMO_COMMANDS,
@@ -53,6 +55,56 @@ the machine itself or with a bearer token. An HTTP error is `{"error": {"code": 
 
 """
 
+_HISTORY = f"""
+## What has happened
+
+For who is logged in. An agent sees the calls it touched: those that rang there, other than in vain because another
+was quicker. Supervisors and administrators see all. Times are seconds since the Unix epoch; days are those of the
+organisation's time zone, and today is one of them.
+
+### `GET /api/calls`
+
+`{{"calls": […], "next": …}}`: {PAGE} calls at most, the newest first. The class of a call is that for the agent whose
+list it is: `normal` where that agent answered it, else `ring_abandoned` where the caller left while it rang there,
+else `not_connected`. In the list of all calls it is that for the whole centre, and a call that may still be answered is
+not in the list. Test numbers and rooms are in none.
+
+| Parameter | Value | If left out |
+| --- | --- | --- |
+| `days` | a whole number from 1 to {MAX_DAYS} | {DEFAULT_DAYS} |
+| `class` | "all" or "normal" or "not_connected" or "ring_abandoned" | "all" |
+| `agent` | whose calls; another's only for supervisors and administrators | an agent's own, else all |
+| `cursor` | `next` of the page before | the first page |
+
+"""
+
+_CALL = f"""
+### `GET /api/calls/ID`
+
+All that is known of one call. `earlier` are up to {EARLIER} calls of the same number before it.
+
+"""
+
+_RECORDING = """
+### `GET /api/calls/ID/recording`
+
+The sound of a call: two channels, the customer left, the agents right. HEAD, one range of bytes, `If-Range` and
+`If-None-Match` are served. While the call lasts or its file is encoded the answer is 409 with `Retry-After`; where
+there is none, or it was lost, 404. Each play is in the audit, and each refusal: who, which call, when, at which
+address. Where the audit cannot be written nothing is played. The ranges that a player asks for within an hour of a play
+belong to that one.
+
+### `GET /api/calls/ID/peaks`
+
+The peaks of its waveform, with the same answers.
+
+### `GET /api/agents/ID/states`
+
+`{"states": […]}`: how an agent stood in the last `days` days, the oldest first, each from where the one before it
+ended. The first may have begun earlier; the last has no end, and `seconds` counts it up to now.
+
+"""
+
 _WEBSOCKET = f"""
 ## The websocket
 
@@ -85,6 +137,12 @@ def draw() -> str:
             ["Code", "Status", "Text"],
             [[f"`{code}`", str(status), text] for code, (status, text) in HTTP_ERRORS.items()],
         ),
+        _HISTORY,
+        _fields(ListedCall, given=False),
+        _CALL,
+        _fields(WholeCall, given=False),
+        _RECORDING,
+        _fields(Span, given=False),
         _WEBSOCKET,
         "\n## Commands\n",
         *(_section(do, command, given=True) for do, command in DEMO_COMMANDS.items()),
@@ -117,7 +175,7 @@ def _fields(kind: type, *, given: bool) -> str:
     hints = typing.get_type_hints(kind)
     rows = []
     for field in attrs.fields(kind):
-        row = [f"`{field.name}`", _type_in_words(hints[field.name])]
+        row = [f"`{field.name.rstrip('_')}`", _type_in_words(hints[field.name])]
         rows.append([*row, _default_in_words(field.default)] if given else row)
     return _table(["Field", "Type", "If left out"] if given else ["Field", "Type"], rows) if rows else ""
 
@@ -128,12 +186,14 @@ def _type_in_words(kind: typing.Any) -> str:
     if typing.get_origin(kind) is tuple:
         return f"list of: {_type_in_words(typing.get_args(kind)[0])}"
     arms = typing.get_args(kind)
-    if type(None) in arms and attrs.has(arms[0]):
+    if type(None) in arms and (attrs.has(arms[0]) or issubclass(arms[0], Enum)):
         return f"{_type_in_words(arms[0])}, or null"
+    if kind is ListedCall:
+        return "map as in the list of calls"
     if isinstance(kind, type) and attrs.has(kind):
         if hasattr(kind, "event"):
             return f"map with the fields of `{kind.event}`"
-        return f"map of {', '.join(f'`{each.name}`' for each in attrs.fields(kind))}"
+        return f"map of {', '.join(f'`{name}`' for name in shown(kind))}"
     return describe(kind)
 
 

@@ -21,10 +21,12 @@ import trio
 from attrs import frozen
 from starlette.types import ASGIApp
 
+from ..actors.store import History
 from . import certificate, websocket
 from .access import split_host
-from .api import HTTP_ERRORS, build_app, error_body
+from .api import build_app
 from .asgi import BadHttpError, HttpStream, Timeouts
+from .errors import HTTP_ERRORS, error_body
 from .files import Files
 from .hub import Hub
 from .interfaces import Accounts, Desk, Health, Site, WebSettings
@@ -57,6 +59,7 @@ async def serve(
     desk: Desk,
     accounts: Accounts,
     health: Health,
+    history: History,
     demo_call: Callable[[], None] | None = None,
     *,
     site: Site = dict,
@@ -72,7 +75,7 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    app = build_app(settings, hub, accounts, health, site, Files(static), trio.current_time)
+    app = build_app(settings, hub, accounts, health, history, site, Files(static), trio.current_time)
     listeners = await _listen(settings.listen)
     try:
         task_status.started(tuple(listener.socket.getsockname()[:2] for listener in listeners))

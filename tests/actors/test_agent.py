@@ -9,7 +9,7 @@ from cordboard.actors import page, signals
 from cordboard.actors import queue as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
-from cordboard.actors.effects import Down, Effect, Reply
+from cordboard.actors.effects import Down, Effect, Record, Reply
 from cordboard.switch import protocol as media
 
 from .house import NOW, PAGE_OFFER, House, code
@@ -136,7 +136,7 @@ def test_a_caller_hears_music_while_the_agents_media_is_away(house: House) -> No
     leg = lin.state.leg
     house.fact(*house.engine.fail(leg, "consent gone", house.now))
     assert house.engine.hears(call.state.leg) == {calls.MUSIC: 1.0}
-    assert house.events("lin")[-1] == page.MediaFailed("consent gone")
+    assert house.events("lin")[-2:] == [page.MediaFailed("consent gone"), page.CallAway("c", house.now + 20)]
     assert phase(lin) is Phase.TALKING
     house.ask("lin", page.RenewMedia(PAGE_OFFER))
     house.fact(*house.engine.connect(lin.state.leg))
@@ -320,6 +320,9 @@ class Sleeper:
 
     def wake(self, now: float) -> list[Effect]:
         raise AssertionError("nothing to wake for")
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        return []
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------

@@ -176,8 +176,13 @@ def test_break_and_sign_out_from_paperwork(talking: House) -> None:
 
 def test_a_page_gone_for_20_s_in_a_call_sends_the_caller_to_the_front(talking: House) -> None:
     talking.call("later")
-    start = talking.now
     talking.tell("agent:lin", page.Detached("lin"))
+    talking.after(100)
+    assert agent(talking).phase is Phase.TALKING  # a lost websocket alone changes nothing
+    assert talking.engine.hears("call:c/caller") == {agent(talking).leg: 1.0}
+    talking.fact(*talking.engine.silence(agent(talking).leg, 0.5))
+    start = talking.now
+    assert talking.engine.hears("call:c/caller") == {calls.MUSIC: 1.0}
     talking.until(start + 19.999)
     assert agent(talking).phase is Phase.TALKING
     talking.until(start + 20)

@@ -9,7 +9,7 @@ from cordboard.actors import call as calls
 from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
 from cordboard.actors.call import MEDIA_TIMEOUT, Call, Phase
-from cordboard.actors.effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
@@ -26,7 +26,13 @@ def phase(call: Call) -> Phase:
 
 
 def important(effects: list[Effect]) -> list[Effect]:
-    return [effect for effect in effects if not isinstance(effect, Log)]
+    return [effect for effect in effects if not isinstance(effect, Log | Record)]
+
+
+def taped(agent_leg: str = "") -> tuple[media.Hears, ...]:
+    """What the recording of the call hears: the caller, and the agent by that leg."""
+    voice = ((agent_leg, 1.0),) if agent_leg else ()
+    return media.Hears("c/left", ((LEG, 1.0),)), media.Hears("c/right", voice)
 
 
 def rejected(status: int, retry_after: int = 0) -> list[Effect]:
@@ -46,11 +52,11 @@ def opened(call: Call, route: object = None) -> Call:
 
 def test_a_call_asks_its_trunk_opens_its_leg_answers_and_waits() -> None:
     call = Call(arrived(), NOW)
-    assert call.receive(Started(), NOW) == [
+    assert important(call.receive(Started(), NOW)) == [
         Watch("trunk:carrier"),
         Tell("trunk:carrier", trunk.Admit("c", "+861055501000")),
     ]
-    assert call.receive(calls.Routed(ToQueue("support"), nat=True), NOW) == [
+    assert important(call.receive(calls.Routed(ToQueue("support"), nat=True), NOW)) == [
         Media(media.OpenRtpLeg(LEG, "198.51.100.1", 4000, PCMA, nat=True))
     ]
     effects = call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW + 0.1)
@@ -202,7 +208,7 @@ def test_a_mute_outlives_the_agents_leg(house: House) -> None:
     call.receive(calls.Accept("lin", "one"), NOW)
     call.receive(calls.MuteAgent("lin", muted=True), NOW)
     assert call.receive(calls.AgentLeg("lin", "two"), NOW) == [
-        Media(media.Rewire((media.Hears(LEG, ()), media.Hears("two", ((LEG, 1.0),)))))
+        Media(media.Rewire((media.Hears(LEG, ()), media.Hears("two", ((LEG, 1.0),)), *taped())))
     ]
 
 
@@ -211,8 +217,8 @@ def test_the_next_agent_is_not_muted_by_the_last() -> None:
     call.receive(calls.Accept("lin", "one"), NOW)
     call.receive(calls.MuteAgent("lin", muted=True), NOW)
     call.receive(calls.AgentGone("lin"), NOW)
-    assert call.receive(calls.Accept("wei", "two"), NOW)[0] == Media(
-        media.Rewire((media.Hears(LEG, (("two", 1.0),)), media.Hears("two", ((LEG, 1.0),))))
+    assert important(call.receive(calls.Accept("wei", "two"), NOW))[0] == Media(
+        media.Rewire((media.Hears(LEG, (("two", 1.0),)), media.Hears("two", ((LEG, 1.0),)), *taped("two")))
     )
 
 
@@ -239,7 +245,7 @@ def test_the_far_side_may_not_acknowledge_or_may_lose_its_media(house: House) ->
 def test_an_invite_without_an_offer_gets_ours_and_the_ack_brings_the_answer() -> None:
     call = Call(arrived(offer=None), NOW)
     call.receive(Started(), NOW)
-    (opening,) = call.receive(calls.Routed(Echo(), nat=False), NOW)
+    (opening,) = important(call.receive(calls.Routed(Echo(), nat=False), NOW))
     assert isinstance(opening, Media)
     assert isinstance(opening.command, media.OpenRtpLeg)
     assert opening.command.port == 0

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from attrs import define, evolve, field, frozen
 from cordboard.actors import medialink
-from cordboard.actors.effects import Effect, Media, Started
+from cordboard.actors.effects import Effect, Media, Record, Started
 from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
 from cordboard.actors.runtime import Hands, System
 from cordboard.switch import protocol as media
@@ -43,6 +43,9 @@ class Ear:
         return math.inf
 
     def wake(self, now: float) -> list[Effect]:
+        return []
+
+    def will(self, reason: str, now: float) -> list[Record]:
         return []
 
 

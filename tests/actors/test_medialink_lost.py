@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 import trio.testing
-from cordboard.actors.effects import Effect, Media
+from cordboard.actors.effects import Effect, Media, Record
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.runtime import System
 from cordboard.switch import protocol as media
@@ -32,6 +32,9 @@ class Owner:
         return math.inf
 
     def wake(self, now: float) -> list[Effect]:
+        return []
+
+    def will(self, reason: str, now: float) -> list[Record]:
         return []
 
 

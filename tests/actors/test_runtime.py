@@ -17,6 +17,7 @@ from cordboard.actors.effects import (
     Log,
     Media,
     Push,
+    Record,
     Reply,
     Sip,
     Spawn,
@@ -83,6 +84,9 @@ class Actor:
         self.state = evolve(self.state, log=(*self.state.log, (now, "wake")), alarm=math.inf)
         if self.crashes_on_wake:
             raise ValueError("as told")
+        return []
+
+    def will(self, reason: str, now: float) -> list[Record]:
         return []
 
     def heard(self) -> list[object]:

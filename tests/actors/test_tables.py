@@ -140,8 +140,10 @@ SAMPLES: list[object] = [
     page.Attached("another"),
     page.Detached("lin"),
     page.SignIn(sdp=PAGE_OFFER),
+    page.Resume("agent:lin/1"),
     page.SignOut(),
     page.RenewMedia(PAGE_OFFER),
+    page.TestCall(on=True),
     page.SetState("break"),
     page.StartAnswering(),
     page.Answer(),
@@ -193,6 +195,9 @@ SAMPLES: list[object] = [
     media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),
     media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
+    media.RecordingClosed("c", 1.0),
+    media.RecordingTroubled("c", "disk full"),
+    media.RecordingWell("c"),
 ]
 BY_CLASS = {type(sample): sample for sample in SAMPLES}
 

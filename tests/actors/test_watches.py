@@ -7,7 +7,7 @@ import math
 import trio
 import trio.testing
 from attrs import define, field
-from cordboard.actors.effects import Down, Effect, Stop, Watch
+from cordboard.actors.effects import Down, Effect, Record, Stop, Watch
 from cordboard.actors.runtime import Hands, System, unix_clock
 
 
@@ -29,6 +29,9 @@ class Heard:
         return math.inf
 
     def wake(self, now: float) -> list[Effect]:
+        return []
+
+    def will(self, reason: str, now: float) -> list[Record]:
         return []
 
 

@@ -80,8 +80,8 @@ async def test_a_number_a_queue_a_ring_an_answer_a_talk_a_hang_up(world: World) 
     assert connected.since == clicked
     await settle(world, 0.1)
     (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
-    assert world.engine.audible(leg) == (world.agent("1001").leg,)
-    assert world.engine.audible(world.agent("1001").leg) == (leg,)
+    assert world.engine.audible(leg) == (world.agent("1001").leg, f"{connected.call}/left")
+    assert world.engine.audible(world.agent("1001").leg) == (leg, f"{connected.call}/right")
     await settle(world, 60)
     caller.hang_up()
     ended = await lin.hears(page.CallEnded)
@@ -241,6 +241,7 @@ async def test_a_page_that_dies_in_a_call_and_comes_back(world: World) -> None:
     await settle(world, 60)
     assert phase(world, "1001") is Phase.TALKING
     again.close()
+    world.on_facts(world.engine.silence(world.agent("1001").leg, 0.5))
     wei = await world.sign_in("1002")
     offered = await wei.hears(page.CallOffered)
     assert isinstance(offered, page.CallOffered)

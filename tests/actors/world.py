@@ -192,8 +192,8 @@ class WatchedSystem(System):
         super().__init__(clock, nursery)
         self._look = look
 
-    def _step(self, cell: Any, what: str, step: Callable[[], list[Effect]]) -> None:
-        super()._step(cell, what, step)
+    def _step(self, cell: Any, what: str, step: Callable[[], list[Effect]], told: bool) -> None:
+        super()._step(cell, what, step, told)
         self._look()
 
     def behaviours(self) -> dict[str, Behaviour]:
@@ -402,7 +402,7 @@ class World:
                 assert agent.state.call is not None
                 assert f"call:{agent.state.call.call}" == name
                 voice = agent.state.voice
-                heard = {voice: 1.0} if voice and not data.muted else {calls.MUSIC: 1.0} if data.agent_away else {}
+                heard = {calls.MUSIC: 1.0} if data.agent_away else {voice: 1.0} if voice and not data.muted else {}
                 assert dict(self.engine.hears(data.leg)) == heard, name
                 assert not voice or dict(self.engine.hears(voice)) == {data.leg: 1.0}
             case calls.Phase.SERVED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import trio.testing
 from attrs import define, field, frozen
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
-from cordboard.actors.store import StoreError
+from cordboard.actors.store import History, Store, StoreError
 from cordboard.web import certificate
 from cordboard.web.asgi import Timeouts
 from cordboard.web.hub import Hub
@@ -23,6 +24,7 @@ from cordboard.web.interfaces import WebSettings
 from cordboard.web.metrics import WebMetrics
 from cordboard.web.server import Limits, serve
 from prometheus_client import CollectorRegistry
+from sqlalchemy import create_engine
 from trio_websocket import WebSocketConnection
 from trio_websocket._impl import wrap_client_stream
 
@@ -45,6 +47,7 @@ class Book:
     """Accounts in a dict. A password of "crash" is a bug in the store; while it is `full`, it can tell nothing."""
 
     passwords: dict[str, str] = field(factory=lambda: {"1001": "sesame", "1002": "open"})
+    roles: dict[str, str] = field(factory=dict)  # agent where nothing else is said
     logins: dict[str, Entry] = field(factory=dict)
     asked: int = 0
     full: bool = False
@@ -57,7 +60,7 @@ class Book:
             raise RuntimeError("the store is broken")
         if self.passwords.get(agent) != password:
             return None
-        entry = Entry(agent, f"Agent {agent}", "agent", f"token-{agent}-{len(self.logins)}")
+        entry = Entry(agent, f"Agent {agent}", self.roles.get(agent, "agent"), f"token-{agent}-{len(self.logins)}")
         self.logins[entry.token] = entry
         return entry
 
@@ -246,13 +249,16 @@ async def house(
     limits: Limits | None = None,
     static: Path | None = None,
     crashes: int = 0,
+    history: History | None = None,
 ) -> AsyncIterator[House]:
     """A server until the block ends; so many of its connections may have ended by a failure of its own."""
     hub = Hub(WebMetrics(CollectorRegistry()))
     desk, book = EchoDesk(hub), Book()
     calls: list[int] = []
     facts: dict[str, object] = {"ready": True}
-    settings = WebSettings(listen=("127.0.0.1:0",), data_dir=data_dir, origins=origins)
+    settings = WebSettings(
+        listen=("127.0.0.1:0",), data_dir=data_dir, origins=origins, recordings=data_dir / "recordings"
+    )
     async with trio.open_nursery() as nursery:
 
         async def run(task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
@@ -262,6 +268,7 @@ async def house(
                 desk,
                 book,
                 lambda: (facts["ready"] is True, {"calls": 0}),
+                history or no_history(),
                 (lambda: calls.append(1)) if demo else None,
                 static=static or data_dir,
                 timeouts=timeouts or Timeouts(),
@@ -279,6 +286,11 @@ async def house(
             for stream in opened.streams:
                 await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
+
+
+def no_history() -> History:
+    """That of an empty file in memory, which cannot tell anything."""
+    return Store(create_engine("sqlite://"), time.time).history
 
 
 def trusted(directory: Path) -> None:

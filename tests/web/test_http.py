@@ -21,7 +21,7 @@ from cordboard.web.metrics import WebMetrics
 from cordboard.web.server import Limits
 from prometheus_client import CollectorRegistry
 
-from .support import Book, Entry, House, house
+from .support import Book, Entry, House, house, no_history
 
 
 async def test_a_browser_logs_in_and_out(data_dir: Path) -> None:
@@ -415,7 +415,9 @@ async def test_a_peer_that_leaves_in_the_middle(data_dir: Path) -> None:
 async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[str, str], status: int) -> None:
     book = Book(logins={"token": Entry("1001", "Lin", "agent", "token")})
     hub = Hub(WebMetrics(CollectorRegistry()))
-    app = build_app(WebSettings(), hub, book, lambda: (True, {}), dict, Files(data_dir), trio.current_time)
+    app = build_app(
+        WebSettings(), hub, book, lambda: (True, {}), no_history(), dict, Files(data_dir), trio.current_time
+    )
     here, there = trio.testing.memory_stream_pair()
     asked = h11.Request(method="GET", target="/metrics", headers=[("Host", "x"), *headers.items()])
     client = h11.Connection(h11.CLIENT)

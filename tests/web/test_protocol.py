@@ -93,7 +93,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 12
+    assert len(COMMANDS) == len(get_args(page.Command)) == 14
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

@@ -1,0 +1,153 @@
+"""Any value that actors hold, hear or say, as octets and back: what the states and the journal are written in.
+
+Values are frozen attrs classes, enums, tuples, frozensets, IP networks, behaviours (by their state alone), and what
+msgpack has itself. A list never is a value: in the packed form a list begins with what it stands for. Packing is quick,
+because every step of every actor is packed: msgpack walks the value, and asks for a list only where it meets a class.
+
+Who reads is told the `shapes` of who wrote, the fields of every class. A field that is new since then has its default,
+one that is gone is dropped, so that a new version reads what the last one left.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from operator import attrgetter
+from types import ModuleType
+from typing import Any, Final
+
+import attrs
+import msgpack
+
+# The first item of a packed list: one of these, or the name of a class.
+_TUPLE: Final = 0
+_SET: Final = 1
+_NETWORK: Final = 2
+
+Shapes = Mapping[str, tuple[str, ...]]
+# What becomes of one field of one class on the way out: the journal hides what is private.
+Veil = Callable[[type, str], Callable[[Any], Any] | None]
+_Form = Callable[[Any], list[Any]]
+
+
+class UnpackError(Exception):
+    """Octets that were not packed here, or by a version that is too different."""
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__.removeprefix('cordboard.')}.{kind.__name__}"
+
+
+def _aliases(kind: type) -> tuple[str, ...]:
+    return tuple(each.alias or each.name for each in attrs.fields(kind) if each.init)
+
+
+class Packer:
+    """Packs and unpacks values of the classes in `modules`; `behaviours` are rebuilt from their `state`.
+
+    Raises TypeError for a value of any other class: ours, and found by the first test that meets it.
+    """
+
+    def __init__(
+        self, modules: Iterable[ModuleType], behaviours: Iterable[type], veil: Veil = lambda kind, field: None
+    ) -> None:
+        self._forms: dict[type, _Form] = {
+            tuple: lambda value: [_TUPLE, *value],
+            frozenset: lambda value: [_SET, *sorted(value)],
+            ipaddress.IPv4Network: lambda value: [_NETWORK, str(value)],
+            ipaddress.IPv6Network: lambda value: [_NETWORK, str(value)],
+        }
+        self._classes: dict[str, type] = {}
+        self._behaviours: dict[str, type] = {}
+        self.shapes: dict[str, tuple[str, ...]] = {}
+        for module in modules:
+            for kind in vars(module).values():
+                if not isinstance(kind, type) or kind.__module__ != module.__name__:
+                    continue
+                if attrs.has(kind):
+                    self._add(kind, veil)
+                elif issubclass(kind, Enum):
+                    self._classes[_name(kind)] = kind
+                    self._forms[kind] = _enum_form(_name(kind))
+        for kind in behaviours:
+            self._behaviours[_name(kind)] = kind
+            self._forms[kind] = _behaviour_form(_name(kind))
+
+    def _add(self, kind: type, veil: Veil) -> None:
+        name = _name(kind)
+        self._classes[name] = kind
+        self.shapes[name] = _aliases(kind)
+        fields = [each.name for each in attrs.fields(kind) if each.init]
+        self._forms[kind] = _attrs_form(name, fields, [veil(kind, field) for field in fields])
+
+    def pack(self, value: object) -> bytes:
+        packed: bytes = msgpack.packb(value, default=self._form, strict_types=True, unicode_errors="surrogatepass")
+        return packed
+
+    def _form(self, value: object) -> list[Any]:
+        form = self._forms.get(type(value))
+        if form is None:
+            raise TypeError(f"{type(value).__name__} cannot be packed")
+        return form(value)
+
+    def unpack(self, octets: bytes, shapes: Shapes | None = None) -> Any:
+        """The value again. Raises UnpackError."""
+        try:
+            packed = msgpack.unpackb(octets, strict_map_key=False, unicode_errors="surrogatepass")
+            return self._built(packed, self.shapes if shapes is None else shapes)
+        except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException, UnicodeDecodeError) as error:
+            raise UnpackError(f"{type(error).__name__}: {error}") from error
+
+    def _built(self, packed: Any, shapes: Shapes) -> Any:
+        if isinstance(packed, dict):
+            return {key: self._built(value, shapes) for key, value in packed.items()}
+        if not isinstance(packed, list):
+            return packed
+        what, *rest = packed
+        values = [self._built(each, shapes) for each in rest]
+        match what:
+            case 0:
+                return tuple(values)
+            case 1:
+                return frozenset(values)
+            case 2:
+                return ipaddress.ip_network(values[0])
+            case _ if what in self._behaviours:
+                return revive(self._behaviours[what], values[0])
+            case _ if issubclass(self._classes[what], Enum):
+                return self._classes[what](values[0])
+        known = self.shapes[what]
+        given = dict(zip(shapes[what], values, strict=True))
+        return self._classes[what](**{name: given[name] for name in known if name in given})
+
+
+def revive(kind: type, state: Any) -> Any:
+    """A behaviour in `state`: nothing else is in it."""
+    behaviour: Any = object.__new__(kind)
+    behaviour.state = state
+    return behaviour
+
+
+def _enum_form(name: str) -> _Form:
+    return lambda value: [name, value.value]
+
+
+def _behaviour_form(name: str) -> _Form:
+    return lambda value: [name, value.state]
+
+
+def _attrs_form(name: str, fields: list[str], veils: list[Callable[[Any], Any] | None]) -> _Form:
+    if any(veils):
+        steps = list(zip(fields, veils, strict=True))
+        return lambda value: [
+            name,
+            *(veil(getattr(value, field)) if veil else getattr(value, field) for field, veil in steps),
+        ]
+    if len(fields) > 1:
+        get = attrgetter(*fields)
+        return lambda value: [name, *get(value)]
+    if fields:
+        one = attrgetter(fields[0])
+        return lambda value: [name, one(value)]
+    return lambda value: [name]

@@ -1,0 +1,172 @@
+"""The file of the states: records appended as they happen, and read by the next process.
+
+The file is not synchronised: what was written survives the death of the process, which is what this is for; after a
+power cut the calls are gone anyway, and the file is read as far as it goes. When it has grown it is begun anew with all
+that there is then.
+
+A file that cannot be written (a full disk) never stops a call: an alarm is raised, and all is written anew as soon as
+that goes.
+
+    frame    length and CRC-32 of the packed record (32 bits each, big-endian), then the record
+    file     Header, Whole, then records in the order in which they happened
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from .effects import Effect, Log, Push, Reply
+from .effects import Record as Keep
+from .packing import Packer, UnpackError
+from .records import Entry
+from .states import Committed, Header, Record, Said, Step, Unwritten, Whole, changes
+
+FORMAT: Final = 1
+_FRAME: Final = struct.Struct(">II")
+# A record longer than this is a length that was torn.
+MAX_RECORD: Final = 64 << 20
+# The file is begun anew when it is this long, and this many times as long as what it began with.
+ROTATE_BYTES: Final = 32 << 20
+ROTATE_TIMES: Final = 4
+# After a failure it is tried again with the first record that comes this much later, in seconds.
+RETRY: Final = 2.0
+ALARM: Final = "the states cannot be written: a restart of the control process would lose the calls"
+
+
+class States(Unwritten):
+    """The file of the states; `alarm` raises or clears the one alarm that there is about it.
+
+    Nothing is written before `begin`, which is given who can tell everything there is.
+    """
+
+    def __init__(
+        self, path: Path, packer: Packer, clock: Callable[[], float], alarm: Callable[[str, bool], None]
+    ) -> None:
+        self._path = path
+        self._packer = packer
+        self._clock = clock
+        self._alarm = alarm
+        self._whole: Callable[[], Whole] | None = None
+        self._file: int | None = None
+        self._began_with = 0
+        self._length = 0
+        self._retry_at = 0.0
+        # What was stated and is not in the database yet.
+        self.entries: deque[Entry] = deque()
+
+    def begin(self, whole: Callable[[], Whole]) -> None:
+        """From now on everything is kept; `whole` tells all that there is at the moment it is asked."""
+        self._whole = whole
+        self._rotate()
+
+    def end(self) -> None:
+        """The centre ended in good order: there is nothing to go on with."""
+        self._whole = None
+        self._close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    # --- what happens -----------------------------------------------------------------------------------------
+
+    def step(self, name: str, at: float, told: bool, before: object, after: object, effects: Iterable[Effect]) -> None:
+        """One step of an actor, before its effects are carried out."""
+        if self._whole is not None:
+            kept = tuple(each for each in effects if not isinstance(each, Push | Reply | Log))
+            self.entries.extend(each.entry for each in kept if isinstance(each, Keep))
+            self.add(Step(name, at, told, changes(before, after), kept))
+
+    def said(self, entry: Entry) -> None:
+        """An entry that came from no step."""
+        if self._whole is None:
+            return
+        self.entries.append(entry)
+        self.add(Said(entry))
+
+    def committed(self, count: int) -> None:
+        """`count` more entries are safe in the database."""
+        for _ in range(min(count, len(self.entries))):
+            self.entries.popleft()
+        self.add(Committed(count))
+
+    def add(self, record: Record) -> None:
+        if self._whole is None:
+            return
+        if self._file is None:
+            if self._clock() >= self._retry_at:
+                self._rotate()  # that the record happened is in the whole
+            return
+        try:
+            self._length += self._write(self._file, record)
+        except (OSError, TypeError, ValueError) as error:
+            self._failed(error)
+            return
+        if self._length > max(ROTATE_BYTES, ROTATE_TIMES * self._began_with):
+            self._rotate()
+
+    def _rotate(self) -> None:
+        assert self._whole is not None, "begin() comes first"
+        new = self._path.with_suffix(".new")
+        try:
+            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                length = self._write(file, Header(FORMAT, self._packer.shapes))
+                length += self._write(file, self._whole())
+                new.replace(self._path)
+            except BaseException:
+                os.close(file)
+                raise
+        except (OSError, TypeError, ValueError) as error:
+            self._failed(error)
+            return
+        self._close()
+        self._file, self._length, self._began_with = file, length, length
+        self._alarm(ALARM, False)
+
+    def _write(self, file: int, record: Record | Header) -> int:
+        packed = self._packer.pack(record)
+        data = _FRAME.pack(len(packed), zlib.crc32(packed)) + packed
+        written = os.write(file, data)
+        if written != len(data):
+            raise OSError("the disk took only a part of a record")
+        return written
+
+    def _failed(self, error: Exception) -> None:
+        """Nothing may follow a torn record: the file goes on only when it can be begun anew."""
+        self._close()
+        self._retry_at = self._clock() + RETRY
+        self._alarm(ALARM, True)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def read(path: Path, packer: Packer) -> Iterator[Record]:
+    """The records of a file as far as it is whole. Raises UnpackError where it is not a file of states, OSError."""
+    frames = _frames(path)
+    header = packer.unpack(next(frames, b""))
+    if not isinstance(header, Header) or header.format != FORMAT:
+        raise UnpackError("not a file of states")
+    for frame in frames:
+        record: Record = packer.unpack(frame, header.shapes)
+        yield record
+
+
+def _frames(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while len(head := file.read(_FRAME.size)) == _FRAME.size:
+            length, crc = _FRAME.unpack(head)
+            if length > MAX_RECORD:
+                return
+            packed = file.read(length)
+            if len(packed) != length or zlib.crc32(packed) != crc:
+                return
+            yield packed

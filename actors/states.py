@@ -1,0 +1,204 @@
+"""What a control process knows, as records from which the next one can go on.
+
+Every step of every actor is one record, written before its effects are carried out: what it changed, whether it took a
+message that another actor had told it, and what it wants done. With what the shells add (SIP dialogs, media ports, how
+far the database is) the records are the whole centre at any instant: `runtime.System.recall` and
+`medialink.MediaLink.recall` bring a new process there. `statefile.py` writes and reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+from attrs import evolve, frozen
+
+from ..switch import protocol as media
+from .effects import Behaviour, Effect
+from .records import Entry
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Header:
+    """The first record, packed without shapes: how to read the others."""
+
+    format: int
+    shapes: Mapping[str, tuple[str, ...]]
+
+
+@frozen
+class ActorState:
+    """One live actor: its state, what waits for it, and who hears when it ends."""
+
+    name: str
+    at: float
+    behaviour: Behaviour
+    mailbox: tuple[tuple[float, object], ...] = ()
+    watchers: tuple[str, ...] = ()
+
+
+@frozen
+class LinkState:
+    """What the engine has been told, in commands that would bring a new one to the same point: who wants each leg and
+    recording, at which port of ours the far side sends, and what everybody hears."""
+
+    opened: tuple[tuple[str, media.Command, int], ...] = ()  # actor, opening, local port
+    sources: tuple[media.OpenSource, ...] = ()
+    hears: tuple[media.Hears, ...] = ()
+
+
+@frozen
+class Whole:
+    """Everything there is. `commands` were not yet carried out by SIP, `entries` not yet by the database."""
+
+    actors: tuple[ActorState, ...] = ()
+    dialogs: tuple[tuple[str, object], ...] = ()
+    link: LinkState = LinkState()
+    entries: tuple[Entry, ...] = ()
+
+
+@frozen
+class Step:
+    """`told`: it took the oldest message of those that actors told it. `changes`: see `changes`."""
+
+    name: str
+    at: float
+    told: bool
+    changes: Mapping[str, object]
+    effects: tuple[Effect, ...]
+
+
+@frozen
+class Born:
+    """An actor that a shell started."""
+
+    name: str
+    at: float
+    behaviour: Behaviour
+
+
+@frozen
+class Ended:
+    """An actor that did not end by itself."""
+
+    name: str
+    at: float
+    reason: str
+
+
+@frozen
+class Said:
+    """Entries that came from no step: the will of an actor."""
+
+    entry: Entry
+
+
+@frozen
+class Dialog:
+    """A SIP call as its endpoint would go on with it; None: it is over."""
+
+    call: str
+    snapshot: object | None
+
+
+@frozen
+class LegAt:
+    """The engine opened this leg at this port of ours."""
+
+    leg: str
+    port: int
+
+
+@frozen
+class LegGone:
+    """The engine has this leg no more."""
+
+    leg: str
+
+
+@frozen
+class Committed:
+    """The database has this many more of the entries, the oldest of those that it had not."""
+
+    count: int
+
+
+Record = Whole | Step | Born | Ended | Said | Dialog | LegAt | LegGone | Committed
+
+
+# --- what changed in a state --------------------------------------------------------------------------------------
+
+
+@frozen
+class Patch:
+    """What changed in a mapping or a set that is otherwise the same: of a thousand agents one."""
+
+    put: tuple[tuple[object, object], ...]
+    removed: tuple[object, ...]
+
+
+def changes(before: Any, after: Any) -> dict[str, object]:
+    """The fields of a frozen state that are not the same object any more."""
+    if before is after:
+        return {}
+    found: dict[str, object] = {}
+    for each in attrs.fields(type(after)):
+        old, new = getattr(before, each.name), getattr(after, each.name)
+        if old is not new:
+            found[each.alias or each.name] = _patch(old, new)
+    return found
+
+
+def _patch(old: object, new: object) -> object:
+    if isinstance(old, frozenset) and isinstance(new, frozenset) and len(new) > 8:
+        return Patch(tuple((each, None) for each in new - old), tuple(old - new))
+    if isinstance(old, dict) and isinstance(new, dict) and len(new) > 8:
+        removed = tuple(key for key in old if key not in new)
+        put = tuple((key, value) for key, value in new.items() if key not in old or old[key] is not value)
+        kept = [key for key in old if key in new]
+        added = [key for key, _ in put if key not in old]
+        if [*kept, *added] == list(new):  # the order is part of it
+            return Patch(put, removed)
+    return new
+
+
+def changed(before: Any, changes: Mapping[str, object]) -> Any:
+    """`before` with `changes` made to it."""
+    made: dict[str, Any] = {}
+    for each in attrs.fields(type(before)):
+        name = each.alias or each.name
+        if name in changes:
+            made[name] = _patched(getattr(before, each.name), changes[name])
+    return evolve(before, **made) if made else before
+
+
+def _patched(old: Any, new: object) -> object:
+    if not isinstance(new, Patch):
+        return new
+    if isinstance(old, frozenset):
+        return (old - frozenset(new.removed)) | {key for key, _ in new.put}
+    rest = {key: value for key, value in old.items() if key not in new.removed}
+    rest.update(new.put)
+    return rest
+
+
+# --- who keeps them ------------------------------------------------------------------------------------------------
+
+
+class Unwritten:
+    """Keeps nothing: for a centre that need not survive its process."""
+
+    def step(self, name: str, at: float, told: bool, before: object, after: object, effects: Iterable[Effect]) -> None:
+        """One step of an actor, before its effects are carried out."""
+
+    def said(self, entry: Entry) -> None:
+        """An entry that came from no step."""
+
+    def add(self, record: Record) -> None:
+        """What a shell knows."""
+
+
+UNWRITTEN: Final = Unwritten()

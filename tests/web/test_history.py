@@ -1,0 +1,380 @@
+"""What has happened, over HTTP, from a real store: who sees what, what is wrong with a question, and recordings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from attrs import define, evolve
+from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from cordboard.actors.store import Store
+from cordboard.actors.store.access import PLAY_SECONDS
+from cordboard.actors.store.history import PAGE
+from cordboard.actors.store.schema import audit
+from sqlalchemy import select
+
+from .support import House, Response, house
+
+NOW = 1_800_000_000.0
+CENTRE = parse_organisation("""
+[organisation]
+time_zone = "Asia/Shanghai"
+[[queue]]
+id = "support"
+name = "Support"
+[[agent]]
+id = "1001"
+name = "Lin"
+[[agent]]
+id = "1002"
+[[agent]]
+id = "1003"
+role = "supervisor"
+""")
+SOUND = bytes(range(256)) * 1000
+CALL = CallEntry(
+    "c1", "carrier", "inbound", "+8613912345678", "", "+861055501000", "support", NOW - 600, NOW - 590, NOW - 500,
+    "caller", "hung up", recorded=True,
+)  # fmt: skip
+STATED: tuple[Entry, ...] = (
+    CALL,
+    LegEntry("c1", 0, "caller", NOW - 600, NOW - 500),
+    LegEntry("c1", 1, "1001", NOW - 590, NOW - 500),
+    OfferEntry("c1", "1001", "support", NOW - 598, Outcome.ANSWERED, NOW - 590, NOW - 500),
+    evolve(CALL, call="c2", began=NOW - 300, answered=None, ended=NOW - 280, recorded=False),
+    OfferEntry("c2", "1001", "support", NOW - 299, Outcome.MISSED, NOW - 285),
+    OfferEntry("c2", "1002", "support", NOW - 284, Outcome.CALLER_LEFT, NOW - 280),
+    StateEntry("1001", 1, NOW - 900, "idle", "signed in"),
+    StateEntry("1001", 2, NOW - 100, "break", "lunch"),
+)
+
+
+class Clock:
+    now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@define
+class Scene:
+    """A server with a store behind it."""
+
+    house: House
+    store: Store
+    clock: Clock
+    directory: Path
+
+    async def ask(
+        self, target: str, agent: str = "1001", method: str = "GET", headers: list[tuple[str, str]] | None = None
+    ) -> Response:
+        token = await self.house.token(agent)
+        client = await self.house.http()
+        return await client.ask(method, target, headers=[("Authorization", f"Bearer {token}"), *(headers or [])])
+
+    async def calls(self, target: str, agent: str = "1001") -> list[tuple[object, object]]:
+        answer = await self.ask(target, agent)
+        assert answer.status == 200
+        found = answer.json["calls"]
+        assert isinstance(found, list)
+        return [(line["call"], line["class"]) for line in found]
+
+    async def audit(self) -> list[tuple[object, ...]]:
+        asked = select(audit.c.agent, audit.c.call, audit.c.address, audit.c.allowed).order_by(audit.c.id)
+        return await self.store.read(lambda connection: [tuple(row) for row in connection.execute(asked)])
+
+    def recorded(self, call: str = "c1", format_: str = "opus") -> Path:
+        """A recording that is ready."""
+        file = self.directory / f"{call}.{format_}"
+        file.write_bytes(SOUND)
+        self.store.ledger.recording_ready(call, file.name, format_, 90.5, len(SOUND), f"{call}.peaks")
+        (self.directory / f"{call}.peaks").write_bytes(b"peaks")
+        return file
+
+
+@asynccontextmanager
+async def scene(data_dir: Path, *more: Entry) -> AsyncIterator[Scene]:
+    clock = Clock()
+    (data_dir / "recordings").mkdir()
+    async with await Store.open(data_dir, clock) as store:
+        await store.import_organisation(CENTRE)
+        await store.apply([*STATED, *more])
+        async with house(data_dir, history=store.history) as h:
+            h.book.passwords["1003"] = "look"
+            h.book.roles["1003"] = "supervisor"
+            yield Scene(h, store, clock, data_dir / "recordings")
+
+
+# --- lists ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_sees_its_calls_and_a_supervisor_all(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        assert await s.calls("/api/calls?days=7") == [("c2", "not_connected"), ("c1", "normal")]
+        assert await s.calls("/api/calls", "1002") == [("c2", "ring_abandoned")]
+        assert await s.calls("/api/calls", "1003") == [("c2", "ring_abandoned"), ("c1", "normal")]
+        assert await s.calls("/api/calls?agent=1001", "1003") == [("c2", "not_connected"), ("c1", "normal")]
+        assert await s.calls("/api/calls?agent=1003", "1003") == []
+        assert await s.calls("/api/calls?class=normal&days=1") == [("c1", "normal")]
+        assert await s.calls("/api/calls?class=ring_abandoned&agent=1001") == []
+        answer = await s.ask("/api/calls?agent=1001", "1002")
+        assert (answer.status, answer.code) == (403, "not_allowed")
+
+
+async def test_a_line_of_the_list(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        answer = await s.ask("/api/calls?class=normal")
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.json == {
+            "calls": [
+                {
+                    "call": "c1", "class": "normal", "direction": "inbound", "number": "+8613912345678", "name": "",
+                    "dialled": "+861055501000", "queue": "support", "queue_name": "Support", "began": NOW - 600,
+                    "answered": NOW - 590, "ended": NOW - 500, "ended_by": "caller", "cause": "hung up",
+                    "talk_seconds": 90.0, "recording": "encoding", "agents": [{"agent": "1001", "name": "Lin"}],
+                }
+            ],
+            "next": None,
+        }  # fmt: skip
+
+
+async def test_the_next_page(data_dir: Path) -> None:
+    many = [evolve(CALL, call=f"m{number}", began=NOW - 4000 + number) for number in range(PAGE + 5)]
+    async with scene(data_dir, *many) as s:
+        first = (await s.ask("/api/calls", "1003")).json
+        second = (await s.ask(f"/api/calls?cursor={first['next']}", "1003")).json
+        assert second["next"] is None
+        names = [line["call"] for page in (first, second) for line in page["calls"]]  # type: ignore[attr-defined]
+        assert names == ["c2", "c1", *(each.call for each in reversed(many))]
+
+
+@pytest.mark.parametrize(
+    ("target", "wrong"),
+    [
+        ("/api/calls?days=0", "days"),
+        ("/api/calls?days=367", "days"),
+        ("/api/calls?days=-1", "days"),
+        ("/api/calls?days=%D9%A7", "days"),  # an Arabic seven
+        ("/api/calls?days=7.0", "days"),
+        ("/api/calls?days=", "days"),
+        ("/api/calls?days=7&days=8", "days"),
+        ("/api/calls?class=busy", "class"),
+        ("/api/calls?cursor=", "cursor"),
+        ("/api/calls?cursor=yesterday", "cursor"),
+        ("/api/calls?page=2", "page"),
+        ("/api/calls/c1?days=7", "days"),
+        ("/api/agents/1001/states?days=x", "days"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(data_dir: Path, target: str, wrong: str) -> None:
+    async with scene(data_dir) as s:
+        answer = await s.ask(target)
+        assert (answer.status, answer.code) == (400, "bad_parameter")
+        assert f"{wrong}: " in str(answer.json)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/api/calls", "/api/calls/c1", "/api/calls/c1/recording", "/api/calls/c1/peaks", "/api/agents/1001/states"],
+)
+async def test_nobody_sees_anything_who_is_not_logged_in(data_dir: Path, target: str) -> None:
+    async with scene(data_dir) as s:
+        s.recorded()
+        answer = await (await s.house.http()).ask("GET", target)
+        assert (answer.status, answer.code) == (401, "not_logged_in")
+
+
+# --- one call and states ----------------------------------------------------------------------------------------
+
+
+async def test_one_call(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        whole = (await s.ask("/api/calls/c2", "1002")).json
+        assert whole["call"]["class"] == "ring_abandoned"  # type: ignore[index]
+        assert whole["trunk"] == "carrier"
+        assert [offer["outcome"] for offer in whole["offers"]] == ["missed", "caller_left"]  # type: ignore[attr-defined]
+        assert [line["call"] for line in whole["earlier"]] == ["c1"]  # type: ignore[attr-defined]
+        assert whole["recording"] == {"state": "none", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
+        assert [leg["party"] for leg in (await s.ask("/api/calls/c1")).json["legs"]] == ["caller", "1001"]  # type: ignore[attr-defined]
+        refused = await s.ask("/api/calls/c1", "1002")
+        assert (refused.status, refused.code) == (403, "not_allowed")
+        missing = await s.ask("/api/calls/c3")
+        assert (missing.status, missing.code) == (404, "not_found")
+
+
+async def test_an_agents_states(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        idle = {"state": "idle", "reason": "signed in", "call": "", "since": NOW - 900, "until": NOW - 100}
+        rests = {"state": "break", "reason": "lunch", "call": "", "since": NOW - 100, "until": None}
+        expected = [{**idle, "seconds": 800.0}, {**rests, "seconds": 100.0}]
+        for agent in ("1001", "1003"):
+            assert (await s.ask("/api/agents/1001/states?days=1", agent)).json == {"states": expected}
+        assert (await s.ask("/api/agents/1002/states", "1002")).json == {"states": []}
+        assert (await s.ask("/api/agents/1001/states", "1002")).status == 403
+        assert (await s.ask("/api/agents/nobody/states", "1003")).status == 404
+
+
+# --- recordings -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("format_", "type_"),
+    [("opus", "audio/ogg; codecs=opus"), ("wav", "audio/wav"), ("mp3", "audio/mpeg"), ("flac", "audio/flac")],
+)
+async def test_a_recording_is_played_whole(data_dir: Path, format_: str, type_: str) -> None:
+    async with scene(data_dir) as s:
+        s.recorded(format_=format_)
+        await s.store.ledger.flush()
+        answer = await s.ask("/api/calls/c1/recording")
+        assert (answer.status, answer.body) == (200, SOUND)
+        assert answer.headers["content-type"] == type_
+        assert answer.headers["content-disposition"] == f'inline; filename="call-c1.{format_}"'
+        assert answer.headers["accept-ranges"] == "bytes"
+        assert answer.headers["cache-control"] == "private, no-cache"
+        head = await s.ask("/api/calls/c1/recording", method="HEAD")
+        assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(SOUND)))
+        again = await s.ask("/api/calls/c1/recording", headers=[("If-None-Match", answer.headers["etag"])])
+        assert (again.status, again.body) == (304, b"")
+
+
+LENGTH = len(SOUND)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "last"),
+    [
+        ("bytes=0-0", 206, 0, 0),
+        ("bytes=0-", 206, 0, LENGTH - 1),
+        ("bytes=100-199", 206, 100, 199),
+        ("Bytes=100000-200000", 206, 100000, 200000),
+        ("bytes=100-999999999999", 206, 100, LENGTH - 1),
+        ("bytes=-500", 206, LENGTH - 500, LENGTH - 1),
+        ("bytes=-999999999", 206, 0, LENGTH - 1),
+        (f"bytes={LENGTH - 1}-", 206, LENGTH - 1, LENGTH - 1),
+        (f"bytes={LENGTH}-", 416, 0, 0),
+        ("bytes=-0", 416, 0, 0),
+        ("bytes=200-100", 200, 0, 0),
+        ("bytes=-", 200, 0, 0),
+        ("bytes=0-1,5-6", 200, 0, 0),
+        ("bytes=1_0-", 200, 0, 0),
+        ("pages=1-2", 200, 0, 0),
+        ("bytes=" + "9" * 30 + "-", 200, 0, 0),
+    ],
+)
+async def test_ranges(data_dir: Path, asked: str, status: int, first: int, last: int) -> None:
+    async with scene(data_dir) as s:
+        s.recorded()
+        await s.store.ledger.flush()
+        answer = await s.ask("/api/calls/c1/recording", headers=[("Range", asked)])
+        assert answer.status == status
+        match status:
+            case 206:
+                assert answer.body == SOUND[first : last + 1]
+                assert answer.headers["content-range"] == f"bytes {first}-{last}/{LENGTH}"
+                assert answer.headers["content-length"] == str(last - first + 1)
+            case 416:
+                assert answer.code == "range_not_satisfiable"
+                assert answer.headers["content-range"] == f"bytes */{LENGTH}"
+            case _:
+                assert answer.body == SOUND
+                assert "content-range" not in answer.headers
+
+
+async def test_a_range_of_what_has_changed_is_the_whole(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        file = s.recorded()
+        await s.store.ledger.flush()
+        part = [("Range", "bytes=10-19")]
+        etag = (await s.ask("/api/calls/c1/recording", method="HEAD")).headers["etag"]
+        assert (await s.ask("/api/calls/c1/recording", headers=[*part, ("If-Range", etag)])).status == 206
+        date = ("If-Range", "Fri, 15 Jan 2027 08:00:00 GMT")
+        assert (await s.ask("/api/calls/c1/recording", headers=[*part, date])).status == 200
+        os.utime(file, (1, 1))
+        assert (await s.ask("/api/calls/c1/recording", headers=[*part, ("If-Range", etag)])).status == 200
+
+
+async def test_a_recording_that_is_not_there_says_why(data_dir: Path) -> None:
+    talks = evolve(CALL, call="talks", ended=None)
+    async with scene(data_dir, talks) as s:
+        for call, status, told in (
+            ("talks", 409, {"retry-after": "10"}),
+            ("c1", 409, {"retry-after": "2"}),
+            ("c2", 404, {}),
+            ("none", 404, {}),
+        ):
+            for what in ("recording", "peaks"):
+                answer = await s.ask(f"/api/calls/{call}/{what}", "1003")
+                assert answer.status == status
+                assert answer.headers.items() >= told.items()
+        s.store.ledger.recording_lost("c1", "the disk was full")
+        await s.store.ledger.flush()
+        lost = await s.ask("/api/calls/c1/recording")
+        assert lost.status == 404
+        assert "the disk was full" in str(lost.json)
+        s.recorded().unlink()
+        await s.store.ledger.flush()
+        gone = await s.ask("/api/calls/c1/recording")
+        assert (gone.status, gone.code) == (404, "not_found")
+
+
+async def test_peaks(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        s.recorded()
+        await s.store.ledger.flush()
+        assert (await s.ask("/api/calls/c1/peaks")).body == b"peaks"
+        assert (await s.ask("/api/calls/c1/peaks", "1002")).status == 403
+        assert await s.audit() == []
+
+
+async def test_every_play_is_in_the_audit_and_every_refusal(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        s.recorded()
+        await s.store.ledger.flush()
+        mine, others = ("1001", "c1", "127.0.0.1", True), ("1002", "c1", "127.0.0.1", False)
+        assert (await s.ask("/api/calls/c1/recording", method="HEAD")).status == 200
+        assert await s.audit() == []
+        await s.ask("/api/calls/c1/recording")
+        await s.ask("/api/calls/c1/recording", headers=[("Range", "bytes=0-")])
+        assert await s.audit() == [mine, mine]
+        await s.ask("/api/calls/c1/recording", headers=[("Range", "bytes=1000-")])  # the same play, further on
+        assert await s.audit() == [mine, mine]
+        refused = await s.ask("/api/calls/c1/recording", "1002")
+        assert (refused.status, refused.code) == (403, "not_allowed")
+        assert await s.audit() == [mine, mine, others]
+        await s.ask("/api/calls/c1/recording", "1003", headers=[("Range", "bytes=1000-")])  # nobody's play went before
+        s.clock.now += PLAY_SECONDS
+        await s.ask("/api/calls/c1/recording", headers=[("Range", "bytes=1000-")])
+        assert await s.audit() == [mine, mine, others, ("1003", "c1", "127.0.0.1", True), mine]
+
+
+async def test_nothing_is_played_that_the_audit_cannot_take(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        s.recorded()
+        await s.store.ledger.flush()
+        await s.store.write(
+            lambda connection: connection.exec_driver_sql(
+                "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
+        )
+        answer = await s.ask("/api/calls/c1/recording")
+        assert (answer.status, answer.code) == (503, "unavailable")
+
+
+async def test_who_takes_a_recording_slowly_holds_up_nobody(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        s.recorded().write_bytes(b"x" * 30_000_000)
+        await s.store.ledger.flush()
+        token = await s.house.token()
+        slow = await s.house.tls()
+        head = f"GET /api/calls/c1/recording HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        await slow.send_all(head.encode())
+        assert (await slow.receive_some(100)).startswith(b"HTTP/1.1 200")
+        with trio.fail_after(5):
+            assert (await s.ask("/api/calls")).status == 200
+            assert (await s.ask("/api/calls/c1/recording", headers=[("Range", "bytes=-5")])).body == b"xxxxx"
+        await trio.aclose_forcefully(slow)

@@ -1,0 +1,105 @@
+"""What has happened, over HTTP: lists of calls, one call whole, an agent's states; JSON of the classes of the store.
+
+No rule of who may see what: that is `actors.store.History`. Here are the parameters of the addresses, each checked and
+named where it is wrong, and the JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from enum import Enum
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from ..actors.store import CallClass, Cursor, History, Recording, cursor
+from .errors import BadParameterError
+from .interfaces import Login
+
+DEFAULT_DAYS = 7
+MAX_DAYS = 366
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_DAYS = re.compile(r"[1-9][0-9]{0,2}")
+
+
+class Histories:
+    """The endpoints."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def calls(self, request: Request, login: Login) -> Response:
+        """`/api/calls?days=&class=&agent=&cursor=`."""
+        given = _parameters(request, {"days", "class", "agent", "cursor"})
+        listing = await self._history.calls(
+            login, _days(given), given.get("agent"), _class(given.get("class", "all")), _cursor(given.get("cursor"))
+        )
+        return JSONResponse(to_json(listing), headers=_NO_STORE)
+
+    async def call(self, request: Request, login: Login) -> Response:
+        """`/api/calls/ID`."""
+        _parameters(request, ())
+        return JSONResponse(to_json(await self._history.call(login, request.path_params["call"])), headers=_NO_STORE)
+
+    async def states(self, request: Request, login: Login) -> Response:
+        """`/api/agents/ID/states?days=`."""
+        days = _days(_parameters(request, {"days"}))
+        spans = await self._history.states(login, request.path_params["agent"], days)
+        return JSONResponse({"states": to_json(spans)}, headers=_NO_STORE)
+
+
+def _parameters(request: Request, known: Collection[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in known:
+            raise BadParameterError(name, "is no parameter here.")
+        if name in given:
+            raise BadParameterError(name, "is there twice.")
+        given[name] = value
+    return given
+
+
+def _days(given: dict[str, str]) -> int:
+    text = given.get("days", str(DEFAULT_DAYS))
+    if not _DAYS.fullmatch(text) or int(text) > MAX_DAYS:
+        raise BadParameterError("days", f"must be a whole number from 1 to {MAX_DAYS}.")
+    return int(text)
+
+
+def _class(text: str) -> CallClass | None:
+    names = [each.value for each in CallClass]
+    if text not in ("all", *names):
+        raise BadParameterError("class", f"must be all, {', '.join(names)}.")
+    return None if text == "all" else CallClass(text)
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
+    found = cursor(text)
+    if found is None:
+        raise BadParameterError("cursor", "must be the next of the page before.")
+    return found
+
+
+def to_json(value: object) -> object:
+    """The JSON of a value of the store: classes as maps, `class_` as `class`."""
+    kind = type(value)
+    if isinstance(value, Cursor):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [to_json(each) for each in value]
+    if attrs.has(kind):
+        return {name.rstrip("_"): to_json(getattr(value, name)) for name in shown(kind)}
+    return value
+
+
+def shown(kind: type[attrs.AttrsInstance]) -> list[str]:
+    """The fields of a class that leave the house: where a file lies does not."""
+    hidden = ("file", "peaks") if kind is Recording else ()
+    return [field.name for field in attrs.fields(kind) if field.name not in hidden]
