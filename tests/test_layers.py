@@ -34,6 +34,7 @@ SHELLS: frozenset[str] = frozenset(
         "switch/udp.py",
         "switch/process.py",
         "switch/writer.py",
+        "switch/encoder.py",
         "sip/transport.py",
         "actors/runtime.py",
         "actors/journal.py",
