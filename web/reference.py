@@ -15,7 +15,7 @@ from enum import Enum
 import attrs
 
 from ..actors import page
-from ..actors.store.history import EARLIER, PAGE, ListedCall, Span, WholeCall
+from ..actors.store.history import HISTORY, PAGE, ListedCall, Span, WholeCall
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
@@ -81,7 +81,7 @@ not in the list. Test numbers and rooms are in none.
 _CALL = f"""
 ### `GET /api/calls/ID`
 
-All that is known of one call. `earlier` are up to {EARLIER} calls of the same number before it.
+All that is known of one call. `sound` is its recording, `history` up to {HISTORY} calls of the same number before it.
 
 """
 
@@ -96,7 +96,8 @@ belong to that one.
 
 ### `GET /api/calls/ID/peaks`
 
-The peaks of its waveform, with the same answers.
+Its waveform, with the same answers: `{"seconds", "per_second", "channels": [[…], […]]}`, left first. A peak is an
+absolute value, 0 to 127 (full scale); the n-th covers the time from n / `per_second` on.
 
 ### `GET /api/agents/ID/states`
 

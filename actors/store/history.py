@@ -18,15 +18,16 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from enum import Enum
 
+import attrs
 from attrs import frozen
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from ..records import Outcome
 from . import schema
 
-# Calls of one page, and earlier calls of the customer that come with one call.
+# Calls of one page of a list, and those of the same customer that come with one call.
 PAGE = 100
-EARLIER = 20
+HISTORY = 20
 
 calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
 
@@ -139,15 +140,14 @@ class Recording:
 
 
 @frozen
-class WholeCall:
-    """One call; `earlier` are the same customer's before it, the newest first."""
+class WholeCall(ListedCall):
+    """All that is known of one call; `history` is the same customer's calls before it, the newest first."""
 
-    call: ListedCall
     trunk: str
     legs: tuple[Leg, ...]
     offers: tuple[Offer, ...]
-    recording: Recording
-    earlier: tuple[ListedCall, ...]
+    sound: Recording
+    history: tuple[ListedCall, ...]
 
 
 @frozen
@@ -302,18 +302,18 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     if row is None:
         return None
     (line,) = _lines(connection, [row])
-    earlier: tuple[ListedCall, ...] = ()
+    before: tuple[ListedCall, ...] = ()
     if line.number:
-        before = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
-        newest = before.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(EARLIER)
-        earlier = _lines(connection, connection.execute(newest).all())
+        earlier = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
+        newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(HISTORY)
+        before = _lines(connection, connection.execute(newest).all())
     return WholeCall(
-        call=line,
+        **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
         legs=_legs(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
-        recording=recording(connection, call) or Recording(Sound.NONE),
-        earlier=earlier,
+        sound=recording(connection, call) or Recording(Sound.NONE),
+        history=before,
     )
 
 
