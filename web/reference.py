@@ -50,8 +50,12 @@ given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api
 `POST /api/logout` ends the login and closes its websockets. An `Origin` must be the host itself or one of
 `[web] origins`.
 
-`GET /api/health` answers 200 when calls can come, else 503, with facts as JSON. `GET /metrics` is for Prometheus, from
-the machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
+`GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
+check has `ok` and what it saw: `trunks` (how many are `known`), `ticks` (`engine`: it is there and ticks; `late_share`
+of its last second), `disk` (`free_bytes` and `trouble` of `data` and `recordings`), `database` (`behind`: rows not yet
+written; `failing`; rows `lost`), `alarms` (`standing`). `failed` names those that are not `ok`. Calls cannot be taken
+without an engine, nor while the switch starts or stops: then `serving` is in `failed` too. `GET /metrics` is for
+Prometheus, from the machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
 
 """
 

@@ -365,6 +365,22 @@ def recording(connection: Connection, call: str) -> Recording | None:
     return Recording(state, row.file, row.format, row.seconds, row.size, row.peaks, row.reason)
 
 
+def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
+    """How many calls that began at `since` or later have a recording that is so far."""
+    kept = schema.recordings
+    group = (calls.c.ended.is_(None), kept.c.file.is_(None), kept.c.file == "")
+    query = (
+        select(func.count(), func.min(calls.c.ended), func.min(kept.c.file))
+        .outerjoin(kept, kept.c.call == calls.c.call)
+        .where(calls.c.began >= since, calls.c.recorded)
+        .group_by(*group)
+    )
+    counts = {each: 0 for each in Sound if each is not Sound.NONE}
+    for number, ended, file in connection.execute(query):
+        counts[_sound(True, ended, file)] += number
+    return counts
+
+
 def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
     """`file` as in the row of the recording: None where there is none, empty where it was lost."""
     if file is not None:
