@@ -375,7 +375,7 @@ def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
         .where(calls.c.began >= since, calls.c.recorded)
         .group_by(*group)
     )
-    counts = {each: 0 for each in Sound if each is not Sound.NONE}
+    counts: dict[Sound, int] = {each: 0 for each in Sound if each is not Sound.NONE}
     for number, ended, file in connection.execute(query):
         counts[_sound(True, ended, file)] += number
     return counts
