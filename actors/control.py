@@ -30,6 +30,7 @@ from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
+from .recordings import Recordings
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .store.database import StoreError
@@ -72,6 +73,7 @@ class Control:
         self.system: System
         self.signalling: Signalling
         self.link: MediaLink
+        self.recordings: Recordings
         self.endpoint: Endpoint
         self.organisation_name = ""
         self.language = "zh"
@@ -105,6 +107,10 @@ class Control:
             clock = unix_clock(time.time())
             self.system = System(clock, nursery)
             self.link = MediaLink(self.system)
+            directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
+            self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
+            self.link.on_recording = self.recordings.on_fact
+            nursery.start_soon(self.recordings.run)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
                 await nursery.start(_serve_media, self.config, self.data, link_path)
@@ -119,6 +125,7 @@ class Control:
             with trio.move_on_after(10):
                 while not self.link.connected:
                     await trio.sleep(0.01)
+            nursery.start_soon(self.recordings.repair, self.link.recordings)
             self._ready = True
             served = " ".join(
                 [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
@@ -226,6 +233,11 @@ def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def recordings_directory(config: Config, data: Path) -> Path:
+    """Where the media plane writes recordings, and where they are when they are encoded."""
+    return Path(config.recording.directory) if config.recording.directory else data / "recordings"
+
+
 def media_config(config: Config, data: Path) -> media_process.MediaConfig:
     """What the media plane is told of the configuration; `data` is the data directory."""
     section = config.media
@@ -241,7 +253,7 @@ def media_config(config: Config, data: Path) -> media_process.MediaConfig:
             )
             for each in config.access_points
         ),
-        recordings=config.recording.directory or str(data / "recordings"),
+        recordings=str(recordings_directory(config, data)),
     )
 
 
