@@ -26,6 +26,7 @@ from ..switch import process as media_process
 from . import medialink
 from .config import Config
 from .effects import Push, Reply
+from .health import Health
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
@@ -68,7 +69,7 @@ class Control:
         self.data = data
         self.registry = registry
         self._pages = pages
-        self._ready = False
+        self._serves = False
         self.store: Store
         self.system: System
         self.signalling: Signalling
@@ -77,6 +78,8 @@ class Control:
         self.endpoint: Endpoint
         self.organisation_name = ""
         self.language = "zh"
+        self._trunks = 0
+        self._health: Health
 
     # --- what the pages' server is given ----------------------------------------------------------------------
 
@@ -86,15 +89,13 @@ class Control:
         return deliver(f"agent:{agent_id}", message)
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        ready = self._ready and self.link.connected
-        report = self.link.report
+        checks = self._health.checks()
+        ready = self._serves and not any(check.stops for check in checks.values())
         return ready, {
-            "ready": ready,
             "calls": self.signalling.calls,
             "legs": self.link.legs,
-            "media": self.link.connected,
-            "late_ticks": report.late_ticks if report is not None else 0,
-            "alarms": len(self.system.alarms),  # their texts name agents and calls: they are in the log
+            "failed": [*([] if self._serves else ["serving"]), *(name for name, each in checks.items() if not each.ok)],
+            "checks": {name: {"ok": check.ok, **check.facts} for name, check in checks.items()},
         }
 
     # --- life -------------------------------------------------------------------------------------------------
@@ -103,9 +104,9 @@ class Control:
         """Serves until SIGTERM or SIGINT. `announce` gets the one line that says it is ready."""
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
-            nursery.start_soon(self.store.ledger.run, _alarm, lambda: log.info("records are written again"))
             clock = unix_clock(time.time())
             self.system = System(clock, nursery)
+            nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             self.link = MediaLink(self.system)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
@@ -116,7 +117,13 @@ class Control:
                 await nursery.start(_serve_media, self.config, self.data, link_path)
             nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
             sip_addresses = await self._open_sip(nursery, clock)
-            self.registry.register(SwitchMetrics(self.system, self.signalling, self.link, self.endpoint))
+            directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
+            self._health = Health(self.system, self.link, self.store, lambda: self._trunks, directories)
+            await self._health.look()
+            nursery.start_soon(self._health.run)
+            self.registry.register(
+                SwitchMetrics(self.system, self.signalling, self.link, self.endpoint, self.store.ledger, self._health)
+            )
             organisation = await self.store.load_organisation()
             self._take_up(organisation)
             self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
@@ -126,7 +133,7 @@ class Control:
                 while not self.link.connected:
                     await trio.sleep(0.01)
             nursery.start_soon(self.recordings.repair, self.link.recordings)
-            self._ready = True
+            self._serves = True
             served = " ".join(
                 [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
             )
@@ -180,6 +187,7 @@ class Control:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
         self.organisation_name = organisation.name
         self.language = organisation.language
+        self._trunks = len(organisation.trunks)
         self.endpoint.set_trunks({each.id: [str(peer) for peer in each.peers] for each in organisation.trunks})
 
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
@@ -212,7 +220,7 @@ class Control:
         await self._pages.check_logins(self)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
-        self._ready = False
+        self._serves = False
         self.system.tell("switchboard", Drain())
         patience = self.config.limits.drain_seconds
         if patience and (calls := self.signalling.calls):
@@ -225,17 +233,13 @@ class Control:
         nursery.cancel_scope.cancel()
 
 
-def _alarm(text: str) -> None:
-    log.critical("alarm", text=text)
-
-
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def recordings_directory(config: Config, data: Path) -> Path:
     """Where the media plane writes recordings, and where they are when they are encoded."""
-    return Path(config.recording.directory) if config.recording.directory else data / "recordings"
+    return Path(config.recording.directory or data / "recordings")
 
 
 def media_config(config: Config, data: Path) -> media_process.MediaConfig:

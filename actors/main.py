@@ -29,7 +29,7 @@ from ..web.interfaces import WebSettings
 from ..web.metrics import WebMetrics
 from .commands import Unusable, commands, config_option, data_option, read_config
 from .config import Config
-from .control import Control, run_media
+from .control import Control, recordings_directory, run_media
 from .effects import Push, Reply
 from .runtime import STOPPING
 from .store.database import StoreError
@@ -53,7 +53,7 @@ class WebPages:
             names=config.web.names,
             origins=config.web.origins,
             data_dir=data,
-            recordings=Path(config.recording.directory or data / "recordings"),
+            recordings=recordings_directory(config, data),
         )
 
     def push(self, effect: Push) -> None:

@@ -8,19 +8,31 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ..sip.endpoint import Endpoint
+from .health import Health
 from .medialink import MediaLink
 from .runtime import System
 from .signalling import Signalling
+from .store.ledger import Ledger
 
 
 class SwitchMetrics(Collector):
-    """Calls, actors, SIP and the engine; a scrape reads what they hold at that moment."""
+    """Calls, actors, SIP, the engine and what is kept; a scrape reads what they hold at that moment."""
 
-    def __init__(self, system: System, signalling: Signalling, link: MediaLink, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        system: System,
+        signalling: Signalling,
+        link: MediaLink,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        health: Health,
+    ) -> None:
         self._system = system
         self._signalling = signalling
         self._link = link
         self._endpoint = endpoint
+        self._ledger = ledger
+        self._health = health
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -30,6 +42,7 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
+        yield from self._kept()
         report = self._link.report
         if report is not None:
             yield GaugeMetricFamily(
@@ -37,6 +50,24 @@ class SwitchMetrics(Collector):
             )
             yield GaugeMetricFamily("cordboard_media_late_ticks", "Late ticks of the last second", report.late_ticks)
             yield _counters("cordboard_media", "What the media engine counted", report.counters)
+
+    def _kept(self) -> Iterable[Metric]:
+        """The database, the recordings and the disks."""
+        ledger = self._ledger
+        yield GaugeMetricFamily("cordboard_ledger_behind", "Rows that wait for the database", ledger.behind)
+        counts = {"commits": ledger.commits, "failures": ledger.failures, "lost": ledger.lost}
+        yield _counters("cordboard_ledger", "Transactions done and failed, and rows lost for want of room", counts)
+        recordings = GaugeMetricFamily("cordboard_recordings", "Of the calls of the last day", labels=["state"])
+        for state, number in self._health.recordings.items():
+            recordings.add_metric([state.value], number)
+        yield recordings
+        free = GaugeMetricFamily("cordboard_disk_free_bytes", "Room in a directory", labels=["directory"])
+        writable = GaugeMetricFamily("cordboard_disk_writable", "1 while it can be written", labels=["directory"])
+        for name, disk in self._health.disks.items():
+            free.add_metric([name], disk.free)
+            writable.add_metric([name], not disk.trouble)
+        yield free
+        yield writable
 
 
 def _counters(name: str, text: str, counts: Mapping[str, int]) -> Metric:

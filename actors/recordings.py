@@ -1,9 +1,9 @@
 """What becomes of a recording when its call is over. A shell.
 
 The media engine writes `ID.cbr` while the call lasts. When it says that the file is closed, an encoder of its own
-process (switch/encoder.py), at the lowest priority and one at a time, makes `ID.opus` (or what is configured) of it, and
-the store hears what there is to play. The first file goes when the store has had time to write that down; whoever is killed
-before finds it at the next start and encodes it again. So every sound that was written can be played, once or later:
+process (switch/encoder.py), at the lowest priority and one at a time, makes `ID.opus` of it (or what is configured);
+the store hears what there is to play. The first file goes when the store has had time to write that down; a process
+that was killed before finds it at its next start, and it is encoded again:
 
     closed, or found at the start -> encoded -> the store knows -> ID.cbr is deleted
                                   -> no sound at all: lost, and deleted

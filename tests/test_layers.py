@@ -42,6 +42,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/store",
         "actors/main.py",
         "actors/control.py",
+        "actors/health.py",
         "actors/signalling.py",
         "actors/medialink.py",
         "actors/recordings.py",

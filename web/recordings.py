@@ -113,7 +113,7 @@ class Recordings:
         found = await self._history.recording(login, request.path_params["call"])
         if found.state is not Sound.READY:
             return _not_ready(found)
-        return SoundFile(self._directory / found.peaks, "application/octet-stream", "inline")
+        return SoundFile(self._directory / found.peaks, "application/json", "inline")
 
 
 def _not_ready(found: Recording) -> Response:

@@ -15,7 +15,7 @@ from enum import Enum
 import attrs
 
 from ..actors import page
-from ..actors.store.history import EARLIER, PAGE, ListedCall, Span, WholeCall
+from ..actors.store.history import HISTORY, PAGE, ListedCall, Span, WholeCall
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
@@ -50,8 +50,12 @@ given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api
 `POST /api/logout` ends the login and closes its websockets. An `Origin` must be the host itself or one of
 `[web] origins`.
 
-`GET /api/health` answers 200 when calls can come, else 503, with facts as JSON. `GET /metrics` is for Prometheus, from
-the machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
+`GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
+check has `ok` and what it saw: `trunks` (how many are `known`), `ticks` (`engine`: it is there and ticks; `late_share`
+of its last second), `disk` (`free_bytes` and `trouble` of `data` and `recordings`), `database` (`behind`: rows not yet
+written; `failing`; rows `lost`), `alarms` (`standing`). `failed` names those that are not `ok`. Calls cannot be taken
+without an engine, nor while the switch starts or stops: then `serving` is in `failed` too. `GET /metrics` is for
+Prometheus, from the machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
 
 """
 
@@ -81,7 +85,7 @@ not in the list. Test numbers and rooms are in none.
 _CALL = f"""
 ### `GET /api/calls/ID`
 
-All that is known of one call. `earlier` are up to {EARLIER} calls of the same number before it.
+All that is known of one call. `sound` is its recording, `history` up to {HISTORY} calls of the same number before it.
 
 """
 
@@ -96,7 +100,8 @@ belong to that one.
 
 ### `GET /api/calls/ID/peaks`
 
-The peaks of its waveform, with the same answers.
+Its waveform, with the same answers: `{"seconds", "per_second", "channels": [[…], […]]}`, left first. A peak is an
+absolute value, 0 to 127 (full scale); the n-th covers the time from n / `per_second` on.
 
 ### `GET /api/agents/ID/states`
 

@@ -18,15 +18,16 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from enum import Enum
 
+import attrs
 from attrs import frozen
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from ..records import Outcome
 from . import schema
 
-# Calls of one page, and earlier calls of the customer that come with one call.
+# Calls of one page of a list, and those of the same customer that come with one call.
 PAGE = 100
-EARLIER = 20
+HISTORY = 20
 
 calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
 
@@ -139,15 +140,14 @@ class Recording:
 
 
 @frozen
-class WholeCall:
-    """One call; `earlier` are the same customer's before it, the newest first."""
+class WholeCall(ListedCall):
+    """All that is known of one call; `history` is the same customer's calls before it, the newest first."""
 
-    call: ListedCall
     trunk: str
     legs: tuple[Leg, ...]
     offers: tuple[Offer, ...]
-    recording: Recording
-    earlier: tuple[ListedCall, ...]
+    sound: Recording
+    history: tuple[ListedCall, ...]
 
 
 @frozen
@@ -302,18 +302,18 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     if row is None:
         return None
     (line,) = _lines(connection, [row])
-    earlier: tuple[ListedCall, ...] = ()
+    before: tuple[ListedCall, ...] = ()
     if line.number:
-        before = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
-        newest = before.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(EARLIER)
-        earlier = _lines(connection, connection.execute(newest).all())
+        earlier = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
+        newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(HISTORY)
+        before = _lines(connection, connection.execute(newest).all())
     return WholeCall(
-        call=line,
+        **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
         legs=_legs(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
-        recording=recording(connection, call) or Recording(Sound.NONE),
-        earlier=earlier,
+        sound=recording(connection, call) or Recording(Sound.NONE),
+        history=before,
     )
 
 
@@ -363,6 +363,22 @@ def recording(connection: Connection, call: str) -> Recording | None:
     if row.file is None:
         return Recording(state)
     return Recording(state, row.file, row.format, row.seconds, row.size, row.peaks, row.reason)
+
+
+def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
+    """How many calls that began at `since` or later have a recording that is so far."""
+    kept = schema.recordings
+    group = (calls.c.ended.is_(None), kept.c.file.is_(None), kept.c.file == "")
+    query = (
+        select(func.count(), func.min(calls.c.ended), func.min(kept.c.file))
+        .outerjoin(kept, kept.c.call == calls.c.call)
+        .where(calls.c.began >= since, calls.c.recorded)
+        .group_by(*group)
+    )
+    counts: dict[Sound, int] = {each: 0 for each in Sound if each is not Sound.NONE}
+    for number, ended, file in connection.execute(query):
+        counts[_sound(True, ended, file)] += number
+    return counts
 
 
 def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:

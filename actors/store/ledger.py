@@ -79,9 +79,10 @@ class Ledger:
         self._waiting[key] = entry
         self._bell.set()
 
-    async def run(self, alarm: Callable[[str], None], clear: Callable[[], None]) -> None:
-        """Writes until cancelled; `alarm` is told why the database cannot be written, `clear` that it can again."""
+    async def run(self, alarm: Callable[[str], None], clear: Callable[[str], None]) -> None:
+        """Writes until cancelled; `alarm` is told that the database cannot be written, `clear` that it can again."""
         retry = RETRY_SECONDS
+        raised = ""
         while True:
             await self._bell.wait()
             self._bell = trio.Event()
@@ -89,16 +90,17 @@ class Ledger:
             try:
                 await self._commit()
             except StoreError as error:
-                if not self.failing:
-                    alarm(f"records cannot be written: {error}")
+                if not raised:
+                    raised = f"records cannot be written: {error}"
+                    alarm(raised)
                 self.failing = str(error)
                 await trio.sleep(retry)
                 retry = min(2 * retry, MAX_RETRY_SECONDS)
                 self._bell.set()
             else:
-                if self.failing:
-                    clear()
-                self.failing, retry = "", RETRY_SECONDS
+                if raised:
+                    clear(raised)
+                self.failing, raised, retry = "", "", RETRY_SECONDS
 
     async def flush(self) -> None:
         """Writes what waits, and gives up after `FLUSH_SECONDS`; after `run` has ended."""

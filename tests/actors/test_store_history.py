@@ -233,17 +233,17 @@ def test_one_call_whole(db: Connection) -> None:
     )
     whole = history.whole_call(db, "c1", None, NOW)
     assert whole is not None
-    assert (whole.call.ended_by, whole.call.cause, whole.call.agents) == ("caller", "hung up", (Who("1001", "Lin"),))
+    assert (whole.ended_by, whole.cause, whole.agents) == ("caller", "hung up", (Who("1001", "Lin"),))
     assert [(leg.party, leg.name, leg.began) for leg in whole.legs] == [("caller", "", T0), ("1001", "Lin", T0 + 2)]
     assert [(each.name, each.outcome) for each in whole.offers] == [
         ("9999", Outcome.DECLINED),  # is no agent any more
         ("Lin", Outcome.ANSWERED),
     ]
-    assert whole.recording.state is Sound.ENCODING
-    assert [(line.call, line.class_) for line in whole.earlier] == [("before", RING_ABANDONED)]
+    assert whole.recording is whole.sound.state is Sound.ENCODING
+    assert [(line.call, line.class_) for line in whole.history] == [("before", RING_ABANDONED)]
     mine = history.whole_call(db, "c1", "9999", NOW)
     assert mine is not None
-    assert (mine.call.class_, mine.call.talk_seconds) == (NOT_CONNECTED, 0)
+    assert (mine.class_, mine.talk_seconds) == (NOT_CONNECTED, 0)
     assert history.whole_call(db, "c2", None, NOW) is None
     assert history.whole_call(db, "c1", "1002", NOW) is None
 
@@ -252,7 +252,7 @@ def test_a_withheld_number_is_nobodys_history(db: Connection) -> None:
     keep(db, evolve(call("c1"), caller=""), evolve(call("c2", T0 + 5), caller=""))
     whole = history.whole_call(db, "c2", None, NOW)
     assert whole is not None
-    assert whole.earlier == ()
+    assert whole.history == ()
 
 
 def test_whose_call_it_is(db: Connection) -> None:

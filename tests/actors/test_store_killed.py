@@ -31,7 +31,7 @@ def say(*words):
 async def write(data, first):
     async with await Store.open(data) as store, trio.open_nursery() as nursery:
         store.ledger.on_commit = lambda committed: say(first + committed)
-        nursery.start_soon(store.ledger.run, lambda text: say("alarm", text), lambda: say("clear"))
+        nursery.start_soon(store.ledger.run, lambda text: say("alarm", text), lambda text: say("clear"))
         for number in range(first, 10**9):
             call = CallEntry(f"c{number}", "t", "inbound", "+8613912345678", "", "1", "q", 1e9, ended=float(number))
             store.ledger.keep(Record(call))
@@ -107,7 +107,7 @@ async def main(data):
     alarms = []
     async with await Store.open(data) as store, trio.open_nursery() as nursery:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
-        nursery.start_soon(store.ledger.run, alarms.append, lambda: alarms.append("clear"))
+        nursery.start_soon(store.ledger.run, alarms.append, lambda text: alarms.append("clear"))
         for number in range(5000):
             store.ledger.keep(Record(CallEntry(f"c{number}", "t", "inbound", "1", "", "1", "q", float(number))))
             if number % 500 == 0:

@@ -35,14 +35,11 @@ class Scene:
     store: Store
     commits: list[int] = field(factory=list)
     alarms: list[str] = field(factory=list)
-    cleared: int = 0
+    cleared: list[str] = field(factory=list)
 
     def keep(self, *entries: CallEntry) -> None:
         for entry in entries:
             self.store.ledger.keep(Record(entry))
-
-    def clear(self) -> None:
-        self.cleared += 1
 
     async def until(self, truth: Callable[[], bool]) -> None:
         with trio.fail_after(10):
@@ -58,7 +55,7 @@ async def scene(data: Path) -> AsyncIterator[Scene]:
     async with await Store.open(data) as store, trio.open_nursery() as nursery:
         made = Scene(store)
         store.ledger.on_commit = made.commits.append
-        nursery.start_soon(store.ledger.run, made.alarms.append, made.clear)
+        nursery.start_soon(store.ledger.run, made.alarms.append, made.cleared.append)
         yield made
         nursery.cancel_scope.cancel()
 
@@ -78,15 +75,13 @@ def kept(data: Path) -> list[str]:
     return [name for (name,) in found]
 
 
-def test_what_is_stated_is_committed_within_a_tenth_of_a_second_and_together(tmp_path: Path) -> None:
+def test_what_is_stated_at_once_is_committed_together(tmp_path: Path) -> None:
     async def tell(s: Scene) -> None:
         s.keep(call(0))
         await s.until(lambda: s.store.ledger.committed == 1)
-        began = trio.current_time()
         s.keep(*(call(number) for number in range(100)))
         s.keep(*(call(number, ended=T0 + 500) for number in range(100)))
         await s.until(lambda: s.store.ledger.behind == 0)
-        assert trio.current_time() - began < 0.1 + GATHER_SECONDS  # the machine may be busy
         assert s.commits == [1, 201]
         assert await s.rows() == 100
         open_rows = select(func.count()).where(schema.calls.c.ended.is_(None))
@@ -109,7 +104,9 @@ def test_what_is_stated_while_it_writes_comes_with_the_next(tmp_path: Path) -> N
         async with trio.open_nursery() as nursery:
             book.keep(Record(call(1)))
             nursery.start_soon(book.run, print, print)
+            began = trio.current_time()
             await busy.wait()
+            assert trio.current_time() - began <= 0.1
             newer = call(1, ended=T0 + 9)
             book.keep(Record(newer))
             go.set()
@@ -146,7 +143,7 @@ def test_a_locked_database_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         other.execute("ROLLBACK")
         other.close()
         await s.until(lambda: s.store.ledger.behind == 0)
-        assert (len(s.alarms), s.cleared, s.store.ledger.failing) == (1, 1, "")
+        assert (s.cleared, s.store.ledger.failing) == (s.alarms, "")
         assert await s.rows() == 10
 
     story(tmp_path, tell)

@@ -93,7 +93,7 @@ class Scene:
         file = self.directory / f"{call}.{format_}"
         file.write_bytes(SOUND)
         self.store.ledger.recording_ready(call, file.name, format_, 90.5, len(SOUND), f"{call}.peaks")
-        (self.directory / f"{call}.peaks").write_bytes(b"peaks")
+        (self.directory / f"{call}.peaks").write_text('{"channels": [[1], [2]]}')
         return file
 
 
@@ -195,11 +195,11 @@ async def test_nobody_sees_anything_who_is_not_logged_in(data_dir: Path, target:
 async def test_one_call(data_dir: Path) -> None:
     async with scene(data_dir) as s:
         whole = (await s.ask("/api/calls/c2", "1002")).json
-        assert whole["call"]["class"] == "ring_abandoned"  # type: ignore[index]
+        assert (whole["call"], whole["class"], whole["recording"]) == ("c2", "ring_abandoned", "none")
         assert whole["trunk"] == "carrier"
         assert [offer["outcome"] for offer in whole["offers"]] == ["missed", "caller_left"]  # type: ignore[attr-defined]
-        assert [line["call"] for line in whole["earlier"]] == ["c1"]  # type: ignore[attr-defined]
-        assert whole["recording"] == {"state": "none", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
+        assert [line["call"] for line in whole["history"]] == ["c1"]  # type: ignore[attr-defined]
+        assert whole["sound"] == {"state": "none", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
         assert [leg["party"] for leg in (await s.ask("/api/calls/c1")).json["legs"]] == ["caller", "1001"]  # type: ignore[attr-defined]
         refused = await s.ask("/api/calls/c1", "1002")
         assert (refused.status, refused.code) == (403, "not_allowed")
@@ -326,7 +326,7 @@ async def test_peaks(data_dir: Path) -> None:
     async with scene(data_dir) as s:
         s.recorded()
         await s.store.ledger.flush()
-        assert (await s.ask("/api/calls/c1/peaks")).body == b"peaks"
+        assert (await s.ask("/api/calls/c1/peaks")).json == {"channels": [[1], [2]]}
         assert (await s.ask("/api/calls/c1/peaks", "1002")).status == 403
         assert await s.audit() == []
 

@@ -1,0 +1,144 @@
+"""Whether the switch is well: looked at every few seconds, told at once to whoever asks.
+
+A shell: it tries the directories in a worker thread, and asks the database how recordings fare. Calls can be taken
+while the process serves and the engine ticks. What else is wrong (no trunk, a full disk, a database that cannot be
+written, an alarm) ends no call and refuses none; its check is not `ok` all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+from attrs import field, frozen
+
+from .medialink import MediaLink
+from .runtime import System
+from .store import Sound, StoreError
+from .store.history import count_recordings
+from .store.store import Store
+
+# How often disks and recordings are looked at.
+LOOK_SECONDS = 5.0
+# The engine reports every second; one that has not for so long does not tick, though the link to it is up.
+REPORT_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+# A hundred calls that are recorded fill this in five minutes.
+LOW_BYTES = 1 << 30
+# Ticks of a second that may begin late, before it is heard.
+LATE_SHARE = 0.05
+# How many rows wait for the database before that is behind: more than a busy second.
+BEHIND = 1000
+# Whose recordings are counted: of calls that began within this time.
+COUNTED_SECONDS = 24 * 3600.0
+
+log = structlog.get_logger()
+
+
+@frozen
+class Disk:
+    """What a directory has room for, in bytes, and why nothing can be written there, or empty."""
+
+    free: int
+    trouble: str = ""
+
+
+@frozen
+class Check:
+    """One check: whether it is `ok`, and what it saw; `stops` where no call can be taken for it."""
+
+    ok: bool
+    facts: Mapping[str, object] = field(factory=dict)
+    stops: bool = False
+
+
+def look_at(directory: Path) -> Disk:
+    """Tries to write in the directory, or in the nearest there is above it."""
+    while not directory.exists() and directory != directory.parent:
+        directory = directory.parent
+    free = 0
+    try:
+        about = os.statvfs(directory)
+        free = about.f_bavail * about.f_frsize
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(4096))
+            file.flush()
+    except OSError as error:
+        return Disk(free, error.strerror or str(error))
+    return Disk(free)
+
+
+class Health:
+    """What is looked at; `run` looks, `checks` tells. `trunks` gives how many the organisation has."""
+
+    def __init__(
+        self, system: System, link: MediaLink, store: Store, trunks: Callable[[], int], directories: Mapping[str, Path]
+    ) -> None:
+        self._system = system
+        self._link = link
+        self._ledger = store.ledger
+        self._store = store
+        self._trunks = trunks
+        self._directories = directories
+        # By the names of the directories.
+        self.disks: dict[str, Disk] = {}
+        self.recordings: dict[Sound, int] = {}
+        self._report = link.report
+        self._reported = trio.current_time()
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen)
+            while True:
+                await self.look()
+                await trio.sleep(LOOK_SECONDS)
+
+    async def _listen(self) -> None:
+        """Whether reports of the engine still come; a disk that hangs must not hold this up."""
+        while True:
+            if self._link.report is not self._report:
+                self._report, self._reported = self._link.report, trio.current_time()
+            await trio.sleep(REPORT_SECONDS)
+
+    async def look(self) -> None:
+        """At the disks and the recordings."""
+        for name, directory in self._directories.items():
+            self.disks[name] = await trio.to_thread.run_sync(look_at, directory)
+        try:
+            since = time.time() - COUNTED_SECONDS
+            self.recordings = await self._store.read(partial(count_recordings, since=since))
+        except StoreError as error:
+            log.error("recordings not counted", error=str(error))
+
+    def checks(self) -> dict[str, Check]:
+        """Each by its name."""
+        standing, trunks = len(self._system.alarms), self._trunks()
+        return {
+            "trunks": Check(trunks > 0, {"known": trunks}),
+            "ticks": self._ticks(),
+            "disk": self._disk(),
+            "database": self._database(),
+            "alarms": Check(not standing, {"standing": standing}),  # their texts name agents and calls
+        }
+
+    def _ticks(self) -> Check:
+        report = self._link.report
+        ticks = self._link.connected and trio.current_time() - self._reported < SILENT_SECONDS
+        late = report.late_ticks / report.ticks if ticks and report is not None and report.ticks else 0.0
+        return Check(ticks and late <= LATE_SHARE, {"engine": ticks, "late_share": round(late, 3)}, stops=not ticks)
+
+    def _disk(self) -> Check:
+        facts = {name: {"free_bytes": disk.free, "trouble": disk.trouble} for name, disk in self.disks.items()}
+        return Check(all(disk.free >= LOW_BYTES and not disk.trouble for disk in self.disks.values()), facts)
+
+    def _database(self) -> Check:
+        ledger = self._ledger
+        facts = {"behind": ledger.behind, "failing": bool(ledger.failing), "lost": ledger.lost}
+        return Check(not ledger.failing and not ledger.lost and ledger.behind <= BEHIND, facts)

@@ -1,0 +1,160 @@
+"""Whether the switch is well: each check says what is true, and only what stops calls says that it does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+import trio.testing
+from attrs import define, evolve
+from cordboard.actors.effects import Record
+from cordboard.actors.health import BEHIND, COUNTED_SECONDS, LOW_BYTES, SILENT_SECONDS, Disk, Health, look_at
+from cordboard.actors.medialink import MediaLink
+from cordboard.actors.records import CallEntry, RecordingEntry
+from cordboard.actors.runtime import System
+from cordboard.actors.store import Sound, Store
+from cordboard.switch import protocol as media
+
+T0 = 1_800_000_000.0
+CALL = CallEntry("c1", "carrier", "inbound", "1", "", "2", "support", T0, T0 + 1, T0 + 9, recorded=True)
+REPORT = media.EngineReport(0, 50, 0, (0.1, 0.2, 0.3))
+
+
+@define
+class Scene:
+    system: System
+    link: MediaLink
+    store: Store
+    health: Health
+    trunks: int = 1
+
+    def failed(self) -> list[str]:
+        return [name for name, check in self.health.checks().items() if not check.ok]
+
+    def stops(self) -> list[str]:
+        return [name for name, check in self.health.checks().items() if check.stops]
+
+
+@asynccontextmanager
+async def scene(data: Path) -> AsyncIterator[Scene]:
+    async with await Store.open(data) as store, trio.open_nursery() as nursery:
+        system = System(trio.current_time, nursery)
+        link = MediaLink(system)
+        watch = Health(system, link, store, lambda: made.trunks, {"data": data, "recordings": data / "not" / "yet"})
+        made = Scene(system, link, store, watch)
+        link.connect(lambda command: None)
+        link.on_fact(REPORT)
+        await watch.look()
+        yield made
+        nursery.cancel_scope.cancel()
+
+
+def story(data: Path, tell: Callable[[Scene], Awaitable[None]], clock: trio.abc.Clock | None = None) -> None:
+    async def run() -> None:
+        async with scene(data) as made:
+            await tell(made)
+
+    trio.run(run, clock=clock)
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        assert s.failed() == s.stops() == []
+        checks = s.health.checks()
+        assert checks["trunks"].facts == {"known": 1}
+        assert checks["ticks"].facts == {"engine": True, "late_share": 0.0}
+        assert checks["database"].facts == {"behind": 0, "failing": False, "lost": 0}
+        disks = checks["disk"].facts
+        assert set(disks) == {"data", "recordings"}
+
+    story(tmp_path, tell)
+
+
+def test_what_is_wrong_and_stops_no_call(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        s.trunks = 0
+        assert s.failed() == ["trunks"]
+        s.trunks = 1
+        s.system.alarm("a lamp is out")
+        assert s.failed() == ["alarms"]
+        s.system.clear_alarm("a lamp is out")
+        s.link.on_fact(evolve(REPORT, late_ticks=10))
+        assert s.failed() == ["ticks"]
+        assert s.health.checks()["ticks"].facts["late_share"] == 0.2
+        assert s.stops() == []
+
+    story(tmp_path, tell)
+
+
+def test_an_engine_that_is_gone_or_says_nothing_stops_calls(tmp_path: Path) -> None:
+    clock = trio.testing.MockClock()
+
+    async def tell(s: Scene) -> None:
+        s.link.connect(None)
+        assert s.failed() == s.stops() == ["ticks"]
+        s.link.connect(lambda command: None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(s.health.run)
+            for legs in range(10):
+                await trio.testing.wait_all_tasks_blocked()
+                clock.jump(1.0)
+                s.link.on_fact(evolve(REPORT, legs=legs))
+                assert s.stops() == []
+            await trio.testing.wait_all_tasks_blocked()
+            clock.jump(SILENT_SECONDS)
+            assert s.failed() == s.stops() == ["ticks"]
+            nursery.cancel_scope.cancel()
+
+    story(tmp_path, tell, clock)
+
+
+def test_what_waits_for_the_database_and_what_was_lost(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        ledger = s.store.ledger
+        for number in range(BEHIND + 1):
+            ledger.keep(Record(evolve(CALL, call=f"c{number}")))
+        assert s.failed() == ["database"]
+        await ledger.flush()
+        assert s.failed() == []
+        ledger.failing = "data/cordboard.db: disk I/O error"
+        assert s.failed() == ["database"]
+        assert "cordboard" not in str(s.health.checks())
+
+    story(tmp_path, tell)
+
+
+def test_a_directory_that_cannot_be_written_and_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    assert look_at(tmp_path / "not" / "yet") == look_at(tmp_path)
+    # No file can be made there, whoever asks.
+    assert look_at(Path("/proc/self")).trouble
+
+    async def tell(s: Scene) -> None:
+        s.health.disks["recordings"] = Disk(LOW_BYTES - 1)
+        assert s.failed() == ["disk"]
+        s.health.disks["recordings"] = Disk(LOW_BYTES, "No space left on device")
+        assert s.failed() == ["disk"]
+        assert s.health.checks()["disk"].facts["recordings"] == {
+            "free_bytes": LOW_BYTES, "trouble": "No space left on device",
+        }  # fmt: skip
+
+    story(tmp_path, tell)
+
+
+def test_recordings_are_counted_by_how_far_they_are(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        now = time.time()
+        calls = [evolve(CALL, call=f"c{number}", began=now - number) for number in range(6)]
+        calls[4] = evolve(calls[4], ended=None)
+        calls[5] = evolve(calls[5], recorded=False)
+        old = evolve(CALL, call="old", began=now - 2 * COUNTED_SECONDS)
+        ready = [RecordingEntry(f"c{number}", f"c{number}.opus", "opus") for number in range(2)]
+        await s.store.apply([*calls, old, *ready, RecordingEntry("c2", reason="damaged")])
+        await s.health.look()
+        assert s.health.recordings == {
+            Sound.RECORDING: 1, Sound.ENCODING: 1, Sound.READY: 2, Sound.LOST: 1,
+        }  # fmt: skip
+
+    story(tmp_path, tell)
