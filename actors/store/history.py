@@ -365,6 +365,18 @@ def recording(connection: Connection, call: str) -> Recording | None:
     return Recording(state, row.file, row.format, row.seconds, row.size, row.peaks, row.reason)
 
 
+def untold_recordings(connection: Connection) -> list[str]:
+    """The calls that are over and were recorded, and of whose recording nothing is known."""
+    kept = schema.recordings
+    query = (
+        select(calls.c.call)
+        .outerjoin(kept, kept.c.call == calls.c.call)
+        .where(calls.c.recorded, calls.c.ended.is_not(None), kept.c.call.is_(None))
+        .order_by(calls.c.began)
+    )
+    return list(connection.scalars(query))
+
+
 def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
     """How many calls that began at `since` or later have a recording that is so far."""
     kept = schema.recordings

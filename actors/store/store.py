@@ -18,7 +18,7 @@ import trio
 from sqlalchemy import Connection, Engine
 
 from ..organisation import Organisation
-from . import entries, logins, organisations
+from . import entries, history, logins, organisations
 from .access import History
 from .database import StoreError, open_database, reading, writing
 from .ledger import Ledger
@@ -97,6 +97,10 @@ class Store:
     async def close_open(self, now: float, live_calls: Collection[str]) -> int:
         """At a start, after `apply`: ends what other calls than these left open. Gives how many rows those were."""
         return await self.write(lambda connection: entries.close_open(connection, now, live_calls))
+
+    async def untold_recordings(self) -> list[str]:
+        """At a start, after `close_open`: calls whose recording was neither said to be ready nor to be lost."""
+        return await self.read(history.untold_recordings)
 
     # --- for the parts of the store ---
 

@@ -287,6 +287,13 @@ def test_how_far_a_recording_is(db: Connection, entry: CallEntry, told: list[Rec
     assert history.recording(db, "c2") is None
 
 
+def test_recordings_of_which_nobody_said_what_became_of_them(db: Connection) -> None:
+    recorded = [evolve(call(f"c{number}", T0 + number), recorded=number > 0) for number in range(5)]
+    keep(db, *recorded[:4], evolve(recorded[4], ended=None))
+    entries.write(db, [RecordingEntry("c1", "c1.opus"), RecordingEntry("c2", reason="damaged")])
+    assert history.untold_recordings(db) == ["c3"]
+
+
 # --- states -----------------------------------------------------------------------------------------------------
 
 DAY = [
