@@ -234,12 +234,11 @@ class Recording:
             one_of("opus", "wav", "mp3", "flac"),
             "opus, wav, mp3, flac",
             "What a finished call is encoded to.",
-            used=False,
         ),
     )
     directory: str = field(
         default="",
-        metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory.", used=False),
+        metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory."),
     )
 
 

@@ -31,6 +31,7 @@ from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
+from .recordings import Recordings
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .store.database import StoreError
@@ -73,6 +74,7 @@ class Control:
         self.system: System
         self.signalling: Signalling
         self.link: MediaLink
+        self.recordings: Recordings
         self.endpoint: Endpoint
         self.organisation_name = ""
         self.language = "zh"
@@ -106,6 +108,10 @@ class Control:
             self.system = System(clock, nursery)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             self.link = MediaLink(self.system)
+            directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
+            self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
+            self.link.on_recording = self.recordings.on_fact
+            nursery.start_soon(self.recordings.run)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
                 await nursery.start(_serve_media, self.config, self.data, link_path)
@@ -126,6 +132,7 @@ class Control:
             with trio.move_on_after(10):
                 while not self.link.connected:
                     await trio.sleep(0.01)
+            nursery.start_soon(self.recordings.repair, self.link.recordings)
             self._serves = True
             served = " ".join(
                 [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
@@ -231,6 +238,7 @@ def _joined(host: str, port: int) -> str:
 
 
 def recordings_directory(config: Config, data: Path) -> Path:
+    """Where the media plane writes recordings, and where they are when they are encoded."""
     return Path(config.recording.directory or data / "recordings")
 
 

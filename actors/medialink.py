@@ -70,6 +70,11 @@ class MediaLink:
     def legs(self) -> int:
         return len(self._owners)
 
+    @property
+    def recordings(self) -> frozenset[str]:
+        """Those that actors hold open."""
+        return frozenset(self._recordings)
+
     def connect(self, send: Callable[[media.Command], None] | None) -> None:
         """The way to the engine, or None when it is lost."""
         self._send = send

@@ -1,8 +1,53 @@
-"""What becomes of a recording when its call is over. A shell."""
+"""What becomes of a recording when its call is over. A shell.
+
+The media engine writes `ID.cbr` while the call lasts. When it says that the file is closed, an encoder of its own
+process (switch/encoder.py), at the lowest priority and one at a time, makes `ID.opus` of it (or what is configured);
+the store hears what there is to play. The first file goes when the store has had time to write that down; a process
+that was killed before finds it at its next start, and it is encoded again:
+
+    closed, or found at the start -> encoded -> the store knows -> ID.cbr is deleted
+                                  -> no sound at all: lost, and deleted
+                                  -> damaged: lost, kept in `damaged`, alarm
+                                  -> the disk is full: alarm, and again in a minute, for ever
+                                  -> anything else: again TRIES times, then alarm; kept for the next start
+
+What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import contextlib
+import json
+import math
+import shutil
+import sys
+import time
+from collections.abc import Container
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, Final, Protocol, assert_never
+
+import structlog
+import trio
+from attrs import define, evolve
+
+from ..switch import encoder
+from ..switch import protocol as media
+from ..switch.encoder import PART
+from ..switch.writer import ASIDE, SUFFIX, is_name
+from .medialink import RecordingFact
+
+TRIES: Final = 4
+# Between two tries, in seconds; each time four times as long.
+RETRY: Final = 10.0
+DISK_RETRY: Final = 60.0
+# A file that was written so short a time ago is still being written by an engine that outlived the control process.
+FRESH: Final = 5.0
+# For so long the first file stays after the store was told.
+SETTLE: Final = 10.0
+DAMAGED: Final = "damaged"
+
+log = structlog.get_logger()
 
 
 class RecordingStore(Protocol):
@@ -19,3 +64,215 @@ class RecordingStore(Protocol):
     def recording_lost(self, call: str, reason: str, /) -> None:
         """Nothing of it can be played; `reason` is for people."""
         ...
+
+
+class Alarms(Protocol):
+    """Where operators look."""
+
+    def alarm(self, text: str) -> None: ...
+
+    def clear_alarm(self, text: str) -> None: ...
+
+
+@define
+class _Job:
+    """One recording that is to be encoded at a time of Trio's clock; `left` by an earlier process, which may write."""
+
+    at: float
+    left: bool = False
+    tries: int = 0
+
+
+class Recordings:
+    """The recordings in `directory`. `run` works until it is cancelled; `on_fact` and `repair` give it work."""
+
+    def __init__(self, directory: Path, format_: str, store: RecordingStore, alarms: Alarms) -> None:
+        self._directory = directory
+        self._format = format_
+        self._store = store
+        self._alarms = alarms
+        self._jobs: dict[str, _Job] = {}
+        # When the first file of each that was encoded is to go.
+        self._settled: dict[str, float] = {}
+        self._bell = trio.Event()
+        # Why each recording that is not written is not.
+        self._troubles: dict[str, str] = {}
+        self._disk_full = f"the disk is full: recordings are kept unencoded in {directory}"
+        self._unencoded = f"recordings could not be encoded: they are kept in {directory}"
+        self._damaged = f"recordings could not be read: they are kept in {directory / DAMAGED}"
+
+    @property
+    def waiting(self) -> int:
+        """Recordings that are still to be encoded."""
+        return len(self._jobs)
+
+    def on_fact(self, fact: RecordingFact) -> None:
+        """What the engine says of any recording."""
+        match fact:
+            case media.RecordingClosed(recording):
+                self._trouble(recording, "")
+                if is_name(recording):
+                    self._put(recording, _Job(trio.current_time()))
+                else:
+                    self._lost(recording, "no file can be named so")
+            case media.RecordingTroubled(recording, reason):
+                log.error("recording not written", recording=recording, reason=reason)
+                self._trouble(recording, reason)
+            case media.RecordingWell(recording):
+                log.warning("recording written again", recording=recording)
+                self._trouble(recording, "")
+            case _:
+                assert_never(fact)
+
+    async def repair(self, live: Container[str]) -> None:
+        """What an earlier process left: all recordings but those of `live` calls are encoded."""
+        try:
+            found, aside = await trio.to_thread.run_sync(self._look)
+        except OSError as error:
+            self._alarms.alarm(f"recordings cannot be looked for in {self._directory}: {error.strerror}")
+            return
+        for path in aside:
+            await self._put_aside(path)
+        left = [recording for recording in found if recording not in live]
+        for recording in left:
+            self._put(recording, _Job(trio.current_time(), left=True))
+        if left:
+            log.info("recordings were left by an earlier process", recordings=len(left))
+
+    async def run(self) -> None:
+        """Encodes one after the other, the one that waits longest first."""
+        while True:
+            now = trio.current_time()
+            for recording in [each for each, at in self._settled.items() if at <= now]:
+                del self._settled[recording]
+                await trio.to_thread.run_sync(self._delete, recording)
+            recording, job = min(self._jobs.items(), key=lambda each: each[1].at, default=("", _Job(math.inf)))
+            if job.at <= now:
+                del self._jobs[recording]
+                await self._encode(recording, job)
+                continue
+            self._bell = trio.Event()
+            with trio.move_on_at(min(job.at, *self._settled.values(), math.inf)):
+                await self._bell.wait()
+
+    def _put(self, recording: str, job: _Job) -> None:
+        self._settled.pop(recording, None)
+        self._jobs[recording] = job
+        self._bell.set()
+
+    def _trouble(self, recording: str, reason: str) -> None:
+        """Alarms are by reason: a full disk is one, however many calls there are."""
+        before = self._troubles.pop(recording, "")
+        if reason:
+            self._troubles[recording] = reason
+            self._alarms.alarm(f"recordings are not written: {reason}")
+        if before not in self._troubles.values():
+            self._alarms.clear_alarm(f"recordings are not written: {before}")
+
+    # --- one recording ----------------------------------------------------------------------------------------
+
+    async def _encode(self, recording: str, job: _Job) -> None:
+        size, age = await trio.to_thread.run_sync(self._state, recording)
+        if size is None:
+            if not await trio.to_thread.run_sync(self._out(recording).exists):
+                self._lost(recording, "nothing of it could be written")
+            return
+        if job.left and age < FRESH:
+            self._put(recording, evolve(job, at=trio.current_time() + FRESH - age))
+            return
+        done = await self._run_encoder(recording)
+        if recording in self._jobs:
+            return  # it was closed once more meanwhile
+        match done.returncode:
+            case 0:
+                await self._ready(recording, size, json.loads(done.stdout))
+            case encoder.NO_SOUND:
+                self._lost(recording, "there is no sound in it")
+                await trio.to_thread.run_sync(self._delete, recording)
+            case encoder.UNUSABLE:
+                self._lost(recording, "its file is damaged")
+                await self._put_aside(self._raw(recording))
+            case encoder.DISK_FULL:
+                self._alarms.alarm(self._disk_full)
+                self._put(recording, _Job(trio.current_time() + DISK_RETRY))
+            case code:
+                self._failed(recording, job, f"code {code}: {_last_line(done.stderr)}")
+
+    async def _run_encoder(self, recording: str) -> CompletedProcess[bytes]:
+        idle = ["ionice", "-c", "3"] if shutil.which("ionice") else []
+        module = [sys.executable, "-m", encoder.__name__]
+        raw, out = str(self._raw(recording)), str(self._out(recording))
+        command = [*idle, *module, raw, out, "--format", self._format]
+        return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
+
+    async def _ready(self, recording: str, size: int, said: dict[str, Any]) -> None:
+        if (await trio.to_thread.run_sync(self._state, recording))[0] != size:
+            self._put(recording, _Job(trio.current_time()))  # it went on meanwhile
+            return
+        log.info("recording encoded", recording=recording, seconds=said["seconds"], bytes=said["bytes"])
+        out = self._out(recording).name
+        self._store.recording_ready(recording, out, self._format, said["seconds"], said["bytes"], said["peaks"])
+        self._alarms.clear_alarm(self._disk_full)
+        self._settled[recording] = trio.current_time() + SETTLE
+
+    def _lost(self, recording: str, reason: str) -> None:
+        log.error("recording lost", recording=recording, reason=reason)
+        self._store.recording_lost(recording, reason)
+
+    def _failed(self, recording: str, job: _Job, reason: str) -> None:
+        log.error("recording not encoded", recording=recording, reason=reason, tries=job.tries + 1)
+        if job.tries + 1 < TRIES:
+            after = RETRY * 4**job.tries
+            self._put(recording, evolve(job, at=trio.current_time() + after, tries=job.tries + 1))
+        else:
+            self._alarms.alarm(self._unencoded)
+            self._store.recording_lost(recording, f"it could not be encoded and is kept as {self._raw(recording).name}")
+
+    # --- files, in threads ------------------------------------------------------------------------------------
+
+    def _raw(self, recording: str) -> Path:
+        return self._directory / f"{recording}{SUFFIX}"
+
+    def _out(self, recording: str) -> Path:
+        return self._directory / f"{recording}.{self._format}"
+
+    def _state(self, recording: str) -> tuple[int | None, float]:
+        """How long its first file is, None where there is none, and for how many seconds nothing was written to it."""
+        try:
+            state = self._raw(recording).stat()
+        except OSError:
+            return None, 0.0
+        return state.st_size, time.time() - state.st_mtime
+
+    def _look(self) -> tuple[list[str], list[Path]]:
+        """The recordings that are to be encoded, and files to be put aside; what encoders left unfinished is deleted.
+        Raises OSError."""
+        self._directory.mkdir(0o700, parents=True, exist_ok=True)
+        left, aside = [], []
+        for path in sorted(self._directory.iterdir()):
+            if path.suffix == PART:
+                path.unlink()
+            elif path.name.endswith(ASIDE):
+                aside.append(path)
+            elif path.suffix == SUFFIX and is_name(path.stem):
+                left.append(path.stem)
+        return left, aside
+
+    def _delete(self, recording: str) -> None:
+        with contextlib.suppress(OSError):
+            self._raw(recording).unlink()
+
+    async def _put_aside(self, path: Path) -> None:
+        """What cannot be read is kept for whoever wants to try."""
+        self._alarms.alarm(self._damaged)
+
+        def move() -> None:
+            with contextlib.suppress(OSError):
+                (self._directory / DAMAGED).mkdir(0o700, exist_ok=True)
+                path.rename(self._directory / DAMAGED / path.name)
+
+        await trio.to_thread.run_sync(move)
+
+
+def _last_line(text: bytes) -> str:
+    return (text.decode(errors="replace").strip().splitlines() or [""])[-1]

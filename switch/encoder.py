@@ -6,8 +6,8 @@ Reads the recording chunk by chunk, whatever there is of it, so a long call take
 and OUT.peaks.json (peaks.py) appear whole or not at all: each is written beside, synced and renamed, OUT last. Prints
 one line of JSON: `seconds`, `bytes`, `channels`, `rate` and the name of the `peaks`. It gives way to everything else.
 
-Ends with 0 when done, 2 when RAW is no recording or holds no sound, 3 when the disk is full, 1 when all else fails; the
-reason is a line on standard error.
+Ends with 0 when done, 2 when RAW is no recording, 4 when there is no sound in it, 3 when the disk is full, 1 when all
+else fails; the reason is a line on standard error.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from attrs import asdict, frozen
 
 from ..codecs.g711 import Pcm
 from .peaks import Peaks
-from .recfile import CHANNELS, FRAME, RATE, BrokenFileError, read_chunks, read_header
+from .recfile import CHANNELS, FRAME, HEADER_LENGTH, RATE, BrokenFileError, read_chunks, read_header
 
 UNUSABLE: Final = 2
 DISK_FULL: Final = 3
+NO_SOUND: Final = 4
+PART: Final = ".part"
 # Frames given to the encoder at once.
 BLOCK: Final = 50
 
@@ -56,6 +58,10 @@ FORMATS: Final = {
     "mp3": Format("mp3", "libmp3lame", "s16p", 48_000, (("joint_stereo", "0"),)),
     "flac": Format("flac", "flac", "s16"),
 }
+
+
+class NoSoundError(Exception):
+    """Whoever made the file died before the first sound."""
 
 
 @frozen
@@ -89,16 +95,18 @@ def _silence(frames: int) -> Iterator[Pcm]:
 
 
 def encode(raw: Path, out: Path, format_: Format) -> Encoded:
-    """Raises BrokenFileError, OSError and what libav raises."""
+    """Raises BrokenFileError, NoSoundError, OSError and what libav raises."""
     peaks = Peaks()
     waveform = peaks_of(out)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(raw.open("rb"))
+        if raw.stat().st_size <= HEADER_LENGTH:
+            raise NoSoundError
         read_header(source)
         made = stack.enter_context(_appearing(out))
         samples = _encode(source, made, format_, peaks)
         if not samples:
-            raise BrokenFileError("there is no sound in it")
+            raise NoSoundError
         with _appearing(waveform) as drawn:
             drawn.write(peaks.to_json().encode())
     return Encoded(samples / RATE, out.stat().st_size, CHANNELS, RATE, waveform.name)
@@ -145,7 +153,8 @@ def _opened(made: BinaryIO, container: str) -> Iterator[av.container.OutputConta
 @contextlib.contextmanager
 def _appearing(path: Path) -> Iterator[BinaryIO]:
     """A file that is there, whole and synced, once this was left without an error."""
-    part = path.with_name(path.name + ".part")
+    # An encoder that lost whoever started it may be at the same file.
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     try:
         with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "r+b") as file:
             yield file
@@ -174,6 +183,9 @@ def main() -> int:
     except BrokenFileError as error:
         print(f"{wanted.raw.name}: {error}", file=sys.stderr)
         return UNUSABLE
+    except NoSoundError:
+        print(f"{wanted.raw.name}: there is no sound in it", file=sys.stderr)
+        return NO_SOUND
     except OSError as error:  # libav's errors are, too
         print(f"{wanted.raw.name}: {error.strerror or error}", file=sys.stderr)
         return DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 1

@@ -26,6 +26,7 @@ from .recfile import FRAMES_PER_SECOND, HEADER_LENGTH, BrokenFileError, Chunk, H
 from .recorder import Ended, Kept, Lost, Result
 
 SUFFIX: Final = ".cbr"
+ASIDE: Final = ".cbr.damaged"  # a file that could not be continued
 RETRY: Final = 3.0  # seconds after which what failed is tried again
 LAST_WORDS: Final = 5.0  # seconds that a stop waits for what is still to be written
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
@@ -37,9 +38,14 @@ _REASONS: Final = {
 }
 
 
+def is_name(recording: str) -> bool:
+    """Whether it can name a file of the directory, and none elsewhere."""
+    return _NAME.fullmatch(recording) is not None
+
+
 def file_name(recording: str) -> str:
     """What the file of a recording is called in its directory. Raises ValueError for what is no file's name."""
-    if not _NAME.fullmatch(recording):
+    if not is_name(recording):
         raise ValueError(f"no recording can be named {recording[:40]!r}")
     return recording + SUFFIX
 
@@ -168,7 +174,7 @@ class RecordingWriter:
         try:
             self._take_up(file, path)
         except BrokenFileError:
-            os.rename(path, path + ".damaged")
+            os.rename(path, path.removesuffix(SUFFIX) + ASIDE)
             self._take_up(file, path)
         self._unsynced[file] = None
 

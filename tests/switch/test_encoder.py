@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from cordboard.switch import encoder
-from cordboard.switch.encoder import DISK_FULL, UNUSABLE, peaks_of
+from cordboard.switch.encoder import DISK_FULL, NO_SOUND, UNUSABLE, peaks_of
 from cordboard.switch.peaks import MAX_POINTS, Peaks
 from cordboard.switch.recfile import Chunk, Header
 from numpy.typing import NDArray
@@ -144,11 +144,20 @@ def test_a_file_that_is_cut_off_gives_what_can_be_read(tmp_path: Path) -> None:
     assert json.loads(encode(raw, tmp_path / "out", "flac").stdout)["seconds"] == 3.0
 
 
-@pytest.mark.parametrize("octets", [b"", b"RIFF and so on", Header(0.0, 0.0).encode()])
-def test_what_holds_no_sound_is_unusable_and_leaves_nothing(tmp_path: Path, octets: bytes) -> None:
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (b"", NO_SOUND),
+        (Header(0.0, 0.0).encode()[:20], NO_SOUND),
+        (Header(0.0, 0.0).encode(), NO_SOUND),
+        (Header(0.0, 0.0).encode() + b"CHNK and no more", NO_SOUND),
+        (b"RIFF" * 100, UNUSABLE),
+    ],
+)
+def test_what_holds_no_sound_or_is_no_recording_leaves_nothing(tmp_path: Path, octets: bytes, code: int) -> None:
     (tmp_path / "r.cbr").write_bytes(octets)
     done = encode(tmp_path / "r.cbr", tmp_path / "out", "opus")
-    assert (done.returncode, done.stderr.count("\n")) == (UNUSABLE, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
 
 

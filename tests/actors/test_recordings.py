@@ -1,0 +1,255 @@
+"""Recordings when their calls are over: encoded by the real encoder, told to the store, repaired after a crash."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import trio
+from attrs import define, field
+from cordboard.actors import recordings
+from cordboard.actors.recordings import Recordings
+from cordboard.switch.encoder import DISK_FULL
+from cordboard.switch.protocol import RecordingClosed, RecordingTroubled, RecordingWell
+from cordboard.switch.recfile import Chunk, Header
+
+
+@define
+class Desk:
+    """A directory of recordings, a store and an operator, who remember what they hear."""
+
+    folder: Path
+    ready: dict[str, tuple[str, str, float, int, str]] = field(factory=dict)
+    lost: dict[str, str] = field(factory=dict)
+    alarms: list[str] = field(factory=list)
+
+    def recording_ready(self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, /) -> None:
+        self.ready[call] = (file, format_, seconds, size, peaks)
+
+    def recording_lost(self, call: str, reason: str, /) -> None:
+        self.lost[call] = reason
+
+    def alarm(self, text: str) -> None:
+        self.alarms.append(text)
+
+    def clear_alarm(self, text: str) -> None:
+        if text in self.alarms:
+            self.alarms.remove(text)
+
+    def record(self, name: str, seconds: int = 3, *, age: float = 60.0) -> Path:
+        """What the engine would have written, the last of it `age` seconds ago."""
+        path = self.folder / f"{name}.cbr"
+        tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)).astype(np.int16).reshape(50, 1, 160)
+        second = np.concatenate([tone, tone // 2], axis=1).tobytes()
+        chunks = [Chunk(50 * i, 50, second).encode() for i in range(seconds)]
+        path.write_bytes(b"".join([Header(0.0, 0.0).encode(), *chunks]))
+        then = time.time() - age
+        os.utime(path, (then, then))
+        return path
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    for name in ("SETTLE", "RETRY"):
+        monkeypatch.setattr(recordings, name, 0.05)
+    return Desk(tmp_path)
+
+
+@asynccontextmanager
+async def working(desk: Desk, format_: str = "opus") -> AsyncIterator[Recordings]:
+    async with trio.open_nursery() as nursery:
+        made = Recordings(desk.folder, format_, desk, desk)
+        nursery.start_soon(made.run)
+        yield made
+        nursery.cancel_scope.cancel()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    with trio.fail_after(20):
+        while not true():
+            await trio.sleep(0.005)
+
+
+def story(tell: Callable[[], Awaitable[None]]) -> None:
+    trio.run(tell)
+
+
+@pytest.mark.parametrize("format_", ["opus", "wav", "mp3", "flac"])
+def test_a_closed_recording_is_encoded_told_and_its_first_file_goes(desk: Desk, format_: str) -> None:
+    async def tell() -> None:
+        desk.record("c1", age=0.0)
+        async with working(desk, format_) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            await until(lambda: desk.files() == {f"c1.{format_}", f"c1.{format_}.peaks.json"})
+
+    story(tell)
+    file, said, seconds, size, peaks = desk.ready["c1"]
+    assert (file, said, seconds, peaks) == (f"c1.{format_}", format_, 3.0, f"c1.{format_}.peaks.json")
+    assert size == (desk.folder / file).stat().st_size
+    with av.open(str(desk.folder / file)) as container:
+        assert container.streams.audio[0].channels == 2
+    assert (desk.lost, desk.alarms) == ({}, [])
+
+
+def test_after_a_crash_everything_but_live_calls_is_encoded_and_nothing_half_done_stays(desk: Desk) -> None:
+    cut = desk.record("cut")
+    cut.write_bytes(cut.read_bytes()[:-5000])
+    os.utime(cut, (0, 0))
+    desk.record("twice")
+    (desk.folder / "twice.opus").write_bytes(b"of before")
+    desk.record("live")
+    (desk.folder / "broken.cbr").write_bytes(b"\0" * 4000)
+    (desk.folder / "aside.cbr.damaged").write_bytes(b"\0" * 4000)
+    (desk.folder / "empty.cbr").write_bytes(b"")
+    for path in desk.folder.iterdir():
+        os.utime(path, (0, 0))
+    (desk.folder / "cut.opus.123.part").write_bytes(b"half")
+
+    async def tell() -> None:
+        async with working(desk) as made:
+            await made.repair({"live"})
+            await until(lambda: not made.waiting and len(desk.ready) == 2 and len(desk.files()) == 6)
+
+    story(tell)
+    encoded = {f"{name}.opus{peaks}" for name in ("cut", "twice") for peaks in ("", ".peaks.json")}
+    assert desk.files() == {*encoded, "live.cbr", "damaged"}
+    assert {path.name for path in (desk.folder / "damaged").iterdir()} == {"broken.cbr", "aside.cbr.damaged"}
+    assert {name: said[2] for name, said in desk.ready.items()} == {"cut": 2.0, "twice": 3.0}
+    assert desk.lost == {"broken": "its file is damaged", "empty": "there is no sound in it"}
+    assert set(desk.alarms) == {f"recordings could not be read: they are kept in {desk.folder / 'damaged'}"}
+
+
+def test_a_file_that_an_engine_still_writes_is_left_until_it_does_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "FRESH", 0.5)
+
+    async def tell() -> None:
+        path = desk.record("c1", age=0.0)
+        async with working(desk) as made:
+            await made.repair(set())
+            for _ in range(10):
+                await trio.sleep(0.1)
+                os.utime(path)
+            assert not desk.ready
+            await until(lambda: "c1" in desk.ready)
+
+    story(tell)
+
+
+def test_what_goes_on_while_it_is_encoded_is_encoded_again(desk: Desk) -> None:
+    async def tell() -> None:
+        path = desk.record("c1", 200)
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 200.0))
+            await until(lambda: any(name.endswith(".part") for name in desk.files()))
+            with path.open("ab") as file:
+                file.write(Chunk(50 * 300, 50).encode())
+            await until(lambda: "c1" in desk.ready)
+
+    story(tell)
+    assert desk.ready["c1"][2] == 301.0
+
+
+@pytest.mark.parametrize("name", ["nothing", "../elsewhere"])
+def test_what_was_never_written_is_lost(desk: Desk, name: str) -> None:
+    async def tell() -> None:
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed(name, 0.0))
+            await until(lambda: name in desk.lost)
+
+    story(tell)
+    assert desk.alarms == []
+
+
+def fake_python(folder: Path, text: str) -> str:
+    """A program that stands in for the interpreter of the encoder, which cannot be made to fail from outside."""
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_encoder_that_fails_is_tried_again_a_few_times_then_there_is_an_alarm(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("bin")
+    monkeypatch.setattr(
+        sys, "executable", fake_python(elsewhere, f"echo x >>{elsewhere}/tries; echo broken >&2; exit 1")
+    )
+    monkeypatch.setattr(recordings, "RETRY", 0.001)
+
+    async def tell() -> None:
+        desk.record("c1")
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            await until(lambda: "c1" in desk.lost)
+
+    story(tell)
+    assert (elsewhere / "tries").read_text().count("x") == recordings.TRIES
+    assert desk.alarms == [f"recordings could not be encoded: they are kept in {desk.folder}"]
+    assert desk.files() == {"c1.cbr"}
+
+
+def test_a_full_disk_keeps_the_first_file_and_tries_until_there_is_room(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("bin")
+    full = elsewhere / "full"
+    full.touch()
+    program = f'[ -e {full} ] && exit {DISK_FULL}\nexec {sys.executable} "$@"'
+    monkeypatch.setattr(sys, "executable", fake_python(elsewhere, program))
+    monkeypatch.setattr(recordings, "DISK_RETRY", 0.05)
+
+    async def tell() -> None:
+        desk.record("c1")
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            await until(lambda: bool(desk.alarms))
+            assert desk.files() == {"c1.cbr"}
+            full.unlink()
+            await until(lambda: "c1" in desk.ready)
+
+    story(tell)
+    assert desk.alarms == []
+
+
+def test_what_cannot_be_written_is_an_alarm_while_it_lasts(desk: Desk) -> None:
+    async def tell() -> None:
+        async with working(desk) as made:
+            full, slow = "the disk is full", "the disk is slow"
+            made.on_fact(RecordingTroubled("a", full))
+            made.on_fact(RecordingTroubled("b", full))
+            made.on_fact(RecordingTroubled("c", slow))
+            assert set(desk.alarms) == {f"recordings are not written: {reason}" for reason in (full, slow)}
+            desk.alarms = list(dict.fromkeys(desk.alarms))
+            made.on_fact(RecordingWell("a"))
+            made.on_fact(RecordingWell("c"))
+            assert desk.alarms == [f"recordings are not written: {full}"]
+            made.on_fact(RecordingClosed("b", 0.0))
+            assert desk.alarms == []
+
+    story(tell)
+
+
+def test_a_directory_that_cannot_be_is_an_alarm(desk: Desk) -> None:
+    desk.folder = desk.folder / "file"
+    desk.folder.write_text("in the way")
+
+    async def tell() -> None:
+        async with working(desk) as made:
+            await made.repair(set())
+
+    story(tell)
+    assert desk.alarms == [f"recordings cannot be looked for in {desk.folder}: {os.strerror(errno.EEXIST)}"]
