@@ -88,7 +88,8 @@ class Ledger:
             self._bell = trio.Event()
             await trio.sleep(GATHER_SECONDS)
             try:
-                await self._commit()
+                if self._waiting:
+                    await self._commit()
             except StoreError as error:
                 if not raised:
                     raised = f"records cannot be written: {error}"
