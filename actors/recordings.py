@@ -186,8 +186,9 @@ class Recordings:
         match done.returncode:
             case 0:
                 await self._ready(recording, size, json.loads(done.stdout))
-            case encoder.NO_SOUND:
-                self._lost(recording, "there is no sound in it")
+            case encoder.NO_SOUND:  # a call that was over with its answer
+                log.info("recording empty", recording=recording)
+                self._store.recording_lost(recording, "there is no sound in it")
                 await trio.to_thread.run_sync(self._delete, recording)
             case encoder.UNUSABLE:
                 self._lost(recording, "its file is damaged")
