@@ -1,9 +1,9 @@
 """The shell between actors and the engine: effects become commands on the link, facts become messages to their owners.
 
-A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. Sources
-are shared and stay. When the engine is a new one (its process died), every leg of the old one has failed, every opening
-that it had not answered is refused, and every source is opened again, before anything else is said. While there is no
-engine, opening a leg is refused at once, and so is moving one.
+A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. So does a
+playlist, which is for one listener; other sources are shared and stay. When the engine is a new one (its process died),
+every leg of the old one has failed, every opening that it had not answered is refused, and every source is opened
+again, before anything else is said. While there is no engine, opening a leg is refused at once, and so is moving one.
 
 Recordings belong to the actor that opened them as legs do, but nothing refuses them: a new engine is told to go on with
 each that is open here. What is said of them is also heard by `on_recording`, as their actor may be gone by then.
@@ -53,6 +53,8 @@ class MediaLink:
         # What each leg was last told to hear.
         self._hears: dict[str, media.Hears] = {}
         self._sources: dict[str, media.SourceKind] = {}
+        # The actor of each playlist among them.
+        self._players: dict[str, str] = {}
         # The actor of each recording that is open, and those whose RecordingClosed is still to come.
         self._recordings: dict[str, str] = {}
         self._closing: set[str] = set()
@@ -97,8 +99,11 @@ class MediaLink:
                 if self._sources.get(source) == kind:
                     return
                 self._sources[source] = kind
+                if isinstance(kind, media.Playlist):
+                    self._players[source] = actor
             case media.CloseSource(source):
                 self._sources.pop(source, None)
+                self._players.pop(source, None)
             case media.UpdateRtpLeg(leg=leg):
                 if self._send is None:
                     self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
@@ -125,6 +130,8 @@ class MediaLink:
         """Closes what the actor had opened."""
         for leg in list(self._legs.pop(actor, ())):
             self.perform(actor, Media(media.CloseLeg(leg)))
+        for source in [source for source, owner in self._players.items() if owner == actor]:
+            self.perform(actor, Media(media.CloseSource(source)))
         for recording in [recording for recording, owner in self._recordings.items() if owner == actor]:
             self.perform(actor, Media(media.CloseRecording(recording)))
 
@@ -168,6 +175,9 @@ class MediaLink:
                 | media.LegQuality(leg=leg)
             ):
                 self._tell_owner(leg, fact)
+            case media.SourceFinished(source):
+                if source in self._players:
+                    self._system.tell(self._players[source], fact)
             case media.RecordingClosed() | media.RecordingTroubled() | media.RecordingWell():
                 self._hear_of(fact)
             case _:
@@ -207,6 +217,9 @@ class MediaLink:
         for leg in live:
             if leg not in self._owners:
                 self._send(media.CloseLeg(leg))  # nobody here knows it, or nobody any more
+        for source in fact.sources:
+            if source not in self._sources:
+                self._send(media.CloseSource(source))
         for recording in self._recordings:
             if recording not in fact.recordings:
                 self._send(media.OpenRecording(recording))

@@ -38,7 +38,7 @@ from .recorder import NoSink, Recorder, Sink
 from .rooms import Rooms, mix
 from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
 from .sender import Sender
-from .sources import Sources, UnknownSourceError
+from .sources import Prompts, Sources, UnknownSourceError
 
 ALONE: Final = 30.0  # seconds without a Ping after which all legs end
 # A listener whose edges were edited steps from its last sample to the next frame over 5 ms.
@@ -56,7 +56,7 @@ class Engine:
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
     port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings.
+    `sink` keeps recordings; `prompts` are the spoken pieces that can be played.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Engine:
         secure: SecureTransport | None = None,
         opus: OpusCodec | None = None,
         sink: Sink | None = None,
+        prompts: Prompts | None = None,
         capacity: int = 4096,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -76,7 +77,7 @@ class Engine:
         self._ports = PortPool(ports, capacity)
         self._playout = Playout(capacity)
         self._rooms = Rooms()
-        self._sources = Sources(capacity)
+        self._sources = Sources(capacity, prompts or {})
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
         self._sender = Sender(self._legs, self._ports, secure, opus)
         self._quality = Quality(self._legs, self._playout)
@@ -98,7 +99,8 @@ class Engine:
         """The first fact on a new link."""
         rows = self._legs.leg_rows()
         legs = tuple(self._legs.names[row] for row in rows)
-        return protocol.EngineStarted(epoch, legs, pid, self._recorder.recordings)
+        sources = tuple(self._legs.names[row] for row in np.flatnonzero(self._legs.kind == Kind.SOURCE))
+        return protocol.EngineStarted(epoch, legs, pid, self._recorder.recordings, sources)
 
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
@@ -129,7 +131,7 @@ class Engine:
         self._recorder.record(listeners, heard, audible)
         datagrams, self._datagrams = self._datagrams, []
         outgoing = self._sender.send(listeners, heard, audible, datagrams)
-        self._sources.advance()
+        self._advance_sources()
         self._facts += self._quality.tick(self._tick, rows, now)
         self._facts += self._recorder.facts()
         if now - self._pinged_at > ALONE:
@@ -156,7 +158,7 @@ class Engine:
         self._playout.skip(rows, ticks)
         self._recorder.skip(ticks)
         for _ in range(ticks):
-            self._sources.advance()
+            self._advance_sources()
 
     def ran(self, seconds: float, *, late: bool) -> None:
         """How long the last tick took, and whether it began late."""
@@ -321,6 +323,9 @@ class Engine:
         except UnknownSourceError:
             self.counters["sources_refused"] += 1
             self._legs.remove(row)
+
+    def _advance_sources(self) -> None:
+        self._facts += [protocol.SourceFinished(self._legs.names[row]) for row in self._sources.advance()]
 
     def _close_source(self, row: int) -> None:
         self._rooms.remove(row)

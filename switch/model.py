@@ -1,7 +1,7 @@
 """A model of the engine: the meaning of `protocol.py` without packets, ticks or sound, for simulations and tests.
 
     command(message, now) -> facts     as the engine answers it
-    deadline(), wake(now) -> facts     the one timer that needs no packets: nobody pings any more
+    deadline(), wake(now) -> facts     the timers that need no packets: a playlist is over; nobody pings any more
     connect, silence, hear, uncheck,   what only the network and the disk know, said by whoever plays them
     check, fail, trouble, cure
     hears(leg), audible(leg)           who hears whom
@@ -25,8 +25,7 @@ from .engine import ALONE
 from .legs import Kind, Legs
 from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
-from .recfile import FRAMES_PER_SECOND
-from .sources import HIGHEST_TONE, LOWEST_TONE
+from .sources import FRAMES_PER_SECOND, Prompts, UnknownSourceError, check, lengths
 
 FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))
 
@@ -39,7 +38,7 @@ class ModelEngine:
     """All legs of one engine that has no packets.
 
     `ports` and `advertise` are as the engine's; `candidates(peer)` gives our addresses on the ways to a browser, best
-    first, or nothing where this engine has no browsers' legs.
+    first, or nothing where this engine has no browsers' legs. Of `prompts` only the length is heard.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class ModelEngine:
         advertise: Callable[[int, str], tuple[str, int]],
         now: float,
         candidates: Callable[[str], Sequence[tuple[str, int]]] | None = None,
+        prompts: Prompts | None = None,
         capacity: int = 4096,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -57,7 +57,9 @@ class ModelEngine:
         self._advertise = advertise
         self._candidates = candidates
         self._hears: dict[str, dict[str, float]] = {}
+        self._prompts = prompts or {}
         self._kinds: dict[str, protocol.SourceKind] = {}
+        self._finish: dict[str, float] = {}  # when each playlist that was begun is over; inf: never, or it was told
         self._recordings: dict[str, float] = {}  # when each was opened
         self._unchecked: set[str] = set()
         self._troubled: set[str] = set()
@@ -80,7 +82,7 @@ class ModelEngine:
 
     def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
         """The first fact on a new link."""
-        return protocol.EngineStarted(epoch, self.legs, pid, self.recordings)
+        return protocol.EngineStarted(epoch, self.legs, pid, self.recordings, self.sources)
 
     def hears(self, leg: str) -> Mapping[str, float]:
         """Gain by leg or source: all that this leg or channel of a recording hears."""
@@ -115,7 +117,7 @@ class ModelEngine:
                 return [self._close_recording(recording, now)]
             case protocol.Rewire(hears):
                 for one in hears:
-                    self._rewire(one)
+                    self._rewire(one, now)
             case protocol.Ping(number):
                 self._pinged_at = now
                 self._ports.expire(now)
@@ -208,7 +210,7 @@ class ModelEngine:
     def _open_source(self, name: str, kind: protocol.SourceKind, now: float) -> None:
         if name in self._rows.ids:
             self.counters["source_ids_taken"] += self._kinds.get(name) != kind
-        elif not _is_known(kind) or self._rows.add(name, Kind.SOURCE, now) is None:
+        elif not self._is_known(kind) or self._rows.add(name, Kind.SOURCE, now) is None:
             self.counters["sources_refused"] += 1
         else:
             self._kinds[name] = kind
@@ -216,7 +218,18 @@ class ModelEngine:
     def _close_source(self, name: str) -> None:
         self._forget(name)
         del self._kinds[name]
+        self._finish.pop(name, None)
         self._rows.remove(self._rows.ids[name])
+
+    def _is_known(self, kind: protocol.SourceKind) -> bool:
+        try:
+            if isinstance(kind, protocol.Playlist):
+                lengths(kind, self._prompts)
+            else:
+                check(kind, self._prompts)
+        except UnknownSourceError:
+            return False
+        return True
 
     def _open_recording(self, recording: str, now: float) -> list[Fact]:
         if recording in self._recordings:
@@ -239,7 +252,7 @@ class ModelEngine:
                 self._rows.remove(self._rows.ids[name])
         return protocol.RecordingClosed(recording, round((now - begun) * FRAMES_PER_SECOND) / FRAMES_PER_SECOND)
 
-    def _rewire(self, one: protocol.Hears) -> None:
+    def _rewire(self, one: protocol.Hears, now: float) -> None:
         if not self._is(one.listener, Kind.LEG) and not self._is(one.listener, Kind.CHANNEL):
             self.counters["unknown_listeners"] += 1
             return
@@ -251,18 +264,30 @@ class ModelEngine:
                 self.counters["unknown_sources"] += 1
         self.counters["sources_over_limit"] += max(0, len(one.sources) - protocol.MAX_HEARD)
         self._hears[one.listener] = {name: gain for name, gain in heard.items() if gain != 0.0}
+        for name in self._hears[one.listener]:
+            kind = self._kinds.get(name)
+            if isinstance(kind, protocol.Playlist) and name not in self._finish:
+                frames = math.inf if kind.repeat else sum(lengths(kind, self._prompts))
+                self._finish[name] = now + frames / FRAMES_PER_SECOND
 
     # --- time -------------------------------------------------------------------------------------------------
 
     def deadline(self) -> float:
         """When `wake` is due; math.inf while there is nothing that could end."""
+        return min((self._alone_at(), *self._finish.values()))
+
+    def _alone_at(self) -> float:
         return self._pinged_at + ALONE if self.legs or self._kinds or self._recordings else math.inf
 
     def wake(self, now: float) -> list[Fact]:
-        """Nobody has pinged for `ALONE` seconds: all legs, sources and recordings end."""
-        if now < self.deadline():
-            return []
-        facts: list[Fact] = [protocol.LegFailed(leg, "the control plane is gone") for leg in self.legs]
+        """Playlists that are over; and when nobody has pinged for `ALONE` seconds, all legs, sources and recordings."""
+        facts: list[Fact] = []
+        for name in [name for name, at in self._finish.items() if at <= now]:
+            self._finish[name] = math.inf
+            facts.append(protocol.SourceFinished(name))
+        if now < self._alone_at():
+            return facts
+        facts += [protocol.LegFailed(leg, "the control plane is gone") for leg in self.legs]
         for leg in self.legs:
             self._close(leg, now)
         for source in self.sources:
@@ -331,15 +356,3 @@ class ModelEngine:
             return []
         self._close(leg, now)
         return [protocol.LegFailed(leg, reason)]
-
-
-def _is_known(kind: protocol.SourceKind) -> bool:
-    match kind:
-        case protocol.Tone(frequency):
-            return LOWEST_TONE <= frequency <= HIGHEST_TONE
-        case protocol.Music(name):
-            return name == "hold"
-        case protocol.Ringback():
-            return True
-        case _:
-            assert_never(kind)

@@ -102,7 +102,7 @@ class Playback:
             self._conceal(missing, speaking)
         if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
-            speaking[sources] = True
+            speaking[sources] = pcm[sources].any(axis=1)
         if np.count_nonzero(spoken := speaking[heard]) < len(heard):
             pcm[heard[~spoken]] = 0
         self._played_at[now, heard] = self._tick

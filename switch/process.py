@@ -42,6 +42,7 @@ import trio
 from attrs import frozen
 
 from ..codecs.opus import OpusRows
+from . import prompts
 from .browsers import Browsers
 from .dtls import Identity
 from .engine import Engine
@@ -274,6 +275,7 @@ async def serve(
             secure=transport[0],
             opus=transport[1],
             sink=sink,
+            prompts=prompts.load(),
             capacity=config.capacity,
         )
         stack.callback(engine.stop)

@@ -7,12 +7,12 @@ between two ticks, all of one command at the same tick.
     Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource
                                    OpenRecording CloseRecording Rewire Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegUnchecked
-                                   LegChecked LegFailed LegQuality RecordingClosed RecordingTroubled RecordingWell
-                                   EngineReport Pong
+                                   LegChecked LegFailed LegQuality SourceFinished RecordingClosed RecordingTroubled
+                                   RecordingWell EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
-of their fields, with the class name first where the field may be one of several classes (`SourceKind`).
+of their fields, with the class name first where the field may be one of several classes (`SourceKind`, `Sound`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ CodecName = Literal["pcmu", "pcma", "opus"]
 
 # Every id (leg, source, recording) is at most this many characters; a longer one is a bug of the control plane.
 MAX_ID = 120
+# The most parts of a playlist, and the longest one of them, in seconds.
+MAX_PARTS = 64
+MAX_PART = 3600.0
 # The most sources one listener may hear at once: a room larger than this is refused by the switchboard.
 MAX_HEARD = 64
 
@@ -124,12 +127,51 @@ class Ringback:
     country: str = "CN"
 
 
-SourceKind = Tone | Music | Ringback
+@frozen
+class Prompt:
+    """A spoken piece by name, in a language as `zh` or `en`."""
+
+    name: str
+    language: str
+
+
+@frozen
+class Pause:
+    """Silence."""
+
+
+Sound = Tone | Music | Ringback | Prompt | Pause
+
+
+@frozen
+class Part:
+    """A sound for so many seconds. A Prompt is as long as it is: its `seconds` are 0, and those of no other sound.
+
+    Music, tones and ringback rise from nothing and fall to it; music goes on where its part was last broken off.
+    """
+
+    sound: Sound
+    seconds: float = 0.0
+
+
+@frozen
+class Playlist:
+    """Parts one after the other, each from its beginning: announcements, and what is between them.
+
+    It is for one listener: it begins when the source is first heard, so that nobody begins in mid-word. With `repeat`
+    the first part follows the last for ever; else it plays once, SourceFinished says so, and it is silent.
+    """
+
+    parts: tuple[Part, ...]
+    repeat: bool = False
+
+
+SourceKind = Tone | Music | Ringback | Playlist
 
 
 @frozen
 class OpenSource:
-    """A row that speaks. Opening an id again with the same kind is no error."""
+    """A row that speaks. Opening an id again with the same kind is no error, and begins nothing anew."""
 
     source: str
     kind: SourceKind
@@ -219,6 +261,7 @@ class EngineStarted:
     legs: tuple[str, ...]
     pid: int
     recordings: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @frozen
@@ -316,6 +359,13 @@ class LegQuality:
 
 
 @frozen
+class SourceFinished:
+    """The last frame of a playlist that does not repeat was sent to who hears it. The source is still open."""
+
+    source: str
+
+
+@frozen
 class RecordingClosed:
     """The file is complete and synced. `seconds` long; 0.0 where nothing of it could be written or none was open."""
 
@@ -369,6 +419,7 @@ Fact = (
     | LegChecked
     | LegFailed
     | LegQuality
+    | SourceFinished
     | RecordingClosed
     | RecordingTroubled
     | RecordingWell

@@ -163,11 +163,13 @@ def _is_choice(hint: Any) -> bool:
     return get_origin(hint) in (Union, types.UnionType) and any(attrs.has(kind) for kind in get_args(hint))
 
 
+# Classes of fields that are tuples or single values of one class.
+_NESTED: Final = (protocol.Codec, protocol.Fingerprint, protocol.Hears, protocol.Part)
 _COMMANDS: Final = {kind.__name__: _fields(kind) for kind in get_args(Command)}
 _FACTS: Final = {kind.__name__: _fields(kind) for kind in get_args(Fact)}
 _NAMED_FIELDS: Final[dict[type, frozenset[str]]] = {
     kind: frozenset(name for name, hint in get_type_hints(kind).items() if _is_choice(hint))
-    for kind in (*get_args(Command), *get_args(Fact), protocol.Codec, protocol.Fingerprint, protocol.Hears)
+    for kind in (*get_args(Command), *get_args(Fact), *_NESTED)
 }
 
 

@@ -35,6 +35,8 @@ SHELLS: frozenset[str] = frozenset(
         "switch/process.py",
         "switch/writer.py",
         "switch/encoder.py",
+        "switch/prompts.py",
+        "switch/voices",
         "sip/transport.py",
         "actors/runtime.py",
         "actors/journal.py",

@@ -66,11 +66,11 @@ class Scene:
         self.ear.state = Heard()
         return facts
 
-    def start(self, epoch: str, *legs: str, recordings: tuple[str, ...] = ()) -> None:
+    def start(self, epoch: str, *legs: str, recordings: tuple[str, ...] = (), sources: tuple[str, ...] = ()) -> None:
         """An engine is at the other end."""
         self.sent.clear()
         self.link.connect(self.sent.append)
-        self.link.on_fact(media.EngineStarted(epoch, legs, 1, recordings))
+        self.link.on_fact(media.EngineStarted(epoch, legs, 1, recordings, sources))
 
 
 @asynccontextmanager
@@ -167,6 +167,22 @@ async def test_the_same_engine_again_keeps_legs_and_closes_what_nobody_waits_for
     assert await made.heard() == (OPENED, media.LegRefused("unanswered", "the media engine was restarted"))
     assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process")]
     assert made.link.legs == 1
+
+
+@story
+async def test_a_playlist_is_its_actors_and_other_sources_are_everybodys(made: Scene) -> None:
+    playlist = media.OpenSource("p", media.Playlist((media.Part(media.Prompt("goodbye", "en")),)))
+    made.start("one")
+    made.do(playlist, MUSIC)
+    made.link.on_fact(media.SourceFinished("p"))
+    made.link.on_fact(media.SourceFinished("nobody's"))
+    assert await made.heard() == (media.SourceFinished("p"),)
+    made.start("two")
+    assert made.sent == [playlist, MUSIC]
+    made.system.end("ear", "over")
+    assert made.sent[2:] == [media.CloseSource("p")]
+    made.start("two", sources=("p", "music:hold", "of an earlier process"))
+    assert made.sent == [MUSIC, media.CloseSource("p"), media.CloseSource("of an earlier process")]
 
 
 @story

@@ -24,6 +24,16 @@ PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
 T = TypeVar("T")
 
+
+def _spoken(seconds: float, hertz: float) -> g711.Pcm:
+    """Something like speech: it comes and goes, from zero to zero."""
+    t = np.arange(round(seconds * 8000)) / 8000
+    pcm: g711.Pcm = np.rint(8000 * np.sin(2 * np.pi * hertz * t) * np.sin(np.pi * t / seconds) ** 2).astype(np.int16)
+    return pcm
+
+
+PROMPTS = {("hello", "en"): _spoken(1.2, 700.0), ("bye", "en"): _spoken(0.4, 900.0)}
+
 Sound = Callable[[NDArray[np.intp]], g711.Pcm]  # sample numbers at 8 kHz -> samples
 Edge = str | tuple[str, float]  # a source, or (source, gain)
 _CODECS: dict[str, tuple[Callable[[g711.Pcm], g711.Octets], Callable[[g711.Octets], g711.Pcm]]] = {
@@ -145,6 +155,7 @@ class World:
             rng=np.random.default_rng(seed),
             now=self.now,
             sink=self.shelf,
+            prompts=PROMPTS,
             capacity=256,
         )
         self.fars: list[Far] = []

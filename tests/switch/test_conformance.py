@@ -39,19 +39,24 @@ from cordboard.switch.protocol import (
     OpenRtpLeg,
     OpenSource,
     OpenWebrtcLeg,
+    Part,
+    Pause,
     Ping,
+    Playlist,
     Pong,
+    Prompt,
     RecordingClosed,
     RecordingTroubled,
     Rewire,
     Ringback,
+    SourceFinished,
     Tone,
     UpdateRtpLeg,
     WebrtcLegOpened,
 )
 from cordboard.switch.webrtc import WebrtcTransport
 
-from .conftest import Far, Shelf, World
+from .conftest import PROMPTS, Far, Shelf, World
 from .webrtc_peer import IDENTITY, secrets
 
 PCMU = Codec("pcmu", 0, 101)
@@ -105,10 +110,16 @@ class Both:
             secure=Browsers(WebrtcTransport(IDENTITY, secrets()), candidates),
             opus=OpusRows(),
             sink=Shelf(),
+            prompts=PROMPTS,
             capacity=self.capacity,
         )
         self.model = ModelEngine(
-            ports=PORTS, advertise=advertise, now=self.now, candidates=candidates, capacity=self.capacity
+            ports=PORTS,
+            advertise=advertise,
+            now=self.now,
+            candidates=candidates,
+            prompts=PROMPTS,
+            capacity=self.capacity,
         )
 
     def do(self, *commands: Command) -> list[Fact]:
@@ -261,6 +272,43 @@ def test_what_is_unknown_is_counted_alike() -> None:
     }
     assert all(both.model.counters[name] == both.engine.counters[name] for name in counted)
     assert len(both.model.hears("a")) == protocol.MAX_HEARD
+
+
+def test_playlists_are_over_alike() -> None:
+    """To the tick."""
+    both = Both()
+
+    def a_little_before(*commands: Command) -> None:
+        """So that no rounding of 20 ms decides by which tick it is over."""
+        both.now -= 0.005
+        both.do(*commands)
+        both.now += 0.005
+
+    hello, bye = Part(Prompt("hello", "en")), Part(Prompt("bye", "en"))
+    a_little_before(
+        rtp("a", 4000),
+        rtp("b", 4002),
+        OpenSource("once", Playlist((hello, Part(Pause(), 0.3), bye))),
+        OpenSource("short", Playlist((bye,))),
+        OpenSource("for ever", Playlist((bye, Part(Music(), 1.0)), repeat=True)),
+        OpenSource("unheard", Playlist((bye,))),
+        OpenSource("closed", Playlist((bye,))),
+        rewire(a=[("once", 1.0), ("unheard", 0.0)], b=["for ever", "short", "closed"]),
+    )
+    both.run(0.2)
+    a_little_before(CloseSource("closed"), rewire(b=["for ever"]))  # heard or not, it goes on
+    assert both.run(3) == [SourceFinished("short"), SourceFinished("once")]
+    a_little_before(OpenSource("once", Playlist((hello, Part(Pause(), 0.3), bye))), rewire(a=["unheard"], b=["once"]))
+    assert both.run(3) == [SourceFinished("unheard")]
+    assert both.model.sources == ("once", "short", "for ever", "unheard")
+
+
+def test_playlists_that_cannot_be_are_refused_alike() -> None:
+    both = Both()
+    for parts in ((), (Part(Prompt("hello", "fr")),), (Part(Music()),), (Part(Tone(440), 1.0), Part(Tone(1), 1.0))):
+        both.do(OpenSource("p", Playlist(parts)))
+    assert both.model.counters["sources_refused"] == both.engine.counters["sources_refused"] == 4
+    assert both.model.sources == ()
 
 
 def test_an_engine_alone_for_30_s_ends_its_legs() -> None:

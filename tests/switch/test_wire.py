@@ -13,7 +13,10 @@ codec = st.builds(
 pairs = st.lists(st.tuples(text, number), max_size=4).map(tuple)
 prints = st.lists(st.builds(protocol.Fingerprint, text, text), max_size=3).map(tuple)
 names = st.lists(text, max_size=3).map(tuple)
-kind = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | st.builds(protocol.Ringback, text)
+endless = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | st.builds(protocol.Ringback, text)
+sound = endless | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
+parts = st.lists(st.builds(protocol.Part, sound, number), max_size=3).map(tuple)
+kind = endless | st.builds(protocol.Playlist, parts, st.booleans())
 commands = st.one_of(
     st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans(), count),
     st.builds(protocol.UpdateRtpLeg, text, text, count, codec),
@@ -27,7 +30,7 @@ commands = st.one_of(
     st.builds(protocol.Ping, count),
 )
 facts = st.one_of(
-    st.builds(protocol.EngineStarted, text, names, count, names),
+    st.builds(protocol.EngineStarted, text, names, count, names, names),
     st.builds(protocol.LegOpened, text, text, count),
     st.builds(
         protocol.WebrtcLegOpened,
@@ -44,6 +47,7 @@ facts = st.one_of(
     st.builds(protocol.LegSilent, text, number),
     st.builds(protocol.LegUnchecked, text, number),
     st.builds(protocol.LegChecked, text),
+    st.builds(protocol.SourceFinished, text),
     st.builds(protocol.RecordingClosed, text, number),
     st.builds(protocol.RecordingTroubled, text, text),
     st.builds(protocol.RecordingWell, text),
@@ -76,6 +80,8 @@ def test_errors_say_what_was_wrong() -> None:
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
     assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
+    playlist = ["Playlist", [[["Playlist", [], False], 1.0]], False]
+    assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))
     assert "finite" in refuse(pack(["OpenSource", "a", ["Tone", float("nan")]]))
     assert "not msgpack" in refuse(b"\xc1")
     assert refuse(b"")

@@ -1,0 +1,111 @@
+"""Makes the spoken prompts: `python switch/voices/make.py`, once, with espeak-ng on the machine.
+
+Each prompt becomes a file LANGUAGE-NAME.opus of 8 kHz mono beside this script. The files are kept in the repository, so
+that a switch needs no speech synthesis. Speech is brought to `LEVEL` where somebody speaks, so that a prompt is as loud
+as a caller expects a voice to be, and stands in silence at both ends, so that it begins and ends without a click.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 8000
+FRAME = 160
+# Telephone speech whose consonants are still clear; a prompt of 5 s is 8 kB.
+BIT_RATE = 12000
+# Where somebody speaks, in dBFS: what a telephone's voice is at, and a little above the hold music.
+LEVEL = -20.0
+# What is this much softer than the loudest frame is a pause, in dB.
+PAUSE = 35.0
+# Of silence at either end, in seconds: an Opus encoder has settled by then.
+MARGIN = 0.04
+# Voices have nothing below, and a telephone carries nothing below, in Hz.
+LOWEST = 120.0
+
+PROMPTS = {
+    "en": {
+        "agent-away": "Please hold the line. Your agent will be with you again in a moment.",
+        "nobody-here": "All our agents are away at the moment. Please stay on the line, or call again later.",
+        "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
+    },
+    # In pinyin: espeak-ng's table of characters is not the same everywhere.
+    "zh": {
+        # 请您稍候，不要挂机，客服人员马上回来。
+        "agent-away": "qing3 nin2 shao1 hou4, bu2 yao4 gua4 ji1, ke4 fu2 ren2 yuan2 ma3 shang4 hui2 lai2.",
+        # 您好，现在没有客服人员在线。请您在线等候，或者稍后再拨。
+        "nobody-here": "nin2 hao3, xian4 zai4 mei2 you3 ke4 fu2 ren2 yuan2 zai4 xian4. "
+        "qing3 nin2 zai4 xian4 deng3 hou4, huo4 zhe3 shao1 hou4 zai4 bo1.",
+        # 很抱歉，暂时没有人能接听您的来电。请您稍后再拨，再见。
+        "goodbye": "hen3 bao4 qian4, zan4 shi2 mei2 you3 ren2 neng2 jie1 ting1 nin2 de5 lai2 dian4. "
+        "qing3 nin2 shao1 hou4 zai4 bo1, zai4 jian4.",
+    },
+}
+# espeak-ng's voice, and words (or syllables) per minute: calm speech.
+VOICES = {"en": ("en-gb", 145), "zh": ("cmn-latn-pinyin", 200)}
+
+
+def speak(text: str, language: str) -> NDArray[np.float64]:
+    """`text` as samples of 8 kHz, full scale 1."""
+    voice, speed = VOICES[language]
+    argv = ["espeak-ng", "-v", voice, "-s", str(speed), "-b", "1", "--stdout", "--stdin"]
+    wav = subprocess.run(argv, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+    with av.open(io.BytesIO(wav), "r") as source:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+        frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]) / 32768
+
+
+def level(sound: NDArray[np.float64]) -> tuple[float, NDArray[np.bool_]]:
+    """The level where somebody speaks, in dBFS, and which frames that are."""
+    power = np.square(sound[: len(sound) // FRAME * FRAME]).reshape(-1, FRAME).mean(axis=1)
+    speaks = power > power.max() * 10 ** (-PAUSE / 10)
+    return float(10 * np.log10(power[speaks].mean())), speaks
+
+
+def clean(sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without what no telephone carries, trimmed to the words, at `LEVEL`, in silence at both ends."""
+    spectrum = np.fft.rfft(sound, 2 * len(sound))
+    spectrum *= np.clip(np.fft.rfftfreq(2 * len(sound), 1 / RATE) / LOWEST, 0, 1) ** 2
+    sound = np.fft.irfft(spectrum)[: len(sound)]
+    loud, speaks = level(sound)
+    words = np.flatnonzero(speaks)
+    sound = sound[words[0] * FRAME : (words[-1] + 2) * FRAME] * 10 ** ((LEVEL - loud) / 20)
+    if np.abs(sound).max() >= 1:
+        raise ValueError(f"{LEVEL} dBFS is too loud: a peak is above full scale")
+    edge = np.clip(np.minimum(np.arange(len(sound)), np.arange(len(sound))[::-1]) / FRAME, 0, 1)
+    silence = np.zeros(round(MARGIN * RATE))
+    return np.concatenate([silence, sound * edge, silence])
+
+
+def encode(sound: NDArray[np.float64], path: Path) -> None:
+    pcm = np.rint(sound * 32767).astype(np.int16)
+    with av.open(str(path), "w", format="ogg") as target:
+        stream = target.add_stream("libopus", rate=RATE, layout="mono")
+        stream.bit_rate = BIT_RATE
+        frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=FRAME)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            target.mux(stream.encode(part))
+        target.mux(stream.encode(None))
+
+
+def main() -> None:
+    here = Path(__file__).parent
+    for language, prompts in PROMPTS.items():
+        for name, text in prompts.items():
+            path = here / f"{language}-{name}.opus"
+            sound = clean(speak(text, language))
+            encode(sound, path)
+            peak = 20 * np.log10(np.abs(sound).max())
+            print(f"{path.name}: {len(sound) / RATE:.2f} s, peak {peak:.1f} dBFS, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
