@@ -82,8 +82,9 @@ class Agent(Seat):
 
     def __init__(self, profile: Profile, codecs: Sequence[media.CodecName], now: float) -> None:
         super().__init__(codecs)
-        # States are numbered on from what an earlier life of this agent can have reached.
-        self.state = Data(profile, since=now, states=int(now * 1000))
+        # States and legs are numbered on from what an earlier life of this agent can have reached.
+        begin = int(now * 1000)
+        self.state = Data(profile, since=now, states=begin, legs_opened=begin)
 
     # --- the shape of every step ------------------------------------------------------------------------------
 
@@ -153,6 +154,8 @@ class Agent(Seat):
             effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since))
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
             effects.append(self._state_recorded())
+        if Phase.SIGNED_OUT not in (before.phase, after.phase) and before.present != after.present:
+            effects += self.push(page.Seat(after.present))
         effects += self._offer_recorded(before.offer_entry)
         agent = after.profile.agent
         heard = (after.voice, after.away_since < math.inf)
@@ -412,10 +415,15 @@ class Agent(Seat):
     def _ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:
             return []
+        return self._finish(message.by, message.cause, f"{message.by} hung up", now)
+
+    def _finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
+        """The agent's part of the call is over: its paperwork begins."""
+        last = self.last(by, cause, now)
         self._offer_over(Outcome.ANSWERED, now)
-        self._move(Phase.AFTER_CALL_WORK, f"{message.by} hung up", now)
-        self.state = evolve(self.state, muted=False)
-        return self.push(page.CallEnded(message.call, message.by, message.cause))
+        self._move(Phase.AFTER_CALL_WORK, reason, now)
+        self.state = evolve(self.state, muted=False, last=last)
+        return self.push(page.CallEnded(last.call, by, cause))
 
     def _ended_answering(self, message: Ended, now: float) -> list[Effect]:
         """Before we knew that it was ours: as a caller who left while it rang."""
@@ -459,15 +467,9 @@ class Agent(Seat):
         """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
         if self.state.away_since + PAGE_GRACE > now:
             return []
-        call = self._call().call
         told = self._tell_call(calls.AgentGone(self.state.profile.agent))
-        ended = self.push(page.CallEnded(call, "system", "the agent could not be heard"))
-        if not self.state.present:
-            return [told, *ended, *self._release_seat("page gone", now)]
-        self._offer_over(Outcome.ANSWERED, now)
-        self._move(Phase.AFTER_CALL_WORK, "media lost", now)
-        self.state = evolve(self.state, muted=False)
-        return [told, *ended]
+        ended = self._finish("system", "the agent could not be heard", "media lost", now)
+        return [told, *ended, *(self._release_seat("page gone", now) if not self.state.present else ())]
 
     def _time(self, message: Timeout, now: float) -> list[Effect]:
         """No call: the page is given up, the paperwork is over, or the test call."""

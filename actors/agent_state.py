@@ -169,6 +169,7 @@ class Data:
     call: Offer | None = None
     offered_at: float = 0.0
     muted: bool = False
+    last: page.LastCall | None = None
     # Since when the one who talks cannot be heard (inf: can be).
     away_since: float = math.inf
     gone_call: str = ""

@@ -310,6 +310,14 @@ class CallBack:
 
 
 @frozen
+class TestCallBegun:
+    """The agent hears itself, until `until` at most."""
+
+    event: ClassVar[str] = "agent.test_call"
+    until: float
+
+
+@frozen
 class TestCallOver:
     """The agent no longer hears itself."""
 
@@ -361,6 +369,14 @@ class TakenOver:
 
 
 @frozen
+class Seat:
+    """The page that carried the audio is gone, by its websocket alone or altogether; or there is one again."""
+
+    event: ClassVar[str] = "agent.seat"
+    taken: bool
+
+
+@frozen
 class QueueStatus:
     """How one of the agent's queues stands. `oldest_since` is when its longest waiting call came, or null."""
 
@@ -404,15 +420,33 @@ Event = (
     | CallMuted
     | CallAway
     | CallBack
+    | TestCallBegun
     | TestCallOver
     | CallEnded
     | MediaConnected
     | MediaFailed
     | MediaQuality
     | TakenOver
+    | Seat
     | QueueStatus
     | Colleagues
 )
+
+
+@frozen
+class LastCall:
+    """The call whose paperwork is done: what its pages heard of it, for one that comes when it is over."""
+
+    call: str
+    queue: str
+    queue_name: str
+    number: str
+    name: str
+    dialled: str
+    since: float
+    ended: float
+    by: str
+    cause: str
 
 
 @frozen
@@ -434,5 +468,9 @@ class Snapshot:
     leg: str = ""
     # In a call whose agent cannot be heard: until when it waits for the agent.
     away_until: float | None = None
+    # In after-call work: the call that was.
+    last: LastCall | None = None
+    # While the agent hears itself: until when.
+    testing_until: float | None = None
     queues: tuple[QueueStatus, ...] = field(factory=tuple)
     now: float = 0.0

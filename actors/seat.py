@@ -97,6 +97,8 @@ class Seat(Machine[Phase], ABC):
                     connected=self.connected() if data.phase is Phase.TALKING and call else None,
                     leg=data.leg,
                     away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,
+                    last=data.last if data.phase is Phase.AFTER_CALL_WORK else None,
+                    testing_until=data.testing_until if data.testing_until < math.inf else None,
                     queues=data.queue_status,
                     now=now,
                 ),
@@ -130,6 +132,22 @@ class Seat(Machine[Phase], ABC):
             dialled=call.dialled,
             since=self.state.since,
             muted=self.state.muted,
+        )
+
+    def last(self, by: str, cause: str, now: float) -> page.LastCall:
+        """The call in which the agent talks, as it ends."""
+        talked = self.connected()
+        return page.LastCall(
+            call=talked.call,
+            queue=talked.queue,
+            queue_name=talked.queue_name,
+            number=talked.number,
+            name=talked.name,
+            dialled=talked.dialled,
+            since=talked.since,
+            ended=now,
+            by=by,
+            cause=cause,
         )
 
     # --- sign-in and media ------------------------------------------------------------------------------------
@@ -260,7 +278,8 @@ class Seat(Machine[Phase], ABC):
             return self.refuse(request, "media_lost")
         self.state = evolve(data, testing_until=now + TEST_CALL)
         hears = media.Hears(data.leg, ((data.leg, 1.0),))
-        return [*self.accept(request), Media(media.Rewire((hears,)))]
+        begun = self.push(page.TestCallBegun(self.state.testing_until))
+        return [*self.accept(request), Media(media.Rewire((hears,))), *begun]
 
     def stop_testing(self) -> list[Effect]:
         """No more echo, for whatever reason; nothing where there was none."""

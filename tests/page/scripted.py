@@ -62,6 +62,7 @@ class Switch:
         self.language = "en"
         self.retry_after = 0  # seconds; log-ins are refused with 429 while it is not 0
         self.down = False  # websockets are refused
+        self.keep_the_seat = False  # a websocket that went is not noticed
         self.refuse: dict[str, str] = {}  # command -> code of the error it gets
         self.hold: set[str] = set()  # commands that get no reply
         self.asked: list[Message] = []  # every request heard, with `at`
@@ -69,10 +70,14 @@ class Switch:
         self.offered: Message | None = None
         self.connected: Message | None = None
         self.media = "none"
+        self.leg = ""
+        self.away_until: float | None = None
+        self.testing_until: float | None = None
+        self.last: Message | None = None
         self.queues: list[Message] = []
         self._owner: WebSocketConnection | None = None
         self._owned = False
-        self._rev = 0
+        self._rev = self._legs = 0
         self._pages: list[WebSocketConnection] = []
         self._far: WebSocketConnection | None = None
         self._answers: dict[int, Callable[[str], None]] = {}
@@ -149,7 +154,23 @@ class Switch:
         self._run(taken)
 
     def be_signed_in_elsewhere(self) -> None:
-        self._owned, self.state, self.since = True, "idle", time.time()
+        self._owned, self.state, self.since, self.leg = True, "idle", time.time(), "elsewhere"
+
+    def go_away(self, seconds: float = 20.0) -> None:
+        """The caller no longer hears the agent."""
+        self.away_until = time.time() + seconds
+        assert self.connected is not None
+        self.push("call.away", call=self.connected["call"], until=self.away_until)
+
+    def come_back(self) -> None:
+        self.away_until = None
+        assert self.connected is not None
+        self.push("call.back", call=self.connected["call"])
+
+    def leave_the_seat(self) -> None:
+        """The page that carried the audio is gone; nobody has taken its place."""
+        self._owner, self._owned = None, False
+        self.push("agent.seat", taken=False)
 
     def cut(self) -> None:
         """Every websocket breaks and no new one is let in until `down` is false."""
@@ -178,7 +199,7 @@ class Switch:
     async def _move(self, state: str, reason: str = "") -> None:
         self.state, self.reason, self.since = state, reason, time.time()
         if state == "signed_out":
-            self._owner, self._owned, self.media = None, False, "none"
+            self._owner, self._owned, self.media, self.leg = None, False, "none", ""
         await self._push("agent.state", state=state, reason=reason, since=self.since)
 
     async def _withdraw(self, reason: str) -> None:
@@ -189,6 +210,8 @@ class Switch:
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
         assert call is not None
+        self.away_until = None
+        self.last = {**call, "ended": time.time(), "by": by, "cause": cause}
         await self._push("call.ended", call=call["call"], by=by, cause=cause)
         await self._move("after_call_work", "call ended")
 
@@ -204,6 +227,10 @@ class Switch:
             "media": self.media,
             "offered": self.offered,
             "connected": self.connected,
+            "leg": self.leg,
+            "away_until": self.away_until,
+            "testing_until": self.testing_until,
+            "last": self.last if self.state == "after_call_work" else None,
             "queues": self.queues,
             "now": time.time(),
         }
@@ -236,11 +263,22 @@ class Switch:
                 if do == "agent.sign_in" and self._owned and self._owner is not page and not request.get("take_over"):
                     return {"error": {"code": "signed_in_elsewhere", "text": "Signed in on another page."}}
                 answer = await self._answer_of(request["sdp"])
-                self._owner, self._owned, self.media = page, True, "connected"
+                self._legs += 1
+                self._owner, self._owned, self.media, self.leg = page, True, "connected", f"leg {self._legs}"
                 if self.state == "signed_out":
                     await self._move("idle", "signed in")
                 await self._push("media.connected")
-                return {"sdp": answer}
+                return {"sdp": answer, "leg": self.leg}
+            case "agent.resume":
+                if request["leg"] != self.leg:
+                    return {"error": {"code": "media_lost", "text": "That media connection is gone."}}
+                self._owner, self._owned = page, True
+            case "agent.test_call":
+                self.testing_until = time.time() + 30 if request["on"] else None
+                if self.testing_until is None:
+                    await self._push("agent.test_call_over")
+                else:
+                    await self._push("agent.test_call", until=self.testing_until)
             case "agent.sign_out":
                 await self._move("signed_out", "signed out")
             case "agent.state":
@@ -322,7 +360,7 @@ class Switch:
             finally:
                 if page in self._pages:
                     self._pages.remove(page)
-                if self._owner is page:
+                if self._owner is page and not self.keep_the_seat:
                     self._owner, self._owned = None, False
                 nursery.cancel_scope.cancel()
 

@@ -56,8 +56,8 @@ export class Connection extends EventTarget {
     if (this.#socket) this.#lost(this.#socket);
   }
 
-  /** Resolves with the reply's fields, or rejects with a Refusal. */
-  request(action, fields = {}) {
+  /** Resolves with the reply's fields, or rejects with a Refusal; "timeout" after `patience` seconds. */
+  request(action, fields = {}, patience = REPLY_S) {
     if (!this.live) return Promise.reject(new Refusal('disconnected'));
     const id = ++this.#id;
     this.#socket.send(JSON.stringify({ id, do: action, ...fields }));
@@ -65,7 +65,7 @@ export class Connection extends EventTarget {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(new Refusal('timeout'));
-      }, REPLY_S * 1000);
+      }, patience * 1000);
       this.#waiting.set(id, { resolve, reject, timer });
     });
   }

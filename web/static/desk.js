@@ -16,11 +16,19 @@ export function fromSnapshot(reply) {
     media: reply.media,
     offered: reply.offered ?? null,
     connected: reply.connected ?? null,
+    leg: reply.leg ?? '',
+    awayUntil: reply.away_until ?? null, // in a call whose agent cannot be heard: until when the caller waits for it
+    testingUntil: reply.testing_until ?? null, // while the agent hears itself
     queues: reply.queues ?? [],
-    outcome: null, // what became of the last offer or call: {kind, ...}, shown until the next one
+    outcome: reply.last ? ended(reply.last, reply.last.ended) : null, // what became of the last offer or call: {kind, ...}, shown until the next one
     quality: null, // the switch's last report of this agent's voice
   });
 }
+
+const named = ({ call, number, name, queue_name }) => ({ call, number, name, queue_name });
+
+/** A call that was, as `outcome`: of what was known of it and how it ended. */
+const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, ...named(call) });
 
 const changes = {
   'agent.state': (desk, { state, reason, since }) => ({
@@ -29,6 +37,7 @@ const changes = {
     since,
     owner: state === 'signed_out' ? 'none' : desk.owner,
     media: state === 'signed_out' ? 'none' : desk.media,
+    awayUntil: state === 'talking' ? desk.awayUntil : null,
   }),
   'call.offered': (_, event) => ({ offered: event, outcome: null }),
   'call.withdrawn': (desk, { call, reason }) =>
@@ -38,26 +47,25 @@ const changes = {
   'call.connected': (_, event) => ({ connected: event, offered: null, outcome: null, quality: null }),
   'call.muted': (desk, { call, muted }) =>
     desk.connected?.call === call ? { connected: { ...desk.connected, muted } } : {},
-  'call.ended': (desk, { call, by, cause }, now) =>
-    desk.connected?.call === call
-      ? {
-          connected: null,
-          quality: null,
-          outcome: { kind: 'ended', by, cause, length: now - desk.connected.since, ...named(desk.connected) },
-        }
+  'call.away': (desk, { call, until }) => (desk.connected?.call === call ? { awayUntil: until } : {}),
+  'call.back': () => ({ awayUntil: null }),
+  'call.ended': (desk, event, now) =>
+    desk.connected?.call === event.call
+      ? { connected: null, quality: null, awayUntil: null, outcome: ended(desk.connected, now, event) }
       : {},
+  'agent.test_call': (_, { until }) => ({ testingUntil: until }),
+  'agent.test_call_over': () => ({ testingUntil: null }),
   'media.connected': () => ({ media: 'connected' }),
   'media.failed': () => ({ media: 'failed' }),
   'media.quality': (_, event) => ({ quality: event }),
   'agent.taken_over': () => ({ owner: 'other', media: 'none' }),
+  'agent.seat': ({ owner }, { taken }) => ({ owner: !taken ? 'none' : owner === 'this' ? owner : 'other' }),
   'queue.status': (desk, event) => ({
     queues: desk.queues.some((one) => one.queue === event.queue)
       ? desk.queues.map((one) => (one.queue === event.queue ? event : one))
       : [...desk.queues, event],
   }),
 };
-
-const named = ({ call, number, name, queue_name }) => ({ call, number, name, queue_name });
 
 /** The desk after `event`, heard at `now` of the switch's clock; the same desk where the event is old or unknown. */
 export function after(desk, event, now) {
@@ -80,4 +88,5 @@ export const can = {
   answer: (desk) => may('ringing')(desk) && desk.offered !== null,
   hangUp: (desk) => may('talking')(desk) && desk.connected !== null,
   startAnswering: may('after_call_work'),
+  testCall: may('idle', 'after_call_work', 'break'),
 };

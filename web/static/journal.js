@@ -81,6 +81,16 @@ export class Journal extends EventTarget {
     this.speak(() => outcomeText(outcome));
   }
 
+  away() {
+    this.note('log.away');
+    this.say('call.away.said');
+  }
+
+  back() {
+    this.note('log.back');
+    this.say('call.back.said');
+  }
+
   // --- notices --------------------------------------------------------------------------------------------------
 
   refused({ code, text }) {

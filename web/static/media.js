@@ -35,12 +35,12 @@ function gathered(peer) {
 }
 
 export class Media extends EventTarget {
-  peer = null;
   microphone = null;
   remote = null; // the MediaStream that comes from the switch
-  state = 'none'; // none, connecting, connected, failed
+  state = 'none'; // of the newest connection: none, connecting, connected, failed
   audio = new Audio();
-  #sender = null;
+  #line = null; // the newest connection: {peer, sender, stream}
+  #before = null; // the one that is in use until the newest is connected
   #talking = false;
   #muted = false;
   #timer = 0;
@@ -49,6 +49,11 @@ export class Media extends EventTarget {
   constructor() {
     super();
     this.audio.autoplay = true;
+  }
+
+  /** The newest connection. */
+  get peer() {
+    return this.#line?.peer ?? null;
   }
 
   #move(state) {
@@ -65,7 +70,7 @@ export class Media extends EventTarget {
     track.onended = () => this.dispatchEvent(new Event('microphone'));
     const old = this.microphone;
     this.microphone = stream;
-    if (this.#sender && this.#talking) await this.#sender.replaceTrack(track);
+    if (this.#talking) await this.#speak(track);
     this.#release(old);
     this.dispatchEvent(new Event('state'));
   }
@@ -87,30 +92,22 @@ export class Media extends EventTarget {
   }
 
   /**
-   * Connects, or connects anew: `exchange` brings our offer to the switch and resolves with its answer. The old
-   * connection is closed only when the switch has taken the new one.
+   * Connects, or connects anew: `exchange` brings our offer to the switch and resolves with its answer. A connection
+   * that is up serves until the new one is, on both sides.
    */
   async connect(exchange) {
     const turn = ++this.#turn;
     clearTimeout(this.#timer);
     this.#move('connecting');
     const peer = new RTCPeerConnection();
-    const { sender } = peer.addTransceiver('audio', { direction: 'sendrecv' });
-    peer.ontrack = ({ track }) => {
-      if (turn !== this.#turn) return;
-      this.remote = new MediaStream([track]);
-      this.audio.srcObject = this.remote;
-      this.play();
-      this.dispatchEvent(new Event('state'));
-    };
+    const { sender, receiver } = peer.addTransceiver('audio', { direction: 'sendrecv' });
+    const line = { peer, sender, stream: new MediaStream([receiver.track]) };
     try {
       await peer.setLocalDescription(await peer.createOffer());
       await gathered(peer);
       const answer = await exchange(peer.localDescription.sdp);
       if (turn !== this.#turn) throw new DOMException('overtaken by a newer offer', 'AbortError');
-      this.peer?.close();
-      this.peer = peer;
-      this.#sender = sender;
+      this.#replace(line);
       if (this.#talking) await this.talk(); // the first packet that can go carries the voice
       await peer.setRemoteDescription({ type: 'answer', sdp: answer });
     } catch (error) {
@@ -123,11 +120,34 @@ export class Media extends EventTarget {
     this.#watch(peer);
   }
 
+  #replace(line) {
+    const last = this.#line;
+    this.#line = line;
+    if (last?.peer.connectionState !== 'connected') {
+      last?.peer.close();
+      return;
+    }
+    this.#before?.peer.close();
+    this.#before = last;
+  }
+
+  /** The newest connection is up: what comes by it is heard, and the one before is over. */
+  #adopt() {
+    this.#before?.peer.close();
+    this.#before = null;
+    const { stream } = this.#line;
+    if (this.remote === stream) return;
+    this.remote = stream;
+    this.audio.srcObject = stream;
+    this.play();
+  }
+
   #watch(peer) {
     if (peer !== this.peer) return;
     const state = peer.connectionState;
     if (state === 'connected') {
       clearTimeout(this.#timer);
+      this.#adopt();
       this.#move('connected');
     } else if (state === 'failed' || state === 'closed') {
       clearTimeout(this.#timer);
@@ -157,15 +177,19 @@ export class Media extends EventTarget {
   /** The caller hears the agent from now on. */
   talk() {
     this.#talking = true;
-    const track = this.microphone?.getAudioTracks()[0] ?? null;
-    return this.#sender?.replaceTrack(track);
+    return this.#speak(this.microphone?.getAudioTracks()[0] ?? null);
+  }
+
+  #speak(track) {
+    const lines = [this.#before, this.#line].filter((line) => line && line.peer.signalingState !== 'closed');
+    return Promise.all(lines.map(({ sender }) => sender.replaceTrack(track)));
   }
 
   /** Nothing is sent any more; the microphone stays open and the connection up. */
   hush() {
     this.#talking = false;
     this.setMuted(false);
-    return this.#sender?.replaceTrack(null);
+    return this.#speak(null);
   }
 
   setMuted(muted) {
@@ -178,9 +202,9 @@ export class Media extends EventTarget {
     clearTimeout(this.#timer);
     this.#talking = false;
     this.#muted = false;
-    this.peer?.close();
-    this.peer = null;
-    this.#sender = null;
+    this.#line?.peer.close();
+    this.#before?.peer.close();
+    this.#line = this.#before = null;
     this.remote = null;
     this.audio.srcObject = null;
     this.closeMicrophone();

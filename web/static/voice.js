@@ -8,8 +8,11 @@ import { INTERVAL_MS, QualityWatch, merge } from './quality.js';
 import { ringPlayer, testPlayer, unlock } from './sound.js';
 
 const RENEW_MS = [0, 1000, 2000, 4000, 8000]; // between attempts to restore audio; the last goes on
+const SETTLE_MS = 10000; // of one attempt
+const UNHEARD_MS = 2000; // the switch hears nothing although the connection looks well: then it is renewed
 
 export class Voice {
+  ready = null; // resolves when the devices are known
   media = new Media();
   devices = new Devices();
   figures = null; // of the line, while a call lasts
@@ -28,7 +31,12 @@ export class Voice {
     this.devices.addEventListener('moved', ({ detail }) => this.#deviceMoved(detail));
   }
 
-  async start() {
+  start() {
+    this.ready = this.#start();
+    return this.ready;
+  }
+
+  async #start() {
     await this.devices.start();
     for (const what of ['speaker', 'ring']) this.#use(what);
     setInterval(() => this.#measure(), INTERVAL_MS);
@@ -95,43 +103,58 @@ export class Voice {
   }
 
   #moved() {
-    if (this.media.state === 'failed' && this.#bench.owns && !this.#bench.signingIn) this.renew();
+    if (this.media.state === 'failed' && this.#bench.owns && !this.#bench.seat.signingIn) this.renew();
     this.#bench.changed();
   }
 
-  /** A new offer in place of the broken connection, again and again until it holds. */
+  /** Whether the voice has a way, as both sides see it. */
+  get #well() {
+    const { desk } = this.#bench;
+    return this.media.state === 'connected' && desk.media !== 'failed' && desk.awayUntil === null;
+  }
+
+  /** The switch no longer hears this page. */
+  unheard() {
+    setTimeout(() => this.#bench.owns && !this.#well && this.renew(), UNHEARD_MS);
+  }
+
+  /** A new connection in place of the broken one, again and again until it holds; where the link goes, that brings it. */
   async renew() {
     if (this.#attempts) return;
     const bench = this.#bench;
     bench.journal.note('log.media_failed');
-    while (bench.owns) {
+    const going = () => bench.owns && bench.live && !this.#well;
+    while (going()) {
       const wait = RENEW_MS[Math.min(this.#attempts++, RENEW_MS.length - 1)];
       bench.changed();
       await new Promise((resolve) => setTimeout(resolve, wait));
-      if (!bench.owns || !bench.live || bench.signingIn) continue;
+      if (!going() || bench.seat.signingIn) continue;
       try {
         if (!this.media.microphoneLive && !(await this.openMicrophone())) continue;
-        await this.media.connect(async (sdp) => (await bench.connection.request('agent.media', { sdp })).sdp);
+        await bench.seat.renew();
       } catch {
         continue; // shown as long as it lasts
       }
-      if (await this.#settled()) break;
+      await this.#settled();
     }
     this.#attempts = 0;
-    if (bench.owns) bench.journal.note('log.media_back');
+    if (bench.owns && this.#well) bench.journal.note('log.media_back');
     bench.changed();
   }
 
-  /** Whether the newest connection holds, once that is known. */
+  /** Until it is known of the newest connection whether it holds. */
   #settled() {
-    if (this.media.state !== 'connecting') return this.media.state === 'connected';
+    const bench = this.#bench;
     return new Promise((resolve) => {
       const look = () => {
-        if (this.media.state === 'connecting') return;
-        this.media.removeEventListener('state', look);
-        resolve(this.media.state === 'connected');
+        if (bench.owns && bench.live && !this.#well && this.media.state !== 'failed') return;
+        clearTimeout(timer);
+        bench.removeEventListener('change', look);
+        resolve();
       };
-      this.media.addEventListener('state', look);
+      const timer = setTimeout(resolve, SETTLE_MS);
+      bench.addEventListener('change', look);
+      look();
     });
   }
 

@@ -4,16 +4,19 @@
 // belong to an event (the ring, the microphone into the call) are carried out in `#hear`, before anything is drawn.
 
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
-import { alertOffer, askForNotifications, setTitle, stopAlert } from './alerts.js';
+import { alertOffer, setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
 import { after, fromSnapshot } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, telephone } from './i18n.js';
+import { Seat } from './seat.js';
 import { ringPlayer, unlock } from './sound.js';
 import { Voice } from './voice.js';
 
 const QUIET_MS = 25000; // nothing heard for so long: a snapshot shows whether the link lives
-const OWNER_AGAIN_MS = [1000, 2000, 4000]; // the switch may hold our own dead session for the owner for a while
+const LOOK_MS = 5000;
+const ASLEEP_MS = 3 * LOOK_MS; // a look that comes so late: the computer slept, and its links may be dead
+const WAKING_S = 2; // for a reply then
 
 export class Workbench extends EventTarget {
   phase = 'loading'; // loading, login, desk
@@ -23,15 +26,14 @@ export class Workbench extends EventTarget {
   link = 'connecting'; // connecting, live, lost
   pending = new Set();
   answering = '';
-  takeOver = null; // the dialog: null, "ask" (sign-in found another page) or "taken" (another page took over)
   connection = new Connection();
   journal = new Journal();
   voice = new Voice(this);
+  seat = new Seat(this);
   #offset = 0; // the switch's clock minus ours, in seconds
   #asking = 0; // snapshots under way
   #early = []; // events that came meanwhile
-  signingIn = false;
-  #hadMedia = false; // this page carried the audio before the link broke
+  #lookedAt = Date.now();
 
   constructor() {
     super();
@@ -43,12 +45,17 @@ export class Workbench extends EventTarget {
     );
     this.journal.addEventListener('change', changed);
     languageChanges.addEventListener('change', changed);
-    addEventListener('pagehide', () => this.connection.close());
+    addEventListener('pagehide', () => {
+      this.connection.close();
+      this.seat.unload();
+    });
+    addEventListener('pageshow', ({ persisted }) => persisted && this.phase === 'desk' && this.connection.open());
+    document.addEventListener('visibilitychange', () => !document.hidden && this.#shown());
   }
 
   async start() {
-    await this.voice.start();
-    setInterval(() => this.#checkLink(), QUIET_MS / 5);
+    this.voice.start();
+    setInterval(() => this.#look(), LOOK_MS);
     try {
       this.#enter(await whoAmI());
     } catch (error) {
@@ -86,7 +93,7 @@ export class Workbench extends EventTarget {
     unlock();
     await logIn(agent, password);
     const me = await whoAmI();
-    if (this.me && this.me.agent !== me.agent) this.voice.media.close();
+    if (this.me && this.me.agent !== me.agent) this.seat.leave();
     this.#enter(me);
     this.changed();
   }
@@ -95,7 +102,7 @@ export class Workbench extends EventTarget {
     await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
     this.#leave(null);
     this.me = null;
-    this.voice.media.close();
+    this.seat.leave();
     this.changed();
   }
 
@@ -127,7 +134,7 @@ export class Workbench extends EventTarget {
     this.#early = [];
     this.desk = this.desk && { ...this.desk, rev: -1 };
     try {
-      await this.#takeSnapshot();
+      await this.takeSnapshot();
     } catch {
       this.connection.giveUp();
       return;
@@ -135,19 +142,25 @@ export class Workbench extends EventTarget {
     this.connection.settled();
     if (this.link === 'lost') this.journal.note('log.link_back');
     this.link = 'live';
+    await this.seat.comeBack();
     this.changed();
-    this.#resume();
   }
 
-  async #takeSnapshot() {
+  /** The switch has taken this page for the one that carries the audio. */
+  seated() {
+    this.desk = Object.freeze({ ...this.desk, owner: 'this' });
+    this.#align();
+  }
+
+  async takeSnapshot() {
     const asked = Date.now();
     this.#asking++;
     try {
       const reply = await this.connection.request('snapshot');
       if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
       const drawn = this.desk;
-      const outcome = drawn?.state === reply.state ? drawn.outcome : null;
-      this.desk = { ...fromSnapshot(reply), outcome };
+      const desk = fromSnapshot(reply);
+      this.desk = drawn?.outcome && drawn.state === desk.state ? Object.freeze({ ...desk, outcome: drawn.outcome }) : desk;
       // its event was overtaken by this snapshot: nobody has been told
       if (this.desk.offered && this.desk.offered.call !== drawn?.offered?.call) this.#tellOffer(this.desk.offered);
     } finally {
@@ -155,7 +168,7 @@ export class Workbench extends EventTarget {
       if (this.desk && !this.#asking) for (const event of this.#early.splice(0)) this.#hear(event);
     }
     this.#align();
-    this.changed();
+    if (this.live) this.changed();
   }
 
   #tellOffer(offer) {
@@ -165,37 +178,19 @@ export class Workbench extends EventTarget {
 
   /** Makes ring and microphone agree with the desk, whatever happened unheard. */
   #align() {
-    const { state, offered, connected } = this.desk;
+    const { state, offered, connected, testingUntil } = this.desk;
     if (!(this.owns && state === 'ringing' && offered)) stopAlert();
     else if (!ringPlayer.playing && this.answering !== offered.call) alertOffer(offered);
     if (this.inCall) {
       this.voice.media.setMuted(connected.muted);
       this.voice.media.talk();
-    } else if (state !== 'talking' && !this.answering) {
+    } else if (state !== 'talking' && !this.answering && testingUntil === null) {
       this.voice.media.hush(); // a call that this page carried before the link broke goes on
     }
-    if (this.desk.owner === 'other' && !this.signingIn && !this.#hadMedia) this.voice.media.close();
-  }
-
-  /** After a load or a lost link: takes the audio up again where that needs no question. */
-  async #resume() {
-    const { state, owner } = this.desk;
-    if (state === 'signed_out' || owner === 'this') return;
-    if (owner === 'none' && (this.voice.media.microphoneLive || this.voice.devices.permission === 'granted')) await this.signIn();
-    for (const wait of this.#hadMedia ? OWNER_AGAIN_MS : []) {
-      if (this.desk?.owner !== 'other') break;
-      await new Promise((resolve) => setTimeout(resolve, wait));
-      if (!this.live) return;
-      await this.#takeSnapshot().catch(() => {}); // the link says of itself that it is lost
-      if (this.desk?.owner === 'none') await this.signIn();
-    }
-    this.#hadMedia = false;
-    if (this.desk?.owner === 'other') this.voice.media.close();
   }
 
   async #lost(attempts) {
     if (this.link === 'live') {
-      this.#hadMedia ||= this.owns;
       this.link = 'lost';
       this.journal.note('log.link_lost');
       if (this.desk?.state === 'ringing') stopAlert(); // it cannot be answered from here now
@@ -209,10 +204,23 @@ export class Workbench extends EventTarget {
     }
   }
 
-  #checkLink() {
-    if (!this.live || performance.now() - this.connection.heardAt < QUIET_MS) return;
-    this.connection.request('snapshot').then(
-      (reply) => reply.rev !== this.desk?.rev && this.#takeSnapshot().catch(() => {}),
+  #look() {
+    const now = Date.now();
+    const slept = now - this.#lookedAt > ASLEEP_MS;
+    this.#lookedAt = now;
+    if (slept) this.#shown();
+    else if (this.live && performance.now() - this.connection.heardAt > QUIET_MS) this.#checkLink();
+  }
+
+  /** Awake or in sight again: nobody waits for what a timer would find out later. */
+  #shown() {
+    if (this.live) this.#checkLink(WAKING_S);
+    else this.connection.retry();
+  }
+
+  #checkLink(patience) {
+    this.connection.request('snapshot', {}, patience).then(
+      (reply) => reply.rev !== this.desk?.rev && this.takeSnapshot().catch(() => {}),
       (refusal) => refusal.code === 'timeout' && this.connection.giveUp(),
     );
   }
@@ -234,8 +242,8 @@ export class Workbench extends EventTarget {
         stopAlert();
         this.voice.media.hush();
       }
-      if (state === 'signed_out' && !this.signingIn) this.voice.media.close();
-      if (before.state === 'signed_out' && !this.signingIn) this.#takeSnapshot().catch(() => {}); // who signed in?
+      if (state === 'signed_out' && !this.seat.signingIn) this.seat.leave();
+      if (before.state === 'signed_out' && !this.seat.signingIn) this.takeSnapshot().catch(() => {}); // who signed in?
     },
     'call.offered': (offer) => {
       if (this.owns) alertOffer(offer);
@@ -264,13 +272,24 @@ export class Workbench extends EventTarget {
       this.voice.media.hush();
       this.journal.ended(before.connected, this.desk.outcome);
     },
+    'call.away': () => {
+      this.journal.away();
+      if (this.owns) this.voice.unheard();
+    },
+    'call.back': () => this.journal.back(),
+    'agent.test_call': () => {
+      if (this.owns) this.voice.media.talk();
+    },
+    'agent.test_call_over': () => {
+      if (this.desk.state !== 'talking' && !this.answering) this.voice.media.hush();
+    },
+    'media.connected': () => this.seat.connected(),
     'media.failed': () => {
       if (this.owns) this.voice.renew();
     },
     'agent.taken_over': () => {
       stopAlert();
-      this.voice.media.close();
-      this.takeOver = 'taken';
+      this.seat.takenOver();
       this.journal.note('log.taken_over');
     },
   };
@@ -286,7 +305,7 @@ export class Workbench extends EventTarget {
     try {
       return await this.connection.request(name, fields);
     } catch (refusal) {
-      this.#refused(refusal);
+      this.refused(refusal);
       return null;
     } finally {
       this.pending.delete(key);
@@ -294,38 +313,12 @@ export class Workbench extends EventTarget {
     }
   }
 
-  #refused(refusal) {
+  refused(refusal) {
     if (!(refusal instanceof Refusal)) throw refusal;
     this.journal.refused(refusal);
   }
 
-  async signIn(takeOver = false) {
-    if (this.signingIn || !this.live) return;
-    this.signingIn = true;
-    this.pending.add('agent.sign_in');
-    this.takeOver = null;
-    unlock();
-    askForNotifications();
-    this.changed();
-    try {
-      if (!this.voice.media.microphoneLive && !(await this.voice.openMicrophone())) return;
-      await this.voice.media.connect(async (sdp) => {
-        const reply = await this.connection.request('agent.sign_in', { sdp, take_over: takeOver });
-        return reply.sdp;
-      });
-      await this.#takeSnapshot();
-    } catch (error) {
-      if (error.code === 'signed_in_elsewhere') this.takeOver = 'ask';
-      else if (error instanceof Refusal) this.#refused(error);
-      else this.journal.warn('refusal.media_refused');
-      if (!this.owns) this.voice.media.close();
-    } finally {
-      this.signingIn = false;
-      this.pending.delete('agent.sign_in');
-      this.changed();
-    }
-  }
-
+  testCall = (on) => this.#command('agent.test_call', { on });
   signOut = () => this.#command('agent.sign_out');
   setState = (state) => this.#command('agent.state', { state });
   startAnswering = () => this.#command('agent.start_answering');

@@ -1,4 +1,5 @@
-// The call in the stage: its time, both levels, the quality of the line, Mute and Hang up.
+// The call in the stage: its time, both levels, the quality of the line, Mute and Hang up; and while the agent's audio is
+// gone, that it is coming back, and for how long the caller waits for it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
@@ -23,11 +24,11 @@ export function callCard(call) {
         <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
         <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
       </dl>
-      ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
+      ${bar(call)}
     </div>
     <div class="stage-main call-main">
       <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
-      ${bench.owns ? levels(call) : html`<p class="watching">${t('stage.other.text')}</p>`}
+      ${bench.owns ? levels(call) : watching()}
     </div>
     <div class="stage-more">
       ${bench.owns
@@ -60,6 +61,34 @@ export function callCard(call) {
         : nothing}
     </div>
   `;
+}
+
+/** One line over the call for what the caller does not hear, and why; of two, what is worse. */
+function bar(call) {
+  const { owner, awayUntil } = bench.desk;
+  if (bench.seat.signingIn || awayUntil !== null) {
+    const doing = bench.seat.signingIn ? 'connecting' : bench.voice.renewing ? 'restoring' : owner;
+    return html`<div class="away-bar">
+      ${icon(bench.seat.signingIn ? 'headphones' : 'triangle-alert')}
+      <p>
+        <strong>${t(`call.away.${doing}`)}</strong>
+        ${awayUntil === null ? nothing : html`<cb-clock .words=${'call.away.left'} .until=${awayUntil}></cb-clock>`}
+      </p>
+    </div>`;
+  }
+  return call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing;
+}
+
+/** Of a page that does not carry the call: nothing to do, unless nobody does. */
+function watching() {
+  if (bench.seat.signingIn) return nothing;
+  if (bench.desk.awayUntil === null || bench.desk.owner === 'other') return html`<p class="watching">${t('stage.other.text')}</p>`;
+  return button('do.go_on', {
+    symbol: 'headphones',
+    kind: 'primary huge',
+    enabled: bench.live,
+    act: () => bench.seat.signIn(),
+  });
 }
 
 function levels(call) {

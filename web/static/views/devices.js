@@ -3,10 +3,12 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
+import { can } from '../desk.js';
 import { askForNotifications, notificationPermission } from '../alerts.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { ringOnce, ringPlayer, testTone, unlock } from '../sound.js';
+import { button } from './parts.js';
 import { View } from './view.js';
 
 class DevicesView extends View {
@@ -15,6 +17,11 @@ class DevicesView extends View {
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#endTrial();
+    if (this.#testing) bench.testCall(false);
+  }
+
+  get #testing() {
+    return bench.owns && bench.desk.testingUntil !== null;
   }
 
   async #try() {
@@ -63,6 +70,42 @@ class DevicesView extends View {
     </div>`;
   }
 
+  /** The way there and back, by the switch: an agent who hears itself can be heard. */
+  #testCall() {
+    const { desk, voice } = bench;
+    if (!desk || desk.state === 'signed_out') return html`<p class="told">${icon('phone-call')}<span>${t('devices.test_call.later')}</span></p>`;
+    if (!this.#testing) {
+      return html`<div class="told">
+        ${button('devices.test_call', {
+          symbol: 'phone-call',
+          kind: 'small',
+          enabled: bench.live && can.testCall(desk) && voice.media.state === 'connected',
+          busy: bench.pending.has('agent.test_call'),
+          act: () => bench.testCall(true),
+        })}
+        <span>${t('devices.test_call.text')}</span>
+      </div>`;
+    }
+    return html`<div class="testing">
+      <div class="told">
+        ${button('devices.test_call.stop', {
+          symbol: 'phone-off',
+          kind: 'small',
+          busy: bench.pending.has('agent.test_call'),
+          act: () => bench.testCall(false),
+        })}
+        <span role="status"
+          ><strong>${t('devices.test_call.speak')}</strong>
+          <cb-clock .words=${'devices.test_call.left'} .until=${desk.testingUntil}></cb-clock
+        ></span>
+      </div>
+      <div class="level">
+        <span aria-hidden="true">${t('devices.test_call.level')}</span>
+        <cb-meter .label=${t('devices.test_call.level')} .stream=${voice.media.remote}></cb-meter>
+      </div>
+    </div>`;
+  }
+
   #notifications() {
     const permission = notificationPermission();
     if (permission !== 'default') {
@@ -86,7 +129,7 @@ class DevicesView extends View {
       ${this.#picker('speaker', small('devices.test', 'volume-2', testTone))}
       ${this.#picker('ring', small('devices.test_ring', 'bell', () => !ringing && !ringPlayer.playing && ringOnce()))}
       ${bench.voice.devices.canRoute ? nothing : html`<p class="told">${icon('info')}<span>${t('devices.no_sink')}</span></p>`}
-      ${this.#notifications()}
+      ${this.#testCall()} ${this.#notifications()}
     </div>`;
   }
 }

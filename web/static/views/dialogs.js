@@ -36,21 +36,22 @@ class Dialogs extends View {
   }
 
   #takeOver() {
-    const asked = bench.takeOver;
+    const { seat } = bench;
+    const asked = seat.dialog;
     const close = () => {
-      bench.takeOver = null;
+      seat.dialog = null;
       bench.changed();
     };
     return html`<wa-dialog
       label=${t(asked === 'taken' ? 'taken.title' : 'takeover.title')}
       ?open=${asked !== null}
-      @wa-after-hide=${(event) => event.target === event.currentTarget && bench.takeOver && close()}
+      @wa-after-hide=${(event) => event.target === event.currentTarget && seat.dialog && close()}
     >
       ${asked
         ? html`<p>${t(asked === 'taken' ? 'taken.text' : 'takeover.text')}</p>
             <div slot="footer" class="dialog-buttons">
               ${button(asked === 'taken' ? 'do.close' : 'do.cancel', { act: close })}
-              ${button('do.take_over', { kind: 'primary', enabled: bench.live, act: () => bench.signIn(true) })}
+              ${button('do.take_over', { kind: 'primary', enabled: bench.live, act: () => seat.signIn(true) })}
             </div>`
         : nothing}
     </wa-dialog>`;

@@ -68,8 +68,8 @@ class Stage extends View {
 
   #elsewhere(owner) {
     return this.#plain({
-      title: bench.pending.has('agent.sign_in') ? t('stage.signing_in') : t(`stage.${owner}`),
-      text: t(`stage.${owner}.text`),
+      title: bench.seat.signingIn ? t('stage.signing_in') : t(`stage.${owner}`),
+      text: bench.seat.signingIn ? '' : t(`stage.${owner}.text`),
       symbol: 'monitor-smartphone',
       outcome: outcomeText(bench.desk.outcome),
     });
@@ -105,7 +105,7 @@ class Stage extends View {
   #offer(offer) {
     return html`
       <div class="stage-head">
-        <div class="over"><span>${icon('phone-incoming')} ${t('offer.title')}</span><cb-clock .until=${offer.ring_until}></cb-clock></div>
+        <div class="over"><span>${icon('phone-incoming')} ${t('offer.title')}</span><cb-clock .words=${'offer.ring_left'} .until=${offer.ring_until}></cb-clock></div>
         ${caller(offer)}
         <dl class="facts">
           <div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>

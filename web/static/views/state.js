@@ -43,7 +43,7 @@ class State extends View {
                 kind: 'primary wide',
                 enabled: bench.live,
                 busy: bench.pending.has('agent.sign_in'),
-                act: () => bench.signIn(),
+                act: () => bench.seat.signIn(),
               })
             : nothing}
           ${desk && bench.owns
