@@ -35,6 +35,7 @@ from ..switch import encoder
 from ..switch import protocol as media
 from ..switch.encoder import PART
 from ..switch.writer import ASIDE, SUFFIX, is_name
+from . import alarms
 from .medialink import RecordingFact
 
 TRIES: Final = 4
@@ -86,20 +87,20 @@ class _Job:
 class Recordings:
     """The recordings in `directory`. `run` works until it is cancelled; `on_fact` and `repair` give it work."""
 
-    def __init__(self, directory: Path, format_: str, store: RecordingStore, alarms: Alarms) -> None:
+    def __init__(self, directory: Path, format_: str, store: RecordingStore, board: Alarms) -> None:
         self._directory = directory
         self._format = format_
         self._store = store
-        self._alarms = alarms
+        self._alarms = board
         self._jobs: dict[str, _Job] = {}
         # When the first file of each that was encoded is to go.
         self._settled: dict[str, float] = {}
         self._bell = trio.Event()
         # Why each recording that is not written is not.
         self._troubles: dict[str, str] = {}
-        self._disk_full = f"the disk is full: recordings are kept unencoded in {directory}"
-        self._unencoded = f"recordings could not be encoded: they are kept in {directory}"
-        self._damaged = f"recordings could not be read: they are kept in {directory / DAMAGED}"
+        self._disk_full = alarms.DISK_FULL.says(directory=directory)
+        self._unencoded = alarms.UNENCODED.says(directory=directory)
+        self._damaged = alarms.DAMAGED.says(directory=directory / DAMAGED)
 
     @property
     def waiting(self) -> int:
@@ -129,7 +130,7 @@ class Recordings:
         try:
             found, aside = await trio.to_thread.run_sync(self._look)
         except OSError as error:
-            self._alarms.alarm(f"recordings cannot be looked for in {self._directory}: {error.strerror}")
+            self._alarms.alarm(alarms.UNSEEN.says(directory=self._directory, reason=error.strerror))
             return
         for path in aside:
             await self._put_aside(path)
@@ -165,9 +166,9 @@ class Recordings:
         before = self._troubles.pop(recording, "")
         if reason:
             self._troubles[recording] = reason
-            self._alarms.alarm(f"recordings are not written: {reason}")
+            self._alarms.alarm(alarms.RECORDINGS_UNWRITTEN.says(reason=reason))
         if before not in self._troubles.values():
-            self._alarms.clear_alarm(f"recordings are not written: {before}")
+            self._alarms.clear_alarm(alarms.RECORDINGS_UNWRITTEN.says(reason=before))
 
     # --- one recording ----------------------------------------------------------------------------------------
 

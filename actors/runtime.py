@@ -22,6 +22,7 @@ import structlog
 import trio
 from attrs import define, field
 
+from . import alarms
 from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
 from .effects import Record as Keep
 from .redact import redacted, redacted_trace
@@ -175,7 +176,7 @@ class System:
         if len(cell.mailbox) >= limit:
             self.counters["mailbox_full"] += 1
             if limit == MAILBOX:
-                self.alarm(f"mailbox of {name} is full")
+                self.alarm(alarms.FLOODED.says(actor=name))
             return False
         cell.put(message, self._now(), told=told)
         return True
@@ -275,7 +276,7 @@ class System:
         cell.crashes.append(now)
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
-            self.alarm(f"{cell.name} crashed {MAX_CRASHES} times in {CRASH_WINDOW:g} s and is isolated")
+            self.alarm(alarms.ISOLATED.says(actor=cell.name, times=MAX_CRASHES, seconds=CRASH_WINDOW))
         if often or getattr(cell.behaviour, "ends_on_crash", False):
             self._end(cell, "crashed")
         elif what == TIMER:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
 from .effects import Record as Keep
 from .packing import Packer, UnpackError
@@ -37,7 +38,7 @@ ROTATE_BYTES: Final = 32 << 20
 ROTATE_TIMES: Final = 4
 # After a failure it is tried again with the first record that comes this much later, in seconds.
 RETRY: Final = 2.0
-ALARM: Final = "the states cannot be written: a restart of the control process would lose the calls"
+ALARM: Final = STATES_UNWRITTEN.says()
 
 
 class States(Unwritten):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import trio
 
+from ..alarms import RECORDS_UNWRITTEN
 from ..effects import Record
 from ..records import RecordingEntry
 from .database import StoreError
@@ -92,7 +93,7 @@ class Ledger:
                     await self._commit()
             except StoreError as error:
                 if not raised:
-                    raised = f"records cannot be written: {error}"
+                    raised = RECORDS_UNWRITTEN.says(reason=error)
                     alarm(raised)
                 self.failing = str(error)
                 await trio.sleep(retry)

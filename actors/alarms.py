@@ -1,0 +1,113 @@
+"""The alarms: all that an operator has to know at once, what each means, and what to do about it.
+
+A shell that meets one says `system.alarm(RECORDINGS_UNWRITTEN.says(reason))`, and clears the same text when it is over.
+docs/operations.md has the catalogue, drawn by `python -m cordboard.actors.alarms docs/operations.md`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen
+class Alarm:
+    """One kind: its `text` with the names of what differs in braces, what it `means` and what to `do`."""
+
+    text: str
+    means: str
+    do: str
+
+    def says(self, **details: object) -> str:
+        """The text of this one."""
+        return self.text.format(**details)
+
+
+RECORDINGS_UNWRITTEN: Final = Alarm(
+    "recordings are not written: {reason}",
+    "The sound of the calls that live is not on the disk: it is full, read-only or too slow. The calls go on; what is "
+    "not written is silence of the right length in the recording.",
+    "Make room, or mend the disk of the recordings; writing goes on by itself.",
+)
+DISK_FULL: Final = Alarm(
+    "the disk is full: recordings are kept unencoded in {directory}",
+    "Calls that are over could not be encoded for want of room. Nothing of them is lost.",
+    "Make room; it is tried again every minute.",
+)
+UNENCODED: Final = Alarm(
+    "recordings could not be encoded: they are kept in {directory}",
+    "An encoder failed several times for some recording; the log has its last words. The `.cbr` file stays.",
+    "Look at the log; after mending the cause start the control process anew, which encodes all that is left.",
+)
+DAMAGED: Final = Alarm(
+    "recordings could not be read: they are kept in {directory}",
+    "A recording's file is no recording: a disk lost its beginning. It is not tried again.",
+    "Check the disk. What is in that directory cannot be played; delete it when you have seen it.",
+)
+UNSEEN: Final = Alarm(
+    "recordings cannot be looked for in {directory}: {reason}",
+    "What an earlier process left unencoded was not found, because the directory cannot be read.",
+    "Mend its path or its rights, and start the control process anew.",
+)
+RECORDS_UNWRITTEN: Final = Alarm(
+    "records cannot be written: {reason}",
+    "The database is locked, full, read-only or damaged. Calls go on; their records wait in memory, up to "
+    "100,000 rows.",
+    "Make room, end what locks it, or restore it. All that waits is written as soon as that goes.",
+)
+STATES_UNWRITTEN: Final = Alarm(
+    "the states cannot be written: a restart of the control process would lose the calls",
+    "`DATA/run` cannot be written. Calls go on, but could not be taken up by a new process.",
+    "Make room; all is written anew within two seconds of that.",
+)
+ISOLATED: Final = Alarm(
+    "{actor} crashed {times} times in {seconds:g} s and is isolated",
+    "An error of ours meets this agent, queue or trunk again and again. It is ended; the rest of the centre goes on.",
+    "Keep the log and report it. An import of the organisation or a start brings it back.",
+)
+FLOODED: Final = Alarm(
+    "mailbox of {actor} is full",
+    "An actor was told more than it could hear, and messages to it were dropped: an error of ours, or a machine "
+    "that is far too slow.",
+    "Look at the machine's load; keep the log and report it. It stands until the next start.",
+)
+
+CATALOGUE: Final = (
+    RECORDINGS_UNWRITTEN,
+    DISK_FULL,
+    UNENCODED,
+    DAMAGED,
+    UNSEEN,
+    RECORDS_UNWRITTEN,
+    STATES_UNWRITTEN,
+    ISOLATED,
+    FLOODED,
+)
+
+
+def table() -> str:
+    """The catalogue as Markdown."""
+    rows = ("| " + " | ".join((f"`{_plain(each.text)}`", each.means, each.do)) + " |" for each in CATALOGUE)
+    return "\n".join(["| alarm | it means | do |", "| --- | --- | --- |", *rows])
+
+
+def _plain(text: str) -> str:
+    """Without the formats within braces."""
+    return re.sub(r"\{(\w+)[^}]*\}", r"{\1}", text)
+
+
+def drawn(page: str) -> str:
+    """`page` with the catalogue between its marks."""
+    begin, end = "<!-- alarms -->", "<!-- end of alarms -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{table()}\n{end}{after}"
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        Path(name).write_text(drawn(Path(name).read_text(encoding="utf-8")), encoding="utf-8")
