@@ -48,6 +48,7 @@ PEERS = {
     "baresip": Peer(("baresip",), ("-h",)),
     "chromium": Peer(("chromium", "chromium-browser", "google-chrome"), ("--version",)),
     "firefox": Peer(("firefox", "firefox-esr"), ("--version",)),
+    "pulseaudio": Peer(("pulseaudio",), ("--version",)),
     "espeak-ng": Peer(("espeak-ng",), ("--version",)),
     "sox": Peer(("sox",), ("--version",)),
     "asterisk": Peer(("asterisk",), ("-V",)),

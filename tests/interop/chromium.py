@@ -23,7 +23,8 @@ PATIENCE_MS = 15_000
 
 expect.set_options(timeout=PATIENCE_MS)
 
-PROBE = """
+# What an ear at the page is in any browser: `probe.listen()`.
+LISTEN = """
 window.probe = {
   // The remote stream's loudest frequency in Hz and its level in dBFS over 0.68 s. It plays in the page's <audio>;
   // without that WebAudio hears nothing of it.
@@ -45,6 +46,11 @@ window.probe = {
     const power = wave.reduce((sum, x) => sum + x * x, 0) / wave.length;
     return [best * 48000 / analyser.fftSize, 10 * Math.log10(power + 1e-12)];
   },
+};
+"""
+
+PROBE = """
+Object.assign(window.probe, {
   async received() {
     const reports = [...(await cordboard.peer.getStats()).values()];
     const {totalSamplesReceived, concealedSamples, silentConcealedSamples, packetsLost, packetsReceived,
@@ -101,7 +107,7 @@ window.probe = {
     channel.port1.onmessage = look;
     look();
   },
-};
+});
 """
 
 # Every packet of the customer's voice as it arrives, before the jitter buffer: the length of its payload and when. The
@@ -170,7 +176,7 @@ class Agent:
         self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.add_init_script(PROBE + (TAP if tapped else "") + script)
+        self.page.add_init_script(LISTEN + PROBE + (TAP if tapped else "") + script)
         self.page.goto(f"{product.url}/?lang=en&raw-audio")
 
     # --- as a person --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How long the machine kept the switch waiting: what the kernel says of it is no fault of the switch.
+"""The machine under the tests: its address, and how long it kept the switch waiting, which is no fault of the switch.
 
 A machine of two cores runs other work beside these tests, and pauses are measured in milliseconds. Linux counts for
 each process how long it was ready and not let run (/proc/PID/schedstat, the second figure). That is read every few
@@ -7,6 +7,7 @@ milliseconds, so a pause in what the switch sends can be told apart: what the sw
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from bisect import bisect_left, bisect_right
@@ -27,6 +28,16 @@ TRIES = 3
 PATIENCE = 45.0
 
 T = TypeVar("T")
+
+
+def own_address() -> str:
+    """The address from which this machine would reach the world; loopback where it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 def _pressure() -> float:

@@ -108,8 +108,9 @@ def infrastructure(
     codecs: Sequence[str] = ("opus", "pcmu", "pcma"),
     drain_seconds: float = 5,
     address: str = "127.0.0.1",
+    web: str = "127.0.0.1",
 ) -> str:
-    """Free ports, of loopback unless another address is given."""
+    """Free ports, of loopback unless another address is given: `address` for SIP and media, `web` for the pages."""
     return f"""
 [sip]
 udp = "{address}:0"
@@ -121,7 +122,7 @@ rtp_ports = "0"
 process = "{process}"
 webrtc_codecs = {json.dumps(list(codecs))}
 [web]
-listen = "127.0.0.1:0"
+listen = "{web}:0"
 [limits]
 drain_seconds = {drain_seconds}
 """

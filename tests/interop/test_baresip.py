@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from . import sound
+from .machine import own_address
 from .product import Organisation, Product, infrastructure, until
 from .robot import Robot
 
@@ -42,16 +42,6 @@ module_tmp account.so
 module_app menu.so
 snd_path {folder}
 """
-
-
-def own_address() -> str:
-    """The address from which this machine would reach the world; loopback where it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return "127.0.0.1"
-        return str(probe.getsockname()[0])
 
 
 def modules() -> str:
