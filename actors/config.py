@@ -118,7 +118,7 @@ class Sip:
     )
     tcp: tuple[Address, ...] = field(
         default=(Address("0.0.0.0", 5060),),
-        metadata=toml(many(address), ADDRESSES, "Where SIP over TCP is heard; empty is off.", used=False),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over TCP is heard; empty is off."),
     )
     tls: tuple[Address, ...] = field(
         default=(),

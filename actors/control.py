@@ -11,7 +11,7 @@ import ipaddress
 import secrets
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,11 +22,13 @@ from prometheus_client import CollectorRegistry
 
 from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
+from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
 from . import medialink
 from .config import Config
 from .effects import Push, Reply
 from .health import Health
+from .keys import IpNetwork
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
@@ -140,19 +142,12 @@ class Control:
             announce(f"ready {served}")
 
     async def _open_sip(self, nursery: trio.Nursery, clock: Callable[[], float]) -> list[str]:
-        """Binds SIP; calls come from here on. Gives the bound addresses as host:port."""
-        ports: dict[bool, tuple[str, int]] = {}
+        """Binds SIP; calls come from here on. Gives the bound addresses as in a SIP URI."""
+        addresses: list[SipAddress] = []
         networks = self.config.media.local_networks
 
-        def local_address(remote: str) -> tuple[str, int]:
-            ip = ipaddress.ip_address(remote)
-            host, port = ports.get(ip.version == 6) or next(iter(ports.values()))
-            public = self.config.sip.public_address
-            if public and not ip.is_loopback and not any(ip in network for network in networks):
-                return public, port
-            if ipaddress.ip_address(host).is_unspecified:
-                return sip_transport.local_address_for(remote), port
-            return host, port
+        def local_address(remote: SipAddress) -> tuple[str, int]:
+            return ours_for(remote, addresses, self.config.sip.public_address, networks)
 
         settings = Settings(local_address)
         if self.config.limits.calls:
@@ -171,6 +166,7 @@ class Control:
                 self.endpoint,
                 [(each.host, each.port) for each in self.config.sip.udp],
                 self.signalling.on_output,
+                tcp=[(each.host, each.port) for each in self.config.sip.tcp],
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
                 before=lambda: self.signalling.keep(),
@@ -179,9 +175,8 @@ class Control:
 
         transport = await nursery.start(serve)
         self.signalling.connect(transport.perform)
-        for address in transport.addresses:
-            ports.setdefault(":" in address.host, (address.host, address.port))
-        return [_joined(each.host, each.port) for each in transport.addresses]
+        addresses += transport.addresses
+        return [f"{each};transport=tcp" if each.reliable else str(each) for each in addresses]
 
     def _take_up(self, organisation: Organisation) -> None:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
@@ -231,6 +226,32 @@ class Control:
         self.system.stop()
         await trio.sleep(LAST_WORDS)
         nursery.cancel_scope.cancel()
+
+
+def ours_for(
+    remote: SipAddress,
+    bound: Sequence[SipAddress],
+    public: str,
+    networks: Sequence[IpNetwork],
+) -> tuple[str, int]:
+    """The host and port by which `remote` reaches us: of the `bound` addresses the first of its transport and family.
+    Outside `networks` it is told the `public` host, where there is one that it can reach."""
+    ip = ipaddress.ip_address(remote.host)
+
+    def far(address: SipAddress) -> int:
+        return 2 * (address.transport != remote.transport) + (address.six != remote.six)
+
+    nearest = min(bound, key=far)
+    if public and not ip.is_loopback and not any(ip in network for network in networks):
+        try:
+            reachable = ipaddress.ip_address(public).version == ip.version
+        except ValueError:
+            reachable = True  # a name may have addresses of both families
+        if reachable:
+            return public, nearest.port
+    if ipaddress.ip_address(nearest.host).is_unspecified or nearest.six != remote.six:
+        return sip_transport.local_address_for(remote.host), nearest.port
+    return nearest.host, nearest.port
 
 
 def _joined(host: str, port: int) -> str:

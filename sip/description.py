@@ -141,7 +141,8 @@ _FINGERPRINT = re.compile(r"([A-Za-z0-9\-]{1,20}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]
 _UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}", re.ASCII)
 _PWD = re.compile(r"[A-Za-z0-9+/]{22,256}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,64}", re.ASCII)
-_HOST = re.compile(r"[0-9A-Za-z.:\-]{1,255}", re.ASCII)
+# sipp and scripts like it put an IPv6 address into the brackets that a URI wants
+_HOST = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\]|[0-9A-Za-z.:\-]{1,255}", re.ASCII)
 
 
 def _unreadable(what: str) -> SdpError:
@@ -149,9 +150,10 @@ def _unreadable(what: str) -> SdpError:
 
 
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
+    found = _HOST.fullmatch(text)
+    if not found:
         raise _unreadable("address")
-    return text
+    return found[1] or text
 
 
 def parse(body: bytes) -> SessionDescription:

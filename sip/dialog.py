@@ -28,6 +28,8 @@ from .message import (
 
 # RFC 3261 §8.1.1.6
 MAX_FORWARDS = 70
+# The transports that we speak (RFC 3261 §19.1.1)
+TRANSPORTS = frozenset({"udp", "tcp"})
 
 
 @frozen
@@ -115,14 +117,25 @@ class Dialog:
             body=body,
         )
 
+    def way(self) -> tuple[Address, Address | None]:
+        """Where a request goes: by UDP to the next hop; by TCP on the connection where the peer was last heard, and
+        where that is gone, on one that is opened to the next hop. Whoever holds that connection is the next hop, or
+        forwards to it."""
+        hop = self.next_hop()
+        if not hop.reliable:
+            return hop, None
+        return self.peer if self.peer.transport == hop.transport else hop, hop
+
     def next_hop(self) -> Address:
-        """Where requests go: the first route, else the remote target (RFC 3261 §8.1.2)."""
+        """The first route, else the remote target (RFC 3261 §8.1.2), by the transport that it names, else by that of
+        the peer."""
         try:
             uri = Uri.parse(NameAddr.parse(self.routes[0]).uri if self.routes else self.target)
             ipaddress.ip_address(uri.host)
         except (RemoteSipError, ValueError):
             return self.peer
-        return Address(uri.host, uri.port or DEFAULT_PORT, self.peer.transport)
+        named = (uri.param("transport") or "").lower()
+        return Address(uri.host, uri.port or DEFAULT_PORT, named if named in TRANSPORTS else self.peer.transport)
 
 
 def without_tag(address: NameAddr) -> str:

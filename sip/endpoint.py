@@ -1,9 +1,11 @@
-"""One SIP endpoint over all transactions and calls: datagrams and commands in, datagrams and events out (RFC 3261).
+"""One SIP endpoint over all transactions and calls: messages and commands in, messages and events out (RFC 3261).
 
-    receive(data, source, now)     a datagram of the network
+    receive(data, source, now)     a message of the network
     deadline() -> float            when `wake` wants to be called; math.inf for never. Cheap: a heap with lazy deletion
     wake(now)                      every timer that is due
     unsent(transmit, now)          a Transmit could not be sent at all (the transport's error, RFC 3261 §8.1.3.1)
+    disconnected(remote, unwritten, now)     a connection is gone, with what it had not written yet
+    hears(host), living()          whom a connection is accepted from, and which connections are still needed
 
     set_trunks({id: peers})        who may speak to us; calls that live go on
     ring(call, now)                180
@@ -25,7 +27,7 @@ long forgotten.
 A request of a source that is no trunk is dropped and counted by method. Responses are matched by their branch, which
 nobody can guess. `counters` maps names to numbers.
 
-It stands on `layer` (transactions and time) and `sessions` (what is done for a call); here are the two doors, datagrams
+It stands on `layer` (transactions and time) and `sessions` (what is done for a call); here are the two doors, messages
 and commands, and the answers that concern no call.
 """
 
@@ -60,11 +62,12 @@ from .message import (
     quote,
     refusal,
     reply_address,
+    reply_otherwise,
     respond,
 )
 from .screening import ACCEPT, ALLOW, METHODS, SDP_TYPE, SUPPORTED, Refusal, Trunks, caller_of, describe, screen
 from .sdp import SessionDescription
-from .sessions import Context, Sessions, Settings, owns
+from .sessions import Context, Sessions, Settings, direct, owns
 from .snapshot import CallSnapshot, freeze, thaw, unheard
 from .transaction import (
     INVITE_SERVER,
@@ -110,8 +113,26 @@ class Endpoint(Sessions):
 
     # --- the network ---
 
+    def hears(self, host: str) -> bool:
+        """Whether that address is a trunk's."""
+        return self._trunks.match(host) is not None
+
+    def living(self) -> set[Address]:
+        """The far ends of connections on which something lives: a call, or a transaction."""
+        found: set[Address] = set()
+        for slot in self._connected.values():
+            found.add(slot.destination)
+            if slot.otherwise is not None:
+                found.add(slot.otherwise)
+        for call in self._calls.values():
+            if call.state is not CallState.ENDED:
+                found.add(call.peer)
+                if call.dialog is not None:
+                    found.add(call.dialog.peer)
+        return found
+
     def receive(self, data: bytes, source: Address, now: float) -> list[Output]:
-        """One datagram. Raises nothing."""
+        """One message: a datagram, or what was framed in a stream. Raises nothing."""
         out: list[Output] = []
         if not data.strip(b"\r\n\x00 "):
             self.counters["keepalive"] += 1
@@ -304,7 +325,8 @@ class Endpoint(Sessions):
         self.counters["refused 503"] += 1
         out.append(Refused(source, "503: overload"))
         response = respond(request, 503, source, tag=self._token(), rows=(("Retry-After", str(RETRY_AFTER)),))
-        out.append(Transmit(bytes(response), reply_address(request.via, source)))
+        way = reply_address(request.via, source), reply_otherwise(request.via, source)
+        out.append(Transmit(bytes(response), *way))
 
     # --- over a restart ---
 
@@ -326,7 +348,7 @@ class Endpoint(Sessions):
                 slot.merged = _merge_key(transaction.request)
                 self._merged[slot.merged] = slot
             if unheard(transaction):
-                out.append(Transmit(transaction.last, slot.destination))
+                out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
             self._effects(slot, transaction.wake(now), now, out, None)
         if call.state in (CallState.ACCEPTED, CallState.LEAVING, CallState.REANSWERED):
             self._resend(call, now, out)
@@ -399,7 +421,7 @@ class Endpoint(Sessions):
         )
         record.invite, record.invite_cseq, record.peer = request, 1, destination
         self._adopt(record)
-        slot = self._start(request, destination, record, now, out)
+        slot = self._start(request, direct(destination), record, now, out)
         record.transaction = slot.transaction
         return out
 

@@ -1,4 +1,4 @@
-"""What the endpoint gives back: datagrams to send, and what happened to calls. All frozen; the union is closed.
+"""What the endpoint gives back: messages to send, and what happened to calls. All frozen; the union is closed.
 
 `call` is the id that names a call in every command: made by the endpoint for a call that comes in, by the application
 for one that it dials. After CallCancelled, CallEnded, CallFailed, or after the application's own `hang_up` or
@@ -17,10 +17,12 @@ from .sdp import SessionDescription
 
 @frozen
 class Transmit:
-    """A datagram for `destination`."""
+    """A message for `destination`: a datagram, or by TCP what goes on the connection with it, if there is one, and if
+    not on one that is opened to `otherwise`; None: then it cannot be sent."""
 
     data: bytes
     destination: Address
+    otherwise: Address | None = None
 
 
 @frozen

@@ -61,11 +61,21 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 @frozen
 class Address:
-    """Where a datagram came from or goes to. An IPv6 host is written without brackets."""
+    """Where a message came from or goes to. An IPv6 host is written without brackets."""
 
     host: str
     port: int
     transport: str = "udp"
+
+    @property
+    def six(self) -> bool:
+        """An IPv6 address."""
+        return ":" in self.host
+
+    @property
+    def reliable(self) -> bool:
+        """Nothing is lost on the way without our being told."""
+        return self.transport != "udp"
 
     def __str__(self) -> str:
         return f"{bracket(self.host)}:{self.port}"

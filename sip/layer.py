@@ -12,6 +12,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from .call import Call
@@ -27,6 +28,7 @@ from .message import (
     Response,
     parse,
     reply_address,
+    reply_otherwise,
 )
 from .transaction import (
     CLIENT,
@@ -49,16 +51,23 @@ Key: TypeAlias = tuple[str, ...]
 
 
 class Slot:
-    """A transaction in the endpoint's hands: its key, where its messages go, and whose it is."""
+    """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is."""
 
-    __slots__ = ("call", "destination", "key", "merged", "scheduled", "state", "tag", "transaction")
+    __slots__ = ("call", "destination", "key", "merged", "otherwise", "scheduled", "state", "tag", "transaction")
 
     def __init__(
-        self, transaction: Transaction, key: Key, destination: Address, call: Call | None, tag: str = ""
+        self,
+        transaction: Transaction,
+        key: Key,
+        destination: Address,
+        call: Call | None,
+        tag: str = "",
+        otherwise: Address | None = None,
     ) -> None:
         self.transaction = transaction
         self.key = key
         self.destination = destination
+        self.otherwise = otherwise
         self.call = call
         self.tag = tag
         self.merged: Key | None = None
@@ -75,6 +84,8 @@ class TransactionLayer(ABC):
         self.changed = changed
         self._timers = timers
         self._slots: dict[Key, Slot] = {}
+        # those of them whose messages go by connections
+        self._connected: dict[Key, Slot] = {}
         self._merged: dict[Key, Slot] = {}
         self._heap: list[tuple[float, int, Slot | Call]] = []
         self._serial = itertools.count()
@@ -98,25 +109,34 @@ class TransactionLayer(ABC):
     def _serve(self, request: Request, source: Address, call: Call | None) -> Slot:
         machine = INVITE_SERVER if request.method == "INVITE" else SERVER
         key = server_key(request, request.method)
-        slot = Slot(Transaction(machine, request, self._timers), key, reply_address(request.via, source), call)
+        transaction = Transaction(machine, request, self._timers, reliable=source.reliable)
+        destination, otherwise = reply_address(request.via, source), reply_otherwise(request.via, source)
+        slot = Slot(transaction, key, destination, call, otherwise=otherwise)
         self._hold(slot)
         return slot
 
-    def _start(self, request: Request, destination: Address, call: Call, now: float, out: list[Output]) -> Slot:
+    def _start(
+        self, request: Request, way: tuple[Address, Address | None], call: Call, now: float, out: list[Output]
+    ) -> Slot:
+        destination, otherwise = way
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = client_key(request)
-        slot = Slot(Transaction(machine, request, self._timers), key, destination, call)
+        transaction = Transaction(machine, request, self._timers, reliable=destination.reliable)
+        slot = Slot(transaction, key, destination, call, otherwise=otherwise)
         self._hold(slot)
         self._effects(slot, slot.transaction.start(bytes(request), now), now, out, None)
         return slot
 
     def _hold(self, slot: Slot) -> None:
         self._slots[slot.key] = slot
+        if slot.destination.reliable:
+            self._connected[slot.key] = slot
         if slot.call is not None:
             slot.call.open[slot.key] = None
 
     def _let_go(self, slot: Slot) -> None:
         self._slots.pop(slot.key, None)
+        self._connected.pop(slot.key, None)
         if slot.merged is not None:
             self._merged.pop(slot.merged, None)
         if slot.call is not None:
@@ -155,7 +175,7 @@ class TransactionLayer(ABC):
         for effect in effects:
             match effect:
                 case Send(data):
-                    out.append(Transmit(data, slot.destination))
+                    out.append(Transmit(data, slot.destination, slot.otherwise))
                 case Deliver(Response() as response):
                     self._answered(slot, response, source or slot.destination, now, out)
                 case Deliver(Request() as request):
@@ -191,8 +211,32 @@ class TransactionLayer(ABC):
                 self._effects(item, item.transaction.wake(now), now, out, None)
         return out
 
+    def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
+        """A connection is gone, or could not be made, and `unwritten` was not sent on it (RFC 3261 §18.4). What waits
+        for an answer from there is sent again on another connection where there may be one, and fails where not; a
+        response that was not written goes by a new connection (§18.2.2)."""
+        out: list[Output] = []
+        for transmit in unwritten:
+            if not transmit.data.startswith(b"SIP/"):
+                continue  # a request is its transaction's, and an ACK is asked for again
+            if transmit.otherwise is not None and transmit.otherwise != remote:
+                out.append(Transmit(transmit.data, transmit.otherwise, transmit.otherwise))
+            else:
+                self.counters["unsent"] += 1
+        for slot in list(self._connected.values()):
+            transaction = slot.transaction
+            if remote not in (slot.destination, slot.otherwise) or not transaction.asks:
+                continue
+            if slot.otherwise is not None and slot.otherwise != remote:
+                slot.destination = slot.otherwise
+                out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
+            else:
+                self.counters["unsent"] += 1
+                self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+        return out
+
     def unsent(self, transmit: Transmit, now: float) -> list[Output]:
-        """The transport could not send this datagram (RFC 3261 §18.4): a request fails at once, a response is tried
+        """The transport could not send this message (RFC 3261 §18.4): a request fails at once, a response is tried
         again by its timers."""
         out: list[Output] = []
         self.counters["unsent"] += 1

@@ -39,7 +39,8 @@ from .grammar import (
 __all__ = [
     "DEFAULT_PORT", "MAGIC_COOKIE", "MAX_CSEQ", "MAX_DATAGRAM", "MAX_HEADER", "MAX_HEADERS", "MAX_VIAS", "PHRASES",
     "Address", "Head", "LocalSipError", "Message", "NameAddr", "Params", "RemoteSipError", "Request", "Response", "Row",
-    "Uri", "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "respond",
+    "Uri", "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "reply_otherwise",
+    "respond",
     "serialise", "split_list", "unescape",
 ]  # fmt: skip
 
@@ -323,9 +324,16 @@ def respond(
 
 
 def reply_address(via: Via, source: Address) -> Address:
-    """Where a response goes: the source, at its port if the client asked for it (RFC 3581 §4), else at Via's (RFC
-    3261 §18.2.2)."""
-    return Address(source.host, source.port if via.rport else via.port or DEFAULT_PORT, source.transport)
+    """Where a response goes: the connection of its request; by UDP the source, at its port if the client asked for it
+    (RFC 3581 §4), else at Via's (RFC 3261 §18.2.2)."""
+    if source.reliable or via.rport:
+        return source
+    return Address(source.host, via.port or DEFAULT_PORT, source.transport)
+
+
+def reply_otherwise(via: Via, source: Address) -> Address | None:
+    """Where a connection is opened for a response whose own is gone: the source at Via's port (RFC 3261 §18.2.2)."""
+    return Address(source.host, via.port or DEFAULT_PORT, source.transport) if source.reliable else None
 
 
 def refusal(error: RemoteSipError, source: Address, tag: str) -> tuple[bytes, Address] | None:

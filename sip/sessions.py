@@ -35,6 +35,7 @@ from .message import (
     Response,
     Row,
     reply_address,
+    reply_otherwise,
     respond,
 )
 from .screening import ALLOW, SDP_TYPE, SUPPORTED, describe
@@ -55,9 +56,10 @@ MAX_REINVITE_RETRY_AFTER = 10
 
 @frozen
 class Settings:
-    """`local_address(remote host)` gives the host and port that this remote should use for us: Via, Contact, From."""
+    """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
+    Contact, From."""
 
-    local_address: Callable[[str], tuple[str, int]]
+    local_address: Callable[[Address], tuple[str, int]]
     user_agent: str = "Cordboard"
     max_calls: int = MAX_CALLS
     max_transactions: int = MAX_TRANSACTIONS
@@ -220,7 +222,7 @@ class Sessions(TransactionLayer):
                 assert call.dialog is not None
                 assert call.invite is not None
                 if call.ack:
-                    out.append(Transmit(call.ack, call.dialog.next_hop()))
+                    out.append(Transmit(call.ack, *call.dialog.way()))
                 else:
                     call.ack = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
             case Do.DROP_INVITE:
@@ -319,7 +321,8 @@ class Sessions(TransactionLayer):
     def _resend(self, call: Call, now: float, out: list[Output]) -> None:
         if call.final:
             assert call.invite is not None
-            out.append(Transmit(call.final, reply_address(call.invite.via, call.peer)))
+            via = call.invite.via
+            out.append(Transmit(call.final, reply_address(via, call.peer), reply_otherwise(via, call.peer)))
 
     def _answer_request(self, context: Context, status: int, rows: tuple[Row, ...]) -> None:
         assert context.request is not None
@@ -331,17 +334,15 @@ class Sessions(TransactionLayer):
 
     def _acknowledge(self, dialog: Dialog, invite: Request, peer: Address, now: float, out: list[Output]) -> bytes:
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
-        destination = dialog.next_hop()
-        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(destination)))
-        out.append(Transmit(data, destination))
+        way = dialog.way()
+        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(way[0])))
+        out.append(Transmit(data, *way))
         return data
 
     def _bye(self, dialog: Dialog, call: Call, rows: tuple[Row, ...], now: float, out: list[Output]) -> None:
-        destination = dialog.next_hop()
-        request = dialog.request(
-            "BYE", dialog.local_cseq, self._token(), self._local(destination), (*rows, self._agent())
-        )
-        self._start(request, destination, call, now, out)
+        way = dialog.way()
+        request = dialog.request("BYE", dialog.local_cseq, self._token(), self._local(way[0]), (*rows, self._agent()))
+        self._start(request, way, call, now, out)
 
     def _send_cancel(self, call: Call, context: Context, now: float, out: list[Output]) -> None:
         """RFC 3261 §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the INVITE."""
@@ -363,20 +364,26 @@ class Sessions(TransactionLayer):
             invite.call_id,
             invite.cseq,
         )
-        self._start(request, call.peer, call, now, out)
+        self._start(request, direct(call.peer), call, now, out)
 
     def _local(self, remote: Address) -> Address:
-        host, port = self.settings.local_address(remote.host)
+        host, port = self.settings.local_address(remote)
         return Address(host, port, remote.transport)
 
     def _contact(self, local: Address) -> Row:
-        return ("Contact", f"<sip:{local}>")
+        # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
+        return ("Contact", f"<sip:{local};transport={local.transport}>" if local.reliable else f"<sip:{local}>")
 
     def _agent(self, *, server: bool = False) -> Row:
         return ("Server" if server else "User-Agent", self.settings.user_agent)
 
 
 _BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
+
+
+def direct(destination: Address) -> tuple[Address, Address | None]:
+    """The way to where no dialog leads yet: by TCP on a connection with it, old or new."""
+    return destination, destination if destination.reliable else None
 
 
 def owns(call: Call, request: Request) -> bool:

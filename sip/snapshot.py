@@ -84,6 +84,7 @@ class TransactionSnapshot:
     interval: float
     destination: Address
     tag: str
+    otherwise: Address | None = None
 
 
 @frozen
@@ -180,6 +181,7 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         interval=transaction.interval,
         destination=slot.destination,
         tag=slot.tag,
+        otherwise=slot.otherwise,
     )
 
 
@@ -225,7 +227,7 @@ def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list
 
 def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, timers: Timers, now: float) -> Slot:
     machine = _MACHINES[snapshot.machine]
-    transaction = Transaction(machine, request, timers)
+    transaction = Transaction(machine, request, timers, reliable=snapshot.destination.reliable)
     transaction.state = State(snapshot.state)
     transaction.last = snapshot.last
     transaction.interval = snapshot.interval
@@ -236,7 +238,7 @@ def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, time
     }
     ours = machine is CLIENT or machine is INVITE_CLIENT
     key = client_key(request) if ours else server_key(request, request.method)
-    return Slot(transaction, key, snapshot.destination, call, snapshot.tag)
+    return Slot(transaction, key, snapshot.destination, call, snapshot.tag, snapshot.otherwise)
 
 
 def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:

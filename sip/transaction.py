@@ -431,6 +431,13 @@ class Transaction:
             case _:
                 return self._timers.timeout
 
+    @property
+    def asks(self) -> bool:
+        """A request of ours to which nothing was answered that would spare sending it again."""
+        if self.machine is INVITE_CLIENT:
+            return self.state is State.CALLING
+        return self.machine is CLIENT and self.state in (State.TRYING, State.PROCEEDING)
+
     def deadline(self) -> float:
         return min(self.running.values(), default=math.inf)
 

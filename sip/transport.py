@@ -1,4 +1,4 @@
-"""The shell around the endpoint: UDP sockets, the clock, and the endpoint's timers (Trio).
+"""The shell around the endpoint: UDP sockets, TCP (`tcp`), the clock, and the endpoint's timers (Trio).
 
     async with trio.open_nursery() as nursery:
         transport = await nursery.start(serve, endpoint, addresses, on_output)
@@ -6,7 +6,7 @@
 One task per socket receives, one sleeps until the endpoint's deadline. `perform` is synchronous: it calls `before`,
 which may write what must not be lost, then sends every `Transmit` at once and hands everything else to `on_output`; so
 a command is `transport.perform(endpoint.answer(call, sdp, transport.now()))`, or `transport.command(lambda now:
-endpoint.answer(call, sdp, now))`. A datagram that cannot be sent, or one that breaks the endpoint, is counted and costs
+endpoint.answer(call, sdp, now))`. A message that cannot be sent, or one that breaks the endpoint, is counted and costs
 nobody else anything.
 """
 
@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
+from .connections import Connections
 from .endpoint import Endpoint
 from .events import Output, Transmit
 from .message import Address
+from .tcp import TcpTransport, listen
 
 # More than a UDP datagram can hold
 _BUFFER = 65536
@@ -56,12 +58,14 @@ def local_address_for(remote: str) -> str:
 
 
 class SipTransport:
-    """Sockets of one endpoint. `addresses` are the bound ones, with the ports the system chose for 0."""
+    """Sockets of one endpoint. `addresses` are the bound ones, those of UDP first, with the ports the system chose for
+    0."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         sockets: Sequence[trio.socket.SocketType],
+        listeners: Sequence[trio.SocketListener],
         on_output: Callable[[Output], None],
         clock: Callable[[], float] = trio.current_time,
         on_error: Callable[[Exception], None] | None = None,
@@ -69,7 +73,9 @@ class SipTransport:
     ) -> None:
         self.endpoint = endpoint
         self.now = clock
-        self.addresses = [Address(*udp.getsockname()[:2]) for udp in sockets]
+        connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
+        self._tcp = TcpTransport(listeners, connections, clock, self._receive, self._lost, on_output)
+        self.addresses = [*(Address(*udp.getsockname()[:2]) for udp in sockets), *self._tcp.addresses]
         self._sockets = sockets
         # sending is synchronous, on the same descriptors
         self._senders = [socket.socket(fileno=socket.dup(udp.fileno())) for udp in sockets]
@@ -97,6 +103,16 @@ class SipTransport:
             self._changed.set()
 
     def _transmit(self, output: Transmit) -> None:
+        try:
+            if output.destination.reliable:
+                self._tcp.transmit(output)
+            else:
+                self._send(output)
+        except OSError:
+            self.perform(self.endpoint.unsent(output, self.now()))
+
+    def _send(self, output: Transmit) -> None:
+        """One datagram. Raises OSError where it cannot be sent."""
         wanted = socket.AF_INET6 if ":" in output.destination.host else socket.AF_INET
         sender = next((item for item in self._senders if item.family == wanted), None)
         try:
@@ -110,27 +126,34 @@ class SipTransport:
             # an ICMP error of an earlier datagram, to whomever; this one was not sent either, and its timer sends it
             # again
             self.endpoint.counters["connection refused"] += 1
-        except OSError:
-            self.perform(self.endpoint.unsent(output, self.now()))
 
     def close(self) -> None:
         for sender in self._senders:
             sender.close()
         for udp in self._sockets:
             udp.close()
+        self._tcp.close()
 
-    async def _receive(self, udp: trio.socket.SocketType) -> None:
+    def _receive(self, data: bytes, source: Address) -> None:
+        try:
+            self.perform(self.endpoint.receive(data, source, self.now()))
+        except Exception as error:
+            # one message must not end the centre's SIP: the supervisor's rule, at this door
+            self._report(error)
+
+    def _lost(self, remote: Address, unwritten: Sequence[Transmit]) -> None:
+        try:
+            self.perform(self.endpoint.disconnected(remote, unwritten, self.now()))
+        except Exception as error:
+            self._report(error)
+
+    async def _read(self, udp: trio.socket.SocketType) -> None:
         while True:
             try:
                 data, source = await udp.recvfrom(_BUFFER)
             except ConnectionError:
                 continue  # an ICMP error of an earlier send
-            host, port = source[0], source[1]
-            try:
-                self.perform(self.endpoint.receive(data, Address(host, port), self.now()))
-            except Exception as error:
-                # one datagram must not end the centre's SIP: the supervisor's rule, at this door
-                self._report(error)
+            self._receive(data, Address(source[0], source[1]))
 
     async def _wake(self) -> None:
         while True:
@@ -159,7 +182,8 @@ class SipTransport:
         try:
             async with trio.open_nursery() as nursery:
                 for udp in self._sockets:
-                    nursery.start_soon(self._receive, udp)
+                    nursery.start_soon(self._read, udp)
+                self._tcp.start(nursery)
                 nursery.start_soon(self._wake)
                 task_status.started(self)
         finally:
@@ -171,20 +195,25 @@ async def serve(
     addresses: Iterable[tuple[str, int]],
     on_output: Callable[[Output], None],
     *,
+    tcp: Iterable[tuple[str, int]] = (),
     clock: Callable[[], float] = trio.current_time,
     on_error: Callable[[Exception], None] | None = None,
     before: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Binds and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
+    """Binds `addresses` for UDP and `tcp`, and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises
+    OSError where it cannot bind.
 
     An exception of the endpoint or of `on_output` goes to `on_error`; without one it ends the task."""
     sockets: list[trio.socket.SocketType] = []
+    listeners: list[trio.SocketListener] = []
     try:
         for host, port in addresses:
             sockets.append(bind(host, port))
+        for host, port in tcp:
+            listeners.append(listen(host, port))
     except OSError:
-        for udp in sockets:
-            udp.close()
+        for made in [*sockets, *(each.socket for each in listeners)]:
+            made.close()
         raise
-    await SipTransport(endpoint, sockets, on_output, clock, on_error, before).run(task_status)
+    await SipTransport(endpoint, sockets, listeners, on_output, clock, on_error, before).run(task_status)

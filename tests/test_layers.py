@@ -37,6 +37,7 @@ SHELLS: frozenset[str] = frozenset(
         "switch/encoder.py",
         "switch/prompts.py",
         "switch/voices",
+        "sip/tcp.py",
         "sip/transport.py",
         "actors/runtime.py",
         "actors/journal.py",

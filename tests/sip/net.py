@@ -1,14 +1,18 @@
-"""A seeded network between endpoints on a virtual clock: loss, duplication, delay and so reordering."""
+"""A seeded network between endpoints on a virtual clock: loss, duplication, delay and so reordering.
+
+What goes by TCP is cut into pieces, comes late but in order, and is lost only where a connection is."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
-from attrs import define, field
+from attrs import define, evolve, field
 from cordboard.sip import sdp
+from cordboard.sip.connections import LOOK, Close, Connection, Connections, Heard, Write
 from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.sip.events import (
     CallAnswered,
@@ -26,6 +30,9 @@ from cordboard.sip.events import (
 from cordboard.sip.message import Address, Message, Request, parse
 from cordboard.sip.snapshot import CallSnapshot
 from cordboard.sip.transaction import Timers
+
+# What a kernel holds that nobody acknowledges, before it gives the connection up, in seconds (`tcp.STALLED`)
+UNACKNOWLEDGED = 30.0
 
 A = Address("192.0.2.1", 5060)
 B = Address("192.0.2.2", 5060)
@@ -48,6 +55,7 @@ class Peer:
 
     address: Address
     endpoint: Endpoint
+    connections: Connections
     react: Callable[[Peer, Output, float], list[Output]] | None = None
     events: list[Output] = field(factory=list)
     kept: dict[str, CallSnapshot] = field(factory=dict)
@@ -84,6 +92,22 @@ def endpoint(address: Address, timers: Timers | None = None, *, max_calls: int =
     return made
 
 
+def connections(of: Endpoint) -> Connections:
+    return Connections(of.counters, of.hears, of.living)
+
+
+@define
+class Wire:
+    """One side's end of a TCP connection: whose it is, and the other end."""
+
+    peer: Peer
+    connection: Connection
+    other: Wire | None = None
+    open: bool = True
+    # when the last octet sent to the other end arrives there
+    arrives: float = 0.0
+
+
 @define
 class Net:
     """Peers by address. `loss` and `duplication` are probabilities, delays uniform between the bounds, in seconds.
@@ -99,21 +123,35 @@ class Net:
     peers: dict[Address, Peer] = field(factory=dict)
     log: list[tuple[float, Address, str]] = field(factory=list)
     sent: list[tuple[Address, bytes]] = field(factory=list)
-    _flying: list[tuple[float, int, Address, Address, bytes]] = field(factory=list)
+    _flying: list[tuple[float, int, Callable[[], None]]] = field(factory=list)
+    _wires: dict[Connection, Wire] = field(factory=dict)
+    _looking: set[Address] = field(factory=set)
     _serial: itertools.count[int] = field(factory=itertools.count)
     _lives: itertools.count[int] = field(factory=lambda: itertools.count(1))
 
-    def add(self, address: Address, timers: Timers | None = None) -> Peer:
-        peer = self.peers[address] = Peer(address, endpoint(address, timers))
+    def add(self, address: Address, timers: Timers | None = None, *, max_calls: int = 3000) -> Peer:
+        made = endpoint(address, timers, max_calls=max_calls)
+        peer = self.peers[address] = Peer(address, made, connections(made))
         return peer
 
     def kill(self, peer: Peer) -> None:
-        """From now on nothing is heard or done there; what had left is on its way."""
+        """From now on nothing is heard or done there; what had left is on its way. Its kernel ends its connections."""
+        del self.peers[peer.address]
+        self.cut(peer)
+
+    def cut(self, peer: Peer) -> None:
+        """All its connections break."""
+        for wire in [each for each in self._wires.values() if each.peer is peer]:
+            self._close(wire)
+
+    def vanish(self, peer: Peer) -> None:
+        """The machine is gone without a word: nobody ends its connections."""
         del self.peers[peer.address]
 
     def restart(self, peer: Peer) -> None:
         """A new endpoint in its place, that knows only what was kept."""
         peer.endpoint = endpoint(peer.address, life=next(self._lives))
+        peer.connections = connections(peer.endpoint)
         self.peers[peer.address] = peer
         for snapshot in list(peer.kept.values()):
             self.do(peer, peer.endpoint.restore(snapshot, self.now))
@@ -122,22 +160,110 @@ class Net:
         peer.keep()
         for output in outputs:
             if isinstance(output, Transmit):
-                self._send(peer.address, output)
+                self._send(peer, output)
                 continue
             peer.events.append(output)
             if peer.react:
                 self.do(peer, peer.react(peer, output, self.now))
 
-    def _send(self, source: Address, output: Transmit) -> None:
-        what = describe(output.data)
+    def _send(self, peer: Peer, output: Transmit) -> None:
+        source, what = peer.address, describe(output.data)
         self.log.append((round(self.now, 6), source, what))
         self.sent.append((source, output.data))
         if self.drop(what, source):
             return
+        if output.destination.reliable:
+            self._send_on(peer, output)
+            return
         copies = (self.rng.random() >= self.loss) + (self.rng.random() < self.duplication)
         for _ in range(copies):
-            at = self.now + self.rng.uniform(*self.delay)
-            heapq.heappush(self._flying, (at, next(self._serial), source, output.destination, output.data))
+            self._later(self.now + self.rng.uniform(*self.delay), partial(self._arrive, source, output))
+
+    def _later(self, at: float, what: Callable[[], None]) -> None:
+        heapq.heappush(self._flying, (at, next(self._serial), what))
+
+    def _arrive(self, source: Address, output: Transmit) -> None:
+        if peer := self.peers.get(output.destination):
+            self.do(peer, peer.endpoint.receive(output.data, source, self.now))
+
+    # --- TCP ---
+
+    def _send_on(self, peer: Peer, output: Transmit) -> None:
+        way = peer.connections.way(output, self.now)
+        if way is None:
+            self.do(peer, peer.endpoint.unsent(output, self.now))
+        elif isinstance(way, Address):
+            self._connect(peer, way, output)
+        else:
+            self._write(self._wires[way], output.data)
+
+    def _connect(self, peer: Peer, remote: Address, output: Transmit) -> None:
+        other = self.peers.get(Address(remote.host, remote.port))
+        made = peer.connections.open(remote, self.now)
+        assert made is not None
+        ours = Address(peer.address.host, 40000 + next(self._serial), "tcp")
+        accepted = other and other.connections.accept(ours, self.now)
+        wire = self._wires[made] = Wire(peer, made)
+        if other is None or not isinstance(accepted, Connection):
+            # not at once: it is a round trip until that is known
+            self._later(self.now + self.delay[1], partial(self._end, wire, [output]))
+            return
+        wire.other = self._wires[accepted] = Wire(other, accepted, wire)
+        for each in (peer, other):
+            self._look(each, first=True)
+        self._write(wire, output.data)
+
+    def _write(self, wire: Wire, data: bytes) -> None:
+        if wire.other is None or wire.other.peer.address not in self.peers:
+            self._later(self.now + UNACKNOWLEDGED, partial(self._end, wire, []))
+            return
+        while data:
+            size = self.rng.choice((1, 7, 100, 1460))
+            wire.arrives = max(wire.arrives, self.now + self.rng.uniform(*self.delay))
+            self._later(wire.arrives, partial(self._read, wire.other, data[:size]))
+            data = data[size:]
+
+    def _read(self, wire: Wire, data: bytes) -> None:
+        if wire.open and wire.peer.address in self.peers:
+            for action in wire.peer.connections.receive(wire.connection, data, self.now):
+                self._act(wire, action)
+
+    def _act(self, wire: Wire, action: Heard | Write | Close) -> None:
+        match action:
+            case Heard(message):
+                self.do(wire.peer, wire.peer.endpoint.receive(message, wire.connection.remote, self.now))
+            case Write(_, octets):
+                self._write(wire, octets)
+            case Close():
+                self._close(wire)
+
+    def _close(self, wire: Wire) -> None:
+        if wire.other is not None:
+            self._later(max(wire.arrives, self.now + self.delay[0]), partial(self._end, wire.other, []))
+        self._end(wire, [])
+
+    def _end(self, wire: Wire, unwritten: list[Transmit]) -> None:
+        if not wire.open:
+            return
+        wire.open = False
+        del self._wires[wire.connection]
+        wire.peer.connections.closed(wire.connection)
+        if wire.peer.address in self.peers:
+            self.do(wire.peer, wire.peer.endpoint.disconnected(wire.connection.remote, unwritten, self.now))
+
+    def _look(self, peer: Peer, *, first: bool = False) -> None:
+        if first and peer.address in self._looking:
+            return
+        self._looking.add(peer.address)
+        if not first:
+            for action in peer.connections.look(self.now):
+                self._act(self._wires[action.connection], action)
+        if len(peer.connections):
+            self._later(self.now + LOOK, partial(self._look, peer))
+        else:
+            self._looking.discard(peer.address)
+
+    # --- time ---
 
     def run(self, until: float) -> None:
         """Everything that happens up to `until`."""
@@ -149,10 +275,8 @@ class Net:
                 break
             if fly_at <= wake_at:
                 self.now = fly_at
-                _, _, source, destination, data = heapq.heappop(self._flying)
-                if destination in self.peers:
-                    peer = self.peers[destination]
-                    self.do(peer, peer.endpoint.receive(data, source, self.now))
+                _, _, happens = heapq.heappop(self._flying)
+                happens()
             else:
                 self.now = max(self.now, wake_at)
                 self.do(waking, waking.endpoint.wake(self.now))
@@ -167,10 +291,11 @@ def pair(seed: int = 1, timers: Timers | None = None) -> tuple[Net, Peer, Peer]:
     return net, net.add(A, timers), net.add(B, timers)
 
 
-def dial(net: Net, caller: Peer, callee: Peer, call: str = "out") -> None:
+def dial(net: Net, caller: Peer, callee: Peer, call: str = "out", transport: str = "udp") -> None:
+    target = evolve(callee.address, transport=transport)
     net.do(
         caller,
-        caller.endpoint.dial(call, f"sip:600@{callee.address.host}", callee.address, "1001", OFFER_A, net.now, "Lin"),
+        caller.endpoint.dial(call, f"sip:600@{callee.address.host}", target, "1001", OFFER_A, net.now, "Lin"),
     )
 
 

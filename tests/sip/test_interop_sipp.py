@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,20 +82,29 @@ class App:
 
 
 async def against(
-    app: App, scenario: str | None, *arguments: str, act: Callable[[App, int], None] | None = None
+    app: App,
+    scenario: str | None,
+    *arguments: str,
+    act: Callable[[App, int], None] | None = None,
+    by: str = "u1",
+    host: str = "127.0.0.1",
 ) -> None:
-    """Runs sipp; without a scenario it is the callee that `act` dials at the port."""
-    port = 0
-    endpoint = Endpoint(Settings(lambda remote: ("127.0.0.1", port)), lambda: secrets.token_hex(12))
-    endpoint.set_trunks({"sipp": ["127.0.0.1"]})
+    """Runs sipp; without a scenario it is the callee that `act` dials at the port. `by` is sipp's word for how it
+    connects: u1 for UDP, t1 for one TCP connection, tn for one for each call."""
+    ports: dict[str, int] = {}
+    endpoint = Endpoint(Settings(lambda remote: (host, ports[remote.transport])), lambda: secrets.token_hex(12))
+    endpoint.set_trunks({"sipp": [host]})
+    address = f"[{host}]" if ":" in host else host
     with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:
-            app.transport = await nursery.start(serve, endpoint, [("127.0.0.1", 0)], app.on_output)
+            bound = [(host, 0)]
+            app.transport = await nursery.start(partial(serve, endpoint, bound, app.on_output, tcp=bound))
             assert app.transport is not None
-            port = app.transport.addresses[0].port
+            ports |= {each.transport: each.port for each in app.transport.addresses}
             local = free_port()
-            command = ["sipp", f"127.0.0.1:{port}", "-i", "127.0.0.1", "-p", str(local), "-m", "1", "-nostdin"]
-            command += ["-timeout", "20", "-timeout_error", *arguments]
+            port = ports["udp" if by == "u1" else "tcp"]
+            command = ["sipp", f"{address}:{port}", "-t", by, "-i", address, "-p", str(local), "-m", "1", "-nostdin"]
+            command += ["-max_socket", "1000", "-timeout", "20", "-timeout_error", *arguments]
             if scenario is not None:
                 command += ["-sf", str(SCENARIOS / f"{scenario}.xml")]
             if act is not None:
@@ -128,6 +138,27 @@ def test_a_call_of_sipp_is_answered_and_ends_with_its_bye() -> None:
     assert isinstance(incoming, IncomingCall)
     assert (incoming.number, incoming.caller, incoming.caller_name) == ("600", "+8613912345678", "Caller")
     assert isinstance(app.events[-1], CallEnded)
+
+
+@pytest.mark.parametrize(("by", "host"), [("u1", "::1"), ("t1", "127.0.0.1"), ("tn", "127.0.0.1"), ("t1", "::1")])
+@pytest.mark.parametrize("scenario", ["call", "callee_hangs_up", "cancel", "hold", "options"])
+def test_sipp_by_every_transport_and_family(scenario: str, by: str, host: str) -> None:
+    app = App()
+    trio.run(partial(against, app, scenario, by=by, host=host))
+    assert app.transport is not None
+    counters = app.transport.endpoint.counters
+    assert counters["connections accepted"] == (by != "u1")
+    assert counters["connections opened"] == 0
+    assert not any(name.startswith(("late: ", "malformed", "bad framing")) for name in counters)
+
+
+def test_fifty_calls_over_one_connection_and_over_as_many() -> None:
+    for by, connections in (("t1", 1), ("tn", 50)):
+        app = App()
+        trio.run(partial(against, app, "call", "-m", "50", "-r", "50", by=by))
+        assert kinds(app).count("CallEnded") == 50
+        assert app.transport is not None
+        assert app.transport.endpoint.counters["connections accepted"] == connections
 
 
 def test_a_hundred_calls_at_once() -> None:

@@ -165,6 +165,12 @@ def test_what_cannot_be_used_is_488(change: tuple[bytes, bytes]) -> None:
     assert caught.value.status == 488
 
 
+def test_an_ipv6_address_in_brackets_is_an_address() -> None:
+    agreed = sdp.negotiate(trunk((b"c=IN IP4 192.0.2.4", b"c=IN IP6 [2001:db8::4]")))
+    assert agreed.remote is not None
+    assert agreed.remote[0] == "2001:db8::4"
+
+
 @pytest.mark.parametrize("ours", [b"IP4 127.0.0.1", b"IP4 127.9.9.9", b"IP6 ::1", b"IP6 ::ffff:127.0.0.1"])
 def test_who_is_not_on_this_machine_cannot_name_it(ours: bytes) -> None:
     offer = trunk((b"c=IN IP4 192.0.2.4", b"c=IN " + ours))

@@ -232,7 +232,7 @@ def test_an_offerless_invite_is_offered_in_the_200_and_answered_in_the_ack() -> 
 def test_calls_above_the_limit_are_shed_with_503() -> None:
     net = n.Net(Random(1))
     a = net.add(n.A)
-    b = net.peers[n.B] = n.Peer(n.B, n.endpoint(n.B, max_calls=1))
+    b = net.add(n.B, max_calls=1)
     n.dial(net, a, b, "one")
     n.dial(net, a, b, "two")
     net.run(1)

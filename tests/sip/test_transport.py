@@ -1,16 +1,28 @@
-"""The UDP shell on the loopback, in real time but without waiting for it: what ends it, and what must not."""
+"""The shell on the loopback, UDP and TCP, in real time but without waiting for it: what ends it, and what must not."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 import trio
+import trio.testing
 from cordboard.sip import sdp
+from cordboard.sip.connections import LOOK
 from cordboard.sip.endpoint import Endpoint, Settings
-from cordboard.sip.events import CallAnswered, CallEnded, CallFailed, IncomingCall, Output, Refused, Transmit
+from cordboard.sip.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallEnded,
+    CallFailed,
+    IncomingCall,
+    Output,
+    Refused,
+    Transmit,
+)
 from cordboard.sip.message import Address
 from cordboard.sip.transaction import Timers
 from cordboard.sip.transport import SipTransport, local_address_for, serve
@@ -26,10 +38,11 @@ class Peer:
     def __init__(self, host: str, timers: Timers = QUICK) -> None:
         serial = itertools.count()
         self.endpoint = Endpoint(
-            Settings(lambda remote: (host, self.port)), lambda: f"{id(self)}-{next(serial)}", timers
+            Settings(lambda remote: (host, self.ports[remote.transport])), lambda: f"{id(self)}-{next(serial)}", timers
         )
         self.endpoint.set_trunks({"loop": ["127.0.0.0/8", "::1"]})
-        self.host, self.port = host, 0
+        self.host = host
+        self.ports: dict[str, int] = {}
         self._send, self.heard = trio.open_memory_channel[Output](1000)
         self.errors: list[Exception] = []
         self.transport: SipTransport
@@ -40,21 +53,34 @@ class Peer:
                 self.endpoint,
                 [(self.host, 0)],
                 self._send.send_nowait,
+                tcp=[(self.host, 0)],
                 on_error=self.errors.append,
                 task_status=task_status,
             )
 
         self.transport = await nursery.start(run)
-        self.port = self.transport.addresses[0].port
+        self.ports = {each.transport: each.port for each in self.transport.addresses}
 
     @property
     def address(self) -> Address:
-        return Address(self.host, self.port)
+        return Address(self.host, self.ports["udp"])
+
+    @property
+    def by_tcp(self) -> Address:
+        return Address(self.host, self.ports["tcp"], "tcp")
+
+    async def hears(self, kind: type[Output]) -> Output:
+        """The next event of that kind."""
+        while not isinstance(event := await self.heard.receive(), kind):
+            pass
+        return event
 
 
-def with_peers(host: str, story: Callable[[Peer, Peer], Awaitable[None]]) -> None:
+def with_peers(
+    host: str, story: Callable[[Peer, Peer], Awaitable[None]], clock: trio.testing.MockClock | None = None
+) -> None:
     async def main() -> None:
-        with trio.fail_after(LIMIT_S):
+        with trio.fail_after(LIMIT_S if clock is None else math.inf):
             async with trio.open_nursery() as nursery:
                 a, b = Peer(host), Peer(host)
                 await a.start(nursery)
@@ -63,13 +89,14 @@ def with_peers(host: str, story: Callable[[Peer, Peer], Awaitable[None]]) -> Non
                 assert not a.errors + b.errors
                 nursery.cancel_scope.cancel()
 
-    trio.run(main)
+    trio.run(main, clock=clock)
 
 
-async def a_call(a: Peer, b: Peer) -> None:
+async def a_call(a: Peer, b: Peer, target: Address | None = None) -> None:
     offer = sdp.offer(a.host, 4000, session_id=1)
-    uri = f"sip:600@{b.address}"
-    a.transport.command(lambda now: a.endpoint.dial("out", uri, b.address, "1001", offer, now))
+    to = target or b.address
+    uri = f"sip:600@{to}"
+    a.transport.command(lambda now: a.endpoint.dial("out", uri, to, "1001", offer, now))
     while isinstance(incoming := await b.heard.receive(), Refused):
         pass
     assert isinstance(incoming, IncomingCall)
@@ -87,11 +114,112 @@ def test_a_call_over_real_sockets(host: str) -> None:
     with_peers(host, a_call)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_call_over_one_real_connection(host: str) -> None:
+    async def story(a: Peer, b: Peer) -> None:
+        await a_call(a, b, b.by_tcp)
+        assert b.endpoint.counters["connections accepted"] == a.endpoint.counters["connections opened"] == 1
+        assert b.endpoint.counters["connections opened"] == 0
+
+    with_peers(host, story)
+
+
+def test_a_connection_that_breaks_is_made_again_for_the_bye() -> None:
+    async def story(a: Peer, b: Peer) -> None:
+        offer = sdp.offer(a.host, 4000, session_id=1)
+        a.transport.command(lambda now: a.endpoint.dial("out", "sip:6@127.0.0.1", b.by_tcp, "1", offer, now))
+        incoming = await b.hears(IncomingCall)
+        assert isinstance(incoming, IncomingCall)
+        b.transport.command(lambda now: b.endpoint.answer(incoming.call, offer, now))
+        await a.hears(CallAnswered)
+        await b.hears(CallConfirmed)
+        # what is no SIP breaks the connection, and both sides know
+        a.transport.perform([Transmit(b"\x00", b.by_tcp, b.by_tcp)])
+        while not a.endpoint.counters["connections closed"]:
+            await trio.lowlevel.checkpoint()
+        b.transport.command(lambda now: b.endpoint.hang_up(incoming.call, now))
+        await a.hears(CallEnded)
+        assert b.endpoint.counters["connections opened"] == 1
+
+    with_peers("127.0.0.1", story)
+
+
+def test_nobody_listens_and_nobody_answers() -> None:
+    async def story(a: Peer, b: Peer) -> None:
+        offer = sdp.offer(a.host, 4000, session_id=1)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            closed = Address("127.0.0.1", nobody.getsockname()[1], "tcp")
+            a.transport.command(lambda now: a.endpoint.dial("out", "sip:1@127.0.0.1", closed, None, offer, now))
+            assert await a.heard.receive() == CallFailed("out", 503, "cannot be sent")
+            # one that takes the connection and says nothing
+            nobody.listen()
+            a.transport.command(lambda now: a.endpoint.dial("two", "sip:1@127.0.0.1", closed, None, offer, now))
+            assert await a.heard.receive() == CallFailed("two", 408, "no response")
+
+    with_peers("127.0.0.1", story)
+
+
+async def connected(peer: Peer, address: str = "127.0.0.1") -> trio.SocketStream:
+    return await trio.open_tcp_stream(peer.host, peer.ports["tcp"], local_address=address)
+
+
+async def closed(stream: trio.SocketStream) -> bytes:
+    """What the other end said before it closed."""
+    said = b""
+    try:
+        while data := await stream.receive_some():
+            said += data
+    except trio.BrokenResourceError:
+        pass
+    await trio.aclose_forcefully(stream)
+    return said
+
+
+def test_a_stranger_is_closed_without_an_answer_and_noise_after_what_was_good() -> None:
+    async def story(a: Peer, b: Peer) -> None:
+        b.endpoint.set_trunks({"carrier": ["127.0.0.1"]})
+        stranger = await connected(b, "127.0.0.2")
+        assert await closed(stranger) == b""
+        trunk = await connected(b)
+        await trunk.send_all(b"\r\n\r\n")
+        assert await trunk.receive_some() == b"\r\n"
+        await trunk.send_all(b"INVITE sip:x SIP/2.0\r\nContent-Length: many\r\n\r\n")
+        source = Address("127.0.0.1", trunk.socket.getsockname()[1], "tcp")
+        assert await closed(trunk) == b""
+        assert await b.heard.receive() == Refused(source, "connection closed: Content-Length is unclear")
+        await a_call(a, b, b.by_tcp)
+
+    with_peers("127.0.0.1", story)
+
+
+def test_connections_that_nothing_lives_on_are_closed_within_half_a_minute() -> None:
+    clock = trio.testing.MockClock()
+
+    async def story(a: Peer, b: Peer) -> None:
+        silent, slow = await connected(b), await connected(b)
+        await slow.send_all(b"INVITE sip:")
+        while b.endpoint.counters["connections accepted"] < 2:
+            await trio.lowlevel.checkpoint()
+        begun = clock.current_time()
+        for stream in (silent, slow):
+            while True:
+                with trio.move_on_after(LOOK) as waited:
+                    assert await closed(stream) == b""
+                if not waited.cancelled_caught:
+                    break
+        assert clock.current_time() - begun <= 30
+        assert b.endpoint.counters["idle connection"] + b.endpoint.counters["slow connection"] == 2
+
+    clock.autojump_threshold = 0.05
+    with_peers("127.0.0.1", story, clock)
+
+
 def test_what_is_malformed_or_cannot_be_sent_ends_nothing() -> None:
     async def story(a: Peer, b: Peer) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as raw:
             for data in (b"", b"\r\n\r\n", b"\x00" * 100, b"INVITE", b"SIP/2.0 200\r\n\r\n", b"\xff" * 60000):
-                raw.sendto(data, (b.host, b.port))
+                raw.sendto(data, (b.host, b.address.port))
         # no socket of this family, no such port, a closed port
         b.transport.perform([Transmit(b"x", Address("2001:db8::1", 5060)), Transmit(b"x", Address("127.0.0.1", 0))])
         b.transport.perform([Transmit(b"x", Address("127.0.0.1", 9))] * 3)

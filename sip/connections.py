@@ -1,0 +1,205 @@
+"""Which connections there are: whom we let in, which one a message goes by, and when one is done with (RFC 3261 §18).
+
+A peer may speak over many connections, and everything it says is answered on the connection that it came by (§18.2.2).
+A request of ours goes by the connection on which its dialog was last heard, while that lives, and else by one that we
+open. A connection is kept while something lives on it: a call or a transaction of the endpoint. Without, it is closed
+after half a minute in which nothing came; so is, in any case, one that has begun a message and does not end it, or one
+that takes nothing. Where a call lives and nothing is said, a ping of two line ends asks the network whether the other
+end is still there (RFC 5626 §4.4.1); their pings are answered.
+
+Only trunks are let in. Others are closed at once, without a word, and counted.
+
+Shape: `accept`, `way`, `open`, `receive`, `closed`, and `look` every LOOK seconds; the shell (`tcp`) has the sockets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Container
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from .events import Transmit
+from .grammar import Address
+from .stream import KEEP_ALIVE, Frames
+
+# How often connections are looked through, in seconds, and how long one may be quiet, or leave a message without its
+# end: together half a minute.
+LOOK: Final = 5.0
+QUIET: Final = 25.0
+PING: Final = b"\r\n\r\n"
+PONG: Final = b"\r\n"
+
+
+@frozen
+class Limits:
+    """Of one peer's address and of all. A trunk uses a handful; one that opens another for each call is let do so up
+    to here. Each costs a descriptor, two tasks and some 20 kB, and a process has 1024 descriptors by default."""
+
+    per_peer: int = 100
+    total: int = 400
+
+
+class Connection:
+    """One connection; it is `remote` whom we hear and to whom we speak."""
+
+    __slots__ = ("begun_at", "frames", "half_ping", "heard_at", "pinged_at", "remote", "unanswered")
+
+    def __init__(self, remote: Address, now: float) -> None:
+        self.remote = remote
+        self.frames = Frames()
+        # when anything was last said, by either side
+        self.heard_at = now
+        # when a message began that has not ended yet
+        self.begun_at = math.inf
+        self.pinged_at = -math.inf
+        self.unanswered = 0
+        self.half_ping = False
+
+
+@frozen
+class Heard:
+    """A whole message, for the endpoint."""
+
+    data: bytes
+
+
+@frozen
+class Write:
+    connection: Connection
+    data: bytes
+
+
+@frozen
+class Close:
+    connection: Connection
+    reason: str
+
+
+Action: TypeAlias = Heard | Write | Close
+
+
+class Connections:
+    """All connections of one endpoint. `hears(host)`: whether that is a trunk's; `living()`: the addresses on whose
+    connections something lives. `counters` are the endpoint's."""
+
+    def __init__(
+        self,
+        counters: Counter[str],
+        hears: Callable[[str], bool],
+        living: Callable[[], Container[Address]],
+        limits: Limits | None = None,
+    ) -> None:
+        self.counters = counters
+        self._hears = hears
+        self._living = living
+        self._limits = limits or Limits()
+        self._all: set[Connection] = set()
+        self._by_remote: dict[Address, Connection] = {}
+        self._per_peer: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def accept(self, remote: Address, now: float) -> Connection | str:
+        """A connection that was made to us, or why it must be closed at once; "" where that is nobody's concern."""
+        if not self._hears(remote.host):
+            self.counters["stranger connection"] += 1
+            return ""
+        if full := self._full(remote.host):
+            return full
+        self.counters["connections accepted"] += 1
+        return self._add(remote, now)
+
+    def open(self, remote: Address, now: float) -> Connection | None:
+        """The connection that the shell is now to make; None: there are too many."""
+        if self._full(remote.host):
+            return None
+        self.counters["connections opened"] += 1
+        return self._add(remote, now)
+
+    def _full(self, host: str) -> str:
+        limits = self._limits
+        if self._per_peer[host] >= limits.per_peer:
+            self.counters["refused connection: peer has too many"] += 1
+            return f"the peer has {limits.per_peer} connections"
+        if len(self._all) >= limits.total:
+            self.counters["refused connection: too many"] += 1
+            return f"there are {limits.total} connections"
+        return ""
+
+    def _add(self, remote: Address, now: float) -> Connection:
+        made = Connection(remote, now)
+        self._all.add(made)
+        self._by_remote[remote] = made
+        self._per_peer[remote.host] += 1
+        return made
+
+    def closed(self, connection: Connection) -> None:
+        """It is gone, whoever ended it."""
+        if connection not in self._all:
+            return
+        self._all.discard(connection)
+        self.counters["connections closed"] += 1
+        if self._by_remote.get(connection.remote) is connection:
+            del self._by_remote[connection.remote]
+        self._per_peer[connection.remote.host] -= 1
+        if not self._per_peer[connection.remote.host]:
+            del self._per_peer[connection.remote.host]
+
+    def way(self, transmit: Transmit, now: float) -> Connection | Address | None:
+        """By which connection a message goes, or where one is to be opened for it; None: it cannot be sent."""
+        for remote in (transmit.destination, transmit.otherwise):
+            if remote is not None and (found := self._by_remote.get(remote)) is not None:
+                found.heard_at = now
+                return found
+        return transmit.otherwise
+
+    def receive(self, connection: Connection, data: bytes, now: float) -> list[Action]:
+        """What came by a connection."""
+        actions: list[Action] = []
+        frames = connection.frames
+        items = frames.feed(data)
+        for item in items:
+            if item is not KEEP_ALIVE:
+                connection.half_ping = False
+                actions.append(Heard(item))
+            elif connection.unanswered:
+                connection.unanswered -= 1
+            elif connection.half_ping:
+                connection.half_ping = False
+                self.counters["keepalive"] += 1
+                actions.append(Write(connection, PONG))
+            else:
+                connection.half_ping = True
+        if items:
+            connection.heard_at = now
+        if not frames.partial:
+            connection.begun_at = math.inf
+        elif items or connection.begun_at == math.inf:
+            connection.begun_at = now
+        if frames.broken:
+            self.counters["bad framing"] += 1
+            actions.append(Close(connection, frames.broken))
+        return actions
+
+    def look(self, now: float) -> list[Write | Close]:
+        """Closes what is done with, and pings where something lives and nothing is said."""
+        actions: list[Write | Close] = []
+        living = self._living() if self._all else ()
+        for each in self._all:
+            quiet = now - each.heard_at >= QUIET
+            if now - each.begun_at >= QUIET:
+                self.counters["slow connection"] += 1
+                actions.append(Close(each, "a message has begun and does not end"))
+            elif each.remote not in living:
+                if quiet:
+                    self.counters["idle connection"] += 1
+                    actions.append(Close(each, "nothing lives on it"))
+            elif quiet and now - each.pinged_at >= QUIET:
+                each.pinged_at = now
+                each.unanswered = 1
+                actions.append(Write(each, PING))
+        return actions

@@ -1,0 +1,219 @@
+"""The shell of SIP over TCP: listeners, and for each connection a task that reads and one that writes (Trio).
+
+`transmit` never waits: it puts a message into the outbox of the connection that `connections` names, which may still be
+on its way up. A connection that ends gives back what it had not written. That one breaks, or is not read by the other
+end, is the affair of that one alone.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import trio
+
+from .connections import LOOK, Close, Connection, Connections, Heard, Write
+from .events import Output, Refused, Transmit
+from .grammar import Address
+
+# What is read at once; a message of usual length is 1 kB
+_CHUNK = 16384
+# Messages that wait for one connection. Whoever lets more of them lie reads nothing, or floods.
+_WAITING = 256
+# A peer on the other side of the world is there within a second, one that is not there will not come, in seconds.
+CONNECT_TIMEOUT = 5.0
+# What was written and is not acknowledged, or lies there unwritten, for so long ends a connection, in seconds: with it
+# the other end that went without a word is found out.
+STALLED = 30.0
+_BACKLOG = 128
+
+
+def listen(host: str, port: int) -> trio.SocketListener:
+    """A listener on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise OSError(error.errno, f"SIP cannot listen on TCP {host} port {port}: {error.strerror}") from error
+    return trio.SocketListener(trio.socket.from_stdlib_socket(made))
+
+
+def _address(name: tuple[str, int]) -> Address:
+    """Of a socket's name, which has more to it with IPv6."""
+    return Address(name[0], name[1], "tcp")
+
+
+class _Line:
+    """What the shell has of one connection: what waits to be written, and how to end it."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.waiting: deque[bytes | Transmit] = deque()
+        self.more = trio.Event()
+
+    def put(self, item: bytes | Transmit) -> None:
+        self.waiting.append(item)
+        self.more.set()
+
+
+class TcpTransport:
+    """All TCP of one endpoint. `receive(message, source)` and `lost(remote, unwritten)` go to the endpoint; `tell`
+    hands out what the application should know."""
+
+    def __init__(
+        self,
+        listeners: Sequence[trio.SocketListener],
+        connections: Connections,
+        clock: Callable[[], float],
+        receive: Callable[[bytes, Address], None],
+        lost: Callable[[Address, Sequence[Transmit]], None],
+        tell: Callable[[Output], None],
+    ) -> None:
+        self.addresses = [_address(each.socket.getsockname()) for each in listeners]
+        self.connections = connections
+        self._listeners = listeners
+        self._clock = clock
+        self._receive = receive
+        self._lost = lost
+        self._tell = tell
+        self._lines: dict[Connection, _Line] = {}
+        self._nursery: trio.Nursery | None = None
+        self._told_at = -math.inf
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Everything runs in `nursery`, until it is cancelled."""
+        self._nursery = nursery
+        nursery.start_soon(self._look)
+
+        async def accept(listener: trio.SocketListener) -> None:
+            await trio.serve_listeners(self._accepted, [listener], handler_nursery=nursery)
+
+        for each in self._listeners:
+            nursery.start_soon(accept, each)
+
+    def close(self) -> None:
+        for each in self._listeners:
+            each.socket.close()
+
+    def transmit(self, output: Transmit) -> None:
+        """Raises OSError where there is no connection for it and none can be made."""
+        now = self._clock()
+        way = self.connections.way(output, now)
+        if isinstance(way, Address):
+            way = self._connect(way, now)
+        if way is None:
+            raise OSError("no connection")
+        line = self._lines[way]
+        if len(line.waiting) >= _WAITING:
+            line.scope.cancel()
+            raise OSError("the other end does not read")
+        line.put(output)
+
+    def _connect(self, remote: Address, now: float) -> Connection | None:
+        family = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
+        local = next((each for each in self._listeners if each.socket.family == family), None)
+        if local is None or self._nursery is None:
+            return None
+        made = self.connections.open(remote, now)
+        if made is None:
+            return None
+
+        async def connect() -> trio.SocketStream:
+            """From the address we listen on: by that one the peer knows us."""
+            ours = trio.socket.socket(family, socket.SOCK_STREAM)
+            try:
+                await ours.bind((local.socket.getsockname()[0], 0))
+                with trio.fail_after(CONNECT_TIMEOUT):
+                    await ours.connect((remote.host, remote.port))
+            except BaseException:
+                ours.close()
+                raise
+            return trio.SocketStream(ours)
+
+        self._lines[made] = _Line()
+        self._nursery.start_soon(self._serve, made, connect)
+        return made
+
+    async def _accepted(self, stream: trio.SocketStream) -> None:
+        try:
+            remote = _address(stream.socket.getpeername())
+        except OSError:
+            return  # it is gone already
+        made = self.connections.accept(remote, self._clock())
+        if isinstance(made, str):
+            self._refused(remote, made)
+            await trio.aclose_forcefully(stream)
+            return
+
+        async def connected() -> trio.SocketStream:
+            return stream
+
+        self._lines[made] = _Line()
+        await self._serve(made, connected)
+
+    def _refused(self, remote: Address, reason: str) -> None:
+        """Said once in a while: whoever is refused tries again."""
+        now = self._clock()
+        if reason and now - self._told_at >= STALLED:
+            self._told_at = now
+            self._tell(Refused(remote, f"connection refused: {reason}"))
+
+    async def _serve(self, connection: Connection, connect: Callable[[], Awaitable[trio.SocketStream]]) -> None:
+        line = self._lines[connection]
+        try:
+            with line.scope:
+                stream = await connect()
+                async with stream:
+                    with suppress(OSError):  # not on every kernel
+                        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._read, connection, stream, line)
+                        nursery.start_soon(self._write, stream, line)
+        except* (OSError, trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # theirs, or the network's; what was not written is given back
+        finally:
+            del self._lines[connection]
+            self.connections.closed(connection)
+            self._lost(connection.remote, [each for each in line.waiting if isinstance(each, Transmit)])
+
+    async def _read(self, connection: Connection, stream: trio.SocketStream, line: _Line) -> None:
+        while data := await stream.receive_some(_CHUNK):
+            for action in self.connections.receive(connection, bytes(data), self._clock()):
+                match action:
+                    case Heard(message):
+                        self._receive(message, connection.remote)
+                    case Write(_, octets):
+                        line.put(octets)
+                    case Close(_, reason):
+                        self._tell(Refused(connection.remote, f"connection closed: {reason}"))
+                        line.scope.cancel()
+        line.scope.cancel()
+
+    async def _write(self, stream: trio.SocketStream, line: _Line) -> None:
+        while True:
+            while line.waiting:
+                item = line.waiting[0]
+                with trio.fail_after(STALLED):
+                    await stream.send_all(item.data if isinstance(item, Transmit) else item)
+                line.waiting.popleft()
+            line.more = trio.Event()
+            await line.more.wait()
+
+    async def _look(self) -> None:
+        while True:
+            await trio.sleep(LOOK)
+            for action in self.connections.look(self._clock()):
+                match action:
+                    case Write(connection, octets):
+                        self._lines[connection].put(octets)
+                    case Close(connection, _):
+                        self._lines[connection].scope.cancel()

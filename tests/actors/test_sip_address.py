@@ -1,0 +1,46 @@
+"""By which address a peer reaches our SIP: of its own family and transport, and the public one only from outside."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from cordboard.actors.control import ours_for
+from cordboard.sip.grammar import Address
+
+BOUND = (
+    Address("10.0.0.5", 5060),
+    Address("2001:db8::5", 5062),
+    Address("10.0.0.5", 5064, "tcp"),
+    Address("2001:db8::5", 5066, "tcp"),
+)
+LOCAL = (ipaddress.ip_network("10.0.0.0/8"),)
+NEAR, FAR, SIX = "10.0.0.9", "203.0.113.9", "2001:db8::9"
+
+
+@pytest.mark.parametrize(
+    ("remote", "public", "ours"),
+    [
+        (Address(NEAR, 5060), "198.51.100.1", ("10.0.0.5", 5060)),
+        (Address(NEAR, 40000, "tcp"), "198.51.100.1", ("10.0.0.5", 5064)),
+        (Address(FAR, 5060), "", ("10.0.0.5", 5060)),
+        (Address(FAR, 40000, "tcp"), "198.51.100.1", ("198.51.100.1", 5064)),
+        (Address(FAR, 5060), "sip.example.com", ("sip.example.com", 5060)),
+        # what is public for one family is nothing to the other
+        (Address(SIX, 5060), "198.51.100.1", ("2001:db8::5", 5062)),
+        (Address(SIX, 40000, "tcp"), "2001:db8::1", ("2001:db8::1", 5066)),
+        (Address(SIX, 40000, "tcp"), "sip.example.com", ("sip.example.com", 5066)),
+        (Address(FAR, 5060), "2001:db8::1", ("10.0.0.5", 5060)),
+        (Address("::1", 40000, "tcp"), "2001:db8::1", ("2001:db8::5", 5066)),
+    ],
+)
+def test_a_peer_is_told_an_address_that_it_can_reach(remote: Address, public: str, ours: tuple[str, int]) -> None:
+    assert ours_for(remote, BOUND, public, LOCAL) == ours
+
+
+def test_an_unspecified_address_is_told_as_that_of_the_route() -> None:
+    bound = (Address("0.0.0.0", 5060), Address("::", 5060, "tcp"))
+    assert ours_for(Address("127.0.0.1", 40000), bound, "", ()) == ("127.0.0.1", 5060)
+    assert ours_for(Address("::1", 40000, "tcp"), bound, "", ()) == ("::1", 5060)
+    # no socket of that family: the route knows best
+    assert ours_for(Address("::1", 40000), bound[:1], "", ()) == ("::1", 5060)
