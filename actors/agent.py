@@ -18,7 +18,6 @@ a network that is gone, the caller hears music; after `PAGE_GRACE` of it the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from attrs import evolve
 
@@ -80,8 +79,7 @@ _GONE_REASON = {"caller_left": "caller left", "answered_elsewhere": "answered el
 class Agent(Seat):
     """The behaviour of one agent; see `Data` for what it remembers."""
 
-    def __init__(self, profile: Profile, codecs: Sequence[media.CodecName], now: float) -> None:
-        super().__init__(codecs)
+    def __init__(self, profile: Profile, now: float) -> None:
         # States and legs are numbered on from what an earlier life of this agent can have reached.
         begin = int(now * 1000)
         self.state = Data(profile, since=now, states=begin, legs_opened=begin)

@@ -8,6 +8,7 @@ from enum import Enum
 from attrs import frozen
 
 from ..sip.sdp import SessionDescription, WebrtcAgreed
+from ..switch import protocol as media
 from . import page, records
 
 # How an actor ends that the organisation no longer has.
@@ -36,11 +37,13 @@ SHOWN = {
 
 @frozen
 class Profile:
-    """Who the agent is; comes again when the organisation changes. `skills` are queue ids."""
+    """Who the agent is; comes again when the organisation changes. `skills` are queue ids, `codecs` what its pages may
+    speak, preferred first."""
 
     agent: str
     name: str
     skills: tuple[str, ...]
+    codecs: tuple[media.CodecName, ...] = ("opus", "pcmu", "pcma")
 
 
 @frozen

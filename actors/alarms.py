@@ -64,6 +64,17 @@ STATES_UNWRITTEN: Final = Alarm(
     "`DATA/run` cannot be written. Calls go on, but could not be taken up by a new process.",
     "Make room; all is written anew within two seconds of that.",
 )
+UNRECALLED: Final = Alarm(
+    "the calls of the process before could not be gone on with: {reason}",
+    "The control process began anew and could not use what the last one had written: it was of another version, or "
+    "killed several processes. Its calls were ended with BYE as far as they are known, and agents sign in again.",
+    "Keep the log and report it, unless you have just changed the version. It stands until the next start.",
+)
+ROWS_UNENDED: Final = Alarm(
+    "what an earlier process left open could not be ended: {reason}",
+    "The database could not be written at the start: rows of calls and states that nobody goes on with are open.",
+    "Make room, or end what locks the database, and start the control process anew.",
+)
 ISOLATED: Final = Alarm(
     "{actor} crashed {times} times in {seconds:g} s and is isolated",
     "An error of ours meets this agent, queue or trunk again and again. It is ended; the rest of the centre goes on.",
@@ -84,6 +95,8 @@ CATALOGUE: Final = (
     UNSEEN,
     RECORDS_UNWRITTEN,
     STATES_UNWRITTEN,
+    UNRECALLED,
+    ROWS_UNENDED,
     ISOLATED,
     FLOODED,
 )

@@ -511,6 +511,8 @@ class Call(Machine[Phase]):
 
     def _silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
         since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
+        if (since < math.inf) is (self.state.silent_since < math.inf):
+            return []  # told again, by a link that was lost meanwhile
         self.state = evolve(self.state, silent_since=since)
         return [Log("caller's media", (("call", self._id), ("fact", type(fact).__name__)))]
 

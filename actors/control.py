@@ -3,6 +3,9 @@
 It opens what it needs, says `ready` once calls can come, takes up a changed organisation on SIGHUP, and on SIGTERM
 takes no more calls, waits for those that live (`[limits] drain_seconds` at most; a second SIGTERM does not wait), and
 ends the actors, the youngest first.
+
+While it lives it writes down all that it knows (statefile.py). A process that begins goes on with what it finds there
+(past.py), before it opens its doors.
 """
 
 from __future__ import annotations
@@ -24,25 +27,31 @@ from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
-from . import medialink
+from . import medialink, past
+from .alarms import ROWS_UNENDED, UNRECALLED
 from .config import Config
-from .effects import Push, Reply
+from .effects import Push, Record, Reply
 from .health import Health
 from .keys import IpNetwork
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
+from .past import Past
 from .recordings import Recordings
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
+from .statefile import States
+from .states import Alive, Dialog, Whole
 from .store.database import StoreError
 from .store.store import Store
 from .supervisor import orphaned, run_directory
-from .switchboard import Configure, Drain, Switchboard
+from .switchboard import Configure, Drain, Open, Switchboard
 
 # How often a draining process looks whether its last call is over, in seconds.
 DRAIN_LOOK = 0.1
+# How often the states say that this process lives though nothing happens; see past.STALE.
+ALIVE_SECONDS = 5.0
 # After the last actor has ended, what it said to the engine is still on its way.
 LAST_WORDS = 0.2
 
@@ -82,13 +91,19 @@ class Control:
         self.language = "zh"
         self._trunks = 0
         self._health: Health
+        self._states: States
+        self._recalls: tuple[float, ...] = ()
+        # What a draining process waits in, and whether it has ended all itself.
+        self._patience = trio.CancelScope()
+        self._ended = False
 
     # --- what the pages' server is given ----------------------------------------------------------------------
 
     def tell(self, agent_id: str, message: object) -> bool:
         """A page speaks to its agent; False: no such agent, or overloaded. That a page came or went is never shed."""
-        deliver = self.system.offer if isinstance(message, Request) else self.system.tell
-        return deliver(f"agent:{agent_id}", message)
+        if isinstance(message, Request):
+            return self.system.offer(f"agent:{agent_id}", message)
+        return self.system.tell(f"agent:{agent_id}", message, kept=False)
 
     def health(self) -> tuple[bool, dict[str, object]]:
         checks = self._health.checks()
@@ -106,10 +121,8 @@ class Control:
         """Serves until SIGTERM or SIGINT. `announce` gets the one line that says it is ready."""
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
-            clock = unix_clock(time.time())
-            self.system = System(clock, nursery)
+            left, clock = self._recall(run / past.FILE, nursery)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
-            self.link = MediaLink(self.system)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
             self.link.on_recording = self.recordings.on_fact
@@ -117,7 +130,6 @@ class Control:
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
                 await nursery.start(_serve_media, self.config, self.data, link_path)
-            nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
             self._health = Health(self.system, self.link, self.store, lambda: self._trunks, directories)
@@ -127,19 +139,107 @@ class Control:
                 SwitchMetrics(self.system, self.signalling, self.link, self.endpoint, self.store.ledger, self._health)
             )
             organisation = await self.store.load_organisation()
-            self._take_up(organisation)
-            self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
+            await self._close_books(left, clock())
+            self._go_on(left, organisation, clock)
+            nursery.start_soon(self._tell_that_we_live, clock)
+            nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)
             await nursery.start(self._hear_signals, nursery)
             with trio.move_on_after(10):
                 while not self.link.connected:
                     await trio.sleep(0.01)
-            nursery.start_soon(self.recordings.repair, self.link.recordings)
+            nursery.start_soon(self._repair_recordings)
             self._serves = True
             served = " ".join(
                 [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
             )
             announce(f"ready {served}")
+        if self._ended:
+            self._states.end()
+
+    # --- what an earlier process left -------------------------------------------------------------------------
+
+    def _recall(self, file: Path, nursery: trio.Nursery) -> tuple[Past, Callable[[], float]]:
+        """The actors and the link as they were, if they can be gone on with; nothing lives yet."""
+        pack = past.packer()
+        left = past.read(file, pack, time.time())
+        clock = unix_clock(max(time.time(), left.at))  # a clock that was set back must not be seen by actors
+
+        def alarm(text: str, standing: bool) -> None:
+            (self.system.alarm if standing else self.system.clear_alarm)(text)
+
+        def begin() -> None:
+            self.system = System(clock, nursery, self._states)
+            self.link = MediaLink(self.system, self._states)
+
+        self._states = States(file, pack, clock, alarm)
+        begin()
+        try:
+            left.recall(self.system, self.link)
+        except past.RecallError:
+            begin()
+        if left.trouble:
+            self.system.alarm(UNRECALLED.says(reason=left.trouble))
+        return left, clock
+
+    async def _close_books(self, left: Past, now: float) -> None:
+        """What was stated and not written is written, and what nobody goes on with is ended."""
+        calls, agents = self._alive("call:"), self._alive("agent:")
+        try:
+            await self.store.apply(left.entries)
+            rows = await self.store.close_open(now, calls, agents)
+        except StoreError as error:
+            self.system.alarm(ROWS_UNENDED.says(reason=error))
+            for entry in left.entries:
+                self.store.ledger.keep(Record(entry))
+                self._states.entries.append(entry)
+        else:
+            if rows:
+                log.warning("ended what an earlier process left open", rows=rows)
+
+    def _alive(self, prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in self.system.alive(prefix)]
+
+    def _go_on(self, left: Past, organisation: Organisation, clock: Callable[[], float]) -> None:
+        """All that was recalled lives from here on, and is written down anew; calls can come."""
+        left.take_up(self.system, self.signalling)
+        self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
+        self._states.begin(lambda: self._whole(clock()))
+        if self.system.alive("switchboard"):
+            self.system.tell("switchboard", Open())
+            self.system.tell("switchboard", self._configuration(organisation))
+        else:
+            self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
+        self._take_up(organisation)
+
+    def _whole(self, now: float) -> Whole:
+        return Whole(
+            at=now,
+            actors=self.system.actor_states(),
+            dialogs=tuple(self.endpoint.snapshots()),
+            link=self.link.state(),
+            entries=tuple(self._states.entries),
+            recalls=self._recalls,
+        )
+
+    def _keep_dialogs(self) -> None:
+        for call, snapshot in self.signalling.snapshots():
+            self._states.add(Dialog(call, snapshot))
+
+    async def _tell_that_we_live(self, clock: Callable[[], float]) -> None:
+        while True:
+            await trio.sleep(ALIVE_SECONDS)
+            self._states.add(Alive(clock()))
+
+    async def _repair_recordings(self) -> None:
+        try:
+            untold = await self.store.untold_recordings()
+        except StoreError as error:
+            log.error("recordings not looked for", error=str(error))
+            untold = []
+        await self.recordings.repair(self.link.recordings, untold)
+
+    # --- doors ------------------------------------------------------------------------------------------------
 
     async def _open_sip(self, nursery: trio.Nursery, clock: Callable[[], float]) -> list[str]:
         """Binds SIP; calls come from here on. Gives the bound addresses as in a SIP URI."""
@@ -154,6 +254,8 @@ class Control:
             settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock)
+        self.signalling.keep = self._keep_dialogs
+        self.store.ledger.on_commit = self._states.committed
         self.system.connect(
             Hands(
                 self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply, self.store.ledger.keep
@@ -194,7 +296,7 @@ class Control:
                 if number == signal.SIGHUP:
                     await self._reload()
                 elif ending:
-                    nursery.cancel_scope.cancel()
+                    self._patience.cancel()
                 else:
                     ending = True
                     nursery.start_soon(self._drain, nursery)
@@ -210,9 +312,12 @@ class Control:
             log.error("organisation not taken up", error=str(error))
             return
         self._take_up(organisation)
-        self.system.tell("switchboard", Configure(organisation))
+        self.system.tell("switchboard", self._configuration(organisation))
         log.info("organisation taken up")
         await self._pages.check_logins(self)
+
+    def _configuration(self, organisation: Organisation) -> Configure:
+        return Configure(organisation, self.config.media.webrtc_codecs)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         self._serves = False
@@ -220,10 +325,11 @@ class Control:
         patience = self.config.limits.drain_seconds
         if patience and (calls := self.signalling.calls):
             log.info("waits for calls to end; a second signal does not wait", calls=calls, seconds=patience)
-        with trio.move_on_after(patience):
+        with trio.move_on_after(patience), self._patience:
             while self.system.alive("call:"):
                 await trio.sleep(DRAIN_LOOK)
         self.system.stop()
+        self._ended = True
         await trio.sleep(LAST_WORDS)
         nursery.cancel_scope.cancel()
 

@@ -1,16 +1,20 @@
 """The shell between actors and the engine: effects become commands on the link, facts become messages to their owners.
 
 A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. So does a
-playlist, which is for one listener; other sources are shared and stay. When the engine is a new one (its process died),
-every leg of the old one has failed, every opening that it had not answered is refused, and every source is opened
-again, before anything else is said. While there is no engine, opening a leg is refused at once, and so is moving one.
+playlist, which is for one listener; other sources are shared and stay.
 
 Recordings belong to the actor that opened them as legs do, but nothing refuses them: a new engine is told to go on with
 each that is open here. What is said of them is also heard by `on_recording`, as their actor may be gone by then.
 
-The link can be lost though the engine lives. What it was told meanwhile is not forgotten: when it is back, each leg and
-recording is closed that ended here, what each listener hears is said again, and an update that was not answered is
-refused.
+The link can be lost though the engine lives, and this process can die and be followed by another, which `recall`s all
+this. What the engine was told meanwhile is not forgotten: when the link is back, each leg and recording is closed that
+ended here, and what each listener hears is said again.
+
+    an opening or an update without an answer     asked again
+    a leg, and the engine has it                  goes on
+    a plain RTP leg, and it has not               opened again at the port of ours that the far side sends to; LegFailed
+                                                  where that port is not to be had, else the actor hears nothing of it
+    a browser's leg, and it has not               LegFailed: the keys of its encryption are gone
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ from typing import assert_never
 
 import structlog
 import trio
+from attrs import evolve
 
 from ..switch import protocol as media
 from ..switch.wire import Frames, WireError, decode_fact, encode
 from .effects import Media
 from .runtime import System
+from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Whole
 
 # How often the engine is told that we live; 30 s without it ends its legs.
 PING_INTERVAL = 1.0
@@ -34,6 +40,7 @@ MAX_COMMANDS = 10_000
 # How long to wait before the link is tried again, in seconds.
 RECONNECT = 0.1
 
+Opening = media.OpenRtpLeg | media.OpenWebrtcLeg
 RecordingFact = media.RecordingClosed | media.RecordingTroubled | media.RecordingWell
 
 log = structlog.get_logger()
@@ -42,14 +49,19 @@ log = structlog.get_logger()
 class MediaLink:
     """`connected` is true while an engine listens; `report` is the newest word of how its ticks fare."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, states: Unwritten = UNWRITTEN) -> None:
         self._system = system
+        self._states = states
         self._send: Callable[[media.Command], None] | None = None
         self._owners: dict[str, str] = {}
-        # The legs of each actor in the order they were opened; those of them that wait for the engine's answer.
+        # The legs of each actor in the order they were opened, and how: as the far side wants it now.
         self._legs: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self._opening: set[str] = set()
-        self._updating: set[str] = set()
+        self._openings: dict[str, Opening] = {}
+        # Our port of each leg that the engine has answered; 0 for a browser's.
+        self._ports: dict[str, int] = {}
+        # What was not answered yet: how legs are to be moved, and those of a dead engine that are opened again.
+        self._updates: dict[str, media.UpdateRtpLeg] = {}
+        self._restoring: set[str] = set()
         # What each leg was last told to hear.
         self._hears: dict[str, media.Hears] = {}
         self._sources: dict[str, media.SourceKind] = {}
@@ -87,12 +99,7 @@ class MediaLink:
         command = effect.command
         match command:
             case media.OpenRtpLeg(leg=leg) | media.OpenWebrtcLeg(leg=leg):
-                if self._send is None:
-                    self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
-                    return
-                self._owners[leg] = actor
-                self._legs[actor][leg] = None
-                self._opening.add(leg)
+                self._own(actor, command)
             case media.CloseLeg(leg):
                 self._disown(leg)
             case media.OpenSource(source, kind):
@@ -105,10 +112,8 @@ class MediaLink:
                 self._sources.pop(source, None)
                 self._players.pop(source, None)
             case media.UpdateRtpLeg(leg=leg):
-                if self._send is None:
-                    self._system.tell(actor, media.LegRefused(leg, "the media engine is away"))
-                    return
-                self._updating.add(leg)
+                if leg in self._owners:
+                    self._updates[leg] = command
             case media.OpenRecording(recording):
                 self._recordings[recording] = actor
                 self._closing.discard(recording)
@@ -116,7 +121,8 @@ class MediaLink:
                 self._recordings.pop(recording, None)
                 for listener in (media.left(recording), media.right(recording)):
                     self._hears.pop(listener, None)
-                self._closing.add(recording)
+                if self._epoch:  # else an earlier process closed it: it is found where it lies
+                    self._closing.add(recording)
             case media.Rewire(hears):
                 self._hears.update({one.listener: one for one in hears if self._listens(one.listener)})
             case media.Ping():
@@ -138,10 +144,15 @@ class MediaLink:
     def _listens(self, name: str) -> bool:
         return name in self._owners or name.rpartition("/")[0] in self._recordings
 
+    def _own(self, actor: str, opening: Opening) -> None:
+        self._owners[opening.leg] = actor
+        self._legs[actor][opening.leg] = None
+        self._openings[opening.leg] = opening
+
     def _disown(self, leg: str) -> None:
-        self._opening.discard(leg)
-        self._updating.discard(leg)
-        self._hears.pop(leg, None)
+        for known in (self._openings, self._ports, self._updates, self._hears):
+            known.pop(leg, None)
+        self._restoring.discard(leg)
         owner = self._owners.pop(leg, None)
         if owner is not None and owner in self._legs:
             self._legs[owner].pop(leg, None)
@@ -156,15 +167,19 @@ class MediaLink:
                 self.report = fact
             case media.Pong():
                 pass
-            case media.LegRefused(leg=leg) | media.LegFailed(leg=leg):
+            case media.LegRefused(leg, reason) if leg in self._restoring:
+                self._failed(media.LegFailed(leg, reason))
+            case media.LegRefused(leg=leg):
+                self._refused(fact)
+            case media.LegFailed():
+                self._failed(fact)
+            case media.LegOpened(leg=leg) if leg in self._restoring:
+                self._restored(fact)
+            case media.LegOpened(leg=leg, port=port):
+                self._opened(leg, port)
                 self._tell_owner(leg, fact)
-                self._updating.discard(leg)
-                # A refused update leaves the leg as it was.
-                if isinstance(fact, media.LegFailed) or leg in self._opening:
-                    self._disown(leg)
-            case media.LegOpened(leg=leg) | media.WebrtcLegOpened(leg=leg):
-                self._opening.discard(leg)
-                self._updating.discard(leg)
+            case media.WebrtcLegOpened(leg=leg):
+                self._opened(leg, 0)
                 self._tell_owner(leg, fact)
             case (
                 media.LegConnected(leg=leg)
@@ -172,9 +187,10 @@ class MediaLink:
                 | media.LegHeard(leg=leg)
                 | media.LegUnchecked(leg=leg)
                 | media.LegChecked(leg=leg)
-                | media.LegQuality(leg=leg)
             ):
                 self._tell_owner(leg, fact)
+            case media.LegQuality(leg=leg):
+                self._tell_owner(leg, fact, kept=False)  # the next one comes in 2 s
             case media.SourceFinished(source):
                 if source in self._players:
                     self._system.tell(self._players[source], fact)
@@ -183,10 +199,48 @@ class MediaLink:
             case _:
                 assert_never(fact)
 
-    def _tell_owner(self, leg: str, fact: media.Fact) -> None:
+    def _tell_owner(self, leg: str, fact: media.Fact, *, kept: bool = True) -> None:
         owner = self._owners.get(leg)
         if owner is not None:
-            self._system.tell(owner, fact)
+            self._system.tell(owner, fact, kept=kept)
+
+    def _opened(self, leg: str, port: int) -> None:
+        """The engine answered an opening, or an update."""
+        if leg in self._owners:
+            self._states.add(LegAt(leg, port))
+            self._is_at(leg, port, moved=True)
+
+    def _is_at(self, leg: str, port: int, *, moved: bool) -> None:
+        self._ports[leg] = port
+        update, opening = self._updates.pop(leg, None), self._openings[leg]
+        if update is not None and moved and isinstance(opening, media.OpenRtpLeg):
+            self._openings[leg] = evolve(opening, address=update.address, port=update.port, codec=update.codec)
+
+    def _refused(self, fact: media.LegRefused) -> None:
+        """A leg that was to be moved stays as it was, and one that was to be opened is not there."""
+        leg = fact.leg
+        self._tell_owner(leg, fact)
+        if leg in self._ports:
+            self._states.add(LegAt(leg, self._ports[leg], moved=False))
+            self._is_at(leg, self._ports[leg], moved=False)
+        elif leg in self._owners:
+            self._states.add(LegGone(leg))
+            self._disown(leg)
+
+    def _failed(self, fact: media.LegFailed) -> None:
+        self._tell_owner(fact.leg, fact)
+        if fact.leg in self._owners:
+            self._states.add(LegGone(fact.leg))
+            self._disown(fact.leg)
+
+    def _restored(self, fact: media.LegOpened) -> None:
+        """A leg of an engine that died is there again; at another port the far side would not be heard."""
+        self._restoring.discard(fact.leg)
+        if fact.port == self._ports[fact.leg]:
+            log.info("leg restored", leg=fact.leg)
+        else:
+            self._failed(media.LegFailed(fact.leg, "its port could not be had again"))
+            self._order(media.CloseLeg(fact.leg))
 
     def _hear_of(self, fact: RecordingFact) -> None:
         if isinstance(fact, media.RecordingClosed):
@@ -196,40 +250,85 @@ class MediaLink:
             self._system.tell(owner, fact)
         self.on_recording(fact)
 
+    def _order(self, command: media.Command) -> None:
+        if self._send is not None:
+            self._send(command)
+
     def _started(self, fact: media.EngineStarted) -> None:
         self.pid = fact.pid
         if fact.epoch != self._epoch:
             log.info("engine started", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
-        live = dict.fromkeys(fact.legs)
-        why = "the media engine was restarted"
-        for leg in [leg for leg in self._owners if leg not in live or leg in self._opening]:
-            refused = leg in self._opening  # by this engine or the last: its answer is lost
-            self._tell_owner(leg, media.LegRefused(leg, why) if refused else media.LegFailed(leg, why))
-            self._disown(leg)
-        for leg in self._updating:
-            self._tell_owner(leg, media.LegRefused(leg, why))
-        self._updating.clear()
-        if self._send is None:
-            return
         for source, kind in self._sources.items():
-            self._send(media.OpenSource(source, kind))
-        for leg in live:
-            if leg not in self._owners:
-                self._send(media.CloseLeg(leg))  # nobody here knows it, or nobody any more
+            self._order(media.OpenSource(source, kind))
+        for leg in fact.legs:
+            if leg not in self._ports or leg in self._restoring:
+                self._order(media.CloseLeg(leg))  # nobody here knows it, or nobody knows its answer
         for source in fact.sources:
             if source not in self._sources:
-                self._send(media.CloseSource(source))
+                self._order(media.CloseSource(source))
+        for leg in list(self._openings):
+            if leg not in fact.legs or leg not in self._ports or leg in self._restoring:
+                self._open_again(leg)
+        for update in list(self._updates.values()):
+            self._order(update)
         for recording in self._recordings:
             if recording not in fact.recordings:
-                self._send(media.OpenRecording(recording))
+                self._order(media.OpenRecording(recording))
         for recording in fact.recordings:
             if recording not in self._recordings:
-                self._send(media.CloseRecording(recording))
+                self._order(media.CloseRecording(recording))
         for recording in self._closing.difference(fact.recordings):
             self._hear_of(media.RecordingClosed(recording, 0.0))
         for hears in self._hears.values():
-            self._send(media.Rewire((hears,)))  # it may have changed while the link was lost
+            self._order(media.Rewire((hears,)))  # it may have changed while the link was lost
+
+    def _open_again(self, leg: str) -> None:
+        """A leg that the engine does not have, or did not say that it has."""
+        opening = self._openings[leg]
+        if leg not in self._ports:
+            self._order(opening)
+        elif isinstance(opening, media.OpenRtpLeg):
+            self._restoring.add(leg)
+            self._order(evolve(opening, local_port=self._ports[leg]))
+        else:
+            self._failed(media.LegFailed(leg, "the media engine was restarted"))
+
+    # --- over a restart of this process ---------------------------------------------------------------------------
+
+    def state(self) -> LinkState:
+        """All that the engine was told, as `recall` would have it."""
+        return LinkState(
+            legs=tuple((self._owners[leg], opening, self._ports.get(leg)) for leg, opening in self._openings.items()),
+            updates=tuple(self._updates.values()),
+            recordings=tuple((actor, recording) for recording, actor in self._recordings.items()),
+            sources=tuple(
+                (self._players.get(source, ""), media.OpenSource(source, kind))
+                for source, kind in self._sources.items()
+            ),
+            hears=tuple(self._hears.values()),
+        )
+
+    def recall(self, record: Record) -> None:
+        """What an earlier process wrote, record by record; what its actors wanted comes by `perform`. There is no
+        engine yet."""
+        match record:
+            case Whole(link=link):
+                for actor, opening, port in link.legs:
+                    self._own(actor, opening)
+                    if port is not None:
+                        self._ports[opening.leg] = port
+                self._updates = {update.leg: update for update in link.updates}
+                self._recordings = {recording: actor for actor, recording in link.recordings}
+                self._sources = {each.source: each.kind for _, each in link.sources}
+                self._players = {each.source: actor for actor, each in link.sources if actor}
+                self._hears = {each.listener: each for each in link.hears}
+            case LegAt(leg, port, moved):
+                self._is_at(leg, port, moved=moved)
+            case LegGone(leg):
+                self._disown(leg)
+            case _:
+                pass
 
 
 async def run(link: MediaLink, connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:

@@ -22,7 +22,7 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, Final, Protocol, assert_never
@@ -125,8 +125,9 @@ class Recordings:
             case _:
                 assert_never(fact)
 
-    async def repair(self, live: Container[str]) -> None:
-        """What an earlier process left: all recordings but those of `live` calls are encoded."""
+    async def repair(self, live: Container[str], untold: Iterable[str] = ()) -> None:
+        """What an earlier process left: all recordings but those of `live` calls are encoded. Of `untold` ones it was
+        never said what became of them."""
         try:
             found, aside = await trio.to_thread.run_sync(self._look)
         except OSError as error:
@@ -134,7 +135,7 @@ class Recordings:
             return
         for path in aside:
             await self._put_aside(path)
-        left = [recording for recording in found if recording not in live]
+        left = [recording for recording in dict.fromkeys((*found, *untold)) if recording not in live]
         for recording in left:
             self._put(recording, _Job(trio.current_time(), left=True))
         if left:

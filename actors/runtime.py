@@ -26,7 +26,7 @@ from . import alarms
 from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
 from .effects import Record as Keep
 from .redact import redacted, redacted_trace
-from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Unwritten, Whole, changed
+from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -64,7 +64,7 @@ class _Cell:
     behaviour: Behaviour
     # The time of its last step: it never runs backwards.
     at: float
-    # (when it came, message, whether an actor told it: such a message is in the states)
+    # (when it came, message, whether it is in the states)
     mailbox: deque[tuple[float, object, bool]] = field(factory=deque)
     bell: trio.Event = field(factory=trio.Event)
     # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
@@ -132,13 +132,22 @@ class System:
     def _now(self) -> float:
         return self._clock() if self._recalled_at is None else self._recalled_at
 
-    def tell(self, name: str, message: object) -> bool:
-        """Between actors and from facts of the engine: False if there is no such actor or its mailbox is full."""
-        return self._deliver(name, message, MAILBOX)
+    def tell(self, name: str, message: object, *, kept: bool = True) -> bool:
+        """From a shell: False if there is no such actor or its mailbox is full. `kept`: the next process tells it too,
+        where this one dies before the actor has taken it."""
+        if not self._takes(name, MAILBOX):
+            return False
+        if kept:
+            self._states.add(Told(name, self._now(), message))
+        self._cells[name].put(message, self._now(), told=kept)
+        return True
 
     def offer(self, name: str, message: object) -> bool:
-        """From the edge (a page, a trunk): False sheds the load there."""
-        return self._deliver(name, message, EDGE_MAILBOX)
+        """From the edge, a page's request: False sheds the load there. It dies with its page, and so with us."""
+        if not self._takes(name, EDGE_MAILBOX):
+            return False
+        self._cells[name].put(message, self._now(), told=False)
+        return True
 
     def alive(self, prefix: str = "") -> list[str]:
         return [name for name in self._cells if name.startswith(prefix)]
@@ -168,7 +177,12 @@ class System:
 
     # --- one actor --------------------------------------------------------------------------------------------
 
-    def _deliver(self, name: str, message: object, limit: float, *, told: bool = False) -> bool:
+    def _deliver(self, name: str, message: object, limit: float = MAILBOX) -> None:
+        """Between actors, within a step."""
+        if self._takes(name, limit):
+            self._cells[name].put(message, self._now(), told=True)
+
+    def _takes(self, name: str, limit: float) -> bool:
         cell = self._cells.get(name)
         if cell is None:
             self.counters["dead_letters"] += 1
@@ -178,7 +192,6 @@ class System:
             if limit == MAILBOX:
                 self.alarm(alarms.FLOODED.says(actor=name))
             return False
-        cell.put(message, self._now(), told=told)
         return True
 
     async def _live(self, cell: _Cell) -> None:
@@ -226,20 +239,25 @@ class System:
             self._crashed(cell, what, error)
             return
         self._states.step(cell.name, cell.at, told, before, cell.behaviour.state, effects)
+        failure = self._carry_out(cell, effects)
+        if failure is not None:
+            self._crashed(cell, what, failure)
+
+    def _carry_out(self, cell: _Cell, effects: Iterable[Effect]) -> Exception | None:
+        """All of them; gives the first error, if there was one."""
         failure: Exception | None = None
         for effect in effects:
             try:
                 self._perform(cell, effect)
             except Exception as error:  # the same bug, met a moment later: what else the step wanted is still done
                 failure = failure or error
-        if failure is not None:
-            self._crashed(cell, what, failure)
+        return failure
 
     def _perform(self, cell: _Cell, effect: Effect) -> None:
         assert self._hands is not None, "connect() comes before the first spawn"
         match effect:
             case Tell(to, message):
-                self._deliver(to, message, MAILBOX, told=True)
+                self._deliver(to, message)
             case Spawn(name, behaviour):
                 self._bear(name, behaviour)
             case Watch(name):
@@ -264,7 +282,7 @@ class System:
     def _watch(self, watcher: str, name: str) -> None:
         cell = self._cells.get(name)
         if cell is None:
-            self._deliver(watcher, Down(name, "not alive"), UNBOUNDED, told=True)
+            self._deliver(watcher, Down(name, "not alive"), UNBOUNDED)
         elif watcher in self._cells:
             cell.watchers[watcher] = None
             self._cells[watcher].watched[name] = None
@@ -318,35 +336,38 @@ class System:
             watching = self._cells.get(watcher)
             if watching is not None:
                 watching.watched.pop(cell.name, None)
-                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED, told=True)
+                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     # --- what an earlier process left ---------------------------------------------------------------------------
 
-    def recall(self, records: Iterable[Record]) -> None:
-        """Brings the actors to where `records` end, by carrying out again what steps wanted of the runtime itself.
+    def recall(self, record: Record) -> None:
+        """Brings the actors to where this record, the next, leaves them, by carrying out again what a step wanted of
+        the runtime itself.
 
         No behaviour is asked anything. The hands of that time are given by `connect`, before; `go` ends it.
         """
-        for record in records:
-            match record:
-                case Whole(actors=actors):
-                    for one in actors:
-                        self._recalled_at = one.at
-                        self._recall_actor(one)
-                    for one in actors:
-                        for watcher in one.watchers:
-                            self._watch(watcher, one.name)
-                case Born(name, at, behaviour):
-                    self._recalled_at = at
-                    self._bear(name, behaviour)
-                case Step(name, at):
-                    self._recalled_at = at
-                    self._recall_step(self._cells[name], record)
-                case Ended(name, at, reason):
-                    self._recalled_at = at
-                    self._remove(self._cells[name], reason)
-                case _:
-                    pass
+        match record:
+            case Whole(at, actors):
+                self._recalled_at = at
+                for one in actors:
+                    self._recall_actor(one)
+                for one in actors:
+                    for watcher in one.watchers:
+                        self._watch(watcher, one.name)
+            case Born(name, at, behaviour):
+                self._recalled_at = at
+                self._bear(name, behaviour)
+            case Told(name, at, message):
+                self._recalled_at = at
+                self._cells[name].put(message, at, told=True)
+            case Step(name, at):
+                self._recalled_at = at
+                self._recall_step(self._cells[name], record)
+            case Ended(name, at, reason):
+                self._recalled_at = at
+                self._remove(self._cells[name], reason)
+            case _:
+                pass
 
     def _recall_actor(self, one: ActorState) -> None:
         cell = _Cell(one.name, one.behaviour, one.at)
@@ -359,11 +380,11 @@ class System:
             cell.mailbox.popleft()
         cell.at = step.at
         cell.behaviour.state = changed(cell.behaviour.state, step.changes)
-        for effect in step.effects:
-            self._perform(cell, effect)
+        self._carry_out(cell, step.effects)
 
     def go(self) -> None:
-        """What was recalled lives again, as if no time had passed for it but that on the clock."""
+        """What was recalled lives again, as if no time had passed for it but that on the clock: from the next
+        checkpoint on, with the hands that it has then."""
         self._recalled_at = None
         self.counters.clear()
         for cell in self._cells.values():
@@ -383,9 +404,8 @@ class System:
         )
 
     def state_of(self, name: str) -> Any:
-        """The state of a live actor, for the shells that bring the edges back to it; None where there is none."""
-        cell = self._cells.get(name)
-        return cell.behaviour.state if cell is not None else None
+        """The state of a live actor, for the shells that bring the edges back to it."""
+        return self._cells[name].behaviour.state
 
 
 def unix_clock(start_unix: float) -> Callable[[], float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 from attrs import evolve
 
@@ -27,12 +26,9 @@ TEST_CALL = 30.0
 
 
 class Seat(Machine[Phase], ABC):
-    """The pages and the media of one agent; `codecs` are the names allowed towards browsers, preferred first."""
+    """The pages and the media of one agent."""
 
     state: Data
-
-    def __init__(self, codecs: Sequence[media.CodecName]) -> None:
-        self._codecs = tuple(codecs)
 
     # --- said to pages ----------------------------------------------------------------------------------------
 
@@ -178,7 +174,7 @@ class Seat(Machine[Phase], ABC):
     def _open(self, request: page.Request, offer_text: str) -> list[Effect]:
         try:
             offer = sdp.parse(offer_text.encode())
-            agreed = sdp.negotiate_webrtc(offer, self._codecs)
+            agreed = sdp.negotiate_webrtc(offer, self.state.profile.codecs)
         except sdp.SdpError as error:
             return self.refuse(request, "media_refused", str(error))
         number = self.state.legs_opened + 1

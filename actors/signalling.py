@@ -62,6 +62,9 @@ class Signalling:
     def calls(self) -> int:
         return len(self._live)
 
+    def lives(self, call: str) -> bool:
+        return call in self._live
+
     # --- over a restart ---------------------------------------------------------------------------------------
 
     def snapshots(self) -> Iterator[tuple[str, CallSnapshot | None]]:

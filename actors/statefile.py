@@ -2,10 +2,10 @@
 
 The file is not synchronised: what was written survives the death of the process, which is what this is for; after a
 power cut the calls are gone anyway, and the file is read as far as it goes. When it has grown it is begun anew with all
-that there is then.
+that there is then, always between two steps: within one, what is not carried out yet would be missed.
 
-A file that cannot be written (a full disk) never stops a call: an alarm is raised, and all is written anew as soon as
-that goes.
+A file that cannot be written (a full disk) never stops a call: an alarm is raised, the file goes, because what it tells
+is no longer true, and all is written anew as soon as that is possible.
 
     frame    length and CRC-32 of the packed record (32 bits each, big-endian), then the record
     file     Header, Whole, then records in the order in which they happened
@@ -22,6 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
 from .effects import Record as Keep
@@ -33,12 +35,15 @@ FORMAT: Final = 1
 _FRAME: Final = struct.Struct(">II")
 # A record longer than this is a length that was torn.
 MAX_RECORD: Final = 64 << 20
-# The file is begun anew when it is this long, and this many times as long as what it began with.
-ROTATE_BYTES: Final = 32 << 20
+# The file is begun anew when it is this long, which is read in half a second, and this many times as long as what it
+# began with.
+ROTATE_BYTES: Final = 4 << 20
 ROTATE_TIMES: Final = 4
-# After a failure it is tried again with the first record that comes this much later, in seconds.
+# After a failure it is tried again with the first step that comes this much later, in seconds.
 RETRY: Final = 2.0
 ALARM: Final = STATES_UNWRITTEN.says()
+
+log = structlog.get_logger()
 
 
 class States(Unwritten):
@@ -78,38 +83,41 @@ class States(Unwritten):
 
     def step(self, name: str, at: float, told: bool, before: object, after: object, effects: Iterable[Effect]) -> None:
         """One step of an actor, before its effects are carried out."""
-        if self._whole is not None:
-            kept = tuple(each for each in effects if not isinstance(each, Push | Reply | Log))
-            self.entries.extend(each.entry for each in kept if isinstance(each, Keep))
+        if self._whole is None:
+            return
+        kept = tuple(each for each in effects if not isinstance(each, Push | Reply | Log))
+        if self._is_due():
+            self._rotate()  # the whole has what the step changed, and not what it wants done
+            self.add(Step(name, at, False, {}, kept))
+        elif told or kept or before is not after:
             self.add(Step(name, at, told, changes(before, after), kept))
+        self.entries.extend(each.entry for each in kept if isinstance(each, Keep))
 
     def said(self, entry: Entry) -> None:
         """An entry that came from no step."""
-        if self._whole is None:
-            return
-        self.entries.append(entry)
-        self.add(Said(entry))
+        if self._whole is not None:
+            self.add(Said(entry))
+            self.entries.append(entry)
 
     def committed(self, count: int) -> None:
         """`count` more entries are safe in the database."""
+        self.add(Committed(count))
         for _ in range(min(count, len(self.entries))):
             self.entries.popleft()
-        self.add(Committed(count))
 
     def add(self, record: Record) -> None:
-        if self._whole is None:
-            return
-        if self._file is None:
-            if self._clock() >= self._retry_at:
-                self._rotate()  # that the record happened is in the whole
+        """What a shell knows, before it is told to anybody."""
+        if self._whole is None or self._file is None:
             return
         try:
             self._length += self._write(self._file, record)
         except (OSError, TypeError, ValueError) as error:
             self._failed(error)
-            return
-        if self._length > max(ROTATE_BYTES, ROTATE_TIMES * self._began_with):
-            self._rotate()
+
+    def _is_due(self) -> bool:
+        if self._file is None:
+            return self._clock() >= self._retry_at
+        return self._length > max(ROTATE_BYTES, ROTATE_TIMES * self._began_with)
 
     def _rotate(self) -> None:
         assert self._whole is not None, "begin() comes first"
@@ -122,6 +130,8 @@ class States(Unwritten):
                 new.replace(self._path)
             except BaseException:
                 os.close(file)
+                with suppress(OSError):
+                    new.unlink(missing_ok=True)
                 raise
         except (OSError, TypeError, ValueError) as error:
             self._failed(error)
@@ -139,8 +149,11 @@ class States(Unwritten):
         return written
 
     def _failed(self, error: Exception) -> None:
-        """Nothing may follow a torn record: the file goes on only when it can be begun anew."""
+        """Nothing may follow a torn record, and calls that are over must not be taken up: it is begun anew later."""
+        log.error("states not written", error=str(error))
         self._close()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
         self._retry_at = self._clock() + RETRY
         self._alarm(ALARM, True)
 
@@ -150,15 +163,23 @@ class States(Unwritten):
             self._file = None
 
 
-def read(path: Path, packer: Packer) -> Iterator[Record]:
-    """The records of a file as far as it is whole. Raises UnpackError where it is not a file of states, OSError."""
+def read(path: Path, packer: Packer) -> Iterator[Record | UnpackError]:
+    """The records of a file as far as it is whole, in the place of one that this version cannot read its error.
+
+    Raises UnpackError where it is not a file of states, OSError."""
     frames = _frames(path)
     header = packer.unpack(next(frames, b""))
-    if not isinstance(header, Header) or header.format != FORMAT:
+    if not isinstance(header, Header):
         raise UnpackError("not a file of states")
+    if header.format != FORMAT:
+        yield UnpackError(f"format {header.format}")
     for frame in frames:
-        record: Record = packer.unpack(frame, header.shapes)
-        yield record
+        try:
+            record: Record = packer.unpack(frame, header.shapes)
+        except UnpackError as error:
+            yield error
+        else:
+            yield record
 
 
 def _frames(path: Path) -> Iterator[bytes]:

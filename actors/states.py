@@ -1,9 +1,12 @@
 """What a control process knows, as records from which the next one can go on.
 
 Every step of every actor is one record, written before its effects are carried out: what it changed, whether it took a
-message that another actor had told it, and what it wants done. With what the shells add (SIP dialogs, media ports, how
-far the database is) the records are the whole centre at any instant: `runtime.System.recall` and
-`medialink.MediaLink.recall` bring a new process there. `statefile.py` writes and reads them.
+message that it had been told, and what it wants done. With what the shells add (what they tell actors, SIP dialogs,
+media ports, how far the database is) the records are the whole centre at any instant: `runtime.System.recall` and
+`medialink.MediaLink.recall` bring a new process there. `statefile.py` writes and reads them, `past.py` goes on from
+there.
+
+What a page asks is not kept: it lives no longer than the websocket that it came by.
 """
 
 from __future__ import annotations
@@ -45,30 +48,45 @@ class LinkState:
     """What the engine has been told, in commands that would bring a new one to the same point: who wants each leg and
     recording, at which port of ours the far side sends, and what everybody hears."""
 
-    opened: tuple[tuple[str, media.Command, int], ...] = ()  # actor, opening, local port
-    sources: tuple[media.OpenSource, ...] = ()
+    # actor, opening, and our port: None while the engine has not answered, 0 for a browser's leg
+    legs: tuple[tuple[str, media.OpenRtpLeg | media.OpenWebrtcLeg, int | None], ...] = ()
+    updates: tuple[media.UpdateRtpLeg, ...] = ()  # not answered
+    recordings: tuple[tuple[str, str], ...] = ()  # actor, recording
+    sources: tuple[tuple[str, media.OpenSource], ...] = ()  # the actor of a playlist, or empty
     hears: tuple[media.Hears, ...] = ()
 
 
 @frozen
 class Whole:
-    """Everything there is. `commands` were not yet carried out by SIP, `entries` not yet by the database."""
+    """Everything there is. The database has not yet taken `entries`; `recalls` are when other processes went on with
+    what is told here, the last of them."""
 
+    at: float
     actors: tuple[ActorState, ...] = ()
     dialogs: tuple[tuple[str, object], ...] = ()
     link: LinkState = LinkState()
     entries: tuple[Entry, ...] = ()
+    recalls: tuple[float, ...] = ()
 
 
 @frozen
 class Step:
-    """`told`: it took the oldest message of those that actors told it. `changes`: see `changes`."""
+    """`told`: it took the oldest message of those that it was told. `changes`: see `changes`."""
 
     name: str
     at: float
     told: bool
     changes: Mapping[str, object]
     effects: tuple[Effect, ...]
+
+
+@frozen
+class Told:
+    """A shell told an actor a message that would be missed: of SIP, of the engine, of the organisation."""
+
+    name: str
+    at: float
+    message: object
 
 
 @frozen
@@ -106,10 +124,11 @@ class Dialog:
 
 @frozen
 class LegAt:
-    """The engine opened this leg at this port of ours."""
+    """The engine has this leg at this port of ours. `moved`: it follows what it was told last."""
 
     leg: str
     port: int
+    moved: bool = True
 
 
 @frozen
@@ -126,7 +145,14 @@ class Committed:
     count: int
 
 
-Record = Whole | Step | Born | Ended | Said | Dialog | LegAt | LegGone | Committed
+@frozen
+class Alive:
+    """The process was there at that time."""
+
+    at: float
+
+
+Record = Whole | Step | Told | Born | Ended | Said | Dialog | LegAt | LegGone | Committed | Alive
 
 
 # --- what changed in a state --------------------------------------------------------------------------------------

@@ -33,9 +33,10 @@ class Phase(Enum):
 
 @frozen
 class Configure:
-    """The organisation as it is from now on."""
+    """The organisation as it is from now on, and what pages may speak, preferred first."""
 
     organisation: Organisation
+    codecs: tuple[media.CodecName, ...]
 
 
 @frozen
@@ -59,12 +60,18 @@ class Drain:
     """No more calls: every trunk is told."""
 
 
+@frozen
+class Open:
+    """Calls again: the process that took no more has ended, and this one goes on with what it left."""
+
+
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
 @frozen
 class Data:
     organisation: Organisation
+    codecs: tuple[media.CodecName, ...]
     phase: Phase = Phase.OPEN
     # The actors it started that have not ended.
     alive: frozenset[str] = frozenset()
@@ -78,8 +85,7 @@ class Switchboard(Machine[Phase]):
     state: Data
 
     def __init__(self, organisation: Organisation, codecs: Sequence[media.CodecName]) -> None:
-        self.state = Data(organisation)
-        self._codecs = tuple(codecs)
+        self.state = Data(organisation, tuple(codecs))
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
@@ -93,13 +99,13 @@ class Switchboard(Machine[Phase]):
     # --- the organisation -------------------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        actors = self._start_missing(_profiles(self.state.organisation), now)
+        actors = self._start_missing(self._profiles(), now)
         return [Spawn("directory", directory.Directory()), *actors]  # agents speak to it as they start
 
     def _configure(self, message: Configure, now: float) -> list[Effect]:
-        before = _profiles(self.state.organisation)
-        self.state = evolve(self.state, organisation=message.organisation)
-        after = _profiles(message.organisation)
+        before = self._profiles()
+        self.state = evolve(self.state, organisation=message.organisation, codecs=message.codecs)
+        after = self._profiles()
         alive = self.state.alive
         effects = self._start_missing(after, now)
         effects += [Tell(name, new) for name, new in after.items() if name in alive and before.get(name) != new]
@@ -118,7 +124,7 @@ class Switchboard(Machine[Phase]):
             if isinstance(profile, queue.Profile):
                 told = agents.QueueStarted(profile.queue)
                 effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
-        self.state = evolve(self.state, alive=alive | missing.keys())
+        self.state = evolve(self.state, alive=alive.union(missing))
         return effects
 
     def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
@@ -128,7 +134,22 @@ class Switchboard(Machine[Phase]):
             case queue.Profile():
                 return queue.Queue(profile)
             case agents.Profile():
-                return agent.Agent(profile, self._codecs, now)
+                return agent.Agent(profile, now)
+
+    def _profiles(self) -> dict[str, _Profile]:
+        """Actor name -> what it is told of itself."""
+        organisation = self.state.organisation
+        profiles: dict[str, _Profile] = {}
+        for each in organisation.trunks:
+            profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
+        for group in organisation.queues:
+            profiles[f"queue:{group.id}"] = queue.Profile(
+                group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds
+            )
+        for one in organisation.agents:
+            skills = tuple(skill.queue for skill in one.skills)
+            profiles[f"agent:{one.id}"] = agents.Profile(one.id, one.name or one.id, skills, self.state.codecs)
+        return profiles
 
     # --- routes -----------------------------------------------------------------------------------------------
 
@@ -152,7 +173,7 @@ class Switchboard(Machine[Phase]):
         self.state = evolve(self.state, alive=self.state.alive - {message.name})
         if message.reason != agents.DISMISSED:
             return []
-        wanted = _profiles(self.state.organisation)
+        wanted = self._profiles()
         back = {name: profile for name, profile in wanted.items() if name == message.name}
         return self._start_missing(back, now)
 
@@ -170,23 +191,12 @@ class Switchboard(Machine[Phase]):
         self.state = evolve(self.state, phase=Phase.DRAINING)
         return [Tell(f"trunk:{each.id}", trunk.Drain()) for each in self.state.organisation.trunks]
 
+    def _reopen(self, message: Open, now: float) -> list[Effect]:
+        self.state = evolve(self.state, phase=Phase.OPEN)
+        return [Tell(f"trunk:{each.id}", trunk.Open()) for each in self.state.organisation.trunks]
+
 
 _Profile: TypeAlias = "trunk.Profile | queue.Profile | agents.Profile"
-
-
-def _profiles(organisation: Organisation) -> dict[str, _Profile]:
-    """Actor name -> what it is told of itself."""
-    profiles: dict[str, _Profile] = {}
-    for each in organisation.trunks:
-        profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
-    for group in organisation.queues:
-        profiles[f"queue:{group.id}"] = queue.Profile(
-            group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds
-        )
-    for one in organisation.agents:
-        skills = tuple(skill.queue for skill in one.skills)
-        profiles[f"agent:{one.id}"] = agents.Profile(one.id, one.name or one.id, skills)
-    return profiles
 
 
 def _dismissal(profile: _Profile) -> object:
@@ -215,5 +225,6 @@ TABLE = Table(
     always(JoinRoom, Switchboard._join_room, Phase),
     always(Down, Switchboard._down, Phase),
     always(Drain, Switchboard._drain, Phase),
+    always(Open, Switchboard._reopen, Phase),
 )
 Switchboard.table = TABLE

@@ -51,6 +51,11 @@ class Drain:
 
 
 @frozen
+class Open:
+    """Calls again."""
+
+
+@frozen
 class Dismiss:
     """The trunk is no longer in the organisation: its calls go on, it ends."""
 
@@ -108,6 +113,10 @@ class Trunk(Machine[Phase]):
         self.state = evolve(self.state, phase=Phase.DRAINING)
         return []
 
+    def _reopen(self, message: Open, now: float) -> list[Effect]:
+        self.state = evolve(self.state, phase=Phase.OPEN)
+        return []
+
     def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
         return [Stop(agents.DISMISSED)]
 
@@ -120,6 +129,7 @@ TABLE = Table(
     row(Admit, open=Trunk._admit, draining=Trunk._refuse),
     always(Down, Trunk._call_over, Phase),
     always(Drain, Trunk._drain, Phase),
+    always(Open, Trunk._reopen, Phase),
     always(Dismiss, Trunk._dismiss, Phase),
 )
 Trunk.table = TABLE

@@ -16,7 +16,7 @@
     reanswer(call, sdp, now), reject_reoffer(call, status, now)     to CallReoffered
     dial(call, uri, destination, caller, sdp, now, caller_name="")     INVITE with our offer; `caller` None is anonymous
 
-    snapshot(call)                 what must be kept of a call, None for nothing; `changed` names the calls that changed
+    snapshot(call), snapshots()    what must be kept of a call, None for nothing; `changed` names the calls that changed
     restore(snapshot, now)         the call again, after a restart: what may not have arrived is sent again
 
 Every one gives the outputs (`events`) in the order in which they are to be done. `receive` raises nothing, whatever
@@ -329,6 +329,11 @@ class Endpoint(Sessions):
         out.append(Transmit(bytes(response), *way))
 
     # --- over a restart ---
+
+    def snapshots(self) -> list[tuple[str, CallSnapshot]]:
+        """All that must be kept."""
+        kept = ((call, self.snapshot(call)) for call in self._calls)
+        return [(call, each) for call, each in kept if each is not None]
 
     def snapshot(self, call: str) -> CallSnapshot | None:
         record = self._calls.get(call)

@@ -102,6 +102,11 @@ class Engine:
         sources = tuple(self._legs.names[row] for row in np.flatnonzero(self._legs.kind == Kind.SOURCE))
         return protocol.EngineStarted(epoch, legs, pid, self._recorder.recordings, sources)
 
+    def standing(self, now: float) -> list[Fact]:
+        """... and what follows it: what was told of each leg and playlist and is so, for nobody may have listened."""
+        finished = [protocol.SourceFinished(self._legs.names[row]) for row in self._sources.finished]
+        return [*self._quality.standing(self._legs.leg_rows(), now), *finished]
+
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
         pool = len(self._ports.ports)
@@ -234,6 +239,9 @@ class Engine:
             self._legs.remove(row)
             raise
         self._legs.sending[row] = remote is not None
+        if command.local_port:
+            # A far side that another engine heard: should it be gone by now, that must be told.
+            self._legs.heard_ever[row] = self._legs.connected[row] = True
         return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
@@ -396,6 +404,10 @@ class Engine:
                 case protocol.LegFailed(leg):
                     if (row := self._row(leg, Kind.LEG)) is not None:
                         self._close(row, now)
+                        self._facts.append(fact)
+                case protocol.LegUnchecked(leg) | protocol.LegChecked(leg):
+                    if (row := self._row(leg, Kind.LEG)) is not None:
+                        self._legs.unchecked[row] = fact.seconds if isinstance(fact, protocol.LegUnchecked) else 0.0
                         self._facts.append(fact)
                 case _:
                     self._facts.append(fact)

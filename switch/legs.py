@@ -75,6 +75,7 @@ class Legs:
         self.heard_ever = np.zeros(n, np.bool_)
         self.connected = np.zeros(n, np.bool_)  # LegConnected was told
         self.silent = np.zeros(n, np.bool_)  # LegSilent was told
+        self.unchecked = np.zeros(n, np.float64)  # the seconds of the LegUnchecked that was told; 0: LegChecked
         self.energy = np.zeros(n, np.float64)  # sum of mean squares of sampled frames since the last report
         self.energy_frames = np.zeros(n, np.int64)
         self.reported_received = np.zeros(n, np.int64)
@@ -95,6 +96,7 @@ class Legs:
         for flag in (self.secure, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
         for counter in (
+            self.unchecked,
             self.energy,
             self.energy_frames,
             self.reported_received,

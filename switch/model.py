@@ -61,7 +61,6 @@ class ModelEngine:
         self._kinds: dict[str, protocol.SourceKind] = {}
         self._finish: dict[str, float] = {}  # when each playlist that was begun is over; inf: never, or it was told
         self._recordings: dict[str, float] = {}  # when each was opened
-        self._unchecked: set[str] = set()
         self._troubled: set[str] = set()
         self._secure_opened = 0
         self._pinged_at = now
@@ -83,6 +82,24 @@ class ModelEngine:
     def started(self, epoch: str, pid: int) -> protocol.EngineStarted:
         """The first fact on a new link."""
         return protocol.EngineStarted(epoch, self.legs, pid, self.recordings, self.sources)
+
+    def standing(self, now: float) -> list[Fact]:
+        """... and what follows it: what was told of each leg and playlist and is so, for nobody may have listened."""
+        facts: list[Fact] = []
+        for leg in self.legs:
+            row = self._rows.ids[leg]
+            if self._rows.connected[row]:
+                facts.append(protocol.LegConnected(leg))
+                silent_for = now - float(self._rows.heard_at[row])
+                facts.append(protocol.LegSilent(leg, silent_for) if self._rows.silent[row] else protocol.LegHeard(leg))
+            if self._rows.connected[row] and self._rows.secure[row]:
+                seconds = float(self._rows.unchecked[row])
+                facts.append(protocol.LegUnchecked(leg, seconds) if seconds else protocol.LegChecked(leg))
+        for name, at in self._finish.items():
+            kind = self._kinds[name]
+            if at == math.inf and isinstance(kind, protocol.Playlist) and not kind.repeat:
+                facts.append(protocol.SourceFinished(name))
+        return facts
 
     def hears(self, leg: str) -> Mapping[str, float]:
         """Gain by leg or source: all that this leg or channel of a recording hears."""
@@ -168,6 +185,7 @@ class ModelEngine:
         except PortsExhaustedError:
             self._rows.remove(row)
             raise
+        self._rows.connected[row] = command.local_port > 0  # another engine heard that far side
         return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
@@ -199,7 +217,6 @@ class ModelEngine:
         if not self._rows.secure[row]:
             self._ports.close(row, now)
         self._forget(leg)
-        self._unchecked.discard(leg)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:
@@ -324,16 +341,18 @@ class ModelEngine:
 
     def uncheck(self, leg: str, seconds: float) -> list[Fact]:
         """A browser's checks stopped so long ago. Told once."""
-        if leg in self._unchecked or not self._is(leg, Kind.LEG):
+        row = self._rows.ids.get(leg)
+        if row is None or self._rows.unchecked[row] or not self._is(leg, Kind.LEG):
             return []
-        self._unchecked.add(leg)
+        self._rows.unchecked[row] = seconds
         return [protocol.LegUnchecked(leg, seconds)]
 
     def check(self, leg: str) -> list[Fact]:
         """... and are back."""
-        if leg not in self._unchecked:
+        row = self._rows.ids.get(leg)
+        if row is None or not self._rows.unchecked[row]:
             return []
-        self._unchecked.discard(leg)
+        self._rows.unchecked[row] = 0.0
         return [protocol.LegChecked(leg)]
 
     def trouble(self, recording: str, reason: str) -> list[Fact]:

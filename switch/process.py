@@ -199,11 +199,12 @@ class _Link:
         self._outbox = self._scope = None
 
     @contextlib.asynccontextmanager
-    async def taken(self, first: Fact) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
+    async def taken(self, first: list[Fact]) -> AsyncIterator[trio.MemoryReceiveChannel[Fact]]:
         """This connection is the link from now on, until it ends or another takes its place."""
         self._drop()
-        outbox, inbox = trio.open_memory_channel[Fact](FACTS)
-        outbox.send_nowait(first)
+        outbox, inbox = trio.open_memory_channel[Fact](FACTS + len(first))
+        for fact in first:
+            outbox.send_nowait(fact)
         with trio.CancelScope() as scope:
             self._outbox, self._scope = outbox, scope
             try:
@@ -360,7 +361,8 @@ def _sweep(engine: Engine, door: _Door, sockets: UdpSockets, now: float, first: 
 
 
 async def _talk(stream: trio.abc.Stream, engine: Engine, door: _Door, link: _Link, epoch: str) -> None:
-    async with link.taken(engine.started(epoch, os.getpid())) as facts:
+    first = [engine.started(epoch, os.getpid()), *engine.standing(trio.current_time())]
+    async with link.taken(first) as facts:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_write, stream, facts)

@@ -63,7 +63,8 @@ class OpenRtpLeg:
     `nat`: the leg gets a port of its own and learns its source once, from the first valid packet within 2 s.
 
     `local_port`: our port that the far side was told already, by an engine that died; taken if it can be had, also
-    while it rests. LegOpened says which one it is. 0: any.
+    while it rests. LegOpened says which one it is. The leg counts as connected: silence of its far side is told from
+    the beginning. 0: any.
     """
 
     leg: str
@@ -255,7 +256,11 @@ Command = (
 
 @frozen
 class EngineStarted:
-    """The first fact on every link: what is open. `epoch` is new for each engine process; legs of an older are gone."""
+    """The first fact on every link: what is open. `epoch` is new for each engine process; legs of an older are gone.
+
+    What may have been missed follows: of every leg that is connected LegConnected, LegSilent or LegHeard, and of a
+    browser's LegUnchecked or LegChecked; and SourceFinished of what has.
+    """
 
     epoch: str
     legs: tuple[str, ...]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..codecs.g711 import Pcm
 from .jitter import Playout
 from .legs import Legs
-from .protocol import EngineReport, Fact, LegConnected, LegHeard, LegQuality, LegSilent
+from .protocol import EngineReport, Fact, LegChecked, LegConnected, LegHeard, LegQuality, LegSilent, LegUnchecked
 
 Rows = NDArray[np.intp]
 
@@ -70,6 +70,18 @@ class Quality:
             facts.append(LegHeard(legs.names[row]))
         turn = rows[(rows % (REPORT_TICKS // TURN_TICKS) == tick // TURN_TICKS % (REPORT_TICKS // TURN_TICKS))]
         facts.extend(self._of(turn[legs.connected[turn]]))
+        return facts
+
+    def standing(self, rows: Rows, now: float) -> list[Fact]:
+        """What was told of the legs `rows` and is so now: for a listener who may have missed it."""
+        legs = self._legs
+        facts: list[Fact] = []
+        for row in rows[legs.connected[rows]]:
+            name, seconds = legs.names[row], float(legs.unchecked[row])
+            facts.append(LegConnected(name))
+            facts.append(LegSilent(name, float(now - legs.heard_at[row])) if legs.silent[row] else LegHeard(name))
+            if legs.secure[row]:
+                facts.append(LegUnchecked(name, seconds) if seconds else LegChecked(name))
         return facts
 
     def _of(self, rows: Rows) -> list[LegQuality]:

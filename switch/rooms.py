@@ -67,8 +67,10 @@ class Rooms:
 
     def hear(self, listener: int, sources: dict[int, float]) -> None:
         """All that `listener` hears from now on: gain by source row; a gain of 0 is not hearing."""
-        self._detach(listener)
         heard = {row: gain for row, gain in sources.items() if gain != 0.0}
+        if heard == self._hears.get(listener, {}):
+            return
+        self._detach(listener)
         self.edited.add(listener)
         self._plan = None
         if not heard:

@@ -159,6 +159,11 @@ class Sources:
         over = np.flatnonzero(self._age >= self._until)
         return over[[not self._step(int(row)) for row in over]] if len(over) else over
 
+    @property
+    def finished(self) -> list[int]:
+        """The rows whose playlist is over."""
+        return [row for row, program in self._programs.items() if program.at == len(program.cuts)]
+
     def _step(self, row: int) -> bool:
         """The part is over: the next one begins, if there is one."""
         program = self._programs[row]

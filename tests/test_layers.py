@@ -42,6 +42,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/runtime.py",
         "actors/journal.py",
         "actors/statefile.py",
+        "actors/past.py",
         "actors/store",
         "actors/main.py",
         "actors/control.py",

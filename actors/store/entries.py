@@ -14,10 +14,12 @@ from attrs import evolve
 from sqlalchemy import ColumnElement, Connection, Float, Insert, RowMapping, Table, and_, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .. import page
 from ..records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
 from . import schema
 
 Kept = Entry | RecordingEntry
+SIGNED_OUT = page.State.SIGNED_OUT.value
 
 TABLES: dict[type[Kept], Table] = {
     CallEntry: schema.calls,
@@ -67,11 +69,14 @@ def _cell(value: object) -> object:
     return value
 
 
-def close_open(connection: Connection, now: float, live_calls: Collection[str]) -> int:
-    """Ends what is open of calls that are not `live_calls`: by "system", for the cause "lost". Gives how many rows.
+def close_open(
+    connection: Connection, now: float, live_calls: Collection[str], live_agents: Collection[str] = ()
+) -> int:
+    """Ends what is open of calls that are not `live_calls`: by "system", for the cause "lost"; and signs out who is
+    none of the `live_agents`. Gives how many rows.
 
-    The process that knew those calls is gone. It lived until the last moment that any row tells of, so that is when
-    they ended, though not in a future that a wrong clock once wrote. An offer that rang was given up.
+    The process that knew them is gone. It lived until the last moment that any row tells of, so that is when they
+    ended, though not in a future that a wrong clock once wrote. An offer that rang was given up.
     """
     calls, legs, offers = schema.calls, schema.legs, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
@@ -84,11 +89,20 @@ def close_open(connection: Connection, now: float, live_calls: Collection[str]) 
             for row in _mappings(connection, offers, or_(rang, talked))
         ),
     ]
-    lost = [entry for entry in opened if entry.call not in live_calls]
+    lost: list[Entry] = [entry for entry in opened if entry.call not in live_calls]
+    lost += [state for state in _signed_in(connection) if state.agent not in live_agents]
     if lost:
         last = min(now, _last_moment(connection))
         write(connection, [_ended(entry, last) for entry in lost])
     return len(lost)
+
+
+def _signed_in(connection: Connection) -> list[StateEntry]:
+    """The newest state of each agent who is not signed out."""
+    states = schema.agent_states
+    newest = select(states.c.agent, func.max(states.c.number).label("number")).group_by(states.c.agent).subquery()
+    where = and_(states.c.agent == newest.c.agent, states.c.number == newest.c.number, states.c.state != SIGNED_OUT)
+    return [StateEntry(**row) for row in connection.execute(select(states).join(newest, where)).mappings()]
 
 
 def _mappings(connection: Connection, table: Table, where: ColumnElement[bool]) -> Sequence[RowMapping]:
@@ -103,8 +117,10 @@ def _last_moment(connection: Connection) -> float:
     return max(float(each) for each in found if each is not None)
 
 
-def _ended(entry: CallEntry | LegEntry | OfferEntry, last: float) -> Entry:
+def _ended(entry: Entry, last: float) -> Entry:
     match entry:
+        case StateEntry():
+            return StateEntry(entry.agent, entry.number + 1, max(last, entry.since), SIGNED_OUT, "restart")
         case CallEntry():
             ended = max(last, entry.answered or entry.began)
             return evolve(entry, ended=ended, ended_by="system", cause="lost")

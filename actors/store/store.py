@@ -94,9 +94,10 @@ class Store:
         """Keeps entries, in one transaction: also those that were kept before, as after a crash. Raises StoreError."""
         await self.write(lambda connection: entries.write(connection, stated))
 
-    async def close_open(self, now: float, live_calls: Collection[str]) -> int:
-        """At a start, after `apply`: ends what other calls than these left open. Gives how many rows those were."""
-        return await self.write(lambda connection: entries.close_open(connection, now, live_calls))
+    async def close_open(self, now: float, live_calls: Collection[str], live_agents: Collection[str] = ()) -> int:
+        """At a start, after `apply`: ends what other calls and agents than these left open. Gives how many rows those
+        were."""
+        return await self.write(lambda connection: entries.close_open(connection, now, live_calls, live_agents))
 
     async def untold_recordings(self) -> list[str]:
         """At a start, after `close_open`: calls whose recording was neither said to be ready nor to be lost."""

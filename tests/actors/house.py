@@ -223,7 +223,7 @@ class House:
         return made
 
     def agent(self, name: str, *skills: str) -> Agent:
-        made = Agent(agents.Profile(name, name.title(), skills or ("support",)), ("opus",), self.now)
+        made = Agent(agents.Profile(name, name.title(), skills or ("support",)), self.now)
         self.spawn(f"agent:{name}", made)
         self.tell(f"agent:{name}", page.Attached(name))
         return made

@@ -122,11 +122,12 @@ async def test_legs_are_closed_in_the_order_they_were_opened(made: Scene) -> Non
 
 
 @story
-async def test_without_an_engine_openings_are_refused_at_once(made: Scene) -> None:
-    made.do(OPEN, MUSIC)
-    assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
+async def test_what_is_opened_without_an_engine_is_opened_when_there_is_one(made: Scene) -> None:
+    made.do(OPEN, MUSIC, evolve(OPEN, leg="given up"), media.CloseLeg("given up"))
     made.start("one")
-    assert made.sent == [MUSIC]
+    assert made.sent == [MUSIC, OPEN]
+    made.link.on_fact(OPENED)
+    assert await made.heard() == (OPENED,)
 
 
 @story
@@ -144,29 +145,87 @@ async def test_a_refused_opening_is_forgotten_and_a_refused_update_is_not(made: 
 
 
 @story
-async def test_a_new_engine_fails_legs_refuses_openings_and_has_the_sources(made: Scene) -> None:
+async def test_a_new_engine_has_the_sources_the_legs_at_their_ports_and_who_hears_whom(made: Scene) -> None:
     made.start("one")
-    made.do(OPEN, MUSIC, MUSIC, evolve(OPEN, leg="unanswered"))
+    unanswered, hears = evolve(OPEN, leg="unanswered"), media.Rewire((media.Hears("leg", (("music:hold", 1.0),)),))
+    made.do(OPEN, MUSIC, MUSIC, unanswered)
     made.link.on_fact(OPENED)
     assert made.sent.count(MUSIC) == 1
+    made.do(hears)
     made.link.connect(None)
     made.start("two")
-    why = "the media engine was restarted"
-    assert await made.heard() == (OPENED, media.LegFailed("leg", why), media.LegRefused("unanswered", why))
-    assert made.sent == [MUSIC]
+    again = evolve(OPEN, local_port=20002)
+    assert made.sent == [MUSIC, again, unanswered, hears]
+    made.link.on_fact(OPENED)
+    made.link.on_fact(evolve(OPENED, leg="unanswered"))
+    assert await made.heard() == (OPENED, evolve(OPENED, leg="unanswered"))
+    made.link.connect(None)  # the answer of the second engine was heard: the third is asked the same
+    made.start("three")
+    assert made.sent == [MUSIC, again, evolve(unanswered, local_port=20002), hears]
+
+
+@story
+async def test_a_leg_that_cannot_be_had_again_at_its_port_has_failed(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, evolve(OPEN, leg="other"))
+    made.link.on_fact(OPENED)
+    made.link.on_fact(evolve(OPENED, leg="other"))
+    made.start("two")
+    made.sent.clear()
+    made.link.on_fact(evolve(OPENED, port=20004))
+    made.link.on_fact(media.LegRefused("other", "no port"))
+    assert (await made.heard())[2:] == (
+        media.LegFailed("leg", "its port could not be had again"),
+        media.LegFailed("other", "no port"),
+    )
+    assert made.sent == [media.CloseLeg("leg")]
     assert made.link.legs == 0
 
 
 @story
-async def test_the_same_engine_again_keeps_legs_and_closes_what_nobody_waits_for(made: Scene) -> None:
+async def test_a_browsers_leg_dies_with_its_engine_for_its_keys_are_gone(made: Scene) -> None:
     made.start("one")
-    made.do(OPEN, evolve(OPEN, leg="unanswered"))
+    browser = media.OpenWebrtcLeg("page", "198.51.100.9", "u", "p", (), CODEC)
+    made.do(browser)
+    made.link.on_fact(media.WebrtcLegOpened("page", "u", "p", media.Fingerprint("sha-256", "AB"), ()))
+    made.start("two")
+    assert (await made.heard())[1:] == (media.LegFailed("page", "the media engine was restarted"),)
+    made.do(browser)
+    made.start("three")  # it had not answered
+    assert made.sent == [browser]
+
+
+@story
+async def test_a_leg_follows_its_far_side_also_into_a_new_engine(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN)
+    made.link.on_fact(OPENED)
+    update = media.UpdateRtpLeg("leg", "198.51.100.2", 4002, media.Codec("pcmu", 0))
+    made.do(update)
+    made.start("one", "leg")  # its answer was lost with the link
+    assert made.sent == [update]
+    made.link.on_fact(OPENED)
+    made.start("two")
+    moved = evolve(OPEN, address="198.51.100.2", port=4002, codec=media.Codec("pcmu", 0), local_port=20002)
+    assert made.sent == [moved]
+    made.link.on_fact(OPENED)
+    made.do(evolve(update, port=4004))
+    made.link.on_fact(media.LegRefused("leg", "in use"))
+    made.start("three")
+    assert made.sent == [moved]
+
+
+@story
+async def test_the_same_engine_again_keeps_legs_and_asks_again_what_was_not_answered(made: Scene) -> None:
+    made.start("one")
+    unanswered = evolve(OPEN, leg="unanswered")
+    made.do(OPEN, unanswered)
     made.link.on_fact(OPENED)
     made.link.connect(None)
     made.start("one", "leg", "unanswered", "of an earlier process")
-    assert await made.heard() == (OPENED, media.LegRefused("unanswered", "the media engine was restarted"))
-    assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process")]
-    assert made.link.legs == 1
+    assert made.sent == [media.CloseLeg("unanswered"), media.CloseLeg("of an earlier process"), unanswered]
+    assert await made.heard() == (OPENED,)
+    assert made.link.legs == 2
 
 
 @story
@@ -263,7 +322,8 @@ async def test_over_a_stream_pings_commands_and_facts_pass_and_a_lost_link_comes
         assert not made.link.connected
         await ends[2].send_all(encode(media.EngineStarted("two", (), 8)))
         await trio.testing.wait_all_tasks_blocked()
-        assert await made.heard() == (OPENED, media.LegFailed("leg", "the media engine was restarted"))
+        frames = list(Frames(decode_command).feed(bytes(await ends[2].receive_some(65536))))
+        assert [one for one in frames if not isinstance(one, media.Ping)] == [evolve(OPEN, local_port=20002)]
         nursery.cancel_scope.cancel()
     assert not made.link.connected
 
@@ -286,8 +346,6 @@ async def test_an_engine_that_reads_nothing_loses_the_link_and_nobody_crashes(ma
         for _ in range(MAX_COMMANDS + 10):
             made.do(media.Ping(0))
         assert not made.link.connected
-        made.do(OPEN)
-        assert await made.heard() == (media.LegRefused("leg", "the media engine is away"),)
         await trio.sleep_until(1)
         assert len(ends) == 2
         nursery.cancel_scope.cancel()

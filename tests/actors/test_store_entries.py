@@ -129,9 +129,9 @@ def test_what_no_database_takes_is_written_as_a_question_mark(engine: Engine) ->
 # --- a start ----------------------------------------------------------------------------------------------------
 
 
-def close_open(engine: Engine, now: float, live: Sequence[str] = ()) -> int:
+def close_open(engine: Engine, now: float, live: Sequence[str] = (), agents: Sequence[str] = ()) -> int:
     with writing(engine) as connection:
-        return entries.close_open(connection, now, live)
+        return entries.close_open(connection, now, live, agents)
 
 
 OPEN: tuple[Entry, ...] = (
@@ -145,7 +145,7 @@ OPEN: tuple[Entry, ...] = (
 
 def test_what_was_open_ended_at_the_last_moment_that_is_known(engine: Engine) -> None:
     write(engine, *OPEN, StateEntry("1003", 1, T0 + 90, "break", "lunch"))
-    assert close_open(engine, T0 + 1000) == 4
+    assert close_open(engine, T0 + 1000, agents=["1003"]) == 4
     with reading(engine) as connection:
         call = connection.execute(select(schema.calls)).one()
         assert (call.ended, call.ended_by, call.cause) == (T0 + 90, "system", "lost")
@@ -155,7 +155,25 @@ def test_what_was_open_ended_at_the_last_moment_that_is_known(engine: Engine) ->
             ("declined", T0 + 2, None),
             ("answered", T0 + 5, T0 + 90),
         ]
-    assert close_open(engine, T0 + 1000) == 0
+    assert close_open(engine, T0 + 1000, agents=["1003"]) == 0
+
+
+def test_who_was_signed_in_is_signed_out_but_who_goes_on(engine: Engine) -> None:
+    left = (
+        StateEntry("1001", 1, T0, "idle", "signed in"),
+        StateEntry("1001", 2, T0 + 5, "talking", "answered", "c1"),
+        StateEntry("1002", 7, T0 + 1, "idle", "signed in"),
+        StateEntry("1002", 8, T0 + 9, "signed_out", "signed out"),
+        StateEntry("1003", 1, T0 + 2, "break", "chosen"),
+    )
+    write(engine, *left)
+    assert close_open(engine, T0 + 1000, agents=["1003"]) == 1
+    with reading(engine) as connection:
+        newest = connection.execute(
+            select(schema.agent_states).where(schema.agent_states.c.agent == "1001").order_by("number")
+        ).all()[-1]
+    assert tuple(newest) == ("1001", 3, T0 + 9, "signed_out", "restart", "")
+    assert close_open(engine, T0 + 1000, agents=["1003"]) == 0
 
 
 def test_an_offer_that_rang_is_given_up(engine: Engine) -> None:

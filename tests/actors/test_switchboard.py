@@ -47,6 +47,10 @@ def without(*names: str) -> Organisation:
     )
 
 
+def configured(organisation: Organisation) -> Configure:
+    return Configure(organisation, ("opus",))
+
+
 @pytest.fixture
 def house() -> House:
     house = House()
@@ -137,10 +141,10 @@ def test_a_caller_who_left_before_joining_the_room_is_forgotten(house: House) ->
 def test_who_left_is_dismissed_who_came_is_started_who_changed_is_told(house: House) -> None:
     wei = sign_in(house, "wei")
     changed = evolve(without("lin"), trunks=(evolve(ORGANISATION.trunks[0], nat=True),))
-    house.tell("switchboard", Configure(changed))
+    house.tell("switchboard", configured(changed))
     assert "agent:lin" not in house.actors
     assert house.actors["trunk:carrier"].state.profile == trunk.Profile("carrier", nat=True)
-    house.tell("switchboard", Configure(without("sales")))
+    house.tell("switchboard", configured(without("sales")))
     assert "queue:sales" not in house.actors
     assert wei.state.profile.skills == ("support",)
     assert "agent:lin" in house.actors
@@ -153,7 +157,7 @@ def test_who_is_wanted_again_before_it_has_left_is_started_anew(house: House, na
     old = house.actors[name]
     gone = evolve(without("lin", "support"), trunks=(), numbers=())
     house.sleep(name)
-    house.tell("switchboard", Configure(gone), Configure(ORGANISATION))
+    house.tell("switchboard", configured(gone), configured(ORGANISATION))
     house.wake(name)
     assert name in house.actors
     assert house.actors[name] is not old
@@ -165,8 +169,8 @@ def test_an_agent_wanted_again_in_its_last_call_stays(house: House) -> None:
     lin = sign_in(house, "lin")
     dial(house, "+861055501000")
     house.ask("lin", page.Answer())
-    house.tell("switchboard", Configure(without("lin")))
-    house.tell("switchboard", Configure(ORGANISATION))
+    house.tell("switchboard", configured(without("lin")))
+    house.tell("switchboard", configured(ORGANISATION))
     house.ask("lin", page.HangUp())
     house.ask("lin", page.StartAnswering())
     assert house.actors["agent:lin"] is lin
@@ -177,11 +181,11 @@ def test_one_that_was_isolated_is_started_when_the_organisation_comes_again(hous
     sign_in(house, "lin")
     house.crash("queue:support")
     assert "queue:support" not in house.actors
-    house.tell("switchboard", Configure(ORGANISATION))
+    house.tell("switchboard", configured(ORGANISATION))
     assert known(house) == ["lin"]
     house.crash("agent:lin")
     assert known(house) == []
-    house.tell("switchboard", Configure(ORGANISATION))
+    house.tell("switchboard", configured(ORGANISATION))
     assert "agent:lin" in house.actors
 
 
@@ -199,7 +203,7 @@ def test_a_draining_switch_refuses_calls_and_keeps_those_it_has(house: House) ->
 def test_a_trunk_started_while_draining_drains(house: House) -> None:
     house.tell("switchboard", switchboard.Drain())
     pbx = evolve(ORGANISATION.trunks[0], id="pbx")
-    house.tell("switchboard", Configure(evolve(ORGANISATION, trunks=(*ORGANISATION.trunks, pbx))))
+    house.tell("switchboard", configured(evolve(ORGANISATION, trunks=(*ORGANISATION.trunks, pbx))))
     assert house.actors["trunk:pbx"].state.phase is trunk.Phase.DRAINING
 
 
@@ -215,7 +219,7 @@ def test_a_trunk_counts_the_calls_that_live(house: House) -> None:
 
 def test_a_trunk_that_is_dismissed_leaves_its_calls(house: House) -> None:
     dial(house, "600")
-    house.tell("switchboard", Configure(evolve(ORGANISATION, trunks=())))
+    house.tell("switchboard", configured(evolve(ORGANISATION, trunks=())))
     assert "trunk:carrier" not in house.actors
     assert "call:c" in house.actors
     assert dial(house, "600", "d") is None

@@ -293,7 +293,8 @@ class World:
         self._commands.clear()
         self.engine = engine = model(self.now())
         self.link.connect(self._to_engine)
-        self.link.on_fact(engine.started(epoch, 1))
+        for fact in (engine.started(epoch, 1), *engine.standing(self.now())):
+            self.link.on_fact(fact)
 
     def _to_engine(self, command: media.Command) -> None:
         self.note("engine <-", command)

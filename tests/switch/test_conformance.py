@@ -130,6 +130,7 @@ class Both:
             assert [comparable(fact) for fact in self.model.command(command, self.now)] == real, command
             said += real
         assert self.model.started("e", 1) == self.engine.started("e", 1)
+        assert self.model.standing(self.now) == self.engine.standing(self.now)
         return said
 
     def run(self, seconds: float) -> list[Fact]:
@@ -197,6 +198,7 @@ def test_a_port_that_the_far_side_knows_is_taken_though_it_rests() -> None:
     both.do(rtp("a", 4000), rtp("b", 4002), CloseLeg("b"))
     known = evolve(rtp("b", 4002), local_port=20004)
     assert both.do(known) == [LegOpened("b", "192.0.2.1", 20004)]
+    assert both.engine.standing(both.now) == [protocol.LegConnected("b"), protocol.LegHeard("b")]
     assert both.do(evolve(rtp("c", 4000), local_port=20002)) == [LegOpened("c", "192.0.2.1", 20004)]  # it is in use
     assert both.do(evolve(rtp("d", 4006), local_port=5)) == [LegOpened("d", "192.0.2.1", 20002)]  # not ours any more
     both = Both()

@@ -325,3 +325,15 @@ def test_garbage_raises_nothing(world: World) -> None:
             octets = bytes([0x80 | world.rng.randrange(64), 0]) + octets
         world.receive((a.to, a.name, octets, world.now))
         world.step()
+
+
+def test_a_far_side_that_another_engine_knew_is_told_silent_though_it_never_came(world: World) -> None:
+    port = world.ports[world.far("a", 4000).to].port
+    world.do(protocol.CloseLeg("a"), protocol.OpenRtpLeg("a", "198.51.100.7", 4000, PCMU, local_port=port))
+    world.run(2.9)
+    assert not world.all(protocol.LegSilent)
+    world.run(0.3)
+    (silent,) = world.all(protocol.LegSilent)
+    assert silent.leg == "a"
+    assert not world.all(protocol.LegConnected)
+    assert [type(fact).__name__ for fact in world.engine.standing(world.now)] == ["LegConnected", "LegSilent"]

@@ -55,6 +55,7 @@ export default {
   'reason.the_agent_could_not_be_heard': 'you could not be heard, and the caller went back to the queue',
   'reason.connection_lost': 'Connection lost',
   'reason.failed': 'The call failed',
+  'reason.restart': 'The switch was started again',
   'reason.page_gone': 'The page went away',
   'reason.caller_silent': 'Nothing was heard of the caller any more',
   'reason.the_queue_is_gone': 'The queue is no more',

@@ -55,6 +55,7 @@ export default {
   'reason.the_agent_could_not_be_heard': '访客长时间听不到您的声音，已回到队列',
   'reason.connection_lost': '连接中断',
   'reason.failed': '呼叫失败',
+  'reason.restart': '系统已重新启动',
   'reason.page_gone': '页面已离开',
   'reason.caller_silent': '长时间没有收到访客的声音',
   'reason.the_queue_is_gone': '技能组已被删除',

@@ -1,0 +1,183 @@
+"""What an earlier control process left, and how this one goes on with it. A shell.
+
+    past = read(...)                what the file tells, as far as it can be read
+    past.recall(system, link)       actors, mailboxes, watches, timers, legs, recordings, as they were in the end
+    past.take_up(...)               SIP calls; who cannot go on is told; from here on it lives
+
+What is too old, of another version, or has killed processes before, is not recalled: its SIP calls are ended as far as
+they are known, and `trouble` says why.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+import structlog
+from attrs import define, field
+
+from ..sip import description, grammar, sdp, snapshot
+from ..sip.message import LocalSipError, RemoteSipError
+from ..sip.snapshot import CallSnapshot
+from ..switch import protocol as media
+from . import (
+    agent,
+    agent_state,
+    call,
+    directory,
+    effects,
+    organisation,
+    page,
+    queue,
+    records,
+    signals,
+    statefile,
+    states,
+    switchboard,
+    trunk,
+)
+from .effects import Sip
+from .medialink import MediaLink
+from .packing import Packer, UnpackError
+from .records import Entry
+from .runtime import Hands, System
+from .signalling import Signalling
+from .states import Committed, Dialog, Record, Said, Step, Whole
+
+FILE: Final = "states"
+# Everything that was open a minute ago is gone: the engine alone ends its legs after 30 s, and who is on the telephone
+# and hears nothing hangs up.
+STALE: Final = 30.0
+# So often a file is gone on with in this time. One that ends each process at once must not end the next one too; the
+# supervisor gives up a little later.
+RECALLS: Final = 3
+RECALLS_WITHIN: Final = 20.0
+
+log = structlog.get_logger()
+
+
+class RecallError(Exception):
+    """The records cannot be gone on with; the text is for people."""
+
+
+def packer() -> Packer:
+    """For everything that actors hold, hear and say."""
+    modules = (
+        agent_state, agent, call, directory, effects, organisation, page, queue, records, signals, states, switchboard,
+        trunk, media, description, grammar, sdp, snapshot,
+    )  # fmt: skip
+    behaviours = (agent.Agent, call.Call, directory.Directory, queue.Queue, switchboard.Switchboard, trunk.Trunk)
+    return Packer(modules, behaviours)
+
+
+@define
+class Past:
+    """`at` is the last moment that is told of, `dialogs` are the SIP calls, `entries` what the database may lack."""
+
+    trouble: str = ""
+    at: float = 0.0
+    recalls: tuple[float, ...] = ()
+    dialogs: dict[str, CallSnapshot] = field(factory=dict)
+    entries: deque[Entry] = field(factory=deque)
+    _records: list[Record] = field(factory=list)
+    # What the last step wanted of SIP, and no dialog tells that it was done.
+    _commands: list[tuple[str, Sip]] = field(factory=list)
+
+    def take(self, record: Record) -> None:
+        """One more record, the next."""
+        self._records.append(record)
+        self.at = max(self.at, getattr(record, "at", 0.0))
+        match record:
+            case Whole(recalls=recalls, entries=entries, dialogs=dialogs):
+                self.recalls = recalls
+                self.entries.extend(entries)
+                self.dialogs.update((id_, each) for id_, each in dialogs if isinstance(each, CallSnapshot))
+            case Dialog(id_, CallSnapshot() as kept):
+                self.dialogs[id_] = kept
+            case Dialog(id_):
+                self.dialogs.pop(id_, None)
+            case Step(effects=wanted):
+                self.entries.extend(each.entry for each in wanted if isinstance(each, effects.Record))
+            case Said(entry):
+                self.entries.append(entry)
+            case Committed(count):
+                for _ in range(min(count, len(self.entries))):
+                    self.entries.popleft()
+            case _:
+                pass
+
+    def recall(self, system: System, link: MediaLink) -> None:
+        """Raises RecallError: then both are of no more use, and nothing is gone on with."""
+
+        def remember(actor: str, effect: Sip) -> None:
+            self._commands.append((actor, effect))
+
+        hands = Hands(remember, link.perform, _ignore, _ignore, _ignore)
+        system.connect(hands, on_end=(link.on_end,))
+        try:
+            for record in self._records:
+                if isinstance(record, Step):
+                    self._commands.clear()  # those of the step before were carried out
+                elif isinstance(record, Dialog):
+                    self._commands = [one for one in self._commands if one[1].command.call != record.call]
+                link.recall(record)
+                system.recall(record)
+        except Exception as error:  # whatever another version has written must not keep this one from starting
+            self.trouble = f"{type(error).__name__}: {error}"
+            self.forget()
+            raise RecallError(self.trouble) from error
+        self._records.clear()
+
+    def forget(self) -> None:
+        """Nothing is gone on with."""
+        self._records.clear()
+        self._commands.clear()
+
+    def take_up(self, system: System, signalling: Signalling) -> None:
+        """The SIP calls again; what was recalled goes on from the next checkpoint. The hands are those of now."""
+        system.go()
+        actors = set(system.alive("call:"))
+        for id_, dialog in self.dialogs.items():
+            try:
+                signalling.restore(dialog, f"call:{id_}" if f"call:{id_}" in actors else None)
+            except (RemoteSipError, LocalSipError, KeyError, ValueError) as error:
+                log.error("sip call not taken up", call=id_, error=str(error))
+        for actor, effect in self._commands:
+            if actor in actors:
+                signalling.perform(actor, effect)
+        for actor in actors:
+            id_ = actor.removeprefix("call:")
+            if not signalling.lives(id_):
+                system.tell(actor, signals.Released(id_, "lost in a restart", by_caller=False))
+        for agent_actor in system.alive("agent:"):
+            for session in system.state_of(agent_actor).sessions:
+                system.tell(agent_actor, page.Detached(session))
+        if actors or self.dialogs:
+            log.warning("goes on with the calls of an earlier process", calls=len(actors), sip_calls=len(self.dialogs))
+
+
+def read(path: Path, pack: Packer, now: float) -> Past:
+    """What the file tells, where there is one. Raises nothing: `trouble` is why nothing of it can be recalled."""
+    past = Past()
+    try:
+        for record in statefile.read(path, pack):
+            if isinstance(record, UnpackError):
+                past.trouble = past.trouble or f"it is of another version: {record}"
+            else:
+                past.take(record)
+    except FileNotFoundError:
+        return past
+    except (UnpackError, OSError) as error:
+        past.trouble = str(error)
+    past.recalls = tuple(at for at in past.recalls if now - at < RECALLS_WITHIN)
+    if len(past.recalls) >= RECALLS:
+        past.trouble = past.trouble or f"{RECALLS} processes that went on with it have ended soon after"
+    if past.trouble or now - past.at > STALE:
+        log.warning("nothing is gone on with", seconds_ago=round(now - past.at), trouble=past.trouble)
+        past.forget()
+    return past
+
+
+def _ignore(effect: object) -> None:
+    """Of pages that are gone, and entries that are taken from the records."""
