@@ -136,7 +136,15 @@ class Control:
             await self._health.look()
             nursery.start_soon(self._health.run)
             self.registry.register(
-                SwitchMetrics(self.system, self.signalling, self.link, self.endpoint, self.store.ledger, self._health)
+                SwitchMetrics(
+                    self.system,
+                    self.signalling,
+                    self.link,
+                    self.endpoint,
+                    self.store.ledger,
+                    self._health,
+                    lambda: trio.lowlevel.current_statistics().tasks_living,
+                )
             )
             organisation = await self.store.load_organisation()
             await self._close_books(left, clock())

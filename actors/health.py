@@ -21,7 +21,7 @@ from attrs import field, frozen
 from .medialink import MediaLink
 from .runtime import System
 from .store import Sound, StoreError
-from .store.history import count_recordings
+from .store.history import count_open, count_recordings
 from .store.store import Store
 
 # How often disks and recordings are looked at.
@@ -89,6 +89,8 @@ class Health:
         # By the names of the directories.
         self.disks: dict[str, Disk] = {}
         self.recordings: dict[Sound, int] = {}
+        # By table.
+        self.open_rows: dict[str, int] = {}
         self._report = link.report
         self._reported = trio.current_time()
 
@@ -108,14 +110,15 @@ class Health:
             await trio.sleep(REPORT_SECONDS)
 
     async def look(self) -> None:
-        """At the disks and the recordings."""
+        """At the disks and the database."""
         for name, directory in self._directories.items():
             self.disks[name] = await trio.to_thread.run_sync(look_at, directory)
         try:
             since = time.time() - COUNTED_SECONDS
             self.recordings = await self._store.read(partial(count_recordings, since=since))
+            self.open_rows = await self._store.read(partial(count_open, since=since))
         except StoreError as error:
-            log.error("recordings not counted", error=str(error))
+            log.error("records not counted", error=str(error))
 
     def checks(self) -> dict[str, Check]:
         """Each by its name."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from prometheus_client import ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -26,6 +27,7 @@ class SwitchMetrics(Collector):
         endpoint: Endpoint,
         ledger: Ledger,
         health: Health,
+        tasks: Callable[[], int],
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -33,21 +35,33 @@ class SwitchMetrics(Collector):
         self._endpoint = endpoint
         self._ledger = ledger
         self._health = health
+        self._tasks = tasks
+        # Memory, processor time and open files: ours under their usual names, the engine's under one of their own.
+        self._processes = (
+            ProcessCollector(registry=None),
+            ProcessCollector("cordboard_media", pid=lambda: link.pid, registry=None),
+        )
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
+        yield GaugeMetricFamily("cordboard_sip_transactions", "SIP transactions", self._endpoint.transactions)
         yield GaugeMetricFamily("cordboard_actors", "Live actors", len(self._system.alive()))
+        yield GaugeMetricFamily("cordboard_tasks", "Trio tasks of the control process", self._tasks())
         yield GaugeMetricFamily("cordboard_legs", "Media legs that actors hold open", self._link.legs)
         yield GaugeMetricFamily("cordboard_media_up", "1 while the media engine listens", int(self._link.connected))
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
         yield from self._kept()
+        for process in self._processes:
+            yield from process.collect()
         report = self._link.report
         if report is not None:
-            yield GaugeMetricFamily(
-                "cordboard_media_tick_p99_ms", "99 % of ticks of a second took less", report.tick_ms[1]
-            )
+            p50, p99, most = report.tick_ms
+            yield GaugeMetricFamily("cordboard_media_tick_p50_ms", "Half the ticks of a second took less", p50)
+            yield GaugeMetricFamily("cordboard_media_tick_p99_ms", "99 % of ticks of a second took less", p99)
+            yield GaugeMetricFamily("cordboard_media_tick_max_ms", "The longest tick of a second", most)
+            yield GaugeMetricFamily("cordboard_media_edges", "Pairs of a listener and what it hears", report.edges)
             yield GaugeMetricFamily("cordboard_media_late_ticks", "Late ticks of the last second", report.late_ticks)
             yield _counters("cordboard_media", "What the media engine counted", report.counters)
 
@@ -61,6 +75,10 @@ class SwitchMetrics(Collector):
         for state, number in self._health.recordings.items():
             recordings.add_metric([state.value], number)
         yield recordings
+        rows = GaugeMetricFamily("cordboard_open_rows", "Of calls, legs and offers: not ended yet", labels=["table"])
+        for table, number in self._health.open_rows.items():
+            rows.add_metric([table], number)
+        yield rows
         free = GaugeMetricFamily("cordboard_disk_free_bytes", "Room in a directory", labels=["directory"])
         writable = GaugeMetricFamily("cordboard_disk_writable", "1 while it can be written", labels=["directory"])
         for name, disk in self._health.disks.items():

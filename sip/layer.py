@@ -90,6 +90,11 @@ class TransactionLayer(ABC):
         self._heap: list[tuple[float, int, Slot | Call]] = []
         self._serial = itertools.count()
 
+    @property
+    def transactions(self) -> int:
+        """Those that are not over, with those that wait for what may still be on its way."""
+        return len(self._slots)
+
     @abstractmethod
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the user of this client transaction."""

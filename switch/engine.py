@@ -147,7 +147,7 @@ class Engine:
             self.counters["packets_flooded"] = self._playout.flooded
             if self._secure is not None:
                 self.counters |= Counter(self._secure.counters)
-            self._facts.append(self._quality.report(len(rows), self.counters))
+            self._facts.append(self._quality.report(len(rows), self._rooms.edges, self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts
 

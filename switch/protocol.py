@@ -398,13 +398,15 @@ class RecordingWell:
 
 @frozen
 class EngineReport:
-    """Every second: how the tick fares. `tick_ms` are p50, p99, max of that second; `counters` by name."""
+    """Every second: how the tick fares. `tick_ms` are p50, p99, max of that second; `counters` by name; `edges` is how
+    many pairs of a listener and what it hears there are."""
 
     legs: int
     ticks: int
     late_ticks: int
     tick_ms: tuple[float, float, float]
     counters: dict[str, int] = field(factory=dict)
+    edges: int = 0
 
 
 @frozen

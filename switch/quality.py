@@ -114,11 +114,13 @@ class Quality:
         self._seconds.append(seconds)
         self._late += late
 
-    def report(self, legs: int, counters: Counter[str]) -> EngineReport:
-        """How the ticks since the last report fared."""
+    def report(self, legs: int, edges: int, counters: Counter[str]) -> EngineReport:
+        """How the ticks since the last report fared; `counters` get them too."""
         spent = np.array(self._seconds or [0.0]) * 1000
         p50, p99 = np.percentile(spent, (50, 99))
         late, ticks = self._late, len(self._seconds)
         self._seconds, self._late = [], 0
+        counters["ticks"] += ticks
+        counters["ticks_late"] += late
         tick_ms = (round(float(p50), 3), round(float(p99), 3), round(float(spent.max()), 3))
-        return EngineReport(legs, ticks, late, tick_ms, dict(counters))
+        return EngineReport(legs, ticks, late, tick_ms, dict(counters), edges)

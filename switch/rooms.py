@@ -92,6 +92,11 @@ class Rooms:
         self.hear(row, {})
         self.edited.discard(row)
 
+    @property
+    def edges(self) -> int:
+        """Pairs of a listener and what it hears."""
+        return sum(map(len, self._hears.values()))
+
     def plan(self) -> Plan:
         if self._plan is None:
             self._plan = self._compile()

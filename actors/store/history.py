@@ -393,6 +393,23 @@ def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
     return counts
 
 
+def count_open(connection: Connection, since: float) -> dict[str, int]:
+    """How many calls that began at `since` or later, their legs and their offers have not ended, by table."""
+    talks = and_(offers.c.outcome == Outcome.ANSWERED.value, offers.c.ended.is_(None))
+    lasts = {
+        calls: calls.c.ended.is_(None),
+        legs: legs.c.ended.is_(None),
+        offers: or_(offers.c.decided.is_(None), talks),
+    }
+    counts: dict[str, int] = {}
+    for table, open_ in lasts.items():
+        query = select(func.count()).where(calls.c.began >= since, open_)
+        if table is not calls:
+            query = query.join_from(calls, table, table.c.call == calls.c.call)
+        counts[table.name] = connection.execute(query).scalar_one()
+    return counts
+
+
 def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
     """`file` as in the row of the recording: None where there is none, empty where it was lost."""
     if file is not None:

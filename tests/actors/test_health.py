@@ -13,7 +13,7 @@ from attrs import define, evolve
 from cordboard.actors.effects import Record
 from cordboard.actors.health import BEHIND, COUNTED_SECONDS, LOW_BYTES, SILENT_SECONDS, Disk, Health, look_at
 from cordboard.actors.medialink import MediaLink
-from cordboard.actors.records import CallEntry, RecordingEntry
+from cordboard.actors.records import CallEntry, LegEntry, OfferEntry, Outcome, RecordingEntry
 from cordboard.actors.runtime import System
 from cordboard.actors.store import Sound, Store
 from cordboard.switch import protocol as media
@@ -157,5 +157,27 @@ def test_recordings_are_counted_by_how_far_they_are(tmp_path: Path) -> None:
         assert s.health.recordings == {
             Sound.RECORDING: 1, Sound.ENCODING: 1, Sound.READY: 2, Sound.LOST: 1,
         }  # fmt: skip
+
+    story(tmp_path, tell)
+
+
+def test_open_rows_are_counted_by_table(tmp_path: Path) -> None:
+    async def tell(s: Scene) -> None:
+        now = time.time()
+        live = evolve(CALL, began=now, answered=now, ended=None)
+        over = evolve(CALL, call="over", began=now - 9)
+        old = evolve(CALL, call="old", began=now - 2 * COUNTED_SECONDS, ended=None)
+        legs = [LegEntry("c1", 0, "caller", now), LegEntry("c1", 1, "1002", now)]
+        legs.append(LegEntry("over", 0, "caller", now, now))
+        offers = [
+            OfferEntry("c1", "1001", "support", now, Outcome.DECLINED, now),
+            OfferEntry("c1", "1002", "support", now, Outcome.ANSWERED, now),
+            OfferEntry("over", "1003", "support", now),
+            OfferEntry("over", "1001", "support", now, Outcome.ANSWERED, now, now),
+            OfferEntry("old", "1001", "support", now),
+        ]
+        await s.store.apply([live, over, old, *legs, *offers])
+        await s.health.look()
+        assert s.health.open_rows == {"calls": 1, "legs": 2, "offers": 2}
 
     story(tmp_path, tell)

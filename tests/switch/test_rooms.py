@@ -45,6 +45,7 @@ def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     for listener, (frame, audible) in got.items():
         assert audible
         assert np.array_equal(frame, by_definition(edges[listener]))
+    assert rooms.edges == sum(map(len, edges.values()))
     assert rooms.plan().heard.tolist() == sorted({row for one in edges.values() for row in one})
 
 

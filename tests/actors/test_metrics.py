@@ -1,0 +1,58 @@
+"""The figures of a switch: each is there, and tells of the process and the second it says it tells of."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import trio
+from cordboard.actors.health import Health
+from cordboard.actors.medialink import MediaLink
+from cordboard.actors.metrics import SwitchMetrics
+from cordboard.actors.runtime import System
+from cordboard.actors.signalling import Signalling
+from cordboard.actors.store import Store
+from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.message import Address
+from cordboard.switch import protocol as media
+from prometheus_client import CollectorRegistry
+
+REPORT = media.EngineReport(3, 50, 2, (0.1, 0.2, 0.3), {"ticks": 100}, edges=4)
+OPTIONS = (
+    b"OPTIONS sip:us SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
+    b"To: <sip:us>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def test_figures(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with await Store.open(tmp_path) as store, trio.open_nursery() as nursery:
+            system = System(trio.current_time, nursery)
+            link = MediaLink(system)
+            endpoint = Endpoint(Settings(lambda remote: ("192.0.2.1", 5060)), token=lambda: "x")
+            endpoint.set_trunks({"carrier": ["192.0.2.9"]})
+            health = Health(system, link, store, lambda: 1, {"data": tmp_path})
+            registry = CollectorRegistry()
+            signalling = Signalling(system, endpoint, trio.current_time)
+            registry.register(SwitchMetrics(system, signalling, link, endpoint, store.ledger, health, lambda: 17))
+            value = registry.get_sample_value
+
+            assert value("cordboard_tasks") == 17
+            assert value("cordboard_media_edges") is None
+            assert (value("process_resident_memory_bytes") or 0) > 1 << 20
+            assert value("cordboard_media_process_resident_memory_bytes") is None
+
+            link.on_fact(media.EngineStarted("epoch", (), os.getpid()))
+            link.on_fact(REPORT)
+            endpoint.receive(OPTIONS, Address("192.0.2.9", 5060), 0.0)
+            await health.look()
+            assert value("cordboard_sip_transactions") == 1
+            assert value("cordboard_media_edges") == 4
+            ticks = [value(f"cordboard_media_tick_{name}_ms") for name in ("p50", "p99", "max")]
+            assert ticks == [0.1, 0.2, 0.3]
+            assert value("cordboard_media_total", {"what": "ticks"}) == 100
+            assert (value("cordboard_media_process_resident_memory_bytes") or 0) > 1 << 20
+            assert value("cordboard_open_rows", {"table": "calls"}) == 0
+            nursery.cancel_scope.cancel()
+
+    trio.run(run)
