@@ -27,13 +27,14 @@ from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
-from . import medialink, past
+from . import medialink, mediaplane, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .config import Config
 from .effects import Push, Record, Reply
 from .health import Health
 from .keys import IpNetwork
 from .medialink import MediaLink
+from .mediaplane import recordings_directory
 from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
@@ -129,7 +130,7 @@ class Control:
             nursery.start_soon(self.recordings.run)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
-                await nursery.start(_serve_media, self.config, self.data, link_path)
+                await nursery.start(mediaplane.serve_inline, self.config, self.data, link_path)
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
             self._health = Health(self.system, self.link, self.store, lambda: self._trunks, directories)
@@ -370,52 +371,3 @@ def ours_for(
 
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def recordings_directory(config: Config, data: Path) -> Path:
-    """Where the media plane writes recordings, and where they are when they are encoded."""
-    return Path(config.recording.directory or data / "recordings")
-
-
-def media_config(config: Config, data: Path) -> media_process.MediaConfig:
-    """What the media plane is told of the configuration; `data` is the data directory."""
-    section = config.media
-    return media_process.MediaConfig(
-        addresses=section.address,
-        public_address=section.public_address,
-        local_networks=tuple(str(each) for each in section.local_networks),
-        webrtc_port=section.webrtc_port,
-        rtp_ports=f"{section.rtp_ports[0]}-{section.rtp_ports[-1]}" if section.rtp_ports[0] else "0",
-        access_points=tuple(
-            media_process.AccessPoint(
-                each.id, each.name, each.address, each.port, each.public_address, each.public_port
-            )
-            for each in config.access_points
-        ),
-        recordings=str(recordings_directory(config, data)),
-    )
-
-
-async def _serve_media(config: Config, data: Path, link_path: str, task_status: trio.TaskStatus[None]) -> None:
-    listener = media_process.unix_listener(link_path)
-    await media_process.serve(media_config(config, data), listener, task_status=task_status)
-
-
-async def run_media(config: Config, data: Path) -> None:
-    """The media process: the engine alone, until SIGTERM or until its supervisor is gone."""
-    run = run_directory(data)
-    async with trio.open_nursery() as nursery:
-
-        async def end_on_signal() -> None:
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
-                async for _ in received:
-                    nursery.cancel_scope.cancel()
-
-        async def end_when_orphaned() -> None:
-            await orphaned()
-            nursery.cancel_scope.cancel()
-
-        nursery.start_soon(end_on_signal)
-        nursery.start_soon(end_when_orphaned)
-        listener = media_process.unix_listener(str(run / "media.sock"))
-        await media_process.serve(media_config(config, data), listener, own_process=True)

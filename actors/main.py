@@ -1,7 +1,7 @@
 """The command line, and the composition root: the one module that knows every part of the house.
 
-`cordboard run` is a supervisor; it starts this same program as its two children, `control` and `media`. The pages are
-given to the control process here, so that no actor imports the web.
+`cordboard run` is a supervisor; it starts this same program as `control`, and mediaplane.py. The pages are given to the
+control process here, so that no actor imports the web.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from ..web.certificate import UnusableCertificateError
 from ..web.hub import Hub
 from ..web.interfaces import WebSettings
 from ..web.metrics import WebMetrics
+from . import mediaplane
 from .commands import Unusable, commands, config_option, data_option, read_config
 from .config import Config
-from .control import Control, recordings_directory, run_media
+from .control import Control
 from .effects import Push, Reply
+from .mediaplane import recordings_directory
 from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
@@ -109,10 +111,10 @@ def cli() -> None:
     """Cordboard: a call centre in one process tree."""
 
 
-def child(name: str, config_file: Path | None, data: Path, *more: str) -> list[str]:
-    """The command line of one of the two processes."""
+def control_command(config_file: Path | None, data: Path, *more: str) -> list[str]:
+    """The command line of the control process."""
     config = ["--config", str(config_file)] if config_file is not None else []
-    return [sys.executable, "-m", "cordboard.actors.main", name, *config, "--data", str(data), *more]
+    return [sys.executable, "-m", "cordboard.actors.main", "control", *config, "--data", str(data), *more]
 
 
 @cli.command()
@@ -125,9 +127,9 @@ def run(config_file: Path | None, data: Path) -> None:
 
 
 async def _supervise(config: Config, config_file: Path | None, data: Path, *more: str) -> int:
-    media = child("media", config_file, data) if config.media.process == "separate" else None
+    media = mediaplane.command(config_file, data) if config.media.process == "separate" else None
     try:
-        return await supervise(config, data, child("control", config_file, data, *more), media)
+        return await supervise(config, data, control_command(config_file, data, *more), media)
     except AlreadyRunningError as error:
         raise Unusable(str(error)) from error
     except OSError as error:  # of the data directory
@@ -150,19 +152,6 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     try:
         trio.run(Control(config, data, pages, registry).run, _say)
     except* (StoreError, UnusableCertificateError, OSError) as group:
-        raise Unusable(_first(group)) from group
-
-
-@cli.command(hidden=True)
-@config_option
-@data_option
-def media(config_file: Path | None, data: Path) -> None:
-    """The media process; started by `run`."""
-    _log_to_stderr()
-    config = read_config(config_file)
-    try:
-        trio.run(run_media, config, data)
-    except* OSError as group:
         raise Unusable(_first(group)) from group
 
 

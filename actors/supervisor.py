@@ -8,7 +8,9 @@ before that it would end it.
 
 The children are in sessions of their own, so that Ctrl-C reaches only the supervisor. Each inherits the reading end of
 the *lifeline*, a pipe that nobody writes to: `orphaned()` in a child returns when the supervisor has died, however it
-died, and the child then ends in its own orderly way, control after draining its calls.
+died, and the child then ends in its own orderly way: control after draining its calls, media after control. A
+supervisor that begins meanwhile ends both first: control without a word, since what it would say to its calls is left
+to the next one, which goes on with them.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -38,6 +41,10 @@ MEDIA_SECONDS = 5.0
 LAST_WORDS_SECONDS = 1.0
 # The exit code for unusable input: starting again would not help.
 UNUSABLE = 2
+# How often it is looked whether what was left has ended.
+LEFTOVER_LOOK = 0.02
+# A process may be younger than its pid file by no more than that: clocks are read in steps.
+WRITING_SECONDS = 2.0
 # ... of a child for which there was no process to be had.
 NOT_STARTED = 1
 STDOUT = 1
@@ -68,13 +75,20 @@ def write_pid(run: Path, name: str, pid: int) -> None:
 
 def running(data: Path, name: str) -> int | None:
     """The process id in DATA/run/NAME.pid where that process lives and is one of ours, else None."""
+    file = data / "run" / f"{name}.pid"
     try:
-        pid = int((data / "run" / f"{name}.pid").read_text(encoding="ascii"))
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid, written = int(file.read_text(encoding="ascii")), file.stat().st_mtime
+        command, age = Path(f"/proc/{pid}/cmdline").read_bytes(), _age(pid)
     except (OSError, ValueError):
         return None
-    # A pid left behind may by now be anybody's.
-    return pid if b"cordboard" in command else None
+    # A pid left behind may by now be anybody's, one of ours that began later among them.
+    return pid if b"cordboard" in command and age > time.time() - written - WRITING_SECONDS else None
+
+
+def _age(pid: int) -> float:
+    """For how many seconds the process has lived."""
+    started = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return float(Path("/proc/uptime").read_text().split()[0]) - started
 
 
 @contextlib.contextmanager
@@ -96,6 +110,22 @@ def owned(data: Path) -> Iterator[Path]:
             (run / "supervisor.pid").unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+async def end_leftovers(data: Path) -> None:
+    """Ends what a supervisor that was killed has left running on this data directory."""
+    for name, number in (("control", signal.SIGKILL), ("media", signal.SIGTERM)):
+        pid = running(data, name)
+        if pid is None:
+            continue
+        say(f"{name} (process {pid}) was left by an earlier supervisor and is ended")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+            with trio.move_on_after(MEDIA_SECONDS):
+                while running(data, name) == pid:
+                    await trio.sleep(LEFTOVER_LOOK)
+            if running(data, name) == pid:
+                os.kill(pid, signal.SIGKILL)
 
 
 async def orphaned() -> None:
@@ -263,6 +293,7 @@ async def supervise(
     before control was ready.
     """
     with owned(data_dir) as run, lifeline() as reading_end:
+        await end_leftovers(data_dir)
         children = [Child("media", media, run, reading_end, policy)] if media is not None else []
         children.append(Child("control", control, run, reading_end, policy))
         return await _Supervisor(children, config.limits.drain_seconds).run()

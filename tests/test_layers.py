@@ -43,6 +43,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/journal.py",
         "actors/statefile.py",
         "actors/past.py",
+        "actors/mediaplane.py",
         "actors/store",
         "actors/main.py",
         "actors/control.py",

@@ -124,6 +124,40 @@ def test_both_run_and_end_in_order(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["lock"]
 
 
+def test_what_a_killed_supervisor_left_is_ended_before_anything_begins(tmp_path: Path) -> None:
+    """Control without a word: its calls are to be gone on with. Media may close its files."""
+    run = tmp_path / "run"
+    run.mkdir()
+
+    async def tell(stage: Scene) -> None:
+        left = {"control": stage.argv("old-control", "stubborn"), "media": stage.argv("old-media", "stay")}
+        async with trio.open_nursery() as nursery:
+            old = {}
+            for name, argv in left.items():
+                old[name] = await trio.lowlevel.open_process(argv)
+                nursery.start_soon(old[name].wait)
+                assert (await stage.hear()).startswith(f"old-{name} started")
+                (run / f"{name}.pid").write_text(f"{old[name].pid}\n")
+            await supervised(stage)
+            assert {name: each.returncode for name, each in old.items()} == {"control": -signal.SIGKILL, "media": 0}
+
+    async def supervised(stage: Scene) -> None:
+        async with trio.open_nursery() as nursery:
+            control, media = stage.argv("control", "stay"), stage.argv("media", "stay")
+            nursery.start_soon(supervise, Config(), tmp_path, control, media, QUICK)
+            assert await stage.hear() == "old-media SIGTERM"
+            await stage.started()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert [await stage.hear(), await stage.hear()] == ["control SIGTERM", "media SIGTERM"]
+
+    async def main() -> None:
+        with trio.fail_after(PATIENCE):
+            async with scene(tmp_path) as stage:
+                await tell(stage)
+
+    trio.run(main)
+
+
 def test_ctrl_c_drains_too(tmp_path: Path) -> None:
     async def tell(stage: Scene) -> None:
         await stage.started()

@@ -1,0 +1,103 @@
+"""The media process: the engine alone, and what it is told of the configuration.
+
+A program of its own, which loads little: when an engine dies, callers hear nothing until the next one runs. Started by
+the supervisor; it ends on SIGTERM, and when its supervisor is gone, as soon as the control process is gone too: that
+one lets its calls end first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+import trio
+
+from ..switch import process as media_process
+from .config import Config, parse_config
+from .supervisor import UNUSABLE, orphaned, run_directory, running, say
+
+# How often an engine without a supervisor looks whether there is still a control process.
+LOOK_SECONDS = 0.2
+
+
+def recordings_directory(config: Config, data: Path) -> Path:
+    """Where the media plane writes recordings, and where they are when they are encoded."""
+    return Path(config.recording.directory or data / "recordings")
+
+
+def media_config(config: Config, data: Path) -> media_process.MediaConfig:
+    """What the media plane is told of the configuration; `data` is the data directory."""
+    section = config.media
+    return media_process.MediaConfig(
+        addresses=section.address,
+        public_address=section.public_address,
+        local_networks=tuple(str(each) for each in section.local_networks),
+        webrtc_port=section.webrtc_port,
+        rtp_ports=f"{section.rtp_ports[0]}-{section.rtp_ports[-1]}" if section.rtp_ports[0] else "0",
+        access_points=tuple(
+            media_process.AccessPoint(
+                each.id, each.name, each.address, each.port, each.public_address, each.public_port
+            )
+            for each in config.access_points
+        ),
+        recordings=str(recordings_directory(config, data)),
+    )
+
+
+async def serve_inline(config: Config, data: Path, link_path: str, task_status: trio.TaskStatus[None]) -> None:
+    """The engine in the process that calls this, until it is cancelled."""
+    listener = media_process.unix_listener(link_path)
+    await media_process.serve(media_config(config, data), listener, task_status=task_status)
+
+
+async def run(config: Config, data: Path) -> None:
+    """The engine in a process of its own."""
+    directory = run_directory(data)
+    async with trio.open_nursery() as nursery:
+
+        async def end_on_signal() -> None:
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+                async for _ in received:
+                    nursery.cancel_scope.cancel()
+
+        async def end_when_orphaned() -> None:
+            await orphaned()
+            while running(data, "control") is not None:
+                await trio.sleep(LOOK_SECONDS)
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(end_on_signal)
+        nursery.start_soon(end_when_orphaned)
+        listener = media_process.unix_listener(str(directory / "media.sock"))
+        await media_process.serve(media_config(config, data), listener, own_process=True)
+
+
+def command(config_file: Path | None, data: Path) -> list[str]:
+    """The command line of the media process."""
+    config = ["--config", str(config_file)] if config_file is not None else []
+    return [sys.executable, "-m", __name__, *config, "--data", str(data)]
+
+
+def main() -> None:
+    """`python -m cordboard.actors.mediaplane --data DIR [--config FILE]`: a file that the supervisor has read."""
+    os.umask(0o077)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    given = parser.parse_args()
+    text = given.config.read_text(encoding="utf-8") if given.config is not None else ""
+    try:
+        trio.run(run, parse_config(text), given.data)
+    except* OSError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        say(str(error))
+        sys.exit(UNUSABLE)
+
+
+if __name__ == "__main__":
+    main()
