@@ -12,7 +12,7 @@ Queues are told when the agent becomes ready and when it no longer is; a page th
 and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
 
 In a call the page does not matter, only the voice (F-35): while nothing comes from the agent, by a page that reloads or
-a network that is gone, the caller hears music; after `PAGE_GRACE` of it the call goes back to the front of its queue.
+a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the call goes back to its queue's front.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import math
 from attrs import evolve
 
 from ..switch import protocol as media
-from . import call as calls
+from . import call_state as calls
 from . import directory, page, records
 from . import queue as queues
 from .agent_state import (
@@ -73,7 +73,12 @@ _OUTCOMES = {
     "break": Outcome.DECLINED,
 }
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
-_GONE_REASON = {"caller_left": "caller left", "answered_elsewhere": "answered elsewhere", "no_answer": "no answer"}
+_GONE_REASON = {
+    "caller_left": "caller left",
+    "answered_elsewhere": "answered elsewhere",
+    "no_answer": "no answer",
+    "waited_too_long": "waited too long",
+}
 
 
 class Agent(Seat):
@@ -506,7 +511,10 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
         return None
     at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
     return queues.Standing(
-        at_work=at_work, ready_since=data.idle_since if data.ready else None, follows=bool(data.sessions)
+        signed_in=data.phase is not Phase.SIGNED_OUT,
+        at_work=at_work,
+        ready_since=data.idle_since if data.ready else None,
+        follows=bool(data.sessions),
     )
 
 

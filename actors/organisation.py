@@ -227,7 +227,7 @@ class Queue:
         metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up.", used=False),
     )
     max_wait_seconds: float = field(
-        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.", used=False)
+        default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
     )
 
 

@@ -213,6 +213,7 @@ REFUSALS: dict[str, str] = {
     "caller_left": "The caller left before the answer.",
     "answered_elsewhere": "Another agent answered this call.",
     "no_answer": "The call was not answered in time.",
+    "waited_too_long": "The caller had waited for as long as the queue allows.",
     "busy": "The switch is busy; try again.",
 }
 
@@ -261,7 +262,9 @@ class CallOffered:
 
 @frozen
 class CallWithdrawn:
-    """The offer is gone: caller left, answered elsewhere, no answer, declined, signed out, break, or failed."""
+    """The offer is gone: caller left, answered elsewhere, no answer, waited too long, declined, signed out, break, or
+    failed.
+    """
 
     event: ClassVar[str] = "call.withdrawn"
     call: str
@@ -294,7 +297,7 @@ class CallMuted:
 
 @frozen
 class CallAway:
-    """The agent's audio is gone: the caller hears music, and goes back to the front of the queue at `until`."""
+    """The agent's audio is gone: the caller hears a prompt, and goes back to the front of the queue at `until`."""
 
     event: ClassVar[str] = "call.away"
     call: str

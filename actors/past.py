@@ -25,6 +25,7 @@ from . import (
     agent,
     agent_state,
     call,
+    call_state,
     directory,
     effects,
     organisation,
@@ -64,8 +65,8 @@ class RecallError(Exception):
 def packer() -> Packer:
     """For everything that actors hold, hear and say."""
     modules = (
-        agent_state, agent, call, directory, effects, organisation, page, queue, records, signals, states, switchboard,
-        trunk, media, description, grammar, sdp, snapshot,
+        agent_state, agent, call_state, directory, effects, organisation, page, queue, records, signals, states,
+        switchboard, trunk, media, description, grammar, sdp, snapshot,
     )  # fmt: skip
     behaviours = (agent.Agent, call.Call, directory.Directory, queue.Queue, switchboard.Switchboard, trunk.Trunk)
     return Packer(modules, behaviours)

@@ -18,6 +18,7 @@ from enum import Enum
 from attrs import evolve, field, frozen
 
 from . import agent_state as agents
+from . import call_state as calls
 from . import page
 from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
 from .table import Late, Machine, Table, always, row
@@ -58,6 +59,7 @@ class Profile:
     name: str
     ring_seconds: float = 30.0
     wrap_up_seconds: float = 0.0
+    max_wait_seconds: float = 0.0
 
 
 @frozen
@@ -72,6 +74,7 @@ class Standing:
     `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out.
     """
 
+    signed_in: bool
     at_work: bool
     ready_since: float | None
     follows: bool
@@ -97,9 +100,10 @@ class Join:
 
 @frozen
 class Leave:
-    """The call is over while it waits or rings."""
+    """The call is over while it waits or rings; `code` is a refusal of `page.REFUSALS`."""
 
     call: str
+    code: str = "caller_left"
 
 
 @frozen
@@ -159,8 +163,9 @@ class Queue(Machine[Place]):
         waiting = self.state.calls.get(call)
         if waiting is not None:
             place = Place.OFFERED if waiting.agent else Place.WAITING
+        before = self._stands()
         effects = self.dispatch(place, message, now)
-        return [*effects, *self._offer_calls(now), *self._tell_status(now)]
+        return [*effects, *self._tell_calls(before), *self._offer_calls(now), *self._tell_status(now)]
 
     def deadline(self) -> float:
         data = self.state
@@ -219,11 +224,20 @@ class Queue(Machine[Place]):
     # --- calls ------------------------------------------------------------------------------------------------
 
     def _join(self, message: Join, now: float) -> list[Effect]:
-        calls = {**self.state.calls, message.call: Waiting(message)}
-        in_order = sorted(calls.items(), key=lambda item: (not item[1].join.again, item[1].join.since))
+        waiting = {**self.state.calls, message.call: Waiting(message)}
+        in_order = sorted(waiting.items(), key=lambda item: (not item[1].join.again, item[1].join.since))
         self.state = evolve(self.state, calls=dict(in_order))
-        waits = Log("call waits", (("call", message.call), ("waiting", len(calls))))
-        return [waits, Watch(f"call:{message.call}")]
+        waits = Log("call waits", (("call", message.call), ("waiting", len(waiting))))
+        return [waits, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
+
+    def _stands(self) -> calls.QueueStands:
+        """What a call hears of the queue while it waits."""
+        attended = any(each.signed_in for each in self.state.agents.values())
+        return calls.QueueStands(attended, self.state.profile.max_wait_seconds)
+
+    def _tell_calls(self, before: calls.QueueStands) -> list[Effect]:
+        stands = self._stands()
+        return [] if stands == before else [Tell(f"call:{call}", stands) for call in self.state.calls]
 
     def _remove(self, call: str) -> Waiting:
         calls = dict(self.state.calls)
@@ -235,7 +249,7 @@ class Queue(Machine[Place]):
         self.state = evolve(self.state, calls={**self.state.calls, waiting.join.call: waiting})
 
     def _left(self, message: Leave, now: float) -> list[Effect]:
-        return self._withdraw(self._remove(message.call), "caller_left")
+        return self._withdraw(self._remove(message.call), message.code)
 
     def _call_died(self, message: Down, now: float) -> list[Effect]:
         return self._left(Leave(message.name.removeprefix("call:")), now)

@@ -16,8 +16,9 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from ..switch import protocol as media
-from . import agent, call, directory, queue, trunk
+from . import agent, directory, queue, trunk
 from . import agent_state as agents
+from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
 from .organisation import Organisation
 from .table import Bug, Machine, Table, always, row
@@ -144,7 +145,7 @@ class Switchboard(Machine[Phase]):
             profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queue.Profile(
-                group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds
+                group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds, group.max_wait_seconds
             )
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)
@@ -154,16 +155,18 @@ class Switchboard(Machine[Phase]):
     # --- routes -----------------------------------------------------------------------------------------------
 
     def _find_route(self, message: FindRoute, now: float) -> list[Effect]:
-        route = self.state.organisation.route(message.dialled)
-        found = call.NotRouted(404, "no such number") if route is None else call.Routed(route, message.nat)
-        return [Tell(f"call:{message.call}", found)]
+        organisation = self.state.organisation
+        route = organisation.route(message.dialled)
+        if route is None:
+            return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
+        return [Tell(f"call:{message.call}", calls.Routed(route, message.nat, organisation.language))]
 
     # --- rooms ------------------------------------------------------------------------------------------------
 
     def _join_room(self, message: JoinRoom, now: float) -> list[Effect]:
         members = {**self.state.rooms.get(message.room, {}), message.call: message.leg}
         if len(members) > media.MAX_HEARD:
-            return [Tell(f"call:{message.call}", call.RoomFull())]
+            return [Tell(f"call:{message.call}", calls.RoomFull())]
         self.state = evolve(self.state, rooms={**self.state.rooms, message.room: members})
         return [Watch(f"call:{message.call}"), _wire(members)]
 

@@ -12,7 +12,7 @@ from enum import Enum
 from attrs import evolve, frozen
 
 from . import agent_state as agents
-from . import call as calls
+from . import call_state as calls
 from . import switchboard
 from .effects import Down, Effect, Started, Stop, Tell, Watch
 from .table import Bug, Machine, Table, always, row

@@ -75,6 +75,10 @@ class ModelEngine:
     def sources(self) -> tuple[str, ...]:
         return tuple(self._kinds)
 
+    def kind(self, source: str) -> protocol.SourceKind:
+        """What that source plays."""
+        return self._kinds[source]
+
     @property
     def recordings(self) -> tuple[str, ...]:
         return tuple(self._recordings)

@@ -10,13 +10,15 @@ import math
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
 from attrs import define, field
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call as calls
+from cordboard.actors import call_state as calls
 from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
+from cordboard.actors.caller import MUSIC
 from cordboard.actors.effects import (
     Behaviour,
     Down,
@@ -67,12 +69,22 @@ PAGE_OFFER = "\r\n".join(
 )
 
 
+# The prompts that there are, as long as nobody's voice but easily reckoned with: in seconds.
+PROMPT_SECONDS = {"agent-away": 4, "nobody-here": 6, "goodbye": 5}
+PROMPTS = {
+    (name, language): np.zeros(seconds * 8000, np.int16)
+    for name, seconds in PROMPT_SECONDS.items()
+    for language in ("zh", "en")
+}
+
+
 def model(now: float = NOW) -> ModelEngine:
     ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(16))
     return ModelEngine(
         ports=ports,
         advertise=lambda index, peer: (ports[index].address, ports[index].port),
         candidates=lambda peer: (("192.0.2.1", 20000),),
+        prompts=PROMPTS,
         now=now,
     )
 
@@ -116,9 +128,12 @@ class House:
             due = min(
                 (each.deadline() for name, each in self.actors.items() if name not in self.asleep), default=math.inf
             )
-            if due > when:
+            if min(due, self.engine.deadline()) > when:
                 break
-            self.now = max(self.now, due)
+            self.now = max(self.now, min(due, self.engine.deadline()))
+            if self.engine.deadline() <= self.now:
+                self.engine.command(media.Ping(0), self.now)  # as the link does, much more often
+                self.fact(*self.engine.wake(self.now))
             for name, each in list(self.actors.items()):
                 if name not in self.asleep and each.deadline() <= self.now:
                     self._perform(name, each.wake(self.now))
@@ -141,6 +156,7 @@ class House:
         for leg in [leg for leg, owner in self.owners.items() if owner == name]:
             del self.owners[leg]
             self.engine.command(media.CloseLeg(leg), self.now)
+            self.engine.command(media.CloseSource(leg), self.now)
         for watcher in self.watchers.pop(name, []):
             self._put(watcher, Down(name, reason))
 
@@ -149,9 +165,9 @@ class House:
         self.run()
 
     def fact(self, *facts: media.Fact) -> None:
-        """What the engine says goes to the owner of the leg."""
+        """What the engine says goes to the owner of the leg, or of the playlist."""
         for fact in facts:
-            owner = self.owners.get(getattr(fact, "leg", ""))
+            owner = self.owners.get(getattr(fact, "leg", "") or getattr(fact, "source", ""))
             if owner is not None:
                 self._put(owner, fact)
         self.run()
@@ -189,6 +205,8 @@ class House:
                 case Media(command):
                     if isinstance(command, media.OpenRtpLeg | media.OpenWebrtcLeg):
                         self.owners[command.leg] = name
+                    if isinstance(command, media.OpenSource) and isinstance(command.kind, media.Playlist):
+                        self.owners[command.source] = name
                     for fact in self.engine.command(command, self.now):
                         self._put(name, fact)
                 case Sip() | Push() | Reply() | Record() | Log():
@@ -208,6 +226,10 @@ class House:
 
     def sip(self, call: str = "c") -> list[signals.SipCommand]:
         return [each.command for each in self.of(f"call:{call}") if isinstance(each, Sip)]
+
+    def heard(self, call: str = "c") -> str:
+        """What the caller hears: `music`, the name of the prompt that is announced, or legs."""
+        return what_is_heard(self.engine, f"call:{call}/caller")
 
     def late(self) -> list[object]:
         """The kinds of input that were dropped as late."""
@@ -263,6 +285,18 @@ class House:
         self.run()
         self.tell(f"call:{name}", calls.Routed(route or ToQueue("support"), nat=False))
         return made
+
+
+def what_is_heard(engine: ModelEngine, leg: str) -> str:
+    """`music`, the name of the first prompt of a playlist, or legs, in one word or several."""
+    words = []
+    for name in engine.hears(leg):
+        kind = engine.kind(name) if name in engine.sources else None
+        if isinstance(kind, media.Playlist):
+            words.append(next(part.sound.name for part in kind.parts if isinstance(part.sound, media.Prompt)))
+        else:
+            words.append("music" if name == MUSIC else name)
+    return " ".join(words)
 
 
 def code(reply: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call as calls
+from cordboard.actors import call_state as calls
 from cordboard.actors import page, signals
 from cordboard.actors import queue as queues
 from cordboard.actors.agent import Agent
@@ -129,13 +129,13 @@ def test_a_renewal_of_a_renewal_keeps_the_connected_leg_in_use(house: House) -> 
     assert set(house.engine.legs) == {third, call.state.leg}
 
 
-def test_a_caller_hears_music_while_the_agents_media_is_away(house: House) -> None:
+def test_a_caller_hears_a_prompt_while_the_agents_media_is_away(house: House) -> None:
     lin = house.sitting("lin")
     call = house.call()
     house.ask("lin", page.Answer())
     leg = lin.state.leg
     house.fact(*house.engine.fail(leg, "consent gone", house.now))
-    assert house.engine.hears(call.state.leg) == {calls.MUSIC: 1.0}
+    assert house.heard() == "agent-away"
     assert house.events("lin")[-2:] == [page.MediaFailed("consent gone"), page.CallAway("c", house.now + 20)]
     assert phase(lin) is Phase.TALKING
     house.ask("lin", page.RenewMedia(PAGE_OFFER))
@@ -143,14 +143,14 @@ def test_a_caller_hears_music_while_the_agents_media_is_away(house: House) -> No
     assert house.engine.hears(call.state.leg) == {lin.state.leg: 1.0}
 
 
-def test_the_old_leg_that_dies_under_a_renewal_gives_music_too(house: House) -> None:
+def test_the_old_leg_that_dies_under_a_renewal_gives_a_prompt_too(house: House) -> None:
     lin = house.sitting("lin")
     call = house.call()
     house.ask("lin", page.Answer())
     old = lin.state.leg
     house.ask("lin", page.RenewMedia(PAGE_OFFER))
     house.fact(*house.engine.fail(old, "closed by the page", house.now))
-    assert house.engine.hears(call.state.leg) == {calls.MUSIC: 1.0}
+    assert house.heard() == "agent-away"
     house.fact(*house.engine.connect(lin.state.leg))
     assert house.engine.hears(call.state.leg) == {lin.state.leg: 1.0}
 
@@ -415,7 +415,7 @@ def test_a_call_that_joins_an_agent_who_talks_to_another_is_sent_back(house: Hou
     house.tell("call:other", calls.Accept("lin", lin.state.leg))
     assert (mine.state.phase, other.state.phase) == (calls.Phase.TALKING, calls.Phase.WAITING)
     assert house.engine.hears(lin.state.leg) == {mine.state.leg: 1.0}
-    assert house.engine.hears(other.state.leg) == {calls.MUSIC: 1.0}
+    assert house.heard("other") == "music"
     for message in (
         agents.Lost("other", "answered_elsewhere"),
         agents.Ended("other", "caller", ""),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call as calls
 from cordboard.actors import page, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
@@ -182,12 +181,12 @@ def test_a_page_gone_for_20_s_in_a_call_sends_the_caller_to_the_front(talking: H
     assert talking.engine.hears("call:c/caller") == {agent(talking).leg: 1.0}
     talking.fact(*talking.engine.silence(agent(talking).leg, 0.5))
     start = talking.now
-    assert talking.engine.hears("call:c/caller") == {calls.MUSIC: 1.0}
+    assert talking.heard() == "agent-away"
     talking.until(start + 19.999)
     assert agent(talking).phase is Phase.TALKING
     talking.until(start + 20)
     assert (agent(talking).phase, agent(talking).reason) == (Phase.SIGNED_OUT, "page gone")
-    assert talking.engine.hears("call:c/caller") == {calls.MUSIC: 1.0}
+    assert talking.heard() == "nobody-here"
     assert [(each, waiting.join.since) for each, waiting in talking.actors["queue:support"].state.calls.items()] == [
         ("c", NOW),
         ("later", NOW + 5),

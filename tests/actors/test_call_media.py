@@ -2,7 +2,8 @@
 
 import pytest
 from cordboard.actors import signals
-from cordboard.actors.call import Call, Routed
+from cordboard.actors.call import Call
+from cordboard.actors.call_state import Routed
 from cordboard.actors.effects import Effect, Media, Sip, Started
 from cordboard.actors.organisation import Echo
 from cordboard.sip import sdp

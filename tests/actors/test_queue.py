@@ -210,13 +210,17 @@ def test_late_words_of_an_agent_do_not_offer_a_call_twice(house: House) -> None:
     assert house.late()[-3:] == ["Taken", "Leave", "OfferOver"]
 
 
-def test_a_queue_that_is_dismissed_ends_its_calls(house: House) -> None:
+def test_a_queue_that_is_dismissed_lets_its_calls_go(house: House) -> None:
     lin = house.robot("lin")
     house.call("a")
     house.call("b")
     house.tell("queue:support", queues.Dismiss())
-    assert {"queue:support", "call:a", "call:b"}.isdisjoint(house.actors)
-    assert (phase(lin), house.engine.legs) == (Phase.IDLE, ())
+    assert "queue:support" not in house.actors
+    assert (phase(lin), house.heard("a"), house.heard("b")) == (Phase.IDLE, "goodbye", "goodbye")
+    house.after(10)
+    assert {"call:a", "call:b"}.isdisjoint(house.actors)
+    assert (house.engine.legs, house.engine.sources) == ((), ("music:hold",))
+    assert house.sip("a")[-1] == signals.Release("a", "the queue is gone")
 
 
 def test_a_call_in_conversation_outlives_its_queue(house: House) -> None:
@@ -260,7 +264,11 @@ def test_a_changed_ring_time_counts_from_the_next_offer(house: House) -> None:
 def test_an_empty_queue_sleeps(house: House) -> None:
     queue = house.actors["queue:support"]
     assert queue.deadline() == math.inf
-    assert [type(effect) for effect in queue.receive(queues.Join("c", "", "", "", NOW), NOW)] == [Log, Watch]
+    assert [type(effect) for effect in queue.receive(queues.Join("c", "", "", "", NOW), NOW)] == [
+        Log,
+        Watch,
+        Tell,
+    ]
     assert queue.deadline() == NOW + queues.STATUS_INTERVAL
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call as calls
+from cordboard.actors import call_state as calls
 from cordboard.actors import page, signals, switchboard, trunk
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call

@@ -20,6 +20,7 @@ import attrs
 import pytest
 from cordboard.actors import agent, call, directory, page, queue, signals, switchboard, trunk
 from cordboard.actors import agent_state as agents
+from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
 from cordboard.actors.organisation import Echo, Organisation, ToQueue
 from cordboard.actors.table import Bug, ImpossibleInputError, Late, Machine, Table, always, row
@@ -30,7 +31,7 @@ from .house import NOW, OFFER, PAGE_OFFER, House, arrived
 LEG = "call:c/caller"
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
 COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
-STANDS = queue.Standing(at_work=True, ready_since=NOW, follows=True)
+STANDS = queue.Standing(signed_in=True, at_work=True, ready_since=NOW, follows=True)
 
 
 def in_house() -> House:
@@ -61,23 +62,26 @@ def an_agent(phase: agents.Phase) -> Behaviour:
     return house.actors["agent:lin"]
 
 
-def a_call(phase: call.Phase) -> Behaviour:
+def a_call(phase: calls.Phase) -> Behaviour:
     made = call.Call(arrived(), NOW)
     steps: list[object] = [
         Started(),
-        call.Routed(Echo() if phase is call.Phase.SERVED else ToQueue("support"), nat=False),
+        calls.Routed(Echo() if phase is calls.Phase.SERVED else ToQueue("support"), nat=False),
         media.LegOpened(LEG, "192.0.2.1", 20002),
-        call.Accept("lin", "agent:lin/1"),
+        calls.Accept("lin", "agent:lin/1"),
     ]
     needed = {
-        call.Phase.ROUTING: 1,
-        call.Phase.OPENING: 2,
-        call.Phase.WAITING: 3,
-        call.Phase.SERVED: 3,
-        call.Phase.TALKING: 4,
+        calls.Phase.ROUTING: 1,
+        calls.Phase.OPENING: 2,
+        calls.Phase.WAITING: 3,
+        calls.Phase.SERVED: 3,
+        calls.Phase.TALKING: 4,
+        calls.Phase.GOODBYE: 3,
     }
     for message in steps[: needed[phase]]:
         made.receive(message, NOW)
+    if phase is calls.Phase.GOODBYE:
+        made.receive(Down("queue:support", "dismissed"), NOW)
     return made
 
 
@@ -153,15 +157,16 @@ SAMPLES: list[object] = [
     page.Unmute(),
     page.GetSnapshot(),
     page.WatchColleagues(),
-    call.Routed(Echo(), nat=False),
-    call.NotRouted(404, "no such number"),
-    call.Accept("wei", "agent:wei/1"),
-    call.HangUp("lin"),
-    call.MuteAgent("lin", muted=True),
-    call.AgentLeg("lin", "agent:lin/2"),
-    call.AgentGone("lin"),
-    call.RoomFull(),
-    call.Timeout(),
+    calls.Routed(Echo(), nat=False),
+    calls.NotRouted(404, "no such number"),
+    calls.Accept("wei", "agent:wei/1"),
+    calls.HangUp("lin"),
+    calls.MuteAgent("lin", muted=True),
+    calls.AgentLeg("lin", "agent:lin/2"),
+    calls.AgentGone("lin"),
+    calls.RoomFull(),
+    calls.QueueStands(attended=False, max_wait_seconds=60.0),
+    calls.Timeout(),
     signals.Cancelled("c"),
     signals.Released("c", "hung up", by_caller=True),
     signals.Confirmed("c", None),
@@ -197,6 +202,7 @@ SAMPLES: list[object] = [
     media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),
     media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
+    media.SourceFinished("call:c/play/1"),
     media.RecordingClosed("c", 1.0),
     media.RecordingTroubled("c", "disk full"),
     media.RecordingWell("c"),
@@ -268,10 +274,11 @@ VARIABLES: dict[str, set[type]] = {
     "admit": {trunk.Admit},
     "join": {queue.Join},
     "joining": {switchboard.JoinRoom},
-    "found": {call.Routed, call.NotRouted},
+    "stands": {calls.QueueStands},
+    "self._stands()": {calls.QueueStands},
     "told": {agents.QueueStarted},
     "new": {agents.Profile, queue.Profile, trunk.Profile},
-    "message": {call.Accept, call.HangUp, call.MuteAgent, call.AgentLeg, call.AgentGone},
+    "message": {calls.Accept, calls.HangUp, calls.MuteAgent, calls.AgentLeg, calls.AgentGone},
     "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}
@@ -290,6 +297,8 @@ def tells() -> Iterator[tuple[str, str, ast.expr]]:
 
 def classes_of(file: str, message: ast.expr) -> set[type]:
     name = message.func if isinstance(message, ast.Call) else message
+    if ast.unparse(message) in VARIABLES:
+        return VARIABLES[ast.unparse(message)]
     if isinstance(name, ast.Name) and name.id in VARIABLES:
         return VARIABLES[name.id]
     module = {
@@ -364,7 +373,10 @@ def test_actors_import_each_other_in_any_order() -> None:
     modules = [
         "agent",
         "agent_state",
+        "announcements",
         "call",
+        "call_state",
+        "caller",
         "queue",
         "trunk",
         "switchboard",

@@ -9,16 +9,18 @@ import pytest
 import trio
 from cordboard.actors import page
 from cordboard.actors.agent_state import Phase
+from cordboard.actors.announcements import LEAD, TAIL
 from cordboard.actors.organisation import Organisation, parse_organisation
+from cordboard.actors.records import CallEntry
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
 
-from .house import PAGE_OFFER
+from .house import PAGE_OFFER, PROMPT_SECONDS, what_is_heard
 from .world import LINK_DELAY, SIP_DELAY, Caller, Robot, World, play
 
 HOTLINE = "+861055501000"
 
 
-def organisation(agents: int = 2, wrap_up: float = 0.0) -> Organisation:
+def organisation(agents: int = 2, wrap_up: float = 0.0, max_wait: float = 0.0) -> Organisation:
     staff = "\n".join(f'[[agent]]\nid = "{1001 + i}"\nskills = {{ support = 1 }}' for i in range(agents))
     return parse_organisation(
         f"""
@@ -29,6 +31,7 @@ def organisation(agents: int = 2, wrap_up: float = 0.0) -> Organisation:
         id = "support"
         name = "Support"
         wrap_up_seconds = {wrap_up}
+        max_wait_seconds = {max_wait}
         [[number]]
         number = "{HOTLINE}"
         route = "queue:support"
@@ -250,6 +253,76 @@ async def test_a_page_that_dies_in_a_call_and_comes_back(world: World) -> None:
 
 
 @story
+async def test_nobody_is_signed_in_and_then_somebody_is(world: World) -> None:
+    caller = world.dial(HOTLINE)
+    await caller.answered.wait()
+    await settle(world, 0.05)
+    (leg,) = world.engine.legs
+    assert what_is_heard(world.engine, leg) == "nobody-here"
+    await settle(world, 300)  # it waits for as long as it likes
+    assert what_is_heard(world.engine, leg) == "nobody-here"
+    lin = await world.sign_in("1001")
+    await lin.hears(page.CallOffered)
+    await settle(world, 0.05)
+    assert what_is_heard(world.engine, leg) == "music"
+    await lin.ask(page.Decline())
+    await lin.ask(page.SignOut())
+    await settle(world, 0.05)
+    assert what_is_heard(world.engine, leg) == "nobody-here"
+    assert world.announced == {"nobody-here": 2}
+    assert len([source for source in world.engine.sources if source.startswith("call:")]) == 1
+    caller.hang_up()
+    await settle(world)
+    world.assert_empty()
+
+
+def test_who_waits_for_too_long_hears_goodbye_and_bye() -> None:
+    async def run(world: World) -> None:
+        lin = await world.sign_in("1001")
+        caller = world.dial(HOTLINE)
+        await lin.hears(page.CallOffered)
+        waits_since = world.now()
+        await lin.hears(page.CallWithdrawn)
+        assert abs(world.now() - waits_since - 20) < 0.001
+        assert (phase(world, "1001"), world.agent("1001").reason) == (Phase.IDLE, "waited too long")
+        assert await lin.ask(page.Answer()) == page.refuse("waited_too_long")
+        await caller.over.wait()
+        assert isinstance(caller.last, CallEnded)
+        spoken = LEAD + PROMPT_SECONDS["goodbye"] + TAIL
+        assert abs(world.now() - waits_since - 20 - spoken) < 0.02
+        (entry,) = {
+            each.entry for each in world.records if isinstance(each.entry, CallEntry) and each.entry.ended is not None
+        }
+        assert (entry.ended_by, entry.cause, entry.answered) == ("system", "waited too long", None)
+        await settle(world)
+        world.assert_empty()
+
+    play(run, organisation(max_wait=20.0))
+
+
+@pytest.mark.parametrize("microseconds", range(-2000, 2001, 250))
+def test_the_agent_answers_as_the_caller_has_waited_too_long(microseconds: int) -> None:
+    """Whichever is first: both talk, or the caller hears goodbye and the agent hears why."""
+
+    async def run(world: World) -> None:
+        lin = await world.sign_in("1001")
+        caller = world.dial(HOTLINE)
+        await lin.hears(page.CallOffered)
+        world.later(20 + microseconds / 1e6, lambda: lin.click(page.Answer()))
+        await settle(world, 21)
+        talks = microseconds < 0
+        assert phase(world, "1001") is (Phase.TALKING if talks else Phase.IDLE)
+        assert world.announced == ({} if talks else {"goodbye": 1})
+        await settle(world, 60)
+        assert caller.over.is_set() is not talks
+        caller.hang_up()
+        await settle(world, 40)
+        world.assert_empty()
+
+    play(run, organisation(max_wait=20.0))
+
+
+@story
 async def test_a_new_engine_in_mid_call_has_the_callers_again_and_pages_renew(world: World) -> None:
     lin = await world.sign_in("1001")
     talking = world.dial(HOTLINE)
@@ -342,16 +415,28 @@ class Staff:
                 if rng.random() < 0.05:
                     self.world.later(rng.uniform(1, 30), self.reload)
             case page.AgentState(state=page.State.AFTER_CALL_WORK):
-                self.click(rng.uniform(2, 40), page.StartAnswering())
+                if rng.random() < 0.2:
+                    self.world.later(rng.uniform(2, 40), self.go_to_lunch)
+                else:
+                    self.click(rng.uniform(2, 40), page.StartAnswering())
             case page.AgentState(state=page.State.BREAK):
                 self.click(rng.uniform(10, 120), page.SetState("idle"))
             case _:
                 pass
 
+    def go_to_lunch(self) -> None:
+        """Signs out, and comes back after half a minute to ten minutes."""
+        if self.robot.session in self.world.pages:
+            self.robot.click(page.SignOut())
+            self.world.later(1.0, self.robot.close)
+            self.world.later(self.rng.uniform(30, 600), lambda: self.world.nursery.start_soon(self.come_back))
+
     def reload(self) -> None:
-        """The page is closed, and comes back after 1 to 30 s."""
+        """The page is closed, and what it sends with it; it comes back after 1 to 30 s."""
         if self.robot.session in self.world.pages:
             self.robot.close()
+            leg = self.world.agent(self.robot.agent).voice
+            self.world.later(0.5, lambda: self.world.on_facts(self.world.engine.silence(leg, 0.5)))
             self.world.later(self.rng.uniform(1, 30), lambda: self.world.nursery.start_soon(self.come_back))
 
     async def come_back(self) -> None:
@@ -389,6 +474,7 @@ def hour(calls: int, agents: int, log_to: dict[str, int]) -> Callable[[World], C
         log_to.update(
             world.system.counters,
             looked=world.looked,
+            **world.announced,
             answered=sum(
                 any(isinstance(output, CallAnswered) for _, output in caller.shown) for caller in world.callers.values()
             ),
@@ -407,9 +493,12 @@ def test_an_hour_of_200_calls_and_20_agents_breaks_nothing(seed: int) -> None:
 
 
 def test_an_hour_of_too_few_agents_breaks_nothing() -> None:
+    """Nobody is there at times, and callers wait for longer than they may."""
     counted: dict[str, int] = {}
-    play(hour(200, 3, counted), organisation(3), seed=7)
+    play(hour(200, 3, counted), organisation(3, max_wait=150.0), seed=13)
     assert counted["calls"] > 190
+    print({name: counted[name] for name in ("agent-away", "nobody-here", "goodbye")})
+    assert min(counted[name] for name in ("agent-away", "nobody-here", "goodbye")) > 0
 
 
 def test_the_same_seed_is_the_same_hour_and_another_is_another() -> None:

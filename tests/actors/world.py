@@ -12,7 +12,7 @@ those that say that every caller has an owner and every busy agent a call.
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,7 +23,7 @@ import trio
 import trio.testing
 from attrs import define, field
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call as calls
+from cordboard.actors import call_state as calls
 from cordboard.actors import page
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
@@ -41,7 +41,7 @@ from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
-from .house import PAGE_OFFER, PEER, model
+from .house import PAGE_OFFER, PEER, model, what_is_heard
 
 START = 1_700_000_000.0
 SWITCH = Address("192.0.2.1", 5060)
@@ -215,12 +215,14 @@ class World:
         self.pages: dict[str, Robot] = {}
         self.callers: dict[str, Caller] = {}
         self.looked = 0
+        self.announced: Counter[str] = Counter()
         self._sessions = itertools.count(1)
         self._ports = itertools.count(4000, 2)
         self._commands: deque[media.Command] = deque()
         self._in_flight = 0
         self._unplugged: set[Address] = set()
         self._happened = trio.Event()
+        self._commanded = trio.Event()
         self.system = WatchedSystem(self.now, nursery, self.look)
         self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": ["192.0.2.0/24"]}, "c")
@@ -295,9 +297,23 @@ class World:
         self.link.connect(self._to_engine)
         for fact in (engine.started(epoch, 1), *engine.standing(self.now())):
             self.link.on_fact(fact)
+        self._commanded.set()
+
+    async def run_engine(self) -> None:
+        """Its timers; the link that pings it every second is not here."""
+        while True:
+            self._commanded = trio.Event()
+            with trio.move_on_after(self.engine.deadline() - self.now()):
+                await self._commanded.wait()
+            if self.engine.deadline() <= self.now():
+                self.engine.command(media.Ping(0), self.now())
+                self.on_facts(self.engine.wake(self.now()))
 
     def _to_engine(self, command: media.Command) -> None:
         self.note("engine <-", command)
+        if isinstance(command, media.OpenSource) and isinstance(command.kind, media.Playlist):
+            sounds = [part.sound for part in command.kind.parts]
+            self.announced.update(sound.name for sound in sounds if isinstance(sound, media.Prompt))
         self._commands.append(command)
         engine = self.engine
         self._in_flight += 1
@@ -308,6 +324,7 @@ class World:
         if engine is not self.engine:
             return
         self.on_facts(engine.command(self._commands.popleft(), self.now()))
+        self._commanded.set()
 
     def on_facts(self, facts: list[media.Fact]) -> None:
         for fact in facts:
@@ -390,12 +407,14 @@ class World:
         data = call.state
         match data.phase:
             case calls.Phase.ROUTING | calls.Phase.OPENING:
+                assert data.playing is None
                 assert call.deadline() < float("inf"), name
             case calls.Phase.WAITING:
                 queue = actors[call._queue()]
                 assert isinstance(queue, Queue)
                 assert data.arrived.call in queue.state.calls, f"{name} waits and nobody knows"
-                assert dict(self.engine.hears(data.leg)) == {calls.MUSIC: 1.0}
+                attended = any(each.signed_in for each in queue.state.agents.values())
+                assert what_is_heard(self.engine, data.leg) == ("music" if attended else "nobody-here"), name
             case calls.Phase.TALKING:
                 agent = actors[f"agent:{data.agent}"]
                 assert isinstance(agent, Agent)
@@ -403,9 +422,12 @@ class World:
                 assert agent.state.call is not None
                 assert f"call:{agent.state.call.call}" == name
                 voice = agent.state.voice
-                heard = {calls.MUSIC: 1.0} if data.agent_away else {voice: 1.0} if voice and not data.muted else {}
-                assert dict(self.engine.hears(data.leg)) == heard, name
+                heard = "agent-away" if data.agent_away else "" if data.muted else voice
+                assert what_is_heard(self.engine, data.leg) == heard, name
                 assert not voice or dict(self.engine.hears(voice)) == {data.leg: 1.0}
+            case calls.Phase.GOODBYE:
+                assert what_is_heard(self.engine, data.leg) == "goodbye", name
+                assert call.deadline() < float("inf"), name
             case calls.Phase.SERVED:
                 pass
 
@@ -428,7 +450,7 @@ class World:
         """Nothing is left of any call."""
         assert self.system.alive("call:") == []
         assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
-        assert [leg for leg in self.engine.legs if leg.startswith("call:")] == []
+        assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith("call:")] == []
         assert self.system.alarms == []
         assert all(not robot.unanswered() for robot in self.pages.values())
 
@@ -439,6 +461,7 @@ async def open_world(organisation: Organisation, seed: int) -> AsyncIterator[Wor
         world = World(organisation, nursery, seed)
         nursery.start_soon(world.switch.run)
         nursery.start_soon(world.carrier.run)
+        nursery.start_soon(world.run_engine)
         yield world
         nursery.cancel_scope.cancel()
 

@@ -51,7 +51,8 @@ def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> N
     reasons = {
         "crashed",
         *re.findall(r'_give_back\("([^"]+)"', agent),
-        *re.findall(r'_end\("system", f?"([^":]+)', call),
+        *re.findall(r'end\("system", f?"([^":]+)', call),
+        *re.findall(r'_say_goodbye\("([^"]+)"', call),
         *re.findall(r': "([^"]+)"', causes[1]),
     } - {"the room is full", "hung up"}  # no agent is in a room; "hung up" has a sentence of its own
     assert len(reasons) >= 8

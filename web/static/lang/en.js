@@ -44,6 +44,7 @@ export default {
 
   'reason.chosen': 'By choice',
   'reason.no_answer': 'No answer',
+  'reason.waited_too_long': 'The caller had waited too long',
   'reason.caller_left': 'The caller left',
   'reason.answered_elsewhere': 'Answered elsewhere',
   'reason.declined': 'Declined',
@@ -93,6 +94,7 @@ export default {
   'withdrawn.caller_left': 'The caller left.',
   'withdrawn.answered_elsewhere': 'Answered elsewhere.',
   'withdrawn.no_answer': 'No answer: you are on break.',
+  'withdrawn.waited_too_long': 'The caller waited too long and was let go.',
   'withdrawn.declined': 'You declined the call.',
   'withdrawn.signed_out': 'The call went back to its queue: you signed out.',
   'withdrawn.break': 'The call went on to the next agent: you are on break.',
@@ -257,6 +259,7 @@ export default {
   'refusal.answered_elsewhere': 'Another agent answered this call.',
   'refusal.no_answer': 'The call was not answered in time.',
   'refusal.media_lost': 'Your audio connection is gone. It is made anew.',
+  'refusal.waited_too_long': 'The caller had waited for as long as the queue allows.',
   'refusal.busy': 'The switch is busy. Try again.',
   'refusal.timeout': 'The server did not reply in time. Try again.',
   'refusal.disconnected': 'There is no connection to the server.',

@@ -44,6 +44,7 @@ export default {
 
   'reason.chosen': '手动小休',
   'reason.no_answer': '振铃未接听',
+  'reason.waited_too_long': '主叫等待超时',
   'reason.caller_left': '主叫已挂机',
   'reason.answered_elsewhere': '其他坐席已接听',
   'reason.declined': '已拒接',
@@ -93,6 +94,7 @@ export default {
   'withdrawn.caller_left': '主叫已挂机。',
   'withdrawn.answered_elsewhere': '其他坐席已接听。',
   'withdrawn.no_answer': '振铃未接听，已转为小休。',
+  'withdrawn.waited_too_long': '主叫等待超时，已结束。',
   'withdrawn.declined': '您已拒接该来电。',
   'withdrawn.signed_out': '您已签出，来电已回到队列。',
   'withdrawn.break': '您已小休，来电已分配给其他坐席。',
@@ -257,6 +259,7 @@ export default {
   'refusal.answered_elsewhere': '其他坐席已接听该来电。',
   'refusal.no_answer': '该来电振铃超时。',
   'refusal.media_lost': '语音连接已中断，正在重新建立。',
+  'refusal.waited_too_long': '主叫已达到队列的最长等待时间。',
   'refusal.busy': '交换机繁忙，请重试。',
   'refusal.timeout': '服务器响应超时，请重试。',
   'refusal.disconnected': '尚未连接到服务器。',

@@ -1,0 +1,43 @@
+"""What a caller hears while nobody talks with it: the prompts of `switch/voices`, with music and pauses between them.
+
+In the language of the organisation. A playlist that repeats goes on for as long as its reason lasts; one that does not
+is the last that its caller hears.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..switch.protocol import Music, Part, Pause, Playlist, Prompt
+
+# Music between two announcements of the same, in seconds: who waits for long hears one about every 25 s, and who waits
+# for an agent that comes back within 20 s or never hears two.
+WAITING_MUSIC: Final = 20.0
+AWAY_MUSIC: Final = 8.0
+# A telephone that has just been answered takes a moment before it plays, and one that hears BYE may cut what it had not
+# played yet: of the silence before the first word and after the last, in seconds.
+LEAD: Final = 0.3
+TAIL: Final = 0.4
+
+
+def nobody_here(language: str) -> Playlist:
+    """No agent of the queue is signed in (F-36)."""
+    return Playlist(
+        (
+            Part(Pause(), LEAD),
+            Part(Prompt("nobody-here", language)),
+            Part(Pause(), LEAD),
+            Part(Music(), WAITING_MUSIC),
+        ),
+        repeat=True,
+    )
+
+
+def agent_away(language: str) -> Playlist:
+    """The agent of the conversation cannot be heard for the moment (F-35)."""
+    return Playlist((Part(Prompt("agent-away", language)), Part(Pause(), LEAD), Part(Music(), AWAY_MUSIC)), repeat=True)
+
+
+def goodbye(language: str) -> Playlist:
+    """Nobody could take the call, and it ends."""
+    return Playlist((Part(Pause(), LEAD), Part(Prompt("goodbye", language)), Part(Pause(), TAIL)))

@@ -1,0 +1,154 @@
+"""What a call hears and what it remembers: the messages and the data of `call.py` and `caller.py`."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from attrs import frozen
+
+from ..sip import sdp
+from ..switch import protocol as media
+from . import records, signals
+from .organisation import Route
+
+
+class Phase(Enum):
+    ROUTING = "routing"
+    OPENING = "opening"
+    WAITING = "waiting"
+    TALKING = "talking"
+    SERVED = "served"
+    GOODBYE = "goodbye"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Routed:
+    """The switchboard knows where the dialled number leads; `nat` is the trunk's setting.
+
+    `language` is the organisation's: what prompts speak.
+    """
+
+    route: Route
+    nat: bool
+    language: str = "zh"
+
+
+@frozen
+class NotRouted:
+    """It leads nowhere: `status` answers the INVITE."""
+
+    status: int
+    reason: str
+    retry_after: int = 0
+
+
+@frozen
+class QueueStands:
+    """How the queue stands in which the call waits: as it joins, and whenever that changes.
+
+    `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go; 0: never.
+    """
+
+    attended: bool
+    max_wait_seconds: float = 0.0
+
+
+@frozen
+class Accept:
+    """An agent answers; `leg` is its media leg, empty for a robot or while its media is away."""
+
+    agent: str
+    leg: str
+
+
+@frozen
+class HangUp:
+    agent: str
+
+
+@frozen
+class MuteAgent:
+    agent: str
+    muted: bool
+
+
+@frozen
+class AgentLeg:
+    """By which leg the agent hears and is heard, empty for none; `away`: nothing comes from it for the moment."""
+
+    agent: str
+    leg: str
+    away: bool = False
+
+
+@frozen
+class AgentGone:
+    """The agent left without hanging up: the call goes back to the front of its queue."""
+
+    agent: str
+
+
+@frozen
+class RoomFull:
+    """The conference room has as many as it takes."""
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Data:
+    arrived: signals.Arrived
+    phase: Phase = Phase.ROUTING
+    since: float = 0.0
+    # When the caller came: its place in a queue, whatever happens to it there.
+    came: float = 0.0
+    route: Route | None = None
+    nat: bool = False
+    language: str = "zh"
+    agreed: sdp.Agreed | None = None
+    ours: sdp.SessionDescription | None = None
+    version: int = 0
+    # A new offer of the far side that waits for the leg to follow it, and what we take of it.
+    reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
+    # Since when nothing comes from the caller.
+    silent_since: float = math.inf
+    # What the queue says in which it waits.
+    attended: bool = True
+    max_wait_seconds: float = 0.0
+    # The playlist that the caller hears, and how many there have been.
+    playing: media.Playlist | None = None
+    plays: int = 0
+    # Why it ends, while the caller is told so.
+    cause: str = ""
+    agent: str = ""
+    # The agent's media: its leg, none for a robot, or away until its page is back.
+    agent_leg: str = ""
+    agent_away: bool = False
+    muted: bool = False
+    # What was recorded last: of the call, and of its legs in the order they came.
+    entry: records.CallEntry | None = None
+    legs: tuple[records.LegEntry, ...] = ()
+
+    @property
+    def leg(self) -> str:
+        return f"call:{self.arrived.call}/caller"
+
+    @property
+    def player(self) -> str:
+        """The source of the playlist that the caller hears."""
+        return f"call:{self.arrived.call}/play/{self.plays}"
+
+    @property
+    def on_hold(self) -> bool:
+        """The caller said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
+        return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)

@@ -1,0 +1,157 @@
+"""The caller of a call: the SIP dialog, the media leg, and what it hears while nobody talks with it.
+
+The half of a call that has nothing to do with agents. Descriptions and new offers are settled here, and whether the
+caller is there at all. What it hears alone is music, which all who wait share, or a playlist of its own, which begins
+with its first word and is closed when the caller hears something else.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from attrs import evolve
+
+from ..sip import sdp
+from ..switch import protocol as media
+from . import signals
+from .call_state import Data, Phase
+from .effects import Effect, Log, Media, Sip
+from .table import Machine
+
+# A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
+# trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
+MEDIA_TIMEOUT = 60.0
+
+MUSIC = "music:hold"
+
+
+class Caller(Machine[Phase], ABC):
+    """One caller; see `Data` for what it remembers."""
+
+    state: Data
+
+    @property
+    def id(self) -> str:
+        return self.state.arrived.call
+
+    @abstractmethod
+    def end(self, by: str, cause: str, now: float) -> list[Effect]:
+        """The call is over."""
+
+    def gone_at(self) -> float:
+        """When a caller of whom nothing is heard is given up."""
+        return math.inf if self.state.on_hold else self.state.silent_since + MEDIA_TIMEOUT
+
+    # --- its media --------------------------------------------------------------------------------------------
+
+    def open_leg(self) -> list[Effect]:
+        """Aimed at where the caller wants its media; port 0 while it has not said so: our address is then on the way
+        to where its SIP comes from."""
+        data = self.state
+        agreed = data.agreed
+        remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
+        codec = media.Codec("pcma", 8) if agreed is None else _codec(agreed)
+        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat))]
+
+    def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
+        """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
+        data = self.state
+        theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
+        version = data.version + 1
+        if theirs is None or agreed is None:
+            ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
+        else:
+            ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
+        self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
+        return [Sip(say(self.id, ours))]
+
+    def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+        since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
+        if (since < math.inf) is (self.state.silent_since < math.inf):
+            return []  # told again, by a link that was lost meanwhile
+        self.state = evolve(self.state, silent_since=since)
+        return [Log("caller's media", (("call", self.id), ("fact", type(fact).__name__)))]
+
+    # --- what it hears ----------------------------------------------------------------------------------------
+
+    def hear(self, *sources: tuple[str, float], others: tuple[media.Hears, ...] = ()) -> list[Effect]:
+        """All that the caller hears from now on, and what others hear from the same tick on."""
+        return [Media(media.Rewire((media.Hears(self.state.leg, sources), *others))), *self._stop_playing()]
+
+    def music(self) -> list[Effect]:
+        return [Media(media.OpenSource(MUSIC, media.Music("hold"))), *self.hear((MUSIC, 1.0))]
+
+    def play(self, playlist: media.Playlist) -> list[Effect]:
+        """The caller hears this from its beginning; where it is being played already it goes on."""
+        data = self.state
+        if data.playing == playlist:
+            return []
+        before = self._stop_playing()
+        self.state = evolve(self.state, playing=playlist, plays=data.plays + 1)
+        player = self.state.player
+        heard = media.Rewire((media.Hears(data.leg, ((player, 1.0),)),))
+        return [Media(media.OpenSource(player, playlist)), Media(heard), *before]
+
+    def _stop_playing(self) -> list[Effect]:
+        """The playlist that was heard is of no more use."""
+        data = self.state
+        if data.playing is None:
+            return []
+        self.state = evolve(data, playing=None)
+        return [Media(media.CloseSource(data.player))]
+
+    # --- new offers -------------------------------------------------------------------------------------------
+
+    def confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
+        ours = self.state.ours
+        if message.answer is None or ours is None:
+            return []
+        try:
+            agreed = sdp.accept(ours, message.answer, peer=self.state.arrived.peer)
+        except sdp.SdpError as error:
+            return self.end("system", str(error), now)
+        self.state = evolve(self.state, agreed=agreed)
+        return self._follow(agreed)
+
+    def _follow(self, agreed: sdp.Agreed) -> list[Effect]:
+        """The leg sends where the far side wants it now; an offer that names no address leaves it where it is."""
+        if agreed.remote is None:
+            return []
+        return [Media(media.UpdateRtpLeg(self.state.leg, *agreed.remote, _codec(agreed)))]
+
+    def reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
+        data = self.state
+        assert data.ours is not None, "an answered call has a description"
+        if message.offer is None:
+            return [Sip(signals.Reanswer(self.id, data.ours))]
+        try:
+            agreed = sdp.negotiate(message.offer, peer=data.arrived.peer)
+        except sdp.SdpError as error:
+            return [Sip(signals.RejectReoffer(self.id, error.status))]
+        self.state = evolve(data, reoffer=(message.offer, agreed))
+        follow = self._follow(agreed)
+        if follow:
+            return follow
+        stream = next(each for each in data.ours.media if each.port)
+        same = media.LegOpened(data.leg, stream.connection or data.ours.address, stream.port)
+        return self._redescribe(same, now)
+
+    def leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        return self._redescribe(fact, now) if self.state.reoffer is not None else []
+
+    def _redescribe(self, fact: media.LegOpened, now: float) -> list[Effect]:
+        """A caller that was on hold may take its time anew."""
+        if self.state.silent_since < math.inf:
+            self.state = evolve(self.state, silent_since=now)
+        return self.describe(fact, signals.Reanswer)
+
+    def move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
+        if self.state.reoffer is None:
+            return self.end("system", fact.reason, now)
+        self.state = evolve(self.state, reoffer=None)
+        return [Sip(signals.RejectReoffer(self.id, 488))]
+
+
+def _codec(agreed: sdp.Agreed) -> media.Codec:
+    return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
