@@ -33,10 +33,11 @@ RECORDINGS_UNWRITTEN: Final = Alarm(
     "not written is silence of the right length in the recording.",
     "Make room, or mend the disk of the recordings; writing goes on by itself.",
 )
-DISK_FULL: Final = Alarm(
-    "the disk is full: recordings are kept unencoded in {directory}",
-    "Calls that are over could not be encoded for want of room. Nothing of them is lost.",
-    "Make room; it is tried again every minute.",
+ENCODING_WAITS: Final = Alarm(
+    "recordings wait unencoded in {directory}: {reason}",
+    "Calls that are over cannot be encoded for now: their disk is full, read-only or not to be reached, or the process "
+    "may start no other. Nothing of them is lost.",
+    "Mend that; it is tried again every minute.",
 )
 UNENCODED: Final = Alarm(
     "recordings could not be encoded: they are kept in {directory}",
@@ -89,7 +90,7 @@ FLOODED: Final = Alarm(
 
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
-    DISK_FULL,
+    ENCODING_WAITS,
     UNENCODED,
     DAMAGED,
     UNSEEN,

@@ -8,7 +8,7 @@ that was killed before finds it at its next start, and it is encoded again:
     closed, or found at the start -> encoded -> the store knows -> ID.cbr is deleted
                                   -> no sound at all: lost, and deleted
                                   -> damaged: lost, kept in `damaged`, alarm
-                                  -> the disk is full: alarm, and again in a minute, for ever
+                                  -> the disk or the machine refuses: alarm, and again in a minute, for ever
                                   -> anything else: again TRIES times, then alarm; kept for the next start
 
 What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call.
@@ -41,7 +41,7 @@ from .medialink import RecordingFact
 TRIES: Final = 4
 # Between two tries, in seconds; each time four times as long.
 RETRY: Final = 10.0
-DISK_RETRY: Final = 60.0
+REFUSED_RETRY: Final = 60.0
 # A file that was written so short a time ago is still being written by an engine that outlived the control process.
 FRESH: Final = 5.0
 # For so long the first file stays after the store was told.
@@ -98,7 +98,8 @@ class Recordings:
         self._bell = trio.Event()
         # Why each recording that is not written is not.
         self._troubles: dict[str, str] = {}
-        self._disk_full = alarms.DISK_FULL.says(directory=directory)
+        # The alarm that says why nothing can be encoded for now, or empty.
+        self._waits = ""
         self._unencoded = alarms.UNENCODED.says(directory=directory)
         self._damaged = alarms.DAMAGED.says(directory=directory / DAMAGED)
 
@@ -151,7 +152,10 @@ class Recordings:
             recording, job = min(self._jobs.items(), key=lambda each: each[1].at, default=("", _Job(math.inf)))
             if job.at <= now:
                 del self._jobs[recording]
-                await self._encode(recording, job)
+                try:
+                    await self._encode(recording, job)
+                except OSError as error:  # the directory, or a process that could not be started
+                    self._wait(recording, job, error.strerror or str(error))
                 continue
             self._bell = trio.Event()
             with trio.move_on_at(min(job.at, *self._settled.values(), math.inf)):
@@ -176,7 +180,7 @@ class Recordings:
     async def _encode(self, recording: str, job: _Job) -> None:
         size, age = await trio.to_thread.run_sync(self._state, recording)
         if size is None:
-            if not await trio.to_thread.run_sync(self._out(recording).exists):
+            if not await trio.to_thread.run_sync(_is_there, self._out(recording)):
                 self._lost(recording, "nothing of it could be written")
             return
         if job.left and age < FRESH:
@@ -195,9 +199,8 @@ class Recordings:
             case encoder.UNUSABLE:
                 self._lost(recording, "its file is damaged")
                 await self._put_aside(self._raw(recording))
-            case encoder.DISK_FULL:
-                self._alarms.alarm(self._disk_full)
-                self._put(recording, _Job(trio.current_time() + DISK_RETRY))
+            case encoder.DISK_REFUSES:
+                self._wait(recording, job, _last_line(done.stderr))
             case code:
                 self._failed(recording, job, f"code {code}: {_last_line(done.stderr)}")
 
@@ -215,12 +218,26 @@ class Recordings:
         log.info("recording encoded", recording=recording, seconds=said["seconds"], bytes=said["bytes"])
         out = self._out(recording).name
         self._store.recording_ready(recording, out, self._format, said["seconds"], said["bytes"], said["peaks"])
-        self._alarms.clear_alarm(self._disk_full)
+        self._waits_for("")
         self._settled[recording] = trio.current_time() + SETTLE
 
     def _lost(self, recording: str, reason: str) -> None:
         log.error("recording lost", recording=recording, reason=reason)
         self._store.recording_lost(recording, reason)
+
+    def _wait(self, recording: str, job: _Job, reason: str) -> None:
+        """No recording is at fault, and none is lost: nothing can be encoded before that is mended."""
+        log.error("recording waits to be encoded", recording=recording, reason=reason)
+        self._waits_for(alarms.ENCODING_WAITS.says(directory=self._directory, reason=reason))
+        self._put(recording, evolve(job, at=trio.current_time() + REFUSED_RETRY))
+
+    def _waits_for(self, alarm: str) -> None:
+        """One alarm at a time: what is wrong now."""
+        if alarm != self._waits:
+            self._alarms.clear_alarm(self._waits)
+            self._waits = alarm
+            if alarm:
+                self._alarms.alarm(alarm)
 
     def _failed(self, recording: str, job: _Job, reason: str) -> None:
         log.error("recording not encoded", recording=recording, reason=reason, tries=job.tries + 1)
@@ -240,12 +257,14 @@ class Recordings:
         return self._directory / f"{recording}.{self._format}"
 
     def _state(self, recording: str) -> tuple[int | None, float]:
-        """How long its first file is, None where there is none, and for how many seconds nothing was written to it."""
+        """How long its first file is, None where there is none, and for how many seconds nothing was written to it.
+        Raises OSError where nobody can tell."""
         try:
             state = self._raw(recording).stat()
-        except OSError:
+        except FileNotFoundError:
             return None, 0.0
-        return state.st_size, time.time() - state.st_mtime
+        # A time that lies ahead: the clock was set back since, and nothing was written after that.
+        return state.st_size, abs(time.time() - state.st_mtime)
 
     def _look(self) -> tuple[list[str], list[Path]]:
         """The recordings that are to be encoded, and files to be put aside; what encoders left unfinished is deleted.
@@ -275,6 +294,15 @@ class Recordings:
                 path.rename(self._directory / DAMAGED / path.name)
 
         await trio.to_thread.run_sync(move)
+
+
+def _is_there(path: Path) -> bool:
+    """Raises OSError where nobody can tell."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _last_line(text: bytes) -> str:

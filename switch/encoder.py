@@ -6,8 +6,8 @@ Reads the recording chunk by chunk, whatever there is of it, so a long call take
 and OUT.peaks.json (peaks.py) appear whole or not at all: each is written beside, synced and renamed, OUT last. Prints
 one line of JSON: `seconds`, `bytes`, `channels`, `rate` and the name of the `peaks`. It gives way to everything else.
 
-Ends with 0 when done, 2 when RAW is no recording, 4 when there is no sound in it, 3 when the disk is full, 1 when all
-else fails; the reason is a line on standard error.
+Ends with 0 when done, 2 when RAW is no recording, 4 when there is no sound in it, 3 when the disk does not take it (it
+is full or read-only), 1 when all else fails; the reason is a line on standard error.
 """
 
 from __future__ import annotations
@@ -32,9 +32,13 @@ from .peaks import Peaks
 from .recfile import CHANNELS, FRAME, HEADER_LENGTH, RATE, BrokenFileError, read_chunks, read_header
 
 UNUSABLE: Final = 2
-DISK_FULL: Final = 3
+DISK_REFUSES: Final = 3
 NO_SOUND: Final = 4
 PART: Final = ".part"
+# What is wrong with the disk or the rights to it, whatever the recording.
+_REFUSALS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
+)
 # Frames given to the encoder at once.
 BLOCK: Final = 50
 
@@ -187,8 +191,8 @@ def main() -> int:
         print(f"{wanted.raw.name}: there is no sound in it", file=sys.stderr)
         return NO_SOUND
     except OSError as error:  # libav's errors are, too
-        print(f"{wanted.raw.name}: {error.strerror or error}", file=sys.stderr)
-        return DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 1
+        print(error.strerror or error, file=sys.stderr)
+        return DISK_REFUSES if error.errno in _REFUSALS else 1
     return 0
 
 

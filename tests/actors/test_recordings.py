@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ import trio
 from attrs import define, field
 from cordboard.actors import recordings
 from cordboard.actors.recordings import Recordings
-from cordboard.switch.encoder import DISK_FULL
+from cordboard.switch.encoder import DISK_REFUSES
 from cordboard.switch.protocol import RecordingClosed, RecordingTroubled, RecordingWell
 from cordboard.switch.recfile import Chunk, Header
 
@@ -208,9 +209,9 @@ def test_a_full_disk_keeps_the_first_file_and_tries_until_there_is_room(
     elsewhere = tmp_path_factory.mktemp("bin")
     full = elsewhere / "full"
     full.touch()
-    program = f'[ -e {full} ] && exit {DISK_FULL}\nexec {sys.executable} "$@"'
+    program = f'[ -e {full} ] && echo no room >&2 && exit {DISK_REFUSES}\nexec {sys.executable} "$@"'
     monkeypatch.setattr(sys, "executable", fake_python(elsewhere, program))
-    monkeypatch.setattr(recordings, "DISK_RETRY", 0.05)
+    monkeypatch.setattr(recordings, "REFUSED_RETRY", 0.05)
 
     async def tell() -> None:
         desk.record("c1")
@@ -218,11 +219,62 @@ def test_a_full_disk_keeps_the_first_file_and_tries_until_there_is_room(
             made.on_fact(RecordingClosed("c1", 3.0))
             await until(lambda: bool(desk.alarms))
             assert desk.files() == {"c1.cbr"}
+            assert desk.alarms == [f"recordings wait unencoded in {desk.folder}: no room"]
             full.unlink()
             await until(lambda: "c1" in desk.ready)
 
     story(tell)
-    assert desk.alarms == []
+    assert (desk.alarms, desk.lost) == ([], {})
+
+
+def test_a_directory_that_cannot_be_reached_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "REFUSED_RETRY", 0.05)
+    away = desk.folder.with_name("away")
+
+    async def tell() -> None:
+        desk.record("c1")
+        desk.folder.rename(away)
+        desk.folder.write_text("in the way")
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            made.on_fact(RecordingClosed("never", 0.0))
+            await until(lambda: bool(desk.alarms))
+            assert desk.alarms == [f"recordings wait unencoded in {desk.folder}: {os.strerror(errno.ENOTDIR)}"]
+            desk.folder.unlink()
+            away.rename(desk.folder)
+            await until(lambda: "c1" in desk.ready and "never" in desk.lost)
+
+    story(tell)
+    assert (desk.alarms, set(desk.lost)) == ([], {"never"})
+
+
+def test_an_encoder_that_cannot_be_started_is_started_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "REFUSED_RETRY", 0.05)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    python = sys.executable
+    monkeypatch.setattr(sys, "executable", str(desk.folder / "absent"))
+
+    async def tell() -> None:
+        desk.record("c1")
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            await until(lambda: bool(desk.alarms))
+            monkeypatch.setattr(sys, "executable", python)
+            await until(lambda: "c1" in desk.ready)
+
+    story(tell)
+    assert (desk.alarms, desk.lost) == ([], {})
+
+
+@pytest.mark.parametrize("ahead", [86400.0, -86400.0])
+def test_a_clock_that_was_set_anew_keeps_no_recording_waiting(desk: Desk, ahead: float) -> None:
+    async def tell() -> None:
+        desk.record("c1", age=-ahead)
+        async with working(desk) as made:
+            await made.repair(set())
+            await until(lambda: "c1" in desk.ready)
+
+    story(tell)
 
 
 def test_what_cannot_be_written_is_an_alarm_while_it_lasts(desk: Desk) -> None:

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from cordboard.switch import encoder
-from cordboard.switch.encoder import DISK_FULL, NO_SOUND, UNUSABLE, peaks_of
+from cordboard.switch.encoder import DISK_REFUSES, NO_SOUND, UNUSABLE, peaks_of
 from cordboard.switch.peaks import MAX_POINTS, Peaks
 from cordboard.switch.recfile import Chunk, Header
 from numpy.typing import NDArray
@@ -172,8 +172,8 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, format_: str) ->
     )
     command = [sys.executable, "-c", program, "encoder", str(raw), str(tmp_path / "out"), "--format", format_]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == DISK_FULL, done.stderr
-    assert done.stderr.splitlines()[-1] == "r.cbr: File too large"
+    assert done.returncode == DISK_REFUSES, done.stderr
+    assert done.stderr.splitlines()[-1] == "File too large"
     assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
 
 
