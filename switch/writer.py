@@ -231,7 +231,10 @@ class RecordingWriter:
         if file in self._unsynced:
             self._sync(file)
         if file.fd >= 0:
-            os.close(file.fd)
+            try:
+                os.close(file.fd)
+            except OSError as error:  # a network's disk says only here that it is full; the descriptor is gone
+                self._fail(file, error)
 
 
 def _write_all(fd: int, octets: bytes, offset: int) -> None:

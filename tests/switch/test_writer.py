@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import threading
@@ -191,6 +192,22 @@ def test_a_directory_that_comes_later_is_found(
         assert desk.until(1) == [Kept(1)]
     assert isinstance(lost, Lost)
     assert desk.read("r") == [Chunk(50, 50, SECOND)]
+
+
+def test_a_file_that_cannot_be_closed_ends_no_other_recording(desk: Desk) -> None:
+    with desk.works() as one:
+        one.open(1, "first")
+        one.write(1, Chunk(0, 50, SECOND))
+        desk.until(1)
+        (lost,) = (int(each.name) for each in Path("/proc/self/fd").iterdir() if each.resolve().name == "first.cbr")
+        os.close(lost)
+        one.close(1)
+        assert desk.until(1) == [Ended(1, 1.0)]
+        one.open(2, "second")
+        one.write(2, Chunk(0, 50, SECOND))
+        one.close(2)
+        assert desk.until(2) == [Kept(2), Ended(2, 1.0)]
+    assert desk.read("second") == [Chunk(0, 50, SECOND)]
 
 
 def test_a_stop_writes_what_waits(desk: Desk) -> None:
