@@ -76,6 +76,12 @@ ROWS_UNENDED: Final = Alarm(
     "The database could not be written at the start: rows of calls and states that nobody goes on with are open.",
     "Make room, or end what locks the database, and start the control process anew.",
 )
+JOURNAL_UNWRITTEN: Final = Alarm(
+    "the journal cannot be written: what happens now could not be replayed",
+    "`DATA/journal` is on a disk that is full, read-only or too slow, or a message could not be packed: the log says "
+    "which. Calls go on.",
+    "Make room or mend the disk; another file is begun within five seconds of that.",
+)
 ISOLATED: Final = Alarm(
     "{actor} crashed {times} times in {seconds:g} s and is isolated",
     "An error of ours meets this agent, queue or trunk again and again. It is ended; the rest of the centre goes on.",
@@ -98,6 +104,7 @@ CATALOGUE: Final = (
     STATES_UNWRITTEN,
     UNRECALLED,
     ROWS_UNENDED,
+    JOURNAL_UNWRITTEN,
     ISOLATED,
     FLOODED,
 )

@@ -1,4 +1,4 @@
-"""Commands that read files: `cordboard import` and `cordboard check`. The group that has them is in `main.py`.
+"""Commands that read files: `cordboard import`, `check` and `replay`. The group that has them is in `main.py`.
 
 Unusable input ends with exit code 2 and one line, `FILE: what is wrong`. What is our own failure ends with 1.
 """
@@ -15,9 +15,15 @@ import click
 import trio
 from attrs import AttrsInstance
 
+from . import values
 from .config import SECTIONS, Config, parse_config
+from .frames import DamagedError, Frames
+from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
 from .keys import ConfigError, parse_toml, table_keys, unused
 from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
+from .packing import UnpackError
+from .replay import Replay
+from .steps import Begins, Lives
 from .store import Store, StoreError
 from .supervisor import running
 
@@ -196,4 +202,65 @@ def described_config(config: Config) -> str:
     )
 
 
-commands: list[click.Command] = [import_, check]
+# How often a long replay says how far it is, in steps: every few seconds.
+PROGRESS = 50_000
+
+
+@click.command()
+@click.argument("journal", metavar="FILE|DIR", type=click.Path(path_type=Path))
+@click.option("--actor", metavar="NAME", help="This one alone, as agent:1001.")
+def replay(journal: Path, actor: str | None) -> None:
+    """Take every step in a journal again and compare every effect, byte for byte.
+
+    DIR is the data directory, or its `journal` or `quarantine`. Exit code 1: a step came out otherwise; 2: a file is
+    damaged, or of another version of the code.
+    """
+    replayed = Replay(values.packer(), actor)
+    files = journal_files(journal)
+    others = [path for path in files if not _replay(path, replayed)]
+    if len(others) == len(files):
+        raise Unusable(f"{others[-1]}: written by another version of the code")
+    if actor is not None and not replayed.actors:
+        raise Unusable(f"{journal}: there is no {actor} in it")
+    for path in others:
+        click.echo(f"{path}: left out, written by another version of the code")
+    click.echo(f"{replayed.steps} steps of {len(replayed.actors)} actors: all effects equal")
+
+
+def journal_files(where: Path) -> list[Path]:
+    """The files of a journal, the oldest first. Raises Unusable."""
+    if not where.is_dir():
+        return [where]
+    inside = where / JOURNAL if (where / JOURNAL).is_dir() else where
+    files = sorted(inside.glob(f"*{SUFFIX}"))
+    if not files:
+        raise Unusable(f"{where}: there is no journal in it")
+    return files
+
+
+def _replay(path: Path, replayed: Replay) -> bool:
+    """Replays one file; False: it is of another version. The first difference ends everything."""
+    try:
+        frames = Frames(path.read_bytes())
+        for number, frame in enumerate(frames):
+            entry = RECORDS.unpack(frame)
+            if number == 0 and (not isinstance(entry, Begins) or entry.format != FORMAT):
+                raise Unusable(f"{path}: is not a journal of this format")
+            if isinstance(entry, Begins) and entry.code != code_version():
+                return False
+            difference = replayed.take(entry)
+            if difference is not None:
+                click.echo(f"{path}: a step came out otherwise\n{difference}")
+                raise SystemExit(1)
+            if not isinstance(entry, Begins | Lives) and replayed.steps % PROGRESS == 0:
+                click.echo(f"{replayed.steps} steps so far", err=True)
+    except OSError as error:
+        raise Unusable(f"{path}: {error.strerror}") from error
+    except (DamagedError, UnpackError) as error:
+        raise Unusable(f"{path}: is damaged: {error}") from error
+    if frames.torn:
+        click.echo(f"{path}: the last record was not finished, {frames.torn} octets")
+    return True
+
+
+commands: list[click.Command] = [import_, check, replay]

@@ -32,6 +32,7 @@ from .alarms import ROWS_UNENDED, UNRECALLED
 from .config import Config
 from .effects import Push, Record, Reply
 from .health import Health
+from .journal import Journal
 from .keys import IpNetwork
 from .medialink import MediaLink
 from .mediaplane import recordings_directory
@@ -83,6 +84,7 @@ class Control:
         self._pages = pages
         self._serves = False
         self.store: Store
+        self.journal: Journal
         self.system: System
         self.signalling: Signalling
         self.link: MediaLink
@@ -123,6 +125,7 @@ class Control:
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
             left, clock = self._recall(run / past.FILE, nursery)
+            nursery.start_soon(self.journal.run)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
@@ -145,6 +148,7 @@ class Control:
                     self.store.ledger,
                     self._health,
                     lambda: trio.lowlevel.current_statistics().tasks_living,
+                    self.journal,
                 )
             )
             organisation = await self.store.load_organisation()
@@ -178,10 +182,11 @@ class Control:
             (self.system.alarm if standing else self.system.clear_alarm)(text)
 
         def begin() -> None:
-            self.system = System(clock, nursery, self._states)
+            self.system = System(clock, nursery, self._states, self.journal)
             self.link = MediaLink(self.system, self._states)
 
         self._states = States(file, pack, clock, alarm)
+        self.journal = Journal(self.data, clock, alarm)
         begin()
         try:
             left.recall(self.system, self.link)
@@ -211,6 +216,8 @@ class Control:
 
     def _go_on(self, left: Past, organisation: Organisation, clock: Callable[[], float]) -> None:
         """All that was recalled lives from here on, and is written down anew; calls can come."""
+        self.journal.take_up(organisation)
+        self.journal.begin(self.system.actor_states)
         left.take_up(self.system, self.signalling)
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()))
@@ -321,6 +328,7 @@ class Control:
             log.error("organisation not taken up", error=str(error))
             return
         self._take_up(organisation)
+        self.journal.take_up(organisation)
         self.system.tell("switchboard", self._configuration(organisation))
         log.info("organisation taken up")
         await self._pages.check_logins(self)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from ..sip.endpoint import Endpoint
 from .health import Health
+from .journal import Journal
 from .medialink import MediaLink
 from .runtime import System
 from .signalling import Signalling
@@ -28,6 +29,7 @@ class SwitchMetrics(Collector):
         ledger: Ledger,
         health: Health,
         tasks: Callable[[], int],
+        journal: Journal,
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -41,6 +43,7 @@ class SwitchMetrics(Collector):
             ProcessCollector(registry=None),
             ProcessCollector("cordboard_media", pid=lambda: link.pid, registry=None),
         )
+        self._journal = journal
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -52,6 +55,12 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
+        yield _counters(
+            "cordboard_journal", "Steps in the journal, messages that crashed their actor", self._journal.counters
+        )
+        yield CounterMetricFamily(
+            "cordboard_journal_seconds", "What the journal has cost the steps", self._journal.seconds
+        )
         yield from self._kept()
         for process in self._processes:
             yield from process.collect()

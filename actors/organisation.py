@@ -358,13 +358,15 @@ class Organisation:
 
     def route(self, number: str) -> Route | None:
         """Where the SIP user `number` leads, or None where nothing of ours has that number."""
+        found = self.written(number)
+        if found is not None:
+            return found
+        return next((route for pattern, route in self._routes.patterns if pattern.fullmatch(number)), None)
+
+    def written(self, number: str) -> Route | None:
+        """Where it leads by being one of `numbers`, in whatever writing; patterns are not looked at."""
         routes = self._routes
-        if number in routes.exact:
-            return routes.exact[number]
-        same = e164(number, self.country)
-        if same in routes.same:
-            return routes.same[same]
-        return next((route for pattern, route in routes.patterns if pattern.fullmatch(number)), None)
+        return routes.exact.get(number) or routes.same.get(e164(number, self.country))
 
     def queue(self, name: str) -> Queue | None:
         return next((queue for queue in self.queues if queue.id == name), None)

@@ -31,6 +31,10 @@ Veil = Callable[[type, str], Callable[[Any], Any] | None]
 _Form = Callable[[Any], list[Any]]
 
 
+def unveiled(kind: type, field: str) -> None:
+    """Nothing is hidden."""
+
+
 class UnpackError(Exception):
     """Octets that were not packed here, or by a version that is too different."""
 
@@ -49,9 +53,7 @@ class Packer:
     Raises TypeError for a value of any other class: ours, and found by the first test that meets it.
     """
 
-    def __init__(
-        self, modules: Iterable[ModuleType], behaviours: Iterable[type], veil: Veil = lambda kind, field: None
-    ) -> None:
+    def __init__(self, modules: Iterable[ModuleType], behaviours: Iterable[type], veil: Veil = unveiled) -> None:
         self._forms: dict[type, _Form] = {
             tuple: lambda value: [_TUPLE, *value],
             frozenset: lambda value: [_SET, *sorted(value)],

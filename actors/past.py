@@ -17,27 +17,10 @@ from typing import Final
 import structlog
 from attrs import define, field
 
-from ..sip import description, grammar, sdp, snapshot
+from ..sip import grammar, snapshot
 from ..sip.message import LocalSipError, RemoteSipError
 from ..sip.snapshot import CallSnapshot
-from ..switch import protocol as media
-from . import (
-    agent,
-    agent_state,
-    call,
-    call_state,
-    directory,
-    effects,
-    organisation,
-    page,
-    queue,
-    records,
-    signals,
-    statefile,
-    states,
-    switchboard,
-    trunk,
-)
+from . import effects, page, signals, statefile, states, values
 from .effects import Sip
 from .medialink import MediaLink
 from .packing import Packer, UnpackError
@@ -63,13 +46,8 @@ class RecallError(Exception):
 
 
 def packer() -> Packer:
-    """For everything that actors hold, hear and say."""
-    modules = (
-        agent_state, agent, call_state, directory, effects, organisation, page, queue, records, signals, states,
-        switchboard, trunk, media, description, grammar, sdp, snapshot,
-    )  # fmt: skip
-    behaviours = (agent.Agent, call.Call, directory.Directory, queue.Queue, switchboard.Switchboard, trunk.Trunk)
-    return Packer(modules, behaviours)
+    """For all that actors and shells hold."""
+    return Packer((*values.MODULES, states, grammar, snapshot), values.BEHAVIOURS)
 
 
 @define

@@ -18,13 +18,13 @@ NAMES = frozenset({"name", "caller_name", "address", "peer", "source", "email", 
 # ... and free text.
 TEXTS = frozenset({"text", "reason", "cause", "error"})
 
-_NUMBER = re.compile(r"[+0-9*#]*", re.ASCII)
-_LONG_DIGITS = re.compile(r"\+?[0-9]{5,}", re.ASCII)
+NUMBER = re.compile(r"[+0-9*#]*", re.ASCII)
+LONG_DIGITS = re.compile(r"\+?[0-9]{5,}", re.ASCII)
 
 
 def redact_number(value: str) -> str:
     """`+8613912345678` -> `***78`; what has fewer than five digits (an extension, a test number) stays."""
-    return _LONG_DIGITS.sub(lambda found: "***" + found.group()[-2:], value)
+    return LONG_DIGITS.sub(lambda found: "***" + found.group()[-2:], value)
 
 
 def redacted_trace(error: BaseException) -> str:
@@ -40,7 +40,7 @@ def redacted(fields: dict[str, object]) -> dict[str, object]:
 def _one(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
-    if key in NAMES or (key in NUMBERS and not _NUMBER.fullmatch(value)):
+    if key in NAMES or (key in NUMBERS and not NUMBER.fullmatch(value)):
         return f"<{len(value)} characters>" if value else ""
     if key in NUMBERS or key in TEXTS:
         return redact_number(value)

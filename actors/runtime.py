@@ -27,6 +27,7 @@ from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spaw
 from .effects import Record as Keep
 from .redact import redacted, redacted_trace
 from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
+from .steps import UNJOURNALLED, Unjournalled, step
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -83,20 +84,23 @@ class _Cell:
         self.bell.set()
 
 
-class _StandingTimerError(AssertionError):
-    """A wake that changed nothing and left its deadline where it was: it would be woken for ever."""
-
-
 class System:
     """All live actors of one control process.
 
     `clock` gives seconds since the Unix epoch and never runs backwards; on a virtual clock it is that clock.
     """
 
-    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery, states: Unwritten = UNWRITTEN) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        nursery: trio.Nursery,
+        states: Unwritten = UNWRITTEN,
+        journal: Unjournalled = UNJOURNALLED,
+    ) -> None:
         self._clock = clock
         self._nursery = nursery
         self._states = states
+        self._journal = journal
         # While an earlier process is recalled: the time it was then. No task runs, no edge is there.
         self._recalled_at: float | None = None
         self._cells: dict[str, _Cell] = {}
@@ -127,6 +131,7 @@ class System:
         self._cells[name] = cell
         cell.put(Started(), now, told=True)
         if self._recalled_at is None:
+            self._journal.born(name, now, behaviour)
             self._nursery.start_soon(self._live, cell, name=name)
 
     def _now(self) -> float:
@@ -216,29 +221,24 @@ class System:
         if cell.mailbox and cell.mailbox[0][0] < deadline:
             came, message, told = cell.mailbox.popleft()
             cell.at = max(cell.at, came)
-            self._step(cell, type(message).__name__, lambda: cell.behaviour.receive(message, cell.at), told)
+            self._step(cell, message, told)
         elif deadline <= self._clock():
             cell.at = deadline
-            self._step(cell, TIMER, lambda: self._wake(cell), told=False)
+            self._step(cell, None, told=False)
 
-    def _wake(self, cell: _Cell) -> list[Effect]:
+    def _step(self, cell: _Cell, message: object | None, told: bool) -> None:
+        """Of a message, or of a timer that is due where there is none."""
         before = cell.behaviour.state
-        effects = cell.behaviour.wake(cell.at)
-        ends = any(isinstance(effect, Stop) for effect in effects)
-        if not ends and cell.behaviour.state is before and cell.behaviour.deadline() <= cell.at:
-            raise _StandingTimerError(cell.name)
-        return effects
-
-    def _step(self, cell: _Cell, what: str, step: Callable[[], list[Effect]], told: bool) -> None:
-        before = cell.behaviour.state
+        what = TIMER if message is None else type(message).__name__
         try:
-            effects = step()
+            effects = step(cell.behaviour, message, cell.at)
         except Exception as error:  # the supervisor: one actor's bug stays in that actor
-            cell.behaviour.state = before
             self._states.step(cell.name, cell.at, told, before, before, ())
+            self._journal.crashed(cell.name, cell.at, message, told, cell.behaviour, error)
             self._crashed(cell, what, error)
             return
         self._states.step(cell.name, cell.at, told, before, cell.behaviour.state, effects)
+        self._journal.took(cell.name, cell.at, message, told, effects)
         failure = self._carry_out(cell, effects)
         if failure is not None:
             self._crashed(cell, what, failure)
@@ -305,15 +305,17 @@ class System:
         if cell.ended is not None:
             return
         assert self._hands is not None, "connect() comes before the first spawn"
+        now, will = max(cell.at, self._clock()), None
         try:
-            now = max(cell.at, self._clock())
-            for record in cell.behaviour.will(reason, now):
+            will = cell.behaviour.will(reason, now)
+            for record in will:
                 self._states.said(record.entry)
                 self._hands.record(record)
             self._states.add(Ended(cell.name, now, reason))
         except Exception as error:  # a will that cannot be read must not keep the watchers waiting either
             self.counters["crashes"] += 1
             log.error("no will", actor=cell.name, trace=redacted_trace(error))
+        self._journal.ended(cell.name, now, reason, will)
         self._remove(cell, reason)
 
     def _remove(self, cell: _Cell, reason: str) -> None:

@@ -123,21 +123,21 @@ class SessionDescription:
         return serialise(self)
 
 
-_LINE = re.compile(r"([a-z])=([^\x00\r\n]*)", re.ASCII)
-_ORIGIN = re.compile(r"(\S{1,255}) ([0-9]{1,30}) ([0-9]{1,30}) IN (IP4|IP6) (\S{1,255})", re.ASCII)
-_CONNECTION = re.compile(r"IN (IP4|IP6) ([^\s/]{1,255})(?:/[0-9/]{1,10})?", re.ASCII)
+LINE = re.compile(r"([a-z])=([^\x00\r\n]*)", re.ASCII)
+ORIGIN = re.compile(r"(\S{1,255}) ([0-9]{1,30}) ([0-9]{1,30}) IN (IP4|IP6) (\S{1,255})", re.ASCII)
+CONNECTION = re.compile(r"IN (IP4|IP6) ([^\s/]{1,255})(?:/[0-9/]{1,10})?", re.ASCII)
 _MEDIA = re.compile(
     r"([A-Za-z0-9\-]{1,30}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Za-z0-9/\-]{1,60})((?: [!-~]{1,64})*)", re.ASCII
 )
 _RTPMAP = re.compile(r"([0-9]{1,3})[ ]+([!-.0-~]{1,64})/([0-9]{1,7})(?:/([0-9]{1,2}))?[ ]*", re.ASCII)
 _FMTP = re.compile(r"([0-9]{1,3})[ ]+([ -~]{1,2000})", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
-_CANDIDATE = re.compile(
+CANDIDATE = re.compile(
     r"([A-Za-z0-9+/]{1,32}) ([0-9]{1,5}) ([A-Za-z0-9\-]{1,20}) ([0-9]{1,10}) (\S{1,255}) "
     r"([0-9]{1,5}) typ ([A-Za-z0-9\-]{1,20})(?: [ -~]*)?",
     re.ASCII,
 )
-_FINGERPRINT = re.compile(r"([A-Za-z0-9\-]{1,20}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,63})[ ]*", re.ASCII)
+FINGERPRINT = re.compile(r"([A-Za-z0-9\-]{1,20}) ([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,63})[ ]*", re.ASCII)
 _UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}", re.ASCII)
 _PWD = re.compile(r"[A-Za-z0-9+/]{22,256}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,64}", re.ASCII)
@@ -166,7 +166,7 @@ def parse(body: bytes) -> SessionDescription:
         raise _unreadable("size")
     fields: list[list[tuple[str, str]]] = [[]]
     for line in lines:
-        found = _LINE.fullmatch(line)
+        found = LINE.fullmatch(line)
         if not found:
             raise _unreadable("line")
         if found[1] == "m":
@@ -178,7 +178,7 @@ def parse(body: bytes) -> SessionDescription:
     if not head or head[0] != ("v", "0"):
         raise _unreadable("version")
     values = dict(reversed(head))
-    origin = _ORIGIN.fullmatch(values.get("o", ""))
+    origin = ORIGIN.fullmatch(values.get("o", ""))
     if not origin or "s" not in values:
         raise _unreadable("origin")
     defaults = _attributes(Media("", 0, "", ()), head)
@@ -229,7 +229,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
     fingerprints: list[Fingerprint] = []
     for kind, line in section:
         if kind == "c":
-            found = _CONNECTION.fullmatch(line.rstrip(" "))
+            found = CONNECTION.fullmatch(line.rstrip(" "))
             if not found:
                 raise _unreadable("connection")
             connection = _host(found[2])
@@ -266,14 +266,14 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
                 pwd = value
             case "candidate":
                 # RFC 8839 §5.1: a candidate that cannot be read is ignored
-                if (found := _CANDIDATE.fullmatch(value)) and int(found[6]) < 65536:
+                if (found := CANDIDATE.fullmatch(value)) and int(found[6]) < 65536:
                     candidates.append(
                         Candidate(found[1], int(found[2]), found[3], int(found[4]), found[5], int(found[6]), found[7])
                     )
             case "end-of-candidates":
                 end_of_candidates = True
             case "fingerprint":
-                found = _FINGERPRINT.fullmatch(value)
+                found = FINGERPRINT.fullmatch(value)
                 if not found:
                     raise _unreadable("fingerprint")
                 fingerprints.append(Fingerprint(found[1].lower(), found[2].upper()))

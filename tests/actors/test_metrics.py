@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 from cordboard.actors.health import Health
+from cordboard.actors.journal import Journal
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.metrics import SwitchMetrics
 from cordboard.actors.runtime import System
@@ -34,7 +35,10 @@ def test_figures(tmp_path: Path) -> None:
             health = Health(system, link, store, lambda: 1, {"data": tmp_path})
             registry = CollectorRegistry()
             signalling = Signalling(system, endpoint, trio.current_time)
-            registry.register(SwitchMetrics(system, signalling, link, endpoint, store.ledger, health, lambda: 17))
+            journal = Journal(tmp_path, trio.current_time, lambda text, standing: None)
+            registry.register(
+                SwitchMetrics(system, signalling, link, endpoint, store.ledger, health, lambda: 17, journal)
+            )
             value = registry.get_sample_value
 
             assert value("cordboard_tasks") == 17
@@ -47,6 +51,8 @@ def test_figures(tmp_path: Path) -> None:
             endpoint.receive(OPTIONS, Address("192.0.2.9", 5060), 0.0)
             await health.look()
             assert value("cordboard_sip_transactions") == 1
+            assert value("cordboard_journal_total", {"what": "quarantined"}) == 0
+            assert value("cordboard_journal_seconds_total") == 0
             assert value("cordboard_media_edges") == 4
             ticks = [value(f"cordboard_media_tick_{name}_ms") for name in ("p50", "p99", "max")]
             assert ticks == [0.1, 0.2, 0.3]

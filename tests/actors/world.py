@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -27,13 +28,15 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import page
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
-from cordboard.actors.effects import Behaviour, Effect, Push, Record, Reply
+from cordboard.actors.effects import Behaviour, Push, Record, Reply
+from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.queue import Queue
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
-from cordboard.actors.switchboard import Switchboard
+from cordboard.actors.steps import UNJOURNALLED, Unjournalled
+from cordboard.actors.switchboard import Configure, Switchboard
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Refused, Transmit
@@ -188,12 +191,14 @@ class Robot:
 class WatchedSystem(System):
     """The runtime with somebody who looks after each step."""
 
-    def __init__(self, clock: Callable[[], float], nursery: trio.Nursery, look: Callable[[], None]) -> None:
-        super().__init__(clock, nursery)
+    def __init__(
+        self, clock: Callable[[], float], nursery: trio.Nursery, look: Callable[[], None], journal: Unjournalled
+    ) -> None:
+        super().__init__(clock, nursery, journal=journal)
         self._look = look
 
-    def _step(self, cell: Any, what: str, step: Callable[[], list[Effect]], told: bool) -> None:
-        super()._step(cell, what, step, told)
+    def _step(self, cell: Any, message: object | None, told: bool) -> None:
+        super()._step(cell, message, told)
         self._look()
 
     def behaviours(self) -> dict[str, Behaviour]:
@@ -207,7 +212,7 @@ class WatchedSystem(System):
 class World:
     """See the module's docstring."""
 
-    def __init__(self, organisation: Organisation, nursery: trio.Nursery, seed: int) -> None:
+    def __init__(self, organisation: Organisation, nursery: trio.Nursery, seed: int, data: Path | None = None) -> None:
         self.rng = Random(seed)
         self.nursery = nursery
         self.now = unix_clock(START)
@@ -223,7 +228,8 @@ class World:
         self._unplugged: set[Address] = set()
         self._happened = trio.Event()
         self._commanded = trio.Event()
-        self.system = WatchedSystem(self.now, nursery, self.look)
+        self.journal = Journal(data, self.now, self._alarm) if data is not None else None
+        self.system = WatchedSystem(self.now, nursery, self.look, self.journal or UNJOURNALLED)
         self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": ["192.0.2.0/24"]}, "c")
         self.carrier.on_output = self._to_caller
@@ -238,7 +244,19 @@ class World:
             Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self.records.append),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
+        if self.journal is not None:
+            self.journal.take_up(organisation)
+            self.journal.begin(self.system.actor_states)
         self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))
+
+    def configure(self, organisation: Organisation) -> None:
+        """The organisation is another from now on."""
+        if self.journal is not None:
+            self.journal.take_up(organisation)
+        self.system.tell("switchboard", Configure(organisation, ("opus",)))
+
+    def _alarm(self, text: str, standing: bool) -> None:
+        (self.system.alarm if standing else self.system.clear_alarm)(text)
 
     def note(self, *words: object) -> None:
         self.log.append(f"{self.now() - START:.6f} " + " ".join(str(word) for word in words))
@@ -456,18 +474,23 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(organisation: Organisation, seed: int) -> AsyncIterator[World]:
+async def open_world(organisation: Organisation, seed: int, data: Path | None = None) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
-        world = World(organisation, nursery, seed)
+        world = World(organisation, nursery, seed, data)
         nursery.start_soon(world.switch.run)
         nursery.start_soon(world.carrier.run)
         nursery.start_soon(world.run_engine)
         yield world
+        if world.journal is not None:
+            write(world.journal.take())
         nursery.cancel_scope.cancel()
 
 
-def play(story: Callable[[World], Awaitable[None]], organisation: Organisation, seed: int = 1) -> list[str]:
-    """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts."""
+def play(
+    story: Callable[[World], Awaitable[None]], organisation: Organisation, seed: int = 1, data: Path | None = None
+) -> list[str]:
+    """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts. With a directory for
+    `data` there is a journal."""
     scheduler: Any = trio._core._run
     before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
@@ -476,7 +499,7 @@ def play(story: Callable[[World], Awaitable[None]], organisation: Organisation, 
 
     async def main() -> None:
         nonlocal log
-        async with open_world(organisation, seed) as world:
+        async with open_world(organisation, seed, data) as world:
             await story(world)
             log = world.log
 

@@ -1,0 +1,125 @@
+"""What a journal tells: every step of every actor, so that a fresh process can take it again.
+
+A journal begins with the actors there are, each with its state; then come those that are born, the steps, and how
+actors end. A step is what was received, when, and the effects it gave. Since a behaviour is nothing but a function of
+its state, what it hears and the time, a replay of one actor needs nothing of the others, and every effect must come
+out again byte for byte.
+
+`journal.py` writes these records, `replay.py` reads them. What is private in them is veiled (`veil.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+
+from .effects import Behaviour, Effect, Record, Stop
+
+# --- records ------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Begins:
+    """The first record: by which format and which code the others were written, and when."""
+
+    format: int
+    code: str
+    at: float
+
+
+@frozen
+class Lives:
+    """From now on there is this actor, packed: it is there already, or it is born."""
+
+    name: str
+    at: float
+    behaviour: bytes
+
+
+@frozen
+class Took:
+    """One step. `message` and `effects` (a tuple) are packed; an empty message is a timer that came due. `told`: by
+    another actor, not by a shell."""
+
+    name: str
+    at: float
+    message: bytes
+    told: bool
+    effects: bytes
+
+
+@frozen
+class Crashed:
+    """A step that raised `error`, a class, and was undone."""
+
+    name: str
+    at: float
+    message: bytes
+    told: bool
+    error: str
+    trace: str
+
+
+@frozen
+class Ends:
+    """An actor that did not end by itself; `will` is the packed tuple of what was kept of it, empty where it has none
+    that can be read."""
+
+    name: str
+    at: float
+    reason: str
+    will: bytes
+
+
+Entry = Begins | Lives | Took | Crashed | Ends
+
+
+# --- one step -----------------------------------------------------------------------------------------------------
+
+
+class StandingTimerError(AssertionError):
+    """A wake that changed nothing and left its deadline where it was: it would be woken for ever."""
+
+
+def step(behaviour: Behaviour, message: object | None, now: float) -> list[Effect]:
+    """Takes a step: of a message, or of a timer that is due where there is none. What it raises undoes the step."""
+    before = behaviour.state
+    try:
+        return behaviour.receive(message, now) if message is not None else _wake(behaviour, now)
+    except Exception:
+        behaviour.state = before
+        raise
+
+
+def _wake(behaviour: Behaviour, now: float) -> list[Effect]:
+    before = behaviour.state
+    effects = behaviour.wake(now)
+    ends = any(isinstance(effect, Stop) for effect in effects)
+    if not ends and behaviour.state is before and behaviour.deadline() <= now:
+        raise StandingTimerError(type(behaviour).__name__)
+    return effects
+
+
+# --- who keeps them -----------------------------------------------------------------------------------------------
+
+
+class Unjournalled:
+    """Keeps nothing; told of every step after it was taken and before its effects are carried out."""
+
+    def born(self, name: str, at: float, behaviour: Behaviour) -> None:
+        """An actor begins to live."""
+
+    def took(self, name: str, at: float, message: object | None, told: bool, effects: list[Effect]) -> None:
+        """A step that went well; None for a timer."""
+
+    def crashed(
+        self, name: str, at: float, message: object | None, told: bool, behaviour: Behaviour, error: Exception
+    ) -> None:
+        """A step that raised; `behaviour` is as it was before."""
+
+    def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
+        """An actor that did not end by itself; None: its will could not be read."""
+
+
+UNJOURNALLED: Final = Unjournalled()

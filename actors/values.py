@@ -1,0 +1,36 @@
+"""All that actors hold, hear and say, for the states and the journal.
+
+A module whose classes are in a state, a message or an effect is named here, and every behaviour.
+"""
+
+from __future__ import annotations
+
+from ..sip import description, sdp
+from ..switch import protocol
+from . import (
+    agent,
+    agent_state,
+    call,
+    call_state,
+    directory,
+    effects,
+    organisation,
+    page,
+    queue,
+    records,
+    signals,
+    switchboard,
+    trunk,
+)
+from .packing import Packer, Veil, unveiled
+
+MODULES = (
+    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, directory, switchboard,
+    protocol, description, sdp,
+)  # fmt: skip
+BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
+
+
+def packer(veil: Veil = unveiled) -> Packer:
+    """What packs them, and unpacks them again."""
+    return Packer(MODULES, BEHAVIOURS, veil)

@@ -1,0 +1,265 @@
+"""What is private, out of the journal: pseudonyms in place of numbers, names, addresses and secrets.
+
+A replay runs behaviours on veiled messages, and every effect must come out as it was, veiled. So a pseudonym is like
+what it stands for in all that an actor can see of it: the same thing always has the same one, two things never share
+one, what is empty stays empty, a number leads where the number leads, an address is as local as the address, and a
+page's offer is read as the offer is. Pseudonyms are drawn by chance and remembered only as long as the file is written:
+afterwards nobody can tell what they stood for.
+
+Which field of which class is what, is told by its name, as in a log line (`redact.py`). Every field that can hold text
+is either private or ours: one that nobody thought about does not start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import re
+import string
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from ..sip import description, sdp
+from ..sip.privacy import Stand, without_private
+from ..switch import protocol as media
+from . import effects, organisation, page, queue, switchboard
+from .redact import LONG_DIGITS, NAMES, NUMBER, NUMBERS, TEXTS
+
+Veiling = Callable[[Any], Any]
+_Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# A number keeps its last two digits, as in the log.
+KEPT_DIGITS: Final = 2
+# How often a pseudonym is drawn before it may be more like what it stands for.
+DRAWS: Final = 4
+_THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
+
+# Names of fields that mean nothing, or something else, in a log line.
+ADDRESSES: Final = frozenset({"address", "peer", "source", "connection"})
+SECRETS: Final = frozenset({"ice_pwd"})
+DIGESTS: Final = frozenset({"digest"})
+DESCRIPTIONS: Final = frozenset({"sdp"})
+PEOPLE: Final = frozenset({"username"})
+# Nothing that an actor does depends on these, and some are secrets.
+BLANK: Final = frozenset({"password", "secret", "proxy", "url", "origin", "peers"})
+# Ids, states and words of our own.
+OURS: Final = frozenset(
+    {
+        "agent", "agent_leg", "agents", "algorithm", "alive", "allow", "bundle", "by", "call", "calls", "code",
+        "codecs", "counters", "country", "deny", "direction", "ended_by", "epoch", "event", "file", "fmtps",
+        "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag", "id", "kind",
+        "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern", "peaks",
+        "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session", "session_id",
+        "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk", "type",
+        "version", "watchers", "watching",
+    }
+)  # fmt: skip
+
+
+# The type of a field that can hold text.
+_TEXT: Final = re.compile(r"\bstr\b")
+
+
+def _otherwise() -> dict[tuple[type, str], str]:
+    """Fields that are not what others of their name are: the method of `Veil` that veils them, or nothing."""
+    ours = [
+        (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"), (effects.Tell, "to"),
+        (page.QueueStatus, "name"), (queue.Profile, "name"), (media.Music, "name"),
+        (organisation.About, "name"), (organisation.Queue, "name"), (organisation.Window, "name"),
+        (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),
+        (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),
+        (description.Rtpmap, "name"), (media.OpenSource, "source"), (media.CloseSource, "source"),
+    ]  # fmt: skip
+    return {
+        **dict.fromkeys(ours, ""),
+        (media.WebrtcLegOpened, "candidates"): "ports",
+        (sdp.Agreed, "remote"): "port",
+        (effects.Log, "fields"): "fields",
+        (switchboard.JoinRoom, "room"): "number",
+        (switchboard.Data, "rooms"): "rooms",
+    }
+
+
+OTHERWISE: Final = _otherwise()
+
+
+def kind_of(name: str) -> str | None:
+    """The method of `Veil` for a field of this name; empty where it is ours, None where nobody said."""
+    kinds = {
+        "address": ADDRESSES,
+        "secret": SECRETS,
+        "digest": DIGESTS,
+        "description": DESCRIPTIONS,
+        "blank": BLANK,
+        "number": NUMBERS,
+        "name": NAMES | PEOPLE,
+        "text": TEXTS,
+        "": OURS,
+    }
+    return next((kind for kind, names in kinds.items() if name in names), None)
+
+
+class Veil:
+    """The pseudonyms of one file. Numbers lead where they led in each of `organisations`.
+
+    Called with a class and the name of a field it gives what veils that field, as `packing.Packer` wants it. Raises
+    TypeError for a field that can hold text and of which nobody has said whether it is private.
+    """
+
+    def __init__(self, organisations: Sequence[organisation.Organisation], rng: Random) -> None:
+        self._organisations = tuple(organisations)
+        self._rng = rng
+        self._known: dict[str, dict[str, str]] = {
+            kind: {} for kind in ("number", "name", "address", "secret", "digest")
+        }
+        self._taken: dict[str, set[str]] = {kind: set() for kind in self._known}
+        self._stand = Stand(self.address, self.name, self.secret, self.digest)
+
+    def __call__(self, kind: type, field: str) -> Veiling | None:
+        how = OTHERWISE.get((kind, field))
+        if how is None:
+            how = kind_of(field)
+            if how != "blank" and not _TEXT.search(str(getattr(attrs.fields(kind), field).type)):
+                return None
+        if how is None:
+            raise TypeError(f"nobody has said in veil.py whether {kind.__module__}.{kind.__name__}.{field} is private")
+        found: Veiling | None = getattr(self, how) if how else None
+        return found
+
+    # --- one value --------------------------------------------------------------------------------------------
+
+    def number(self, value: Any) -> Any:
+        """A telephone number or another SIP user: one of ours, or one too short to be private, stays."""
+        return self._remembered("number", value, self._new_number)
+
+    def name(self, value: Any) -> Any:
+        """What a person, or a person's machine, is called."""
+        return self._remembered("name", value, self._new_name)
+
+    def address(self, value: Any) -> Any:
+        """An IP address keeps its first octets and whether it can be called at all; a host name keeps its shape."""
+        return self._remembered("address", value, self._new_address)
+
+    def secret(self, value: Any) -> Any:
+        return self._remembered("secret", value, lambda secret: self._drawn("secret", secret, lambda each: None))
+
+    def digest(self, value: Any) -> Any:
+        return self._remembered("digest", value, self._new_digest)
+
+    def text(self, value: Any) -> Any:
+        """Words for people: long numbers in them are numbers."""
+        return LONG_DIGITS.sub(lambda found: self.number(found.group()), value) if isinstance(value, str) else value
+
+    def description(self, value: Any) -> Any:
+        """The text of a session description."""
+        return without_private(value, self._stand) if value else value
+
+    def blank(self, value: Any) -> Any:
+        return None if value is None else type(value)()
+
+    def fields(self, value: tuple[tuple[str, object], ...]) -> tuple[tuple[str, object], ...]:
+        """Of a log line."""
+        return tuple((name, getattr(self, kind)(each) if (kind := kind_of(name)) else each) for name, each in value)
+
+    def port(self, value: Any) -> Any:
+        """An address and a port, or None."""
+        return None if value is None else (self.address(value[0]), value[1])
+
+    def ports(self, value: Any) -> Any:
+        return tuple(self.port(each) for each in value)
+
+    def rooms(self, value: Any) -> Any:
+        """A mapping by number."""
+        return {self.number(number): each for number, each in value.items()}
+
+    # --- pseudonyms -------------------------------------------------------------------------------------------
+
+    def _remembered(self, kind: str, value: Any, new: Callable[[str], str]) -> Any:
+        if not value or not isinstance(value, str):
+            return value
+        known = self._known[kind]
+        if value not in known:
+            known[value] = new(value)
+            self._taken[kind].add(known[value])
+        return known[value]
+
+    def _drawn(self, kind: str, value: str, alike: Callable[[str], object], tail: int = 0) -> str:
+        """A pseudonym of the same shape that is alike; where none is found it keeps more and more of the beginning,
+        and where only the thing itself is like it (a pattern of the organisation names it) it stays."""
+        wanted, end = alike(value), len(value) - tail
+        for kept in dict.fromkeys((0, end // 4, end // 2, 3 * end // 4, *range(max(end - 3, 0), end))):
+            for _ in range(DRAWS):
+                drawn = value[:kept] + "".join(map(self._like, value[kept:end])) + value[end:]
+                if drawn != value and drawn not in self._taken[kind] and alike(drawn) == wanted:
+                    return drawn
+        return value
+
+    def _like(self, sign: str) -> str:
+        """Another sign of the same kind."""
+        for kind in (string.digits, string.ascii_lowercase, string.ascii_uppercase):
+            if sign in kind:
+                return self._rng.choice(kind)
+        return chr(self._rng.randrange(0x4E00, 0x9FA6)) if sign.isalnum() else sign
+
+    def _new_number(self, value: str) -> str:
+        telephone = NUMBER.fullmatch(value) is not None
+        if telephone and not LONG_DIGITS.search(value):
+            return value
+        if any(each.written(value) for each in self._organisations):
+            return value
+        return self._drawn("number", value, self._leads, KEPT_DIGITS if telephone else 0)
+
+    def _leads(self, number: str) -> object:
+        """All that an actor can see of a number."""
+        return [(each.written(number), each.route(number)) for each in self._organisations]
+
+    def _new_name(self, value: str) -> str:
+        return f"name-{len(self._known['name']) + 1}" if value.strip(" -") else value
+
+    def _new_digest(self, value: str) -> str:
+        return "".join(sign if sign == ":" else self._rng.choice("0123456789ABCDEF") for sign in value)
+
+    def _new_address(self, value: str) -> str:
+        try:
+            ip = ipaddress.ip_address(value.partition("%")[0])
+        except ValueError:
+            return self._drawn("address", value, _is_ip)
+        canonical = str(ip)
+        if canonical != value:
+            return str(self.address(canonical))
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+            return str(ipaddress.ip_address(f"::ffff:{self.address(str(ip.ipv4_mapped))}"))
+        if ip.is_unspecified or ip.is_loopback:
+            return value
+        for draw in itertools.count():
+            drawn = self._like_ip(ip, as_long=draw < DRAWS)
+            if str(drawn) not in self._taken["address"] and _reach(drawn) == _reach(ip):
+                return str(drawn)
+        raise AssertionError("there is always another address")
+
+    def _like_ip(self, ip: _Ip, *, as_long: bool) -> _Ip:
+        """One that begins as this does; `as_long`: it is as long in writing, so that a description that holds it is."""
+        begins, *bounds = (1, 0, 10, 100, 256) if ip.version == 4 else (2, 0, 1, 16, 256)
+        parts = list(ip.packed)
+        for at in range(begins, len(parts)):
+            low, high = next((low, high) for low, high in pairwise(bounds) if parts[at] < high)
+            parts[at] = self._rng.randrange(low, high) if as_long else self._rng.randrange(256)
+        return type(ip)(bytes(parts))
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _reach(ip: _Ip) -> object:
+    """All that an actor can see of an address."""
+    mapped = isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
+    return ip.is_unspecified, ip.is_loopback, ip.is_multicast, ip.is_reserved, mapped, ip in _THIS_NETWORK

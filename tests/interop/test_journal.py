@@ -1,0 +1,101 @@
+"""A real call from the journal: a fresh process takes every step of it again, and nothing private was written down."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import sound
+from .caller import Caller
+from .chromium import CHROMIUM, Agent, chromium
+from .product import PASSWORD, ROOT, START_S, Product, environment, until
+
+pytestmark = [
+    pytest.mark.peer("chromium"),
+    pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium here"),
+]
+
+TONE = 620.0
+NUMBER, NAME = "+8613912345678", "Customer"
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    """A switch of this test alone: it is killed."""
+    made = Product(tmp_path / "switch").start()
+    yield made
+    made.stop()
+
+
+def replay(where: Path, seed: int) -> str:
+    """What `cordboard replay` says, in a process whose sets have another order."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cordboard.actors.main", "replay", str(where)],
+        env={**environment(), "PYTHONHASHSEED": str(seed)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> None:
+    with chromium(sound.speak(tmp_path)[0]) as browser:
+        agent = Agent(browser, product, "1001")
+        agent.log_in().sign_in()
+        with Caller(product.sip_port, "5001", sound.tone(TONE)) as customer:
+            customer.dial().answered()
+            agent.answer()
+            agent.hears(TONE)
+            agent.click("Mute")
+            agent.click("Unmute")
+            agent.click("Hang up")
+            customer.ended()
+        agent.is_("After-call work")
+        agent.ready()
+        private = [NUMBER, NAME, "Lin", PASSWORD.format("1001"), *page_secrets(agent)]
+        with Caller(product.sip_port, "5001", sound.tone(TONE)) as customer:
+            customer.dial().answered()
+            agent.answer()
+            agent.hears(TONE)
+            figures = product.metrics()
+            killed = product.pids()["control"]
+            os.kill(killed, signal.SIGKILL)
+            until(lambda: product.pids().get("control") not in (None, killed), START_S, "another control process")
+        agent.context.close()
+    directory = product.data / "journal"
+    until(lambda: len(list(directory.iterdir())) == 2, START_S, "a file of the second process")
+    product.stop()
+    first = next(path for path in directory.iterdir() if str(killed) in path.name)
+    octets = b"".join(path.read_bytes() for path in directory.iterdir())
+    steps, written = (figures[f'cordboard_journal_total{{what="{what}"}}'] for what in ("steps", "octets"))
+    cost = 1e6 * figures["cordboard_journal_seconds_total"] / steps
+    print(f"the journal of the process that was killed: {first.stat().st_size} octets; {replay(first, 7).strip()}")
+    print(f"all of it: {len(octets)} octets; {replay(product.data, 11).strip()}")
+    print(f"what it cost: {cost:.0f} µs and {written / steps:.0f} octets for each of {steps:.0f} steps")
+    assert steps > 100
+    assert [secret for secret in private if secret.encode() in octets] == []
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+    assert product.complaints == []
+
+
+def page_secrets(agent: Agent) -> list[str]:
+    """Passwords of ICE, fingerprints and the login, which the journal may not have."""
+    both: str = agent.ask("() => cordboard.peer.localDescription.sdp + cordboard.peer.remoteDescription.sdp")
+    passwords, digests = re.findall(r"a=ice-pwd:(\S+)", both), re.findall(r"a=fingerprint:\S+ (\S+)", both)
+    cookies = [str(cookie["value"]) for cookie in agent.context.cookies()]
+    assert len(passwords) >= 2
+    assert len(digests) >= 2
+    assert cookies
+    return [*passwords, *digests, *cookies]
