@@ -1,4 +1,4 @@
-"""A customer on a trunk, written out by hand: SIP over UDP and G.711 every 20 ms, in a thread of its own.
+"""A customer on a trunk, written out by hand: SIP over UDP or TCP and G.711 every 20 ms, in a thread of its own.
 
 It shares no code with the switch. It sends at absolute times, and what comes back is stamped by the kernel as it
 arrives (SO_TIMESTAMPNS), so that neither this thread nor the test's own work is taken for a gap of the switch. All
@@ -58,8 +58,25 @@ class Said:
         return found[1] if found else ""
 
 
+def _pair(family: socket.AddressFamily, address: str) -> tuple[socket.socket, socket.socket]:
+    """Sockets for RTP and, on the port after it, RTCP (RFC 3550 §11)."""
+    while True:
+        rtp, rtcp = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+        try:
+            rtp.bind((address, 0))
+            rtcp.bind((address, rtp.getsockname()[1] + 1))
+        except (OSError, OverflowError):
+            rtp.close()
+            rtcp.close()
+        else:
+            return rtp, rtcp
+
+
 class Caller:
-    """One call of one customer; `sound` is looped, None is silence. Used as a context it hangs up at the end."""
+    """One call of one customer; `sound` is looped, None is silence. Used as a context it hangs up at the end.
+
+    Its faults are chosen: without `acknowledges` no ACK leaves it, `drop` breaks its connection, `vanish` is a customer
+    that is gone without a word, and `silence` one that says nothing any more."""
 
     def __init__(
         self,
@@ -70,24 +87,39 @@ class Caller:
         number: str = "+8613912345678",
         codec: int = PCMA,
         address: str = "127.0.0.1",
+        transport: str = "udp",
+        acknowledges: bool = True,
     ) -> None:
-        self.switch = ("127.0.0.1", sip_port)
+        six = ":" in address
+        family = socket.AF_INET6 if six else socket.AF_INET
+        self.switch = ("::1" if six else "127.0.0.1", sip_port)
+        self._switch_host = "[::1]" if six else "127.0.0.1"
+        self.acknowledges, self.transport = acknowledges, transport
         self.dialled, self.number, self.codec = dialled, number, codec
         self.said: list[Said] = []
         self.packets: list[Packet] = []
         self.late = 0.0  # the longest this thread sent behind its time, in seconds
-        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sip.bind((address, 0))
-        self._rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._rtp.bind((address, 0))
+        self._rtp, self._rtcp = _pair(family, address)
         self._rtp.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.address = address
-        self.sip_port = self._sip.getsockname()[1]
+        self.address, self.host = address, f"[{address}]" if six else address
+        # with TCP we connect, and are connected to where our Contact says
+        self._listener = socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
+        self._listener.bind((address, 0))
+        self.sip_port = self._listener.getsockname()[1]
+        self._sip = self._listener
+        self._stream = b""
+        if transport == "tcp":
+            self._listener.listen()
+            self._sip = socket.create_connection(self.switch, 5, (address, 0))
+        self.connections = int(transport == "tcp")
+        self.dropped_at = 0.0
+        self._speaks = True
+        self._reports_to: tuple[str, int] | None = None
         self.rtp_port = self._rtp.getsockname()[1]
         self._frames = self._encoded(sound)
         self._remote: tuple[str, int] | None = None
-        self.call_id = f"{next(_serial)}-{self.sip_port}@{address}"
+        self.call_id = f"{next(_serial)}-{self.sip_port}@{self.host}"
         self.tag = f"c{self.sip_port}"
         self.to_tag = ""
         self.branch = f"z9hG4bK{self.sip_port}a"
@@ -148,14 +180,39 @@ class Caller:
 
         return until(found, seconds, f"a response of {least} or more to {method}")[0]
 
+    def drop(self) -> None:
+        """The TCP connection breaks, the call goes on."""
+        self._sip.close()
+
+    def silence(self, *, reports: bool = False) -> float:
+        """No RTP from now on, and of RTCP only what `reports`: an empty report each second, to the port for it."""
+        if reports:
+            assert self._remote is not None
+            self._reports_to = (self._remote[0], self._remote[1] + 1)
+        self._speaks = False
+        return time.time()
+
+    def vanish(self) -> float:
+        """From now on nothing is said or answered: to the network this customer never was."""
+        self._stop.set()
+        self._thread.join()
+        self.ended_by, self.ended_at = "us", time.time()
+        self._close_sockets()
+        return self.ended_at
+
+    def _close_sockets(self) -> None:
+        for one in (self._sip, self._listener, self._rtp, self._rtcp):
+            one.close()
+
     def close(self) -> None:
+        if self._stop.is_set():
+            return
         if self.to_tag and not self.ended_by:
             self.hang_up()
             self.response("BYE")
         self._stop.set()
         self._thread.join()
-        self._sip.close()
-        self._rtp.close()
+        self._close_sockets()
 
     def __enter__(self) -> Caller:
         return self
@@ -197,22 +254,24 @@ class Caller:
     # --- the wire -----------------------------------------------------------------------------------------------
 
     def sdp(self) -> str:
+        at = f"IN IP{6 if ':' in self.address else 4} {self.address}"
         return (
-            f"v=0\r\no=- {self.rtp_port} 1 IN IP4 {self.address}\r\ns=-\r\nc=IN IP4 {self.address}\r\nt=0 0\r\n"
+            f"v=0\r\no=- {self.rtp_port} 1 {at}\r\ns=-\r\nc={at}\r\nt=0 0\r\n"
             f"m=audio {self.rtp_port} RTP/AVP {self.codec} 101\r\na=rtpmap:{self.codec} "
             f"{'PCMU' if self.codec == PCMU else 'PCMA'}/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n"
         )
 
     def _request(self, method: str, cseq: int, body: str = "", branch: str = "", to_tag: str | None = None) -> bytes:
         tag = self.to_tag if to_tag is None else to_tag
+        by = self.transport.upper()
         lines = [
-            f"{method} sip:{self.dialled}@127.0.0.1:{self.switch[1]} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.address}:{self.sip_port};branch={branch or f'z9hG4bK{self.sip_port}{method}'}",
-            f'From: "Customer" <sip:{self.number}@{self.address}:{self.sip_port}>;tag={self.tag}',
-            f"To: <sip:{self.dialled}@127.0.0.1>{f';tag={tag}' if tag else ''}",
+            f"{method} sip:{self.dialled}@{self._switch_host}:{self.switch[1]} SIP/2.0",
+            f"Via: SIP/2.0/{by} {self.host}:{self.sip_port};branch={branch or f'z9hG4bK{self.sip_port}{method}'}",
+            f'From: "Customer" <sip:{self.number}@{self.host}:{self.sip_port}>;tag={self.tag}',
+            f"To: <sip:{self.dialled}@{self._switch_host}>{f';tag={tag}' if tag else ''}",
             f"Call-ID: {self.call_id}",
             f"CSeq: {cseq} {method}",
-            f"Contact: <sip:{self.address}:{self.sip_port}>",
+            f"Contact: <sip:{self.host}:{self.sip_port};transport={self.transport}>",
             "Max-Forwards: 70",
             *(["Content-Type: application/sdp"] if body else []),
             f"Content-Length: {len(body)}",
@@ -221,14 +280,18 @@ class Caller:
 
     def _start(self, request: bytes) -> float:
         """Sends it, and again until something is said to it."""
-        with self._lock:
-            self._again = (time.monotonic() + T1, T1, request)
+        if self.transport == "udp":
+            with self._lock:
+                self._again = (time.monotonic() + T1, T1, request)
         return self.send(request)
 
     def send(self, data: bytes) -> float:
         at = time.time()
         self.sent.append((at, data.split(b" ", 1)[0].decode()))
-        self._sip.sendto(data, self.switch)
+        if self.transport == "tcp":
+            self._sip.sendall(data)
+        else:
+            self._sip.sendto(data, self.switch)
         return at
 
     def _encoded(self, pcm: Pcm | None) -> list[bytes]:
@@ -241,9 +304,6 @@ class Caller:
     def _run(self) -> None:
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
-        poll = select.poll()
-        for one in (self._sip, self._rtp):
-            poll.register(one, select.POLLIN)
         due, sent = time.monotonic(), 0
         while not self._stop.is_set():
             now = time.monotonic()
@@ -254,15 +314,50 @@ class Caller:
                     sent += 1
                 due += TICK
                 self._send_again(now)
+            poll = select.poll()
+            open_ = {one.fileno(): one for one in (self._listener, self._sip, self._rtp) if one.fileno() >= 0}
+            for descriptor in open_:
+                poll.register(descriptor, select.POLLIN)
             for descriptor, _ in poll.poll(max(0.0, due - time.monotonic()) * 1000):
-                if descriptor == self._sip.fileno():
-                    data, _ = self._sip.recvfrom(65536)
-                    self._hear(data.decode())
-                else:
+                one = open_[descriptor]
+                if one is self._rtp:
                     self._receive()
+                elif one is self._sip:
+                    self._take()
+                else:
+                    self._sip, _ = self._listener.accept()
+                    self._stream = b""
+                    self.connections += 1
+
+    def _take(self) -> None:
+        """What lies in the SIP socket: a datagram, or some of a stream."""
+        try:
+            data = self._sip.recv(65536)
+        except OSError:
+            data = b""
+        if self.transport == "udp":
+            self._hear(data.decode())
+            return
+        if not data:
+            self.dropped_at = time.time()
+            self._sip.close()
+        self._stream += data
+        while (head := self._stream.find(b"\r\n\r\n") + 4) > 3:
+            length = re.search(rb"\r\nContent-Length: ([0-9]+)", self._stream[:head])
+            assert length is not None, "a stream has lengths"
+            end = head + int(length[1])
+            if len(self._stream) < end:
+                return
+            message, self._stream = self._stream[:end], self._stream[end:].lstrip(b"\r\n")
+            self._hear(message.decode())
 
     def _send_frame(self, number: int) -> None:
         assert self._remote is not None
+        if not self._speaks:
+            if self._reports_to is not None and number % 50 == 0:
+                # an empty receiver report (RFC 3550 §6.4.2), from the port beside that of our RTP
+                self._rtcp.sendto(struct.pack("!BBHI", 0x80, 201, 1, self.rtp_port), self._reports_to)
+            return
         header = struct.pack(
             "!BBHII",
             0x80,
@@ -313,7 +408,8 @@ class Caller:
             self.to_tag = said.header("To").partition("tag=")[2]
             if said.status < 300:
                 address, port = self._media(said.text)
-                self.send(self._request("ACK", 1))
+                if self.acknowledges:
+                    self.send(self._request("ACK", 1))
                 self._remote = (address, port)
             else:
                 self.send(self._request("ACK", 1, branch=self.branch))
@@ -324,7 +420,7 @@ class Caller:
 
     @staticmethod
     def _media(text: str) -> tuple[str, int]:
-        connection = re.search(r"^c=IN IP4 (\S+)", text, re.M)
+        connection = re.search(r"^c=IN IP[46] (\S+)", text, re.M)
         media = re.search(r"^m=audio (\d+)", text, re.M)
         assert connection
         assert media

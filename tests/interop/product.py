@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -59,7 +60,7 @@ class Organisation:
         return self
 
     def trunk(self, id_: str = "carrier", *peers: str) -> Organisation:
-        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1"])
+        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1", "::1"])
 
     def queue(self, id_: str, **fields: object) -> Organisation:
         return self._add("[[queue]]", id=id_, name=id_.capitalize(), **fields)
@@ -111,10 +112,11 @@ def infrastructure(
     web: str = "127.0.0.1",
 ) -> str:
     """Free ports, of loopback unless another address is given: `address` for SIP and media, `web` for the pages."""
+    host = f"[{address}]" if ":" in address else address
     return f"""
 [sip]
-udp = "{address}:0"
-tcp = ""
+udp = "{host}:0"
+tcp = "{host}:0"
 [media]
 address = "{address}"
 webrtc_port = 0
@@ -146,7 +148,7 @@ class Product:
         self.log = folder / "stderr.txt"
         self.output = folder / "stdout.txt"
         self.ready = ""
-        self.web_port = self.sip_port = 0
+        self.web_port = self.sip_port = self.tcp_port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._ssl = ssl._create_unverified_context()
         self.import_organisation(centre().text if organisation is None else organisation)
@@ -194,7 +196,9 @@ class Product:
             keep_pace(pid)
         words = self.ready.split()
         self.web_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("https:"))
-        self.sip_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("sip:"))
+        self.sip_port, self.tcp_port, *_ = (
+            int(found[1]) for word in words if (found := re.match(r"sip:.*:([0-9]+)", word))
+        )
         return self
 
     def _ready_line(self) -> str:

@@ -33,8 +33,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def sipp(product: Product, scenario: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["sipp", f"127.0.0.1:{product.sip_port}", "-i", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
+def sipp(product: Product, scenario: Path, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[str]:
+    """By UDP, unless the arguments and the port say otherwise."""
+    command = ["sipp", f"127.0.0.1:{port or product.sip_port}", "-i", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
     # Media of its own each time: a pair of our port and theirs rests after a call.
     command += ["-sf", str(scenario), "-timeout", "20", "-mp", str(next(_media_ports)), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False)
