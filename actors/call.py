@@ -355,11 +355,7 @@ class Call(Caller):
 
     def _noted(
         self,
-        fact: media.LegConnected
-        | media.LegQuality
-        | media.RecordingClosed
-        | media.RecordingTroubled
-        | media.RecordingWell,
+        fact: media.LegQuality | media.RecordingClosed | media.RecordingTroubled | media.RecordingWell,
         now: float,
     ) -> list[Effect]:
         """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are."""
@@ -374,7 +370,7 @@ _ROUTED = Late("the route was asked for once and had come")
 TABLE = Table(
     "call",
     Phase,
-    always(media.LegConnected, Call._noted, Phase),
+    always(media.LegConnected, Call.silence, Phase),
     always(media.LegQuality, Call._noted, Phase),
     always(media.RecordingClosed, Call._noted, Phase),
     always(media.RecordingTroubled, Call._noted, Phase),

@@ -66,7 +66,8 @@ class Caller(Machine[Phase], ABC):
         self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
         return [Sip(say(self.id, ours))]
 
-    def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
+    def silence(self, fact: media.LegSilent | media.LegHeard | media.LegConnected, now: float) -> list[Effect]:
+        """Of the leg, which in an engine that began anew is connected again."""
         since = now - fact.seconds if isinstance(fact, media.LegSilent) else math.inf
         if (since < math.inf) is (self.state.silent_since < math.inf):
             return []  # told again, by a link that was lost meanwhile

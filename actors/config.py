@@ -161,7 +161,9 @@ class Media:
     rtp_ports: tuple[int, ...] = field(
         default=tuple(range(20002, 20033, 2)),
         metadata=toml(
-            rtp_ports, '"first-last"', "UDP ports shared by all plain RTP; the even ones of it; 0 is any free ones."
+            rtp_ports,
+            '"first-last"',
+            "UDP ports shared by all plain RTP: the even ones; RTCP uses the odd one after each. 0 is any free ones.",
         ),
     )
     process: Literal["separate", "inline"] = field(

@@ -238,6 +238,8 @@ class MediaLink:
         self._restoring.discard(fact.leg)
         if fact.port == self._ports[fact.leg]:
             log.info("leg restored", leg=fact.leg)
+            # how long the far side was silent, the new engine finds out anew
+            self._tell_owner(fact.leg, media.LegHeard(fact.leg))
         else:
             self._failed(media.LegFailed(fact.leg, "its port could not be had again"))
             self._order(media.CloseLeg(fact.leg))

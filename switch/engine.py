@@ -121,6 +121,14 @@ class Engine:
             self._receive_plain(_part(batch, plain), now)
         return self._from_secure(self._secure.receive(_part(batch, other) if len(plain) else batch, now), now)
 
+    def hear_reports(self, batch: Batch, now: float) -> None:
+        """Takes in RTCP of plain RTP legs, which has ports of its own beside those of RTP: `batch.port` counts them as
+        the pool does. Whose report it is, is there."""
+        rows = self._ports.find_beside(batch.port, batch.name)
+        known = (rows >= 0) & rtp.parse(batch.data, batch.length).rtcp
+        self.counters["packets_rtcp"] += int(known.sum())
+        self._legs.heard_at[rows[known]] = now
+
     def tick(self, now: float) -> tuple[Outgoing, list[Fact]]:
         """The next 20 ms of everything: what to send, and what became known since the last tick."""
         self._tick += 1

@@ -94,6 +94,7 @@ class ModelEngine:
             row = self._rows.ids[leg]
             if self._rows.connected[row]:
                 facts.append(protocol.LegConnected(leg))
+            if self._rows.connected[row] or not self._rows.secure[row]:
                 silent_for = now - float(self._rows.heard_at[row])
                 facts.append(protocol.LegSilent(leg, silent_for) if self._rows.silent[row] else protocol.LegHeard(leg))
             if self._rows.connected[row] and self._rows.secure[row]:
@@ -328,9 +329,9 @@ class ModelEngine:
         return [protocol.LegConnected(leg)]
 
     def silence(self, leg: str, seconds: float) -> list[Fact]:
-        """A connected leg has sent nothing for so long. Told once per silence."""
-        row = self._rows.ids.get(leg)
-        if row is None or not self._rows.connected[row] or self._rows.silent[row]:
+        """A leg has sent nothing for so long, a browser's since it was connected. Told once per silence."""
+        rows, row = self._rows, self._rows.ids.get(leg)
+        if row is None or rows.silent[row] or (rows.secure[row] and not rows.connected[row]):
             return []
         self._rows.silent[row] = True
         return [protocol.LegSilent(leg, seconds)]

@@ -193,6 +193,14 @@ class PortPool:
             rows[six] = self._find_six(port[six], names[six])
         return rows
 
+    def find_beside(self, port: NDArray[np.int32], names: Octets) -> Rows:
+        """The row of each of n reports, which come from the port after that of the remote's RTP to the port after ours
+        (RFC 3550 §11); `port` is the index of ours. -1 for strangers. intp [n]."""
+        of_rtp = names.copy()
+        numbers = of_rtp[:, 2:4].view(">u2")
+        numbers -= 1
+        return self.find(port, of_rtp)
+
     def _find_six(self, port: NDArray[np.int32], names: Octets) -> Rows:
         rows = self._six.find(_six_keys(port, names))
         # The address [8:24] and port [2:4]; flow label and scope between and behind them may differ.
@@ -242,6 +250,8 @@ class PortPool:
             and self._quarantine[i] <= now
             and (remote is None or self._free(i, remote, now))
         ]
+        if not any(local.family == family for local in self.ports):
+            raise PortsExhaustedError(f"[media] has no address of IPv{6 if family == AF_INET6 else 4}")
         if not fit:
             raise PortsExhaustedError("no RTP port is free for that remote address: all are in use with it or rest")
         # The top quarter is left to legs behind NATs while there is room below.

@@ -66,6 +66,10 @@ CRASHED_TICKS: Final = 5  # in a row: 100 ms without a packet, and no reason to 
 TRACEBACKS: Final = 3  # a minute; a bug that every packet meets must not fill the log
 
 
+# Pairs of neighbouring ports are tried for until both are free; on a machine that has no two left, nothing works.
+_PAIRS_TRIED: Final = 50
+
+
 @frozen
 class AccessPoint:
     """An address at which browsers reach the switch; `public_port` 0 is the port itself."""
@@ -118,6 +122,23 @@ def port_numbers(text: str) -> tuple[int, ...]:
     return ports
 
 
+def bind_pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """Sockets for RTP and, on the port after it, RTCP (RFC 3550 §11); port 0 is any two that are free. Raises
+    OSError."""
+    for attempt in range(_PAIRS_TRIED):
+        rtp = bind(address, port)
+        try:
+            return rtp, bind(address, rtp.getsockname()[1] + 1)
+        except (OSError, OverflowError):
+            rtp.close()
+            if port or attempt + 1 == _PAIRS_TRIED:
+                raise
+        except BaseException:
+            rtp.close()
+            raise
+    raise AssertionError("the last attempt raised")
+
+
 def route_source(peer: str) -> str:
     """The address of ours that packets to `peer` leave from, which the kernel knows; no packet is sent."""
     family = socket.AF_INET6 if ":" in peer else socket.AF_INET
@@ -139,8 +160,10 @@ def advertiser(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Callable[[i
             ip = ipaddress.ip_address(peer)
         except ValueError:
             ip = None
-        if config.public_address and ip is not None and not ip.is_loopback and not any(ip in one for one in networks):
-            return config.public_address, local.port
+        # what is public for one family is nothing to the other
+        public = config.public_address if ip is not None and (":" in config.public_address) == (ip.version == 6) else ""
+        if public and ip is not None and not ip.is_loopback and not any(ip in one for one in networks):
+            return public, local.port
         if not ipaddress.ip_address(local.address).is_unspecified:
             return local.address, local.port
         return route_source(peer), local.port
@@ -255,9 +278,11 @@ async def serve(
     ports that follow the RTP pool's; without it there are no such ports.
     """
     with contextlib.ExitStack() as stack:
-        pool = [bind(address, port) for address in config.addresses for port in port_numbers(config.rtp_ports)]
-        for one in pool:
-            stack.callback(one.close)
+        pairs = [bind_pair(address, port) for address in config.addresses for port in port_numbers(config.rtp_ports)]
+        pool = [rtp for rtp, _ in pairs]
+        for pair in pairs:
+            for one in pair:
+                stack.callback(one.close)
         ports = tuple(LocalPort(*one.getsockname()[:2]) for one in pool)
         shared: list[socket.socket] = []
         transport: tuple[SecureTransport | None, OpusCodec | None] = (None, None)
@@ -267,6 +292,7 @@ async def serve(
                 stack.callback(shared[-1].close)
             transport = stack.enter_context(secure(config, tuple(LocalPort(*one.getsockname()[:2]) for one in shared)))
         sockets = UdpSockets([*pool, *shared])
+        reports = UdpSockets([rtcp for _, rtcp in pairs])
         sink = stack.enter_context(RecordingWriter(config.recordings)) if config.recordings else None
         engine = Engine(
             ports=ports,
@@ -289,7 +315,7 @@ async def serve(
                 await _talk(stream, engine, door, link, epoch)
 
             nursery.start_soon(trio.serve_listeners, talk, [link_listener])
-            nursery.start_soon(_pace, engine, door, sockets, len(pool), link, own_process)
+            nursery.start_soon(_pace, engine, door, sockets, reports, link, own_process)
             task_status.started()
 
 
@@ -311,7 +337,10 @@ def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
     return list(dict.fromkeys(expanded))
 
 
-async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, link: _Link, own_process: bool) -> None:
+async def _pace(
+    engine: Engine, door: _Door, sockets: UdpSockets, reports: UdpSockets, link: _Link, own_process: bool
+) -> None:
+    pool = len(reports.sockets)
     if own_process:
         gc.collect()
         gc.freeze()
@@ -343,6 +372,9 @@ async def _pace(engine: Engine, door: _Door, sockets: UdpSockets, pool: int, lin
             engine.ran(trio.current_time() - begun, late=late)
             due += TICK
             ticks += 1
+            if ticks % 50 == 0 and (batch := reports.receive(begun)) is not None:
+                with door.stops("crashed_receives"):
+                    engine.hear_reports(batch, begun)
             if ticks % 50 == 25:
                 engine.counters["datagrams_unsent"] = sockets.unsent
                 engine.counters["datagrams_refused"] = sockets.refused

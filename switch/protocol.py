@@ -306,7 +306,7 @@ class LegConnected:
 
 @frozen
 class LegSilent:
-    """Nothing from the far side for `seconds`. Told once per silence, in a leg that was connected.
+    """Nothing from the far side for `seconds`. Told once per silence; in a browser's leg only once it was connected.
 
     A browser's leg is silent after 0.5 s without RTP (it is told within 0.6 s). A plain RTP leg is silent after 3 s
     without RTP and RTCP: a peer that is on hold sends reports alone, and is there.

@@ -62,7 +62,9 @@ class Quality:
             return facts
         patience = np.where(legs.secure[rows], SECURE_SILENT_AFTER, SILENT_AFTER)
         quiet = now - legs.heard_at[rows] > patience
-        for row in rows[quiet & legs.heard_ever[rows] & ~legs.silent[rows]]:
+        # a browser is waited for until it is connected; a trunk may send from the opening on
+        may_send = legs.heard_ever[rows] | ~legs.secure[rows]
+        for row in rows[quiet & may_send & ~legs.silent[rows]]:
             legs.silent[row] = True
             facts.append(LegSilent(legs.names[row], float(now - legs.heard_at[row])))
         for row in rows[~quiet & legs.silent[rows]]:
@@ -76,9 +78,10 @@ class Quality:
         """What was told of the legs `rows` and is so now: for a listener who may have missed it."""
         legs = self._legs
         facts: list[Fact] = []
-        for row in rows[legs.connected[rows]]:
+        for row in rows[legs.connected[rows] | ~legs.secure[rows]]:
             name, seconds = legs.names[row], float(legs.unchecked[row])
-            facts.append(LegConnected(name))
+            if legs.connected[row]:
+                facts.append(LegConnected(name))
             facts.append(LegSilent(name, float(now - legs.heard_at[row])) if legs.silent[row] else LegHeard(name))
             if legs.secure[row]:
                 facts.append(LegUnchecked(name, seconds) if seconds else LegChecked(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cordboard.actors import agent_state as agents
 from cordboard.actors import page
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
@@ -92,6 +93,43 @@ async def test_a_caller_in_conversation_whose_trunk_dies_is_let_go(world: World)
     await settle(world, 40)
     assert (world.signalling.calls, world.switch.endpoint.live_calls) == (0, 0)
     assert not caller.over.is_set()
+
+
+@story
+async def test_a_caller_of_whom_never_a_word_came_is_let_go(world: World) -> None:
+    """It acknowledged the answer and died: its leg was never connected, and its silence counts all the same."""
+    lin = await world.sign_in("1001")
+    world.dial(HOTLINE)
+    await lin.hears(page.CallOffered)
+    await settle(world)
+    world.unplug(CARRIER)
+    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+    world.engine._rows.connected[world.engine._rows.ids[leg]] = False
+    world.on_facts(world.engine.silence(leg, 3.0))
+    await lin.ask(page.Answer())
+    ended = await lin.hears(page.CallEnded)
+    assert isinstance(ended, page.CallEnded)
+    assert (ended.by, ended.cause) == ("system", "caller silent")
+    await settle(world, 40)
+    assert (world.signalling.calls, world.switch.endpoint.idle) == (0, True)
+
+
+@story
+async def test_a_call_whose_ack_never_comes_ends_after_64_t1_with_paperwork(world: World) -> None:
+    lin = await world.sign_in("1001")
+    world.lose = ("ACK",)
+    caller = world.dial(HOTLINE)
+    await lin.hears(page.CallOffered)
+    await lin.ask(page.Answer())
+    ended = await lin.hears(page.CallEnded)
+    assert isinstance(ended, page.CallEnded)
+    assert (ended.by, ended.cause) == ("system", "the answer was never acknowledged")
+    assert 32 <= world.now() - caller.dialled_at < 33
+    assert world.agent("1001").phase is agents.Phase.AFTER_CALL_WORK
+    # the far side, which believes that the call is up, is told
+    await caller.over.wait()
+    await settle(world, 40)
+    assert (world.signalling.calls, world.switch.endpoint.idle) == (0, True)
 
 
 @story

@@ -226,6 +226,8 @@ class World:
         self._commands: deque[media.Command] = deque()
         self._in_flight = 0
         self._unplugged: set[Address] = set()
+        # SIP messages that begin so are lost
+        self.lose: tuple[str, ...] = ()
         self._happened = trio.Event()
         self._commanded = trio.Event()
         self.journal = Journal(data, self.now, self._alarm) if data is not None else None
@@ -282,7 +284,7 @@ class World:
         what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
         self.note("sip", source.host, what)
         host = {SWITCH: self.switch, CARRIER: self.carrier}[output.destination]
-        if self._unplugged.isdisjoint((source, output.destination)):
+        if self._unplugged.isdisjoint((source, output.destination)) and not what.startswith(self.lose):
             self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
 
     def unplug(self, address: Address) -> None:

@@ -209,18 +209,25 @@ class World:
 
     def receive(self, *datagrams: tuple[int, bytes, bytes, float]) -> None:
         """Hands (port index, sockaddr, octets, time) to the engine in one batch."""
+        assert self.engine.receive(self._batch(*datagrams), self.now) == []
+
+    def reports(self, *datagrams: tuple[int, bytes, bytes, float]) -> None:
+        """... that came to the ports beside."""
+        self.engine.hear_reports(self._batch(*datagrams), self.now)
+
+    @staticmethod
+    def _batch(*datagrams: tuple[int, bytes, bytes, float]) -> Batch:
         n = len(datagrams)
         data = np.zeros((n, 1536), np.uint8)
         for i, (_, _, octets, _) in enumerate(datagrams):
             data[i, : len(octets)] = np.frombuffer(octets, np.uint8)
-        batch = Batch(
+        return Batch(
             data,
             np.array([len(octets) for _, _, octets, _ in datagrams], np.int32),
             np.array([port for port, _, _, _ in datagrams], np.int32),
             np.frombuffer(b"".join(name for _, name, _, _ in datagrams), np.uint8).reshape(n, NAME),
             np.array([at for _, _, _, at in datagrams]),
         )
-        assert self.engine.receive(batch, self.now) == []
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / TICK)):

@@ -290,6 +290,30 @@ def test_a_peer_that_sends_only_reports_is_there(world: World) -> None:
     assert len(world.all(protocol.LegSilent)) == 1
 
 
+def test_a_trunk_that_never_says_a_word_is_silent_and_a_report_beside_its_voice_says_that_it_is_there(
+    world: World,
+) -> None:
+    a = world.far("a", 4000)
+    world.run(3.2)
+    (silent,) = world.all(protocol.LegSilent)
+    assert 3.0 < silent.seconds < 3.2
+    assert not world.all(protocol.LegConnected)
+    (standing,) = world.engine.standing(world.now)
+    assert isinstance(standing, protocol.LegSilent)
+    report = struct.pack("!BBHI", 0x80, 201, 1, a.ssrc)  # RFC 3550 §6.4.2, empty
+    beside, elsewhere = socket_name("198.51.100.7", 4001), socket_name("198.51.100.7", 4003)
+    for name, octets in ((elsewhere, report), (beside, a.packet(b"\xff" * 160))):
+        world.reports((a.to, name, octets, world.now))
+        world.run(0.2)
+        assert not world.all(protocol.LegHeard)
+    for _ in range(5):
+        world.reports((a.to, beside, report, world.now))
+        world.run(2)
+    assert len(world.all(protocol.LegSilent)) == 1
+    assert world.all(protocol.LegHeard) == [protocol.LegHeard("a")]
+    assert world.engine.counters["packets_rtcp"] == 5
+
+
 def test_quality_says_what_was_lost(world: World) -> None:
     a = world.far("a", 4000)
     a.says(440, 10000)
