@@ -23,7 +23,7 @@ from .keys import ConfigError, parse_toml, table_keys, unused
 from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
 from .packing import UnpackError
 from .replay import Replay
-from .steps import Begins, Lives
+from .steps import Begins
 from .store import Store, StoreError
 from .supervisor import running
 
@@ -202,7 +202,7 @@ def described_config(config: Config) -> str:
     )
 
 
-# How often a long replay says how far it is, in steps: every few seconds.
+# How often a long replay says how far it is, in records: every few seconds.
 PROGRESS = 50_000
 
 
@@ -252,8 +252,8 @@ def _replay(path: Path, replayed: Replay) -> bool:
             if difference is not None:
                 click.echo(f"{path}: a step came out otherwise\n{difference}")
                 raise SystemExit(1)
-            if not isinstance(entry, Begins | Lives) and replayed.steps % PROGRESS == 0:
-                click.echo(f"{replayed.steps} steps so far", err=True)
+            if number and number % PROGRESS == 0:
+                click.echo(f"{path}: {number} records so far", err=True)
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror}") from error
     except (DamagedError, UnpackError) as error:

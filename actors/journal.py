@@ -125,7 +125,7 @@ class Journal(Unjournalled):
         self._clock = clock
         self._alarm = alarm
         self._actors: Callable[[], Iterable[ActorState]] | None = None
-        # Those that the switchboard has been told or is about to be, and all that a number of this file may meet.
+        # What the switchboard was told last, and all that a number of this file may meet.
         self._told: tuple[Organisation, ...] = ()
         self._met: tuple[Organisation, ...] = ()
         self._file: _File | None = None
@@ -148,7 +148,7 @@ class Journal(Unjournalled):
 
     def take_up(self, organisation: Organisation) -> None:
         """The switchboard is told this one next: a pseudonym must lead in it where the number leads."""
-        self._told = (*self._told, organisation)
+        self._told = (*self._told[-1:], organisation)  # the one before may still be on its way
         if self._actors is not None:
             self._open()
 
@@ -171,7 +171,6 @@ class Journal(Unjournalled):
             if self._clock() >= self._retry_at:
                 self._open()
         elif self._file.size > FILE_BYTES:
-            self._told = self._told[-1:]
             self._open()
 
     # --- what happens -----------------------------------------------------------------------------------------
@@ -203,8 +202,8 @@ class Journal(Unjournalled):
             return
         try:
             octets = file.add(entry(file))
-        except (TypeError, ValueError, OverflowError) as error:
-            self._failed(error, lost=False)  # nothing can be replayed after what is missing
+        except Exception as error:  # whatever is wrong with the journal, the step was well
+            self._failed(error, lost=False)
             return
         self.counters["octets"] += octets
         self._waiting += octets
@@ -216,7 +215,7 @@ class Journal(Unjournalled):
         self.counters["quarantined"] += 1
         if self._actors is None:
             return
-        with suppress(TypeError, ValueError, OverflowError):
+        with suppress(Exception):
             file = self._new(self._apart, name.partition(":")[0])
             file.add(Lives(name, at, file.pack(behaviour)))
             file.add(crashed(file))
@@ -234,7 +233,7 @@ class Journal(Unjournalled):
         self._close()
         try:
             self._file = self._new(self._directory, f"{os.getpid()}")
-        except TypeError as error:  # a field of which nobody said whether it is private
+        except Exception as error:  # a field of which nobody said whether it is private
             self._failed(error, lost=False)
             return
         self.counters["files"] += 1

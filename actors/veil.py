@@ -17,6 +17,7 @@ import itertools
 import re
 import string
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any, Final, TypeAlias
@@ -68,7 +69,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
     """Fields that are not what others of their name are: the method of `Veil` that veils them, or nothing."""
     ours = [
         (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"), (effects.Tell, "to"),
-        (page.QueueStatus, "name"), (queue.Profile, "name"), (media.Music, "name"),
+        (page.QueueStatus, "name"), (queue.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
         (organisation.About, "name"), (organisation.Queue, "name"), (organisation.Window, "name"),
         (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),
         (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),
@@ -87,6 +88,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
 OTHERWISE: Final = _otherwise()
 
 
+@cache
 def kind_of(name: str) -> str | None:
     """The method of `Veil` for a field of this name; empty where it is ours, None where nobody said."""
     kinds = {
@@ -113,9 +115,8 @@ class Veil:
     def __init__(self, organisations: Sequence[organisation.Organisation], rng: Random) -> None:
         self._organisations = tuple(organisations)
         self._rng = rng
-        self._known: dict[str, dict[str, str]] = {
-            kind: {} for kind in ("number", "name", "address", "secret", "digest")
-        }
+        kinds = ("number", "name", "address", "secret", "digest", "text")
+        self._known: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
         self._taken: dict[str, set[str]] = {kind: set() for kind in self._known}
         self._stand = Stand(self.address, self.name, self.secret, self.digest)
 
@@ -152,7 +153,7 @@ class Veil:
 
     def text(self, value: Any) -> Any:
         """Words for people: long numbers in them are numbers."""
-        return LONG_DIGITS.sub(lambda found: self.number(found.group()), value) if isinstance(value, str) else value
+        return self._remembered("text", value, self._new_text)
 
     def description(self, value: Any) -> Any:
         """The text of a session description."""
@@ -216,6 +217,9 @@ class Veil:
     def _leads(self, number: str) -> object:
         """All that an actor can see of a number."""
         return [(each.written(number), each.route(number)) for each in self._organisations]
+
+    def _new_text(self, value: str) -> str:
+        return LONG_DIGITS.sub(lambda found: str(self.number(found.group())), value)
 
     def _new_name(self, value: str) -> str:
         return f"name-{len(self._known['name']) + 1}" if value.strip(" -") else value
