@@ -92,6 +92,7 @@ class Control:
         self.endpoint: Endpoint
         self.organisation_name = ""
         self.language = "zh"
+        self.time_zone = "UTC"
         self._trunks = 0
         self._health: Health
         self._states: States
@@ -300,6 +301,7 @@ class Control:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
         self.organisation_name = organisation.name
         self.language = organisation.language
+        self.time_zone = organisation.time_zone
         self._trunks = len(organisation.trunks)
         self.endpoint.set_trunks({each.id: [str(peer) for peer in each.peers] for each in organisation.trunks})
 

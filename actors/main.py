@@ -82,7 +82,12 @@ class WebPages:
             control.health,
             control.store.history,
             self._call_customer if demo else None,
-            site=lambda: {"demo": demo, "language": control.language, "organisation": control.organisation_name},
+            site=lambda: {
+                "demo": demo,
+                "language": control.language,
+                "time_zone": control.time_zone,
+                "organisation": control.organisation_name,
+            },
             task_status=task_status,
         )
 

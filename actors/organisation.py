@@ -161,7 +161,7 @@ class About:
     name: str = field(default="Cordboard", metadata=toml(some_text, "text", "What it is called."))
     time_zone: str = field(
         default="Asia/Shanghai",
-        metadata=toml(time_zone, "time zone", "Days and opening hours follow this clock.", used=False),
+        metadata=toml(time_zone, "time zone", "Days, and the times that pages show, follow this clock."),
     )
     country: str = field(
         default="CN", metadata=toml(country, "ISO 3166 code", "How numbers without a country code are read; its tones.")

@@ -40,9 +40,10 @@ class Histories:
         return JSONResponse(to_json(listing), headers=_NO_STORE)
 
     async def call(self, request: Request, login: Login) -> Response:
-        """`/api/calls/ID`."""
-        _parameters(request, ())
-        return JSONResponse(to_json(await self._history.call(login, request.path_params["call"])), headers=_NO_STORE)
+        """`/api/calls/ID?agent=`."""
+        given = _parameters(request, {"agent"})
+        whole = await self._history.call(login, request.path_params["call"], given.get("agent"))
+        return JSONResponse(to_json(whole), headers=_NO_STORE)
 
     async def states(self, request: Request, login: Login) -> Response:
         """`/api/agents/ID/states?days=`."""

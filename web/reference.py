@@ -46,9 +46,9 @@ What an agent's page, or a script in its place, says to Cordboard. Drawn from th
 
 `POST /api/login` with `{"agent": "1001", "password": "…"}` answers `{"agent", "name", "role"}` and sets the cookie
 `cordboard` (HttpOnly, Secure, SameSite=Strict). A request without an `Origin` header, which is a script's, is also
-given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api/me` tells who is logged in,
-`POST /api/logout` ends the login and closes its websockets. An `Origin` must be the host itself or one of
-`[web] origins`.
+given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api/me` tells who is logged in, and the
+`language` and `time_zone` of the site; `POST /api/logout` ends the login and closes its websockets. An `Origin` must
+be the host itself or one of `[web] origins`.
 
 `GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
 check has `ok` and what it saw: `trunks` (how many are `known`), `ticks` (`engine`: it is there and ticks; `late_share`
@@ -86,6 +86,7 @@ _CALL = f"""
 ### `GET /api/calls/ID`
 
 All that is known of one call. `sound` is its recording, `history` up to {HISTORY} calls of the same number before it.
+With `agent` its class and talk time are that agent's; another's only for supervisors and administrators.
 
 """
 

@@ -2,7 +2,8 @@
 
 Each package comes by `npm pack` in the exact version and with the exact hash written here. Of Web Awesome's bundle only
 the components the pages use are kept, with the chunks they import; Lit's bare imports become relative ones, because an
-import map would need an inline script and the pages' policy allows none; of Lucide the named icons become one sprite.
+import map would need an inline script and the pages' policy allows none; of Lucide the named icons become one sprite;
+wavesurfer.js is one module, without its plugins.
 The result is committed, so that a server needs no registry and no build step.
 """
 
@@ -41,6 +42,10 @@ PACKAGES = {
         "1.62.0",
         "WBZA/m2PvkFpMGHDtsBck5P2A9G4ehLlYu4GwwICcmEm1BvYVgj00lCDxKRWLlbMlOibLaiwdQ88G5pHkSWgwA==",
     ),
+    "wavesurfer.js": (
+        "8.0.1",
+        "h0OnRWSVTqIYLSw3/IVrBtsun/xw9L5u4FA3bjfSDTFMX/xswVWS1JwK4fFu3ulmxRUSHg8zQORl6zENG983eg==",
+    ),
 }
 
 # Entry points inside dist-cdn; what they import comes with them.
@@ -63,6 +68,7 @@ ICONS = [
     "bell-off",
     "check",
     "chevron-down",
+    "chevron-left",
     "circle-alert",
     "circle-check",
     "coffee",
@@ -77,13 +83,17 @@ ICONS = [
     "mic-off",
     "monitor-smartphone",
     "notebook-pen",
+    "pause",
     "phone",
     "phone-call",
     "phone-incoming",
     "phone-missed",
     "phone-off",
+    "play",
+    "rotate-cw",
     "triangle-alert",
     "user",
+    "users",
     "volume-2",
     "wifi",
     "wifi-off",
@@ -185,6 +195,13 @@ def take_icons(packages: Path) -> None:
     copy_licence(packages / "lucide-static", TARGET / "lucide")
 
 
+def take_wavesurfer(packages: Path) -> None:
+    home = packages / "wavesurfer.js"
+    copy_licence(home, TARGET / "wavesurfer")
+    module = (home / "dist" / "wavesurfer.esm.js").read_text()
+    (TARGET / "wavesurfer" / "wavesurfer.js").write_text(without_source_map(module))
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         into = Path(directory)
@@ -195,6 +212,7 @@ def main() -> None:
         take_kit(packages)
         take_lit(packages)
         take_icons(packages)
+        take_wavesurfer(packages)
     versions = {name: version for name, (version, _) in PACKAGES.items()}
     (TARGET / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
 

@@ -71,14 +71,18 @@ class History:
 
         return await self._store.read(ask)
 
-    async def call(self, viewer: Viewer, call: str) -> WholeCall:
-        """One call, as this viewer sees it."""
+    async def call(self, viewer: Viewer, call: str, agent: str | None = None) -> WholeCall:
+        """One call as `agent` sees it, or without one as this viewer does."""
+        if agent is None and not oversees(viewer):
+            agent = viewer.agent
+        if agent is not None:
+            _check_agent(viewer, agent)
         now = self._clock()
 
         def ask(connection: Connection) -> WholeCall:
             _check_call(connection, viewer, call)
-            whole = history.whole_call(connection, call, None if oversees(viewer) else viewer.agent, now)
-            if whole is None:  # a test call
+            whole = history.whole_call(connection, call, agent, now)
+            if whole is None:  # a test call, or one that did not touch this agent
                 raise NotThereError
             return whole
 

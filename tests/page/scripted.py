@@ -18,6 +18,8 @@ from typing import Any
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from tests.page.kept import Kept
+
 STATIC = Path(__file__).parents[2] / "web" / "static"
 FAR_PAGE = Path(__file__).parent / "far.html"
 POLICY = (
@@ -60,6 +62,10 @@ class Switch:
         self.port = 0
         self.demo = False
         self.language = "en"
+        self.role = "agent"
+        self.time_zone = "UTC"
+        self.kept = Kept()  # what has happened, as HTTP gives it
+        self.colleagues: list[Message] = []
         self.retry_after = 0  # seconds; log-ins are refused with 429 while it is not 0
         self.down = False  # websockets are refused
         self.keep_the_seat = False  # a websocket that went is not noticed
@@ -182,6 +188,12 @@ class Switch:
                     await page.aclose(1011)
 
         self._run(close)
+
+    def stand(self, *colleagues: Message, gone: tuple[str, ...] = ()) -> None:
+        """Colleagues stand so from now on."""
+        names = {one["agent"] for one in colleagues} | set(gone)
+        self.colleagues = [*(one for one in self.colleagues if one["agent"] not in names), *colleagues]
+        self.push("colleagues", begins=False, changed=list(colleagues), gone=list(gone))
 
     # --- the agent ----------------------------------------------------------------------------------------------
 
@@ -306,6 +318,10 @@ class Switch:
                 await self._move("idle", "start answering")
             case "demo.call":
                 pass
+            case "colleagues.watch":
+                await self._send(
+                    page, {"event": "colleagues", "rev": 1, "begins": True, "changed": self.colleagues, "gone": []}
+                )
             case _:
                 return {"error": {"code": "unknown_command", "text": "There is no such command."}}
         return {}
@@ -385,9 +401,10 @@ class Switch:
 
     def _http(self, text: str) -> bytes:
         head, _, body = text.partition("\r\n\r\n")
-        method, path, _ = head.split("\r\n")[0].split(" ")
-        path = path.partition("?")[0]
-        me = json.dumps({"agent": "1001", "name": "Lin", "role": "agent", "demo": self.demo, "language": self.language})
+        method, target, _ = head.split("\r\n")[0].split(" ")
+        path = target.partition("?")[0]
+        about = {"demo": self.demo, "language": self.language, "time_zone": self.time_zone}
+        me = json.dumps({"agent": "1001", "name": "Lin", "role": self.role, **about})
         if method == "POST" and path == "/api/login":
             if self.retry_after:
                 return self._response("429 Too Many Requests", headers=[f"Retry-After: {self.retry_after}"])
@@ -398,6 +415,9 @@ class Switch:
             return self._response("200 OK", headers=["Set-Cookie: session=; Path=/; Max-Age=0"])
         if path == "/api/me":
             return self._response("200 OK", me.encode()) if COOKIE in head else self._response("401 Unauthorized")
+        if path.startswith(("/api/calls", "/api/agents/")):
+            made = self.kept.answer(target, head)
+            return self._response(made.status, made.body, made.kind, headers=list(made.headers))
         if path == "/far":
             return self._response("200 OK", FAR_PAGE.read_bytes(), "text/html", policy=False)
         file = STATIC / ("index.html" if path == "/" else path.removeprefix("/static/"))

@@ -60,6 +60,25 @@ def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> N
     assert {key for key in keys if f"reason.{key}" not in words and f"withdrawn.{key}" not in words} == set()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_of_a_state_and_of_a_lost_recording_has_words(language: str) -> None:
+    words = dictionary(language)
+    actors = Path(__file__).parents[2] / "actors"
+    agent, recordings = ((actors / f"{name}.py").read_text() for name in ("agent", "recordings"))
+    reasons = {
+        *re.findall(r'_move\([^"\n]*, f?"([^"]+)"', agent),
+        *re.findall(r'_release_seat\("([^"]+)"', agent),
+        *re.findall(r'_give_back\("([^"]+)"', agent),
+    }
+    told = {reason.replace("{message.by}", by) for reason in reasons for by in ("caller", "agent", "system")}
+    assert len(told) >= 15
+    keys = {re.sub(r"[\s-]+", "_", reason) for reason in told} - {"break"}  # a break that is chosen is "chosen"
+    assert {key for key in keys if f"reason.{key}" not in words} == set()
+    lost = set(re.findall(r'_lost\(recording, "([^"]+)"', recordings))
+    assert len(lost) >= 3
+    assert {reason for reason in lost if f"lost.{reason.replace(' ', '_')}" not in words} == set()
+
+
 def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() -> None:
     words = set(dictionary("en"))
     code = "\n".join(file.read_text() for file in [*STATIC.glob("*.js"), *(STATIC / "views").glob("*.js")])
@@ -68,7 +87,7 @@ def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() ->
     keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
     events = {"call.offered", "call.withdrawn", "call.muted", "call.ended", "call.mute", "call.unmute", "call.answer"}
     events |= {"call.decline", "call.hang_up", "call.connected", "media.connected", "media.failed", "media.quality"}
-    events |= {"call.away", "call.back"}
+    events |= {"call.away", "call.back", "colleagues.watch"}
     assert keys - words - events == set()
     assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
 

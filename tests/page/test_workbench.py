@@ -323,6 +323,7 @@ def test_lost_media_is_offered_anew(desk: Desk, page: Page, switch: Switch) -> N
     assert page.evaluate("lost.connectionState") == "closed"
     assert desk.sends()
     expect(page.locator("main")).to_contain_text("Audio connected")
+    page.get_by_role("tab", name="This page").click()
     expect(page.get_by_role("table", name="On this page today")).to_contain_text("Audio connection restored")
 
 
@@ -389,6 +390,7 @@ def test_the_queues_stand_in_a_table(desk: Desk, page: Page, switch: Switch) -> 
 
 def test_a_call_that_was_missed_and_rings_again_has_two_lines(desk: Desk, page: Page) -> None:
     desk.sign_in()
+    page.get_by_role("tab", name="This page").click()
     lines = page.get_by_role("table", name="On this page today").get_by_role("row")
     desk.switch.offer(call="c1")
     desk.is_in("ringing")

@@ -168,6 +168,7 @@ async def test_the_next_page(data_dir: Path) -> None:
         ("/api/calls?cursor=yesterday", "cursor"),
         ("/api/calls?page=2", "page"),
         ("/api/calls/c1?days=7", "days"),
+        ("/api/calls/c1?agent=1001&agent=1002", "agent"),
         ("/api/agents/1001/states?days=x", "days"),
     ],
 )
@@ -205,6 +206,20 @@ async def test_one_call(data_dir: Path) -> None:
         assert (refused.status, refused.code) == (403, "not_allowed")
         missing = await s.ask("/api/calls/c3")
         assert (missing.status, missing.code) == (404, "not_found")
+
+
+async def test_one_call_as_one_agent_sees_it(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+
+        async def seen(agent: str, by: str = "1003") -> tuple[int, object]:
+            answer = await s.ask(f"/api/calls/c2?agent={agent}", by)
+            return answer.status, answer.json.get("class")
+
+        assert await seen("1001") == (200, "not_connected")
+        assert await seen("1002") == (200, "ring_abandoned")
+        assert await seen("1003") == (404, None)  # it never rang there
+        assert await seen("1001", by="1001") == (200, "not_connected")
+        assert await seen("1001", by="1002") == (403, None)
 
 
 async def test_an_agents_states(data_dir: Path) -> None:

@@ -1,4 +1,4 @@
-// The few plain HTTP requests of the page: who am I, log in, log out.
+// The plain HTTP requests of the page: who am I, log in, log out, and what has happened.
 
 /** An answer other than success: `status` is 0 where the server was not reached, `retryAfter` in seconds. */
 export class HttpError extends Error {
@@ -31,3 +31,18 @@ async function ask(method, path, body) {
 export const whoAmI = () => ask('GET', '/api/me');
 export const logIn = (agent, password) => ask('POST', '/api/login', { agent, password });
 export const logOut = () => ask('POST', '/api/logout', {});
+
+export const DAYS = 7;
+
+/** A page of the list, {calls, next}; `query` has class, agent and cursor as the switch takes them. */
+export const listCalls = (query) => ask('GET', `/api/calls?${new URLSearchParams({ days: DAYS, ...query })}`);
+
+const named = (call) => `/api/calls/${encodeURIComponent(call)}`;
+
+/** All that is known of one call; as `agent` sees it, or as this login does. */
+export const wholeCall = (call, agent = '') => ask('GET', `${named(call)}${agent ? `?agent=${encodeURIComponent(agent)}` : ''}`);
+export const peaksOf = (call) => ask('GET', `${named(call)}/peaks`);
+export const recordingOf = (call) => `${named(call)}/recording`;
+
+/** {states}: how an agent stood today, the oldest first. */
+export const statesOf = (agent) => ask('GET', `/api/agents/${encodeURIComponent(agent)}/states?days=1`);

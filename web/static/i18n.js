@@ -60,9 +60,50 @@ export function length(seconds) {
   return h ? `${h}:${String(m).padStart(2, '0')}:${s}` : `${m}:${s}`;
 }
 
-/** 14:03:59 in the person's own time zone. `epoch` is in seconds. */
-export function clock(epoch) {
-  return new Date(epoch * 1000).toLocaleTimeString(TAGS[current], { hour12: false });
+// --- times of day, in the organisation's time zone -----------------------------------------------------------------
+
+let zone; // undefined: the person's own, until the organisation's is known
+
+/** The organisation's time zone, by its IANA name; one that this browser does not know leaves the person's own. */
+export function useZone(name) {
+  try {
+    zone = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    zone = undefined;
+  }
+}
+
+/** The name of that zone where the person's clock shows other times; else empty. */
+export function otherZone() {
+  const there = (timeZone) => new Date().toLocaleString('sv', { timeZone });
+  return zone && there(zone) !== there(undefined) ? zone : '';
+}
+
+const written = (epoch, options, tag = TAGS[current]) =>
+  new Intl.DateTimeFormat(tag, { timeZone: zone, ...options }).format(epoch * 1000);
+
+/** 14:03:59; `epoch` is in seconds. */
+export const clock = (epoch) => written(epoch, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+
+/** 14:03. */
+export const minute = (epoch) => written(epoch, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+
+/** 2026-11-25: which day it is; for comparing, not for reading. */
+export const dayKey = (epoch) => written(epoch, { year: 'numeric', month: '2-digit', day: '2-digit' }, 'sv');
+
+/** Today, Yesterday, or Mon 23 Nov. */
+export function dayName(epoch, now) {
+  const key = dayKey(epoch);
+  if (key === dayKey(now)) return t('day.today');
+  if (key === dayKey(now - 24 * 3600)) return t('day.yesterday');
+  return written(epoch, { weekday: 'short', day: 'numeric', month: 'short' }, current === 'en' ? 'en-GB' : TAGS[current]);
+}
+
+/** The midnight before `epoch`; an hour off on the day that clocks are set. */
+export function midnight(epoch) {
+  const [h, m, s] = clock(epoch).split(':').map(Number);
+  return Math.floor(epoch) - h * 3600 - m * 60 - s;
 }
 
 // ITU-T E.164 assignments: one-digit and two-digit country codes; all others have three.

@@ -8,7 +8,8 @@ import { alertOffer, setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
 import { after, fromSnapshot } from './desk.js';
 import { Journal } from './journal.js';
-import { changes as languageChanges, suggestLanguage, t, telephone } from './i18n.js';
+import { changes as languageChanges, suggestLanguage, t, telephone, useZone } from './i18n.js';
+import { Roster } from './roster.js';
 import { Seat } from './seat.js';
 import { ringPlayer, unlock } from './sound.js';
 import { Voice } from './voice.js';
@@ -27,6 +28,7 @@ export class Workbench extends EventTarget {
   pending = new Set();
   answering = '';
   connection = new Connection();
+  roster = new Roster(this.connection);
   journal = new Journal();
   voice = new Voice(this);
   seat = new Seat(this);
@@ -40,9 +42,11 @@ export class Workbench extends EventTarget {
     const changed = () => this.changed();
     this.connection.addEventListener('open', () => this.#opened());
     this.connection.addEventListener('lost', ({ detail }) => this.#lost(detail.attempts));
-    this.connection.addEventListener('event', ({ detail }) =>
-      this.desk && !this.#asking ? this.#hear(detail) : this.#early.push(detail),
-    );
+    this.connection.addEventListener('event', ({ detail }) => {
+      if (detail.event === 'colleagues') this.roster.hear(detail); // its revisions are of its own
+      else if (this.desk && !this.#asking) this.#hear(detail);
+      else this.#early.push(detail);
+    });
     this.journal.addEventListener('change', changed);
     languageChanges.addEventListener('change', changed);
     addEventListener('pagehide', () => {
@@ -111,12 +115,14 @@ export class Workbench extends EventTarget {
     this.phase = 'desk';
     this.loginNotice = null;
     suggestLanguage(me.language);
+    useZone(me.time_zone);
     this.link = 'connecting';
     this.connection.open();
   }
 
   #leave(notice) {
     this.connection.close();
+    this.roster.forget();
     stopAlert();
     this.desk = null;
     this.phase = 'login';

@@ -1,4 +1,4 @@
-// The workbench after login: the bar above, the phone at the left, queues and log beside it.
+// The workbench after login: the bar above, the phone at the left, queues and what happened beside it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
@@ -35,7 +35,7 @@ class Desk extends View {
             : html`<cb-stage></cb-stage>`}
           ${this.#audio()}
         </div>
-        <div class="side"><cb-queues></cb-queues><cb-log></cb-log></div>
+        <div class="side"><cb-queues></cb-queues><cb-tabs></cb-tabs></div>
       </main>
       <cb-notices></cb-notices>
       <cb-dialogs></cb-dialogs>

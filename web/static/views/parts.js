@@ -1,7 +1,9 @@
 // Small pieces of markup that several views draw: buttons with their key, the icon of each state.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
+import { reasonKey } from '../desk.js';
 import { chooseLanguage, otherLanguage, t, telephone } from '../i18n.js';
+import { reasonText } from '../journal.js';
 import { icon } from '../kit.js';
 
 export const STATE_ICONS = {
@@ -12,6 +14,29 @@ export const STATE_ICONS = {
   after_call_work: 'notebook-pen',
   break: 'coffee',
 };
+
+/** The reason of a state where it says more than the state itself. */
+export function stateReason({ state, reason }) {
+  if (state !== 'break' || !reason || reasonKey(reason) === 'chosen') return '';
+  return reasonText(reason);
+}
+
+export const CLASS_ICONS = { normal: 'phone-call', not_connected: 'phone-missed', ring_abandoned: 'phone-off' };
+
+/** One of several, as buttons in a row; `word(value)` is the key of its name. */
+export const choices = (label, values, chosen, word, choose) => html`<div class="choices" role="group" aria-label=${t(label)}>
+  ${values.map(
+    (value) => html`<button type="button" class="button small" aria-pressed=${value === chosen} @click=${() => value !== chosen && choose(value)}>
+      ${t(word(value))}
+    </button>`,
+  )}
+</div>`;
+
+/** What could not be loaded, and the way to try again; a login that is over says so instead. */
+export const failed = (error, words, again) => html`<div class="failed" role="alert">
+  ${icon('triangle-alert')}<span>${error.status === 401 ? t('login.expired') : words}</span>
+  <button type="button" class="button small" @click=${again}>${icon('rotate-cw')}<span>${t('calls.again')}</span></button>
+</div>`;
 
 /** A command's button. The key is drawn for the eye, told by aria-keyshortcuts and the tooltip, and not in the name. */
 export function button(key, { symbol = '', kind = '', shortcut = '', enabled = true, busy = false, act }) {

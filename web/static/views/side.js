@@ -1,4 +1,4 @@
-// Beside the phone: how the agent's queues stand, and what happened on this page today.
+// Beside the phone: how the agent's queues stand, and below them one of several things to look at, behind tabs.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { repeat } from '../vendor/lit/lit/directives/repeat.js';
@@ -6,6 +6,9 @@ import { bench } from '../bench.js';
 import { clock, length, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { View } from './view.js';
+import './calls.js';
+import './colleagues.js';
+import './states.js';
 
 class Queues extends View {
   render() {
@@ -52,11 +55,10 @@ const ICONS = {
 class Log extends View {
   render() {
     const { entries } = bench.journal;
-    return html`<section class="panel log" aria-labelledby="log-title">
-      <h2 id="log-title">${t('log.title')}</h2>
+    return html`<div class="log">
       ${entries.length
         ? html`<div class="scroll" tabindex="0">
-            <table aria-labelledby="log-title">
+            <table class="lines" aria-label=${t('log.title')}>
               <thead>
                 <tr>
                   <th scope="col">${t('log.time')}</th>
@@ -72,7 +74,7 @@ class Log extends View {
             </table>
           </div>`
         : html`<p class="empty">${t('log.empty')}</p>`}
-    </section>`;
+    </div>`;
   }
 
   #row = ({ at, kind, text, number, queue, length: lasted }) => html`<tr data-kind=${kind}>
@@ -86,5 +88,65 @@ class Log extends View {
   </tr>`;
 }
 
+const TABS = { calls: 'history', colleagues: 'users', states: 'user', log: 'info' };
+const TAB_KEY = 'cordboard.tab';
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+
+class Tabs extends View {
+  #tab = Object.hasOwn(TABS, localStorage.getItem(TAB_KEY)) ? localStorage.getItem(TAB_KEY) : 'calls';
+
+  #choose(tab) {
+    this.#tab = tab;
+    localStorage.setItem(TAB_KEY, tab);
+    this.requestUpdate();
+  }
+
+  /** Arrows go along the tabs, as in every tab list (WAI-ARIA Authoring Practices). */
+  async #pressed(event) {
+    const names = Object.keys(TABS);
+    const at = names.indexOf(this.#tab);
+    const to = { Home: 0, End: names.length - 1 }[event.key] ?? (STEPS[event.key] && at + STEPS[event.key] + names.length);
+    if (to === undefined) return;
+    event.preventDefault();
+    this.#choose(names[to % names.length]);
+    await this.updateComplete;
+    this.querySelector('[role=tab][aria-selected=true]').focus();
+  }
+
+  render() {
+    return html`<section class="panel tabs" aria-label=${t('tabs.label')}>
+      <div class="tab-list" role="tablist" aria-label=${t('tabs.label')} @keydown=${this.#pressed}>
+        ${Object.entries(TABS).map(
+          ([tab, symbol]) => html`<button
+            type="button"
+            role="tab"
+            id="tab-${tab}"
+            aria-controls="panel-${tab}"
+            aria-selected=${tab === this.#tab}
+            tabindex=${tab === this.#tab ? 0 : -1}
+            @click=${() => this.#choose(tab)}
+          >
+            ${icon(symbol)}<span>${t(`tabs.${tab}`)}</span>
+          </button>`,
+        )}
+      </div>
+      ${Object.keys(TABS).map(
+        (tab) => html`<div class="tab-panel" role="tabpanel" id="panel-${tab}" aria-labelledby="tab-${tab}" ?hidden=${tab !== this.#tab}>
+          ${this.#panel(tab)}
+        </div>`,
+      )}
+    </section>`;
+  }
+
+  /** The calls stay behind the other tabs, so that a recording plays on and the list is as it was left. */
+  #panel(tab) {
+    if (tab === 'calls') return html`<cb-calls ?shown=${this.#tab === 'calls'}></cb-calls>`;
+    if (tab !== this.#tab) return nothing;
+    if (tab === 'colleagues') return html`<cb-colleagues></cb-colleagues>`;
+    return tab === 'states' ? html`<cb-states></cb-states>` : html`<cb-log></cb-log>`;
+  }
+}
+
+customElements.define('cb-tabs', Tabs);
 customElements.define('cb-queues', Queues);
 customElements.define('cb-log', Log);

@@ -2,24 +2,17 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { can, reasonKey } from '../desk.js';
+import { can } from '../desk.js';
 import { t } from '../i18n.js';
-import { reasonText } from '../journal.js';
 import { icon } from '../kit.js';
-import { STATE_ICONS, button } from './parts.js';
+import { STATE_ICONS, button, stateReason } from './parts.js';
 import { View } from './view.js';
-
-/** The reason where it says more than the state itself. */
-function why({ state, reason }) {
-  if (state !== 'break' || !reason || reasonKey(reason) === 'chosen') return '';
-  return reasonText(reason);
-}
 
 class State extends View {
   render() {
     const { desk } = bench;
     const state = desk?.state ?? 'signed_out';
-    const reason = desk ? why(desk) : '';
+    const reason = desk ? stateReason(desk) : '';
     const ready = (rule) => bench.live && rule(desk);
     return html`
       <section class="state panel" data-state=${desk ? state : 'unknown'}>

@@ -1,0 +1,462 @@
+"""What is kept, as an agent sees it: the list of calls, one call, its recording, colleagues, the day's states."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.page.kept import LIN, MAYA, Message, at, call, noon_zone, offer, tones
+from tests.page.scripted import Switch, eventually
+from tests.page.test_workbench import CHINESE, Desk
+
+pytestmark = pytest.mark.peer("chromium")
+
+
+@pytest.fixture
+def desk(page: Page, switch: Switch) -> Desk:
+    """Three calls of Lin's of today and one of six days ago, newest first c1, c2, c3, c4."""
+    kept = switch.kept
+    kept.sound = tones()
+    switch.time_zone = noon_zone()
+    kept.add(call("c1", at(0.02)), call("c2", at(0.04), "not_connected", number="+8675512345678"))
+    kept.add(call("c3", at(0.06), "ring_abandoned", number="", name=""), call("c4", at(144), name="Wang"))
+    return Desk(page, switch)
+
+
+def lines(page: Page) -> Locator:
+    """The calls of the list, without headings."""
+    return page.get_by_role("table", name="Calls").locator("tr[data-class]")
+
+
+def cells(row: Locator) -> list[str]:
+    return [text.strip() for text in row.inner_text().split("\t")]
+
+
+def listed(switch: Switch) -> list[str]:
+    return [target for target in switch.kept.asked if target.startswith("/api/calls?")]
+
+
+def opened(page: Page, number: str = "+86 138 0013 8000") -> Locator:
+    """Opens the newest call of this number."""
+    page.get_by_role("button", name=number).first.click()
+    return page.get_by_role("article", name="Call details")
+
+
+# --- the list -----------------------------------------------------------------------------------------------------
+
+
+def test_the_calls_of_seven_days_newest_first_and_by_class(desk: Desk, page: Page) -> None:
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    assert cells(lines(page).nth(0))[1:] == ["+86 138 0013 8000", "Support", "Normal", "1:05", ""]
+    expect(lines(page).nth(2)).to_contain_text("Withheld number")
+    expect(page.get_by_role("rowheader", name="Today")).to_have_count(1)
+    expect(page.get_by_role("img", name="There is a recording")).to_have_count(2)
+    for name, left in (("Normal", 2), ("Not connected", 1), ("Ring-abandoned", 1), ("All", 4)):
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(lines(page)).to_have_count(left)
+        expect(page.get_by_role("button", name=name, exact=True)).to_have_attribute("aria-pressed", "true")
+        for one in lines(page).all() if name != "All" else []:
+            expect(one).to_contain_text(name)
+    kinds = [target.partition("class=")[2].partition("&")[0] for target in listed(desk.switch)]
+    assert kinds == ["all", "normal", "not_connected", "ring_abandoned", "all"]
+
+
+def test_chinese_has_the_guide_s_words(page: Page, switch: Switch) -> None:
+    switch.kept.add(call("c1", at(0.02), "ring_abandoned"), call("c2", at(0.04)))
+    switch.kept.sound = tones()
+    desk = Desk(page, switch, CHINESE)
+    desk.log_in()
+    table = page.get_by_role("table", name="通话记录")
+    expect(table.locator("tr[data-class]").first).to_contain_text("振铃放弃")
+    for name in ("全部", "正常", "未接通", "振铃放弃"):
+        expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
+    page.get_by_role("button", name="138 0013 8000").last.click()
+    expect(page.get_by_role("button", name="播放", exact=True)).to_be_enabled()
+    expect(page.get_by_role("article", name="通话详情")).to_contain_text("访客挂断。")
+
+
+def test_a_hundred_calls_and_more(desk: Desk, page: Page, switch: Switch) -> None:
+    switch.kept.add(*(call(f"m{number:03}", at(1 + number / 60)) for number in range(130)))
+    desk.log_in()
+    expect(lines(page)).to_have_count(100)
+    page.get_by_role("button", name="More").click()
+    expect(lines(page)).to_have_count(134)
+    expect(page.get_by_role("button", name="More")).to_have_count(0)
+    # A call that comes now leaves the further page where it is.
+    switch.kept.add(call("new", time.time()))
+    switch.push("call.ended", call="new", by="caller", cause="hung up")
+    expect(lines(page)).to_have_count(135)
+    assert len(listed(switch)) == 3
+
+
+def test_a_call_that_ends_appears_by_itself_and_many_are_one_request(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    expect(lines(page)).to_have_count(4)
+    before = len(listed(switch))
+    for number in range(20):
+        switch.kept.add(call(f"n{number}", time.time() - number))
+        switch.push("call.withdrawn", call=f"n{number}", reason="caller left")
+    expect(lines(page)).to_have_count(24)
+    assert len(listed(switch)) == before + 1
+    # One that is in progress says so, and then how long it was.
+    switch.kept.add(call("c9", time.time(), ended=None, ended_by="", recording="recording"))
+    switch.push("call.connected", call="c9", queue="support", queue_name="Support", number="", name="", dialled="",
+                since=time.time(), muted=False)  # fmt: skip
+    expect(lines(page).nth(0)).to_contain_text("In progress")
+
+
+def test_a_call_that_is_not_written_yet_is_asked_for_once_more(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    switch.push("call.ended", call="late", by="caller", cause="hung up")
+    eventually(lambda: len(listed(switch)) == 2)
+    switch.kept.add(call("late", time.time()))
+    expect(lines(page)).to_have_count(5)
+    assert len(listed(switch)) == 3
+
+
+def test_a_hidden_page_asks_for_nothing_until_it_is_seen(desk: Desk, page: Page, switch: Switch) -> None:
+    page.add_init_script("window.away = false; Object.defineProperty(document, 'hidden', { get: () => window.away })")
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    seen = "(away) => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(seen, True)
+    switch.kept.add(call("new", time.time()))
+    switch.push("call.withdrawn", call="new", reason="caller left")
+    switch.push("agent.state", state="break", reason="no answer", since=time.time())
+    desk.is_in("break")
+    page.wait_for_timeout(2600)  # longer than the list ever waits
+    assert len(listed(switch)) == 1
+    page.evaluate(seen, False)
+    expect(lines(page)).to_have_count(5)
+
+
+def test_no_calls_no_answer_and_an_answer_again(page: Page, switch: Switch) -> None:
+    switch.kept.broken["/api/calls"] = "503 Service Unavailable"
+    desk = Desk(page, switch)
+    desk.log_in()
+    expect(page.get_by_role("alert")).to_contain_text("The calls cannot be loaded now.")
+    switch.kept.broken.clear()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("No calls in the last 7 days.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_role("button", name="Normal", exact=True).click()
+    expect(page.get_by_text("No such calls in the last 7 days.")).to_be_visible()
+
+
+def test_a_list_that_cannot_be_renewed_stays_and_says_so(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    switch.kept.broken["/api/calls"] = "503 Service Unavailable"
+    switch.push("call.withdrawn", call="c1", reason="caller left")
+    expect(page.get_by_role("alert")).to_contain_text("The list may be out of date.")
+    expect(lines(page)).to_have_count(4)
+    switch.kept.broken.clear()
+    switch.cut()
+    switch.down = False  # a link that comes back brings the list up to date
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_times_are_the_organisation_s(page: Page, switch: Switch) -> None:
+    switch.time_zone = "Asia/Tokyo"  # nine hours before us, and no summer time
+    began = at(0.05)
+    switch.kept.add(call("c1", began))
+    Desk(page, switch).log_in()
+    there = time.strftime("%H:%M", time.gmtime(began + 9 * 3600))
+    expect(lines(page).nth(0)).to_contain_text(there)
+    expect(page.get_by_text("Times of Asia/Tokyo")).to_be_visible()
+
+
+# --- whose calls --------------------------------------------------------------------------------------------------
+
+
+def others(switch: Switch) -> None:
+    """A call of Maya's."""
+    switch.kept.add(call("m1", at(0.01), agents=[MAYA], offers=[offer(MAYA, at(0.01), "answered", at(0.005))]))
+
+
+def test_an_agent_s_page_asks_for_its_own_calls_alone(desk: Desk, page: Page, switch: Switch) -> None:
+    others(switch)
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    expect(page.get_by_role("button", name="Everyone’s")).to_have_count(0)
+    expect(page.get_by_role("table", name="Calls")).not_to_contain_text("Maya")
+    opened(page)
+    eventually(lambda: any("/peaks" in target for target in switch.kept.asked))
+    assert all("agent=1001" in target for target in listed(switch))
+    assert [target for target in switch.kept.asked if target.startswith("/api/calls/c1?")] == [
+        "/api/calls/c1?agent=1001"
+    ]
+
+
+def test_a_supervisor_sees_everyone_s_calls_or_its_own(desk: Desk, page: Page, switch: Switch) -> None:
+    others(switch)
+    switch.role = "supervisor"
+    desk.log_in()
+    expect(lines(page)).to_have_count(5)
+    expect(lines(page).nth(0)).to_contain_text("Maya")
+    # Others' calls end without an event of their own: how colleagues stand tells of them.
+    switch.kept.add(call("m2", time.time(), agents=[MAYA], offers=[]))
+    switch.stand({**MAYA, "state": "after_call_work", "reason": "caller hung up", "since": time.time()})
+    expect(lines(page)).to_have_count(6)
+    page.get_by_role("button", name="My calls").click()
+    expect(lines(page)).to_have_count(4)
+    page.reload()
+    expect(page.get_by_role("button", name="My calls")).to_have_attribute("aria-pressed", "true")
+    expect(lines(page)).to_have_count(4)
+
+
+# --- one call -----------------------------------------------------------------------------------------------------
+
+
+def test_the_details_tell_the_call_in_words(desk: Desk, page: Page, switch: Switch) -> None:
+    began = time.time() - 300
+    history = [call("c4", at(144), name="Wang"), call("m1", at(100), agents=[MAYA])]
+    told = call(
+        "story",
+        began,
+        number="+447911123456",
+        ended_by="agent",
+        offers=[
+            offer(MAYA, began + 5, "declined", began + 8),
+            offer({"agent": "1003", "name": "Chen"}, began + 8, "answered_elsewhere", began + 20),
+            offer(LIN, began + 8, "answered", began + 20, began + 85),
+        ],
+        history=history,
+    )
+    switch.kept.add(told)
+    desk.log_in()
+    details = opened(page, "+44")
+    expect(details.get_by_role("heading", name="+44 791 112 3456")).to_be_visible()
+    steps = details.get_by_role("listitem").locator("span, strong")
+    expect(steps).to_have_text(
+        [
+            "The call came in for +86 10 5550 1000 and waited for Support.",
+            "It rang at Maya.",
+            "Maya declined it.",
+            "It rang at you.",
+            "You and the customer were connected.",
+            "You hung up.",
+        ]
+    )
+    facts = details.locator("dl").inner_text().replace("\n", " ")
+    assert "Waited 0:20 Talked 1:05 Queue Support Dialled +86 10 5550 1000" in facts
+    earlier = details.get_by_role("table", name="Earlier calls of this number").get_by_role("row")
+    expect(earlier).to_have_count(2)
+    expect(earlier.nth(1)).to_contain_text("Maya")
+    expect(earlier.nth(1).get_by_role("button")).to_have_count(0)  # it rang at somebody else
+    earlier.nth(0).get_by_role("button").click()
+    expect(details.get_by_role("heading", name="+86 138 0013 8000")).to_be_visible()
+    page.get_by_role("button", name="All calls").click()
+    expect(lines(page)).to_have_count(5)
+
+
+def test_a_keyboard_goes_into_a_call_and_back_to_its_line(desk: Desk, page: Page) -> None:
+    desk.log_in()
+    line = page.get_by_role("button", name="+86 755 1234 5678")
+    line.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="All calls")).to_be_focused()
+    expect(page.get_by_role("article", name="Call details")).to_contain_text("This call was not recorded.")
+    page.keyboard.press("Enter")
+    expect(line).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("403 Forbidden", "This is another agent’s call; your role does not show it."),
+        ("404 Not Found", "There is no such call any more."),
+        ("503 Service Unavailable", "This call cannot be loaded now."),
+        ("401 Unauthorized", "Your login has expired. Log in again."),
+    ],
+)
+def test_a_call_that_cannot_be_had_says_why(desk: Desk, page: Page, switch: Switch, status: str, words: str) -> None:
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    switch.kept.broken["/api/calls/c1"] = status
+    details = opened(page)
+    expect(details.get_by_role("alert")).to_contain_text(words)
+
+
+# --- the recording ------------------------------------------------------------------------------------------------
+
+
+def position(page: Page) -> float:
+    return float(page.get_by_role("slider", name="Position").get_attribute("aria-valuenow") or -1)
+
+
+def test_a_recording_is_drawn_from_its_peaks_and_played_in_ranges(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.log_in()
+    opened(page)
+    player = page.get_by_role("region", name="Recording")
+    expect(player).to_contain_text("0:00 / 1:00")
+    expect(player).to_contain_text("Customer")
+    assert switch.kept.ranges == []  # nothing of the sound before it is played: the audit tells who listened
+    slider = page.get_by_role("slider", name="Position")
+    slider.focus()
+    for key, lands in (("ArrowRight", 5), ("PageUp", 35), ("ArrowLeft", 30), ("End", 60), ("Home", 0), ("PageUp", 30)):
+        page.keyboard.press(key)
+        assert position(page) == lands
+    assert slider.get_attribute("aria-valuetext") == "0:30 of 1:00"
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    eventually(lambda: 31 <= position(page) <= 36)
+    assert "whole" not in switch.kept.ranges
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2)
+    eventually(lambda: 44 <= position(page) <= 48)
+    page.get_by_role("combobox", name="Speed").select_option("2")
+    eventually(lambda: position(page) >= 50, within=4)  # twice as fast: some 2.5 s
+    slider.press(" ")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+def test_a_call_that_rings_silences_the_recording(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    opened(page)
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    page.get_by_role("tab", name="Colleagues").click()
+    page.get_by_role("tab", name="Calls").click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()  # it played on behind the other tab
+    switch.offer(call="c8")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+def test_a_recording_that_is_being_made_is_waited_for(desk: Desk, page: Page, switch: Switch) -> None:
+    sound: Message = {"state": "encoding", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
+    fresh = call("fresh", time.time(), number="+447911123456", sound=sound, recording="encoding")
+    switch.kept.add(fresh)
+    desk.log_in()
+    opened(page, "+44")
+    expect(page.get_by_role("region", name="Recording")).to_contain_text("The recording is being prepared…")
+    sound |= {"state": "ready", "format": "wav", "seconds": 60.0}
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+
+
+def test_a_recording_that_was_lost_says_why(desk: Desk, page: Page, switch: Switch) -> None:
+    lost: Message = {"state": "lost", "format": "", "seconds": 0.0, "size": 0, "reason": "its file is damaged"}
+    switch.kept.add(call("lost", time.time(), number="+447911123456", sound=lost, recording="lost"))
+    desk.log_in()
+    opened(page, "+44")
+    player = page.get_by_role("region", name="Recording")
+    expect(player).to_contain_text("The recording was lost: its file is damaged.")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("region", name="录音")).to_contain_text("录音已丢失：文件已损坏。")
+
+
+def test_a_waveform_or_a_sound_that_cannot_be_had_can_be_tried_again(desk: Desk, page: Page, switch: Switch) -> None:
+    player = page.get_by_role("region", name="Recording")
+    for path in ("/api/calls/c1/peaks", "/api/calls/c1/recording"):
+        switch.kept.broken[path] = "503 Service Unavailable"
+        if path.endswith("peaks"):
+            desk.log_in()
+            opened(page)
+        else:
+            page.get_by_role("button", name="Play", exact=True).click()
+        expect(player.get_by_role("alert")).to_contain_text("The recording cannot be played now.")
+        switch.kept.broken.clear()
+        player.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+
+
+# --- colleagues, states -------------------------------------------------------------------------------------------
+
+
+def stands(who: Message, state: str, since: float, reason: str = "") -> Message:
+    return {**who, "state": state, "reason": reason, "since": time.time() - since}
+
+
+def test_colleagues_stand_live(desk: Desk, page: Page, switch: Switch) -> None:
+    chen = {"agent": "1003", "name": "Chen"}
+    switch.colleagues = [stands(LIN, "signed_out", 5), stands(MAYA, "break", 65, "no answer"), stands(chen, "idle", 3)]
+    desk.log_in()
+    assert not any(one["do"] == "colleagues.watch" for one in switch.asked)
+    page.get_by_role("tab", name="Colleagues").click()
+    people = page.get_by_role("list", name="Colleagues").get_by_role("listitem")
+    expect(people).to_have_count(3)
+    assert [one.inner_text().split("\n")[0] for one in people.all()] == ["Chen", "Maya", "Lin you"]
+    expect(people.nth(1)).to_contain_text("Break No answer")
+    expect(people.nth(1)).to_contain_text("1:0")
+    switch.stand(stands(chen, "talking", 0))
+    expect(people.nth(0)).to_contain_text("Talking")
+    switch.stand(gone=("1002",))
+    expect(people).to_have_count(2)
+    # The list comes whole again with a new connection, and an event of the agent is not lost to its revisions.
+    switch.colleagues = [stands(MAYA, "idle", 1)]
+    switch.cut()
+    switch.down = False
+    expect(people).to_have_count(1)
+    expect(people.nth(0)).to_contain_text("Maya")
+    switch.move("idle", "signed in")
+    desk.is_in("idle")
+
+
+def test_the_day_s_states_with_reasons_and_lengths(desk: Desk, page: Page, switch: Switch) -> None:
+    now = time.time()
+    midnight = now - (12 * 3600 + now % 3600)  # where it is noon
+    step = (now - midnight) / 10
+
+    def span(state: str, reason: str, begin: float, end: float | None) -> Message:
+        since, until = midnight + begin * step, None if end is None else midnight + end * step
+        return {"state": state, "reason": reason, "call": "", "since": since, "until": until, "seconds": 0.0}
+
+    switch.kept.states = [
+        span("signed_out", "signed out", -5, 2),
+        span("idle", "signed in", 2, 4),
+        span("talking", "answered", 4, 7),
+        span("after_call_work", "caller hung up", 7, 8),
+        span("idle", "start answering", 8, None),
+    ]
+    desk.log_in()
+    page.get_by_role("tab", name="My states").click()
+    rows = page.get_by_role("table", name="My states").locator("tbody tr")
+    expect(rows).to_have_count(4)
+    assert [cells(row)[2:4] for row in rows.all()] == [
+        ["Idle", "Started answering"],
+        ["After-call work", "The caller hung up"],
+        ["Talking", "Answered"],
+        ["Idle", "Signed in"],
+    ]
+    expect(rows.nth(0)).to_contain_text("now")
+    bar = page.get_by_role("img", name="The day from").locator("span")
+    widths = [float(one.evaluate("one => parseFloat(one.style.inlineSize)")) for one in bar.all()]
+    assert widths == pytest.approx([25, 37.5, 12.5, 25], abs=0.2)
+    # A change is there when it has been written, though it was said before.
+    switch.push("agent.state", state="break", reason="no answer", since=now)
+    eventually(lambda: sum("/states" in target for target in switch.kept.asked) == 2)
+    switch.kept.states[-1]["until"] = now
+    switch.kept.states.append({**span("break", "no answer", 0, None), "since": now})
+    expect(rows).to_have_count(5)
+    expect(rows.nth(0)).to_contain_text("Break")
+    expect(rows.nth(0)).to_contain_text("No answer")
+
+
+def test_states_that_cannot_be_had_say_so(desk: Desk, page: Page, switch: Switch) -> None:
+    switch.kept.broken["/api/agents"] = "503 Service Unavailable"
+    desk.log_in()
+    page.get_by_role("tab", name="My states").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your states cannot be loaded now.")
+    switch.kept.broken.clear()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("You have not signed in today.")).to_be_visible()
+
+
+def test_arrows_go_along_the_tabs_and_the_last_one_is_kept(desk: Desk, page: Page) -> None:
+    desk.log_in()
+    tabs = page.get_by_role("tab")
+    expect(tabs).to_have_text(["Calls", "Colleagues", "My states", "This page"])
+    tabs.nth(0).focus()
+    page.keyboard.press("ArrowLeft")
+    expect(tabs.nth(3)).to_be_focused()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Colleagues")
+    page.reload()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Colleagues")
+    expect(page.get_by_role("tabpanel", name="Colleagues")).to_be_visible()

@@ -1,0 +1,29 @@
+// The course of a call in the order it took, from its legs and offers. Pure; words are keys with values.
+
+/** What became of an offer, where it did not lead to a conversation; one that another was quicker to take is not told. */
+const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left', returned: 'returned' };
+// Two times of one event, the end of a leg and that of its call, may differ by less than this, in seconds.
+const SAME_S = 0.5;
+
+/** [{at, key, agent}]: what happened when, and to which agent ({agent, name}, or null). The end is not in it. */
+export function course(call) {
+  const steps = [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
+  for (const { agent, name, offered, outcome, decided } of call.offers) {
+    if (outcome === 'answered_elsewhere') continue;
+    steps.push({ at: offered, key: 'course.offered', agent: { agent, name } });
+    if (outcome in LEFT) steps.push({ at: decided ?? offered, key: `course.${LEFT[outcome]}`, agent: { agent, name } });
+  }
+  for (const { party, name, began, ended } of call.legs) {
+    if (party === 'caller') continue;
+    const agent = { agent: party, name: name || party };
+    steps.push({ at: began, key: 'course.joined', agent });
+    if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.left', agent });
+  }
+  return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
+}
+
+/** How long it waited before somebody answered or it ended, in seconds; null while it waits. */
+export function waited({ began, answered, ended }) {
+  const until = answered ?? ended;
+  return until === null ? null : until - began;
+}

@@ -1,0 +1,196 @@
+// The calls of the last days: filters, the list by days, and in its place the details of the one that was opened.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { repeat } from '../vendor/lit/lit/directives/repeat.js';
+import { DAYS, listCalls } from '../api.js';
+import { bench } from '../bench.js';
+import { CallList } from '../call-list.js';
+import { dayKey, dayName, length, minute, otherZone, t, telephone } from '../i18n.js';
+import { icon } from '../kit.js';
+import { CLASS_ICONS, choices, failed } from './parts.js';
+import { View } from './view.js';
+import './details.js';
+
+const KINDS = ['all', 'normal', 'not_connected', 'ring_abandoned'];
+const WHOSE = ['mine', 'everyone'];
+const WHOSE_KEY = 'cordboard.whose';
+// A call that nobody was offered shows by no event: who oversees all calls asks now and then.
+const OVERSEER_MS = 30000;
+const ENDS = new Set(['call.ended', 'call.withdrawn']);
+const HINTS = new Set(['call.connected', ...ENDS]);
+
+class Calls extends View {
+  static properties = { shown: { type: Boolean } };
+
+  #list = new CallList(listCalls);
+  #open = ''; // the call whose details are shown
+  #opener = '';
+  #whose = 'mine';
+  #timer = 0;
+  #again = () => this.requestUpdate();
+  #seen = () => this.#look();
+  #heard = ({ detail }) => HINTS.has(detail.event) && this.#list.hint(ENDS.has(detail.event) ? detail.call : '');
+  #linked = () => this.#list.hint();
+  #moved = ({ detail }) => this.#everyone && !detail.begins && this.#list.hint();
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.#list.addEventListener('change', this.#again);
+    bench.connection.addEventListener('event', this.#heard);
+    bench.connection.addEventListener('open', this.#linked);
+    bench.roster.addEventListener('change', this.#moved);
+    document.addEventListener('visibilitychange', this.#seen);
+    this.#choose(this.#oversees && localStorage.getItem(WHOSE_KEY) !== 'mine' ? 'everyone' : 'mine');
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#timer);
+    this.#list.look(false);
+    bench.connection.removeEventListener('event', this.#heard);
+    bench.connection.removeEventListener('open', this.#linked);
+    bench.roster.removeEventListener('change', this.#moved);
+    document.removeEventListener('visibilitychange', this.#seen);
+    super.disconnectedCallback();
+  }
+
+  updated(changed) {
+    if (changed.has('shown')) this.#look();
+  }
+
+  #look() {
+    this.#list.look(this.shown && !document.hidden);
+  }
+
+  get #oversees() {
+    return ['supervisor', 'administrator'].includes(bench.me?.role);
+  }
+
+  get #everyone() {
+    return this.#whose === 'everyone';
+  }
+
+  /** Whose calls; without a name the switch gives those that this login may see, which is all for who oversees. */
+  #choose(whose) {
+    this.#whose = whose;
+    clearInterval(this.#timer);
+    if (this.#everyone) {
+      bench.roster.watch(); // tells when others' calls end
+      this.#timer = setInterval(() => this.#list.hint(), OVERSEER_MS);
+    }
+    this.#list.show(this.#list.kind, this.#everyone ? {} : { agent: bench.me.agent });
+    this.requestUpdate();
+  }
+
+  async #show(call) {
+    this.#opener = call || this.#opener;
+    this.#open = call;
+    this.requestUpdate();
+    await this.updateComplete;
+    // where a keyboard goes on: at the details, and afterwards at the line they were opened from
+    if (!call) this.querySelector(`[data-call="${CSS.escape(this.#opener)}"]`)?.focus();
+  }
+
+  render() {
+    return html`
+      <div class="calls" ?hidden=${this.#open !== ''}>${this.#bar()} ${this.#lines()}</div>
+      ${this.#open
+        ? html`<cb-call-details
+            .call=${this.#open}
+            .agent=${this.#everyone ? '' : bench.me.agent}
+            ?shown=${this.shown}
+            @close=${() => this.#show('')}
+            @show=${({ detail }) => this.#show(detail)}
+          ></cb-call-details>`
+        : nothing}
+    `;
+  }
+
+  #bar() {
+    const zone = otherZone();
+    return html`<div class="filters">
+      ${choices('calls.filter', KINDS, this.#list.kind, (kind) => `calls.${kind}`, (kind) => this.#list.show(kind))}
+      ${this.#oversees
+        ? choices('calls.whose', WHOSE, this.#whose, (whose) => `calls.${whose}`, (whose) => {
+            localStorage.setItem(WHOSE_KEY, whose);
+            this.#choose(whose);
+          })
+        : nothing}
+      ${zone ? html`<span class="fine">${t('day.zone', { zone })}</span>` : nothing}
+    </div>`;
+  }
+
+  #lines() {
+    const { calls, error, next, loadingMore } = this.#list;
+    const again = () => this.#list.refresh();
+    if (!calls) return error ? failed(error, t('calls.error'), again) : html`<p class="empty" role="status">${t('calls.loading')}</p>`;
+    return html`
+      ${error ? failed(error, `${t('calls.error')} ${t('calls.error.stale')}`, again) : nothing}
+      ${calls.length
+        ? html`<div class="scroll" tabindex="0">
+            <table class="lines" aria-label=${t('calls.title')} data-whose=${this.#whose}>
+              <thead>
+                <tr>
+                  <th scope="col">${t('calls.time')}</th>
+                  <th scope="col">${t('calls.number')}</th>
+                  <th scope="col" class="spare">${t('calls.queue')}</th>
+                  <th scope="col">${t('calls.class')}</th>
+                  ${this.#everyone ? html`<th scope="col">${t('calls.agents')}</th>` : nothing}
+                  <th scope="col" class="end">${t('calls.length')}</th>
+                  <th scope="col"><span class="unseen">${t('calls.recording')}</span></th>
+                </tr>
+              </thead>
+              ${repeat(byDay(calls), ({ key }) => key, this.#day)}
+            </table>
+            ${next
+              ? html`<button type="button" class="button small more" ?disabled=${loadingMore} @click=${() => this.#list.more()}>
+                  ${t(loadingMore ? 'calls.loading' : 'calls.more')}
+                </button>`
+              : nothing}
+          </div>`
+        : html`<p class="empty">${t(`calls.none.${this.#list.kind === 'all' ? 'all' : 'filtered'}`, { days: DAYS })}</p>`}
+    `;
+  }
+
+  #day = ({ key, calls }) => html`<tbody>
+    <tr class="day">
+      <th scope="rowgroup" colspan=${this.#everyone ? 7 : 6}>${dayName(calls[0].began, bench.now())}</th>
+    </tr>
+    ${repeat(calls, ({ call }) => call, this.#line)}
+  </tbody>`;
+
+  #line = (call) => html`<tr data-class=${call.class} @click=${() => this.#show(call.call)}>
+    <td class="time">${minute(call.began)}</td>
+    <th scope="row">
+      <button type="button" class="opener number" data-call=${call.call}>${telephone(call.number)}</button>
+      ${call.name ? html`<span class="fine">${call.name}</span>` : nothing}
+    </th>
+    <td class="spare">${call.queue_name}</td>
+    <td><span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span></td>
+    ${this.#everyone ? html`<td>${call.agents.map(({ name }) => name).join(', ')}</td>` : nothing}
+    <td class="time end">
+      ${call.ended === null
+        ? html`<span class="live">${t('calls.in_progress')}</span>`
+        : call.class === 'normal'
+          ? length(call.talk_seconds)
+          : nothing}
+    </td>
+    <td class="sound">
+      ${['ready', 'encoding'].includes(call.recording)
+        ? html`<span role="img" aria-label=${t('calls.recorded')} title=${t('calls.recorded')}>${icon('volume-2')}</span>`
+        : nothing}
+    </td>
+  </tr>`;
+}
+
+/** Calls, newest first, in groups of one day each. */
+function byDay(calls) {
+  const days = [];
+  for (const call of calls) {
+    const key = dayKey(call.began);
+    if (days.at(-1)?.key !== key) days.push({ key, calls: [] });
+    days.at(-1).calls.push(call);
+  }
+  return days;
+}
+
+customElements.define('cb-calls', Calls);

@@ -1,0 +1,165 @@
+// One call, whole: who, when, what became of it, its course, its recording, and the earlier calls of the same number.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { wholeCall } from '../api.js';
+import { bench } from '../bench.js';
+import { course, waited } from '../course.js';
+import { clock, dayName, length, minute, t, telephone } from '../i18n.js';
+import { reasonText } from '../journal.js';
+import { icon } from '../kit.js';
+import { CLASS_ICONS, failed } from './parts.js';
+import { View } from './view.js';
+import './player.js';
+
+// How long until to ask again while the recording is made, in milliseconds; the last goes on.
+const ENCODING_MS = [1500, 2000, 4000, 8000, 15000];
+const IN_CALL_MS = 10000;
+
+/** Who ended it and why, as a sentence; `me` is the agent who reads it. */
+export function overText(call, me) {
+  if (call.ended === null) return t('course.now');
+  if (call.ended_by === 'caller') return t(call.answered === null ? 'over.caller.waiting' : 'over.caller');
+  if (call.ended_by !== 'agent') return t('over.system', { cause: reasonText(call.cause) });
+  const last = call.legs.filter(({ party }) => party !== 'caller').at(-1);
+  return sentence('over.agent', { agent: last && { agent: last.party, name: last.name || last.party } }, call, me);
+}
+
+/** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
+function sentence(key, { agent }, call, me) {
+  const name = agent ? (agent.agent === me ? t('course.you') : agent.name) : '';
+  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name });
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+class Details extends View {
+  static properties = { call: {}, agent: {}, shown: { type: Boolean } };
+
+  #found = null;
+  #error = null;
+  #tries = 0;
+  #timer = 0;
+
+  disconnectedCallback() {
+    clearTimeout(this.#timer);
+    super.disconnectedCallback();
+  }
+
+  willUpdate(changed) {
+    if (!changed.has('call')) return;
+    this.#found = this.#error = null;
+    this.#tries = 0;
+    this.#load();
+  }
+
+  updated(changed) {
+    if (changed.has('call')) this.querySelector('.back').focus({ preventScroll: true });
+  }
+
+  async #load() {
+    clearTimeout(this.#timer);
+    const { call } = this;
+    try {
+      const found = await wholeCall(call, this.agent);
+      if (call !== this.call) return;
+      this.#found = found;
+      this.#error = null;
+    } catch (error) {
+      if (call !== this.call) return;
+      this.#error = error;
+    }
+    this.requestUpdate();
+    if (this.isConnected) this.#follow();
+  }
+
+  /** While the call lasts or its recording is made, it is asked for again. */
+  #follow() {
+    const state = this.#found?.sound.state;
+    if (this.#error || (this.#found.ended !== null && state !== 'encoding')) return;
+    const wait = state === 'encoding' ? ENCODING_MS[Math.min(this.#tries++, ENCODING_MS.length - 1)] : IN_CALL_MS;
+    this.#timer = setTimeout(() => (this.shown && !document.hidden ? this.#load() : this.#follow()), wait);
+  }
+
+  #say(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  render() {
+    const call = this.#found;
+    return html`
+      <div class="details-bar">
+        <button type="button" class="button quiet back" @click=${() => this.#say('close')}>
+          ${icon('chevron-left')}<span>${t('call.back')}</span>
+        </button>
+      </div>
+      <article class="scroll details" aria-label=${t('call.details')} tabindex="0">
+        ${call ? this.#call(call) : this.#error ? this.#failed() : html`<p class="empty" role="status">${t('call.loading')}</p>`}
+      </article>
+    `;
+  }
+
+  #failed() {
+    const words = { 403: 'call.not_allowed', 404: 'call.not_found' }[this.#error.status];
+    return words ? html`<p class="empty" role="alert">${t(words)}</p>` : failed(this.#error, t('call.error'), () => this.#load());
+  }
+
+  #call(call) {
+    const me = bench.me?.agent;
+    const day = dayName(call.began, bench.now());
+    const wait = waited(call);
+    return html`
+      <header class="details-head">
+        <h2 class="number">${telephone(call.number)}</h2>
+        <span>${call.name}</span>
+        ${call.class
+          ? html`<span class="class badge" data-class=${call.class}>${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`
+          : nothing}
+      </header>
+      ${this.#error ? this.#failed() : nothing}
+      <dl class="facts">
+        <div><dt>${t('call.began')}</dt><dd>${day} ${clock(call.began)}</dd></div>
+        ${call.ended === null ? nothing : html`<div><dt>${t('call.ended')}</dt><dd>${clock(call.ended)}</dd></div>`}
+        ${wait === null ? nothing : html`<div><dt>${t('call.waited')}</dt><dd>${length(wait)}</dd></div>`}
+        ${call.class === 'normal' ? html`<div><dt>${t('call.talked')}</dt><dd>${length(call.talk_seconds)}</dd></div>` : nothing}
+        <div><dt>${t('calls.queue')}</dt><dd>${call.queue_name || '–'}</dd></div>
+        <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+      </dl>
+      <cb-player .call=${call.call} .sound=${call.sound}></cb-player>
+      <section aria-labelledby="course-title">
+        <h3 id="course-title">${t('call.course')}</h3>
+        <ol class="course">
+          ${course(call).map(
+            (step) => html`<li data-step=${step.key}><time class="time">${clock(step.at)}</time><span>${sentence(step.key, step, call, me)}</span></li>`,
+          )}
+          <li data-step="over">
+            <time class="time">${call.ended === null ? nothing : clock(call.ended)}</time><strong>${overText(call, me)}</strong>
+          </li>
+        </ol>
+      </section>
+      <section aria-labelledby="history-title">
+        <h3 id="history-title">${t('call.history')}</h3>
+        ${call.history.length
+          ? html`<table class="lines" aria-labelledby="history-title">
+              <tbody>
+                ${call.history.map((one) => this.#earlier(one, me))}
+              </tbody>
+            </table>`
+          : html`<p class="empty">${t('call.history.none')}</p>`}
+      </section>
+    `;
+  }
+
+  /** One of the same customer's; only those that this agent answered, or that who oversees sees, can be opened. */
+  #earlier(one, me) {
+    const may = !this.agent || one.agents.some(({ agent }) => agent === me);
+    const when = `${dayName(one.began, bench.now())} ${minute(one.began)}`;
+    return html`<tr data-class=${one.class} ?data-closed=${!may} @click=${() => may && this.#say('show', one.call)}>
+      <th scope="row">${may ? html`<button type="button" class="opener time">${when}</button>` : html`<span class="time">${when}</span>`}</th>
+      <td>${one.queue_name}</td>
+      <td>${one.class ? html`<span class="class">${icon(CLASS_ICONS[one.class])}${t(`calls.${one.class}`)}</span>` : t('calls.in_progress')}</td>
+      <td>${one.agents.map(({ name }) => name).join(', ')}</td>
+      <td class="time end">${one.class === 'normal' ? length(one.talk_seconds) : nothing}</td>
+    </tr>`;
+  }
+}
+
+customElements.define('cb-call-details', Details);
