@@ -195,7 +195,8 @@ class Connections:
                 self.counters["slow connection"] += 1
                 actions.append(Close(each, "a message has begun and does not end"))
             elif each.remote not in living:
-                if quiet:
+                # one whose trunk was taken away may talk as long as it likes: nobody hears it
+                if quiet or not self._hears(each.remote.host):
                     self.counters["idle connection"] += 1
                     actions.append(Close(each, "nothing lives on it"))
             elif quiet and now - each.pinged_at >= QUIET:

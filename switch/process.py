@@ -84,9 +84,10 @@ class AccessPoint:
 
 @frozen
 class MediaConfig:
-    """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used, or 0: eight that
-    the kernel chooses. `local_networks` are CIDR; a peer outside them is told `public_address`, if there is one.
-    `recordings` is the directory for recordings of calls that last; where it is empty, nothing is recorded."""
+    """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used and for RTCP the one
+    after each, or 0: eight pairs that the kernel chooses. `local_networks` are CIDR; a peer outside them is told
+    `public_address`, if there is one of its family. `recordings` is the directory for recordings of calls that last;
+    where it is empty, nothing is recorded."""
 
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""

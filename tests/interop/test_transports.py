@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +18,7 @@ import pytest
 from . import sound
 from .caller import Caller
 from .machine import fairly
-from .product import Product, infrastructure, until
+from .product import START_S, Product, infrastructure, until
 from .robot import Robot
 from .test_sip import THEIRS, sipp
 
@@ -153,3 +155,29 @@ def test_sipp_over_tcp(product: Product, by: str) -> None:
     assert (good, connections) == (8, 1 if by == "t1" else 8)
     product.at_rest()
     until(lambda: opened(product) == 0, what="no connection")
+
+
+def test_a_call_over_tcp_outlives_the_control_process(tmp_path: Path) -> None:
+    """Its connection dies with the process; the next one ends the call by a connection of its own."""
+    own = Product(tmp_path / "own", infrastructure(drain_seconds=1)).start()
+    try:
+        with Caller(own.tcp_port, "600", sound.tone(500), transport="tcp") as customer:
+            customer.dial().answered()
+            customer.hears(0.3)
+            old = own.pids()["control"]
+            os.kill(old, signal.SIGKILL)
+            killed = time.time()
+            until(lambda: customer.dropped_at, what="the end of the connection")
+            until(lambda: own.pids().get("control", old) != old, START_S, "a new control process")
+            until(lambda: own.said.count("ready") == 2, START_S, "which is ready")
+            gap = customer.gaps(killed, time.time()).max()
+            assert customer.up
+            own.terminate()
+            customer.ended(START_S)
+            assert customer.connections == 2
+            print(
+                f"control killed in a call over TCP: longest pause of the sound {gap:.0f} ms, BYE by a new connection"
+            )
+        assert own.wait() == 0
+    finally:
+        own.stop()

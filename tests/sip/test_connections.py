@@ -19,8 +19,9 @@ class World:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.living: set[Address] = set()
+        self.trunks = {PEER.host}
         self.counters: Counter[str] = Counter()
-        self.made = Connections(self.counters, lambda host: host == PEER.host, lambda: self.living, limits)
+        self.made = Connections(self.counters, lambda host: host in self.trunks, lambda: self.living, limits)
         self.now = 0.0
 
     def accept(self, remote: Address = PEER) -> Connection:
@@ -108,6 +109,16 @@ def test_where_nothing_lives_a_connection_is_closed_within_half_a_minute(world: 
     assert close == Close(one, "nothing lives on it")
     assert when <= 30
     assert len(world.made) == 0
+
+
+def test_a_peer_that_is_no_trunk_any_more_keeps_its_connection_for_its_last_call(world: World) -> None:
+    one = world.accept()
+    world.living.add(PEER)
+    world.trunks.clear()
+    assert world.wait(20) == []
+    world.living.clear()
+    world.made.receive(one, OPTIONS, world.now)
+    assert world.wait(LOOK) == [(world.now, Close(one, "nothing lives on it"))]
 
 
 def test_a_message_that_does_not_end_closes_its_connection_even_under_a_call(world: World) -> None:

@@ -68,6 +68,20 @@ def test_nothing_waits_for_what_cannot_come_again() -> None:
     assert a.endpoint.living() == b.endpoint.living() == set()
 
 
+def test_a_slow_network_is_no_reason_to_send_again() -> None:
+    """Timers A, E and G do not run on TCP (RFC 3261 §17.1.1.2); the 2xx alone is repeated, for the hops behind."""
+    net, a, b = n.pair()
+    net.delay = (3.0, 3.0)
+    b.react = n.answering
+    n.dial(net, a, b, transport="tcp")
+    net.run(12)
+    net.do(a, a.endpoint.hang_up("out", net.now))
+    net.run(30)
+    assert [said(net).count(what) for what in ("INVITE", "180 INVITE", "BYE", "200 BYE")] == [1, 1, 1, 1]
+    assert said(net).count("200 INVITE") > 1
+    over(net, a, b)
+
+
 def test_via_and_contact_name_the_transport() -> None:
     net, _, _ = pair()
     invite, ok = net.messages()[0], net.messages()[3]

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 import trio
+from attrs import evolve
 from cordboard.codecs import g711
 from cordboard.codecs.opus import OpusRows
 from cordboard.switch import protocol
@@ -22,6 +23,7 @@ from cordboard.switch.process import (
     MediaConfig,
     Secure,
     advertiser,
+    bind_pair,
     browsers,
     connect_unix,
     port_numbers,
@@ -261,3 +263,25 @@ def test_the_address_told_is_the_one_that_the_peer_can_reach() -> None:
     assert advertiser(config, ports)(0, "198.51.100.1") == ("203.0.113.1", 20002)
     assert advertiser(config, ports)(0, "127.0.0.1") == ("127.0.0.1", 20002)
     assert advertiser(MediaConfig(), (LocalPort("192.0.2.1", 20002),))(0, "198.51.100.1") == ("192.0.2.1", 20002)
+    # what is public for IPv4 is nothing to IPv6
+    six = (LocalPort("2001:db8::1", 20002),)
+    assert advertiser(config, six)(0, "2001:db8:1::7") == ("2001:db8::1", 20002)
+    both = evolve(config, public_address="2001:db8:2::1")
+    assert advertiser(both, six)(0, "2001:db8:1::7") == ("2001:db8:2::1", 20002)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_rtp_has_rtcp_on_the_port_after_it(address: str) -> None:
+    rtp, rtcp = bind_pair(address, 0)
+    with rtp, rtcp:
+        port = rtp.getsockname()[1]
+        assert rtcp.getsockname()[1] == port + 1
+        with pytest.raises(OSError, match=f"port {port}"):
+            bind_pair(address, port)
+        rtp.close()
+        with pytest.raises(OSError, match=f"port {port + 1}"):
+            bind_pair(address, port)
+        # nothing is left open by what failed
+        rtcp.close()
+        for one in bind_pair(address, port):
+            one.close()

@@ -1,0 +1,94 @@
+"""Sessions that end badly, in real time: what nobody says any more must be noticed, and everything given back.
+
+All of them at once, for each takes its minute: an answer that is never acknowledged, customers that vanish in a
+conversation, one that falls silent, one that never says a word, and one whose silence is told to be alive by its RTCP.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from . import sound
+from .caller import Caller
+from .product import Product, until
+from .robot import Robot
+
+# RFC 3261 §13.3.1.4: 64 * T1
+NO_ACK_S = 32.0
+# Nothing from a peer that may send, for so long; noticed and told within SLACK_S.
+SILENT_S = 60.0
+SLACK_S = 2.0
+
+
+def talking(product: Product, agent: str, customer: Caller, stack: ExitStack) -> Robot:
+    """A customer in conversation with this agent."""
+    robot = stack.enter_context(Robot(product, agent)).sign_in()
+    customer.dial().answered()
+    robot.event("call.offered")
+    robot.do("call.answer")
+    robot.event("call.connected")
+    return robot
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_what_ends_without_a_word_is_freed(product: Product) -> None:
+    def figures() -> tuple[float, ...]:
+        now = product.metrics()
+        return tuple(now[f"cordboard_{name}"] for name in ("calls", "legs", "actors", "sip_transactions"))
+
+    at_first = figures()
+    tone = sound.tone(500)
+    with ExitStack() as stack:
+
+        def customer(dialled: str, *, transport: str = "udp", acknowledges: bool = True) -> Caller:
+            port = product.tcp_port if transport == "tcp" else product.sip_port
+            made = Caller(port, dialled, tone, transport=transport, acknowledges=acknowledges)
+            return stack.enter_context(made)
+
+        began = time.time()
+        unacknowledged = customer("5001", acknowledges=False)
+        lin = talking(product, "1001", unacknowledged, stack)
+        unplugged = customer("5001")
+        maya = talking(product, "1002", unplugged, stack)
+        crashed = customer("5001", transport="tcp")
+        chen = talking(product, "1003", crashed, stack)
+        mute = customer("601")
+        never = time.time()
+        mute.silence()
+        mute.dial().answered()
+        hushed, quiet = customer("601").dial().answered(), customer("601", transport="tcp").dial().answered()
+        hushed.hears(0.5)
+        quiet.hears(0.5)
+
+        gone = unplugged.vanish(), crashed.vanish()
+        silent = hushed.silence()
+        quiet.silence(reports=True)
+
+        ended = lin.event("call.ended", NO_ACK_S + 10)
+        lin.state("after_call_work")
+        print(f"an answer without its ACK: ended {ended['at'] - began:.1f} s after the INVITE, {ended['cause']}")
+        assert NO_ACK_S <= ended["at"] - began <= NO_ACK_S + SLACK_S
+        assert unacknowledged.ended() > began
+
+        for what, when, agent in (("UDP", gone[0], maya), ("TCP", gone[1], chen)):
+            ended = agent.event("call.ended", SILENT_S + 10)
+            agent.state("after_call_work")
+            print(f"a customer on {what} that vanished: ended after {ended['at'] - when:.1f} s, {ended['cause']}")
+            assert ended["by"] == "system"
+            assert SILENT_S <= ended["at"] - when <= SILENT_S + SLACK_S
+        for what, when, one in (("fell silent", silent, hushed), ("never said a word", never, mute)):
+            seconds = one.ended(SILENT_S + 10) - when
+            print(f"a customer that {what}: BYE after {seconds:.1f} s")
+            assert SILENT_S <= seconds <= SILENT_S + SLACK_S
+        until(lambda: time.time() >= silent + SILENT_S + 10, 30)
+        assert quiet.up
+        assert product.figure("cordboard_calls") == 1
+        print("a customer that sent RTCP alone: in its call after 70 s")
+    # a BYE that nobody takes is given up after 64 * T1, and the call is remembered as long
+    waited = time.time()
+    until(lambda: figures() == at_first, 2 * NO_ACK_S + 10, f"{at_first}")
+    print(f"calls, legs, actors, SIP transactions {at_first} again {time.time() - waited:.0f} s later")
