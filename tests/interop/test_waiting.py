@@ -1,0 +1,181 @@
+"""What a caller hears whom nobody talks to: that nobody is there, that it has waited too long, that its agent is away.
+
+Prompts are looked for as they lie in the repository, by their correlation with what came on the wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import av
+import numpy as np
+import pytest
+from cordboard.codecs.tones import hold_music
+
+from . import sound
+from .caller import Caller
+from .machine import Waits, fairly
+from .product import ROOT, Organisation, Product, infrastructure, until
+from .robot import Robot
+from .sound import Pcm
+from .test_numbers import GAP_MS
+from .voice import Voice
+
+LANGUAGE = "zh"
+MAX_WAIT = 3.0
+AGENT_HZ = 1000.0
+# A prompt is told from anything else at a glance; music and other prompts are below 0.2.
+SAME, OTHER = 0.9, 0.5
+
+MakeRobot = Callable[..., Robot]
+MakeCaller = Callable[..., Caller]
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Two queues, of which one lets nobody wait for long."""
+    organisation = Organisation(LANGUAGE).trunk().queue("support").queue("hasty", max_wait_seconds=MAX_WAIT)
+    organisation.agent("1001", "Lin", support=1).agent("2001", "Ada", hasty=1)
+    organisation.number("5001", "queue:support").number("5002", "queue:hasty")
+    made = Product(tmp_path_factory.mktemp("switch"), infrastructure(codecs=["pcma"]), organisation.text).start()
+    yield made
+    made.stop()
+    assert made.complaints == []
+
+
+def prompt(name: str) -> Pcm:
+    """The words of it, without the silence at either end."""
+    with av.open(str(ROOT / "switch" / "voices" / f"{LANGUAGE}-{name}.opus")) as source:
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=sound.RATE)
+        frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
+    pcm: Pcm = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    loud = np.flatnonzero(np.abs(pcm.astype(int)) > 300)
+    return pcm[loud[0] : loud[-1]]
+
+
+def said(name: str, heard: Pcm) -> tuple[float, float]:
+    """How much like the prompt is the best of it, and how many seconds from the beginning its first word is."""
+    score, at = sound.correlation(prompt(name), heard)
+    return score, at / sound.RATE
+
+
+def listen(name: str, customer: Caller, since: float) -> Pcm:
+    """For as long as the prompt lasts, and a second more for it to begin."""
+    return customer.hears(1.0 + len(prompt(name)) / sound.RATE, since=since)
+
+
+def music(pcm: Pcm) -> float:
+    """How much like the hold music it is, wherever in it."""
+    song = hold_music()
+    score, _ = sound.correlation(pcm, np.concatenate([song, song[: len(pcm)]]))
+    return score
+
+
+def test_nobody_is_signed_in_and_then_somebody_is(product: Product, robot: MakeRobot, caller: MakeCaller) -> None:
+    def measure() -> None:
+        agent = robot("1001")
+        with Waits(product.pids()["media"]) as waits, Caller(product.sip_port, "5001") as customer:
+            customer.dial().answered()
+            answered = next(one.at for one in customer.said if one.status == 200)
+            score, after = said("nobody-here", listen("nobody-here", customer, answered))
+            begun = time.time()
+            agent.sign_in()
+            offered = agent.event("call.offered")
+            heard = customer.hears(2.3, since=begun)[2400:]
+            tune, words = music(heard), sound.correlation(prompt("nobody-here")[: len(heard)], heard)[0]
+            pause = waits.longest_pause(customer, answered, time.time())
+            customer.hang_up()
+            agent.event("call.withdrawn")
+        agent.do("agent.sign_out")
+        print(
+            f"nobody signed in: the first word {1000 * after:.0f} ms after the answer, correlation {score:.3f}; "
+            f"signed in: rings after {1000 * (offered['at'] - begun):.0f} ms, music {tune:.3f}, prompt {words:.3f}, "
+            f"{sound.level(heard):.0f} dBFS; longest pause {pause}"
+        )
+        assert score >= SAME
+        assert after <= 1.0
+        assert tune >= SAME
+        assert words < OTHER
+        assert pause.own <= GAP_MS
+
+    fairly(measure)
+
+
+def test_who_waits_too_long_hears_goodbye(product: Product, robot: MakeRobot) -> None:
+    def measure() -> None:
+        agent = robot("2001").sign_in()
+        with Caller(product.sip_port, "5002") as customer:
+            customer.dial().answered()
+            answered = next(one.at for one in customer.said if one.status == 200)
+            call = agent.event("call.offered")["call"]
+            gone = agent.event("call.withdrawn", MAX_WAIT + 5, call=call)
+            assert agent.refusal("call.answer", call=call) == "waited_too_long"
+            ended = customer.ended(15)
+            score, after = said("goodbye", customer.heard(answered + MAX_WAIT, ended))
+            tune = music(customer.heard(answered + 0.5, answered + MAX_WAIT - 0.1))
+            waited = gone["at"] - answered
+        agent.do("agent.sign_out")
+        words = len(prompt("goodbye")) / sound.RATE
+        silence = ended - answered - MAX_WAIT - after - words
+        print(
+            f"rang and was withdrawn after {waited:.2f} s ({MAX_WAIT:g} s wanted), music until then {tune:.3f}; "
+            f"goodbye {1000 * after:.0f} ms later, correlation {score:.3f}; "
+            f"BYE {1000 * silence:.0f} ms after its last word"
+        )
+        assert gone["reason"] == "waited too long"
+        assert waited == pytest.approx(MAX_WAIT, abs=0.25)
+        assert tune >= SAME
+        assert score >= SAME
+        assert after <= 1.0
+        assert 0.2 <= silence <= 1.0
+        kept = until(lambda: over(product, "2001", call), 10, "the record of the call")
+        assert (kept["ended_by"], kept["cause"], kept["class"]) == ("system", "waited too long", "not_connected")
+
+    fairly(measure)
+
+
+def over(product: Product, agent: str, call: str) -> dict[str, object]:
+    reply = product.http(f"/api/calls/{call}", headers={"Authorization": f"Bearer {product.log_in(agent)}"})
+    found: dict[str, object] = reply.json if reply.status == 200 else {}
+    return found if found.get("ended") else {}
+
+
+def test_an_agent_who_is_not_heard_is_announced_until_it_is(product: Product, robot: MakeRobot) -> None:
+    def measure() -> None:
+        agent = robot("1001")
+        with Voice(sound.tone(AGENT_HZ)) as voice, Caller(product.sip_port, "5001") as customer:
+            voice.connect(agent.do("agent.sign_in", sdp=voice.offer())["sdp"])
+            customer.dial().answered()
+            agent.event("call.offered")
+            agent.do("call.answer")
+            agent.event("call.connected")
+            until(lambda: sound.strength(customer.hears(0.2), AGENT_HZ) > 4000, 5, "the agent's voice")
+            hushed = time.time()
+            voice.speaks = False
+            away = agent.event("call.away", 3)
+            score, after = said("agent-away", listen("agent-away", customer, hushed))
+            voice.speaks = True
+            spoken = time.time()
+            back = agent.event("call.back", 3)
+            until(lambda: sound.strength(customer.hears(0.1), AGENT_HZ) > 4000, 3, "the agent's voice again")
+            heard = customer.heard(spoken, time.time())
+            loud = [sound.strength(heard[at : at + 160], AGENT_HZ) > 4000 for at in range(0, len(heard) - 159, 160)]
+            again = loud.index(True) * 0.02
+            talked = customer.hears(0.5)
+            agent.do("call.hang_up")
+            customer.ended()
+            agent.state("after_call_work")
+            agent.do("agent.sign_out")
+        told, told_back = 1000 * (away["at"] - hushed), 1000 * (back["at"] - spoken)
+        print(
+            f"not heard: told after {told:.0f} ms, first word after {1000 * after:.0f} ms, correlation {score:.3f}; "
+            f"heard again: told after {told_back:.0f} ms, at the customer after {1000 * again:.0f} ms; then "
+            f"{sound.loudest(talked):.0f} Hz at {sound.level(talked):.0f} dBFS"
+        )
+        assert score >= SAME
+        assert after <= 1.0
+        assert again <= 1.0
+        assert abs(sound.loudest(talked) - AGENT_HZ) < 5
+
+    fairly(measure)
