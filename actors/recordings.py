@@ -180,8 +180,11 @@ class Recordings:
     async def _encode(self, recording: str, job: _Job) -> None:
         size, age = await trio.to_thread.run_sync(self._state, recording)
         if size is None:
-            if not await trio.to_thread.run_sync(_is_there, self._out(recording)):
+            made = await trio.to_thread.run_sync(self._made, recording)
+            if made is None:
                 self._lost(recording, "nothing of it could be written")
+            else:  # encoded long ago, and whoever knew died before the store could write that down
+                self._tell_ready(recording, made)
             return
         if job.left and age < FRESH:
             self._put(recording, evolve(job, at=trio.current_time() + FRESH - age))
@@ -216,10 +219,13 @@ class Recordings:
             self._put(recording, _Job(trio.current_time()))  # it went on meanwhile
             return
         log.info("recording encoded", recording=recording, seconds=said["seconds"], bytes=said["bytes"])
-        out = self._out(recording).name
-        self._store.recording_ready(recording, out, self._format, said["seconds"], said["bytes"], said["peaks"])
+        self._tell_ready(recording, said)
         self._waits_for("")
         self._settled[recording] = trio.current_time() + SETTLE
+
+    def _tell_ready(self, recording: str, said: dict[str, Any]) -> None:
+        out = self._out(recording).name
+        self._store.recording_ready(recording, out, self._format, said["seconds"], said["bytes"], said["peaks"])
 
     def _lost(self, recording: str, reason: str) -> None:
         log.error("recording lost", recording=recording, reason=reason)
@@ -266,6 +272,17 @@ class Recordings:
         # A time that lies ahead: the clock was set back since, and nothing was written after that.
         return state.st_size, abs(time.time() - state.st_mtime)
 
+    def _made(self, recording: str) -> dict[str, Any] | None:
+        """What an encoder once said of it, from what it made; None where there is nothing. Raises OSError where nobody
+        can tell."""
+        out = self._out(recording)
+        waveform = encoder.peaks_of(out)
+        try:
+            size = out.stat().st_size
+            return {"seconds": json.loads(waveform.read_bytes())["seconds"], "bytes": size, "peaks": waveform.name}
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+
     def _look(self) -> tuple[list[str], list[Path]]:
         """The recordings that are to be encoded, and files to be put aside; what encoders left unfinished is deleted.
         Raises OSError."""
@@ -294,15 +311,6 @@ class Recordings:
                 path.rename(self._directory / DAMAGED / path.name)
 
         await trio.to_thread.run_sync(move)
-
-
-def _is_there(path: Path) -> bool:
-    """Raises OSError where nobody can tell."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _last_line(text: bytes) -> str:

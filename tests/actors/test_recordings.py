@@ -163,6 +163,22 @@ def test_what_goes_on_while_it_is_encoded_is_encoded_again(desk: Desk) -> None:
     assert desk.ready["c1"][2] == 301.0
 
 
+def test_what_was_encoded_and_never_written_down_is_told_again(desk: Desk) -> None:
+    async def tell() -> None:
+        desk.record("c1")
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("c1", 3.0))
+            await until(lambda: "c1.cbr" not in desk.files())
+        said = desk.ready.pop("c1")
+        async with working(desk) as made:
+            await made.repair(set(), ["c1", "c2"])
+            await until(lambda: "c1" in desk.ready and "c2" in desk.lost)
+        assert desk.ready["c1"] == said
+
+    story(tell)
+    assert set(desk.lost) == {"c2"}
+
+
 @pytest.mark.parametrize("name", ["nothing", "../elsewhere"])
 def test_what_was_never_written_is_lost(desk: Desk, name: str) -> None:
     async def tell() -> None:
