@@ -60,7 +60,8 @@ class SoundFile:
                 await Response(status_code=304, headers=self._headers)(scope, receive, send)
                 return
             try:
-                part = part_asked(headers, etag, about.st_size)
+                # only for GET does a range mean anything (RFC 9110 §14.2)
+                part = part_asked(headers, etag, about.st_size) if scope["method"] == "GET" else None
             except NotSatisfiableError:
                 length = {"Content-Range": f"bytes */{about.st_size}"}
                 await error("range_not_satisfiable", headers=length)(scope, receive, send)
