@@ -23,6 +23,8 @@ MAX_DAYS = 366
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _DAYS = re.compile(r"[1-9][0-9]{0,2}")
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_NO_CURSOR = "must be the next of the page before."
 
 
 class Histories:
@@ -46,10 +48,15 @@ class Histories:
         return JSONResponse(to_json(whole), headers=_NO_STORE)
 
     async def states(self, request: Request, login: Login) -> Response:
-        """`/api/agents/ID/states?days=`."""
-        days = _days(_parameters(request, {"days"}))
-        spans = await self._history.states(login, request.path_params["agent"], days)
-        return JSONResponse({"states": to_json(spans)}, headers=_NO_STORE)
+        """`/api/agents/ID/states?days=&cursor=`."""
+        given = _parameters(request, {"days", "cursor"})
+        after = given.get("cursor")
+        if after is not None and not _NUMBER.fullmatch(after):
+            raise BadParameterError("cursor", _NO_CURSOR)
+        found = await self._history.states(
+            login, request.path_params["agent"], _days(given), int(after) if after is not None else None
+        )
+        return JSONResponse(to_json(found), headers=_NO_STORE)
 
 
 def _parameters(request: Request, known: Collection[str]) -> dict[str, str]:
@@ -82,7 +89,7 @@ def _cursor(text: str | None) -> Cursor | None:
         return None
     found = cursor(text)
     if found is None:
-        raise BadParameterError("cursor", "must be the next of the page before.")
+        raise BadParameterError("cursor", _NO_CURSOR)
     return found
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 import attrs
 
 from ..actors import page
-from ..actors.store.history import HISTORY, PAGE, ListedCall, Span, WholeCall
+from ..actors.store.history import HISTORY, PAGE, STATES, ListedCall, Span, WholeCall
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
@@ -90,7 +90,7 @@ With `agent` its class and talk time are that agent's; another's only for superv
 
 """
 
-_RECORDING = """
+_RECORDING = f"""
 ### `GET /api/calls/ID/recording`
 
 The sound of a call: two channels, the customer left, the agents right. HEAD, one range of bytes, `If-Range` and
@@ -101,13 +101,14 @@ belong to that one.
 
 ### `GET /api/calls/ID/peaks`
 
-Its waveform, with the same answers: `{"seconds", "per_second", "channels": [[…], […]]}`, left first. A peak is an
+Its waveform, with the same answers: `{{"seconds", "per_second", "channels": [[…], […]]}}`, left first. A peak is an
 absolute value, 0 to 127 (full scale); the n-th covers the time from n / `per_second` on.
 
 ### `GET /api/agents/ID/states`
 
-`{"states": […]}`: how an agent stood in the last `days` days, the oldest first, each from where the one before it
-ended. The first may have begun earlier; the last has no end, and `seconds` counts it up to now.
+`{{"states": […], "next": …}}`: how an agent stood in the last `days` days, {STATES} states at most, the oldest first,
+each from where the one before it ended. The first may have begun earlier; the last has no end, and `seconds` counts it
+up to now. With `next` as `cursor` comes the next page.
 
 """
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy import Connection, exists, insert, select
 
 from . import history, schema
-from .history import CallClass, Cursor, Listing, Recording, Span, WholeCall
+from .history import CallClass, Cursor, Listing, Recording, States, WholeCall
 
 if TYPE_CHECKING:
     from .store import Clock, Store
@@ -88,16 +88,17 @@ class History:
 
         return await self._store.read(ask)
 
-    async def states(self, viewer: Viewer, agent: str, days: int) -> tuple[Span, ...]:
+    async def states(self, viewer: Viewer, agent: str, days: int, after: int | None = None) -> States:
         """How an agent stood in the last `days` days."""
         _check_agent(viewer, agent)
         now = self._clock()
 
-        def ask(connection: Connection) -> tuple[Span, ...]:
-            spans = history.state_spans(connection, agent, history.since(connection, now, days), now)
-            if not spans and not connection.execute(select(exists().where(schema.agents.c.id == agent))).scalar():
+        def ask(connection: Connection) -> States:
+            page = history.state_spans(connection, agent, history.since(connection, now, days), now, after)
+            known = exists().where(schema.agents.c.id == agent)
+            if not page.states and not connection.execute(select(known)).scalar():
                 raise NotThereError
-            return spans
+            return page
 
         return await self._store.read(ask)
 

@@ -25,8 +25,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 from ..records import Outcome
 from . import schema
 
-# Calls of one page of a list, and those of the same customer that come with one call.
+# Calls of one page of a list, states of one page, and calls of the same customer that come with one call. A page is
+# made in the event loop, where it must not take longer than a packet may wait.
 PAGE = 100
+STATES = 2000
 HISTORY = 20
 
 calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
@@ -160,6 +162,14 @@ class Span:
     since: float
     until: float | None
     seconds: float
+
+
+@frozen
+class States:
+    """A page of an agent's states, the oldest first; `next` is where the next one begins, None after the last."""
+
+    states: tuple[Span, ...]
+    next: int | None
 
 
 # --- days -------------------------------------------------------------------------------------------------------
@@ -422,21 +432,20 @@ def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
 # --- an agent's states ------------------------------------------------------------------------------------------
 
 
-def state_spans(connection: Connection, agent: str, begin: float, end: float) -> tuple[Span, ...]:
-    """How an agent stood from `begin` to `end`: each state whole, also where it began earlier, the oldest first.
+def state_spans(connection: Connection, agent: str, begin: float, end: float, after: int | None = None) -> States:
+    """How an agent stood from `begin` to `end`: each state whole, also where it began earlier, the oldest first; a page
+    of it, the first or that `after` another.
 
     The last one has no end where no later state is known; `seconds` counts it up to `end`.
     """
     mine = states.c.agent == agent
     before = select(func.max(states.c.number)).where(mine, states.c.since <= begin).scalar_subquery()
-    query = (
-        select(states)
-        .where(mine, states.c.number >= func.coalesce(before, 0), states.c.since < end)
-        .order_by(states.c.number)
-    )
-    rows = connection.execute(query).all()
+    first = states.c.number >= func.coalesce(before, 0) if after is None else states.c.number > after
+    query = select(states).where(mine, first, states.c.since < end).order_by(states.c.number).limit(STATES + 1)
+    found = connection.execute(query).all()
+    rows = found[:STATES]
     if not rows:
-        return ()
+        return States((), None)
     later = select(states.c.since).where(mine, states.c.number > rows[-1].number).order_by(states.c.number).limit(1)
     untils = [*(row.since for row in rows[1:]), connection.execute(later).scalar()]
     spans = []
@@ -444,4 +453,4 @@ def state_spans(connection: Connection, agent: str, begin: float, end: float) ->
         # A clock that was set back between two states makes one that lasted no time, not one that overlaps.
         lasted = max(0.0, (end if until is None else until) - row.since)
         spans.append(Span(row.state, row.reason, row.call, row.since, until, lasted))
-    return tuple(spans)
+    return States(tuple(spans), rows[-1].number if len(found) > STATES else None)

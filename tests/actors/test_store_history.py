@@ -307,7 +307,7 @@ DAY = [
 
 def test_states_have_no_gap_and_no_overlap(db: Connection) -> None:
     keep(db, *DAY, StateEntry("1002", 1, T0 + 1, "break", "lunch"))
-    spans = history.state_spans(db, "1001", T0, T0 + 150)
+    spans = history.state_spans(db, "1001", T0, T0 + 150).states
     assert [(span.state, span.since, span.until, span.seconds) for span in spans] == [
         ("idle", T0, T0 + 10, 10),
         ("ringing", T0 + 10, T0 + 12.5, 2.5),
@@ -328,15 +328,27 @@ def test_states_have_no_gap_and_no_overlap(db: Connection) -> None:
 )
 def test_states_between_two_times(db: Connection, begin: float, end: float, states: list[str]) -> None:
     keep(db, *DAY)
-    spans = history.state_spans(db, "1001", begin, end)
+    spans = history.state_spans(db, "1001", begin, end).states
     assert [span.state for span in spans] == states
     for one, next_one in itertools.pairwise(spans):
         assert one.until == next_one.since
 
 
+def test_very_many_states_come_in_pages_that_meet(db: Connection) -> None:
+    count = 2 * history.STATES
+    keep(db, *(StateEntry("1001", 10 * n, T0 + n, "idle", str(n)) for n in range(count)))
+    first = history.state_spans(db, "1001", T0 + 0.5, T0 + count)
+    second = history.state_spans(db, "1001", T0 + 0.5, T0 + count, first.next)
+    assert (len(first.states), second.next) == (history.STATES, None)
+    whole = (*first.states, *second.states)
+    assert [(span.reason, span.since) for span in whole] == [(str(n), T0 + n) for n in range(count)]
+    assert all(one.until == after.since for one, after in itertools.pairwise(whole))
+    assert whole[-1].until is None
+
+
 def test_a_clock_that_was_set_back_makes_no_state_of_negative_length(db: Connection) -> None:
     keep(db, StateEntry("1001", 1, T0 + 50, "idle", ""), StateEntry("1001", 2, T0, "break", ""))
-    spans = history.state_spans(db, "1001", T0 - 1, T0 + 100)
+    spans = history.state_spans(db, "1001", T0 - 1, T0 + 100).states
     assert [span.seconds for span in spans] == [0, 100]
 
 

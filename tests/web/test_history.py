@@ -170,6 +170,7 @@ async def test_the_next_page(data_dir: Path) -> None:
         ("/api/calls/c1?days=7", "days"),
         ("/api/calls/c1?agent=1001&agent=1002", "agent"),
         ("/api/agents/1001/states?days=x", "days"),
+        ("/api/agents/1001/states?cursor=-1", "cursor"),
     ],
 )
 async def test_a_wrong_parameter_is_named(data_dir: Path, target: str, wrong: str) -> None:
@@ -228,8 +229,10 @@ async def test_an_agents_states(data_dir: Path) -> None:
         rests = {"state": "break", "reason": "lunch", "call": "", "since": NOW - 100, "until": None}
         expected = [{**idle, "seconds": 800.0}, {**rests, "seconds": 100.0}]
         for agent in ("1001", "1003"):
-            assert (await s.ask("/api/agents/1001/states?days=1", agent)).json == {"states": expected}
-        assert (await s.ask("/api/agents/1002/states", "1002")).json == {"states": []}
+            assert (await s.ask("/api/agents/1001/states?days=1", agent)).json == {"states": expected, "next": None}
+        assert (await s.ask("/api/agents/1002/states", "1002")).json == {"states": [], "next": None}
+        rest = [{**expected[1]}]
+        assert (await s.ask("/api/agents/1001/states?cursor=1", "1003")).json == {"states": rest, "next": None}
         assert (await s.ask("/api/agents/1001/states", "1002")).status == 403
         assert (await s.ask("/api/agents/nobody/states", "1003")).status == 404
 
