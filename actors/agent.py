@@ -106,6 +106,7 @@ class Agent(Seat):
         """An agent that ends is signed out, whatever it did."""
         self._offer_over(Outcome.RETURNED, now)
         self._move(Phase.SIGNED_OUT, reason, now)
+        self.state = evolve(self.state, call=None)
         return [*self._offer_recorded(None), self._state_recorded()]
 
     def deadline(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cordboard.actors import agent_state as agents
-from cordboard.actors import page, signals
+from cordboard.actors import page, records, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Push
@@ -260,6 +260,15 @@ def test_an_agent_dismissed_in_a_call_ends_with_it(talking: House) -> None:
     talking.ask("lin", page.HangUp())
     assert "agent:lin" not in talking.actors
     assert talking.engine.legs == ()
+
+
+def test_an_agent_that_crashes_in_a_call_is_signed_out_of_no_call(talking: House) -> None:
+    lin = talking.actors["agent:lin"]
+    offer, state = (record.entry for record in lin.will("crashed", NOW + 9))
+    assert isinstance(offer, records.OfferEntry)
+    assert (offer.call, offer.outcome, offer.ended) == ("c", records.Outcome.ANSWERED, NOW + 9)
+    assert isinstance(state, records.StateEntry)
+    assert (state.state, state.reason, state.call, state.since) == ("signed_out", "crashed", "", NOW + 9)
 
 
 def test_an_agent_dismissed_between_click_and_lost_race_ends(house: House) -> None:
