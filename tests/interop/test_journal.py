@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from . import sound
 from .caller import Caller
 from .chromium import CHROMIUM, Agent, chromium
-from .product import PASSWORD, ROOT, START_S, Product, environment, until
+from .product import PASSWORD, ROOT, START_S, Product, environment, infrastructure, until
 
 pytestmark = [
     pytest.mark.peer("chromium"),
@@ -29,8 +30,12 @@ NUMBER, NAME = "+8613912345678", "Customer"
 
 @pytest.fixture
 def product(tmp_path: Path) -> Iterator[Product]:
-    """A switch of this test alone: it is killed."""
-    made = Product(tmp_path / "switch").start()
+    """A switch of this test alone, which is killed: its calls go on where the next process has the same port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = infrastructure().replace('udp = "127.0.0.1:0"', f'udp = "127.0.0.1:{port}"')
+    made = Product(tmp_path / "switch", config).start()
     yield made
     made.stop()
 
@@ -51,6 +56,7 @@ def replay(where: Path, seed: int) -> str:
 
 
 def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> None:
+    directory = product.data / "journal"
     with chromium(sound.speak(tmp_path)[0]) as browser:
         agent = Agent(browser, product, "1001")
         agent.log_in().sign_in()
@@ -72,10 +78,10 @@ def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> Non
             figures = product.metrics()
             killed = product.pids()["control"]
             os.kill(killed, signal.SIGKILL)
-            until(lambda: product.pids().get("control") not in (None, killed), START_S, "another control process")
+            until(lambda: len(list(directory.iterdir())) == 2, START_S, "the journal of another process")
+            customer.hang_up()
+            customer.response("BYE")
         agent.context.close()
-    directory = product.data / "journal"
-    until(lambda: len(list(directory.iterdir())) == 2, START_S, "a file of the second process")
     product.stop()
     first = next(path for path in directory.iterdir() if str(killed) in path.name)
     octets = b"".join(path.read_bytes() for path in directory.iterdir())
