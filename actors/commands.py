@@ -222,8 +222,8 @@ def replay(journal: Path, actor: str | None) -> None:
         raise Unusable(f"{others[-1]}: written by another version of the code")
     if actor is not None and not replayed.actors:
         raise Unusable(f"{journal}: there is no {actor} in it")
-    for path in others:
-        click.echo(f"{path}: left out, written by another version of the code")
+    if others:
+        click.echo(f"left out {len(others)} of {len(files)} files, written by another version of the code")
     click.echo(f"{replayed.steps} steps of {len(replayed.actors)} actors: all effects equal")
 
 

@@ -56,6 +56,8 @@ MAX_QUARANTINED: Final = 100
 FLUSH: Final = 0.2
 # ... and more than this is never put aside: the disk is slower than the centre.
 MAX_WAITING: Final = 16 << 20
+# A disk that has not taken it after this long is as good as full, in seconds.
+PATIENCE: Final = 10.0
 # After a failure it is tried again this much later, in seconds.
 RETRY: Final = 5.0
 
@@ -83,10 +85,11 @@ def code_version() -> str:
 
 @frozen
 class Part:
-    """What is to be added to a file."""
+    """What is to be added to a file; `first`: it is not there yet."""
 
     path: Path
     octets: bytes
+    first: bool
 
 
 @define(eq=False)
@@ -98,6 +101,7 @@ class _File:
     pack: Callable[[object], bytes]
     size: int = 0
     aside: list[bytes] = field(factory=list)
+    first: bool = True
 
     def add(self, entry: Entry) -> int:
         frame = framed(RECORDS.pack(entry))
@@ -108,10 +112,11 @@ class _File:
     def heard(self, message: object | None) -> bytes:
         return b"" if message is None else self.pack(message)
 
-    def take(self) -> bytes:
-        octets = b"".join(self.aside)
+    def take(self) -> Part:
+        part = Part(self.path, b"".join(self.aside), self.first)
         self.aside.clear()
-        return octets
+        self.first = False
+        return part
 
 
 class Journal(Unjournalled):
@@ -132,6 +137,8 @@ class Journal(Unjournalled):
         # Of files that are closed.
         self._closed: list[Part] = []
         self._waiting = 0
+        # One thread, so that a disk that hangs holds no other.
+        self._writers = trio.CapacityLimiter(1)
         self._failing = False
         self._retry_at = 0.0
         self._serial = 0
@@ -220,7 +227,7 @@ class Journal(Unjournalled):
             file.add(Lives(name, at, file.pack(behaviour)))
             file.add(crashed(file))
             self._waiting += file.size
-            self._closed.append(Part(file.path, file.take()))
+            self._closed.append(file.take())
 
     # --- files ------------------------------------------------------------------------------------------------
 
@@ -252,7 +259,7 @@ class Journal(Unjournalled):
 
     def _close(self) -> None:
         if self._file is not None:
-            self._closed.append(Part(self._file.path, self._file.take()))
+            self._closed.append(self._file.take())
             self._file = None
 
     def _failed(self, error: Exception, *, lost: bool) -> None:
@@ -271,7 +278,7 @@ class Journal(Unjournalled):
 
     def take(self) -> list[Part]:
         """What was put aside, for `write`."""
-        current = [] if self._file is None else [Part(self._file.path, self._file.take())]
+        current = [] if self._file is None else [self._file.take()]
         parts = [part for part in (*self._closed, *current) if part.octets]
         self._closed.clear()
         self._waiting = 0
@@ -281,28 +288,31 @@ class Journal(Unjournalled):
         parts = self.take()
         if not parts:
             return
-        try:
-            await trio.to_thread.run_sync(write, parts)
-        except OSError as error:
-            self._failed(error, lost=True)
-        else:
-            if self._failing and self._file is not None:
-                self._failing = False
-                self._alarm(JOURNAL_UNWRITTEN.text, False)
+        with trio.move_on_after(PATIENCE, shield=True) as patience:
+            try:
+                await trio.to_thread.run_sync(write, parts, abandon_on_cancel=True, limiter=self._writers)
+            except OSError as error:
+                self._failed(error, lost=True)
+                return
+        if patience.cancelled_caught:
+            self._failed(TimeoutError("the disk does not answer"), lost=True)
+        elif self._failing and self._file is not None:
+            self._failing = False
+            self._alarm(JOURNAL_UNWRITTEN.text, False)
 
 
 def write(parts: Iterable[Part]) -> None:
     """Adds to files, and makes room for those that are new. Raises OSError."""
     for part in parts:
         part.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = not part.path.exists()
-        file = os.open(part.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        create = os.O_CREAT | os.O_EXCL if part.first else 0  # one that was deleted is not gone on with
+        file = os.open(part.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | create, 0o600)
         try:
             if os.write(file, part.octets) != len(part.octets):
                 raise OSError("the disk took only a part of it")
         finally:
             os.close(file)
-        if new:
+        if part.first:
             _make_room(part.path.parent)
 
 
@@ -312,9 +322,10 @@ def _make_room(directory: Path) -> None:
     most = MAX_QUARANTINED if directory.name == QUARANTINE else MAX_FILES
     octets = 0
     for number, path in enumerate(files):
-        octets += path.stat().st_size
-        if number and (number >= most or octets > ALL_BYTES):
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # somebody else makes room too
+            octets += path.stat().st_size
+            if number and (number >= most or octets > ALL_BYTES):
+                path.unlink()
 
 
 def _trace(error: Exception) -> str:

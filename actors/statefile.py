@@ -7,15 +7,12 @@ that there is then, always between two steps: within one, what is not carried ou
 A file that cannot be written (a full disk) never stops a call: an alarm is raised, the file goes, because what it tells
 is no longer true, and all is written anew as soon as that is possible.
 
-    frame    length and CRC-32 of the packed record (32 bits each, big-endian), then the record
-    file     Header, Whole, then records in the order in which they happened
+    file     frames (`frames.py`): Header, Whole, then records in the order in which they happened
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -27,14 +24,12 @@ import structlog
 from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
 from .effects import Record as Keep
+from .frames import DamagedError, Frames, framed
 from .packing import Packer, UnpackError
 from .records import Entry
 from .states import Committed, Header, Record, Said, Step, Unwritten, Whole, changes
 
 FORMAT: Final = 1
-_FRAME: Final = struct.Struct(">II")
-# A record longer than this is a length that was torn.
-MAX_RECORD: Final = 64 << 20
 # The file is begun anew when it is this long, which is read in half a second, and this many times as long as what it
 # began with.
 ROTATE_BYTES: Final = 4 << 20
@@ -142,7 +137,7 @@ class States(Unwritten):
 
     def _write(self, file: int, record: Record | Header) -> int:
         packed = self._packer.pack(record)
-        data = _FRAME.pack(len(packed), zlib.crc32(packed)) + packed
+        data = framed(packed)
         written = os.write(file, data)
         if written != len(data):
             raise OSError("the disk took only a part of a record")
@@ -183,12 +178,5 @@ def read(path: Path, packer: Packer) -> Iterator[Record | UnpackError]:
 
 
 def _frames(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while len(head := file.read(_FRAME.size)) == _FRAME.size:
-            length, crc = _FRAME.unpack(head)
-            if length > MAX_RECORD:
-                return
-            packed = file.read(length)
-            if len(packed) != length or zlib.crc32(packed) != crc:
-                return
-            yield packed
+    with suppress(DamagedError):
+        yield from Frames(path.read_bytes())

@@ -39,8 +39,8 @@ class Lives:
 
 @frozen
 class Took:
-    """One step. `message` and `effects` (a tuple) are packed; an empty message is a timer that came due. `told`: by
-    another actor, not by a shell."""
+    """One step. `message` and `effects` (a tuple) are packed; an empty message is a timer that came due. `told`: the
+    states had it too, as they have all but what the next process would not miss."""
 
     name: str
     at: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import stat
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -177,7 +178,6 @@ def test_a_file_cut_anywhere_is_replayed_so_far_and_one_changed_anywhere_is_not_
 
 
 def test_what_cannot_be_replayed_is_one_line_and_2(day: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.journal"
     for name, begins, said in (
         ("other", Begins(journal.FORMAT, "another", 1.0), "written by another version of the code"),
         ("old", Begins(0, journal.code_version(), 1.0), "is not a journal of this format"),
@@ -198,7 +198,7 @@ def test_what_cannot_be_replayed_is_one_line_and_2(day: Path, tmp_path: Path) ->
     (tmp_path / "day.journal").write_bytes(day.read_bytes())
     result = replayed(tmp_path)
     assert result.exit_code == 0
-    assert result.output.startswith(f"{other}: left out, written by another version")
+    assert result.output.startswith("left out 1 of 2 files, written by another version of the code\n")
 
 
 def test_each_of_many_files_can_be_replayed_alone_and_the_oldest_go(
@@ -369,6 +369,32 @@ def test_a_full_disk_is_an_alarm_and_the_journal_goes_on_with_another_file(disk:
     assert (disk.journal.counters["failures"], disk.journal.counters["files"]) == (2, 3)
     assert len(list((tmp_path / JOURNAL).iterdir())) == 2
     assert all_equal(tmp_path) == 3 + 4
+
+
+def test_one_that_was_deleted_is_not_gone_on_with(disk: Disk, tmp_path: Path) -> None:
+    disk.steps(1)
+    trio.run(disk.journal._flush)
+    for path in (tmp_path / JOURNAL).iterdir():
+        path.unlink()
+    disk.steps(1)
+    trio.run(disk.journal._flush)
+    assert list((tmp_path / JOURNAL).iterdir()) == []
+    disk.now += journal.RETRY
+    disk.journal.look()
+    disk.steps(2)
+    trio.run(disk.journal._flush)
+    assert disk.alarms == []
+    assert all_equal(tmp_path) == 2
+
+
+def test_a_disk_that_hangs_holds_nobody(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(journal, "PATIENCE", 0.02)
+    monkeypatch.setattr(journal, "write", lambda parts: hangs.wait())
+    disk.steps(1)
+    trio.run(disk.journal._flush)
+    assert disk.alarms == [JOURNAL_UNWRITTEN.text]
+    hangs.set()
 
 
 def test_a_disk_that_is_too_slow_costs_no_memory(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
