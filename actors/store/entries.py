@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 import attrs
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Float, Insert, RowMapping, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, and_, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .. import page
@@ -80,40 +80,47 @@ def close_open(
     """
     calls, legs, offers = schema.calls, schema.legs, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
-    talked = and_(offers.c.outcome == Outcome.ANSWERED.value, offers.c.ended.is_(None))
+    talked = offers.c.outcome == Outcome.ANSWERED.value
     opened: list[CallEntry | LegEntry | OfferEntry] = [
         *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
         *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
         *(
             OfferEntry(**{**row, "outcome": Outcome(row["outcome"])})
-            for row in _mappings(connection, offers, or_(rang, talked))
+            for row in _mappings(connection, offers, and_(offers.c.ended.is_(None), or_(rang, talked)))
         ),
     ]
     lost: list[Entry] = [entry for entry in opened if entry.call not in live_calls]
     lost += [state for state in _signed_in(connection) if state.agent not in live_agents]
     if lost:
-        last = min(now, _last_moment(connection))
+        last = min(now, _last_moment(connection, lost))
         write(connection, [_ended(entry, last) for entry in lost])
     return len(lost)
 
 
 def _signed_in(connection: Connection) -> list[StateEntry]:
-    """The newest state of each agent who is not signed out."""
+    """The newest state of each agent who is not signed out. From agent to agent, not through all their states."""
     states = schema.agent_states
-    newest = select(states.c.agent, func.max(states.c.number).label("number")).group_by(states.c.agent).subquery()
-    where = and_(states.c.agent == newest.c.agent, states.c.number == newest.c.number, states.c.state != SIGNED_OUT)
-    return [StateEntry(**row) for row in connection.execute(select(states).join(newest, where)).mappings()]
+    found: list[StateEntry] = []
+    agent = connection.execute(select(func.min(states.c.agent))).scalar()
+    while agent is not None:
+        newest = select(states).where(states.c.agent == agent).order_by(states.c.number.desc()).limit(1)
+        state = StateEntry(**connection.execute(newest).mappings().one())
+        if state.state != SIGNED_OUT:
+            found.append(state)
+        agent = connection.execute(select(func.min(states.c.agent)).where(states.c.agent > agent)).scalar()
+    return found
 
 
 def _mappings(connection: Connection, table: Table, where: ColumnElement[bool]) -> Sequence[RowMapping]:
     return connection.execute(select(table).where(where)).mappings().all()
 
 
-def _last_moment(connection: Connection) -> float:
-    times = [
-        func.max(column) for table in TABLES.values() for column in table.columns if isinstance(column.type, Float)
-    ]
-    found = [connection.execute(select(each)).scalar() for each in times]
+def _last_moment(connection: Connection, lost: Sequence[Entry]) -> float:
+    """Of calls that are over and states that have begun, by their indices, and of all that is lost."""
+    calls, legs, offers, states = schema.calls, schema.legs, schema.offers, schema.agent_states
+    ends = (calls.c.began, calls.c.ended, legs.c.ended, offers.c.ended, states.c.since)
+    found = [connection.execute(select(func.max(each))).scalar() for each in ends]
+    found += [value for entry in lost for value in attrs.asdict(entry).values() if isinstance(value, float)]
     return max(float(each) for each in found if each is not None)
 
 
@@ -129,6 +136,7 @@ def _ended(entry: Entry, last: float) -> Entry:
         case OfferEntry(outcome=Outcome.ANSWERED):
             return evolve(entry, ended=max(last, entry.decided or entry.offered))
         case OfferEntry():
-            return evolve(entry, outcome=Outcome.RETURNED, decided=max(last, entry.offered))
+            over = max(last, entry.offered)
+            return evolve(entry, outcome=Outcome.RETURNED, decided=over, ended=over)
         case _:
             assert_never(entry)

@@ -162,9 +162,10 @@ calls = Table(
     Column("cause", String, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("recorded", Boolean, nullable=False),
-    # The newest calls, page by page; and those of one customer.
+    # The newest calls, page by page; those of one customer; and those that are open, as below.
     Index(None, "began", "call"),
     Index(None, "caller", "began"),
+    Index(None, "ended"),
 )
 
 legs = Table(
@@ -175,6 +176,7 @@ legs = Table(
     Column("party", String, nullable=False),
     Column("began", Float, nullable=False),
     Column("ended", Float),
+    Index(None, "ended"),
 )
 
 offers = Table(
@@ -188,6 +190,7 @@ offers = Table(
     Column("decided", Float),
     Column("ended", Float),
     Index(None, "agent", "offered"),
+    Index(None, "ended"),
 )
 
 agent_states = Table(
@@ -200,6 +203,7 @@ agent_states = Table(
     Column("reason", String, nullable=False),
     Column("call", String, nullable=False),
     Index(None, "agent", "since"),
+    Index(None, "since"),
 )
 
 recordings = Table(

@@ -15,7 +15,7 @@ from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, create_engine, delete, select
+from sqlalchemy import Connection, Engine, create_engine, delete, event, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -181,7 +181,7 @@ def test_an_offer_that_rang_is_given_up(engine: Engine) -> None:
     assert close_open(engine, T0 + 1000) == 2
     with reading(engine) as connection:
         offer = connection.execute(select(schema.offers)).one()
-    assert (offer.outcome, offer.decided, offer.ended) == ("returned", T0 + 3, None)
+    assert (offer.outcome, offer.decided, offer.ended) == ("returned", T0 + 3, T0 + 3)
 
 
 def test_what_goes_on_stays_open(engine: Engine) -> None:
@@ -201,6 +201,25 @@ def test_nothing_ends_in_the_future_nor_before_it_began(engine: Engine) -> None:
     close_open(engine, T0 - 50)
     with reading(engine) as connection:
         assert connection.scalars(select(schema.calls.c.ended)).one() == T0 + 5
+
+
+def test_a_start_does_not_read_what_is_over(engine: Engine) -> None:
+    write(engine, *OPEN, StateEntry("1001", 1, T0, "idle", ""), StateEntry("1002", 1, T0, "signed_out", ""))
+    plans: list[str] = []
+
+    def ask(connection: Connection, cursor: object, statement: str, parameters: tuple[object, ...], *_: object) -> None:
+        if statement.startswith("SELECT"):
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            plans.extend(row[3] for row in driver.execute("EXPLAIN QUERY PLAN " + statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", ask)
+    try:
+        assert close_open(engine, T0 + 1000) == 5
+    finally:
+        event.remove(engine, "before_cursor_execute", ask)
+    assert len(plans) >= 10
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
 
 
 def test_nothing_is_open_in_an_empty_database(engine: Engine) -> None:
