@@ -93,6 +93,8 @@ class Health:
         self.open_rows: dict[str, int] = {}
         self._report = link.report
         self._reported = trio.current_time()
+        # Which directory is looked at, and since when.
+        self._looking: tuple[str, float] | None = None
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -103,8 +105,12 @@ class Health:
                 await trio.sleep(LOOK_SECONDS)
 
     async def _listen(self) -> None:
-        """Whether reports of the engine still come; a disk that hangs must not hold this up."""
+        """Whether reports of the engine still come, and whether a look at a disk comes back."""
         while True:
+            if self._looking is not None:
+                name, since = self._looking
+                if trio.current_time() - since > SILENT_SECONDS:
+                    self.disks[name] = Disk(0, "it does not answer")
             if self._link.report is not self._report:
                 self._report, self._reported = self._link.report, trio.current_time()
             await trio.sleep(REPORT_SECONDS)
@@ -112,7 +118,9 @@ class Health:
     async def look(self) -> None:
         """At the disks and the database."""
         for name, directory in self._directories.items():
-            self.disks[name] = await trio.to_thread.run_sync(look_at, directory)
+            self._looking = name, trio.current_time()
+            self.disks[name] = await trio.to_thread.run_sync(look_at, directory, abandon_on_cancel=True)
+            self._looking = None
         try:
             since = time.time() - COUNTED_SECONDS
             self.recordings = await self._store.read(partial(count_recordings, since=since))
