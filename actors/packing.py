@@ -60,6 +60,8 @@ class Packer:
             ipaddress.IPv4Network: lambda value: [_NETWORK, str(value)],
             ipaddress.IPv6Network: lambda value: [_NETWORK, str(value)],
         }
+        # One for all, as making it takes as long as packing a message.
+        self._packer = msgpack.Packer(default=self._form, strict_types=True, unicode_errors="surrogatepass")
         self._classes: dict[str, type] = {}
         self._behaviours: dict[str, type] = {}
         self.shapes: dict[str, tuple[str, ...]] = {}
@@ -84,7 +86,7 @@ class Packer:
         self._forms[kind] = _attrs_form(name, fields, [veil(kind, field) for field in fields])
 
     def pack(self, value: object) -> bytes:
-        packed: bytes = msgpack.packb(value, default=self._form, strict_types=True, unicode_errors="surrogatepass")
+        packed: bytes = self._packer.pack(value)
         return packed
 
     def _form(self, value: object) -> list[Any]:
@@ -132,7 +134,7 @@ def revive(kind: type, state: Any) -> Any:
 
 
 def _enum_form(name: str) -> _Form:
-    return lambda value: [name, value.value]
+    return lambda value: [name, value._value_]
 
 
 def _behaviour_form(name: str) -> _Form:
