@@ -29,8 +29,9 @@ class Alarm:
 
 RECORDINGS_UNWRITTEN: Final = Alarm(
     "recordings are not written: {reason}",
-    "The sound of the calls that live is not on the disk: it is full, read-only or too slow. The calls go on; what is "
-    "not written is silence of the right length in the recording.",
+    "The sound of the calls that live is not on the disk: it is full, read-only or too slow. The calls go on, and "
+    "their sound waits in memory, half an hour of it for all calls together. What is beyond that, or still waits when "
+    "its call is over, is silence of the right length in the recording.",
     "Make room, or mend the disk of the recordings; writing goes on by itself.",
 )
 ENCODING_WAITS: Final = Alarm(

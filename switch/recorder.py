@@ -6,8 +6,8 @@ place in time, counted in ticks from the opening, and its samples, or none where
 take turns, so that each tick hands on a fiftieth of them. Time that no tick came for is silence, so the channels and
 the clock stay together.
 
-The sink (writer.py) keeps the chunks and answers later, in `results`. What it could not keep, or what waits too long
-there, is a trouble of that recording, told once, and again when it is over; the tick never waits.
+The sink (writer.py) keeps the chunks and answers later, in `results`. What it cannot keep, or not for now, and what
+waits too long there, is a trouble of that recording, told once, and again when it is over; the tick never waits.
 """
 
 from __future__ import annotations
@@ -49,6 +49,14 @@ class Lost:
 
 
 @frozen
+class Held:
+    """A chunk of this opening waits until that can be written, for this `reason`."""
+
+    key: int
+    reason: str
+
+
+@frozen
 class Ended:
     """The file of this opening is closed and synced; it is so long, 0.0 where there is none."""
 
@@ -56,7 +64,7 @@ class Ended:
     seconds: float
 
 
-Result = Kept | Lost | Ended
+Result = Kept | Lost | Held | Ended
 
 
 class Sink(Protocol):
@@ -71,7 +79,8 @@ class Sink(Protocol):
     def close(self, key: int) -> None: ...
 
     def results(self) -> Sequence[Result]:
-        """What was done since it was last asked: one Kept or Lost for each chunk, one Ended for each close."""
+        """What was done since it was last asked: one Kept or Lost for each chunk, perhaps after Held, and one Ended for
+        each close."""
         ...
 
 
@@ -254,6 +263,8 @@ class Recorder:
                 self._waiting -= 1
                 opening.waiting -= 1
                 self._counters["recording_chunks_lost"] += 1
+                self._trouble(opening, reason)
+            case Held(_, reason):
                 self._trouble(opening, reason)
             case Ended(key, seconds):
                 del self._openings[key]

@@ -1,9 +1,9 @@
 """The files of recordings, written by a thread, so that no disk makes the tick wait. A shell.
 
 The recorder's chunks wait in a queue; the thread writes all that waits, then syncs the files one by one and looks into
-the queue before each: a slow sync makes others later, not writes. What cannot be written is told and dropped: the disk
-is tried again every few seconds, and the time between is silence. A file is only ever written at the end of its last
-whole chunk, so whenever the process dies, what was written can be read (recfile.py).
+the queue before each: a slow sync makes others later, not writes. What cannot be written is told and waits in memory,
+as much as the recorder lets wait: the disk is tried again every second or so. A file is only ever written at the end of
+its last whole chunk, so whenever the process dies, what was written can be read (recfile.py).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Final, assert_never
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve, field, frozen
 
 from .recfile import FRAMES_PER_SECOND, HEADER_LENGTH, BrokenFileError, Chunk, Header, find_end, read_header
-from .recorder import Ended, Kept, Lost, Result
+from .recorder import Ended, Held, Kept, Lost, Result
 
 SUFFIX: Final = ".cbr"
 ASIDE: Final = ".cbr.damaged"  # a file that could not be continued
-RETRY: Final = 3.0  # seconds after which what failed is tried again
+RETRY: Final = 1.0  # seconds after which what failed is tried again
 LAST_WORDS: Final = 5.0  # seconds that a stop waits for what is still to be written
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
 _REASONS: Final = {
@@ -83,6 +83,7 @@ class _File:
     base: int = 0
     retry_at: float = 0.0
     reason: str = ""
+    waits: deque[Chunk] = field(factory=deque)
 
 
 class RecordingWriter:
@@ -131,6 +132,7 @@ class RecordingWriter:
             while self._unsynced and self._tasks.empty():
                 self._sync(next(iter(self._unsynced)))
         for file in list(self._files.values()):
+            self._write_last(file)
             self._finish(file)
 
     def _do(self, task: _Open | _Write | _Close) -> None:
@@ -140,14 +142,28 @@ class RecordingWriter:
                 self._attempt(file, None)
             case _Write(key, chunk):
                 file = self._files[key]
-                kept = self._attempt(file, chunk)
-                self._results.append(Kept(key) if kept else Lost(key, file.reason))
+                file.waits.append(chunk)
+                self._write_waiting(file)
+                if file.waits:
+                    self._results.append(Held(key, file.reason))
             case _Close(key):
                 file = self._files.pop(key)
+                self._write_last(file)
                 self._finish(file)
                 self._results.append(Ended(key, file.end / FRAMES_PER_SECOND))
             case _:
                 assert_never(task)
+
+    def _write_waiting(self, file: _File) -> None:
+        while file.waits and self._attempt(file, file.waits[0]):
+            file.waits.popleft()
+            self._results.append(Kept(file.opened.key))
+
+    def _write_last(self, file: _File) -> None:
+        """Now or never."""
+        file.retry_at = 0.0
+        self._write_waiting(file)
+        self._results.extend(Lost(file.opened.key, file.reason) for _ in file.waits)
 
     def _attempt(self, file: _File, chunk: Chunk | None) -> bool:
         """Opens the file where it is not, and writes the chunk; False: not now, for `file.reason`."""

@@ -17,6 +17,7 @@ from cordboard.switch.protocol import (
     left,
     right,
 )
+from cordboard.switch.recfile import Chunk
 from cordboard.switch.recorder import MAX_WAITING, SLOW, Recorder
 
 from .conftest import Shelf, World
@@ -147,6 +148,31 @@ def test_a_slow_disk_is_told_and_never_takes_more_than_its_share_of_memory(monke
     assert SLOW < 20 < MAX_WAITING
     shelf.slow = False
     assert one.facts() == [RecordingWell("r")]
+
+
+class Full(recorder.NoSink):
+    """A disk that takes nothing yet."""
+
+    def write(self, key: int, chunk: Chunk) -> None:
+        self._results.append(recorder.Held(key, "the disk is full"))
+
+    def takes(self, key: int, chunks: int) -> None:
+        self._results += [recorder.Kept(key)] * chunks
+
+
+def test_what_is_held_until_there_is_room_is_a_trouble_and_not_lost() -> None:
+    disk, counters = Full(), Counter[str]()
+    one = Recorder(disk, 16, counters)
+    one.open("r", (0, 1))
+    rows, frame, audible = np.array([0, 1]), np.full((2, 160), 7, np.int16), np.array([True, True])
+    for _ in range(50 * 3):
+        one.record(rows, frame, audible)
+    assert one.facts() == [RecordingTroubled("r", "the disk is full")]
+    disk.takes(1, 1)
+    assert one.facts() == []
+    disk.takes(1, 2)
+    assert one.facts() == [RecordingWell("r")]
+    assert not counters
 
 
 def test_without_a_directory_a_recording_is_troubled_and_the_call_goes_on() -> None:

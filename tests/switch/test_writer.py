@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from cordboard.switch import writer
 from cordboard.switch.recfile import Chunk, Header, read_chunks, read_header
-from cordboard.switch.recorder import Ended, Kept, Lost, Result
+from cordboard.switch.recorder import Ended, Held, Kept, Lost, Result
 from cordboard.switch.writer import RecordingWriter, file_name
 
 SECOND = np.arange(50 * 320, dtype=np.int16).tobytes()
@@ -74,7 +74,8 @@ def test_names_that_lead_elsewhere_are_refused(desk: Desk, name: str) -> None:
         one.open(1, name)
         one.write(1, Chunk(0, 50, SECOND))
         one.close(1)
-        lost, ended = desk.until(2)
+        held, lost, ended = desk.until(3)
+    assert isinstance(held, Held)
     assert isinstance(lost, Lost)
     assert ended == Ended(1, 0.0)
     assert list(desk.folder.iterdir()) == []
@@ -129,8 +130,8 @@ def test_a_link_is_not_followed(desk: Desk, tmp_path: Path) -> None:
     with desk.works() as one:
         one.open(1, "r")
         one.write(1, Chunk(0, 50, SECOND))
-        (lost,) = desk.until(1)
-    assert isinstance(lost, Lost)
+        (held,) = desk.until(1)
+    assert isinstance(held, Held)
     assert (tmp_path / "mine").read_bytes() == b"precious"
 
 
@@ -147,7 +148,7 @@ def file_size(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_full_disk_loses_only_what_came_meanwhile(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_nothing_that_can_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "RETRY", 0.0)
     with desk.works() as one:
         one.open(1, "r")
@@ -156,23 +157,37 @@ def test_a_full_disk_loses_only_what_came_meanwhile(desk: Desk, monkeypatch: pyt
         with file_size(50_000):  # the second chunk fits in part
             one.write(1, Chunk(50, 50, SECOND))
             one.write(1, Chunk(100, 50, SECOND))
-            part, nothing = desk.until(2)
+            assert desk.until(2) == [Held(1, "the disk is full")] * 2
         one.write(1, Chunk(150, 50, SECOND))
         one.close(1)
-        assert desk.until(2) == [Kept(1), Ended(1, 4.0)]
-    assert part == Lost(1, "the disk is full")
-    assert isinstance(nothing, Lost)
-    assert desk.read("r") == [Chunk(0, 50, SECOND), Chunk(150, 50, SECOND)]
+        assert desk.until(4) == [Kept(1)] * 3 + [Ended(1, 4.0)]
+    assert desk.read("r") == [Chunk(50 * i, 50, SECOND) for i in range(4)]
 
 
-def test_a_disk_that_failed_is_left_alone_for_a_while(desk: Desk) -> None:
+def test_what_waits_when_the_call_is_over_is_written_then_or_never(desk: Desk) -> None:
+    with desk.works() as one:
+        with file_size(50_000):
+            for key in (1, 2):
+                one.open(key, f"r{key}")
+                one.write(key, Chunk(0, 200, SECOND * 4))
+            assert desk.until(2) == [Held(1, "the disk is full"), Held(2, "the disk is full")]
+            one.close(1)
+            assert desk.until(2) == [Lost(1, "the disk is full"), Ended(1, 0.0)]
+        one.close(2)
+        assert desk.until(2) == [Kept(2), Ended(2, 4.0)]
+    assert desk.read("r2") == [Chunk(0, 200, SECOND * 4)]
+
+
+def test_a_disk_that_failed_is_left_alone_for_a_while(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "RETRY", 3600.0)
     with desk.works() as one:
         with file_size(50_000):
             one.open(1, "r")
             one.write(1, Chunk(0, 200, SECOND * 4))
             desk.until(1)
         one.write(1, Chunk(200, 50, SECOND))
-        assert desk.until(1) == [Lost(1, "the disk is full")]
+        assert desk.until(1) == [Held(1, "the disk is full")]
+    assert [chunk.position for chunk in desk.read("r")] == [0, 200]  # the last words
 
 
 @pytest.mark.parametrize(
@@ -186,12 +201,12 @@ def test_a_directory_that_comes_later_is_found(
     with desk.works() as one:
         one.open(1, "r")
         one.write(1, Chunk(0, 50, SECOND))
-        (lost,) = desk.until(1)
+        (held,) = desk.until(1)
         mend(desk.folder)
         one.write(1, Chunk(50, 50, SECOND))
-        assert desk.until(1) == [Kept(1)]
-    assert isinstance(lost, Lost)
-    assert desk.read("r") == [Chunk(50, 50, SECOND)]
+        assert desk.until(2) == [Kept(1), Kept(1)]
+    assert isinstance(held, Held)
+    assert desk.read("r") == [Chunk(0, 50, SECOND), Chunk(50, 50, SECOND)]
 
 
 def test_a_file_that_cannot_be_closed_ends_no_other_recording(desk: Desk) -> None:
