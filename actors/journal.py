@@ -37,6 +37,7 @@ from .effects import Behaviour, Effect, Record
 from .frames import framed
 from .organisation import Organisation
 from .packing import Packer
+from .redact import redact_number
 from .states import ActorState
 from .steps import Begins, Crashed, Ends, Entry, Lives, Took, Unjournalled
 from .veil import Veil
@@ -52,6 +53,8 @@ FILE_BYTES: Final = 16 << 20
 ALL_BYTES: Final = 256 << 20
 MAX_FILES: Final = 200
 MAX_QUARANTINED: Final = 100
+# ... of which so many between two writes: each has a veil of its own, which takes some milliseconds.
+MAX_AT_ONCE: Final = 5
 # What was put aside is written this often, in seconds: as much may be missing after a kill.
 FLUSH: Final = 0.2
 # ... and more than this is never put aside: the disk is slower than the centre.
@@ -218,9 +221,10 @@ class Journal(Unjournalled):
             self._failed(OSError("the disk is slower than the centre"), lost=True)
 
     def _quarantine(self, name: str, at: float, behaviour: Behaviour, crashed: Callable[[_File], Entry]) -> None:
-        """What crashed an actor, with the actor as it was before; a step that could not be packed is only counted."""
+        """What crashed an actor, with the actor as it was before. What cannot be packed is only counted, and what comes
+        in a storm is in the journal alone."""
         self.counters["quarantined"] += 1
-        if self._actors is None:
+        if self._actors is None or sum(part.path.parent == self._apart for part in self._closed) >= MAX_AT_ONCE:
             return
         with suppress(Exception):
             file = self._new(self._apart, name.partition(":")[0])
@@ -264,7 +268,7 @@ class Journal(Unjournalled):
 
     def _failed(self, error: Exception, *, lost: bool) -> None:
         """No file goes on after this; `lost`: nothing of what was put aside can be written either."""
-        log.error("journal not written", error=str(error))
+        log.error("journal not written", error=redact_number(f"{type(error).__name__}: {error}"))
         self.counters["failures"] += 1
         self._close()
         if lost:

@@ -308,6 +308,17 @@ def test_quarantine_is_bounded(tmp_path: Path, broken: None, monkeypatch: pytest
     assert len(list((tmp_path / QUARANTINE).iterdir())) == 2
 
 
+def test_a_storm_of_crashes_is_in_the_journal_alone(disk: Disk, tmp_path: Path) -> None:
+    support = Queue(queue.Profile("support", "Support"))
+    for _ in range(100):
+        disk.journal.crashed("queue:support", disk.now, queue.Leave("c"), False, support, KeyError("+8613912345678"))
+    trio.run(disk.journal._flush)
+    assert disk.journal.counters["quarantined"] == 100
+    assert len(list((tmp_path / QUARANTINE).iterdir())) == journal.MAX_AT_ONCE
+    assert octets(tmp_path).count(b"KeyError") == 100
+    assert b"13912345678" not in octets(tmp_path)
+
+
 # --- what cannot be written ---------------------------------------------------------------------------------------
 
 
