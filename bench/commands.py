@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .density import command as density
+from .soak import command as soak
 
 
 @click.group()
@@ -13,3 +14,4 @@ def bench() -> None:
 
 
 bench.add_command(density)
+bench.add_command(soak)

@@ -124,9 +124,9 @@ def decode(path: Path) -> NDArray[np.int16]:
     return np.concatenate(frames).astype(np.int16)
 
 
-def rtp(sequence: int, timestamp: int, ssrc: int, payload: bytes, *, first: bool) -> bytes:
-    """One packet of PCMU; the marker bit is on the first of a talkspurt (RFC 3550 §5.1, RFC 3551 §4.1)."""
-    second = PCMU | (0x80 if first else 0)
+def rtp(sequence: int, timestamp: int, ssrc: int, payload: bytes, *, first: bool, kind: int = PCMU) -> bytes:
+    """One packet of a payload type; the marker bit is on the first of a talkspurt (RFC 3550 §5.1, RFC 3551 §4.1)."""
+    second = kind | (0x80 if first else 0)
     return struct.pack("!BBHII", 0x80, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
 
 
@@ -205,7 +205,7 @@ def dbov(power: float) -> float:
 
 @frozen
 class Report:
-    """One call as the customer lived it. `ended_by` is "customer" or "switch"; `why` is for people."""
+    """One call as the customer lived it. `ended_by` is "customer", "switch" or "nobody"; `why` is for people."""
 
     person: Person
     answered_after: float | None
@@ -261,6 +261,10 @@ class Customer:
                 self._transport.command(lambda now: self._transport.endpoint.reject_reoffer(call, 488, now))
             case _:
                 pass
+
+    def vanish(self) -> None:
+        """Gone without a word; who wants that the switch hears nothing any more takes the SIP endpoint away as well."""
+        self._end("nobody", "vanished")
 
     def _end(self, by: str, why: str) -> None:
         if self._ended is None:

@@ -126,7 +126,8 @@ def _memory_kb(pid: int) -> int:
     return 0
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor and the system, for results."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return f"{line.partition(':')[2].strip()}, {platform.system()} {platform.release()}"
@@ -275,7 +276,7 @@ async def measure(legs: int, seconds: float) -> Density:
     floor = await _measure_floor(load, cores)
     return Density(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        machine=_machine(),
+        machine=machine(),
         cores=len(cores),
         python=platform.python_version(),
         legs=legs,

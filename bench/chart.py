@@ -1,0 +1,96 @@
+"""Series of one run as an SVG: a panel for each group of lines, one above the other, on one axis of minutes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from attrs import frozen
+
+WIDTH, PANEL, GAP = 960, 120, 48
+LEFT, RIGHT, TOP = 64, 190, 56
+COLOURS = ("#1d4ed8", "#b45309", "#15803d", "#be185d", "#6d28d9")
+FONT = "font-family: system-ui, sans-serif; font-size: 12px"
+# About so many lines across a panel.
+GRID = 4
+
+
+@frozen
+class Line:
+    name: str
+    values: Sequence[float | None]
+
+
+@frozen
+class Panel:
+    """Lines in one unit; the axis begins at 0, unless what matters is how it changes."""
+
+    title: str
+    lines: Sequence[Line]
+    from_zero: bool = True
+
+
+def steps(low: float, high: float) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, about `GRID` apart."""
+    span = max(high - low, 1e-9)
+    size = 10 ** math.floor(math.log10(span / GRID))
+    size *= next(factor for factor in (1, 2, 5, 10) if span / (size * factor) <= GRID)
+    first, last = math.floor(low / size), math.ceil(high / size)
+    return [number * size for number in range(first, last + 1)]
+
+
+def draw(title: str, minutes: Sequence[float], panels: Sequence[Panel]) -> str:
+    """The SVG, on white, as text."""
+    height = TOP + len(panels) * (PANEL + GAP) + 16
+    svg = ElementTree.Element(
+        "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", style=FONT, role="img"
+    )
+    ElementTree.SubElement(svg, "title").text = title
+    ElementTree.SubElement(svg, "rect", width=str(WIDTH), height=str(height), fill="white")
+    _text(svg, LEFT, 22, title, weight="600")
+    for number, panel in enumerate(panels):
+        _panel(svg, TOP + number * (PANEL + GAP), minutes, panel)
+    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+
+
+def _text(parent: ElementTree.Element, x: float, y: float, text: str, *, anchor: str = "start", weight: str = "400",
+          fill: str = "#1f2937") -> None:  # fmt: skip
+    place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor, "font-weight": weight, "fill": fill}
+    ElementTree.SubElement(parent, "text", place).text = text
+
+
+def _panel(svg: ElementTree.Element, top: float, minutes: Sequence[float], panel: Panel) -> None:
+    known = [value for line in panel.lines for value in line.values if value is not None] or [0.0]
+    grid = steps(0.0 if panel.from_zero else min(known), max(known) or 1.0)
+    low, high = grid[0], max(grid[-1], grid[0] + 1e-9)
+    first, last = (minutes[0], max(minutes[-1], minutes[0] + 1e-9)) if minutes else (0.0, 1.0)
+    right = WIDTH - RIGHT
+
+    def x(minute: float) -> float:
+        return LEFT + (minute - first) / (last - first) * (right - LEFT)
+
+    def y(value: float) -> float:
+        return top + PANEL - (value - low) / (high - low) * PANEL
+
+    _text(svg, LEFT, top - 6, panel.title, weight="600")
+    for value in grid:
+        ends = {"x1": str(LEFT), "x2": str(right), "y1": f"{y(value):.1f}", "y2": f"{y(value):.1f}"}
+        ElementTree.SubElement(svg, "line", {**ends, "stroke": "#e5e7eb"})
+        _text(svg, LEFT - 6, y(value) + 4, f"{value:g}", anchor="end", fill="#6b7280")
+    for minute in steps(first, last):
+        if first <= minute <= last:
+            _text(svg, x(minute), top + PANEL + 16, f"{minute:g} min", anchor="middle", fill="#6b7280")
+    for number, line in enumerate(panel.lines):
+        colour = COLOURS[number % len(COLOURS)]
+        path, pen = [], "M"
+        for minute, known_or_not in zip(minutes, line.values, strict=True):
+            if known_or_not is None:
+                pen = "M"
+                continue
+            path.append(f"{pen}{x(minute):.1f} {y(known_or_not):.1f}")
+            pen = "L"
+        ElementTree.SubElement(
+            svg, "path", {"d": " ".join(path), "fill": "none", "stroke": colour, "stroke-width": "1.5"}
+        )
+        _text(svg, right + 10, top + 12 + 16 * number, line.name, fill=colour)
