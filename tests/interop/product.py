@@ -10,8 +10,10 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -110,24 +112,41 @@ def infrastructure(
     drain_seconds: float = 5,
     address: str = "127.0.0.1",
     web: str = "127.0.0.1",
+    sip_port: int = 0,
+    web_port: int = 0,
+    webrtc_port: int = 0,
+    rtp_ports: str = "0",
 ) -> str:
     """Free ports, of loopback unless another address is given: `address` for SIP and media, `web` for the pages."""
     host = f"[{address}]" if ":" in address else address
     return f"""
 [sip]
-udp = "{host}:0"
-tcp = "{host}:0"
+udp = "{host}:{sip_port}"
+tcp = "{host}:{sip_port}"
 [media]
 address = "{address}"
-webrtc_port = 0
-rtp_ports = "0"
+webrtc_port = {webrtc_port}
+rtp_ports = "{rtp_ports}"
 process = "{process}"
 webrtc_codecs = {json.dumps(list(codecs))}
 [web]
-listen = "{web}:0"
+listen = "{web}:{web_port}"
 [limits]
 drain_seconds = {drain_seconds}
 """
+
+
+def lasting(**options: Any) -> str:
+    """Ports that are free now and stay the same when a process is started again, as those of a centre do. They are not
+    of those that the kernel gives out by itself."""
+    for first in random.sample(range(21000, 32000, 20), 100):
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(first, first + 20):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port))
+            given = {"sip_port": first, "web_port": first + 1, "webrtc_port": first + 2, **options}
+            return infrastructure(rtp_ports=f"{first + 4}-{first + 18}", **given)
+    raise AssertionError("no twenty ports in a row are free")
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,290 @@
+"""Processes are killed in a call (`kill -9`), and the call goes on: what the customer hears of it, what the recording
+lacks, how long nobody answers, and that nothing is left open.
+
+The agent is a page without a browser: it comes back as the workbench does, resumes a connection that lives and makes a
+new one where its engine has died. Twice each by default, twenty times with `--long`; both print their figures, and the
+long form writes them where `CORDBOARD_DRILLS` says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sqlite3
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+import pytest
+from attrs import asdict, define, frozen
+from numpy.typing import NDArray
+
+from . import sound
+from .caller import FRAME, Caller, Packet
+from .product import Product, lasting, until
+from .robot import Robot
+from .voice import Voice
+
+AGENT: Final = "1001"
+AGENT_HZ, CUSTOMER_HZ = 1000, 500
+TALK: Final = 1.5  # before the kill, and after all is well again
+# A child that dies 5 times in 30 s is given up: kills are this far apart.
+PACE: Final = 8.0
+# What a crowded machine may add to what a quiet one takes, in the assertions; the figures say what it was.
+CROWDED: Final = 2.0
+
+
+@frozen
+class Figures:
+    """Of one drill. In seconds, but for the milliseconds."""
+
+    gap_ms: float  # the longest time without a packet at the customer
+    unheard_ms: float  # ... without the agent's voice
+    ready: float  # from the kill, or the new start, until calls can come
+    lost: float  # of the customer's sound, in the recording
+    drift: float  # by which the recording is longer than the talk was
+
+
+@define
+class Desk:
+    """The agent: a websocket that may die and a voice that may not."""
+
+    product: Product
+    robot: Robot
+    voice: Voice
+    leg: str = ""
+
+    @classmethod
+    def signed_in(cls, product: Product) -> Desk:
+        desk = cls(product, Robot(product, AGENT), Voice(sound.tone(AGENT_HZ)))
+        desk._speak("agent.sign_in")
+        return desk
+
+    def _speak(self, do: str, **fields: object) -> None:
+        """A new connection, by whichever command."""
+        reply = self.robot.do(do, sdp=self.voice.offer(), **fields)
+        self.leg = reply["leg"]
+        self.voice.connect(reply["sdp"])
+
+    def renew(self) -> None:
+        """Its engine has died under it, and its page is told so."""
+        self.robot.event("media.failed")
+        self._replace_voice()
+        self._speak("agent.media")
+
+    def come_back(self) -> None:
+        """Its websocket has died, and it goes on as soon as there is somebody to talk to."""
+        token = self.robot.token
+        self.robot.vanish()
+
+        def connected() -> Robot | None:
+            with suppress(OSError, TimeoutError):
+                return Robot(self.product, token=token)
+            return None
+
+        self.robot = until(connected, 20, "a websocket")  # type: ignore[assignment]
+        resumed = self.robot.ask("agent.resume", leg=self.leg)
+        if "error" in resumed:
+            assert resumed["error"]["code"] == "media_lost", resumed
+            self._replace_voice()
+            self._speak("agent.sign_in")
+
+    def _replace_voice(self) -> None:
+        self.voice.close()
+        self.voice = Voice(sound.tone(AGENT_HZ))
+
+    def close(self) -> None:
+        self.robot.close()
+        self.voice.close()
+
+
+# --- what is killed -----------------------------------------------------------------------------------------------
+
+
+def kill(product: Product, *names: str) -> None:
+    pids = product.pids()
+    for name in names:
+        os.kill(pids[name], signal.SIGKILL)
+    if "supervisor" in names:
+        assert product.process is not None
+        product.process.wait()
+
+
+def healthy(product: Product) -> bool:
+    with suppress(OSError):
+        return product.http("/api/health").status == 200
+    return False
+
+
+def control_dies(product: Product, desk: Desk) -> float:
+    kill(product, "control")
+    begun = time.time()
+    until(lambda: healthy(product), 20, "control again")
+    ready = time.time() - begun
+    desk.come_back()
+    return ready
+
+
+def media_dies(product: Product, desk: Desk) -> float:
+    old = product.pids()["media"]
+    kill(product, "media")
+    begun = time.time()
+    desk.renew()
+    until(lambda: product.pids().get("media", old) != old and healthy(product), 20, "media again")
+    return time.time() - begun
+
+
+def supervisor_dies(product: Product, desk: Desk) -> float:
+    """Its children let the call go on, and another supervisor takes their place."""
+    kill(product, "supervisor")
+    time.sleep(0.5)
+    return started_again(product, desk)
+
+
+def all_die(product: Product, desk: Desk) -> float:
+    kill(product, "supervisor", "control", "media")
+    return started_again(product, desk)
+
+
+def started_again(product: Product, desk: Desk) -> float:
+    begun = time.time()
+    product.start()
+    ready = time.time() - begun
+    desk.come_back()
+    return ready
+
+
+# --- what is measured ---------------------------------------------------------------------------------------------
+
+
+def has(frame: NDArray[np.int16], hertz: int) -> bool:
+    """Whether most of 20 ms is that tone."""
+    t = np.arange(len(frame)) / sound.RATE
+    wave = np.exp(-2j * np.pi * hertz * t)
+    return bool(np.abs((frame * wave).sum()) * 2 / len(frame) > 4000)
+
+
+def longest(times: list[float]) -> float:
+    return float(np.diff(times).max()) * 1000
+
+
+def voiced(packets: list[Packet]) -> list[float]:
+    """When packets with the agent's voice came."""
+    return [one.at for one in packets if has(sound.decode(one.payload, ulaw=False), AGENT_HZ)]
+
+
+def recorded(file: Path) -> tuple[float, float]:
+    """How long the customer's channel is, and how much of it lacks the customer, in seconds."""
+    with av.open(str(file)) as source:
+        resampler = av.AudioResampler(format="s16p", layout="stereo", rate=sound.RATE)
+        frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
+    customer = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    whole = customer[: len(customer) // FRAME * FRAME].reshape(-1, FRAME)
+    heard = [has(frame, CUSTOMER_HZ) for frame in whole]
+    assert any(heard), "there is nothing of the customer"
+    return len(customer) / sound.RATE, heard.count(False) * FRAME / sound.RATE
+
+
+def left_open(product: Product) -> tuple[int, int]:
+    """Rows of calls, legs and offers that have no end, and agents that are in a call, as the database has them."""
+    with closing(sqlite3.connect(f"file:{product.data / 'cordboard.db'}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "select (select count(*) from calls where ended is null) + (select count(*) from legs where ended is null)"
+            " + (select count(*) from offers where outcome = 'ringing' or outcome = 'answered' and ended is null)"
+        ).fetchone()[0]
+        busy = database.execute(
+            "select count(*) from agent_states s where state in ('ringing', 'talking')"
+            " and number = (select max(number) from agent_states where agent = s.agent)"
+        ).fetchone()[0]
+    return int(rows), int(busy)
+
+
+def drill(product: Product, desk: Desk, dies: Callable[[Product, Desk], float]) -> Figures:
+    """One call in which processes die, and what was seen of it."""
+    with Caller(product.sip_port, "5001", sound.tone(CUSTOMER_HZ)) as customer:
+        customer.dial().answered()
+        call = desk.robot.event("call.offered")["call"]
+        desk.robot.do("call.answer")
+        answered = desk.robot.event("call.connected")["since"]
+        customer.hears(TALK)
+        before = time.time()
+        ready = dies(product, desk)
+        since = time.time()
+        until(lambda: voiced(customer.between(since)), 20, "the agent's voice")
+        customer.hears(TALK)
+        after = time.time()
+        assert has(sound.decode(desk.voice.packets[-1].payload, ulaw=False), CUSTOMER_HZ), "the agent hears nobody"
+        desk.robot.do("call.hang_up")
+        ended = customer.ended()
+        desk.robot.state("after_call_work")
+        desk.robot.do("agent.start_answering")
+        heard = customer.between(before - 0.5, after)
+    file = product.data / "recordings" / f"{call}.opus"
+    until(file.exists, 15, "the recording")
+    length, lost = recorded(file)
+    until(lambda: left_open(product) == (0, 0), 5, "the end of every row")
+    return Figures(
+        gap_ms=longest([one.at for one in heard]),
+        unheard_ms=longest(voiced(heard)),
+        ready=ready,
+        lost=lost,
+        drift=length - (ended - answered),
+    )
+
+
+KINDS: Final = {"control": control_dies, "media": media_dies, "supervisor": supervisor_dies, "all": all_die}
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Product]:
+    made = Product(tmp_path / "switch", lasting(drain_seconds=20)).start()
+    yield made
+    made.stop()
+
+
+def report(kind: str, figures: list[Figures]) -> None:
+    for name in asdict(figures[0]):
+        values = [getattr(one, name) for one in figures]
+        print(f"{kind} killed, {name}: median {statistics.median(values):.2f}, max {max(values):.2f} of {len(values)}")
+    print(f"{kind} killed: 0 rows left open, 0 agents left busy, 0 of {len(figures)} recordings unplayable")
+    keep = os.environ.get("CORDBOARD_DRILLS")
+    if keep:
+        file = Path(keep)
+        known = json.loads(file.read_text()) if file.exists() else {}
+        known |= {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "machine": platform.platform()}
+        known[kind] = [{name: round(value, 3) for name, value in asdict(one).items()} for one in figures]
+        file.write_text(json.dumps(known, indent=1) + "\n")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_goes_on(own: Product, kind: str, request: pytest.FixtureRequest) -> None:
+    times = 20 if request.config.getoption("--long") else 2
+    figures: list[Figures] = []
+    desk = Desk.signed_in(own)
+    try:
+        for turn in range(times):
+            begun = time.monotonic()
+            figures.append(drill(own, desk, KINDS[kind]))
+            if turn + 1 < times:
+                time.sleep(max(0.0, PACE - (time.monotonic() - begun)))
+    finally:
+        desk.close()
+    report(kind, figures)
+    until(lambda: own.figure("cordboard_legs") == 0, 5, "no leg")
+    assert own.complaints == []
+    worst = Figures(*(max(getattr(one, name) for one in figures) for name in asdict(figures[0])))
+    if kind == "control":
+        assert worst.unheard_ms < 100 * CROWDED, "the engine plays on"
+        assert worst.lost < 0.5
+    else:
+        assert worst.gap_ms < 2000 * CROWDED
+        assert worst.lost < 2 * CROWDED
+    assert abs(worst.drift) < 0.5
