@@ -230,14 +230,7 @@ class Control:
         self._take_up(organisation)
 
     def _whole(self, now: float) -> Whole:
-        return Whole(
-            at=now,
-            actors=self.system.actor_states(),
-            dialogs=tuple(self.endpoint.snapshots()),
-            link=self.link.state(),
-            entries=tuple(self._states.entries),
-            recalls=self._recalls,
-        )
+        return past.whole(now, self.system, self.endpoint, self.link, self._states.entries, self._recalls)
 
     def _keep_dialogs(self) -> None:
         for call, snapshot in self.signalling.snapshots():

@@ -11,6 +11,7 @@ they are known, and `trouble` says why.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ import structlog
 from attrs import define, field
 
 from ..sip import grammar, snapshot
+from ..sip.endpoint import Endpoint
 from ..sip.message import LocalSipError, RemoteSipError
 from ..sip.snapshot import CallSnapshot
 from . import effects, page, signals, statefile, states, values
@@ -134,6 +136,25 @@ class Past:
                 system.tell(agent_actor, page.Detached(session))
         if actors or self.dialogs:
             log.warning("goes on with the calls of an earlier process", calls=len(actors), sip_calls=len(self.dialogs))
+
+
+def whole(
+    now: float,
+    system: System,
+    endpoint: Endpoint,
+    link: MediaLink,
+    entries: Iterable[Entry],
+    recalls: tuple[float, ...],
+) -> Whole:
+    """All that there is now, as `Past` would have it. `entries` are not in the database."""
+    return Whole(
+        at=now,
+        actors=system.actor_states(),
+        dialogs=tuple(endpoint.snapshots()),
+        link=link.state(),
+        entries=tuple(entries),
+        recalls=recalls,
+    )
 
 
 def read(path: Path, pack: Packer, now: float) -> Past:

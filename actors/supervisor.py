@@ -30,6 +30,7 @@ from pathlib import Path
 import trio
 from attrs import field, frozen, mutable
 
+from ..switch.priority import hurry
 from .config import Config
 
 LIFELINE = "CORDBOARD_LIFELINE"
@@ -168,10 +169,14 @@ class Deaths:
 
 
 class Child:
-    """One process that is started again until it is told to stop."""
+    """One process that is started again until it is told to stop; one that is `urgent` goes before others of the
+    machine, from its first instant on: who waits for it hears nothing."""
 
-    def __init__(self, name: str, argv: Sequence[str], run: Path, lifeline: int, policy: Policy) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], run: Path, lifeline: int, policy: Policy, *, urgent: bool = False
+    ) -> None:
         self.name = name
+        self._urgent = urgent
         self.finished = trio.Event()
         self.gave_up: int | None = None
         self._argv = argv
@@ -231,6 +236,8 @@ class Child:
             say(f"{self.name} cannot be started: {error.strerror}")
             return NOT_STARTED
         self._process = process
+        if self._urgent:
+            hurry(process.pid)
         try:
             with _pid_file_aside(self.name):
                 write_pid(self._run, self.name, process.pid)
@@ -294,7 +301,7 @@ async def supervise(
     """
     with owned(data_dir) as run, lifeline() as reading_end:
         await end_leftovers(data_dir)
-        children = [Child("media", media, run, reading_end, policy)] if media is not None else []
+        children = [Child("media", media, run, reading_end, policy, urgent=True)] if media is not None else []
         children.append(Child("control", control, run, reading_end, policy))
         return await _Supervisor(children, config.limits.drain_seconds).run()
 

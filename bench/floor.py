@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from ..switch.ports import socket_name
-from ..switch.process import hurry
+from ..switch.priority import hurry
 from ..switch.seams import Outgoing
 from ..switch.udp import UdpSockets, bind
 

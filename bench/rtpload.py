@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..codecs import g711
 from ..switch import rtp
 from ..switch.ports import socket_name
-from ..switch.process import hurry
+from ..switch.priority import hurry
 from ..switch.seams import Batch, Outgoing
 from ..switch.udp import UdpSockets, bind
 

@@ -47,6 +47,7 @@ from .browsers import Browsers
 from .dtls import Identity
 from .engine import Engine
 from .ports import LocalPort
+from .priority import hurry
 from .protocol import Fact
 from .seams import OpusCodec, SecureTransport
 from .timer import Timer
@@ -471,16 +472,6 @@ async def _run(config: MediaConfig, path: str) -> None:
         listener = unix_listener(path)
         await nursery.start(lambda task_status: serve(config, listener, own_process=True, task_status=task_status))
         print("ready", flush=True)
-
-
-def hurry() -> None:
-    """Puts this process before ordinary ones, where that is allowed: a tick that waits for a compiler is heard.
-
-    Real time at its lowest priority, which the kernel keeps from taking a whole core (sched(7)); a nice value alone
-    means nothing against other sessions, as they are scheduled by group.
-    """
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ SHELLS: frozenset[str] = frozenset(
     {
         "switch/timer.py",
         "switch/udp.py",
+        "switch/priority.py",
         "switch/process.py",
         "switch/writer.py",
         "switch/encoder.py",

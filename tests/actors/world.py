@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ import trio.testing
 from attrs import define, field
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
-from cordboard.actors import page
+from cordboard.actors import page, past
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Behaviour, Push, Record, Reply
@@ -35,8 +35,10 @@ from cordboard.actors.organisation import Organisation
 from cordboard.actors.queue import Queue
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
+from cordboard.actors.statefile import States
+from cordboard.actors.states import UNWRITTEN, Dialog, Unwritten
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
-from cordboard.actors.switchboard import Configure, Switchboard
+from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Refused, Transmit
@@ -53,6 +55,8 @@ CARRIER = Address("198.51.100.1", 5060)
 SIP_DELAY = (0.004, 0.012)
 LINK_DELAY = 0.0005
 HANDSHAKE = 0.3
+# What is stated is in the database after this.
+COMMIT = 0.1
 
 
 class SipHost:
@@ -64,6 +68,9 @@ class SipHost:
         self._trunks, self._mark = trunks, mark
         self.endpoint = self._new()
         self.on_output: Callable[[Output], None] = lambda output: None
+        self.before: Callable[[], None] = lambda: None
+        # There is no process: what comes is lost.
+        self.deaf = False
         self._world = world
         self._changed = trio.Event()
 
@@ -78,6 +85,7 @@ class SipHost:
         self.endpoint = self._new()
 
     def perform(self, outputs: list[Output]) -> None:
+        self.before()
         for output in outputs:
             if isinstance(output, Transmit):
                 self._world.carry(self.address, output)
@@ -86,7 +94,8 @@ class SipHost:
         self._changed.set()
 
     def receive(self, data: bytes, source: Address) -> None:
-        self.perform(self.endpoint.receive(data, source, self._world.now()))
+        if not self.deaf:
+            self.perform(self.endpoint.receive(data, source, self._world.now()))
 
     async def run(self) -> None:
         while True:
@@ -188,13 +197,42 @@ class Robot:
         self.tell(page.Detached(self.session))
 
 
+class Life:
+    """The tasks of one control process, which end all at once when it is killed. A nursery to the runtime."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self._scopes: list[trio.CancelScope] = []
+        self.over = False
+
+    def start_soon(self, task: Callable[..., Awaitable[object]], *arguments: object, name: object = None) -> None:
+        scope = trio.CancelScope()
+        self._scopes.append(scope)
+
+        async def live() -> None:
+            with scope:
+                await task(*arguments)
+
+        self._nursery.start_soon(live, name=name)
+
+    def end(self) -> None:
+        self.over = True
+        for scope in self._scopes:
+            scope.cancel()
+
+
 class WatchedSystem(System):
     """The runtime with somebody who looks after each step."""
 
     def __init__(
-        self, clock: Callable[[], float], nursery: trio.Nursery, look: Callable[[], None], journal: Unjournalled
+        self,
+        clock: Callable[[], float],
+        life: Life,
+        look: Callable[[], None],
+        states: Unwritten,
+        journal: Unjournalled,
     ) -> None:
-        super().__init__(clock, nursery, journal=journal)
+        super().__init__(clock, life, states, journal)  # type: ignore[arg-type] # all that it asks of a nursery
         self._look = look
 
     def _step(self, cell: Any, message: object | None, told: bool) -> None:
@@ -230,29 +268,115 @@ class World:
         self.lose: tuple[str, ...] = ()
         self._happened = trio.Event()
         self._commanded = trio.Event()
-        self.journal = Journal(data, self.now, self._alarm) if data is not None else None
-        self.system = WatchedSystem(self.now, nursery, self.look, self.journal or UNJOURNALLED)
+        self.data = data
+        self.organisation = organisation
         self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": ["192.0.2.0/24"]}, "c")
         self.carrier.on_output = self._to_caller
+        # What was stated; the database has the first so many.
+        self.records: list[Record] = []
+        self._committed = 0
+        self.kills = 0
+        self.life: Life
+        self.journal: Journal | None
+        self.states: States | None
+        self.system: WatchedSystem
+        self.link: MediaLink
+        self._new_process()
+        self._connect()
+        self.engine: ModelEngine
+        self.start_engine("first")
+        self._begin(())
+        self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))
+
+    # --- the control process ----------------------------------------------------------------------------------
+
+    def _new_process(self) -> None:
+        """One that knows nothing yet."""
+        self.life = Life(self.nursery)
+        self.journal = Journal(self.data, self.now, self._alarm) if self.data is not None else None
+        file = None if self.data is None else self.data / past.FILE
+        self.states = None if file is None else States(file, past.packer(), self.now, self._alarm)
+        states, journal = self.states or UNWRITTEN, self.journal or UNJOURNALLED
+        self.system = WatchedSystem(self.now, self.life, self.look, states, journal)
+        self.link = MediaLink(self.system, states)
+
+    def _connect(self) -> None:
+        """Its doors, and the hands of its actors."""
         self.signalling = Signalling(self.system, self.switch.endpoint, self.now)
         self.signalling.connect(self.switch.perform)
         self.switch.on_output = self.signalling.on_output
-        self.link = MediaLink(self.system)
-        self.records: list[Record] = []
-        self.engine: ModelEngine
-        self.start_engine("first")
+        self.switch.before = self._keep_dialogs
         self.system.connect(
-            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self.records.append),
+            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self._record),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
+
+    def _begin(self, recalls: tuple[float, ...]) -> None:
+        """From now on all is written down."""
         if self.journal is not None:
-            self.journal.take_up(organisation)
+            self.journal.take_up(self.organisation)
             self.journal.begin(self.system.actor_states)
-        self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))
+        if self.states is not None:
+            states = self.states
+            states.begin(
+                lambda: past.whole(self.now(), self.system, self.switch.endpoint, self.link, states.entries, recalls)
+            )
+
+    def _keep_dialogs(self) -> None:
+        for call, snapshot in self.signalling.snapshots():
+            if self.states is not None:
+                self.states.add(Dialog(call, snapshot))
+
+    def _record(self, record: Record) -> None:
+        self.records.append(record)
+        life, stated = self.life, len(self.records)
+
+        def commit() -> None:
+            if life is self.life and stated > self._committed:
+                if self.states is not None:
+                    self.states.committed(stated - self._committed)
+                self._committed = stated
+
+        self.later(COMMIT, commit)
+
+    def kill_control(self) -> None:
+        """`kill -9`: its websockets are gone, and what it knew, but for the file and the database."""
+        self.note("control", "killed")
+        self.kills += 1
+        self.life.end()
+        self.pages.clear()
+        self.switch.deaf = True
+        self.switch.before = lambda: None
+        self.switch.renew()
+        del self.records[self._committed :]
+
+    def restart_control(self) -> past.Past:
+        """The next one, which goes on. Gives what it found."""
+        assert self.data is not None, "there is a file only in a directory"
+        left = past.read(self.data / past.FILE, past.packer(), self.now())
+        self._new_process()
+        with suppress(past.RecallError):
+            left.recall(self.system, self.link)
+        if left.trouble:
+            self._new_process()
+        self._connect()
+        self.records += [Record(entry) for entry in left.entries]
+        self._committed = len(self.records)
+        left.take_up(self.system, self.signalling)
+        self._begin((*left.recalls, self.now()))
+        self.switch.deaf = False
+        if self.system.alive("switchboard"):
+            self.system.tell("switchboard", Open())
+        else:
+            self.system.spawn("switchboard", Switchboard(self.organisation, ("opus",)))
+        self.connect_engine()
+        self.note("control", "restarted")
+        return left
 
     def configure(self, organisation: Organisation) -> None:
         """The organisation is another from now on."""
+        self.organisation = organisation
         if self.journal is not None:
             self.journal.take_up(organisation)
         self.system.tell("switchboard", Configure(organisation, ("opus",)))
@@ -313,9 +437,14 @@ class World:
         """A new engine process: the old one and its legs are gone."""
         self.link.connect(None)
         self._commands.clear()
-        self.engine = engine = model(self.now())
+        self.engine = model(self.now())
+        self._epoch = epoch
+        self.connect_engine()
+
+    def connect_engine(self) -> None:
+        """The link to it is there, or there again."""
         self.link.connect(self._to_engine)
-        for fact in (engine.started(epoch, 1), *engine.standing(self.now())):
+        for fact in (self.engine.started(self._epoch, 1), *self.engine.standing(self.now())):
             self.link.on_fact(fact)
         self._commanded.set()
 
@@ -349,7 +478,8 @@ class World:
     def on_facts(self, facts: list[media.Fact]) -> None:
         for fact in facts:
             self.note("engine ->", fact)
-            self.link.on_fact(fact)
+            if not self.life.over:
+                self.link.on_fact(fact)
             if isinstance(fact, media.LegOpened | media.WebrtcLegOpened):
                 self.later(HANDSHAKE, partial(self._handshake, self.engine, fact.leg))
 
