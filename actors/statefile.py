@@ -163,7 +163,7 @@ def read(path: Path, packer: Packer) -> Iterator[Record | UnpackError]:
 
     Raises UnpackError where it is not a file of states, OSError."""
     frames = _frames(path)
-    header = packer.unpack(next(frames, b""))
+    header = next((packer.unpack(frame) for frame in frames), None)
     if not isinstance(header, Header):
         raise UnpackError("not a file of states")
     if header.format != FORMAT:

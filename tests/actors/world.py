@@ -28,6 +28,7 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import page, past
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
+from cordboard.actors.control import ALIVE_SECONDS
 from cordboard.actors.effects import Behaviour, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
@@ -36,7 +37,7 @@ from cordboard.actors.queue import Queue
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.statefile import States
-from cordboard.actors.states import UNWRITTEN, Dialog, Unwritten
+from cordboard.actors.states import UNWRITTEN, Alive, Dialog, Unwritten
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.sip import sdp
@@ -319,9 +320,15 @@ class World:
             self.journal.begin(self.system.actor_states)
         if self.states is not None:
             states = self.states
+            self.life.start_soon(self._tell_that_we_live, states)
             states.begin(
                 lambda: past.whole(self.now(), self.system, self.switch.endpoint, self.link, states.entries, recalls)
             )
+
+    async def _tell_that_we_live(self, states: States) -> None:
+        while True:
+            await trio.sleep(ALIVE_SECONDS)
+            states.add(Alive(self.now()))
 
     def _keep_dialogs(self) -> None:
         for call, snapshot in self.signalling.snapshots():

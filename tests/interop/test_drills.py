@@ -272,7 +272,7 @@ def test_a_call_goes_on(own: Product, kind: str, request: pytest.FixtureRequest)
     figures: list[Figures] = []
     desk = Desk.signed_in(own)
     try:
-        for turn in range(times):
+        for _ in range(times):
             begun = time.monotonic()
             figures.append(drill(own, desk, KINDS[kind]))
             if times == LONG:
