@@ -5,8 +5,11 @@ Prompts are looked for as they lie in the repository, by their correlation with 
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
 
 import av
 import numpy as np
@@ -16,15 +19,15 @@ from cordboard.codecs.tones import hold_music
 from . import sound
 from .caller import Caller
 from .machine import Waits, fairly
-from .product import ROOT, Organisation, Product, infrastructure, until
+from .product import ROOT, Organisation, Product, Reply, infrastructure, until
 from .robot import Robot
 from .sound import Pcm
-from .test_numbers import GAP_MS
+from .test_numbers import GAP_MS, SILENT_DB
 from .voice import Voice
 
 LANGUAGE = "zh"
 MAX_WAIT = 3.0
-AGENT_HZ = 1000.0
+AGENT_HZ, CUSTOMER_HZ = 1000.0, 500.0
 # A prompt is told from anything else at a glance; music and other prompts are below 0.2.
 SAME, OTHER = 0.9, 0.5
 
@@ -46,12 +49,17 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 def prompt(name: str) -> Pcm:
     """The words of it, without the silence at either end."""
-    with av.open(str(ROOT / "switch" / "voices" / f"{LANGUAGE}-{name}.opus")) as source:
-        resampler = av.AudioResampler(format="s16", layout="mono", rate=sound.RATE)
-        frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
-    pcm: Pcm = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    (pcm,) = channels((ROOT / "switch" / "voices" / f"{LANGUAGE}-{name}.opus").read_bytes(), "mono")
     loud = np.flatnonzero(np.abs(pcm.astype(int)) > 300)
     return pcm[loud[0] : loud[-1]]
+
+
+def channels(file: bytes, layout: str) -> list[Pcm]:
+    """The sound of a file, channel by channel."""
+    with av.open(io.BytesIO(file), "r") as source:
+        resampler = av.AudioResampler(format="s16p", layout=layout, rate=sound.RATE)
+        frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
+    return list(np.concatenate([frame.to_ndarray() for frame in frames], axis=1))
 
 
 def said(name: str, heard: Pcm) -> tuple[float, float]:
@@ -102,6 +110,26 @@ def test_nobody_is_signed_in_and_then_somebody_is(product: Product, robot: MakeR
     fairly(measure)
 
 
+@pytest.mark.long
+def test_the_announcement_comes_again_and_between_two_there_is_music(caller: MakeCaller) -> None:
+    customer = caller("5001").answered()
+    heard = customer.hears(62.0, patience=70.0)
+    words = prompt("nobody-here")
+    found = []
+    for begin in range(0, len(heard) - len(words) - 5 * sound.RATE, 5 * sound.RATE):
+        score, at = sound.correlation(words, heard[begin : begin + len(words) + 5 * sound.RATE])
+        if score >= SAME:
+            found.append((begin + at) / sound.RATE)
+    pieces = [round((after - before) - len(words) / sound.RATE, 1) for before, after in pairwise(found)]
+    between = [heard[int((at * sound.RATE) + len(words)) :][: 20 * sound.RATE] for at in found[:-1]]
+    # Its place in the piece is where it was broken off, so each is found for itself; the edges fade.
+    tunes = [music(part[2 * sound.RATE : 17 * sound.RATE]) for part in between]
+    print(f"announced at {found}; {pieces} s of music between, correlation {', '.join(f'{one:.3f}' for one in tunes)}")
+    assert len(found) == 3
+    assert all(20 <= after - before <= 30 for before, after in pairwise(found))
+    assert min(tunes) >= SAME
+
+
 def test_who_waits_too_long_hears_goodbye(product: Product, robot: MakeRobot) -> None:
     def measure() -> None:
         agent = robot("2001").sign_in()
@@ -135,22 +163,31 @@ def test_who_waits_too_long_hears_goodbye(product: Product, robot: MakeRobot) ->
     fairly(measure)
 
 
-def over(product: Product, agent: str, call: str) -> dict[str, object]:
-    reply = product.http(f"/api/calls/{call}", headers={"Authorization": f"Bearer {product.log_in(agent)}"})
-    found: dict[str, object] = reply.json if reply.status == 200 else {}
-    return found if found.get("ended") else {}
+def ask(product: Product, agent: str, path: str) -> Reply:
+    return product.http(path, headers={"Authorization": f"Bearer {product.log_in(agent)}"})
+
+
+def over(product: Product, agent: str, call: str) -> dict[str, Any]:
+    """What is kept of a call, when it is over and its recording is made."""
+    reply = ask(product, agent, f"/api/calls/{call}")
+    found: dict[str, Any] = reply.json if reply.status == 200 else {}
+    return found if found.get("ended") and found["recording"] in ("none", "ready") else {}
 
 
 def test_an_agent_who_is_not_heard_is_announced_until_it_is(product: Product, robot: MakeRobot) -> None:
     def measure() -> None:
         agent = robot("1001")
-        with Voice(sound.tone(AGENT_HZ)) as voice, Caller(product.sip_port, "5001") as customer:
+        with (
+            Voice(sound.tone(AGENT_HZ)) as voice,
+            Caller(product.sip_port, "5001", sound.tone(CUSTOMER_HZ)) as customer,
+        ):
             voice.connect(agent.do("agent.sign_in", sdp=voice.offer())["sdp"])
             customer.dial().answered()
-            agent.event("call.offered")
+            call = agent.event("call.offered")["call"]
             agent.do("call.answer")
             agent.event("call.connected")
             until(lambda: sound.strength(customer.hears(0.2), AGENT_HZ) > 4000, 5, "the agent's voice")
+            customer.hears(1.0)  # the first second is the agent's to find the microphone
             hushed = time.time()
             voice.speaks = False
             away = agent.event("call.away", 3)
@@ -173,6 +210,21 @@ def test_an_agent_who_is_not_heard_is_announced_until_it_is(product: Product, ro
             f"heard again: told after {told_back:.0f} ms, at the customer after {1000 * again:.0f} ms; then "
             f"{sound.loudest(talked):.0f} Hz at {sound.level(talked):.0f} dBFS"
         )
+        kept = until(lambda: over(product, "1001", call), 15, "the record of the call")
+        file = ask(product, "1001", f"/api/calls/{call}/recording").body
+        left, right = channels(file, "stereo")
+        begin, end = (round((at - kept["answered"]) * sound.RATE) for at in (hushed + 1.0, spoken))
+        whole = [sound.strength(left[at : at + 1600], CUSTOMER_HZ) for at in range(1600, len(left) - 3200, 1600)]
+        silent, before = sound.level(right[begin:end]), sound.level(right[begin - 14400 : begin - 9600])
+        print(
+            f"its recording: {len(left) / sound.RATE:.2f} s of {kept['ended'] - kept['answered']:.2f} s; "
+            f"the customer's tone at {min(whole):.0f} or more throughout; "
+            f"the agent's side {before:.0f} dBFS, while away {silent:.0f} dBFS"
+        )
+        assert len(left) / sound.RATE == pytest.approx(kept["ended"] - kept["answered"], abs=0.1)
+        assert min(whole) > 4000
+        assert silent < SILENT_DB
+        assert before > -25
         assert score >= SAME
         assert after <= 1.0
         assert again <= 1.0
