@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from cordboard.actors import machines, page, past, values
+from cordboard.actors import machines, page, past, statefile, values
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.call_state import Phase as CallPhase
 from cordboard.actors.frames import framed
@@ -209,6 +209,15 @@ def test_killed_at_any_instant_of_a_call_that_is_answered(tmp_path: Path, micros
         await end(world)
 
     run(tell, tmp_path, agents=1)
+
+
+@pytest.mark.parametrize("microseconds", range(500, 60_000, 7000))
+def test_a_file_that_is_begun_anew_at_every_step_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, microseconds: int
+) -> None:
+    monkeypatch.setattr(statefile, "ROTATE_BYTES", 0)
+    monkeypatch.setattr(statefile, "ROTATE_TIMES", 1)
+    test_killed_at_any_instant_of_a_call_that_is_answered(tmp_path, microseconds)
 
 
 # --- an hour ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,151 @@
+"""The file of the states: what is in it when a process dies, and what becomes of it where nothing can be written."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from attrs import define, evolve, field
+from cordboard.actors import past, statefile, trunk
+from cordboard.actors.effects import Effect, Log, Record, Tell
+from cordboard.actors.packing import UnpackError
+from cordboard.actors.records import LegEntry
+from cordboard.actors.statefile import States, read
+from cordboard.actors.states import ActorState, Committed, Said, Step, Told, Whole
+from cordboard.actors.trunk import Profile, Trunk
+
+ENTRY = LegEntry("c", 0, "caller", 1.0)
+
+
+@define
+class Keeper:
+    """Somebody who writes down a trunk."""
+
+    path: Path
+    now: float = 100.0
+    trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier")))
+    alarms: list[bool] = field(factory=list)
+    states: States = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.states = States(self.path, past.packer(), lambda: self.now, lambda text, on: self.alarms.append(on))
+        self.states.begin(self.whole)
+
+    def whole(self) -> Whole:
+        return Whole(self.now, (ActorState("trunk:carrier", self.now, self.trunk),), entries=(*self.states.entries,))
+
+    def step(self, *effects: Effect, told: bool = True) -> None:
+        before = self.trunk.state
+        self.trunk.state = evolve(before, brought=before.brought + 1)
+        self.states.step("trunk:carrier", self.now, told, before, self.trunk.state, effects)
+
+    def brought(self) -> list[object]:
+        """What a reader finds: how often it was in a whole or a step."""
+        found: list[object] = []
+        for record in read(self.path, past.packer()):
+            match record:
+                case Whole(actors=actors):
+                    found.append(("whole", actors[0].behaviour.state.brought))
+                case Step(changes=changes):
+                    found.append(("step", changes.get("brought")))
+                case _:
+                    found.append(record)
+        return found
+
+
+def test_a_step_is_in_the_file_before_its_effects_and_without_what_is_said_to_people(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    told = Tell("call:c", trunk.Drain())
+    keeper.step(told, Log("something"), Record(ENTRY))
+    keeper.states.add(Told("trunk:carrier", 101.0, trunk.Open()))
+    whole, step, last = read(keeper.path, past.packer())
+    assert isinstance(whole, Whole)
+    assert step == Step("trunk:carrier", 100.0, True, {"brought": 1}, (told, Record(ENTRY)))
+    assert last == Told("trunk:carrier", 101.0, trunk.Open())
+    assert keeper.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    for _ in range(5):
+        keeper.step()
+    data = keeper.path.read_bytes()
+    for cut in range(1, 200):
+        keeper.path.write_bytes(data[:-cut])
+        found = keeper.brought()
+        assert found == [("whole", 0), *(("step", i) for i in range(1, 6))][: len(found)]
+        assert len(found) >= 1
+    keeper.path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert keeper.brought()[-1] == ("step", 4)
+    keeper.path.write_bytes(b"")
+    with pytest.raises(UnpackError):
+        keeper.brought()
+
+
+def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statefile, "ROTATE_BYTES", 0)
+    monkeypatch.setattr(statefile, "ROTATE_TIMES", 1)
+    keeper = Keeper(tmp_path / "states")
+    wanted = Tell("call:c", trunk.Drain())
+    keeper.step(wanted)
+    keeper.step(wanted, Record(ENTRY))  # the file is longer than it began: all is written, then what this step wants
+    whole, step = read(keeper.path, past.packer())
+    assert isinstance(whole, Whole)
+    assert whole.entries == ()
+    assert step == Step("trunk:carrier", 100.0, False, {}, (wanted, Record(ENTRY)))
+    assert keeper.brought()[0] == ("whole", 2)
+    keeper.step()
+    (whole, *_) = read(keeper.path, past.packer())
+    assert isinstance(whole, Whole)
+    assert whole.entries == (ENTRY,)
+    keeper.states.committed(1)
+    keeper.states.said(ENTRY)
+    assert list(read(keeper.path, past.packer()))[-2:] == [Committed(1), Said(ENTRY)]
+    assert list(keeper.states.entries) == [ENTRY]
+
+
+def test_where_nothing_can_be_written_there_is_no_file_that_tells_what_was(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    keeper.step()
+    keeper.step(Tell("call:c", object()))  # nobody can pack that
+    assert not keeper.path.exists()
+    assert keeper.alarms == [False, True]
+    keeper.now += statefile.RETRY / 2
+    keeper.step()
+    assert not keeper.path.exists()
+    keeper.now += statefile.RETRY
+    keeper.step()
+    assert keeper.brought()[0] == ("whole", 4)
+    assert keeper.alarms == [False, True, False]
+
+
+def test_a_directory_that_is_not_there_stops_nobody(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "gone" / "states")
+    keeper.step()
+    assert keeper.alarms == [True]
+    (tmp_path / "gone").mkdir()
+    keeper.now += statefile.RETRY
+    keeper.step()
+    assert keeper.brought()[0] == ("whole", 2)
+    assert keeper.alarms[-1] is False
+
+
+def test_an_orderly_end_leaves_nothing(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    keeper.step()
+    keeper.states.end()
+    keeper.step()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_changed_nothing_and_wants_nothing_is_not_written(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    state = keeper.trunk.state
+    keeper.states.step("trunk:carrier", 100.0, False, state, state, (Log("late"),))
+    assert len(keeper.brought()) == 1
+    keeper.states.step("trunk:carrier", 100.0, True, state, state, ())  # but that a message was taken is
+    assert len(keeper.brought()) == 2
+    assert keeper.trunk.deadline() == math.inf
