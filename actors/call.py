@@ -256,7 +256,8 @@ class Call(Caller):
 
     def _answered_late(self, message: Accept, now: float) -> list[Effect]:
         """The click and the end of the caller's wait crossed: the caller hears goodbye, the agent hears why."""
-        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, "waited_too_long"))]
+        code = "waited_too_long" if self.state.cause == TOO_LONG else "caller_left"
+        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, code))]
 
     # --- talking ----------------------------------------------------------------------------------------------
 

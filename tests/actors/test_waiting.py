@@ -242,6 +242,18 @@ def test_an_engine_that_does_not_say_when_it_is_over_is_not_waited_for() -> None
     ]
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_answer_that_crosses_the_end_of_the_queue_is_lost(lost: bool) -> None:
+    call = waiting()
+    if lost:
+        call.receive(Down("queue:support", "dismissed"), NOW)
+    else:
+        call.receive(calls.QueueStands(attended=True, max_wait_seconds=5.0), NOW)
+        call.wake(call.deadline())
+    why = "caller_left" if lost else "waited_too_long"
+    assert call.receive(calls.Accept("lin", ""), NOW + 5) == [Tell("agent:lin", agents.Lost("c", why))]
+
+
 def test_a_silent_caller_is_gone_before_it_has_waited_too_long(house: House) -> None:
     house.call()
     house.fact(*house.engine.connect(LEG), *house.engine.silence(LEG, 3.0))
