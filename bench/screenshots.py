@@ -89,7 +89,8 @@ class Desk:
         self._page.goto(f"{address}/?lang={language}")
         self._page.locator("input").first.wait_for()
 
-    def shoot(self, name: str) -> None:
+    def shoot(self, name: str, settle_ms: int = 0) -> None:
+        self._page.wait_for_timeout(settle_ms)
         self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
 
     def press(self, english: str, chinese: str) -> None:
@@ -101,11 +102,19 @@ class Desk:
         self._page.locator("input").nth(1).fill(f"harbour-{agent}")
         self.press("Log in", "登录")
 
+    def click(self, selector: str) -> None:
+        self._page.locator(selector).first.click()
+
+    def wait_for(self, selector: str) -> None:
+        self._page.locator(selector).first.wait_for()
+
+    def wait_in(self, state: str) -> None:
+        self.wait_for(f".state[data-state={state}]")
+
     def shoot_in(self, state: str, settle_ms: int = 1000) -> None:
         """A picture of that agent's state, when it has come and what moves with it has settled."""
-        self._page.locator(f".state[data-state={state}]").wait_for()
-        self._page.wait_for_timeout(settle_ms)
-        self.shoot(state.replace("_", "-"))
+        self.wait_in(state)
+        self.shoot(state.replace("_", "-"), settle_ms)
 
     def close(self) -> None:
         self._context.close()
@@ -130,7 +139,26 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.shoot_in("talking", SETTLED_MS)
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
+    take_kept(busy)
     busy.close()
+
+
+def take_kept(busy: Desk) -> None:
+    """What is kept, to an agent who has answered one call and declined another."""
+    busy.press("Start answering", "开始接听")
+    busy.wait_in("idle")
+    busy.press("Call me now", "立即呼叫我")
+    busy.wait_in("ringing")
+    busy.press("Break", "小休")  # declines it, and nothing rings meanwhile
+    busy.wait_in("break")
+    busy.wait_for("[data-class=not_connected]")
+    busy.shoot("calls")
+    busy.click("[data-class=normal]")
+    busy.click(".player .button:enabled")
+    busy.shoot("player", settle_ms=2500)
+    for tab in ("colleagues", "states"):
+        busy.click(f"#tab-{tab}")
+        busy.shoot(tab, settle_ms=1000)
 
 
 @click.command()

@@ -95,6 +95,7 @@ class Kept:
     asked: list[str] = field(factory=list)  # every request, path and query
     ranges: list[str] = field(factory=list)  # of the recording
     sound: tuple[bytes, bytes] = (b"", b"")
+    sound_type: str = "audio/wav"
 
     def add(self, *calls: Message) -> None:
         self.calls = sorted([*self.calls, *calls], key=lambda one: (one["began"], one["call"]), reverse=True)
@@ -142,10 +143,10 @@ class Kept:
         self.ranges.append(asked[0].strip() if asked else "whole")
         headers = ("Accept-Ranges: bytes",)
         if asked is None:
-            return Answer("200 OK", whole, "audio/wav", headers)
+            return Answer("200 OK", whole, self.sound_type, headers)
         first, last = int(asked[1]), int(asked[2] or len(whole) - 1)
         part = f"Content-Range: bytes {first}-{last}/{len(whole)}"
-        return Answer("206 Partial Content", whole[first : last + 1], "audio/wav", (*headers, part))
+        return Answer("206 Partial Content", whole[first : last + 1], self.sound_type, (*headers, part))
 
 
 def at(hours_ago: float) -> float:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import numpy as np
 import pytest
+from cordboard.switch import encoder
+from cordboard.switch.recfile import RATE, Chunk, Header
 from playwright.sync_api import Locator, Page, expect
 
 from tests.page.kept import LIN, MAYA, Message, at, call, noon_zone, offer, tones
@@ -265,21 +269,18 @@ def test_a_keyboard_goes_into_a_call_and_back_to_its_line(desk: Desk, page: Page
     expect(line).to_be_focused()
 
 
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
+def test_a_call_that_cannot_be_had_says_why(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.log_in()
+    expect(lines(page)).to_have_count(4)
+    for status, words in (
         ("403 Forbidden", "This is another agent’s call; your role does not show it."),
         ("404 Not Found", "There is no such call any more."),
         ("503 Service Unavailable", "This call cannot be loaded now."),
         ("401 Unauthorized", "Your login has expired. Log in again."),
-    ],
-)
-def test_a_call_that_cannot_be_had_says_why(desk: Desk, page: Page, switch: Switch, status: str, words: str) -> None:
-    desk.log_in()
-    expect(lines(page)).to_have_count(4)
-    switch.kept.broken["/api/calls/c1"] = status
-    details = opened(page)
-    expect(details.get_by_role("alert")).to_contain_text(words)
+    ):
+        switch.kept.broken["/api/calls/c1"] = status
+        expect(opened(page).get_by_role("alert")).to_contain_text(words)
+        page.get_by_role("button", name="All calls").click()
 
 
 # --- the recording ------------------------------------------------------------------------------------------------
@@ -314,6 +315,82 @@ def test_a_recording_is_drawn_from_its_peaks_and_played_in_ranges(desk: Desk, pa
     eventually(lambda: position(page) >= 50, within=4)  # twice as fast: some 2.5 s
     slider.press(" ")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+
+
+STEP_S, STEP_HZ, STEPS = 10, 60, 30
+EAR = """
+const Plain = window.Audio;
+window.Audio = class extends Plain {
+  constructor(...what) {
+    super(...what);
+    window.player = this;
+  }
+};
+// When what plays is another tone than before: [position in the recording, Hz].
+window.overhear = () => {
+  const context = new AudioContext({ sampleRate: 48000 });
+  const ear = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+  const source = new MediaElementAudioSourceNode(context, { mediaElement: player });
+  source.connect(ear).connect(context.destination);
+  const bins = new Float32Array(4096);
+  window.tones = [];
+  setInterval(() => {
+    ear.getFloatFrequencyData(bins);
+    const best = bins.indexOf(bins.reduce((most, one) => Math.max(most, one)));
+    const hertz = 20 * Math.round((best * 48000) / 8192 / 20);
+    if (bins[best] > -40 && tones.at(-1)?.[1] !== hertz) tones.push([player.currentTime, hertz]);
+  }, 10);
+};
+"""
+
+
+def long_call(folder: Path, seconds: int) -> tuple[bytes, bytes]:
+    """A recording as the switch makes it, in Opus: on the left another tone every 10 s, on the right nothing."""
+    t = np.arange(RATE) / RATE
+    chunks = []
+    for second in range(seconds):
+        hertz = 400 + STEP_HZ * (second // STEP_S % STEPS)
+        frames = np.zeros((50, 2, 160), np.int16)
+        frames[:, 0] = (8000 * np.sin(2 * np.pi * hertz * t)).astype(np.int16).reshape(50, 160)
+        chunks.append(Chunk(50 * second, 50, frames.tobytes()).encode())
+    raw, out = folder / "raw", folder / "call.opus"
+    raw.write_bytes(Header(0.0, 0.0).encode() + b"".join(chunks))
+    encoder.encode(raw, out, encoder.FORMATS["opus"])
+    return out.read_bytes(), encoder.peaks_of(out).read_bytes()
+
+
+def test_seeking_in_a_long_recording_lands_where_it_says(
+    page: Page, switch: Switch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds, crossing = 400, 280  # that far from its end by four keys
+    switch.kept.sound, switch.kept.sound_type = long_call(tmp_path, seconds), "audio/ogg; codecs=opus"
+    sound = {"state": "ready", "format": "opus", "seconds": float(seconds), "size": 1, "reason": ""}
+    switch.kept.add(call("long", time.time() - seconds, ended=time.time(), sound=sound))
+    page.add_init_script(EAR)
+    Desk(page, switch).log_in()
+    opened(page)
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+    page.evaluate("overhear()")
+    slider = page.get_by_role("slider", name="Position")
+    for key in ("End", *(4 * ["PageDown"]), "ArrowLeft"):
+        slider.press(key)
+    assert position(page) == crossing - 5
+    page.get_by_role("combobox", name="Speed").select_option("2")
+    page.evaluate(
+        "window.began = performance.now(); player.onplaying = () => (window.waited = performance.now() - began)"
+    )
+    page.get_by_role("button", name="Play", exact=True).click()
+    eventually(lambda: page.evaluate("tones.length") >= 2, within=10)
+    (_, first), (crossed, second) = page.evaluate("tones.slice(-2)")
+    with capsys.disabled():
+        print(
+            f"\n{seconds} s of Opus, {len(switch.kept.sound[0]) / 1e6:.1f} MB: played {page.evaluate('waited'):.0f} ms "
+            f"after the click on Play; what lies at {crossing} s was heard at {crossed:.2f} s; "
+            f"{', '.join(switch.kept.ranges)}"
+        )
+    assert (first, second) == (400 + STEP_HZ * (27 % STEPS), 400 + STEP_HZ * (28 % STEPS))
+    assert abs(crossed - crossing) < 0.5  # at double speed, by an ear of 0.17 s
+    assert any(int(one.split("=")[1].split("-")[0]) > len(switch.kept.sound[0]) / 2 for one in switch.kept.ranges)
 
 
 def test_a_call_that_rings_silences_the_recording(desk: Desk, page: Page, switch: Switch) -> None:
@@ -402,37 +479,40 @@ def test_the_day_s_states_with_reasons_and_lengths(desk: Desk, page: Page, switc
     midnight = now - (12 * 3600 + now % 3600)  # where it is noon
     step = (now - midnight) / 10
 
-    def span(state: str, reason: str, begin: float, end: float | None) -> Message:
+    def span(state: str, reason: str, begin: float, end: float | None, call_: str = "") -> Message:
         since, until = midnight + begin * step, None if end is None else midnight + end * step
-        return {"state": state, "reason": reason, "call": "", "since": since, "until": until, "seconds": 0.0}
+        return {"state": state, "reason": reason, "call": call_, "since": since, "until": until, "seconds": 0.0}
 
     switch.kept.states = [
         span("signed_out", "signed out", -5, 2),
-        span("idle", "signed in", 2, 4),
-        span("talking", "answered", 4, 7),
+        span("idle", "signed in", 2, 3),
+        span("ringing", "offer", 3, 3.8, "c1"),
+        span("ringing", "answer", 3.8, 4, "c1"),
+        span("talking", "answered", 4, 7, "c1"),
         span("after_call_work", "caller hung up", 7, 8),
         span("idle", "start answering", 8, None),
     ]
     desk.log_in()
     page.get_by_role("tab", name="My states").click()
     rows = page.get_by_role("table", name="My states").locator("tbody tr")
-    expect(rows).to_have_count(4)
+    expect(rows).to_have_count(5)
     assert [cells(row)[2:4] for row in rows.all()] == [
         ["Idle", "Started answering"],
         ["After-call work", "The caller hung up"],
         ["Talking", "Answered"],
+        ["Ringing", "A call came"],
         ["Idle", "Signed in"],
     ]
     expect(rows.nth(0)).to_contain_text("now")
     bar = page.get_by_role("img", name="The day from").locator("span")
     widths = [float(one.evaluate("one => parseFloat(one.style.inlineSize)")) for one in bar.all()]
-    assert widths == pytest.approx([25, 37.5, 12.5, 25], abs=0.2)
+    assert widths == pytest.approx([12.5, 12.5, 37.5, 12.5, 25], abs=0.2)
     # A change is there when it has been written, though it was said before.
     switch.push("agent.state", state="break", reason="no answer", since=now)
     eventually(lambda: sum("/states" in target for target in switch.kept.asked) == 2)
     switch.kept.states[-1]["until"] = now
     switch.kept.states.append({**span("break", "no answer", 0, None), "since": now})
-    expect(rows).to_have_count(5)
+    expect(rows).to_have_count(6)
     expect(rows.nth(0)).to_contain_text("Break")
     expect(rows.nth(0)).to_contain_text("No answer")
 

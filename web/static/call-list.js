@@ -4,7 +4,7 @@
 // switch has had time to write, never two within GAP_MS, none while nobody looks. Nothing here touches the document.
 
 const SETTLE_MS = 400; // a call is written some 100 ms after its end
-const AGAIN_MS = 3000; // where it was not in the list even then
+const AGAIN_MS = 1000; // where it was not in the list even then
 const GAP_MS = 2000;
 
 /** The order of the list is the newest first; negative where `one` stands below `other`. */
@@ -28,7 +28,8 @@ export class CallList extends EventTarget {
   #ask;
   #looked = false;
   #stale = true;
-  #timer = 0;
+  #timer = 0; // 0: nothing is waited for
+  #due = 0;
   #askedAt = -Infinity;
   #asked = 0; // counts requests, so that only the answer to the newest counts
   #awaited = new Map(); // calls that ended and must be in the list soon -> requests made for them
@@ -44,7 +45,7 @@ export class CallList extends EventTarget {
   look(looked) {
     this.#looked = looked;
     if (looked && this.#stale) this.#schedule(0);
-    if (!looked) clearTimeout(this.#timer); // what was waited for stays stale
+    if (!looked) this.#rest(); // what was waited for stays stale
   }
 
   /** Another list: of one class, or of other agents (`query` as the switch takes it). */
@@ -59,17 +60,26 @@ export class CallList extends EventTarget {
     if (this.#looked) this.refresh();
   }
 
-  /** Something happened; `ended` is a call that will be in the list as ended. */
-  hint(ended = '') {
+  /** Something happened that shows after `wait` ms; `ended` is a call that will be in the list as ended. */
+  hint(ended = '', wait = SETTLE_MS) {
     if (ended) this.#awaited.set(ended, 0);
     this.#stale = true;
-    if (this.#looked) this.#schedule(SETTLE_MS);
+    if (this.#looked) this.#schedule(wait);
   }
 
+  /** Hints that keep coming put nothing off: the earliest of what is waited for stands. */
   #schedule(wait) {
+    const now = performance.now();
+    const due = Math.max(now + wait, this.#askedAt + GAP_MS);
+    if (this.#timer && this.#due <= due) return;
+    this.#rest();
+    this.#due = due;
+    this.#timer = setTimeout(() => this.refresh(), due - now);
+  }
+
+  #rest() {
     clearTimeout(this.#timer);
-    const allowed = this.#askedAt + GAP_MS - performance.now();
-    this.#timer = setTimeout(() => this.refresh(), Math.max(wait, allowed));
+    this.#timer = 0;
   }
 
   #changed() {
@@ -81,7 +91,7 @@ export class CallList extends EventTarget {
   }
 
   async refresh() {
-    clearTimeout(this.#timer);
+    this.#rest();
     const turn = ++this.#asked;
     this.#askedAt = performance.now();
     this.#stale = false;

@@ -16,6 +16,7 @@ const WHOSE = ['mine', 'everyone'];
 const WHOSE_KEY = 'cordboard.whose';
 // A call that nobody was offered shows by no event: who oversees all calls asks now and then.
 const OVERSEER_MS = 30000;
+const COLLEAGUES_MS = 3000; // in a large centre somebody's state changes all the time
 const ENDS = new Set(['call.ended', 'call.withdrawn']);
 const HINTS = new Set(['call.connected', ...ENDS]);
 
@@ -31,7 +32,7 @@ class Calls extends View {
   #seen = () => this.#look();
   #heard = ({ detail }) => HINTS.has(detail.event) && this.#list.hint(ENDS.has(detail.event) ? detail.call : '');
   #linked = () => this.#list.hint();
-  #moved = ({ detail }) => this.#everyone && !detail.begins && this.#list.hint();
+  #moved = ({ detail }) => this.#everyone && !detail.begins && this.#list.hint('', COLLEAGUES_MS);
 
   connectedCallback() {
     super.connectedCallback();
