@@ -65,6 +65,8 @@ class Packer:
         self._classes: dict[str, type] = {}
         self._behaviours: dict[str, type] = {}
         self.shapes: dict[str, tuple[str, ...]] = {}
+        # The classes that take their fields without their names.
+        self._positional: set[str] = set()
         for module in modules:
             for kind in vars(module).values():
                 if not isinstance(kind, type) or kind.__module__ != module.__name__:
@@ -82,6 +84,8 @@ class Packer:
         name = _name(kind)
         self._classes[name] = kind
         self.shapes[name] = _aliases(kind)
+        if not any(each.kw_only for each in attrs.fields(kind) if each.init):
+            self._positional.add(name)
         fields = [each.name for each in attrs.fields(kind) if each.init]
         self._forms[kind] = _attrs_form(name, fields, [veil(kind, field) for field in fields])
 
@@ -104,12 +108,25 @@ class Packer:
             raise UnpackError(f"{type(error).__name__}: {error}") from error
 
     def _built(self, packed: Any, shapes: Shapes) -> Any:
-        if isinstance(packed, dict):
-            return {key: self._built(value, shapes) for key, value in packed.items()}
-        if not isinstance(packed, list):
+        """A process begins with the states of the last one: most values are neither lists nor dicts, and most lists are
+        classes that have not changed."""
+        kind = type(packed)
+        if kind is not list:
+            if kind is dict:
+                return {key: self._built(value, shapes) for key, value in packed.items()}
             return packed
-        what, *rest = packed
-        values = [self._built(each, shapes) for each in rest]
+        what = packed[0]
+        values = [
+            self._built(each, shapes) if type(each) is list or type(each) is dict else each for each in packed[1:]
+        ]
+        known = self.shapes.get(what)
+        if known is not None:
+            if known == shapes[what] and what in self._positional:
+                if len(values) != len(known):
+                    raise ValueError(f"{what} has {len(known)} fields, not {len(values)}")
+                return self._classes[what](*values)
+            given = dict(zip(shapes[what], values, strict=True))
+            return self._classes[what](**{name: given[name] for name in known if name in given})
         match what:
             case 0:
                 return tuple(values)
@@ -119,11 +136,8 @@ class Packer:
                 return ipaddress.ip_network(values[0])
             case _ if what in self._behaviours:
                 return revive(self._behaviours[what], values[0])
-            case _ if issubclass(self._classes[what], Enum):
+            case _:
                 return self._classes[what](values[0])
-        known = self.shapes[what]
-        given = dict(zip(shapes[what], values, strict=True))
-        return self._classes[what](**{name: given[name] for name in known if name in given})
 
 
 def revive(kind: type, state: Any) -> Any:

@@ -309,6 +309,7 @@ def test_without_a_supervisor_the_call_goes_on_to_its_end(own: Product) -> None:
         customer.hang_up()
         customer.response("BYE")
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 10, "the end of all")
+    desk.robot.vanish()
     desk.voice.close()
     assert left_open(own) == (0, 0)
     assert not (own.data / "run" / "states").exists()
