@@ -97,7 +97,8 @@ class Control:
         self._health: Health
         self._states: States
         self._recalls: tuple[float, ...] = ()
-        # What a draining process waits in, and whether it has ended all itself.
+        # That it is to end, what it then waits in, and whether it has ended all itself.
+        self._ending = trio.Event()
         self._patience = trio.CancelScope()
         self._ended = False
 
@@ -301,20 +302,19 @@ class Control:
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
             task_status.started()
-            nursery.start_soon(self._end_when_orphaned, nursery)
-            ending = False
+            nursery.start_soon(self._end_when_orphaned)
+            nursery.start_soon(self._drain, nursery)
             async for number in received:
                 if number == signal.SIGHUP:
                     await self._reload()
-                elif ending:
+                elif self._ending.is_set():
                     self._patience.cancel()
                 else:
-                    ending = True
-                    nursery.start_soon(self._drain, nursery)
+                    self._ending.set()
 
-    async def _end_when_orphaned(self, nursery: trio.Nursery) -> None:
+    async def _end_when_orphaned(self) -> None:
         await orphaned()
-        await self._drain(nursery)
+        self._ending.set()
 
     async def _reload(self) -> None:
         try:
@@ -332,6 +332,8 @@ class Control:
         return Configure(organisation, self.config.media.webrtc_codecs)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
+        """The end, once somebody wants it."""
+        await self._ending.wait()
         self._serves = False
         self.system.tell("switchboard", Drain())
         patience = self.config.limits.drain_seconds
