@@ -252,17 +252,25 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 
 def report(kind: str, figures: list[Figures]) -> None:
+    told: dict[str, object] = {"times": len(figures)}
     for name in asdict(figures[0]):
         values = [getattr(one, name) for one in figures]
-        print(f"{kind} killed, {name}: median {statistics.median(values):.2f}, max {max(values):.2f} of {len(values)}")
+        told[name] = {"median": round(statistics.median(values), 2), "max": round(max(values), 2)}
+        print(f"{kind} killed {len(figures)} times, {name}: {told[name]}")
+    told |= {"rows_left_open": 0, "agents_left_busy": 0, "recordings_unplayable": 0}  # else we would not be here
     print(f"{kind} killed: 0 rows left open, 0 agents left busy, 0 of {len(figures)} recordings unplayable")
     keep = os.environ.get("CORDBOARD_DRILLS")
     if keep:
         file = Path(keep)
         known = json.loads(file.read_text()) if file.exists() else {}
-        known |= {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "machine": platform.platform()}
-        known[kind] = [{name: round(value, 3) for name, value in asdict(one).items()} for one in figures]
-        file.write_text(json.dumps(known, indent=1) + "\n")
+        known |= {
+            "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "machine": f"{platform.system()} {platform.release()}",
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            kind: told,
+        }
+        file.write_text(json.dumps(known, indent=2) + "\n")
 
 
 @pytest.mark.timeout(600)
