@@ -59,8 +59,9 @@ class States(Unwritten):
         self._began_with = 0
         self._length = 0
         self._retry_at = 0.0
-        # What was stated and is not in the database yet.
+        # What was stated and is not in the database yet, and how much of it is.
         self.entries: deque[Entry] = deque()
+        self._committed = 0
 
     def begin(self, whole: Callable[[], Whole]) -> None:
         """From now on everything is kept; `whole` tells all that there is at the moment it is asked."""
@@ -94,8 +95,9 @@ class States(Unwritten):
             self.add(Said(entry))
             self.entries.append(entry)
 
-    def committed(self, count: int) -> None:
-        """`count` more entries are safe in the database."""
+    def committed(self, upto: int) -> None:
+        """The first `upto` of all entries that were stated since this process began are safe in the database."""
+        count, self._committed = upto - self._committed, upto
         self.add(Committed(count))
         for _ in range(min(count, len(self.entries))):
             self.entries.popleft()

@@ -105,6 +105,10 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     keeper.states.said(ENTRY)
     assert list(read(keeper.path, past.packer()))[-2:] == [Committed(1), Said(ENTRY)]
     assert list(keeper.states.entries) == [ENTRY]
+    keeper.states.said(ENTRY)
+    keeper.states.committed(2)  # of all that were stated
+    assert list(read(keeper.path, past.packer()))[-1] == Committed(1)
+    assert list(keeper.states.entries) == [ENTRY]
 
 
 def test_where_nothing_can_be_written_there_is_no_file_that_tells_what_was(tmp_path: Path) -> None:

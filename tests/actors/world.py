@@ -277,6 +277,7 @@ class World:
         # What was stated; the database has the first so many.
         self.records: list[Record] = []
         self._committed = 0
+        self._inherited = 0  # of them by earlier processes
         self.kills = 0
         self.life: Life
         self.journal: Journal | None
@@ -342,7 +343,7 @@ class World:
         def commit() -> None:
             if life is self.life and stated > self._committed:
                 if self.states is not None:
-                    self.states.committed(stated - self._committed)
+                    self.states.committed(stated - self._inherited)
                 self._committed = stated
 
         self.later(COMMIT, commit)
@@ -369,7 +370,7 @@ class World:
             self._new_process()
         self._connect()
         self.records += [Record(entry) for entry in left.entries]
-        self._committed = len(self.records)
+        self._committed = self._inherited = len(self.records)
         left.take_up(self.system, self.signalling)
         self._begin((*left.recalls, self.now()))
         self.switch.deaf = False
