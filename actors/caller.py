@@ -52,7 +52,8 @@ class Caller(Machine[Phase], ABC):
         agreed = data.agreed
         remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
         codec = media.Codec("pcma", 8) if agreed is None else _codec(agreed)
-        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat))]
+        sends = agreed is None or _sends(agreed)
+        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends))]
 
     def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
@@ -116,10 +117,10 @@ class Caller(Machine[Phase], ABC):
         return self._follow(agreed)
 
     def _follow(self, agreed: sdp.Agreed) -> list[Effect]:
-        """The leg sends where the far side wants it now; an offer that names no address leaves it where it is."""
-        if agreed.remote is None:
-            return []
-        return [Media(media.UpdateRtpLeg(self.state.leg, *agreed.remote, _codec(agreed)))]
+        """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
+        it is."""
+        remote = agreed.remote or (self.state.arrived.peer, 0)
+        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, _codec(agreed), _sends(agreed)))]
 
     def reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
         data = self.state
@@ -131,12 +132,7 @@ class Caller(Machine[Phase], ABC):
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self.id, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
-        follow = self._follow(agreed)
-        if follow:
-            return follow
-        stream = next(each for each in data.ours.media if each.port)
-        same = media.LegOpened(data.leg, stream.connection or data.ours.address, stream.port)
-        return self._redescribe(same, now)
+        return self._follow(agreed)
 
     def leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
         return self._redescribe(fact, now) if self.state.reoffer is not None else []
@@ -152,6 +148,11 @@ class Caller(Machine[Phase], ABC):
             return self.end("system", fact.reason, now)
         self.state = evolve(self.state, reoffer=None)
         return [Sip(signals.RejectReoffer(self.id, 488))]
+
+
+def _sends(agreed: sdp.Agreed) -> bool:
+    """A far side that holds us is sent no media (RFC 3264 §6.1, §8.4)."""
+    return agreed.remote is not None and agreed.direction in ("sendrecv", "sendonly")
 
 
 def _codec(agreed: sdp.Agreed) -> media.Codec:

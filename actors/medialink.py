@@ -214,7 +214,10 @@ class MediaLink:
         self._ports[leg] = port
         update, opening = self._updates.pop(leg, None), self._openings[leg]
         if update is not None and moved and isinstance(opening, media.OpenRtpLeg):
-            self._openings[leg] = evolve(opening, address=update.address, port=update.port, codec=update.codec)
+            opening = evolve(opening, codec=update.codec, sends=update.sends)
+            if update.port:  # 0: it stays where it is
+                opening = evolve(opening, address=update.address, port=update.port)
+            self._openings[leg] = opening
 
     def _refused(self, fact: media.LegRefused) -> None:
         """A leg that was to be moved stays as it was, and one that was to be opened is not there."""

@@ -354,7 +354,10 @@ class MediaFailed:
 
 @frozen
 class MediaQuality:
-    """The agent's voice as the switch hears it, every 2 s: loss in percent, the rest in milliseconds and dBov."""
+    """The agent's voice as the switch hears it, every 2 s: loss in percent, the rest in milliseconds and dBov.
+
+    `far_` is what the browser's last report says of what it hears; null before the first.
+    """
 
     event: ClassVar[str] = "media.quality"
     loss_percent: float
@@ -362,6 +365,8 @@ class MediaQuality:
     delay_ms: float
     level: float
     rtt_ms: float | None = None
+    far_loss_percent: float | None = None
+    far_jitter_ms: float | None = None
 
 
 @frozen

@@ -244,7 +244,17 @@ class Seat(Machine[Phase], ABC):
             return []
         expected = fact.received + fact.lost
         loss = 100.0 * fact.lost / expected if expected else 0.0
-        return self.push(page.MediaQuality(loss, fact.jitter_ms, fact.delay_ms, fact.level, fact.rtt_ms))
+        return self.push(
+            page.MediaQuality(
+                loss,
+                fact.jitter_ms,
+                fact.delay_ms,
+                fact.level,
+                fact.rtt_ms,
+                fact.far_loss_percent,
+                fact.far_jitter_ms,
+            )
+        )
 
     def silence(self, fact: media.LegSilent | media.LegHeard, now: float) -> list[Effect]:
         """An agent's page sends nothing between calls: what its silence means, only a call can tell."""

@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 
 from .ports import AF_INET, NAME, socket_name
 from .protocol import LegRefused, OpenWebrtcLeg, WebrtcLegOpened
-from .seams import Batch, Datagram, Octets, Rows, SecureInput
+from .seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
 from .stun import Address
 from .webrtc import Received, WebrtcTransport
 
 # Addresses remembered before all are forgotten: every leg's and a flood of strangers, 2 MB.
 MAX_REMEMBERED = 8192
 
-_NO_DATA = np.zeros((0, 4), np.uint8)
-_NO_ROWS = np.zeros(0, np.intp)
-_NO_LENGTHS = np.zeros(0, np.int32)
 _NO_TIMES = np.zeros(0, np.float64)
 
 
@@ -71,6 +68,10 @@ class Browsers:
         ]
         return self._datagrams(self._transport.protect(packets))
 
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Sequence[Datagram]:
+        packets = [(row, packet.tobytes()) for row, packet in zip(rows.tolist(), data, strict=True)]
+        return self._datagrams(self._transport.protect_rtcp(packets))
+
     def deadline(self) -> float:
         return self._transport.deadline()
 
@@ -82,15 +83,12 @@ class Browsers:
         return self._transport.last_check(row)
 
     def _input(self, received: Received, at: NDArray[np.float64]) -> SecureInput:
-        replies = self._datagrams(received.replies)
-        if not received.rtp:
-            return SecureInput(replies, _NO_ROWS, _NO_DATA, _NO_LENGTHS, _NO_TIMES, received.facts)
-        length = np.array([len(packet) for _, packet in received.rtp], np.int32)
-        width = (int(length.max()) + 3) // 4 * 4
-        padded = b"".join([packet.ljust(width, b"\0") for _, packet in received.rtp])
-        data = np.frombuffer(padded, np.uint8).reshape(-1, width)
-        row = np.array([row for row, _ in received.rtp], np.intp)
-        return SecureInput(replies, row, data, length, at[received.rtp_from], received.facts)
+        return SecureInput(
+            self._datagrams(received.replies),
+            _packets(received.rtp, received.rtp_from, at),
+            _packets(received.rtcp, received.rtcp_from, at),
+            received.facts,
+        )
 
     def _datagrams(self, datagrams: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
         return [Datagram(address[2], self._name(address), data) for data, address in datagrams]
@@ -110,6 +108,17 @@ class Browsers:
                 self._names.clear()
             known = self._names[address] = socket_name(address[0], address[1])
         return known
+
+
+def _packets(packets: Sequence[tuple[int, bytes]], places: Sequence[int], at: NDArray[np.float64]) -> Packets:
+    """`places`: which datagram of the batch each came in, and so when."""
+    if not packets:
+        return NO_PACKETS
+    length = np.array([len(packet) for _, packet in packets], np.int32)
+    width = max((int(length.max()) + 3) // 4 * 4, NO_PACKETS.data.shape[1])
+    padded = b"".join([packet.ljust(width, b"\0") for _, packet in packets])
+    data = np.frombuffer(padded, np.uint8).reshape(-1, width)
+    return Packets(np.array([row for row, _ in packets], np.intp), data, length, at[list(places)])
 
 
 def host_and_port(name: bytes) -> tuple[str, int]:

@@ -3,12 +3,13 @@
     receive(batch, now)    demux -> [SRTP] -> RTP parse -> playout store                         (the network pushes)
     ------------------------------------------------------------------------------------------- the clock edge
     tick(now)              due -> decode -> conceal -> mix -> encode -> RTP headers -> [SRTP]    (the tick pulls)
+                           -> the RTCP reports that are due
     command(message, now)  edits of legs, sources and edges, between two ticks
 
 Pure: it opens no socket, reads no clock and draws no secrets; the shell (process.py) calls it and carries out what it
 returns. A leg is a row of columns (legs.py). Every leg is sent a packet each 20 ms from its opening on, without a gap:
-what it hears, or a constant silence. Only rows that some edge hears are decoded, only mixes that are not
-silence are encoded.
+what it hears, or a constant silence; one whose far side holds is sent RTCP alone. Only rows that some edge hears are
+decoded, only mixes that are not silence are encoded.
 
 The seams for browsers (seams.py): batches from sockets numbered from the RTP pool's size up are the
 `SecureTransport`'s, which gives back RTP packets with their rows; those take the same way as plain ones. Rows with
@@ -24,10 +25,11 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 import numpy as np
+from attrs import evolve
 from numpy.typing import NDArray
 
 from ..codecs import g711
-from . import protocol, rtp
+from . import protocol, rtcp, rtp
 from .jitter import Arrivals, Playout
 from .legs import NO_EVENT, CodecId, Kind, Legs, those
 from .playback import FRAME, Playback
@@ -35,8 +37,9 @@ from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
 from .quality import Quality
 from .recorder import NoSink, Recorder, Sink
+from .reports import Reports
 from .rooms import Rooms, mix
-from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
+from .seams import Batch, Datagram, OpusCodec, Outgoing, Packets, Rows, SecureInput, SecureTransport
 from .sender import Sender
 from .sources import Prompts, Sources, UnknownSourceError
 
@@ -80,7 +83,8 @@ class Engine:
         self._sources = Sources(capacity, prompts or {})
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
         self._sender = Sender(self._legs, self._ports, secure, opus)
-        self._quality = Quality(self._legs, self._playout)
+        self._reports = Reports(self._legs, self._playout, rng)
+        self._quality = Quality(self._legs, self._playout, self._reports)
         self._recorder = Recorder(sink or NoSink(), capacity, self.counters)
         self._advertise = advertise
         self._rng = rng
@@ -92,6 +96,7 @@ class Engine:
         self._pinged_at = now
         self._facts: list[Fact] = []
         self._datagrams: list[Datagram] = []
+        self._rtcp: list[Datagram] = []  # for the ports beside those of RTP
 
     # --- what the shell calls -------------------------------------------------------------------------------------
 
@@ -125,9 +130,10 @@ class Engine:
         """Takes in RTCP of plain RTP legs, which has ports of its own beside those of RTP: `batch.port` counts them as
         the pool does. Whose report it is, is there."""
         rows = self._ports.find_beside(batch.port, batch.name)
-        known = (rows >= 0) & rtp.parse(batch.data, batch.length).rtcp
-        self.counters["packets_rtcp"] += int(known.sum())
-        self._legs.heard_at[rows[known]] = now
+        known = np.flatnonzero(rows >= 0)
+        self.counters["packets_from_strangers"] += len(rows) - len(known)
+        if len(known):
+            self._hear_reports(Packets(rows[known], batch.data[known], batch.length[known], batch.at[known]), now)
 
     def tick(self, now: float) -> tuple[Outgoing, list[Fact]]:
         """The next 20 ms of everything: what to send, and what became known since the last tick."""
@@ -144,6 +150,7 @@ class Engine:
         self._recorder.record(listeners, heard, audible)
         datagrams, self._datagrams = self._datagrams, []
         outgoing = self._sender.send(listeners, heard, audible, datagrams)
+        outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
         self._facts += self._quality.tick(self._tick, rows, now)
         self._facts += self._recorder.facts()
@@ -246,7 +253,9 @@ class Engine:
         except PortsExhaustedError:
             self._legs.remove(row)
             raise
-        self._legs.sending[row] = remote is not None
+        self._legs.held[row] = not command.sends
+        if remote is not None:
+            self._reach(row, now)
         if command.local_port:
             # A far side that another engine heard: should it be gone by now, that must be told.
             self._legs.heard_ever[row] = self._legs.connected[row] = True
@@ -260,10 +269,13 @@ class Engine:
             raise _RefusedError("Opus is for browsers only")
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
-        self._legs.sending[row] = remote is not None or self._legs.sending[row]
+        self._hold(row, held=not command.sends)
+        if remote is not None and not self._legs.reached[row]:
+            self._reach(row, now)
         if self._legs.codec[row] != _CODECS[command.codec.name]:
             self._playout.open(row, wide=False)
             self._quality.begin(row)
+            self._reports.restart(row)
         self._set_codec(row, command.codec)
         self._sender.changed()
         return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
@@ -293,17 +305,40 @@ class Engine:
         if row is None:
             raise _RefusedError("too many legs")
         self._set_codec(row, codec)
+        self._begin_stream(row)
+        self._reports.open(row)
+        self._playout.open(row, wide=codec.name == "opus")
+        self._playback.begin(row)
+        self._last_sample[row] = 0
+        self._sender.changed()
+        return row
+
+    def _begin_stream(self, row: int) -> None:
+        """An SSRC of which nothing was sent yet."""
+        legs = self._legs
         legs.ssrc[row] = self._rng.integers(1 << 32, dtype=np.uint32)
         # Random, so that they cannot be guessed from outside; below 2**15 so that SRTP's rollover counter is sure (RFC
         # 3711 §3.3.1 starts it at 0, and a loss just after a wrap at the start would be misread).
         legs.sequence[row] = self._rng.integers(1 << 15)
         legs.timestamp[row] = self._rng.integers(1 << 32, dtype=np.uint32)
         legs.marker[row] = True
-        self._playout.open(row, wide=codec.name == "opus")
-        self._playback.begin(row)
-        self._last_sample[row] = 0
+        legs.packets[row] = legs.octets[row] = 0
+
+    def _reach(self, row: int, now: float) -> None:
+        """It is known where the far side is."""
+        self._legs.reached[row] = True
+        self._reports.reach(row, now)
+        self._hold(row, held=bool(self._legs.held[row]))
+
+    def _hold(self, row: int, *, held: bool) -> None:
+        """Whether the far side wants to hear nothing: then it is sent reports alone (RFC 3264 §6.1, RFC 3550 §6)."""
+        legs = self._legs
+        legs.held[row] = held
+        sending = legs.reached[row] and not held
+        # a talkspurt begins (RFC 3551 §4.1); sequence numbers go on where they were, timestamps as time did
+        legs.marker[row] |= sending and not legs.sending[row]
+        legs.sending[row] = sending
         self._sender.changed()
-        return row
 
     def _set_codec(self, row: int, codec: protocol.Codec) -> None:
         self._legs.codec[row] = _CODECS[codec.name]
@@ -311,7 +346,9 @@ class Engine:
         self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
         self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
 
-    def _close(self, row: int, now: float) -> None:
+    def _close(self, row: int, now: float, *, goodbye: bool = True) -> None:
+        if goodbye:
+            self._say_goodbye(row, now)
         if self._legs.secure[row]:
             self._browsers -= 1
             if self._secure is not None:
@@ -405,13 +442,12 @@ class Engine:
             match fact:
                 case protocol.LegConnected(leg):
                     if (row := self._row(leg, Kind.LEG)) is not None:
-                        self._legs.sending[row] = True
                         self._legs.connected[row] = True
-                        self._sender.changed()
+                        self._reach(row, now)
                         self._facts.append(fact)
                 case protocol.LegFailed(leg):
                     if (row := self._row(leg, Kind.LEG)) is not None:
-                        self._close(row, now)
+                        self._close(row, now, goodbye=False)
                         self._facts.append(fact)
                 case protocol.LegUnchecked(leg) | protocol.LegChecked(leg):
                     if (row := self._row(leg, Kind.LEG)) is not None:
@@ -419,9 +455,11 @@ class Engine:
                         self._facts.append(fact)
                 case _:
                     self._facts.append(fact)
-        if len(given.row):
-            headers = rtp.parse(given.data, given.length)
-            self._arrive(given.row, headers, given.data, given.at, now)
+        if len(given.rtp.row):
+            headers = rtp.parse(given.rtp.data, given.rtp.length)
+            self._arrive(given.rtp.row, headers, given.rtp.data, given.rtp.at, now)
+        if len(given.rtcp.row):
+            self._hear_reports(given.rtcp, now)
         return list(given.replies)
 
     def _receive_plain(self, batch: Batch, now: float) -> None:
@@ -441,8 +479,7 @@ class Engine:
             if row is None or headers.payload_type[i] != self._legs.payload_type[row] or headers.length[i] <= 0:
                 continue
             self._ports.learn(row, batch.name[i].tobytes(), now)
-            self._legs.sending[row] = True
-            self._sender.changed()
+            self._reach(row, now)
             rows[:] = self._ports.find(batch.port, batch.name)
 
     def _arrive(
@@ -452,6 +489,8 @@ class Engine:
         known = rows >= 0
         mine = known & headers.valid
         right = mine & (headers.payload_type == legs.payload_type[rows]) & (headers.length > 0)
+        if np.count_nonzero(ours := right & (headers.ssrc == legs.ssrc[rows])):
+            self._collide(rows[ours], now)
         if np.count_nonzero(right) < len(right):
             event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
             comfort = mine & ~right & (headers.payload_type == 13)  # comfort noise is not played (RFC 3389)
@@ -483,6 +522,57 @@ class Engine:
         legs.heard_at[arrivals.row] = now
         legs.heard_ever[arrivals.row] = True
         self._playout.insert(arrivals)
+
+    # --- reports --------------------------------------------------------------------------------------------------
+
+    def _hear_reports(self, packets: Packets, now: float) -> None:
+        legs = self._legs
+        heard = rtcp.parse(packets.data, packets.length, legs.ssrc[packets.row])
+        sound = np.flatnonzero(heard.valid)
+        self.counters["packets_rtcp"] += len(sound)
+        self.counters["packets_rtcp_invalid"] += len(heard.valid) - len(sound)
+        rows = packets.row[sound]
+        legs.heard_at[rows] = now
+        self._reports.hear(rows, heard.select(sound), packets.at[sound])
+        if np.count_nonzero(ours := heard.ssrc[sound] == legs.ssrc[rows]):
+            self._collide(rows[ours], now)
+
+    def _collide(self, rows: Rows, now: float) -> None:
+        """The far sides of `rows` use our SSRC: ours says goodbye and another takes its place (RFC 3550 §8.2)."""
+        for row in np.unique(rows):
+            if not self._reports.collides(row, now):
+                self.counters["packets_looped"] += 1
+                continue
+            self.counters["ssrc_collisions"] += 1
+            self._say_goodbye(int(row), now)
+            self._begin_stream(int(row))
+            self._sender.changed()
+
+    def _say_goodbye(self, row: int, now: float) -> None:
+        if (octets := self._reports.goodbye(row, now)) is not None:
+            self._post(np.array([row]), octets)
+
+    def _post(self, rows: Rows, octets: NDArray[np.uint8]) -> None:
+        """Reports uint8 [n, W] of `rows` [n] go out with the next tick: a trunk's by the ports beside."""
+        secure = self._legs.secure[rows]
+        if self._secure is not None and np.count_nonzero(secure):
+            self._datagrams += self._secure.protect_rtcp(rows[secure], octets[secure])
+        plain = rows[~secure]
+        names, port = self._ports.beside(plain)
+        for i, packet in enumerate(octets[~secure]):
+            self._rtcp.append(Datagram(int(port[i]), names[i].tobytes(), packet.tobytes()))
+
+    def _report(self, rows: Rows, outgoing: Outgoing, now: float) -> Outgoing:
+        """What is sent, with the reports of the legs whose turn it is."""
+        due = self._reports.due(rows, now)
+        if not len(due) and not self._rtcp:
+            return outgoing
+        for some, octets in self._reports.write(due, now):
+            self._post(some, octets)
+        datagrams, self._datagrams = self._datagrams, []
+        reports, self._rtcp = self._rtcp, []
+        self.counters["packets_rtcp_sent"] += len(due)
+        return evolve(outgoing, datagrams=[*outgoing.datagrams, *datagrams], reports=reports)
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
 

@@ -380,6 +380,11 @@ class Playout:
         """Time went by without ticks: what was due then is not played any more."""
         self._play[rows[self._started[rows]]] += ticks
 
+    def stream(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+        """SSRC and highest sequence number of what was heard last of each of `rows`; zeros where nothing was."""
+        known = self.received[rows] > 0
+        return np.where(known, self._ssrc[rows], 0).astype(np.uint32), self._sequence[rows]
+
     def _reconsider(self, rows: Rows) -> None:
         """Lets idle delay go: all but MARGIN of the least lead of two windows, half of it at once if it is much."""
         self._overdue[rows] = self._drop[rows] > 0

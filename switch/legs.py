@@ -60,7 +60,9 @@ class Legs:
         self.kind = np.zeros(n, np.uint8)
         self.codec = np.zeros(n, np.uint8)
         self.secure = np.zeros(n, np.bool_)  # SRTP over the browsers' port, not plain RTP
-        self.sending = np.zeros(n, np.bool_)  # there is somewhere to send to
+        self.reached = np.zeros(n, np.bool_)  # there is somewhere to send to
+        self.held = np.zeros(n, np.bool_)  # the far side wants to hear nothing (RFC 3264 §8.4)
+        self.sending = np.zeros(n, np.bool_)  # reached, and not held
         self.payload_type = np.zeros(n, np.uint8)  # both ways
         self.telephone_event = np.full(n, NO_EVENT, np.uint8)
         # Outgoing RTP: the next packet's numbers.
@@ -69,6 +71,9 @@ class Legs:
         self.timestamp = np.zeros(n, np.uint32)
         self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
         self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
+        # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
+        self.packets = np.zeros(n, np.uint32)
+        self.octets = np.zeros(n, np.uint32)
         # What was heard.
         self.opened_at = np.zeros(n, np.float64)
         self.heard_at = np.zeros(n, np.float64)
@@ -93,9 +98,11 @@ class Legs:
         self._leg_rows = None
         self.opened_at[row] = self.heard_at[row] = now
         self.telephone_event[row] = NO_EVENT
-        for flag in (self.secure, self.sending, self.heard_ever, self.connected, self.silent):
+        for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
         for counter in (
+            self.packets,
+            self.octets,
             self.unchecked,
             self.energy,
             self.energy_frames,
@@ -111,7 +118,7 @@ class Legs:
         self.names[row] = ""
         self.kind[row] = Kind.FREE
         self._leg_rows = None
-        self.sending[row] = False
+        self.reached[row] = self.sending[row] = False
         heapq.heappush(self._free, row)
 
     def leg_rows(self) -> NDArray[np.intp]:

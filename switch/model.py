@@ -114,6 +114,10 @@ class ModelEngine:
         """The legs that hear this leg or source, in the order they began to."""
         return tuple(listener for listener, sources in self._hears.items() if leg in sources)
 
+    def sends(self, leg: str) -> bool:
+        """Whether this leg is sent media: it is known to where, and its far side does not hold."""
+        return bool(self._rows.sending[self._rows.ids[leg]])
+
     # --- commands ---------------------------------------------------------------------------------------------
 
     def command(self, message: Command, now: float) -> list[Fact]:
@@ -191,6 +195,7 @@ class ModelEngine:
             self._rows.remove(row)
             raise
         self._rows.connected[row] = command.local_port > 0  # another engine heard that far side
+        self._aim(row, remote is not None, command.sends)
         return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
@@ -201,7 +206,12 @@ class ModelEngine:
         row = self._rows.ids[command.leg]
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
+        self._aim(row, remote is not None or bool(self._rows.reached[row]), command.sends)
         return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+
+    def _aim(self, row: int, reached: bool, sends: bool) -> None:
+        self._rows.reached[row] = reached
+        self._rows.sending[row] = reached and sends
 
     def _open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
         if self._candidates is None:
@@ -326,6 +336,8 @@ class ModelEngine:
         if row is None or self._rows.connected[row]:
             return []
         self._rows.connected[row] = True
+        if self._rows.secure[row]:
+            self._aim(row, True, True)
         return [protocol.LegConnected(leg)]
 
     def silence(self, leg: str, seconds: float) -> list[Fact]:

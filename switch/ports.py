@@ -201,6 +201,14 @@ class PortPool:
         numbers -= 1
         return self.find(port, of_rtp)
 
+    def beside(self, rows: Rows) -> tuple[Octets, NDArray[np.int32]]:
+        """Where reports of `rows` [n] go, the port after that of the remote's RTP, and from beside which of ours: uint8
+        [n, 32] and int32 [n]."""
+        names = self.name[rows]
+        numbers = names[:, 2:4].view(">u2")
+        numbers += 1
+        return names, self.port[rows]
+
     def _find_six(self, port: NDArray[np.int32], names: Octets) -> Rows:
         rows = self._six.find(_six_keys(port, names))
         # The address [8:24] and port [2:4]; flow label and scope between and behind them may differ.

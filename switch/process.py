@@ -59,6 +59,8 @@ from .writer import RecordingWriter
 TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
+# Reports are read so often that the kernel's time of each is believed (udp.OLDEST): the round trip is made of it.
+REPORT_TICKS: Final = 10
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
 # Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
 COMMANDS: Final = 4096
@@ -371,10 +373,12 @@ async def _pace(
                 outgoing, facts = engine.tick(due)
                 sockets.send(outgoing)
                 link.tell(facts)
+                if outgoing.reports:
+                    reports.send_datagrams(outgoing.reports)
             engine.ran(trio.current_time() - begun, late=late)
             due += TICK
             ticks += 1
-            if ticks % 50 == 0 and (batch := reports.receive(begun)) is not None:
+            if ticks % REPORT_TICKS == 0 and (batch := reports.receive(begun)) is not None:
                 with door.stops("crashed_receives"):
                     engine.hear_reports(batch, begun)
             if ticks % 50 == 25:

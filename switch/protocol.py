@@ -65,6 +65,8 @@ class OpenRtpLeg:
     `local_port`: our port that the far side was told already, by an engine that died; taken if it can be had, also
     while it rests. LegOpened says which one it is. The leg counts as connected: silence of its far side is told from
     the beginning. 0: any.
+
+    `sends` false: the far side holds us, it wants to hear nothing (RFC 3264 §8.4). It is sent reports alone.
     """
 
     leg: str
@@ -73,16 +75,21 @@ class OpenRtpLeg:
     codec: Codec
     nat: bool = False
     local_port: int = 0
+    sends: bool = True
 
 
 @frozen
 class UpdateRtpLeg:
-    """The far side moved or changed codec by a new offer (RFC 3264 §8); answered by LegOpened as an opening is."""
+    """The far side moved, changed codec or holds by a new offer (RFC 3264 §8); answered by LegOpened as an opening is.
+
+    `port` 0: it stays where it is.
+    """
 
     leg: str
     address: str
     port: int
     codec: Codec
+    sends: bool = True
 
 
 @frozen
@@ -351,7 +358,11 @@ class LegFailed:
 
 @frozen
 class LegQuality:
-    """Every 2 s per connected leg: what was heard since the last one, levels in dBov (0 loudest, -127 silence)."""
+    """Every 2 s per connected leg: what was heard since the last one, levels in dBov (0 loudest, -127 silence).
+
+    What the far side's last RTCP report said of how it hears us (RFC 3550 §6.4) is None before the first, and new about
+    every 5 s. `rtt_ms` is the time there and back, without what a report lay there.
+    """
 
     leg: str
     received: int
@@ -361,6 +372,8 @@ class LegQuality:
     delay_ms: float
     level: float
     rtt_ms: float | None = None
+    far_loss_percent: float | None = None
+    far_jitter_ms: float | None = None
 
 
 @frozen

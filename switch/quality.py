@@ -6,6 +6,7 @@ is heard is measured for its level. Who fell silent is looked for every 100 ms.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Final
 
@@ -16,6 +17,7 @@ from ..codecs.g711 import Pcm
 from .jitter import Playout
 from .legs import Legs
 from .protocol import EngineReport, Fact, LegChecked, LegConnected, LegHeard, LegQuality, LegSilent, LegUnchecked
+from .reports import Reports
 
 Rows = NDArray[np.intp]
 
@@ -32,9 +34,10 @@ _NO_POWER: Final = 1e-9  # far below that level
 class Quality:
     """The observer of the columns: it writes only the columns of what was told."""
 
-    def __init__(self, legs: Legs, playout: Playout) -> None:
+    def __init__(self, legs: Legs, playout: Playout, reports: Reports) -> None:
         self._legs = legs
         self._playout = playout
+        self._reports = reports
         self._seconds: list[float] = []
         self._late = 0
 
@@ -100,6 +103,7 @@ class Quality:
         legs.energy[rows] = legs.energy_frames[rows] = 0
         # dBov: a square wave at the overload point is 0 (ITU-T G.100.1).
         level = np.maximum(10 * np.log10(np.maximum(power, _NO_POWER) / 32768.0**2), LEAST_LEVEL)
+        told = self._reports
         return list(
             map(
                 LegQuality,
@@ -110,6 +114,7 @@ class Quality:
                 np.round(playout.jitter[rows] * 1000, 2).tolist(),
                 np.round(np.maximum(playout.delay[rows], 0.0) * 1000, 1).tolist(),
                 np.round(level, 1).tolist(),
+                *(_known(column[rows]) for column in (1000 * told.round_trip, 100 * told.loss, 1000 * told.jitter)),
             )
         )
 
@@ -127,3 +132,8 @@ class Quality:
         counters["ticks_late"] += late
         tick_ms = (round(float(p50), 3), round(float(p99), 3), round(float(spent.max()), 3))
         return EngineReport(legs, ticks, late, tick_ms, dict(counters), edges)
+
+
+def _known(column: NDArray[np.float64]) -> list[float | None]:
+    """None where a report of the far side is still to come, which is NaN in the column."""
+    return [None if math.isnan(value) else round(value, 2) for value in column.tolist()]

@@ -6,7 +6,7 @@ Batches are matrices with a row per datagram, so that the shell fills and emptie
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from attrs import frozen
@@ -48,7 +48,8 @@ class Datagram:
 class Outgoing:
     """What a tick sends. The matrices are the engine's own and good until the next tick.
 
-    data: uint8 [n, W]; length: int32 [n]; port: int32 [n], ascending; name: uint8 [n, 32]; `datagrams` beside them.
+    data: uint8 [n, W]; length: int32 [n]; port: int32 [n], ascending; name: uint8 [n, 32]; `datagrams` beside them, and
+    `reports` for the ports of RTCP, which count as the pool's do.
     """
 
     data: Octets
@@ -56,21 +57,35 @@ class Outgoing:
     port: NDArray[np.int32]
     name: Octets
     datagrams: Sequence[Datagram] = ()
+    reports: Sequence[Datagram] = ()
+
+
+@frozen
+class Packets:
+    """n packets of legs: `row` intp [n], `data` uint8 [n, W] with W a multiple of 4 and at least 16, `length` int32
+    [n], `at` float64 [n] as in Batch."""
+
+    row: Rows
+    data: Octets
+    length: NDArray[np.int32]
+    at: NDArray[np.float64]
+
+
+NO_PACKETS: Final = Packets(
+    np.zeros(0, np.intp), np.zeros((0, 16), np.uint8), np.zeros(0, np.int32), np.zeros(0, np.float64)
+)
 
 
 @frozen
 class SecureInput:
     """What came out of datagrams on the browsers' ports.
 
-    `replies` to send at once; n decrypted RTP packets with the row of their leg (`row` intp [n], `data` uint8 [n, W],
-    W a multiple of 4, `length` int32 [n], `at` float64 [n] as in Batch); what became of legs as `facts`.
+    `replies` to send at once; decrypted packets of RTP and of RTCP; what became of legs as `facts`.
     """
 
     replies: Sequence[Datagram]
-    row: Rows
-    data: Octets
-    length: NDArray[np.int32]
-    at: NDArray[np.float64]
+    rtp: Packets
+    rtcp: Packets
     facts: Sequence[Fact]
 
 
@@ -92,6 +107,10 @@ class SecureTransport(Protocol):
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
         """n RTP packets, `data` uint8 [n, W] with `length` int32 [n], encrypted for the legs in `rows` [n]."""
+        ...
+
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Sequence[Datagram]:
+        """n RTCP packets, uint8 [n, W], whole rows, encrypted for the legs in `rows` [n]."""
         ...
 
     def deadline(self) -> float:

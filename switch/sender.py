@@ -37,6 +37,7 @@ class _Order:
     plain: int  # how many of them are plain
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
     opus: Rows
+    held: Rows  # not sent to, though there is somewhere: their time goes on
     port: NDArray[np.int32]  # [plain]
     name: NDArray[np.uint8]  # [plain, 32]
     length: NDArray[np.int32]  # [rows]
@@ -93,6 +94,7 @@ class Sender:
             plain=len(plain),
             place=place,
             opus=rows[opus],
+            held=np.flatnonzero(legs.reached & ~legs.sending),
             port=self._ports.port[plain],
             name=np.ascontiguousarray(self._ports.name[plain]),
             length=np.full(len(narrow), PACKET, np.int32),
@@ -129,7 +131,9 @@ class Sender:
         if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
         self._out_silent[:n] = silent
-        self._write_headers(self._out[:n], sending.rows, sending.payload_type, sending.ssrc)
+        self._write_headers(self._out[:n], sending.rows, sending.payload_type, sending.ssrc, sending.length)
+        if len(sending.held):
+            self._legs.timestamp[sending.held] += self._legs.clock_step[sending.held]
         plain = sending.plain
         datagrams = list(beside)
         if n > plain and self._secure is not None:
@@ -152,11 +156,16 @@ class Sender:
             payload = payloads[row]
             packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
             length[i] = rtp.HEADER + len(payload)
-        self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows])
+        self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length)
         return list(self._secure.protect(rows, packets, length))
 
     def _write_headers(
-        self, packets: NDArray[np.uint8], rows: Rows, payload_type: NDArray[np.uint8], ssrc: NDArray[np.uint32]
+        self,
+        packets: NDArray[np.uint8],
+        rows: Rows,
+        payload_type: NDArray[np.uint8],
+        ssrc: NDArray[np.uint32],
+        length: NDArray[np.int32],
     ) -> None:
         legs = self._legs
         sequence, timestamp = legs.sequence[rows], legs.timestamp[rows]
@@ -164,3 +173,5 @@ class Sender:
         legs.marker[rows] = False
         legs.sequence[rows] = sequence + np.uint16(1)
         legs.timestamp[rows] = timestamp + legs.clock_step[rows]
+        legs.packets[rows] += np.uint32(1)
+        legs.octets[rows] += (length - rtp.HEADER).astype(np.uint32)

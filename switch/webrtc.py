@@ -55,13 +55,14 @@ MAX_DTLS = 40
 class Received:
     """What followed from a batch: `replies` to send, plain `rtp` and `rtcp` by row, `facts` for the control plane.
 
-    `rtp_from` says for each of `rtp` which datagram of the batch it came in.
+    `rtp_from` and `rtcp_from` say for each of them which datagram of the batch it came in.
     """
 
     replies: list[tuple[bytes, Address]] = field(factory=list)
     rtp: list[tuple[int, bytes]] = field(factory=list)
     rtp_from: list[int] = field(factory=list)
     rtcp: list[tuple[int, bytes]] = field(factory=list)
+    rtcp_from: list[int] = field(factory=list)
     facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = field(factory=list)
     # Rows of the LegFailed facts: closed here, to be freed by the engine.
     closed: list[int] = field(factory=list)
@@ -151,6 +152,7 @@ class WebrtcTransport:
         rtp: list[tuple[int, bytes]] = []
         rtcp: list[tuple[int, bytes]] = []
         places: list[int] = []
+        rtcp_places: list[int] = []
         owner = self._by_address.get
         checks = dtls_datagrams = 0
         for place, (datagram, address) in enumerate(datagrams):
@@ -164,6 +166,7 @@ class WebrtcTransport:
                 case Kind.RTCP:
                     if leg := owner(address):
                         rtcp.append((leg.row, datagram))
+                        rtcp_places.append(place)
                     else:
                         self.counters["rtcp_from_stranger"] += 1
                 case Kind.STUN:
@@ -189,9 +192,10 @@ class WebrtcTransport:
             if plain is not None:
                 received.rtp.append((row, plain))
                 received.rtp_from.append(place)
-        for (row, _), plain in zip(rtcp, self._srtp.unprotect_rtcp(rtcp), strict=True):
+        for place, (row, _), plain in zip(rtcp_places, rtcp, self._srtp.unprotect_rtcp(rtcp), strict=True):
             if plain is not None:
                 received.rtcp.append((row, plain))
+                received.rtcp_from.append(place)
         return received
 
     def protect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:

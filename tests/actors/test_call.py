@@ -316,7 +316,10 @@ def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
 def test_a_hold_that_names_no_address_leaves_the_leg_where_it_is() -> None:
     call = opened(Call(arrived(), NOW), Echo())
     held = sdp.offer("0.0.0.0", 4000, session_id=1, version=2)
-    (reanswer,) = call.receive(signals.Reoffered("c", held), NOW)
+    assert call.receive(signals.Reoffered("c", held), NOW) == [
+        Media(media.UpdateRtpLeg(LEG, "192.0.2.10", 0, PCMA, sends=False))
+    ]
+    (reanswer,) = call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW)
     assert isinstance(reanswer, Sip)
     assert isinstance(reanswer.command, signals.Reanswer)
     (stream,) = reanswer.command.description.media

@@ -7,6 +7,7 @@ from cordboard.actors.call_state import Routed
 from cordboard.actors.effects import Effect, Media, Sip, Started
 from cordboard.actors.organisation import Echo
 from cordboard.sip import sdp
+from cordboard.sip.description import Direction
 from cordboard.switch import protocol as media
 
 PEER = "192.0.2.7"
@@ -27,7 +28,11 @@ def test_a_caller_who_names_no_address_gets_a_leg_that_sends_nowhere(offer: sdp.
     effects = [each for each in call.receive(Routed(Echo(), nat=False), 0.0) if isinstance(each, Media)]
     # port 0: not known yet; our address is chosen for where the INVITE came from
     assert effects == [
-        Media(media.OpenRtpLeg("call:c/caller", PEER, 0, media.Codec("pcma", 8, 101 if offer else None)))
+        Media(
+            media.OpenRtpLeg(
+                "call:c/caller", PEER, 0, media.Codec("pcma", 8, 101 if offer else None), sends=offer is None
+            )
+        )
     ]
 
 
@@ -40,6 +45,31 @@ def test_an_answer_in_the_ack_aims_the_leg() -> None:
     theirs = sdp.answer(said.description, sdp.negotiate(said.description), PEER, 4000, session_id=2)
     assert call.receive(signals.Confirmed("c", theirs), 0.1) == [
         Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, media.Codec("pcma", 8, 101)))
+    ]
+
+
+@pytest.mark.parametrize(("direction", "sends"), [("sendrecv", True), ("recvonly", True), ("sendonly", False)])
+def test_a_caller_who_holds_is_sent_nothing_from_the_beginning(direction: Direction, sends: bool) -> None:
+    call, _ = arrives(sdp.offer(PEER, 4000, session_id=1, direction=direction))
+    (opening,) = (each for each in call.receive(Routed(Echo(), nat=False), 0.0) if isinstance(each, Media))
+    assert isinstance(opening.command, media.OpenRtpLeg)
+    assert opening.command.sends is sends
+
+
+def test_a_hold_that_names_no_address_is_held_where_it_is_and_heard_again() -> None:
+    """RFC 3264 §8.4: the old way of RFC 2543, and the way back."""
+    call, _ = arrives(offered(PEER))
+    call.receive(Routed(Echo(), nat=False), 0.0)
+    opened = media.LegOpened("call:c/caller", "192.0.2.1", 20002)
+    call.receive(opened, 0.0)
+    codec = media.Codec("pcma", 8, 101)
+    assert call.receive(signals.Reoffered("c", offered("0.0.0.0")), 1.0) == [
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 0, codec, sends=False))
+    ]
+    (reanswer,) = call.receive(opened, 1.0)
+    assert isinstance(reanswer, Sip)
+    assert call.receive(signals.Reoffered("c", offered(PEER)), 2.0) == [
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, codec))
     ]
 
 

@@ -47,6 +47,7 @@ class Far:
 
     def __init__(self, world: World, address: str, port: int, codec: protocol.Codec, to: int) -> None:
         self.world, self.name, self.codec, self.to = world, socket_name(address, port), codec, to
+        self.beside = socket_name(address, port + 1)
         self.encode, self.decode = _CODECS[codec.name]
         self.phase = world.rng.uniform(0.0, TICK)
         self.sequence = world.rng.randrange(1 << 16)
@@ -60,6 +61,7 @@ class Far:
         # (sequence, timestamp, marker, payload type, ssrc)
         self.packets: list[tuple[int, int, int, int, int]] = []
         self.payloads: list[bytes] = []
+        self.reports: list[tuple[float, bytes]] = []  # what came to the port beside, and when
 
     def says(self, hertz: float, amplitude: float = 8000) -> None:
         self.source = lambda n: (amplitude * np.sin(2 * np.pi * hertz * n / 8000)).astype(np.int16)
@@ -244,6 +246,7 @@ class World:
         outgoing, facts = self.engine.tick(self.now)
         self.facts += facts
         by_name = {(far.to, far.name): far for far in self.fars}
+        by_beside = {(far.to, far.beside): far for far in self.fars}
         for i in range(len(outgoing.port)):
             to = by_name.get((int(outgoing.port[i]), outgoing.name[i].tobytes()))
             assert to is not None, "sent to nobody"
@@ -251,6 +254,9 @@ class World:
             _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", octets[:12])
             to.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
             to.payloads.append(octets[12:])
+        for one in outgoing.reports:
+            if (to := by_beside.get((one.port, one.name))) is not None:  # or a goodbye to one that is gone
+                to.reports.append((self.now, one.data))
 
     def all(self, kind: type[T]) -> list[T]:
         return [fact for fact in self.facts if isinstance(fact, kind)]

@@ -30,7 +30,7 @@ from cordboard.switch.process import (
     serve,
     unix_listener,
 )
-from cordboard.switch.seams import Batch, Datagram, Octets, OpusCodec, Rows, SecureInput, SecureTransport
+from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, OpusCodec, Rows, SecureInput, SecureTransport
 from cordboard.switch.wire import Frames, decode_fact, encode
 from numpy.typing import NDArray
 
@@ -173,10 +173,12 @@ class Brittle:
             if data[:length].tobytes() == b"break":
                 raise RuntimeError("broke on a datagram")
             replies.append(Datagram(int(port), name.tobytes(), data[:length].tobytes()))
-        none = np.zeros(0, np.int32)
-        return SecureInput(replies, none.astype(np.intp), np.zeros((0, 16), np.uint8), none, np.zeros(0), [])
+        return SecureInput(replies, NO_PACKETS, NO_PACKETS, [])
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
+        return []
+
+    def protect_rtcp(self, rows: Rows, data: Octets) -> list[Datagram]:
         return []
 
     def deadline(self) -> float:

@@ -10,12 +10,11 @@ from cordboard.codecs import g711
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import LocalPort, socket_name
-from cordboard.switch.seams import Batch, Datagram, Octets, Rows, SecureInput
+from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
 from numpy.typing import NDArray
 
 PCMU = protocol.Codec("pcmu", 0)
 OPUS = protocol.Codec("opus", 111)
-NOTHING = (np.zeros(0, np.intp), np.zeros((0, 16), np.uint8), np.zeros(0, np.int32), np.zeros(0))
 TICK = 0.020
 
 
@@ -55,16 +54,20 @@ class ClearTransport:
             else:
                 media.append(i)
         rows = np.array([self.rows[batch.name[i].tobytes()] for i in media], np.intp)
-        return SecureInput(replies, rows, batch.data[media], batch.length[media], batch.at[media], facts)
+        rtp = Packets(rows, batch.data[media], batch.length[media], batch.at[media])
+        return SecureInput(replies, rtp, NO_PACKETS, facts)
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
         return [Datagram(1, self.names[int(row)], data[i, : length[i]].tobytes()) for i, row in enumerate(rows)]
+
+    def protect_rtcp(self, rows: Rows, data: Octets) -> list[Datagram]:
+        return [Datagram(1, self.names[int(row)], data[i].tobytes()) for i, row in enumerate(rows)]
 
     def deadline(self) -> float:
         return math.inf
 
     def wake(self, now: float) -> SecureInput:
-        return SecureInput([], *NOTHING, [])
+        return SecureInput([], NO_PACKETS, NO_PACKETS, [])
 
 
 class HeldSamples:

@@ -40,7 +40,7 @@ facts = st.one_of(
         st.builds(protocol.Fingerprint, text, text),
         st.lists(st.tuples(text, count), max_size=3).map(tuple),
     ),
-    st.builds(protocol.LegQuality, text, count, count, number, number, number, number, st.none() | number),
+    st.builds(protocol.LegQuality, text, count, count, number, number, number, number, *[st.none() | number] * 3),
     st.builds(
         protocol.EngineReport, count, count, count, st.tuples(number, number, number), st.dictionaries(text, count)
     ),
@@ -78,7 +78,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "unknown class Reboot" in refuse(pack(["Reboot", 1]))
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
-    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0]))
+    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0, True]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
     playlist = ["Playlist", [[["Playlist", [], False], 1.0]], False]
     assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))

@@ -51,8 +51,10 @@ export class QualityWatch {
 /** The switch's report is the truth about what it hears; the browser's figures serve where there is none. */
 export function merge(figures, report) {
   if (!report) return figures;
+  const { heard } = figures;
   return {
     ...figures,
+    heard: { loss: heard.loss ?? report.far_loss_percent ?? null, jitter: heard.jitter ?? report.far_jitter_ms ?? null },
     spoken: { loss: report.loss_percent, jitter: report.jitter_ms },
     delay: report.delay_ms,
     rtt: figures.rtt ?? report.rtt_ms ?? null,
