@@ -7,7 +7,6 @@ from cordboard.actors import page
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
-from cordboard.sip.snapshot import CallSnapshot
 
 from .test_world import HOTLINE, settle, story
 from .world import CARRIER, World
@@ -144,10 +143,7 @@ async def test_strangers_are_no_calls(world: World) -> None:
 
 def second_life(world: World, *, owned: bool) -> Signalling:
     """SIP begins anew, with what was kept; the actors stayed, or (not `owned`) were lost."""
-    kept: list[CallSnapshot] = []
-    for call, snapshot in world.signalling.snapshots():
-        assert snapshot is not None, call
-        kept.append(snapshot)
+    kept = [snapshot for _, snapshot in world.switch.endpoint.snapshots()]
     world.switch.renew()
     signalling = Signalling(world.system, world.switch.endpoint, world.now)
     signalling.connect(world.switch.perform)
