@@ -116,6 +116,19 @@ class Desk:
         self.wait_in(state)
         self.shoot(state.replace("_", "-"), settle_ms)
 
+    def shoot_dialog(self, name: str, settle_ms: int = 1000) -> None:
+        self._page.get_by_role("dialog").wait_for()
+        self.shoot(name, settle_ms)
+
+    def leave_dialog(self) -> None:
+        self._page.keyboard.press("Escape")
+        self._page.get_by_role("dialog").wait_for(state="hidden")
+
+    def shoot_away(self) -> None:
+        """A picture of a call whose agent is not heard."""
+        self.wait_for(".away-bar")
+        self.shoot("coming-back", settle_ms=500)
+
     def close(self) -> None:
         self._context.close()
 
@@ -128,6 +141,11 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_in("signed_out")
     quiet.press("Sign in", "签入")
     quiet.shoot_in("idle")
+    quiet.press("Devices", "设备")
+    quiet.press("Test call", "测试一通外呼")
+    quiet.shoot_dialog("test-call", SETTLED_MS)
+    quiet.press("End test call", "结束测试")
+    quiet.leave_dialog()
     quiet.press("Break", "小休")
     quiet.shoot_in("break")
     quiet.close()
@@ -137,10 +155,24 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.shoot_in("ringing")
     busy.press("Answer", "接听")
     busy.shoot_in("talking", SETTLED_MS)
+    change_computers(busy, Desk(browser, address, language, directory))
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
     take_kept(busy)
     busy.close()
+
+
+def change_computers(first: Desk, second: Desk) -> None:
+    """The call goes to the agent's second computer, which is switched off, and back to the first."""
+    second.log_in("1001")
+    second.press("Sign in", "签入")
+    second.shoot_dialog("take-over")
+    second.press("Take over", "接管")
+    first.shoot_dialog("taken-over")
+    first.leave_dialog()
+    second.close()
+    first.shoot_away()
+    first.press("Go on here", "在此继续")
 
 
 def take_kept(busy: Desk) -> None:

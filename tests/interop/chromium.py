@@ -7,6 +7,7 @@ listen to what it plays (`window.cordboard.peer` is the page's own door for meas
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from .product import PASSWORD, Product, first_in_line
 CHROMIUM = "/usr/bin/chromium"
 # What a click is given to show its effect, in milliseconds.
 PATIENCE_MS = 15_000
+CRASH_MS = 500
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -165,19 +167,37 @@ class Agent:
     """One page of one agent, in a browser profile of its own."""
 
     def __init__(
-        self, browser: Browser, product: Product, agent: str, *, tapped: bool = False, script: str = ""
+        self, browser: Browser, product: Product, agent: str, *, tapped: bool = False, script: str = "", port: int = 0
     ) -> None:
-        """`tapped`: `probe.packets` are those that arrive, and the policy that forbids it is off."""
+        """`tapped`: `probe.packets` are those that arrive, and the policy that forbids it is off. `port`: a cable's."""
         self.agent = agent
+        self._url = f"https://127.0.0.1:{port or product.web_port}/?lang=en&raw-audio"
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
             bypass_csp=tapped, ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale="en-GB"
         )
         self.context.set_default_timeout(PATIENCE_MS)
-        self.page: Page = self.context.new_page()
+        self.context.add_init_script(LISTEN + PROBE + (TAP if tapped else "") + script)
+        self.page: Page = self.open()
+
+    def open(self) -> Page:
+        """Another page of the same browser profile, which becomes the one that is worked with."""
+        self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.add_init_script(LISTEN + PROBE + (TAP if tapped else "") + script)
-        self.page.goto(f"{product.url}/?lang=en&raw-audio")
+        self.page.goto(self._url)
+        return self.page
+
+    def beside(self) -> Agent:
+        """A second tab of the same browser profile."""
+        made = copy.copy(self)
+        made.open()
+        return made
+
+    def crash(self) -> None:
+        """Kills the page's renderer process, which then has no reply to give."""
+        session = self.context.new_cdp_session(self.page)
+        with contextlib.suppress(Error):
+            session.send("Page.crash", timeout=CRASH_MS)
 
     # --- as a person --------------------------------------------------------------------------------------------
 
@@ -195,11 +215,12 @@ class Agent:
         """Waits until the page says so."""
         expect(self.status).to_have_text(state)
 
-    def log_in(self) -> Agent:
+    def log_in(self, state: str = "Signed out") -> Agent:
+        """`state` is the agent's, where another page of it is signed in."""
         self.page.get_by_label("Agent", exact=True).fill(self.agent)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD.format(self.agent))
         self.click("Log in")
-        self.is_("Signed out")
+        self.is_(state)
         return self
 
     def sign_in(self) -> Agent:

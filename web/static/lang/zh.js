@@ -129,7 +129,7 @@ export default {
   'call.away.this': '交换机收不到您的声音。',
   'call.away.other': '承载本通话的页面语音已中断。',
   'call.away.none': '承载本通话的页面已离开。',
-  'call.away.left': '访客正在听等待提示，{seconds} 秒后将回到队列。',
+  'call.away.left': '访客正在等待，{seconds} 秒后回到队列。',
   'call.away.said': '您的语音已中断，访客正在听等待提示。',
   'call.back.said': '您的语音已恢复，访客可以听到您说话。',
   'call.connected': '已与 {number} 接通。',

@@ -20,11 +20,8 @@ export function callCard(call) {
         ${bench.owns ? quality() : nothing}
       </div>
       ${caller(call)}
-      <dl class="facts">
-        <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
-        <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
-      </dl>
-      ${bar(call)}
+      ${bench.seat.signingIn || bench.desk.awayUntil !== null ? away() : facts(call)}
+      ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
     </div>
     <div class="stage-main call-main">
       <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
@@ -63,20 +60,22 @@ export function callCard(call) {
   `;
 }
 
-/** One line over the call for what the caller does not hear, and why; of two, what is worse. */
-function bar(call) {
+const facts = (call) => html`<dl class="facts">
+  <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
+  <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+</dl>`;
+
+/** In the place of the facts: the agent's audio is on its way, and for how long the caller waits for it. */
+function away() {
   const { owner, awayUntil } = bench.desk;
-  if (bench.seat.signingIn || awayUntil !== null) {
-    const doing = bench.seat.signingIn ? 'connecting' : bench.voice.renewing ? 'restoring' : owner;
-    return html`<div class="away-bar">
-      ${icon(bench.seat.signingIn ? 'headphones' : 'triangle-alert')}
-      <p>
-        <strong>${t(`call.away.${doing}`)}</strong>
-        ${awayUntil === null ? nothing : html`<cb-clock .words=${'call.away.left'} .until=${awayUntil}></cb-clock>`}
-      </p>
-    </div>`;
-  }
-  return call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing;
+  const doing = bench.seat.signingIn ? 'connecting' : bench.voice.renewing ? 'restoring' : owner;
+  return html`<div class="away-bar">
+    ${icon(bench.seat.signingIn ? 'headphones' : 'triangle-alert')}
+    <p>
+      <strong>${t(`call.away.${doing}`)}</strong>
+      ${awayUntil === null ? nothing : html`<cb-clock .words=${'call.away.left'} .until=${awayUntil}></cb-clock>`}
+    </p>
+  </div>`;
 }
 
 /** Of a page that does not carry the call: nothing to do, unless nobody does. */

@@ -22,6 +22,7 @@ class Stage extends View {
       aria-label=${t('stage.label')}
       tabindex="-1"
       data-state=${state ?? 'unknown'}
+      ?data-away=${desk?.awayUntil}
       ?data-muted=${state === 'talking' && connected?.muted}
     >
       ${this.#content(desk)}
