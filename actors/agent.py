@@ -490,6 +490,9 @@ class Agent(Seat):
     def _no_call(self, request: page.Request, now: float) -> list[Effect]:
         return self.refuse(request, "no_call")
 
+    def _digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        return [self._tell_call(calls.AgentDigit(self.state.profile.agent, fact.digit))]
+
     def _in_call(self, request: page.Request, now: float) -> list[Effect]:
         return self.refuse(request, "in_call")
 
@@ -657,6 +660,11 @@ TABLE = Table(
         media.LegUnchecked,
         ringing=Agent._unchecked_ringing,
         **each("signed_out idle answering talking after_call_work on_break", Agent.checks),
+    ),
+    row(
+        media.DigitPressed,
+        talking=Agent._digit,
+        **each("signed_out idle ringing answering after_call_work on_break", Late("no call that it could be for")),
     ),
     row(
         media.LegFailed,

@@ -21,7 +21,7 @@ TAIL: Final = 0.4
 
 
 def nobody_here(language: str) -> Playlist:
-    """No agent of the queue is signed in (F-36)."""
+    """No agent of the queue is signed in (F-36); a caller who has heard it presses a key, and hears music."""
     return Playlist(
         (
             Part(Pause(), LEAD),
@@ -30,6 +30,7 @@ def nobody_here(language: str) -> Playlist:
             Part(Music(), WAITING_MUSIC),
         ),
         repeat=True,
+        barge_in=True,
     )
 
 

@@ -25,6 +25,7 @@ from . import announcements, records, signals, switchboard, trunk
 from . import queue as queues
 from .call_state import (
     Accept,
+    AgentDigit,
     AgentGone,
     AgentLeg,
     Data,
@@ -290,6 +291,9 @@ class Call(Caller):
         self.state = evolve(self.state, muted=message.muted)
         return self._wire()
 
+    def _agent_digit(self, message: AgentDigit, now: float) -> list[Effect]:
+        return self.send_digit(message.digit) if message.agent == self.state.agent else []
+
     def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
@@ -354,12 +358,21 @@ class Call(Caller):
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
         return self.end("system", "caller silent", now)
 
+    def _echo_digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""
+        return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) else []
+
     def _noted(
         self,
-        fact: media.LegQuality | media.RecordingClosed | media.RecordingTroubled | media.RecordingWell,
+        fact: media.LegQuality
+        | media.DigitPressed
+        | media.RecordingClosed
+        | media.RecordingTroubled
+        | media.RecordingWell,
         now: float,
     ) -> list[Effect]:
-        """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are."""
+        """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are. A digit has
+        done what it does to a prompt when it is told."""
         return []
 
 
@@ -378,6 +391,12 @@ TABLE = Table(
     always(media.RecordingWell, Call._noted, Phase),
     always(media.LegSilent, Call.silence, Phase),
     always(media.LegHeard, Call.silence, Phase),
+    row(
+        media.DigitPressed,
+        routing=Bug("no leg was asked for"),
+        served=Call._echo_digit,
+        **each("opening waiting talking goodbye", Call._noted),
+    ),
     always(signals.Cancelled, Call._cancelled, Phase),
     always(signals.Released, Call._released, Phase),
     always(Down, Call._down, Phase),
@@ -458,6 +477,14 @@ TABLE = Table(
         AgentLeg,
         waiting=_NO_AGENT,
         talking=Call._agent_leg,
+        served=Bug("no agent is in a test number"),
+        goodbye=_NO_AGENT,
+        **each("routing opening", _NOT_YET),
+    ),
+    row(
+        AgentDigit,
+        waiting=_NO_AGENT,
+        talking=Call._agent_digit,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),

@@ -86,6 +86,14 @@ class AgentLeg:
 
 
 @frozen
+class AgentDigit:
+    """The agent pressed a key: it is for the caller's side (F-67)."""
+
+    agent: str
+    digit: str
+
+
+@frozen
 class AgentGone:
     """The agent left without hanging up: the call goes back to the front of its queue."""
 

@@ -81,6 +81,10 @@ class Caller(Machine[Phase], ABC):
         """All that the caller hears from now on, and what others hear from the same tick on."""
         return [Media(media.Rewire((media.Hears(self.state.leg, sources), *others))), *self._stop_playing()]
 
+    def send_digit(self, digit: str) -> list[Effect]:
+        """To the far side, all of even length (F-67)."""
+        return [Media(media.SendDigits(self.state.leg, digit))]
+
     def music(self) -> list[Effect]:
         return [Media(media.OpenSource(MUSIC, media.Music("hold"))), *self.hear((MUSIC, 1.0))]
 

@@ -125,6 +125,9 @@ class MediaLink:
                     self._closing.add(recording)
             case media.Rewire(hears):
                 self._hears.update({one.listener: one for one in hears if self._listens(one.listener)})
+            case media.SendDigits() | media.BargeIn():
+                if self._send is None:
+                    return  # a key that was pressed is of this moment
             case media.Ping():
                 pass
             case _:
@@ -187,6 +190,7 @@ class MediaLink:
                 | media.LegHeard(leg=leg)
                 | media.LegUnchecked(leg=leg)
                 | media.LegChecked(leg=leg)
+                | media.DigitPressed(leg=leg)
             ):
                 self._tell_owner(leg, fact)
             case media.LegQuality(leg=leg):

@@ -15,6 +15,8 @@ NUMBERS = frozenset({"number", "caller", "dialled", "to", "mobile", "uri"})
 # ... and those that name a person or a place on the network.
 NAMES = frozenset({"name", "caller_name", "address", "peer", "source", "email", "login"})
 
+# ... and keys that somebody pressed: a card number, a secret.
+KEYS = frozenset({"digit", "digits"})
 # ... and free text.
 TEXTS = frozenset({"text", "reason", "cause", "error"})
 
@@ -40,6 +42,8 @@ def redacted(fields: dict[str, object]) -> dict[str, object]:
 def _one(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
+    if key in KEYS:
+        return "<keys>"
     if key in NAMES or (key in NUMBERS and not NUMBER.fullmatch(value)):
         return f"<{len(value)} characters>" if value else ""
     if key in NUMBERS or key in TEXTS:

@@ -2,7 +2,7 @@
 
     receive(batch, now)    demux -> [SRTP] -> RTP parse -> playout store                         (the network pushes)
     ------------------------------------------------------------------------------------------- the clock edge
-    tick(now)              due -> decode -> conceal -> mix -> encode -> RTP headers -> [SRTP]    (the tick pulls)
+    tick(now)              digits -> due -> decode -> conceal -> mix -> encode -> headers -> [SRTP]  (the tick pulls)
                            -> the RTCP reports that are due
     command(message, now)  edits of legs, sources and edges, between two ticks
 
@@ -30,7 +30,9 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 from . import protocol, rtcp, rtp
+from .digits import Digits
 from .jitter import Arrivals, Playout
+from .keying import Keying, speakable
 from .legs import NO_EVENT, CodecId, Kind, Legs, those
 from .playback import FRAME, Playback
 from .ports import LocalPort, PortPool, PortsExhaustedError, socket_name
@@ -85,6 +87,8 @@ class Engine:
         self._sender = Sender(self._legs, self._ports, secure, opus)
         self._reports = Reports(self._legs, self._playout, rng)
         self._quality = Quality(self._legs, self._playout, self._reports)
+        self._digits = Digits(self._legs)
+        self._keying = Keying(self._legs)
         self._recorder = Recorder(sink or NoSink(), capacity, self.counters)
         self._advertise = advertise
         self._rng = rng
@@ -93,6 +97,9 @@ class Engine:
         self._tick = 0
         self._browsers = 0
         self._last_sample = np.zeros(capacity, np.int16)
+        # The rows that are decoded, and what they are made of: those that are heard, and those listened to for digits.
+        self._decoded: Rows = np.zeros(0, np.intp)
+        self._decoded_of: tuple[Rows, Rows] = (self._decoded, self._decoded)
         self._pinged_at = now
         self._facts: list[Fact] = []
         self._datagrams: list[Datagram] = []
@@ -140,16 +147,21 @@ class Engine:
         self._tick += 1
         if self._secure is not None and self._secure.deadline() <= now:
             self._datagrams += self._from_secure(self._secure.wake(now), now)
+        self._hear_digits()
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
         due = self._playout.play(rows, now, self._playback.pausing)
-        speaking = self._playback.speak(due, plan.heard)
+        speaking = self._playback.speak(due, self._wanted(plan.heard))
+        self._digits.listen(self._playback.pcm)
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)
         listeners, heard, audible = self._soften(plan.listeners, heard, audible)
         self._recorder.record(listeners, heard, audible)
         datagrams, self._datagrams = self._datagrams, []
-        outgoing = self._sender.send(listeners, heard, audible, datagrams)
+        keyed = self._keying.tick()
+        if keyed is not None:
+            listeners, heard, audible = keyed.over(listeners, heard, audible)
+        outgoing = self._sender.send(listeners, heard, audible, datagrams, keyed)
         outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
         self._facts += self._quality.tick(self._tick, rows, now)
@@ -160,6 +172,7 @@ class Engine:
             self._ports.expire(now)
             self.counters["packets_sent"] = self._sender.sent
             self.counters["packets_flooded"] = self._playout.flooded
+            self.counters["digits_ignored"] = self._digits.ignored
             if self._secure is not None:
                 self.counters |= Counter(self._secure.counters)
             self._facts.append(self._quality.report(len(rows), self._rooms.edges, self.counters))
@@ -213,6 +226,11 @@ class Engine:
             case protocol.Rewire(hears):
                 for one in hears:
                     self._rewire(one)
+            case protocol.SendDigits():
+                self._send_digits(message)
+            case protocol.BargeIn(leg):
+                if (row := self._row(leg, Kind.LEG)) is not None:
+                    return self._barge_in(row)
             case protocol.Ping(number):
                 self._pinged_at = now
                 return [protocol.Pong(number)]
@@ -276,7 +294,10 @@ class Engine:
             self._playout.open(row, wide=False)
             self._quality.begin(row)
             self._reports.restart(row)
+        before = int(self._legs.codec[row]), int(self._legs.telephone_event[row])
         self._set_codec(row, command.codec)
+        if before != (self._legs.codec[row], self._legs.telephone_event[row]):
+            self._forget_digits(row)
         self._sender.changed()
         return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
 
@@ -309,6 +330,7 @@ class Engine:
         self._reports.open(row)
         self._playout.open(row, wide=codec.name == "opus")
         self._playback.begin(row)
+        self._forget_digits(row)
         self._last_sample[row] = 0
         self._sender.changed()
         return row
@@ -359,7 +381,33 @@ class Engine:
             self._ports.close(row, now)
         self._rooms.remove(row)
         self._legs.remove(row)
+        self._forget_digits(row)
         self._sender.changed()
+
+    def _forget_digits(self, row: int) -> None:
+        self._digits.forget(row)
+        self._keying.forget(row)
+
+    def _send_digits(self, message: protocol.SendDigits) -> None:
+        row = self._row(message.leg, Kind.LEG)
+        if row is None or not speakable(message) or not self._keying.send(row, message):
+            self.counters["digits_refused"] += 1
+
+    def _hear_digits(self) -> None:
+        """The keys that were pressed, and what they end, before anything of this tick is played."""
+        for fact in self._digits.tick():
+            self.counters[f"digits_by_{fact.how}"] += 1
+            self._facts += [fact, *self._barge_in(self._legs.ids[fact.leg])]
+
+    def _barge_in(self, listener: int) -> list[Fact]:
+        """Prompts that a digit of `listener` ends."""
+        facts: list[Fact] = []
+        for row in self._rooms.heard_by(listener):
+            if self._legs.kind[row] == Kind.SOURCE and (goes_on := self._sources.barge_in(row)) is not None:
+                self._rooms.edited.add(listener)  # its voice breaks off in mid-word
+                if not goes_on:
+                    facts.append(protocol.SourceFinished(self._legs.names[row]))
+        return facts
 
     def _open_source(self, name: str, kind: protocol.SourceKind, now: float) -> None:
         row = self._legs.ids.get(name)
@@ -500,6 +548,8 @@ class Engine:
             counts["packets_telephone_event"] += int(event.sum())
             counts["packets_comfort_noise"] += int(comfort.sum())
             counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
+            if len(some := np.flatnonzero(event)):
+                self._digits.arrive(rows[some], some, headers, data)
             beside = rows[event | comfort]
             legs.heard_at[beside] = now
             legs.heard_at[rows[known & headers.rtcp]] = now
@@ -575,6 +625,15 @@ class Engine:
         return evolve(outgoing, datagrams=[*outgoing.datagrams, *datagrams], reports=reports)
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
+
+    def _wanted(self, heard: Rows) -> Rows:
+        """The rows to be decoded; the same array as long as `heard` and the legs without events are."""
+        listened = self._digits.by_tone
+        if not len(listened):
+            return heard
+        if self._decoded_of[0] is not heard or self._decoded_of[1] is not listened:
+            self._decoded_of, self._decoded = (heard, listened), np.union1d(heard, listened)
+        return self._decoded
 
     def _soften(
         self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]

@@ -3,8 +3,8 @@
     command(message, now) -> facts     as the engine answers it
     deadline(), wake(now) -> facts     the timers that need no packets: a playlist is over; nobody pings any more
     connect, silence, hear, uncheck,   what only the network and the disk know, said by whoever plays them
-    check, fail, trouble, cure
-    hears(leg), audible(leg)           who hears whom
+    check, fail, press, trouble, cure
+    hears(leg), audible(leg), sent(leg)    who hears whom, and the digits that a leg was sent
 
 Edges count at once: between two commands of one instant there is no tick to wait for. Ports are given out by the
 engine's own pool and ids by its own columns, so that what is refused there is refused here. The credentials of a
@@ -15,13 +15,16 @@ to the model and to the engine and compares what they say and who hears whom.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, assert_never
+from itertools import accumulate
+from typing import Final, Literal, assert_never
 
 from . import protocol
 from .dtls import HASHES
 from .engine import ALONE
+from .keying import speakable
 from .legs import Kind, Legs
 from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
@@ -60,6 +63,8 @@ class ModelEngine:
         self._prompts = prompts or {}
         self._kinds: dict[str, protocol.SourceKind] = {}
         self._finish: dict[str, float] = {}  # when each playlist that was begun is over; inf: never, or it was told
+        self._began: dict[str, float] = {}  # when each playlist would have begun, had no prompt been cut short
+        self._sent: dict[str, str] = {}
         self._recordings: dict[str, float] = {}  # when each was opened
         self._troubled: set[str] = set()
         self._secure_opened = 0
@@ -118,6 +123,10 @@ class ModelEngine:
         """Whether this leg is sent media: it is known to where, and its far side does not hold."""
         return bool(self._rows.sending[self._rows.ids[leg]])
 
+    def sent(self, leg: str) -> str:
+        """The digits that this leg was to be sent since it was opened."""
+        return self._sent.get(leg, "")
+
     # --- commands ---------------------------------------------------------------------------------------------
 
     def command(self, message: Command, now: float) -> list[Fact]:
@@ -144,6 +153,13 @@ class ModelEngine:
             case protocol.Rewire(hears):
                 for one in hears:
                     self._rewire(one, now)
+            case protocol.SendDigits(leg, digits):
+                if not self._is(leg, Kind.LEG) or not speakable(message):
+                    self.counters["digits_refused"] += 1
+                else:
+                    self._sent[leg] = self.sent(leg) + digits
+            case protocol.BargeIn(leg):
+                return self._barge_in(leg, now)
             case protocol.Ping(number):
                 self._pinged_at = now
                 self._ports.expire(now)
@@ -232,6 +248,7 @@ class ModelEngine:
         if not self._rows.secure[row]:
             self._ports.close(row, now)
         self._forget(leg)
+        self._sent.pop(leg, None)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:
@@ -251,6 +268,7 @@ class ModelEngine:
         self._forget(name)
         del self._kinds[name]
         self._finish.pop(name, None)
+        self._began.pop(name, None)
         self._rows.remove(self._rows.ids[name])
 
     def _is_known(self, kind: protocol.SourceKind) -> bool:
@@ -301,6 +319,30 @@ class ModelEngine:
             if isinstance(kind, protocol.Playlist) and name not in self._finish:
                 frames = math.inf if kind.repeat else sum(lengths(kind, self._prompts))
                 self._finish[name] = now + frames / FRAMES_PER_SECOND
+                self._began[name] = now
+
+    def _barge_in(self, leg: str, now: float) -> list[Fact]:
+        """A digit of this leg ends the prompt that it hears."""
+        facts: list[Fact] = []
+        for name in self._hears.get(leg, {}):
+            kind = self._kinds.get(name)
+            if not isinstance(kind, protocol.Playlist) or not kind.barge_in or name not in self._began:
+                continue
+            whole = lengths(kind, self._prompts)
+            at = round((now - self._began[name]) * FRAMES_PER_SECOND)
+            if at == 0 or (at >= sum(whole) and not kind.repeat):
+                continue  # it waits for its first tick, or is over
+            ends = list(accumulate(whole))
+            at %= ends[-1]
+            part = bisect_right(ends, at)
+            if isinstance(kind.parts[part].sound, protocol.Prompt):
+                rest = (ends[part] - at) / FRAMES_PER_SECOND
+                self._began[name] -= rest
+                self._finish[name] -= rest
+                if part == len(whole) - 1 and not kind.repeat:
+                    self._finish[name] = math.inf
+                    facts.append(protocol.SourceFinished(name))
+        return facts
 
     # --- time -------------------------------------------------------------------------------------------------
 
@@ -371,6 +413,12 @@ class ModelEngine:
             return []
         self._rows.unchecked[row] = 0.0
         return [protocol.LegChecked(leg)]
+
+    def press(self, leg: str, digit: str, duration_ms: int, how: Literal["event", "tone"], now: float) -> list[Fact]:
+        """A key was pressed there, and let go."""
+        if not self._is(leg, Kind.LEG):
+            return []
+        return [protocol.DigitPressed(leg, digit, duration_ms, how), *self._barge_in(leg, now)]
 
     def trouble(self, recording: str, reason: str) -> list[Fact]:
         """A recording cannot be written. Told once."""

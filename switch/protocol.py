@@ -5,10 +5,10 @@ out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefuse
 between two ticks, all of one command at the same tick.
 
     Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource
-                                   OpenRecording CloseRecording Rewire Ping
+                                   OpenRecording CloseRecording Rewire SendDigits BargeIn Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegUnchecked
-                                   LegChecked LegFailed LegQuality SourceFinished RecordingClosed RecordingTroubled
-                                   RecordingWell EngineReport Pong
+                                   LegChecked LegFailed LegQuality DigitPressed SourceFinished RecordingClosed
+                                   RecordingTroubled RecordingWell EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -30,6 +30,11 @@ MAX_PARTS = 64
 MAX_PART = 3600.0
 # The most sources one listener may hear at once: a room larger than this is refused by the switchboard.
 MAX_HEARD = 64
+# The most digits that wait to be sent on one leg, and how short and how long a digit or a gap may be: below 40 ms far
+# sides need not take it for one (ITU-T Q.24).
+MAX_DIGITS = 64
+MIN_DIGIT_MS = 40
+MAX_DIGIT_MS = 10_000
 
 
 @frozen
@@ -168,10 +173,14 @@ class Playlist:
 
     It is for one listener: it begins when the source is first heard, so that nobody begins in mid-word. With `repeat`
     the first part follows the last for ever; else it plays once, SourceFinished says so, and it is silent.
+
+    With `barge_in` a digit of the leg that hears it ends the prompt that is being played, between two ticks: the next
+    part begins. Other parts, and a prompt that has not begun, are left alone.
     """
 
     parts: tuple[Part, ...]
     repeat: bool = False
+    barge_in: bool = False
 
 
 SourceKind = Tone | Music | Ringback | Playlist
@@ -239,6 +248,28 @@ class Rewire:
 
 
 @frozen
+class SendDigits:
+    """Sends `digits` (of `0123456789*#ABCD`) one after the other, after those that were sent before: as telephone
+    events where the leg has them, else as tones in place of what it hears.
+
+    Each lasts `duration_ms`, with `gap_ms` or a little more behind it: all begin with a tick. What cannot be sent, on a
+    leg that is not there too, is counted and no more. A leg that changes its codec forgets what it was still to send.
+    """
+
+    leg: str
+    digits: str
+    duration_ms: int = 100
+    gap_ms: int = 100
+
+
+@frozen
+class BargeIn:
+    """A digit of this leg came by another way (SIP INFO): to what it hears it is as one of its own."""
+
+    leg: str
+
+
+@frozen
 class Ping:
     """Sent every second; an engine that hears none for 30 s ends its legs."""
 
@@ -255,6 +286,8 @@ Command = (
     | OpenRecording
     | CloseRecording
     | Rewire
+    | SendDigits
+    | BargeIn
     | Ping
 )
 
@@ -377,6 +410,20 @@ class LegQuality:
 
 
 @frozen
+class DigitPressed:
+    """The far side pressed a key and let it go; told once. `digit` is one of `0123456789*#ABCD`.
+
+    `duration_ms` is as it was sent, which browsers do not say truly; `how`: as a telephone event (RFC 4733), or as a
+    tone, on a leg without events.
+    """
+
+    leg: str
+    digit: str
+    duration_ms: int
+    how: Literal["event", "tone"]
+
+
+@frozen
 class SourceFinished:
     """The last frame of a playlist that does not repeat was sent to who hears it. The source is still open."""
 
@@ -439,6 +486,7 @@ Fact = (
     | LegChecked
     | LegFailed
     | LegQuality
+    | DigitPressed
     | SourceFinished
     | RecordingClosed
     | RecordingTroubled

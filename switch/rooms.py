@@ -82,6 +82,10 @@ class Rooms:
         self._group[listener] = group
         self._members.setdefault(group, []).append(listener)
 
+    def heard_by(self, listener: int) -> tuple[int, ...]:
+        """The rows that `listener` hears."""
+        return tuple(self._hears.get(listener, ()))
+
     def remove(self, row: int) -> None:
         """The row is gone: nobody hears it and it hears nobody."""
         for listener in tuple(self._heard_by.get(row, ())):

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from ..codecs import g711
 from . import rtp
 from .jitter import WIDE
+from .keying import Keyed
 from .legs import SILENCE, CodecId, Legs, those
 from .ports import PortPool
 from .seams import Datagram, OpusCodec, Outgoing, Rows, SecureTransport
 
 PACKET: Final = rtp.HEADER + 160
+EVENT_PACKET: Final = rtp.HEADER + 4
 WIDE_PACKET: Final = rtp.HEADER + WIDE
 _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)  # CodecId counts from 0, so a codec is an index
 _ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
@@ -112,10 +114,16 @@ class Sender:
         return _Route(listeners, placed, place, tuple((law, some, place[some]) for law, some in by_law))
 
     def send(
-        self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_], beside: Sequence[Datagram]
+        self,
+        listeners: Rows,
+        heard: g711.Pcm,
+        audible: NDArray[np.bool_],
+        beside: Sequence[Datagram],
+        keyed: Keyed | None = None,
     ) -> Outgoing:
         """This tick's packets, and the datagrams `beside` them. `listeners` intp [n] hear `heard` int16 [n, 160], if
-        they are `audible` bool [n]; every other leg, and who is not audible, is sent silence."""
+        they are `audible` bool [n]; every other leg, and who is not audible, is sent silence. Where events are `keyed`
+        their reports are sent instead."""
         if self._ordered is None:
             self._ordered = self._order()
         sending = self._ordered
@@ -131,19 +139,25 @@ class Sender:
         if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
         self._out_silent[:n] = silent
-        self._write_headers(self._out[:n], sending.rows, sending.payload_type, sending.ssrc, sending.length)
+        length = self._write_headers(
+            self._out[:n], sending.rows, sending.payload_type, sending.ssrc, sending.length, keyed
+        )
+        if length is not sending.length:
+            self._out_silent[:n] &= length == sending.length
         if len(sending.held):
             self._legs.timestamp[sending.held] += self._legs.clock_step[sending.held]
         plain = sending.plain
         datagrams = list(beside)
         if n > plain and self._secure is not None:
-            datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], sending.length[plain:])
+            datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], length[plain:])
         if len(sending.opus) and self._secure is not None:
-            datagrams += self._send_opus(sending.opus, listeners, heard, audible)
+            datagrams += self._send_opus(sending.opus, listeners, heard, audible, keyed)
         self.sent += n + len(sending.opus)
-        return Outgoing(self._out[:plain], sending.length[:plain], sending.port, sending.name, datagrams)
+        return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams)
 
-    def _send_opus(self, rows: Rows, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]) -> list[Datagram]:
+    def _send_opus(
+        self, rows: Rows, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_], keyed: Keyed | None
+    ) -> list[Datagram]:
         assert self._opus is not None  # without it no such leg is opened
         assert self._secure is not None
         speaks = audible & np.isin(listeners, rows)
@@ -156,7 +170,7 @@ class Sender:
             payload = payloads[row]
             packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
             length[i] = rtp.HEADER + len(payload)
-        self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length)
+        length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
         return list(self._secure.protect(rows, packets, length))
 
     def _write_headers(
@@ -166,12 +180,27 @@ class Sender:
         payload_type: NDArray[np.uint8],
         ssrc: NDArray[np.uint32],
         length: NDArray[np.int32],
-    ) -> None:
+        keyed: Keyed | None,
+    ) -> NDArray[np.int32]:
+        """The headers of all `packets`, and the reports of events into those of `keyed`; gives what `length` is then.
+
+        What they say of themselves is in their headers; the leg's own clock goes on beside them, and what follows them
+        is like the first after a pause (RFC 3551 §4.1).
+        """
         legs = self._legs
-        sequence, timestamp = legs.sequence[rows], legs.timestamp[rows]
-        rtp.write(packets, payload_type, legs.marker[rows], sequence, timestamp, ssrc)
+        sequence, timestamp, marker = legs.sequence[rows], legs.timestamp[rows], legs.marker[rows]
         legs.marker[rows] = False
         legs.sequence[rows] = sequence + np.uint16(1)
         legs.timestamp[rows] = timestamp + legs.clock_step[rows]
+        if keyed is not None and len(keyed.rows):
+            which, at = np.nonzero(keyed.rows[:, None] == rows)
+            packets[at, rtp.HEADER : EVENT_PACKET] = keyed.payload[which]
+            length, payload_type = length.copy(), payload_type.copy()
+            length[at] = EVENT_PACKET
+            payload_type[at] = legs.telephone_event[rows[at]]
+            timestamp[at], marker[at] = keyed.timestamp[which], keyed.marker[which]
+            legs.marker[rows[at]] = True
         legs.packets[rows] += np.uint32(1)
         legs.octets[rows] += (length - rtp.HEADER).astype(np.uint32)
+        rtp.write(packets, payload_type, marker, sequence, timestamp, ssrc)
+        return length

@@ -159,6 +159,17 @@ class Sources:
         over = np.flatnonzero(self._age >= self._until)
         return over[[not self._step(int(row)) for row in over]] if len(over) else over
 
+    def barge_in(self, row: int) -> bool | None:
+        """A listener of this row pressed a key, between two ticks. None: nothing is ended by that. Else the prompt that
+        is being played is over; False: so is the playlist."""
+        program = self._programs[row]
+        kind = program.kind
+        if not isinstance(kind, protocol.Playlist) or not kind.barge_in or not self._running[row]:
+            return None
+        if program.at == len(program.cuts) or not isinstance(kind.parts[program.at].sound, protocol.Prompt):
+            return None
+        return self._step(row)
+
     @property
     def finished(self) -> list[int]:
         """The rows whose playlist is over."""

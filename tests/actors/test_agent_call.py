@@ -364,3 +364,13 @@ def test_quality_is_told_of_the_leg_in_use(talking: House) -> None:
     before = len(talking.events("lin"))
     talking.tell("agent:lin", media.LegQuality("agent:lin/0", 90, 10, 0.0, 3.0, 40.0, -30.0))
     assert len(talking.events("lin")) == before
+
+
+def test_the_agents_keys_reach_the_callers_side_in_order(talking: House) -> None:
+    lin = agent(talking)
+    for digit in "42#":
+        talking.fact(*talking.engine.press(lin.leg, digit, 20, "event", talking.now))
+    assert talking.engine.sent("call:c/caller") == "42#"
+    talking.ask("lin", page.HangUp())
+    talking.fact(*talking.engine.press(lin.leg, "9", 20, "event", talking.now))
+    assert talking.engine.sent("call:c/caller") == ""

@@ -393,3 +393,21 @@ def test_a_caller_on_hold_need_not_send(house: House) -> None:
     assert phase(call) is Phase.WAITING
     house.after(0.001)
     assert "call:c" not in house.actors
+
+
+# --- digits -------------------------------------------------------------------------------------------------------
+
+
+def test_an_echo_sends_the_keys_back_and_no_other_number_does() -> None:
+    key = media.DigitPressed(LEG, "7", 240, "event")
+    call = opened(Call(arrived(), NOW), Echo())
+    assert call.receive(key, NOW + 1) == [Media(media.SendDigits(LEG, "7"))]
+    for route in (Hold(), ToneRoute(440), Room(), ToQueue("support")):
+        assert opened(Call(arrived(), NOW), route).receive(key, NOW + 1) == []
+
+
+def test_the_agents_keys_go_to_the_caller_whose_call_it_has() -> None:
+    call = opened(Call(arrived(), NOW))
+    call.receive(calls.Accept("lin", "agent:lin/1"), NOW + 1)
+    assert call.receive(calls.AgentDigit("lin", "7"), NOW + 2) == [Media(media.SendDigits(LEG, "7"))]
+    assert call.receive(calls.AgentDigit("wei", "7"), NOW + 2) == []

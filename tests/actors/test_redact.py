@@ -23,6 +23,10 @@ from .world import World, play
 OURS = {"call", "agent", "state", "status", "waiting", "how", "by", "fact", "input", "why"}
 
 
+def test_keys_that_were_pressed_leave_nothing() -> None:
+    assert redacted({"digit": "7", "digits": "4111"}) == {"digit": "<keys>", "digits": "<keys>"}
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [

@@ -162,6 +162,7 @@ SAMPLES: list[object] = [
     calls.Accept("wei", "agent:wei/1"),
     calls.HangUp("lin"),
     calls.MuteAgent("lin", muted=True),
+    calls.AgentDigit("lin", "5"),
     calls.AgentLeg("lin", "agent:lin/2"),
     calls.AgentGone("lin"),
     calls.RoomFull(),
@@ -202,6 +203,7 @@ SAMPLES: list[object] = [
     media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),
     media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
+    media.DigitPressed("agent:lin/1", "5", 100, "event"),
     media.SourceFinished("call:c/play/1"),
     media.RecordingClosed("c", 1.0),
     media.RecordingTroubled("c", "disk full"),
@@ -278,7 +280,7 @@ VARIABLES: dict[str, set[type]] = {
     "self._stands()": {calls.QueueStands},
     "told": {agents.QueueStarted},
     "new": {agents.Profile, queue.Profile, trunk.Profile},
-    "message": {calls.Accept, calls.HangUp, calls.MuteAgent, calls.AgentLeg, calls.AgentGone},
+    "message": {calls.Accept, calls.HangUp, calls.MuteAgent, calls.AgentDigit, calls.AgentLeg, calls.AgentGone},
     "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}

@@ -11,6 +11,7 @@ from cordboard.actors import values
 from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.veil import Veil
 from cordboard.sip import sdp
+from cordboard.switch import protocol as media
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,11 @@ def test_a_field_that_nobody_thought_of_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"veil\.py whether .*New\.thing is private"):
         veil()(New, "thing")
+
+
+def test_keys_that_were_pressed_leave_only_how_many_there_were() -> None:
+    assert veil()(media.DigitPressed, "digit")("7") == veil()(media.SendDigits, "digits")("#") == "0"  # type: ignore[misc]
+    assert veil().keys("4111") == "0000"
 
 
 @pytest.mark.parametrize("number", ["", "701", "1001", "+861055501000", "00861055501000", "01055501000", "*21#"])

@@ -23,6 +23,7 @@ from cordboard.switch.engine import Engine
 from cordboard.switch.model import ModelEngine
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import (
+    BargeIn,
     CloseLeg,
     CloseRecording,
     CloseSource,
@@ -49,6 +50,7 @@ from cordboard.switch.protocol import (
     RecordingTroubled,
     Rewire,
     Ringback,
+    SendDigits,
     SourceFinished,
     Tone,
     UpdateRtpLeg,
@@ -311,6 +313,45 @@ def test_playlists_are_over_alike() -> None:
     a_little_before(OpenSource("once", Playlist((hello, Part(Pause(), 0.3), bye))), rewire(a=["unheard"], b=["once"]))
     assert both.run(3) == [SourceFinished("unheard")]
     assert both.model.sources == ("once", "short", "for ever", "unheard")
+
+
+def test_a_digit_ends_a_prompt_alike() -> None:
+    """To the tick, wherever in the playlist it comes."""
+    hello, bye, pause = Part(Prompt("hello", "en")), Part(Prompt("bye", "en")), Part(Pause(), 0.1)
+    for ticks in (0, 1, 7, 40, 70, 100):
+        both = Both()
+        both.now -= 0.005
+        both.do(
+            rtp("a", 4000),
+            rtp("b", 4002),
+            OpenSource("twice", Playlist((hello, bye), barge_in=True)),
+            OpenSource("paused", Playlist((pause, hello, pause, bye), barge_in=True)),
+            OpenSource("for ever", Playlist((bye, pause), repeat=True, barge_in=True)),
+            OpenSource("deaf", Playlist((hello,))),
+            rewire(a=["twice", "paused", "for ever", "deaf"], b=["for ever"]),
+        )
+        said: list[Fact] = []
+        for _ in range(3):
+            both.now += 0.005
+            said += both.run(ticks * 0.02)
+            both.now -= 0.005
+            said += both.do(BargeIn("a"), BargeIn("nobody"))
+        both.now += 0.005
+        said += both.run(4)
+        assert sorted(fact.source for fact in said if isinstance(fact, SourceFinished)) == ["deaf", "paused", "twice"]
+
+
+def test_digits_are_sent_or_refused_alike() -> None:
+    both = Both()
+    both.do(rtp("a", 4000), page("w"), OpenSource("s", Tone(440)))
+    both.do(SendDigits("a", "12"), SendDigits("a", "#"), SendDigits("w", "*", 40, 40))
+    assert (both.model.sent("a"), both.model.sent("w")) == ("12#", "*")
+    both.do(
+        SendDigits("s", "1"), SendDigits("b", "1"), SendDigits("a", "x"), SendDigits("a", ""), SendDigits("a", "1", 1)
+    )
+    assert both.model.counters["digits_refused"] == both.engine.counters["digits_refused"] == 5
+    both.do(CloseLeg("a"), rtp("a", 4004))
+    assert both.model.sent("a") == ""
 
 
 def test_playlists_that_cannot_be_are_refused_alike() -> None:

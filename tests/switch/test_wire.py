@@ -80,7 +80,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
     assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0, True]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
-    playlist = ["Playlist", [[["Playlist", [], False], 1.0]], False]
+    playlist = ["Playlist", [[["Playlist", [], False, False], 1.0]], False, False]
     assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))
     assert "finite" in refuse(pack(["OpenSource", "a", ["Tone", float("nan")]]))
     assert "not msgpack" in refuse(b"\xc1")

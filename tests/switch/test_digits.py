@@ -1,0 +1,312 @@
+"""Digits in and out of the engine: telephone events whatever the network does to them, tones where there are none."""
+
+# mypy: allow-untyped-calls
+# The far sides of conftest.py have no types.
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from random import Random
+
+import numpy as np
+import pytest
+from attrs import evolve, frozen
+from cordboard.codecs import dtmf
+from cordboard.switch import protocol, rtp
+from cordboard.switch.digits import Digits
+from cordboard.switch.legs import Kind, Legs
+from cordboard.switch.protocol import BargeIn, Codec, DigitPressed, Part, Pause, Playlist, Prompt, SendDigits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from .conftest import Far, World
+
+NO_EVENTS = Codec("pcmu", 0)
+EVENTS = Codec("pcmu", 0, 101)
+
+
+@frozen
+class Packet:
+    timestamp: int
+    event: int
+    duration: int
+    end: bool
+    marker: bool
+    sent: int  # ms
+
+
+def reports(digit: str, begins: int, ms: int, per_ms: int, base: int) -> list[Packet]:
+    """A digit that begins `begins` ms after timestamp `base`, as RFC 4733 §2.5.1 has it sent, every 20 ms."""
+    event, total, step = dtmf.DIGITS.index(digit), ms * per_ms, 20 * per_ms
+    first = base + begins * per_ms
+    made: list[Packet] = []
+    segment, at = 0, 0
+    while at < total:
+        at = min(at + step, total)
+        while at - segment > 0xFFFF:
+            made.append(Packet(first + segment, event, 0xFFFF, False, not made, begins + at // per_ms))
+            segment += 0xFFFF
+        if at < total:
+            made.append(Packet(first + segment, event, at - segment, False, not made, begins + at // per_ms))
+    last = Packet(first + segment, event, total - segment, True, not made, begins + ms)
+    return [*made, *(evolve(last, sent=last.sent + 20 * i, marker=last.marker and i == 0) for i in range(3))]
+
+
+def heard(packets: list[tuple[float, Packet]], per_ms: int) -> list[tuple[str, int]]:
+    """What a leg makes of packets that come at these ms."""
+    legs = Legs(2)
+    row = legs.add("a", Kind.LEG, 0.0)
+    assert row is not None
+    legs.clock_step[row] = 20 * per_ms
+    digits = Digits(legs)
+    told: list[DigitPressed] = []
+    coming = sorted(packets, key=lambda one: one[0])
+    for tick in range(int(max(at for at, _ in packets)) // 20 + 15):
+        now = [packet for at, packet in coming if tick * 20 <= at < tick * 20 + 20]
+        if now:
+            data = np.zeros((len(now), 1536), np.uint8)
+            for i, one in enumerate(now):
+                octets = struct.pack(
+                    "!BBHIIBBH", 0x80, 101 | one.marker << 7, i, one.timestamp & 0xFFFFFFFF, 7,
+                    one.event, one.end << 7 | 10, one.duration,
+                )  # fmt: skip
+                data[i, :16] = np.frombuffer(octets, np.uint8)
+            headers = rtp.parse(data, np.full(len(now), 16, np.int32))
+            digits.arrive(np.full(len(now), row), np.arange(len(now)), headers, data)
+        told += digits.tick()
+    assert {fact.how for fact in told} <= {"event"}
+    return [(fact.digit, fact.duration_ms) for fact in told]
+
+
+KEYS = st.lists(
+    st.tuples(st.sampled_from(dtmf.DIGITS), st.sampled_from([40, 60, 100, 240, 1380, 2800]), st.integers(50, 200)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(KEYS, st.sampled_from([8, 48]), st.integers(0, 2**32 - 1), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_any_digits_come_through_any_network(
+    keys: list[tuple[str, int, int]], per_ms: int, base: int, seed: int
+) -> None:
+    """Of the three ends up to two are lost, of the others a third; the rest is late, doubled and out of order."""
+    rng, begins = Random(seed), 0
+    come: list[tuple[float, Packet]] = []
+    for digit, ms, gap in keys:
+        *before, end1, end2, end3 = reports(digit, begins, ms, per_ms, base)
+        kept = [one for i, one in enumerate(before) if i % 4 == 0 or rng.random() < 0.6]
+        kept += rng.sample([end1, end2, end3], rng.randint(1, 3))
+        for one in kept:
+            for _ in range(rng.choice((1, 1, 1, 2))):
+                come.append((one.sent + rng.uniform(0, 45), one))
+        begins += ms + gap
+    assert heard(come, per_ms) == [(digit, ms) for digit, ms, _ in keys]
+
+
+def test_a_digit_whose_ends_are_all_lost_is_told_by_what_there_was() -> None:
+    packets = [(float(one.sent), one) for one in reports("4", 0, 200, 8, 0) if not one.end]
+    assert heard(packets, 8) == [("4", 180)]
+    late = [*packets, *((one.sent + 400.0, one) for one in reports("4", 0, 200, 8, 0) if one.end)]
+    assert heard(late, 8) == [("4", 180)]
+    after = [*packets, *((float(one.sent), one) for one in reports("4", 220, 100, 8, 0))]
+    assert heard(after, 8) == [("4", 180), ("4", 100)]
+
+
+def test_a_browsers_digits_are_ends_only() -> None:
+    come = []
+    for i, digit in enumerate("1590*#"):
+        one = Packet(100_000 + 8_160 * i, dtmf.DIGITS.index(digit), 960, True, True, 0)
+        come += [(170.0 * i, one), (170.0 * i + 1, one), (170.0 * i + 2, one)]
+    assert heard(come, 48) == [(digit, 20) for digit in "1590*#"]
+
+
+def test_a_key_that_is_held_for_long_is_one_digit() -> None:
+    """On a clock of 48 kHz a segment is 1.4 s."""
+    packets = [(float(one.sent), one) for one in reports("9", 0, 7000, 48, 2**32 - 5000)]
+    assert len({one.timestamp for _, one in packets}) == 6
+    assert heard(packets, 48) == [("9", 7000)]
+    assert heard([(at, one) for at, one in packets if one.duration != 0xFFFF], 48) == [("9", 7000)]
+
+
+def test_what_is_no_digit_is_nothing(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    a.says(440)
+    for payload in (b"", b"\x01\x8a\x03", b"\x10\x8a\x03\x20", b"\xff\xff\xff\xff"):
+        world.receive((a.to, a.name, a.packet(payload, payload_type=101), world.now))
+    world.run(1.2)
+    assert not world.all(DigitPressed)
+    assert world.engine.counters["digits_ignored"] == 4
+
+
+def test_a_flood_of_events_is_bounded(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    for i in range(50):
+        for j in range(20):
+            event = a.packet(b"\x01\x8a\x03\x20", payload_type=101, timestamp=10_000 * i + 100 * j)
+            world.receive((a.to, a.name, event, world.now))
+        world.step()
+    assert len(world.all(DigitPressed)) <= 4 * 50 / 3 + 4
+
+
+def test_another_stream_begins_anew(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    for ssrc, digit in ((1, 3), (2, 3), (3, 7)):
+        event = a.packet(bytes([digit, 0x8A, 3, 32]), payload_type=101, timestamp=1000, ssrc=ssrc)
+        world.receive((a.to, a.name, event, world.now))
+    world.run(0.2)
+    assert [fact.digit for fact in world.all(DigitPressed)] == ["3", "3", "7"]
+
+
+# --- sent ---------------------------------------------------------------------------------------------------------
+
+
+def sent_events(far: Far) -> list[tuple[int, int, int, bool, bool]]:
+    """(timestamp, event, duration, end, marker) of each event packet that this far side was sent."""
+    made = []
+    for (_, timestamp, marker, kind, _), payload in zip(far.packets, far.payloads, strict=True):
+        if kind == 101:
+            event, flags, duration = struct.unpack("!BBH", payload)
+            made.append((timestamp, event, duration, flags >= 0x80, bool(marker)))
+    return made
+
+
+def test_a_digit_is_sent_as_rfc_4733_has_it(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    world.run(0.1)
+    world.do(SendDigits("a", "5", duration_ms=90))
+    world.run(0.5)
+    events = sent_events(a)
+    assert [duration for _, _, duration, _, _ in events] == [160, 320, 480, 640, 720, 720, 720]
+    assert [end for *_, end, _ in events] == [False] * 4 + [True] * 3
+    assert [marker for *_, marker in events] == [True] + [False] * 6
+    assert len({(timestamp, event) for timestamp, event, *_ in events}) == 1
+    # One stream: every number once, and sound where its clock has it.
+    first = a.packets[0]
+    assert [packet[0] - first[0] for packet in a.packets] == list(range(len(a.packets)))
+    kinds = [packet[3] for packet in a.packets]
+    begins = kinds.index(101)
+    assert events[0][0] == a.packets[0][1] + 160 * begins
+    assert kinds == [0] * begins + [101] * 7 + [0] * (len(kinds) - begins - 7)
+    after = begins + 7
+    assert a.packets[after][1:3] == (a.packets[0][1] + 160 * after, 1)
+    assert {len(payload) for payload in a.payloads[after:]} == {160}
+    assert set(b"".join(a.payloads[after:])) == {0xFF}
+
+
+def test_digits_follow_each_other_evenly_in_silence_and_in_sound(world: World) -> None:
+    a, b = world.far("a", 4000, codec=EVENTS), world.far("b", 4002, codec=EVENTS)
+    b.says(440)
+    world.hears(a=["b"])
+    world.do(SendDigits("a", "12"), SendDigits("a", "#", gap_ms=40), SendDigits("a", "D", 40, 40))
+    world.run(1.2)
+    events = sent_events(a)
+    begun = {timestamp: event for timestamp, event, *_ in events}
+    assert [dtmf.DIGITS[event] for event in begun.values()] == list("12#D")
+    starts = list(begun)
+    assert [later - earlier for earlier, later in pairwise(starts)] == [1600, 1600, 1120]
+    world.run(1)
+    assert a.tones() == [440]
+
+
+def test_a_digit_longer_than_its_field_goes_on_in_segments(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    world.do(SendDigits("a", "0", duration_ms=9000))
+    world.run(9.3)
+    events = sent_events(a)
+    segments = sorted({timestamp for timestamp, *_ in events})
+    assert segments[1] - segments[0] == 0xFFFF
+    assert max(duration for timestamp, _, duration, *_ in events if timestamp == segments[0]) == 0xFFFF
+    assert [(one[0], one[2]) for one in events if one[3]] == [(segments[1], 72000 - 0xFFFF)] * 3
+    packets = [(20.0 * i, Packet(t, e, d, end, m, 0)) for i, (t, e, d, end, m) in enumerate(events)]
+    assert heard(packets, 8) == [("0", 9000)]
+
+
+@pytest.mark.parametrize("codec", [NO_EVENTS, Codec("pcma", 8)])
+def test_without_events_digits_are_tones_both_ways(world: World, codec: Codec) -> None:
+    a, b = world.far("a", 4000, codec=codec), world.far("b", 4002, codec=codec)
+    b.says(440)
+    world.run(0.2)
+    begins = len(a.payloads)
+    world.do(SendDigits("a", dtmf.DIGITS, 80, 60))
+    world.run(16 * 0.14 + 0.2)
+    # What it was sent comes back on another leg, that nobody hears.
+    said = a.heard()[begins * 160 :]
+    b.source = lambda n: said[np.minimum(n, len(said) - 1)]
+    b.samples = 0
+    world.run(16 * 0.14 + 0.5)
+    pressed = world.all(DigitPressed)
+    assert "".join(fact.digit for fact in pressed) == dtmf.DIGITS
+    assert {(fact.leg, fact.how) for fact in pressed} == {("b", "tone")}
+    assert all(abs(fact.duration_ms - 80) <= 10 for fact in pressed)
+
+
+def test_a_tone_is_heard_in_place_of_what_is_heard_and_no_longer(world: World) -> None:
+    a, b = world.far("a", 4000, codec=NO_EVENTS), world.far("b", 4002, codec=EVENTS)
+    b.says(440)
+    world.hears(a=["b"])
+    world.run(0.5)
+    world.do(SendDigits("a", "1", 1000))
+    world.run(1)
+    assert [abs(hertz - tone) <= 2 for hertz, tone in zip(a.tones(0.5), (697, 1209), strict=True)] == [True, True]
+    world.run(1.2)
+    assert a.tones() == [440]
+
+
+def test_digits_that_cannot_be_sent_are_counted(world: World) -> None:
+    world.far("a", 4000, codec=EVENTS)
+    for command in (
+        SendDigits("nobody", "1"),
+        SendDigits("a", ""),
+        SendDigits("a", "12x"),
+        SendDigits("a", "1" * 65),
+        SendDigits("a", "1", 39),
+        SendDigits("a", "1", 100, 10_001),
+    ):
+        world.do(command)
+    assert world.engine.counters["digits_refused"] == 6
+    world.do(SendDigits("a", "1" * 64), SendDigits("a", "2"))
+    assert world.engine.counters["digits_refused"] == 7
+
+
+def test_a_leg_that_closes_or_changes_its_codec_sends_no_more(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    world.do(SendDigits("a", "123"), protocol.UpdateRtpLeg("a", "198.51.100.7", 4000, NO_EVENTS))
+    world.run(0.5)
+    assert not sent_events(a)
+    assert set(b"".join(a.payloads)) == {0xFF}
+    world.do(SendDigits("a", "123"), protocol.CloseLeg("a"))
+    world.fars.clear()
+    b = world.far("b", 4002, codec=NO_EVENTS)
+    world.run(0.5)
+    assert set(b"".join(b.payloads)) == {0xFF}
+
+
+# --- barge-in -----------------------------------------------------------------------------------------------------
+
+HELLO, BYE = Part(Prompt("hello", "en")), Part(Prompt("bye", "en"))
+
+
+def press(world: World, far: Far, digit: str = "1") -> None:
+    event = bytes([dtmf.DIGITS.index(digit), 0x8A, 3, 32])
+    world.receive((far.to, far.name, far.packet(event, payload_type=101, timestamp=round(world.now * 8000)), world.now))
+
+
+def test_a_digit_ends_the_prompt_that_its_leg_hears(world: World) -> None:
+    a, b = world.far("a", 4000, codec=EVENTS), world.far("b", 4002, codec=EVENTS)
+    world.do(protocol.OpenSource("p", Playlist((HELLO, Part(Pause(), 0.5), BYE), barge_in=True)))
+    world.do(protocol.OpenSource("q", Playlist((HELLO,))))
+    world.hears(a=["p"], b=["q"])
+    world.run(0.1)
+    press(world, a)
+    press(world, b)
+    world.run(0.1)
+    assert not world.all(protocol.SourceFinished)
+    assert [fact.leg for fact in world.all(DigitPressed)] == ["a", "b"]
+    world.run(0.06)
+    assert set(b"".join(a.payloads[-2:])) == {0xFF}
+    world.do(BargeIn("a"))  # a pause is no prompt
+    world.run(0.52)
+    assert not world.all(protocol.SourceFinished) or world.all(protocol.SourceFinished)[-1].source == "q"
+    assert world.do(BargeIn("nobody"), BargeIn("a"), BargeIn("a")) == [protocol.SourceFinished("p")]
