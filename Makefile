@@ -10,6 +10,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := actors bench codecs sip switch web
+# What drives real programs in real time has the machine to itself; all else runs beside each other.
+PEERS := tests/bench tests/browser tests/interop tests/page tests/sip/test_interop_sipp.py
 
 .PHONY: run test test-all check bench screenshots tools clean
 .DEFAULT_GOAL := run
@@ -18,10 +20,12 @@ run: $(VENV)/.installed
 	@exec $(BIN)/cordboard demo
 
 test: tools check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto $(PEERS:%=--ignore=%)
+	$(BIN)/python -m pytest $(PEERS)
 
 test-all: tools check
-	$(BIN)/python -m pytest --long
+	$(BIN)/python -m pytest --long -n auto $(PEERS:%=--ignore=%)
+	$(BIN)/python -m pytest --long $(PEERS)
 
 check: $(VENV)/.installed-dev .typing
 	$(BIN)/ruff check .
