@@ -358,7 +358,11 @@ class Call(Caller):
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
         return self.end("system", "caller silent", now)
 
-    def _echo_digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+    def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
+        """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
+        return [Media(media.BargeIn(self.state.leg))] if self.state.playing is not None else []
+
+    def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
         """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""
         return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) else []
 
@@ -391,6 +395,12 @@ TABLE = Table(
     always(media.RecordingWell, Call._noted, Phase),
     always(media.LegSilent, Call.silence, Phase),
     always(media.LegHeard, Call.silence, Phase),
+    row(
+        signals.KeyPressed,
+        served=Call._echo_digit,
+        **each("routing opening", _NOT_YET),
+        **each("waiting talking goodbye", Call._key_pressed),
+    ),
     row(
         media.DigitPressed,
         routing=Bug("no leg was asked for"),

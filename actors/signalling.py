@@ -22,6 +22,7 @@ from ..sip.events import (
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallKeyed,
     CallProgressed,
     CallReoffered,
     IncomingCall,
@@ -99,6 +100,8 @@ class Signalling:
                 self._tell(call, signals.Confirmed(call, answer))
             case CallReoffered(call, offer):
                 self._tell(call, signals.Reoffered(call, offer))
+            case CallKeyed(call, digit):
+                self._tell(call, signals.KeyPressed(call, digit))
             case CallEnded(call, cause, _):
                 self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
             case CallProgressed() | CallAnswered() | CallFailed():

@@ -59,7 +59,15 @@ class Reoffered:
     offer: SessionDescription | None
 
 
-SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered
+@frozen
+class KeyPressed:
+    """The caller pressed a key; its side says so by INFO, not in the media."""
+
+    call: str
+    digit: str
+
+
+SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered | KeyPressed
 
 # --- said to SIP ------------------------------------------------------------------------------------------------
 

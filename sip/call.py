@@ -55,6 +55,7 @@ class Input(Enum):
     ACK = "ACK"
     BYE = "BYE"
     INVITE = "re-INVITE"
+    INFO = "INFO"
     # responses to our INVITE
     PROGRESS = "1xx"
     SUCCESS = "2xx"
@@ -87,6 +88,7 @@ class Do(Enum):
     TELL_CANCELLED = "CallCancelled"
     TELL_CONFIRMED = "CallConfirmed"
     TELL_REOFFERED = "CallReoffered"
+    TELL_KEYED = "CallKeyed, if the INFO tells of a key"
     TELL_REOFFER_DONE = "CallConfirmed, if the ACK had to bring the answer"
     TELL_BYE = "CallEnded: bye"
     TELL_NO_ACK = "CallEnded: no-ack"
@@ -190,6 +192,10 @@ TABLE: dict[tuple[State, Input], Row] = {
     (S.REOFFERED, IN.INVITE): Move(S.REOFFERED, (D.REPLY_500,)),
     (S.REANSWERED, IN.INVITE): Move(S.REANSWERED, (D.REPLY_491,)),
     (S.ENDED, IN.INVITE): Move(S.ENDED, (D.REPLY_481,)),
+    # INFO; a key that is pressed before there is an answer has nobody to hear it
+    **{(state, IN.INFO): Move(state, (D.REPLY_200,)) for state in (S.OFFERED, S.LEAVING, *CALLER)},
+    **{(state, IN.INFO): Move(state, (D.REPLY_200, D.TELL_KEYED)) for state in (S.ACCEPTED, *CONFIRMED)},
+    (S.ENDED, IN.INFO): Move(S.ENDED, (D.REPLY_481,)),
     # responses to our INVITE
     **_rows((*CALLEE, S.REOFFERED, S.REANSWERED), IN.PROGRESS, _NOT_OURS),
     (S.DIALLING, IN.PROGRESS): Move(S.EARLY, (D.TELL_PROGRESS,)),

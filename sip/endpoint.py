@@ -219,7 +219,7 @@ class Endpoint(Sessions):
             call.dialog = dialog
             self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
             return
-        given = CallInput.INVITE if request.method == "INVITE" else CallInput.BYE
+        given = _IN_DIALOG[request.method]
         slot = self._serve(request, source, call)
         if given is CallInput.INVITE:
             self._send(slot, TransactionInput.SEND_1XX, respond(request, 100, source), now, out)
@@ -437,6 +437,9 @@ class Endpoint(Sessions):
         else:
             self._step(record, given, context)
         return context.out
+
+
+_IN_DIALOG = {"INVITE": CallInput.INVITE, "BYE": CallInput.BYE, "INFO": CallInput.INFO}
 
 
 def _merge_key(request: Request) -> Key:

@@ -77,6 +77,14 @@ class CallReoffered:
 
 
 @frozen
+class CallKeyed:
+    """They pressed a key, and say so by INFO; 200 has been sent. `digit` is one of `0123456789*#ABCD`."""
+
+    call: str
+    digit: str
+
+
+@frozen
 class CallProgressed:
     """A provisional response to a call we dialled; `answer` for early media."""
 
@@ -120,6 +128,7 @@ Output: TypeAlias = (
     | CallConfirmed
     | CallEnded
     | CallReoffered
+    | CallKeyed
     | CallProgressed
     | CallAnswered
     | CallFailed

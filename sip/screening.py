@@ -15,9 +15,10 @@ from typing import TypeAlias
 from attrs import frozen
 
 from . import sdp
+from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
 ALLOW: Row = ("Allow", ", ".join(METHODS))
 ACCEPT: Row = ("Accept", "application/sdp")
 SUPPORTED: Row = ("Supported", "")
@@ -92,6 +93,13 @@ def screen(request: Request) -> Refusal | None:
             return Refusal(415, "Content-Type", (ACCEPT,))
         if (request.get("Content-Encoding") or "identity").lower() != "identity":
             return Refusal(415, "Content-Encoding", (("Accept-Encoding", "identity"),))
+    if request.method == "INFO" and request.get("Info-Package") is not None:
+        return Refusal(469, "Info-Package", (RECEIVES,))
+    if request.method == "INFO":
+        try:
+            key_of(request)
+        except RemoteSipError as error:
+            return Refusal(error.status, error.text, (ACCEPT_INFO,))
     return None
 
 

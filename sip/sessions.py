@@ -22,11 +22,13 @@ from .events import (
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallKeyed,
     CallProgressed,
     CallReoffered,
     Output,
     Transmit,
 )
+from .info import key_of
 from .layer import Slot, TransactionLayer, client_key, server_key
 from .message import (
     Address,
@@ -240,6 +242,10 @@ class Sessions(TransactionLayer):
                 assert context.source is not None
                 self._invited(call, context.request, context.slot, context.source, needs_answer=context.sdp is None)
                 out.append(CallReoffered(call.id, context.sdp))
+            case Do.TELL_KEYED:
+                assert context.request is not None
+                if (key := key_of(context.request)) is not None:
+                    out.append(CallKeyed(call.id, key))
             case Do.TELL_BYE:
                 assert context.request is not None
                 out.append(CallEnded(call.id, "bye", context.request.get("Reason") or ""))

@@ -402,6 +402,7 @@ def test_an_echo_sends_the_keys_back_and_no_other_number_does() -> None:
     key = media.DigitPressed(LEG, "7", 240, "event")
     call = opened(Call(arrived(), NOW), Echo())
     assert call.receive(key, NOW + 1) == [Media(media.SendDigits(LEG, "7"))]
+    assert call.receive(signals.KeyPressed("c", "#"), NOW + 1) == [Media(media.SendDigits(LEG, "#"))]
     for route in (Hold(), ToneRoute(440), Room(), ToQueue("support")):
         assert opened(Call(arrived(), NOW), route).receive(key, NOW + 1) == []
 
@@ -411,3 +412,10 @@ def test_the_agents_keys_go_to_the_caller_whose_call_it_has() -> None:
     call.receive(calls.Accept("lin", "agent:lin/1"), NOW + 1)
     assert call.receive(calls.AgentDigit("lin", "7"), NOW + 2) == [Media(media.SendDigits(LEG, "7"))]
     assert call.receive(calls.AgentDigit("wei", "7"), NOW + 2) == []
+
+
+def test_a_key_that_sip_tells_of_ends_the_prompt_that_is_played() -> None:
+    call, key = opened(Call(arrived(), NOW)), signals.KeyPressed("c", "7")
+    assert call.receive(key, NOW + 1) == []
+    call.receive(calls.QueueStands(attended=False), NOW + 2)
+    assert call.receive(key, NOW + 3) == [Media(media.BargeIn(LEG))]

@@ -59,6 +59,8 @@ async def a_day(world: World) -> None:
     await lin.ask(page.Answer())
     await settle(world, 3)
     await lin.ask(page.Mute())
+    world.on_facts(world.engine.press(world.agent("1001").leg, "7", 100, "event", world.now()))
+    await settle(world)
     caller.hang_up()
     await lin.hears(page.CallEnded)
     await lin.ask(page.StartAnswering())

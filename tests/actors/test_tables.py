@@ -203,6 +203,7 @@ SAMPLES: list[object] = [
     media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),
     media.LegQuality("agent:lin/1", 100, 0, 0.0, 1.0, 20.0, -30.0),
+    signals.KeyPressed("c", "5"),
     media.DigitPressed("agent:lin/1", "5", 100, "event"),
     media.SourceFinished("call:c/play/1"),
     media.RecordingClosed("c", 1.0),

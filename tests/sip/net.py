@@ -20,6 +20,7 @@ from cordboard.sip.events import (
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallKeyed,
     CallProgressed,
     CallReoffered,
     IncomingCall,
@@ -313,6 +314,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallConfirmed()
             | CallEnded()
             | CallFailed()
+            | CallKeyed()
             | CallProgressed()
             | Refused()
             | Transmit()

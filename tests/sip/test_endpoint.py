@@ -11,6 +11,7 @@ from cordboard.sip.events import (
     CallCancelled,
     CallEnded,
     CallFailed,
+    CallKeyed,
     CallReoffered,
     IncomingCall,
     Output,
@@ -73,10 +74,10 @@ def up() -> tuple[Endpoint, str, str]:
 @pytest.mark.parametrize(
     ("data", "status", "header"),
     [
-        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
         (build("OPTIONS"), 200, ("Accept", "application/sdp")),
-        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
-        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")),
+        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
+        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
         (build("BYE"), 481, None),
         (build("BYE", tag="nobody"), 481, None),
         (build("CANCEL"), 481, None),
@@ -166,7 +167,7 @@ def test_an_invitation_expires() -> None:
 def test_requests_in_a_dialog() -> None:
     endpoint, call, tag = up()
     assert statuses(endpoint.receive(build("OPTIONS", tag=tag, branch="z9hG4bKo", cseq=2), CARRIER, 1.0)) == [200]
-    assert statuses(endpoint.receive(build("INFO", tag=tag, branch="z9hG4bKi", cseq=3), CARRIER, 1.0)) == [405]
+    assert statuses(endpoint.receive(build("UPDATE", tag=tag, branch="z9hG4bKu", cseq=3), CARRIER, 1.0)) == [405]
     # RFC 3261 §12.2.2: a lower CSeq
     assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKl", cseq=1), CARRIER, 1.0)) == [500]
     outputs = endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKb", cseq=4), CARRIER, 1.0)
@@ -175,6 +176,62 @@ def test_requests_in_a_dialog() -> None:
     # the BYE again, and another one
     assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKb", cseq=4), CARRIER, 1.5)) == [200]
     assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKc", cseq=5), CARRIER, 1.5)) == [200]
+
+
+RELAY, PLAIN = "Content-Type: application/dtmf-relay\r\n", "Content-Type: application/dtmf\r\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "body", "status", "digit"),
+    [
+        (RELAY, "Signal=5\r\nDuration=160\r\n", 200, "5"),
+        (RELAY, "Signal= *\r\nDuration= 250", 200, "*"),
+        (RELAY, "Duration=160\nsignal = d\n", 200, "D"),
+        (RELAY, "Signal=11\r\n", 200, "#"),
+        ("Content-Type: Application/DTMF ; charset=x\r\n", "#", 200, "#"),
+        (PLAIN, " 7\r\n", 200, "7"),
+        (PLAIN, "Signal=8", 200, "8"),
+        (PLAIN, "!", 200, None),  # a hook flash
+        (RELAY, "Signal=16\r\n", 200, None),
+        ("", "", 200, None),
+        (RELAY, "Signal=\r\nDuration=160\r\n", 400, None),
+        (RELAY, "Signal=555\r\n", 400, None),
+        (PLAIN, "55 5", 400, None),
+        ("Content-Type: application/sdp\r\n", "5", 415, None),
+        ("Content-Type: application/dtmf-relayed\r\n", "5", 415, None),
+        ("Info-Package: keys\r\n", "5", 469, None),
+    ],
+)
+def test_an_info_tells_of_a_key_once(extra: str, body: str, status: int, digit: str | None) -> None:
+    endpoint, call, tag = up()
+    info = build("INFO", tag=tag, branch="z9hG4bKi", cseq=2, extra=extra, body=body)
+    outputs = endpoint.receive(info, CARRIER, 1.0)
+    assert statuses(outputs) == [status]
+    assert [each for each in outputs if isinstance(each, CallKeyed)] == ([CallKeyed(call, digit)] if digit else [])
+    again = endpoint.receive(info, CARRIER, 1.5)
+    assert statuses(again) == [status]
+    assert not any(isinstance(each, CallKeyed) for each in again)
+    headers = {415: ("Accept", "application/dtmf-relay, application/dtmf"), 469: ("Recv-Info", "")}
+    if status in headers:
+        name, value = headers[status]
+        assert responses(outputs)[0].get(name) == value
+
+
+def test_an_info_of_no_call_or_no_answered_one_tells_of_nothing() -> None:
+    endpoint = fresh()
+    key = {"extra": PLAIN, "body": "5"}
+    assert statuses(endpoint.receive(build("INFO", branch="z9hG4bKi", **key), CARRIER, 0.0)) == [481]  # type: ignore[arg-type]
+    endpoint, call, tag = up()
+    endpoint.hang_up(call, 1.0)
+    ended = endpoint.receive(build("INFO", tag=tag, branch="z9hG4bKj", cseq=2, **key), CARRIER, 1.1)
+    assert statuses(ended) == [481]
+    assert not any(isinstance(each, CallKeyed) for each in ended)
+
+
+def test_what_is_kept_of_a_call_has_no_key_in_it() -> None:
+    endpoint, call, tag = up()
+    endpoint.receive(build("INFO", tag=tag, branch="z9hG4bKi", cseq=2, extra=RELAY, body="Signal=5\r\n"), CARRIER, 1.0)
+    assert "Signal" not in repr(endpoint.snapshot(call))
 
 
 def test_a_reinvite_moves_the_target() -> None:
@@ -328,7 +385,7 @@ def test_any_order_of_their_messages_and_our_commands(seed: int) -> None:
         outputs = endpoint.wake(now)
         call = rng.choice([first.call, "out"])
         cseq, branch = rng.randint(1, 5), f"z9hG4bK{rng.choice([1, step])}"
-        method = rng.choice(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS"])
+        method = rng.choice(["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO"])
         match rng.randint(0, 3):
             case 0:
                 body = rng.choice(["", SDP])
