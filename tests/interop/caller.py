@@ -113,6 +113,7 @@ class Caller:
             self._listener.listen()
             self._sip = socket.create_connection(self.switch, 5, (address, 0))
         self.connections = int(transport == "tcp")
+        self.pings = 0
         self.dropped_at = 0.0
         self._speaks = True
         self._reports_to: tuple[str, int] | None = None
@@ -342,6 +343,10 @@ class Caller:
             self.dropped_at = time.time()
             self._sip.close()
         self._stream += data
+        if self._stream == b"\r\n\r\n":  # a ping, which wants its pong (RFC 5626 §4.4.1)
+            self._stream = b""
+            self.pings += 1
+            self._sip.sendall(b"\r\n")
         while (head := self._stream.find(b"\r\n\r\n") + 4) > 3:
             length = re.search(rb"\r\nContent-Length: ([0-9]+)", self._stream[:head])
             assert length is not None, "a stream has lengths"

@@ -6,8 +6,12 @@ conversation, one that falls silent, one that never says a word, and one whose s
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +19,7 @@ from . import sound
 from .caller import Caller
 from .product import Product, until
 from .robot import Robot
+from .test_sip import THEIRS, free_port, needs_sipp
 
 # RFC 3261 §13.3.1.4: 64 * T1
 NO_ACK_S = 32.0
@@ -35,9 +40,26 @@ def talking(product: Product, agent: str, customer: Caller, stack: ExitStack) ->
     return robot
 
 
+@contextlib.contextmanager
+def a_long_call_of_sipp(product: Product, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """sipp on one connection, and nothing said on it for 40 s but our ping, which it must bear."""
+    scenario = folder / "long.xml"
+    scenario.write_text((THEIRS / "call.xml").read_text().replace('milliseconds="100"', 'milliseconds="40000"'))
+    command = ["sipp", f"127.0.0.1:{product.tcp_port}", "-t", "t1", "-i", "127.0.0.1", "-p", str(free_port())]
+    command += ["-nostdin", "-sf", str(scenario), "-m", "1", "-timeout", "60", "-timeout_error", "-max_socket", "100"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_what_ends_without_a_word_is_freed(product: Product) -> None:
+@pytest.mark.peer("sipp")
+@needs_sipp
+def test_what_ends_without_a_word_is_freed(product: Product, tmp_path: Path) -> None:
     def figures() -> tuple[float, ...]:
         now = product.metrics()
         return tuple(now[f"cordboard_{name}"] for name in ("calls", "legs", "actors", "sip_transactions"))
@@ -66,6 +88,7 @@ def test_what_ends_without_a_word_is_freed(product: Product) -> None:
         hushed.hears(0.5)
         quiet.hears(0.5)
 
+        sipp = stack.enter_context(a_long_call_of_sipp(product, tmp_path))
         gone = unplugged.vanish(), crashed.vanish()
         silent = hushed.silence()
         quiet.silence(reports=True)
@@ -96,8 +119,11 @@ def test_what_ends_without_a_word_is_freed(product: Product) -> None:
             print(f"a customer that {what}: BYE after {seconds:.1f} s")
             assert SILENT_S - FRAME_S <= seconds <= SILENT_S + SLACK_S
         assert quiet.up
-        assert product.figure("cordboard_calls") == 1
-        print("a customer that sent RTCP alone: in its call after 70 s")
+        until(lambda: product.figure("cordboard_calls") == 1)
+        print(f"a customer that sent RTCP alone: in its call after 70 s, {quiet.pings} pings on its connection")
+        assert quiet.connections == 1
+        assert quiet.pings >= 2
+        assert sipp.wait(10) == 0, sipp.communicate()[0][-2500:]
     # a BYE that nobody takes is given up after 64 * T1, and the call is remembered as long
     waited = time.time()
     until(lambda: figures() == at_first, 2 * NO_ACK_S + 10, f"{at_first}")
