@@ -1,6 +1,6 @@
 """This tick's sound of every row that somebody hears: decode, drop a frame, conceal a loss, let sources speak.
 
-Frames lie in three matrices taken in turn: the newest, and the two before it, from which a loss is concealed. A row
+Frames lie in four matrices taken in turn: the newest, and the three before it, from which a loss is concealed. A row
 that nobody hears is not decoded; when somebody hears it again, its older frames are stale and what was begun with them
 is forgotten: whoever begins to hear a row hears nothing that it said before.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
-from ..codecs.plc import Concealer
+from ..codecs.plc import HISTORY, Concealer
 from ..codecs.resample import Downsampler
 from .jitter import Due, Playout
 from .legs import SILENCE, CodecId, Kind, Legs, those
@@ -21,6 +21,7 @@ from .seams import OpusCodec, Rows
 from .sources import Sources
 
 FRAME: Final = 160
+_KEPT: Final = 4  # frames: this tick's, and what a concealment looks back at
 _CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
 _DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
 _OPUS: Final = CodecId.OPUS
@@ -40,8 +41,8 @@ class Playback:
         self._opus = opus
         self._concealer = Concealer(n)
         self._downsampler = Downsampler(n)
-        self._pcm = np.zeros((3, n, FRAME), np.int16)
-        self._played_at = np.full((3, n), -1, np.int64)  # the tick of each frame; another tick's is stale
+        self._pcm = np.zeros((_KEPT, n, FRAME), np.int16)
+        self._played_at = np.full((_KEPT, n), -1, np.int64)  # the tick of each frame; another tick's is stale
         # A decoder of Opus conceals with its last frame, whenever that was: only with one of this hearing.
         self._stale = np.zeros(n, np.bool_)
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
@@ -62,14 +63,14 @@ class Playback:
     def pausing(self, rows: Rows) -> NDArray[np.bool_]:
         """Whether each of `rows` [n] is in a pause, to judge by its last frame; a row that nobody hears is."""
         frames = self.pcm[rows].astype(np.int32)
-        level = np.where(self._played_at[self._tick % 3, rows] == self._tick, np.abs(frames).max(axis=1), 0)
+        level = np.where(self._played_at[self._tick % _KEPT, rows] == self._tick, np.abs(frames).max(axis=1), 0)
         self._loudest[rows] = np.maximum(self._loudest[rows], level)
         return level <= np.maximum(_HUSH, self._loudest[rows] // _SOFTER)
 
     @property
     def pcm(self) -> g711.Pcm:
         """This tick's frames: int16 [capacity, 160], 8 kHz; zeros where a row that is heard does not speak."""
-        newest: g711.Pcm = self._pcm[self._tick % 3]
+        newest: g711.Pcm = self._pcm[self._tick % _KEPT]
         return newest
 
     def speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
@@ -77,10 +78,10 @@ class Playback:
         self._tick += 1
         if heard is not self._heard:
             self._hear(heard)
-        legs, now, listening = self._legs, self._tick % 3, self._listening
+        legs, now, listening = self._legs, self._tick % _KEPT, self._listening
         pcm = self._pcm[now]
         speaking = np.zeros(legs.capacity, np.bool_)
-        self._forget(heard[self._played_at[(self._tick - 1) % 3, heard] != self._tick - 1])
+        self._forget(heard[self._played_at[(self._tick - 1) % _KEPT, heard] != self._tick - 1])
         wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
@@ -143,12 +144,12 @@ class Playback:
         payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
         self._stale[rows] = False
         narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
-        self._pcm[self._tick % 3, rows] = narrow
+        self._pcm[self._tick % _KEPT, rows] = narrow
         speaking[rows] = narrow.any(axis=1)
 
     def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
-        pcm = self._pcm[self._tick % 3]
+        pcm = self._pcm[self._tick % _KEPT]
         first = pcm[rows].astype(np.float32)
         for law in _DECODE:
             some = self._legs.codec[rows] == law
@@ -166,15 +167,15 @@ class Playback:
             lost = rows[opus]
             lost = lost[~self._stale[lost]]
             frames = self._opus.decode(lost, [None] * len(lost))
-            pcm[tick % 3, lost] = self._downsampler.down_48_to_8(lost, frames)
-            speaking[lost] = pcm[tick % 3, lost].any(axis=1)
+            pcm[tick % _KEPT, lost] = self._downsampler.down_48_to_8(lost, frames)
+            speaking[lost] = pcm[tick % _KEPT, lost].any(axis=1)
         rows = rows[~opus]
         if not len(rows):
             return
-        past = np.zeros((len(rows), 2, FRAME), np.int16)
-        for i, back in enumerate((2, 1)):
-            fresh = self._played_at[(tick - back) % 3, rows] == tick - back
-            past[fresh, i] = pcm[(tick - back) % 3, rows[fresh]]
-        frames = self._concealer.conceal(rows, past.reshape(len(rows), 2 * FRAME))
-        pcm[tick % 3, rows] = frames
+        past = np.zeros((len(rows), _KEPT - 1, FRAME), np.int16)
+        for i, back in enumerate(range(_KEPT - 1, 0, -1)):
+            fresh = self._played_at[(tick - back) % _KEPT, rows] == tick - back
+            past[fresh, i] = pcm[(tick - back) % _KEPT, rows[fresh]]
+        frames = self._concealer.conceal(rows, past.reshape(len(rows), -1)[:, -HISTORY:])
+        pcm[tick % _KEPT, rows] = frames
         speaking[rows] = frames.any(axis=1)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from cordboard.codecs import tones
 from cordboard.codecs.g711 import Pcm
-from cordboard.codecs.plc import Concealer
 from cordboard.codecs.resample import Downsampler
 
 
@@ -49,40 +48,6 @@ def test_hold_music_is_gentle_and_seamless() -> None:
 
 def test_hold_music_is_the_same_every_time() -> None:
     assert np.array_equal(tones.hold_music(), tones.hold_music())
-
-
-def conceal(history: Pcm, frames: int) -> tuple[Concealer, Pcm]:
-    concealer = Concealer(1)
-    row = np.array([0])
-    parts = []
-    past = history
-    for _ in range(frames):
-        frame = concealer.conceal(row, past[None, -320:])[0]
-        parts.append(frame)
-        past = np.concatenate([past, frame])
-    return concealer, np.concatenate(parts)
-
-
-def test_concealment_goes_on_with_the_pitch_and_fades_to_nothing() -> None:
-    t = np.arange(320) / 8000
-    _, out = conceal((8000 * np.sin(2 * np.pi * 200 * t)).astype(np.int16), 4)
-    assert abs(frequency_of(out[:160]) - 200) < 25
-    assert np.abs(out[:80]).max() > 7000
-    assert not out[480:].any()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_concealment_does_not_click(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    t = np.arange(320 + 480) / 8000
-    partials = [3000 / k * np.sin(2 * np.pi * k * rng.uniform(90, 230) * t + rng.uniform(0, 6)) for k in (1, 2, 3)]
-    voice = np.sum(partials, axis=0).astype(np.int16)
-    concealer, out = conceal(voice[:320], 2)
-    back = concealer.rejoin(np.array([0]), voice[None, 640:800])[0]
-    whole = np.concatenate([voice[:320], out, back]).astype(int)
-    natural = np.abs(np.diff(voice.astype(int))).max()
-    assert np.abs(np.diff(whole)).max() < 2.5 * natural
-    assert concealer.missing[0] == 0
 
 
 def test_48_to_8_khz_keeps_speech_and_drops_the_rest() -> None:
