@@ -1,4 +1,4 @@
-"""Series of one run as an SVG: a panel for each group of lines, one above the other, on one axis of minutes."""
+"""Series of one run as an SVG: a panel for each group of lines, one above the other, on one axis, mostly of minutes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def steps(low: float, high: float) -> list[float]:
     return [number * size for number in range(first, last + 1)]
 
 
-def draw(title: str, minutes: Sequence[float], panels: Sequence[Panel]) -> str:
-    """The SVG, on white, as text."""
+def draw(title: str, along: Sequence[float], panels: Sequence[Panel], *, unit: str = "min") -> str:
+    """The SVG, on white, as text; `along` is where the values of all lines are, in `unit`, ascending."""
     height = TOP + len(panels) * (PANEL + GAP) + 16
     svg = ElementTree.Element(
         "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", style=FONT, role="img"
@@ -50,7 +50,7 @@ def draw(title: str, minutes: Sequence[float], panels: Sequence[Panel]) -> str:
     ElementTree.SubElement(svg, "rect", width=str(WIDTH), height=str(height), fill="white")
     _text(svg, LEFT, 22, title, weight="600")
     for number, panel in enumerate(panels):
-        _panel(svg, TOP + number * (PANEL + GAP), minutes, panel)
+        _panel(svg, TOP + number * (PANEL + GAP), along, panel, unit)
     return ElementTree.tostring(svg, encoding="unicode") + "\n"
 
 
@@ -60,15 +60,15 @@ def _text(parent: ElementTree.Element, x: float, y: float, text: str, *, anchor:
     ElementTree.SubElement(parent, "text", place).text = text
 
 
-def _panel(svg: ElementTree.Element, top: float, minutes: Sequence[float], panel: Panel) -> None:
+def _panel(svg: ElementTree.Element, top: float, along: Sequence[float], panel: Panel, unit: str) -> None:
     known = [value for line in panel.lines for value in line.values if value is not None] or [0.0]
     grid = steps(0.0 if panel.from_zero else min(known), max(known) or 1.0)
     low, high = grid[0], max(grid[-1], grid[0] + 1e-9)
-    first, last = (minutes[0], max(minutes[-1], minutes[0] + 1e-9)) if minutes else (0.0, 1.0)
+    first, last = (along[0], max(along[-1], along[0] + 1e-9)) if along else (0.0, 1.0)
     right = WIDTH - RIGHT
 
-    def x(minute: float) -> float:
-        return LEFT + (minute - first) / (last - first) * (right - LEFT)
+    def x(place: float) -> float:
+        return LEFT + (place - first) / (last - first) * (right - LEFT)
 
     def y(value: float) -> float:
         return top + PANEL - (value - low) / (high - low) * PANEL
@@ -78,17 +78,17 @@ def _panel(svg: ElementTree.Element, top: float, minutes: Sequence[float], panel
         ends = {"x1": str(LEFT), "x2": str(right), "y1": f"{y(value):.1f}", "y2": f"{y(value):.1f}"}
         ElementTree.SubElement(svg, "line", {**ends, "stroke": "#e5e7eb"})
         _text(svg, LEFT - 6, y(value) + 4, f"{value:g}", anchor="end", fill="#6b7280")
-    for minute in steps(first, last):
-        if first <= minute <= last:
-            _text(svg, x(minute), top + PANEL + 16, f"{minute:g} min", anchor="middle", fill="#6b7280")
+    for place in steps(first, last):
+        if first <= place <= last:
+            _text(svg, x(place), top + PANEL + 16, f"{place:g} {unit}", anchor="middle", fill="#6b7280")
     for number, line in enumerate(panel.lines):
         colour = COLOURS[number % len(COLOURS)]
         path, pen = [], "M"
-        for minute, known_or_not in zip(minutes, line.values, strict=True):
+        for place, known_or_not in zip(along, line.values, strict=True):
             if known_or_not is None:
                 pen = "M"
                 continue
-            path.append(f"{pen}{x(minute):.1f} {y(known_or_not):.1f}")
+            path.append(f"{pen}{x(place):.1f} {y(known_or_not):.1f}")
             pen = "L"
         ElementTree.SubElement(
             svg, "path", {"d": " ".join(path), "fill": "none", "stroke": colour, "stroke-width": "1.5"}

@@ -56,14 +56,16 @@ def periods(past: Samples) -> Rows:
     near = np.take_along_axis(then, first[:, None] + np.arange(CORRELATED + 2), axis=1)
     fine = _correlations(sliding_window_view(near, CORRELATED, axis=1), now)
     fine[np.abs(first[:, None] + np.arange(3) - best[:, None]) > 1] = -np.inf
-    return LONGEST_PERIOD - (first + np.argmax(fine, axis=1))
+    found: Rows = LONGEST_PERIOD - (first + np.argmax(fine, axis=1))
+    return found
 
 
 def _correlations(windows: Samples, now: Samples) -> Samples:
     """Normalised cross-correlation of `now` [n, m] with each of `windows` [n, lags, m]: [n, lags]."""
     power = np.einsum("nlm,nlm->nl", windows, windows)
     product: Samples = np.einsum("nlm,nm->nl", windows, now)
-    return product / np.sqrt(np.maximum(power, np.float32(LEAST_POWER)))
+    normalised: Samples = product / np.sqrt(np.maximum(power, np.float32(LEAST_POWER)))
+    return normalised
 
 
 class Concealer:
