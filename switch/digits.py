@@ -57,6 +57,7 @@ class Digits:
         self._waits = np.zeros(n, np.bool_)  # something is to be told
         self._pressed: list[DigitPressed] = []
         self._by_tone: Rows | None = None
+        self._heard = self._listening = np.zeros(0, np.intp)  # what was asked of `listening`, and the answer
         self.ignored = 0  # reports of what is no digit, too short, too many, or of long ago
 
     def forget(self, row: int) -> None:
@@ -65,21 +66,22 @@ class Digits:
         self._detector.forget(np.array([row]))
         self._by_tone = None
 
-    @property
-    def by_tone(self) -> Rows:
-        """The legs with which no events were agreed on: what they say is listened to. The same array until that
-        changes, ascending."""
-        if self._by_tone is None:
+    # --- tones ----------------------------------------------------------------------------------------------------
+
+    def listening(self, heard: Rows) -> Rows:
+        """The rows that must be decoded where those of `heard` are heard: also the legs with which no events were
+        agreed on. Ascending; the same array as long as nothing has changed."""
+        if self._by_tone is None or heard is not self._heard:
             rows = self._legs.leg_rows()
             self._by_tone = rows[self._legs.telephone_event[rows] == NO_EVENT]
-        return self._by_tone
-
-    # --- tones ----------------------------------------------------------------------------------------------------
+            self._heard = heard
+            self._listening = np.union1d(heard, self._by_tone) if len(self._by_tone) else heard
+        return self._listening
 
     def listen(self, pcm: Pcm) -> None:
         """This tick's frames of all rows, int16 [capacity, 160]."""
-        rows = self.by_tone
-        if not len(rows):
+        rows = self._by_tone
+        if rows is None or not len(rows):
             return
         found = self._detector.listen(rows, pcm[rows])
         for row, event, duration_ms in zip(found.rows, found.events, found.duration_ms, strict=True):

@@ -97,9 +97,6 @@ class Engine:
         self._tick = 0
         self._browsers = 0
         self._last_sample = np.zeros(capacity, np.int16)
-        # The rows that are decoded, and what they are made of: those that are heard, and those listened to for digits.
-        self._decoded: Rows = np.zeros(0, np.intp)
-        self._decoded_of: tuple[Rows, Rows] = (self._decoded, self._decoded)
         self._pinged_at = now
         self._facts: list[Fact] = []
         self._datagrams: list[Datagram] = []
@@ -151,7 +148,7 @@ class Engine:
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
         due = self._playout.play(rows, now, self._playback.pausing)
-        speaking = self._playback.speak(due, self._wanted(plan.heard))
+        speaking = self._playback.speak(due, self._digits.listening(plan.heard))
         self._digits.listen(self._playback.pcm)
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)
@@ -625,15 +622,6 @@ class Engine:
         return evolve(outgoing, datagrams=[*outgoing.datagrams, *datagrams], reports=reports)
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
-
-    def _wanted(self, heard: Rows) -> Rows:
-        """The rows to be decoded; the same array as long as `heard` and the legs without events are."""
-        listened = self._digits.by_tone
-        if not len(listened):
-            return heard
-        if self._decoded_of[0] is not heard or self._decoded_of[1] is not listened:
-            self._decoded_of, self._decoded = (heard, listened), np.union1d(heard, listened)
-        return self._decoded
 
     def _soften(
         self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]
