@@ -1,0 +1,195 @@
+"""The playout of many rows in virtual time, by its frames: whatever a network does, and clocks that drift for hours."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from attrs import frozen
+from cordboard.switch.jitter import MAX_DELAY_SLOTS, SLOTS, TICK, Arrivals, Playout
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+EPOCH = 1000.0
+
+
+@frozen
+class Packet:
+    """Of row 0: when it came; its numbers; its halves of 10 ms say 2 * frame and 2 * frame + 1."""
+
+    at: float
+    sequence: int
+    timestamp: int
+    frame: int
+    ssrc: int = 7
+
+
+def insert(playout: Playout, packets: Sequence[Packet]) -> None:
+    data = np.zeros((len(packets), 172), np.uint8)
+    for i, packet in enumerate(packets):
+        for at, half in ((12, 0), (92, 1)):
+            data[i, at : at + 4] = np.frombuffer(struct.pack("!I", 2 * packet.frame + half), np.uint8)
+    n = len(packets)
+    playout.insert(
+        Arrivals(
+            row=np.zeros(n, np.intp),
+            packet=np.arange(n),
+            sequence=np.array([packet.sequence & 0xFFFF for packet in packets], np.uint16),
+            timestamp=np.array([packet.timestamp & 0xFFFFFFFF for packet in packets], np.uint32),
+            ssrc=np.array([packet.ssrc for packet in packets], np.uint32),
+            data=data,
+            offset=np.full(n, 12, np.int32),
+            length=np.full(n, 160, np.int32),
+            at=np.array([packet.at for packet in packets]),
+        )
+    )
+
+
+def never_pausing(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.zeros(len(rows), np.bool_)
+
+
+def always_pausing(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.ones(len(rows), np.bool_)
+
+
+def heard(playout: Playout, packets: Sequence[Packet], ticks: int) -> list[list[int]]:
+    """The halves of frames that each tick plays: none, two, or four made into two."""
+    waiting = sorted(packets, key=lambda packet: packet.at)
+    row, played = np.array([0]), []
+    for tick in range(1, ticks + 1):
+        now = EPOCH + tick * TICK
+        come = [packet for packet in waiting if packet.at <= now]
+        waiting = waiting[len(come) :]
+        if come:
+            insert(playout, come)
+        due = playout.play(row, now, always_pausing)
+        cells = [*due.cells, *due.merged_cells]
+        halves = playout.narrow[cells].reshape(-1, 80)[:, :4]
+        played.append([int.from_bytes(half.tobytes(), "big") for half in halves])
+    return played
+
+
+def stream(n: int, sequence: int = 0, timestamp: int = 0, delay: float = 0.005) -> list[Packet]:
+    return [Packet(EPOCH + i * TICK + delay, sequence + i, timestamp + 160 * i, i) for i in range(n)]
+
+
+# What may become of one packet: how much later it comes, whether it is lost, whether it comes twice.
+FATES = st.lists(
+    st.tuples(
+        st.one_of(st.just(0.0), st.floats(0.0, 0.08), st.floats(0.0, 0.6)),
+        st.sampled_from(["came", "came", "came", "lost", "twice"]),
+    ),
+    min_size=20,
+    max_size=120,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(FATES, st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1))
+def test_any_order_is_played_in_the_order_of_speech_and_nothing_twice(
+    fates: list[tuple[float, str]], sequence: int, timestamp: int
+) -> None:
+    packets = []
+    for packet, (later, fate) in zip(stream(len(fates), sequence, timestamp), fates, strict=True):
+        copies = {"came": 1, "lost": 0, "twice": 2}[fate]
+        packets += [
+            Packet(packet.at + later * (1 + i), packet.sequence, packet.timestamp, packet.frame) for i in range(copies)
+        ]
+    playout = Playout(1)
+    played = heard(playout, packets, len(fates) + 80)
+    halves = [half for tick in played for half in tick]
+    assert halves == sorted(set(halves))
+    assert playout.received[0] == len(packets)
+    # What came is heard, or was too late, or was there already; or it was left behind where the row began anew.
+    told = len(halves) // 2 + playout.late[0] + playout.duplicate[0]
+    assert len(packets) - playout.resets[0] * SLOTS <= told <= len(packets)
+    for tick, one in enumerate(played):
+        for half in one:
+            assert tick - half // 2 <= MAX_DELAY_SLOTS + SLOTS
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(-(2**31), 2**31 - 1), st.integers(0, 2**16 - 1), st.booleans())
+def test_after_any_jump_the_stream_is_heard_again_whole(before: int, jump: int, sequence: int, same_ssrc: bool) -> None:
+    """Of timestamp, sequence and SSRC; within a second and a half."""
+    first = stream(before)
+    begin = EPOCH + before * TICK + 0.005
+    second = [
+        Packet(begin + i * TICK, sequence + i, 160 * before + jump + 160 * i, 1000 + i, 7 if same_ssrc else 8)
+        for i in range(150)
+    ]
+    played = heard(Playout(1), [*first, *second], before + 150)
+    last = [half for tick in played[-60:] for half in tick]
+    assert last == list(range(last[0], last[0] + 120))
+    assert last[-1] >= 2 * (1149 - MAX_DELAY_SLOTS)
+
+
+@pytest.mark.parametrize("sequence", [0, 65535 - 20])
+@pytest.mark.parametrize("timestamp", [2**32 - 160 * 20, 2**31 - 160 * 20, 2**32 - 80])
+def test_wraps_are_not_heard(sequence: int, timestamp: int) -> None:
+    played = heard(Playout(1), stream(200, sequence, timestamp), 200)
+    assert played[5:] == [[played[5][0] + 2 * i, played[5][1] + 2 * i] for i in range(195)]
+
+
+def drifting(ticks: int, rows: int) -> tuple[Playout, NDArray[np.int64], float]:
+    """`rows` talkers, whose clocks are off by -200 to 200 ppm: the playout, slots concealed after the first
+    minute in each, and the most delay of any after it."""
+    ppm = np.linspace(-200, 200, rows)
+    phase = np.random.default_rng(1).uniform(0, TICK, rows)
+    playout = Playout(rows)
+    every, sent = np.arange(rows), np.zeros(rows, np.int64)
+    settled, most = np.zeros(rows, np.int64), 0.0
+    data = np.zeros((rows, 172), np.uint8)
+    for tick in range(1, ticks + 1):
+        now = EPOCH + tick * TICK
+        for _ in range(2):  # a fast clock has two packets for a tick now and then
+            at = EPOCH + phase + sent * TICK * (1 + ppm * 1e-6)
+            come = np.flatnonzero(at <= now)
+            n = len(come)
+            if not n:
+                break
+            playout.insert(
+                Arrivals(
+                    row=every[come],
+                    packet=np.arange(n),
+                    sequence=(sent[come] & 0xFFFF).astype(np.uint16),
+                    timestamp=(sent[come] * 160 - 48000 & 0xFFFFFFFF).astype(np.uint32),
+                    ssrc=np.zeros(n, np.uint32),
+                    data=data[:n],
+                    offset=np.full(n, 12, np.int32),
+                    length=np.full(n, 160, np.int32),
+                    at=at[come],
+                )
+            )
+            sent[come] += 1
+        playout.play(every, now, never_pausing)
+        if tick == 3000:
+            settled = playout.concealed.copy()
+        if tick > 3000 and tick % 50 == 0:
+            most = max(most, float(playout.delay.max()))
+    return playout, playout.concealed - settled, most
+
+
+def check_drift(ticks: int, rows: int) -> None:
+    playout, concealed, most = drifting(ticks, rows)
+    minutes = ticks * TICK / 60
+    # A slow clock of 200 ppm is a slot behind every 100 s: a frame comes too late, and the playout waits for one.
+    slots = 2 * (np.ceil(minutes * 60 * 200e-6 / TICK) + 1)
+    print(f"{minutes:.0f} minutes at -200 to 200 ppm: {concealed.max()} slots concealed, delay {1000 * most:.0f} ms")
+    assert not playout.resets.any()
+    assert concealed.max() <= slots
+    assert most < 0.060
+
+
+def test_clocks_that_drift_for_six_minutes_cost_a_frame_now_and_then() -> None:
+    check_drift(18_000, 9)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_clocks_that_drift_for_four_hours_cost_a_frame_now_and_then() -> None:
+    check_drift(720_000, 9)
