@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .density import command as density
+from .latency import command as latency
 from .quality import command as quality
 from .soak import command as soak
 
@@ -15,5 +16,6 @@ def bench() -> None:
 
 
 bench.add_command(density)
+bench.add_command(latency)
 bench.add_command(quality)
 bench.add_command(soak)

@@ -11,13 +11,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -29,11 +25,9 @@ from rich.table import Table
 
 from ..switch import protocol
 from ..switch.process import MediaConfig, connect_unix
-from ..switch.protocol import Command, EngineReport, Fact, LegOpened, LegRefused
-from ..switch.wire import Frames, decode_fact, encode
+from .media import RESULTS, Link, cpu_seconds, machine, memory_kb, process, tell, told
 from .rtpload import Heard, Load, tone_of
 
-RESULTS: Final = Path(__file__).parent / "results"
 SETTLE: Final = 3.0  # seconds: playouts find their delay
 TAIL: Final = 2.0
 LEGS_PER_SOCKET: Final = 8  # of the load; fewer than the switch has ports
@@ -81,97 +75,6 @@ class Density:
         return right and self.cpu_percent_per_leg <= AIM_PERCENT and self.floors <= AIM_FLOORS
 
 
-@contextmanager
-def _process(module: str, *arguments: str, core: int | None) -> Iterator[subprocess.Popen[str]]:
-    """A Python process of ours with pipes, on one core."""
-    command = [sys.executable, "-m", f"cordboard.bench.{module}" if "." not in module else module, *arguments]
-    # One thread for BLAS: the matrices are small, and its spinning workers would be counted.
-    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    made = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=env)
-    try:
-        if core is not None:
-            os.sched_setaffinity(made.pid, {core})
-        yield made
-    finally:
-        made.kill()
-        made.wait()
-        for pipe in (made.stdin, made.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _tell(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdin is not None  # opened with pipes
-    process.stdin.write(line + "\n")
-    process.stdin.flush()
-
-
-def _told(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None  # opened with pipes
-    line = process.stdout.readline()
-    if not line:
-        raise RuntimeError("a process of the bench ended early; its error is above")
-    return line.strip()
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_kb(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1])
-    return 0
-
-
-def machine() -> str:
-    """The processor and the system, for results."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return f"{line.partition(':')[2].strip()}, {platform.system()} {platform.release()}"
-    return platform.platform()
-
-
-class _Link:
-    """The control plane's end, with what the bench needs of it."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self._stream = stream
-        self._sending = trio.Lock()
-        self.facts: list[Fact] = []
-
-    async def listen(self) -> None:
-        frames = Frames(decode_fact)
-        while data := await self._stream.receive_some(1 << 16):
-            self.facts.extend(frames.feed(bytes(data)))
-
-    async def ping(self) -> None:
-        number = 0
-        while True:
-            await self.tell(protocol.Ping(number))
-            number += 1
-            await trio.sleep(1)
-
-    async def tell(self, *commands: Command) -> None:
-        async with self._sending:
-            await self._stream.send_all(b"".join(encode(command) for command in commands))
-
-    async def answers(self, n: int) -> list[LegOpened]:
-        with trio.fail_after(10):
-            while True:
-                opened = [fact for fact in self.facts if isinstance(fact, LegOpened)]
-                if any(isinstance(fact, LegRefused) for fact in self.facts):
-                    raise RuntimeError("the switch refused a leg")
-                if len(opened) == n:
-                    return opened
-                await trio.sleep(0.02)
-
-    def reports(self) -> list[EngineReport]:
-        return [fact for fact in self.facts if isinstance(fact, EngineReport)]
-
-
 def _rooms(legs: int) -> protocol.Rewire:
     """Rooms of three: every leg hears the two others."""
     return protocol.Rewire(
@@ -191,15 +94,15 @@ async def _measure_switch(load: Load, cores: list[int]) -> dict[str, Any]:
         path = f"{folder}/media.sock"
         config = MediaConfig(addresses=("127.0.0.1",), rtp_ports="20002-20032")
         with (
-            _process("cordboard.switch.process", path, core=cores[0]) as switch,
-            _process("rtpload", core=cores[-1]) as source,
+            process("cordboard.switch.process", path, core=cores[0]) as switch,
+            process("rtpload", core=cores[-1]) as source,
         ):
-            _tell(switch, config.to_json())
-            _told(switch)
-            _tell(source, json.dumps(attrs.asdict(load)))
-            ports: list[int] = json.loads(_told(source))
+            tell(switch, config.to_json())
+            told(switch)
+            tell(source, json.dumps(attrs.asdict(load)))
+            ports: list[int] = json.loads(told(source))
             async with await connect_unix(path) as stream, trio.open_nursery() as nursery:
-                link = _Link(stream)
+                link = Link(stream)
                 nursery.start_soon(link.listen)
                 nursery.start_soon(link.ping)
                 # With events, as trunks have them: a leg without is listened to for tones (+1.2 us a tick, test_dtmf).
@@ -208,19 +111,19 @@ async def _measure_switch(load: Load, cores: list[int]) -> dict[str, Any]:
                     await link.tell(protocol.OpenRtpLeg(str(leg), "127.0.0.1", ports[leg % load.sockets], codec))
                 opened = await link.answers(load.legs)
                 await link.tell(_rooms(load.legs))
-                _tell(source, json.dumps([(fact.address, fact.port) for fact in opened]))
-                _told(source)
+                tell(source, json.dumps([(fact.address, fact.port) for fact in opened]))
+                told(source)
                 await trio.sleep(load.settle)
-                first, before = len(link.reports()), _cpu_seconds(switch.pid)
+                first, before = len(link.reports()), cpu_seconds(switch.pid)
                 await trio.sleep(load.seconds)
-                spent = _cpu_seconds(switch.pid) - before
+                spent = cpu_seconds(switch.pid) - before
                 reports = link.reports()[first:]
                 await trio.sleep(0.2)
                 for leg in range(load.legs):
                     await link.tell(protocol.CloseLeg(str(leg)))
-                heard = Heard(**json.loads(await trio.to_thread.run_sync(_told, source)))
+                heard = Heard(**json.loads(await trio.to_thread.run_sync(told, source)))
                 counters = link.reports()[-1].counters
-                memory = _memory_kb(switch.pid)
+                memory = memory_kb(switch.pid)
                 nursery.cancel_scope.cancel()
     wrong = tuple(
         f"leg {leg} heard {tones}, not {wanted}"
@@ -247,17 +150,17 @@ async def _measure_switch(load: Load, cores: list[int]) -> dict[str, Any]:
 
 
 async def _measure_floor(load: Load, cores: list[int]) -> float:
-    with _process("floor", core=cores[0]) as floor, _process("rtpload", core=cores[-1]) as source:
-        port = int(_told(floor))
-        _tell(source, json.dumps({**attrs.asdict(load), "checked": []}))
-        ports: list[int] = json.loads(_told(source))
-        _tell(floor, json.dumps([ports[leg % load.sockets] for leg in range(load.legs)]))
-        _tell(source, json.dumps([("127.0.0.1", port)] * load.legs))
-        _told(source)
+    with process("floor", core=cores[0]) as floor, process("rtpload", core=cores[-1]) as source:
+        port = int(told(floor))
+        tell(source, json.dumps({**attrs.asdict(load), "checked": []}))
+        ports: list[int] = json.loads(told(source))
+        tell(floor, json.dumps([ports[leg % load.sockets] for leg in range(load.legs)]))
+        tell(source, json.dumps([("127.0.0.1", port)] * load.legs))
+        told(source)
         await trio.sleep(load.settle)
-        before = _cpu_seconds(floor.pid)
+        before = cpu_seconds(floor.pid)
         await trio.sleep(load.seconds)
-        return 100 * (_cpu_seconds(floor.pid) - before) / load.seconds / load.legs
+        return 100 * (cpu_seconds(floor.pid) - before) / load.seconds / load.legs
 
 
 async def measure(legs: int, seconds: float) -> Density:

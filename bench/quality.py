@@ -36,7 +36,7 @@ from ..switch.seams import Batch
 from .appendix import concealed
 from .chart import Line, Panel, draw
 from .customer import decode
-from .density import RESULTS, machine
+from .media import RESULTS, machine
 
 CORPUS: Final = Path(__file__).with_name("voices")
 LOSSES: Final = (0.0, 0.01, 0.03, 0.05)

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 
 from .chart import Line, Panel, draw
-from .density import RESULTS
+from .media import RESULTS
 from .series import MAY_GROW_MB, Sample, Soak
 
 

@@ -25,8 +25,8 @@ from attrs import define, field, frozen
 from . import page
 from .callers import Crowd
 from .centre import Centre, serving
-from .density import machine
 from .line import STEPS, voice
+from .media import machine
 from .mind import Habits, Mind
 from .report import Screen, as_json, keep, show
 from .robot import Robot, Tally
