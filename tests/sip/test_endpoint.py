@@ -20,6 +20,8 @@ from cordboard.sip.events import (
 )
 from cordboard.sip.message import Address, LocalSipError, Request, Response, parse
 from cordboard.sip.screening import Trunks
+from hypothesis import given
+from hypothesis import strategies as st
 
 from . import net as n
 
@@ -215,6 +217,15 @@ def test_an_info_tells_of_a_key_once(extra: str, body: str, status: int, digit: 
     if status in headers:
         name, value = headers[status]
         assert responses(outputs)[0].get(name) == value
+
+
+@given(st.sampled_from([RELAY, PLAIN, ""]), st.text(st.characters(max_codepoint=127), max_size=60))
+def test_an_info_with_anything_in_it_is_answered(extra: str, body: str) -> None:
+    endpoint, _, tag = up()
+    outputs = endpoint.receive(build("INFO", tag=tag, branch="z9hG4bKi", cseq=2, extra=extra, body=body), CARRIER, 1.0)
+    keys = [each.digit for each in outputs if isinstance(each, CallKeyed)]
+    assert (statuses(outputs), len(keys)) in (([200], 0), ([200], 1), ([400], 0), ([415], 0))
+    assert set(keys) <= set("0123456789*#ABCD")
 
 
 def test_an_info_of_no_call_or_no_answered_one_tells_of_nothing() -> None:

@@ -140,6 +140,16 @@ def test_what_is_no_digit_is_nothing(world: World) -> None:
     assert world.engine.counters["digits_ignored"] == 4
 
 
+def test_reports_of_chance_raise_nothing_and_tell_only_digits(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    for _ in range(400):
+        payload = world.rng.randbytes(world.rng.randrange(9))
+        fields = {name: world.rng.choice((0, 1, 2**31, world.rng.randrange(1 << 32))) for name in ("timestamp", "ssrc")}
+        world.receive((a.to, a.name, a.packet(payload, 101 | world.rng.choice((0, 128)), **fields), world.now))
+        world.step()
+    assert {fact.digit for fact in world.all(DigitPressed)} <= set(dtmf.DIGITS)
+
+
 def test_a_flood_of_events_is_bounded(world: World) -> None:
     a = world.far("a", 4000, codec=EVENTS)
     for i in range(50):

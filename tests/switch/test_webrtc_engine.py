@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from cordboard.codecs import g711
+from cordboard.codecs import dtmf, g711
 from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.browsers import MAX_REMEMBERED, Browsers, host_and_port
@@ -140,6 +140,64 @@ def test_a_page_that_hears_nothing_is_sent_opus_silence_in_one_stream() -> None:
     assert {(b - a) % 2**32 for a, b in itertools.pairwise(timestamps)} == {960}
     decoder = OpusDecoder()
     assert not any(decoder.decode(packet[12:]).any() for packet in packets)
+
+
+@pytest.mark.parametrize(("codec", "step"), [(Codec("pcmu", 0, 126), 160), (Codec("opus", 111, 110), 960)])
+def test_keys_of_a_page_are_ends_only_and_those_sent_to_it_count_on_its_clock(codec: Codec, step: int) -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, codec)
+    switch.connect(browser)
+    out, back = browser.dtls.sessions()
+    for n, key in enumerate("15#"):
+        report = bytes([dtmf.DIGITS.index(key), 0x8A]) + (960).to_bytes(2, "big")
+        ends = [bytearray(rtp(3 * n + i, payload=report)) for i in range(3)]
+        for end in ends:
+            end[1] = 0x80 | (codec.telephone_event or 0)
+            end[4:8] = (9 * n * step).to_bytes(4, "big")
+        switch.engine.receive(batch([out.protect(bytes(end)) for end in ends]), switch.now)
+        for _ in range(9):
+            switch.tick()
+    told = [fact for fact in switch.facts if isinstance(fact, protocol.DigitPressed)]
+    assert [(fact.digit, fact.how, fact.duration_ms) for fact in told] == [
+        (key, "event", 960 * 20 // step) for key in "15#"
+    ]
+
+    switch.engine.command(protocol.SendDigits("leg-1", "42", 60, 60), switch.now)
+    packets = [back.unprotect(datagram.data) for _ in range(16) for datagram in switch.tick()]
+    assert [packet[1] & 0x7F == codec.telephone_event for packet in packets] == ([True] * 5 + [False]) * 2 + [False] * 4
+    sequence = [int.from_bytes(packet[2:4], "big") for packet in packets]
+    assert {later - earlier for earlier, later in itertools.pairwise(sequence)} == {1}
+    reports = [packet for packet in packets if packet[1] & 0x7F == codec.telephone_event]
+    assert [packet[12] for packet in reports] == [4] * 5 + [2] * 5
+    assert [int.from_bytes(packet[14:16], "big") // step for packet in reports] == [1, 2, 3, 3, 3] * 2
+    assert [packet[13] >= 0x80 for packet in reports] == [False, False, True, True, True] * 2
+    first, second = (int.from_bytes(packet[4:8], "big") for packet in (reports[0], reports[5]))
+    assert (second - first) % 2**32 == 6 * step
+
+
+def test_without_events_a_page_says_and_hears_keys_as_tones_in_opus() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("opus", 111))
+    switch.connect(browser)
+    out, back = browser.dtls.sessions()
+    encoder, decoder = OpusEncoder(8000), OpusDecoder()
+    switch.engine.command(protocol.SendDigits("leg-1", "7", 400), switch.now)
+    seven = np.array([7], np.uint8)
+    heard = []
+    for n in range(40):
+        first = (n - 10) * 160
+        pcm = dtmf.tones(seven, np.array([first]), np.array([800]))[0] if 0 <= first < 800 else np.zeros(160, np.int16)
+        packet = bytearray(rtp(n, payload=encoder.encode(pcm)))
+        packet[1], packet[4:8] = 111, (n * 960).to_bytes(4, "big")
+        switch.engine.receive(batch([out.protect(bytes(packet))]), switch.now + 0.01)
+        heard += [decoder.decode(back.unprotect(datagram.data)[12:]) for datagram in switch.tick()]
+    [told] = [fact for fact in switch.facts if isinstance(fact, protocol.DigitPressed)]
+    assert (told.digit, told.how) == ("7", "tone")
+    assert told.duration_ms == pytest.approx(100, abs=20)
+    spectrum = np.abs(np.fft.rfft(np.concatenate(heard[4:19]) * np.hanning(15 * 960)))
+    strongest = sorted(round(float(hertz)) for hertz in np.argsort(spectrum)[-2:] * 48000 / (15 * 960))
+    assert spectrum[: 1000 * 3 // 10].argmax() * 10 / 3 == pytest.approx(852, abs=5)
+    assert max(strongest) == pytest.approx(1209, abs=5)
 
 
 def test_a_goodbye_frees_the_row_and_its_name() -> None:
