@@ -543,6 +543,7 @@ TABLE = Table(
     always(page.Resume, Agent.resume, Phase),
     always(media.LegSilent, Agent.silence, Phase),
     always(media.LegHeard, Agent.silence, Phase),
+    always(media.LegWays, Agent.ways, Phase),
     always(media.LegChecked, Agent.checks, Phase),
     row(
         page.Detached,

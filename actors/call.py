@@ -395,6 +395,7 @@ TABLE = Table(
     always(media.RecordingWell, Call._noted, Phase),
     always(media.LegSilent, Call.silence, Phase),
     always(media.LegHeard, Call.silence, Phase),
+    always(media.LegWays, Call.ways, Phase),
     row(
         signals.KeyPressed,
         served=Call._echo_digit,

@@ -52,8 +52,8 @@ class Caller(Machine[Phase], ABC):
         agreed = data.agreed
         remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
         codec = media.Codec("pcma", 8) if agreed is None else _codec(agreed)
-        sends = agreed is None or _sends(agreed)
-        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends))]
+        sends, hears = (True, True) if agreed is None else _ways(agreed)
+        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears))]
 
     def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
@@ -74,6 +74,11 @@ class Caller(Machine[Phase], ABC):
             return []  # told again, by a link that was lost meanwhile
         self.state = evolve(self.state, silent_since=since)
         return [Log("caller's media", (("call", self.id), ("fact", type(fact).__name__)))]
+
+    def ways(self, fact: media.LegWays, now: float) -> list[Effect]:
+        """Sound goes one way, or both again: for whoever looks after the trunk; the call goes on."""
+        where = (("call", self.id), ("trunk", self.state.arrived.trunk), ("leg", fact.leg))
+        return [Log("caller's sound", (*where, ("comes", fact.comes), ("goes", fact.goes)))]
 
     # --- what it hears ----------------------------------------------------------------------------------------
 
@@ -124,7 +129,7 @@ class Caller(Machine[Phase], ABC):
         """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
         it is."""
         remote = agreed.remote or (self.state.arrived.peer, 0)
-        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, _codec(agreed), _sends(agreed)))]
+        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, _codec(agreed), *_ways(agreed)))]
 
     def reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
         data = self.state
@@ -154,9 +159,11 @@ class Caller(Machine[Phase], ABC):
         return [Sip(signals.RejectReoffer(self.id, 488))]
 
 
-def _sends(agreed: sdp.Agreed) -> bool:
-    """A far side that holds us is sent no media (RFC 3264 §6.1, §8.4)."""
-    return agreed.remote is not None and agreed.direction in ("sendrecv", "sendonly")
+def _ways(agreed: sdp.Agreed) -> tuple[bool, bool]:
+    """Whether we send, and are to hear: a far side that holds us is sent no media (RFC 3264 §6.1, §8.4)."""
+    if agreed.remote is None:
+        return False, False
+    return agreed.direction in ("sendrecv", "sendonly"), agreed.direction in ("sendrecv", "recvonly")
 
 
 def _codec(agreed: sdp.Agreed) -> media.Codec:

@@ -188,6 +188,7 @@ class MediaLink:
                 media.LegConnected(leg=leg)
                 | media.LegSilent(leg=leg)
                 | media.LegHeard(leg=leg)
+                | media.LegWays(leg=leg)
                 | media.LegUnchecked(leg=leg)
                 | media.LegChecked(leg=leg)
                 | media.DigitPressed(leg=leg)
@@ -218,7 +219,7 @@ class MediaLink:
         self._ports[leg] = port
         update, opening = self._updates.pop(leg, None), self._openings[leg]
         if update is not None and moved and isinstance(opening, media.OpenRtpLeg):
-            opening = evolve(opening, codec=update.codec, sends=update.sends)
+            opening = evolve(opening, codec=update.codec, sends=update.sends, hears=update.hears)
             if update.port:  # 0: it stays where it is
                 opening = evolve(opening, address=update.address, port=update.port)
             self._openings[leg] = opening

@@ -16,7 +16,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import page
 from .agent_state import SHOWN, Data, MediaState, Opening, Phase, QueueMoved
-from .effects import Effect, Media, Push, Reply
+from .effects import Effect, Log, Media, Push, Reply
 from .table import Machine
 
 # A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue (F-35).
@@ -262,6 +262,10 @@ class Seat(Machine[Phase], ABC):
         silent = legs | {fact.leg} if isinstance(fact, media.LegSilent) else legs - {fact.leg}
         self.state = evolve(self.state, silent_legs=silent & {self.state.leg, self.state.old_leg})
         return []
+
+    def ways(self, fact: media.LegWays, now: float) -> list[Effect]:
+        """Sound goes one way, or both again: for whoever looks after the network; a page knows itself what comes."""
+        return [Log("agent's sound", (("leg", fact.leg), ("comes", fact.comes), ("goes", fact.goes)))]
 
     def checks(self, fact: media.LegUnchecked | media.LegChecked, now: float) -> list[Effect]:
         """Whether the browser at the other end of the newest leg is there at all."""

@@ -161,7 +161,9 @@ class Engine:
         outgoing = self._sender.send(listeners, heard, audible, datagrams, keyed)
         outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
-        self._facts += self._quality.tick(self._tick, rows, now)
+        told = self._quality.tick(self._tick, rows, now)
+        self.counters["legs_one_way"] += sum(_goes_one_way(fact) for fact in told)
+        self._facts += told
         self._facts += self._recorder.facts()
         if now - self._pinged_at > ALONE:
             self._end_all(now)
@@ -268,12 +270,12 @@ class Engine:
         except PortsExhaustedError:
             self._legs.remove(row)
             raise
-        self._legs.held[row] = not command.sends
+        self._legs.held[row], self._legs.hears[row] = not command.sends, command.hears
         if remote is not None:
             self._reach(row, now)
         if command.local_port:
             # A far side that another engine heard: should it be gone by now, that must be told.
-            self._legs.heard_ever[row] = self._legs.connected[row] = True
+            self._legs.heard_ever[row] = self._legs.media_ever[row] = self._legs.connected[row] = True
         return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
@@ -284,7 +286,10 @@ class Engine:
             raise _RefusedError("Opus is for browsers only")
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
-        self._hold(row, held=not command.sends)
+        self._hold(row, now, held=not command.sends)
+        if command.hears and not self._legs.hears[row]:
+            self._legs.media_at[row] = now
+        self._legs.hears[row] = command.hears
         if remote is not None and not self._legs.reached[row]:
             self._reach(row, now)
         if self._legs.codec[row] != _CODECS[command.codec.name]:
@@ -346,16 +351,19 @@ class Engine:
     def _reach(self, row: int, now: float) -> None:
         """It is known where the far side is."""
         self._legs.reached[row] = True
+        self._legs.media_at[row] = now
         self._reports.reach(row, now)
-        self._hold(row, held=bool(self._legs.held[row]))
+        self._hold(row, now, held=bool(self._legs.held[row]))
 
-    def _hold(self, row: int, *, held: bool) -> None:
+    def _hold(self, row: int, now: float, *, held: bool) -> None:
         """Whether the far side wants to hear nothing: then it is sent reports alone (RFC 3264 §6.1, RFC 3550 §6)."""
         legs = self._legs
         legs.held[row] = held
         sending = legs.reached[row] and not held
         # a talkspurt begins (RFC 3551 §4.1); sequence numbers go on where they were, timestamps as time did
-        legs.marker[row] |= sending and not legs.sending[row]
+        if sending != legs.sending[row]:
+            legs.marker[row] |= sending
+            self._reports.send(row, now if sending else np.inf)
         legs.sending[row] = sending
         self._sender.changed()
 
@@ -548,7 +556,8 @@ class Engine:
             if len(some := np.flatnonzero(event)):
                 self._digits.arrive(rows[some], some, headers, data)
             beside = rows[event | comfort]
-            legs.heard_at[beside] = now
+            legs.heard_at[beside] = legs.media_at[beside] = now
+            legs.media_ever[beside] = True
             legs.heard_at[rows[known & headers.rtcp]] = now
             # They have sequence numbers of the same stream: what is not played is not lost either.
             np.add.at(self._playout.received, beside, 1)
@@ -566,8 +575,8 @@ class Engine:
         if not len(arrivals.row):
             return
         self.counters["packets_received"] += len(arrivals.row)
-        legs.heard_at[arrivals.row] = now
-        legs.heard_ever[arrivals.row] = True
+        legs.heard_at[arrivals.row] = legs.media_at[arrivals.row] = now
+        legs.heard_ever[arrivals.row] = legs.media_ever[arrivals.row] = True
         self._playout.insert(arrivals)
 
     # --- reports --------------------------------------------------------------------------------------------------
@@ -593,6 +602,8 @@ class Engine:
             self.counters["ssrc_collisions"] += 1
             self._say_goodbye(int(row), now)
             self._begin_stream(int(row))
+            if self._legs.sending[row]:
+                self._reports.send(int(row), now)
             self._sender.changed()
 
     def _say_goodbye(self, row: int, now: float) -> None:
@@ -643,6 +654,10 @@ class Engine:
             audible[some] = True
         self._last_sample[listeners] = heard[:, -1]
         return listeners, heard, audible
+
+
+def _goes_one_way(fact: Fact) -> bool:
+    return isinstance(fact, protocol.LegWays) and not (fact.comes and fact.goes)
 
 
 def _part(batch: Batch, index: Rows) -> Batch:

@@ -78,6 +78,11 @@ class Legs:
         self.opened_at = np.zeros(n, np.float64)
         self.heard_at = np.zeros(n, np.float64)
         self.heard_ever = np.zeros(n, np.bool_)
+        self.hears = np.zeros(n, np.bool_)  # the far side is to send
+        self.media_at = np.zeros(n, np.float64)  # when media came last, or may have begun to
+        self.media_ever = np.zeros(n, np.bool_)
+        self.comes = np.zeros(n, np.bool_)  # what LegWays told, both true before it did
+        self.goes = np.zeros(n, np.bool_)
         self.connected = np.zeros(n, np.bool_)  # LegConnected was told
         self.silent = np.zeros(n, np.bool_)  # LegSilent was told
         self.unchecked = np.zeros(n, np.float64)  # the seconds of the LegUnchecked that was told; 0: LegChecked
@@ -100,6 +105,9 @@ class Legs:
         self.telephone_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
+        self.media_ever[row] = False
+        self.hears[row] = self.comes[row] = self.goes[row] = True
+        self.media_at[row] = now
         for counter in (
             self.packets,
             self.octets,

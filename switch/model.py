@@ -2,8 +2,9 @@
 
     command(message, now) -> facts     as the engine answers it
     deadline(), wake(now) -> facts     the timers that need no packets: a playlist is over; nobody pings any more
-    connect, silence, hear, uncheck,   what only the network and the disk know, said by whoever plays them
-    check, fail, press, trouble, cure
+    connect, silence, hear, ways,          what only the network and the disk know, said by whoever plays them
+    uncheck, check, fail, press, trouble,
+    cure
     hears(leg), audible(leg), sent(leg)    who hears whom, and the digits that a leg was sent
 
 Edges count at once: between two commands of one instant there is no tick to wait for. Ports are given out by the
@@ -105,6 +106,9 @@ class ModelEngine:
             if self._rows.connected[row] and self._rows.secure[row]:
                 seconds = float(self._rows.unchecked[row])
                 facts.append(protocol.LegUnchecked(leg, seconds) if seconds else protocol.LegChecked(leg))
+            comes, goes = bool(self._rows.comes[row]), bool(self._rows.goes[row])
+            if (self._rows.connected[row] or not self._rows.secure[row]) and not (comes and goes):
+                facts.append(protocol.LegWays(leg, comes, goes))
         for name, at in self._finish.items():
             kind = self._kinds[name]
             if at == math.inf and isinstance(kind, protocol.Playlist) and not kind.repeat:
@@ -397,6 +401,14 @@ class ModelEngine:
             return []
         self._rows.silent[row] = False
         return [protocol.LegHeard(leg)]
+
+    def ways(self, leg: str, *, comes: bool, goes: bool) -> list[Fact]:
+        """Sound goes one way, or both ways again. Told when it changes."""
+        rows, row = self._rows, self._rows.ids.get(leg)
+        if row is None or (comes, goes) == (bool(rows.comes[row]), bool(rows.goes[row])):
+            return []
+        rows.comes[row], rows.goes[row] = comes, goes
+        return [protocol.LegWays(leg, comes, goes)]
 
     def uncheck(self, leg: str, seconds: float) -> list[Fact]:
         """A browser's checks stopped so long ago. Told once."""

@@ -6,9 +6,9 @@ between two ticks, all of one command at the same tick.
 
     Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource
                                    OpenRecording CloseRecording Rewire SendDigits BargeIn Ping
-    Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegUnchecked
-                                   LegChecked LegFailed LegQuality DigitPressed SourceFinished RecordingClosed
-                                   RecordingTroubled RecordingWell EngineReport Pong
+    Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
+                                   LegUnchecked LegChecked LegFailed LegQuality DigitPressed SourceFinished
+                                   RecordingClosed RecordingTroubled RecordingWell EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -71,7 +71,8 @@ class OpenRtpLeg:
     while it rests. LegOpened says which one it is. The leg counts as connected: silence of its far side is told from
     the beginning. 0: any.
 
-    `sends` false: the far side holds us, it wants to hear nothing (RFC 3264 §8.4). It is sent reports alone.
+    `sends` false: the far side holds us, it wants to hear nothing (RFC 3264 §8.4). It is sent reports alone. `hears`
+    false: it said that it sends nothing, and is not missed.
     """
 
     leg: str
@@ -81,6 +82,7 @@ class OpenRtpLeg:
     nat: bool = False
     local_port: int = 0
     sends: bool = True
+    hears: bool = True
 
 
 @frozen
@@ -95,6 +97,7 @@ class UpdateRtpLeg:
     port: int
     codec: Codec
     sends: bool = True
+    hears: bool = True
 
 
 @frozen
@@ -298,8 +301,8 @@ Command = (
 class EngineStarted:
     """The first fact on every link: what is open. `epoch` is new for each engine process; legs of an older are gone.
 
-    What may have been missed follows: of every leg that is connected LegConnected, LegSilent or LegHeard, and of a
-    browser's LegUnchecked or LegChecked; and SourceFinished of what has.
+    What may have been missed follows: of every leg that is connected LegConnected, LegSilent or LegHeard, of a
+    browser's LegUnchecked or LegChecked, and LegWays where sound goes one way; and SourceFinished of what has.
     """
 
     epoch: str
@@ -361,6 +364,20 @@ class LegHeard:
     """What was missed is back after a LegSilent."""
 
     leg: str
+
+
+@frozen
+class LegWays:
+    """Whether sound `comes` from the far side and `goes` to it; told when that changes, first when one does not.
+
+    Nothing `comes`, of a plain RTP leg that should be heard: no packet 3 s after the far side was reached, or none
+    between two of its reports of which the second says that there were some. Nothing `goes`: we have sent for 2 s, and
+    its report says that nothing arrives.
+    """
+
+    leg: str
+    comes: bool
+    goes: bool
 
 
 @frozen
@@ -482,6 +499,7 @@ Fact = (
     | LegConnected
     | LegSilent
     | LegHeard
+    | LegWays
     | LegUnchecked
     | LegChecked
     | LegFailed

@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 from ..codecs.g711 import Pcm
 from .jitter import Playout
 from .legs import Legs
-from .protocol import EngineReport, Fact, LegChecked, LegConnected, LegHeard, LegQuality, LegSilent, LegUnchecked
+from .protocol import (
+    EngineReport,
+    Fact,
+    LegChecked,
+    LegConnected,
+    LegHeard,
+    LegQuality,
+    LegSilent,
+    LegUnchecked,
+    LegWays,
+)
 from .reports import Reports
 
 Rows = NDArray[np.intp]
@@ -73,9 +83,22 @@ class Quality:
         for row in rows[~quiet & legs.silent[rows]]:
             legs.silent[row] = False
             facts.append(LegHeard(legs.names[row]))
+        facts.extend(self._ways(rows, now))
         turn = rows[(rows % (REPORT_TICKS // TURN_TICKS) == tick // TURN_TICKS % (REPORT_TICKS // TURN_TICKS))]
         facts.extend(self._of(turn[legs.connected[turn]]))
         return facts
+
+    def _ways(self, rows: Rows, now: float) -> list[Fact]:
+        """Where sound began to go one way, or both again."""
+        legs = self._legs
+        # who pauses may send nothing; who says that it sent since the last that came does not pause
+        missed = ~legs.media_ever[rows] | (self._reports.sends_since[rows] > legs.media_at[rows])
+        awaited = ~legs.secure[rows] & legs.reached[rows] & legs.hears[rows]
+        comes = ~(awaited & missed & (now - legs.media_at[rows] > SILENT_AFTER))
+        goes = ~(legs.sending[rows] & self._reports.deaf[rows])
+        changed = rows[(comes != legs.comes[rows]) | (goes != legs.goes[rows])]
+        legs.comes[rows], legs.goes[rows] = comes, goes
+        return [LegWays(legs.names[row], bool(legs.comes[row]), bool(legs.goes[row])) for row in changed]
 
     def standing(self, rows: Rows, now: float) -> list[Fact]:
         """What was told of the legs `rows` and is so now: for a listener who may have missed it."""
@@ -88,6 +111,8 @@ class Quality:
             facts.append(LegSilent(name, float(now - legs.heard_at[row])) if legs.silent[row] else LegHeard(name))
             if legs.secure[row]:
                 facts.append(LegUnchecked(name, seconds) if seconds else LegChecked(name))
+            if not (legs.comes[row] and legs.goes[row]):
+                facts.append(LegWays(name, bool(legs.comes[row]), bool(legs.goes[row])))
         return facts
 
     def _of(self, rows: Rows) -> list[LegQuality]:

@@ -28,6 +28,8 @@ _MOST: Final = 1.5 / 1.21828
 # A collision that comes again from the same remote within ten intervals is a loop (§8.2): an echo.
 LOOP: Final = 10 * INTERVAL
 _ALPHABET: Final = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
+# Of a report nothing is concluded sooner after we began to send, or after the last report.
+SETTLED: Final = 2.0  # seconds
 # A longer round trip is no time of a network but a report that lies, or the clock of whoever made it.
 _LONGEST: Final = 10.0
 
@@ -57,6 +59,14 @@ class Reports:
         self._sr_at = np.zeros(n, np.float64)
         self._spoke = np.zeros(n, np.bool_)  # we have sent a report, or media: a BYE is due (§6.3.7)
         self._collided_at = np.full(n, -np.inf, np.float64)
+        # Since when we send, when the far side reported last, since when at the latest it sent packets by its own
+        # account, how far it had heard us, and whether it says that nothing of ours arrives.
+        self._since = np.full(n, np.inf, np.float64)
+        self._reported_at = np.full(n, -np.inf, np.float64)
+        self.sends_since = np.full(n, -np.inf, np.float64)
+        self._their_packets = np.zeros(n, np.uint32)
+        self._their_highest = np.zeros(n, np.int64)
+        self.deaf = np.zeros(n, np.bool_)
         # What the far side says, NaN where it has said nothing: parts of one, seconds, seconds.
         self.loss = np.full(n, np.nan, np.float64)
         self.jitter = np.full(n, np.nan, np.float64)
@@ -67,9 +77,17 @@ class Reports:
         self._cname[row] = _ALPHABET[self._rng.integers(len(_ALPHABET), size=rtcp.CNAME)]
         self._packets[row] = self._last_sr[row] = 0
         self._was_sender[row] = self._spoke[row] = False
-        self._collided_at[row] = -np.inf
+        self._collided_at[row] = self._reported_at[row] = self.sends_since[row] = -np.inf
+        self._their_packets[row] = 0
+        self.send(row, np.inf)
         self.restart(row)
         self.loss[row] = self.jitter[row] = self.round_trip[row] = np.nan
+
+    def send(self, row: int, since: float) -> None:
+        """Media goes to the far side with an SSRC that it has not heard; infinity: none does."""
+        self._since[row] = since
+        self._their_highest[row] = -1
+        self.deaf[row] = False
 
     def restart(self, row: int) -> None:
         """The playout's counters of this row began anew."""
@@ -161,10 +179,19 @@ class Reports:
     def hear(self, rows: Rows, heard: Heard, at: NDArray[np.float64]) -> None:
         """Takes in the valid reports `heard` [n] of the legs `rows` [n], which came `at` float64 [n]."""
         told = heard.sender
+        grew = told & (heard.packets != self._their_packets[rows]) & (self._their_packets[rows] > 0)
+        self.sends_since[rows[grew]] = self._sr_at[rows[grew]]
+        self._their_packets[rows[told]] = heard.packets[told]
         self._last_sr[rows[told]] = heard.sr[told]
         self._sr_source[rows[told]] = heard.ssrc[told]
         self._sr_at[rows[told]] = at[told]
+        # Who leaves need not say what it heard, nor who says so again at once.
+        judge = ~heard.leaves & (at - self._since[rows] > SETTLED) & (at - self._reported_at[rows] > SETTLED)
+        nothing = ~heard.about_us | (heard.fraction == 255) | (heard.highest == self._their_highest[rows])
+        self.deaf[rows[judge]] = nothing[judge]
+        self._reported_at[rows] = at
         us = heard.about_us
+        self._their_highest[rows[us]] = heard.highest[us]
         of = rows[us]
         self.loss[of] = heard.fraction[us] / 256
         self.jitter[of] = heard.jitter[us] / np.maximum(self._legs.clock_step[of] * 50.0, 1.0)

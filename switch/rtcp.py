@@ -108,13 +108,17 @@ def write(report: Report, now: float, *, sender: bool, block: bool, bye: bool = 
 
 @frozen
 class Heard:
-    """What n datagrams say, columns [n]: `valid` bool, it is a compound that begins with a report (§A.2); `ssrc` uint32
-    who reports; `sender` bool, it sends, and `sr` uint32 is the time of its report in 1/65536 s and `packets` uint32
-    how many it has sent; `about_us` bool, it hears us: `fraction` uint8 lost of 256, `highest`, `jitter` in timestamp
-    units, `last_sr` and `since` uint32."""
+    """What n datagrams say, columns [n].
+
+    `valid` bool, it is a compound that begins with a report (§A.2); `ssrc` uint32 who reports; `leaves` bool, with a
+    BYE; `sender` bool, it sends, and `sr` uint32 is the time of its report in 1/65536 s and `packets` uint32 how many
+    it has sent; `about_us` bool, it hears us: `fraction` uint8 lost of 256, `highest`, `jitter` in timestamp units,
+    `last_sr` and `since` uint32.
+    """
 
     valid: NDArray[np.bool_]
     ssrc: Words
+    leaves: NDArray[np.bool_]
     sender: NDArray[np.bool_]
     sr: Words
     packets: Words
@@ -143,7 +147,8 @@ def parse(data: Octets, length: NDArray[np.int32], ours: Words) -> Heard:
     blocks = (first >> 24 & 31).astype(np.int64)
     begin = np.where(sender, 7, 2)
     end = (first & 0xFFFF).astype(np.int64) + 1
-    valid = _whole(words, length) & (sender | (kind == RR)) & (begin + 6 * blocks <= end) & (end * 4 <= length)
+    whole, leaves = _walk(words, length)
+    valid = whole & (sender | (kind == RR)) & (begin + 6 * blocks <= end) & (end * 4 <= length)
     about_us = np.zeros(n, np.bool_)
     at = begin.copy()
     for i in range(int(blocks[valid].max(initial=0))):
@@ -163,6 +168,7 @@ def parse(data: Octets, length: NDArray[np.int32], ours: Words) -> Heard:
     return Heard(
         valid=valid,
         ssrc=words[:, 1].astype(np.uint32),
+        leaves=leaves,
         sender=valid & sender,
         sr=info(2) << np.uint32(16) | info(3) >> np.uint32(16),
         packets=info(5),
@@ -175,22 +181,24 @@ def parse(data: Octets, length: NDArray[np.int32], ours: Words) -> Heard:
     )
 
 
-def _whole(words: NDArray[np.generic], length: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether the lengths within add up to that of each datagram, and all is of version 2 (§A.2): bool [n]."""
+def _walk(words: NDArray[np.generic], length: NDArray[np.int32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the lengths within add up to that of each datagram, and all is of version 2 (§A.2), and whether one of
+    the packets is a BYE: bool [n] each."""
     n, width = words.shape
     rows = np.arange(n)
     at = np.zeros(n, np.int64)
     end = length.astype(np.int64) // 4
     sound = (length >= SHORTEST) & (length % 4 == 0) & (length <= 4 * width)
+    leaves = np.zeros(n, np.bool_)
     for _ in range(_MAX_PACKETS):
         going = sound & (at < end)
         if not np.count_nonzero(going):
             break
         header = words[rows, np.minimum(at, width - 1)].astype(np.uint32)
         sound &= ~going | (header >> np.uint32(30) == 2)
+        leaves |= going & (header >> np.uint32(16) & np.uint32(0xFF) == BYE)
         at += np.where(going, (header & np.uint32(0xFFFF)).astype(np.int64) + 1, 0)
-    whole: NDArray[np.bool_] = sound & (at == end)
-    return whole
+    return sound & (at == end), leaves
 
 
 def round_trip(arrived: NDArray[np.float64], last_sr: Words, since: Words) -> NDArray[np.float64]:

@@ -317,7 +317,7 @@ def test_a_hold_that_names_no_address_leaves_the_leg_where_it_is() -> None:
     call = opened(Call(arrived(), NOW), Echo())
     held = sdp.offer("0.0.0.0", 4000, session_id=1, version=2)
     assert call.receive(signals.Reoffered("c", held), NOW) == [
-        Media(media.UpdateRtpLeg(LEG, "192.0.2.10", 0, PCMA, sends=False))
+        Media(media.UpdateRtpLeg(LEG, "192.0.2.10", 0, PCMA, sends=False, hears=False))
     ]
     (reanswer,) = call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW)
     assert isinstance(reanswer, Sip)

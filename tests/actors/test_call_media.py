@@ -30,7 +30,12 @@ def test_a_caller_who_names_no_address_gets_a_leg_that_sends_nowhere(offer: sdp.
     assert effects == [
         Media(
             media.OpenRtpLeg(
-                "call:c/caller", PEER, 0, media.Codec("pcma", 8, 101 if offer else None), sends=offer is None
+                "call:c/caller",
+                PEER,
+                0,
+                media.Codec("pcma", 8, 101 if offer else None),
+                sends=offer is None,
+                hears=offer is None,
             )
         )
     ]
@@ -64,7 +69,7 @@ def test_a_hold_that_names_no_address_is_held_where_it_is_and_heard_again() -> N
     call.receive(opened, 0.0)
     codec = media.Codec("pcma", 8, 101)
     assert call.receive(signals.Reoffered("c", offered("0.0.0.0")), 1.0) == [
-        Media(media.UpdateRtpLeg("call:c/caller", PEER, 0, codec, sends=False))
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 0, codec, sends=False, hears=False))
     ]
     (reanswer,) = call.receive(opened, 1.0)
     assert isinstance(reanswer, Sip)

@@ -199,6 +199,7 @@ SAMPLES: list[object] = [
     media.LegConnected("agent:lin/1"),
     media.LegSilent("agent:lin/1", 3.0),
     media.LegHeard("agent:lin/1"),
+    media.LegWays("agent:lin/1", comes=False, goes=True),
     media.LegUnchecked("agent:lin/1", 10.0),
     media.LegChecked("agent:lin/1"),
     media.LegFailed("agent:lin/1", "consent gone"),

@@ -71,6 +71,10 @@ window.listen = (name) => {
 window.silence = (name, silent) => { calls[name].gain.gain.value = silent ? 0 : 0.25; };
 // The DTLS transport's state: a goodbye shows there at once, in connectionState only when ICE has failed too.
 window.state = (name) => calls[name].pc.getSenders()[0].transport.state;
+window.stats = async (name) => {
+  const stats = await calls[name].pc.getStats();
+  return Object.fromEntries([...stats.values()].map((one) => [one.type, one]));
+};
 window.hangUp = (name) => calls[name].pc.close();
 """
 
@@ -132,6 +136,11 @@ class Phone:
                 return False
             self.page.wait_for_timeout(20)
         return True
+
+    def stats(self, name: str) -> dict[str, dict[str, object]]:
+        """What getStats says, one of each type."""
+        stats: dict[str, dict[str, object]] = self.page.evaluate("name => stats(name)", name)
+        return stats
 
     def hang_up(self, name: str) -> None:
         self.page.evaluate("name => hangUp(name)", name)

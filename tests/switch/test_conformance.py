@@ -144,7 +144,9 @@ class Both:
             for fact in real:
                 if isinstance(fact, protocol.LegSilent):  # what the network does, the model is told
                     assert self.model.silence(fact.leg, fact.seconds) == [fact]
-            known = [fact for fact in real if not isinstance(fact, protocol.LegSilent)]
+                if isinstance(fact, protocol.LegWays):
+                    assert self.model.ways(fact.leg, comes=fact.comes, goes=fact.goes) == [fact]
+            known = [fact for fact in real if not isinstance(fact, protocol.LegSilent | protocol.LegWays)]
             assert self.model.wake(self.now) == known
             said += known
         return said

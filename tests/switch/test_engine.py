@@ -298,8 +298,9 @@ def test_a_trunk_that_never_says_a_word_is_silent_and_a_report_beside_its_voice_
     (silent,) = world.all(protocol.LegSilent)
     assert 3.0 < silent.seconds < 3.2
     assert not world.all(protocol.LegConnected)
-    (standing,) = world.engine.standing(world.now)
-    assert isinstance(standing, protocol.LegSilent)
+    silence, ways = world.engine.standing(world.now)
+    assert isinstance(silence, protocol.LegSilent)
+    assert ways == protocol.LegWays("a", comes=False, goes=True)
     report = struct.pack("!BBHI", 0x80, 201, 1, a.ssrc)  # RFC 3550 §6.4.2, empty
     beside, elsewhere = socket_name("198.51.100.7", 4001), socket_name("198.51.100.7", 4003)
     for name, octets in ((elsewhere, report), (beside, a.packet(b"\xff" * 160))):
