@@ -95,6 +95,13 @@ FLOODED: Final = Alarm(
     "Look at the machine's load; keep the log and report it. It stands until the next start.",
 )
 
+MEDIA_FULL: Final = Alarm(
+    "the media plane is full: new calls are refused",
+    "For three seconds in a row the engine's ticks filled their 20 ms. Another call would be heard in all: new ones "
+    "get 503 with Retry-After until there was room for five seconds. Those that live go on.",
+    "Look at what else the machine does; else a faster one, or a second switch for the trunk to try.",
+)
+
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
     ENCODING_WAITS,
@@ -108,6 +115,7 @@ CATALOGUE: Final = (
     JOURNAL_UNWRITTEN,
     ISOLATED,
     FLOODED,
+    MEDIA_FULL,
 )
 
 

@@ -29,6 +29,9 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from ..switch.wire import Frames, WireError, decode_fact, encode
+from . import switchboard
+from .admission import Admission
+from .alarms import MEDIA_FULL
 from .effects import Media
 from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Whole
@@ -74,6 +77,7 @@ class MediaLink:
         # Hears of every recording, each closed one once; 0.0 seconds where the engine that wrote it had died.
         self.on_recording: Callable[[RecordingFact], None] = lambda fact: None
         self.report: media.EngineReport | None = None
+        self._admission = Admission()
         self.pid = 0
 
     @property
@@ -168,6 +172,8 @@ class MediaLink:
                 self._started(fact)
             case media.EngineReport():
                 self.report = fact
+                if self._admission.hear(fact):
+                    self._tell_whether_full()
             case media.Pong():
                 pass
             case media.LegRefused(leg, reason) if leg in self._restoring:
@@ -203,6 +209,11 @@ class MediaLink:
                 self._hear_of(fact)
             case _:
                 assert_never(fact)
+
+    def _tell_whether_full(self) -> None:
+        full = self._admission.full
+        self._system.tell("switchboard", switchboard.MediaFull(full))
+        (self._system.alarm if full else self._system.clear_alarm)(MEDIA_FULL.says())
 
     def _tell_owner(self, leg: str, fact: media.Fact, *, kept: bool = True) -> None:
         owner = self._owners.get(leg)
@@ -269,6 +280,8 @@ class MediaLink:
         if fact.epoch != self._epoch:
             log.info("engine started", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
+            self._admission = Admission()
+            self._tell_whether_full()
         for source, kind in self._sources.items():
             self._order(media.OpenSource(source, kind))
         for leg in fact.legs:

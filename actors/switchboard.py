@@ -23,6 +23,9 @@ from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
 from .organisation import Organisation
 from .table import Bug, Machine, Table, always, row
 
+# What a caller's switch is asked to wait while the media plane is full: of a thousand calls some dozens end meanwhile.
+FULL_RETRY_AFTER = 10
+
 
 class Phase(Enum):
     OPEN = "open"
@@ -57,6 +60,13 @@ class JoinRoom:
 
 
 @frozen
+class MediaFull:
+    """The media plane can take no more calls, or again (`admission.py`)."""
+
+    full: bool
+
+
+@frozen
 class Drain:
     """No more calls: every trunk is told."""
 
@@ -74,6 +84,8 @@ class Data:
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     phase: Phase = Phase.OPEN
+    # New calls are refused: those that live would be heard to break up.
+    full: bool = False
     # The actors it started that have not ended.
     alive: frozenset[str] = frozenset()
     # room number -> call -> leg, in the order they came
@@ -156,10 +168,16 @@ class Switchboard(Machine[Phase]):
 
     def _find_route(self, message: FindRoute, now: float) -> list[Effect]:
         organisation = self.state.organisation
+        if self.state.full:
+            return [Tell(f"call:{message.call}", calls.NotRouted(503, "the media plane is full", FULL_RETRY_AFTER))]
         route = organisation.route(message.dialled)
         if route is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
         return [Tell(f"call:{message.call}", calls.Routed(route, message.nat, organisation.language))]
+
+    def _media_full(self, message: MediaFull, now: float) -> list[Effect]:
+        self.state = evolve(self.state, full=message.full)
+        return []
 
     # --- rooms ------------------------------------------------------------------------------------------------
 
@@ -225,6 +243,7 @@ TABLE = Table(
     row(Started, open=Switchboard._started, draining=Bug("an actor starts once")),
     always(Configure, Switchboard._configure, Phase),
     always(FindRoute, Switchboard._find_route, Phase),
+    always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),
     always(Down, Switchboard._down, Phase),
     always(Drain, Switchboard._drain, Phase),

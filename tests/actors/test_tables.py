@@ -187,6 +187,7 @@ SAMPLES: list[object] = [
     trunk.Dismiss(),
     switchboard.Configure(Organisation(), ("opus",)),
     switchboard.Open(),
+    switchboard.MediaFull(full=True),
     switchboard.FindRoute("c", "600", nat=False),
     switchboard.JoinRoom("c", "701", LEG),
     switchboard.Drain(),
