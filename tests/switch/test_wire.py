@@ -45,6 +45,7 @@ facts = st.one_of(
         protocol.EngineReport, count, count, count, st.tuples(number, number, number), st.dictionaries(text, count)
     ),
     st.builds(protocol.LegSilent, text, number),
+    st.builds(protocol.LegWays, text, st.booleans(), st.booleans()),
     st.builds(protocol.LegUnchecked, text, number),
     st.builds(protocol.LegChecked, text),
     st.builds(protocol.SourceFinished, text),
