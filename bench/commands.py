@@ -6,6 +6,7 @@ import click
 
 from .density import command as density
 from .latency import command as latency
+from .memory import command as memory
 from .quality import command as quality
 from .soak import command as soak
 
@@ -17,5 +18,6 @@ def bench() -> None:
 
 bench.add_command(density)
 bench.add_command(latency)
+bench.add_command(memory)
 bench.add_command(quality)
 bench.add_command(soak)
