@@ -401,8 +401,10 @@ class Engine:
     def _hear_digits(self) -> None:
         """The keys that were pressed, and what they end, before anything of this tick is played."""
         for fact in self._digits.tick():
+            if (row := self._row(fact.leg, Kind.LEG)) is None:
+                continue  # closed between two ticks
             self.counters[f"digits_by_{fact.how}"] += 1
-            self._facts += [fact, *self._barge_in(self._legs.ids[fact.leg])]
+            self._facts += [fact, *self._barge_in(row)]
 
     def _barge_in(self, listener: int) -> list[Fact]:
         """Prompts that a digit of `listener` ends."""
@@ -604,6 +606,7 @@ class Engine:
             self._begin_stream(int(row))
             if self._legs.sending[row]:
                 self._reports.send(int(row), now)
+            self._keying.restart(int(row))
             self._sender.changed()
 
     def _say_goodbye(self, row: int, now: float) -> None:

@@ -98,6 +98,10 @@ class Keying:
             self._pause[row] = self._units[row] = 0
         return True
 
+    def restart(self, row: int) -> None:
+        """The leg's stream begins anew: of a digit that was half sent no more is, for it would be another there."""
+        self._units[row], self._pause[row] = 0, self._gap[row]
+
     def tick(self) -> Keyed | None:
         """What this tick sends; None where nobody is sent a digit."""
         if not len(self._busy):

@@ -169,6 +169,43 @@ def test_another_stream_begins_anew(world: World) -> None:
     assert [fact.digit for fact in world.all(DigitPressed)] == ["3", "3", "7"]
 
 
+def test_a_leg_that_closes_before_its_key_was_told_takes_it_along(world: World) -> None:
+    a, b = world.far("a", 4000, codec=EVENTS), world.far("b", 4002, codec=NO_EVENTS)
+    for ssrc in (1, 2):  # the second stream ends what the first began, between two ticks
+        event = a.packet(b"\x05\x8a\x03\x20", payload_type=101, ssrc=ssrc)
+        world.receive((a.to, a.name, event, world.now))
+    pcm = dtmf.tones(np.array([5] * 10, np.uint8), np.arange(10) * 160, np.full(10, 640)).reshape(-1)
+    b.source = lambda n: pcm[np.minimum(n, len(pcm) - 1)]
+    world.do(protocol.CloseLeg("a"))
+    world.fars.remove(a)
+    world.run(0.1)
+    for _ in range(10):
+        world.step()
+        if world.engine._digits._pressed:
+            world.do(protocol.CloseLeg("b"))
+            world.fars.remove(b)
+            break
+    world.step()
+    assert "b" not in world.engine.started("e", 1).legs
+    assert not world.all(DigitPressed)
+
+
+def test_a_stream_that_begins_anew_sends_the_rest_of_no_digit(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    world.run(0.1)
+    world.do(SendDigits("a", "12"))
+    world.run(0.06)
+    ours = a.packets[-1][4]
+    a.ssrc = ours  # it takes our own
+    a.says(440)
+    world.run(1)
+    by_stream = {ssrc: set[int]() for *_, ssrc in a.packets}
+    for (*_, kind, ssrc), payload in zip(a.packets, a.payloads, strict=True):
+        if kind == 101:
+            by_stream[ssrc].add(payload[0])
+    assert list(by_stream.values()) == [{1}, {2}]
+
+
 # --- sent ---------------------------------------------------------------------------------------------------------
 
 
