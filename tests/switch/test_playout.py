@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from cordboard.switch.jitter import MAX_DELAY_SLOTS, SLOTS, TICK, Arrivals, Playout
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,6 +134,30 @@ def test_after_any_jump_the_stream_is_heard_again_whole(before: int, jump: int, 
 def test_wraps_are_not_heard(sequence: int, timestamp: int) -> None:
     played = heard(Playout(1), stream(200, sequence, timestamp), 200)
     assert played[5:] == [[played[5][0] + 2 * i, played[5][1] + 2 * i] for i in range(195)]
+
+
+@pytest.mark.parametrize(("jitter", "loss", "p50", "p99"), [(0.0, 0.0, 0.025, 0.040), (0.060, 0.03, 0.080, 0.120)])
+def test_delay_is_what_the_network_needs(jitter: float, loss: float, p50: float, p99: float) -> None:
+    """From when a frame was sent to the tick that plays it, after 10 s; and at most 1 % comes too late."""
+    delays, late, sent = [], 0, 0
+    for seed in range(4):
+        rng = Random(seed)
+        phase = rng.uniform(0, TICK)
+        packets = [
+            evolve(packet, at=packet.at + phase + rng.uniform(0, jitter))
+            for packet in stream(1500, delay=0.0)
+            if rng.random() >= loss
+        ]
+        playout = Playout(1)
+        for tick, halves in enumerate(heard(playout, packets, 1500), 1):
+            delays += [tick * TICK - phase - half // 2 * TICK for half in halves[::2] if tick > 500]
+        late, sent = late + int(playout.late[0]), sent + len(packets)
+    measured = np.percentile(delays, (50, 99))
+    half, most = 1000 * measured
+    print(f"{1000 * jitter:.0f} ms jitter: p50 {half:.1f}, p99 {most:.1f} ms; {late} late of {sent}")
+    assert measured[0] <= p50
+    assert measured[1] <= p99
+    assert late <= 0.01 * sent
 
 
 def drifting(ticks: int, rows: int) -> tuple[Playout, NDArray[np.int64], float]:
