@@ -261,7 +261,7 @@ export default {
   'calls.agents': '坐席',
   'calls.recording': '录音',
   'calls.recorded': '有录音',
-  'calls.in_progress': '通话中',
+  'calls.in_progress': '进行中',
   'calls.more': '更多',
   'calls.loading': '正在加载通话记录…',
   'calls.none.all': '最近 {days} 天没有通话。',
