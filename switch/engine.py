@@ -148,7 +148,7 @@ class Engine:
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
         due = self._playout.play(rows, now, self._playback.pausing)
-        speaking = self._playback.speak(due, self._digits.listening(plan.heard))
+        speaking = self._playback.speak(due, self._digits.listening(plan.heard), plan.heard)
         self._digits.listen(self._playback.pcm)
         self._quality.listen(self._tick, plan.heard, self._playback.pcm)
         heard, audible = mix(plan, self._playback.pcm, speaking)

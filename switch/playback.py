@@ -1,8 +1,8 @@
 """This tick's sound of every row that somebody hears: decode, drop a frame, conceal a loss, let sources speak.
 
 Frames lie in four matrices taken in turn: the newest, and the three before it, from which a loss is concealed. A row
-that nobody hears is not decoded; when somebody hears it again, its older frames are stale and what was begun with them
-is forgotten: whoever begins to hear a row hears nothing that it said before.
+that nobody hears is not decoded, unless its digits are listened for. When somebody hears it again, its older frames are
+stale and what was begun with them is forgotten: whoever begins to hear a row hears nothing that it said before.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ class Playback:
         self._stale = np.zeros(n, np.bool_)
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
-        # Of the rows heard last, which stay the same array until edges are edited.
+        # Of the rows decoded and heard last, which stay the same arrays until edges are edited.
+        self._decoded: Rows | None = None
         self._heard: Rows | None = None
+        self._audible = np.zeros(n, np.bool_)
         self._listening = np.zeros(n, np.bool_)
         self._heard_sources = np.zeros(0, np.intp)
 
@@ -73,15 +75,18 @@ class Playback:
         newest: g711.Pcm = self._pcm[self._tick % _KEPT]
         return newest
 
-    def speak(self, due: Due, heard: Rows) -> NDArray[np.bool_]:
-        """Fills this tick's frame of every row that is heard; returns bool [capacity]: which are not silence."""
+    def speak(self, due: Due, decoded: Rows, heard: Rows) -> NDArray[np.bool_]:
+        """Fills this tick's frame of every row of `decoded`, of which some are `heard`; returns bool [capacity]: which
+        are not silence."""
         self._tick += 1
         if heard is not self._heard:
             self._hear(heard)
+        if decoded is not self._decoded:
+            self._listen(decoded)
         legs, now, listening = self._legs, self._tick % _KEPT, self._listening
         pcm = self._pcm[now]
         speaking = np.zeros(legs.capacity, np.bool_)
-        self._forget(heard[self._played_at[(self._tick - 1) % _KEPT, heard] != self._tick - 1])
+        self._forget(decoded[self._played_at[(self._tick - 1) % _KEPT, decoded] != self._tick - 1])
         wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
@@ -104,9 +109,9 @@ class Playback:
         if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
             speaking[sources] = pcm[sources].any(axis=1)
-        if np.count_nonzero(spoken := speaking[heard]) < len(heard):
-            pcm[heard[~spoken]] = 0
-        self._played_at[now, heard] = self._tick
+        if np.count_nonzero(spoken := speaking[decoded]) < len(decoded):
+            pcm[decoded[~spoken]] = 0
+        self._played_at[now, decoded] = self._tick
         return speaking
 
     def _forget(self, rows: Rows) -> None:
@@ -117,10 +122,17 @@ class Playback:
             self._stale[rows] = True
 
     def _hear(self, heard: Rows) -> None:
+        """What a row said while only its digits were listened for is not for who begins to hear it."""
+        self._played_at[:, heard[~self._audible[heard]]] = -1
         self._heard = heard
+        self._audible[:] = False
+        self._audible[heard] = True
+
+    def _listen(self, decoded: Rows) -> None:
+        self._decoded = decoded
         self._listening[:] = False
-        self._listening[heard] = True
-        self._heard_sources = heard[self._legs.kind[heard] == Kind.SOURCE]
+        self._listening[decoded] = True
+        self._heard_sources = decoded[self._legs.kind[decoded] == Kind.SOURCE]
 
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.narrow.take(cells, axis=0)

@@ -153,10 +153,11 @@ def test_two_browsers_talk_in_opus() -> None:
     assert world.codec.lost > 0
 
 
-def test_a_decoder_conceals_nothing_with_what_another_listener_heard() -> None:
+@pytest.mark.parametrize("telephone_event", [110, None])  # without events its tones are listened to all the time
+def test_a_decoder_conceals_nothing_with_what_another_listener_heard(telephone_event: int | None) -> None:
     world = Browsers()
     for leg in ("a", "b", "c"):
-        world.open(leg, evolve(OPUS, telephone_event=110))  # else its tones are listened to all the time
+        world.open(leg, evolve(OPUS, telephone_event=telephone_event))
     world.engine.command(protocol.Rewire((protocol.Hears("b", (("a", 1.0),)),)), world.now)
     for _ in range(20):
         world.tick(r0=5000)
