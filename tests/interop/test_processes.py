@@ -111,7 +111,8 @@ def test_a_data_directory_has_one_switch(own: Product) -> None:
 
 @pytest.mark.timeout(300)
 def test_media_dies_and_comes_back(own: Product) -> None:
-    """Its calls are ended with BYE, new ones work as soon as the engine is there again."""
+    """Where a new engine cannot have the ports of the old one, its calls are ended with BYE, and new ones work as soon
+    as it is there. Where it can, they go on: test_drills.py."""
 
     def measure() -> None:
         with Caller(own.sip_port, "600", sound.tone(500)) as customer:
