@@ -80,24 +80,37 @@ export function otherZone() {
   return zone && there(zone) !== there(undefined) ? zone : '';
 }
 
-const written = (epoch, options, tag = TAGS[current]) =>
-  new Intl.DateTimeFormat(tag, { timeZone: zone, ...options }).format(epoch * 1000);
+const MINUTE = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+const SECOND = { ...MINUTE, second: '2-digit' };
+const DATE = { year: 'numeric', month: '2-digit', day: '2-digit' };
+const DAY = { weekday: 'short', day: 'numeric', month: 'short' };
+
+// A formatter is slow to make and quick to use: options -> the one made last, for its language and zone.
+const formatters = new Map();
+
+function written(epoch, options, tag = TAGS[current]) {
+  const name = `${tag} ${zone}`;
+  if (formatters.get(options)?.name !== name) {
+    formatters.set(options, { name, format: new Intl.DateTimeFormat(tag, { timeZone: zone, ...options }) });
+  }
+  return formatters.get(options).format.format(epoch * 1000);
+}
 
 /** 14:03:59; `epoch` is in seconds. */
-export const clock = (epoch) => written(epoch, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+export const clock = (epoch) => written(epoch, SECOND);
 
 /** 14:03. */
-export const minute = (epoch) => written(epoch, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+export const minute = (epoch) => written(epoch, MINUTE);
 
 /** 2026-11-25: which day it is; for comparing, not for reading. */
-export const dayKey = (epoch) => written(epoch, { year: 'numeric', month: '2-digit', day: '2-digit' }, 'sv');
+export const dayKey = (epoch) => written(epoch, DATE, 'sv');
 
 /** Today, Yesterday, or Mon 23 Nov. */
 export function dayName(epoch, now) {
   const key = dayKey(epoch);
   if (key === dayKey(now)) return t('day.today');
   if (key === dayKey(now - 24 * 3600)) return t('day.yesterday');
-  return written(epoch, { weekday: 'short', day: 'numeric', month: 'short' }, current === 'en' ? 'en-GB' : TAGS[current]);
+  return written(epoch, DAY, current === 'en' ? 'en-GB' : TAGS[current]);
 }
 
 /** The midnight before `epoch`; an hour off on the day that clocks are set. */

@@ -1,11 +1,11 @@
 // The calls of the last days: filters, the list by days, and in its place the details of the one that was opened.
 
-import { html, nothing } from '../vendor/lit/lit/index.js';
+import { html, noChange, nothing } from '../vendor/lit/lit/index.js';
 import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { DAYS, listCalls } from '../api.js';
 import { bench } from '../bench.js';
 import { CallList } from '../call-list.js';
-import { dayKey, dayName, length, minute, otherZone, t, telephone } from '../i18n.js';
+import { dayKey, dayName, language, length, minute, otherZone, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { CLASS_ICONS, choices, failed } from './parts.js';
 import { View } from './view.js';
@@ -24,6 +24,7 @@ class Calls extends View {
   static properties = { shown: { type: Boolean } };
 
   #list = new CallList(listCalls);
+  #drawn = []; // what the lines were drawn from
   #open = ''; // the call whose details are shown
   #opener = '';
   #whose = 'mine';
@@ -120,8 +121,12 @@ class Calls extends View {
     </div>`;
   }
 
+  /** Hundreds of lines, drawn when they are others than before and not whenever anything on the page is. */
   #lines() {
-    const { calls, error, next, loadingMore } = this.#list;
+    const { calls, error, next, loadingMore, kind } = this.#list;
+    const shown = [calls, error, next, loadingMore, kind, this.#whose, language(), otherZone(), dayKey(bench.now())];
+    if (shown.every((one, n) => one === this.#drawn[n])) return noChange;
+    this.#drawn = shown;
     const again = () => this.#list.refresh();
     if (!calls) return error ? failed(error, t('calls.error'), again) : html`<p class="empty" role="status">${t('calls.loading')}</p>`;
     return html`
