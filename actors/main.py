@@ -6,6 +6,7 @@ control process here, so that no actor imports the web.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import resource
@@ -40,6 +41,9 @@ from .supervisor import AlreadyRunningError, supervise
 # Exit codes of the contract.
 OUR_FAILURE = 1
 UNUSABLE = 2
+# malloc.h of glibc, and its own first value of both, which setting it keeps.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGE_BLOCK = 128 * 1024
 
 
 class WebPages:
@@ -149,6 +153,7 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
     _log_to_stderr()
     _use_all_files()
+    _give_memory_back()
     config = read_config(config_file)
     if demo:  # its customer would talk through any patience
         config = evolve(config, limits=evolve(config.limits, drain_seconds=0))
@@ -164,6 +169,20 @@ def _use_all_files() -> None:
     """Every page is an open file, and the usual limit of 1024 is there for programs that call select()."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _give_memory_back() -> None:
+    """Keeps large blocks out of the heap (mallopt(3)).
+
+    A login hashes in 19 MB. When the first such block is freed, glibc raises both thresholds to its size: from then on
+    each thread's arena keeps one for good, five of them after a storm of logins, and nothing is trimmed any more. A
+    process with twelve agents took 240 MB so, and takes 140.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library than glibc does none of this
+        return
+    for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+        mallopt(parameter, LARGE_BLOCK)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

@@ -40,6 +40,8 @@ from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Who
 PING_INTERVAL = 1.0
 # Commands that wait for an engine which does not read; a busy second is some hundreds.
 MAX_COMMANDS = 10_000
+# Octets of facts read at once: they are small and many, and a large buffer for each leaves holes in the heap.
+FACTS = 8192
 # How long to wait before the link is tried again, in seconds.
 RECONNECT = 0.1
 
@@ -388,7 +390,7 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
                 nursery.start_soon(_write, stream, waiting)
                 nursery.start_soon(_ping, send)
                 frames = Frames(decode_fact)
-                while data := await stream.receive_some(65536):
+                while data := await stream.receive_some(FACTS):
                     for fact in frames.feed(bytes(data)):
                         if isinstance(fact, media.EngineStarted):
                             link.connect(send)

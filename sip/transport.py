@@ -148,12 +148,15 @@ class SipTransport:
             self._report(error)
 
     async def _read(self, udp: trio.socket.SocketType) -> None:
+        # One buffer for all: a new one for each datagram, cut to its size, leaves the heap full of holes behind what is
+        # kept of it for a transaction's time.
+        buffer = bytearray(_BUFFER)
         while True:
             try:
-                data, source = await udp.recvfrom(_BUFFER)
+                length, source = await udp.recvfrom_into(buffer)
             except ConnectionError:
                 continue  # an ICMP error of an earlier send
-            self._receive(data, Address(source[0], source[1]))
+            self._receive(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]))
 
     async def _wake(self) -> None:
         while True:

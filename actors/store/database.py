@@ -27,6 +27,9 @@ FILE = "cordboard.db"
 MIGRATIONS = Path(__file__).with_name("migrations")
 # How long a writer waits for another process: an import beside a running server takes less.
 BUSY_SECONDS = 10
+# Of pages, for each connection of the pool; SQLite's own choice is 2,000. What is asked every few seconds reads the day
+# through, and each connection would keep a copy of it; the system keeps one for all.
+CACHE_KIB = 512
 
 _WRITES = "cordboard_writes"
 
@@ -72,6 +75,7 @@ def _engine(path: Path) -> Engine:
         # thread, and a sync took 0.2 ms.
         driver.execute("PRAGMA synchronous = FULL")
         driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
