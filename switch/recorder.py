@@ -27,10 +27,10 @@ from .recfile import CHANNELS, FRAME, Chunk
 
 Rows = NDArray[np.intp]
 
-CHUNK: Final = 50  # frames: what a kill loses at most of the sound, beside what the disk has not taken yet
-SLOW: Final = 5  # chunks of one recording that wait before it is told that the disk is slow
+CHUNK: Final = 25  # frames, half a second: what a kill loses at most of the sound, beside what the disk has not taken yet
+SLOW: Final = 10  # chunks of one recording that wait before it is told that the disk is slow
 # Chunks of all recordings that wait before more are dropped: 64 MB.
-MAX_WAITING: Final = 2048
+MAX_WAITING: Final = 4096
 
 
 @frozen
