@@ -27,7 +27,8 @@ from .recfile import CHANNELS, FRAME, Chunk
 
 Rows = NDArray[np.intp]
 
-CHUNK: Final = 25  # frames, half a second: what a kill loses at most of the sound, beside what the disk has not taken yet
+# Frames, half a second: what a kill loses at most of the sound, beside what the disk has not taken yet.
+CHUNK: Final = 25
 SLOW: Final = 10  # chunks of one recording that wait before it is told that the disk is slow
 # Chunks of all recordings that wait before more are dropped: 64 MB.
 MAX_WAITING: Final = 4096
