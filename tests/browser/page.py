@@ -68,6 +68,7 @@ window.listen = (name) => {
   const level = Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length);
   return [best * 48000 / analyser.fftSize, level];
 };
+window.press = (name, keys) => calls[name].pc.getSenders()[0].dtmf.insertDTMF(keys, 100, 70);
 window.silence = (name, silent) => { calls[name].gain.gain.value = silent ? 0 : 0.25; };
 // The DTLS transport's state: a goodbye shows there at once, in connectionState only when ICE has failed too.
 window.state = (name) => calls[name].pc.getSenders()[0].transport.state;
@@ -107,6 +108,10 @@ class Phone:
 
     def silence(self, name: str, silent: bool = True) -> None:
         self.page.evaluate("([name, silent]) => silence(name, silent)", [name, silent])
+
+    def press(self, name: str, keys: str) -> None:
+        """Sends these keys one after the other, 100 ms each and 70 ms between them (RTCDTMFSender)."""
+        self.page.evaluate("([name, keys]) => press(name, keys)", [name, keys])
 
     def hears(self, name: str, frequency: float | None, seconds: float = 5.0) -> bool:
         """Whether within that time the page hears this tone, or silence where None, twice 200 ms apart."""

@@ -35,8 +35,8 @@ RTPMAP = {
 PAYLOAD_TYPE = {"pcmu": 0, "pcma": 8, "opus": 111}
 
 
-def offered(leg: str, sdp: str, codec: CodecName) -> OpenWebrtcLeg:
-    """A browser's offer as the command that opens its leg."""
+def offered(leg: str, sdp: str, codec: CodecName, events: int | None = None) -> OpenWebrtcLeg:
+    """A browser's offer as the command that opens its leg; `events` is the payload type of telephone-event."""
 
     def value(name: str) -> str:
         found = re.search(rf"^a={name}:(\S+)", sdp, re.MULTILINE)
@@ -50,22 +50,26 @@ def offered(leg: str, sdp: str, codec: CodecName) -> OpenWebrtcLeg:
         ice_ufrag=value("ice-ufrag"),
         ice_pwd=value("ice-pwd"),
         fingerprints=tuple(Fingerprint(algorithm, digest) for algorithm, digest in dict.fromkeys(fingerprints)),
-        codec=Codec(codec, PAYLOAD_TYPE[codec]),
+        codec=Codec(codec, PAYLOAD_TYPE[codec], events),
     )
 
 
-def answer(opened: WebrtcLegOpened, codec: str) -> str:
-    """Our SDP for one audio section with one codec."""
+def answer(opened: WebrtcLegOpened, codec: str, events: tuple[int, int] | None = None) -> str:
+    """Our SDP for one audio section with one codec; `events` is payload type and clock of telephone-event."""
+    formats, maps = str(PAYLOAD_TYPE[codec]), RTPMAP[codec]
+    if events is not None:
+        formats += f" {events[0]}"
+        maps += f"a=rtpmap:{events[0]} telephone-event/{events[1]}\r\n"
     candidates = "".join(
         f"a=candidate:{i} 1 udp {2130706431 - i} {address} {port} typ host\r\n"
         for i, (address, port) in enumerate(opened.candidates, 1)
     )
     return (
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE 0\r\n"
-        f"m=audio 9 UDP/TLS/RTP/SAVPF {PAYLOAD_TYPE[codec]}\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\n"
+        f"m=audio 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\n"
         f"a=ice-ufrag:{opened.ice_ufrag}\r\na=ice-pwd:{opened.ice_pwd}\r\n"
         f"a=fingerprint:{opened.fingerprint.algorithm} {opened.fingerprint.digest}\r\n"
-        f"a=setup:passive\r\na=sendrecv\r\na=ptime:20\r\na=maxptime:20\r\n{RTPMAP[codec]}{candidates}"
+        f"a=setup:passive\r\na=sendrecv\r\na=ptime:20\r\na=maxptime:20\r\n{maps}{candidates}"
         "a=end-of-candidates\r\n"
     )
 

@@ -35,11 +35,13 @@ def media() -> Iterator[Media]:
         yield made
 
 
-def connect(phone: pages.Phone, media: Media, leg: str, codec: CodecName) -> float:
-    media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec))
+def connect(
+    phone: pages.Phone, media: Media, leg: str, codec: CodecName, events: tuple[int, int] | None = None
+) -> float:
+    media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec, events[0] if events else None))
     opened = media.fact(protocol.WebrtcLegOpened, leg)
     assert [address for address, _ in opened.candidates] == [HOST]
-    took = phone.connect(leg, answer(opened, codec))
+    took = phone.connect(leg, answer(opened, codec, events))
     media.fact(protocol.LegConnected, leg)
     return took
 
@@ -90,6 +92,27 @@ def test_a_page_and_a_trunk_hear_each_other_as_the_edges_say(
         media.tell(protocol.CloseLeg(page))
         media.tell(protocol.CloseLeg(trunk))
         assert phone.until(lambda: phone.state(page) == "closed")
+
+
+@pytest.mark.parametrize(
+    ("codec", "events"), [("opus", (110, 48000)), ("opus", (126, 8000)), ("pcmu", (126, 8000)), ("pcma", (126, 8000))]
+)
+def test_the_keys_of_a_page_are_told_once_each(
+    phone: pages.Phone, media: Media, codec: CodecName, events: tuple[int, int]
+) -> None:
+    leg, keys = f"keys-{codec}-{events[1]}", "1590*#D2"
+    connect(phone, media, leg, codec, events)
+    phone.press(leg, keys)
+    told = [media.fact(protocol.DigitPressed, leg) for _ in keys]
+    assert "".join(fact.digit for fact in told) == keys
+    assert {fact.how for fact in told} == {"event"}
+    print(f"{codec}, events at {events[1]} Hz: {[fact.duration_ms for fact in told]} ms")
+    # Nothing follows, and of what is sent to it the page makes no noise and no trouble.
+    media.tell(protocol.SendDigits(leg, "42"))
+    media.tell(Rewire((Hears(leg, ((leg, 1.0),)),)))
+    assert phone.hears(leg, FROM_PAGE)
+    assert not [fact for fact in media.facts if isinstance(fact, protocol.DigitPressed)]
+    media.tell(protocol.CloseLeg(leg))
 
 
 def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:

@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from types import TracebackType
 
 import numpy as np
@@ -30,6 +31,9 @@ FRAME = 160  # samples of 20 ms at 8 kHz
 TICK = 0.020
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 PCMU, PCMA = 0, 8
+EVENT = 101
+EVENT_MAP = f"a=rtpmap:{EVENT} telephone-event/8000\r\n"
+KEYS = "0123456789*#ABCD"  # by their event codes, RFC 4733 §3.2
 T1 = 0.5  # RFC 3261 §17.1.1.1
 
 _serial = itertools.count(1)
@@ -89,6 +93,7 @@ class Caller:
         address: str = "127.0.0.1",
         transport: str = "udp",
         acknowledges: bool = True,
+        events: bool = True,
     ) -> None:
         six = ":" in address
         family = socket.AF_INET6 if six else socket.AF_INET
@@ -96,6 +101,10 @@ class Caller:
         self._switch_host = "[::1]" if six else "127.0.0.1"
         self.acknowledges, self.transport = acknowledges, transport
         self.dialled, self.number, self.codec = dialled, number, codec
+        self.events = events  # whether its description has telephone-event
+        self._pressing: deque[tuple[int, int] | None] = deque()  # (event code, ticks since it began), or sound
+        self._pressed_at = 0
+        self._cseq = 1
         self.said: list[Said] = []
         self.packets: list[Packet] = []
         self.late = 0.0  # the longest this thread sent behind its time, in seconds
@@ -162,8 +171,33 @@ class Caller:
         if self.ended_by or not self.to_tag:
             return self.ended_at
         self.ended_by = "us"
-        self.ended_at = self._start(self._request("BYE", 2))
+        self._cseq += 1
+        self.ended_at = self._start(self._request("BYE", self._cseq))
         return self.ended_at
+
+    def press(self, keys: str) -> None:
+        """By telephone events (RFC 4733): 100 ms each, three last packets, 60 ms of sound between them."""
+        for key in keys:
+            self._pressing += [(KEYS.index(key), tick) for tick in range(7)]
+            self._pressing += [None] * 3
+
+    def tell_of_key(self, key: str) -> None:
+        """By INFO, and waits for its 200."""
+        self._cseq += 1
+        body, branch = f"Signal={key}\r\nDuration=100\r\n", f"z9hG4bK{self.sip_port}i{self._cseq}"
+        told = self._request("INFO", self._cseq, body, branch)
+        self._start(told.replace(b"application/sdp", b"application/dtmf-relay"))
+        until(lambda: [one for one in self.said if one.header("CSeq") == f"{self._cseq} INFO" and one.status == 200])
+
+    def keys(self) -> list[tuple[str, int]]:
+        """The keys that it was sent as telephone events, and how long they are on its clock."""
+        heard: dict[int, tuple[str, int]] = {}
+        for packet in self.packets:
+            if packet.kind == EVENT:
+                event, flags, duration = struct.unpack("!BBH", packet.payload)
+                if flags & 0x80:
+                    heard[packet.timestamp] = (KEYS[event], duration)
+        return list(heard.values())
 
     def ended(self, seconds: float = 10.0) -> float:
         """When the switch's BYE came."""
@@ -230,7 +264,7 @@ class Caller:
 
     def heard(self, begin: float = 0.0, end: float = float("inf")) -> Pcm:
         """The sound of packets that came in that time, placed by their RTP timestamps; what is missing is silence."""
-        packets = self.between(begin, end)
+        packets = [packet for packet in self.between(begin, end) if packet.kind != EVENT]
         if not packets:
             return np.zeros(0, np.int16)
         first = packets[0].timestamp
@@ -258,8 +292,9 @@ class Caller:
         at = f"IN IP{6 if ':' in self.address else 4} {self.address}"
         return (
             f"v=0\r\no=- {self.rtp_port} 1 {at}\r\ns=-\r\nc={at}\r\nt=0 0\r\n"
-            f"m=audio {self.rtp_port} RTP/AVP {self.codec} 101\r\na=rtpmap:{self.codec} "
-            f"{'PCMU' if self.codec == PCMU else 'PCMA'}/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n"
+            f"m=audio {self.rtp_port} RTP/AVP {self.codec}{' 101' if self.events else ''}\r\n"
+            f"a=rtpmap:{self.codec} {'PCMU' if self.codec == PCMU else 'PCMA'}/8000\r\n"
+            f"{EVENT_MAP if self.events else ''}a=ptime:20\r\n"
         )
 
     def _request(self, method: str, cseq: int, body: str = "", branch: str = "", to_tag: str | None = None) -> bytes:
@@ -362,6 +397,14 @@ class Caller:
             if self._reports_to is not None and number % 50 == 0:
                 # an empty receiver report (RFC 3550 §6.4.2), from the port beside that of our RTP
                 self._rtcp.sendto(struct.pack("!BBHI", 0x80, 201, 1, self.rtp_port), self._reports_to)
+            return
+        if self._pressing and (pressed := self._pressing.popleft()) is not None:
+            event, tick = pressed
+            self._pressed_at = self._pressed_at if tick else number * FRAME & 0xFFFFFFFF
+            kind = EVENT | (0x80 if tick == 0 else 0)
+            header = struct.pack("!BBHII", 0x80, kind, number & 0xFFFF, self._pressed_at, self.rtp_port)
+            report = struct.pack("!BBH", event, 0x80 | 10 if tick >= 4 else 10, min(tick + 1, 5) * FRAME)
+            self._rtp.sendto(header + report, self._remote)
             return
         header = struct.pack(
             "!BBHII",
