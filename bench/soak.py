@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import platform
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -269,6 +270,22 @@ def _by(counts: dict[str, int], prefix: str) -> dict[str, int]:
     return {f"{prefix}{name}": number for name, number in counts.items()}
 
 
+async def until_told(plan: Plan, on_sample: Callable[[Sample], None], on_phase: Callable[[str], None]) -> Soak | None:
+    """`soak`, but SIGTERM and SIGINT end it, with the switch that it has started: then there is no result."""
+    found: Soak | None = None
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as nursery:
+
+            async def end() -> None:
+                async for _ in signals:
+                    nursery.cancel_scope.cancel()
+
+            nursery.start_soon(end)
+            found = await soak(plan, on_sample, on_phase)
+            nursery.cancel_scope.cancel()
+    return found
+
+
 @click.command("soak")
 @click.option("--minutes", default=60.0, show_default=True, type=click.FloatRange(min=0.5), help="Of work.")
 @click.option("--silent", default=6, show_default=True, type=click.IntRange(min=0), help="Robots without media.")
@@ -295,7 +312,9 @@ def command(
     The series and its picture are kept in bench/results. Exit code 1 where something is left, grew or failed."""
     plan = Plan(60 * minutes, silent, speaking, page, per_minute, customers, seed, note)
     with Screen(plan.seconds) as screen:
-        found = trio.run(soak, plan, screen.sample, screen.phase)
+        found = trio.run(until_told, plan, screen.sample, screen.phase)
+    if found is None:
+        raise click.Abort
     for path in keep(found):
         click.echo(f"kept: {path}", err=True)
     if json_too:

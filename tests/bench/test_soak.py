@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -67,3 +70,21 @@ def test_an_hour_of_calls_leaves_nothing_behind_and_memory_where_it_was() -> Non
     check(found)
     assert found.control_growth_mb is not None
     assert found.media_growth_mb is not None
+
+
+def test_told_to_end_it_takes_the_switch_with_it(tmp_path: Path) -> None:
+    """A soak that runs for an hour in the background is also ended there."""
+    command = [sys.executable, "-m", "cordboard.actors.main", "bench", "soak", "--minutes", "1", "--no-page"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(2)]
+        assert said == ["starts the switch\n", "works\n"]
+        (folder,) = tmp_path.iterdir()
+        pids = [int(file.read_text()) for file in (folder / "data" / "run").glob("*.pid")]
+        process.terminate()
+        process.wait(60)
+    assert process.returncode == 1
+    assert len(pids) == 3
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert list(tmp_path.iterdir()) == []
