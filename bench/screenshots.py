@@ -141,11 +141,6 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_in("signed_out")
     quiet.press("Sign in", "签入")
     quiet.shoot_in("idle")
-    quiet.press("Devices", "设备")
-    quiet.press("Test call", "测试一通外呼")
-    quiet.shoot_dialog("test-call", SETTLED_MS)
-    quiet.press("End test call", "结束测试")
-    quiet.leave_dialog()
     quiet.press("Break", "小休")
     quiet.shoot_in("break")
     quiet.close()
@@ -155,16 +150,20 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.shoot_in("ringing")
     busy.press("Answer", "接听")
     busy.shoot_in("talking", SETTLED_MS)
-    change_computers(busy, Desk(browser, address, language, directory))
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
     take_kept(busy)
     busy.close()
 
 
-def change_computers(first: Desk, second: Desk) -> None:
-    """The call goes to the agent's second computer, which is switched off, and back to the first."""
-    second.log_in("1001")
+def take_computers(first: Desk, second: Desk) -> None:
+    """A call goes to the agent's second computer, which is switched off, and back to the first; then a test call."""
+    first.log_in("1002")
+    first.press("Sign in", "签入")
+    first.wait_in("ringing")
+    first.press("Answer", "接听")
+    first.wait_in("talking")
+    second.log_in("1002")
     second.press("Sign in", "签入")
     second.shoot_dialog("take-over")
     second.press("Take over", "接管")
@@ -173,6 +172,12 @@ def change_computers(first: Desk, second: Desk) -> None:
     second.close()
     first.shoot_away()
     first.press("Go on here", "在此继续")
+    first.press("Hang up", "挂断")
+    first.wait_in("after_call_work")
+    first.press("Devices", "设备")
+    first.press("Test call", "测试一通外呼")
+    first.shoot_dialog("test-call", SETTLED_MS)
+    first.close()
 
 
 def take_kept(busy: Desk) -> None:
@@ -206,6 +211,8 @@ def main(directory: Path) -> None:
         for language in LANGUAGES:
             with demonstration() as address:
                 take(browser, address, language, directory)
+                computers = [Desk(browser, address, language, directory) for _ in range(2)]
+                take_computers(*computers)
         browser.close()
     for name in sorted(os.listdir(directory)):
         print(directory / name)
