@@ -1,4 +1,4 @@
-"""What an agent hears and what it remembers: the messages and the data of `agent.py` and `seat.py`."""
+"""What an agent hears and what it remembers: the messages and the data of `agent.py`, `callee.py` and `seat.py`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 import attrs
 import pytest
-from cordboard.actors import agent, call, directory, page, queue, signals, switchboard, trunk
+from cordboard.actors import agent, call, callee, directory, page, queue, signals, switchboard, trunk
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
@@ -309,6 +309,7 @@ def classes_of(file: str, message: ast.expr) -> set[type]:
     module = {
         "agent": agent,
         "call": call,
+        "callee": callee,
         "queue": queue,
         "seat": agent,
         "trunk": trunk,

@@ -1,0 +1,269 @@
+"""The agent's half of a call: what rings, the answer, the conversation, and whether the agent can be heard in it.
+
+An offer is taken only while the agent is ready; any other goes back to its queue at once. What rings is answered,
+declined or missed, withdrawn by the call or given back as the agent leaves, and what became of it is kept. After an
+answer the call says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
+
+In a call the page does not matter, only the voice (F-35): while nothing comes from the agent, by a page that reloads or
+a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the call goes back to its queue's front.
+
+`agent.py` has the table that says in which state which of these steps is taken.
+"""
+
+from __future__ import annotations
+
+import math
+
+from attrs import evolve
+
+from ..switch import protocol as media
+from . import call_state as calls
+from . import page, records
+from . import queue as queues
+from .agent_state import Ended, Joined, Lost, MediaState, Offer, Phase, Timeout, Withdraw
+from .effects import Down, Effect, Media, Record, Tell, Watch
+from .records import Outcome
+from .seat import PAGE_GRACE, Seat
+
+# From the answer on a page has this long until its microphone is heard, before it counts as away.
+FIRST_WORD = 1.0
+# What a page's end, a sign-out or a failure of the media does to an offer is a return; the rest has names of its own.
+_OUTCOMES = {
+    "caller_left": Outcome.CALLER_LEFT,
+    "answered_elsewhere": Outcome.ANSWERED_ELSEWHERE,
+    "no_answer": Outcome.MISSED,
+    "declined": Outcome.DECLINED,
+    "break": Outcome.DECLINED,
+}
+_GONE_REASON = {
+    "caller_left": "caller left",
+    "answered_elsewhere": "answered elsewhere",
+    "no_answer": "no answer",
+    "waited_too_long": "waited too long",
+}
+
+
+class Callee(Seat):
+    """The offers and the conversation of one agent."""
+
+    # --- the state --------------------------------------------------------------------------------------------
+
+    def move(self, phase: Phase, reason: str, now: float) -> None:
+        """The one door for state changes. An offer that came to nothing costs nobody the place among the idle."""
+        if phase is Phase.IDLE and self.state.phase not in (Phase.RINGING, Phase.ANSWERING):
+            self.state = evolve(self.state, idle_since=now)
+        self.state = evolve(self.state, phase=phase, reason=reason, since=now)
+
+    def release_seat(self, reason: str, now: float) -> list[Effect]:
+        self.offer_over(Outcome.RETURNED, now)
+        self.move(Phase.SIGNED_OUT, reason, now)
+        self.state = evolve(self.state, call=None, muted=False)
+        return self.leave()
+
+    # --- offers -----------------------------------------------------------------------------------------------
+
+    def ring(self, offer: Offer, now: float) -> list[Effect]:
+        if not self.state.ready:
+            return self.refuse_offer(offer, now)
+        entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry)
+        self.move(Phase.RINGING, "offer", now)
+        return [Watch(f"call:{offer.call}"), *self.push(self.offered())]
+
+    def refuse_offer(self, offer: Offer, now: float) -> list[Effect]:
+        """Two queues offered at once, or the offer crossed a change of state: the queue tries another agent."""
+        return [self._tell_queue(offer, queues.GaveBack.REFUSED)]
+
+    def _tell_queue(self, offer: Offer, how: queues.GaveBack) -> Effect:
+        return Tell(f"queue:{offer.queue}", queues.OfferOver(offer.call, self.state.profile.agent, how))
+
+    def give_back(self, reason: str, now: float, how: queues.GaveBack) -> list[Effect]:
+        """The agent's side ends the offer; the call stays in its queue. The agent is idle unless more is said."""
+        offer = self._call()
+        told = self._offer_gone(reason, reason, now)
+        return [*told, self._tell_queue(offer, how)]
+
+    def _offer_gone(self, reason: str, code: str, now: float) -> list[Effect]:
+        offer = self._call()
+        self.offer_over(_OUTCOMES.get(code, Outcome.RETURNED), now)
+        self.state = evolve(self.state, call=None, gone_call=offer.call, gone_code=code)
+        self.move(Phase.IDLE, reason, now)
+        return self.push(page.CallWithdrawn(offer.call, reason))
+
+    def _call(self) -> Offer:
+        offer = self.state.call
+        assert offer is not None, "there is a call in every state that has one"
+        return offer
+
+    def answer(self, request: page.Request, now: float) -> list[Effect]:
+        offer = self._call()
+        if not self._names(request, offer):
+            return self.answer_late(request, now)
+        self.move(Phase.ANSWERING, "answer", now)
+        profile = self.state.profile
+        return [*self.accept(request), self.tell_call(calls.Accept(profile.agent, self.state.voice))]
+
+    def answer_late(self, request: page.Request, now: float) -> list[Effect]:
+        """Nothing rings any more: the refusal says what became of the call that did."""
+        command = request.command
+        assert isinstance(command, page.Answer | page.Decline)
+        data = self.state
+        if data.gone_code in page.REFUSALS and command.call in ("", data.gone_call):
+            return self.refuse(request, data.gone_code)
+        return self.refuse(request, "not_ringing")
+
+    @staticmethod
+    def _names(request: page.Request, offer: Offer) -> bool:
+        named = getattr(request.command, "call", "")
+        return named in ("", offer.call)
+
+    def decline(self, request: page.Request, now: float) -> list[Effect]:
+        if not self._names(request, self._call()):
+            return self.answer_late(request, now)
+        return [*self.accept(request), *self.give_back("declined", now, queues.GaveBack.DECLINED)]
+
+    def withdrawn(self, message: Withdraw | Lost, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return []
+        return self._offer_gone(_GONE_REASON.get(message.code, message.code), message.code, now)
+
+    def call_died_offered(self, message: Down, now: float) -> list[Effect]:
+        if message.name != f"call:{self._call().call}":
+            return []
+        return self._offer_gone("caller left", "caller_left", now)
+
+    def joined(self, message: Joined, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return self.joined_too_late(message, now)
+        self.move(Phase.TALKING, "answered", now)
+        entry = self.state.offer_entry
+        if entry is not None:
+            self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
+        return self.push(self.connected())
+
+    def joined_again(self, message: Joined, now: float) -> list[Effect]:
+        return [] if message.call == self._call().call else self.joined_too_late(message, now)
+
+    def joined_too_late(self, message: Joined, now: float) -> list[Effect]:
+        """The offer ended here while the call took the answer: it must not wait for an agent who is not there.
+
+        As it took the answer it let the agent's leg hear the caller: that is undone, and the call that the agent is in
+        by now wires it anew.
+        """
+        agent, voice = self.state.profile.agent, self.state.voice
+        effects: list[Effect] = [Tell(f"call:{message.call}", calls.AgentGone(agent))]
+        if voice:
+            effects.append(Media(media.Rewire((media.Hears(voice, ()),))))
+        if voice and self.state.in_call:
+            effects.append(self.tell_call(calls.AgentLeg(agent, voice)))
+        return effects
+
+    def answered_already(self, request: page.Request, now: float) -> list[Effect]:
+        """A double click is one answer."""
+        return self.accept(request) if self._names(request, self._call()) else self.refuse(request, "in_call")
+
+    def missed(self, message: Timeout, now: float) -> list[Effect]:
+        """The ring time is over: on break, so that the next call does not ring in an empty room (F-15)."""
+        offer = self._call()
+        told = self._offer_gone("no answer", "no_answer", now)
+        self.move(Phase.ON_BREAK, "no answer", now)
+        return [*told, self._tell_queue(offer, queues.GaveBack.MISSED)]
+
+    def leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
+        """Who cannot be heard is not rung: the call goes on to the next agent."""
+        told = self.leg_failed(fact, now)
+        if self.state.media is not MediaState.FAILED:
+            return told
+        return [*told, *self.give_back("media failed", now, queues.GaveBack.RETURNED)]
+
+    def unchecked_ringing(self, fact: media.LegUnchecked, now: float) -> list[Effect]:
+        told = self.checks(fact, now)
+        if self.state.can_hear:
+            return told
+        return [*told, *self.give_back("computer gone", now, queues.GaveBack.RETURNED)]
+
+    def offer_recorded(self, before: records.OfferEntry | None) -> list[Record]:
+        entry = self.state.offer_entry
+        return [Record(entry)] if entry is not None and entry != before else []
+
+    def offer_over(self, outcome: Outcome, now: float) -> None:
+        """What became of the offer; a conversation that it led to is over."""
+        entry = self.state.offer_entry
+        if entry is None or entry.ended is not None:
+            return
+        if entry.outcome is Outcome.ANSWERED:
+            self.state = evolve(self.state, offer_entry=evolve(entry, ended=now))
+        elif entry.outcome is Outcome.RINGING:
+            over = evolve(entry, outcome=outcome, decided=now, ended=now)
+            self.state = evolve(self.state, offer_entry=over)
+
+    def left_answering(self, message: Timeout, now: float) -> list[Effect]:
+        told = self.tell_call(calls.AgentGone(self.state.profile.agent))
+        return [told, *self.release_seat("page gone", now)]
+
+    # --- talking ----------------------------------------------------------------------------------------------
+
+    def tell_call(self, message: object) -> Effect:
+        return Tell(f"call:{self._call().call}", message)
+
+    def hang_up(self, request: page.Request, now: float) -> list[Effect]:
+        if not self._names(request, self._call()):
+            return self.refuse(request, "no_call")
+        return [*self.accept(request), self.tell_call(calls.HangUp(self.state.profile.agent))]
+
+    def set_mute(self, request: page.Request, now: float) -> list[Effect]:
+        offer = self._call()
+        if not self._names(request, offer):
+            return self.refuse(request, "no_call")
+        muted = isinstance(request.command, page.Mute)
+        self.state = evolve(self.state, muted=muted)
+        told = self.tell_call(calls.MuteAgent(self.state.profile.agent, muted))
+        return [*self.accept(request), told, *self.push(page.CallMuted(offer.call, muted))]
+
+    def ended(self, message: Ended, now: float) -> list[Effect]:
+        if message.call != self._call().call:
+            return []
+        return self._finish(message.by, message.cause, f"{message.by} hung up", now)
+
+    def _finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
+        """The agent's part of the call is over: its paperwork begins."""
+        last = self.last(by, cause, now)
+        self.offer_over(Outcome.ANSWERED, now)
+        self.move(Phase.AFTER_CALL_WORK, reason, now)
+        self.state = evolve(self.state, muted=False, last=last)
+        return self.push(page.CallEnded(last.call, by, cause))
+
+    def ended_answering(self, message: Ended, now: float) -> list[Effect]:
+        """Before we knew that it was ours: as a caller who left while it rang."""
+        return self.withdrawn(Withdraw(message.call, "caller_left"), now)
+
+    def call_died_talking(self, message: Down, now: float) -> list[Effect]:
+        if message.name != f"call:{self._call().call}":
+            return []
+        return self.ended(Ended(self._call().call, "system", message.reason), now)
+
+    def digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        return [self.tell_call(calls.AgentDigit(self.state.profile.agent, fact.digit))]
+
+    # --- the voice --------------------------------------------------------------------------------------------
+
+    def look_at_voice(self, now: float) -> list[Effect]:
+        """Whether the one who talks can still be heard, or again; pages hear it when that changes."""
+        data = self.state
+        gone = data.phase is Phase.TALKING and not data.audible
+        waits = data.voice in data.silent_legs and now < data.since + FIRST_WORD
+        if gone and data.away_since == math.inf and not waits:
+            self.state = evolve(data, away_since=now)
+            return self.push(page.CallAway(self._call().call, now + PAGE_GRACE))
+        if not gone and data.away_since < math.inf:
+            self.state = evolve(data, away_since=math.inf)
+            return self.push(page.CallBack(self._call().call)) if data.phase is Phase.TALKING else []
+        return []
+
+    def unheard(self, message: Timeout, now: float) -> list[Effect]:
+        """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
+        if self.state.away_since + PAGE_GRACE > now:
+            return []
+        told = self.tell_call(calls.AgentGone(self.state.profile.agent))
+        ended = self._finish("system", "the agent could not be heard", "media lost", now)
+        return [told, *ended, *(self.release_seat("page gone", now) if not self.state.present else ())]
