@@ -74,6 +74,7 @@ class Legs:
         # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
         self.packets = np.zeros(n, np.uint32)
         self.octets = np.zeros(n, np.uint32)
+        self.last_sample = np.zeros(n, np.int16)  # the end of the last frame that was mixed for it
         # What was heard.
         self.opened_at = np.zeros(n, np.float64)
         self.heard_at = np.zeros(n, np.float64)
@@ -128,6 +129,11 @@ class Legs:
         self._leg_rows = None
         self.reached[row] = self.sending[row] = False
         heapq.heappush(self._free, row)
+
+    def find(self, name: str, kind: Kind) -> int | None:
+        """The row of an id, or None where none of that kind has it."""
+        row = self.ids.get(name)
+        return row if row is not None and self.kind[row] == kind else None
 
     def leg_rows(self) -> NDArray[np.intp]:
         """The rows of all legs, ascending: intp [n]."""

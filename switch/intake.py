@@ -1,0 +1,128 @@
+"""What the network pushes: whose each packet is, and where it goes, before anything of it is played.
+
+    receive(batch)           from the pool's sockets     whose? -> RTP parse  -> playout, digits
+    take(packets)            decrypted, of known rows              RTP parse  -> playout, digits
+    hear_beside(batch)       from the ports beside       whose? -> RTCP parse -> reports
+    hear_reports(packets)    decrypted, of known rows              RTCP parse -> reports
+
+Whole batches at a time: a packet is an index into columns. What is of nobody, of the wrong type or no packet at all is
+counted by its reason and dropped. The payloads are stored as they came; they are decoded when they are played.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from . import rtcp, rtp
+from .digits import Digits
+from .jitter import Arrivals, Playout
+from .legs import Legs, those
+from .lifetimes import Lifetimes
+from .ports import PortPool
+from .reports import Reports
+from .seams import Batch, Octets, Packets, Rows
+
+
+@frozen(kw_only=True, eq=False)
+class Intake:
+    """The way in of all legs. What it hands packets to is the engine's own, and so are `counters`."""
+
+    _legs: Legs
+    _ports: PortPool
+    _playout: Playout
+    _digits: Digits
+    _reports: Reports
+    _lifetimes: Lifetimes
+    _counters: Counter[str]
+
+    def receive(self, batch: Batch, now: float) -> None:
+        """Datagrams on the sockets of the pool: RTP of plain legs."""
+        headers = rtp.parse(batch.data, batch.length)
+        rows = self._ports.find(batch.port, batch.name)
+        if self._ports.learning:
+            self._learn(batch, headers, rows, now)
+        strangers = int((rows < 0).sum())
+        if strangers:
+            self._counters["packets_from_strangers"] += strangers
+        self._arrive(rows, headers, batch.data, batch.at, now)
+
+    def take(self, packets: Packets, now: float) -> None:
+        """RTP that came decrypted, by row."""
+        self._arrive(packets.row, rtp.parse(packets.data, packets.length), packets.data, packets.at, now)
+
+    def hear_beside(self, batch: Batch, now: float) -> None:
+        """Datagrams on the ports beside the pool's: RTCP of plain legs, and whoever's it is, is there."""
+        rows = self._ports.find_beside(batch.port, batch.name)
+        known = np.flatnonzero(rows >= 0)
+        self._counters["packets_from_strangers"] += len(rows) - len(known)
+        if len(known):
+            self.hear_reports(Packets(rows[known], batch.data[known], batch.length[known], batch.at[known]), now)
+
+    def hear_reports(self, packets: Packets, now: float) -> None:
+        """RTCP of legs, by row: what their far sides say, and that they are there."""
+        legs = self._legs
+        heard = rtcp.parse(packets.data, packets.length, legs.ssrc[packets.row])
+        sound = np.flatnonzero(heard.valid)
+        self._counters["packets_rtcp"] += len(sound)
+        self._counters["packets_rtcp_invalid"] += len(heard.valid) - len(sound)
+        rows = packets.row[sound]
+        legs.heard_at[rows] = now
+        self._reports.hear(rows, heard.select(sound), packets.at[sound])
+        if np.count_nonzero(ours := heard.ssrc[sound] == legs.ssrc[rows]):
+            self._lifetimes.collide(rows[ours], now)
+
+    def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> None:
+        """Legs behind NATs: their first valid packet says where they are. Changes `rows` in place."""
+        for i in np.flatnonzero(headers.valid & np.isin(batch.port, self._ports.port[list(self._ports.learning)])):
+            row = self._ports.learner(int(batch.port[i]), now)
+            if row is None or headers.payload_type[i] != self._legs.payload_type[row] or headers.length[i] <= 0:
+                continue
+            self._ports.learn(row, batch.name[i].tobytes(), now)
+            self._lifetimes.reach(row, now)
+            rows[:] = self._ports.find(batch.port, batch.name)
+
+    def _arrive(self, rows: Rows, headers: rtp.Headers, data: Octets, at: NDArray[np.float64], now: float) -> None:
+        legs = self._legs
+        known = rows >= 0
+        mine = known & headers.valid
+        right = mine & (headers.payload_type == legs.payload_type[rows]) & (headers.length > 0)
+        if np.count_nonzero(ours := right & (headers.ssrc == legs.ssrc[rows])):
+            self._lifetimes.collide(rows[ours], now)
+        if np.count_nonzero(right) < len(right):
+            event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
+            comfort = mine & ~right & (headers.payload_type == 13)  # comfort noise is not played (RFC 3389)
+            counts = self._counters
+            counts["packets_rtcp"] += int((known & headers.rtcp).sum())
+            counts["packets_invalid"] += int((known & ~headers.valid & ~headers.rtcp).sum())
+            counts["packets_telephone_event"] += int(event.sum())
+            counts["packets_comfort_noise"] += int(comfort.sum())
+            counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
+            if len(some := np.flatnonzero(event)):
+                self._digits.arrive(rows[some], some, headers, data)
+            beside = rows[event | comfort]
+            legs.heard_at[beside] = legs.media_at[beside] = now
+            legs.media_ever[beside] = True
+            legs.heard_at[rows[known & headers.rtcp]] = now
+            # They have sequence numbers of the same stream: what is not played is not lost either.
+            np.add.at(self._playout.received, beside, 1)
+        arrivals = Arrivals(
+            row=rows,
+            packet=np.arange(len(rows)),
+            sequence=headers.sequence,
+            timestamp=headers.timestamp,
+            ssrc=headers.ssrc,
+            data=data,
+            offset=headers.offset,
+            length=headers.length,
+            at=at,
+        ).select(those(right))
+        if not len(arrivals.row):
+            return
+        self._counters["packets_received"] += len(arrivals.row)
+        legs.heard_at[arrivals.row] = legs.media_at[arrivals.row] = now
+        legs.heard_ever[arrivals.row] = legs.media_ever[arrivals.row] = True
+        self._playout.insert(arrivals)

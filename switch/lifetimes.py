@@ -1,0 +1,233 @@
+"""A leg's life: how it opens, where its far side is, whether it is sent to, with which SSRC, and how it closes.
+
+    open -> [reach] -> [hold, update, collide] ... -> close
+
+A leg is a row, and most of what happens in its life happens to that row in several stages at once: the stages keep
+columns of their own, and each is told here, in one place. A leg is **reached** once it is known where its far side is,
+and sent to while it is reached and its far side does not hold. When its SSRC is the far side's too, ours says goodbye
+and another takes its place. All this comes between two ticks or at a tick's edge; nothing here runs per packet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from attrs import define, field
+
+from . import protocol
+from .digits import Digits
+from .jitter import Playout
+from .keying import Keying
+from .legs import NO_EVENT, CodecId, Kind, Legs
+from .outbox import Outbox
+from .playback import Playback
+from .ports import PortPool, PortsExhaustedError, socket_name
+from .protocol import Fact
+from .quality import Quality
+from .reports import Reports
+from .rooms import Rooms
+from .seams import OpusCodec, Rows, SecureTransport
+from .sender import Sender
+
+_CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "opus": CodecId.OPUS}
+
+
+class RefusedError(Exception):
+    """An opening that fails; the text is for people."""
+
+
+@define(kw_only=True, eq=False)
+class Lifetimes:
+    """Every leg's life. The stages are the engine's own, and so are `counters`; `advertise` and `rng` as there."""
+
+    _legs: Legs
+    _ports: PortPool
+    _rooms: Rooms
+    _playout: Playout
+    _playback: Playback
+    _sender: Sender
+    _reports: Reports
+    _quality: Quality
+    _digits: Digits
+    _keying: Keying
+    _outbox: Outbox
+    _counters: Counter[str]
+    _advertise: Callable[[int, str], tuple[str, int]]
+    _rng: np.random.Generator
+    _secure: SecureTransport | None
+    _opus: OpusCodec | None
+    browsers: int = field(default=0, init=False)  # legs of the SecureTransport
+
+    # --- what the control plane asks ------------------------------------------------------------------------------
+
+    def open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
+        """A plain leg; raises RefusedError, or PortsExhaustedError where no port of the pool can have it."""
+        remote = self._remote(command.address, command.port)
+        if command.codec.name == "opus":
+            raise RefusedError("Opus is for browsers only")
+        family = 10 if ":" in command.address else 2
+        row = self._add_leg(command.leg, command.codec, now)
+        try:
+            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now, preferred=command.local_port)
+        except PortsExhaustedError:
+            self._legs.remove(row)
+            raise
+        self._legs.held[row], self._legs.hears[row] = not command.sends, command.hears
+        if remote is not None:
+            self.reach(row, now)
+        if command.local_port:
+            # A far side that another engine heard: should it be gone by now, that must be told.
+            self._legs.heard_ever[row] = self._legs.media_ever[row] = self._legs.connected[row] = True
+        return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
+
+    def update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
+        """Where its far side is now, and how it speaks; raises RefusedError."""
+        row = self._legs.find(command.leg, Kind.LEG)
+        if row is None or self._legs.secure[row]:
+            raise RefusedError("no such RTP leg is open")
+        if command.codec.name == "opus":
+            raise RefusedError("Opus is for browsers only")
+        if (remote := self._remote(command.address, command.port)) is not None:
+            self._ports.move(row, remote, now)
+        self._hold(row, now, held=not command.sends)
+        if command.hears and not self._legs.hears[row]:
+            self._legs.media_at[row] = now
+        self._legs.hears[row] = command.hears
+        if remote is not None and not self._legs.reached[row]:
+            self.reach(row, now)
+        if self._legs.codec[row] != _CODECS[command.codec.name]:
+            self._playout.open(row, wide=False)
+            self._quality.begin(row)
+            self._reports.restart(row)
+        before = int(self._legs.codec[row]), int(self._legs.telephone_event[row])
+        self._set_codec(row, command.codec)
+        if before != (self._legs.codec[row], self._legs.telephone_event[row]):
+            self._forget_digits(row)
+        self._sender.changed()
+        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+
+    def open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
+        """A browser's leg; raises RefusedError."""
+        if self._secure is None or (command.codec.name == "opus" and self._opus is None):
+            raise RefusedError("this engine has no WebRTC legs" if self._secure is None else "no Opus here")
+        row = self._add_leg(command.leg, command.codec, now)
+        self._legs.secure[row] = True
+        try:
+            opened = self._secure.open(row, command, now)
+        except ValueError as error:
+            self._legs.remove(row)
+            raise RefusedError(str(error)) from error
+        self.browsers += 1
+        if command.codec.name == "opus" and self._opus is not None:
+            self._opus.open(row)
+        return opened
+
+    def close(self, row: int, now: float, *, goodbye: bool = True) -> None:
+        """The row is free; without `goodbye` the far side is not told, for it is gone."""
+        if goodbye:
+            self._say_goodbye(row, now)
+        if self._legs.secure[row]:
+            self.browsers -= 1
+            if self._secure is not None:
+                self._outbox.add(self._secure.close(row, now))
+            if self._legs.codec[row] == CodecId.OPUS and self._opus is not None:
+                self._opus.close(row)
+        else:
+            self._ports.close(row, now)
+        self._rooms.remove(row)
+        self._legs.remove(row)
+        self._forget_digits(row)
+        self._sender.changed()
+
+    # --- what the network tells -----------------------------------------------------------------------------------
+
+    def reach(self, row: int, now: float) -> None:
+        """It is known where the far side is."""
+        self._legs.reached[row] = True
+        self._legs.media_at[row] = now
+        self._reports.reach(row, now)
+        self._hold(row, now, held=bool(self._legs.held[row]))
+
+    def collide(self, rows: Rows, now: float) -> None:
+        """The far sides of `rows` use our SSRC: ours says goodbye and another takes its place (RFC 3550 §8.2)."""
+        for row in np.unique(rows):
+            if not self._reports.collides(row, now):
+                self._counters["packets_looped"] += 1
+                continue
+            self._counters["ssrc_collisions"] += 1
+            self._say_goodbye(int(row), now)
+            self._begin_stream(int(row))
+            if self._legs.sending[row]:
+                self._reports.send(int(row), now)
+            self._keying.restart(int(row))
+            self._sender.changed()
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
+    def _add_leg(self, name: str, codec: protocol.Codec, now: float) -> int:
+        legs = self._legs
+        if name in legs.ids:
+            raise RefusedError("a leg or source of that name is open")
+        if not 0 <= codec.payload_type < 128:
+            raise RefusedError(f"no RTP payload type: {codec.payload_type}")
+        row = legs.add(name, Kind.LEG, now)
+        if row is None:
+            raise RefusedError("too many legs")
+        self._set_codec(row, codec)
+        self._begin_stream(row)
+        self._reports.open(row)
+        self._playout.open(row, wide=codec.name == "opus")
+        self._playback.begin(row)
+        self._forget_digits(row)
+        self._legs.last_sample[row] = 0
+        self._sender.changed()
+        return row
+
+    def _remote(self, address: str, port: int) -> bytes | None:
+        """A port of 0 is a far side that is not known yet: its answer is still to come."""
+        if port == 0:
+            return None
+        try:
+            return socket_name(address, port)
+        except ValueError as error:
+            raise RefusedError(f"not an address to send to: {address}:{port}") from error
+
+    def _set_codec(self, row: int, codec: protocol.Codec) -> None:
+        self._legs.codec[row] = _CODECS[codec.name]
+        self._legs.payload_type[row] = codec.payload_type
+        self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
+        self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
+
+    def _begin_stream(self, row: int) -> None:
+        """An SSRC of which nothing was sent yet."""
+        legs = self._legs
+        legs.ssrc[row] = self._rng.integers(1 << 32, dtype=np.uint32)
+        # Random, so that they cannot be guessed from outside; below 2**15 so that SRTP's rollover counter is sure (RFC
+        # 3711 §3.3.1 starts it at 0, and a loss just after a wrap at the start would be misread).
+        legs.sequence[row] = self._rng.integers(1 << 15)
+        legs.timestamp[row] = self._rng.integers(1 << 32, dtype=np.uint32)
+        legs.marker[row] = True
+        legs.packets[row] = legs.octets[row] = 0
+
+    def _hold(self, row: int, now: float, *, held: bool) -> None:
+        """Whether the far side wants to hear nothing: then it is sent reports alone (RFC 3264 §6.1, RFC 3550 §6)."""
+        legs = self._legs
+        legs.held[row] = held
+        sending = legs.reached[row] and not held
+        # a talkspurt begins (RFC 3551 §4.1); sequence numbers go on where they were, timestamps as time did
+        if sending != legs.sending[row]:
+            legs.marker[row] |= sending
+            self._reports.send(row, now if sending else np.inf)
+        legs.sending[row] = sending
+        self._sender.changed()
+
+    def _forget_digits(self, row: int) -> None:
+        self._digits.forget(row)
+        self._keying.forget(row)
+
+    def _say_goodbye(self, row: int, now: float) -> None:
+        if (octets := self._reports.goodbye(row, now)) is not None:
+            self._outbox.post(np.array([row]), octets)

@@ -1,0 +1,50 @@
+"""What goes out with the next tick beside the media: answers of the SecureTransport, and RTCP.
+
+A browser's reports are encrypted and go among its media's datagrams; a plain leg's go from the port after that of its
+RTP to the port after that of the far side's (RFC 3550 §11), and are kept apart, for they have sockets of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .legs import Legs
+from .ports import PortPool
+from .seams import Datagram, Octets, Rows, SecureTransport
+
+
+class Outbox:
+    """Datagrams of all legs, from one tick to the next. `reports` are for the ports beside those of RTP."""
+
+    def __init__(self, legs: Legs, ports: PortPool, secure: SecureTransport | None) -> None:
+        self._legs = legs
+        self._ports = ports
+        self._secure = secure
+        self._datagrams: list[Datagram] = []
+        self.reports: list[Datagram] = []
+
+    def add(self, datagrams: Iterable[Datagram]) -> None:
+        """What the SecureTransport sends of its own accord."""
+        self._datagrams += datagrams
+
+    def post(self, rows: Rows, octets: Octets) -> None:
+        """Reports uint8 [n, W] of `rows` [n] go out with the next tick: a trunk's by the ports beside."""
+        secure = self._legs.secure[rows]
+        if self._secure is not None and np.count_nonzero(secure):
+            self._datagrams += self._secure.protect_rtcp(rows[secure], octets[secure])
+        plain = rows[~secure]
+        names, port = self._ports.beside(plain)
+        for i, packet in enumerate(octets[~secure]):
+            self.reports.append(Datagram(int(port[i]), names[i].tobytes(), packet.tobytes()))
+
+    def take_datagrams(self) -> list[Datagram]:
+        """What there is for the sockets of media; it is the caller's now."""
+        datagrams, self._datagrams = self._datagrams, []
+        return datagrams
+
+    def take_reports(self) -> list[Datagram]:
+        """What there is for the ports beside; it is the caller's now."""
+        reports, self.reports = self.reports, []
+        return reports
