@@ -118,6 +118,7 @@ class Legs:
             self.reported_received,
             self.reported_expected,
             self.reported_concealed,
+            self.last_sample,
         ):
             counter[row] = 0
         return row

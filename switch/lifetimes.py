@@ -182,7 +182,6 @@ class Lifetimes:
         self._playout.open(row, wide=codec.name == "opus")
         self._playback.begin(row)
         self._forget_digits(row)
-        self._legs.last_sample[row] = 0
         self._sender.changed()
         return row
 
