@@ -11,7 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := actors bench codecs sip switch web
 # What drives real programs in real time has the machine to itself; all else runs beside each other.
-PEERS := tests/bench tests/browser tests/interop tests/page tests/sip/test_interop_sipp.py
+PEERS := tests/bench/test_latency.py tests/bench/test_soak.py tests/browser tests/interop tests/page \
+	tests/sip/test_interop_sipp.py
 
 .PHONY: run test test-all check bench screenshots tools clean
 .DEFAULT_GOAL := run

@@ -41,16 +41,23 @@ def test_every_refusal_and_state_has_words(language: str) -> None:
     assert {state.value for state in State if f"state.{state.value}" not in words} == set()
 
 
+def said_by_agents() -> str:
+    """The source of an agent's behaviour, in all its modules."""
+    actors = Path(__file__).parents[2] / "actors"
+    return "\n".join((actors / f"{name}.py").read_text() for name in ("agent", "callee", "seat"))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> None:
     words = dictionary(language)
     actors = Path(__file__).parents[2] / "actors"
-    agent, call, signalling = ((actors / f"{name}.py").read_text() for name in ("agent", "call", "signalling"))
+    call, signalling = ((actors / f"{name}.py").read_text() for name in ("call", "signalling"))
+    agent = said_by_agents()
     causes = re.search(r"_CAUSES = \{(.*?)\}", signalling, re.S)
     assert causes is not None
     reasons = {
         "crashed",
-        *re.findall(r'_give_back\("([^"]+)"', agent),
+        *re.findall(r'give_back\("([^"]+)"', agent),
         *re.findall(r'end\("system", f?"([^":]+)', call),
         *re.findall(r'_say_goodbye\("([^"]+)"', call),
         *re.findall(r': "([^"]+)"', causes[1]),
@@ -64,11 +71,11 @@ def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> N
 def test_every_reason_of_a_state_and_of_a_lost_recording_has_words(language: str) -> None:
     words = dictionary(language)
     actors = Path(__file__).parents[2] / "actors"
-    agent, recordings = ((actors / f"{name}.py").read_text() for name in ("agent", "recordings"))
+    agent, recordings = said_by_agents(), (actors / "recordings.py").read_text()
     reasons = {
-        *re.findall(r'_move\([^"\n]*, f?"([^"]+)"', agent),
-        *re.findall(r'_release_seat\("([^"]+)"', agent),
-        *re.findall(r'_give_back\("([^"]+)"', agent),
+        *re.findall(r'move\([^"\n]*, f?"([^"]+)"', agent),
+        *re.findall(r'release_seat\("([^"]+)"', agent),
+        *re.findall(r'give_back\("([^"]+)"', agent),
     }
     told = {reason.replace("{message.by}", by) for reason in reasons for by in ("caller", "agent", "system")}
     assert len(told) >= 15
