@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PACKAGES := actors bench codecs sip switch web
 # What drives real programs in real time has the machine to itself; all else runs beside each other.
 PEERS := tests/bench/test_latency.py tests/bench/test_soak.py tests/browser tests/interop tests/page \
-	tests/sip/test_interop_sipp.py
+	tests/sip/test_interop_sipp.py tests/switch/test_recording_process.py
 
 .PHONY: run test test-all check bench screenshots tools clean
 .DEFAULT_GOAL := run
