@@ -1,27 +1,35 @@
 """Opus for a phone call: mono frames of 20 ms in and out, by PyAV's libopus (RFC 6716, RFC 7587).
 
-An `OpusEncoder` and an `OpusDecoder` belong to one leg each and are used by one thread at a time; PyAV lets go of the
-GIL while libopus works, so `encode_many` and `decode_many` spread the legs of a tick over an executor given to them.
+An `OpusEncoder` and an `OpusDecoder` belong to one leg each and are used by one thread at a time. PyAV lets go of the
+GIL while libopus works, so `OpusRows` spreads the legs of a tick over the threads of an executor: `decode` and `encode`
+only begin it, and it goes on beside whatever else is done until its results are asked for (work.py).
 
 The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included: libopus
 looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. The decoder always
-gives 48 kHz. libopus' concealment and FEC cannot be reached through PyAV: a missing packet is played as the last frame
-turned down to nothing within two frames. What carries no sound, a DTX frame of one or two bytes, is silence.
+gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's cache. libopus'
+concealment and FEC cannot be reached through PyAV: what did not come, or is no Opus, is left to whoever conceals. What
+carries no sound, a DTX frame of one or two bytes, is silence.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from fractions import Fraction
 from typing import TypeVar
 
 import av
 import numpy as np
 import numpy.typing as npt
+from attrs import define, field
 from av.audio.codeccontext import AudioCodecContext
 
+from .resample import Downsampler
+from .work import Decoded, Encoded, Work
+
 Pcm = npt.NDArray[np.int16]
+Rows = npt.NDArray[np.intp]
 
 OUTPUT_RATE = 48000
 FRAME = 960  # samples of 20 ms at 48 kHz
@@ -35,17 +43,11 @@ SILENT_LENGTH = 2
 _SILENCE = np.zeros(FRAME, np.int16)
 _SILENCE.setflags(write=False)
 
-# Losses are hidden for two frames: the gain falls in a straight line from where the last one ended.
-_FADE_FRAMES = 2
-_FADES = tuple(
-    np.linspace(1 - step / _FADE_FRAMES, 1 - (step + 1) / _FADE_FRAMES, FRAME, endpoint=False, dtype=np.float32)
-    for step in range(_FADE_FRAMES)
-)
+# Legs of which one part of the work is made: some 1.5 ms of encoding. Fewer, and threads are woken for little; more,
+# and the first leg of a part waits for the last.
+PART = 16
 
-# Below this many legs a thread's wake-up (some 50 µs) costs more than it saves.
-MIN_SHARE = 2
-
-_T = TypeVar("_T")
+T = TypeVar("T", Decoded, Encoded)
 
 
 class OpusError(Exception):
@@ -96,21 +98,24 @@ class OpusDecoder:
         context.thread_count = 1
         context.open()
         self._context = context
-        self._last: Pcm = _SILENCE
-        self._missing = _FADE_FRAMES
 
-    def decode(self, payload: bytes | None) -> Pcm:
+    def decode(self, payload: bytes) -> Pcm:
         """20 ms as int16 `[960]`, 48 kHz, mono; never write into it.
 
-        None is a packet that did not come: the last frame, fading. A packet of several frames (we ask for 20 ms, and
-        browsers do send them so) is cut or filled to the first 20 ms. Raises OpusError for what libopus refuses; the
-        caller plays None instead.
+        A packet of several frames (we ask for 20 ms, and browsers do send them so) is cut or filled to the first 20 ms.
+        Raises OpusError for what libopus refuses.
         """
-        if payload is None:
-            return self._conceal()
         if len(payload) <= SILENT_LENGTH:
-            self._last, self._missing = _SILENCE, _FADE_FRAMES
             return _SILENCE
+        pcm = np.empty(FRAME, np.int16)
+        self.decode_into(payload, pcm)
+        return pcm
+
+    def decode_into(self, payload: bytes, pcm: Pcm) -> None:
+        """The same, written into `pcm` int16 `[960]`."""
+        if len(payload) <= SILENT_LENGTH:
+            pcm[:] = 0
+            return
         if len(payload) > MAX_PACKET:
             raise OpusError("longer than any Opus packet")
         try:
@@ -121,84 +126,99 @@ class OpusDecoder:
             raise OpusError("no frame in the packet")
         samples = min(frames[0].samples, FRAME)
         # A copy: the plane belongs to FFmpeg's frame, which is let go here.
-        pcm = np.zeros(FRAME, np.int16)
         pcm[:samples] = np.frombuffer(memoryview(frames[0].planes[0]), np.int16, count=samples)
-        self._last, self._missing = pcm, 0
-        return pcm
+        pcm[samples:] = 0
 
-    def _conceal(self) -> Pcm:
-        if self._missing >= _FADE_FRAMES:
-            return _SILENCE
-        fade = _FADES[self._missing]
-        self._missing += 1
-        faded: Pcm = (self._last * fade).astype(np.int16)
-        return faded
+
+@define(eq=False)
+class _Leg:
+    """Both ends of one leg, each made when it is first used: an agent between two calls hears and says nothing."""
+
+    row: int
+    encoder: OpusEncoder | None = field(default=None, init=False)
+    decoder: OpusDecoder | None = field(default=None, init=False)
 
 
 class OpusRows:
-    """Encoders from 8 kHz and decoders to 48 kHz by row, spread over `threads`: this one and the executor's."""
+    """Encoders and decoders by row. `decode` and `encode` begin at once on the threads of `executor`; without one,
+    `decode` is done when it returns, and `encode` when its results are asked for.
 
-    def __init__(self, executor: Executor | None = None, threads: int = 1, complexity: int = 5) -> None:
-        self._executor = executor
-        self._threads = threads
-        self._complexity = complexity
-        self._encoders: dict[int, OpusEncoder] = {}
-        self._decoders: dict[int, OpusDecoder] = {}
-
-    def open(self, row: int) -> None:
-        """A fresh pair, 0.2 ms and 120 kB."""
-        self._encoders[row] = OpusEncoder(8000, self._complexity)
-        self._decoders[row] = OpusDecoder()
-
-    def close(self, row: int) -> None:
-        del self._encoders[row], self._decoders[row]
-
-    def decode(self, rows: npt.NDArray[np.intp], payloads: Sequence[bytes | None]) -> Pcm:
-        """The next 20 ms of each row, int16 `[n, 960]` at 48 kHz; what is no Opus plays as None does, a loss."""
-        return decode_many([self._decoders[row] for row in rows.tolist()], payloads, self._executor, self._threads)[0]
-
-    def encode(self, rows: npt.NDArray[np.intp], pcm: Pcm) -> list[bytes]:
-        """int16 `[n, 160]` at 8 kHz to a payload for each row."""
-        return encode_many([self._encoders[row] for row in rows.tolist()], pcm, self._executor, self._threads)
-
-
-def encode_many(encoders: Sequence[OpusEncoder], pcm: Pcm, executor: Executor | None, threads: int = 2) -> list[bytes]:
-    """One frame for each encoder: `pcm` int16 `[n, rate / 50]`, a row each, all encoders of one rate. `[n]` packets.
-
-    The rows are shared out over `threads` of the executor, this thread doing one share itself; None does all here.
+    What one leg's codec raises, whatever it is, is that leg's end (`failed`) and nobody else's.
     """
 
-    def share(start: int, stop: int) -> list[bytes]:
-        return [encoders[i].encode(pcm[i]) for i in range(start, stop)]
+    def __init__(self, executor: Executor | None = None, complexity: int = 5, capacity: int = 4096) -> None:
+        self._executor = executor
+        self._complexity = complexity
+        self._legs: dict[int, _Leg] = {}
+        self._broken: list[_Leg] = []
+        self._down = Downsampler(capacity)
+        self._work: Work[Decoded] | Work[Encoded] = Work(())
 
-    return _spread(share, len(encoders), executor, threads)
+    def open(self, row: int) -> None:
+        self._legs[row] = _Leg(row)
 
+    def close(self, row: int) -> None:
+        del self._legs[row]
 
-def decode_many(
-    decoders: Sequence[OpusDecoder], payloads: Sequence[bytes | None], executor: Executor | None, threads: int = 2
-) -> tuple[Pcm, int]:
-    """One frame from each decoder: int16 `[n, 960]`, 48 kHz, and how many payloads were refused (and concealed)."""
-    out = np.empty((len(decoders), FRAME), np.int16)
+    def failed(self) -> list[int]:
+        """Rows whose codec has raised; they are to be closed."""
+        broken, self._broken = self._broken, []
+        return [leg.row for leg in broken if self._legs.get(leg.row) is leg]
 
-    def share(start: int, stop: int) -> list[int]:
-        refused = 0
-        for i in range(start, stop):
-            try:
-                out[i] = decoders[i].decode(payloads[i])
-            except OpusError:
-                refused += 1
-                out[i] = decoders[i].decode(None)
-        return [refused]
+    def forget(self, rows: Rows) -> None:
+        """What these rows said before is not for who hears them now. What is being decoded is to be taken first."""
+        self._down.forget(rows)
 
-    return out, sum(_spread(share, len(decoders), executor, threads))
+    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
+        """The next 20 ms of each row of `rows` [n]. The results are to be taken before anything else is begun."""
 
+        def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
+            wide = np.zeros((len(legs), FRAME), np.int16)
+            good = [self._decode(leg, payloads[i], wide[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
+            return Decoded(index, self._down.down_48_to_8(rows[index], wide), np.array(good))
 
-def _spread(share: Callable[[int, int], list[_T]], n: int, executor: Executor | None, threads: int) -> list[_T]:
-    """`share(start, stop)` over 0..n in order of the rows, in parts of equal size, the last one on this thread."""
-    parts = min(threads, n // MIN_SHARE) if executor is not None else 1
-    if executor is None or parts < 2:
-        return share(0, n)
-    edges = [n * i // parts for i in range(parts + 1)]
-    futures: list[Future[list[_T]]] = [executor.submit(share, edges[i], edges[i + 1]) for i in range(parts - 1)]
-    last = share(edges[-2], n)
-    return [item for future in futures for item in future.result()] + last
+        work = self._begin(rows, part)
+        if self._executor is None:
+            work.finish()
+        return work
+
+    def encode(self, rows: Rows, pcm: Pcm) -> Work[Encoded]:
+        """int16 `[n, rate / 50]` at 8, 16 or 48 kHz to a payload for each of `rows` [n], empty where there is none.
+
+        A leg whose rate is another than before gets another encoder. The results are to be taken before anything else
+        is begun."""
+
+        def part(legs: Sequence[_Leg], index: Rows) -> Encoded:
+            return Encoded(index, [self._encode(leg, pcm[i]) for leg, i in zip(legs, index, strict=True)])
+
+        return self._begin(rows, part)
+
+    def _decode(self, leg: _Leg, payload: bytes, pcm: Pcm) -> bool:
+        """Fills `pcm`, zeros at 48 kHz; False where it stays so."""
+        try:
+            if leg.decoder is None:
+                leg.decoder = OpusDecoder()
+            leg.decoder.decode_into(payload, pcm)
+        except OpusError:
+            return False
+        except Exception:  # whatever it is: this is the leg's supervisor
+            self._broken.append(leg)
+            return False
+        return True
+
+    def _encode(self, leg: _Leg, pcm: Pcm) -> bytes:
+        try:
+            if leg.encoder is None or leg.encoder.samples != len(pcm):
+                leg.encoder = OpusEncoder(50 * len(pcm), self._complexity)
+            return leg.encoder.encode(pcm)
+        except Exception:  # as above
+            self._broken.append(leg)
+            return b""
+
+    def _begin(self, rows: Rows, part: Callable[[Sequence[_Leg], Rows], T]) -> Work[T]:
+        self._work.drop()  # a tick that crashed in the middle left some
+        legs = [self._legs[row] for row in rows.tolist()]
+        every = np.arange(len(rows))
+        parts = [functools.partial(part, legs[i : i + PART], every[i : i + PART]) for i in range(0, len(rows), PART)]
+        self._work = work = Work(parts, self._executor)
+        return work

@@ -1,6 +1,7 @@
 """The media plane: one tick every 20 ms over every leg. This is the only place that orders the stages.
 
     receive(batch, now)    demux -> [SRTP] -> RTP parse -> playout store         (intake.py: the network pushes)
+    ahead()                Opus that the next tick plays is decoded meanwhile    (half-way between two ticks)
     ------------------------------------------------------------------------------------------- the clock edge
     tick(now)              digits -> due -> decode -> conceal -> mix -> encode -> headers -> [SRTP]  (the tick pulls)
                            -> the RTCP reports that are due
@@ -14,8 +15,8 @@ RTCP alone. Only rows that some edge hears are decoded, only mixes that are not 
 The seams for browsers (seams.py): batches from sockets numbered from the RTP pool's size up are the
 `SecureTransport`'s, which gives back RTP packets with their rows; those take the same way as plain ones. Rows with
 `legs.secure` are handed to its `protect` after the headers are written. Opus rows are decoded and encoded through
-`OpusCodec`, in playout order; what it decodes comes down to 8 kHz here. Without a transport, or a codec, such legs
-are refused.
+`OpusCodec`, in playout order, by threads that go on beside the tick: ahead of it (ahead.py), and after everything else
+was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Engine:
             counters=self.counters,
         )
         self._secure = secure
+        self._opus = opus
         self._tick = 0
         self._pinged_at = now
         self._facts: list[Fact] = []
@@ -160,6 +162,7 @@ class Engine:
         if self._secure is not None and self._secure.deadline() <= now:
             self._outbox.add(self._from_secure(self._secure.wake(now), now))
         self._hear_digits()
+        self._end_broken(now)
         rows = self._legs.leg_rows()
         plan = self._rooms.plan()
         due = self._playout.play(rows, now, self._playback.pausing)
@@ -192,6 +195,10 @@ class Engine:
             self._facts.append(self._quality.report(len(rows), self._rooms.edges, self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts
+
+    def ahead(self) -> None:
+        """Half-way to the next tick, after what came was received: begins what that tick need not wait for."""
+        self._playback.ahead()
 
     @property
     def browsers(self) -> bool:
@@ -347,6 +354,13 @@ class Engine:
                 heard[row] = gain
         self.counters["sources_over_limit"] += max(0, len(one.sources) - protocol.MAX_HEARD)
         self._rooms.hear(listener, heard)
+
+    def _end_broken(self, now: float) -> None:
+        """A bug that one leg's codec met is the end of that leg."""
+        for row in self._opus.failed() if self._opus is not None else ():
+            self.counters["legs_crashed"] += 1
+            self._facts.append(protocol.LegFailed(self._legs.names[row], "its codec has crashed"))
+            self._lifetimes.close(row, now)
 
     def _end_all(self, now: float) -> None:
         for row in self._legs.leg_rows():

@@ -110,6 +110,7 @@ class Playout:
         self._is_wide = np.zeros(n, np.bool_)
         self._block_units = np.full(n, 80, np.int64)  # timestamp units of 10 ms
         self.active = np.zeros(n, np.bool_)  # a stream is known
+        self.streams = np.zeros(n, np.int64)  # how many have begun in this row
         self._started = np.zeros(n, np.bool_)
         self._start_at = np.zeros(n, np.float64)
         self._play = np.zeros(n, np.int64)
@@ -216,6 +217,7 @@ class Playout:
     ) -> None:
         self._number.reshape(SLOTS, -1)[:, rows] = _NOWHERE
         self.active[rows] = True
+        self.streams[rows] += 1
         self._started[rows] = False
         self._start_at[rows] = at + START_DELAY
         # Slots are numbered by ticks, so that what a tick plays lies together in memory.
@@ -325,6 +327,19 @@ class Playout:
         self.wide_length[cells] = a.length
         self._number[cells] = slot
         self._have[cells] = _WHOLE
+
+    def next(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Those of `rows` whose next frame is there, unless they wait a tick before it, and the cells it stands in."""
+        rows = rows[self.active[rows] & (self._hold[rows] == 0)]
+        play = self._play[rows]
+        cells = self._cells(rows, play)
+        got = np.flatnonzero((self._number[cells] == play) & (self._have[cells] == _WHOLE))
+        return rows[got], cells[got]
+
+    def slots(self, cells: Rows) -> NDArray[np.int64]:
+        """Which slot of its row's stream stands in each of `cells`."""
+        slots: NDArray[np.int64] = self._number[cells]
+        return slots
 
     def play(self, rows: Rows, now: float, pausing: Callable[[Rows], NDArray[np.bool_]]) -> Due:
         """What the tick at `now` plays for the open legs `rows`; every started stream moves one slot on.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 from ..codecs.plc import HISTORY, Concealer
-from ..codecs.resample import Downsampler
+from .ahead import Ahead
 from .jitter import Due, Playout
 from .legs import SILENCE, CodecId, Kind, Legs, those
 from .seams import OpusCodec, Rows
@@ -38,13 +38,10 @@ class Playback:
         self._legs = legs
         self._playout = playout
         self._sources = sources
-        self._opus = opus
+        self._opus = None if opus is None else Ahead(legs, playout, opus)
         self._concealer = Concealer(n)
-        self._downsampler = Downsampler(n)
         self._pcm = np.zeros((_KEPT, n, FRAME), np.int16)
         self._played_at = np.full((_KEPT, n), -1, np.int64)  # the tick of each frame; another tick's is stale
-        # A decoder of Opus conceals with its last frame, whenever that was: only with one of this hearing.
-        self._stale = np.zeros(n, np.bool_)
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
         # Of the rows decoded and heard last, which stay the same arrays until edges are edited.
@@ -56,11 +53,14 @@ class Playback:
 
     def begin(self, row: int) -> None:
         """A leg begins in this row: nothing of an earlier one is left."""
-        rows = np.array([row])
-        self._concealer.forget(rows)
-        self._downsampler.forget(rows)
+        self._forget(np.array([row]))
         self._played_at[:, row] = -1
         self._loudest[row] = 0
+
+    def ahead(self) -> None:
+        """Half-way to the next tick: what takes time to be decoded and has come is begun."""
+        if self._opus is not None and self._decoded is not None:
+            self._opus.begin(self._decoded)
 
     def pausing(self, rows: Rows) -> NDArray[np.bool_]:
         """Whether each of `rows` [n] is in a pause, to judge by its last frame; a row that nobody hears is."""
@@ -94,8 +94,12 @@ class Playback:
             if np.count_nonzero(of_law := codec == law):
                 some = those(of_law)
                 self._decode_law(law, rows[some], cells[some], speaking)
+        missing = due.missing
         if np.count_nonzero(opus := codec == _OPUS):
-            self._decode_opus(rows[opus], cells[opus], speaking)
+            bad = self._decode_opus(rows[opus], cells[opus], speaking)
+            if len(bad):  # as good as lost
+                missing = np.concatenate([missing, bad])
+                rows = rows[~np.isin(rows, bad)]
         if len(due.merged):
             merged = listening[due.merged]
             self._merge(due.merged[merged], due.merged_cells[merged], speaking)
@@ -103,8 +107,7 @@ class Playback:
             back = rows[gone]
             pcm[back] = self._concealer.rejoin(back, pcm[back])
             speaking[back] = True
-        if len(due.missing):
-            missing = due.missing[listening[due.missing]]
+        if len(missing) and len(missing := missing[listening[missing]]):
             self._conceal(missing, speaking)
         if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
@@ -118,8 +121,8 @@ class Playback:
         """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
         if len(rows):
             self._concealer.forget(rows)
-            self._downsampler.forget(rows)
-            self._stale[rows] = True
+            if self._opus is not None and np.count_nonzero(opus := self._legs.codec[rows] == _OPUS):
+                self._opus.forget(rows[opus])
 
     def _hear(self, heard: Rows) -> None:
         """What a row said while only its digits were listened for is not for who begins to hear it."""
@@ -149,15 +152,15 @@ class Playback:
             self.pcm[rows] = _DECODE[law](octets)
         speaking[rows] = True
 
-    def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+    def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> Rows:
+        """Returns those that turn out to be no Opus."""
         if self._opus is None:
-            return
-        store, length = self._playout.wide, self._playout.wide_length
-        payloads = [store[cell, : length[cell]].tobytes() for cell in cells]
-        self._stale[rows] = False
-        narrow = self._downsampler.down_48_to_8(rows, self._opus.decode(rows, payloads))
-        self._pcm[self._tick % _KEPT, rows] = narrow
-        speaking[rows] = narrow.any(axis=1)
+            return rows
+        frames, good = self._opus.decode(rows, cells)
+        sound, frames = rows[good], frames[good]
+        self.pcm[sound] = frames
+        speaking[sound] = frames.any(axis=1)
+        return rows[~good]
 
     def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
@@ -174,16 +177,6 @@ class Playback:
 
     def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:
         pcm, tick = self._pcm, self._tick
-        opus = self._legs.codec[rows] == _OPUS
-        if opus.any() and self._opus is not None:
-            lost = rows[opus]
-            lost = lost[~self._stale[lost]]
-            frames = self._opus.decode(lost, [None] * len(lost))
-            pcm[tick % _KEPT, lost] = self._downsampler.down_48_to_8(lost, frames)
-            speaking[lost] = pcm[tick % _KEPT, lost].any(axis=1)
-        rows = rows[~opus]
-        if not len(rows):
-            return
         past = np.zeros((len(rows), _KEPT - 1, FRAME), np.int16)
         for i, back in enumerate(range(_KEPT - 1, 0, -1)):
             fresh = self._played_at[(tick - back) % _KEPT, rows] == tick - back

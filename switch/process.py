@@ -192,11 +192,12 @@ def browsers(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Iterator[tupl
         near = [local for local in ports if local.address == source]
         return tuple(dict.fromkeys(candidate(local, peer) for local in near or ports))
 
-    # This thread does a share of the Opus work itself.
-    threads = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(max(threads - 1, 1), "opus") as executor:
-        transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
-        yield Browsers(transport, candidates), OpusRows(executor, threads)
+    transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
+    with contextlib.ExitStack() as stack:
+        # This thread does a share of the Opus work itself.
+        others = len(os.sched_getaffinity(0)) - 1
+        executor = stack.enter_context(ThreadPoolExecutor(others, "opus")) if others else None
+        yield Browsers(transport, candidates), OpusRows(executor, capacity=config.capacity)
 
 
 Secure = Callable[
@@ -359,6 +360,8 @@ async def _pace(
                 # up costs as much as 50 legs: where no browser is, it is not done.
                 await timer.until(due - TICK / 2)
                 _sweep(engine, door, sockets, trio.current_time(), pool)
+                with door.stops("crashed_aheads"):
+                    engine.ahead()
             # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
             await timer.until(max(due, begun + TICK / 2))
             begun = trio.current_time()
@@ -375,6 +378,8 @@ async def _pace(
                 link.tell(facts)
                 if outgoing.reports:
                     reports.send_datagrams(outgoing.reports)
+                for datagrams in outgoing.later:
+                    sockets.send_datagrams(datagrams)
             engine.ran(trio.current_time() - begun, late=late)
             due += TICK
             ticks += 1

@@ -5,7 +5,7 @@ Batches are matrices with a row per datagram, so that the shell fills and emptie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
+from ..codecs.work import Decoded, Encoded, Work
 from .protocol import Fact, OpenWebrtcLeg, WebrtcLegOpened
 
 Octets = NDArray[np.uint8]
@@ -49,7 +50,8 @@ class Outgoing:
     """What a tick sends. The matrices are the engine's own and good until the next tick.
 
     data: uint8 [n, W]; length: int32 [n]; port: int32 [n], ascending; name: uint8 [n, 32]; `datagrams` beside them, and
-    `reports` for the ports of RTCP, which count as the pool's do.
+    `reports` for the ports of RTCP, which count as the pool's do. `later` is what takes time to be made, in parts as
+    they are ready: to be sent when all else is, and gone through to its end before the engine is asked for anything.
     """
 
     data: Octets
@@ -58,6 +60,7 @@ class Outgoing:
     name: Octets
     datagrams: Sequence[Datagram] = ()
     reports: Sequence[Datagram] = ()
+    later: Iterable[Sequence[Datagram]] = ()
 
 
 @frozen
@@ -121,16 +124,26 @@ class SecureTransport(Protocol):
 
 
 class OpusCodec(Protocol):
-    """The Opus decoders and encoders of all rows; how many threads share the work is the shell's choice."""
+    """The Opus decoders and encoders of all rows; which threads do the work is the shell's choice.
+
+    `decode` and `encode` only begin it. The results of one are to be taken before the next begins."""
 
     def open(self, row: int) -> None: ...
 
     def close(self, row: int) -> None: ...
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes | None]) -> Pcm:
-        """The next 20 ms of each row, int16 [n, 960] at 48 kHz; None is a lost packet, to be concealed."""
+    def forget(self, rows: Rows) -> None:
+        """What these rows said before is not for who hears them now."""
         ...
 
-    def encode(self, rows: Rows, pcm: Pcm) -> Sequence[bytes]:
-        """int16 [n, 160] at 8 kHz to one payload per row."""
+    def failed(self) -> Sequence[int]:
+        """Rows whose codec has raised what it should not: these legs are over."""
+        ...
+
+    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
+        """The next 20 ms of each of `rows` [n]."""
+        ...
+
+    def encode(self, rows: Rows, pcm: Pcm) -> Work[Encoded]:
+        """int16 [n, 160] at 8 kHz to a payload for each of `rows` [n]."""
         ...

@@ -2,12 +2,13 @@
 
 The packets of all G.711 legs are one matrix that stays from tick to tick: a leg's row of it moves only when legs come
 or go, and holds silence until something is written there. Plain legs stand first, by port, so that each socket's
-packets lie together; SRTP legs follow. Opus payloads vary in length and have a matrix of their own.
+packets lie together; SRTP legs follow. Opus payloads vary in length and have a matrix of their own: silence and digits
+go with the rest, and what is to be encoded is begun before the others' packets are made, and follows as it is ready.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs import g711
+from ..codecs.work import Encoded, Work
 from . import rtp
 from .jitter import WIDE
 from .keying import Keyed
@@ -28,7 +30,8 @@ WIDE_PACKET: Final = rtp.HEADER + WIDE
 _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)  # CodecId counts from 0, so a codec is an index
 _ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
 # One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
-_OPUS_SILENCE: Final = b"\xf8\xff\xfe"
+_OPUS_SILENCE: Final = np.frombuffer(b"\xf8\xff\xfe", np.uint8)
+SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
 
 @frozen
@@ -39,6 +42,7 @@ class _Order:
     plain: int  # how many of them are plain
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
     opus: Rows
+    opus_place: NDArray[np.intp]  # [capacity]: index in `opus`, or -1
     held: Rows  # not sent to, though there is somewhere: their time goes on
     port: NDArray[np.int32]  # [plain]
     name: NDArray[np.uint8]  # [plain, 32]
@@ -57,6 +61,16 @@ class _Route:
     placed: Rows | slice  # of listeners
     place: NDArray[np.intp]  # [placed]
     laws: tuple[tuple[CodecId, Rows | slice, NDArray[np.intp]], ...]  # law, which of the placed, their places
+    opus: Rows  # of listeners
+    opus_place: NDArray[np.intp]  # ... and where they stand
+
+
+@frozen
+class _Coming:
+    """What is being encoded: for which of the order's Opus rows, in the order of the `work`."""
+
+    place: NDArray[np.intp]
+    work: Work[Encoded]
 
 
 class Sender:
@@ -69,6 +83,7 @@ class Sender:
         self._opus = opus
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._out_silent = np.zeros(legs.capacity, np.bool_)
+        self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
         self._ordered: _Order | None = None
         self._routed: _Route | None = None
         self.sent = 0  # packets
@@ -87,6 +102,8 @@ class Sender:
         narrow = np.concatenate([plain, narrow[legs.secure[narrow]]])
         place = np.full(legs.capacity, -1, np.intp)
         place[narrow] = np.arange(len(narrow))
+        opus_place = np.full(legs.capacity, -1, np.intp)
+        opus_place[rows[opus]] = np.arange(np.count_nonzero(opus))
         # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
         silence = np.array([SILENCE[law] for law in _LAWS], np.uint8)[legs.codec[narrow]][:, None]
         self._out[: len(narrow), rtp.HEADER :] = silence
@@ -96,6 +113,7 @@ class Sender:
             plain=len(plain),
             place=place,
             opus=rows[opus],
+            opus_place=opus_place,
             held=np.flatnonzero(legs.reached & ~legs.sending),
             port=self._ports.port[plain],
             name=np.ascontiguousarray(self._ports.name[plain]),
@@ -111,7 +129,9 @@ class Sender:
         place = place[placed]
         codec = self._legs.codec[listeners[placed]]
         by_law = ((law, those(codec == law)) for law in _LAWS if (codec == law).any())
-        return _Route(listeners, placed, place, tuple((law, some, place[some]) for law, some in by_law))
+        laws = tuple((law, some, place[some]) for law, some in by_law)
+        opus = np.flatnonzero(order.opus_place[listeners] >= 0)
+        return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
 
     def send(
         self,
@@ -130,6 +150,8 @@ class Sender:
         if self._routed is None or self._routed.listeners is not listeners:
             self._routed = self._route(sending, listeners)
         n, route = len(sending.rows), self._routed
+        # Begun first, for others do it meanwhile.
+        coming = self._begin_opus(sending, route, heard, audible, keyed) if len(sending.opus) else None
         silent = ~np.zeros(n, np.bool_)
         speaks, frames = audible[route.placed], heard[route.placed]
         silent[route.place] = ~speaks
@@ -150,28 +172,51 @@ class Sender:
         datagrams = list(beside)
         if n > plain and self._secure is not None:
             datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], length[plain:])
-        if len(sending.opus) and self._secure is not None:
-            datagrams += self._send_opus(sending.opus, listeners, heard, audible, keyed)
         self.sent += n + len(sending.opus)
-        return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams)
+        later: Iterable[Sequence[Datagram]] = ()
+        if coming is not None:
+            at_once, later = self._send_opus(sending.opus, coming, keyed)
+            datagrams += at_once
+        return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams, later=later)
+
+    def _begin_opus(
+        self, order: _Order, route: _Route, heard: g711.Pcm, audible: NDArray[np.bool_], keyed: Keyed | None
+    ) -> _Coming:
+        assert self._opus is not None  # without it no such leg is opened
+        some, place = route.opus, route.opus_place
+        speaks = audible[some]
+        if keyed is not None and len(keyed.rows):
+            speaks &= ~np.isin(order.opus[place], keyed.rows)
+        some, place = some[speaks], place[speaks]
+        return _Coming(place, self._opus.encode(order.opus[place], heard[some]))
 
     def _send_opus(
-        self, rows: Rows, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_], keyed: Keyed | None
-    ) -> list[Datagram]:
-        assert self._opus is not None  # without it no such leg is opened
-        assert self._secure is not None
-        speaks = audible & np.isin(listeners, rows)
-        payloads = dict.fromkeys(rows.tolist(), _OPUS_SILENCE)
-        to = listeners[speaks]
-        payloads.update(zip(to.tolist(), self._opus.encode(to, heard[speaks]), strict=True))
-        packets = np.zeros((len(rows), WIDE_PACKET), np.uint8)
-        length = np.zeros(len(rows), np.int32)
-        for i, row in enumerate(rows.tolist()):
-            payload = payloads[row]
-            packets[i, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
-            length[i] = rtp.HEADER + len(payload)
+        self, rows: Rows, coming: _Coming, keyed: Keyed | None
+    ) -> tuple[Sequence[Datagram], Iterator[Sequence[Datagram]]]:
+        """What can go now, and what follows."""
+        secure = self._secure
+        assert secure is not None  # nor without this
+        packets = self._wide[: len(rows)]
+        length = np.full(len(rows), SILENT_PACKET, np.int32)
+        length[coming.place] = rtp.HEADER
+        now = length > rtp.HEADER
+        packets[now, rtp.HEADER : SILENT_PACKET] = _OPUS_SILENCE
         length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
-        return list(self._secure.protect(rows, packets, length))
+        at_once = secure.protect(rows[now], packets[now], length[now]) if np.count_nonzero(now) else ()
+        return at_once, self._follow(secure, rows, packets, coming)
+
+    def _follow(
+        self, secure: SecureTransport, rows: Rows, packets: NDArray[np.uint8], coming: _Coming
+    ) -> Iterator[Sequence[Datagram]]:
+        for part in coming.work.results():
+            place = coming.place[part.index]
+            octets = np.array([len(payload) for payload in part.payloads], np.int32)
+            for at, payload in zip(place.tolist(), part.payloads, strict=True):
+                packets[at, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
+            self._legs.octets[rows[place]] += octets.astype(np.uint32)
+            made = np.flatnonzero(octets)
+            place = place[made]
+            yield secure.protect(rows[place], packets[place], rtp.HEADER + octets[made])
 
     def _write_headers(
         self,

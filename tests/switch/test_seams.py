@@ -1,5 +1,7 @@
 """The two seams, with the plainest thing that fits each: a transport without encryption, and 48 kHz PCM for a codec."""
 
+import functools
+import itertools
 import math
 import struct
 from collections.abc import Sequence
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 from cordboard.codecs import g711
+from cordboard.codecs.work import Decoded, Encoded, Work
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import LocalPort, socket_name
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 PCMU = protocol.Codec("pcmu", 0)
 OPUS = protocol.Codec("opus", 111)
 TICK = 0.020
+SILENCE = b"\xf8\xff\xfe"
 
 
 class ClearTransport:
@@ -72,10 +76,11 @@ class ClearTransport:
 
 
 class HeldSamples:
-    """A payload is one sample, held for 20 ms."""
+    """A payload is one sample, held for 20 ms. Decoders say what they were given, and break of a sample of 666."""
 
     def __init__(self) -> None:
-        self.lost = 0
+        self.given: list[tuple[int, int]] = []  # (row, sample)
+        self.broken: list[int] = []
 
     def open(self, row: int) -> None:
         pass
@@ -83,13 +88,33 @@ class HeldSamples:
     def close(self, row: int) -> None:
         pass
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes | None]) -> g711.Pcm:
-        self.lost += sum(payload is None for payload in payloads)
-        held = [0 if payload is None else struct.unpack("!h", payload)[0] for payload in payloads]
-        return np.repeat(np.array(held, np.int16)[:, None], 960, axis=1)
+    def forget(self, rows: Rows) -> None:
+        pass
 
-    def encode(self, rows: Rows, pcm: g711.Pcm) -> list[bytes]:
-        return [struct.pack("!h", int(frame[80])) for frame in pcm]
+    def failed(self) -> list[int]:
+        broken, self.broken = self.broken, []
+        return broken
+
+    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
+        samples = [struct.unpack("!h", payload)[0] for payload in payloads]
+        self.given += zip(rows.tolist(), samples, strict=True)
+        self.broken += [row for row, sample in zip(rows.tolist(), samples, strict=True) if sample == 666]
+        good = np.array([sample not in (666, -1) for sample in samples], np.bool_)
+        pcm = np.repeat(np.array(samples, np.int16)[:, None], 160, axis=1)
+        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good)])
+
+    def encode(self, rows: Rows, pcm: g711.Pcm) -> Work[Encoded]:
+        halves = [np.arange(len(rows))[i::2] for i in (1, 0)]
+
+        def part(index: Rows) -> Encoded:
+            return Encoded(index, [struct.pack("!h", int(pcm[i, 80])) for i in index])
+
+        return Work([functools.partial(part, index) for index in halves])
+
+
+def held(packet: bytes) -> int:
+    """The sample that a packet holds; 0 of silence."""
+    return 0 if packet[12:] == SILENCE else int.from_bytes(packet[12:], "big", signed=True)
 
 
 class Browsers:
@@ -117,16 +142,22 @@ class Browsers:
         one = np.ones(1, np.int32)
         return self.engine.receive(Batch(data, one * len(octets), one, name, np.array([self.now])), self.now)
 
+    def speak(self, late: int = 0, **samples: int) -> None:
+        """The leg in each row `r0`, `r1`... sends its next sample, or again one of so many before."""
+        for row, sample in samples.items():
+            number = self.sequence - late
+            header = struct.pack("!BBHII", 0x80, 111, number, number * 960, 7)
+            assert self.come(int(row[1:]), header + struct.pack("!h", sample)) == []
+        self.sequence += not late
+
     def tick(self, **samples: int) -> tuple[dict[int | None, bytes], list[protocol.Fact]]:
         """One tick, before which the leg in each row `r0`, `r1`... sends a sample; returns payloads by row, facts."""
         self.now += TICK
-        for row, sample in samples.items():
-            header = struct.pack("!BBHII", 0x80, 111, self.sequence, self.sequence * 960, 7)
-            assert self.come(int(row[1:]), header + struct.pack("!h", sample)) == []
-        self.sequence += 1
+        self.speak(**samples)
         outgoing, facts = self.engine.tick(self.now)
         assert len(outgoing.port) == 0
-        return {self.transport.rows.get(d.name): d.data for d in outgoing.datagrams}, facts
+        every = itertools.chain(outgoing.datagrams, *outgoing.later)
+        return {self.transport.rows.get(d.name): d.data for d in every}, facts
 
 
 def test_two_browsers_talk_in_opus() -> None:
@@ -148,16 +179,17 @@ def test_two_browsers_talk_in_opus() -> None:
     assert (two[2] - one[2], two[3] - one[3]) == (1, 960)
     assert one[1] == 111
     world.tick()
-    world.tick()
-    world.tick()
-    assert world.codec.lost > 0
+    heard = [held(world.tick()[0][1]) for _ in range(4)]
+    assert heard[0] > 1000  # concealed
+    assert heard[3] == 0
 
 
 @pytest.mark.parametrize("telephone_event", [110, None])  # without events its tones are listened to all the time
-def test_a_decoder_conceals_nothing_with_what_another_listener_heard(telephone_event: int | None) -> None:
+def test_nothing_is_concealed_with_what_another_listener_heard(telephone_event: int | None) -> None:
     world = Browsers()
-    for leg in ("a", "b", "c"):
+    for row, leg in enumerate(("a", "b", "c")):
         world.open(leg, evolve(OPUS, telephone_event=telephone_event))
+        world.come(row, b"hello")
     world.engine.command(protocol.Rewire((protocol.Hears("b", (("a", 1.0),)),)), world.now)
     for _ in range(20):
         world.tick(r0=5000)
@@ -167,15 +199,91 @@ def test_a_decoder_conceals_nothing_with_what_another_listener_heard(telephone_e
     for _ in range(5):
         world.tick()
     world.engine.command(protocol.Rewire((protocol.Hears("c", (("a", 1.0),)),)), world.now)
-    lost = world.codec.lost
-    for _ in range(5):
-        world.tick()
-    assert world.codec.lost == lost
+    assert {world.tick()[0][2][12:] for _ in range(5)} == {SILENCE}
     for _ in range(5):
         world.tick(r0=5000)
-    for _ in range(5):
-        world.tick()
-    assert world.codec.lost > lost
+    world.tick()
+    assert world.tick()[0][2][12:] != SILENCE
+
+
+def talking(*, ahead: bool = True) -> Browsers:
+    """Row 1 hears row 0, which has said 1, 2, ... 10, each half a tick before it is decoded ahead."""
+    world = Browsers()
+    for row, leg in enumerate(("a", "b")):
+        world.open(leg, evolve(OPUS, telephone_event=110))
+        world.come(row, b"hello")
+    world.engine.command(protocol.Rewire((protocol.Hears("b", (("a", 1.0),)),)), world.now)
+    for sample in range(1, 11):
+        world.tick(r0=100 * sample)
+        if ahead:
+            world.engine.ahead()
+    return world
+
+
+def test_what_has_come_is_decoded_half_a_tick_before_it_is_played() -> None:
+    world = talking()
+    given = len(world.codec.given)
+    world.speak(r0=1100)
+    world.engine.ahead()
+    assert world.codec.given[given:] == []  # the one of the tick before was begun, this one is for the tick after
+    sent: dict[int | None, bytes] = {}
+    for sample in range(12, 20):
+        sent, _ = world.tick(r0=100 * sample)
+        world.engine.ahead()
+    assert world.codec.given == [(0, 100 * sample) for sample in range(1, world.codec.given[-1][1] // 100 + 1)]
+    assert held(sent[1]) == world.codec.given[-2][1]
+
+
+def test_ahead_or_not_the_same_is_heard() -> None:
+    assert talking().tick(r0=1100)[0] == talking(ahead=False).tick(r0=1100)[0]
+
+
+def test_a_frame_that_was_decoded_ahead_and_waits_is_played_then() -> None:
+    world = talking()
+    world.engine.ahead()
+    for _ in range(3):
+        world.engine.ahead()  # again and again: it is decoded once
+    before = list(world.codec.given)
+    world.speak(late=6, r0=0)  # one that is too late holds the playout
+    world.tick(r0=1200)
+    world.tick(r0=1300)
+    assert world.codec.given[: len(before)] == before
+    assert len(set(world.codec.given)) == len(world.codec.given)
+
+
+def test_a_stream_that_begins_anew_is_not_played_from_the_one_before() -> None:
+    world = talking()
+    ahead = world.codec.given[-1][1]
+    world.sequence = 30000  # and so are timestamps
+    heard = []
+    for sample in range(50, 60):
+        sent, _ = world.tick(r0=100 * sample)
+        heard.append(held(sent[1]))
+    assert ahead not in heard
+    assert heard[-1] > 5000
+
+
+def test_what_is_no_opus_is_concealed_and_a_codec_that_breaks_ends_its_leg_alone() -> None:
+    world = talking()
+    for sample in range(11, 30):
+        world.tick(r0=100 * sample)
+    world.tick(r0=-1)
+    heard = [held(world.tick(r0=2000)[0][1]) for _ in range(4)]
+    assert min(heard) > 1000
+    facts = [*world.tick(r0=666)[1], *(fact for _ in range(3) for fact in world.tick()[1])]
+    assert [fact for fact in facts if isinstance(fact, protocol.LegFailed)] == [
+        protocol.LegFailed("a", "its codec has crashed")
+    ]
+    assert world.engine.started("e", 1).legs == ("b",)
+    assert world.engine.counters["legs_crashed"] == 1
+
+
+def test_a_digit_is_sent_in_the_place_of_what_is_heard_and_silence_where_nothing_is() -> None:
+    world = talking()
+    world.engine.command(protocol.SendDigits("b", "5"), world.now)
+    sent, _ = world.tick(r0=1100)
+    assert sent[1][1] & 0x7F == 110
+    assert sent[0][12:] == SILENCE
 
 
 def test_a_g711_browser_goes_through_the_same_matrix() -> None:

@@ -74,7 +74,7 @@ class Switch:
         self.now += 0.02
         outgoing, facts = self.engine.tick(self.now)
         self.facts += facts
-        return list(outgoing.datagrams)
+        return [*outgoing.datagrams, *itertools.chain(*outgoing.later)]
 
 
 def tone(n: int, frequency: float) -> g711.Pcm:
