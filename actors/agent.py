@@ -23,11 +23,12 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from . import call_state as calls
-from . import directory, page, records
+from . import directory, page, records, timeline
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
     SHOWN,
+    CallerSound,
     Data,
     Dismiss,
     Ended,
@@ -88,10 +89,12 @@ class Agent(Callee):
 
     def will(self, reason: str, now: float) -> list[Record]:
         """An agent that ends is signed out, whatever it did."""
+        before = self.state.timeline
         self.offer_over(Outcome.RETURNED, now)
         self.move(Phase.SIGNED_OUT, reason, now)
         self.state = evolve(self.state, call=None)
-        return [*self.offer_recorded(None), self._state_recorded()]
+        heard = timeline.recorded(before, self.state.timeline)
+        return [*self.offer_recorded(None), *heard, self._state_recorded()]
 
     def deadline(self) -> float:
         data = self.state
@@ -145,6 +148,7 @@ class Agent(Callee):
         if Phase.SIGNED_OUT not in (before.phase, after.phase) and before.present != after.present:
             effects += self.push(page.Seat(after.present))
         effects += self.offer_recorded(before.offer_entry)
+        effects += self.sound_recorded(before, now)
         agent = after.profile.agent
         heard = (after.voice, after.away_since < math.inf)
         if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
@@ -305,7 +309,11 @@ TABLE = Table(
     always(media.WebrtcLegOpened, Agent.leg_opened, Phase),
     always(media.LegRefused, Agent.leg_refused, Phase),
     always(media.LegConnected, Agent.leg_connected, Phase),
-    always(media.LegQuality, Agent.quality, Phase),
+    row(
+        media.LegQuality,
+        talking=Agent.heard,
+        **each("signed_out idle ringing answering after_call_work on_break", Agent.quality),
+    ),
     always(page.Resume, Agent.resume, Phase),
     always(media.LegSilent, Agent.silence, Phase),
     always(media.LegHeard, Agent.silence, Phase),
@@ -408,6 +416,11 @@ TABLE = Table(
         Lost,
         answering=Agent.withdrawn,
         **each("signed_out idle ringing talking after_call_work on_break", _NOT_MINE),
+    ),
+    row(
+        CallerSound,
+        talking=Agent.caller_sound,
+        **each("signed_out idle ringing answering after_call_work on_break", Late("the agent had left the call")),
     ),
     row(
         Ended,

@@ -10,6 +10,7 @@ from attrs import frozen
 from ..sip.sdp import SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
+from .timeline import Timeline
 
 # How an actor ends that the organisation no longer has.
 DISMISSED = "dismissed"
@@ -106,6 +107,19 @@ class Ended:
 
 
 @frozen
+class CallerSound:
+    """How the sound of the caller fares that this agent talks with; all is well until it is told.
+
+    It `comes`, and ours `goes` to it; since when nothing at all came from a caller who does not hold, or None.
+    """
+
+    call: str
+    comes: bool = True
+    goes: bool = True
+    silent_since: float | None = None
+
+
+@frozen
 class QueueMoved:
     """One of the agent's queues changed; passed on to the pages."""
 
@@ -166,6 +180,7 @@ class Data:
     # What the engine says of these legs: nothing comes from these; no STUN check came for `leg`.
     silent_legs: frozenset[str] = frozenset()
     unchecked: bool = False
+    deaf_legs: frozenset[str] = frozenset()  # what we send does not arrive there
     # Until when the agent hears itself (inf: it does not).
     testing_until: float = math.inf
     # The call that rings, talks or has its paperwork done, and how the last one that went away did.
@@ -173,6 +188,9 @@ class Data:
     offered_at: float = 0.0
     muted: bool = False
     last: page.LastCall | None = None
+    # How the caller's sound fares, and how this agent has been heard.
+    caller: CallerSound | None = None
+    timeline: Timeline | None = None
     # Since when the one who talks cannot be heard (inf: can be).
     away_since: float = math.inf
     gone_call: str = ""
@@ -202,6 +220,11 @@ class Data:
         if self.robot:
             return self.present
         return self.voice != "" and self.voice not in self.silent_legs and not self.unchecked
+
+    @property
+    def hears(self) -> bool:
+        """What we send arrives at the agent, as far as its reports say."""
+        return self.voice not in self.deaf_legs
 
     @property
     def in_call(self) -> bool:

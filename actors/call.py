@@ -21,7 +21,7 @@ from attrs import evolve
 from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import announcements, records, signals, switchboard, trunk
+from . import announcements, records, signals, switchboard, timeline, trunk
 from . import queue as queues
 from .call_state import (
     Accept,
@@ -62,7 +62,7 @@ class Call(Caller):
     def receive(self, message: object, now: float) -> list[Effect]:
         before = self.state
         effects = self.dispatch(self.state.phase, message, now)
-        return [*self._recorded(before), *effects]
+        return [*self._recorded(before), *self._sound_recorded(before, now), *effects, *self._agent_told(before)]
 
     def deadline(self) -> float:
         match self.state.phase:
@@ -94,7 +94,23 @@ class Call(Caller):
         entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
         if after.entry is not None and after.entry != before.entry:
             entries.insert(0, after.entry)
-        return [Record(entry) for entry in entries]
+        return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
+
+    def _sound_recorded(self, before: Data, now: float) -> list[Record]:
+        data = self.state
+        same = (data.comes, data.goes) == (before.comes, before.goes)
+        if same or data.entry is None or data.entry.test:
+            return []
+        return [Record(records.SoundEntry(self.id, "caller", now, data.comes, data.goes))]
+
+    def _agent_told(self, before: Data) -> list[Effect]:
+        """How the caller's sound fares, where that is news to the agent of the conversation."""
+        data = self.state
+        if data.phase is not Phase.TALKING:
+            return []
+        known = _sound(before) if before.phase is Phase.TALKING else (True, True, None)
+        sound = _sound(data)
+        return [] if sound == known else [Tell(f"agent:{data.agent}", agents.CallerSound(self.id, *sound))]
 
     def _note(self, **changes: Any) -> None:
         """Changes what is recorded of the call."""
@@ -113,6 +129,8 @@ class Call(Caller):
         if self.state.entry is not None and self.state.entry.ended is None:
             self._note(ended=now, ended_by=by, cause=cause)
         self._close_leg_entries(now, agents_only=False)
+        if self.state.timeline is not None:
+            self.state = evolve(self.state, timeline=self.state.timeline.over())
 
     def _move(self, phase: Phase, now: float) -> None:
         """The one door for state changes."""
@@ -202,7 +220,9 @@ class Call(Caller):
         arrived = self.state.arrived
         self._move(Phase.WAITING, now)
         self._close_leg_entries(now, agents_only=True)
-        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
+        heard = self.state.timeline or timeline.begun(self.id, "caller", now)
+        nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
+        self.state = evolve(nobody, timeline=heard)
         join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, again)
         return [*self.music(), *self._tape(), Watch(self._queue()), Tell(self._queue(), join)]
 
@@ -368,16 +388,18 @@ class Call(Caller):
 
     def _noted(
         self,
-        fact: media.LegQuality
-        | media.DigitPressed
-        | media.RecordingClosed
-        | media.RecordingTroubled
-        | media.RecordingWell,
+        fact: media.DigitPressed | media.RecordingClosed | media.RecordingTroubled | media.RecordingWell,
         now: float,
     ) -> list[Effect]:
-        """The quality is for pages, the recording for whoever keeps them: a call goes on whatever they are. A digit has
-        done what it does to a prompt when it is told."""
+        """The recording is for whoever keeps them: a call goes on whatever becomes of it. A digit has done what it does
+        to a prompt when it is told."""
         return []
+
+
+def _sound(data: Data) -> tuple[bool, bool, float | None]:
+    """The caller's, as its agent hears of it: a caller who holds may send nothing."""
+    silent = data.silent_since < math.inf and not data.on_hold
+    return data.comes, data.goes, data.silent_since if silent else None
 
 
 _NOT_YET = Bug("the call is not answered yet")
@@ -389,7 +411,7 @@ TABLE = Table(
     "call",
     Phase,
     always(media.LegConnected, Call.silence, Phase),
-    always(media.LegQuality, Call._noted, Phase),
+    always(media.LegQuality, Call.heard, Phase),
     always(media.RecordingClosed, Call._noted, Phase),
     always(media.RecordingTroubled, Call._noted, Phase),
     always(media.RecordingWell, Call._noted, Phase),

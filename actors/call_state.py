@@ -11,6 +11,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import records, signals
 from .organisation import Route
+from .timeline import Timeline
 
 
 class Phase(Enum):
@@ -130,6 +131,10 @@ class Data:
     reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
     # Since when nothing comes from the caller.
     silent_since: float = math.inf
+    # Whether sound comes from it, and ours goes to it; and how it has been heard.
+    comes: bool = True
+    goes: bool = True
+    timeline: Timeline | None = None
     # What the queue says in which it waits.
     attended: bool = True
     max_wait_seconds: float = 0.0

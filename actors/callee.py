@@ -18,12 +18,12 @@ from attrs import evolve
 
 from ..switch import protocol as media
 from . import call_state as calls
-from . import page, records
+from . import page, records, timeline
 from . import queue as queues
-from .agent_state import Ended, Joined, Lost, MediaState, Offer, Phase, Timeout, Withdraw
+from .agent_state import CallerSound, Data, Ended, Joined, Lost, MediaState, Offer, Phase, Timeout, Withdraw
 from .effects import Down, Effect, Media, Record, Tell, Watch
 from .records import Outcome
-from .seat import PAGE_GRACE, Seat
+from .seat import PAGE_GRACE, Seat, sound_of
 
 # From the answer on a page has this long until its microphone is heard, before it counts as away.
 FIRST_WORD = 1.0
@@ -52,6 +52,8 @@ class Callee(Seat):
         """The one door for state changes. An offer that came to nothing costs nobody the place among the idle."""
         if phase is Phase.IDLE and self.state.phase not in (Phase.RINGING, Phase.ANSWERING):
             self.state = evolve(self.state, idle_since=now)
+        if self.state.timeline is not None:
+            self.state = evolve(self.state, timeline=self.state.timeline.over())
         self.state = evolve(self.state, phase=phase, reason=reason, since=now)
 
     def release_seat(self, reason: str, now: float) -> list[Effect]:
@@ -136,6 +138,8 @@ class Callee(Seat):
         if message.call != self._call().call:
             return self.joined_too_late(message, now)
         self.move(Phase.TALKING, "answered", now)
+        heard = timeline.begun(message.call, self.state.profile.agent, now)
+        self.state = evolve(self.state, caller=None, timeline=heard)
         entry = self.state.offer_entry
         if entry is not None:
             self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
@@ -244,6 +248,36 @@ class Callee(Seat):
 
     def digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
         return [self.tell_call(calls.AgentDigit(self.state.profile.agent, fact.digit))]
+
+    # --- how it sounds ----------------------------------------------------------------------------------------
+
+    def heard(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        """How the agent is heard in its call."""
+        heard = self.state.timeline
+        if heard is not None and fact.leg == self.state.voice:
+            self.state = evolve(self.state, timeline=heard.heard(fact, now))
+        return self.quality(fact, now)
+
+    def caller_sound(self, message: CallerSound, now: float) -> list[Effect]:
+        if message.call == self._call().call:
+            self.state = evolve(self.state, caller=message)
+        return []
+
+    def sound_recorded(self, before: Data, now: float) -> list[Effect]:
+        """Pages hear whose sound does not get through; the call's record has what goes to this agent, and how it was
+        heard."""
+        after = self.state
+        effects: list[Effect] = [*timeline.recorded(before.timeline, after.timeline)]
+        sound = sound_of(after)
+        if sound is None:
+            return effects
+        was = sound_of(before) or page.CallSound(sound.call)
+        if sound != was:
+            effects += self.push(sound)
+        if sound.agent_hears != was.agent_hears:
+            ways = records.SoundEntry(sound.call, after.profile.agent, now, comes=True, goes=sound.agent_hears)
+            effects.append(Record(ways))
+        return effects
 
     # --- the voice --------------------------------------------------------------------------------------------
 

@@ -76,9 +76,17 @@ class Caller(Machine[Phase], ABC):
         return [Log("caller's media", (("call", self.id), ("fact", type(fact).__name__)))]
 
     def ways(self, fact: media.LegWays, now: float) -> list[Effect]:
-        """Sound goes one way, or both again: for whoever looks after the trunk; the call goes on."""
+        """Sound goes one way, or both again: for whoever looks after the trunk, and for the agent; the call goes on."""
+        self.state = evolve(self.state, comes=fact.comes, goes=fact.goes)
         where = (("call", self.id), ("trunk", self.state.arrived.trunk), ("leg", fact.leg))
         return [Log("caller's sound", (*where, ("comes", fact.comes), ("goes", fact.goes)))]
+
+    def heard(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        """How the caller is heard: of a call that is kept, from its place in the queue on."""
+        heard = self.state.timeline
+        if heard is not None:
+            self.state = evolve(self.state, timeline=heard.heard(fact, now))
+        return []
 
     # --- what it hears ----------------------------------------------------------------------------------------
 

@@ -313,6 +313,22 @@ class CallBack:
 
 
 @frozen
+class CallSound:
+    """Whose sound does not get through in the call; told when that changes, and all is well until it is told.
+
+    `caller_heard`: what the caller says comes to the switch. `caller_hears` and `agent_hears`: what the switch sends
+    arrives there. `caller_silent_since`: since when nothing at all came from the caller, be it that it pauses, or null.
+    """
+
+    event: ClassVar[str] = "call.sound"
+    call: str
+    caller_heard: bool = True
+    caller_hears: bool = True
+    agent_hears: bool = True
+    caller_silent_since: float | None = None
+
+
+@frozen
 class TestCallBegun:
     """The agent hears itself, until `until` at most."""
 
@@ -428,6 +444,7 @@ Event = (
     | CallMuted
     | CallAway
     | CallBack
+    | CallSound
     | TestCallBegun
     | TestCallOver
     | CallEnded
@@ -476,6 +493,8 @@ class Snapshot:
     leg: str = ""
     # In a call whose agent cannot be heard: until when it waits for the agent.
     away_until: float | None = None
+    # In a call where some sound does not get through: which.
+    sound: CallSound | None = None
     # In after-call work: the call that was.
     last: LastCall | None = None
     # While the agent hears itself: until when.

@@ -87,7 +87,32 @@ class StateEntry:
     call: str = ""
 
 
-Entry = CallEntry | LegEntry | OfferEntry | StateEntry
+@frozen
+class QualityEntry:
+    """A piece of the quality timeline of one party of a call, by (`call`, `party`, `began`).
+
+    `points` are those of `timeline.py`, 30 octets each.
+    """
+
+    call: str
+    party: str  # as of a LegEntry
+    began: float
+    points: bytes = b""
+
+
+@frozen
+class SoundEntry:
+    """Whether sound `comes` from a party and `goes` to it from `at` on, by (`call`, `party`, `at`): both until there is
+    another word, and after it until the next."""
+
+    call: str
+    party: str  # as of a LegEntry
+    at: float
+    comes: bool
+    goes: bool
+
+
+Entry = CallEntry | LegEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry
 
 
 @frozen

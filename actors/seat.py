@@ -15,7 +15,7 @@ from attrs import evolve
 from ..sip import sdp
 from ..switch import protocol as media
 from . import page
-from .agent_state import SHOWN, Data, MediaState, Opening, Phase, QueueMoved
+from .agent_state import SHOWN, CallerSound, Data, MediaState, Opening, Phase, QueueMoved
 from .effects import Effect, Log, Media, Push, Reply
 from .table import Machine
 
@@ -93,6 +93,7 @@ class Seat(Machine[Phase], ABC):
                     connected=self.connected() if data.phase is Phase.TALKING and call else None,
                     leg=data.leg,
                     away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,
+                    sound=self.trouble(),
                     last=data.last if data.phase is Phase.AFTER_CALL_WORK else None,
                     testing_until=data.testing_until if data.testing_until < math.inf else None,
                     queues=data.queue_status,
@@ -129,6 +130,11 @@ class Seat(Machine[Phase], ABC):
             since=self.state.since,
             muted=self.state.muted,
         )
+
+    def trouble(self) -> page.CallSound | None:
+        """Whose sound does not get through in the call, where it is so."""
+        sound = sound_of(self.state)
+        return sound if sound is not None and sound != page.CallSound(sound.call) else None
 
     def last(self, by: str, cause: str, now: float) -> page.LastCall:
         """The call in which the agent talks, as it ends."""
@@ -264,7 +270,10 @@ class Seat(Machine[Phase], ABC):
         return []
 
     def ways(self, fact: media.LegWays, now: float) -> list[Effect]:
-        """Sound goes one way, or both again: for whoever looks after the network; a page knows itself what comes."""
+        """Sound goes one way, or both again: for whoever looks after the network, and in a call for the pages."""
+        legs = self.state.deaf_legs
+        deaf = legs - {fact.leg} if fact.goes else legs | {fact.leg}
+        self.state = evolve(self.state, deaf_legs=deaf & {self.state.leg, self.state.old_leg})
         return [Log("agent's sound", (("leg", fact.leg), ("comes", fact.comes), ("goes", fact.goes)))]
 
     def checks(self, fact: media.LegUnchecked | media.LegChecked, now: float) -> list[Effect]:
@@ -274,7 +283,8 @@ class Seat(Machine[Phase], ABC):
         return []
 
     def _forget_silence(self, leg: str) -> None:
-        self.state = evolve(self.state, silent_legs=self.state.silent_legs - {leg})
+        data = self.state
+        self.state = evolve(data, silent_legs=data.silent_legs - {leg}, deaf_legs=data.deaf_legs - {leg})
 
     # --- the test call ----------------------------------------------------------------------------------------
 
@@ -327,7 +337,9 @@ class Seat(Machine[Phase], ABC):
 
     def _close_legs(self) -> list[Effect]:
         data = self.state
-        self.state = evolve(data, leg="", old_leg="", media=MediaState.ABSENT, silent_legs=frozenset(), unchecked=False)
+        nothing: frozenset[str] = frozenset()
+        media_gone = evolve(data, leg="", old_leg="", media=MediaState.ABSENT, unchecked=False)
+        self.state = evolve(media_gone, silent_legs=nothing, deaf_legs=nothing)
         return [*self.close_leg(data.leg), *self.close_leg(data.old_leg)]
 
     def leave(self) -> list[Effect]:
@@ -335,3 +347,11 @@ class Seat(Machine[Phase], ABC):
         effects = [*self._drop_opening(), *self._close_legs()]
         self.state = evolve(self.state, owner="", owner_lost_at=math.inf, robot=False)
         return effects
+
+
+def sound_of(data: Data) -> page.CallSound | None:
+    """Whose sound gets through in the call, where there is one."""
+    if data.phase is not Phase.TALKING or data.call is None:
+        return None
+    caller = data.caller or CallerSound(data.call.call)
+    return page.CallSound(data.call.call, caller.comes, caller.goes, data.hears, caller.silent_since)

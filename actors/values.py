@@ -20,13 +20,14 @@ from . import (
     records,
     signals,
     switchboard,
+    timeline,
     trunk,
 )
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
     effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, directory, switchboard,
-    protocol, description, sdp,
+    timeline, protocol, description, sdp,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

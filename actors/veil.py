@@ -51,8 +51,8 @@ BLANK: Final = frozenset({"password", "secret", "proxy", "url", "origin", "peers
 OURS: Final = frozenset(
     {
         "agent", "agent_leg", "agents", "algorithm", "alive", "allow", "bundle", "by", "call", "calls", "code",
-        "codecs", "counters", "country", "deny", "direction", "ended_by", "epoch", "event", "file", "fmtps",
-        "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag", "id", "kind",
+        "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file",
+        "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag", "id", "kind",
         "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern", "peaks",
         "how", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session", "session_id",
         "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk", "type",

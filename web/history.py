@@ -47,6 +47,12 @@ class Histories:
         whole = await self._history.call(login, request.path_params["call"], given.get("agent"))
         return JSONResponse(to_json(whole), headers=_NO_STORE)
 
+    async def quality(self, request: Request, login: Login) -> Response:
+        """`/api/calls/ID/quality`."""
+        _parameters(request, ())
+        found = await self._history.quality(login, request.path_params["call"])
+        return JSONResponse(to_json(found), headers=_NO_STORE)
+
     async def states(self, request: Request, login: Login) -> Response:
         """`/api/agents/ID/states?days=&cursor=`."""
         given = _parameters(request, {"days", "cursor"})

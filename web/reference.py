@@ -16,6 +16,7 @@ import attrs
 
 from ..actors import page
 from ..actors.store.history import HISTORY, PAGE, STATES, ListedCall, Span, WholeCall
+from ..actors.store.quality import Track, Ways
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
@@ -90,6 +91,21 @@ With `agent` its class and talk time are that agent's; another's only for superv
 
 """
 
+_QUALITY = """
+### `GET /api/calls/ID/quality`
+
+How a call sounded: `{"tracks": […], "ways": […]}`, while it lasts too. A track is one party, the caller first, in
+columns of one length, a point each of some 5 s, in a long call of more: what came from the party, and by the last word
+of its own reports (`far_`) what arrived there. A score is the `mos` of the E-model (ITU-T G.107), 1 to 4.5, of this leg
+alone. null: nothing came, or it is not known.
+
+"""
+
+_WAYS = """
+Where sound went one way, `ways` has that it did not come from a party, or not go to it, and when both did again:
+
+"""
+
 _RECORDING = f"""
 ### `GET /api/calls/ID/recording`
 
@@ -148,6 +164,10 @@ def draw() -> str:
         _fields(ListedCall, given=False),
         _CALL,
         _fields(WholeCall, given=False),
+        _QUALITY,
+        _fields(Track, given=False),
+        _WAYS,
+        _fields(Ways, given=False),
         _RECORDING,
         _fields(Span, given=False),
         _WEBSOCKET,

@@ -3,7 +3,7 @@
 Each package comes by `npm pack` in the exact version and with the exact hash written here. Of Web Awesome's bundle only
 the components the pages use are kept, with the chunks they import; Lit's bare imports become relative ones, because an
 import map would need an inline script and the pages' policy allows none; of Lucide the named icons become one sprite;
-wavesurfer.js is one module, without its plugins.
+wavesurfer.js is one module, without its plugins, and uPlot one with its style sheet.
 The result is committed, so that a server needs no registry and no build step.
 """
 
@@ -46,6 +46,7 @@ PACKAGES = {
         "8.0.1",
         "h0OnRWSVTqIYLSw3/IVrBtsun/xw9L5u4FA3bjfSDTFMX/xswVWS1JwK4fFu3ulmxRUSHg8zQORl6zENG983eg==",
     ),
+    "uplot": ("1.6.32", "KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw=="),
 }
 
 # Entry points inside dist-cdn; what they import comes with them.
@@ -202,6 +203,14 @@ def take_wavesurfer(packages: Path) -> None:
     (TARGET / "wavesurfer" / "wavesurfer.js").write_text(without_source_map(module))
 
 
+def take_uplot(packages: Path) -> None:
+    home = packages / "uplot"
+    copy_licence(home, TARGET / "uplot")
+    module = (home / "dist" / "uPlot.esm.js").read_text()
+    (TARGET / "uplot" / "uplot.js").write_text(without_source_map(module))
+    shutil.copyfile(home / "dist" / "uPlot.min.css", TARGET / "uplot" / "uplot.css")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         into = Path(directory)
@@ -213,6 +222,7 @@ def main() -> None:
         take_lit(packages)
         take_icons(packages)
         take_wavesurfer(packages)
+        take_uplot(packages)
     versions = {name: version for name, (version, _) in PACKAGES.items()}
     (TARGET / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, exists, insert, select
 
 from . import history, schema
 from .history import CallClass, Cursor, Listing, Recording, States, WholeCall
+from .quality import CallQuality, call_quality
 
 if TYPE_CHECKING:
     from .store import Clock, Store
@@ -85,6 +86,15 @@ class History:
             if whole is None:  # a test call, or one that did not touch this agent
                 raise NotThereError
             return whole
+
+        return await self._store.read(ask)
+
+    async def quality(self, viewer: Viewer, call: str) -> CallQuality:
+        """How a call sounded."""
+
+        def ask(connection: Connection) -> CallQuality:
+            _check_call(connection, viewer, call)
+            return call_quality(connection, call)
 
         return await self._store.read(ask)
 

@@ -15,10 +15,22 @@ from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, and
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .. import page
-from ..records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
+from ..records import (
+    CallEntry,
+    Entry,
+    LegEntry,
+    OfferEntry,
+    Outcome,
+    QualityEntry,
+    RecordingEntry,
+    SoundEntry,
+    StateEntry,
+)
 from . import schema
 
 Kept = Entry | RecordingEntry
+# What begins and ends.
+Lasting = CallEntry | LegEntry | OfferEntry | StateEntry
 SIGNED_OUT = page.State.SIGNED_OUT.value
 
 TABLES: dict[type[Kept], Table] = {
@@ -27,6 +39,8 @@ TABLES: dict[type[Kept], Table] = {
     OfferEntry: schema.offers,
     StateEntry: schema.agent_states,
     RecordingEntry: schema.recordings,
+    QualityEntry: schema.qualities,
+    SoundEntry: schema.sounds,
 }
 _KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
 
@@ -89,7 +103,7 @@ def close_open(
             for row in _mappings(connection, offers, and_(offers.c.ended.is_(None), or_(rang, talked)))
         ),
     ]
-    lost: list[Entry] = [entry for entry in opened if entry.call not in live_calls]
+    lost: list[Lasting] = [entry for entry in opened if entry.call not in live_calls]
     lost += [state for state in _signed_in(connection) if state.agent not in live_agents]
     if lost:
         last = min(now, _last_moment(connection, lost))
@@ -115,7 +129,7 @@ def _mappings(connection: Connection, table: Table, where: ColumnElement[bool]) 
     return connection.execute(select(table).where(where)).mappings().all()
 
 
-def _last_moment(connection: Connection, lost: Sequence[Entry]) -> float:
+def _last_moment(connection: Connection, lost: Sequence[Lasting]) -> float:
     """Of calls that are over and states that have begun, by their indices, and of all that is lost."""
     calls, legs, offers, states = schema.calls, schema.legs, schema.offers, schema.agent_states
     ends = (calls.c.began, calls.c.ended, legs.c.ended, offers.c.ended, states.c.since)
@@ -124,7 +138,7 @@ def _last_moment(connection: Connection, lost: Sequence[Entry]) -> float:
     return max(float(each) for each in found if each is not None)
 
 
-def _ended(entry: Entry, last: float) -> Entry:
+def _ended(entry: Lasting, last: float) -> Lasting:
     match entry:
         case StateEntry():
             return StateEntry(entry.agent, entry.number + 1, max(last, entry.since), SIGNED_OUT, "restart")

@@ -218,6 +218,25 @@ recordings = Table(
     Column("reason", String, nullable=False),
 )
 
+qualities = Table(
+    "qualities",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("party", String, primary_key=True),
+    Column("began", Float, primary_key=True, autoincrement=False),
+    Column("points", LargeBinary, nullable=False),
+)
+
+sounds = Table(
+    "sounds",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("party", String, primary_key=True),
+    Column("at", Float, primary_key=True, autoincrement=False),
+    Column("comes", Boolean, nullable=False),
+    Column("goes", Boolean, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -10,7 +10,17 @@ import alembic.command
 import alembic.config
 import pytest
 from attrs import evolve
-from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
+from cordboard.actors.records import (
+    CallEntry,
+    Entry,
+    LegEntry,
+    OfferEntry,
+    Outcome,
+    QualityEntry,
+    RecordingEntry,
+    SoundEntry,
+    StateEntry,
+)
 from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
 from hypothesis import HealthCheck, given, settings
@@ -78,6 +88,14 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
         st.builds(
             StateEntry, agent=agents, number=st.integers(0, 3), since=times, state=words, reason=words, call=calls
         ),
+        st.builds(
+            QualityEntry, call=calls, party=agents, began=st.sampled_from([T0, T0 + 60]),
+            points=st.binary(max_size=90),
+        ),
+        st.builds(
+            SoundEntry, call=calls, party=agents, at=st.sampled_from([T0, T0 + 1]), comes=st.booleans(),
+            goes=st.booleans(),
+        ),
     ),
     max_size=30,
 )  # fmt: skip
@@ -110,6 +128,8 @@ def test_every_field_comes_back(engine: Engine) -> None:
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
+        QualityEntry("c1", "1001", T0, bytes(range(60))),
+        SoundEntry("c1", "caller", T0 + 5, comes=False, goes=True),
     ]
     write(engine, *said)
     with reading(engine) as connection:

@@ -157,6 +157,7 @@ SAMPLES: list[object] = [
     page.Unmute(),
     page.GetSnapshot(),
     page.WatchColleagues(),
+    agents.CallerSound("c", comes=False),
     calls.Routed(Echo(), nat=False),
     calls.NotRouted(404, "no such number"),
     calls.Accept("wei", "agent:wei/1"),

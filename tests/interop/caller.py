@@ -125,6 +125,7 @@ class Caller:
         self.pings = 0
         self.dropped_at = 0.0
         self._speaks = True
+        self._loses = 0
         self._reports_to: tuple[str, int] | None = None
         self.rtp_port = self._rtp.getsockname()[1]
         self._frames = self._encoded(sound)
@@ -225,6 +226,11 @@ class Caller:
             assert self._remote is not None
             self._reports_to = (self._remote[0], self._remote[1] + 1)
         self._speaks = False
+        return time.time()
+
+    def lose(self, every: int) -> float:
+        """From now on one packet of RTP in so many is lost on its way to the switch; 0: none."""
+        self._loses = every
         return time.time()
 
     def vanish(self) -> float:
@@ -397,6 +403,8 @@ class Caller:
             if self._reports_to is not None and number % 50 == 0:
                 # an empty receiver report (RFC 3550 §6.4.2), from the port beside that of our RTP
                 self._rtcp.sendto(struct.pack("!BBHI", 0x80, 201, 1, self.rtp_port), self._reports_to)
+            return
+        if self._loses and number % self._loses == 0:
             return
         if self._pressing and (pressed := self._pressing.popleft()) is not None:
             event, tick = pressed

@@ -87,10 +87,12 @@ def tones(seconds: float = 60.0) -> tuple[bytes, bytes]:
 
 @define
 class Kept:
-    """`calls` are whole calls; `states` the spans of today; `broken` the beginnings of paths that fail, and how."""
+    """`calls` are whole calls, `qualities` how they sounded; `states` the spans of today;
+    `broken` the beginnings of paths that fail, and how."""
 
     calls: list[Message] = field(factory=list)
     states: list[Message] = field(factory=list)
+    qualities: dict[str, Message] = field(factory=dict)
     broken: dict[str, str] = field(factory=dict)
     asked: list[str] = field(factory=list)  # every request, path and query
     ranges: list[str] = field(factory=list)  # of the recording
@@ -112,6 +114,8 @@ class Kept:
                 return self._json(self._list(query))
             case ["calls", name]:
                 return self._json(next((one for one in self.calls if one["call"] == name), None))
+            case ["calls", name, "quality"]:
+                return self._json(self.qualities.get(name, {"tracks": [], "ways": []}))
             case ["calls", _, "peaks"]:
                 return Answer("200 OK", self.sound[1])
             case ["calls", _, "recording"]:

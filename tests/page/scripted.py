@@ -78,6 +78,7 @@ class Switch:
         self.media = "none"
         self.leg = ""
         self.away_until: float | None = None
+        self.trouble: Message | None = None  # as of `call.sound`
         self.testing_until: float | None = None
         self.last: Message | None = None
         self.queues: list[Message] = []
@@ -173,6 +174,14 @@ class Switch:
         assert self.connected is not None
         self.push("call.back", call=self.connected["call"])
 
+    def sound(self, **told: object) -> None:
+        """What does not get through in the call; nothing said: all does."""
+        assert self.connected is not None
+        well = {"caller_heard": True, "caller_hears": True, "agent_hears": True, "caller_silent_since": None}
+        sound = {"call": self.connected["call"], **well, **told}
+        self.trouble = sound if told else None
+        self.push("call.sound", **sound)
+
     def leave_the_seat(self) -> None:
         """The page that carried the audio is gone; nobody has taken its place."""
         self._owner, self._owned = None, False
@@ -222,7 +231,7 @@ class Switch:
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
         assert call is not None
-        self.away_until = None
+        self.away_until = self.trouble = None
         self.last = {**call, "ended": time.time(), "by": by, "cause": cause}
         await self._push("call.ended", call=call["call"], by=by, cause=cause)
         await self._move("after_call_work", "call ended")
@@ -241,6 +250,7 @@ class Switch:
             "connected": self.connected,
             "leg": self.leg,
             "away_until": self.away_until,
+            "sound": self.trouble,
             "testing_until": self.testing_until,
             "last": self.last if self.state == "after_call_work" else None,
             "queues": self.queues,

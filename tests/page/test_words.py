@@ -94,7 +94,7 @@ def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() ->
     keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
     events = {"call.offered", "call.withdrawn", "call.muted", "call.ended", "call.mute", "call.unmute", "call.answer"}
     events |= {"call.decline", "call.hang_up", "call.connected", "media.connected", "media.failed", "media.quality"}
-    events |= {"call.away", "call.back", "colleagues.watch"}
+    events |= {"call.away", "call.back", "call.sound", "colleagues.watch"}
     assert keys - words - events == set()
     assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
 

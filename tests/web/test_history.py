@@ -11,11 +11,21 @@ import pytest
 import trio
 from attrs import define, evolve
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from cordboard.actors.records import (
+    CallEntry,
+    Entry,
+    LegEntry,
+    OfferEntry,
+    Outcome,
+    QualityEntry,
+    SoundEntry,
+    StateEntry,
+)
 from cordboard.actors.store import Store
 from cordboard.actors.store.access import PLAY_SECONDS
 from cordboard.actors.store.history import PAGE
 from cordboard.actors.store.schema import audit
+from cordboard.actors.timeline import QualityPoint, pack
 from sqlalchemy import select
 
 from .support import House, Response, house
@@ -235,6 +245,30 @@ async def test_an_agents_states(data_dir: Path) -> None:
         assert (await s.ask("/api/agents/1001/states?cursor=1", "1003")).json == {"states": rest, "next": None}
         assert (await s.ask("/api/agents/1001/states", "1002")).status == 403
         assert (await s.ask("/api/agents/nobody/states", "1003")).status == 404
+
+
+async def test_how_a_call_sounded_is_for_those_who_may_see_the_call(data_dir: Path) -> None:
+    point = QualityPoint(NOW - 600, 5.0, 240, 10, 200.0, 2.0, 40.0, 20.0, None, None)
+    ways = SoundEntry("c1", "1001", NOW - 550, comes=True, goes=False)
+    async with scene(data_dir, QualityEntry("c1", "caller", NOW - 600, pack(point, NOW - 600)), ways) as s:
+        for agent in ("1001", "1003"):
+            answer = await s.ask("/api/calls/c1/quality", agent)
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.json == {
+                "tracks": [
+                    {
+                        "party": "caller", "name": "", "at": [NOW - 600], "seconds": [5.0], "loss_percent": [4.0],
+                        "jitter_ms": [2.0], "delay_ms": [40.0], "mos": [4.03], "rtt_ms": [20.0],
+                        "far_loss_percent": [None], "far_jitter_ms": [None], "far_mos": [None],
+                    }
+                ],
+                "ways": [{"party": "1001", "name": "Lin", "at": NOW - 550, "comes": True, "goes": False}],
+            }  # fmt: skip
+        assert (await s.ask("/api/calls/c2/quality")).json == {"tracks": [], "ways": []}
+        refused = [await s.ask(*asked) for asked in (
+            ("/api/calls/c1/quality", "1002"), ("/api/calls/c9/quality",), ("/api/calls/c1/quality?days=1",)
+        )]  # fmt: skip
+        assert [answer.code for answer in refused] == ["not_allowed", "not_found", "bad_parameter"]
 
 
 # --- recordings -------------------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ const named = (call) => `/api/calls/${encodeURIComponent(call)}`;
 /** All that is known of one call; as `agent` sees it, or as this login does. */
 export const wholeCall = (call, agent = '') => ask('GET', `${named(call)}${agent ? `?agent=${encodeURIComponent(agent)}` : ''}`);
 export const peaksOf = (call) => ask('GET', `${named(call)}/peaks`);
+/** How it sounded: {tracks, ways}. */
+export const qualityOf = (call) => ask('GET', `${named(call)}/quality`);
 export const recordingOf = (call) => `${named(call)}/recording`;
 
 /** {states}: how an agent stood today, the oldest first. */

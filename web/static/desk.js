@@ -18,6 +18,7 @@ export function fromSnapshot(reply) {
     connected: reply.connected ?? null,
     leg: reply.leg ?? '',
     awayUntil: reply.away_until ?? null, // in a call whose agent cannot be heard: until when the caller waits for it
+    sound: reply.sound ?? null, // in a call: whose sound does not get through
     testingUntil: reply.testing_until ?? null, // while the agent hears itself
     queues: reply.queues ?? [],
     outcome: reply.last ? ended(reply.last, reply.last.ended) : null, // what became of the last offer or call: {kind, ...}, shown until the next one
@@ -38,17 +39,19 @@ const changes = {
     owner: state === 'signed_out' ? 'none' : desk.owner,
     media: state === 'signed_out' ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,
+    sound: state === 'talking' ? desk.sound : null,
   }),
   'call.offered': (_, event) => ({ offered: event, outcome: null }),
   'call.withdrawn': (desk, { call, reason }) =>
     desk.offered?.call === call
       ? { offered: null, outcome: { kind: 'withdrawn', reason, number: desk.offered.number } }
       : {},
-  'call.connected': (_, event) => ({ connected: event, offered: null, outcome: null, quality: null }),
+  'call.connected': (_, event) => ({ connected: event, offered: null, outcome: null, quality: null, sound: null }),
   'call.muted': (desk, { call, muted }) =>
     desk.connected?.call === call ? { connected: { ...desk.connected, muted } } : {},
   'call.away': (desk, { call, until }) => (desk.connected?.call === call ? { awayUntil: until } : {}),
   'call.back': () => ({ awayUntil: null }),
+  'call.sound': (desk, event) => (desk.connected?.call === event.call ? { sound: troubles(event).length ? event : null } : {}),
   'call.ended': (desk, event, now) =>
     desk.connected?.call === event.call
       ? { connected: null, quality: null, awayUntil: null, outcome: ended(desk.connected, now, event) }
@@ -76,6 +79,19 @@ export function after(desk, event, now) {
 
 /** Reasons come as words; dictionaries have them as keys: "No answer" and "no_answer" are one. */
 export const reasonKey = (reason) => String(reason ?? '').trim().toLowerCase().replace(/[\s-]+/g, '_');
+
+/** What does not get through, as the ends of keys: "caller_unheard", "caller_deaf" or "caller_both", "agent_deaf"; or
+    "silent", where only nothing comes. */
+export function troubles({ caller_heard, caller_hears, agent_hears, caller_silent_since }) {
+  const told = {
+    caller_both: !caller_heard && !caller_hears,
+    caller_unheard: !caller_heard && caller_hears,
+    caller_deaf: caller_heard && !caller_hears,
+    agent_deaf: !agent_hears,
+  };
+  const found = Object.keys(told).filter((name) => told[name]);
+  return found.length || caller_silent_since === null ? found : ['silent'];
+}
 
 const may = (...states) => (desk) => desk.owner === 'this' && states.includes(desk.state);
 

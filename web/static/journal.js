@@ -91,6 +91,15 @@ export class Journal extends EventTarget {
     this.say('call.back.said');
   }
 
+  /** What does not get through in the call now, and what did not before. */
+  sound(names, before) {
+    const news = names.filter((name) => !before.includes(name));
+    for (const name of news) this.note(`sound.${name}`);
+    if (news.length) this.speak(() => news.map((name) => `${t(`sound.${name}`)} ${t(`sound.${name}.text`)}`).join(' '));
+    else if (!names.length && before.length) this.say('sound.back');
+    if (!names.length && before.length) this.note('sound.back');
+  }
+
   // --- notices --------------------------------------------------------------------------------------------------
 
   refused({ code, text }) {

@@ -6,7 +6,7 @@
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
 import { alertOffer, setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, fromSnapshot } from './desk.js';
+import { after, fromSnapshot, troubles } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, telephone, useZone } from './i18n.js';
 import { Roster } from './roster.js';
@@ -283,6 +283,7 @@ export class Workbench extends EventTarget {
       if (this.owns) this.voice.unheard();
     },
     'call.back': () => this.journal.back(),
+    'call.sound': (event, before) => this.journal.sound(troubles(event), before.sound ? troubles(before.sound) : []),
     'agent.test_call': () => {
       if (this.owns) this.voice.media.talk();
     },

@@ -3,7 +3,7 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { can } from '../desk.js';
+import { can, troubles } from '../desk.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { word } from '../quality.js';
@@ -20,7 +20,7 @@ export function callCard(call) {
         ${bench.owns ? quality() : nothing}
       </div>
       ${caller(call)}
-      ${bench.seat.signingIn || bench.desk.awayUntil !== null ? away() : facts(call)}
+      ${bench.seat.signingIn || bench.desk.awayUntil !== null ? away() : bench.desk.sound ? sound() : facts(call)}
       ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
     </div>
     <div class="stage-main call-main">
@@ -75,6 +75,15 @@ function away() {
       <strong>${t(`call.away.${doing}`)}</strong>
       ${awayUntil === null ? nothing : html`<cb-clock .words=${'call.away.left'} .until=${awayUntil}></cb-clock>`}
     </p>
+  </div>`;
+}
+
+/** In the place of the facts: whose sound does not get through, and what that means. */
+function sound() {
+  const names = troubles(bench.desk.sound);
+  return html`<div class="away-bar sound-bar" data-sound=${names.join(' ')}>
+    ${icon(names[0] === 'silent' ? 'info' : 'triangle-alert')}
+    <div>${names.map((name) => html`<p><strong>${t(`sound.${name}`)}</strong> ${t(`sound.${name}.text`)}</p>`)}</div>
   </div>`;
 }
 

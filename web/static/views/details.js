@@ -10,6 +10,7 @@ import { icon } from '../kit.js';
 import { CLASS_ICONS, failed } from './parts.js';
 import { View } from './view.js';
 import './player.js';
+import './timeline.js';
 
 // How long until to ask again while the recording is made, in milliseconds; the last goes on.
 const ENCODING_MS = [1500, 2000, 4000, 8000, 15000];
@@ -124,6 +125,7 @@ class Details extends View {
         <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
       </dl>
       <cb-player .call=${call.call} .sound=${call.sound}></cb-player>
+      <cb-call-quality .whole=${call}></cb-call-quality>
       <section aria-labelledby="course-title">
         <h3 id="course-title">${t('call.course')}</h3>
         <ol class="course">
