@@ -7,7 +7,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from ..sip.sdp import SessionDescription, WebrtcAgreed
+from ..sip.sdp import WEBRTC_CODECS, SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
 from .timeline import Timeline
@@ -44,7 +44,7 @@ class Profile:
     agent: str
     name: str
     skills: tuple[str, ...]
-    codecs: tuple[media.CodecName, ...] = ("opus", "pcmu", "pcma")
+    codecs: tuple[media.CodecName, ...] = WEBRTC_CODECS
 
 
 @frozen

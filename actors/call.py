@@ -153,7 +153,7 @@ class Call(Caller):
         self.state = evolve(self.state, entry=entry, legs=(records.LegEntry(arrived.call, 0, "caller", now),))
         if arrived.offer is not None:
             try:
-                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, peer=arrived.peer))
+                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, arrived.codecs, peer=arrived.peer))
             except sdp.SdpError as error:
                 return self._reject(now, error.status, str(error))
         admit = trunk.Admit(arrived.call, arrived.dialled)

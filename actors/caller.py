@@ -51,9 +51,14 @@ class Caller(Machine[Phase], ABC):
         data = self.state
         agreed = data.agreed
         remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
-        codec = media.Codec("pcma", 8) if agreed is None else _codec(agreed)
+        codec = self._offered() if agreed is None else _codec(agreed)
         sends, hears = (True, True) if agreed is None else _ways(agreed)
         return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears))]
+
+    def _offered(self) -> media.Codec:
+        """What a far side may send that has not answered our offer yet."""
+        first = self.state.arrived.codecs[0]
+        return media.Codec(first, sdp.STATIC[first][1])
 
     def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
@@ -61,7 +66,8 @@ class Caller(Machine[Phase], ABC):
         theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
         version = data.version + 1
         if theirs is None or agreed is None:
-            ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version)
+            codecs = data.arrived.codecs
+            ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version, codecs=codecs)
         else:
             ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
         self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
@@ -145,7 +151,7 @@ class Caller(Machine[Phase], ABC):
         if message.offer is None:
             return [Sip(signals.Reanswer(self.id, data.ours))]
         try:
-            agreed = sdp.negotiate(message.offer, peer=data.arrived.peer)
+            agreed = sdp.negotiate(message.offer, data.arrived.codecs, peer=data.arrived.peer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(self.id, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))

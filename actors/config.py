@@ -7,10 +7,12 @@ the file; nothing here touches one. Certificates, directories and ports are trie
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal, cast
 
 from attrs import AttrsInstance, field, frozen
 
+from ..sip import sdp
 from ..switch.protocol import CodecName
 from .keys import (
     ConfigError,
@@ -91,10 +93,18 @@ def rtp_ports(value: object) -> tuple[int, ...]:
 
 
 def codecs(value: object) -> tuple[CodecName, ...]:
-    names = many(one_of("opus", "pcmu", "pcma"))(value)
+    return cast(tuple[CodecName, ...], _some_of(sdp.WEBRTC_CODECS, value))
+
+
+def trunk_codecs(value: object) -> tuple[sdp.TrunkCodec, ...]:
+    return cast(tuple[sdp.TrunkCodec, ...], _some_of(sdp.TRUNK_CODECS, value))
+
+
+def _some_of(known: Sequence[str], value: object) -> tuple[str, ...]:
+    names = many(one_of(*known))(value)
     if not names:
         raise ConfigError("must name at least one codec")
-    return cast(tuple[CodecName, ...], names)
+    return names
 
 
 def store_url(value: object) -> str:
@@ -175,8 +185,16 @@ class Media:
         ),
     )
     webrtc_codecs: tuple[CodecName, ...] = field(
-        default=("opus", "pcmu", "pcma"),
-        metadata=toml(codecs, "list of opus, pcmu, pcma", "What browsers may be answered with, best first."),
+        default=sdp.WEBRTC_CODECS,
+        metadata=toml(codecs, "list of opus, g722, pcmu, pcma", "What browsers may be answered with, best first."),
+    )
+    trunk_codecs: tuple[sdp.TrunkCodec, ...] = field(
+        default=sdp.TRUNK_CODECS,
+        metadata=toml(
+            trunk_codecs,
+            "list of g722, pcma, pcmu",
+            "What trunks may speak. Of their offers it is what they prefer; ours are made in this order.",
+        ),
     )
 
 

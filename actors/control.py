@@ -264,7 +264,7 @@ class Control:
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
-        self.signalling = Signalling(self.system, self.endpoint, clock)
+        self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
         self.store.ledger.on_commit = self._states.committed
         self.system.connect(

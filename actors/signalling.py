@@ -30,6 +30,7 @@ from ..sip.events import (
     Refused,
     Transmit,
 )
+from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
 from . import signals
 from .call import Call
@@ -44,10 +45,18 @@ log = structlog.get_logger()
 
 
 class Signalling:
-    """Between `endpoint` and the calls of `system`; `perform` sends what the endpoint wants sent."""
+    """Between `endpoint` and the calls of `system`; `perform` sends what the endpoint wants sent. `codecs` are what
+    trunks may speak, preferred first."""
 
-    def __init__(self, system: System, endpoint: Endpoint, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        system: System,
+        endpoint: Endpoint,
+        clock: Callable[[], float],
+        codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS,
+    ) -> None:
         self._system = system
+        self._codecs = codecs
         self._endpoint = endpoint
         self._clock = clock
         self._live: set[str] = set()
@@ -122,6 +131,7 @@ class Signalling:
             caller_name=output.caller_name,
             offer=output.offer,
             peer=output.peer,
+            codecs=self._codecs,
         )
         self._live.add(output.call)
         self._system.counters["calls"] += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from ..sip.sdp import SessionDescription
+from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 
 # --- heard from SIP ---------------------------------------------------------------------------------------------
 
@@ -16,7 +16,7 @@ from ..sip.sdp import SessionDescription
 @frozen
 class Arrived:
     """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
-    withheld."""
+    withheld; `codecs` are what it may speak."""
 
     call: str
     trunk: str
@@ -25,6 +25,7 @@ class Arrived:
     caller_name: str
     offer: SessionDescription | None
     peer: str
+    codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
 
 
 @frozen

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from . import outcome
 from .chart import Line, Panel, draw
 from .media import RESULTS
 from .series import MAY_GROW_MB, Sample, Soak
@@ -92,7 +91,10 @@ def show(found: Soak) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    outcome.show(found, table)
+    console = Console()
+    console.print(table)
+    for problem in found.problems:
+        console.print(problem)
 
 
 def _joined(counts: object) -> str:
@@ -119,8 +121,12 @@ def _flat(sample: dict[str, object]) -> dict[str, object]:
 
 def keep(found: Soak, folder: Path = RESULTS) -> list[Path]:
     """Writes the result, its series and its picture; gives the files."""
+    folder.mkdir(exist_ok=True)
     name = f"soak-{found.date[:10]}-{found.seconds / 60:g}min"
-    return outcome.keep(name, as_json(found, series=True), picture(found), folder)
+    kept = [folder / f"{name}.json", folder / f"{name}.svg"]
+    kept[0].write_text(as_json(found, series=True) + "\n")
+    kept[1].write_text(picture(found))
+    return kept
 
 
 def picture(found: Soak) -> str:

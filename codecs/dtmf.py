@@ -45,12 +45,12 @@ _LOW_OF: Final = np.array(LOW)[_PAIR[:, 0]]
 _HIGH_OF: Final = np.array(HIGH)[_PAIR[:, 1]]
 
 
-def tones(events: NDArray[np.uint8], first: NDArray[np.int64], length: NDArray[np.int64]) -> Pcm:
+def tones(events: NDArray[np.uint8], first: NDArray[np.int64], length: NDArray[np.int64], samples: int = FRAME) -> Pcm:
     """One frame of a digit per row: event codes [n], the index of the frame's first sample in the digit [n], and how
-    many samples the digit has [n]. int16 [n, 160]; beyond the digit it is silent, and frames that follow each other
-    join in phase.
+    many samples the digit has [n], both at 8 kHz. int16 [n, samples], which are those of 20 ms; beyond the digit it is
+    silent, and frames that follow each other join in phase.
     """
-    at = first[:, None] + np.arange(FRAME)
+    at = first[:, None] + np.arange(0, FRAME, FRAME / samples)
     turns = at / RATE
     low = _amplitude(LOW_DBM0) * np.sin(2 * np.pi * _LOW_OF[events][:, None] * turns)
     high = _amplitude(HIGH_DBM0) * np.sin(2 * np.pi * _HIGH_OF[events][:, None] * turns)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from attrs import define, field
 from av.audio.codeccontext import AudioCodecContext
 
-from .resample import Downsampler
+from .resample import Downsampler, UpperBand
 from .work import Decoded, Encoded, Work
 
 Pcm = npt.NDArray[np.int16]
@@ -151,7 +151,9 @@ class OpusRows:
         self._complexity = complexity
         self._legs: dict[int, _Leg] = {}
         self._broken: list[_Leg] = []
-        self._down = Downsampler(capacity)
+        self._down = Downsampler(capacity, 6)
+        self._above = UpperBand(capacity, 3)
+        self._wide = np.zeros(capacity, np.bool_)  # of which the upper band was wanted when they were decoded last
         self._work: Work[Decoded] | Work[Encoded] = Work(())
 
     def open(self, row: int) -> None:
@@ -168,14 +170,20 @@ class OpusRows:
     def forget(self, rows: Rows) -> None:
         """What these rows said before is not for who hears them now. What is being decoded is to be taken first."""
         self._down.forget(rows)
+        self._wide[rows] = False
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
-        """The next 20 ms of each row of `rows` [n]. The results are to be taken before anything else is begun."""
+    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: npt.NDArray[np.bool_]) -> Work[Decoded]:
+        """The next 20 ms of each row of `rows` [n], with their upper band where they are `wide` [n]. The results are to
+        be taken before anything else is begun."""
+        self._above.forget(rows[wide & ~self._wide[rows]])
+        self._wide[rows] = wide
 
         def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
-            wide = np.zeros((len(legs), FRAME), np.int16)
-            good = [self._decode(leg, payloads[i], wide[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
-            return Decoded(index, self._down.down_48_to_8(rows[index], wide), np.array(good))
+            pcm = np.zeros((len(legs), FRAME), np.int16)
+            good = [self._decode(leg, payloads[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
+            some = np.flatnonzero(wide[index])
+            upper = self._above.above(rows[index[some]], pcm[some])
+            return Decoded(index, self._down.down(rows[index], pcm), np.array(good), index[some], upper)
 
         work = self._begin(rows, part)
         if self._executor is None:

@@ -21,16 +21,18 @@ MAX_LINES = 1000
 MAX_MEDIA = 32
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Setup: TypeAlias = Literal["actpass", "active", "passive", "holdconn"]
-CodecName: TypeAlias = Literal["pcmu", "pcma", "opus"]
+CodecName: TypeAlias = Literal["pcmu", "pcma", "g722", "opus"]
 
-# encoding name, clock rate, channels (RFC 3551 table 4, RFC 7587 §7: always 48000/2)
+# encoding name, clock rate, channels (RFC 3551 table 4, RFC 7587 §7: always 48000/2). G.722 is sampled at 16 kHz, the
+# RTP clock is 8000 (RFC 3551 §4.5.2)
 CODECS: dict[CodecName, tuple[str, int, int]] = {
     "pcmu": ("PCMU", 8000, 1),
     "pcma": ("PCMA", 8000, 1),
+    "g722": ("G722", 8000, 1),
     "opus": ("opus", 48000, 2),
 }
 # Payload types that need no rtpmap (RFC 3551 table 4)
-STATIC: dict[str, tuple[CodecName, int]] = {"pcmu": ("pcmu", 0), "pcma": ("pcma", 8)}
+STATIC: dict[str, tuple[CodecName, int]] = {"pcmu": ("pcmu", 0), "pcma": ("pcma", 8), "g722": ("g722", 9)}
 
 
 class SdpError(RemoteSipError):

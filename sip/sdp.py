@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from attrs import evolve, frozen
 
@@ -40,6 +40,8 @@ __all__ = [
     "PTIME_MS",
     "STATIC",
     "TELEPHONE_EVENT_TYPE",
+    "TRUNK_CODECS",
+    "WEBRTC_CODECS",
     "Agreed",
     "Candidate",
     "CodecName",
@@ -50,6 +52,7 @@ __all__ = [
     "SdpError",
     "SessionDescription",
     "Setup",
+    "TrunkCodec",
     "WebrtcAgreed",
     "accept",
     "answer",
@@ -64,6 +67,11 @@ __all__ = [
 # RFC 1122 §3.2.1.3: never a destination; 0.0.0.0 itself is the hold of RFC 2543
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
+TrunkCodec: TypeAlias = Literal["g722", "pcma", "pcmu"]
+# What trunks are offered and answered with, best first.
+TRUNK_CODECS: tuple[TrunkCodec, ...] = get_args(TrunkCodec)
+# ... and browsers.
+WEBRTC_CODECS: tuple[CodecName, ...] = ("opus", "g722", "pcmu", "pcma")
 # Packets of 20 ms are what every peer takes (RFC 3551 §4.2).
 PTIME_MS = 20
 
@@ -91,7 +99,7 @@ class Agreed:
     `remote` is None where they gave 0.0.0.0: the hold of RFC 2543. `index` is the m-line."""
 
     index: int
-    codec: Literal["pcmu", "pcma"]
+    codec: TrunkCodec
     payload_type: int
     telephone_event: int | None
     direction: Direction
@@ -131,13 +139,13 @@ def _event(formats: list[Rtpmap], clock_rate: int) -> Rtpmap | None:
     return next((f for f in formats if f.name.lower() == "telephone-event" and f.clock_rate == clock_rate), None)
 
 
-def _trunk(media: Media, codecs: Sequence[str]) -> tuple[Literal["pcmu", "pcma"], Rtpmap, Rtpmap | None] | None:
+def _trunk(media: Media, codecs: Sequence[str]) -> tuple[TrunkCodec, Rtpmap, Rtpmap | None] | None:
     if media.kind != "audio" or not media.port or media.protocol != "RTP/AVP":
         return None
     formats = _payload_types(media)
     for item in formats:
         name = _codec_of(item)
-        if (name == "pcmu" or name == "pcma") and name in codecs:
+        if name is not None and name != "opus" and name in codecs:
             return name, item, _event(formats, 8000)
     return None
 
@@ -188,9 +196,7 @@ def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agree
     )
 
 
-def negotiate(
-    offer: SessionDescription, codecs: Sequence[Literal["pcmu", "pcma"]] = ("pcma", "pcmu"), *, peer: str = ""
-) -> Agreed:
+def negotiate(offer: SessionDescription, codecs: Sequence[TrunkCodec] = TRUNK_CODECS, *, peer: str = "") -> Agreed:
     """What we take of a trunk's offer: of the codecs we know the one it prefers. `peer` is the address the offer came
     from; without it any machine may be named, this one too. Raises SdpError(488)."""
     for index, media in enumerate(offer.media):
@@ -241,10 +247,10 @@ def offer(
     *,
     session_id: int,
     version: int = 1,
-    codecs: Sequence[Literal["pcmu", "pcma"]] = ("pcma", "pcmu"),
+    codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
     direction: Direction = "sendrecv",
 ) -> SessionDescription:
-    """Our offer to a trunk: G.711 in the order given, and telephone-event."""
+    """Our offer to a trunk: the codecs in the order given, and telephone-event."""
     maps = tuple(Rtpmap(STATIC[name][1], CODECS[name][0], 8000) for name in codecs)
     media = _rtp(codecs[0], maps[0].payload_type, TELEPHONE_EVENT_TYPE, address, port, direction)
     media = evolve(
@@ -268,7 +274,7 @@ def accept(ours: SessionDescription, theirs: SessionDescription, *, peer: str = 
     return agreed
 
 
-def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = ("opus", "pcmu", "pcma")) -> WebrtcAgreed:
+def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = WEBRTC_CODECS) -> WebrtcAgreed:
     """What we take of a browser's offer: the first of `codecs` in its first usable audio. Raises SdpError(488)."""
     for index, media in enumerate(offer.media):
         if media.kind != "audio" or media.protocol not in ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"):

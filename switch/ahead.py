@@ -25,7 +25,8 @@ _NOTHING = np.iinfo(np.int64).min
 class Ahead:
     """Columns of the newest frame of each row that was decoded and not played."""
 
-    def __init__(self, legs: Legs, playout: Playout, codec: OpusCodec) -> None:
+    def __init__(self, legs: Legs, playout: Playout, codec: OpusCodec, wide: NDArray[np.bool_]) -> None:
+        """`wide` bool [capacity] is kept by whoever decodes: of which rows the upper band is wanted."""
         n = legs.capacity
         self._legs = legs
         self._playout = playout
@@ -34,6 +35,10 @@ class Ahead:
         self._stream = np.zeros(n, np.int64)
         self._pcm = np.zeros((n, 160), np.int16)
         self._good = np.zeros(n, np.bool_)
+        self._wide = wide
+        # Of the frames that `decode` gave last: their upper bands at 16 kHz, and which of them have one.
+        self.upper = np.zeros((n, 320), np.float32)
+        self.has_upper = np.zeros(n, np.bool_)
         self._rows: Rows = np.zeros(0, np.intp)
         self._work: Work[Decoded] = Work(())
 
@@ -74,9 +79,11 @@ class Ahead:
         payloads = [store[cell, :octets].tobytes() for cell, octets in zip(cells.tolist(), length, strict=True)]
         self._slot[rows], self._stream[rows] = self._playout.slots(cells), self._playout.streams[rows]
         self._rows = rows
-        self._work = self._codec.decode(rows, payloads)
+        self.has_upper[rows] = wide = self._wide[rows]
+        self._work = self._codec.decode(rows, payloads, wide)
 
     def _take(self) -> None:
         for done in self._work.results():
             rows = self._rows[done.index]
             self._pcm[rows], self._good[rows] = done.pcm, done.good
+            self.upper[self._rows[done.wide]] = done.upper

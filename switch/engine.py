@@ -17,6 +17,8 @@ The seams for browsers (seams.py): batches from sockets numbered from the RTP po
 `legs.secure` are handed to its `protect` after the headers are written. Opus rows are decoded and encoded through
 `OpusCodec`, in playout order, by threads that go on beside the tick: ahead of it (ahead.py), and after everything else
 was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused.
+
+Everything is mixed at 8 kHz, and for listeners that hear 16 kHz once more at that (rooms.py, playback.py).
 """
 
 from __future__ import annotations
@@ -29,16 +31,15 @@ import numpy as np
 from attrs import evolve
 from numpy.typing import NDArray
 
-from ..codecs import g711
-from . import protocol
+from . import protocol, rooms
 from .digits import Digits
 from .intake import Intake
 from .jitter import Playout
-from .keying import Keying, speakable
+from .keying import Keying, over, speakable
 from .legs import Kind, Legs
 from .lifetimes import Lifetimes, RefusedError
 from .outbox import Outbox
-from .playback import FRAME, Playback
+from .playback import Playback
 from .ports import LocalPort, PortPool, PortsExhaustedError
 from .protocol import Command, Fact
 from .quality import TURN_TICKS, Quality
@@ -52,6 +53,7 @@ from .sources import Prompts, Sources, UnknownSourceError
 ALONE: Final = 30.0  # seconds without a Ping after which all legs end
 # A listener whose edges were edited steps from its last sample to the next frame over 5 ms.
 _STEP_FADE: Final = np.linspace(1.0, 0.0, 40, endpoint=False, dtype=np.float32)
+_WIDE_STEP_FADE: Final = np.linspace(1.0, 0.0, 80, endpoint=False, dtype=np.float32)
 _LEAST_STEP: Final = 64  # a step smaller than this is no click
 
 
@@ -164,19 +166,20 @@ class Engine:
         self._hear_digits()
         self._end_broken(now)
         rows = self._legs.leg_rows()
-        plan = self._rooms.plan()
+        plans = self._rooms.plans()
         due = self._playout.play(rows, now, self._playback.pausing)
-        speaking = self._playback.speak(due, self._digits.listening(plan.heard), plan.heard)
+        speaking = self._playback.speak(due, self._digits.listening(plans.heard), plans.heard)
         self._digits.listen(self._playback.pcm)
-        self._quality.listen(self._tick, plan.heard, self._playback.pcm)
-        heard, audible = mix(plan, self._playback.pcm, speaking)
-        listeners, heard, audible = self._soften(plan.listeners, heard, audible)
-        self._recorder.record(listeners, heard, audible)
+        self._quality.listen(self._tick, plans.heard, self._playback.pcm)
+        heard = mix(plans.narrow, self._playback.pcm, speaking)
+        wide = mix(plans.wide, *self._playback.speak_wide(plans.wide.heard))
+        heard, wide = self._soften(heard, wide)
+        self._recorder.record(heard.listeners, heard.pcm, heard.audible)
         datagrams = self._outbox.take_datagrams()
         keyed = self._keying.tick()
         if keyed is not None:
-            listeners, heard, audible = keyed.over(listeners, heard, audible)
-        outgoing = self._sender.send(listeners, heard, audible, datagrams, keyed)
+            heard, wide = over(heard, keyed.narrow), over(wide, keyed.wide)
+        outgoing = self._sender.send(heard, wide, datagrams, keyed)
         outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
         told = self._quality.tick(self._tick, rows, now)
@@ -414,26 +417,34 @@ class Engine:
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
 
-    def _soften(
-        self, listeners: Rows, heard: g711.Pcm, audible: NDArray[np.bool_]
-    ) -> tuple[Rows, g711.Pcm, NDArray[np.bool_]]:
+    def _soften(self, narrow: rooms.Heard, wide: rooms.Heard) -> tuple[rooms.Heard, rooms.Heard]:
         """Where edges were edited, steps from the last sample heard into the new frame over 5 ms instead of at once.
 
         Nothing of a source that is no longer heard gets through: what fades is one sample's value.
         """
         edited, self._rooms.edited = self._rooms.edited, set()
         if edited:
-            quiet = np.array(sorted(edited.difference(listeners.tolist())), np.intp)
-            listeners = np.concatenate([listeners, quiet])
-            heard = np.concatenate([heard, np.zeros((len(quiet), FRAME), np.int16)])
-            audible = np.concatenate([audible, np.zeros(len(quiet), np.bool_)])
-            step = self._legs.last_sample[listeners].astype(np.float32) - heard[:, 0]
-            some = np.flatnonzero(np.isin(listeners, list(edited)) & (np.abs(step) >= _LEAST_STEP))
-            bent = heard[some, : len(_STEP_FADE)] + step[some, None] * _STEP_FADE
-            heard[some, : len(_STEP_FADE)] = np.clip(np.rint(bent), -32768, 32767)
-            audible[some] = True
-        self._legs.last_sample[listeners] = heard[:, -1]
-        return listeners, heard, audible
+            rows = np.array(sorted(edited), np.intp)
+            at_16 = self._legs.hears_wide[rows]
+            narrow = self._bend(narrow, rows[~at_16], _STEP_FADE)
+            wide = self._bend(wide, rows[at_16], _WIDE_STEP_FADE)
+        self._legs.last_sample[narrow.listeners] = narrow.pcm[:, -1]
+        if len(wide.listeners):
+            self._legs.last_sample[wide.listeners] = wide.pcm[:, -1]
+        return narrow, wide
+
+    def _bend(self, heard: rooms.Heard, edited: Rows, fade: NDArray[np.float32]) -> rooms.Heard:
+        """`edited` are among the listeners, or hear nothing more."""
+        quiet = edited[~np.isin(edited, heard.listeners)]
+        listeners = np.concatenate([heard.listeners, quiet])
+        pcm = np.concatenate([heard.pcm, np.zeros((len(quiet), heard.pcm.shape[1]), np.int16)])
+        audible = np.concatenate([heard.audible, np.zeros(len(quiet), np.bool_)])
+        step = self._legs.last_sample[listeners].astype(np.float32) - pcm[:, 0]
+        some = np.flatnonzero(np.isin(listeners, edited) & (np.abs(step) >= _LEAST_STEP))
+        bent = pcm[some, : len(fade)] + step[some, None] * fade
+        pcm[some, : len(fade)] = np.clip(np.rint(bent), -32768, 32767)
+        audible[some] = True
+        return rooms.Heard(listeners, pcm, audible)
 
 
 def _goes_one_way(fact: Fact) -> bool:

@@ -16,10 +16,10 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs import dtmf
-from ..codecs.g711 import Pcm
 from . import protocol
 from .digits import LONGEST
 from .legs import NO_EVENT, Legs
+from .rooms import NARROW, WIDE, Heard
 
 Rows = NDArray[np.intp]
 
@@ -34,26 +34,27 @@ class Keyed:
     """What digits there are in one tick.
 
     The packets of `rows` [n] are reports of events: `payload` uint8 [n, 4], `timestamp` uint32 [n], `marker` bool [n].
-    `toned` [m] hear `tones` int16 [m, 160] instead of what they hear.
+    Those of `narrow` and `wide` hear tones instead of what they hear, at 8 and at 16 kHz.
     """
 
     rows: Rows
     payload: NDArray[np.uint8]
     timestamp: NDArray[np.uint32]
     marker: NDArray[np.bool_]
-    toned: Rows
-    tones: Pcm
+    narrow: Heard
+    wide: Heard
 
-    def over(self, listeners: Rows, heard: Pcm, audible: NDArray[np.bool_]) -> tuple[Rows, Pcm, NDArray[np.bool_]]:
-        """What each of `listeners` hears, as `rooms.mix` gives it, with the tones in place of it."""
-        if not len(self.toned):
-            return listeners, heard, audible
-        stays = np.flatnonzero(~np.isin(listeners, self.toned))
-        return (
-            np.concatenate([listeners[stays], self.toned]),
-            np.concatenate([heard[stays], self.tones]),
-            np.concatenate([audible[stays], np.ones(len(self.toned), np.bool_)]),
-        )
+
+def over(heard: Heard, tones: Heard) -> Heard:
+    """What is heard, with the tones in place of it."""
+    if not len(tones.listeners):
+        return heard
+    stays = np.flatnonzero(~np.isin(heard.listeners, tones.listeners))
+    return Heard(
+        np.concatenate([heard.listeners[stays], tones.listeners]),
+        np.concatenate([heard.pcm[stays], tones.pcm]),
+        np.concatenate([heard.audible[stays], tones.audible]),
+    )
 
 
 def speakable(command: protocol.SendDigits) -> bool:
@@ -116,8 +117,8 @@ class Keying:
         by_event = legs.telephone_event[keying] != NO_EVENT
         events, toned = keying[by_event], keying[~by_event]
         payload, timestamp, marker = self._reports(events)
-        first = self._age[toned] * dtmf.FRAME
-        tones = dtmf.tones(self._event[toned], first, self._units[toned])
+        wide = legs.hears_wide[toned]
+        tones = self._tones(toned[~wide], NARROW), self._tones(toned[wide], WIDE)
         self._age[keying] += 1
         over = np.concatenate(
             [events[self._ends[events] == ENDS], toned[self._age[toned] * dtmf.FRAME >= self._units[toned]]]
@@ -125,7 +126,11 @@ class Keying:
         self._units[over] = 0
         # Of the gap the packets that repeat the end are a part.
         self._pause[over] = np.maximum(self._gap[over] - np.maximum(self._ends[over] - 1, 0), 0)
-        return Keyed(events, payload, timestamp, marker, toned, tones)
+        return Keyed(events, payload, timestamp, marker, *tones)
+
+    def _tones(self, rows: Rows, samples: int) -> Heard:
+        tones = dtmf.tones(self._event[rows], self._age[rows] * dtmf.FRAME, self._units[rows], samples)
+        return Heard(rows, tones, np.ones(len(rows), np.bool_))
 
     def _next(self, row: int) -> None:
         """The pause is over: the next digit begins, or all have been sent."""

@@ -29,10 +29,11 @@ class Kind(IntEnum):
 class CodecId(IntEnum):
     PCMU = 0
     PCMA = 1
-    OPUS = 2
+    G722 = 2
+    OPUS = 3
 
 
-# What an octet of silence is in each law.
+# What an octet of silence is in each law; G.722 has none (codecs/g722.py).
 SILENCE: Final = {CodecId.PCMU: g711.ULAW_SILENCE, CodecId.PCMA: g711.ALAW_SILENCE}
 
 
@@ -64,6 +65,7 @@ class Legs:
         self.held = np.zeros(n, np.bool_)  # the far side wants to hear nothing (RFC 3264 §8.4)
         self.sending = np.zeros(n, np.bool_)  # reached, and not held
         self.payload_type = np.zeros(n, np.uint8)  # both ways
+        self.hears_wide = np.zeros(n, np.bool_)  # it is sent 16 kHz, not 8
         self.telephone_event = np.full(n, NO_EVENT, np.uint8)
         # Outgoing RTP: the next packet's numbers.
         self.ssrc = np.zeros(n, np.uint32)
@@ -106,6 +108,7 @@ class Legs:
         self.telephone_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
+        self.hears_wide[row] = False
         self.media_ever[row] = False
         self.hears[row] = self.comes[row] = self.goes[row] = True
         self.media_at[row] = now

@@ -32,7 +32,7 @@ from .rooms import Rooms
 from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
 
-_CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "opus": CodecId.OPUS}
+_CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "g722": CodecId.G722, "opus": CodecId.OPUS}
 
 
 class RefusedError(Exception):
@@ -100,6 +100,8 @@ class Lifetimes:
             self.reach(row, now)
         if self._legs.codec[row] != _CODECS[command.codec.name]:
             self._playout.open(row, wide=False)
+            self._playback.begin(row)
+            self._sender.begin(row)
             self._quality.begin(row)
             self._reports.restart(row)
         before = int(self._legs.codec[row]), int(self._legs.telephone_event[row])
@@ -139,8 +141,9 @@ class Lifetimes:
             self._ports.close(row, now)
         self._rooms.remove(row)
         self._legs.remove(row)
+        self._playback.begin(row)
+        self._sender.begin(row)
         self._forget_digits(row)
-        self._sender.changed()
 
     # --- what the network tells -----------------------------------------------------------------------------------
 
@@ -181,8 +184,8 @@ class Lifetimes:
         self._reports.open(row)
         self._playout.open(row, wide=codec.name == "opus")
         self._playback.begin(row)
+        self._sender.begin(row)
         self._forget_digits(row)
-        self._sender.changed()
         return row
 
     def _remote(self, address: str, port: int) -> bytes | None:
@@ -198,6 +201,9 @@ class Lifetimes:
         self._legs.codec[row] = _CODECS[codec.name]
         self._legs.payload_type[row] = codec.payload_type
         self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
+        # Such a far side has no other rate: what it hears is mixed at its own.
+        self._legs.hears_wide[row] = codec.name == "g722"
+        self._rooms.widen(row, wide=codec.name == "g722")
         self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
 
     def _begin_stream(self, row: int) -> None:

@@ -21,7 +21,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-CodecName = Literal["pcmu", "pcma", "opus"]
+CodecName = Literal["pcmu", "pcma", "g722", "opus"]
 
 # Every id (leg, source, recording) is at most this many characters; a longer one is a bug of the control plane.
 MAX_ID = 120

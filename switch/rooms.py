@@ -7,6 +7,9 @@ left of oneself is zero. Only then the result is saturated, once.
 
 All sums are made together: sources stand in columns, sums with more of them first, and column j is added to all of
 the sums that have more than j.
+
+There are two plans, one for each rate. A listener is mixed at 16 kHz where it can hear that much, at 8 kHz else; what
+speaks is there at each rate that somebody hears it at. So a room without a wideband listener costs what it always did.
 """
 
 from __future__ import annotations
@@ -20,9 +23,20 @@ from numpy.typing import NDArray
 from ..codecs.g711 import Pcm
 
 Rows = NDArray[np.intp]
-Heard = frozenset[tuple[int, float]]
+_Group = frozenset[tuple[int, float]]
 
-FRAME: Final = 160
+NARROW: Final = 160  # samples of a frame at 8 kHz
+WIDE: Final = 320  # ... at 16
+
+
+@frozen
+class Heard:
+    """What each of `listeners` [n] hears in a tick: int16 [n, 160] at 8 kHz or [n, 320] at 16; `audible` bool [n]:
+    whether it is not all zeros."""
+
+    listeners: Rows
+    pcm: Pcm
+    audible: NDArray[np.bool_]
 
 
 @frozen
@@ -35,8 +49,9 @@ class _Column:
 
 @frozen
 class Plan:
-    """What a tick mixes. `heard`: every row that somebody hears, ascending. `listeners`: rows, first those that have a
-    sum of their own (`direct`, indices of sums), then those that subtract themselves (`shared`, indices of sums)."""
+    """What a tick mixes at one rate. `heard`: every row that some listener hears, ascending. `listeners`: rows, first
+    those that have a sum of their own (`direct`, indices of sums), then those that subtract themselves (`shared`,
+    indices of sums)."""
 
     heard: Rows
     listeners: Rows
@@ -45,9 +60,18 @@ class Plan:
     direct: Rows
     shared: Rows
     own: Rows
-    # Where it is mixed, kept because fresh memory costs more than the sums: int32 [sums, 160], int16 [sums, 160].
+    # Where it is mixed, kept because fresh memory costs more than the sums: int32 and int16 [sums, samples].
     total: NDArray[np.int32]
     frames: Pcm
+
+
+@frozen
+class Plans:
+    """The plans of both rates, and every row that somebody hears at either, ascending."""
+
+    heard: Rows
+    narrow: Plan
+    wide: Plan
 
 
 _EMPTY: Final = np.zeros(0, np.intp)
@@ -59,11 +83,18 @@ class Rooms:
     def __init__(self) -> None:
         self._hears: dict[int, dict[int, float]] = {}
         self._heard_by: dict[int, set[int]] = {}
-        self._group: dict[int, Heard] = {}
-        self._members: dict[Heard, list[int]] = {}
-        self._plan: Plan | None = None
+        self._group: dict[int, _Group] = {}
+        self._members: dict[_Group, list[int]] = {}
+        self._wide: set[int] = set()  # rows that can hear 16 kHz
+        self._plans: Plans | None = None
         # Listeners whose edges were edited since this was last cleared.
         self.edited: set[int] = set()
+
+    def widen(self, row: int, *, wide: bool) -> None:
+        """Whether this row hears 16 kHz."""
+        if wide is not (row in self._wide):
+            self._wide ^= {row}
+            self._plans = None
 
     def hear(self, listener: int, sources: dict[int, float]) -> None:
         """All that `listener` hears from now on: gain by source row; a gain of 0 is not hearing."""
@@ -72,7 +103,7 @@ class Rooms:
             return
         self._detach(listener)
         self.edited.add(listener)
-        self._plan = None
+        self._plans = None
         if not heard:
             return
         self._hears[listener] = heard
@@ -94,6 +125,7 @@ class Rooms:
                 del rest[row]
                 self.hear(listener, rest)
         self.hear(row, {})
+        self.widen(row, wide=False)
         self.edited.discard(row)
 
     @property
@@ -101,10 +133,12 @@ class Rooms:
         """Pairs of a listener and what it hears."""
         return sum(map(len, self._hears.values()))
 
-    def plan(self) -> Plan:
-        if self._plan is None:
-            self._plan = self._compile()
-        return self._plan
+    def plans(self) -> Plans:
+        """The same until edges are edited."""
+        if self._plans is None:
+            heard = np.array(sorted(self._heard_by), np.intp)
+            self._plans = Plans(heard, self._compile(wide=False), self._compile(wide=True))
+        return self._plans
 
     def _detach(self, listener: int) -> None:
         for row in self._hears.pop(listener, {}):
@@ -117,11 +151,16 @@ class Rooms:
             if not self._members[group]:
                 del self._members[group]
 
-    def _compile(self) -> Plan:
+    def _compile(self, *, wide: bool) -> Plan:
+        """The plan of those who hear 16 kHz, or who do not."""
         sums: list[list[tuple[int, float]]] = []
         direct: list[tuple[int, int]] = []  # listener, sum
         shared: list[tuple[int, int]] = []
-        for group, members in self._members.items():
+        heard: set[int] = set()
+        for group, everybody in self._members.items():
+            if not (members := [one for one in everybody if (one in self._wide) is wide]):
+                continue
+            heard.update(*(self._hears[listener] for listener in members))
             # Sharing reads and subtracts once per listener beside the sum; below five it is dearer than adding anew.
             if len(group) + 2 * len(members) < len(members) * (len(group) - 1):
                 for listener in members:
@@ -142,27 +181,26 @@ class Rooms:
             columns.append(_Column(rows, None if (gains == 1.0).all() else gains[:, None]))
         direct.sort(key=lambda pair: place[pair[1]])
         return Plan(
-            heard=np.array(sorted(self._heard_by), np.intp),
+            heard=np.array(sorted(heard), np.intp),
             listeners=np.array([listener for listener, _ in (*direct, *shared)], np.intp),
             columns=tuple(columns),
             sums=len(sums),
             direct=np.array([place[i] for _, i in direct], np.intp),
             shared=np.array([place[i] for _, i in shared], np.intp),
             own=np.array([listener for listener, _ in shared], np.intp) if shared else _EMPTY,
-            total=np.zeros((len(sums), FRAME), np.int32),
-            frames=np.zeros((len(sums), FRAME), np.int16),
+            total=np.zeros((len(sums), WIDE if wide else NARROW), np.int32),
+            frames=np.zeros((len(sums), WIDE if wide else NARROW), np.int16),
         )
 
 
-def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray[np.bool_]]:
-    """What every listener of the plan hears in this tick.
+def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> Heard:
+    """What every listener of the plan hears in this tick, good until the plan is mixed again.
 
-    `pcm` int16 [rows, 160], zeros where a row does not speak; `speaking` bool [rows]. Returns int16 [listeners, 160]
-    and bool [listeners]: whether any source of the listener speaks (if not, its frame is zeros). Both are good until
-    the plan is mixed again.
+    `pcm` int16 [rows, 160] at 8 kHz or [rows, 320] at 16, as the plan is, zeros where a row does not speak; `speaking`
+    bool [rows]. A listener is audible where any source of it speaks.
     """
     if not plan.sums:
-        return np.zeros((0, FRAME), np.int16), np.zeros(0, np.bool_)
+        return Heard(plan.listeners, plan.frames, np.zeros(0, np.bool_))
     first, *more = plan.columns
     total = plan.total
     total[:] = _heard(first, pcm, plan.frames)
@@ -179,9 +217,9 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> tuple[Pcm, NDArray
         voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
     np.clip(total, -32768, 32767, out=total)
     if len(plan.shared):
-        return total.astype(np.int16), voices > 0
+        return Heard(plan.listeners, total.astype(np.int16), voices > 0)
     plan.frames[:] = total
-    return plan.frames, voices > 0
+    return Heard(plan.listeners, plan.frames, voices > 0)
 
 
 def _heard(column: _Column, pcm: Pcm, frames: Pcm) -> Pcm | NDArray[np.int32]:

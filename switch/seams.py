@@ -140,8 +140,8 @@ class OpusCodec(Protocol):
         """Rows whose codec has raised what it should not: these legs are over."""
         ...
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
-        """The next 20 ms of each of `rows` [n]."""
+    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
+        """The next 20 ms of each of `rows` [n], with the upper band of those that are `wide` [n]."""
         ...
 
     def encode(self, rows: Rows, pcm: Pcm) -> Work[Encoded]:

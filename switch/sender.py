@@ -1,9 +1,10 @@
 """What every leg is sent: encode what it hears, or silence, behind a header of its own, in the order of the sockets.
 
-The packets of all G.711 legs are one matrix that stays from tick to tick: a leg's row of it moves only when legs come
-or go, and holds silence until something is written there. Plain legs stand first, by port, so that each socket's
-packets lie together; SRTP legs follow. Opus payloads vary in length and have a matrix of their own: silence and digits
-go with the rest, and what is to be encoded is begun before the others' packets are made, and follows as it is ready.
+The packets of all G.711 and G.722 legs are one matrix that stays from tick to tick: a leg's row of it moves only when
+legs come or go, and holds silence until something is written there. Plain legs stand first, by port, so that each
+socket's packets lie together; SRTP legs follow. G.722 has no octets that are always silence: such a leg that hears
+nothing is encoded like the others. Opus payloads vary in length and have a matrix of their own: silence and digits go
+with the rest, and what is to be encoded is begun before the others' packets are made, and follows as it is ready.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from ..codecs import g711
+from ..codecs import g711, g722
 from ..codecs.work import Encoded, Work
 from . import rtp
 from .jitter import WIDE
 from .keying import Keyed
 from .legs import SILENCE, CodecId, Legs, those
 from .ports import PortPool
+from .rooms import WIDE as WIDE_FRAME
+from .rooms import Heard
 from .seams import Datagram, OpusCodec, Outgoing, Rows, SecureTransport
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
 WIDE_PACKET: Final = rtp.HEADER + WIDE
-_LAWS: Final = (CodecId.PCMU, CodecId.PCMA)  # CodecId counts from 0, so a codec is an index
+_LAWS: Final = (CodecId.PCMU, CodecId.PCMA)
+# By CodecId, of the codecs in the matrix; what stands there for G.722 is always written over.
+_SILENCE: Final = np.array([*(SILENCE[law] for law in _LAWS), 0], np.uint8)
 _ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
 # One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
 _OPUS_SILENCE: Final = np.frombuffer(b"\xf8\xff\xfe", np.uint8)
@@ -41,6 +46,7 @@ class _Order:
     rows: Rows  # narrow rows, plain ones first, by port
     plain: int  # how many of them are plain
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
+    g722: Rows  # places of rows of G.722, ascending
     opus: Rows
     opus_place: NDArray[np.intp]  # [capacity]: index in `opus`, or -1
     held: Rows  # not sent to, though there is somewhere: their time goes on
@@ -73,6 +79,15 @@ class _Coming:
     work: Work[Encoded]
 
 
+@frozen
+class _WideRoute:
+    """... and which of the listeners at 16 kHz are which of the order's G.722 rows."""
+
+    listeners: Rows
+    heard: Rows
+    g722: Rows
+
+
 class Sender:
     """The packet matrix, and how the rows stand in it."""
 
@@ -81,16 +96,23 @@ class Sender:
         self._ports = ports
         self._secure = secure
         self._opus = opus
+        self._g722 = g722.Encoders()
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
         self._ordered: _Order | None = None
         self._routed: _Route | None = None
+        self._wide_routed: _WideRoute | None = None
         self.sent = 0  # packets
+
+    def begin(self, row: int) -> None:
+        """A leg begins or ends in this row, or begins anew with another codec."""
+        self._g722.forget(row)
+        self.changed()
 
     def changed(self) -> None:
         """Legs came, went, or are elsewhere: the order is to be made anew."""
-        self._ordered = self._routed = None
+        self._ordered = self._routed = self._wide_routed = None
 
     def _order(self) -> _Order:
         legs = self._legs
@@ -105,13 +127,14 @@ class Sender:
         opus_place = np.full(legs.capacity, -1, np.intp)
         opus_place[rows[opus]] = np.arange(np.count_nonzero(opus))
         # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
-        silence = np.array([SILENCE[law] for law in _LAWS], np.uint8)[legs.codec[narrow]][:, None]
+        silence = _SILENCE[legs.codec[narrow]][:, None]
         self._out[: len(narrow), rtp.HEADER :] = silence
         self._out_silent[:] = True
         return _Order(
             rows=narrow,
             plain=len(plain),
             place=place,
+            g722=np.flatnonzero(legs.codec[narrow] == CodecId.G722),
             opus=rows[opus],
             opus_place=opus_place,
             held=np.flatnonzero(legs.reached & ~legs.sending),
@@ -133,17 +156,10 @@ class Sender:
         opus = np.flatnonzero(order.opus_place[listeners] >= 0)
         return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
 
-    def send(
-        self,
-        listeners: Rows,
-        heard: g711.Pcm,
-        audible: NDArray[np.bool_],
-        beside: Sequence[Datagram],
-        keyed: Keyed | None = None,
-    ) -> Outgoing:
-        """This tick's packets, and the datagrams `beside` them. `listeners` intp [n] hear `heard` int16 [n, 160], if
-        they are `audible` bool [n]; every other leg, and who is not audible, is sent silence. Where events are `keyed`
-        their reports are sent instead."""
+    def send(self, heard: Heard, wide: Heard, beside: Sequence[Datagram], keyed: Keyed | None = None) -> Outgoing:
+        """This tick's packets, and the datagrams `beside` them, from what is `heard` at 8 kHz and `wide` at 16; every
+        other leg, and who is not audible, is sent silence. Where events are `keyed` their reports are sent instead."""
+        listeners = heard.listeners
         if self._ordered is None:
             self._ordered = self._order()
         sending = self._ordered
@@ -151,13 +167,16 @@ class Sender:
             self._routed = self._route(sending, listeners)
         n, route = len(sending.rows), self._routed
         # Begun first, for others do it meanwhile.
-        coming = self._begin_opus(sending, route, heard, audible, keyed) if len(sending.opus) else None
+        coming = self._begin_opus(sending, route, heard, keyed) if len(sending.opus) else None
         silent = ~np.zeros(n, np.bool_)
-        speaks, frames = audible[route.placed], heard[route.placed]
+        speaks, frames = heard.audible[route.placed], heard.pcm[route.placed]
         silent[route.place] = ~speaks
         for law, some, place in route.laws:
             loud = those(speaks[some])
             self._out[place[loud], rtp.HEADER :] = _ENCODE[law](frames[some][loud])
+        if len(sending.g722):
+            self._out[sending.g722, rtp.HEADER :] = self._encode_g722(sending, wide)
+            silent[sending.g722] = False
         if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
         self._out_silent[:n] = silent
@@ -179,16 +198,26 @@ class Sender:
             datagrams += at_once
         return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams, later=later)
 
-    def _begin_opus(
-        self, order: _Order, route: _Route, heard: g711.Pcm, audible: NDArray[np.bool_], keyed: Keyed | None
-    ) -> _Coming:
+    def _begin_opus(self, order: _Order, route: _Route, heard: Heard, keyed: Keyed | None) -> _Coming:
         assert self._opus is not None  # without it no such leg is opened
         some, place = route.opus, route.opus_place
-        speaks = audible[some]
+        speaks = heard.audible[some]
         if keyed is not None and len(keyed.rows):
             speaks &= ~np.isin(order.opus[place], keyed.rows)
         some, place = some[speaks], place[speaks]
-        return _Coming(place, self._opus.encode(order.opus[place], heard[some]))
+        return _Coming(place, self._opus.encode(order.opus[place], heard.pcm[some]))
+
+    def _encode_g722(self, order: _Order, wide: Heard) -> NDArray[np.uint8]:
+        """What each of the order's G.722 rows hears, or silence: uint8 [g722, 160]."""
+        route = self._wide_routed
+        if route is None or route.listeners is not wide.listeners:
+            place = order.place[wide.listeners]
+            heard = np.flatnonzero(np.isin(place, order.g722))
+            route = self._wide_routed = _WideRoute(wide.listeners, heard, np.searchsorted(order.g722, place[heard]))
+        frames = np.zeros((len(order.g722), WIDE_FRAME), np.int16)
+        loud = wide.audible[route.heard]
+        frames[route.g722[loud]] = wide.pcm[route.heard[loud]]
+        return self._g722.encode(order.rows[order.g722], frames)
 
     def _send_opus(
         self, rows: Rows, coming: _Coming, keyed: Keyed | None

@@ -45,7 +45,8 @@ from cordboard.switch.ports import LocalPort
 NOW = 1_000_000.0
 PEER = "192.0.2.7"
 CALLER = "+8613912345678"
-OFFER = sdp.offer("198.51.100.1", 4000, session_id=1)
+G711: tuple[sdp.TrunkCodec, ...] = ("pcma", "pcmu")
+OFFER = sdp.offer("198.51.100.1", 4000, session_id=1, codecs=G711)
 # As a browser makes it, without what nobody here reads.
 PAGE_OFFER = "\r\n".join(
     (
@@ -279,7 +280,7 @@ class House:
         if "trunk:carrier" not in self.actors:
             self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier")))
         self.calls += 1
-        offer = None if delayed_offer else sdp.offer("198.51.100.1", 4000 + 2 * self.calls, session_id=1)
+        offer = None if delayed_offer else sdp.offer("198.51.100.1", 4000 + 2 * self.calls, session_id=1, codecs=G711)
         made = Call(arrived(name, offer=offer), self.now)
         self.spawn(f"call:{name}", made)
         self.run()

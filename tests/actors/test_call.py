@@ -16,7 +16,7 @@ from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
 
-from .house import NOW, OFFER, House, arrived
+from .house import G711, NOW, OFFER, House, arrived
 
 LEG = "call:c/caller"
 LEFT = signals.Released("c", "hung up", by_caller=True)
@@ -305,7 +305,7 @@ def test_a_caller_who_put_us_on_hold_may_be_silent(house: House) -> None:
 
 def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
     call = opened(Call(arrived(), NOW), Echo())
-    again = sdp.offer("198.51.100.9", 4444, session_id=1, version=2)
+    again = sdp.offer("198.51.100.9", 4444, session_id=1, version=2, codecs=G711)
     assert call.receive(signals.Reoffered("c", again), NOW) == [
         Media(media.UpdateRtpLeg(LEG, "198.51.100.9", 4444, PCMA))
     ]
@@ -315,7 +315,7 @@ def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
 
 def test_a_hold_that_names_no_address_leaves_the_leg_where_it_is() -> None:
     call = opened(Call(arrived(), NOW), Echo())
-    held = sdp.offer("0.0.0.0", 4000, session_id=1, version=2)
+    held = sdp.offer("0.0.0.0", 4000, session_id=1, version=2, codecs=G711)
     assert call.receive(signals.Reoffered("c", held), NOW) == [
         Media(media.UpdateRtpLeg(LEG, "192.0.2.10", 0, PCMA, sends=False, hears=False))
     ]
@@ -344,7 +344,7 @@ def test_a_reoffer_that_cannot_be_had_is_refused_and_the_call_goes_on() -> None:
 def test_a_refused_reoffer_leaves_what_was_agreed() -> None:
     call = opened(Call(arrived(), NOW), Echo())
     before = call.state.agreed
-    call.receive(signals.Reoffered("c", sdp.offer("198.51.100.9", 4444, session_id=1, version=2)), NOW)
+    call.receive(signals.Reoffered("c", sdp.offer("198.51.100.9", 4444, session_id=1, version=2, codecs=G711)), NOW)
     call.receive(media.LegRefused(LEG, "in use"), NOW)
     assert (call.state.agreed, call.state.reoffer) == (before, None)
 
@@ -382,12 +382,12 @@ def test_a_caller_that_is_heard_again_stays(house: House) -> None:
 def test_a_caller_on_hold_need_not_send(house: House) -> None:
     call = house.call()
     house.fact(*house.engine.connect(LEG))
-    offer = sdp.offer("198.51.100.1", 4002, session_id=1, version=2, direction="inactive")
+    offer = sdp.offer("198.51.100.1", 4002, session_id=1, version=2, direction="inactive", codecs=G711)
     house.tell("call:c", signals.Reoffered("c", offer))
     house.fact(*house.engine.silence(LEG, 3.0))
     house.after(3600)
     assert phase(call) is Phase.WAITING
-    again = sdp.offer("198.51.100.1", 4002, session_id=1, version=3)
+    again = sdp.offer("198.51.100.1", 4002, session_id=1, version=3, codecs=G711)
     house.tell("call:c", signals.Reoffered("c", again))
     house.after(MEDIA_TIMEOUT - 0.001)
     assert phase(call) is Phase.WAITING

@@ -10,6 +10,8 @@ from cordboard.sip import sdp
 from cordboard.sip.description import Direction
 from cordboard.switch import protocol as media
 
+from .house import G711
+
 PEER = "192.0.2.7"
 
 
@@ -19,7 +21,7 @@ def arrives(offer: sdp.SessionDescription | None) -> tuple[Call, list[Effect]]:
 
 
 def offered(address: str, port: int = 4000) -> sdp.SessionDescription:
-    return sdp.offer(address, port, session_id=1)
+    return sdp.offer(address, port, session_id=1, codecs=G711)
 
 
 @pytest.mark.parametrize("offer", [None, offered("0.0.0.0")])
@@ -33,7 +35,7 @@ def test_a_caller_who_names_no_address_gets_a_leg_that_sends_nowhere(offer: sdp.
                 "call:c/caller",
                 PEER,
                 0,
-                media.Codec("pcma", 8, 101 if offer else None),
+                media.Codec("pcma", 8, 101) if offer else media.Codec("g722", 9),
                 sends=offer is None,
                 hears=offer is None,
             )
@@ -49,13 +51,13 @@ def test_an_answer_in_the_ack_aims_the_leg() -> None:
     assert isinstance(said, signals.AnswerSip)
     theirs = sdp.answer(said.description, sdp.negotiate(said.description), PEER, 4000, session_id=2)
     assert call.receive(signals.Confirmed("c", theirs), 0.1) == [
-        Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, media.Codec("pcma", 8, 101)))
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, media.Codec("g722", 9, 101)))
     ]
 
 
 @pytest.mark.parametrize(("direction", "sends"), [("sendrecv", True), ("recvonly", True), ("sendonly", False)])
 def test_a_caller_who_holds_is_sent_nothing_from_the_beginning(direction: Direction, sends: bool) -> None:
-    call, _ = arrives(sdp.offer(PEER, 4000, session_id=1, direction=direction))
+    call, _ = arrives(sdp.offer(PEER, 4000, session_id=1, direction=direction, codecs=G711))
     (opening,) = (each for each in call.receive(Routed(Echo(), nat=False), 0.0) if isinstance(each, Media))
     assert isinstance(opening.command, media.OpenRtpLeg)
     assert opening.command.sends is sends

@@ -136,10 +136,14 @@ def test_any_free_rtp_ports() -> None:
             "[media] process: must be one of separate, inline; found 'seperate'; did you mean \"separate\"?",
         ),
         (
-            "[media]\nwebrtc_codecs = ['g729']",
-            "[media] webrtc_codecs: must be one of opus, pcmu, pcma; found 'g729'",
+            "[media]\nwebrtc_codecs = ['speex']",
+            "[media] webrtc_codecs: must be one of opus, g722, pcmu, pcma; found 'speex'",
         ),
         ("[media]\nwebrtc_codecs = []", "[media] webrtc_codecs: must name at least one codec"),
+        (
+            "[media]\ntrunk_codecs = ['opus']",
+            "[media] trunk_codecs: must be one of g722, pcma, pcmu; found 'opus'",
+        ),
         ("[access_point]\nid = 'a'", "[[access_point]]: must be written with two brackets, found {'id': 'a'}"),
         (
             "[[access_point]]\nid = 'a'\n[[access_point]]\nid = 'a'",

@@ -100,8 +100,10 @@ def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
         for i, payload in zip(made.index.tolist(), made.payloads, strict=True):
             payloads[i] = payload
     back, good = np.zeros((len(ROWS), 160), np.int16), np.zeros(len(ROWS), np.bool_)
-    for done in codec.decode(ROWS, [*payloads[:3], b"\xff" * 10, *payloads[4:]]).results():
+    narrow = np.zeros(len(ROWS), np.bool_)
+    for done in codec.decode(ROWS, [*payloads[:3], b"\xff" * 10, *payloads[4:]], narrow).results():
         back[done.index], good[done.index] = done.pcm, done.good
+        assert not len(done.wide)
     return payloads, back, good.tolist()
 
 
@@ -197,3 +199,20 @@ def test_work_that_is_dropped_is_over() -> None:
     assert done == at_once
     assert 0 in at_once
     assert list(work.results()) == []
+
+
+@pytest.mark.parametrize("hertz", [1000.0, 5000.0])
+def test_the_upper_band_is_given_of_those_of_which_it_is_wanted(hertz: float) -> None:
+    codec, encoder = opened(None), OpusEncoder(48000)
+    wide = ROWS % 2 == 0
+    lower, upper = [], []
+    for frame in tone(48000, 50, hertz):
+        (first, *_) = parts = list(codec.decode(ROWS, [encoder.encode(frame)] * len(ROWS), wide).results())
+        lower.append(first.pcm[0])
+        upper.append(first.upper[0])
+        assert [ROWS[row] for part in parts for row in part.wide] == ROWS[wide].tolist()
+    above = np.sqrt(np.mean(np.concatenate(upper)[3200:] ** 2))
+    below = np.sqrt(np.mean(np.concatenate(lower)[1600:].astype(float) ** 2))
+    quiet, loud = (above, below) if hertz < 4000 else (below, above)
+    assert quiet < loud / 100
+    assert loud == pytest.approx(8000 / np.sqrt(2), rel=0.2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cordboard.codecs import tones
 from cordboard.codecs.g711 import Pcm
-from cordboard.codecs.resample import Downsampler
+from cordboard.codecs.resample import Downsampler, UpperBand, Upsampler
 
 
 def frequency_of(pcm: Pcm, rate: int = 8000) -> float:
@@ -52,11 +52,11 @@ def test_hold_music_is_the_same_every_time() -> None:
 
 def test_48_to_8_khz_keeps_speech_and_drops_the_rest() -> None:
     rows = np.array([0, 1])
-    down = Downsampler(2)
+    down = Downsampler(2, 6)
     t = np.arange(960 * 50) / 48000
     low, high = 8000 * np.sin(2 * np.pi * 1000 * t), 8000 * np.sin(2 * np.pi * 5000 * t)
     pcm = np.stack([low, high]).astype(np.int16).reshape(2, 50, 960)
-    out = np.concatenate([down.down_48_to_8(rows, pcm[:, i]) for i in range(50)], axis=1)
+    out = np.concatenate([down.down(rows, pcm[:, i]) for i in range(50)], axis=1)
     assert abs(frequency_of(out[0]) - 1000) < 3
     assert abs(np.abs(out[0, 200:]).max() - 8000) < 250
     assert np.abs(out[1, 200:]).max() < 30
@@ -65,12 +65,50 @@ def test_48_to_8_khz_keeps_speech_and_drops_the_rest() -> None:
 def test_48_to_8_khz_frames_join() -> None:
     rng = np.random.default_rng(1)
     pcm = rng.integers(-8000, 8000, 960 * 4).astype(np.int16)
-    down, at_once = Downsampler(1), Downsampler(1)
+    down, at_once = Downsampler(1, 6), Downsampler(1, 6)
     row = np.array([0])
-    parts = np.concatenate([down.down_48_to_8(row, pcm[None, i * 960 : (i + 1) * 960])[0] for i in range(4)])
+    parts = np.concatenate([down.down(row, pcm[None, i * 960 : (i + 1) * 960])[0] for i in range(4)])
     # The same filter, written as the definition: every sixth of the full convolution.
     from cordboard.codecs.resample import _filter
 
-    full = np.convolve(np.concatenate([np.zeros(95), pcm]), _filter(), "valid")[5::6]
+    full = np.convolve(np.concatenate([np.zeros(95), pcm]), _filter(6), "valid")[5::6]
     assert np.abs(parts - full).max() <= 1
-    assert at_once.down_48_to_8(row, pcm[None, :960]).shape == (1, 160)
+    assert at_once.down(row, pcm[None, :960]).shape == (1, 160)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 90])
+def test_up_to_16_khz_and_down_again_is_what_it_was(rows: int) -> None:
+    up, down = Upsampler(rows), Downsampler(rows, 2)
+    index = np.arange(rows)
+    t = np.arange(160 * 50) / 8000
+    hertz = np.linspace(300, 3000, rows)
+    pcm = np.rint(8000 * np.sin(2 * np.pi * hertz[:, None] * t)).astype(np.int16)
+    frames = [np.ascontiguousarray(pcm[:, at : at + 160]) for at in range(0, pcm.shape[1], 160)]
+    wide = [np.rint(up.up(index, frame)).astype(np.int16) for frame in frames]
+    back = np.concatenate([down.down(index, frame) for frame in wide], axis=1)
+    delay = 31 / 8  # ms, of both filters
+    expected = 8000 * np.sin(2 * np.pi * hertz[:, None] * (t - delay / 1000))
+    assert np.abs(back[:, 200:] - expected[:, 200:]).max() < 25
+    spectrum = np.abs(np.fft.rfft(np.concatenate(wide, axis=1)[:, 3200:] * np.hanning(12800)))
+    assert spectrum[:, 3700:].max() < spectrum.max() * 10 ** (-60 / 20)  # no image above 4.6 kHz
+
+
+@pytest.mark.parametrize("factor", [1, 3])
+def test_both_bands_add_up_to_the_whole_at_16_khz(factor: int) -> None:
+    """Whatever came in, at 16 or 48 kHz: what comes up from 8 kHz and what is above it are in step."""
+    rate = 16000 * factor
+    row, t = np.array([0]), np.arange(rate) / rate
+    for hertz in (200, 1000, 3000, 3600, 4000, 4400, 5000):
+        down, up, above = Downsampler(1, 2 * factor), Upsampler(1), UpperBand(1, factor)
+        pcm = np.rint(8000 * np.sin(2 * np.pi * hertz * t)).astype(np.int16).reshape(50, 1, -1)
+        lower, upper = (
+            np.concatenate(one, axis=1)[0, 1600:]
+            for one in zip(
+                *((up.up(row, down.down(row, frame)), above.above(row, frame)) for frame in pcm), strict=True
+            )
+        )
+        assert np.sqrt(2 * np.mean((lower + upper) ** 2)) == pytest.approx(8000, rel=0.01)
+        if hertz <= 1000:
+            assert np.abs(upper).max() < 8
+        if hertz >= 5000:
+            assert np.abs(lower).max() < 8

@@ -130,9 +130,9 @@ def test_the_first_call(product: Product, agent: Agent, voice: tuple[Path, Pcm],
 
 @pytest.mark.parametrize(
     "other",
-    [{"codecs": ["pcmu"]}, {"codecs": ["pcma"]}, {"process": "inline"}],
+    [{"codecs": ["pcmu"]}, {"codecs": ["pcma"]}, {"codecs": ["g722"]}, {"process": "inline"}],
     indirect=True,
-    ids=["pcmu", "pcma", "inline"],
+    ids=["pcmu", "pcma", "g722", "inline"],
 )
 def test_the_first_call_otherwise(
     browser: Browser, other: Product, voice: tuple[Path, Pcm], request: pytest.FixtureRequest

@@ -142,6 +142,9 @@ def test_the_hold_of_rfc_2543() -> None:
 def test_the_peers_order_decides_among_ours() -> None:
     assert sdp.negotiate(trunk((b"18 0 8", b"8 0 18"))).codec == "pcma"
     assert sdp.negotiate(trunk(), codecs=("pcma",)).codec == "pcma"
+    wide = sdp.negotiate(trunk((b"18 0 8", b"9 0 8")))
+    assert (wide.codec, wide.payload_type) == ("g722", 9)
+    assert sdp.negotiate(trunk((b"18 0 8", b"9 0 8")), codecs=("pcma", "pcmu")).codec == "pcmu"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,8 @@ def test_what_cannot_be_read_is_400(change: tuple[bytes, bytes]) -> None:
 
 def test_our_offer_and_their_answer() -> None:
     ours = sdp.offer("198.51.100.1", 20002, session_id=1)
-    assert ours.media[0].formats == ("8", "0", "101")
+    assert ours.media[0].formats == ("9", "8", "0", "101")
+    assert bytes(ours).splitlines()[6] == b"a=rtpmap:9 G722/8000"  # sampled at 16 kHz: RFC 3551 §4.5.2
     theirs = sdp.answer(ours, sdp.negotiate(ours, ("pcmu",)), "192.0.2.4", 49172, session_id=2)
     assert sdp.accept(ours, theirs) == sdp.Agreed(0, "pcmu", 0, 101, "sendrecv", ("192.0.2.4", 49172))
     for bad in (evolve(theirs, media=()), evolve(theirs, media=(evolve(theirs.media[0], port=0),))):
@@ -227,7 +231,7 @@ def test_their_answer_beside_a_stream_that_was_refused() -> None:
     assert sdp.accept(ours, theirs) == sdp.Agreed(1, "pcmu", 0, 101, "sendrecv", ("192.0.2.4", 49174))
 
 
-def webrtc(offer: sdp.SessionDescription, codecs: tuple[sdp.CodecName, ...] = ("opus", "pcmu", "pcma")) -> bytes:
+def webrtc(offer: sdp.SessionDescription, codecs: tuple[sdp.CodecName, ...] = sdp.WEBRTC_CODECS) -> bytes:
     agreed = sdp.negotiate_webrtc(offer, codecs)
     answer = sdp.answer_webrtc(
         offer,

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from attrs import evolve
-from cordboard.codecs import g711
+from cordboard.codecs import g711, g722
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import NAME, LocalPort, socket_name
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 TICK = 0.020
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
+G722 = protocol.Codec("g722", 9, 101)
 T = TypeVar("T")
 
 
@@ -34,12 +35,44 @@ def _spoken(seconds: float, hertz: float) -> g711.Pcm:
 
 PROMPTS = {("hello", "en"): _spoken(1.2, 700.0), ("bye", "en"): _spoken(0.4, 900.0)}
 
-Sound = Callable[[NDArray[np.intp]], g711.Pcm]  # sample numbers at 8 kHz -> samples
+Sound = Callable[[NDArray[np.intp | np.float64]], g711.Pcm]  # sample numbers at 8 kHz, halves too -> samples
 Edge = str | tuple[str, float]  # a source, or (source, gain)
-_CODECS: dict[str, tuple[Callable[[g711.Pcm], g711.Octets], Callable[[g711.Octets], g711.Pcm]]] = {
-    "pcmu": (g711.encode_ulaw, g711.decode_ulaw),
-    "pcma": (g711.encode_alaw, g711.decode_alaw),
-}
+
+
+class Narrow:
+    """A far side's G.711."""
+
+    rate = 8000
+
+    def __init__(self, encode: Callable[[g711.Pcm], g711.Octets], decode: Callable[[g711.Octets], g711.Pcm]) -> None:
+        self.encode, self.decode = encode, decode
+
+
+class Wide:
+    """A far side's G.722: what it decodes must be all that it was sent, in order."""
+
+    rate = 16000
+
+    def __init__(self) -> None:
+        self._encoders = g722.Encoders()
+        self._pcm = np.zeros(g722.FRAME // 2, np.int16)  # what is to be encoded: whole frames of it are
+        self._octets = np.zeros(0, np.uint8)
+
+    def encode(self, pcm: g711.Pcm) -> g711.Octets:
+        """A packet of any length."""
+        self._pcm = np.concatenate([self._pcm, pcm])
+        while len(self._pcm) >= g722.FRAME:
+            made = self._encoders.encode(ROW, self._pcm[None, : g722.FRAME])
+            self._octets, self._pcm = np.concatenate([self._octets, made[0]]), self._pcm[g722.FRAME :]
+        packet, self._octets = np.split(self._octets, [len(pcm) // 2])
+        return packet
+
+    def decode(self, octets: g711.Octets) -> g711.Pcm:
+        decoders = g722.Decoders()
+        return np.concatenate([decoders.decode(ROW, one) for one in octets.reshape(-1, 1, g722.OCTETS)]).reshape(-1)
+
+
+ROW = np.array([0])
 
 
 class Far:
@@ -48,7 +81,13 @@ class Far:
     def __init__(self, world: World, address: str, port: int, codec: protocol.Codec, to: int) -> None:
         self.world, self.name, self.codec, self.to = world, socket_name(address, port), codec, to
         self.beside = socket_name(address, port + 1)
-        self.encode, self.decode = _CODECS[codec.name]
+        match codec.name:
+            case "pcmu":
+                self.voice: Narrow | Wide = Narrow(g711.encode_ulaw, g711.decode_ulaw)
+            case "pcma":
+                self.voice = Narrow(g711.encode_alaw, g711.decode_alaw)
+            case _:
+                self.voice = Wide()
         self.phase = world.rng.uniform(0.0, TICK)
         self.sequence = world.rng.randrange(1 << 16)
         self.timestamp = world.rng.randrange(1 << 32)
@@ -80,17 +119,20 @@ class Far:
             self.next_at = self.world.now + self.phase
         while self.next_at <= until:
             n = self.ptime * 8
-            pcm = self.source(np.arange(self.samples, self.samples + n))
-            self.world.post(self, self.packet(self.encode(pcm).tobytes()), self.next_at)
+            if isinstance(self.voice, Wide):
+                pcm = self.source(np.arange(2 * self.samples, 2 * (self.samples + n)) / 2)
+            else:
+                pcm = self.source(np.arange(self.samples, self.samples + n))
+            self.world.post(self, self.packet(self.voice.encode(pcm).tobytes()), self.next_at)
             self.samples += n
             self.sequence = self.sequence + 1 & 0xFFFF
             self.timestamp = self.timestamp + n & 0xFFFFFFFF
             self.next_at += self.ptime / 1000 * (1 + self.slow * 1e-6)
 
     def heard(self, last: float | None = None) -> g711.Pcm:
-        """All that it heard as int16, or the last so many seconds."""
-        payloads = self.payloads if last is None else self.payloads[-round(last / TICK) :]
-        return self.decode(np.frombuffer(b"".join(payloads), np.uint8))
+        """All that it heard as int16 at its codec's rate, or the last so many seconds."""
+        pcm = self.voice.decode(np.frombuffer(b"".join(self.payloads), np.uint8))
+        return pcm if last is None else pcm[-round(last * self.voice.rate) :]
 
     def tones(self, last: float = 1.0) -> list[int]:
         """The frequencies in what it heard last, in whole Hz."""

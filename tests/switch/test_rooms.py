@@ -10,9 +10,14 @@ SPEAKING = np.ones(64, np.bool_)
 
 
 def heard(rooms: Rooms, pcm: Pcm = PCM, speaking: NDArray[np.bool_] = SPEAKING) -> dict[int, tuple[Pcm, bool]]:
-    plan = rooms.plan()
-    frames, audible = mix(plan, pcm, speaking)
-    return {int(row): (frames[i], bool(audible[i])) for i, row in enumerate(plan.listeners)}
+    plans = rooms.plans()
+    found = {}
+    for plan, samples in ((plans.narrow, pcm), (plans.wide, np.repeat(pcm, 2, axis=1))):
+        got = mix(plan, samples, speaking)
+        assert got.pcm.shape == (len(got.listeners), samples.shape[1])
+        for i, row in enumerate(got.listeners):
+            found[int(row)] = got.pcm[i][:: samples.shape[1] // 160], bool(got.audible[i])
+    return found
 
 
 def by_definition(edges: dict[int, float], pcm: Pcm = PCM) -> NDArray[np.int_]:
@@ -27,6 +32,8 @@ def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     rooms = Rooms()
     edges: dict[int, dict[int, float]] = {}
     for _ in range(120):  # edits, so that plans are remade from what earlier ones left
+        if rng.random() < 0.2:
+            rooms.widen(int(rng.integers(0, 30)), wide=bool(rng.integers(0, 2)))
         if rng.random() < 0.2:
             gone = int(rng.integers(0, 30))
             rooms.remove(gone)
@@ -46,16 +53,18 @@ def test_any_edges_are_mixed_as_defined(seed: int) -> None:
         assert audible
         assert np.array_equal(frame, by_definition(edges[listener]))
     assert rooms.edges == sum(map(len, edges.values()))
-    assert rooms.plan().heard.tolist() == sorted({row for one in edges.values() for row in one})
+    assert rooms.plans().heard.tolist() == sorted({row for one in edges.values() for row in one})
 
 
 def test_a_room_costs_a_sum_and_a_subtraction_each() -> None:
     rooms = Rooms()
     for listener in range(20):
         rooms.hear(listener, {row: 1.0 for row in range(20) if row != listener})
-    plan = rooms.plan()
-    assert plan.sums == 1
-    assert len(plan.shared) == 20
+    plans = rooms.plans()
+    assert plans.narrow.sums == 1
+    assert len(plans.narrow.shared) == 20
+    assert not plans.wide.sums
+    assert not len(plans.wide.heard)
 
 
 def test_who_is_silent_alone_is_not_audible() -> None:

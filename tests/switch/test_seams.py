@@ -95,13 +95,15 @@ class HeldSamples:
         broken, self.broken = self.broken, []
         return broken
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes]) -> Work[Decoded]:
+    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
         samples = [struct.unpack("!h", payload)[0] for payload in payloads]
         self.given += zip(rows.tolist(), samples, strict=True)
         self.broken += [row for row, sample in zip(rows.tolist(), samples, strict=True) if sample == 666]
         good = np.array([sample not in (666, -1) for sample in samples], np.bool_)
         pcm = np.repeat(np.array(samples, np.int16)[:, None], 160, axis=1)
-        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good)])
+        above = np.flatnonzero(wide)
+        upper = np.zeros((len(above), 320), np.float32)
+        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good, above, upper)])
 
     def encode(self, rows: Rows, pcm: g711.Pcm) -> Work[Encoded]:
         halves = [np.arange(len(rows))[i::2] for i in (1, 0)]

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from cordboard.codecs import dtmf, g711
+from cordboard.codecs import dtmf, g711, g722
 from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.browsers import MAX_REMEMBERED, Browsers, host_and_port
@@ -87,7 +87,7 @@ def loudest(pcm: np.ndarray, rate: int) -> float:
     return float(np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)))).argmax()) * rate / len(pcm)
 
 
-@pytest.mark.parametrize("codec", [Codec("pcmu", 0), Codec("pcma", 8), Codec("opus", 111)])
+@pytest.mark.parametrize("codec", [Codec("pcmu", 0), Codec("pcma", 8), Codec("g722", 9), Codec("opus", 111)])
 @pytest.mark.parametrize("name", [PAGE, SIX])
 def test_a_page_hears_its_own_tone(codec: Codec, name: bytes) -> None:
     switch, browser = Switch(), Browser()
@@ -96,10 +96,13 @@ def test_a_page_hears_its_own_tone(codec: Codec, name: bytes) -> None:
     out, back = browser.dtls.sessions()
     switch.engine.command(Rewire((Hears("leg-1", (("leg-1", 1.0),)),)), switch.now)
     encoder, decoder = OpusEncoder(8000), OpusDecoder()
+    voice, ear, one = g722.Encoders(), g722.Decoders(), np.array([0])
     heard = []
     for n in range(60):
         pcm = tone(n, 500.0)
         match codec.name:
+            case "g722":
+                payload = voice.encode(one, pcm.repeat(2)[None]).tobytes()
             case "pcmu":
                 payload = g711.encode_ulaw(pcm).tobytes()
             case "pcma":
@@ -123,9 +126,12 @@ def test_a_page_hears_its_own_tone(codec: Codec, name: bytes) -> None:
             sound = g711.decode_ulaw(np.frombuffer(b"".join(heard[10:]), np.uint8))
         case "pcma":
             sound = g711.decode_alaw(np.frombuffer(b"".join(heard[10:]), np.uint8))
+        case "g722":
+            octets = np.frombuffer(b"".join(heard), np.uint8).reshape(-1, 1, 160)
+            sound = np.concatenate([ear.decode(one, frame)[0] for frame in octets])[3200:]
         case "opus":
             sound = np.concatenate([decoder.decode(payload) for payload in heard])[9600:]
-    assert loudest(sound, 48000 if codec.name == "opus" else 8000) == pytest.approx(500, abs=5)
+    assert loudest(sound, {"opus": 48000, "g722": 16000}.get(codec.name, 8000)) == pytest.approx(500, abs=5)
     assert np.abs(sound).max() == pytest.approx(8000, rel=0.25)
 
 
