@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from cordboard.codecs import g711
+from numpy.typing import NDArray
 
 ALL = np.arange(256, dtype=np.uint8)
 SAMPLES = np.arange(-32768, 32768).astype(np.int16)
@@ -56,13 +57,46 @@ def alaw_reference(x: int) -> int:
 
 
 def test_ulaw_encodes_as_the_reference() -> None:
-    some = SAMPLES[::7]
-    assert g711.encode_ulaw(np.ascontiguousarray(some)).tolist() == [ulaw_reference(int(x)) for x in some]
+    assert g711.encode_ulaw(SAMPLES).tolist() == [ulaw_reference(int(x)) for x in SAMPLES]
 
 
 def test_alaw_encodes_as_the_reference() -> None:
-    some = SAMPLES[::7]
-    assert g711.encode_alaw(np.ascontiguousarray(some)).tolist() == [alaw_reference(int(x)) for x in some]
+    assert g711.encode_alaw(SAMPLES).tolist() == [alaw_reference(int(x)) for x in SAMPLES]
+
+
+# The recommendation itself: in segment e (tables 1 and 2, from 0) step m begins at a decision value and is decoded to
+# the middle of it. In units of the tables, whose full scale is 4096 for the A-law and 8159 for the mu-law.
+SEGMENT, STEP = np.divmod(np.arange(128), 16)
+SCALE = np.where(SEGMENT == 0, 1, 1 << np.maximum(SEGMENT - 1, 0))  # the A-law's first two segments have one step
+ALAW_DECISIONS = np.where(SEGMENT == 0, 2 * STEP, (2 * STEP + 32) * SCALE)
+ALAW_VALUES = np.where(SEGMENT == 0, 2 * STEP + 1, (2 * STEP + 33) * SCALE)
+ULAW_DECISIONS = np.maximum(((2 * STEP + 32) << SEGMENT) - 33, 0)
+ULAW_VALUES = ((2 * STEP + 33) << SEGMENT) - 33
+
+
+def character_signals(decisions: NDArray[np.int_], unit: int) -> NDArray[np.int_]:
+    """The number of the last decision value that each sample reaches; what is beyond the last is in the last step.
+
+    A sample of `unit` is one of the tables. Negative ones mirror at -1 (ITU-T G.191), so that a decision value itself
+    is of the step that lies farther from zero on both sides.
+    """
+    wide = SAMPLES.astype(int)
+    number: NDArray[np.int_] = np.searchsorted(decisions, np.where(wide < 0, ~wide, wide) // unit, side="right") - 1
+    return number
+
+
+def test_every_sample_and_every_code_of_the_alaw() -> None:
+    number = character_signals(ALAW_DECISIONS, 8)
+    assert np.array_equal(g711.encode_alaw(SAMPLES), (number | np.where(SAMPLES < 0, 0, 0x80)) ^ 0x55)
+    signed = np.concatenate([-8 * ALAW_VALUES, 8 * ALAW_VALUES])  # the sign bit is set in positive ones
+    assert np.array_equal(g711.decode_alaw(ALL ^ np.uint8(0x55)), signed)
+
+
+def test_every_sample_and_every_code_of_the_ulaw() -> None:
+    number = character_signals(ULAW_DECISIONS, 4)
+    assert np.array_equal(g711.encode_ulaw(SAMPLES), ~(number | np.where(SAMPLES < 0, 0x80, 0)) & 0xFF)
+    signed = np.concatenate([4 * ULAW_VALUES, -4 * ULAW_VALUES])  # all bits are inverted on the line
+    assert np.array_equal(g711.decode_ulaw(~ALL), signed)
 
 
 def test_codes_survive_a_round_trip() -> None:

@@ -289,6 +289,23 @@ def test_firefox_gives_its_fingerprint_at_session_level() -> None:
     assert (agreed.telephone_event, agreed.telephone_event_clock) == (101, 8000)
 
 
+def test_all_fingerprints_are_taken_in_one_spelling_and_those_of_the_stream_over_those_of_the_session() -> None:
+    """RFC 8122 §5: several, of any hash; names and digits of either case. DTLS chooses among them."""
+    lines = [
+        "a=fingerprint:SHA-1 " + ":".join(["0a"] * 20),
+        "a=fingerprint:Sha-256 " + PRINT.lower(),
+        "a=fingerprint:sha-256 " + ":".join(["bC"] * 32),
+        "a=fingerprint:x-hash-of-tomorrow " + ":".join(["FF"] * 48),
+    ]
+    offer = FIREFOX.replace(b"a=rtcp-mux", "\n".join([*lines, "a=rtcp-mux"]).encode())
+    assert [(one.algorithm, one.digest) for one in sdp.negotiate_webrtc(sdp.parse(offer)).fingerprints] == [
+        ("sha-1", ":".join(["0A"] * 20)),
+        ("sha-256", PRINT.upper()),
+        ("sha-256", ":".join(["BC"] * 32)),
+        ("x-hash-of-tomorrow", ":".join(["FF"] * 48)),
+    ]
+
+
 def test_a_browser_gets_g711_where_we_prefer_it() -> None:
     agreed = sdp.negotiate_webrtc(sdp.parse(CHROMIUM), ("pcma", "opus"))
     assert (agreed.codec, agreed.payload_type, agreed.telephone_event) == ("pcma", 8, 126)

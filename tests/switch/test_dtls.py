@@ -168,6 +168,11 @@ def test_one_fingerprint_of_the_best_hash_must_fit() -> None:
     client = DtlsClient()
     assert isinstance(run(client, DtlsServer(IDENTITY, (client.fingerprint(), sha512)))[0], Ended)
     assert dtls.strongest((Fingerprint("sha-1", "AA"), Fingerprint("md5", "BB"))) == ()
+    # ... and of a hash that we do not have nothing is concluded.
+    client = DtlsClient()
+    weaker, unknown = Fingerprint("sha-1", "AA:" * 19 + "AA"), Fingerprint("x-hash-of-tomorrow", "AA")
+    three = (weaker, unknown, client.fingerprint("sha-384"))
+    assert isinstance(run(client, DtlsServer(IDENTITY, three))[0], Connected)
 
 
 def test_without_srtp_there_is_nothing_to_connect() -> None:

@@ -3,10 +3,13 @@
 from itertools import product
 
 import pytest
+from aioice import stun as codec
 from cordboard.switch import ice, stun
 from cordboard.switch.ice import CONSENT_SECONDS, MAX_VALID, TABLE, Crossing, IceAgent, Input, State
 from cordboard.switch.protocol import WebrtcLegOpened
 
+from .test_stun import PASSWORD as RFC_5769_PASSWORD
+from .test_stun import REQUEST as RFC_5769_REQUEST
 from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, secrets
 
 
@@ -96,6 +99,21 @@ def test_a_browser_that_claims_to_be_controlled_hears_of_the_conflict() -> None:
     answer = stun.error(stun.parse_request(check), 487, agent.local.pwd.encode())
     assert receive(agent, check, HERE, 1.0) == [ice.Refused("stun_role_conflict"), ice.Reply(answer, HERE)]
     assert agent.last_check is None
+
+
+def test_the_sample_request_of_rfc_5769_is_answered_as_its_client_expects() -> None:
+    """It is of a controlled agent, which a lite one must tell of the conflict, signed with the sample's password."""
+    agent = IceAgent(ice.Credentials("evtj", RFC_5769_PASSWORD.decode()), "h6vY", 0.0)
+    refused, reply = receive(agent, RFC_5769_REQUEST, HERE, 1.0)
+    assert refused == ice.Refused("stun_role_conflict")
+    assert isinstance(reply, ice.Reply)
+    answer = codec.parse_message(reply.datagram)
+    assert answer.check_message_integrity(RFC_5769_PASSWORD)
+    assert answer.attributes["ERROR-CODE"] == (487, "Role Conflict")
+    assert answer.transaction_id == RFC_5769_REQUEST[8:20]
+    for ufrag, password in (("h6vX", RFC_5769_PASSWORD), ("h6vY", b"x" * 22)):
+        stranger = IceAgent(ice.Credentials("evtj", password.decode()), ufrag, 0.0)
+        assert receive(stranger, RFC_5769_REQUEST, HERE, 1.0)[0] == ice.Refused("stun_unauthenticated")
 
 
 def test_consent_ends_thirty_seconds_after_the_last_check_of_the_pair_in_use() -> None:
