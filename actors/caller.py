@@ -53,7 +53,8 @@ class Caller(Machine[Phase], ABC):
         remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
         codec = self._offered() if agreed is None else _codec(agreed)
         sends, hears = (True, True) if agreed is None else _ways(agreed)
-        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears))]
+        peer = data.arrived.peer if data.nat else ""
+        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears, peer=peer))]
 
     def _offered(self) -> media.Codec:
         """What a far side may send that has not answered our offer yet."""

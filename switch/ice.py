@@ -13,6 +13,10 @@ and still wants our packets (RFC 7675).
     FAILED     | late         late               late         bug         late
     CLOSED     | late         late               late         bug         late
 
+A check says nothing signed of where it comes from, so whoever reads one on the wire can send it again from an address
+of its own, which would be nominated by it, and get the call's packets in the browser's place. A check that came once is
+good for addresses that are valid already, and for no new one.
+
 A browser that changes networks nominates the new pair and is followed: the last nomination wins. (Towards a lite agent
 browsers nominate only the pair they have selected.) Before a nomination, whoever sends uses the address that the far
 side's DTLS came from, once it is valid.
@@ -25,6 +29,7 @@ import math
 from collections.abc import Callable
 from enum import Enum
 
+import numpy as np
 from attrs import frozen
 
 from . import stun
@@ -36,6 +41,8 @@ SETUP_SECONDS = 30.0
 CONSENT_SECONDS = 30.0
 # Without one for this long it is told that the browser may be gone: Chromium checks every 2.5 s, Firefox every 5.
 UNCHECKED_SECONDS = 10.0
+# Checks that are remembered, 4 octets each of their 96 random bits: those of half a day of Chromium's.
+REMEMBERED = 1 << 14
 # More addresses than any machine has interfaces; the one checked longest ago makes room.
 MAX_VALID = 16
 
@@ -180,6 +187,8 @@ class IceAgent:
         self._remote_ufrag = remote_ufrag
         self._key = local.pwd.encode("ascii")
         self._opened = now
+        # Of the checks that passed: the last octets of their transaction ids, the newest last.
+        self._seen = bytearray()
         self._unchecked = False  # Unchecked was told
 
     def receive(self, request: BindingRequest, address: Address, now: float) -> list[Output]:
@@ -193,8 +202,11 @@ class IceAgent:
             if self._move(Input.CONFLICT):
                 return [Refused("stun_role_conflict"), Reply(stun.error(request, 487, self._key), address)]
             return [Refused("stun_late")]
+        if address not in self.valid and self._came(request):
+            return [Refused("stun_replayed")]
         if not self._move(Input.NOMINATION if request.use_candidate else Input.CHECK):
             return [Refused("stun_late")]
+        self._remember(request)
         outputs: list[Output] = [Reply(stun.success(request, address, self._key), address), Passed(address)]
         self.last_check = now
         if self._unchecked:
@@ -246,6 +258,16 @@ class IceAgent:
             return False
         self.state = after
         return True
+
+    def _came(self, request: BindingRequest) -> bool:
+        """Whether this very check has passed before."""
+        seen = np.frombuffer(self._seen, np.uint32)
+        return bool(np.count_nonzero(seen == np.frombuffer(request.transaction_id[-4:], np.uint32)))
+
+    def _remember(self, request: BindingRequest) -> None:
+        self._seen += request.transaction_id[-4:]
+        if len(self._seen) > 4 * (REMEMBERED + REMEMBERED // 8):  # seldom, for all the rest is moved
+            del self._seen[: -4 * REMEMBERED]
 
     def _make_room(self) -> list[Output]:
         """Drops the valid address checked longest ago, never the nominated one, when the table is full."""

@@ -76,14 +76,15 @@ class Intake:
             self._lifetimes.collide(rows[ours], now)
 
     def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> None:
-        """Legs behind NATs: their first valid packet says where they are. Changes `rows` in place."""
+        """Legs behind NATs: their first packets say where they are. Changes `rows` in place."""
         for i in np.flatnonzero(headers.valid & np.isin(batch.port, self._ports.port[list(self._ports.learning)])):
-            row = self._ports.learner(int(batch.port[i]), now)
+            row = self._ports.learner(int(batch.port[i]))
             if row is None or headers.payload_type[i] != self._legs.payload_type[row] or headers.length[i] <= 0:
                 continue
-            self._ports.learn(row, batch.name[i].tobytes(), now)
-            self._lifetimes.reach(row, now)
-            rows[:] = self._ports.find(batch.port, batch.name)
+            name, ssrc, sequence = batch.name[i].tobytes(), int(headers.ssrc[i]), int(headers.sequence[i])
+            if self._ports.learn(row, name, ssrc, sequence, now):
+                self._lifetimes.reach(row, now)
+                rows[:] = self._ports.find(batch.port, batch.name)
 
     def _arrive(self, rows: Rows, headers: rtp.Headers, data: Octets, at: NDArray[np.float64], now: float) -> None:
         legs = self._legs

@@ -71,7 +71,15 @@ class Lifetimes:
         family = 10 if ":" in command.address else 2
         row = self._add_leg(command.leg, command.codec, now)
         try:
-            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now, preferred=command.local_port)
+            index = self._ports.open(
+                row,
+                remote,
+                family=family,
+                nat=command.nat,
+                now=now,
+                preferred=command.local_port,
+                peer=command.peer,
+            )
         except PortsExhaustedError:
             self._legs.remove(row)
             raise

@@ -210,7 +210,15 @@ class ModelEngine:
         row = self._add(command.leg, command.codec, now)
         family = AF_INET6 if ":" in command.address else AF_INET
         try:
-            index = self._ports.open(row, remote, family=family, nat=command.nat, now=now, preferred=command.local_port)
+            index = self._ports.open(
+                row,
+                remote,
+                family=family,
+                nat=command.nat,
+                now=now,
+                preferred=command.local_port,
+                peer=command.peer,
+            )
         except PortsExhaustedError:
             self._rows.remove(row)
             raise

@@ -2,7 +2,7 @@
 
 A socket per leg costs more than all of the arithmetic, so legs share a few ports and are told apart by where their
 packets come from. Two legs with the same remote get different ports. A packet whose (port, remote) is no leg's is
-nobody's: it is dropped and counted, never learned from, except on the one port of a leg behind a NAT, once, within 2 s.
+nobody's: it is dropped and counted, never learned from, except on the one port of a leg behind a NAT (learning.py).
 A pair that is closed rests for 30 s, so that the last packets of a call are not heard in the next one.
 
 All packets of a batch are found by one binary search in sorted keys of 64 bits. An IPv4 remote (32 bits of address, 16
@@ -20,6 +20,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from .learning import Learning
+
 Octets = NDArray[np.uint8]
 Rows = NDArray[np.intp]
 Words = NDArray[np.uint64]
@@ -28,7 +30,6 @@ NAME: Final = 32  # octets kept of a sockaddr: sockaddr_in6 has 28
 AF_INET: Final = 2  # Linux
 AF_INET6: Final = 10
 REST: Final = 30.0  # seconds that a closed (port, remote) is not given out again
-LEARNING: Final = 2.0  # seconds in which a leg behind a NAT learns its source
 
 # The first word of a sockaddr: family, port, and an IPv4 address or IPv6 flow label, from the lowest bits on.
 _NOT_FAMILY: Final = np.uint64(2**64 - 2**16)
@@ -119,26 +120,34 @@ class PortPool:
         self._resting: dict[tuple[int, bytes], float] = {}
         self._port_rests = [-np.inf] * len(ports)  # until when some pair of this port rests
         self._exclusive: dict[int, int] = {}
-        self._announced: dict[int, bytes] = {}  # the remote by SDP of each row behind a NAT
-        self._learned: set[int] = set()
+        self._nat = Learning()
         self._quarantine = [-np.inf] * len(ports)  # until when a port that was exclusive may hear from anywhere
-        self._learn_until: dict[int, float] = {}
         self._sort()
 
-    def open(self, row: int, remote: bytes | None, *, family: int, nat: bool, now: float, preferred: int = 0) -> int:
+    def open(
+        self,
+        row: int,
+        remote: bytes | None,
+        *,
+        family: int,
+        nat: bool,
+        now: float,
+        preferred: int = 0,
+        peer: str = "",
+    ) -> int:
         """Gives the row a port for a remote (`socket_name`; None: not known yet). Returns the port's index.
 
-        `preferred` is the port's number that the far side knows already: taken unless another leg has it, however it
-        rests. Raises PortsExhaustedError.
+        `peer` is the IP address that the signalling of a leg behind a NAT comes from. `preferred` is the port's number
+        that the far side knows already: taken unless another leg has it, however it rests. Raises PortsExhaustedError.
         """
         index = self._preferred_port(preferred, remote, family, nat=nat) if preferred else None
         if index is None:
             index = self._exclusive_port(family, now) if nat else self._shared_port(remote, family, now)
         if nat:
             self._exclusive[index] = row
+            self._nat.open(row, peer)
             if remote is not None:
-                self._announced[row] = remote
-                self._learn_until[row] = now + LEARNING
+                self._nat.announce(row, remote, now)
         self.port[row] = index
         self._load[index] += 1
         if remote is not None:
@@ -152,9 +161,8 @@ class PortPool:
         be; as long as nothing was learned, there is another chance to.
         """
         index = int(self.port[row])
-        if self._announced.get(row) == remote:
-            if row not in self._learned:
-                self._learn_until[row] = now + LEARNING
+        if self._nat.announced(row, remote):
+            self._nat.announce(row, remote, now)
             return
         if self._known[row] and self.name[row].tobytes() == remote:
             return
@@ -163,9 +171,7 @@ class PortPool:
         self._let_go(row, now)
         self._settle(row, remote)
         if self._exclusive.get(index) == row:
-            self._announced[row] = remote
-            self._learned.discard(row)
-            self._learn_until[row] = now + LEARNING
+            self._nat.announce(row, remote, now)
 
     def close(self, row: int, now: float) -> None:
         """The row's pair rests from now on."""
@@ -178,9 +184,7 @@ class PortPool:
             del self._exclusive[index]
             # Whoever sent to it is unknown, if nothing was learned: the whole port rests.
             self._port_rests[index] = self._quarantine[index] = now + REST
-        self._learn_until.pop(row, None)
-        self._announced.pop(row, None)
-        self._learned.discard(row)
+        self._nat.close(row)
         self.port[row] = -1
 
     def find(self, port: NDArray[np.int32], names: Octets) -> Rows:
@@ -216,29 +220,29 @@ class PortPool:
         same = (known[:, 8:24] == names[:, 8:24]).all(axis=1) & (known[:, 2:4] == names[:, 2:4]).all(axis=1)
         return np.where(same & (self.port[rows] == port), rows, -1)
 
-    def learner(self, port: int, now: float) -> int | None:
-        """The row that may learn its source on this port now."""
+    def learner(self, port: int) -> int | None:
+        """The row that has this port to itself, if it may be learning."""
         row = self._exclusive.get(port)
-        if row is None or now > self._learn_until.get(row, -np.inf):
-            return None
-        return row
+        return row if row in self._nat.rows else None
 
     @property
     def learning(self) -> tuple[int, ...]:
         """The rows that have not learned their source yet."""
-        return tuple(self._learn_until)
+        return tuple(self._nat.rows)
 
-    def learn(self, row: int, name: bytes, now: float) -> None:
-        """The first valid packet came from `name`: from now on the row hears and speaks to nobody else."""
-        self._learn_until.pop(row, None)
-        self._learned.add(row)
+    def learn(self, row: int, name: bytes, ssrc: int, sequence: int, now: float) -> bool:
+        """A valid packet of a row that learns came from `name`. Whether it is believed: then the row hears and speaks
+        to nobody else from now on."""
+        if not self._nat.hear(row, name, ssrc, sequence, now):
+            return False
         if self.name[row].tobytes() != name:
             self._let_go(row, now)
             self._settle(row, name)
+        return True
 
     def expire(self, now: float) -> None:
         """Forgets learning windows and rests that are over; to be called now and then."""
-        self._learn_until = {row: until for row, until in self._learn_until.items() if until >= now}
+        self._nat.expire(now)
         self._resting = {pair: until for pair, until in self._resting.items() if until > now}
 
     def _preferred_port(self, port: int, remote: bytes | None, family: int, *, nat: bool) -> int | None:

@@ -65,7 +65,8 @@ class OpenRtpLeg:
     `port` 0: where the far side will be is not known yet (our offer comes first). The leg has its port and waits for an
     UpdateRtpLeg; `address` is then the peer's, on the route to which our address is chosen.
 
-    `nat`: the leg gets a port of its own and learns its source once, from the first valid packet within 2 s.
+    `nat`: the leg gets a port of its own and learns its source once, within 2 s: from the first valid packet that comes
+    from `address`, or from `peer`, where its signalling comes from; or from a stream from elsewhere that goes on.
 
     `local_port`: our port that the far side was told already, by an engine that died; taken if it can be had, also
     while it rests. LegOpened says which one it is. The leg counts as connected: silence of its far side is told from
@@ -83,6 +84,7 @@ class OpenRtpLeg:
     local_port: int = 0
     sends: bool = True
     hears: bool = True
+    peer: str = ""
 
 
 @frozen

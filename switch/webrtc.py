@@ -43,9 +43,12 @@ MAX_LEGS = 2000
 # ClientHello is dropped, and the browser's timer brings it back (50 ms, doubling): sign-ins by the hundred are spread
 # out instead of making a tick late.
 MAX_HANDSHAKES = 16
-# A check costs 40 µs between two ticks. Batches come each 10 ms; a page checks every 50 ms while it connects and then
+# A check costs 40 µs between two ticks. Batches come each 10 ms; a page checks every 50 ms while it connects, and then
 # every 2 s or so. Past this many in one batch they are dropped, and the browser checks again.
 MAX_CHECKS = 100
+# ... and past this many of one leg: names travel in the clear, and who has read one must not fill the place of others.
+# Checks from an address that has passed one have this many places of their own: consent is not lost in a flood.
+MAX_CHECKS_OF_LEG = 8
 # What claims to be DTLS costs OpenSSL up to 200 µs, also where it is rubbish under a page's address. The flights of
 # MAX_HANDSHAKES pages are two or three datagrams each.
 MAX_DTLS = 40
@@ -84,6 +87,24 @@ class _Leg:
 
     def deadline(self) -> float:
         return min(self.ice.deadline(), self.dtls.deadline())
+
+
+class _Checks:
+    """Which checks of one batch are looked at."""
+
+    def __init__(self) -> None:
+        # By our fragment, and whether one has passed from there.
+        self._taken: Counter[tuple[str, bool]] = Counter()
+        self._unknown = 0
+
+    def take(self, agent: IceAgent, address: Address) -> bool:
+        known = address in agent.valid
+        key = agent.local.ufrag, known
+        if self._taken[key] >= MAX_CHECKS_OF_LEG or (self._unknown >= MAX_CHECKS and not known):
+            return False
+        self._taken[key] += 1
+        self._unknown += not known
+        return True
 
 
 @frozen
@@ -154,7 +175,7 @@ class WebrtcTransport:
         places: list[int] = []
         rtcp_places: list[int] = []
         owner = self._by_address.get
-        checks = dtls_datagrams = 0
+        checks, dtls_datagrams = _Checks(), 0
         for place, (datagram, address) in enumerate(datagrams):
             match kind(datagram):
                 case Kind.RTP:
@@ -173,10 +194,9 @@ class WebrtcTransport:
                     if (named := self._by_ufrag.get(stun.named(datagram))) is None:
                         # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
                         self.counters["stun_unknown_ufrag"] += 1
-                    elif checks >= MAX_CHECKS:
+                    elif not checks.take(named.ice, address):
                         self.counters["stun_deferred"] += 1
                     else:
-                        checks += 1
                         self._receive_stun(named, datagram, address, now, received)
                 case Kind.DTLS:
                     if (leg := owner(address)) is None:

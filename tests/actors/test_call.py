@@ -59,7 +59,7 @@ def test_a_call_asks_its_trunk_opens_its_leg_answers_and_waits() -> None:
         Tell("trunk:carrier", trunk.Admit("c", "+861055501000")),
     ]
     assert important(call.receive(calls.Routed(ToQueue("support"), nat=True), NOW)) == [
-        Media(media.OpenRtpLeg(LEG, "198.51.100.1", 4000, PCMA, nat=True))
+        Media(media.OpenRtpLeg(LEG, "198.51.100.1", 4000, PCMA, nat=True, peer="192.0.2.10"))
     ]
     effects = call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW + 0.1)
     answer = sdp.answer(OFFER, sdp.negotiate(OFFER), "192.0.2.1", 20002, session_id=int(NOW))

@@ -217,10 +217,12 @@ class World:
         codec: protocol.Codec = PCMU,
         nat: bool = False,
         dial: tuple[str, int] | None = None,
+        peer: str = "",
     ) -> Far:
-        """Opens a leg and returns its far side; `dial` is what the SDP said, if that is not where it is."""
+        """Opens a leg and returns its far side; `dial` is what the SDP said, if that is not where it is, and `peer`
+        where the signalling came from."""
         to_address, to_port = dial or (address, port)
-        (fact,) = self.engine.command(protocol.OpenRtpLeg(leg, to_address, to_port, codec, nat), self.now)
+        (fact,) = self.engine.command(protocol.OpenRtpLeg(leg, to_address, to_port, codec, nat, peer=peer), self.now)
         assert isinstance(fact, protocol.LegOpened), fact
         made = Far(self, address, port, codec, self.index(fact))
         self.fars.append(made)

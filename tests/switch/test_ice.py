@@ -81,6 +81,31 @@ def test_a_browser_that_moves_is_followed() -> None:
     assert agent.nominated == ELSEWHERE
 
 
+def test_a_check_that_was_read_on_the_wire_is_worth_nothing_from_elsewhere() -> None:
+    """It is signed, but not where it comes from: an eavesdropper that sent it again would have the call's packets."""
+    browser, agent = pair()
+    checks = [browser.check(nominate=True) for _ in range(100)]
+    for i, check in enumerate(checks):
+        receive(agent, check, HERE, 2.5 * i)
+    for check in (checks[0], checks[-1]):
+        assert receive(agent, check, ELSEWHERE, 250.0) == [ice.Refused("stun_replayed")]
+    assert (agent.nominated, list(agent.valid)) == (HERE, [HERE])
+    # Where the browser is already it may be repeated, as it is when the answer was lost; and a new one may move it.
+    assert ice.Passed(HERE) in receive(agent, checks[-1], HERE, 250.0)
+    assert ice.Nominated(ELSEWHERE) in receive(agent, browser.check(nominate=True), ELSEWHERE, 250.0)
+
+
+def test_what_is_remembered_of_checks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ice, "REMEMBERED", 80)
+    browser, agent = pair()
+    checks = [browser.check() for _ in range(1000)]
+    for i, check in enumerate(checks):
+        receive(agent, check, HERE, float(i))
+        assert len(agent._seen) <= 4 * 90
+    assert receive(agent, checks[-80], ELSEWHERE, 1000.0) == [ice.Refused("stun_replayed")]
+    assert ice.Passed(ELSEWHERE) in receive(agent, checks[0], ELSEWHERE, 1000.0)
+
+
 @pytest.mark.parametrize(("password", "user"), [("wrong" * 5, None), (None, "%s:else")])
 def test_wrong_credentials_are_refused_without_a_signature(password: str | None, user: str | None) -> None:
     browser, agent = pair()

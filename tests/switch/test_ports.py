@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cordboard.switch import protocol
+from cordboard.switch.learning import PROBATION, SOURCES
 from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError, socket_name
 
 from .conftest import Far, World
@@ -131,6 +132,54 @@ def test_a_leg_behind_a_nat_learns_once(world: World) -> None:
     world.run(1)
     assert a.tones(0.5) == [440]
     assert world.engine.counters["packets_from_strangers"] >= 3
+
+
+def test_a_thief_who_is_there_first_does_not_get_a_leg_behind_a_nat(world: World) -> None:
+    """It has found the port and sends a stream that nothing is wrong with, before the far side says a word."""
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000), peer="203.0.113.9")
+    world.fars.append(Far(world, "192.168.1.5", 4000, PCMU, a.to))
+    thief = socket_name("198.51.100.66", 6666)
+    world.hears(a=["a"])
+    for i in range(50):
+        stolen = a.packet(bytes(160), sequence=i, timestamp=160 * i, ssrc=99)
+        world.receive((a.to, thief, stolen, world.now))
+        if i == 15:  # a third of a second
+            a.says(440)
+        world.step()  # which fails where anything is sent to the thief
+    assert a.tones(0.5) == [440]
+    assert world.engine.counters["packets_from_strangers"] == 50
+
+
+def test_whose_stream_comes_from_elsewhere_than_its_signalling_is_learned_after_half_a_second(world: World) -> None:
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000), peer="203.0.113.1")
+    b = world.far("b", 61000, address="203.0.113.10", nat=True, dial=("192.168.1.5", 4000), peer="no address")
+    for far in (a, b):
+        world.fars.append(Far(world, "192.168.1.5", 4000, PCMU, far.to))
+        far.says(440)
+    world.lost = lambda far: world.rng.random() < 0.1
+    world.hears(a=["a"], b=["b"])
+    world.run(1)
+    world.lost = lambda far: False
+    world.run(1)
+    assert a.tones(0.5) == b.tones(0.5) == [440]
+    assert world.engine.counters["packets_from_strangers"] == 2 * (PROBATION - 1)
+
+
+def test_who_sprays_a_port_that_learns_is_not_learned_and_takes_no_memory(world: World) -> None:
+    """Single packets from many addresses, and a stream whose numbers are no stream's."""
+    thief = socket_name("198.51.100.66", 6666)
+    a = world.far("a", 61000, address="203.0.113.9", nat=True, dial=("192.168.1.5", 4000), peer="203.0.113.9")
+    world.fars.append(Far(world, "192.168.1.5", 4000, PCMU, a.to))
+    for i in range(90):
+        spray = [thief, *(socket_name("198.51.100.66", 7000 + 20 * i + j) for j in range(20))]
+        world.receive(*((a.to, name, a.packet(bytes(160), sequence=7 * i & 0xFFFF), world.now) for name in spray))
+        world.step()
+    assert not world.all(protocol.LegConnected)
+    assert sum(len(leg.sources) for leg in world.engine._ports._nat._legs.values()) <= SOURCES
+    a.says(440)
+    world.hears(a=["a"])
+    world.run(1)
+    assert a.tones(0.5) == [440]
 
 
 def test_the_learning_window_closes(world: World) -> None:

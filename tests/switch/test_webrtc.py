@@ -18,7 +18,7 @@ from cordboard.switch.protocol import (
     WebrtcLegOpened,
 )
 from cordboard.switch.stun import Address
-from cordboard.switch.webrtc import MAX_CHECKS, MAX_DTLS, Limits, Received, WebrtcTransport
+from cordboard.switch.webrtc import MAX_CHECKS, MAX_CHECKS_OF_LEG, MAX_DTLS, Limits, Received, WebrtcTransport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -285,19 +285,47 @@ def test_limits_refuse_and_defer() -> None:
 
 
 def test_a_flood_of_checks_is_not_worth_a_signature() -> None:
-    """Of strangers, who know no name of ours, and of one who read a name on the wire."""
-    net, browser = Net(), Browser()
-    net.add(browser)
-    stranger = [(browser.check(user=f"nobody{n:02}:brow"), ELSEWHERE) for n in range(99)]
-    overheard = [(browser.check(password="w" * 24), ELSEWHERE) for _ in range(MAX_CHECKS + 50)]
-    net.transport.receive(stranger + overheard + [(browser.check(), HERE)], 0.0)
+    """Of strangers, who know no name of ours, and of one who read names on the wire."""
+    net = Net(limits=Limits(legs=MAX_CHECKS))
+    browsers = [Browser(f"leg-{row}") for row in range(MAX_CHECKS // MAX_CHECKS_OF_LEG + 1)]
+    for row, browser in enumerate(browsers):
+        net.add(browser, row=row)
+    stranger = [(browsers[0].check(user=f"nobody{n:02}:brow"), ELSEWHERE) for n in range(99)]
+    overheard = [(one.check(password="w" * 24), ELSEWHERE) for one in browsers for _ in range(MAX_CHECKS_OF_LEG + 5)]
+    net.transport.receive(stranger + overheard + [(browsers[0].check(), HERE)], 0.0)
     assert net.transport.counters == {
         "stun_unknown_ufrag": 99,
         "stun_unauthenticated": MAX_CHECKS,
-        "stun_deferred": 51,
+        "stun_deferred": len(overheard) + 1 - MAX_CHECKS,
     }
-    net.transport.receive([*stranger, (browser.check(), HERE)], 0.05)
+    net.transport.receive([*stranger, (browsers[0].check(), HERE)], 0.05)
     assert net.transport.last_check(0) == 0.05
+
+
+def test_who_has_read_a_name_on_the_wire_costs_no_page_its_consent_and_keeps_no_other_from_connecting() -> None:
+    """Names travel in the clear. With one every check costs a signature, so that a flood of them must be cut; but
+    neither are the checks of that page among what is cut, nor those of others."""
+    net, page, other = Net(), Browser(), Browser("other")
+    net.add(page)
+    net.connect(page)
+    net.run(1.0)
+    flood = [(page.check(password="w" * 24), ELSEWHERE)] * (3 * MAX_CHECKS)
+    answered = 0
+    for _ in range(40):
+        net.run(1.0)
+        # In one batch with every check that the page sends.
+        received = net.transport.receive([*flood, (page.check(), HERE)], net.now)
+        answered += len(received.replies) - 1
+        assert net.transport.last_check(0) == net.now
+    net.browsers.clear()  # ... which is all that keeps its consent from now on
+    net.add(other, row=1, address=ELSEWHERE)
+    for _ in range(40):
+        net.now += 1.0
+        received = net.transport.receive([*flood, (other.check(), ELSEWHERE), (page.check(), HERE)], net.now)
+        assert net.transport.last_check(1) == net.now
+        net.take(net.transport.wake(net.now))
+    assert net.facts == [LegConnected("leg-1")]
+    assert answered <= 40 * MAX_CHECKS_OF_LEG
 
 
 def test_rubbish_under_a_pages_address_is_bounded_and_its_audio_goes_on() -> None:
