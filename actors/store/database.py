@@ -29,7 +29,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_SECONDS = 10
 # Of pages, for each connection of the pool; SQLite's own choice is 2,000. What is asked every few seconds reads the day
 # through, and each connection would keep a copy of it; the system keeps one for all.
-CACHE_KIB = 512
+CACHE_KIB = 256
 
 _WRITES = "cordboard_writes"
 
