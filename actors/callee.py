@@ -155,12 +155,15 @@ class Callee(Seat):
         by now wires it anew.
         """
         agent, voice = self.state.profile.agent, self.state.voice
-        effects: list[Effect] = [Tell(f"call:{message.call}", calls.AgentGone(agent))]
-        if voice:
-            effects.append(Media(media.Rewire((media.Hears(voice, ()),))))
+        effects = [Tell(f"call:{message.call}", calls.AgentGone(agent)), *self._hear_nothing()]
         if voice and self.state.in_call:
             effects.append(self.tell_call(calls.AgentLeg(agent, voice)))
         return effects
+
+    def _hear_nothing(self) -> list[Effect]:
+        """Of a call that goes on without this agent."""
+        voice = self.state.voice
+        return [Media(media.Rewire((media.Hears(voice, ()),)))] if voice else []
 
     def answered_already(self, request: page.Request, now: float) -> list[Effect]:
         """A double click is one answer."""
@@ -298,6 +301,6 @@ class Callee(Seat):
         """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
         if self.state.away_since + PAGE_GRACE > now:
             return []
-        told = self.tell_call(calls.AgentGone(self.state.profile.agent))
+        told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self._hear_nothing()]
         ended = self._finish("system", "the agent could not be heard", "media lost", now)
-        return [told, *ended, *(self.release_seat("page gone", now) if not self.state.present else ())]
+        return [*told, *ended, *(self.release_seat("page gone", now) if not self.state.present else ())]

@@ -119,6 +119,7 @@ def test_an_agent_that_is_not_heard_for_20_s_has_paperwork_and_the_caller_the_fi
     lin = agent(talking)
     assert (lin.phase, lin.reason) == (Phase.AFTER_CALL_WORK, "media lost")
     assert talking.heard() == "music"
+    assert talking.engine.hears(lin.leg) == {}, "the next agent's conversation is none of hers"
     last = snapshot(talking).last
     assert last is not None
     assert (last.by, last.cause) == ("system", "the agent could not be heard")
