@@ -311,10 +311,10 @@ class System:
             for record in will:
                 self._states.said(record.entry)
                 self._hands.record(record)
-            self._states.add(Ended(cell.name, now, reason))
         except Exception as error:  # a will that cannot be read must not keep the watchers waiting either
             self.counters["crashes"] += 1
             log.error("no will", actor=cell.name, trace=redacted_trace(error))
+        self._states.add(Ended(cell.name, now, reason))
         self._journal.ended(cell.name, now, reason, will)
         self._remove(cell, reason)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -27,6 +27,7 @@ from cordboard.actors.effects import (
     Watch,
 )
 from cordboard.actors.runtime import CRASH_WINDOW, EDGE_MAILBOX, MAILBOX, MAX_CRASHES, Hands, System, unix_clock
+from cordboard.actors.states import Born, Ended, Step, Told, Unwritten, changes
 from cordboard.switch.protocol import CloseLeg
 
 START = 1_700_000_000.0
@@ -102,6 +103,13 @@ class Mortal(Actor):
     ends_on_crash = True
 
 
+class Unwilling(Mortal):
+    """... and cannot even say what is to be kept of it."""
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        raise ValueError("as told")
+
+
 class Stuck(Actor):
     """Its timer is always due and a wake does nothing about it."""
 
@@ -117,6 +125,13 @@ class Quitter(Stuck):
 
     def wake(self, now: float) -> list[Effect]:
         return [Stop("over")]
+
+
+def _say(*effect: object) -> None:
+    raise AssertionError("nobody speaks here")
+
+
+NOBODY = Hands(_say, _say, _say, _say, _say)
 
 
 @define
@@ -444,10 +459,7 @@ def test_a_shell_that_cannot_close_does_not_keep_the_watchers_waiting() -> None:
             def broken(name: str, reason: str) -> None:
                 raise OSError("gone")
 
-            def say(*effect: object) -> None:
-                raise AssertionError("nobody speaks here")
-
-            system.connect(Hands(say, say, say, say, say), on_end=(broken, lambda name, reason: closed.append(name)))
+            system.connect(NOBODY, on_end=(broken, lambda name, reason: closed.append(name)))
             watcher = Actor()
             system.spawn("watcher", watcher)
             system.spawn("a", Actor())
@@ -458,6 +470,47 @@ def test_a_shell_that_cannot_close_does_not_keep_the_watchers_waiting() -> None:
             assert watcher.heard()[-1] == Down("a", "over")
             assert closed == ["a"]
             system.stop()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class Kept(Unwritten):
+    """The states, in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[Told | Born | Ended | Step] = []
+
+    def step(self, name: str, at: float, told: bool, before: object, after: object, effects: Iterable[Effect]) -> None:
+        self.records.append(Step(name, at, told, changes(before, after), tuple(effects)))
+
+    def add(self, record: object) -> None:
+        assert isinstance(record, Told | Born | Ended)
+        self.records.append(record)
+
+
+def test_the_next_process_knows_who_ended_however_badly() -> None:
+    """A crash within a crash: the states must tell of it, or whoever heard of it could not be recalled."""
+
+    async def main() -> None:
+        kept = Kept()
+        async with trio.open_nursery() as nursery:
+            system = System(unix_clock(START), nursery, kept)
+            system.connect(NOBODY)
+            system.spawn("call:c", Unwilling())
+            system.spawn("watcher", Actor())
+            system.tell("watcher", Do((Watch("call:c"),)))
+            await at(1)
+            system.tell("call:c", Crash())
+            await at(2)
+            assert system.state_of("watcher").log[-1][1] == Down("call:c", "crashed")
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            again = System(unix_clock(START), nursery)
+            again.connect(NOBODY)
+            for record in kept.records:
+                again.recall(evolve(record, behaviour=Actor()) if isinstance(record, Born) else record)
+            assert again.alive() == ["watcher"]
+            assert again.state_of("watcher") == system.state_of("watcher")
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
