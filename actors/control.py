@@ -139,8 +139,7 @@ class Control:
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
             self._health = Health(self.system, self.link, self.store, lambda: self._trunks, directories)
-            await self._health.look()
-            nursery.start_soon(self._health.run)
+            nursery.start_soon(self._health.run)  # no disk that hangs keeps calls waiting for this process
             self.registry.register(
                 SwitchMetrics(
                     self.system,

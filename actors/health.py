@@ -124,7 +124,7 @@ class Health:
         try:
             since = time.time() - COUNTED_SECONDS
             self.recordings = await self._store.read(partial(count_recordings, since=since))
-            self.open_rows = await self._store.read(partial(count_open, since=since))
+            self.open_rows = await self._store.read(count_open)
         except StoreError as error:
             log.error("records not counted", error=str(error))
 

@@ -403,21 +403,12 @@ def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
     return counts
 
 
-def count_open(connection: Connection, since: float) -> dict[str, int]:
-    """How many calls that began at `since` or later, their legs and their offers have not ended, by table."""
-    talks = and_(offers.c.outcome == Outcome.ANSWERED.value, offers.c.ended.is_(None))
-    lasts = {
-        calls: calls.c.ended.is_(None),
-        legs: legs.c.ended.is_(None),
-        offers: or_(offers.c.decided.is_(None), talks),
-    }
-    counts: dict[str, int] = {}
-    for table, open_ in lasts.items():
-        query = select(func.count()).where(calls.c.began >= since, open_)
-        if table is not calls:
-            query = query.join_from(calls, table, table.c.call == calls.c.call)
-        counts[table.name] = connection.execute(query).scalar_one()
-    return counts
+def count_open(connection: Connection) -> dict[str, int]:
+    """How many calls, legs and offers have not ended, by table, however long ago they began."""
+    going_on = offers.c.outcome.in_([Outcome.RINGING.value, Outcome.ANSWERED.value])
+    lasts = {calls: calls.c.ended.is_(None), legs: legs.c.ended.is_(None), offers: offers.c.ended.is_(None) & going_on}
+    counted = {table: select(func.count()).select_from(table).where(open_) for table, open_ in lasts.items()}
+    return {table.name: connection.execute(query).scalar_one() for table, query in counted.items()}
 
 
 def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
