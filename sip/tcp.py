@@ -60,9 +60,14 @@ class _Line:
         self.waiting: deque[bytes | Transmit] = deque()
         self.more = trio.Event()
 
-    def put(self, item: bytes | Transmit) -> None:
+    def put(self, item: bytes | Transmit) -> bool:
+        """False: so much waits that nobody reads at the other end, and the connection ends."""
+        if len(self.waiting) >= _WAITING:
+            self.scope.cancel()
+            return False
         self.waiting.append(item)
         self.more.set()
+        return True
 
 
 class TcpTransport:
@@ -112,11 +117,8 @@ class TcpTransport:
             way = self._connect(way, now)
         if way is None:
             raise OSError("no connection")
-        line = self._lines[way]
-        if len(line.waiting) >= _WAITING:
-            line.scope.cancel()
+        if not self._lines[way].put(output):
             raise OSError("the other end does not read")
-        line.put(output)
 
     def _connect(self, remote: Address, now: float) -> Connection | None:
         family = socket.AF_INET6 if ":" in remote.host else socket.AF_INET

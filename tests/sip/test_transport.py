@@ -193,6 +193,21 @@ def test_a_stranger_is_closed_without_an_answer_and_noise_after_what_was_good() 
     with_peers("127.0.0.1", story)
 
 
+def test_who_pings_and_does_not_read_the_answers_is_closed() -> None:
+    async def story(a: Peer, b: Peer) -> None:
+        b.endpoint.set_trunks({"carrier": ["127.0.0.1"]})
+        async with await connected(b) as line:
+
+            async def ping_for_ever() -> None:
+                while True:
+                    await line.send_all(b"\r\n\r\n" * 1000)
+
+            with pytest.raises(trio.BrokenResourceError):
+                await ping_for_ever()
+
+    with_peers("127.0.0.1", story)
+
+
 def test_connections_that_nothing_lives_on_are_closed_within_half_a_minute() -> None:
     clock = trio.testing.MockClock()
 
