@@ -14,6 +14,7 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import click
 import structlog
@@ -34,6 +35,7 @@ from .config import Config
 from .control import Control
 from .effects import Push, Reply
 from .mediaplane import recordings_directory
+from .redact import redacted_trace
 from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
@@ -101,14 +103,18 @@ class WebPages:
             bell.sendto(b"call", str(self._demo_socket))
 
 
+# What makes a line of the log. An exception may say what it was about, whoever logs it.
+LOG_PROCESSORS: Final = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.ExceptionRenderer(lambda raised: redacted_trace(raised[1])),
+    structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+)
+
+
 def _log_to_stderr() -> None:
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
+        processors=LOG_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

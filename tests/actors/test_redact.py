@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import inspect
+import io
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 import trio.testing
 from cordboard.actors import agent, page
 from cordboard.actors.effects import Effect
+from cordboard.actors.main import LOG_PROCESSORS
 from cordboard.actors.redact import NAMES, NUMBERS, TEXTS, redact_number, redacted
 from cordboard.actors.runtime import Hands, System
 from structlog.testing import capture_logs
@@ -128,3 +131,15 @@ def test_what_an_exception_says_is_redacted_too() -> None:
     assert [line["event"] for line in lines] == ["actor crashed"]
     assert "KeyError: '***78'" in lines[0]["trace"]
     assert "13912345678" not in str(lines)
+
+
+def test_what_an_exception_says_is_redacted_whoever_logs_it() -> None:
+    written = io.StringIO()
+    log = structlog.wrap_logger(structlog.PrintLogger(written), processors=LOG_PROCESSORS)
+    try:
+        raise KeyError("+8613912345678")
+    except KeyError as error:
+        log.error("connection_failed", exc_info=True)
+        log.error("sip crashed", exc_info=error)
+    assert written.getvalue().count("exception='Traceback") == 2
+    assert "13912345678" not in written.getvalue()
