@@ -64,8 +64,9 @@ _HISTORY = f"""
 ## What has happened
 
 For who is logged in. An agent sees the calls it touched: those that rang there, other than in vain because another
-was quicker. Supervisors and administrators see all. Times are seconds since the Unix epoch; days are those of the
-organisation's time zone, and today is one of them.
+was quicker. It hears those in which it talked; of the others the recording is "withheld". Supervisors and
+administrators see and hear all. Times are seconds since the Unix epoch; days are those of the organisation's time zone,
+and today is one of them.
 
 ### `GET /api/calls`
 
@@ -111,9 +112,9 @@ _RECORDING = f"""
 
 The sound of a call: two channels, the customer left, the agents right. HEAD, one range of bytes, `If-Range` and
 `If-None-Match` are served. While the call lasts or its file is encoded the answer is 409 with `Retry-After`; where
-there is none, or it was lost, 404. Each play is in the audit, and each refusal: who, which call, when, at which
-address. Where the audit cannot be written nothing is played. The ranges that a player asks for within an hour of a play
-belong to that one.
+there is none, or it was lost, 404; to an agent who did not talk in it, 403. Each play is in the audit, and each
+refusal: who, which call, when, at which address. Where the audit cannot be written nothing is played. The ranges that a
+player asks for within an hour of a play belong to that one.
 
 ### `GET /api/calls/ID/peaks`
 

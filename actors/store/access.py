@@ -1,22 +1,29 @@
 """Who may see what of what has happened, and the audit of who listened to it.
 
-An agent sees the calls it touched and its own states; supervisors and administrators see everything. No recording is
-played without an entry in the audit, and a refusal has one too. A player asks for many ranges of one file: those that
-go on within `PLAY_SECONDS` of an entry of the same agent, at the same address, belong to that one.
+An agent sees the calls it touched, hears those in which it talked, and sees its own states; supervisors and
+administrators see and hear everything. No recording is played without an entry in the audit, and a refusal has one too.
+A player asks for many ranges of one file: those that go on within `PLAY_SECONDS` of an entry of the same agent, at the
+same address, belong to that one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from attrs import evolve
 from sqlalchemy import Connection, exists, insert, select
 
 from . import history, schema
-from .history import CallClass, Cursor, Listing, Recording, States, WholeCall
+from .history import CallClass, Cursor, ListedCall, Listing, Recording, Sound, States, WholeCall
 from .quality import CallQuality, call_quality
 
 if TYPE_CHECKING:
     from .store import Clock, Store
+
+Line = TypeVar("Line", bound=ListedCall)
+# Whether an agent may, of a call.
+Allows = Callable[[Connection, str, str], bool]
 
 # A recording and its pauses.
 PLAY_SECONDS = 3600.0
@@ -68,7 +75,8 @@ class History:
 
         def ask(connection: Connection) -> Listing:
             begin = history.since(connection, now, days)
-            return history.list_calls(connection, agent, begin, now, kind, after)
+            listing = history.list_calls(connection, agent, begin, now, kind, after)
+            return evolve(listing, calls=tuple(_as_seen(viewer, call) for call in listing.calls))
 
         return await self._store.read(ask)
 
@@ -85,7 +93,9 @@ class History:
             whole = history.whole_call(connection, call, agent, now)
             if whole is None:  # a test call, or one that did not touch this agent
                 raise NotThereError
-            return whole
+            seen = _as_seen(viewer, whole)
+            withheld = seen.recording is Sound.WITHHELD
+            return evolve(seen, sound=Recording(Sound.WITHHELD)) if withheld else seen
 
         return await self._store.read(ask)
 
@@ -116,7 +126,7 @@ class History:
         """What is known of the recording of a call; not to be played."""
 
         def ask(connection: Connection) -> Recording:
-            _check_call(connection, viewer, call)
+            _check_sound(connection, viewer, call)
             return _recording(connection, call)
 
         return await self._store.read(ask)
@@ -127,7 +137,7 @@ class History:
 
         def ask(connection: Connection) -> Recording | NotAllowedError:
             try:
-                _check_call(connection, viewer, call)
+                _check_sound(connection, viewer, call)
             except NotAllowedError as refused:
                 _audit(connection, now, viewer.agent, address, call, allowed=False)
                 return refused  # an exception would undo the entry
@@ -146,11 +156,23 @@ def _check_agent(viewer: Viewer, agent: str) -> None:
         raise NotAllowedError
 
 
-def _check_call(connection: Connection, viewer: Viewer, call: str) -> None:
+def _check_call(connection: Connection, viewer: Viewer, call: str, allows: Allows = history.touched) -> None:
     if not connection.execute(select(exists().where(schema.calls.c.call == call))).scalar():
         raise NotThereError
-    if not oversees(viewer) and not history.touched(connection, call, viewer.agent):
+    if not oversees(viewer) and not allows(connection, call, viewer.agent):
         raise NotAllowedError
+
+
+def _check_sound(connection: Connection, viewer: Viewer, call: str) -> None:
+    """What a customer said to one agent is not for all at whom the call rang."""
+    _check_call(connection, viewer, call, history.talked)
+
+
+def _as_seen(viewer: Viewer, call: Line) -> Line:
+    """A line of the viewer's own list, or of one that it oversees."""
+    if oversees(viewer) or call.class_ is CallClass.NORMAL or call.recording is Sound.NONE:
+        return call
+    return evolve(call, recording=Sound.WITHHELD)
 
 
 def _recording(connection: Connection, call: str) -> Recording:

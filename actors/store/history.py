@@ -48,6 +48,7 @@ class Sound(Enum):
     ENCODING = "encoding"
     READY = "ready"
     LOST = "lost"
+    WITHHELD = "withheld"  # from who asks: other agents talked in it
 
 
 @frozen
@@ -305,6 +306,13 @@ def touched(connection: Connection, call: str, agent: str) -> bool:
     return bool(connection.execute(select(query)).scalar())
 
 
+def talked(connection: Connection, call: str, agent: str) -> bool:
+    """Whether that agent was connected with the caller."""
+    answered = offers.c.outcome == Outcome.ANSWERED.value
+    query = exists().where(offers.c.call == call, offers.c.agent == agent, answered)
+    return bool(connection.execute(select(query)).scalar())
+
+
 def whole_call(connection: Connection, call: str, agent: str | None, now: float) -> WholeCall | None:
     """All that is known of a call, as `agent` sees it, or as the whole centre; None where there is none."""
     query = _of_agent(agent, offers.c.call == call, now) if agent is not None else _of_centre(now)
@@ -397,7 +405,7 @@ def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
         .where(calls.c.began >= since, calls.c.recorded)
         .group_by(*group)
     )
-    counts: dict[Sound, int] = {each: 0 for each in Sound if each is not Sound.NONE}
+    counts = dict.fromkeys((Sound.RECORDING, Sound.ENCODING, Sound.READY, Sound.LOST), 0)
     for number, ended, file in connection.execute(query):
         counts[_sound(True, ended, file)] += number
     return counts

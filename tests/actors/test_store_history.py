@@ -266,6 +266,8 @@ def test_whose_call_it_is(db: Connection) -> None:
     assert [history.touched(db, "c1", agent) for agent in ("1001", "1002", "1003", "1004")] == [
         True, False, True, False,
     ]  # fmt: skip
+    keep(db, offer("c1", "1001", Outcome.ANSWERED))
+    assert [history.talked(db, "c1", agent) for agent in ("1001", "1003", "1004")] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -427,6 +427,18 @@ def test_a_recording_that_was_lost_says_why(desk: Desk, page: Page, switch: Swit
     expect(page.get_by_role("region", name="录音")).to_contain_text("录音已丢失：文件已损坏。")
 
 
+def test_a_recording_of_others_is_not_offered(desk: Desk, page: Page, switch: Switch) -> None:
+    theirs: Message = {"state": "withheld", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
+    switch.kept.add(call("theirs", time.time(), number="+447911123456", sound=theirs, recording="withheld"))
+    desk.log_in()
+    opened(page, "+44")
+    player = page.get_by_role("region", name="Recording")
+    expect(player).to_contain_text("Only those who talked in this call can hear it.")
+    expect(player.get_by_role("button")).to_have_count(0)
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("region", name="录音")).to_contain_text("只有参与这通电话的坐席可以收听录音。")
+
+
 def test_a_waveform_or_a_sound_that_cannot_be_had_can_be_tried_again(desk: Desk, page: Page, switch: Switch) -> None:
     player = page.get_by_role("region", name="Recording")
     for path in ("/api/calls/c1/peaks", "/api/calls/c1/recording"):

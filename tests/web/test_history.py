@@ -405,6 +405,23 @@ async def test_every_play_is_in_the_audit_and_every_refusal(data_dir: Path) -> N
         assert await s.audit() == [mine, mine, others, ("1003", "c1", "127.0.0.1", True), mine]
 
 
+async def test_who_only_let_it_ring_hears_nothing_of_what_others_said(data_dir: Path) -> None:
+    declined = OfferEntry("c1", "1002", "support", NOW - 599, Outcome.DECLINED, NOW - 598, NOW - 598)
+    async with scene(data_dir, declined) as s:
+        s.recorded()
+        await s.store.ledger.flush()
+        for what in ("recording", "peaks"):
+            refused = await s.ask(f"/api/calls/c1/{what}", "1002")
+            assert (refused.status, refused.code) == (403, "not_allowed")
+        assert await s.audit() == [("1002", "c1", "127.0.0.1", False)]
+        for agent, state in (("1002", "withheld"), ("1001", "ready"), ("1003", "ready")):
+            listed, whole = await s.ask("/api/calls", agent), (await s.ask("/api/calls/c1", agent)).json
+            assert isinstance(listed.json["calls"], list)
+            (line,) = (each for each in listed.json["calls"] if each["call"] == "c1")
+            assert isinstance(whole["sound"], dict)
+            assert (line["recording"], whole["recording"], whole["sound"]["state"]) == (state, state, state)
+
+
 async def test_nothing_is_played_that_the_audit_cannot_take(data_dir: Path) -> None:
     async with scene(data_dir) as s:
         s.recorded()

@@ -350,6 +350,7 @@ export default {
   'player.none': 'This call was not recorded.',
   'player.recording': 'The call is still being recorded.',
   'player.encoding': 'The recording is being prepared…',
+  'player.withheld': 'Only those who talked in this call can hear it.',
   'player.lost': 'The recording was lost: {reason}.',
   'lost.no_file_can_be_named_so': 'its name is not possible',
   'lost.nothing_of_it_could_be_written': 'nothing of it could be written',

@@ -350,6 +350,7 @@ export default {
   'player.none': '这通电话没有录音。',
   'player.recording': '通话正在录音。',
   'player.encoding': '录音正在处理…',
+  'player.withheld': '只有参与这通电话的坐席可以收听录音。',
   'player.lost': '录音已丢失：{reason}。',
   'lost.no_file_can_be_named_so': '文件名无效',
   'lost.nothing_of_it_could_be_written': '无法写入文件',

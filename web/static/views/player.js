@@ -15,6 +15,7 @@ const LANE_PX = 46;
 // Full scale is 127; a recording in which nobody is louder than this is not blown up to the height of the lane.
 const QUIET = 24;
 const BUSY = new Set(['ringing', 'talking']);
+const SOUNDLESS = new Set(['none', 'withheld']); // nothing is made that could be waited for
 
 /** Peaks as the waveform takes them, 0 to 1; both sides by one measure, so that the louder one looks louder. */
 export function drawable({ channels }) {
@@ -188,7 +189,7 @@ class Player extends View {
   #content() {
     const { state, reason } = this.sound;
     if (state === 'lost') return html`<p class="empty">${icon('circle-alert')} ${lostText(reason)}</p>`;
-    if (state !== 'ready') return html`<p class="empty" role="status">${icon(state === 'none' ? 'info' : 'mic')} ${t(`player.${state}`)}</p>`;
+    if (state !== 'ready') return html`<p class="empty" role="status">${icon(SOUNDLESS.has(state) ? 'info' : 'mic')} ${t(`player.${state}`)}</p>`;
     if (this.#error) return failed(this.#error, t('player.error'), () => this.#load());
     const playing = this.#audio && !this.#audio.paused;
     return html`
