@@ -76,8 +76,12 @@ async def working(desk: Desk, format_: str = "opus") -> AsyncIterator[Recordings
         nursery.cancel_scope.cancel()
 
 
+# Encoders are processes of the lowest priority: on a machine that does other things each waits for seconds.
+PATIENCE = 100.0
+
+
 async def until(true: Callable[[], bool]) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(PATIENCE):
         while not true():
             await trio.sleep(0.005)
 
