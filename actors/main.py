@@ -40,9 +40,6 @@ from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
 
-# Exit codes of the contract.
-OUR_FAILURE = 1
-UNUSABLE = 2
 # malloc.h of glibc, and its own first value of both, which setting it keeps.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE_BLOCK = 128 * 1024

@@ -8,7 +8,6 @@ Passwords of agents are here only between the file and the store; what the store
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, Literal, assert_never, get_args
 
@@ -367,20 +366,6 @@ class Organisation:
         """Where it leads by being one of `numbers`, in whatever writing; patterns are not looked at."""
         routes = self._routes
         return routes.exact.get(number) or routes.same.get(e164(number, self.country))
-
-    def queue(self, name: str) -> Queue | None:
-        return next((queue for queue in self.queues if queue.id == name), None)
-
-    def agent(self, name: str) -> Agent | None:
-        return next((agent for agent in self.agents if agent.id == name), None)
-
-    def trunk_of(self, peer: str) -> Trunk | None:
-        """The trunk that calls from the IP address `peer` belong to: of several, the narrowest network's."""
-        address = ipaddress.ip_address(peer)
-        matching = [
-            (network.prefixlen, trunk) for trunk in self.trunks for network in trunk.peers if address in network
-        ]
-        return max(matching, key=lambda each: each[0])[1] if matching else None
 
 
 @frozen

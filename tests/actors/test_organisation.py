@@ -35,14 +35,11 @@ def test_nothing_written_is_the_default() -> None:
 
 def test_names_are_ids_until_given() -> None:
     organisation = parse_organisation(SUPPORT + '[[agent]]\nid = "1001"\nskills = { support = 2 }\n')
-    assert organisation.queue("support") == Queue("support", name="support")
-    agent = organisation.agent("1001")
-    assert agent is not None
+    assert organisation.queues == (Queue("support", name="support"),)
+    (agent,) = organisation.agents
     assert agent.name == "1001"
     assert agent.skills == (Skill("support", 2),)
     assert agent.password is None
-    assert organisation.agent("1002") is None
-    assert organisation.queue("sales") is None
 
 
 def test_passwords_and_secrets_are_not_in_what_is_logged() -> None:
@@ -65,8 +62,7 @@ def test_passwords_and_secrets_are_not_in_what_is_logged() -> None:
 
 def test_a_mobile_number_is_kept_as_e164() -> None:
     for written in ("13800138000", "+86 138-0013-8000", "008613800138000"):
-        agent = parse_organisation(f'[[agent]]\nid = "a"\nmobile = "{written}"').agent("a")
-        assert agent is not None
+        (agent,) = parse_organisation(f'[[agent]]\nid = "a"\nmobile = "{written}"').agents
         assert agent.mobile == "+8613800138000"
 
 
@@ -128,23 +124,6 @@ def test_a_route_survives_its_text(route: Route) -> None:
 def test_an_offer_rings_long_enough_to_be_answered() -> None:
     with pytest.raises(ConfigError, match=r"ring_seconds: must be 1 to 86400 seconds, found 0"):
         parse_organisation("[[queue]]\nid = 'sales'\nring_seconds = 0")
-
-
-# --- trunks -----------------------------------------------------------------------------------------------------
-
-
-def test_a_call_belongs_to_the_trunk_with_the_narrowest_network() -> None:
-    organisation = parse_organisation("""
-        [[trunk]]
-        id = "wide"
-        peers = ["192.0.2.0/24", "2001:db8::/32"]
-        [[trunk]]
-        id = "narrow"
-        peers = "192.0.2.7"
-    """)
-    peers = ["192.0.2.7", "192.0.2.8", "2001:db8::5", "198.51.100.1"]
-    trunks = [organisation.trunk_of(peer) for peer in peers]
-    assert [trunk and trunk.id for trunk in trunks] == ["narrow", "wide", "wide", None]
 
 
 # --- errors -----------------------------------------------------------------------------------------------------
