@@ -22,6 +22,9 @@ from .table import Machine
 # A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
 # trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
 MEDIA_TIMEOUT = 60.0
+# One that is on hold need not send, not even reports; but a trunk that dies during a hold says nothing either, and
+# nobody holds a call centre for hours.
+HOLD_TIMEOUT = 2 * 3600.0
 
 MUSIC = "music:hold"
 
@@ -41,7 +44,7 @@ class Caller(Machine[Phase], ABC):
 
     def gone_at(self) -> float:
         """When a caller of whom nothing is heard is given up."""
-        return math.inf if self.state.on_hold else self.state.silent_since + MEDIA_TIMEOUT
+        return self.state.silent_since + (HOLD_TIMEOUT if self.state.on_hold else MEDIA_TIMEOUT)
 
     # --- its media --------------------------------------------------------------------------------------------
 

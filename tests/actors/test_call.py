@@ -10,10 +10,11 @@ from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
-from cordboard.actors.caller import MEDIA_TIMEOUT
+from cordboard.actors.caller import HOLD_TIMEOUT, MEDIA_TIMEOUT
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from cordboard.sip import sdp
+from cordboard.sip.description import Direction
 from cordboard.switch import protocol as media
 
 from .house import G711, NOW, OFFER, House, arrived
@@ -301,6 +302,19 @@ def test_a_caller_who_put_us_on_hold_may_be_silent(house: House) -> None:
     house.fact(media.LegHeard(LEG))
     house.after(3600)
     assert "call:c" in house.actors
+
+
+@pytest.mark.parametrize("direction", ["inactive", "sendonly"])
+def test_a_trunk_that_dies_while_its_caller_holds_us_is_found_out(house: House, direction: Direction) -> None:
+    house.call()
+    held = evolve(OFFER, media=tuple(evolve(each, direction=direction) for each in OFFER.media))
+    house.tell("call:c", signals.Reoffered("c", held))
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(HOLD_TIMEOUT - 4.0)
+    assert "call:c" in house.actors
+    house.after(1.0)
+    assert "call:c" not in house.actors
+    assert isinstance(house.sip()[-1], signals.Release)
 
 
 def test_a_reoffer_moves_the_leg_and_is_answered_when_it_has() -> None:
