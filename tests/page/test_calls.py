@@ -380,7 +380,8 @@ def test_seeking_in_a_long_recording_lands_where_it_says(
         "window.began = performance.now(); player.onplaying = () => (window.waited = performance.now() - began)"
     )
     page.get_by_role("button", name="Play", exact=True).click()
-    eventually(lambda: page.evaluate("tones.length") >= 2, within=10)
+    # beyond it: the first that a machine with much to do hears may be half a tone
+    eventually(lambda: page.evaluate("player.currentTime") > crossing + 1, within=20)
     (_, first), (crossed, second) = page.evaluate("tones.slice(-2)")
     with capsys.disabled():
         print(
