@@ -10,9 +10,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := actors bench codecs sip switch web
-# What drives real programs in real time has the machine to itself; all else runs beside each other.
-PEERS := tests/bench/test_latency.py tests/bench/test_soak.py tests/browser tests/interop tests/page \
-	tests/sip/test_interop_sipp.py tests/switch/test_recording_process.py
+# What measures real programs in real time has the machine to itself. All else runs beside each other, one more at a time
+# than there are cores: the soak, and pages before a scripted switch, wait for most of their time.
+ALONE := tests/bench/test_latency.py tests/browser tests/interop tests/sip/test_interop_sipp.py \
+	tests/switch/test_recording_process.py
+BESIDE := -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal $(ALONE:%=--ignore=%)
 
 .PHONY: run test test-all check bench screenshots tools clean
 .DEFAULT_GOAL := run
@@ -21,12 +23,12 @@ run: $(VENV)/.installed
 	@exec $(BIN)/cordboard demo
 
 test: tools check
-	$(BIN)/python -m pytest -n auto $(PEERS:%=--ignore=%)
-	$(BIN)/python -m pytest $(PEERS)
+	$(BIN)/python -m pytest $(BESIDE)
+	$(BIN)/python -m pytest $(ALONE)
 
 test-all: tools check
-	$(BIN)/python -m pytest --long -n auto $(PEERS:%=--ignore=%)
-	$(BIN)/python -m pytest --long $(PEERS)
+	$(BIN)/python -m pytest --long $(BESIDE)
+	$(BIN)/python -m pytest --long $(ALONE)
 
 check: $(VENV)/.installed-dev .typing
 	$(BIN)/ruff check .

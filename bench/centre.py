@@ -41,6 +41,7 @@ drain_seconds = 5
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
+LAST_LINES = 20
 COMPLAINTS = ("level='error'", "level='critical'", "Traceback", "Error:", "Exception")
 
 
@@ -111,6 +112,10 @@ async def serving(folder: Path, organisation: str) -> AsyncIterator[Centre]:
         with trio.fail_after(START_SECONDS):
             centre = Centre(folder, await _ready(process))
         yield centre
+    except Exception as error:
+        said = (folder / "stderr.txt").read_text().splitlines()[-LAST_LINES:]
+        error.add_note("\n".join(("The switch said last:", *said)))
+        raise
     finally:
         with trio.CancelScope(shield=True):
             process.send_signal(signal.SIGTERM)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,7 +29,8 @@ from rich.table import Table
 from ..switch import protocol
 from ..switch.process import MediaConfig, connect_unix
 from .chart import Line, Panel, draw
-from .media import RESULTS, Link, machine, process, tell, told
+from .media import Link, machine, process, tell, told
+from .outcome import finish
 from .relay import Journey, Weather
 
 SETTLE: Final = 10.0  # seconds of each weather until it is measured: the playouts find their delay
@@ -188,10 +188,6 @@ async def measure(pairs: int, seconds: float, seed: int, settle: float = SETTLE)
     )
 
 
-def as_json(found: Found) -> str:
-    return json.dumps({**attrs.asdict(found), "problems": found.problems})
-
-
 def picture(found: Found) -> str:
     """The added delay over time, as an SVG."""
     seconds = [STEP * step for step in range(len(found.series))]
@@ -200,28 +196,29 @@ def picture(found: Found) -> str:
     return draw(f"Cordboard, delay of {found.pairs} talkers on {found.date}", seconds, [panel], unit="s")
 
 
-def show(found: Found) -> None:
-    """The result on standard output."""
+def table(found: Found) -> Table:
+    """The result, to be read."""
     floor = f"the floor: p50 {found.floor_p50_ms} ms, p99 {found.floor_p99_ms} ms"
-    table = Table(title=f"Added delay of {found.pairs} talkers; {floor}")
+    made = Table(title=f"Added delay of {found.pairs} talkers; {floor}")
     for heading in ("weather", "p50", "p99", "not heard whole", "frames"):
-        table.add_column(heading, justify="left" if heading == "weather" else "right")
+        made.add_column(heading, justify="left" if heading == "weather" else "right")
     for stage in found.stages:
         aim = stage.aim
-        table.add_row(
+        made.add_row(
             stage.name,
             f"{stage.added_p50_ms} ms (aim {aim.p50:g})",
             f"{stage.added_p99_ms} ms (aim {aim.p99:g})",
             f"{stage.unheard_percent} % (aim {aim.unheard:g})",
             str(stage.frames),
         )
-    console = Console()
-    console.print(table)
+    return made
+
+
+def rise(found: Found) -> str:
+    """The added delay over time, in a line."""
     every = max(len(found.series) // 16, 1)
-    rise = " ".join("-" if value is None else f"{value:.0f}" for value in found.series[::every])
-    console.print(f"delay every {every * STEP:g} s, ms: {rise}", soft_wrap=True)
-    for problem in found.problems:
-        console.print(problem)
+    shown = " ".join("-" if value is None else f"{value:.0f}" for value in found.series[::every])
+    return f"delay every {every * STEP:g} s, ms: {shown}"
 
 
 async def _watched(pairs: int, seconds: float, seed: int) -> Found:
@@ -249,13 +246,4 @@ async def _watched(pairs: int, seconds: float, seed: int) -> Found:
 def command(pairs: int, seconds: float, seed: int, json_wanted: bool) -> None:
     """Delay that the switch adds, clean and in 60 ms of jitter with 3 % loss, and how it rises and falls."""
     found = trio.run(_watched, pairs, seconds, seed)
-    RESULTS.mkdir(exist_ok=True)
-    name = f"latency-{found.date[:10]}"
-    (RESULTS / f"{name}.json").write_text(as_json(found) + "\n")
-    (RESULTS / f"{name}.svg").write_text(picture(found))
-    if json_wanted:
-        click.echo(as_json(found))
-    else:
-        show(found)
-    if found.problems:
-        sys.exit(1)
+    finish("latency", found, picture(found), table(found), rise(found), json_wanted=json_wanted)

@@ -9,16 +9,13 @@ Memory is what is resident.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import attrs
 import click
 import numpy as np
 from attrs import frozen
@@ -32,7 +29,8 @@ from ..switch.engine import Engine
 from ..switch.ports import LocalPort, socket_name
 from ..switch.seams import Batch
 from .chart import Line, Panel, draw
-from .media import RESULTS, machine
+from .media import machine
+from .outcome import finish
 
 TICK: Final = 0.020
 AT_ONCE: Final = 500
@@ -160,10 +158,6 @@ def measure(legs: int, progress: Progress, at_once: int = AT_ONCE) -> Found:
     )
 
 
-def as_json(found: Found) -> str:
-    return json.dumps({**attrs.asdict(found), "problems": found.problems})
-
-
 def picture(found: Found) -> str:
     """Resident memory over legs, as an SVG."""
     thousands = [(i + 1) * found.at_once / 1000 for i in range(len(found.series))]
@@ -171,16 +165,13 @@ def picture(found: Found) -> str:
     return draw(f"Cordboard, {found.legs} legs opened and closed on {found.date}", thousands, [panel], unit="k")
 
 
-def show(found: Found) -> None:
-    """The result on standard output."""
-    table = Table(title="Memory of plain G.711 legs", show_header=False)
-    table.add_row("a leg", f"{found.kb_per_leg} kB (aim {AIM_KB:g}), {found.at_once} at once")
-    table.add_row(f"{found.legs} legs", f"{found.grown_mb:+.2f} MB (less than {MAY_GROW_MB:g})")
-    table.add_row("resident", f"{found.series[0]} MB at first, {found.series[-1]} MB at last")
-    console = Console()
-    console.print(table)
-    for problem in found.problems:
-        console.print(problem)
+def table(found: Found) -> Table:
+    """The result, to be read."""
+    made = Table(title="Memory of plain G.711 legs", show_header=False)
+    made.add_row("a leg", f"{found.kb_per_leg} kB (aim {AIM_KB:g}), {found.at_once} at once")
+    made.add_row(f"{found.legs} legs", f"{found.grown_mb:+.2f} MB (less than {MAY_GROW_MB:g})")
+    made.add_row("resident", f"{found.series[0]} MB at first, {found.series[-1]} MB at last")
+    return made
 
 
 @click.command("memory")
@@ -190,13 +181,4 @@ def command(legs: int, json_wanted: bool) -> None:
     """What a plain G.711 leg takes, and what a hundred thousand leave."""
     with Progress(console=Console(stderr=True)) as progress:
         found = measure(legs, progress)
-    RESULTS.mkdir(exist_ok=True)
-    name = f"memory-{found.date[:10]}"
-    (RESULTS / f"{name}.json").write_text(as_json(found) + "\n")
-    (RESULTS / f"{name}.svg").write_text(picture(found))
-    if json_wanted:
-        click.echo(as_json(found))
-    else:
-        show(found)
-    if found.problems:
-        sys.exit(1)
+    finish("memory", found, picture(found), table(found), json_wanted=json_wanted)

@@ -10,15 +10,12 @@ PESQ (ITU-T P.862.1, narrow band) is the package `pesq`: `pip install 'cordboard
 
 from __future__ import annotations
 
-import json
 import platform
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import attrs
 import click
 import numpy as np
 from attrs import frozen
@@ -36,7 +33,8 @@ from ..switch.seams import Batch
 from .appendix import concealed
 from .chart import Line, Panel, draw
 from .customer import decode
-from .media import RESULTS, machine
+from .media import machine
+from .outcome import finish
 
 CORPUS: Final = Path(__file__).with_name("voices")
 LOSSES: Final = (0.0, 0.01, 0.03, 0.05)
@@ -205,10 +203,6 @@ def measure(seeds: int, progress: Progress) -> Found:
     )
 
 
-def as_json(found: Found) -> str:
-    return json.dumps({**attrs.asdict(found), "problems": found.problems}, indent=2)
-
-
 def picture(found: Found) -> str:
     """PESQ over loss, as an SVG."""
     lines = [
@@ -221,18 +215,15 @@ def picture(found: Found) -> str:
     return draw(title, percent, [Panel("PESQ over packets lost", lines, from_zero=False)], unit="%")
 
 
-def show(found: Found) -> None:
-    """The result on standard output."""
-    table = Table(title=f"PESQ of {found.sentences} sentences, {found.seeds} seeds; bare codec {found.codec:.3f}")
+def table(found: Found) -> Table:
+    """The result, to be read."""
+    made = Table(title=f"PESQ of {found.sentences} sentences, {found.seeds} seeds; bare codec {found.codec:.3f}")
     for heading in ("loss", "the switch", "Appendix I, offline", "difference", "runs"):
-        table.add_column(heading, justify="right")
+        made.add_column(heading, justify="right")
     for point in found.points:
         cells = f"{point.loss_percent:g} %", f"{point.switch:.3f}", f"{point.appendix:.3f}"
-        table.add_row(*cells, f"{point.switch - point.appendix:+.3f}", str(point.runs))
-    console = Console()
-    console.print(table)
-    for problem in found.problems:
-        console.print(problem)
+        made.add_row(*cells, f"{point.switch - point.appendix:+.3f}", str(point.runs))
+    return made
 
 
 @click.command("quality")
@@ -245,13 +236,4 @@ def command(seeds: int, json_wanted: bool) -> None:
             found = measure(seeds, progress)
     except ImportError as error:
         raise click.ClickException("PESQ is missing: pip install 'cordboard[bench]'") from error
-    RESULTS.mkdir(exist_ok=True)
-    name = f"quality-{found.date[:10]}"
-    (RESULTS / f"{name}.json").write_text(as_json(found) + "\n")
-    (RESULTS / f"{name}.svg").write_text(picture(found))
-    if json_wanted:
-        click.echo(as_json(found))
-    else:
-        show(found)
-    if found.problems:
-        sys.exit(1)
+    finish("quality", found, picture(found), table(found), json_wanted=json_wanted)

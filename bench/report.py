@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from . import outcome
 from .chart import Line, Panel, draw
 from .media import RESULTS
 from .series import MAY_GROW_MB, Sample, Soak
@@ -91,10 +92,7 @@ def show(found: Soak) -> None:
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for problem in found.problems:
-        console.print(problem)
+    outcome.show(found, table)
 
 
 def _joined(counts: object) -> str:
@@ -121,12 +119,8 @@ def _flat(sample: dict[str, object]) -> dict[str, object]:
 
 def keep(found: Soak, folder: Path = RESULTS) -> list[Path]:
     """Writes the result, its series and its picture; gives the files."""
-    folder.mkdir(exist_ok=True)
     name = f"soak-{found.date[:10]}-{found.seconds / 60:g}min"
-    kept = [folder / f"{name}.json", folder / f"{name}.svg"]
-    kept[0].write_text(as_json(found, series=True) + "\n")
-    kept[1].write_text(picture(found))
-    return kept
+    return outcome.keep(name, as_json(found, series=True), picture(found), folder)
 
 
 def picture(found: Soak) -> str:

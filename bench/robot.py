@@ -19,6 +19,7 @@ import trio
 import trio_websocket
 from attrs import define, field, frozen
 from trio_websocket import ConnectionClosed, WebSocketConnection
+from wsproto.utilities import LocalProtocolError
 
 from .line import Line
 from .mind import PATIENCE, RELOAD, Mind, Range
@@ -115,23 +116,26 @@ class Robot:
         stream = await trio.open_ssl_over_tcp_stream(host, port, ssl_context=self._context)
         silently = self._rng.random() < SILENT_RELOADS
         self._mind.forget()
-        async with trio.open_nursery() as nursery:
-            headers = [(b"Authorization", f"Bearer {token}".encode())]
-            page = await trio_websocket.wrap_client_stream(
-                nursery, stream, f"{host}:{port}", "/ws", subprotocols=[SUBPROTOCOL], extra_headers=headers
-            )
-            try:
-                await self._sit(page, nursery)
-                home = await self._work(page, nursery)
-            except ConnectionClosed as closed:
-                self._tally.refused[f"closed: {closed.reason.name if closed.reason else 'without a word'}"] += 1
-                home = False
-            finally:
-                self._leave_line(silently=silently)
-            if home or not silently:
-                await page.aclose()
-            await trio.aclose_forcefully(stream)
-            nursery.cancel_scope.cancel()
+        home = False
+        try:
+            async with trio.open_nursery() as nursery:
+                headers = [(b"Authorization", f"Bearer {token}".encode())]
+                page = await trio_websocket.wrap_client_stream(
+                    nursery, stream, f"{host}:{port}", "/ws", subprotocols=[SUBPROTOCOL], extra_headers=headers
+                )
+                try:
+                    await self._sit(page, nursery)
+                    home = await self._work(page, nursery)
+                except ConnectionClosed as closed:
+                    self._tally.refused[f"closed: {closed.reason.name if closed.reason else 'without a word'}"] += 1
+                finally:
+                    self._leave_line(silently=silently)
+                if home or not silently:
+                    await page.aclose()
+                await trio.aclose_forcefully(stream)
+                nursery.cancel_scope.cancel()
+        except* LocalProtocolError:
+            pass  # trio-websocket answers a ping that crosses our own close
         return home
 
     async def _sit(self, page: WebSocketConnection, nursery: trio.Nursery) -> None:

@@ -106,17 +106,23 @@ class Watch:
     on_sample: Callable[[Sample], None]
     begun: float = field(factory=trio.current_time)
     samples: list[Sample] = field(factory=list)
+    # When the switch did not answer, in seconds, and why.
+    unanswered: list[str] = field(factory=list)
     _ticks: list[tuple[float, float, float]] = field(factory=list)
     _counted: dict[str, int] = field(factory=dict)
 
     async def run(self) -> None:
         self._counted = _counts((await look(self.centre))[0])
         while True:
-            for _ in range(round(SAMPLE_SECONDS / LOOK_SECONDS)):
+            await trio.sleep(LOOK_SECONDS)
+            try:
                 metrics, stands = await look(self.centre)
-                self._ticks.append(_tick_ms(metrics))
-                await trio.sleep(LOOK_SECONDS)
-            self._keep(metrics, stands)
+            except OSError as error:
+                self.unanswered.append(f"{trio.current_time() - self.begun:.0f} s: {error}")
+                continue
+            self._ticks.append(_tick_ms(metrics))
+            if len(self._ticks) == round(SAMPLE_SECONDS / LOOK_SECONDS):
+                self._keep(metrics, stands)
 
     def _keep(self, metrics: dict[str, float], stands: Standing) -> None:
         counts = _counts(metrics)
@@ -261,7 +267,11 @@ async def soak(plan: Plan, on_sample: Callable[[Sample], None], on_phase: Callab
             late_ticks=sum(sample.late_ticks for sample in samples),
             ticks=sum(sample.ticks for sample in samples),
             exit_code=centre.exit_code,
-            complaints=[*centre.complaints, *(f"page: {problem}" for problem in news.problems)],
+            complaints=[
+                *centre.complaints,
+                *(f"no answer at {each}" for each in watch.unanswered),
+                *(f"page: {problem}" for problem in news.problems),
+            ],
             samples=samples,
         )
 

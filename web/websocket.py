@@ -23,6 +23,7 @@ import trio
 from attrs import frozen
 from starlette.datastructures import Headers
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from ..actors import page
 from ..actors.store import StoreError
@@ -198,6 +199,8 @@ async def serve_page(
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
         pass  # the peer is gone
+    except* LocalProtocolError:
+        pass  # trio-websocket answers a ping that crosses our own close
 
 
 class _Page:

@@ -3,7 +3,8 @@
 import pytest
 import trio
 from attrs import evolve
-from cordboard.bench.latency import CLEAN, ROUGH, Found, Stage, measure, picture, show
+from cordboard.bench.latency import CLEAN, ROUGH, Found, Stage, measure, picture, rise, table
+from cordboard.bench.outcome import show
 
 
 def test_the_verdict() -> None:
@@ -20,7 +21,7 @@ def test_frames_are_known_again_and_delay_rises_with_jitter(capsys: pytest.Captu
     """A short run. How small the delay is, only a quiet machine can say."""
     found = trio.run(measure, 2, 3.0, 1, 1.0)
     with capsys.disabled():
-        show(found)
+        show(found, table(found), rise(found))
     clean, rough, again = found.stages
     assert clean.frames > 250
     assert again.frames > 250
@@ -32,7 +33,7 @@ def test_frames_are_known_again_and_delay_rises_with_jitter(capsys: pytest.Captu
 def test_delay_rises_with_jitter_and_falls_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     found = trio.run(measure, 8, 10.0, 1)
     with capsys.disabled():
-        show(found)
+        show(found, table(found), rise(found))
     clean, rough, again = found.stages
     assert rough.added_p50_ms > clean.added_p50_ms + 20
     assert again.added_p50_ms < rough.added_p50_ms - 20

@@ -1,14 +1,15 @@
 """The bench of memory: a few thousand legs leave nothing, and its verdict."""
 
 from attrs import evolve
-from cordboard.bench.memory import Found, grown, measure, picture, show
+from cordboard.bench.memory import Found, grown, measure, picture, table
+from cordboard.bench.outcome import show
 from rich.progress import Progress
 
 
 def test_two_thousand_legs_leave_nothing_behind() -> None:
     with Progress(disable=True) as progress:
         found = measure(2000, progress, 200)
-    show(found)
+    show(found, table(found))
     assert found.legs == 2000
     assert found.grown_mb < 1.0
     # Of few legs what the engine itself takes is a larger part.

@@ -250,6 +250,26 @@ async def test_a_page_that_takes_nothing_at_all(data_dir: Path, clock: trio.test
         assert h.count("connections") == 0
 
 
+async def test_a_ping_that_crosses_the_close_is_no_failure(data_dir: Path) -> None:
+    async with house(data_dir, crashes=0) as h:
+        lines = [f"{name}: {value}" for name, value in {**UPGRADE, "Cookie": f"cordboard={await h.token()}"}.items()]
+        stream = await h.tls()
+        masked = bytes(4)
+        garbage = bytes([0x81, 0x81]) + masked + b"x"
+        await stream.send_all("\r\n".join(["GET /ws HTTP/1.1", "Host: x", *lines, "", ""]).encode())
+        await stream.send_all(garbage * MAX_MALFORMED)
+        answer = b""
+        while bytes([0x03, 0xF0]) not in answer:  # 1008, in the switch's close frame
+            answer += await stream.receive_some(4096)
+        with structlog.testing.capture_logs() as logs:
+            await stream.send_all(bytes([0x89, 0x80]) + masked)
+            while await stream.receive_some(4096):
+                pass
+            await trio.testing.wait_all_tasks_blocked()
+        assert logs == []
+        assert h.count("closed_total", code="1008") == 1
+
+
 async def test_a_failure_of_the_switch_costs_one_page(data_dir: Path) -> None:
     async with house(data_dir, crashes=1) as h, h.page() as bystander:
         await h.desk.attached.wait()
