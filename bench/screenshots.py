@@ -108,6 +108,10 @@ class Desk:
     def wait_for(self, selector: str) -> None:
         self._page.locator(selector).first.wait_for()
 
+    def show(self, selector: str) -> None:
+        """Brings to the top what may be out of sight."""
+        self._page.locator(selector).first.evaluate("element => element.scrollIntoView()")
+
     def wait_in(self, state: str) -> None:
         self.wait_for(f".state[data-state={state}]")
 
@@ -193,6 +197,8 @@ def take_kept(busy: Desk) -> None:
     busy.click("[data-class=normal]")
     busy.click(".player .button:enabled")
     busy.shoot("player", settle_ms=2500)
+    busy.show("cb-call-quality")
+    busy.shoot("quality", settle_ms=1000)
     for tab in ("colleagues", "states"):
         busy.click(f"#tab-{tab}")
         busy.shoot(tab, settle_ms=1000)
