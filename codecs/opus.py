@@ -190,14 +190,14 @@ class OpusRows:
             work.finish()
         return work
 
-    def encode(self, rows: Rows, pcm: Pcm) -> Work[Encoded]:
-        """int16 `[n, rate / 50]` at 8, 16 or 48 kHz to a payload for each of `rows` [n], empty where there is none.
+    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
+        """int16 `[rate / 50]` each, at 8, 16 or 48 kHz, to a payload for each of `rows` [n], empty where there is none.
 
         A leg whose rate is another than before gets another encoder. The results are to be taken before anything else
         is begun."""
 
         def part(legs: Sequence[_Leg], index: Rows) -> Encoded:
-            return Encoded(index, [self._encode(leg, pcm[i]) for leg, i in zip(legs, index, strict=True)])
+            return Encoded(index, [self._encode(leg, frames[i]) for leg, i in zip(legs, index, strict=True)])
 
         return self._begin(rows, part)
 

@@ -122,6 +122,7 @@ class Engine:
         self._secure = secure
         self._opus = opus
         self._tick = 0
+        self._plans: rooms.Plans | None = None  # of the last tick
         self._pinged_at = now
         self._facts: list[Fact] = []
 
@@ -166,7 +167,7 @@ class Engine:
         self._hear_digits()
         self._end_broken(now)
         rows = self._legs.leg_rows()
-        plans = self._rooms.plans()
+        plans = self._plan()
         due = self._playout.play(rows, now, self._playback.pausing)
         speaking = self._playback.speak(due, self._digits.listening(plans.heard), plans.heard)
         self._digits.listen(self._playback.pcm)
@@ -174,6 +175,8 @@ class Engine:
         heard = mix(plans.narrow, self._playback.pcm, speaking)
         wide = mix(plans.wide, *self._playback.speak_wide(plans.wide.heard))
         heard, wide = self._soften(heard, wide)
+        if len(plans.turning):
+            heard, wide = self._turn(plans.turning, heard, wide)
         self._recorder.record(heard.listeners, heard.pcm, heard.audible)
         datagrams = self._outbox.take_datagrams()
         keyed = self._keying.tick()
@@ -416,6 +419,29 @@ class Engine:
         return evolve(outgoing, datagrams=[*outgoing.datagrams, *datagrams], reports=reports)
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
+
+    def _plan(self) -> rooms.Plans:
+        plans = self._rooms.plans()
+        if plans is not self._plans:
+            self._plans = plans
+            self._legs.hears_wide[plans.narrow.listeners] = False
+            self._legs.hears_wide[plans.wide.listeners] = True
+        return plans
+
+    def _turn(self, rows: Rows, *heard: rooms.Heard) -> list[rooms.Heard]:
+        """The last that `rows` hear at their old rate: over 10 ms it falls silent, so that of what their encoders still
+        hold nothing breaks off."""
+        turned = []
+        for one in heard:
+            some = np.isin(one.listeners, rows)
+            half = one.pcm.shape[1] // 2
+            pcm = one.pcm.copy()
+            pcm[some, :half] = pcm[some, :half] * np.linspace(1.0, 0.0, half, endpoint=False, dtype=np.float32)
+            pcm[some, half:] = 0
+            turned.append(evolve(one, pcm=pcm))
+        self._legs.last_sample[rows] = 0
+        self._rooms.turn(rows)
+        return turned
 
     def _soften(self, narrow: rooms.Heard, wide: rooms.Heard) -> tuple[rooms.Heard, rooms.Heard]:
         """Where edges were edited, steps from the last sample heard into the new frame over 5 ms instead of at once.

@@ -28,7 +28,7 @@ from .ports import PortPool, PortsExhaustedError, socket_name
 from .protocol import Fact
 from .quality import Quality
 from .reports import Reports
-from .rooms import Rooms
+from .rooms import Rate, Rooms
 from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
 
@@ -37,6 +37,10 @@ _CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "g722": CodecId.G7
 
 class RefusedError(Exception):
     """An opening that fails; the text is for people."""
+
+
+# What far sides say and hear: G.722 has no other rate, Opus takes what there is.
+_RATES: Final = {"pcmu": Rate.NARROW, "pcma": Rate.NARROW, "g722": Rate.WIDE, "opus": Rate.EITHER}
 
 
 @define(kw_only=True, eq=False)
@@ -209,9 +213,8 @@ class Lifetimes:
         self._legs.codec[row] = _CODECS[codec.name]
         self._legs.payload_type[row] = codec.payload_type
         self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
-        # Such a far side has no other rate: what it hears is mixed at its own.
         self._legs.hears_wide[row] = codec.name == "g722"
-        self._rooms.widen(row, wide=codec.name == "g722")
+        self._rooms.tune(row, _RATES[codec.name])
         self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
 
     def _begin_stream(self, row: int) -> None:

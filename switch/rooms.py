@@ -8,12 +8,15 @@ left of oneself is zero. Only then the result is saturated, once.
 All sums are made together: sources stand in columns, sums with more of them first, and column j is added to all of
 the sums that have more than j.
 
-There are two plans, one for each rate. A listener is mixed at 16 kHz where it can hear that much, at 8 kHz else; what
-speaks is there at each rate that somebody hears it at. So a room without a wideband listener costs what it always did.
+There are two plans, one for each rate; what speaks is there at each rate that somebody hears it at. A listener that has
+one rate alone is mixed at that. One that has either is mixed at 16 kHz where it hears somebody who speaks at 16 kHz, at
+8 kHz else: so a room turns wideband when a second wideband leg comes, and costs what it always did before. In the tick
+in which it turns such a listener is still mixed at its old rate, and is to be faded out: `Plans.turning`.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 import numpy as np
@@ -27,6 +30,14 @@ _Group = frozenset[tuple[int, float]]
 
 NARROW: Final = 160  # samples of a frame at 8 kHz
 WIDE: Final = 320  # ... at 16
+
+
+class Rate(Enum):
+    """What a row can say and hear: 8 kHz, 16, or either."""
+
+    NARROW = 8000
+    EITHER = 0
+    WIDE = 16000
 
 
 @frozen
@@ -67,11 +78,13 @@ class Plan:
 
 @frozen
 class Plans:
-    """The plans of both rates, and every row that somebody hears at either, ascending."""
+    """The plans of both rates, and every row that somebody hears at either, ascending. `turning` are listeners that are
+    to be mixed at the other rate from the next tick on."""
 
     heard: Rows
     narrow: Plan
     wide: Plan
+    turning: Rows
 
 
 _EMPTY: Final = np.zeros(0, np.intp)
@@ -85,28 +98,51 @@ class Rooms:
         self._heard_by: dict[int, set[int]] = {}
         self._group: dict[int, _Group] = {}
         self._members: dict[_Group, list[int]] = {}
-        self._wide: set[int] = set()  # rows that can hear 16 kHz
+        self._rates: dict[int, Rate] = {}  # of rows that have more than 8 kHz
+        self._wide: set[int] = set()  # listeners that are mixed at 16
         self._plans: Plans | None = None
         # Listeners whose edges were edited since this was last cleared.
         self.edited: set[int] = set()
 
-    def widen(self, row: int, *, wide: bool) -> None:
-        """Whether this row hears 16 kHz."""
-        if wide is not (row in self._wide):
-            self._wide ^= {row}
-            self._plans = None
+    def tune(self, row: int, rate: Rate) -> None:
+        """What this row, which begins or begins anew, can say and hear."""
+        self._rates[row] = rate
+        self._settle(row)
+        self._plans = None
+
+    def turn(self, listeners: Rows) -> None:
+        """The tick is over in which they were `turning`."""
+        for listener in listeners.tolist():
+            self._settle(listener)
+            self.edited.add(listener)
+        self._plans = None
+
+    def _settle(self, listener: int) -> None:
+        if self._wants_wide(listener):
+            self._wide.add(listener)
+        else:
+            self._wide.discard(listener)
+
+    def _wants_wide(self, listener: int) -> bool:
+        rate = self._rates.get(listener, Rate.NARROW)
+        if rate is Rate.EITHER:
+            return any(self._rates.get(row, Rate.NARROW) is not Rate.NARROW for row in self._hears.get(listener, ()))
+        return rate is Rate.WIDE
 
     def hear(self, listener: int, sources: dict[int, float]) -> None:
         """All that `listener` hears from now on: gain by source row; a gain of 0 is not hearing."""
         heard = {row: gain for row, gain in sources.items() if gain != 0.0}
         if heard == self._hears.get(listener, {}):
             return
+        idle = listener not in self._hears
         self._detach(listener)
         self.edited.add(listener)
         self._plans = None
         if not heard:
             return
         self._hears[listener] = heard
+        if idle:
+            self._settle(listener)
         for row in heard:
             self._heard_by.setdefault(row, set()).add(listener)
         group = frozenset(heard.items()) if listener in heard else frozenset((*heard.items(), (listener, 1.0)))
@@ -125,7 +161,8 @@ class Rooms:
                 del rest[row]
                 self.hear(listener, rest)
         self.hear(row, {})
-        self.widen(row, wide=False)
+        self._rates.pop(row, None)
+        self._wide.discard(row)
         self.edited.discard(row)
 
     @property
@@ -137,7 +174,9 @@ class Rooms:
         """The same until edges are edited."""
         if self._plans is None:
             heard = np.array(sorted(self._heard_by), np.intp)
-            self._plans = Plans(heard, self._compile(wide=False), self._compile(wide=True))
+            turning = [one for one in self._hears if self._wants_wide(one) is not (one in self._wide)]
+            plans = self._compile(wide=False), self._compile(wide=True)
+            self._plans = Plans(heard, *plans, np.array(turning, np.intp))
         return self._plans
 
     def _detach(self, listener: int) -> None:

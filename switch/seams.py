@@ -144,6 +144,6 @@ class OpusCodec(Protocol):
         """The next 20 ms of each of `rows` [n], with the upper band of those that are `wide` [n]."""
         ...
 
-    def encode(self, rows: Rows, pcm: Pcm) -> Work[Encoded]:
-        """int16 [n, 160] at 8 kHz to a payload for each of `rows` [n]."""
+    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
+        """20 ms each, int16 [160] at 8 kHz or [320] at 16, to a payload for each of `rows` [n]."""
         ...

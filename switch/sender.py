@@ -81,11 +81,13 @@ class _Coming:
 
 @frozen
 class _WideRoute:
-    """... and which of the listeners at 16 kHz are which of the order's G.722 rows."""
+    """... and which of the listeners at 16 kHz are which of the order's G.722 rows, and where those of Opus stand."""
 
     listeners: Rows
     heard: Rows
     g722: Rows
+    opus: Rows
+    opus_place: NDArray[np.intp]
 
 
 class Sender:
@@ -156,6 +158,14 @@ class Sender:
         opus = np.flatnonzero(order.opus_place[listeners] >= 0)
         return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
 
+    def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
+        place = order.place[listeners]
+        heard = np.flatnonzero(np.isin(place, order.g722))
+        opus = np.flatnonzero(order.opus_place[listeners] >= 0)
+        return _WideRoute(
+            listeners, heard, np.searchsorted(order.g722, place[heard]), opus, order.opus_place[listeners[opus]]
+        )
+
     def send(self, heard: Heard, wide: Heard, beside: Sequence[Datagram], keyed: Keyed | None = None) -> Outgoing:
         """This tick's packets, and the datagrams `beside` them, from what is `heard` at 8 kHz and `wide` at 16; every
         other leg, and who is not audible, is sent silence. Where events are `keyed` their reports are sent instead."""
@@ -165,9 +175,11 @@ class Sender:
         sending = self._ordered
         if self._routed is None or self._routed.listeners is not listeners:
             self._routed = self._route(sending, listeners)
+        if self._wide_routed is None or self._wide_routed.listeners is not wide.listeners:
+            self._wide_routed = self._route_wide(sending, wide.listeners)
         n, route = len(sending.rows), self._routed
         # Begun first, for others do it meanwhile.
-        coming = self._begin_opus(sending, route, heard, keyed) if len(sending.opus) else None
+        coming = self._begin_opus(sending, heard, wide, keyed) if len(sending.opus) else None
         silent = ~np.zeros(n, np.bool_)
         speaks, frames = heard.audible[route.placed], heard.pcm[route.placed]
         silent[route.place] = ~speaks
@@ -198,22 +210,25 @@ class Sender:
             datagrams += at_once
         return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams, later=later)
 
-    def _begin_opus(self, order: _Order, route: _Route, heard: Heard, keyed: Keyed | None) -> _Coming:
+    def _begin_opus(self, order: _Order, heard: Heard, wide: Heard, keyed: Keyed | None) -> _Coming:
         assert self._opus is not None  # without it no such leg is opened
-        some, place = route.opus, route.opus_place
-        speaks = heard.audible[some]
-        if keyed is not None and len(keyed.rows):
-            speaks &= ~np.isin(order.opus[place], keyed.rows)
-        some, place = some[speaks], place[speaks]
-        return _Coming(place, self._opus.encode(order.opus[place], heard.pcm[some]))
+        frames: list[g711.Pcm] = []
+        places = []
+        for one, route in ((heard, self._routed), (wide, self._wide_routed)):
+            assert route is not None
+            some, place = route.opus, route.opus_place
+            speaks = one.audible[some]
+            if keyed is not None and len(keyed.rows):
+                speaks &= ~np.isin(order.opus[place], keyed.rows)
+            frames += list(one.pcm[some[speaks]])
+            places.append(place[speaks])
+        place = np.concatenate(places)
+        return _Coming(place, self._opus.encode(order.opus[place], frames))
 
     def _encode_g722(self, order: _Order, wide: Heard) -> NDArray[np.uint8]:
         """What each of the order's G.722 rows hears, or silence: uint8 [g722, 160]."""
         route = self._wide_routed
-        if route is None or route.listeners is not wide.listeners:
-            place = order.place[wide.listeners]
-            heard = np.flatnonzero(np.isin(place, order.g722))
-            route = self._wide_routed = _WideRoute(wide.listeners, heard, np.searchsorted(order.g722, place[heard]))
+        assert route is not None
         frames = np.zeros((len(order.g722), WIDE_FRAME), np.int16)
         loud = wide.audible[route.heard]
         frames[route.g722[loud]] = wide.pcm[route.heard[loud]]

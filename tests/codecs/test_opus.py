@@ -96,7 +96,7 @@ ROWS = np.arange(40) * 3  # more than two parts
 def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
     """One frame of each of ROWS there and back, but for one that is no Opus; `pcm` int16 [rows, 160]."""
     payloads = [b""] * len(ROWS)
-    for made in codec.encode(ROWS, pcm).results():
+    for made in codec.encode(ROWS, list(pcm)).results():
         for i, payload in zip(made.index.tolist(), made.payloads, strict=True):
             payloads[i] = payload
     back, good = np.zeros((len(ROWS), 160), np.int16), np.zeros(len(ROWS), np.bool_)
@@ -166,7 +166,7 @@ def test_a_leg_turns_to_another_rate_and_goes_on() -> None:
     codec, decoder = opened(None), OpusDecoder()
     for rate in (8000, 16000, 48000, 8000):
         for frame in tone(rate, 10):
-            (made,) = codec.encode(ROWS[:1], frame[None]).results()
+            (made,) = codec.encode(ROWS[:1], [frame]).results()
             heard = decoder.decode(made.payloads[0])
         assert np.abs(heard).max() == pytest.approx(8000, rel=0.2)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from cordboard.codecs.g711 import Pcm
-from cordboard.switch.rooms import Rooms, mix
+from cordboard.switch.rooms import Rate, Rooms, mix
 from numpy.typing import NDArray
 
 RNG = np.random.default_rng(5)
@@ -29,11 +29,14 @@ def by_definition(edges: dict[int, float], pcm: Pcm = PCM) -> NDArray[np.int_]:
 @pytest.mark.parametrize("seed", range(20))
 def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rooms = Rooms()
+    rooms, rates = Rooms(), list(Rate)
     edges: dict[int, dict[int, float]] = {}
     for _ in range(120):  # edits, so that plans are remade from what earlier ones left
         if rng.random() < 0.2:
-            rooms.widen(int(rng.integers(0, 30)), wide=bool(rng.integers(0, 2)))
+            rooms.tune(int(rng.integers(0, 30)), rates[int(rng.integers(0, 3))])
+        if rng.random() < 0.2:
+            rooms.turn(rooms.plans().turning)
+            assert not len(rooms.plans().turning)
         if rng.random() < 0.2:
             gone = int(rng.integers(0, 30))
             rooms.remove(gone)

@@ -80,6 +80,7 @@ class HeldSamples:
 
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []  # (row, sample)
+        self.frames: dict[int, list[g711.Pcm]] = {}  # what each row was to hear
         self.broken: list[int] = []
 
     def open(self, row: int) -> None:
@@ -105,11 +106,14 @@ class HeldSamples:
         upper = np.zeros((len(above), 320), np.float32)
         return Work([lambda: Decoded(np.arange(len(rows)), pcm, good, above, upper)])
 
-    def encode(self, rows: Rows, pcm: g711.Pcm) -> Work[Encoded]:
+    def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
+        for row, frame in zip(rows.tolist(), frames, strict=True):
+            self.frames.setdefault(row, []).append(frame)
         halves = [np.arange(len(rows))[i::2] for i in (1, 0)]
 
         def part(index: Rows) -> Encoded:
-            return Encoded(index, [struct.pack("!h", int(pcm[i, 80])) for i in index])
+            # late in the frame: of the one before no filter has anything left there
+            return Encoded(index, [struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4])) for i in index])
 
         return Work([functools.partial(part, index) for index in halves])
 
@@ -278,6 +282,37 @@ def test_what_is_no_opus_is_concealed_and_a_codec_that_breaks_ends_its_leg_alone
     ]
     assert world.engine.started("e", 1).legs == ("b",)
     assert world.engine.counters["legs_crashed"] == 1
+
+
+def test_a_room_turns_wideband_with_its_second_wideband_leg_and_back_softly() -> None:
+    world = Browsers()
+    for row, leg in enumerate(("a", "b")):
+        world.open(leg, evolve(OPUS, telephone_event=110))
+        world.come(row, b"hello")
+    world.engine.command(protocol.OpenSource("tone", protocol.Tone(500.0)), world.now)
+    alone, both = (("tone", 1.0),), (("tone", 1.0), ("b", 1.0))
+    for sources in (alone, both, alone):
+        world.engine.command(protocol.Rewire((protocol.Hears("a", sources),)), world.now)
+        for _ in range(10):
+            world.tick(r1=0)
+    heard = world.codec.frames[0]
+    assert [len(frame) for frame in heard] == [160] * 11 + [320] * 10 + [160] * 9  # a tick later than the edges
+    for turns in (10, 20):
+        last = heard[turns]
+        assert np.abs(last[: len(last) // 4]).max() > 1000
+        assert not last[len(last) // 2 :].any()
+    for rate, frames in ((8000, heard[:11]), (16000, heard[11:21]), (8000, heard[21:])):
+        pcm = np.concatenate(frames).astype(float)[rate // 50 :]
+        # where edges are edited one step of the tone is missing, and no more
+        assert np.abs(np.diff(pcm, 2)).max() < 1.2 * np.abs(heard[5]).max() * 2 * np.pi * 500 / rate
+    # Who comes to an idle leg is heard at its rate from the first.
+    world.engine.command(protocol.Rewire((protocol.Hears("a"),)), world.now)
+    for _ in range(3):
+        world.tick(r1=0)
+    before = len(heard)
+    world.engine.command(protocol.Rewire((protocol.Hears("a", both),)), world.now)
+    world.tick(r1=0)
+    assert [len(frame) for frame in heard[before:]] == [320]
 
 
 def test_a_digit_is_sent_in_the_place_of_what_is_heard_and_silence_where_nothing_is() -> None:
