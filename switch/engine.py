@@ -115,6 +115,7 @@ class Engine:
             ports=self._ports,
             playout=self._playout,
             digits=self._digits,
+            comfort=self._playback.comfort,
             reports=self._reports,
             lifetimes=self._lifetimes,
             counters=self.counters,

@@ -18,9 +18,11 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from . import rtcp, rtp
+from .comfort import PAYLOAD_TYPE as COMFORT
+from .comfort import Comfort
 from .digits import Digits
 from .jitter import Arrivals, Playout
-from .legs import Legs, those
+from .legs import CodecId, Legs, those
 from .lifetimes import Lifetimes
 from .ports import PortPool
 from .reports import Reports
@@ -35,6 +37,7 @@ class Intake:
     _ports: PortPool
     _playout: Playout
     _digits: Digits
+    _comfort: Comfort
     _reports: Reports
     _lifetimes: Lifetimes
     _counters: Counter[str]
@@ -95,7 +98,7 @@ class Intake:
             self._lifetimes.collide(rows[ours], now)
         if np.count_nonzero(right) < len(right):
             event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
-            comfort = mine & ~right & (headers.payload_type == 13)  # comfort noise is not played (RFC 3389)
+            comfort = mine & ~right & (headers.payload_type == COMFORT) & (legs.codec[rows] != CodecId.OPUS)
             counts = self._counters
             counts["packets_rtcp"] += int((known & headers.rtcp).sum())
             counts["packets_invalid"] += int((known & ~headers.valid & ~headers.rtcp).sum())
@@ -104,12 +107,13 @@ class Intake:
             counts["packets_of_wrong_type"] += int((mine & ~right & ~event & ~comfort).sum())
             if len(some := np.flatnonzero(event)):
                 self._digits.arrive(rows[some], some, headers, data)
+            if len(some := np.flatnonzero(comfort)):
+                self._comfort.arrive(rows[some], some, headers, data)
             beside = rows[event | comfort]
             legs.heard_at[beside] = legs.media_at[beside] = now
             legs.media_ever[beside] = True
             legs.heard_at[rows[known & headers.rtcp]] = now
-            # They have sequence numbers of the same stream: what is not played is not lost either.
-            np.add.at(self._playout.received, beside, 1)
+            self._playout.count(beside, headers.sequence[event | comfort])
         arrivals = Arrivals(
             row=rows,
             packet=np.arange(len(rows)),

@@ -110,6 +110,7 @@ class Playout:
         self._is_wide = np.zeros(n, np.bool_)
         self._block_units = np.full(n, 80, np.int64)  # timestamp units of 10 ms
         self.active = np.zeros(n, np.bool_)  # a stream is known
+        self.quiet = np.zeros(n, np.bool_)  # nothing is missing: it said that it is silent (comfort.py)
         self.streams = np.zeros(n, np.int64)  # how many have begun in this row
         self._started = np.zeros(n, np.bool_)
         self._start_at = np.zeros(n, np.float64)
@@ -165,6 +166,16 @@ class Playout:
         for i in range(min(int(rank.max()) + 1, MAX_ROUNDS)):
             self._insert(arrivals.select(np.flatnonzero(rank == i)))
         self.flooded += int((rank >= MAX_ROUNDS).sum())
+
+    def count(self, rows: Rows, sequence: NDArray[np.uint16]) -> None:
+        """Packets of `rows` [n] that are not played have sequence numbers of the same stream: they are not lost."""
+        np.add.at(self.received, rows, 1)
+        some, which = np.unique(rows, return_inverse=True)
+        newest = np.zeros(len(some), np.int64)
+        np.maximum.at(newest, which, (sequence - self._sequence[rows]).view(np.int16).astype(np.int64))
+        newest[~self.active[some] | (newest >= 3000)] = 0
+        self.expected[some] += newest
+        self._sequence[some] += newest.astype(np.uint16)
 
     def _cells(self, rows: Rows, slots: NDArray[np.int64]) -> Rows:
         return (slots & SLOTS - 1) * self._capacity + rows
@@ -336,6 +347,18 @@ class Playout:
         got = np.flatnonzero((self._number[cells] == play) & (self._have[cells] == _WHOLE))
         return rows[got], cells[got]
 
+    def slot_of(self, rows: Rows, timestamp: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """The slot in which a packet of each of `rows` with that timestamp [n] would stand."""
+        units = self._block_units[rows]
+        step = (timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
+        block: NDArray[np.int64] = self._base_block[rows] + np.floor_divide(step + (units >> 1), units)
+        return block >> 1
+
+    def played(self, rows: Rows) -> NDArray[np.int64]:
+        """The slot that each of `rows` played last, or would have."""
+        last: NDArray[np.int64] = self._play[rows] - 1
+        return last
+
     def slots(self, cells: Rows) -> NDArray[np.int64]:
         """Which slot of its row's stream stands in each of `cells`."""
         slots: NDArray[np.int64] = self._number[cells]
@@ -383,8 +406,8 @@ class Playout:
             self._empty[r] = 0
             return Due(r, cells, r[:0], merged, merged_cells)
         missing = r[~got]
-        self._empty[r] = np.where(got, 0, self._empty[r] + 1)
-        self.concealed[missing] += 1
+        self._empty[r] = np.where(got | self.quiet[r], 0, self._empty[r] + 1)
+        self.concealed[missing] += ~self.quiet[missing]
         over = missing[self._empty[missing] >= IDLE_SLOTS]
         if len(over):
             self.active[over] = False

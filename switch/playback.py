@@ -20,6 +20,7 @@ from ..codecs import g711, g722
 from ..codecs.plc import HISTORY, Concealer
 from ..codecs.resample import Downsampler, UpperBand, Upsampler
 from .ahead import Ahead
+from .comfort import Comfort
 from .jitter import Due, Playout
 from .legs import SILENCE, CodecId, Kind, Legs, those
 from .seams import OpusCodec, Rows
@@ -49,6 +50,7 @@ class Playback:
         self._legs = legs
         self._playout = playout
         self._sources = sources
+        self.comfort = Comfort(playout, n)
         self._concealer = Concealer(n)
         self._g722 = g722.Decoders()
         self._from_g722 = Downsampler(n, 2)
@@ -79,6 +81,7 @@ class Playback:
         self._forget(rows)
         self._up.forget(rows)
         self._upper_at[row] = self._upper_since[row] = -1
+        self.comfort.forget(row)
         self._played_at[:, row] = -1
         self._loudest[row] = 0
 
@@ -134,6 +137,11 @@ class Playback:
             back = rows[gone]
             pcm[back] = self._concealer.rejoin(back, pcm[back])
             speaking[back] = True
+        if self.comfort.told:
+            quiet, noise = self.comfort.tick(due, decoded)
+            pcm[quiet] = noise
+            speaking[quiet] = True
+            missing = missing[~np.isin(missing, quiet)]
         if len(missing) and len(missing := missing[listening[missing]]):
             self._conceal(missing, speaking)
         if len(sources := self._heard_sources):
