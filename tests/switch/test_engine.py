@@ -110,6 +110,56 @@ def test_a_loud_room_is_saturated_once(world: World) -> None:
     assert set(fars[7].heard(0.5).tolist()) == {value}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_hears_whom_hears_their_sum(new_world: type[World], seed: int) -> None:
+    """Rooms, gains, mutes, holds and far sides that hold, edited again and again: each frame is what addition says.
+
+    Every leg says one number for ever, so that what is heard does not depend on when it was said.
+    """
+    world = new_world(seed=seed)
+    rng = world.rng
+    names = [f"p{i}" for i in range(9)]
+    values = [int(g711.decode_ulaw(np.array([rng.randrange(256)], np.uint8))[0]) for _ in names]
+    fars = {name: world.far(name, 4000 + i) for i, name in enumerate(names)}
+    for name, value in zip(names, values, strict=True):
+        fars[name].source = lambda n, value=value: np.full(len(n), value, np.int16)  # type: ignore[misc]
+    says = dict(zip(names, values, strict=True))
+    edges: dict[str, dict[str, float]] = {name: {} for name in names}
+    holding: set[str] = set()
+    world.run(0.2)
+    for _ in range(40):
+        who = rng.choice(names)
+        match rng.choice(("room", "listen", "mute", "hold", "hold us")):
+            case "room":
+                room = rng.sample(names, rng.randrange(2, 9))
+                edges |= {one: {other: 1.0 for other in room if other != one} for one in room}
+            case "listen":
+                some = rng.sample(names, rng.randrange(0, 5))
+                edges[who] = {other: rng.choice((0.25, 0.5, 1.0, 2.0)) for other in some}
+            case "mute":
+                edges = {
+                    one: {other: gain for other, gain in heard.items() if other != who} for one, heard in edges.items()
+                }
+            case "hold":
+                edges[who] = {}
+            case "hold us":
+                holding ^= {who}
+                far = fars[who]
+                world.do(
+                    protocol.UpdateRtpLeg(who, "198.51.100.7", 4000 + names.index(who), PCMU, sends=who not in holding)
+                )
+        world.hears(**{one: list(heard.items()) for one, heard in edges.items()})
+        before = {name: len(far.payloads) for name, far in fars.items()}
+        world.run(0.06)
+        for name, far in fars.items():
+            assert len(far.payloads) - before[name] == (0 if name in holding else 3)
+            if name in holding:
+                continue
+            parts = [np.rint(np.float32(says[other]) * np.float32(gain)) for other, gain in edges[name].items()]
+            total = np.array([np.clip(sum(int(part) for part in parts), -32768, 32767)], np.int16)
+            assert set(far.payloads[-1]) == set(g711.encode_ulaw(total).tobytes()), (name, edges[name])
+
+
 def test_gain_scales_one_edge_only(world: World) -> None:
     a, b, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
     a.says(500, 8000)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from cordboard.codecs.g711 import Pcm
 from cordboard.switch import protocol
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from .conftest import Far, World
 
@@ -132,6 +134,41 @@ def test_loss_is_concealed_without_clicks(echo: Echo) -> None:
     world.run(20)
     assert far.tones() == [400]
     assert clicks(far.heard(18)) == 0
+
+
+# What becomes of one packet: how much later it comes, whether it is lost, whether it comes twice.
+FATES = st.lists(
+    st.tuples(
+        st.one_of(st.just(0.0), st.floats(0.0, 0.08), st.floats(0.0, 0.6)),
+        st.sampled_from(["came", "came", "came", "lost", "twice"]),
+    ),
+    min_size=20,
+    max_size=100,
+)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(FATES)
+def test_any_order_of_packets_is_heard_as_a_bounded_and_continuous_signal(
+    echo: Echo, fates: list[tuple[float, str]]
+) -> None:
+    world, far = echo()
+    fate = (0.0, "came")
+    told = iter(fates)
+
+    def twice(_: Far) -> bool:
+        nonlocal fate
+        fate = next(told, (0.0, "came"))
+        return fate[1] == "twice"
+
+    world.twice = twice
+    world.lost = lambda _: fate[1] == "lost"
+    world.delay = lambda _: 0.005 + fate[0]
+    world.run(0.02 * len(fates) + 1.2)
+    pcm = far.heard()
+    assert np.abs(pcm).max() <= 8000 * 1.05
+    assert clicks(pcm) == 0
+    assert np.abs(pcm[-1600:].reshape(-1, 160)).max(axis=1).min() > 7500
 
 
 def test_a_lost_second_is_silence_and_then_the_stream(echo: Echo) -> None:
