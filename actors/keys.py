@@ -212,7 +212,39 @@ def pattern(value: object) -> str:
         re.compile(some_text(value))
     except re.error as error:
         raise ConfigError(f"must be a regular expression, found {found(value)}: {error}") from error
+    if _takes_for_ever(text(value)):
+        raise ConfigError(f"repeats what is itself repeated or a choice, or more than four times, found {found(value)}")
     return text(value)
+
+
+# A part of a regular expression: something escaped, a set, a bracket, a repeat, or any other character.
+_PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?|[*+][?+]?|\{[0-9]*,?[0-9]*\}[?+]?|.", re.DOTALL)
+_EXACTLY = re.compile(r"\{[0-9]+\}[?+]?")
+_MOST_REPEATS = 4
+
+
+def _takes_for_ever(expression: str) -> bool:
+    """Whether a caller could dial what keeps this busy for minutes: repeats inside of repeats take twice as long with
+    each character, and many beside each other grow as a power of their number."""
+    repeats = 0
+    varies = [False]  # whether what stands in each open bracket can match in several ways
+    closed = False  # ... and in the one that was closed just now
+    for part in _PART.findall(expression):
+        if part[0] in "*+" or (part[0] == "{" and len(part) > 1):
+            if closed:
+                return True
+            if not _EXACTLY.fullmatch(part):
+                repeats += 1
+                varies[-1] = True
+        elif part in "|?":
+            varies[-1] = True
+        closed = False
+        if part[0] == "(":
+            varies.append(False)
+        elif part == ")":
+            closed = varies.pop()
+            varies[-1] |= closed
+    return repeats > _MOST_REPEATS
 
 
 def sip_uri(value: object) -> str:

@@ -78,6 +78,8 @@ class Room:
 
 Route = ToQueue | Echo | ToneRoute | Hold | Room
 
+# A SIP user that is longer is no number, and no pattern is asked about it.
+LONGEST_NUMBER = 64
 # Above 0 and below half of 8000 Hz, G.711's sampling rate (RFC 3551 §4.5.14).
 TONE_HZ = range(20, 4000)
 
@@ -360,6 +362,8 @@ class Organisation:
         found = self.written(number)
         if found is not None:
             return found
+        if len(number) > LONGEST_NUMBER:
+            return None
         return next((route for pattern, route in self._routes.patterns if pattern.fullmatch(number)), None)
 
     def written(self, number: str) -> Route | None:

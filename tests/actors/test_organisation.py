@@ -110,6 +110,43 @@ def test_exact_numbers_come_before_patterns_and_patterns_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(\d+)+",
+        r"(\d|7)*x",
+        r"(?:7?\d)*",
+        r"((\d*)5)+",
+        r"(a*){9}",
+        r"([^)]*\))*",
+        r"\d*1\d*2\d*3\d*4\d*",
+        r"(\d{1,9}){2,}x",
+    ],
+)
+def test_a_pattern_that_a_caller_could_keep_busy_is_refused(pattern: str) -> None:
+    """`(\\d+)+` would look at 64 dialled digits and a letter for longer than the world has been."""
+    with pytest.raises(ConfigError, match="repeats what is itself repeated or a choice"):
+        with_numbers(f"pattern = '{pattern}'\nroute = 'room'")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "dialled"),
+    [
+        (r"7\d\d", "701"),
+        (r"(?:\+49|0)89\d{3,8}", "089123456"),
+        (r"(\d{2}){3}", "123456"),
+        (r"[+*)]+\(?\d*", "+*)(7"),
+        (r"(10|20)?5+", "105"),
+        (r".*", "reception"),
+        (r"a{b}+", "a{b}"),
+    ],
+)
+def test_a_pattern_that_ends_soon_is_taken(pattern: str, dialled: str) -> None:
+    organisation = with_numbers(f"pattern = '{pattern}'\nroute = 'room'")
+    assert organisation.route(dialled) == Room()
+    assert organisation.route("9" * 100) is None  # nobody's number is so long
+
+
 @given(
     st.one_of(
         st.sampled_from([Echo(), Hold(), Room()]),

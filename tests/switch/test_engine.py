@@ -122,7 +122,7 @@ def test_whoever_hears_whom_hears_their_sum(new_world: type[World], seed: int) -
     values = [int(g711.decode_ulaw(np.array([rng.randrange(256)], np.uint8))[0]) for _ in names]
     fars = {name: world.far(name, 4000 + i) for i, name in enumerate(names)}
     for name, value in zip(names, values, strict=True):
-        fars[name].source = lambda n, value=value: np.full(len(n), value, np.int16)  # type: ignore[misc]
+        fars[name].source = lambda n, value=value: np.full(len(n), value, np.int16)
     says = dict(zip(names, values, strict=True))
     edges: dict[str, dict[str, float]] = {name: {} for name in names}
     holding: set[str] = set()
