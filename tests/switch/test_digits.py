@@ -105,6 +105,35 @@ def test_any_digits_come_through_any_network(
     assert heard(come, per_ms) == [(digit, ms) for digit, ms, _ in keys]
 
 
+def test_the_keys_of_sipp_come_through(world: World) -> None:
+    """As sipp 3.6 says `play_dtmf`: a key begins 400 units of timestamp after the one before, in whose duration of 1600
+    that lies; reserved bits are set; before them come packets of a type that nobody agreed on. Its type for events is
+    96 whatever was agreed on, so that must be what is."""
+    far = world.far("a", 4000, codec=Codec("pcma", 8, 96))
+
+    def say(octets: bytes, kind: int, sequence: int, timestamp: int) -> None:
+        header = struct.pack("!BBHII", 0x80, kind, sequence, timestamp, 0x01020305)
+        world.receive((far.to, far.name, header + octets, world.now))
+
+    for i in range(20):
+        say(bytes(4), 97, 1200 + 2 * i, 24000 + 20 * i)
+        world.step()
+    sequence = 1240
+    for n, key in enumerate("1122#"):
+        timestamp = 24400 + 400 * n
+        for i in range(10):
+            volume = 0x4A if i in (6, 8) else 10
+            say(struct.pack("!BBH", dtmf.DIGITS.index(key), volume, 160 * i), 96 | (i == 0) << 7, sequence, timestamp)
+            sequence += 1
+            world.step()
+        for _ in range(3):
+            say(struct.pack("!BBH", dtmf.DIGITS.index(key), 0x8A, 1600), 96, sequence, timestamp)
+            sequence += 1
+        world.run(0.2)
+    assert [(fact.digit, fact.duration_ms) for fact in world.all(DigitPressed)] == [(key, 200) for key in "1122#"]
+    assert world.engine.counters["packets_of_wrong_type"] == 20
+
+
 def test_a_digit_whose_ends_are_all_lost_is_told_by_what_there_was() -> None:
     packets = [(float(one.sent), one) for one in reports("4", 0, 200, 8, 0) if not one.end]
     assert heard(packets, 8) == [("4", 180)]
