@@ -145,12 +145,14 @@ class MediaState(Enum):
 
 @frozen
 class Opening:
-    """A WebRTC leg whose opening was asked of the engine, and the request that waits for its SDP answer."""
+    """A WebRTC leg whose opening was asked of the engine, or the ICE restart of the one that is there, and the request
+    that waits for its SDP answer."""
 
     request: page.Request
     leg: str
     offer: SessionDescription
     agreed: WebrtcAgreed
+    restarts: bool = False
 
 
 @frozen
@@ -176,6 +178,7 @@ class Data:
     leg: str = ""
     old_leg: str = ""
     legs_opened: int = 0
+    restarts: int = 0
     opening: Opening | None = None
     # What the engine says of these legs: nothing comes from these; no STUN check came for `leg`.
     silent_legs: frozenset[str] = frozenset()

@@ -195,7 +195,7 @@ def described_config(config: Config) -> str:
     """Where everything listens."""
     sip = [f"udp {address}" for address in config.sip.udp]
     rtp = config.media.rtp_ports
-    points = [f"{point.id} {point.address}:{point.port}" for point in config.access_points]
+    points = [f"{point.id} {','.join(point.address)}:{point.port}" for point in config.access_points]
     return (
         f"infrastructure: SIP on {', '.join(sip) or 'nothing'}; RTP on {len(rtp)} ports, {rtp[0]} to {rtp[-1]}; "
         f"access points {', '.join(points)}; web on {', '.join(map(str, config.web.listen))}"

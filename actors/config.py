@@ -166,7 +166,11 @@ class Media:
     )
     webrtc_port: int = field(
         default=20000,
-        metadata=toml(whole(0, 65535), "port", "The one UDP port that all browsers share; 0 is any free one."),
+        metadata=toml(
+            whole(0, 65535),
+            "port",
+            "The one UDP port that all browsers share, where there is no `[[access_point]]`; 0 is any free one.",
+        ),
     )
     rtp_ports: tuple[int, ...] = field(
         default=tuple(range(20002, 20033, 2)),
@@ -200,11 +204,14 @@ class Media:
 
 @frozen
 class AccessPoint:
-    """A media address for browsers; agents cannot choose yet. Without any there is one, `main`, where `[media]` is."""
+    """A media address for browsers; agents see how far each is. Without any there is one, `main`, as `[media]` says."""
 
     id: str = field(default="main", metadata=toml(identifier, "id", "Its name in programs."))
     name: str = field(default="Main", metadata=toml(some_text, "text", "What agents see."))
-    address: str = field(default="0.0.0.0", metadata=toml(ip, "IP address", "The interface it listens on."))
+    address: tuple[str, ...] = field(
+        default=("0.0.0.0",),
+        metadata=toml(many(ip), "IP address or a list", "The interfaces it listens on; 0.0.0.0 is all of IPv4."),
+    )
     port: int = field(default=20000, metadata=toml(whole(0, 65535), "port", "Its UDP port; 0 is any free one."))
     public_address: str = field(
         default="",
@@ -310,11 +317,7 @@ def parse_config(source: str) -> Config:
     media = read_table(Media, document.get("media", {}), "[media]")
     points = read_tables(AccessPoint, document.get("access_point", []), "access_point")
     if not points:
-        points = (
-            AccessPoint(
-                address=(*media.address, "0.0.0.0")[0], port=media.webrtc_port, public_address=media.public_address
-            ),
-        )
+        points = (AccessPoint(address=media.address, port=media.webrtc_port, public_address=media.public_address),)
     config = Config(
         sip=read_table(Sip, document.get("sip", {}), "[sip]"),
         media=media,
@@ -338,5 +341,7 @@ def _check_whole(config: Config) -> None:
     if bool(config.web.certificate) != bool(config.web.key):
         raise ConfigError("[web]: certificate and key go together; one is missing")
     for point in config.access_points:
+        if not point.address:
+            raise ConfigError(f"access_point {found(point.id)} address: must name at least one address")
         if point.port and point.port in config.media.rtp_ports:
             raise ConfigError(f"[media] rtp_ports: {point.port} is the port of access point {found(point.id)}")

@@ -40,6 +40,7 @@ from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
 from .past import Past
+from .reach import Reach
 from .recordings import Recordings
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
@@ -88,6 +89,7 @@ class Control:
         self.system: System
         self.signalling: Signalling
         self.link: MediaLink
+        self.reach: Reach
         self.recordings: Recordings
         self.endpoint: Endpoint
         self.organisation_name = ""
@@ -132,6 +134,7 @@ class Control:
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
             self.link.on_recording = self.recordings.on_fact
+            self.reach = Reach(self.link)
             nursery.start_soon(self.recordings.run)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":

@@ -84,6 +84,7 @@ class WebPages:
             control.store.accounts,
             control.health,
             control.store.history,
+            control.reach,
             self._call_customer if demo else None,
             site=lambda: {
                 "demo": demo,

@@ -78,6 +78,8 @@ class MediaLink:
         self._epoch = ""
         # Hears of every recording, each closed one once; 0.0 seconds where the engine that wrote it had died.
         self.on_recording: Callable[[RecordingFact], None] = lambda fact: None
+        # Hears where browsers reach the engine, as it was asked by `ask_access_points`.
+        self.on_access_points: Callable[[media.AccessPoints], None] = lambda fact: None
         self.report: media.EngineReport | None = None
         self._admission = Admission()
         self.pid = 0
@@ -98,6 +100,11 @@ class MediaLink:
     def connect(self, send: Callable[[media.Command], None] | None) -> None:
         """The way to the engine, or None when it is lost."""
         self._send = send
+
+    def ask_access_points(self, request: int, peer: str) -> bool:
+        """Asks where the browser at `peer` reaches the engine; False where there is none to ask."""
+        self._order(media.ListAccessPoints(request, peer))
+        return self._send is not None
 
     # --- from actors ------------------------------------------------------------------------------------------
 
@@ -134,7 +141,7 @@ class MediaLink:
             case media.SendDigits() | media.BargeIn():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
-            case media.Ping():
+            case media.RestartIce() | media.ListAccessPoints() | media.Ping():
                 pass
             case _:
                 assert_never(command)
@@ -176,6 +183,8 @@ class MediaLink:
                 self.report = fact
                 if self._admission.hear(fact):
                     self._tell_whether_full()
+            case media.AccessPoints():
+                self.on_access_points(fact)
             case media.Pong():
                 pass
             case media.LegRefused(leg, reason) if leg in self._restoring:

@@ -35,7 +35,6 @@ def media_config(config: Config, data: Path) -> media_process.MediaConfig:
         addresses=section.address,
         public_address=section.public_address,
         local_networks=tuple(str(each) for each in section.local_networks),
-        webrtc_port=section.webrtc_port,
         rtp_ports=f"{section.rtp_ports[0]}-{section.rtp_ports[-1]}" if section.rtp_ports[0] else "0",
         access_points=tuple(
             media_process.AccessPoint(

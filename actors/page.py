@@ -33,14 +33,17 @@ class SignIn:
     """Makes the agent idle and this page the owner of its media.
 
     `sdp` is the page's WebRTC offer, kept connected until sign-out; the reply carries the answer as `sdp`, and as `leg`
-    the name of the media connection. A robot says `media: "none"` instead. Where another page owns the media the reply
-    is the error `signed_in_elsewhere`, unless `take_over` is true: then that page hears `agent.taken_over`.
+    the name of the media connection. The answer has the addresses of `access_point`, one of those that
+    `GET /api/access-points` lists, or of all of them where it is left out. A robot says `media: "none"` instead. Where
+    another page owns the media the reply is the error `signed_in_elsewhere`, unless `take_over` is true: then that page
+    hears `agent.taken_over`.
     """
 
     do: ClassVar[str] = "agent.sign_in"
     sdp: str = ""
     media: Literal["", "none"] = ""
     take_over: bool = False
+    access_point: str = ""
 
 
 @frozen
@@ -62,10 +65,17 @@ class SignOut:
 
 @frozen
 class RenewMedia:
-    """A new WebRTC offer in place of the media connection of sign-in; a call in progress goes on with it."""
+    """A new WebRTC offer in place of the media connection of sign-in; a call in progress goes on with it.
+
+    With `leg`, the name of the connection that is there, the offer is an ICE restart of that one (RFC 8829 §5.2.1): its
+    way changes, by `access_point` or because the page's network did, and nothing else. Refused with `media_lost` where
+    that is not the agent's connection any more.
+    """
 
     do: ClassVar[str] = "agent.media"
     sdp: str
+    leg: str = ""
+    access_point: str = ""
 
 
 @frozen

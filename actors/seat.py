@@ -162,7 +162,7 @@ class Seat(Machine[Phase], ABC):
             return self.refuse(request, "signed_in_elsewhere")
         if command.media == "none":
             return [*self._drop_opening(), *self._close_legs(), *self._sit(request, now, robot=True)]
-        return self._open(request, command.sdp)
+        return self._open(request, command.sdp, command.access_point)
 
     def resume(self, request: page.Request, now: float) -> list[Effect]:
         """Who knows the leg is the page that made it: its old websocket may still be thought alive."""
@@ -175,22 +175,26 @@ class Seat(Machine[Phase], ABC):
     def renew_media(self, request: page.Request, now: float) -> list[Effect]:
         command = request.command
         assert isinstance(command, page.RenewMedia)
-        return self._open(request, command.sdp)
+        if command.leg and command.leg != self.state.leg:
+            return self.refuse(request, "media_lost")
+        return self._open(request, command.sdp, command.access_point, command.leg)
 
-    def _open(self, request: page.Request, offer_text: str) -> list[Effect]:
+    def _open(self, request: page.Request, offer_text: str, point: str, restarted: str = "") -> list[Effect]:
+        """A new leg, or a new way for the one that is `restarted`."""
         try:
             offer = sdp.parse(offer_text.encode())
             agreed = sdp.negotiate_webrtc(offer, self.state.profile.codecs)
         except sdp.SdpError as error:
             return self.refuse(request, "media_refused", str(error))
-        number = self.state.legs_opened + 1
-        leg = f"agent:{self.state.profile.agent}/{number}"
-        codec = media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
         effects = self._drop_opening()
-        self.state = evolve(self.state, legs_opened=number, opening=Opening(request, leg, offer, agreed))
-        fingerprints = tuple(media.Fingerprint(each.algorithm, each.digest) for each in agreed.fingerprints)
-        opening = media.OpenWebrtcLeg(leg, request.peer, agreed.ice_ufrag, agreed.ice_pwd, fingerprints, codec)
-        return [*effects, Media(opening)]
+        number = self.state.legs_opened + (not restarted)
+        leg = restarted or f"agent:{self.state.profile.agent}/{number}"
+        opening = Opening(request, leg, offer, agreed, bool(restarted))
+        self.state = evolve(self.state, legs_opened=number, opening=opening)
+        ask = media.RestartIce if restarted else media.OpenWebrtcLeg
+        codec = media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
+        prints = tuple(media.Fingerprint(each.algorithm, each.digest) for each in agreed.fingerprints)
+        return [*effects, Media(ask(leg, request.peer, agreed.ice_ufrag, agreed.ice_pwd, prints, codec, point))]
 
     def _drop_opening(self) -> list[Effect]:
         """Another request came before the engine answered the last: that one is told, its leg closed."""
@@ -198,12 +202,15 @@ class Seat(Machine[Phase], ABC):
         if opening is None:
             return []
         self.state = evolve(self.state, opening=None)
-        return [Media(media.CloseLeg(opening.leg)), *self.refuse(opening.request, "busy")]
+        useless = [] if opening.restarts else [Media(media.CloseLeg(opening.leg))]
+        return [*useless, *self.refuse(opening.request, "busy")]
 
     def leg_opened(self, fact: media.WebrtcLegOpened, now: float) -> list[Effect]:
         opening = self.state.opening
         if opening is None or opening.leg != fact.leg:
-            return [Media(media.CloseLeg(fact.leg))]
+            known = fact.leg in (self.state.leg, self.state.old_leg)  # its restart was overtaken
+            return [] if known else [Media(media.CloseLeg(fact.leg))]
+        restarts = self.state.restarts + 1 if opening.restarts else 0
         answer = sdp.answer_webrtc(
             opening.offer,
             opening.agreed,
@@ -212,7 +219,12 @@ class Seat(Machine[Phase], ABC):
             fingerprint=sdp.Fingerprint(fact.fingerprint.algorithm, fact.fingerprint.digest),
             candidates=fact.candidates,
             session_id=self.state.legs_opened,
+            version=1 + restarts,
         )
+        self.state = evolve(self.state, restarts=restarts)
+        if opening.restarts:
+            self.state = evolve(self.state, opening=None)
+            return self.accept(opening.request, bytes(answer).decode(), fact.leg)
         data = self.state
         # The connected leg stays in use until the new one is connected; one that never was is of no more use.
         connected = data.media is MediaState.CONNECTED
@@ -239,11 +251,20 @@ class Seat(Machine[Phase], ABC):
     def leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
         self._forget_silence(fact.leg)
         if fact.leg == self.state.leg:
+            lost = self._restart_lost(fact.leg)
             self.state = evolve(self.state, leg="", media=MediaState.FAILED)
-            return self.push(page.MediaFailed(fact.reason))
+            return [*lost, *self.push(page.MediaFailed(fact.reason))]
         if fact.leg == self.state.old_leg:
             self.state = evolve(self.state, old_leg="")
         return []
+
+    def _restart_lost(self, leg: str) -> list[Effect]:
+        """The leg whose ICE was to restart is gone."""
+        opening = self.state.opening
+        if opening is None or opening.leg != leg:
+            return []
+        self.state = evolve(self.state, opening=None)
+        return self.refuse(opening.request, "media_lost")
 
     def quality(self, fact: media.LegQuality, now: float) -> list[Effect]:
         if fact.leg != self.state.leg:

@@ -50,13 +50,13 @@ BLANK: Final = frozenset({"password", "secret", "proxy", "url", "origin", "peers
 # Ids, states and words of our own.
 OURS: Final = frozenset(
     {
-        "agent", "agent_leg", "agents", "algorithm", "alive", "allow", "bundle", "by", "call", "calls", "code",
-        "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file",
-        "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag", "id", "kind",
-        "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern", "peaks",
-        "how", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session", "session_id",
-        "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk", "type",
-        "version", "watchers", "watching",
+        "access_point", "agent", "agent_leg", "agents", "algorithm", "alive", "allow", "bundle", "by", "call",
+        "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch",
+        "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag",
+        "id", "kind", "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern",
+        "peaks", "how", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session",
+        "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk",
+        "type", "version", "watchers", "watching",
     }
 )  # fmt: skip
 
@@ -78,6 +78,8 @@ def _otherwise() -> dict[tuple[type, str], str]:
     return {
         **dict.fromkeys(ours, ""),
         (media.WebrtcLegOpened, "candidates"): "ports",
+        (media.AccessPoint, "candidates"): "ports",
+        (media.AccessPoint, "name"): "",
         (sdp.Agreed, "remote"): "port",
         (effects.Log, "fields"): "fields",
         (switchboard.JoinRoom, "room"): "number",

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .points import Point, candidates
 from .ports import AF_INET, NAME, socket_name
-from .protocol import LegRefused, OpenWebrtcLeg, WebrtcLegOpened
+from .protocol import (
+    AccessPoint,
+    AccessPoints,
+    LegRefused,
+    ListAccessPoints,
+    OpenWebrtcLeg,
+    RestartIce,
+    WebrtcLegOpened,
+)
 from .seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
 from .stun import Address
 from .webrtc import Received, WebrtcTransport
@@ -26,11 +35,11 @@ _NO_TIMES = np.zeros(0, np.float64)
 
 
 class Browsers:
-    """`candidates(peer)` gives our `(address, port)` on the ways to an IP address, best first."""
+    """`points` are where browsers reach us, at least one."""
 
-    def __init__(self, transport: WebrtcTransport, candidates: Callable[[str], Sequence[tuple[str, int]]]) -> None:
+    def __init__(self, transport: WebrtcTransport, points: Sequence[Point]) -> None:
         self._transport = transport
-        self._candidates = candidates
+        self._points = points
         self._addresses: dict[tuple[int, bytes], Address] = {}
         self._names: dict[Address, bytes] = {}
 
@@ -40,10 +49,22 @@ class Browsers:
 
     def open(self, row: int, command: OpenWebrtcLeg, now: float) -> WebrtcLegOpened:
         """Raises ValueError with a text for people."""
-        opened = self._transport.open(command, row, self._candidates(command.peer), now)
-        if isinstance(opened, LegRefused):
-            raise ValueError(opened.reason)
-        return opened
+        ours = candidates(self._points, command.access_point, command.peer)
+        return _granted(self._transport.open(command, row, ours, now))
+
+    def restart(self, row: int, command: RestartIce, now: float) -> WebrtcLegOpened:
+        """Raises ValueError with a text for people."""
+        ours = candidates(self._points, command.access_point, command.peer)
+        return _granted(self._transport.restart(command, row, ours, now))
+
+    def access_points(self, command: ListAccessPoints) -> AccessPoints:
+        probe = self._transport.probes.credentials
+        points = (AccessPoint(one.id, one.name, tuple(one.candidates(command.peer))) for one in self._points)
+        return AccessPoints(command.request, probe.ufrag, probe.pwd, tuple(points))
+
+    @property
+    def probed_at(self) -> float:
+        return self._transport.probes.answered_at
 
     def close(self, row: int, now: float) -> Sequence[Datagram]:
         return self._datagrams(self._transport.close(row))
@@ -108,6 +129,12 @@ class Browsers:
                 self._names.clear()
             known = self._names[address] = socket_name(address[0], address[1])
         return known
+
+
+def _granted(answer: WebrtcLegOpened | LegRefused) -> WebrtcLegOpened:
+    if isinstance(answer, LegRefused):
+        raise ValueError(answer.reason)
+    return answer
 
 
 def _packets(packets: Sequence[tuple[int, bytes]], places: Sequence[int], at: NDArray[np.float64]) -> Packets:

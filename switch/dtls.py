@@ -236,6 +236,10 @@ class DtlsServer:
         self._retransmit = math.inf
         self._give_up = math.inf
 
+    def expects(self, offered: Iterable[Fingerprint]) -> bool:
+        """Whether another offer has the fingerprints of the one that this handshake was for."""
+        return strongest(offered) == self._expected.offered
+
     def receive(self, datagram: bytes, now: float) -> list[Output]:
         """One datagram, at most MAX_DATAGRAM bytes; a longer one, or one after the end, is dropped."""
         if len(datagram) > MAX_DATAGRAM or self.state is State.ENDED:

@@ -189,7 +189,7 @@ class IceAgent:
         self._opened = now
         # Of the checks that passed: the last octets of their transaction ids, the newest last.
         self._seen = bytearray()
-        self._unchecked = False  # Unchecked was told
+        self.unchecked = False  # Unchecked was told
 
     def receive(self, request: BindingRequest, address: Address, now: float) -> list[Output]:
         """A check whose USERNAME named us. The order of the tests is RFC 8489 §6.3 and §9.1.3."""
@@ -209,8 +209,8 @@ class IceAgent:
         self._remember(request)
         outputs: list[Output] = [Reply(stun.success(request, address, self._key), address), Passed(address)]
         self.last_check = now
-        if self._unchecked:
-            self._unchecked = False
+        if self.unchecked:
+            self.unchecked = False
             outputs.append(Checked())
         if address not in self.valid:
             outputs += self._make_room()
@@ -222,7 +222,7 @@ class IceAgent:
 
     def deadline(self) -> float:
         """When consent ends or its lack of checks is told, unless a check comes before; infinity after the end."""
-        if self.last_check is None or self._unchecked:
+        if self.last_check is None or self.unchecked:
             return self._consent_ends()
         return min(self._consent_ends(), self.last_check + UNCHECKED_SECONDS)
 
@@ -242,7 +242,7 @@ class IceAgent:
             return []
         if now < self._consent_ends():
             assert self.last_check is not None
-            self._unchecked = True
+            self.unchecked = True
             return [Unchecked(now - self.last_check)]
         reason = "no ICE check came" if self.state is State.NEW else "the browser's ICE checks stopped"
         self._move(Input.SILENCE)

@@ -32,7 +32,13 @@ from .rooms import Rate, Rooms
 from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
 
-_CODECS: Final = {"pcmu": CodecId.PCMU, "pcma": CodecId.PCMA, "g722": CodecId.G722, "opus": CodecId.OPUS}
+_CODECS: Final[dict[protocol.CodecName, CodecId]] = {
+    "pcmu": CodecId.PCMU,
+    "pcma": CodecId.PCMA,
+    "g722": CodecId.G722,
+    "opus": CodecId.OPUS,
+}
+_NAMES: Final = {codec: name for name, codec in _CODECS.items()}
 
 
 class RefusedError(Exception):
@@ -139,6 +145,18 @@ class Lifetimes:
             self._opus.open(row)
         return opened
 
+    def restart_ice(self, command: protocol.RestartIce, now: float) -> Fact:
+        """A browser's leg finds a new way; raises RefusedError where it would be another leg."""
+        row = self._legs.find(command.leg, Kind.LEG)
+        if row is None or not self._legs.secure[row] or self._secure is None:
+            raise RefusedError("no such WebRTC leg is open")
+        if command.codec != self._codec(row):
+            raise RefusedError("another codec is another leg")
+        try:
+            return self._secure.restart(row, command, now)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+
     def close(self, row: int, now: float, *, goodbye: bool = True) -> None:
         """The row is free; without `goodbye` the far side is not told, for it is gone."""
         if goodbye:
@@ -216,6 +234,12 @@ class Lifetimes:
         self._legs.hears_wide[row] = codec.name == "g722"
         self._rooms.tune(row, _RATES[codec.name])
         self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
+
+    def _codec(self, row: int) -> protocol.Codec:
+        """As it was set."""
+        event = int(self._legs.telephone_event[row])
+        name = _NAMES[CodecId(self._legs.codec[row])]
+        return protocol.Codec(name, int(self._legs.payload_type[row]), None if event == NO_EVENT else event)
 
     def _begin_stream(self, row: int) -> None:
         """An SSRC of which nothing was sent yet."""

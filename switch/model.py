@@ -23,10 +23,11 @@ from itertools import accumulate
 from typing import Final, Literal, assert_never
 
 from . import protocol
-from .dtls import HASHES
+from .dtls import strongest
 from .engine import ALONE
 from .keying import speakable
 from .legs import Kind, Legs
+from .points import Point, candidates
 from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
 from .protocol import Command, Fact
 from .sources import FRAMES_PER_SECOND, Prompts, UnknownSourceError, check, lengths
@@ -41,8 +42,8 @@ class _RefusedError(Exception):
 class ModelEngine:
     """All legs of one engine that has no packets.
 
-    `ports` and `advertise` are as the engine's; `candidates(peer)` gives our addresses on the ways to a browser, best
-    first, or nothing where this engine has no browsers' legs. Of `prompts` only the length is heard.
+    `ports` and `advertise` are as the engine's; `points` are where browsers reach us, and there are none where this
+    engine has no browsers' legs. Of `prompts` only the length is heard.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class ModelEngine:
         ports: tuple[LocalPort, ...],
         advertise: Callable[[int, str], tuple[str, int]],
         now: float,
-        candidates: Callable[[str], Sequence[tuple[str, int]]] | None = None,
+        points: Sequence[Point] = (),
         prompts: Prompts | None = None,
         capacity: int = 4096,
     ) -> None:
@@ -59,13 +60,14 @@ class ModelEngine:
         self._rows = Legs(capacity)
         self._ports = PortPool(ports, capacity)
         self._advertise = advertise
-        self._candidates = candidates
+        self._points = tuple(points)
         self._hears: dict[str, dict[str, float]] = {}
         self._prompts = prompts or {}
         self._kinds: dict[str, protocol.SourceKind] = {}
         self._finish: dict[str, float] = {}  # when each playlist that was begun is over; inf: never, or it was told
         self._began: dict[str, float] = {}  # when each playlist would have begun, had no prompt been cut short
         self._sent: dict[str, str] = {}
+        self._pages: dict[str, protocol.OpenWebrtcLeg] = {}  # how each browser's leg was opened
         self._recordings: dict[str, float] = {}  # when each was opened
         self._troubled: set[str] = set()
         self._secure_opened = 0
@@ -142,6 +144,8 @@ class ModelEngine:
                 return [self._answer(message.leg, lambda: self._update_rtp(message, now))]
             case protocol.OpenWebrtcLeg():
                 return [self._answer(message.leg, lambda: self._open_webrtc(message, now))]
+            case protocol.RestartIce():
+                return [self._answer(message.leg, lambda: self._restart_ice(message))]
             case protocol.CloseLeg(leg):
                 if self._is(leg, Kind.LEG):
                     self._close(leg, now)
@@ -164,6 +168,11 @@ class ModelEngine:
                     self._sent[leg] = self.sent(leg) + digits
             case protocol.BargeIn(leg):
                 return self._barge_in(leg, now)
+            case protocol.ListAccessPoints(request, peer):
+                if not self._points:
+                    return [protocol.AccessPoints(request, "", "", ())]
+                points = (protocol.AccessPoint(one.id, one.name, tuple(one.candidates(peer))) for one in self._points)
+                return [protocol.AccessPoints(request, *_credentials(0), tuple(points))]
             case protocol.Ping(number):
                 self._pinged_at = now
                 self._ports.expire(now)
@@ -242,18 +251,35 @@ class ModelEngine:
         self._rows.sending[row] = reached and sends
 
     def _open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
-        if self._candidates is None:
+        if not self._points:
             raise _RefusedError("this engine has no WebRTC legs")
         row = self._add(command.leg, command.codec, now)
-        if not any(one.algorithm.lower() in HASHES for one in command.fingerprints):
+        try:
+            ours = candidates(self._points, command.access_point, command.peer)
+            if not strongest(command.fingerprints):
+                raise ValueError("the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
+        except ValueError as error:
             self._rows.remove(row)
-            raise _RefusedError("the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
+            raise _RefusedError(str(error)) from error
         self._rows.secure[row] = True
+        self._pages[command.leg] = command
+        return self._webrtc_opened(command.leg, ours)
+
+    def _restart_ice(self, command: protocol.RestartIce) -> Fact:
+        opened = self._pages.get(command.leg)
+        if opened is None:
+            raise _RefusedError("no such WebRTC leg is open")
+        if command.codec != opened.codec or strongest(command.fingerprints) != strongest(opened.fingerprints):
+            raise _RefusedError("another codec or certificate is another leg")
+        try:
+            ours = candidates(self._points, command.access_point, command.peer)
+        except ValueError as error:
+            raise _RefusedError(str(error)) from error
+        return self._webrtc_opened(command.leg, ours)
+
+    def _webrtc_opened(self, leg: str, ours: tuple[tuple[str, int], ...]) -> Fact:
         self._secure_opened += 1
-        candidates = tuple(self._candidates(command.peer))
-        # As long as RFC 8445 §5.3 wants them.
-        ufrag, pwd = f"{self._secure_opened:08}", f"{self._secure_opened:024}"
-        return protocol.WebrtcLegOpened(command.leg, ufrag, pwd, FINGERPRINT, candidates)
+        return protocol.WebrtcLegOpened(leg, *_credentials(self._secure_opened), FINGERPRINT, ours)
 
     def _close(self, leg: str, now: float) -> None:
         row = self._rows.ids[leg]
@@ -261,6 +287,7 @@ class ModelEngine:
             self._ports.close(row, now)
         self._forget(leg)
         self._sent.pop(leg, None)
+        self._pages.pop(leg, None)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:
@@ -460,3 +487,8 @@ class ModelEngine:
             return []
         self._close(leg, now)
         return [protocol.LegFailed(leg, reason)]
+
+
+def _credentials(number: int) -> tuple[str, str]:
+    """A user fragment and a password as long as RFC 8445 §5.3 wants them."""
+    return f"{number:08}", f"{number:024}"

@@ -1,9 +1,10 @@
 """The media process: the pacer, the sockets, and the link to the control plane. A shell around engine.py.
 
 One Trio task is the pacer. It meets absolute times, `start + n * TICK`: it reads all sockets, lets the engine make the
-next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too. It
-never awaits for a packet. A tick that comes late is counted, and those behind it follow at half the interval until time
-is caught up; after a longer stop the missed ticks are skipped instead of being sent as a burst.
+next 20 ms and sends them. While there are browsers' legs, it reads their sockets half-way between the ticks, too, and
+while a browser measures the way to us every 5 ms: what waits here is measured with it. It never awaits for a packet. A
+tick that comes late is counted, and those behind it follow at half the interval until time is caught up; after a longer
+stop the missed ticks are skipped instead of being sent as a burst.
 
 The link is a listener that accepts one connection at a time (a new one replaces the old), framed as wire.py says.
 Commands are carried out between two ticks, as they are read. Facts wait in a queue bounded in messages; a control
@@ -46,6 +47,7 @@ from . import prompts
 from .browsers import Browsers
 from .dtls import Identity
 from .engine import Engine
+from .points import Point
 from .ports import LocalPort
 from .priority import hurry
 from .protocol import Fact
@@ -75,11 +77,11 @@ _PAIRS_TRIED: Final = 50
 
 @frozen
 class AccessPoint:
-    """An address at which browsers reach the switch; `public_port` 0 is the port itself."""
+    """Addresses at which browsers reach the switch; `public_port` 0 is the port itself."""
 
     id: str = "main"
     name: str = "Main"
-    address: str = "0.0.0.0"
+    addresses: tuple[str, ...] = ("0.0.0.0",)
     port: int = 20000
     public_address: str = ""
     public_port: int = 0
@@ -95,7 +97,6 @@ class MediaConfig:
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""
     local_networks: tuple[str, ...] = ()
-    webrtc_port: int = 20000
     rtp_ports: str = "20002-20032"
     access_points: tuple[AccessPoint, ...] = (AccessPoint(),)
     capacity: int = 4096
@@ -108,7 +109,9 @@ class MediaConfig:
     def from_json(cls, text: str) -> MediaConfig:
         """Raises ValueError, TypeError or KeyError for what `to_json` did not write."""
         values: Mapping[str, Any] = json.loads(text)
-        points = tuple(AccessPoint(**point) for point in values["access_points"])
+        points = tuple(
+            AccessPoint(**{**point, "addresses": tuple(point["addresses"])}) for point in values["access_points"]
+        )
         lists = {name: tuple(values[name]) for name in ("addresses", "local_networks")}
         return cls(**{**values, **lists, "access_points": points})
 
@@ -175,34 +178,43 @@ def advertiser(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Callable[[i
     return advertise
 
 
+# The sockets of each access point, by its id.
+Doors = Mapping[str, tuple[LocalPort, ...]]
+
+
+def reachable(config: MediaConfig, doors: Doors) -> tuple[Point, ...]:
+    """The access points as browsers are told of them: behind a 1:1 NAT by their public address and port."""
+
+    def point(one: AccessPoint) -> Point:
+        public, ports = one.public_address or config.public_address, doors[one.id]
+        advertise = advertiser(attrs.evolve(config, public_address=public), ports)
+
+        def candidate(index: int, peer: str) -> tuple[str, int]:
+            address, port = advertise(index, peer)
+            return address, (one.public_port or port) if address == public else port
+
+        def candidates(peer: str) -> tuple[tuple[str, int], ...]:
+            source = route_source(peer)
+            near = [index for index, local in enumerate(ports) if local.address == source]
+            return tuple(dict.fromkeys(candidate(index, peer) for index in near or range(len(ports))))
+
+        return Point(one.id, one.name, candidates)
+
+    return tuple(point(one) for one in config.access_points)
+
+
 @contextlib.contextmanager
-def browsers(config: MediaConfig, ports: tuple[LocalPort, ...]) -> Iterator[tuple[SecureTransport, OpusCodec]]:
-    """What browsers' legs need behind `ports`: a certificate of this process, and threads for Opus."""
-    points = {(point.address, point.port): point for point in config.access_points}
-
-    def candidate(local: LocalPort, peer: str) -> tuple[str, int]:
-        named = ((address, local.port) for address in (local.address, "0.0.0.0", "::"))
-        point = next((points[each] for each in named if each in points), AccessPoint())
-        public = point.public_address or config.public_address
-        address, port = advertiser(attrs.evolve(config, public_address=public), (local,))(0, peer)
-        return address, (point.public_port or port) if address == public else port
-
-    def candidates(peer: str) -> tuple[tuple[str, int], ...]:
-        source = route_source(peer)
-        near = [local for local in ports if local.address == source]
-        return tuple(dict.fromkeys(candidate(local, peer) for local in near or ports))
-
+def browsers(config: MediaConfig, doors: Doors) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+    """What browsers' legs need behind `doors`: a certificate of this process, and threads for Opus."""
     transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
     with contextlib.ExitStack() as stack:
         # This thread does a share of the Opus work itself.
         others = len(os.sched_getaffinity(0)) - 1
         executor = stack.enter_context(ThreadPoolExecutor(others, "opus")) if others else None
-        yield Browsers(transport, candidates), OpusRows(executor, capacity=config.capacity)
+        yield Browsers(transport, reachable(config, doors)), OpusRows(executor, capacity=config.capacity)
 
 
-Secure = Callable[
-    [MediaConfig, tuple[LocalPort, ...]], contextlib.AbstractContextManager[tuple[SecureTransport, OpusCodec]]
-]
+Secure = Callable[[MediaConfig, Doors], contextlib.AbstractContextManager[tuple[SecureTransport, OpusCodec]]]
 
 
 class _Link:
@@ -292,10 +304,16 @@ async def serve(
         shared: list[socket.socket] = []
         transport: tuple[SecureTransport | None, OpusCodec | None] = (None, None)
         if secure is not None:
-            for address, port in _browser_ports(config):
-                shared.append(bind(address, port))
-                stack.callback(shared[-1].close)
-            transport = stack.enter_context(secure(config, tuple(LocalPort(*one.getsockname()[:2]) for one in shared)))
+            doors: dict[str, tuple[LocalPort, ...]] = {}
+            bound: dict[tuple[str, int], LocalPort] = {}  # two points behind different public addresses may share one
+            for point in config.access_points:
+                for address in expanded(point.addresses):
+                    if point.port == 0 or (address, point.port) not in bound:
+                        shared.append(bind(address, point.port))
+                        stack.callback(shared[-1].close)
+                        bound[address, point.port] = LocalPort(*shared[-1].getsockname()[:2])
+                    doors[point.id] = (*doors.get(point.id, ()), bound[address, point.port])
+            transport = stack.enter_context(secure(config, doors))
         sockets = UdpSockets([*pool, *shared])
         reports = UdpSockets([rtcp for _, rtcp in pairs])
         sink = stack.enter_context(RecordingWriter(config.recordings)) if config.recordings else None
@@ -324,22 +342,20 @@ async def serve(
             task_status.started()
 
 
-def _browser_ports(config: MediaConfig) -> list[tuple[str, int]]:
+def expanded(addresses: tuple[str, ...]) -> tuple[str, ...]:
     """What to bind for browsers. An unspecified address is bound as each of this machine's own: an answer must leave
     from the address that the question came to, or ICE fails, and the kernel would choose another."""
-    pairs = [(address, config.webrtc_port) for address in config.addresses]
-    pairs += [(point.address, point.port) for point in config.access_points]
     own = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
-    expanded: list[tuple[str, int]] = []
-    for address, port in pairs:
+    each: list[str] = []
+    for address in addresses:
         match address:
             case "0.0.0.0":
-                expanded += [(str(ip.ip), port) for ip in own if ip.is_IPv4]
+                each += [str(ip.ip) for ip in own if ip.is_IPv4]
             case "::":
-                expanded += [(ip.ip[0], port) for ip in own if ip.is_IPv6 and not ip.ip[2]]  # none with a scope
+                each += [ip.ip[0] for ip in own if ip.is_IPv6 and not ip.ip[2]]  # none with a scope
             case _:
-                expanded.append((address, port))
-    return list(dict.fromkeys(expanded))
+                each.append(address)
+    return tuple(dict.fromkeys(each))
 
 
 async def _pace(
@@ -355,13 +371,15 @@ async def _pace(
     ticks = 0
     with Timer() as timer:
         while True:
-            if engine.browsers and trio.current_time() < due - TICK / 2:
-                # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie. Waking
-                # up costs as much as 50 legs: where no browser is, it is not done.
-                await timer.until(due - TICK / 2)
-                _sweep(engine, door, sockets, trio.current_time(), pool)
-                with door.stops("crashed_aheads"):
-                    engine.ahead()
+            # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
+            reads = engine.reads(trio.current_time())
+            for before in range(reads - 1, 0, -1):
+                if trio.current_time() < (at := due - before * TICK / reads):
+                    await timer.until(at)
+                    _sweep(engine, door, sockets, trio.current_time(), pool)
+                    if 2 * before == reads:
+                        with door.stops("crashed_aheads"):
+                            engine.ahead()
             # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
             await timer.until(max(due, begun + TICK / 2))
             begun = trio.current_time()

@@ -4,11 +4,11 @@ The two planes speak nothing else. A command names legs and sources by ids that 
 out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefused`); who hears whom (`Rewire`) changes
 between two ticks, all of one command at the same tick.
 
-    Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg CloseLeg OpenSource CloseSource
-                                   OpenRecording CloseRecording Rewire SendDigits BargeIn Ping
+    Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg RestartIce CloseLeg OpenSource CloseSource
+                                   OpenRecording CloseRecording Rewire SendDigits BargeIn ListAccessPoints Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
                                    LegUnchecked LegChecked LegFailed LegQuality DigitPressed SourceFinished
-                                   RecordingClosed RecordingTroubled RecordingWell EngineReport Pong
+                                   RecordingClosed RecordingTroubled RecordingWell AccessPoints EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -106,7 +106,8 @@ class UpdateRtpLeg:
 class OpenWebrtcLeg:
     """A browser's leg: ICE-lite, DTLS (we are `passive`), SRTP. Answer: WebrtcLegOpened, later LegConnected.
 
-    `peer` is the IP address the browser's websocket came from; the candidate offered is ours on the route to it.
+    `peer` is the IP address the browser's websocket came from; the candidates offered are ours on the route to it:
+    those of `access_point`, or of all where it is empty.
     """
 
     leg: str
@@ -115,6 +116,24 @@ class OpenWebrtcLeg:
     ice_pwd: str
     fingerprints: tuple[Fingerprint, ...]
     codec: Codec
+    access_point: str = ""
+
+
+@frozen
+class RestartIce:
+    """A browser's leg finds a new way: its network or its access point changed (RFC 8445 §9). Answer: WebrtcLegOpened.
+
+    Fields as in the opening. Codec and certificate are those that the leg has, else it is refused: keys and sound go on
+    as they were. Media goes the old way until the browser has nominated the new one.
+    """
+
+    leg: str
+    peer: str
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprints: tuple[Fingerprint, ...]
+    codec: Codec
+    access_point: str = ""
 
 
 @frozen
@@ -275,6 +294,14 @@ class BargeIn:
 
 
 @frozen
+class ListAccessPoints:
+    """Where the browser at the IP address `peer` reaches us; answered by AccessPoints with the same `request`."""
+
+    request: int
+    peer: str
+
+
+@frozen
 class Ping:
     """Sent every second; an engine that hears none for 30 s ends its legs."""
 
@@ -285,6 +312,7 @@ Command = (
     OpenRtpLeg
     | UpdateRtpLeg
     | OpenWebrtcLeg
+    | RestartIce
     | CloseLeg
     | OpenSource
     | CloseSource
@@ -293,6 +321,7 @@ Command = (
     | Rewire
     | SendDigits
     | BargeIn
+    | ListAccessPoints
     | Ping
 )
 
@@ -476,6 +505,27 @@ class RecordingWell:
 
 
 @frozen
+class AccessPoint:
+    """One of the addresses at which browsers reach us: `candidates` are `(address, port)` of UDP, best first."""
+
+    id: str
+    name: str
+    candidates: tuple[tuple[str, int], ...]
+
+
+@frozen
+class AccessPoints:
+    """All of them, in the order of the configuration. ICE checks with these credentials are answered at each, and
+    nothing else: the round trip of a leg that is not there can be measured. Good as long as the engine lives.
+    """
+
+    request: int
+    ice_ufrag: str
+    ice_pwd: str
+    points: tuple[AccessPoint, ...]
+
+
+@frozen
 class EngineReport:
     """Every second: how the tick fares. `tick_ms` are p50, p99, max of that second; `counters` by name; `edges` is how
     many pairs of a listener and what it hears there are."""
@@ -511,6 +561,7 @@ Fact = (
     | RecordingClosed
     | RecordingTroubled
     | RecordingWell
+    | AccessPoints
     | EngineReport
     | Pong
 )

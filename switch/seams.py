@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
 from ..codecs.work import Decoded, Encoded, Work
-from .protocol import Fact, OpenWebrtcLeg, WebrtcLegOpened
+from .protocol import AccessPoints, Fact, ListAccessPoints, OpenWebrtcLeg, RestartIce, WebrtcLegOpened
 
 Octets = NDArray[np.uint8]
 Rows = NDArray[np.intp]
@@ -104,7 +104,20 @@ class SecureTransport(Protocol):
         """Raises ValueError with a text for people when the leg cannot be."""
         ...
 
+    def restart(self, row: int, command: RestartIce, now: float) -> WebrtcLegOpened:
+        """The leg in `row` finds a new way. Raises ValueError with a text for people where it cannot."""
+        ...
+
     def close(self, row: int, now: float) -> Sequence[Datagram]: ...
+
+    def access_points(self, command: ListAccessPoints) -> AccessPoints:
+        """Where the browser reaches us, and what it may measure that with."""
+        ...
+
+    @property
+    def probed_at(self) -> float:
+        """When a browser that measures was answered last; minus infinity before the first."""
+        ...
 
     def receive(self, batch: Batch, now: float) -> SecureInput: ...
 

@@ -2,12 +2,16 @@
 
 `WebrtcTransport` owns, for each row, the ICE agent, the DTLS handshake and the SRTP sessions, and routes what comes:
 
-    STUN       by the local fragment in USERNAME -> the leg's ICE agent; a check that passes makes its source valid
+    STUN       by the local fragment in USERNAME -> the leg's ICE agent; a check that passes makes its source valid;
+               the fragment of the probe (points.py) -> an answer, and nothing more
     DTLS       by its source address, which must be valid -> the leg's handshake (CVE-2023-49786)
     SRTP/SRTCP by its source address -> the leg's sessions; all of one batch after the rest of it
     else       counted, dropped
 
 An address belongs to the leg whose check passed there last: a page that reloads may get its old port again.
+
+A leg whose ICE restarts has two agents: the old one serves until the browser nominates with the new credentials, then
+the new one takes its place, and what DTLS has agreed stays (RFC 8445 §9, RFC 8842 §4).
 
 Media goes to the nominated address; before there is one, to where the far side's DTLS came from, because browsers
 start DTLS and media at once and wait with USE-CANDIDATE. A leg that fails says so once and is closed here; the engine
@@ -25,6 +29,7 @@ from attrs import define, field, frozen
 from . import dtls, ice, stun
 from .demux import Kind, kind
 from .ice import IceAgent
+from .points import Probes
 from .protocol import (
     LegChecked,
     LegConnected,
@@ -32,6 +37,7 @@ from .protocol import (
     LegRefused,
     LegUnchecked,
     OpenWebrtcLeg,
+    RestartIce,
     WebrtcLegOpened,
 )
 from .srtp import Srtp
@@ -49,6 +55,8 @@ MAX_CHECKS = 100
 # ... and past this many of one leg: names travel in the clear, and who has read one must not fill the place of others.
 # Checks from an address that has passed one have this many places of their own: consent is not lost in a flood.
 MAX_CHECKS_OF_LEG = 8
+# ... and a page that measures checks as often at each access point: these many a batch, apart from those of legs.
+MAX_PROBES = 40
 # What claims to be DTLS costs OpenSSL up to 200 µs, also where it is rubbish under a page's address. The flights of
 # MAX_HANDSHAKES pages are two or three datagrams each.
 MAX_DTLS = 40
@@ -77,16 +85,22 @@ class _Leg:
     row: int
     ice: IceAgent
     dtls: dtls.DtlsServer
-    # Where the far side's DTLS last came from.
+    # Where the far side's DTLS last came from, or where its ICE restarted to.
     dtls_address: Address | None = None
+    # The agent that takes the place of `ice` when the browser nominates with its credentials.
+    next_ice: IceAgent | None = None
 
     @property
     def remote(self) -> Address | None:
         """Where media goes."""
         return self.ice.nominated or self.dtls_address
 
+    @property
+    def agents(self) -> tuple[IceAgent, ...]:
+        return (self.ice,) if self.next_ice is None else (self.ice, self.next_ice)
+
     def deadline(self) -> float:
-        return min(self.ice.deadline(), self.dtls.deadline())
+        return min(self.dtls.deadline(), *(agent.deadline() for agent in self.agents))
 
 
 class _Checks:
@@ -125,7 +139,8 @@ class WebrtcTransport:
         self._limits = limits
         self._legs: dict[int, _Leg] = {}
         # As the octets of a USERNAME.
-        self._by_ufrag: dict[bytes, _Leg] = {}
+        self._by_ufrag: dict[bytes, tuple[_Leg, IceAgent]] = {}
+        self.probes = Probes(ice.draw_credentials(secret))
         self._by_address: dict[Address, _Leg] = {}
         self._handshaking: set[int] = set()
         self._srtp = Srtp(self.counters)
@@ -142,20 +157,33 @@ class WebrtcTransport:
             return LegRefused(message.leg, "too many browsers")
         if not dtls.strongest(message.fingerprints):
             return LegRefused(message.leg, "the offer has no fingerprint of SHA-256, SHA-384 or SHA-512")
+        agent = self._agent(message.ice_ufrag, now)
+        leg = self._legs[row] = _Leg(message.leg, row, agent, dtls.DtlsServer(self._identity, message.fingerprints))
+        return self._opened(leg, agent, candidates)
+
+    def restart(
+        self, message: RestartIce, row: int, candidates: Sequence[tuple[str, int]], now: float
+    ) -> WebrtcLegOpened | LegRefused:
+        """New credentials for the leg in `row`; the old ones are good until the browser nominates with the new."""
+        leg = self._legs[row]
+        if not leg.dtls.expects(message.fingerprints):
+            return LegRefused(message.leg, "another certificate is another leg")
+        if leg.next_ice is not None:
+            self._drop_agent(leg, leg.next_ice)
+        leg.next_ice = self._agent(message.ice_ufrag, now)
+        return self._opened(leg, leg.next_ice, candidates)
+
+    def _agent(self, remote_ufrag: str, now: float) -> IceAgent:
         credentials = ice.draw_credentials(self._secret)
-        while credentials.ufrag.encode() in self._by_ufrag:
+        while (name := credentials.ufrag.encode()) in self._by_ufrag or name == self.probes.name:
             credentials = ice.draw_credentials(self._secret)
-        leg = _Leg(
-            message.leg,
-            row,
-            IceAgent(credentials, message.ice_ufrag, now),
-            dtls.DtlsServer(self._identity, message.fingerprints),
-        )
-        self._legs[row] = self._by_ufrag[credentials.ufrag.encode()] = leg
+        return IceAgent(credentials, remote_ufrag, now)
+
+    def _opened(self, leg: _Leg, agent: IceAgent, candidates: Sequence[tuple[str, int]]) -> WebrtcLegOpened:
+        local = agent.local
+        self._by_ufrag[local.ufrag.encode()] = leg, agent
         self._deadline = min(self._deadline, leg.deadline())
-        return WebrtcLegOpened(
-            message.leg, credentials.ufrag, credentials.pwd, self._identity.fingerprint, tuple(candidates)
-        )
+        return WebrtcLegOpened(leg.id, local.ufrag, local.pwd, self._identity.fingerprint, tuple(candidates))
 
     def close(self, row: int) -> list[tuple[bytes, Address]]:
         """Ends the leg in `row`; returns its goodbye (close_notify). A row without a leg is no error."""
@@ -175,7 +203,7 @@ class WebrtcTransport:
         places: list[int] = []
         rtcp_places: list[int] = []
         owner = self._by_address.get
-        checks, dtls_datagrams = _Checks(), 0
+        checks, probes, dtls_datagrams = _Checks(), 0, 0
         for place, (datagram, address) in enumerate(datagrams):
             match kind(datagram):
                 case Kind.RTP:
@@ -191,13 +219,22 @@ class WebrtcTransport:
                     else:
                         self.counters["rtcp_from_stranger"] += 1
                 case Kind.STUN:
-                    if (named := self._by_ufrag.get(stun.named(datagram))) is None:
+                    if (name := stun.named(datagram)) == self.probes.name:
+                        probes += 1
+                        if probes > MAX_PROBES:
+                            self.counters["probes_deferred"] += 1
+                        elif (request := self._request(datagram, address)) is not None:
+                            answer, counted = self.probes.receive(request, address, now)
+                            received.replies.append((answer, address))
+                            self.counters[counted] += 1
+                    elif (named := self._by_ufrag.get(name)) is None:
                         # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
                         self.counters["stun_unknown_ufrag"] += 1
-                    elif not checks.take(named.ice, address):
+                    elif not checks.take(named[1], address):
                         self.counters["stun_deferred"] += 1
                     else:
-                        self._receive_stun(named, datagram, address, now, received)
+                        if (request := self._request(datagram, address)) is not None:
+                            self._ice_outputs(*named, named[1].receive(request, address, now), received)
                 case Kind.DTLS:
                     if (leg := owner(address)) is None:
                         self.counters["dtls_from_stranger"] += 1
@@ -235,8 +272,9 @@ class WebrtcTransport:
         received = Received()
         for leg in [leg for leg in self._legs.values() if leg.deadline() <= now]:
             self._dtls_outputs(leg, leg.dtls.wake(now), received)
-            if leg.row in self._legs:
-                self._ice_outputs(leg, leg.ice.wake(now), received)
+            for agent in leg.agents:
+                if leg.row in self._legs:
+                    self._ice_outputs(leg, agent, agent.wake(now), received)
         self._deadline = min((leg.deadline() for leg in self._legs.values()), default=math.inf)
         return received
 
@@ -250,17 +288,17 @@ class WebrtcTransport:
         leg = self._legs.get(row)
         return leg.remote if leg else None
 
-    def _receive_stun(self, leg: _Leg, datagram: bytes, address: Address, now: float, received: Received) -> None:
+    def _request(self, datagram: bytes, address: Address) -> stun.BindingRequest | None:
+        """The check in a datagram; None where it is none that can be answered, which is counted."""
         if address[1] == 0:
             # Anyone can send from port 0, but nobody can be answered there; without a check all else is a stranger's.
             self.counters["stun_from_port_zero"] += 1
-            return
+            return None
         try:
-            request = stun.parse_request(datagram)
+            return stun.parse_request(datagram)
         except stun.RemoteStunError as error:
             self.counters[error.reason] += 1
-            return
-        self._ice_outputs(leg, leg.ice.receive(request, address, now), received)
+            return None
 
     def _receive_dtls(self, leg: _Leg, datagram: bytes, address: Address, now: float, received: Received) -> None:
         if leg.dtls.state is dtls.State.WAITING and len(self._handshaking) >= self._limits.handshakes:
@@ -269,7 +307,7 @@ class WebrtcTransport:
         leg.dtls_address = address
         self._dtls_outputs(leg, leg.dtls.receive(datagram, now), received)
 
-    def _ice_outputs(self, leg: _Leg, outputs: list[ice.Output], received: Received) -> None:
+    def _ice_outputs(self, leg: _Leg, agent: IceAgent, outputs: list[ice.Output], received: Received) -> None:
         for output in outputs:
             match output:
                 case ice.Reply(datagram, address):
@@ -278,8 +316,9 @@ class WebrtcTransport:
                     self._by_address[address] = leg
                 case ice.Invalid(address):
                     self._forget(leg, address)
-                case ice.Nominated():
-                    pass  # `remote` reads it from the agent
+                case ice.Nominated(address):
+                    if agent is leg.next_ice:
+                        self._restarted(leg, agent, address, received)
                 case ice.Refused(reason):
                     self.counters[reason] += 1
                 case ice.Unchecked(seconds):
@@ -287,7 +326,19 @@ class WebrtcTransport:
                 case ice.Checked():
                     received.facts.append(LegChecked(leg.id))
                 case ice.Failed(reason):
-                    self._fail(leg, reason, received)
+                    if agent is leg.next_ice:
+                        self._drop_agent(leg, agent)  # nobody used the new credentials; the old ones serve on
+                        leg.next_ice = None
+                    else:
+                        self._fail(leg, reason, received)
+
+    def _restarted(self, leg: _Leg, agent: IceAgent, address: Address, received: Received) -> None:
+        """The browser took the new way: the agent of the old one, and its addresses, are of no more use."""
+        if leg.ice.unchecked:
+            received.facts.append(LegChecked(leg.id))
+        self._drop_agent(leg, leg.ice)
+        leg.ice, leg.next_ice, leg.dtls_address = agent, None, address
+        self.counters["ice_restarts"] += 1
 
     def _dtls_outputs(self, leg: _Leg, outputs: list[dtls.Output], received: Received) -> None:
         for output in outputs:
@@ -323,13 +374,20 @@ class WebrtcTransport:
         self._drop(leg)
 
     def _drop(self, leg: _Leg) -> None:
-        leg.ice.close()
-        for address in leg.ice.valid:
-            self._forget(leg, address)
-        del self._legs[leg.row], self._by_ufrag[leg.ice.local.ufrag.encode()]
+        for agent in leg.agents:
+            self._drop_agent(leg, agent)
+        del self._legs[leg.row]
         self._handshaking.discard(leg.row)
         self._srtp.close(leg.row)
 
+    def _drop_agent(self, leg: _Leg, agent: IceAgent) -> None:
+        agent.close()
+        del self._by_ufrag[agent.local.ufrag.encode()]
+        addresses, agent.valid = agent.valid, {}
+        for address in addresses:
+            self._forget(leg, address)
+
     def _forget(self, leg: _Leg, address: Address) -> None:
-        if self._by_address.get(address) is leg:
+        """... unless the other agent of the leg has had a check from there."""
+        if self._by_address.get(address) is leg and not any(address in agent.valid for agent in leg.agents):
             del self._by_address[address]

@@ -51,6 +51,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/health.py",
         "actors/signalling.py",
         "actors/medialink.py",
+        "actors/reach.py",
         "actors/recordings.py",
         "actors/supervisor.py",
         "actors/commands.py",

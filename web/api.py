@@ -29,7 +29,7 @@ from .errors import BadParameterError, error
 from .files import Files
 from .history import Histories
 from .hub import Hub
-from .interfaces import Accounts, Health, Login, Site, WebSettings
+from .interfaces import Accounts, Health, Login, Reach, Site, WebSettings
 from .recordings import Recordings
 
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
@@ -58,6 +58,7 @@ def build_app(
     accounts: Accounts,
     health: Health,
     history: History,
+    reach: Reach,
     site: Site,
     files: Files,
     clock: Callable[[], float],
@@ -121,6 +122,10 @@ def build_app(
     async def me(request: Request, login: Login) -> Response:
         body = {"agent": login.agent, "name": login.name, "role": login.role, **site()}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+    async def access_points(request: Request, login: Login) -> Response:
+        found = await reach(_address(request))
+        return error("no_media") if found is None else JSONResponse(found, headers={"Cache-Control": "no-store"})
 
     async def show_health(request: Request) -> Response:
         ready, facts = health()
@@ -187,6 +192,7 @@ def build_app(
             Route("/api/login", log_in, methods=["POST"]),
             Route("/api/logout", log_out, methods=["POST"]),
             logged_in("/api/me", me),
+            logged_in("/api/access-points", access_points),
             logged_in("/api/calls", histories.calls),
             logged_in("/api/calls/{call}", histories.call),
             logged_in("/api/calls/{call}/quality", histories.quality),

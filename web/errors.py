@@ -22,6 +22,7 @@ HTTP_ERRORS: dict[str, tuple[int, str]] = {
     "too_many_attempts": (429, "Too many wrong passwords; try again later."),
     "headers_too_large": (431, "The request's headers are too large."),
     "failure": (500, "The switch failed; this is counted and logged."),
+    "no_media": (503, "The media engine does not answer; try again."),
     "unavailable": (503, "The database cannot be read or written now; this is logged."),
 }
 

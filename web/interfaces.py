@@ -6,7 +6,7 @@ from web to actors only. Tests fit them with small real things.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +55,11 @@ Health = Callable[[], tuple[bool, dict[str, object]]]
 
 # What every page may know of the site: its language and time zone, and whether it is a demonstration.
 Site = Callable[[], dict[str, object]]
+
+
+# Where the browser at an IP address reaches the media plane, and what it may measure that with, as JSON can carry it
+# (`actors.reach`); None where no engine answers.
+Reach = Callable[[str], Awaitable[dict[str, object] | None]]
 
 
 @frozen

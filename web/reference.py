@@ -60,6 +60,17 @@ Prometheus, from the machine itself or with a bearer token. An HTTP error is `{"
 
 """
 
+_ACCESS_POINTS = """
+## Access points
+
+`GET /api/access-points`, for who is logged in: where a browser's voice can go, in the order of the configuration, and
+what the way there is measured with. `{"ice_ufrag", "ice_pwd", "points": [{"id", "name", "candidates": [[address,
+port], …]}]}`; 503 where no engine answers. A peer connection whose remote description has these credentials and the
+candidates of one point, `a=ice-lite` and `a=setup:active`, has its ICE checks answered there, and nothing else: the
+round trip of its candidate pair is that to the point. No leg is made. The credentials are good as long as the engine
+lives. A point is chosen by its `id` in `agent.sign_in` and `agent.media`.
+"""
+
 _HISTORY = f"""
 ## What has happened
 
@@ -161,6 +172,7 @@ def draw() -> str:
             ["Code", "Status", "Text"],
             [[f"`{code}`", str(status), text] for code, (status, text) in HTTP_ERRORS.items()],
         ),
+        _ACCESS_POINTS,
         _HISTORY,
         _fields(ListedCall, given=False),
         _CALL,

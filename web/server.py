@@ -29,7 +29,7 @@ from .asgi import BadHttpError, HttpStream, Timeouts
 from .errors import HTTP_ERRORS, error_body
 from .files import Files
 from .hub import Hub
-from .interfaces import Accounts, Desk, Health, Site, WebSettings
+from .interfaces import Accounts, Desk, Health, Reach, Site, WebSettings
 
 STATIC = Path(__file__).parent / "static"
 _TLS_HANDSHAKE = 0x16  # the content type of a ClientHello's record (RFC 8446 §5.1)
@@ -83,6 +83,7 @@ async def serve(
     accounts: Accounts,
     health: Health,
     history: History,
+    reach: Reach,
     demo_call: Callable[[], None] | None = None,
     *,
     site: Site = dict,
@@ -98,7 +99,7 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    app = build_app(settings, hub, accounts, health, history, site, Files(static), trio.current_time)
+    app = build_app(settings, hub, accounts, health, history, reach, site, Files(static), trio.current_time)
     listeners = await _listen(settings.listen)
     try:
         task_status.started(tuple(listener.socket.getsockname()[:2] for listener in listeners))

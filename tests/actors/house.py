@@ -40,6 +40,7 @@ from cordboard.actors.queue import Queue
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
+from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
 
 NOW = 1_000_000.0
@@ -84,7 +85,7 @@ def model(now: float = NOW) -> ModelEngine:
     return ModelEngine(
         ports=ports,
         advertise=lambda index, peer: (ports[index].address, ports[index].port),
-        candidates=lambda peer: (("192.0.2.1", 20000),),
+        points=(Point("main", "Main", lambda peer: (("192.0.2.1", 20000),)),),
         prompts=PROMPTS,
         now=now,
     )

@@ -129,6 +129,66 @@ def test_a_renewal_of_a_renewal_keeps_the_connected_leg_in_use(house: House) -> 
     assert set(house.engine.legs) == {third, call.state.leg}
 
 
+def restart(leg: str, point: str = "") -> page.RenewMedia:
+    return page.RenewMedia(PAGE_OFFER, leg, point)
+
+
+def test_a_restart_of_ice_leaves_call_leg_and_sound_as_they_are(house: House) -> None:
+    lin = house.sitting("lin")
+    call = house.call()
+    house.ask("lin", page.Answer())
+    leg, events = lin.state.leg, len(house.events("lin"))
+    answers = [house.ask("lin", restart(leg, "main")) for _ in range(2)]
+    assert all(isinstance(each, page.Accepted) and each.leg == leg for each in answers)
+    versions = [line for each in answers for line in each.sdp.splitlines() if line.startswith("o=")]  # type: ignore[union-attr]
+    assert len(set(versions)) == 2  # each answer is another description of the same session (RFC 3264 §5)
+    assert set(house.engine.legs) == {leg, call.state.leg}
+    assert house.engine.hears(call.state.leg) == {leg: 1.0}
+    assert len(house.events("lin")) == events
+
+
+def test_a_restart_of_a_leg_that_is_gone_is_refused(house: House) -> None:
+    lin = house.sitting("lin")
+    leg = lin.state.leg
+    assert code(house.ask("lin", restart(f"{leg}0"))) == "media_lost"
+    assert code(house.ask("lin", restart(leg, "nowhere"))) == "media_refused"
+    assert house.engine.legs == (leg,)
+    house.fact(*house.engine.fail(leg, "consent gone", house.now))
+    assert code(house.ask("lin", restart(leg))) == "media_lost"
+
+
+def test_a_leg_that_dies_as_it_restarts_tells_the_page_so(house: House) -> None:
+    lin = house.sitting("lin")
+    leg = lin.state.leg
+    request = page.Request("lin", 904, "192.0.2.7", restart(leg))
+    house.sleep("agent:lin")
+    house.tell("agent:lin", request, media.LegFailed(leg, "consent gone"))
+    house.engine.fail(leg, "consent gone", house.now)
+    house.wake("agent:lin")
+    [answer] = [each.result for _, each in house.said if isinstance(each, Reply) and each.id == 904]
+    assert code(answer) == "media_lost"
+    assert lin.state.opening is None
+
+
+def test_a_restart_that_is_overtaken_leaves_its_leg(house: House) -> None:
+    lin = house.sitting("lin")
+    leg = lin.state.leg
+    first = page.Request("lin", 905, "192.0.2.7", restart(leg))
+    second = page.Request("lin", 906, "192.0.2.7", restart(leg))
+    house.tell("agent:lin", first, second)
+    answers = {each.id: each.result for _, each in house.said if isinstance(each, Reply)}
+    assert code(answers[905]) == "busy"
+    assert isinstance(answers[906], page.Accepted)
+    assert house.engine.legs == (leg,)
+
+
+def test_an_access_point_is_asked_of_the_engine(house: House) -> None:
+    lin = house.agent("lin")
+    assert code(house.ask("lin", page.SignIn(sdp=PAGE_OFFER, access_point="nowhere"))) == "media_refused"
+    assert isinstance(house.ask("lin", page.SignIn(sdp=PAGE_OFFER, access_point="main")), page.Accepted)
+    assert house.engine.legs == (lin.state.leg,)
+
+
 def test_a_caller_hears_a_prompt_while_the_agents_media_is_away(house: House) -> None:
     lin = house.sitting("lin")
     call = house.call()

@@ -23,7 +23,7 @@ def test_nothing_written_is_the_defaults() -> None:
     assert config.sip.udp == (Address("0.0.0.0", 5060),)
     assert config.sip.tls == ()
     assert config.media.rtp_ports == tuple(range(20002, 20033, 2))
-    assert config.access_points == (AccessPoint("main", "Main", "0.0.0.0", 20000),)
+    assert config.access_points == (AccessPoint("main", "Main", ("0.0.0.0",), 20000),)
 
 
 def test_everything_written() -> None:
@@ -81,7 +81,7 @@ def test_everything_written() -> None:
 
 def test_without_access_points_there_is_the_media_address() -> None:
     config = parse_config('[media]\naddress = "192.0.2.1"\nwebrtc_port = 4000\npublic_address = "198.51.100.7"')
-    assert config.access_points == (AccessPoint("main", "Main", "192.0.2.1", 4000, "198.51.100.7"),)
+    assert config.access_points == (AccessPoint("main", "Main", ("192.0.2.1",), 4000, "198.51.100.7"),)
 
 
 def test_any_free_rtp_ports() -> None:

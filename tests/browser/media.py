@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 from cordboard.codecs import g711
 from cordboard.switch import protocol, wire
-from cordboard.switch.process import MediaConfig
+from cordboard.switch.process import AccessPoint, MediaConfig
 
 HOST = "127.0.0.1"
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Media:
 
 @contextlib.contextmanager
 def media_process() -> Iterator[Media]:
-    config = MediaConfig(addresses=(HOST,), webrtc_port=0, rtp_ports="0", access_points=())
+    config = MediaConfig(addresses=(HOST,), rtp_ports="0", access_points=(AccessPoint(addresses=(HOST,), port=0),))
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "link")
         process = subprocess.Popen(

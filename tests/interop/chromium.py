@@ -167,11 +167,19 @@ class Agent:
     """One page of one agent, in a browser profile of its own."""
 
     def __init__(
-        self, browser: Browser, product: Product, agent: str, *, tapped: bool = False, script: str = "", port: int = 0
+        self,
+        browser: Browser,
+        product: Product,
+        agent: str,
+        *,
+        tapped: bool = False,
+        script: str = "",
+        port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         """`tapped`: `probe.packets` are those that arrive, and the policy that forbids it is off. `port`: a cable's."""
         self.agent = agent
-        self._url = f"https://127.0.0.1:{port or product.web_port}/?lang=en&raw-audio"
+        self._url = f"https://{host}:{port or product.web_port}/?lang=en&raw-audio"
         self.problems: list[str] = []
         self.context: BrowserContext = browser.new_context(
             bypass_csp=tapped, ignore_https_errors=True, viewport={"width": 1280, "height": 800}, locale="en-GB"

@@ -284,6 +284,8 @@ class Switch:
             case "agent.sign_in" | "agent.media":
                 if do == "agent.sign_in" and self._owned and self._owner is not page and not request.get("take_over"):
                     return {"error": {"code": "signed_in_elsewhere", "text": "Signed in on another page."}}
+                if request.get("leg"):  # the far page makes a connection for each offer
+                    return {"error": {"code": "media_lost", "text": "That media connection is gone."}}
                 answer = await self._answer_of(request["sdp"])
                 self._legs += 1
                 self._owner, self._owned, self.media, self.leg = page, True, "connected", f"leg {self._legs}"
@@ -425,6 +427,8 @@ class Switch:
             return self._response("200 OK", headers=["Set-Cookie: session=; Path=/; Max-Age=0"])
         if path == "/api/me":
             return self._response("200 OK", me.encode()) if COOKIE in head else self._response("401 Unauthorized")
+        if path == "/api/access-points":
+            return self._response("503 Service Unavailable")
         if path.startswith(("/api/calls", "/api/agents/")):
             made = self.kept.answer(target, head)
             return self._response(made.status, made.body, made.kind, headers=list(made.headers))

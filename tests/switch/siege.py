@@ -20,6 +20,7 @@ from cordboard.codecs.opus import OpusEncoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
 from cordboard.switch.engine import Engine
+from cordboard.switch.points import Point
 from cordboard.switch.ports import NAME, LocalPort, socket_name
 from cordboard.switch.protocol import Codec
 from cordboard.switch.seams import Batch, Datagram
@@ -103,7 +104,7 @@ class Stage:
             advertise=lambda index, peer: (POOL[index].address, POOL[index].port),
             rng=np.random.default_rng(seed),
             now=self.now,
-            secure=Browsers(self.transport, lambda peer: (("192.0.2.1", 20000),)),
+            secure=Browsers(self.transport, [Point("main", "Main", lambda peer: (("192.0.2.1", 20000),))]),
             opus=OpusRows(),
             sink=self.shelf,
             capacity=32,

@@ -21,8 +21,11 @@ from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
 from cordboard.switch.engine import Engine
 from cordboard.switch.model import ModelEngine
+from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import (
+    AccessPoint,
+    AccessPoints,
     BargeIn,
     CloseLeg,
     CloseRecording,
@@ -35,6 +38,7 @@ from cordboard.switch.protocol import (
     LegFailed,
     LegOpened,
     LegRefused,
+    ListAccessPoints,
     Music,
     OpenRecording,
     OpenRtpLeg,
@@ -48,6 +52,7 @@ from cordboard.switch.protocol import (
     Prompt,
     RecordingClosed,
     RecordingTroubled,
+    RestartIce,
     Rewire,
     Ringback,
     SendDigits,
@@ -66,6 +71,7 @@ PCMA = Codec("pcma", 8, 101)
 OPUS = Codec("opus", 111)
 PORTS = (LocalPort("192.0.2.1", 20002), LocalPort("192.0.2.1", 20004), LocalPort("2001:db8::1", 20002))
 NAMED = Fingerprint("sha-256", ":".join(["AB"] * 32))
+POINTS = (("north", 20000), ("south", 20001))
 LOUD = 3000  # what every leg of a story speaks at
 SETTLED = 0.3  # seconds after which the jitter buffers play and no edge fades any more
 
@@ -101,15 +107,17 @@ class Both:
         def advertise(index: int, peer: str) -> tuple[str, int]:
             return PORTS[index].address, PORTS[index].port
 
-        def candidates(peer: str) -> tuple[tuple[str, int], ...]:
-            return (("192.0.2.1", 20000),)
+        def point(name: str, port: int) -> Point:
+            return Point(name, name.capitalize(), lambda peer: (("192.0.2.1", port),))
+
+        points = [point(*each) for each in POINTS]
 
         self.engine = Engine(
             ports=PORTS,
             advertise=advertise,
             rng=np.random.default_rng(1),
             now=self.now,
-            secure=Browsers(WebrtcTransport(IDENTITY, secrets()), candidates),
+            secure=Browsers(WebrtcTransport(IDENTITY, secrets()), points),
             opus=OpusRows(),
             sink=Shelf(),
             prompts=PROMPTS,
@@ -119,7 +127,7 @@ class Both:
             ports=PORTS,
             advertise=advertise,
             now=self.now,
-            candidates=candidates,
+            points=points,
             prompts=PROMPTS,
             capacity=self.capacity,
         )
@@ -160,6 +168,8 @@ def comparable(fact: Fact) -> Fact:
             assert len(fact.ice_ufrag) >= 4  # RFC 8445 §5.3
             assert len(fact.ice_pwd) >= 22
             return evolve(fact, ice_ufrag="", ice_pwd="", fingerprint=NAMED, candidates=candidates)
+        case AccessPoints():
+            return evolve(fact, ice_ufrag="", ice_pwd="")
         case _:
             return fact
 
@@ -244,12 +254,40 @@ def test_a_recording_needs_two_rows() -> None:
 
 def test_browsers_legs_are_opened_alike() -> None:
     both = Both()
-    opened = WebrtcLegOpened("w", "", "", NAMED, (("192.0.2.1", 20000),))
+    north, south = ("192.0.2.1", 20000), ("192.0.2.1", 20001)
+    opened = WebrtcLegOpened("w", "", "", NAMED, (north, south))
     assert both.do(page("w")) == [opened]
     assert both.do(page("w")) == [LegRefused("w", "")]
     assert both.do(page("v", fingerprints=(Fingerprint("md5", "AB"),))) == [LegRefused("v", "")]
     assert both.do(page("v", PCMU)) == [evolve(opened, leg="v")]
     assert both.do(CloseLeg("w"), page("w")) == [opened]
+    assert both.do(evolve(page("u"), access_point="south")) == [evolve(opened, leg="u", candidates=(south,))]
+    assert both.do(evolve(page("t"), access_point="east")) == [LegRefused("t", "")]
+
+
+def test_access_points_are_listed_alike() -> None:
+    both = Both()
+    [listed] = both.do(ListAccessPoints(3, "192.0.2.7"))
+    north, south = (AccessPoint(one, one.capitalize(), (("192.0.2.1", port),)) for one, port in POINTS)
+    assert listed == AccessPoints(3, "", "", (north, south))
+
+
+def test_a_leg_restarts_its_ice_and_stays_what_it_is() -> None:
+    both = Both()
+    both.do(page("w"), rtp("a", 4000))
+    restart = RestartIce("w", "192.0.2.7", "efgh", "y" * 24, (NAMED,), OPUS, "south")
+    moved = WebrtcLegOpened("w", "", "", NAMED, (("192.0.2.1", 20001),))
+    assert both.do(restart, restart) == [moved, moved]
+    for wrong in (
+        evolve(restart, leg="v"),
+        evolve(restart, leg="a"),
+        evolve(restart, codec=PCMU),
+        evolve(restart, codec=evolve(OPUS, telephone_event=126)),
+        evolve(restart, fingerprints=(evolve(NAMED, digest="AB"),)),
+        evolve(restart, access_point="east"),
+    ):
+        assert both.do(wrong) == [LegRefused(wrong.leg, "")]
+    assert both.do(CloseLeg("w"), restart) == [LegRefused("w", "")]
 
 
 def test_rows_are_shared_by_legs_and_sources() -> None:

@@ -11,7 +11,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 import trio
+from aioice import stun
 from attrs import evolve
+from cordboard.bench.browser import binding
 from cordboard.codecs import g711
 from cordboard.codecs.opus import OpusRows
 from cordboard.switch import protocol
@@ -20,6 +22,7 @@ from cordboard.switch.process import (
     CRASHED_TICKS,
     TRACEBACKS,
     AccessPoint,
+    Doors,
     MediaConfig,
     Secure,
     advertiser,
@@ -27,6 +30,7 @@ from cordboard.switch.process import (
     browsers,
     connect_unix,
     port_numbers,
+    reachable,
     serve,
     unix_listener,
 )
@@ -34,7 +38,8 @@ from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, OpusCode
 from cordboard.switch.wire import Frames, decode_fact, encode
 from numpy.typing import NDArray
 
-CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0", webrtc_port=0, access_points=())
+POINT = AccessPoint(addresses=("127.0.0.1",), port=0)
+CONFIG = MediaConfig(addresses=("127.0.0.1",), rtp_ports="0", access_points=(POINT,))
 PCMU = protocol.Codec("pcmu", 0)
 T = TypeVar("T")
 
@@ -64,7 +69,12 @@ class Control:
 Link = Callable[[], Awaitable[Control]]
 
 
-def in_process(folder: Path, story: Callable[[Link], Awaitable[None]], secure: Secure = browsers) -> None:
+def in_process(
+    folder: Path,
+    story: Callable[[Link], Awaitable[None]],
+    secure: Secure = browsers,
+    config: MediaConfig = CONFIG,
+) -> None:
     """Runs `story(link)` beside a media process; `link()` makes one more connection to it."""
 
     async def main() -> None:
@@ -73,7 +83,7 @@ def in_process(folder: Path, story: Callable[[Link], Awaitable[None]], secure: S
         path = str(deep / "media.sock")
         async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
             listener = unix_listener(path)
-            await nursery.start(lambda task_status: serve(CONFIG, listener, secure=secure, task_status=task_status))
+            await nursery.start(lambda task_status: serve(config, listener, secure=secure, task_status=task_status))
 
             async def link() -> Control:
                 return Control(await stack.enter_async_context(await connect_unix(path)))
@@ -155,14 +165,21 @@ class Brittle:
         self.counters: dict[str, int] = {}
         self.ports: tuple[LocalPort, ...] = ()
         self.ticks_to_break = 0
+        self.probed_at = -math.inf
 
     @contextmanager
-    def secure(self, config: MediaConfig, ports: tuple[LocalPort, ...]) -> Iterator[tuple[SecureTransport, OpusCodec]]:
-        self.ports = ports
+    def secure(self, config: MediaConfig, doors: Doors) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+        self.ports = doors["main"]
         yield self, OpusRows()
 
     def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
         raise RuntimeError("broke on an opening")
+
+    def restart(self, row: int, command: protocol.RestartIce, now: float) -> protocol.WebrtcLegOpened:
+        raise RuntimeError("broke on a restart")
+
+    def access_points(self, command: protocol.ListAccessPoints) -> protocol.AccessPoints:
+        return protocol.AccessPoints(command.request, "", "", ())
 
     def close(self, row: int, now: float) -> list[Datagram]:
         return []
@@ -270,6 +287,70 @@ def test_the_address_told_is_the_one_that_the_peer_can_reach() -> None:
     assert advertiser(config, six)(0, "2001:db8:1::7") == ("2001:db8::1", 20002)
     both = evolve(config, public_address="2001:db8:2::1")
     assert advertiser(both, six)(0, "2001:db8:1::7") == ("2001:db8:2::1", 20002)
+
+
+def test_each_access_point_has_its_own_address_and_behind_a_nat_its_public_one() -> None:
+    north = AccessPoint("north", "North", port=20000)
+    south = AccessPoint("south", "South", port=20001, public_address="203.0.113.7", public_port=4000)
+    config = MediaConfig(local_networks=("10.0.0.0/8",), access_points=(north, south))
+    doors = {"north": (LocalPort("192.0.2.1", 20000),), "south": (LocalPort("192.0.2.1", 20001),)}
+    here, behind = reachable(config, doors)
+    assert [(here.id, here.name), (behind.id, behind.name)] == [("north", "North"), ("south", "South")]
+    assert here.candidates("198.51.100.1") == (("192.0.2.1", 20000),)
+    assert behind.candidates("198.51.100.1") == (("203.0.113.7", 4000),)
+    assert behind.candidates("10.0.0.9") == (("192.0.2.1", 20001),)
+
+
+def test_the_addresses_of_a_point_on_the_way_to_a_peer_come_alone() -> None:
+    doors = {"main": (LocalPort("127.0.0.1", 20000), LocalPort("192.0.2.1", 20000))}
+    (point,) = reachable(MediaConfig(), doors)
+    assert point.candidates("127.0.0.1") == (("127.0.0.1", 20000),)
+
+
+async def probe(page: trio.socket.SocketType, points: protocol.AccessPoints, one: protocol.AccessPoint) -> bytes:
+    """Asks one access point as a browser that measures does; gives the answer."""
+    user = f"{points.ice_ufrag}:page"
+    await page.sendto(binding(1, user, points.ice_pwd, nominate=True), one.candidates[0])
+    with trio.fail_after(5):
+        answer, source = await page.recvfrom(2048)
+    assert source == one.candidates[0]
+    return answer
+
+
+def test_every_access_point_is_served_and_answers_probes(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
+        control = await link()
+        await control.tell(protocol.ListAccessPoints(7, "127.0.0.1"))
+        points = await control.fact(protocol.AccessPoints)
+        assert (points.request, [one.id for one in points.points]) == (7, ["main", "south"])
+        assert len({one.candidates for one in points.points}) == 2
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as page:
+            await page.bind(("127.0.0.1", 0))
+            for one in points.points:
+                answer = stun.parse_message(await probe(page, points, one))
+                assert answer.check_message_integrity(points.ice_pwd.encode())
+                assert answer.attributes["XOR-MAPPED-ADDRESS"] == page.getsockname()
+        report = await control.fact(protocol.EngineReport)
+        while not report.counters.get("probes_answered"):
+            report = await control.fact(protocol.EngineReport)
+        assert report.legs == 0
+
+    in_process(tmp_path, story, config=evolve(CONFIG, access_points=(POINT, evolve(POINT, id="south"))))
+
+
+def test_two_access_points_may_share_a_socket_behind_two_public_addresses(tmp_path: Path) -> None:
+    async def story(link: Link) -> None:
+        control = await link()
+        await control.tell(protocol.ListAccessPoints(1, "127.0.0.1"))
+        north, south = (await control.fact(protocol.AccessPoints)).points
+        assert north.candidates == south.candidates == (("127.0.0.1", port),)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    north = evolve(POINT, port=port, public_address="203.0.113.7")
+    south = evolve(north, id="south", public_address="203.0.113.8")
+    in_process(tmp_path, story, config=evolve(CONFIG, access_points=(north, south)))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

@@ -31,6 +31,7 @@ class ClearTransport:
         self.names: dict[int, bytes] = {}
         self.legs: dict[int, str] = {}
         self.counters: dict[str, int] = {}
+        self.probed_at = -math.inf
 
     def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
         if command.ice_pwd == "":
@@ -38,6 +39,12 @@ class ClearTransport:
         name = socket_name(command.peer, 5000 + row)
         self.rows[name], self.names[row], self.legs[row] = row, name, command.leg
         return protocol.WebrtcLegOpened(command.leg, "u", "p", protocol.Fingerprint("sha-256", "AA"), (("::", 1),))
+
+    def restart(self, row: int, command: protocol.RestartIce, now: float) -> protocol.WebrtcLegOpened:
+        return protocol.WebrtcLegOpened(command.leg, "v", "q", protocol.Fingerprint("sha-256", "AA"), (("::", 1),))
+
+    def access_points(self, command: protocol.ListAccessPoints) -> protocol.AccessPoints:
+        return protocol.AccessPoints(command.request, "", "", ())
 
     def close(self, row: int, now: float) -> list[Datagram]:
         name = self.names.pop(row)

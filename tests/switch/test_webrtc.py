@@ -15,16 +15,26 @@ from cordboard.switch.protocol import (
     LegFailed,
     LegRefused,
     LegUnchecked,
+    RestartIce,
     WebrtcLegOpened,
 )
 from cordboard.switch.stun import Address
-from cordboard.switch.webrtc import MAX_CHECKS, MAX_CHECKS_OF_LEG, MAX_DTLS, Limits, Received, WebrtcTransport
+from cordboard.switch.webrtc import (
+    MAX_CHECKS,
+    MAX_CHECKS_OF_LEG,
+    MAX_DTLS,
+    MAX_PROBES,
+    Limits,
+    Received,
+    WebrtcTransport,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, rtp, secrets
 
 CANDIDATES = (("127.0.0.1", 20000),)
+OTHER_POINT = (("127.0.0.1", 20001),)
 
 
 class Net:
@@ -231,6 +241,165 @@ def test_a_reloaded_page_may_have_its_old_port_again() -> None:
     net.send(out.protect(rtp(1)), HERE)
     net.run(0.1)
     assert net.rtp == [(1, rtp(1))]
+
+
+def restarted(net: Net, browser: Browser, row: int = 0, ufrag: str = "next") -> None:
+    """The page asks for new credentials and has them from now on."""
+    offer = browser.offer()
+    message = RestartIce(offer.leg, offer.peer, ufrag, offer.ice_pwd, offer.fingerprints, offer.codec)
+    answer = net.transport.restart(message, row, OTHER_POINT, net.now)
+    assert isinstance(answer, WebrtcLegOpened)
+    assert answer.candidates == OTHER_POINT
+    browser.answer, browser.ufrag = answer, ufrag
+
+
+def test_ice_restarts_without_losing_a_packet() -> None:
+    """Until the browser takes the new way all goes by the old one; keys and leg stay."""
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    out, back = browser.dtls.sessions()
+    sent = heard = 0
+
+    def speak(address: Address) -> None:
+        nonlocal sent, heard
+        sent += 1
+        net.send(out.protect(rtp(sent)), address)
+        [(sealed, to)] = net.transport.protect([(0, rtp(sent))])
+        assert to == address
+        assert back.unprotect(sealed) == rtp(sent)
+        net.run(0.02)
+
+    speak(HERE)
+    restarted(net, browser)
+    speak(HERE)
+    net.send(browser.check(), ELSEWHERE)  # a check alone moves nothing
+    net.run(0.1)
+    speak(HERE)
+    net.send(browser.check(nominate=True), ELSEWHERE)
+    net.run(0.1)
+    for _ in range(3):
+        speak(ELSEWHERE)
+    net.run(0.1)
+    assert net.rtp == [(0, rtp(number)) for number in range(1, sent + 1)]
+    assert net.facts == [LegConnected("leg-1")]
+    assert net.transport.counters == {"ice_restarts": 1}
+
+
+def test_after_an_ice_restart_the_old_way_is_nobodys() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    net.browsers.clear()  # it checks no more as it did
+    old = browser.check(nominate=True)
+    restarted(net, browser)
+    net.send(browser.check(nominate=True), ELSEWHERE)
+    net.run(0.1)
+    net.send(old, HERE)
+    net.send(browser.dtls.sessions()[0].protect(rtp(1)), HERE)
+    net.run(0.1)
+    assert net.rtp == []
+    assert net.transport.counters == {"ice_restarts": 1, "stun_unknown_ufrag": 1, "rtp_from_stranger": 1}
+    # consent is counted for the new way, and the goodbye goes there
+    net.run(20.0)
+    net.send(browser.check(nominate=True), ELSEWHERE)
+    net.run(25.0)
+    assert LegFailed not in map(type, net.facts)
+    assert {address for _, address in net.transport.close(0)} == {ELSEWHERE}
+
+
+def test_a_browser_that_was_gone_restarts_its_ice_and_is_there_again() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    net.browsers.clear()
+    net.run(15.0)
+    restarted(net, browser)
+    net.send(browser.check(nominate=True), HERE)
+    net.run(1.0)
+    assert [type(fact) for fact in net.facts] == [LegConnected, LegUnchecked, LegChecked]
+    assert net.transport.remote(0) == HERE
+
+
+def test_an_ice_restart_that_nobody_follows_changes_nothing() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    net.connect(browser)
+    net.run(1.0)
+    answer, ufrag = browser.answer, browser.ufrag
+    restarted(net, browser)
+    restarted(net, browser, ufrag="more")  # the first is overtaken
+    browser.answer, browser.ufrag = answer, ufrag
+    net.run(120.0)
+    assert net.facts == [LegConnected("leg-1")]
+    assert net.transport.remote(0) == HERE
+    assert net.transport.counters == {}
+
+
+def test_an_ice_restart_with_another_certificate_is_refused() -> None:
+    net, browser, other = Net(), Browser(), Browser()
+    net.add(browser)
+    offer = other.offer()
+    message = RestartIce("leg-1", offer.peer, "next", offer.ice_pwd, offer.fingerprints, offer.codec)
+    assert net.transport.restart(message, 0, CANDIDATES, 0.0) == LegRefused(
+        "leg-1", "another certificate is another leg"
+    )
+
+
+def probing(net: Net) -> Browser:
+    """A page that only measures."""
+    browser, probe = Browser("none"), net.transport.probes.credentials
+    browser.answer = WebrtcLegOpened("none", probe.ufrag, probe.pwd, IDENTITY.fingerprint, CANDIDATES)
+    return browser
+
+
+def test_who_measures_is_answered_and_gets_no_further() -> None:
+    net = Net()
+    browser = probing(net)
+    check = browser.check(nominate=True)
+    [(answer, address)] = net.transport.receive([(check, HERE)], 5.0).replies
+    assert address == HERE
+    parsed = codec.parse_message(answer)
+    assert parsed.attributes["XOR-MAPPED-ADDRESS"] == HERE[:2]
+    assert parsed.check_message_integrity(net.transport.probes.credentials.pwd.encode())
+    assert len(answer) <= len(check)
+    assert net.transport.probes.answered_at == 5.0
+    [hello] = browser.dtls.step()
+    assert net.transport.receive([(hello, HERE), (rtp(1), HERE)], 5.0) == Received()
+    assert net.transport.counters == {"probes_answered": 1, "dtls_from_stranger": 1, "rtp_from_stranger": 1}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "password", "code", "counted"),
+    [
+        ({"PRIORITY": 1}, "w" * 24, 401, "probes_unauthenticated"),
+        ({"PRIORITY": 1, "ICE-CONTROLLED": 7}, None, 487, "probes_role_conflict"),
+    ],
+)
+def test_a_probe_that_is_no_check_is_refused(
+    attributes: dict[str, object], password: str | None, code: int, counted: str
+) -> None:
+    net = Net()
+    browser = probing(net)
+    assert browser.answer is not None
+    datagram = browser.request({"USERNAME": f"{browser.answer.ice_ufrag}:page", **attributes}, password)
+    [(answer, _)] = net.transport.receive([(datagram, HERE)], 0.0).replies
+    assert codec.parse_message(answer).attributes["ERROR-CODE"][0] == code
+    assert net.transport.counters == {counted: 1}
+    assert net.transport.probes.answered_at == float("-inf")
+
+
+def test_a_flood_of_probes_is_bounded_and_takes_nothing_from_legs() -> None:
+    net, browser = Net(), Browser()
+    net.add(browser)
+    flood = [(probing(net).check(), ELSEWHERE)] * (MAX_PROBES + 60)
+    received = net.transport.receive([*flood, (browser.check(), HERE)], 0.0)
+    assert len(received.replies) == MAX_PROBES + 1
+    assert net.transport.last_check(0) == 0.0
+    assert net.transport.counters == {"probes_answered": MAX_PROBES, "probes_deferred": 60}
 
 
 def test_consent_is_lost_without_checks() -> None:

@@ -11,6 +11,7 @@ from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.browsers import MAX_REMEMBERED, Browsers, host_and_port
 from cordboard.switch.engine import Engine
+from cordboard.switch.points import Point
 from cordboard.switch.ports import NAME, LocalPort, socket_name
 from cordboard.switch.protocol import Codec, Hears, LegConnected, LegFailed, LegRefused, Rewire, WebrtcLegOpened
 from cordboard.switch.seams import Batch, Datagram
@@ -38,7 +39,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.transport = WebrtcTransport(IDENTITY, secrets(), Limits(legs=2))
-        self.browsers = Browsers(self.transport, lambda peer: (("127.0.0.1", 20000),))
+        self.browsers = Browsers(self.transport, [Point("main", "Main", lambda peer: (("127.0.0.1", 20000),))])
         self.engine = Engine(
             ports=POOL,
             advertise=lambda index, peer: ("127.0.0.1", 20002),

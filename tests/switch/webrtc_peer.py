@@ -41,6 +41,7 @@ class Browser:
 
     def __init__(self, leg: str = "leg-1", profiles: str = ":".join(srtp.PROFILES)) -> None:
         self.leg = leg
+        self.ufrag = "brow"
         self.dtls = DtlsClient(profiles)
         self.answer: WebrtcLegOpened | None = None
         self._transaction = 0
@@ -49,7 +50,7 @@ class Browser:
         return OpenWebrtcLeg(
             leg=self.leg,
             peer="192.0.2.7",
-            ice_ufrag="brow",
+            ice_ufrag=self.ufrag,
             ice_pwd="x" * 24,
             fingerprints=fingerprints if fingerprints is not None else (self.dtls.fingerprint(),),
             codec=Codec("pcmu", 0),
@@ -58,7 +59,7 @@ class Browser:
     def check(self, *, nominate: bool = False, password: str | None = None, user: str | None = None) -> bytes:
         assert self.answer is not None
         self._transaction += 1
-        name = user or f"{self.answer.ice_ufrag}:brow"
+        name = user or f"{self.answer.ice_ufrag}:{self.ufrag}"
         return binding(self._transaction, name, password or self.answer.ice_pwd, nominate=nominate)
 
     def request(self, attributes: dict[str, object], password: str | None = None) -> bytes:

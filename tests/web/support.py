@@ -261,6 +261,9 @@ async def house(
     )
     async with trio.open_nursery() as nursery:
 
+        async def reach(peer: str) -> dict[str, object] | None:
+            return {"ice_ufrag": "abcd", "ice_pwd": "x" * 24, "points": [], "peer": peer} if facts["ready"] else None
+
         async def run(task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
             await serve(
                 settings,
@@ -269,6 +272,7 @@ async def house(
                 book,
                 lambda: (facts["ready"] is True, {"calls": 0}),
                 history or no_history(),
+                reach,
                 (lambda: calls.append(1)) if demo else None,
                 static=static or data_dir,
                 timeouts=timeouts or Timeouts(),

@@ -43,6 +43,20 @@ async def test_a_browser_logs_in_and_out(data_dir: Path) -> None:
         assert (again.status, again.code) == (401, "not_logged_in")
 
 
+async def test_access_points_are_told_to_who_is_logged_in(data_dir: Path) -> None:
+    async with house(data_dir) as h:
+        client = await h.http()
+        nobody = await client.ask("GET", "/api/access-points")
+        assert (nobody.status, nobody.code) == (401, "not_logged_in")
+        token = (await client.login("1001", "sesame")).json["token"]
+        known = [("Authorization", f"Bearer {token}")]
+        told = await client.ask("GET", "/api/access-points", headers=known)
+        assert (told.status, told.json["peer"], told.json["points"]) == (200, "127.0.0.1", [])
+        h.facts["ready"] = False
+        dead = await client.ask("GET", "/api/access-points", headers=known)
+        assert (dead.status, dead.code) == (503, "no_media")
+
+
 async def test_a_script_without_origin_gets_the_token(data_dir: Path) -> None:
     async with house(data_dir) as h:
         client = await h.http()
@@ -415,8 +429,12 @@ async def test_a_peer_that_leaves_in_the_middle(data_dir: Path) -> None:
 async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[str, str], status: int) -> None:
     book = Book(logins={"token": Entry("1001", "Lin", "agent", "token")})
     hub = Hub(WebMetrics(CollectorRegistry()))
+
+    async def reach(peer: str) -> dict[str, object] | None:
+        return None
+
     app = build_app(
-        WebSettings(), hub, book, lambda: (True, {}), no_history(), dict, Files(data_dir), trio.current_time
+        WebSettings(), hub, book, lambda: (True, {}), no_history(), reach, dict, Files(data_dir), trio.current_time
     )
     here, there = trio.testing.memory_stream_pair()
     asked = h11.Request(method="GET", target="/metrics", headers=[("Host", "x"), *headers.items()])

@@ -32,6 +32,9 @@ export const whoAmI = () => ask('GET', '/api/me');
 export const logIn = (agent, password) => ask('POST', '/api/login', { agent, password });
 export const logOut = () => ask('POST', '/api/logout', {});
 
+/** {ice_ufrag, ice_pwd, points: [{id, name, candidates}]}: where the voice can go, and what to measure that with. */
+export const accessPoints = () => ask('GET', '/api/access-points');
+
 export const DAYS = 7;
 
 /** A page of the list, {calls, next}; `query` has class, agent and cursor as the switch takes them. */

@@ -43,8 +43,8 @@ export class Journal extends EventTarget {
     this.dispatchEvent(new Event('change'));
   }
 
-  note(key) {
-    this.#add('link', () => t(key));
+  note(key, values = {}) {
+    this.#add('link', () => t(key, values));
   }
 
   /** Ringing, talking and the paperwork show by their calls, and so does coming back from them. */

@@ -120,6 +120,36 @@ export class Media extends EventTarget {
     this.#watch(peer);
   }
 
+  /** Whether the newest connection can find a new way without becoming another. */
+  get restartable() {
+    return ['connected', 'disconnected'].includes(this.peer?.connectionState) && this.peer.signalingState === 'stable';
+  }
+
+  /** A new way for the connection that there is: keys and sound go on, the old way serves until the new one is found. */
+  async restart(exchange) {
+    const turn = ++this.#turn;
+    const { peer } = this;
+    await peer.setLocalDescription(await peer.createOffer({ iceRestart: true }));
+    try {
+      const answer = await exchange(peer.localDescription.sdp);
+      if (turn !== this.#turn) throw new DOMException('overtaken by a newer offer', 'AbortError');
+      await peer.setRemoteDescription({ type: 'answer', sdp: answer });
+    } catch (error) {
+      if (peer.signalingState === 'have-local-offer') await peer.setLocalDescription({ type: 'rollback' });
+      throw error;
+    }
+  }
+
+  /** How many packets have come by the newest connection (the switch sends always, be it silence), and from where. */
+  async look() {
+    const stats = await this.peer.getStats();
+    const all = [...stats.values()];
+    const packets = all.find(({ type }) => type === 'inbound-rtp')?.packetsReceived ?? 0;
+    const transport = all.find(({ type }) => type === 'transport');
+    const pair = stats.get(transport?.selectedCandidatePairId) ?? all.find((one) => one.type === 'candidate-pair' && one.selected);
+    return { packets, from: stats.get(pair?.remoteCandidateId) ?? null };
+  }
+
   #replace(line) {
     const last = this.#line;
     this.#line = line;

@@ -88,6 +88,7 @@ export class Seat {
     try {
       if (!media.microphoneLive && !(await bench.voice.openMicrophone())) return;
       this.#intoCall();
+      await bench.points.measured();
       await media.connect((sdp) => this.#exchange('agent.sign_in', { sdp, take_over: takeOver }));
       await bench.takeSnapshot();
     } catch (error) {
@@ -124,8 +125,21 @@ export class Seat {
     return this.#bench.voice.media.connect((sdp) => this.#exchange('agent.media', { sdp }));
   }
 
+  /** A new way for the connection that there is; false where it cannot have one and must be renewed. */
+  async move() {
+    const { media } = this.#bench.voice;
+    if (!this.#leg || !media.restartable) return false;
+    try {
+      await media.restart((sdp) => this.#exchange('agent.media', { sdp, leg: this.#leg }));
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal && !linkFailed(error)) return false;
+      throw error;
+    }
+  }
+
   async #exchange(command, fields) {
-    const reply = await this.#bench.connection.request(command, fields);
+    const reply = await this.#bench.connection.request(command, { ...fields, access_point: this.#bench.points.pick() });
     this.#leg = reply.leg;
     localStorage.setItem(KEY, reply.leg);
     const held = () => new Promise((release) => (this.#release = release));

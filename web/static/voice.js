@@ -1,5 +1,8 @@
 // The agent's voice in practice: opens the microphone, follows devices that come and go, restores a broken media
 // connection, lets go of sound the browser holds back, and measures the line while a call lasts.
+//
+// A connection by which nothing comes any more, though the switch sends always, has lost its way: the network changed, or
+// the access point died. It is given another first, by another point where one answers, and renewed where that is in vain.
 
 import { Devices } from './devices.js';
 import { t } from './i18n.js';
@@ -9,6 +12,9 @@ import { ringPlayer, testPlayer, unlock } from './sound.js';
 
 const RENEW_MS = [0, 1000, 2000, 4000, 8000]; // between attempts to restore audio; the last goes on
 const SETTLE_MS = 10000; // of one attempt
+const MOVED_MS = 3000; // ... to give the connection another way
+const LISTEN_MS = 500;
+const QUIET = 4; // looks in a row without a packet; of an awake page, so that a computer that slept is not misjudged
 const UNHEARD_MS = 2000; // the switch hears nothing although the connection looks well: then it is renewed
 
 export class Voice {
@@ -20,12 +26,14 @@ export class Voice {
   #bench;
   #attempts = 0; // to restore the connection; 0 while it stands
   #watch = null;
+  #heard = { peer: null, packets: 0, quiet: 0, point: null };
 
   constructor(bench) {
     this.#bench = bench;
     this.media.addEventListener('state', () => this.#moved());
     this.media.addEventListener('blocked', () => this.#holdSound());
     this.media.addEventListener('microphone', () => this.#microphoneEnded());
+    bench.points.addEventListener('choose', () => this.#choose());
     this.devices.addEventListener('change', () => bench.changed());
     this.devices.addEventListener('use', ({ detail }) => this.#use(detail.what));
     this.devices.addEventListener('moved', ({ detail }) => this.#deviceMoved(detail));
@@ -40,6 +48,7 @@ export class Voice {
     await this.devices.start();
     for (const what of ['speaker', 'ring']) this.#use(what);
     setInterval(() => this.#measure(), INTERVAL_MS);
+    setInterval(() => this.#listen(), LISTEN_MS);
   }
 
   get renewing() {
@@ -110,7 +119,44 @@ export class Voice {
   /** Whether the voice has a way, as both sides see it. */
   get #well() {
     const { desk } = this.#bench;
-    return this.media.state === 'connected' && desk.media !== 'failed' && desk.awayUntil === null;
+    return this.media.state === 'connected' && desk.media !== 'failed' && desk.awayUntil === null && !this.#isQuiet;
+  }
+
+  get #isQuiet() {
+    return this.#heard.peer === this.media.peer && this.#heard.quiet >= QUIET;
+  }
+
+  async #listen() {
+    const { peer } = this.media;
+    if (!this.#bench.owns || peer?.connectionState === undefined || this.media.state !== 'connected') {
+      this.#heard = { peer: null, packets: 0, quiet: 0, point: null };
+      return;
+    }
+    const { packets, from } = await this.media.look();
+    if (peer !== this.media.peer) return;
+    const point = from && this.#bench.points.at(from.address, from.port);
+    const quiet = peer === this.#heard.peer && packets === this.#heard.packets ? this.#heard.quiet + 1 : 0;
+    const moved = point?.id !== this.#heard.point?.id || quiet >= QUIET !== this.#isQuiet;
+    this.#heard = { peer, packets, quiet, point };
+    if (this.#isQuiet && this.#bench.owns && this.#bench.live) this.renew();
+    if (moved) this.#bench.changed();
+  }
+
+  /** The access point by which the voice goes, {id, name}; null where there is none yet. */
+  get point() {
+    return this.#heard.point;
+  }
+
+  /** Another access point was chosen. */
+  async #choose() {
+    const { owns, points, seat } = this.#bench;
+    if (!owns || this.renewing || seat.signingIn || this.media.state !== 'connected' || points.pick() === this.point?.id) return;
+    try {
+      if (!(await seat.move())) await seat.renew();
+    } catch {
+      return; // the link went, or the page did: what comes next picks again
+    }
+    this.#bench.changed();
   }
 
   /** The switch no longer hears this page. */
@@ -131,19 +177,24 @@ export class Voice {
       if (!going() || bench.seat.signingIn) continue;
       try {
         if (!this.media.microphoneLive && !(await this.openMicrophone())) continue;
-        await bench.seat.renew();
+        if (this.point && bench.desk.media !== 'failed') bench.points.lost(this.point.id);
+        const moved = this.#attempts === 1 && (await bench.seat.move());
+        if (!moved) await bench.seat.renew();
+        await this.#settled(moved ? MOVED_MS : SETTLE_MS);
       } catch {
         continue; // shown as long as it lasts
       }
-      await this.#settled();
     }
     this.#attempts = 0;
-    if (bench.owns && this.#well) bench.journal.note('log.media_back');
+    if (bench.owns && this.#well) {
+      const point = bench.points.list.length > 1 ? this.point : null;
+      bench.journal.note(point ? 'log.media_back.by' : 'log.media_back', { point: point?.name });
+    }
     bench.changed();
   }
 
   /** Until it is known of the newest connection whether it holds. */
-  #settled() {
+  #settled(patience) {
     const bench = this.#bench;
     return new Promise((resolve) => {
       const look = () => {
@@ -152,7 +203,7 @@ export class Voice {
         bench.removeEventListener('change', look);
         resolve();
       };
-      const timer = setTimeout(resolve, SETTLE_MS);
+      const timer = setTimeout(resolve, patience);
       bench.addEventListener('change', look);
       look();
     });

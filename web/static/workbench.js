@@ -9,6 +9,7 @@ import { Connection, Refusal } from './connection.js';
 import { after, fromSnapshot, troubles } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, telephone, useZone } from './i18n.js';
+import { Points } from './points.js';
 import { Roster } from './roster.js';
 import { Seat } from './seat.js';
 import { ringPlayer, unlock } from './sound.js';
@@ -30,6 +31,7 @@ export class Workbench extends EventTarget {
   connection = new Connection();
   roster = new Roster(this.connection);
   journal = new Journal();
+  points = new Points();
   voice = new Voice(this);
   seat = new Seat(this);
   #offset = 0; // the switch's clock minus ours, in seconds
@@ -48,12 +50,18 @@ export class Workbench extends EventTarget {
       else this.#early.push(detail);
     });
     this.journal.addEventListener('change', changed);
+    this.points.addEventListener('change', changed);
     languageChanges.addEventListener('change', changed);
     addEventListener('pagehide', () => {
       this.connection.close();
+      this.points.stop();
       this.seat.unload();
     });
-    addEventListener('pageshow', ({ persisted }) => persisted && this.phase === 'desk' && this.connection.open());
+    addEventListener('pageshow', ({ persisted }) => {
+      if (!persisted || this.phase !== 'desk') return;
+      this.points.start();
+      this.connection.open();
+    });
     document.addEventListener('visibilitychange', () => !document.hidden && this.#shown());
   }
 
@@ -117,11 +125,13 @@ export class Workbench extends EventTarget {
     suggestLanguage(me.language);
     useZone(me.time_zone);
     this.link = 'connecting';
+    this.points.start();
     this.connection.open();
   }
 
   #leave(notice) {
     this.connection.close();
+    this.points.stop();
     this.roster.forget();
     stopAlert();
     this.desk = null;

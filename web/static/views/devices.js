@@ -1,4 +1,5 @@
-// Headset and sound: which devices, whether the microphone may be used and is heard, and what to do where it is not.
+// Headset and sound: which devices, whether the microphone may be used and is heard, and what to do where it is not; and
+// by which access point the voice goes.
 // Drawn in the page before sign-in and in a dialog at any time.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
@@ -8,6 +9,7 @@ import { askForNotifications, notificationPermission } from '../alerts.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { ringOnce, ringPlayer, testTone, unlock } from '../sound.js';
+import { AUTOMATIC } from '../points.js';
 import { button } from './parts.js';
 import { View } from './view.js';
 
@@ -106,6 +108,38 @@ class DevicesView extends View {
     </div>`;
   }
 
+  #points() {
+    const { list, choice } = bench.points;
+    if (!list.length) return nothing;
+    const chosen = list.some(({ id }) => id === choice) ? choice : AUTOMATIC;
+    return html`<section class="points" aria-labelledby="points-title">
+      <h3 id="points-title">${t('points.title')}</h3>
+      <ul role="list" aria-labelledby="points-title">
+        ${this.#point({ id: AUTOMATIC, name: t('points.automatic') }, chosen, html`<span class="fine">${t('points.automatic.text')}</span>`)}
+        ${list.map((point) => this.#point(point, chosen, this.#roundTrip(point)))}
+      </ul>
+      <p class="fine">${t('points.text')}</p>
+    </section>`;
+  }
+
+  #point({ id, name }, chosen, beside) {
+    const used = id !== AUTOMATIC && bench.owns && id === bench.voice.point?.id;
+    return html`<li ?data-used=${used}>
+      <label>
+        <input type="radio" name="access-point" .checked=${id === chosen} @change=${() => bench.points.choose(id)} />
+        <span>${name}</span>
+      </label>
+      ${used ? html`<span class="used">${t('points.in_use')}</span>` : nothing} ${beside}
+    </li>`;
+  }
+
+  #roundTrip({ rtt, unreachable }) {
+    if (unreachable) return html`<span class="rtt bad">${icon('wifi-off')}${t('points.unreachable')}</span>`;
+    if (rtt === null) return html`<span class="rtt">${t('points.measuring')}</span>`;
+    const ms = Math.round(rtt);
+    return html`<span class="rtt">${ms ? t('points.rtt', { ms }) : t('points.rtt.least')}</span>`;
+  }
+
   #notifications() {
     const permission = notificationPermission();
     if (permission !== 'default') {
@@ -129,7 +163,7 @@ class DevicesView extends View {
       ${this.#picker('speaker', small('devices.test', 'volume-2', testTone))}
       ${this.#picker('ring', small('devices.test_ring', 'bell', () => !ringing && !ringPlayer.playing && ringOnce()))}
       ${bench.voice.devices.canRoute ? nothing : html`<p class="told">${icon('info')}<span>${t('devices.no_sink')}</span></p>`}
-      ${this.#testCall()} ${this.#notifications()}
+      ${this.#points()} ${this.#testCall()} ${this.#notifications()}
     </div>`;
   }
 }
