@@ -10,11 +10,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PACKAGES := actors bench codecs sip switch web
-# What measures real programs in real time has the machine to itself. All else runs beside each other, one more at a time
-# than there are cores: the soak, and pages before a scripted switch, wait for most of their time.
+# What measures real programs in real time has the machine to itself. All else runs beside each other, as many at a time as
+# there are cores, the soak and pages before a scripted switch too: they wait for most of their time.
 ALONE := tests/bench/test_latency.py tests/browser tests/interop tests/sip/test_interop_sipp.py \
 	tests/switch/test_recording_process.py
-BESIDE := -n $(shell echo $$(($$(nproc) + 1))) --dist worksteal $(ALONE:%=--ignore=%)
+BESIDE := -n $(shell nproc) --dist worksteal $(ALONE:%=--ignore=%)
 
 .PHONY: run test test-all check bench screenshots tools clean
 .DEFAULT_GOAL := run

@@ -155,16 +155,16 @@ def test_a_file_that_an_engine_still_writes_is_left_until_it_does_not(
 
 def test_what_goes_on_while_it_is_encoded_is_encoded_again(desk: Desk) -> None:
     async def tell() -> None:
-        path = desk.record("c1", 200)
+        path = desk.record("c1", 20)
         async with working(desk) as made:
-            made.on_fact(RecordingClosed("c1", 200.0))
-            await until(lambda: any(name.endswith(".part") for name in desk.files()))
+            made.on_fact(RecordingClosed("c1", 20.0))
+            await until(lambda: not made.waiting)  # it was taken to be encoded
             with path.open("ab") as file:
-                file.write(Chunk(50 * 300, 50).encode())
+                file.write(Chunk(50 * 30, 50).encode())
             await until(lambda: "c1" in desk.ready)
 
     story(tell)
-    assert desk.ready["c1"][2] == 301.0
+    assert desk.ready["c1"][2] == 31.0
 
 
 def test_what_was_encoded_and_never_written_down_is_told_again(desk: Desk) -> None:
