@@ -102,6 +102,12 @@ MEDIA_FULL: Final = Alarm(
     "Look at what else the machine does; else a faster one, or a second switch for the trunk to try.",
 )
 
+MUSIC_MISSING: Final = Alarm(
+    "the music {name} cannot be played: {reason}",
+    "The file that an import put into `DATA/music` cannot be read. Callers hear the built-in piece in its place.",
+    "Import the organisation again, which writes the file anew; it is played to whoever waits next.",
+)
+
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
     ENCODING_WAITS,
@@ -116,6 +122,7 @@ CATALOGUE: Final = (
     ISOLATED,
     FLOODED,
     MEDIA_FULL,
+    MUSIC_MISSING,
 )
 
 

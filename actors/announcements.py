@@ -1,7 +1,7 @@
 """What a caller hears while nobody talks with it: the prompts of `switch/voices`, with music and pauses between them.
 
-In the language of the organisation. A playlist that repeats goes on for as long as its reason lasts; one that does not
-is the last that its caller hears.
+In the language of the organisation, with the music of the queue. A playlist that repeats goes on for as long as its
+reason lasts; one that does not is the last that its caller hears.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ LEAD: Final = 0.3
 TAIL: Final = 0.4
 
 
-def nobody_here(language: str) -> Playlist:
+def nobody_here(language: str, music: str) -> Playlist:
     """No agent of the queue is signed in (F-36); a caller who has heard it presses a key, and hears music."""
     return Playlist(
         (
             Part(Pause(), LEAD),
             Part(Prompt("nobody-here", language)),
             Part(Pause(), LEAD),
-            Part(Music(), WAITING_MUSIC),
+            Part(Music(music), WAITING_MUSIC),
         ),
         repeat=True,
         barge_in=True,
     )
 
 
-def agent_away(language: str) -> Playlist:
+def agent_away(language: str, music: str) -> Playlist:
     """The agent of the conversation cannot be heard for the moment (F-35)."""
-    return Playlist((Part(Prompt("agent-away", language)), Part(Pause(), LEAD), Part(Music(), AWAY_MUSIC)), repeat=True)
+    return Playlist(
+        (Part(Prompt("agent-away", language)), Part(Pause(), LEAD), Part(Music(music), AWAY_MUSIC)), repeat=True
+    )
 
 
 def goodbye(language: str) -> Playlist:

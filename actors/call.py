@@ -160,7 +160,9 @@ class Call(Caller):
         return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
 
     def _routed(self, message: Routed, now: float) -> list[Effect]:
-        self.state = evolve(self.state, route=message.route, nat=message.nat, language=message.language)
+        self.state = evolve(
+            self.state, route=message.route, nat=message.nat, language=message.language, music=message.music
+        )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self._note(queue=queue, test=not queue)
         self._move(Phase.OPENING, now)
@@ -232,7 +234,9 @@ class Call(Caller):
         self.state = evolve(self.state, attended=message.attended, max_wait_seconds=message.max_wait_seconds)
         if message.attended == before:
             return []
-        return self.music() if message.attended else self.play(announcements.nobody_here(self.state.language))
+        if message.attended:
+            return self.music()
+        return self.play(announcements.nobody_here(self.state.language, self.state.music))
 
     def _waited(self, message: Timeout, now: float) -> list[Effect]:
         """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
@@ -288,7 +292,7 @@ class Call(Caller):
         voice = ((data.agent_leg, 1.0),) if data.agent_leg and not data.muted else ()
         to_agent = (media.Hears(data.agent_leg, ((data.leg, 1.0),)),) if data.agent_leg else ()
         if data.agent_away:
-            away = announcements.agent_away(data.language)
+            away = announcements.agent_away(data.language, data.music)
             return [*self.play(away), *self._tape(), *(Media(media.Rewire((each,))) for each in to_agent)]
         return self.hear(*voice, others=(*to_agent, *self._channels(voice)))
 

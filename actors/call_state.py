@@ -9,6 +9,7 @@ from attrs import frozen
 
 from ..sip import sdp
 from ..switch import protocol as media
+from ..switch.sources import BUILT_IN
 from . import records, signals
 from .organisation import Route
 from .timeline import Timeline
@@ -30,12 +31,13 @@ class Phase(Enum):
 class Routed:
     """The switchboard knows where the dialled number leads; `nat` is the trunk's setting.
 
-    `language` is the organisation's: what prompts speak.
+    `language` is the organisation's: what prompts speak; `music` the queue's: what is heard where nobody talks.
     """
 
     route: Route
     nat: bool
     language: str = "zh"
+    music: str = BUILT_IN
 
 
 @frozen
@@ -124,6 +126,7 @@ class Data:
     route: Route | None = None
     nat: bool = False
     language: str = "zh"
+    music: str = BUILT_IN
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0

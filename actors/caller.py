@@ -26,8 +26,6 @@ MEDIA_TIMEOUT = 60.0
 # nobody holds a call centre for hours.
 HOLD_TIMEOUT = 2 * 3600.0
 
-MUSIC = "music:hold"
-
 
 class Caller(Machine[Phase], ABC):
     """One caller; see `Data` for what it remembers."""
@@ -109,7 +107,9 @@ class Caller(Machine[Phase], ABC):
         return [Media(media.SendDigits(self.state.leg, digit))]
 
     def music(self) -> list[Effect]:
-        return [Media(media.OpenSource(MUSIC, media.Music("hold"))), *self.hear((MUSIC, 1.0))]
+        piece = media.Music(self.state.music)
+        source = f"music:{piece.name}"
+        return [Media(media.OpenSource(source, piece)), *self.hear((source, 1.0))]
 
     def play(self, playlist: media.Playlist) -> list[Effect]:
         """The caller hears this from its beginning; where it is being played already it goes on."""

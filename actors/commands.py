@@ -8,18 +8,20 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 import trio
 from attrs import AttrsInstance
 
-from . import values
+from ..switch.musicfile import Piece
+from . import music, values
 from .config import SECTIONS, Config, parse_config
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
 from .keys import ConfigError, parse_toml, table_keys, unused
+from .mediaplane import music_directory
 from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
 from .packing import UnpackError
 from .replay import Replay
@@ -109,11 +111,13 @@ def import_(organisation: Path, config_file: Path | None, data: Path) -> None:
     on the directory takes it up at once.
     """
     read_config(config_file)
-    read = read_organisation(organisation)
+    read, pieces = _with_music(read_organisation(organisation), organisation)
     try:
-        trio.run(_import, read, data)
+        trio.run(_import, read, pieces, data)
     except StoreError as error:
         raise Unusable(str(error)) from error
+    except OSError as error:  # of the pieces' directory
+        raise Unusable(f"{error.filename or music_directory(data)}: {error.strerror}") from error
     click.echo(f"imported {described(read)}")
     for line in notes(read):
         click.echo(line)
@@ -124,9 +128,20 @@ def import_(organisation: Path, config_file: Path | None, data: Path) -> None:
         click.echo(f"told the running server (process {pid})")
 
 
-async def _import(organisation: Organisation, data: Path) -> None:
+async def _import(organisation: Organisation, pieces: Mapping[str, Piece], data: Path) -> None:
     async with await Store.open(data) as store:
+        before = await store.load_organisation()
+        music.keep(pieces, music_directory(data))
         await store.import_organisation(organisation)
+        music.drop_others((organisation, before), music_directory(data))
+
+
+def _with_music(organisation: Organisation, file: Path) -> tuple[Organisation, dict[str, Piece]]:
+    """Raises Unusable for music that cannot be played."""
+    try:
+        return music.take_in(organisation, file.parent)
+    except ConfigError as error:
+        raise Unusable(f"{file}: {error}") from error
 
 
 @click.command()
@@ -137,7 +152,7 @@ def check(file: Path) -> None:
     try:
         sections = set(parse_toml(source))
         if len(sections & ORGANISATION) > len(sections & INFRASTRUCTURE):
-            organisation = _organisation(source)
+            organisation, _ = _with_music(_organisation(source), file)
             lines = [f"{file}: {described(organisation)}", *notes(organisation)]
         else:
             config = _infrastructure(source)

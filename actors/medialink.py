@@ -1,7 +1,7 @@
 """The shell between actors and the engine: effects become commands on the link, facts become messages to their owners.
 
 A leg belongs to the actor that opened it; facts about it go there, and when the actor ends the leg is closed. So does a
-playlist, which is for one listener; other sources are shared and stay.
+playlist, which is for one listener; other sources are shared, and closed when their last listener hears something else.
 
 Recordings belong to the actor that opened them as legs do, but nothing refuses them: a new engine is told to go on with
 each that is open here. What is said of them is also heard by `on_recording`, as their actor may be gone by then.
@@ -31,8 +31,9 @@ from ..switch import protocol as media
 from ..switch.wire import Frames, WireError, decode_fact, encode
 from . import switchboard
 from .admission import Admission
-from .alarms import MEDIA_FULL
+from .alarms import MEDIA_FULL, MUSIC_MISSING
 from .effects import Media
+from .hearing import Hearing
 from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Whole
 
@@ -68,13 +69,14 @@ class MediaLink:
         self._updates: dict[str, media.UpdateRtpLeg] = {}
         self._restoring: set[str] = set()
         # What each leg was last told to hear.
-        self._hears: dict[str, media.Hears] = {}
+        self._hearing = Hearing()
         self._sources: dict[str, media.SourceKind] = {}
         # The actor of each playlist among them.
         self._players: dict[str, str] = {}
         # The actor of each recording that is open, and those whose RecordingClosed is still to come.
         self._recordings: dict[str, str] = {}
         self._closing: set[str] = set()
+        self._missing: dict[str, str] = {}  # why which music cannot be played
         self._epoch = ""
         # Hears of every recording, each closed one once; 0.0 seconds where the engine that wrote it had died.
         self.on_recording: Callable[[RecordingFact], None] = lambda fact: None
@@ -133,11 +135,13 @@ class MediaLink:
             case media.CloseRecording(recording):
                 self._recordings.pop(recording, None)
                 for listener in (media.left(recording), media.right(recording)):
-                    self._hears.pop(listener, None)
+                    self._hearing.forget(listener)
                 if self._epoch:  # else an earlier process closed it: it is found where it lies
                     self._closing.add(recording)
             case media.Rewire(hears):
-                self._hears.update({one.listener: one for one in hears if self._listens(one.listener)})
+                for one in hears:
+                    if self._listens(one.listener):
+                        self._hearing.tell(one)
             case media.SendDigits() | media.BargeIn():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
@@ -145,8 +149,15 @@ class MediaLink:
                 pass
             case _:
                 assert_never(command)
-        if self._send is not None:
-            self._send(command)
+        self._order(command)
+        self._close_unheard()
+
+    def _close_unheard(self) -> None:
+        """What is shared, and nobody hears any more."""
+        for source in self._hearing.take_unheard():
+            if source in self._sources and source not in self._players:
+                del self._sources[source]
+                self._order(media.CloseSource(source))
 
     def on_end(self, actor: str, reason: str) -> None:
         """Closes what the actor had opened."""
@@ -166,8 +177,9 @@ class MediaLink:
         self._openings[opening.leg] = opening
 
     def _disown(self, leg: str) -> None:
-        for known in (self._openings, self._ports, self._updates, self._hears):
+        for known in (self._openings, self._ports, self._updates):
             known.pop(leg, None)
+        self._hearing.forget(leg)
         self._restoring.discard(leg)
         owner = self._owners.pop(leg, None)
         if owner is not None and owner in self._legs:
@@ -216,6 +228,10 @@ class MediaLink:
             case media.SourceFinished(source):
                 if source in self._players:
                     self._system.tell(self._players[source], fact)
+            case media.MusicTroubled(name, reason):
+                self._miss(name, reason)
+            case media.MusicWell(name):
+                self._miss(name, "")
             case media.RecordingClosed() | media.RecordingTroubled() | media.RecordingWell():
                 self._hear_of(fact)
             case _:
@@ -225,6 +241,15 @@ class MediaLink:
         full = self._admission.full
         self._system.tell("switchboard", switchboard.MediaFull(full))
         (self._system.alarm if full else self._system.clear_alarm)(MEDIA_FULL.says())
+
+    def _miss(self, name: str, reason: str) -> None:
+        """Why that music cannot be played; empty: it can."""
+        before = self._missing.pop(name, "")
+        if before:
+            self._system.clear_alarm(MUSIC_MISSING.says(name=name, reason=before))
+        if reason:
+            self._missing[name] = reason
+            self._system.alarm(MUSIC_MISSING.says(name=name, reason=reason))
 
     def _tell_owner(self, leg: str, fact: media.Fact, *, kept: bool = True) -> None:
         owner = self._owners.get(leg)
@@ -262,6 +287,7 @@ class MediaLink:
         if fact.leg in self._owners:
             self._states.add(LegGone(fact.leg))
             self._disown(fact.leg)
+            self._close_unheard()
 
     def _restored(self, fact: media.LegOpened) -> None:
         """A leg of an engine that died is there again; at another port the far side would not be heard."""
@@ -293,6 +319,8 @@ class MediaLink:
             self._epoch = fact.epoch
             self._admission = Admission()
             self._tell_whether_full()
+            for name in list(self._missing):
+                self._miss(name, "")
         for source, kind in self._sources.items():
             self._order(media.OpenSource(source, kind))
         for leg in fact.legs:
@@ -314,7 +342,7 @@ class MediaLink:
                 self._order(media.CloseRecording(recording))
         for recording in self._closing.difference(fact.recordings):
             self._hear_of(media.RecordingClosed(recording, 0.0))
-        for hears in self._hears.values():
+        for hears in self._hearing.all:
             self._order(media.Rewire((hears,)))  # it may have changed while the link was lost
 
     def _open_again(self, leg: str) -> None:
@@ -340,7 +368,7 @@ class MediaLink:
                 (self._players.get(source, ""), media.OpenSource(source, kind))
                 for source, kind in self._sources.items()
             ),
-            hears=tuple(self._hears.values()),
+            hears=self._hearing.all,
         )
 
     def recall(self, record: Record) -> None:
@@ -356,7 +384,7 @@ class MediaLink:
                 self._recordings = {recording: actor for actor, recording in link.recordings}
                 self._sources = {each.source: each.kind for _, each in link.sources}
                 self._players = {each.source: actor for actor, each in link.sources if actor}
-                self._hears = {each.listener: each for each in link.hears}
+                self._hearing = Hearing(link.hears)
             case LegAt(leg, port, moved):
                 self._is_at(leg, port, moved=moved)
             case LegGone(leg):

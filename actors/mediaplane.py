@@ -28,6 +28,11 @@ def recordings_directory(config: Config, data: Path) -> Path:
     return Path(config.recording.directory or data / "recordings")
 
 
+def music_directory(data: Path) -> Path:
+    """Where the pieces of music are that an import took in."""
+    return data / "music"
+
+
 def media_config(config: Config, data: Path) -> media_process.MediaConfig:
     """What the media plane is told of the configuration; `data` is the data directory."""
     section = config.media
@@ -43,6 +48,7 @@ def media_config(config: Config, data: Path) -> media_process.MediaConfig:
             for each in config.access_points
         ),
         recordings=str(recordings_directory(config, data)),
+        music=str(music_directory(data)),
     )
 
 

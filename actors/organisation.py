@@ -230,6 +230,12 @@ class Queue:
     max_wait_seconds: float = field(
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
     )
+    music: str = field(
+        default="",
+        metadata=toml(
+            text, "file", "What callers hear while they wait, again and again; empty: the piece that is built in."
+        ),
+    )
 
 
 @frozen

@@ -16,11 +16,12 @@ from typing import TypeAlias
 from attrs import evolve, field, frozen
 
 from ..switch import protocol as media
+from ..switch.sources import BUILT_IN
 from . import agent, directory, queue, trunk
 from . import agent_state as agents
 from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
-from .organisation import Organisation
+from .organisation import Organisation, ToQueue
 from .table import Bug, Machine, Table, always, row
 
 # What a caller's switch is asked to wait while the media plane is full: of a thousand calls some dozens end meanwhile.
@@ -173,7 +174,8 @@ class Switchboard(Machine[Phase]):
         route = organisation.route(message.dialled)
         if route is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
-        return [Tell(f"call:{message.call}", calls.Routed(route, message.nat, organisation.language))]
+        music = next((each.music for each in organisation.queues if route == ToQueue(each.id)), "") or BUILT_IN
+        return [Tell(f"call:{message.call}", calls.Routed(route, message.nat, organisation.language, music))]
 
     def _media_full(self, message: MediaFull, now: float) -> list[Effect]:
         self.state = evolve(self.state, full=message.full)

@@ -54,7 +54,7 @@ OURS: Final = frozenset(
         "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch",
         "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag",
         "id", "kind", "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern",
-        "peaks", "how", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session",
+        "peaks", "how", "music", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session",
         "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk",
         "type", "version", "watchers", "watching",
     }
@@ -70,6 +70,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
     ours = [
         (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"), (effects.Tell, "to"),
         (page.QueueStatus, "name"), (queue.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
+        (media.MusicTroubled, "name"), (media.MusicWell, "name"),
         (organisation.About, "name"), (organisation.Queue, "name"), (organisation.Window, "name"),
         (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),
         (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),

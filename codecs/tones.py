@@ -99,8 +99,8 @@ _TUNE: Final = (
     (74, None, None, 72, None, None),
 )
 _ARPEGGIO: Final = (0, 2, 3, 4, 3, 2)
-# -21 dBov: quieter than speech at its usual -18 to -20, so that a prompt over it is understood.
-_MUSIC_RMS: Final = 32768 * 10 ** (-21 / 20)
+# Of music, in dBFS: quieter than speech at its usual -18 to -20, so that who waits is not shouted at.
+MUSIC_LEVEL: Final = -21.0
 
 
 def _note(midi: int, seconds: float, attack: float, decay: float, partials: tuple[float, ...]) -> NDArray[np.float64]:
@@ -140,7 +140,7 @@ def hold_music() -> Pcm:
         for i, melody in enumerate(tune):
             if melody is not None:
                 play(start + i * beat, 0.34, _note(melody, 2.2, 0.045, 0.9, (1.0, 0.18, 0.08)))
-    loop *= _MUSIC_RMS / np.sqrt(np.mean(loop**2))
+    loop *= 32768 * 10 ** (MUSIC_LEVEL / 20) / np.sqrt(np.mean(loop**2))
     pcm: Pcm = np.rint(np.clip(loop, -24000, 24000)).astype(np.int16)
     pcm.setflags(write=False)
     return pcm

@@ -46,7 +46,7 @@ from .quality import TURN_TICKS, Quality
 from .recorder import NoSink, Recorder, Sink
 from .reports import Reports
 from .rooms import Rooms, mix
-from .seams import Batch, Datagram, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
+from .seams import Batch, Datagram, Library, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
 from .sender import Sender
 from .sources import Prompts, Sources, UnknownSourceError
 
@@ -67,7 +67,7 @@ class Engine:
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
     port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings; `prompts` are the spoken pieces that can be played.
+    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Engine:
         opus: OpusCodec | None = None,
         sink: Sink | None = None,
         prompts: Prompts | None = None,
+        library: Library | None = None,
         capacity: int = 4096,
     ) -> None:
         self.counters: Counter[str] = Counter()
@@ -88,7 +89,7 @@ class Engine:
         self._ports = PortPool(ports, capacity)
         self._playout = Playout(capacity)
         self._rooms = Rooms()
-        self._sources = Sources(capacity, prompts or {})
+        self._sources = Sources(capacity, prompts or {}, library)
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
         self._sender = Sender(self._legs, self._ports, secure, opus)
         self._reports = Reports(self._legs, self._playout, rng)
@@ -144,7 +145,7 @@ class Engine:
     def standing(self, now: float) -> list[Fact]:
         """... and what follows it: what was told of each leg and playlist and is so, for nobody may have listened."""
         finished = [protocol.SourceFinished(self._legs.names[row]) for row in self._sources.finished]
-        return [*self._quality.standing(self._legs.leg_rows(), now), *finished]
+        return [*self._quality.standing(self._legs.leg_rows(), now), *finished, *self._sources.missing]
 
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
@@ -172,6 +173,7 @@ class Engine:
             self._outbox.add(self._from_secure(self._secure.wake(now), now))
         self._hear_digits()
         self._end_broken(now)
+        self._take_music()
         rows = self._legs.leg_rows()
         plans = self._plan()
         due = self._playout.play(rows, now, self._playback.pausing)
@@ -325,6 +327,12 @@ class Engine:
         except UnknownSourceError:
             self.counters["sources_refused"] += 1
             self._legs.remove(row)
+
+    def _take_music(self) -> None:
+        facts, rows = self._sources.take_music()
+        self._facts += facts
+        for row in rows:
+            self._rooms.break_off(row)
 
     def _advance_sources(self) -> None:
         self._facts += [protocol.SourceFinished(self._legs.names[row]) for row in self._sources.advance()]

@@ -4,7 +4,7 @@
     deadline(), wake(now) -> facts     the timers that need no packets: a playlist is over; nobody pings any more
     connect, silence, hear, ways,          what only the network and the disk know, said by whoever plays them
     uncheck, check, fail, press, trouble,
-    cure
+    cure, miss, find
     hears(leg), audible(leg), sent(leg)    who hears whom, and the digits that a leg was sent
 
 Edges count at once: between two commands of one instant there is no tick to wait for. Ports are given out by the
@@ -70,6 +70,7 @@ class ModelEngine:
         self._pages: dict[str, protocol.OpenWebrtcLeg] = {}  # how each browser's leg was opened
         self._recordings: dict[str, float] = {}  # when each was opened
         self._troubled: set[str] = set()
+        self._missing: dict[str, str] = {}  # why which music cannot be read
         self._secure_opened = 0
         self._pinged_at = now
 
@@ -115,6 +116,7 @@ class ModelEngine:
             kind = self._kinds[name]
             if at == math.inf and isinstance(kind, protocol.Playlist) and not kind.repeat:
                 facts.append(protocol.SourceFinished(name))
+        facts += [protocol.MusicTroubled(name, reason) for name, reason in self._missing.items()]
         return facts
 
     def hears(self, leg: str) -> Mapping[str, float]:
@@ -480,6 +482,17 @@ class ModelEngine:
             return []
         self._troubled.discard(recording)
         return [protocol.RecordingWell(recording)]
+
+    def miss(self, name: str, reason: str) -> list[Fact]:
+        """A piece of music cannot be read. Told once."""
+        if name in self._missing:
+            return []
+        self._missing[name] = reason
+        return [protocol.MusicTroubled(name, reason)]
+
+    def find(self, name: str) -> list[Fact]:
+        """... and can again."""
+        return [] if self._missing.pop(name, None) is None else [protocol.MusicWell(name)]
 
     def fail(self, leg: str, reason: str, now: float) -> list[Fact]:
         """The leg is dead, and closed."""

@@ -47,6 +47,7 @@ from . import prompts
 from .browsers import Browsers
 from .dtls import Identity
 from .engine import Engine
+from .musicfile import Shelf
 from .points import Point
 from .ports import LocalPort
 from .priority import hurry
@@ -92,7 +93,7 @@ class MediaConfig:
     """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used and for RTCP the one
     after each, or 0: eight pairs that the kernel chooses. `local_networks` are CIDR; a peer outside them is told
     `public_address`, if there is one of its family. `recordings` is the directory for recordings of calls that last;
-    where it is empty, nothing is recorded."""
+    where it is empty, nothing is recorded. `music` is the directory of pieces that are no built-in ones."""
 
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""
@@ -101,6 +102,7 @@ class MediaConfig:
     access_points: tuple[AccessPoint, ...] = (AccessPoint(),)
     capacity: int = 4096
     recordings: str = ""
+    music: str = ""
 
     def to_json(self) -> str:
         return json.dumps(attrs.asdict(self))
@@ -317,6 +319,8 @@ async def serve(
         sockets = UdpSockets([*pool, *shared])
         reports = UdpSockets([rtcp for _, rtcp in pairs])
         sink = stack.enter_context(RecordingWriter(config.recordings)) if config.recordings else None
+        reader = ThreadPoolExecutor(1, "music")
+        stack.callback(reader.shutdown, wait=False, cancel_futures=True)
         engine = Engine(
             ports=ports,
             advertise=advertiser(config, ports),
@@ -326,6 +330,7 @@ async def serve(
             opus=transport[1],
             sink=sink,
             prompts=prompts.load(),
+            library=Shelf(config.music, reader) if config.music else None,
             capacity=config.capacity,
         )
         stack.callback(engine.stop)

@@ -8,7 +8,8 @@ between two ticks, all of one command at the same tick.
                                    OpenRecording CloseRecording Rewire SendDigits BargeIn ListAccessPoints Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
                                    LegUnchecked LegChecked LegFailed LegQuality DigitPressed SourceFinished
-                                   RecordingClosed RecordingTroubled RecordingWell AccessPoints EngineReport Pong
+                                   MusicTroubled MusicWell RecordingClosed RecordingTroubled RecordingWell
+                                   AccessPoints EngineReport Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -152,7 +153,11 @@ class Tone:
 
 @frozen
 class Music:
-    """A looped piece by name; `hold` is built in."""
+    """A looped piece by name, of letters, digits, `.`, `_` and `-`; `hold` is built in.
+
+    Another is a file that is read when it is first wanted. Until it is there, and where it cannot be read
+    (MusicTroubled), the built-in piece is heard in its place: who waits hears music.
+    """
 
     name: str = "hold"
 
@@ -333,7 +338,8 @@ class EngineStarted:
     """The first fact on every link: what is open. `epoch` is new for each engine process; legs of an older are gone.
 
     What may have been missed follows: of every leg that is connected LegConnected, LegSilent or LegHeard, of a
-    browser's LegUnchecked or LegChecked, and LegWays where sound goes one way; and SourceFinished of what has.
+    browser's LegUnchecked or LegChecked, and LegWays where sound goes one way; SourceFinished of what has, and
+    MusicTroubled of every piece that is missing.
     """
 
     epoch: str
@@ -479,6 +485,24 @@ class SourceFinished:
 
 
 @frozen
+class MusicTroubled:
+    """A piece of music cannot be read, and the built-in one is heard in its place; `reason` is for people.
+
+    Told once per trouble; it is tried again whenever a source of it is opened.
+    """
+
+    name: str
+    reason: str
+
+
+@frozen
+class MusicWell:
+    """It is heard after a MusicTroubled."""
+
+    name: str
+
+
+@frozen
 class RecordingClosed:
     """The file is complete and synced. `seconds` long; 0.0 where nothing of it could be written or none was open."""
 
@@ -558,6 +582,8 @@ Fact = (
     | LegQuality
     | DigitPressed
     | SourceFinished
+    | MusicTroubled
+    | MusicWell
     | RecordingClosed
     | RecordingTroubled
     | RecordingWell

@@ -153,6 +153,10 @@ class Rooms:
         """The rows that `listener` hears."""
         return tuple(self._hears.get(listener, ()))
 
+    def break_off(self, row: int) -> None:
+        """What this row says goes over into something else: to who hears it, that is as an edit."""
+        self.edited |= self._heard_by.get(row, set())
+
     def remove(self, row: int) -> None:
         """The row is gone: nobody hears it and it hears nobody."""
         for listener in tuple(self._heard_by.get(row, ())):

@@ -1,4 +1,4 @@
-"""What the engine takes in and gives out, and the two things it is handed rather than knows: SRTP legs and Opus.
+"""What the engine takes in and gives out, and what it is handed rather than knows: SRTP legs, Opus, files of music.
 
 Batches are matrices with a row per datagram, so that the shell fills and empties them with one system call each.
 """
@@ -134,6 +134,27 @@ class SecureTransport(Protocol):
         ...
 
     def wake(self, now: float) -> SecureInput: ...
+
+
+@frozen
+class Read:
+    """What became of a piece that was wanted: int16 [frames * 160], or None and a `reason` for people."""
+
+    name: str
+    pcm: Pcm | None
+    reason: str = ""
+
+
+class Library(Protocol):
+    """The pieces of music that are kept in files (switch/musicfile.py)."""
+
+    def want(self, name: str) -> None:
+        """This piece is to be read, beside the ticks; asking again meanwhile changes nothing."""
+        ...
+
+    def read(self) -> Sequence[Read]:
+        """Those that were read since the last call."""
+        ...
 
 
 class OpusCodec(Protocol):

@@ -18,7 +18,6 @@ from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
-from cordboard.actors.caller import MUSIC
 from cordboard.actors.effects import (
     Behaviour,
     Down,
@@ -43,6 +42,7 @@ from cordboard.switch.model import ModelEngine
 from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
 
+MUSIC = "music:hold"  # the source of the built-in piece
 NOW = 1_000_000.0
 PEER = "192.0.2.7"
 CALLER = "+8613912345678"

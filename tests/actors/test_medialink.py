@@ -11,6 +11,7 @@ import trio
 import trio.testing
 from attrs import define, evolve, field, frozen
 from cordboard.actors import medialink
+from cordboard.actors.alarms import MUSIC_MISSING
 from cordboard.actors.effects import Effect, Media, Record, Started
 from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
 from cordboard.actors.runtime import Hands, System
@@ -243,6 +244,53 @@ async def test_a_playlist_is_its_actors_and_other_sources_are_everybodys(made: S
     assert made.sent[2:] == [media.CloseSource("p")]
     made.start("two", sources=("p", "music:hold", "of an earlier process"))
     assert made.sent == [MUSIC, media.CloseSource("p"), media.CloseSource("of an earlier process")]
+
+
+def hears(leg: str, *sources: str) -> media.Rewire:
+    return media.Rewire((media.Hears(leg, tuple((source, 1.0) for source in sources)),))
+
+
+@story
+async def test_what_all_share_is_closed_with_its_last_listener(made: Scene) -> None:
+    playlist = media.OpenSource("p", media.Playlist((media.Part(media.Prompt("goodbye", "en")),)))
+    other = evolve(OPEN, leg="other")
+    made.start("one")
+    made.do(OPEN, other, MUSIC, hears("leg", "music:hold"), MUSIC, hears("other", "music:hold"))
+    made.sent.clear()
+    made.do(hears("leg", "music:hold", "other"), hears("other"))
+    assert media.CloseSource("music:hold") not in made.sent
+    made.do(playlist, hears("leg", "p"))
+    assert made.sent[-2:] == [hears("leg", "p"), media.CloseSource("music:hold")]
+    made.do(hears("leg"))  # a playlist is its actor's to close
+    assert made.sent[-1] == hears("leg")
+    made.do(MUSIC, hears("leg", "music:hold"))
+    assert made.sent[-2:] == [MUSIC, hears("leg", "music:hold")]
+    made.do(media.CloseLeg("leg"))
+    assert made.sent[-2:] == [media.CloseLeg("leg"), media.CloseSource("music:hold")]
+
+
+@story
+async def test_what_all_share_is_closed_when_its_last_listener_has_failed(made: Scene) -> None:
+    made.start("one")
+    made.do(OPEN, MUSIC, hears("leg", "music:hold"))
+    made.link.on_fact(OPENED)
+    made.link.on_fact(media.LegFailed("leg", "gone"))
+    assert made.sent[-1] == media.CloseSource("music:hold")
+
+
+@story
+async def test_music_that_is_missing_is_an_alarm_until_it_is_there_or_another_engine_is(made: Scene) -> None:
+    made.start("one")
+    alarm = MUSIC_MISSING.says(name="ours", reason="no such file")
+    for end in (media.MusicWell("ours"), media.EngineStarted("two", (), 2)):
+        made.link.on_fact(media.MusicTroubled("ours", "no such file"))
+        made.link.on_fact(media.MusicTroubled("ours", "no such file"))
+        assert made.system.alarms == [alarm]
+        made.link.on_fact(end)
+        assert made.system.alarms == []
+    made.link.on_fact(media.MusicTroubled("ours", "no such file"))
+    made.link.on_fact(media.MusicTroubled("ours", "its file is damaged"))
+    assert made.system.alarms == [MUSIC_MISSING.says(name="ours", reason="its file is damaged")]
 
 
 @story

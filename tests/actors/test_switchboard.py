@@ -94,6 +94,21 @@ def test_it_starts_everyone_queues_before_agents(house: House) -> None:
     ]
 
 
+def test_a_call_of_a_queue_hears_the_music_of_its_queue(house: House) -> None:
+    call = dial(house, "+861055501000")
+    assert call is not None
+    assert call.state.music == "hold"
+    organisation = house.actors["switchboard"].state.organisation
+    queues = tuple(evolve(each, music="ours-1") for each in organisation.queues)
+    house.tell("switchboard", Configure(evolve(organisation, queues=queues), ("pcmu",)))
+    call = dial(house, "+861055501000", "d")
+    assert call is not None
+    assert call.state.music == "ours-1"
+    echo = dial(house, "600", "e")
+    assert echo is not None
+    assert echo.state.music == "hold"
+
+
 def test_a_dialled_number_leads_where_the_organisation_says(house: House) -> None:
     call = dial(house, "010 5550 1000".replace(" ", ""))
     assert call is not None

@@ -11,7 +11,6 @@ from cordboard.actors import queue as queues
 from cordboard.actors.announcements import LEAD, TAIL
 from cordboard.actors.call import GOODBYE_TIMEOUT, Call
 from cordboard.actors.call_state import Phase
-from cordboard.actors.caller import MUSIC
 from cordboard.actors.effects import Down, Log, Media, Record, Sip, Started, Stop, Tell
 from cordboard.actors.organisation import ToQueue
 from cordboard.actors.records import CallEntry, OfferEntry, Outcome
@@ -19,7 +18,7 @@ from cordboard.switch import protocol as media
 from cordboard.switch.prompts import load
 from cordboard.switch.sources import FRAMES_PER_SECOND, lengths
 
-from .house import NOW, PAGE_OFFER, PROMPT_SECONDS, House, arrived
+from .house import MUSIC, NOW, PAGE_OFFER, PROMPT_SECONDS, House, arrived
 
 LEG = "call:c/caller"
 SPOKEN = LEAD + PROMPT_SECONDS["goodbye"] + TAIL
@@ -32,12 +31,12 @@ def house() -> House:
     return house
 
 
-def waiting(language: str = "en") -> Call:
+def waiting(language: str = "en", music: str = "hold") -> Call:
     """A call in a queue, by its own messages alone."""
     call = Call(arrived(), NOW)
     for message in (
         Started(),
-        calls.Routed(ToQueue("support"), nat=False, language=language),
+        calls.Routed(ToQueue("support"), nat=False, language=language, music=music),
         media.LegOpened(LEG, "192.0.2.1", 20002),
     ):
         call.receive(message, NOW)
@@ -69,7 +68,7 @@ def offer(house: House, agent: str) -> OfferEntry:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_where_nobody_is_the_caller_is_told_in_the_language_of_the_house(language: str) -> None:
     call = waiting(language)
-    playlist = announcements.nobody_here(language)
+    playlist = announcements.nobody_here(language, "hold")
     assert call.receive(calls.QueueStands(attended=False), NOW) == [
         Media(media.OpenSource("call:c/play/1", playlist)),
         hears("call:c/play/1"),
@@ -85,6 +84,21 @@ def test_where_nobody_is_the_caller_is_told_in_the_language_of_the_house(languag
     ]
     assert call.receive(calls.QueueStands(attended=True), NOW) == []
     assert call.receive(calls.QueueStands(attended=False), NOW)[0] == Media(media.OpenSource("call:c/play/2", playlist))
+
+
+def test_the_music_of_the_queue_is_heard_wherever_nobody_talks() -> None:
+    call = waiting("en", music="ours")
+    opened = Media(media.OpenSource("music:ours", media.Music("ours")))
+    assert call.receive(calls.QueueStands(attended=False), NOW)[0] == Media(
+        media.OpenSource("call:c/play/1", announcements.nobody_here("en", "ours"))
+    )
+    assert call.receive(calls.QueueStands(attended=True), NOW)[:2] == [opened, hears("music:ours")]
+    call.receive(calls.Accept("lin", "agent/leg"), NOW)
+    away = announcements.agent_away("en", "ours")
+    assert Media(media.OpenSource("call:c/play/2", away)) in call.receive(calls.AgentLeg("lin", "", away=True), NOW)
+    for playlist in (away, announcements.nobody_here("en", "ours")):
+        assert media.Music("ours") in [part.sound for part in playlist.parts]
+    assert opened in call.receive(calls.AgentGone("lin"), NOW)
 
 
 def test_only_a_sign_in_of_the_group_counts_and_a_break_does_not(house: House) -> None:
@@ -338,8 +352,8 @@ def test_every_announcement_can_be_made(language: str) -> None:
         return sum(lengths(playlist, prompts)) / FRAMES_PER_SECOND
 
     spoken = {
-        "nobody here": seconds(announcements.nobody_here(language)),
-        "agent away": seconds(announcements.agent_away(language)),
+        "nobody here": seconds(announcements.nobody_here(language, "hold")),
+        "agent away": seconds(announcements.agent_away(language, "hold")),
         "goodbye": seconds(announcements.goodbye(language)),
     }
     print(language, ", ".join(f"{name}: {length:.1f} s" for name, length in spoken.items()))

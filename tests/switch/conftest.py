@@ -16,7 +16,7 @@ from cordboard.switch.engine import Engine
 from cordboard.switch.ports import NAME, LocalPort, socket_name
 from cordboard.switch.recfile import FRAMES_PER_SECOND, Chunk
 from cordboard.switch.recorder import Ended, Kept, Lost, Result
-from cordboard.switch.seams import Batch
+from cordboard.switch.seams import Batch, Read
 from numpy.typing import NDArray
 
 TICK = 0.020
@@ -186,6 +186,24 @@ class Shelf:
         return frames.transpose(1, 0, 2).reshape(2, -1)
 
 
+class Books:
+    """A library whose pieces come when the test says so."""
+
+    def __init__(self) -> None:
+        self.wanted: list[str] = []
+        self._read: list[Read] = []
+
+    def want(self, name: str) -> None:
+        self.wanted.append(name)
+
+    def come(self, name: str, pcm: g711.Pcm | None, reason: str = "") -> None:
+        self._read.append(Read(name, pcm, reason))
+
+    def read(self) -> list[Read]:
+        read, self._read = self._read, []
+        return read
+
+
 class World:
     def __init__(self, seed: int = 1, ports: int = 16) -> None:
         self.rng = Random(seed)
@@ -193,6 +211,7 @@ class World:
         self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
         self.ports += (LocalPort("2001:db8::1", 20002),)
         self.shelf = Shelf()
+        self.books = Books()
         self.engine = Engine(
             ports=self.ports,
             advertise=lambda index, peer: (self.ports[index].address, self.ports[index].port),
@@ -200,6 +219,7 @@ class World:
             now=self.now,
             sink=self.shelf,
             prompts=PROMPTS,
+            library=self.books,
             capacity=256,
         )
         self.fars: list[Far] = []

@@ -40,6 +40,8 @@ from cordboard.switch.protocol import (
     LegRefused,
     ListAccessPoints,
     Music,
+    MusicTroubled,
+    MusicWell,
     OpenRecording,
     OpenRtpLeg,
     OpenSource,
@@ -63,7 +65,7 @@ from cordboard.switch.protocol import (
 )
 from cordboard.switch.webrtc import WebrtcTransport
 
-from .conftest import PROMPTS, Far, Shelf, World
+from .conftest import PROMPTS, Books, Far, Shelf, World
 from .webrtc_peer import IDENTITY, secrets
 
 PCMU = Codec("pcmu", 0, 101)
@@ -101,6 +103,7 @@ class Both:
     now: float = 1000.0
     engine: Engine = field(init=False)
     model: ModelEngine = field(init=False)
+    books: Books = field(factory=Books)
     ticks: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -121,6 +124,7 @@ class Both:
             opus=OpusRows(),
             sink=Shelf(),
             prompts=PROMPTS,
+            library=self.books,
             capacity=self.capacity,
         )
         self.model = ModelEngine(
@@ -154,7 +158,12 @@ class Both:
                     assert self.model.silence(fact.leg, fact.seconds) == [fact]
                 if isinstance(fact, protocol.LegWays):
                     assert self.model.ways(fact.leg, comes=fact.comes, goes=fact.goes) == [fact]
-            known = [fact for fact in real if not isinstance(fact, protocol.LegSilent | protocol.LegWays)]
+                if isinstance(fact, MusicTroubled):  # ... and the disk
+                    assert self.model.miss(fact.name, fact.reason) == [fact]
+                if isinstance(fact, MusicWell):
+                    assert self.model.find(fact.name) == [fact]
+            told = protocol.LegSilent | protocol.LegWays | MusicTroubled | MusicWell
+            known = [fact for fact in real if not isinstance(fact, told)]
             assert self.model.wake(self.now) == known
             said += known
         return said
@@ -324,6 +333,24 @@ def test_what_is_unknown_is_counted_alike() -> None:
     }
     assert all(both.model.counters[name] == both.engine.counters[name] for name in counted)
     assert len(both.model.hears("a")) == protocol.MAX_HEARD
+
+
+def test_music_that_cannot_be_read_is_told_alike() -> None:
+    both = Both()
+    song = np.zeros(1600, np.int16)
+    both.do(rtp("a", 4000), OpenSource("s", Music("ours")), OpenSource("t", Music("lost")), rewire(a=["s", "t"]))
+    both.books.come("ours", song)
+    both.books.come("lost", None, "no such file")
+    both.run(0.04)
+    both.do()  # what stands is the same
+    assert both.model.standing(both.now)[-1] == MusicTroubled("lost", "no such file")
+    both.books.come("lost", None, "another reason")
+    both.run(0.04)
+    assert both.model.miss("lost", "another reason") == []
+    both.books.come("lost", song)
+    both.run(0.04)
+    both.do()
+    assert both.model.find("lost") == []
 
 
 def test_playlists_are_over_alike() -> None:

@@ -25,7 +25,7 @@ from cordboard.switch.protocol import (
 )
 from cordboard.switch.sources import FADE, Prompts, Sources, UnknownSourceError, lengths
 
-from .conftest import PROMPTS, Far, World
+from .conftest import PROMPTS, Books, Far, World
 
 HELLO = Part(Prompt("hello", "en"))
 BYE = Part(Prompt("bye", "en"))
@@ -134,6 +134,79 @@ def test_a_row_that_is_used_again_has_nothing_of_the_last() -> None:
     assert np.array_equal(played(sources, 10), PROMPTS["bye", "en"][:1600])
 
 
+# --- music of files -----------------------------------------------------------------------------------------------
+
+
+def piece(seed: int, frames: int = 50) -> Pcm:
+    return np.random.default_rng(seed).integers(-8000, 8000, frames * 160).astype(np.int16)
+
+
+def test_music_of_a_file_is_one_piece_for_all_and_the_built_in_one_until_it_is_there() -> None:
+    books, ours = Books(), piece(1)
+    sources = Sources(4, PROMPTS, books)
+    sources.open(1, Music("ours"))
+    sources.open(2, Music("hold"))
+    sources.open(3, Playlist((Part(Music("ours"), 1.0), HELLO), repeat=True))
+    assert set(books.wanted) == {"ours"}
+    song = tones.hold_music()
+
+    def said(frames: int) -> list[Pcm]:
+        """What each of the rows says, while all are heard."""
+        made = []
+        for _ in range(frames):
+            made.append(sources.speak(np.array([1, 2, 3])))
+            sources.advance()
+        return list(np.concatenate(made, axis=1))
+
+    assert np.array_equal(said(10)[0], song[:1600])
+    books.come("ours", ours)
+    assert sources.take_music() == ([], [1, 3])
+    alone, built_in, listed = said(120)
+    assert np.array_equal(alone, np.tile(ours, 3)[: 120 * 160])
+    assert np.array_equal(built_in, song[1600 : 1600 + 120 * 160])
+    # 40 frames were left of the part, which still rose; the next turn goes on where this one broke off.
+    assert np.array_equal(listed[(FADE - 10) * 160 : (40 - FADE) * 160], ours[(FADE - 10) * 160 : (40 - FADE) * 160])
+    assert np.array_equal(listed[40 * 160 : 100 * 160], PROMPTS["hello", "en"])
+    on = np.tile(ours, 2)[40 * 160 : 60 * 160].astype(int)
+    assert (np.abs(listed[-20 * 160 :].astype(int)) <= np.abs(on) + 1).all()
+    assert np.corrcoef(listed[-10 * 160 :], on[-10 * 160 :])[0, 1] > 0.98
+
+
+def test_a_piece_that_nobody_plays_makes_room_for_another() -> None:
+    books = Books()
+    sources = Sources(4, PROMPTS, books)
+    for name in ("first", "second", "third"):
+        sources.open(1, Music(name))
+        books.come(name, piece(len(name)))
+        sources.take_music()
+        sources.close(1)
+    sources.open(1, Music("third"))
+    sources.open(2, Music("second"))
+    assert books.wanted == ["first", "second", "third", "second"]
+
+
+def test_music_that_is_missing_is_told_once_and_tried_at_every_opening() -> None:
+    books, ours = Books(), piece(2)
+    sources = Sources(4, PROMPTS, books)
+    for row in (1, 2):
+        sources.open(row, Music("ours"))
+        books.come("ours", None, "no such file")
+    assert sources.take_music() == ([protocol.MusicTroubled("ours", "no such file")], [])
+    assert sources.missing == [protocol.MusicTroubled("ours", "no such file")]
+    assert np.array_equal(played(sources, 5), tones.hold_music()[:800])
+    sources.open(3, Music("ours"))
+    books.come("ours", ours)
+    facts, rows = sources.take_music()
+    assert (facts, rows, sources.missing) == ([protocol.MusicWell("ours")], [1, 2, 3], [])
+    assert np.array_equal(played(sources, 5), ours[:800])
+
+
+def test_a_file_that_nobody_configured_is_missing() -> None:
+    sources = Sources(4, PROMPTS)
+    sources.open(1, Music("ours"))
+    assert sources.take_music() == ([protocol.MusicTroubled("ours", "no directory for music is configured")], [])
+
+
 # --- in the engine ------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +271,21 @@ def test_from_music_to_a_prompt_and_back_without_a_click(world: World, begun: fl
     world.run(0.5)
     both = (tones.hold_music(), PROMPTS["hello", "en"])
     assert steps(a.heard()) <= max(steps(as_heard(one)) for one in both) * 1.1
+
+
+def test_a_file_that_comes_late_is_begun_without_a_click(world: World) -> None:
+    t = np.arange(16000) / 8000
+    ours = np.rint(6000 * np.cos(2 * np.pi * 300 * t)).astype(np.int16)
+    a = world.far("a", 4000)
+    world.do(OpenSource("m", Music("ours")))
+    world.hears(a=["m"])
+    world.run(0.5)
+    world.books.come("ours", ours)
+    world.run(1.0)
+    assert a.tones(0.5) == [300]
+    both = (tones.hold_music(), ours)
+    assert steps(a.heard()) <= max(steps(as_heard(one)) for one in both) * 1.1
+    assert world.all(protocol.MusicTroubled) == []
 
 
 # --- the files ----------------------------------------------------------------------------------------------------
