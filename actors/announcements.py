@@ -1,7 +1,7 @@
 """What a caller hears while nobody talks with it: the prompts of `switch/voices`, with music and pauses between them.
 
 In the language of the organisation, with the music of the queue. A playlist that repeats goes on for as long as its
-reason lasts; one that does not is the last that its caller hears.
+reason lasts; after one that does not there is music again, or the end of the call.
 """
 
 from __future__ import annotations
@@ -32,6 +32,13 @@ def nobody_here(language: str, music: str) -> Playlist:
         repeat=True,
         barge_in=True,
     )
+
+
+def position(language: str, number: int) -> Playlist:
+    """Its number in line, digit by digit (F-36); a key ends that, and there is music again."""
+    words = ["position", *(f"digit-{digit}" for digit in str(number))]
+    said = (Part(Prompt(word, language)) for word in words)
+    return Playlist((Part(Pause(), LEAD), *said, Part(Pause(), LEAD)), barge_in=True)
 
 
 def agent_away(language: str, music: str) -> Playlist:

@@ -30,6 +30,7 @@ from .call_state import (
     AgentLeg,
     Data,
     HangUp,
+    InLine,
     MuteAgent,
     NotRouted,
     Phase,
@@ -69,7 +70,7 @@ class Call(Caller):
             case Phase.ROUTING | Phase.OPENING:
                 return self.state.since + SETUP_TIMEOUT
             case Phase.WAITING:
-                return min(self.gone_at(), self._let_go_at())
+                return min(self.gone_at(), self._let_go_at(), self.state.announce_at)
             case Phase.GOODBYE:
                 return self.state.since + GOODBYE_TIMEOUT
             case _:
@@ -224,15 +225,18 @@ class Call(Caller):
         self._close_leg_entries(now, agents_only=True)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
-        self.state = evolve(nobody, timeline=heard)
+        self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
         join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, again)
         return [*self.music(), *self._tape(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
         """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
-        before = self.state.attended
-        self.state = evolve(self.state, attended=message.attended, max_wait_seconds=message.max_wait_seconds)
-        if message.attended == before:
+        before = self.state
+        self.state = evolve(before, attended=message.attended, max_wait_seconds=message.max_wait_seconds)
+        if message.announce_seconds != before.announce_seconds:
+            self.state = evolve(self.state, announce_seconds=message.announce_seconds)
+            self._announce_again(now)
+        if message.attended == before.attended:
             return []
         if message.attended:
             return self.music()
@@ -242,7 +246,23 @@ class Call(Caller):
         """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
         if self.gone_at() <= now:
             return self._caller_gone(message, now)
+        if self._let_go_at() > now:
+            self._announce_again(now)
+            return [Tell(self._queue(), queues.WhereAmI(self.id))]
         return [Tell(self._queue(), queues.Leave(self.id, "waited_too_long")), *self._say_goodbye(TOO_LONG, now)]
+
+    def _announce_again(self, now: float) -> None:
+        seconds = self.state.announce_seconds
+        self.state = evolve(self.state, announce_at=now + seconds if seconds > 0 else math.inf)
+
+    def _in_line(self, message: InLine, now: float) -> list[Effect]:
+        """Where nobody is signed in, that is what is announced."""
+        if not self.state.attended:
+            return []
+        return self.play(announcements.position(self.state.language, message.number))
+
+    def _announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
+        return self.music() if message.source == self.state.player else []
 
     def _say_goodbye(self, cause: str, now: float) -> list[Effect]:
         """Nobody takes the call: the caller hears that, and then it ends."""
@@ -252,6 +272,8 @@ class Call(Caller):
         return [log, *self.play(announcements.goodbye(self.state.language))]
 
     def _goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
+        if isinstance(message, media.SourceFinished) and message.source != self.state.player:
+            return []  # of what it heard before
         return self.end("system", self.state.cause, now)
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
@@ -543,9 +565,19 @@ TABLE = Table(
         **each("routing opening", _NOT_YET),
     ),
     row(
+        InLine,
+        waiting=Call._in_line,
+        talking=_LEFT,
+        served=Bug("a test number is in no queue"),
+        goodbye=_LEFT,
+        **each("routing opening", _NOT_YET),
+    ),
+    row(
         media.SourceFinished,
+        waiting=Call._announced,
+        talking=_LEFT,
         goodbye=Call._goodbye_said,
-        **each("routing opening waiting talking served", Bug("nothing is played that ends")),
+        **each("routing opening served", Bug("nothing is played that ends")),
     ),
     row(
         Timeout,

@@ -53,11 +53,20 @@ class NotRouted:
 class QueueStands:
     """How the queue stands in which the call waits: as it joins, and whenever that changes.
 
-    `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go; 0: never.
+    `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go, and hears
+    its number in line every `announce_seconds`; 0: never.
     """
 
     attended: bool
     max_wait_seconds: float = 0.0
+    announce_seconds: float = 0.0
+
+
+@frozen
+class InLine:
+    """The answer to `queue.WhereAmI`: 1 is who is next."""
+
+    number: int
 
 
 @frozen
@@ -141,6 +150,9 @@ class Data:
     # What the queue says in which it waits.
     attended: bool = True
     max_wait_seconds: float = 0.0
+    announce_seconds: float = 0.0
+    # When it hears its number in line.
+    announce_at: float = math.inf
     # The playlist that the caller hears, and how many there have been.
     playing: media.Playlist | None = None
     plays: int = 0

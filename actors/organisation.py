@@ -230,6 +230,12 @@ class Queue:
     max_wait_seconds: float = field(
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
     )
+    announce_seconds: float = field(
+        default=60.0,
+        metadata=toml(
+            seconds(MAX_SECONDS), "seconds", "How often a caller that waits hears its number in line; 0: never."
+        ),
+    )
     music: str = field(
         default="",
         metadata=toml(

@@ -60,6 +60,7 @@ class Profile:
     ring_seconds: float = 30.0
     wrap_up_seconds: float = 0.0
     max_wait_seconds: float = 0.0
+    announce_seconds: float = 0.0
 
 
 @frozen
@@ -104,6 +105,13 @@ class Leave:
 
     call: str
     code: str = "caller_left"
+
+
+@frozen
+class WhereAmI:
+    """A call that waits asks for its number in line; answered by `InLine`."""
+
+    call: str
 
 
 @frozen
@@ -233,11 +241,16 @@ class Queue(Machine[Place]):
     def _stands(self) -> calls.QueueStands:
         """What a call hears of the queue while it waits."""
         attended = any(each.signed_in for each in self.state.agents.values())
-        return calls.QueueStands(attended, self.state.profile.max_wait_seconds)
+        profile = self.state.profile
+        return calls.QueueStands(attended, profile.max_wait_seconds, profile.announce_seconds)
 
     def _tell_calls(self, before: calls.QueueStands) -> list[Effect]:
         stands = self._stands()
         return [] if stands == before else [Tell(f"call:{call}", stands) for call in self.state.calls]
+
+    def _in_line(self, message: WhereAmI, now: float) -> list[Effect]:
+        number = list(self.state.calls).index(message.call) + 1
+        return [Tell(f"call:{message.call}", calls.InLine(number))]
 
     def _remove(self, call: str) -> Waiting:
         calls = dict(self.state.calls)
@@ -386,6 +399,7 @@ TABLE = Table(
     row(Down, absent=Queue._agent_died, waiting=Queue._call_died, offered=Queue._call_died),
     row(Join, absent=Queue._join, waiting=Late("it waits already"), offered=Late("it waits already")),
     row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
+    row(WhereAmI, absent=_GONE, waiting=Queue._in_line, offered=Queue._in_line),
     row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),
     row(OfferOver, absent=_GONE, waiting=Late("another agent has it"), offered=Queue._offer_over),
 )

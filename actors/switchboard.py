@@ -158,7 +158,12 @@ class Switchboard(Machine[Phase]):
             profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queue.Profile(
-                group.id, group.name or group.id, group.ring_seconds, group.wrap_up_seconds, group.max_wait_seconds
+                group.id,
+                group.name or group.id,
+                group.ring_seconds,
+                group.wrap_up_seconds,
+                group.max_wait_seconds,
+                group.announce_seconds,
             )
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)

@@ -75,6 +75,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),
         (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),
         (description.Rtpmap, "name"), (media.OpenSource, "source"), (media.CloseSource, "source"),
+        (media.SourceFinished, "source"),
     ]  # fmt: skip
     return {
         **dict.fromkeys(ours, ""),

@@ -303,7 +303,7 @@ class Engine:
             self._facts += [fact, *self._barge_in(row)]
 
     def _barge_in(self, listener: int) -> list[Fact]:
-        """Prompts that a digit of `listener` ends."""
+        """What is being said to `listener`, which a digit of it ends."""
         facts: list[Fact] = []
         for row in self._rooms.heard_by(listener):
             if self._legs.kind[row] == Kind.SOURCE and (goes_on := self._sources.barge_in(row)) is not None:

@@ -19,7 +19,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import Final, Literal, assert_never
 
 from . import protocol
@@ -37,6 +37,10 @@ FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))
 
 class _RefusedError(Exception):
     """An opening that fails; the text is for people."""
+
+
+def _is_prompt(part: protocol.Part) -> bool:
+    return isinstance(part.sound, protocol.Prompt)
 
 
 class ModelEngine:
@@ -363,7 +367,7 @@ class ModelEngine:
                 self._began[name] = now
 
     def _barge_in(self, leg: str, now: float) -> list[Fact]:
-        """A digit of this leg ends the prompt that it hears."""
+        """A digit of this leg ends what is being said to it."""
         facts: list[Fact] = []
         for name in self._hears.get(leg, {}):
             kind = self._kinds.get(name)
@@ -376,11 +380,12 @@ class ModelEngine:
             ends = list(accumulate(whole))
             at %= ends[-1]
             part = bisect_right(ends, at)
-            if isinstance(kind.parts[part].sound, protocol.Prompt):
-                rest = (ends[part] - at) / FRAMES_PER_SECOND
+            if said := list(takewhile(_is_prompt, kind.parts[part:])):
+                last = part + len(said) - 1
+                rest = (ends[last] - at) / FRAMES_PER_SECOND
                 self._began[name] -= rest
                 self._finish[name] -= rest
-                if part == len(whole) - 1 and not kind.repeat:
+                if last == len(whole) - 1 and not kind.repeat:
                     self._finish[name] = math.inf
                     facts.append(protocol.SourceFinished(name))
         return facts

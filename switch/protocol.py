@@ -203,8 +203,9 @@ class Playlist:
     It is for one listener: it begins when the source is first heard, so that nobody begins in mid-word. With `repeat`
     the first part follows the last for ever; else it plays once, SourceFinished says so, and it is silent.
 
-    With `barge_in` a digit of the leg that hears it ends the prompt that is being played, between two ticks: the next
-    part begins. Other parts, and a prompt that has not begun, are left alone.
+    With `barge_in` a digit of the leg that hears it ends what is being said, between two ticks: the prompt that is
+    played and those that follow it directly, as the digits of a number do. Other parts, and a prompt that has not
+    begun, are left alone.
     """
 
     parts: tuple[Part, ...]

@@ -194,15 +194,18 @@ class Sources:
         return over[[not self._step(int(row)) for row in over]] if len(over) else over
 
     def barge_in(self, row: int) -> bool | None:
-        """A listener of this row pressed a key, between two ticks. None: nothing is ended by that. Else the prompt that
-        is being played is over; False: so is the playlist."""
+        """A listener of this row pressed a key, between two ticks. None: nothing is ended by that. Else what is being
+        said is over, all prompts up to another part; False: so is the playlist."""
         program = self._programs[row]
         kind = program.kind
         if not isinstance(kind, protocol.Playlist) or not kind.barge_in or not self._running[row]:
             return None
-        if program.at == len(program.cuts) or not isinstance(kind.parts[program.at].sound, protocol.Prompt):
+        if program.at == len(program.cuts) or not _is_prompt(program):
             return None
-        return self._step(row)
+        while self._step(row):
+            if program.at == 0 or not _is_prompt(program):
+                return True
+        return False
 
     @property
     def finished(self) -> list[int]:
@@ -255,7 +258,8 @@ class Sources:
     def _step(self, row: int) -> bool:
         """The part is over: the next one begins, if there is one."""
         program = self._programs[row]
-        program.played[program.at] += int(self._age[row])
+        if not _is_prompt(program):  # which is said from its first word every time
+            program.played[program.at] += int(self._age[row])
         program.at += 1
         if program.at == len(program.cuts) and not program.repeat:
             self._silence(row)
@@ -317,6 +321,11 @@ class Sources:
             self._runs[key] = (0, len(self._bank), len(frames))
             self._bank = np.concatenate([self._bank, frames])
         return self._runs[key]
+
+
+def _is_prompt(program: _Program) -> bool:
+    """Whether the part that it is at is one."""
+    return isinstance(program.sounds[program.at], protocol.Prompt)
 
 
 def _music_of(sounds: Iterable[protocol.Sound]) -> Iterator[protocol.Music]:

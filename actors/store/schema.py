@@ -71,6 +71,7 @@ queues = Table(
     Column("wrap_up_seconds", Float, nullable=False),
     Column("survey", Boolean, nullable=False),
     Column("max_wait_seconds", Float, nullable=False),
+    Column("announce_seconds", Float, nullable=False),
     # The name of a piece in DATA/music; empty: the built-in one.
     Column("music", String, nullable=False),
 )

@@ -33,6 +33,17 @@ PROMPTS = {
         "agent-away": "Please hold the line. Your agent will be with you again in a moment.",
         "nobody-here": "All our agents are away at the moment. Please stay on the line, or call again later.",
         "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
+        "position": "Your number in line is",
+        "digit-0": "zero",
+        "digit-1": "one",
+        "digit-2": "two",
+        "digit-3": "three",
+        "digit-4": "four",
+        "digit-5": "five",
+        "digit-6": "six",
+        "digit-7": "seven",
+        "digit-8": "eight",
+        "digit-9": "nine",
     },
     # In pinyin: espeak-ng's table of characters is not the same everywhere.
     "zh": {
@@ -44,6 +55,19 @@ PROMPTS = {
         # 很抱歉，暂时没有人能接听您的来电。请您稍后再拨，再见。
         "goodbye": "hen3 bao4 qian4, zan4 shi2 mei2 you3 ren2 neng2 jie1 ting1 nin2 de5 lai2 dian4. "
         "qing3 nin2 shao1 hou4 zai4 bo1, zai4 jian4.",
+        # 您当前的排队号码是
+        "position": "nin2 dang1 qian2 de5 pai2 dui4 hao4 ma3 shi4",
+        # 零、一、二、三、四、五、六、七、八、九
+        "digit-0": "ling2",
+        "digit-1": "yi1",
+        "digit-2": "er4",
+        "digit-3": "san1",
+        "digit-4": "si4",
+        "digit-5": "wu3",
+        "digit-6": "liu4",
+        "digit-7": "qi1",
+        "digit-8": "ba1",
+        "digit-9": "jiu3",
     },
 }
 # espeak-ng's voice, and words (or syllables) per minute: calm speech.
@@ -55,7 +79,12 @@ def speak(text: str, language: str) -> NDArray[np.float64]:
     voice, speed = VOICES[language]
     argv = ["espeak-ng", "-v", voice, "-s", str(speed), "-b", "1", "--stdout", "--stdin"]
     wav = subprocess.run(argv, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
-    with av.open(io.BytesIO(wav), "r") as source:
+    return decoded(io.BytesIO(wav))
+
+
+def decoded(file: io.BytesIO | str) -> NDArray[np.float64]:
+    """The samples of a file, 8 kHz, full scale 1."""
+    with av.open(file, "r") as source:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
         frames = [made for frame in [*source.decode(audio=0), None] for made in resampler.resample(frame)]
     return np.concatenate([frame.to_ndarray()[0] for frame in frames]) / 32768
@@ -102,6 +131,9 @@ def main() -> None:
         for name, text in prompts.items():
             path = here / f"{language}-{name}.opus"
             sound = clean(speak(text, language))
+            encode(sound, path)
+            # A codec takes up to a decibel off a single word.
+            sound *= 10 ** ((LEVEL - level(decoded(str(path)))[0]) / 20)
             encode(sound, path)
             peak = 20 * np.log10(np.abs(sound).max())
             print(f"{path.name}: {len(sound) / RATE:.2f} s, peak {peak:.1f} dBFS, {path.stat().st_size} bytes")

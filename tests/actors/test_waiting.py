@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
@@ -144,6 +146,86 @@ def test_an_answer_ends_the_announcement() -> None:
     assert call.receive(calls.QueueStands(attended=False), NOW) == [
         Log("late", (("input", "QueueStands"), ("state", "talking"), ("why", "the call had left the queue")))
     ]
+
+
+# --- its number in line -------------------------------------------------------------------------------------------
+
+
+def test_who_waits_hears_its_number_in_line_again_and_again_and_music_between() -> None:
+    call = waiting("zh")
+    call.receive(calls.QueueStands(attended=True, announce_seconds=30.0), NOW)
+    assert call.deadline() == NOW + 30
+    assert call.wake(NOW + 30) == [Tell("queue:support", queues.WhereAmI("c"))]
+    assert call.deadline() == NOW + 60
+    said = announcements.position("zh", 12)
+    assert [part.sound.name for part in said.parts if isinstance(part.sound, media.Prompt)] == [
+        "position",
+        "digit-1",
+        "digit-2",
+    ]
+    assert (said.barge_in, said.repeat) == (True, False)
+    assert call.receive(calls.InLine(12), NOW + 30) == [
+        Media(media.OpenSource("call:c/play/1", said)),
+        hears("call:c/play/1"),
+    ]
+    assert call.receive(media.SourceFinished("call:c/play/0"), NOW + 33) == []  # of something before
+    assert call.receive(media.SourceFinished("call:c/play/1"), NOW + 33) == [
+        Media(media.OpenSource(MUSIC, media.Music())),
+        hears(MUSIC),
+        Media(media.CloseSource("call:c/play/1")),
+    ]
+    # The queue may change its mind.
+    call.receive(calls.QueueStands(attended=True, announce_seconds=100.0), NOW + 40)
+    assert call.deadline() == NOW + 140
+    call.receive(calls.QueueStands(attended=True), NOW + 50)
+    assert call.deadline() == math.inf
+
+
+def test_a_number_in_line_is_that_of_the_moment(house: House) -> None:
+    house.tell("queue:support", queues.Profile("support", "Support", announce_seconds=20.0))
+    lin = house.robot("lin")
+    house.ask("lin", page.SetState("break"))
+    for name in ("a", "b"):
+        house.call(name)
+        house.after(5)
+
+    def number(name: str) -> list[str]:
+        """What is being said, word by word."""
+        kinds = [house.engine.kind(source) for source in house.engine.hears(f"call:{name}/caller")]
+        parts = [part for kind in kinds if isinstance(kind, media.Playlist) for part in kind.parts]
+        return [part.sound.name for part in parts if isinstance(part.sound, media.Prompt)]
+
+    house.after(11)  # 21 s after the first came
+    assert (number("a"), number("b")) == (["position", "digit-1"], [])
+    house.fact(*house.engine.press("call:a/caller", "5", 100, "event", house.now))
+    house.after(1)  # a key ended it, but for the pause behind
+    assert (house.heard("a"), number("b")) == ("music", [])
+    house.after(4)
+    assert number("b") == ["position", "digit-2"]
+    house.after(10)
+    assert (house.heard("a"), house.heard("b")) == ("music", "music")
+    house.ask("lin", page.SetState("idle"))
+    house.ask("lin", page.Answer("a"))
+    house.after(10)
+    assert number("b") == ["position", "digit-1"]
+    assert lin.state.phase is agents.Phase.TALKING
+    # While nobody is signed in, that is what is said, and no number.
+    house.tell("agent:lin", agents.Dismiss())
+    assert house.heard("b") == "nobody-here"
+    house.after(25)
+    assert house.heard("b") == "nobody-here"
+
+
+def test_the_end_of_a_number_is_not_the_end_of_the_goodbye() -> None:
+    """Both cross where the wait is over while the number is said."""
+    call = waiting("en")
+    call.receive(calls.QueueStands(attended=True, max_wait_seconds=31.0, announce_seconds=30.0), NOW)
+    call.wake(NOW + 30)
+    call.receive(calls.InLine(1), NOW + 30)
+    call.wake(NOW + 31)
+    assert phase(call) is Phase.GOODBYE
+    assert call.receive(media.SourceFinished("call:c/play/1"), NOW + 31) == []
+    assert Stop("system: waited too long") in call.receive(media.SourceFinished("call:c/play/2"), NOW + 35)
 
 
 # --- the longest wait ---------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from .voice import Voice
 
 LANGUAGE = "zh"
 MAX_WAIT = 3.0
+ANNOUNCE = 3.0
 AGENT_HZ, CUSTOMER_HZ = 1000.0, 500.0
 # A prompt is told from anything else at a glance; music and other prompts are below 0.2.
 SAME, OTHER = 0.9, 0.5
@@ -37,10 +38,11 @@ MakeCaller = Callable[..., Caller]
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Two queues, of which one lets nobody wait for long."""
+    """Three queues: one lets nobody wait for long, and one tells who waits its number in line."""
     organisation = Organisation(LANGUAGE).trunk().queue("support").queue("hasty", max_wait_seconds=MAX_WAIT)
+    organisation.queue("patient", announce_seconds=ANNOUNCE).agent("3001", "Bo", patient=1)
     organisation.agent("1001", "Lin", support=1).agent("2001", "Ada", hasty=1)
-    organisation.number("5001", "queue:support").number("5002", "queue:hasty")
+    organisation.number("5001", "queue:support").number("5002", "queue:hasty").number("5003", "queue:patient")
     made = Product(tmp_path_factory.mktemp("switch"), infrastructure(codecs=["pcma"]), organisation.text).start()
     yield made
     made.stop()
@@ -128,6 +130,64 @@ def test_the_announcement_comes_again_and_between_two_there_is_music(caller: Mak
     assert len(found) == 3
     assert all(20 <= after - before <= 30 for before, after in pairwise(found))
     assert min(tunes) >= SAME
+
+
+def test_who_waits_hears_its_number_in_line(product: Product, robot: MakeRobot) -> None:
+    agent = robot("3001").sign_in()
+    agent.do("agent.state", state="break")  # somebody is there, and nobody answers
+
+    def measure() -> None:
+        with Caller(product.sip_port, "5003") as first, Caller(product.sip_port, "5003") as second:
+            begun = {}
+            for customer in (first, second):
+                customer.dial().answered()
+                begun[customer] = next(one.at for one in customer.said if one.status == 200)
+            words = {word: prompt(word) for word in ("position", "digit-1", "digit-2", "digit-3")}
+
+            def found(customer: Caller, until_: float) -> tuple[float, dict[str, float], float]:
+                """When its number is said, how much like each digit it is, and how much like music all before is."""
+                heard = customer.hears(until_, since=begun[customer])
+                score, at = sound.correlation(words["position"], heard)
+                assert score >= SAME
+                after = heard[at + len(words["position"]) :][: round(0.8 * sound.RATE)]
+                digits = {word: sound.correlation(pcm, after)[0] for word, pcm in words.items() if word != "position"}
+                return at / sound.RATE, digits, music(heard[4000 : at - 4000])
+
+            last = ANNOUNCE + len(words["position"]) / sound.RATE + 1.5
+            told = {name: found(customer, last) for name, customer in (("1", first), ("2", second))}
+        print(
+            "; ".join(
+                f"number {name}: after {at:.2f} s ({ANNOUNCE:g} s wanted), music before {before:.3f}, "
+                + ", ".join(f"{word} {score:.3f}" for word, score in digits.items())
+                for name, (at, digits, before) in told.items()
+            )
+        )
+        for name, (at, digits, before) in told.items():
+            mine = digits.pop(f"digit-{name}")
+            assert mine >= SAME
+            assert max(digits.values()) < mine - 0.1
+            assert before >= SAME
+            assert ANNOUNCE <= at <= ANNOUNCE + 1.0
+
+    fairly(measure)
+    agent.do("agent.sign_out")
+
+
+@pytest.mark.long
+def test_a_key_ends_the_number_in_line(product: Product, robot: MakeRobot, caller: MakeCaller) -> None:
+    agent = robot("3001").sign_in()
+    agent.do("agent.state", state="break")
+    customer = caller("5003").answered()
+    answered = next(one.at for one in customer.said if one.status == 200)
+    words = prompt("position")
+    customer.hears(ANNOUNCE + 1.0, since=answered)  # in mid-word
+    customer.press("5")
+    heard = customer.hears(1.4, since=answered + ANNOUNCE + 1.4)
+    cut, tune = sound.correlation(words[-6000:], heard)[0], music(heard)
+    print(f"after a key: the rest of the words {cut:.3f}, music {tune:.3f}")
+    assert cut < OTHER
+    assert tune >= SAME
+    agent.do("agent.sign_out")
 
 
 def test_who_waits_too_long_hears_goodbye(product: Product, robot: MakeRobot) -> None:

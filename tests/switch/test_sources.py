@@ -134,6 +134,29 @@ def test_a_row_that_is_used_again_has_nothing_of_the_last() -> None:
     assert np.array_equal(played(sources, 10), PROMPTS["bye", "en"][:1600])
 
 
+def test_a_key_ends_all_that_is_being_said_and_the_next_turn_begins_with_the_first_word() -> None:
+    sources = Sources(4, PROMPTS)
+    sources.open(1, Playlist((HELLO, BYE, Part(Pause(), 0.1), BYE), repeat=True, barge_in=True))
+    played(sources, 7)
+    assert sources.barge_in(1) is True
+    assert not played(sources, 5).any()  # the pause, which a key does not end
+    played(sources, 3)
+    assert sources.barge_in(1) is True
+    once = np.concatenate([PROMPTS["hello", "en"], PROMPTS["bye", "en"]])
+    assert np.array_equal(played(sources, len(once) // 160), once)
+    sources.close(1)
+    sources.open(1, Playlist((HELLO, BYE), barge_in=True))
+    played(sources, 1)
+    assert sources.barge_in(1) is False
+    assert sources.finished == [1]
+    # Where there is nothing else, it ends one turn.
+    sources.close(1)
+    sources.open(1, Playlist((HELLO, BYE), repeat=True, barge_in=True))
+    played(sources, 1)
+    assert sources.barge_in(1) is True
+    assert np.array_equal(played(sources, 20), PROMPTS["hello", "en"][: 20 * 160])
+
+
 # --- music of files -----------------------------------------------------------------------------------------------
 
 
@@ -305,10 +328,12 @@ def active(pcm: Pcm) -> float:
 def test_every_prompt_is_there_in_both_languages(prompts: Prompts) -> None:
     names = {name for name, _ in prompts}
     assert set(prompts) == {(name, language) for name in names for language in ("zh", "en")}
-    assert names == {"agent-away", "nobody-here", "goodbye"}
+    digits = {f"digit-{digit}" for digit in range(10)}
+    assert names == {"agent-away", "nobody-here", "goodbye", "position"} | digits
     for key, pcm in prompts.items():
         assert len(pcm) % 160 == 0, key
-        assert 2 < len(pcm) / 8000 < 8, key
+        low, high = (0.2, 0.8) if key[0] in digits else (1, 8)
+        assert low < len(pcm) / 8000 < high, key
 
 
 def test_prompts_are_as_loud_as_each_other_and_no_softer_than_music(prompts: Prompts) -> None:
