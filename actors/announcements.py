@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..switch.protocol import Music, Part, Pause, Playlist, Prompt
+from ..switch.protocol import Busy, Music, Part, Pause, Playlist, Prompt
 
 # Music between two announcements of the same, in seconds: who waits for long hears one about every 25 s, and who waits
 # for an agent that comes back within 20 s or never hears two.
@@ -17,6 +17,8 @@ AWAY_MUSIC: Final = 8.0
 # A telephone that has just been answered takes a moment before it plays, and one that hears BYE may cut what it had not
 # played yet: of the silence before the first word and after the last, in seconds.
 LEAD: Final = 0.3
+# Four beats of the slowest busy tone that there is, in seconds: fewer could be another tone.
+BUSY: Final = 6.0
 TAIL: Final = 0.4
 
 
@@ -46,6 +48,11 @@ def agent_away(language: str, music: str) -> Playlist:
     return Playlist(
         (Part(Prompt("agent-away", language)), Part(Pause(), LEAD), Part(Music(music), AWAY_MUSIC)), repeat=True
     )
+
+
+def busy(country: str) -> Playlist:
+    """What was dialled is taken, and the call ends: the tone of the country."""
+    return Playlist((Part(Busy(country), BUSY),))
 
 
 def goodbye(language: str) -> Playlist:

@@ -2,7 +2,7 @@
 
     ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
                                       |      `--too long--> GOODBYE (hears why it ends, and ends)
-                                      `-> SERVED (echo, tone, music, room)
+                                      `-> SERVED (echo, tone, music, room; GOODBYE where the room is full)
 
 The call owns the caller's SIP dialog and media leg (`caller.py`), and it alone decides whose answer counts: the first
 `Accept` while it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is
@@ -162,7 +162,12 @@ class Call(Caller):
 
     def _routed(self, message: Routed, now: float) -> list[Effect]:
         self.state = evolve(
-            self.state, route=message.route, nat=message.nat, language=message.language, music=message.music
+            self.state,
+            route=message.route,
+            nat=message.nat,
+            language=message.language,
+            music=message.music,
+            country=message.country,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self._note(queue=queue, test=not queue)
@@ -249,7 +254,9 @@ class Call(Caller):
         if self._let_go_at() > now:
             self._announce_again(now)
             return [Tell(self._queue(), queues.WhereAmI(self.id))]
-        return [Tell(self._queue(), queues.Leave(self.id, "waited_too_long")), *self._say_goodbye(TOO_LONG, now)]
+        goodbye = announcements.goodbye(self.state.language)
+        left = Tell(self._queue(), queues.Leave(self.id, "waited_too_long"))
+        return [left, *self._say_goodbye(TOO_LONG, goodbye, now)]
 
     def _announce_again(self, now: float) -> None:
         seconds = self.state.announce_seconds
@@ -264,12 +271,12 @@ class Call(Caller):
     def _announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
         return self.music() if message.source == self.state.player else []
 
-    def _say_goodbye(self, cause: str, now: float) -> list[Effect]:
-        """Nobody takes the call: the caller hears that, and then it ends."""
+    def _say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
+        """Nobody takes the call, or nothing: the caller hears that, and then it ends."""
         self._move(Phase.GOODBYE, now)
         self.state = evolve(self.state, cause=cause)
         log = Log("call is let go", (("call", self.id), ("cause", cause)))
-        return [log, *self.play(announcements.goodbye(self.state.language))]
+        return [log, *self.play(goodbye)]
 
     def _goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
         if isinstance(message, media.SourceFinished) and message.source != self.state.player:
@@ -357,7 +364,7 @@ class Call(Caller):
         return self.end("agent", "hung up", now)
 
     def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
-        return self.end("system", "the room is full", now)
+        return self._say_goodbye("the room is full", announcements.busy(self.state.country), now)
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -398,7 +405,7 @@ class Call(Caller):
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
             return self._reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self._queue():
-            return self._say_goodbye("the queue is gone", now)
+            return self._say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
         return []
 
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:

@@ -31,13 +31,15 @@ class Phase(Enum):
 class Routed:
     """The switchboard knows where the dialled number leads; `nat` is the trunk's setting.
 
-    `language` is the organisation's: what prompts speak; `music` the queue's: what is heard where nobody talks.
+    `language` and `country` are the organisation's: what prompts speak, and whose tones are heard; `music` is the
+    queue's: what is heard where nobody talks.
     """
 
     route: Route
     nat: bool
     language: str = "zh"
     music: str = BUILT_IN
+    country: str = "CN"
 
 
 @frozen
@@ -136,6 +138,7 @@ class Data:
     nat: bool = False
     language: str = "zh"
     music: str = BUILT_IN
+    country: str = "CN"
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0

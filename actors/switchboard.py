@@ -180,7 +180,8 @@ class Switchboard(Machine[Phase]):
         if route is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
         music = next((each.music for each in organisation.queues if route == ToQueue(each.id)), "") or BUILT_IN
-        return [Tell(f"call:{message.call}", calls.Routed(route, message.nat, organisation.language, music))]
+        routed = calls.Routed(route, message.nat, organisation.language, music, organisation.country)
+        return [Tell(f"call:{message.call}", routed)]
 
     def _media_full(self, message: MediaFull, now: float) -> list[Effect]:
         self.state = evolve(self.state, full=message.full)

@@ -1,4 +1,4 @@
-"""Sounds that are made, not recorded: sines, the ringing tones of countries, and the built-in hold music.
+"""Sounds that are made, not recorded: sines, and the built-in hold music. callprogress.py has the tones of countries.
 
 Everything is deterministic numpy at 8 kHz. Loops are whole numbers of 20 ms frames, so that a source row is a position
 in a list of frames, and they join without a seam: what still sounds at the end of the music is added to its beginning.
@@ -10,7 +10,6 @@ import functools
 from typing import Final
 
 import numpy as np
-from attrs import frozen
 from numpy.typing import NDArray
 
 from .g711 import ULAW_OVERLOAD, Pcm
@@ -19,31 +18,6 @@ RATE: Final = 8000
 FRAME: Final = 160
 # Call progress tones at -16 dBm0: within the -10 +/- 5 dBm0 that ITU-T E.180 recommends, on the soft side.
 TONE_AMPLITUDE: Final = ULAW_OVERLOAD * 10 ** (-(16.0 + 3.17) / 20)
-# A cadence's edges rise and fall this long, so that they do not click.
-EDGE_SECONDS: Final = 0.008
-
-
-@frozen
-class Cadence:
-    """A ringing tone: frequencies that sound together, and seconds on, off, on, off ... of one cycle."""
-
-    frequencies: tuple[float, ...]
-    seconds: tuple[float, ...]
-
-
-# ITU-T E.180 Supplement 2: the ringing tone by ISO 3166 code.
-RINGBACK: Final = {
-    "CN": Cadence((450.0,), (1.0, 4.0)),
-    "US": Cadence((440.0, 480.0), (2.0, 4.0)),
-    "CA": Cadence((440.0, 480.0), (2.0, 4.0)),
-    "GB": Cadence((400.0, 450.0), (0.4, 0.2, 0.4, 2.0)),
-    "DE": Cadence((425.0,), (1.0, 4.0)),
-    "FR": Cadence((440.0,), (1.5, 3.5)),
-    "SG": Cadence((425.0,), (0.4, 0.2, 0.4, 2.0)),
-    "AU": Cadence((400.0, 425.0), (0.4, 0.2, 0.4, 2.0)),
-}
-# E.180 §3: countries that we do not list ring with the recommended 425 Hz, 1 s on and 4 s off.
-RINGBACK_ELSEWHERE: Final = Cadence((425.0,), (1.0, 4.0))
 
 
 def sines(frequencies: NDArray[np.float64], first: NDArray[np.int64]) -> Pcm:
@@ -55,22 +29,6 @@ def sines(frequencies: NDArray[np.float64], first: NDArray[np.int64]) -> Pcm:
     start = np.mod(frequencies * first / RATE, 1.0)
     turns = start[:, None] + frequencies[:, None] * (np.arange(FRAME) / RATE)
     return np.rint(TONE_AMPLITUDE * np.sin(2 * np.pi * turns)).astype(np.int16)
-
-
-def ringback(country: str) -> Pcm:
-    """One cycle of a country's ringing tone: int16 [frames * 160]."""
-    cadence = RINGBACK.get(country.upper(), RINGBACK_ELSEWHERE)
-    parts = []
-    for i, seconds in enumerate(cadence.seconds):
-        n = round(seconds * RATE)
-        if i % 2:
-            parts.append(np.zeros(n))
-            continue
-        t = np.arange(n) / RATE
-        tone = sum((np.sin(2 * np.pi * f * t) for f in cadence.frequencies), np.zeros(n))
-        edge = np.minimum(np.minimum(t, (n - 1) / RATE - t) / EDGE_SECONDS, 1.0)
-        parts.append(tone * edge * TONE_AMPLITUDE / len(cadence.frequencies))
-    return np.rint(np.concatenate(parts)).astype(np.int16)
 
 
 # --- hold music ---------------------------------------------------------------------------------------------------

@@ -170,6 +170,13 @@ class Ringback:
 
 
 @frozen
+class Busy:
+    """The busy tone of a country, from the same list: a part of playlists."""
+
+    country: str = "CN"
+
+
+@frozen
 class Prompt:
     """A spoken piece by name, in a language as `zh` or `en`."""
 
@@ -182,7 +189,7 @@ class Pause:
     """Silence."""
 
 
-Sound = Tone | Music | Ringback | Prompt | Pause
+Sound = Tone | Music | Ringback | Busy | Prompt | Pause
 
 
 @frozen

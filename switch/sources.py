@@ -22,7 +22,7 @@ import numpy as np
 from attrs import define, field, frozen
 from numpy.typing import NDArray
 
-from ..codecs import tones
+from ..codecs import callprogress, tones
 from ..codecs.g711 import Pcm
 from . import protocol
 from .seams import Library, Read
@@ -65,7 +65,7 @@ def check(sound: protocol.Sound, prompts: Prompts) -> None:
         case protocol.Prompt(name, language):
             if (name, language) not in prompts:
                 raise UnknownSourceError(f"no prompt named {name} in {language}")
-        case protocol.Ringback() | protocol.Pause():
+        case protocol.Ringback() | protocol.Busy() | protocol.Pause():
             pass
         case _:
             assert_never(sound)
@@ -297,8 +297,9 @@ class Sources:
                     self._library.want(name)
                 return _Cut(*self._run("music", BUILT_IN), length=length, fade=fade)
             case protocol.Ringback(country):
-                code = country.upper()
-                return _Cut(*self._run("ringback", code if code in tones.RINGBACK else ""), length=length, fade=fade)
+                return _Cut(*self._run("ringback", _listed(country)), length=length, fade=fade)
+            case protocol.Busy(country):
+                return _Cut(*self._run("busy", _listed(country)), length=length, fade=fade)
             case protocol.Prompt(name, language):
                 return _Cut(*self._run("prompt", name, language), length=length)
             case protocol.Pause():
@@ -314,13 +315,20 @@ class Sources:
                 case "music":
                     pcm = tones.hold_music()
                 case "ringback":
-                    pcm = tones.ringback(name)
+                    pcm = callprogress.ringback(name)
+                case "busy":
+                    pcm = callprogress.busy(name)
                 case _:
                     pcm = self._prompts[name, language]
             frames = pcm.reshape(-1, FRAME)
             self._runs[key] = (0, len(self._bank), len(frames))
             self._bank = np.concatenate([self._bank, frames])
         return self._runs[key]
+
+
+def _listed(country: str) -> str:
+    """The country that has those tones; empty for all that are not listed."""
+    return country.upper() if country.upper() in callprogress.COUNTRIES else ""
 
 
 def _is_prompt(program: _Program) -> bool:

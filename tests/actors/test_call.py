@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
+from cordboard.actors import announcements, page, signals, trunk
 from cordboard.actors import call_state as calls
-from cordboard.actors import page, signals, trunk
 from cordboard.actors import queue as queues
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
@@ -118,14 +118,19 @@ def test_test_numbers_hear_what_they_dialled() -> None:
     assert hears == {"echo": {"call:echo/caller": 1.0}, "tone": {"tone:440": 1.0}, "hold": {"music:hold": 1.0}}
 
 
-def test_a_caller_of_a_room_asks_the_switchboard_and_leaves_if_it_is_full() -> None:
-    call = opened(Call(arrived(), NOW), Room())
+def test_a_caller_of_a_full_room_hears_the_busy_tone_of_the_country_and_leaves() -> None:
+    house = House()
+    call = house.call("c", Room())
     assert phase(call) is Phase.SERVED
-    effects = call.receive(calls.RoomFull(), NOW)
-    assert important(effects) == [
-        Sip(signals.Release("c", "the room is full")),
-        Stop("system: the room is full"),
-    ]
+    house.tell("call:c", calls.RoomFull())
+    assert phase(call) is Phase.GOODBYE
+    (source,) = house.engine.hears("call:c/caller")
+    assert house.engine.kind(source) == announcements.busy("CN")
+    house.after(announcements.BUSY - 0.1)
+    assert house.sip("c")[1:] == []
+    house.after(0.2)
+    assert house.sip("c")[1:] == [signals.Release("c", "the room is full")]
+    assert (house.engine.legs, house.engine.sources) == ((), ())
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------

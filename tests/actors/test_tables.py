@@ -282,6 +282,7 @@ VARIABLES: dict[str, set[type]] = {
     "admit": {trunk.Admit},
     "join": {queue.Join},
     "joining": {switchboard.JoinRoom},
+    "routed": {calls.Routed},
     "stands": {calls.QueueStands},
     "self._stands()": {calls.QueueStands},
     "told": {agents.QueueStarted},

@@ -1,8 +1,12 @@
 """Tones, music, concealment and resampling: what must hold for an ear is measured."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from cordboard.codecs import tones
+from cordboard.codecs import callprogress, tones
 from cordboard.codecs.g711 import Pcm
 from cordboard.codecs.resample import Downsampler, UpperBand, Upsampler
 
@@ -20,16 +24,41 @@ def test_a_tone_goes_on_in_phase() -> None:
 
 
 @pytest.mark.parametrize(
-    ("country", "hertz", "cycle", "on"),
-    [("CN", 450, 5.0, 1.0), ("DE", 425, 5.0, 1.0), ("US", 440, 6.0, 2.0), ("GB", 400, 3.0, 0.4)],
+    ("country", "make", "hertz", "length", "on"),
+    [
+        ("CN", callprogress.ringback, [450], 5.0, 1.0),
+        ("CN", callprogress.busy, [450], 0.7, 0.35),
+        ("DE", callprogress.ringback, [425], 5.0, 1.0),
+        ("US", callprogress.ringback, [440, 480], 6.0, 2.0),
+        ("us", callprogress.busy, [480, 620], 1.0, 0.5),
+        ("GB", callprogress.ringback, [400, 450], 3.0, 0.4),
+        ("GB", callprogress.busy, [400], 1.5, 0.375),  # 37.5 frames: two cycles
+        ("JP", callprogress.ringback, [384, 416], 3.0, 1.0),
+        ("QQ", callprogress.ringback, [425], 5.0, 1.0),
+        ("QQ", callprogress.busy, [425], 1.0, 0.5),
+    ],
 )
-def test_ringback_rings_as_the_country_does(country: str, hertz: int, cycle: float, on: float) -> None:
-    pcm = tones.ringback(country)
-    assert len(pcm) == cycle * 8000
-    assert len(pcm) % tones.FRAME == 0
+def test_tones_are_those_of_the_country(
+    country: str, make: Callable[[str], Pcm], hertz: list[int], length: float, on: float
+) -> None:
+    pcm = make(country)
+    assert len(pcm) == length * 8000
     assert not pcm[int(on * 8000) : int((on + 0.15) * 8000)].any()
-    spectrum = np.abs(np.fft.rfft(pcm[: int(on * 8000)]))
-    assert spectrum[round(hertz * on)] > 0.4 * spectrum.max()
+    sounds = pcm[: int(on * 8000)]
+    found = np.abs(np.fft.rfft(sounds * np.hanning(len(sounds)), 8000))
+    peaks = [at for at in range(1, 4000) if found[at] > found.max() / 2 and found[at] == found[at - 6 : at + 7].max()]
+    assert peaks == pytest.approx(hertz, abs=3)
+
+
+@pytest.mark.parametrize("country", callprogress.COUNTRIES)
+def test_every_tone_is_as_loud_as_the_recommendation_says_and_does_not_click(country: str) -> None:
+    for pcm in (callprogress.ringback(country), callprogress.busy(country)):
+        assert len(pcm) % tones.FRAME == 0
+        assert np.abs(pcm).max() <= tones.TONE_AMPLITUDE + 1
+        assert np.abs(pcm).max() > 0.9 * tones.TONE_AMPLITUDE
+        # The steepest sine of its frequencies is as steep as any edge.
+        assert np.abs(np.diff(np.tile(pcm, 2).astype(int))).max() <= 2 * np.pi * 620 / 8000 * tones.TONE_AMPLITUDE
+        assert pcm[0] == pcm[-1] == 0
 
 
 def test_hold_music_is_gentle_and_seamless() -> None:

@@ -9,6 +9,7 @@ from cordboard.codecs.g711 import Pcm, decode_ulaw, encode_ulaw
 from cordboard.switch import protocol
 from cordboard.switch.prompts import load
 from cordboard.switch.protocol import (
+    Busy,
     CloseSource,
     EngineReport,
     LegSilent,
@@ -86,7 +87,7 @@ def test_music_makes_room_for_a_voice_and_goes_on_where_it_was() -> None:
         assert falls[-16:].max() < 60
 
 
-@pytest.mark.parametrize("sound", [Music(), Tone(440.0), Ringback("US")])
+@pytest.mark.parametrize("sound", [Music(), Tone(440.0), Ringback("US"), Busy("GB")])
 def test_what_is_cut_out_of_an_endless_sound_does_not_click(sound: protocol.Sound) -> None:
     whole = Sources(4, PROMPTS)
     whole.open(1, sound)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ pairs = st.lists(st.tuples(text, number), max_size=4).map(tuple)
 prints = st.lists(st.builds(protocol.Fingerprint, text, text), max_size=3).map(tuple)
 names = st.lists(text, max_size=3).map(tuple)
 endless = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | st.builds(protocol.Ringback, text)
-sound = endless | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
+sound = endless | st.builds(protocol.Busy, text) | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
 parts = st.lists(st.builds(protocol.Part, sound, number), max_size=3).map(tuple)
 kind = endless | st.builds(protocol.Playlist, parts, st.booleans())
 commands = st.one_of(
