@@ -185,4 +185,4 @@ def _ways(agreed: sdp.Agreed) -> tuple[bool, bool]:
 
 
 def _codec(agreed: sdp.Agreed) -> media.Codec:
-    return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
+    return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event, agreed.ptime_ms)

@@ -74,6 +74,8 @@ TRUNK_CODECS: tuple[TrunkCodec, ...] = get_args(TrunkCodec)
 WEBRTC_CODECS: tuple[CodecName, ...] = ("opus", "g722", "pcmu", "pcma")
 # Packets of 20 ms are what every peer takes (RFC 3551 §4.2).
 PTIME_MS = 20
+# ... and what may be asked for is whole blocks of 10 ms up to this: longer ones nobody can talk with.
+MAX_PTIME_MS = 60
 
 MIRROR: dict[Direction, Direction] = {
     "sendrecv": "sendrecv",
@@ -192,7 +194,7 @@ def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agree
         event.payload_type if event else None,
         MIRROR[theirs],
         remote,
-        media.ptime or PTIME_MS,
+        min(max((media.ptime or PTIME_MS) // 10 * 10, 10), MAX_PTIME_MS),
     )
 
 

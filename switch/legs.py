@@ -72,6 +72,7 @@ class Legs:
         self.sequence = np.zeros(n, np.uint16)
         self.timestamp = np.zeros(n, np.uint32)
         self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
+        self.packet_octets = np.full(n, 160, np.int64)  # ... of a packet, but of Opus
         self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
         # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
         self.packets = np.zeros(n, np.uint32)

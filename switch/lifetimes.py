@@ -233,6 +233,7 @@ class Lifetimes:
         self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
         self._legs.hears_wide[row] = codec.name == "g722"
         self._rooms.tune(row, _RATES[codec.name])
+        self._legs.packet_octets[row] = 8 * min(max(codec.packet_ms // 10 * 10, 10), 60)
         self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
 
     def _codec(self, row: int) -> protocol.Codec:

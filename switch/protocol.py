@@ -46,6 +46,8 @@ class Codec:
     payload_type: int
     # RTP payload type of telephone-event (RFC 4733) at the codec's clock, or None where none was agreed.
     telephone_event: int | None = None
+    # How long the packets are that the far side asks for: 10 to 60, in whole tens; those of Opus are always 20.
+    packet_ms: int = 20
 
 
 @frozen

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..codecs import g711, g722
 from ..codecs.work import Encoded, Work
 from . import rtp
+from .gather import TICK, Gather
 from .jitter import WIDE
 from .keying import Keyed
 from .legs import SILENCE, CodecId, Legs, those
@@ -45,6 +46,9 @@ class _Order:
 
     rows: Rows  # narrow rows, plain ones first, by port
     plain: int  # how many of them are plain
+    even: int  # ... and have packets of a tick's length: those of others stand behind (gather.py)
+    odd: Rows
+    odd_plain: NDArray[np.bool_]  # [odd]
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
     g722: Rows  # places of rows of G.722, ascending
     opus: Rows
@@ -99,6 +103,7 @@ class Sender:
         self._secure = secure
         self._opus = opus
         self._g722 = g722.Encoders()
+        self._gather = Gather(legs)
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
@@ -110,6 +115,7 @@ class Sender:
     def begin(self, row: int) -> None:
         """A leg begins or ends in this row, or begins anew with another codec."""
         self._g722.forget(row)
+        self._gather.forget(np.array([row]))
         self.changed()
 
     def changed(self) -> None:
@@ -121,9 +127,12 @@ class Sender:
         rows = np.flatnonzero(legs.sending)
         opus = legs.codec[rows] == CodecId.OPUS
         narrow = rows[~opus]
+        self._gather.forget(np.flatnonzero(~legs.sending))
+        odd = narrow[legs.packet_octets[narrow] != TICK]
+        narrow = narrow[legs.packet_octets[narrow] == TICK]
         plain = narrow[~legs.secure[narrow]]
         plain = plain[np.argsort(self._ports.port[plain], kind="stable")]
-        narrow = np.concatenate([plain, narrow[legs.secure[narrow]]])
+        narrow = np.concatenate([plain, narrow[legs.secure[narrow]], odd])
         place = np.full(legs.capacity, -1, np.intp)
         place[narrow] = np.arange(len(narrow))
         opus_place = np.full(legs.capacity, -1, np.intp)
@@ -135,6 +144,9 @@ class Sender:
         return _Order(
             rows=narrow,
             plain=len(plain),
+            even=len(narrow) - len(odd),
+            odd=odd,
+            odd_plain=~legs.secure[odd],
             place=place,
             g722=np.flatnonzero(legs.codec[narrow] == CodecId.G722),
             opus=rows[opus],
@@ -157,6 +169,29 @@ class Sender:
         laws = tuple((law, some, place[some]) for law, some in by_law)
         opus = np.flatnonzero(order.opus_place[listeners] >= 0)
         return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
+
+    def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagram]:
+        """Packets of other lengths, of those whose octets stand behind the others."""
+        rows, out = order.odd, self._out[order.even : len(order.rows)]
+        plain = np.zeros(self._legs.capacity, np.bool_)
+        plain[rows] = order.odd_plain
+        turns = []
+        if keyed is not None and np.count_nonzero(now := np.isin(rows, keyed.rows)):
+            keys, packets = rows[now], out[now]
+            self._gather.forget(keys)
+            legs, length = self._legs, np.full(len(keys), PACKET, np.int32)
+            length = self._write_headers(packets, keys, legs.payload_type[keys], legs.ssrc[keys], length, keyed)
+            turns.append((keys, packets, length))
+            rows, out = rows[~now], out[~now]
+        turns += self._gather.take(rows, out[:, rtp.HEADER :])
+        for some, packets, length in turns:
+            self.sent += len(some)
+            for row, packet, octets in zip(some.tolist(), packets, length.tolist(), strict=True):
+                if plain[row]:
+                    port = int(self._ports.port[row])
+                    yield Datagram(port, self._ports.name[row].tobytes(), packet[:octets].tobytes())
+            if self._secure is not None and np.count_nonzero(secured := ~plain[some]):
+                yield from self._secure.protect(some[secured], packets[secured], length[secured])
 
     def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
         place = order.place[listeners]
@@ -192,18 +227,26 @@ class Sender:
         if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
         self._out_silent[:n] = silent
+        even = sending.even
         length = self._write_headers(
-            self._out[:n], sending.rows, sending.payload_type, sending.ssrc, sending.length, keyed
+            self._out[:even],
+            sending.rows[:even],
+            sending.payload_type[:even],
+            sending.ssrc[:even],
+            sending.length[:even],
+            keyed,
         )
-        if length is not sending.length:
-            self._out_silent[:n] &= length == sending.length
+        if keyed is not None:
+            self._out_silent[:even] &= length == sending.length[:even]
         if len(sending.held):
             self._legs.timestamp[sending.held] += self._legs.clock_step[sending.held]
         plain = sending.plain
         datagrams = list(beside)
-        if n > plain and self._secure is not None:
-            datagrams += self._secure.protect(sending.rows[plain:], self._out[plain:n], length[plain:])
-        self.sent += n + len(sending.opus)
+        if even > plain and self._secure is not None:
+            datagrams += self._secure.protect(sending.rows[plain:even], self._out[plain:even], length[plain:])
+        if len(sending.odd):
+            datagrams += self._send_odd(sending, keyed)
+        self.sent += even + len(sending.opus)
         later: Iterable[Sequence[Datagram]] = ()
         if coming is not None:
             at_once, later = self._send_opus(sending.opus, coming, keyed)

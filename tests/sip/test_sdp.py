@@ -211,6 +211,11 @@ def test_what_cannot_be_read_is_400(change: tuple[bytes, bytes]) -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(("asked", "taken"), [(10, 10), (30, 30), (60, 60), (25, 20), (5, 10), (120, 60)])
+def test_the_length_of_packets_that_they_ask_for(asked: int, taken: int) -> None:
+    assert sdp.negotiate(trunk((b"a=ptime:20", f"a=ptime:{asked}".encode()))).ptime_ms == taken
+
+
 def test_our_offer_and_their_answer() -> None:
     ours = sdp.offer("198.51.100.1", 20002, session_id=1)
     assert ours.media[0].formats == ("9", "8", "0", "101")

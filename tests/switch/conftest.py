@@ -311,10 +311,12 @@ class World:
         self.facts += facts
         by_name = {(far.to, far.name): far for far in self.fars}
         by_beside = {(far.to, far.beside): far for far in self.fars}
-        for i in range(len(outgoing.port)):
-            to = by_name.get((int(outgoing.port[i]), outgoing.name[i].tobytes()))
+        sent = [(int(port), outgoing.name[i].tobytes(), i) for i, port in enumerate(outgoing.port)]
+        packets = [(port, name, outgoing.data[i, : outgoing.length[i]].tobytes()) for port, name, i in sent]
+        packets += [(one.port, one.name, one.data) for one in outgoing.datagrams]
+        for port, name, octets in packets:
+            to = by_name.get((port, name))
             assert to is not None, "sent to nobody"
-            octets = outgoing.data[i, : outgoing.length[i]].tobytes()
             _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", octets[:12])
             to.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
             to.payloads.append(octets[12:])
