@@ -110,7 +110,7 @@ export default {
   'withdrawn.waited_too_long': 'The caller waited too long and was let go.',
   'withdrawn.declined': 'You declined the call.',
   'withdrawn.signed_out': 'The call went back to its queue: you signed out.',
-  'withdrawn.break': 'The call went on to the next agent: you are on break.',
+  'withdrawn.break': 'You are on break: the call waits for another agent.',
   'withdrawn.failed': 'The call failed before it was answered.',
   'withdrawn.other': 'The call is gone: {reason}.',
 
@@ -150,7 +150,7 @@ export default {
   'sound.silent.text': 'The caller may have lost the connection.',
   'sound.back': 'Sound gets through again.',
 
-  'quality.label': 'Connection',
+  'quality.said': 'Connection: {quality}',
   'quality.good': 'Good',
   'quality.fair': 'Fair',
   'quality.poor': 'Poor',

@@ -110,7 +110,7 @@ export default {
   'withdrawn.waited_too_long': '主叫等待超时，已结束。',
   'withdrawn.declined': '您已拒接该来电。',
   'withdrawn.signed_out': '您已签出，来电已回到队列。',
-  'withdrawn.break': '您已小休，来电已分配给其他坐席。',
+  'withdrawn.break': '您已小休，来电将等待其他坐席。',
   'withdrawn.failed': '呼叫在接听前失败。',
   'withdrawn.other': '来电已结束：{reason}。',
 
@@ -150,7 +150,7 @@ export default {
   'sound.silent.text': '访客可能已断线。',
   'sound.back': '声音已恢复。',
 
-  'quality.label': '通话质量',
+  'quality.said': '通话质量：{quality}',
   'quality.good': '良好',
   'quality.fair': '一般',
   'quality.poor': '较差',

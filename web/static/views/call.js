@@ -116,7 +116,7 @@ function quality() {
   const said = word(figures);
   return html`
     <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog">
-      ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : `${t('quality.label')}: ${t(`quality.${said}`)}`}</span>
+      ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : t('quality.said', { quality: t(`quality.${said}`) })}</span>
     </button>
     <wa-popover for="quality" placement="bottom-end">
       <table class="figures">
