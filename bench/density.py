@@ -1,243 +1,193 @@
-"""How many legs a core holds: three-party rooms of plain G.711 through the real media process, and the floor beside it.
+"""`cordboard bench density`: how many legs a core holds, and what they cost beside what they must cost.
 
-The switch runs as its own process, driven through its real link, on one core; the load (rtpload.py) on another.
-Measured are the CPU time of the media process (from /proc), its ticks, every packet against what was sent, pauses at
-the receivers, and who hears whom: each leg sends its own tone, and some must hear exactly the two others of their
-room. Then the same load meets floor.py, which only receives and sends.
+The real media process under a load on another core (weigh.py): its CPU time, its ticks, every packet against what was
+sent, pauses at the receivers, and who hears whom. In the same run the same machine is asked what cannot be saved:
+
+    (none)      rooms of three, plain G.711, all recorded    the floor: the same packets by the same system calls
+    --bare      ... without meters, reports and recordings   the floor
+    --record    rooms of two, every call recorded            % of a core
+    --srtp      rooms of three of pages, G.711               the floor, and pylibsrtp in a bare loop
+    --opus      rooms of three of pages, Opus                PyAV in a bare loop; and what a second core is worth
+
+A spinning probe says what the machine itself took away, before and after.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import sys
-import tempfile
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-import attrs
 import click
 import trio
 from attrs import frozen
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
-from ..switch import protocol
-from ..switch.process import MediaConfig, connect_unix
-from .media import RESULTS, Link, cpu_seconds, machine, memory_kb, process, tell, told
-from .rtpload import Heard, Load, tone_of
+from .chart import Line, Panel, draw
+from .media import machine
+from .outcome import finish
+from .weigh import PROBE, SETTLE, TAIL, Scene, Weighed, alone, cores_ratio, floor, weigh
 
-SETTLE: Final = 3.0  # seconds: playouts find their delay
-TAIL: Final = 2.0
-LEGS_PER_SOCKET: Final = 8  # of the load; fewer than the switch has ports
-CHECKED_ROOMS: Final = 10
-# What must hold: the share of a core per leg, and against the floor.
-AIM_PERCENT: Final = 0.05
-AIM_FLOORS: Final = 2.0
+SCENES: Final = {
+    "full": Scene(recorded=True),
+    "bare": Scene(bare=True),
+    "record": Scene(size=2, recorded=True),
+    "srtp": Scene(secure=True),
+    "opus": Scene(codec="opus", secure=True),
+}
+# How many legs fit where the scene is not told.
+LEGS: Final = {"full": 600, "bare": 600, "record": 600, "srtp": 300, "opus": 60}
+# What must hold. How often what the scene is held against, and % of a core.
+TIMES: Final = {"full": 2.0, "bare": 1.5, "srtp": 1.5, "opus": 1.3}
+PERCENT: Final = {"full": 0.05, "record": 0.07}
+CORES: Final = 1.7  # times the legs of one core on two
+LATE_PERCENT: Final = 0.1  # of the ticks
+ALONE_SECONDS: Final = 5.0
+RATIO_TICKS: Final = 500
 
 
 @frozen
 class Density:
-    """One measurement; percentages are of one core."""
+    """One measurement, as it is kept. Percentages are of one core; `against_percent_per_leg` is what the legs are held
+    against, `times` how often they take it; `cores` is what a second core is worth (Opus; 0: not measured)."""
 
     date: str
     machine: str
-    cores: int
+    machine_cores: int
     python: str
+    scene: str
     legs: int
     seconds: float
-    cpu_percent_per_leg: float
     floor_percent_per_leg: float
-    floors: float
-    tick_ms_p50: float
-    tick_ms_p99: float
-    tick_ms_max: float
-    ticks: int
-    late_ticks: int
-    sent_to_switch: int
-    received_by_switch: int
-    sent_by_switch: int
-    received_by_legs: int
-    gaps: int
-    load_stall_ms: float
-    checked: int
-    wrongly_heard: tuple[str, ...]
-    memory_kb: int
+    alone_percent_per_leg: float
+    against_percent_per_leg: float
+    times: float
+    cores: float
+    weighed: Weighed
 
     @property
     def lost(self) -> int:
-        return (self.sent_to_switch - self.received_by_switch) + (self.sent_by_switch - self.received_by_legs)
+        found = self.weighed
+        return found.sent_to_switch - found.received_by_switch + found.sent_by_switch - found.received_by_legs
 
     @property
-    def good(self) -> bool:
-        right = not (self.lost or self.gaps or self.wrongly_heard)
-        return right and self.cpu_percent_per_leg <= AIM_PERCENT and self.floors <= AIM_FLOORS
+    def problems(self) -> list[str]:
+        """Why it is not good, a line each."""
+        found, told = self.weighed, []
+        if (most := TIMES.get(self.scene)) and self.times > most:
+            told.append(f"the legs take {self.times} times what they are held against, more than {most}")
+        if (most := PERCENT.get(self.scene)) and found.cpu_percent_per_leg > most:
+            told.append(f"a leg takes {found.cpu_percent_per_leg} % of a core, more than {most}")
+        if self.cores and self.cores < CORES:
+            told.append(f"two cores hold {self.cores} times the legs of one, less than {CORES}")
+        if 100 * found.late_ticks > LATE_PERCENT * found.ticks:
+            told.append(f"{found.late_ticks} of {found.ticks} ticks were late, more than {LATE_PERCENT} %")
+        if found.gaps:
+            told.append(f"{found.gaps} pauses of 60 ms")
+        if self.lost:
+            told.append(f"{self.lost} packets are not there")
+        return [*told, *found.wrongly_heard]
 
 
-def _rooms(legs: int) -> protocol.Rewire:
-    """Rooms of three: every leg hears the two others."""
-    return protocol.Rewire(
-        tuple(
-            protocol.Hears(str(leg), tuple((str(other), 1.0) for other in _room(leg) if other != leg))
-            for leg in range(legs)
-        )
-    )
-
-
-def _room(leg: int) -> range:
-    return range(leg - leg % 3, leg - leg % 3 + 3)
-
-
-async def _measure_switch(load: Load, cores: list[int]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/media.sock"
-        config = MediaConfig(addresses=("127.0.0.1",), rtp_ports="20002-20032")
-        with (
-            process("cordboard.switch.process", path, core=cores[0]) as switch,
-            process("rtpload", core=cores[-1]) as source,
-        ):
-            tell(switch, config.to_json())
-            told(switch)
-            tell(source, json.dumps(attrs.asdict(load)))
-            ports: list[int] = json.loads(told(source))
-            async with await connect_unix(path) as stream, trio.open_nursery() as nursery:
-                link = Link(stream)
-                nursery.start_soon(link.listen)
-                nursery.start_soon(link.ping)
-                # With events, as trunks have them: a leg without is listened to for tones (+1.2 us a tick, test_dtmf).
-                codec = protocol.Codec("pcmu", 0, 101)
-                for leg in range(load.legs):
-                    await link.tell(protocol.OpenRtpLeg(str(leg), "127.0.0.1", ports[leg % load.sockets], codec))
-                opened = await link.answers(load.legs)
-                await link.tell(_rooms(load.legs))
-                tell(source, json.dumps([(fact.address, fact.port) for fact in opened]))
-                told(source)
-                await trio.sleep(load.settle)
-                first, before = len(link.reports()), cpu_seconds(switch.pid)
-                await trio.sleep(load.seconds)
-                spent = cpu_seconds(switch.pid) - before
-                reports = link.reports()[first:]
-                await trio.sleep(0.2)
-                for leg in range(load.legs):
-                    await link.tell(protocol.CloseLeg(str(leg)))
-                heard = Heard(**json.loads(await trio.to_thread.run_sync(told, source)))
-                counters = link.reports()[-1].counters
-                memory = memory_kb(switch.pid)
-                nursery.cancel_scope.cancel()
-    wrong = tuple(
-        f"leg {leg} heard {tones}, not {wanted}"
-        for leg, tones in heard.tones.items()
-        if tones != (wanted := sorted(tone_of(other) for other in _room(int(leg)) if other != int(leg)))
-    )
-    return {
-        "cpu_percent_per_leg": round(100 * spent / load.seconds / load.legs, 4),
-        "tick_ms_p50": sorted(report.tick_ms[0] for report in reports)[len(reports) // 2],
-        "tick_ms_p99": max(report.tick_ms[1] for report in reports),
-        "tick_ms_max": max(report.tick_ms[2] for report in reports),
-        "ticks": sum(report.ticks for report in reports),
-        "late_ticks": sum(report.late_ticks for report in reports),
-        "sent_to_switch": heard.sent,
-        "received_by_switch": counters["packets_received"],
-        "sent_by_switch": counters["packets_sent"],
-        "received_by_legs": heard.received,
-        "gaps": heard.gaps,
-        "load_stall_ms": heard.stall_ms,
-        "checked": len(heard.tones),
-        "wrongly_heard": wrong,
-        "memory_kb": memory,
-    }
-
-
-async def _measure_floor(load: Load, cores: list[int]) -> float:
-    with process("floor", core=cores[0]) as floor, process("rtpload", core=cores[-1]) as source:
-        port = int(told(floor))
-        tell(source, json.dumps({**attrs.asdict(load), "checked": []}))
-        ports: list[int] = json.loads(told(source))
-        tell(floor, json.dumps([ports[leg % load.sockets] for leg in range(load.legs)]))
-        tell(source, json.dumps([("127.0.0.1", port)] * load.legs))
-        told(source)
-        await trio.sleep(load.settle)
-        before = cpu_seconds(floor.pid)
-        await trio.sleep(load.seconds)
-        return 100 * (cpu_seconds(floor.pid) - before) / load.seconds / load.legs
-
-
-async def measure(legs: int, seconds: float) -> Density:
-    """Both measurements, one after the other. Raises RuntimeError when the switch refuses or a process ends."""
-    legs -= legs % 3
+async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> Density:
+    """All of it, one after the other. Raises RuntimeError when the switch refuses or a process ends."""
+    wanted = SCENES[scene]
+    legs -= legs % wanted.size
     cores = sorted(os.sched_getaffinity(0))
-    ends = (*range(3 * CHECKED_ROOMS), *range(legs - 3 * CHECKED_ROOMS, legs))
-    load = Load(
-        legs=legs,
-        sockets=-(-legs // LEGS_PER_SOCKET),
-        settle=SETTLE,
-        seconds=seconds,
-        tail=TAIL,
-        checked=tuple(sorted({leg for leg in ends if 0 <= leg < legs})),
-    )
-    switch = await _measure_switch(load, cores)
-    floor = await _measure_floor(load, cores)
+    task = progress.add_task(scene, total=2 * (SETTLE + seconds) + TAIL + 2 * PROBE)
+
+    async def tick() -> None:
+        while True:
+            await trio.sleep(1)
+            progress.advance(task)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tick)
+        weighed = await weigh(wanted, legs, seconds, cores)
+        lowest = await floor(legs, seconds, cores)
+        ratio = libraries = 0.0
+        if wanted.secure:
+            what = "opus" if wanted.codec == "opus" else "srtp"
+            libraries = await trio.to_thread.run_sync(alone, what, legs, ALONE_SECONDS, cores[0])
+        if wanted.codec == "opus" and len(cores) > 1:
+            ratio = await trio.to_thread.run_sync(cores_ratio, legs, RATIO_TICKS, cores)
+        nursery.cancel_scope.cancel()
+    against = libraries if wanted.codec == "opus" else lowest + libraries
     return Density(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=machine(),
-        cores=len(cores),
+        machine_cores=len(cores),
         python=platform.python_version(),
+        scene=scene,
         legs=legs,
         seconds=seconds,
-        floor_percent_per_leg=round(floor, 4),
-        floors=round(switch["cpu_percent_per_leg"] / floor, 2),
-        **switch,
+        floor_percent_per_leg=lowest,
+        alone_percent_per_leg=libraries,
+        against_percent_per_leg=round(against, 4),
+        times=round(weighed.cpu_percent_per_leg / against, 2),
+        cores=ratio,
+        weighed=weighed,
     )
 
 
-def _show(found: Density) -> None:
-    table = Table(title=f"{found.legs} legs in rooms of three, {found.seconds:.0f} s", show_header=False)
+def picture(found: Density) -> str:
+    """Each second's ticks and share of a core, as an SVG."""
+    series = found.weighed.series
+    panels = [
+        Panel(
+            "Ticks, ms", [Line(name, [one[i] for one in series]) for i, name in enumerate(("half", "99 %", "longest"))]
+        ),
+        Panel("Of a core, %", [Line("media process", [one[3] for one in series])]),
+    ]
+    title = f"Cordboard, {found.legs} legs ({found.scene}) on {found.date}"
+    return draw(title, [float(second) for second in range(len(series))], panels, unit="s")
+
+
+def table(found: Density) -> Table:
+    """The result, to be read."""
+    weighed, scene = found.weighed, SCENES[found.scene]
+    made = Table(
+        title=f"{found.legs} legs in rooms of {scene.size} ({found.scene}), {found.seconds:g} s", show_header=False
+    )
+    p50, p99, longest = (sorted(one[i] for one in weighed.series) for i in range(3))
     rows = {
-        "CPU per leg": f"{found.cpu_percent_per_leg:.4f} % of a core (aim {AIM_PERCENT} %)",
-        "the floor": f"{found.floor_percent_per_leg:.4f} %; the switch takes {found.floors:.2f} of it",
-        "tick": f"p50 {found.tick_ms_p50} ms, p99 {found.tick_ms_p99} ms, longest {found.tick_ms_max} ms",
-        "late ticks": f"{found.late_ticks} of {found.ticks}",
-        "to the switch": f"{found.received_by_switch} packets of {found.sent_to_switch}",
-        "from the switch": f"{found.received_by_legs} packets of {found.sent_by_switch}",
-        "pauses of 40 ms": f"{found.gaps} (the load itself once paused {found.load_stall_ms} ms)",
-        "who hears whom": f"{found.checked - len(found.wrongly_heard)} right of {found.checked}",
-        "memory": f"{found.memory_kb // 1024} MB",
+        "CPU per leg": f"{weighed.cpu_percent_per_leg:.4f} % of a core",
+        "the floor": f"{found.floor_percent_per_leg:.4f} %",
+        "held against": f"{found.against_percent_per_leg:.4f} %: {found.times} times"
+        + (f" (aim {TIMES[found.scene]})" if found.scene in TIMES else ""),
+        "two cores": f"{found.cores} times the legs of one (aim {CORES})" if found.cores else "",
+        "made into a file": f"{weighed.encoding_percent} % per leg, afterwards, with the start of a process"
+        if scene.recorded
+        else "",
+        "tick": f"p50 {p50[len(p50) // 2]} ms, p99 of a second {p99[-1]} ms at most, longest {longest[-1]} ms",
+        "late ticks": f"{weighed.late_ticks} of {weighed.ticks}",
+        "to the switch": f"{weighed.received_by_switch} packets of {weighed.sent_to_switch}",
+        "from the switch": f"{weighed.received_by_legs} packets of {weighed.sent_by_switch}",
+        "pauses of 60 ms": f"{weighed.gaps} (the load itself once paused {weighed.load_stall_ms} ms)",
+        "who hears whom": f"{weighed.checked - len(weighed.wrongly_heard)} right of {weighed.checked}",
+        "memory": f"{weighed.memory_kb // 1024} MB",
+        "stolen": f"{weighed.stolen[0]} % of the core before and after, {weighed.stolen[1]} ms at once",
     }
     for name, value in rows.items():
-        table.add_row(name, value)
-    console = Console()
-    console.print(table)
-    for wrong in found.wrongly_heard:
-        console.print(wrong)
-
-
-def run(legs: int = 600, seconds: float = 20.0, json: bool = False) -> Density:
-    """Measures, prints a table or JSON, and keeps the result in bench/results."""
-    found = trio.run(measure, legs, seconds)
-    text = _as_json(found)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"density-{found.date[:10]}.json").write_text(text + "\n")
-    if json:
-        click.echo(text)
-    else:
-        _show(found)
-    return found
-
-
-def _as_json(found: Density) -> str:
-    return json.dumps({**attrs.asdict(found), "lost": found.lost, "good": found.good}, indent=2)
+        if value:
+            made.add_row(name, value)
+    return made
 
 
 @click.command("density")
-@click.option("--legs", default=600, show_default=True, type=click.IntRange(min=3), help="Legs, in rooms of three.")
+@click.option("--legs", type=click.IntRange(min=3), help="In all; by default as many as the scene is for.")
 @click.option("--seconds", default=20.0, show_default=True, type=click.FloatRange(min=3), help="Measured time.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def command(legs: int, seconds: float, as_json: bool) -> None:
-    """CPU per leg of the media process, and the floor."""
-    if not run(legs, seconds, as_json).good:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    command()
+@click.option("--bare", "scene", flag_value="bare", help="Without meters, RTCP and recordings.")
+@click.option("--record", "scene", flag_value="record", help="Two by two, every call recorded.")
+@click.option("--srtp", "scene", flag_value="srtp", help="Pages that speak G.711.")
+@click.option("--opus", "scene", flag_value="opus", help="Pages that speak Opus.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of a table.")
+def command(legs: int | None, seconds: float, scene: str | None, json_wanted: bool) -> None:
+    """CPU per leg of the media process, beside what cannot be saved."""
+    name = scene or "full"
+    with Progress(console=Console(stderr=True)) as progress:
+        found = trio.run(measure, name, legs or LEGS[name], seconds, progress)
+    finish(f"density-{name}-{found.legs}", found, picture(found), table(found), json_wanted=json_wanted)

@@ -6,30 +6,32 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
 from ..switch import protocol
-from ..switch.protocol import Command, EngineReport, Fact, LegOpened, LegRefused
+from ..switch.protocol import Command, EngineReport, Fact, LegOpened, LegRefused, RecordingClosed, WebrtcLegOpened
 from ..switch.wire import Frames, decode_fact, encode
+
+T = TypeVar("T")
 
 RESULTS: Final = Path(__file__).parent / "results"
 
 
 @contextmanager
-def process(module: str, *arguments: str, core: int | None) -> Iterator[subprocess.Popen[str]]:
-    """A Python process of ours with pipes, on one core."""
+def process(module: str, *arguments: str, core: int | Sequence[int] | None) -> Iterator[subprocess.Popen[str]]:
+    """A Python process of ours with pipes, on one core, or some."""
     command = [sys.executable, "-m", f"cordboard.bench.{module}" if "." not in module else module, *arguments]
     # One thread for BLAS: the matrices are small, and its spinning workers would be counted.
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     made = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=env)
     try:
         if core is not None:
-            os.sched_setaffinity(made.pid, {core})
+            os.sched_setaffinity(made.pid, {core} if isinstance(core, int) else set(core))
         yield made
     finally:
         made.kill()
@@ -98,13 +100,22 @@ class Link:
             await self._stream.send_all(b"".join(encode(command) for command in commands))
 
     async def answers(self, n: int) -> list[LegOpened]:
+        return await self._await(LegOpened, n)
+
+    async def page_answers(self, n: int) -> list[WebrtcLegOpened]:
+        return await self._await(WebrtcLegOpened, n)
+
+    async def recordings_closed(self, n: int) -> None:
+        await self._await(RecordingClosed, n)
+
+    async def _await(self, kind: type[T], n: int) -> list[T]:
         with trio.fail_after(10):
             while True:
-                opened = [fact for fact in self.facts if isinstance(fact, LegOpened)]
+                told: list[T] = [fact for fact in self.facts if isinstance(fact, kind)]
                 if any(isinstance(fact, LegRefused) for fact in self.facts):
                     raise RuntimeError("the switch refused a leg")
-                if len(opened) == n:
-                    return opened
+                if len(told) == n:
+                    return told
                 await trio.sleep(0.02)
 
     def reports(self) -> list[EngineReport]:

@@ -34,8 +34,9 @@ FRAMES: Final = 50  # of the tone, which repeats each second: frequencies are wh
 LOWEST: Final = 300
 STEP: Final = 5
 TONES: Final = 600
+STRIDE: Final = 37
 AMPLITUDE: Final = 6000.0
-GAP: Final = 0.040
+GAP: Final = 0.060
 
 
 @frozen
@@ -55,7 +56,7 @@ class Load:
 
 @frozen
 class Heard:
-    """sent, received: packets in all. gaps: pauses of 40 ms or more at some leg while it was measured. stall_ms: the
+    """sent, received: packets in all. gaps: pauses of 60 ms or more at some leg while it was measured. stall_ms: the
     longest that this load itself did not look. tones: of each checked leg, the frequencies it heard, in Hz."""
 
     sent: int
@@ -66,17 +67,20 @@ class Heard:
 
 
 def tone_of(leg: int) -> int:
-    """The frequency that a leg sends, in Hz."""
-    return LOWEST + STEP * (leg % TONES)
+    """The frequency that a leg sends, in Hz; those of neighbours are far apart, for no codec keeps two that are not."""
+    return LOWEST + STEP * (STRIDE * leg % TONES)
+
+
+def tone_pcm(leg: int) -> g711.Pcm:
+    """One second of a leg's tone, int16 [8000], which joins its own beginning."""
+    t = np.arange(FRAMES * 160) / 8000
+    pcm: g711.Pcm = (AMPLITUDE * np.sin(2 * np.pi * tone_of(leg) * t)).astype(np.int16)
+    return pcm
 
 
 def _bank(legs: int) -> NDArray[np.uint8]:
     """The payloads of one second of every leg's tone: uint8 [legs, 50, 160]."""
-    t = np.arange(FRAMES * 160) / 8000
-    rows = [
-        g711.encode_ulaw((AMPLITUDE * np.sin(2 * np.pi * tone_of(leg) * t)).astype(np.int16)) for leg in range(legs)
-    ]
-    return np.stack(rows).reshape(legs, FRAMES, 160)
+    return np.stack([g711.encode_ulaw(tone_pcm(leg)) for leg in range(legs)]).reshape(legs, FRAMES, 160)
 
 
 def tones_in(pcm: g711.Pcm) -> list[int]:

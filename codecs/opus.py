@@ -46,6 +46,8 @@ _SILENCE.setflags(write=False)
 # Legs of which one part of the work is made: some 1.5 ms of encoding. Fewer, and threads are woken for little; more,
 # and the first leg of a part waits for the last.
 PART = 16
+# More parts than this are only more to be handed about: beyond, they are larger instead.
+MOST_PARTS = 16
 
 T = TypeVar("T", Decoded, Encoded)
 
@@ -227,6 +229,7 @@ class OpusRows:
         self._work.drop()  # a tick that crashed in the middle left some
         legs = [self._legs[row] for row in rows.tolist()]
         every = np.arange(len(rows))
-        parts = [functools.partial(part, legs[i : i + PART], every[i : i + PART]) for i in range(0, len(rows), PART)]
+        size = max(PART, -(-len(rows) // MOST_PARTS))
+        parts = [functools.partial(part, legs[i : i + size], every[i : i + size]) for i in range(0, len(rows), size)]
         self._work = work = Work(parts, self._executor)
         return work

@@ -67,7 +67,8 @@ class Engine:
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
     port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files.
+    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files. `bare`:
+    without meters and reports of RTCP, to measure what they cost.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Engine:
         prompts: Prompts | None = None,
         library: Library | None = None,
         capacity: int = 4096,
+        bare: bool = False,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._legs = Legs(capacity)
@@ -128,6 +130,7 @@ class Engine:
         )
         self._secure = secure
         self._opus = opus
+        self._bare = bare
         self._tick = 0
         self._plans: rooms.Plans | None = None  # of the last tick
         self._pinged_at = now
@@ -179,7 +182,8 @@ class Engine:
         due = self._playout.play(rows, now, self._playback.pausing)
         speaking = self._playback.speak(due, self._digits.listening(plans.heard), plans.heard)
         self._digits.listen(self._playback.pcm)
-        self._quality.listen(self._tick, plans.heard, self._playback.pcm)
+        if not self._bare:
+            self._quality.listen(self._tick, plans.heard, self._playback.pcm)
         heard = mix(plans.narrow, self._playback.pcm, speaking)
         wide = mix(plans.wide, *self._playback.speak_wide(plans.wide.heard))
         heard, wide = self._soften(heard, wide)
@@ -430,7 +434,7 @@ class Engine:
     def _report(self, rows: Rows, outgoing: Outgoing, now: float) -> Outgoing:
         """What is sent, with the reports of the legs whose turn it is."""
         # In turns of 100 ms, as quality has: what is done for one leg and for ten costs the same.
-        due = rows[:0] if self._tick % TURN_TICKS else self._reports.due(rows, now)
+        due = rows[:0] if self._bare or self._tick % TURN_TICKS else self._reports.due(rows, now)
         if not len(due) and not self._outbox.reports:
             return outgoing
         for some, octets in self._reports.write(due, now):

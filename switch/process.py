@@ -93,7 +93,8 @@ class MediaConfig:
     """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used and for RTCP the one
     after each, or 0: eight pairs that the kernel chooses. `local_networks` are CIDR; a peer outside them is told
     `public_address`, if there is one of its family. `recordings` is the directory for recordings of calls that last;
-    where it is empty, nothing is recorded. `music` is the directory of pieces that are no built-in ones."""
+    where it is empty, nothing is recorded. `music` is the directory of pieces that are no built-in ones. `bare`: without
+    meters and reports of RTCP, to measure what they cost."""
 
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""
@@ -103,6 +104,7 @@ class MediaConfig:
     capacity: int = 4096
     recordings: str = ""
     music: str = ""
+    bare: bool = False
 
     def to_json(self) -> str:
         return json.dumps(attrs.asdict(self))
@@ -332,6 +334,7 @@ async def serve(
             prompts=prompts.load(),
             library=Shelf(config.music, reader) if config.music else None,
             capacity=config.capacity,
+            bare=config.bare,
         )
         stack.callback(engine.stop)
         link = _Link()

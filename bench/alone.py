@@ -1,0 +1,81 @@
+"""What the given libraries take of a core by themselves, in a bare loop over as many legs as the switch has.
+
+    python -m cordboard.bench.alone opus LEGS SECONDS     PyAV, decode and encode 20 ms at 8 kHz, recorded packets
+    python -m cordboard.bench.alone srtp LEGS SECONDS     pylibsrtp's unprotect and protect of a G.711 packet
+
+Prints the CPU seconds of one leg's 20 ms. Every leg has codecs or sessions of its own, and they take turns as they do
+in a tick, so that the caches are as cold as they are there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from pylibsrtp import Policy, Session
+
+from ..codecs import g711
+from ..codecs.opus import OpusDecoder, OpusEncoder
+from ..switch import srtp
+from . import customer
+from .pages import STRIDE, speech
+
+FRAMES: Final = 250  # recorded: 5 s
+
+
+def opus(legs: int) -> Callable[[int], None]:
+    """What a tick does for each leg."""
+    payloads = speech("opus")
+    pcm = g711.decode_ulaw(customer.speech("en")).astype(np.int32)
+    encoders, decoders = [OpusEncoder(8000) for _ in range(legs)], [OpusDecoder() for _ in range(legs)]
+    places = np.arange(legs) * STRIDE % len(payloads)
+    # In a room of three each hears the sum of two others.
+    mixed = np.clip(pcm + np.roll(pcm, STRIDE, axis=0), -32768, 32767).astype(np.int16)
+
+    def tick(number: int) -> None:
+        for leg, place in enumerate(places):
+            at = (int(place) + number) % len(payloads)
+            decoders[leg].decode(payloads[at])
+            encoders[leg].encode(mixed[at])
+
+    return tick
+
+
+def srtp_alone(legs: int) -> Callable[[int], None]:
+    profile = next(iter(srtp.PROFILES.values()))
+    ours, theirs = (
+        [secrets.token_bytes(profile.key_length + profile.salt_length) for _ in range(legs)] for _ in range(2)
+    )
+
+    def sessions(keys: list[bytes], kind: int) -> list[Session]:
+        return [Session(Policy(key, kind, 0, profile.policy)) for key in keys]
+
+    inbound, outbound = sessions(theirs, Policy.SSRC_ANY_INBOUND), sessions(ours, Policy.SSRC_ANY_OUTBOUND)
+    far = sessions(theirs, Policy.SSRC_ANY_OUTBOUND)
+    plain = [[customer.rtp(n, 160 * n, leg + 1, bytes(160), first=not n) for leg in range(legs)] for n in range(FRAMES)]
+    sealed = [[far[leg].protect(packet) for leg, packet in enumerate(packets)] for packets in plain]
+
+    def tick(number: int) -> None:
+        for leg in range(legs):
+            inbound[leg].unprotect(sealed[number][leg])
+            outbound[leg].protect(plain[number][leg])
+
+    return tick
+
+
+def main() -> None:
+    what, legs, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    tick = {"opus": opus, "srtp": srtp_alone}[what](legs)
+    begun, number = time.process_time(), 0
+    while number < FRAMES and time.process_time() - begun < seconds:
+        tick(number)
+        number += 1
+    print((time.process_time() - begun) / number / legs, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""What a tick does for each leg, it does in arrays: twice the legs make no more calls of Python, whatever their codec.
+
+Counted are calls of Python functions in everything between a batch and the datagrams. Opus and SRTP have a call of
+their libraries for each leg, and are not here: in their places stand a codec and a transport that do nothing. The
+calls of G.722's library are not counted.
+"""
+
+from __future__ import annotations
+
+import fractions
+import functools
+import math
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import numpy as np
+import pytest
+from cordboard.codecs import g711, g722
+from cordboard.codecs.opus import MOST_PARTS
+from cordboard.codecs.work import Decoded, Encoded, Work
+from cordboard.switch import protocol, rtp
+from cordboard.switch.engine import Engine
+from cordboard.switch.ports import LocalPort, socket_name
+from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
+from numpy.typing import NDArray
+
+TICK = 0.020
+WARM, COUNTED = 6, 3  # ticks; those that are counted report nothing, which is done in turns of five
+
+
+class KnownTransport:
+    """Legs by their addresses, and the packets that they are sent, unread."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = {}
+        self.sent = 0
+
+    def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
+        return protocol.WebrtcLegOpened(command.leg, "u", "p", protocol.Fingerprint("sha-256", "AA"), (("::", 1),))
+
+    def close(self, row: int, now: float) -> list[Datagram]:
+        return []
+
+    def receive(self, batch: Batch, now: float) -> SecureInput:
+        rows = batch.name[:, 2:4].copy().view(">u2")[:, 0].astype(np.intp) - 1000
+        facts = [protocol.LegConnected(f"leg {row}") for row in rows] if now < TICK else []
+        return SecureInput([], Packets(rows, batch.data, batch.length, batch.at), NO_PACKETS, facts)
+
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
+        self.sent += len(rows)
+        return ()
+
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Sequence[Datagram]:
+        return ()
+
+    def deadline(self) -> float:
+        return math.inf
+
+    def wake(self, now: float) -> SecureInput:
+        raise AssertionError("never due")
+
+
+class StillCodec:
+    """All is the same sound, in as many parts as OpusRows makes."""
+
+    def open(self, row: int) -> None:
+        pass
+
+    def close(self, row: int) -> None:
+        pass
+
+    def forget(self, rows: Rows) -> None:
+        pass
+
+    def failed(self) -> list[int]:
+        return []
+
+    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
+        def part(index: Rows) -> Decoded:
+            pcm, good = np.full((len(index), 160), 1000, np.int16), np.ones(len(index), np.bool_)
+            return Decoded(
+                index, pcm, good, index[wide[index]], np.zeros((np.count_nonzero(wide[index]), 320), np.float32)
+            )
+
+        return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
+
+    def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
+        def part(index: Rows) -> Encoded:
+            return Encoded(index, [b"opus"] * len(index))
+
+        return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
+
+
+class Legs:
+    """So many legs of one codec in rooms of three, all of which speak."""
+
+    def __init__(self, codec: protocol.Codec, legs: int) -> None:
+        self.codec, self.legs, self.now, self.number = codec, legs, 0.0, 0
+        self.transport = KnownTransport()
+        port = LocalPort("192.0.2.1", 20002)
+        self.engine = Engine(
+            ports=(port,),
+            advertise=lambda index, peer: (port.address, port.port),
+            rng=np.random.default_rng(1),
+            now=0.0,
+            secure=self.transport,
+            opus=StillCodec(),
+            capacity=legs,
+        )
+        command: protocol.Command
+        for leg in range(legs):
+            if codec.name == "opus":
+                command = protocol.OpenWebrtcLeg(f"leg {leg}", "198.51.100.7", "u", "p", (), codec)
+            else:
+                command = protocol.OpenRtpLeg(f"leg {leg}", "198.51.100.7", 1000 + leg, codec)
+            (fact,) = self.engine.command(command, 0.0)
+            assert not isinstance(fact, protocol.LegRefused)
+        rooms = [range(leg - leg % 3, leg - leg % 3 + 3) for leg in range(legs)]
+        self.engine.command(
+            protocol.Rewire(
+                tuple(
+                    protocol.Hears(f"leg {leg}", tuple((f"leg {other}", 1.0) for other in room if other != leg))
+                    for leg, room in enumerate(rooms)
+                )
+            ),
+            0.0,
+        )
+        names = [socket_name("198.51.100.7", 1000 + leg) for leg in range(legs)]
+        self.names = np.stack([np.frombuffer(name, np.uint8) for name in names])
+        tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(160) / 8000)).astype(np.int16)
+        self.payload = g711.encode_ulaw(tone).tobytes()
+
+    def tick(self) -> None:
+        n = self.legs
+        data = np.zeros((n, 12 + len(self.payload) + 3 & ~3), np.uint8)
+        step = 960 if self.codec.name == "opus" else 160
+        numbers = np.full(n, self.number, np.uint16), np.full(n, step * self.number, np.uint32)
+        kinds, ssrc = np.full(n, self.codec.payload_type, np.uint8), np.arange(n, dtype=np.uint32)
+        rtp.write(data, kinds, np.zeros(n, np.bool_), *numbers, ssrc)
+        data[:, 12 : 12 + len(self.payload)] = np.frombuffer(self.payload, np.uint8)
+        length = np.full(n, 12 + len(self.payload), np.int32)
+        socket = np.full(n, self.codec.name == "opus", np.int32)
+        at = np.full(n, self.now + 0.005)
+        self.engine.receive(Batch(data, length, socket, self.names, at), self.now + 0.01)
+        self.engine.ahead()
+        self.now += TICK
+        self.number += 1
+        outgoing, _ = self.engine.tick(self.now)
+        for _ in outgoing.later:
+            pass
+
+
+def calls(codec: protocol.Codec, legs: int) -> int:
+    """Of Python functions in a tick."""
+    world = Legs(codec, legs)
+    for _ in range(WARM):
+        world.tick()
+    made = 0
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal made
+        file = frame.f_code.co_filename
+        made += event == "call" and file not in (g722.__file__, fractions.__file__) and not file.startswith("av/")
+
+    sys.setprofile(note)
+    try:
+        for _ in range(COUNTED):
+            world.tick()
+    finally:
+        sys.setprofile(None)
+    assert world.engine.counters["packets_received"] == legs * (WARM + COUNTED)
+    if codec.name == "opus":
+        assert world.transport.sent >= legs * COUNTED
+    return made // COUNTED
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        protocol.Codec("pcmu", 0, 101),
+        protocol.Codec("pcma", 8, 101),
+        protocol.Codec("g722", 9, 101),
+        protocol.Codec("opus", 111, 110),
+    ],
+    ids=lambda codec: str(codec.name),
+)
+def test_twice_the_legs_make_no_more_calls(codec: protocol.Codec) -> None:
+    legs = 60 if codec.name == "g722" else 300  # its library takes seconds for more
+    few, many = calls(codec, legs), calls(codec, 2 * legs)
+    assert abs(many - few) <= 0.1 * few, (few, many)
