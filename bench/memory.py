@@ -1,9 +1,10 @@
-"""`cordboard bench memory`: what a plain G.711 leg takes, and whether a hundred thousand that came and went leave any.
+"""`cordboard bench memory`: what a leg takes, and whether a hundred thousand that came and went leave any.
 
 The real engine in virtual time, in this process. First all legs at once, in pairs that hear each other, with two
 seconds of packets both ways, so that every column of a leg is in use: what the process has grown by is theirs. Then as
 many at a time are opened, talk and are closed, over and over, half a minute apart, as ports rest between two calls.
-Memory is what is resident.
+Memory is what is resident. What a page's leg of Opus takes is weighed in the real media process (weigh.py): what many
+such legs take more than a few.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Final
 
 import click
 import numpy as np
-from attrs import frozen
+import trio
+from attrs import evolve, frozen
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -31,6 +33,7 @@ from ..switch.seams import Batch
 from .chart import Line, Panel, draw
 from .media import machine
 from .outcome import finish
+from .weigh import Scene, weigh
 
 TICK: Final = 0.020
 AT_ONCE: Final = 500
@@ -39,13 +42,16 @@ CHURN_TICKS: Final = 10
 APART: Final = 31.0  # seconds, more than a port rests
 WARM: Final = 0.2  # of the churn: by then every pool is as large as it gets
 AIM_KB: Final = 40.0
+AIM_OPUS_KB: Final = 180.0
+FEW, MANY = 12, 72  # legs of Opus
+OPUS_SECONDS: Final = 3.0
 MAY_GROW_MB: Final = 2.0
 
 
 @frozen
 class Found:
     """One measurement, as it is kept. `series`: resident MB after each `at_once` legs; `grown_mb`: what a straight line
-    through it gains from the first fifth on."""
+    through it gains from the first fifth on. `kb_per_opus_leg`: 0 where it was not weighed."""
 
     date: str
     machine: str
@@ -55,6 +61,7 @@ class Found:
     legs: int
     grown_mb: float
     series: Sequence[float]
+    kb_per_opus_leg: float = 0.0
 
     @property
     def problems(self) -> list[str]:
@@ -62,6 +69,8 @@ class Found:
         found = []
         if self.kb_per_leg > AIM_KB:
             found.append(f"a leg takes {self.kb_per_leg:.1f} kB, more than {AIM_KB:g}")
+        if self.kb_per_opus_leg > AIM_OPUS_KB:
+            found.append(f"a leg of Opus takes {self.kb_per_opus_leg:.1f} kB, more than {AIM_OPUS_KB:g}")
         if self.grown_mb > MAY_GROW_MB:
             found.append(f"{self.legs} legs left {self.grown_mb:.1f} MB, more than {MAY_GROW_MB:g}")
         return found
@@ -158,6 +167,14 @@ def measure(legs: int, progress: Progress, at_once: int = AT_ONCE) -> Found:
     )
 
 
+async def opus_leg() -> float:
+    """kB of each leg that MANY are more than FEW: both ends of its codec, its keys, and what its handshake left."""
+    cores = sorted(os.sched_getaffinity(0))
+    scene = Scene(codec="opus", secure=True)
+    few, many = [(await weigh(scene, legs, OPUS_SECONDS, cores)).memory_kb for legs in (FEW, MANY)]
+    return round((many - few) / (MANY - FEW), 1)
+
+
 def picture(found: Found) -> str:
     """Resident memory over legs, as an SVG."""
     thousands = [(i + 1) * found.at_once / 1000 for i in range(len(found.series))]
@@ -167,8 +184,10 @@ def picture(found: Found) -> str:
 
 def table(found: Found) -> Table:
     """The result, to be read."""
-    made = Table(title="Memory of plain G.711 legs", show_header=False)
+    made = Table(title="Memory of legs: plain G.711, if nothing else is said", show_header=False)
     made.add_row("a leg", f"{found.kb_per_leg} kB (aim {AIM_KB:g}), {found.at_once} at once")
+    if found.kb_per_opus_leg:
+        made.add_row("a page's leg of Opus", f"{found.kb_per_opus_leg} kB (aim {AIM_OPUS_KB:g}), {MANY} at once")
     made.add_row(f"{found.legs} legs", f"{found.grown_mb:+.2f} MB (less than {MAY_GROW_MB:g})")
     made.add_row("resident", f"{found.series[0]} MB at first, {found.series[-1]} MB at last")
     return made
@@ -178,7 +197,8 @@ def table(found: Found) -> Table:
 @click.option("--legs", default=100_000, show_default=True, type=click.IntRange(min=1000), help="Opened and closed.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of a table.")
 def command(legs: int, json_wanted: bool) -> None:
-    """What a plain G.711 leg takes, and what a hundred thousand leave."""
+    """What a leg takes, of plain G.711 and of Opus in a page, and what a hundred thousand leave."""
     with Progress(console=Console(stderr=True)) as progress:
         found = measure(legs, progress)
+    found = evolve(found, kb_per_opus_leg=trio.run(opus_leg))
     finish("memory", found, picture(found), table(found), json_wanted=json_wanted)

@@ -29,7 +29,7 @@ from .rtpload import Heard, Load, tone_of
 
 SETTLE: Final = 3.0  # seconds: playouts find their delay
 TAIL: Final = 2.0
-LEGS_PER_SOCKET: Final = 8  # of a load of plain legs; fewer than the switch has ports
+LEGS_PER_SOCKET: Final = 8  # of a load of plain legs: as many as the switch has ports
 CHECKED_ROOMS: Final = 10
 PROBE: Final = 2.0  # seconds before and after
 # With events, as trunks have them: a leg without is listened to for tones (+1.2 us a tick, test_dtmf).
@@ -89,7 +89,8 @@ async def _switch(scene: Scene, folder: str, core: int) -> AsyncIterator[tuple[L
     path = f"{folder}/media.sock"
     config = MediaConfig(
         addresses=("127.0.0.1",),
-        rtp_ports="20002-20032",
+        rtp_ports="0",
+        webrtc_port=0,
         access_points=(),
         recordings=folder if scene.recorded else "",
         bare=scene.bare,

@@ -156,6 +156,8 @@ class Identity:
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
         context.use_certificate(certificate)
         context.use_privatekey(key)
+        # Buffers for as long as a record is read or written, not as long as the call lasts: 50 kB of them.
+        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         # No session tickets: a leg is never resumed, and they would follow Finished in the last flight.
         context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)

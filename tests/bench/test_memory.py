@@ -24,6 +24,10 @@ def test_what_grows_is_seen_and_what_warms_up_is_not() -> None:
 def test_the_verdict() -> None:
     found = Found("2026-01-01 00:00 UTC", "a machine", "3.11", 500, 17.0, 100_000, 0.2, [100.0, 100.1])
     assert found.problems == []
-    worse = evolve(found, kb_per_leg=41.0, grown_mb=3.0)
-    assert worse.problems == ["a leg takes 41.0 kB, more than 40", "100000 legs left 3.0 MB, more than 2"]
+    worse = evolve(found, kb_per_leg=41.0, grown_mb=3.0, kb_per_opus_leg=181.0)
+    assert worse.problems == [
+        "a leg takes 41.0 kB, more than 40",
+        "a leg of Opus takes 181.0 kB, more than 180",
+        "100000 legs left 3.0 MB, more than 2",
+    ]
     assert "engine" in picture(found)
