@@ -39,7 +39,7 @@ SCENES: Final = {
     "opus": Scene(codec="opus", secure=True),
 }
 # How many legs fit where the scene is not told.
-LEGS: Final = {"full": 600, "bare": 600, "record": 600, "srtp": 300, "opus": 60}
+LEGS: Final = {"full": 600, "bare": 600, "record": 600, "srtp": 300, "opus": 90}
 # What must hold. How often what the scene is held against, and % of a core.
 TIMES: Final = {"full": 2.0, "bare": 1.5, "srtp": 1.5, "opus": 1.3}
 PERCENT: Final = {"full": 0.05, "record": 0.07}
