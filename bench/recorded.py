@@ -25,6 +25,7 @@ from ..switch import protocol
 from ..switch.browsers import Browsers
 from ..switch.dtls import Identity
 from ..switch.engine import Engine
+from ..switch.points import Point
 from ..switch.ports import LocalPort, socket_name
 from ..switch.seams import Batch
 from ..switch.webrtc import WebrtcTransport
@@ -51,7 +52,7 @@ class Recorded:
             advertise=lambda index, peer: (_POOL.address, _POOL.port),
             rng=np.random.default_rng(1),
             now=self._now,
-            secure=Browsers(transport, lambda peer: (("127.0.0.1", 20000),)),
+            secure=Browsers(transport, [Point("main", "Main", lambda peer: (("127.0.0.1", 20000),))]),
             opus=OpusRows(executor, capacity=2 * legs),
             capacity=2 * legs,
         )

@@ -21,7 +21,7 @@ import trio
 from attrs import frozen
 
 from ..switch import protocol
-from ..switch.process import MediaConfig, connect_unix
+from ..switch.process import AccessPoint, MediaConfig, connect_unix
 from .media import Link, cpu_seconds, memory_kb, process, tell, told
 from .pageload import PageLoad
 from .pages import answer, heard_wrongly, opening, rooms
@@ -90,8 +90,7 @@ async def _switch(scene: Scene, folder: str, core: int) -> AsyncIterator[tuple[L
     config = MediaConfig(
         addresses=("127.0.0.1",),
         rtp_ports="0",
-        webrtc_port=0,
-        access_points=(),
+        access_points=(AccessPoint(addresses=("127.0.0.1",), port=0),),
         recordings=folder if scene.recorded else "",
         bare=scene.bare,
     )

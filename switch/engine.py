@@ -67,8 +67,8 @@ class Engine:
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
     port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files. `bare`:
-    without meters and reports of RTCP, to measure what they cost.
+    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files.
+    `bare`: without meters and reports of RTCP, to measure what they cost.
     """
 
     def __init__(

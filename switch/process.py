@@ -93,8 +93,8 @@ class MediaConfig:
     """Where the media plane lives. `rtp_ports` is FIRST-LAST, of which the even ports are used and for RTCP the one
     after each, or 0: eight pairs that the kernel chooses. `local_networks` are CIDR; a peer outside them is told
     `public_address`, if there is one of its family. `recordings` is the directory for recordings of calls that last;
-    where it is empty, nothing is recorded. `music` is the directory of pieces that are no built-in ones. `bare`: without
-    meters and reports of RTCP, to measure what they cost."""
+    where it is empty, nothing is recorded. `music` is the directory of pieces that are no built-in ones. `bare`:
+    without meters and reports of RTCP, to measure what they cost."""
 
     addresses: tuple[str, ...] = ("0.0.0.0",)
     public_address: str = ""

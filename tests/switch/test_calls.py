@@ -34,10 +34,17 @@ class KnownTransport:
 
     def __init__(self) -> None:
         self.counters: dict[str, int] = {}
+        self.probed_at = -math.inf
         self.sent = 0
 
     def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
         return protocol.WebrtcLegOpened(command.leg, "u", "p", protocol.Fingerprint("sha-256", "AA"), (("::", 1),))
+
+    def restart(self, row: int, command: protocol.RestartIce, now: float) -> protocol.WebrtcLegOpened:
+        raise AssertionError("never asked")
+
+    def access_points(self, command: protocol.ListAccessPoints) -> protocol.AccessPoints:
+        raise AssertionError("never asked")
 
     def close(self, row: int, now: float) -> list[Datagram]:
         return []
