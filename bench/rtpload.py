@@ -83,10 +83,10 @@ def _bank(legs: int) -> NDArray[np.uint8]:
     return np.stack([g711.encode_ulaw(tone_pcm(leg)) for leg in range(legs)]).reshape(legs, FRAMES, 160)
 
 
-def tones_in(pcm: g711.Pcm) -> list[int]:
-    """The frequencies in one second of sound, int16 [8000], that stand within 20 dB of the strongest, in Hz."""
+def tones_in(pcm: g711.Pcm, least: float = 0.1) -> list[int]:
+    """The frequencies in one second of sound, at any rate, that have `least` of the strongest's amplitude, in Hz."""
     spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
-    strong = (spectrum > 0.1 * spectrum.max()) & (spectrum > 1000.0)
+    strong = (spectrum > least * spectrum.max()) & (spectrum > 1000.0)
     peak = strong[1:-1] & (spectrum[1:-1] >= spectrum[:-2]) & (spectrum[1:-1] >= spectrum[2:])
     return [int(f) + 1 for f in np.flatnonzero(peak)]
 

@@ -14,7 +14,7 @@ pairs = st.lists(st.tuples(text, number), max_size=4).map(tuple)
 prints = st.lists(st.builds(protocol.Fingerprint, text, text), max_size=3).map(tuple)
 names = st.lists(text, max_size=3).map(tuple)
 endless = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | st.builds(protocol.Ringback, text)
-sound = endless | st.builds(protocol.Busy, text) | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
+sound = endless | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
 parts = st.lists(st.builds(protocol.Part, sound, number), max_size=3).map(tuple)
 kind = endless | st.builds(protocol.Playlist, parts, st.booleans())
 commands = st.one_of(
@@ -79,7 +79,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "unknown class Reboot" in refuse(pack(["Reboot", 1]))
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
-    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None], False, 0, True, True, ""]))
+    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, ["g723", 4, None, 20], False, 0, True, True, ""]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
     playlist = ["Playlist", [[["Playlist", [], False, False], 1.0]], False, False]
     assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))
