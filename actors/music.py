@@ -56,9 +56,11 @@ def _name(stem: str, piece: Piece) -> str:
 
 
 def keep(pieces: Mapping[str, Piece], directory: Path) -> None:
-    """Each in its file; one that is whole is left alone. Raises OSError."""
-    if pieces:
-        directory.mkdir(parents=True, exist_ok=True)
+    """Each in its file; one that is whole is left alone. Raises OSError.
+
+    The directory is made in any case: whoever copies the data names it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
     for name, piece in pieces.items():
         path = directory / f"{name}{SUFFIX}"
         if not _is_whole(path):
