@@ -6,10 +6,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from . import sound
 from .caller import EVENT, KEYS, Caller
 from .product import Product, until
+from .test_sip import OURS, needs_sipp, sipp
 
 LOW, HIGH = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYPAD = "123A456B789C*0#D"
@@ -63,3 +65,15 @@ def test_keys_are_heard_as_tones_where_no_events_were_agreed_on(
     until(lambda: heard(product, "tone") >= before + len(KEYPAD), 15, "sixteen keys")
     customer.hears(1.5)
     assert heard(product, "tone") == before + len(KEYPAD)
+
+
+@pytest.mark.peer("sipp")
+@needs_sipp
+@pytest.mark.parametrize(("scenario", "keys"), [("keys", 5), ("captured_key", 1)])
+def test_sipp_presses_keys(product: Product, scenario: str, keys: int) -> None:
+    before = heard(product, "event")
+    done = sipp(product, OURS / f"{scenario}.xml", "-m", "1", "-timeout_error")
+    assert done.returncode == 0, done.stdout[-2500:] + done.stderr
+    until(lambda: heard(product, "event") >= before + keys, 5, f"{keys} keys")
+    product.at_rest()
+    assert heard(product, "event") == before + keys
