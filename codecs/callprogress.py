@@ -1,7 +1,8 @@
 """The ringing and busy tones of countries, by which a caller knows what becomes of a call without a word.
 
-The table is that of ITU-T E.180 Supplement 2, "Various tones used in national networks", by ISO 3166 code: frequencies
-in Hz, seconds on, off, on, off. Where a country has several, it is the one of its largest network. A tone that is one
+By ISO 3166 code: frequencies in Hz, seconds on, off, on, off. They are those that public lists give after ITU-T E.180
+Supplement 2, "Various tones used in national networks", and for about half of the countries were compared with one; the
+supplement itself was not at hand. Where a country has several, it is the one of its largest network. A tone that is one
 frequency modulated wholly by another is here as what it consists of, the sum and the difference of the two.
 """
 

@@ -166,7 +166,7 @@ class Music:
 
 @frozen
 class Ringback:
-    """The ringing tone of a country (ITU-T E.180 supplement 2), by ISO 3166 code."""
+    """The ringing tone of a country (codecs/callprogress.py), by ISO 3166 code."""
 
     country: str = "CN"
 
