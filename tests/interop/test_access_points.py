@@ -90,6 +90,9 @@ def agent(browser: Browser, product: Product, net: Net) -> Iterator[Agent]:
             stack.callback(relay.revive)
         made = Agent(browser, product, "1001", host=HERE)
         stack.callback(made.leave)
+        stack.callback(
+            lambda: made.page.keyboard.press("Escape")
+        )  # a dialog that a story left open is before the buttons
         yield made.log_in()
     product.at_rest()
 
