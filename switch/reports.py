@@ -186,10 +186,12 @@ class Reports:
         self._sr_source[rows[told]] = heard.ssrc[told]
         self._sr_at[rows[told]] = at[told]
         # Who leaves need not say what it heard, nor who says so again at once.
-        judge = ~heard.leaves & (at - self._since[rows] > SETTLED) & (at - self._reported_at[rows] > SETTLED)
+        # A browser's sender reports have no block of what it hears: its receiver tells that in reports of its own.
+        tells = heard.about_us | ~told | ~self._legs.secure[rows]
+        judge = tells & ~heard.leaves & (at - self._since[rows] > SETTLED) & (at - self._reported_at[rows] > SETTLED)
         nothing = ~heard.about_us | (heard.fraction == 255) | (heard.highest == self._their_highest[rows])
         self.deaf[rows[judge]] = nothing[judge]
-        self._reported_at[rows] = at
+        self._reported_at[rows[tells]] = at[tells]
         us = heard.about_us
         self._their_highest[rows[us]] = heard.highest[us]
         of = rows[us]

@@ -122,7 +122,9 @@ def other(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     assert made.complaints == []
 
 
-@pytest.mark.parametrize("codec", [PCMA, PCMU], ids=["pcma", "pcmu"])
+@pytest.mark.parametrize(
+    "codec", [pytest.param(PCMA, marks=pytest.mark.long, id="pcma"), pytest.param(PCMU, id="pcmu")]
+)
 def test_the_first_call(product: Product, agent: Agent, voice: tuple[Path, Pcm], codec: int) -> None:
     """Opus in the page, either law at the trunk."""
     fairly(lambda: talk(product, agent, voice[1], codec, f"opus, customer's payload type {codec}"))
@@ -130,9 +132,13 @@ def test_the_first_call(product: Product, agent: Agent, voice: tuple[Path, Pcm],
 
 @pytest.mark.parametrize(
     "other",
-    [{"codecs": ["pcmu"]}, {"codecs": ["pcma"]}, {"codecs": ["g722"]}, {"process": "inline"}],
+    [
+        pytest.param({"codecs": ["pcmu"]}, id="pcmu"),
+        pytest.param({"codecs": ["pcma"]}, id="pcma", marks=pytest.mark.long),
+        pytest.param({"codecs": ["g722"]}, id="g722"),
+        pytest.param({"process": "inline"}, id="inline", marks=pytest.mark.long),
+    ],
     indirect=True,
-    ids=["pcmu", "pcma", "g722", "inline"],
 )
 def test_the_first_call_otherwise(
     browser: Browser, other: Product, voice: tuple[Path, Pcm], request: pytest.FixtureRequest

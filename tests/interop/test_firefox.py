@@ -62,7 +62,7 @@ def agent(browser: Bidi, reached: Product) -> Iterator[Agent]:
         reached.at_rest()
 
 
-@pytest.mark.parametrize("reached", ["opus", "pcmu"], indirect=True)
+@pytest.mark.parametrize("reached", ["opus", pytest.param("pcmu", marks=pytest.mark.long)], indirect=True)
 def test_the_first_call(reached: Product, agent: Agent, request: pytest.FixtureRequest) -> None:
     """Two-way audio, mute, and the agent hangs up."""
     codec = request.node.callspec.params["reached"]

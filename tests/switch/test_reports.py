@@ -11,8 +11,11 @@ import struct
 import numpy as np
 import pytest
 from cordboard.codecs.opus import OpusEncoder
-from cordboard.switch import protocol
+from cordboard.switch import protocol, rtcp
+from cordboard.switch.jitter import Playout
+from cordboard.switch.legs import Legs
 from cordboard.switch.protocol import CloseLeg, Codec, LegQuality, OpenRtpLeg, UpdateRtpLeg
+from cordboard.switch.reports import Reports
 
 from .conftest import PCMU, TICK, Far, World
 from .test_webrtc_engine import Switch, batch
@@ -243,3 +246,26 @@ def test_a_page_is_told_by_srtcp_and_tells(new_world: type[World]) -> None:
     switch.engine.command(CloseLeg("leg-1"), switch.now)
     goodbye = [back.unprotect_rtcp(one.data) for one in switch.tick() if 192 <= one.data[1] <= 223]
     assert [octets[-8:-4] for octets in goodbye] == [struct.pack("!BBH", 0x81, 203, 1)]
+
+
+@pytest.mark.parametrize(("secure", "deaf"), [(True, False), (False, True)])
+def test_a_browser_s_sender_report_says_nothing_of_what_it_hears(secure: bool, deaf: bool) -> None:
+    """Chromium's sender and receiver report apart; a telephone that hears us would say so in its one report."""
+    legs = Legs(1)
+    legs.secure[0] = secure
+    reports = Reports(legs, Playout(1), np.random.default_rng(1))
+    reports.open(0)
+    reports.send(0, 0.0)
+
+    def say(at: float, *, block: bool) -> None:
+        yes, no, one = np.array([True]), np.array([False]), np.array([1], np.uint32)
+        packets = np.array([int(50 * at)], np.uint32)
+        octet = np.zeros(1, np.uint8)
+        about = yes if block else no
+        told = rtcp.Heard(yes, one, no, no if block else yes, one, packets, about, octet, packets, one, one, one)
+        reports.hear(np.array([0]), told, np.array([at]))
+
+    say(5.0, block=True)
+    assert not reports.deaf[0]
+    say(9.0, block=False)
+    assert reports.deaf[0] == deaf
