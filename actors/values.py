@@ -6,7 +6,7 @@ A module whose classes are in a state, a message or an effect is named here, and
 from __future__ import annotations
 
 from ..sip import description, sdp
-from ..switch import protocol
+from ..switch import protocol, sounds
 from . import (
     agent,
     agent_state,
@@ -27,7 +27,7 @@ from .packing import Packer, Veil, unveiled
 
 MODULES = (
     effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, directory, switchboard,
-    timeline, protocol, description, sdp,
+    timeline, protocol, sounds, description, sdp,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

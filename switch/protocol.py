@@ -22,6 +22,17 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from .sounds import Busy as Busy
+from .sounds import Music as Music
+from .sounds import Part as Part
+from .sounds import Pause as Pause
+from .sounds import Playlist as Playlist
+from .sounds import Prompt as Prompt
+from .sounds import Ringback as Ringback
+from .sounds import Sound as Sound
+from .sounds import SourceKind as SourceKind
+from .sounds import Tone as Tone
+
 CodecName = Literal["pcmu", "pcma", "g722", "opus"]
 
 # Every id (leg, source, recording) is at most this many characters; a longer one is a bug of the control plane.
@@ -144,85 +155,6 @@ class CloseLeg:
     """The leg and all edges to and from it are gone at the next tick. Closing what is not open is no error."""
 
     leg: str
-
-
-@frozen
-class Tone:
-    """A sine of `frequency` Hz at -16 dBm0 or so."""
-
-    frequency: float
-
-
-@frozen
-class Music:
-    """A looped piece by name, of letters, digits, `.`, `_` and `-`; `hold` is built in.
-
-    Another is a file that is read when it is first wanted. Until it is there, and where it cannot be read
-    (MusicTroubled), the built-in piece is heard in its place: who waits hears music.
-    """
-
-    name: str = "hold"
-
-
-@frozen
-class Ringback:
-    """The ringing tone of a country (codecs/callprogress.py), by ISO 3166 code."""
-
-    country: str = "CN"
-
-
-@frozen
-class Busy:
-    """The busy tone of a country, from the same list: a part of playlists."""
-
-    country: str = "CN"
-
-
-@frozen
-class Prompt:
-    """A spoken piece by name, in a language as `zh` or `en`."""
-
-    name: str
-    language: str
-
-
-@frozen
-class Pause:
-    """Silence."""
-
-
-Sound = Tone | Music | Ringback | Busy | Prompt | Pause
-
-
-@frozen
-class Part:
-    """A sound for so many seconds. A Prompt is as long as it is: its `seconds` are 0, and those of no other sound.
-
-    Music, tones and ringback rise from nothing and fall to it; music goes on where its part was last broken off.
-    """
-
-    sound: Sound
-    seconds: float = 0.0
-
-
-@frozen
-class Playlist:
-    """Parts one after the other, each from its beginning: announcements, and what is between them.
-
-    It is for one listener: it begins when the source is first heard, so that nobody begins in mid-word. With `repeat`
-    the first part follows the last for ever; else it plays once, SourceFinished says so, and it is silent.
-
-    With `barge_in` a digit of the leg that hears it ends what is being said, between two ticks: the prompt that is
-    played and those that follow it directly, as the digits of a number do. Other parts, and a prompt that has not
-    begun, are left alone.
-    """
-
-    parts: tuple[Part, ...]
-    repeat: bool = False
-    barge_in: bool = False
-
-
-SourceKind = Tone | Music | Ringback | Playlist
 
 
 @frozen
