@@ -87,7 +87,7 @@ def step(behaviour: Behaviour, message: object | None, now: float) -> list[Effec
     before = behaviour.state
     try:
         return behaviour.receive(message, now) if message is not None else _wake(behaviour, now)
-    except Exception:
+    except Exception:  # whatever it is, and it goes on: here only the state is put back
         behaviour.state = before
         raise
 

@@ -112,7 +112,7 @@ async def serving(folder: Path, organisation: str) -> AsyncIterator[Centre]:
         with trio.fail_after(START_SECONDS):
             centre = Centre(folder, await _ready(process))
         yield centre
-    except Exception as error:
+    except Exception as error:  # whatever it is, and it goes on: with what the switch said
         said = (folder / "stderr.txt").read_text().splitlines()[-LAST_LINES:]
         error.add_note("\n".join(("The switch said last:", *said)))
         raise

@@ -225,7 +225,7 @@ class OpusRows:
             if leg.encoder is None or leg.encoder.samples != len(pcm):
                 leg.encoder = OpusEncoder(50 * len(pcm), self._complexity)
             return leg.encoder.encode(pcm)
-        except Exception:  # as above
+        except Exception:  # as in decoding: whatever it is, this is the leg's supervisor
             self._broken.append(leg)
             return b""
 
