@@ -134,18 +134,21 @@ class SipTransport:
             udp.close()
         self._tcp.close()
 
-    def _receive(self, data: bytes, source: Address) -> None:
+    def _attend(self, act: Callable[[float], list[Output]]) -> None:
+        """The supervisor's rule, at the endpoint's door: one message or timer must not end the centre's SIP."""
         try:
-            self.perform(self.endpoint.receive(data, source, self.now()))
-        except Exception as error:
-            # one message must not end the centre's SIP: the supervisor's rule, at this door
-            self._report(error)
+            self.command(act)
+        except Exception as error:  # whatever it is, no other call has a part in it
+            self.endpoint.counters["crashed"] += 1
+            if self._on_error is None:
+                raise
+            self._on_error(error)
+
+    def _receive(self, data: bytes, source: Address) -> None:
+        self._attend(lambda now: self.endpoint.receive(data, source, now))
 
     def _lost(self, remote: Address, unwritten: Sequence[Transmit]) -> None:
-        try:
-            self.perform(self.endpoint.disconnected(remote, unwritten, self.now()))
-        except Exception as error:
-            self._report(error)
+        self._attend(lambda now: self.endpoint.disconnected(remote, unwritten, now))
 
     async def _read(self, udp: trio.socket.SocketType) -> None:
         # One buffer for all: a new one for each datagram, cut to its size, leaves the heap full of holes behind what is
@@ -165,20 +168,11 @@ class SipTransport:
             self._sleeping_until = self.endpoint.deadline()
             if self._sleeping_until <= now:
                 self._sleeping_until = -math.inf
-                try:
-                    self.perform(self.endpoint.wake(now))
-                except Exception as error:
-                    self._report(error)
+                self._attend(self.endpoint.wake)
                 await trio.lowlevel.checkpoint()
                 continue
             with trio.move_on_after(min(self._sleeping_until - now, _LONGEST_SLEEP)):
                 await self._changed.wait()
-
-    def _report(self, error: Exception) -> None:
-        self.endpoint.counters["crashed"] += 1
-        if self._on_error is None:
-            raise error
-        self._on_error(error)
 
     async def run(self, task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED) -> None:
         """Serves until cancelled, then closes the sockets."""
