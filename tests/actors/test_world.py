@@ -14,8 +14,9 @@ from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.records import CallEntry
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
 
+from .far import Caller, Robot
 from .house import PAGE_OFFER, PROMPT_SECONDS, what_is_heard
-from .world import LINK_DELAY, SIP_DELAY, Caller, Robot, World, play
+from .world import LINK_DELAY, SIP_DELAY, World, play
 
 HOTLINE = "+861055501000"
 

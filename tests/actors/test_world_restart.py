@@ -19,9 +19,10 @@ from cordboard.actors.states import Header
 from cordboard.actors.store.entries import Key, key_of
 from cordboard.sip.events import CallEnded, CallFailed
 
+from .far import Robot
 from .house import PAGE_OFFER
 from .test_world import HOTLINE, Staff, customer, organisation, phase, settle
-from .world import Robot, World, play
+from .world import World, play
 
 Story = Callable[[World], Awaitable[None]]
 DOWN = 2.0  # what a process takes to begin anew, in seconds

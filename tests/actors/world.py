@@ -22,7 +22,6 @@ from typing import Any
 
 import trio
 import trio.testing
-from attrs import define, field
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, past
@@ -41,13 +40,13 @@ from cordboard.actors.states import UNWRITTEN, Alive, Dialog, Unwritten
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.sip import sdp
-from cordboard.sip.endpoint import Endpoint, Settings
-from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Refused, Transmit
+from cordboard.sip.events import Output, Refused, Transmit
 from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
-from .house import PAGE_OFFER, PEER, model, what_is_heard
+from .far import Caller, Robot, SipHost
+from .house import PAGE_OFFER, model, what_is_heard
 
 START = 1_700_000_000.0
 SWITCH = Address("192.0.2.1", 5060)
@@ -58,144 +57,6 @@ LINK_DELAY = 0.0005
 HANDSHAKE = 0.3
 # What is stated is in the database after this.
 COMMIT = 0.1
-
-
-class SipHost:
-    """An endpoint on the network: its timers, and where its outputs go."""
-
-    def __init__(self, world: World, address: Address, trunks: dict[str, list[str]], mark: str) -> None:
-        self.address = address
-        self._serial = itertools.count()
-        self._trunks, self._mark = trunks, mark
-        self.endpoint = self._new()
-        self.on_output: Callable[[Output], None] = lambda output: None
-        self.before: Callable[[], None] = lambda: None
-        # There is no process: what comes is lost.
-        self.deaf = False
-        self._world = world
-        self._changed = trio.Event()
-
-    def _new(self) -> Endpoint:
-        settings = Settings(lambda remote: (self.address.host, self.address.port))
-        made = Endpoint(settings, token=lambda: f"{self._mark}{next(self._serial):016x}", changed=set())
-        made.set_trunks(self._trunks)
-        return made
-
-    def renew(self) -> None:
-        """Another endpoint in its place, that knows of no call."""
-        self.endpoint = self._new()
-
-    def perform(self, outputs: list[Output]) -> None:
-        self.before()
-        for output in outputs:
-            if isinstance(output, Transmit):
-                self._world.carry(self.address, output)
-            else:
-                self.on_output(output)
-        self._changed.set()
-
-    def receive(self, data: bytes, source: Address) -> None:
-        if not self.deaf:
-            self.perform(self.endpoint.receive(data, source, self._world.now()))
-
-    async def run(self) -> None:
-        while True:
-            self._changed = trio.Event()
-            wait = self.endpoint.deadline() - self._world.now()
-            with trio.move_on_after(wait):
-                await self._changed.wait()
-            if self.endpoint.deadline() <= self._world.now():
-                self.perform(self.endpoint.wake(self._world.now()))
-
-
-@define(eq=False)
-class Caller:
-    """One call of a customer, and what its telephone showed: (time, output)."""
-
-    world: World
-    call: str
-    dialled_at: float
-    shown: list[tuple[float, Output]] = field(factory=list)
-    on_answer: Callable[[], None] = lambda: None
-    over: trio.Event = field(factory=trio.Event)
-    answered: trio.Event = field(factory=trio.Event)
-
-    def hang_up(self) -> None:
-        """CANCEL or BYE, as it stands."""
-        if not self.over.is_set():
-            self.over.set()
-            carrier = self.world.carrier
-            carrier.perform(carrier.endpoint.hang_up(self.call, self.world.now()))
-
-    def show(self, output: Output) -> None:
-        self.shown.append((self.world.now(), output))
-        match output:
-            case CallAnswered():
-                self.answered.set()
-                self.on_answer()
-            case CallFailed() | CallEnded() | CallCancelled():
-                self.over.set()
-            case _:
-                pass
-
-    @property
-    def last(self) -> Output:
-        return self.shown[-1][1]
-
-
-@define(eq=False)
-class Robot:
-    """A page of an agent: asks, and hears (time, event)."""
-
-    world: World
-    agent: str
-    session: str
-    heard: list[tuple[float, page.Event]] = field(factory=list)
-    on_event: Callable[[page.Event], None] = lambda event: None
-    _asked: dict[int, trio.Event] = field(factory=dict)
-    _replies: dict[int, page.Accepted | page.Refused | page.Snapshot] = field(factory=dict)
-    _serial: itertools.count[int] = field(factory=itertools.count)
-    _read: int = 0
-
-    def tell(self, message: object) -> None:
-        self.world.system.offer(f"agent:{self.agent}", message)
-
-    def click(self, command: page.Command) -> int:
-        """Asks, and does not wait."""
-        number = next(self._serial)
-        self._asked[number] = trio.Event()
-        self.tell(page.Request(self.session, number, PEER, command))
-        return number
-
-    async def ask(self, command: page.Command) -> page.Accepted | page.Refused | page.Snapshot:
-        number = self.click(command)
-        await self._asked[number].wait()
-        return self._replies[number]
-
-    def reply(self, number: int, result: page.Accepted | page.Refused | page.Snapshot) -> None:
-        assert number not in self._replies, "a request has one reply"
-        self._replies[number] = result
-        self._asked[number].set()
-
-    def unanswered(self) -> list[int]:
-        return [number for number in self._asked if number not in self._replies]
-
-    async def hears(self, kind: type[page.Event]) -> page.Event:
-        """The next event of that kind; those before it are taken as read."""
-        while True:
-            for _, event in self.heard[self._read :]:
-                self._read += 1
-                if isinstance(event, kind):
-                    return event
-            await self.world.something()
-
-    def last(self, kind: type[page.Event]) -> page.Event:
-        return next(event for _, event in reversed(self.heard) if isinstance(event, kind))
-
-    def close(self) -> None:
-        """The websocket is gone."""
-        del self.world.pages[self.session]
-        self.tell(page.Detached(self.session))
 
 
 class Life:
