@@ -28,7 +28,7 @@ from rich.table import Table
 
 from .chart import Line, Panel, draw
 from .media import machine
-from .outcome import finish
+from .outcome import finish, passing
 from .weigh import PROBE, SETTLE, TAIL, Scene, Weighed, alone, cores_ratio, floor, weigh
 
 SCENES: Final = {
@@ -97,15 +97,7 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
     wanted = SCENES[scene]
     legs -= legs % wanted.size
     cores = sorted(os.sched_getaffinity(0))
-    task = progress.add_task(scene, total=2 * (SETTLE + seconds) + TAIL + 2 * PROBE)
-
-    async def tick() -> None:
-        while True:
-            await trio.sleep(1)
-            progress.advance(task)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(tick)
+    async with passing(progress, scene, 2 * (SETTLE + seconds) + TAIL + 2 * PROBE):
         weighed = await weigh(wanted, legs, seconds, cores)
         lowest = await floor(legs, seconds, cores)
         ratio = libraries = 0.0
@@ -114,7 +106,6 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
             libraries = await trio.to_thread.run_sync(alone, what, legs, ALONE_SECONDS, cores[0])
         if wanted.codec == "opus" and len(cores) > 1:
             ratio = await trio.to_thread.run_sync(cores_ratio, legs, RATIO_TICKS, cores)
-        nursery.cancel_scope.cancel()
     against = libraries if wanted.codec == "opus" else lowest + libraries
     return Density(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

@@ -30,7 +30,7 @@ from ..switch import protocol
 from ..switch.process import MediaConfig, connect_unix
 from .chart import Line, Panel, draw
 from .media import Link, machine, process, tell, told
-from .outcome import finish
+from .outcome import finish, passing
 from .relay import Journey, Weather
 
 SETTLE: Final = 10.0  # seconds of each weather until it is measured: the playouts find their delay
@@ -224,18 +224,8 @@ def rise(found: Found) -> str:
 async def _watched(pairs: int, seconds: float, seed: int) -> Found:
     total = sum(weather.seconds for weather in weathers(seconds))
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("clean, jitter, clean", total=total)
-
-        async def tick() -> None:
-            while True:
-                await trio.sleep(1)
-                progress.advance(task)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(tick)
-            found = await measure(pairs, seconds, seed)
-            nursery.cancel_scope.cancel()
-    return found
+        async with passing(progress, "clean, jitter, clean", total):
+            return await measure(pairs, seconds, seed)
 
 
 @click.command("latency")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 import attrs
 import click
+import trio
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from .media import RESULTS
@@ -24,6 +27,22 @@ class Result(attrs.AttrsInstance, Protocol):
 
     @property
     def problems(self) -> Sequence[str]: ...
+
+
+@asynccontextmanager
+async def passing(progress: Progress, what: str, seconds: float) -> AsyncIterator[None]:
+    """The time that `what` takes, shown as it passes."""
+    task = progress.add_task(what, total=seconds)
+
+    async def tick() -> None:
+        while True:
+            await trio.sleep(1)
+            progress.advance(task)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tick)
+        yield
+        nursery.cancel_scope.cancel()
 
 
 def as_json(found: Result) -> str:
