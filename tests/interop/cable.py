@@ -6,11 +6,12 @@ of a real network, and datagrams are lost. TCP alone can be torn down: a websock
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import threading
 from types import TracebackType
+
+from .relay import Relay
 
 LOCAL = "127.0.0.1"
 
@@ -26,50 +27,45 @@ REDIRECT = """
 
 
 class Cable:
-    """To the switch's ports `tcp` and `udp`; its own are `tcp_port` and `udp_port`."""
+    """To the switch's ports `tcp` and `udp`; pages reach `tcp_port`, and run `script` for their datagrams."""
 
     def __init__(self, tcp: int, udp: int) -> None:
-        self._tcp, self._udp = tcp, udp
+        self._tcp = tcp
+        self._datagrams = Relay(LOCAL, udp, 0.0)
         self._listener = socket.create_server((LOCAL, 0))
-        self._near = self._bound()  # the computer's datagrams come here
         self.tcp_port = self._listener.getsockname()[1]
-        self.udp_port = self._near.getsockname()[1]
-        self.script = REDIRECT % (udp, self.udp_port)
+        self.script = REDIRECT % (udp, self._datagrams.port)
         self._streams: dict[socket.socket, socket.socket] = {}  # each end to its other
-        self._far: dict[tuple[str, int], socket.socket] = {}  # the computer's address to our socket towards the switch
-        self._back: dict[socket.socket, tuple[str, int]] = {}
         self._pulled = threading.Event()
         self._torn = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Cable:
+        self._datagrams.__enter__()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._datagrams.__exit__(kind, error, trace)
         self._stop.set()
         self._thread.join()
-        for one in (self._listener, self._near, *self._streams, *self._back):
+        for one in (self._listener, *self._streams):
             one.close()
 
     def pull(self) -> None:
         self._pulled.set()
+        self._datagrams.die()
 
     def put_back(self) -> None:
         self._pulled.clear()
+        self._datagrams.revive()
 
     def tear(self) -> None:
         """Every TCP connection ends now."""
         self._torn.set()
-
-    @staticmethod
-    def _bound() -> socket.socket:
-        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made.bind((LOCAL, 0))
-        return made
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -77,16 +73,13 @@ class Cable:
                 self._torn.clear()
                 for one in list(self._streams):
                     self._end(one)
-            pulled = self._pulled.is_set()
-            streams = [] if pulled else [self._listener, *self._streams]
-            ready, _, _ = select.select([self._near, *self._back, *streams], [], [], 0.02)
+            streams = [] if self._pulled.is_set() else [self._listener, *self._streams]
+            ready, _, _ = select.select(streams, [], [], 0.02)
             for one in ready:
                 if one is self._listener:
                     self._accept()
                 elif one in self._streams:
                     self._forward(one)
-                elif one is self._near or one in self._back:
-                    self._relay(one, lost=pulled)
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()
@@ -109,16 +102,3 @@ class Cable:
             self._streams.pop(other, None)
             other.close()
         one.close()
-
-    def _relay(self, one: socket.socket, *, lost: bool) -> None:
-        data, address = one.recvfrom(2048)
-        if lost:
-            return
-        with contextlib.suppress(OSError):  # whoever it was for is gone
-            if one is not self._near:
-                self._near.sendto(data, self._back[one])
-                return
-            if address not in self._far:
-                self._far[address] = far = self._bound()
-                self._back[far] = address
-            self._far[address].sendto(data, (LOCAL, self._udp))

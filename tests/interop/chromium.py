@@ -16,6 +16,7 @@ from typing import Any
 from attrs import frozen
 from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, expect, sync_playwright
 
+from . import sound
 from .product import PASSWORD, Product, first_in_line
 
 CHROMIUM = "/usr/bin/chromium"
@@ -161,6 +162,15 @@ def chromium(microphone: Path) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def singing(hertz: float, folder: Path) -> Iterator[Browser]:
+    """Into its microphones goes a tone, from a file in `folder`."""
+    microphone = folder / "microphone.wav"
+    sound.write_wav(microphone, sound.tone(hertz, 10.0, rate=48000), 48000)
+    with chromium(microphone) as browser:
+        yield browser
 
 
 class Agent:

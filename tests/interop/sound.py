@@ -16,9 +16,9 @@ RATE = 8000
 TEXT = "Good morning, Harbour Travel, Lin speaking. Which ferry, please?"
 
 
-def tone(hertz: float, seconds: float = 1.0, amplitude: float = 8000.0) -> Pcm:
+def tone(hertz: float, seconds: float = 1.0, amplitude: float = 8000.0, rate: int = RATE) -> Pcm:
     """A sine; whole periods in whole seconds where the frequency is a whole number, so that it loops."""
-    t = np.arange(int(seconds * RATE)) / RATE
+    t = np.arange(int(seconds * rate)) / rate
     return (amplitude * np.sin(2 * np.pi * hertz * t)).astype(np.int16)
 
 

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from . import sound
 from .caller import Caller
-from .chromium import CHROMIUM, Agent, chromium
+from .chromium import CHROMIUM, Agent, singing
 from .hearing import VOICE, Heard, classify, spans, story
 from .machine import fairly, own_address
 from .product import Product, infrastructure, until
@@ -76,10 +76,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, net: Net) -> Iterator[Prod
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone = tmp_path_factory.mktemp("voice") / "tone-48k.wav"
-    wave = 8000 * np.sin(2 * np.pi * VOICE * np.arange(10 * 48000) / 48000)
-    sound.write_wav(microphone, wave.astype(np.int16), 48000)
-    with chromium(microphone) as made:
+    with singing(VOICE, tmp_path_factory.mktemp("voice")) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, expect
 from . import sound
 from .cable import Cable
 from .caller import Caller
-from .chromium import CHROMIUM, Agent, chromium
+from .chromium import CHROMIUM, Agent, singing
 from .hearing import SILENT_DB, VOICE, Heard, Span, classify, longest, purity, spans, story
 from .machine import fairly
 from .product import Product, lasting, until
@@ -63,10 +63,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone = tmp_path_factory.mktemp("voice") / "tone-48k.wav"
-    wave = 8000 * np.sin(2 * np.pi * VOICE * np.arange(10 * 48000) / 48000)
-    sound.write_wav(microphone, wave.astype(np.int16), 48000)
-    with chromium(microphone) as made:
+    with singing(VOICE, tmp_path_factory.mktemp("voice")) as made:
         yield made
 
 

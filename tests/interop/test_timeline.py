@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from . import sound
 from .caller import Caller
-from .chromium import CHROMIUM, Agent, chromium
+from .chromium import CHROMIUM, Agent, singing
 from .machine import fairly
 from .product import Product
 
@@ -58,9 +57,7 @@ RED = """
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    microphone: Path = tmp_path_factory.mktemp("voice") / "microphone.wav"
-    sound.write_wav(microphone, sound.tone(900, 2.0))
-    with chromium(microphone) as made:
+    with singing(900, tmp_path_factory.mktemp("voice")) as made:
         yield made
 
 
