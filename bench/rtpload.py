@@ -25,7 +25,7 @@ from ..codecs import g711
 from ..switch import rtp
 from ..switch.ports import socket_name
 from ..switch.priority import hurry
-from ..switch.seams import Batch, Outgoing
+from ..switch.seams import Octets, Outgoing
 from ..switch.udp import UdpSockets, bind
 
 TICK: Final = 0.020
@@ -131,19 +131,22 @@ class _Legs:
         batch = self._sockets.receive(now)
         if batch is None:
             return
-        self.received += len(batch.port)
         legs = self._leg[batch.port, batch.name.view(">u2")[:, 1]]
+        # A socket may have the port after another's, and then hears the reports of RTCP that are meant to go there.
+        media = np.flatnonzero(legs >= 0)
+        legs, data = legs[media], batch.data[media]
+        self.received += len(legs)
         if measured:
             # At least this long nothing came: a pause of this load's own is not put down to the switch.
             self.gaps += int((since - self._last[np.unique(legs)] >= GAP - TICK / PHASES / 2).sum())
         self._last[legs] = now
-        self._keep(batch, legs)
+        self._keep(data, legs)
 
-    def _keep(self, batch: Batch, legs: NDArray[np.int32]) -> None:
+    def _keep(self, data: Octets, legs: NDArray[np.int32]) -> None:
         some = np.flatnonzero(self._is_checked[legs])
         if len(some):
-            frame = batch.data[some, 2].astype(np.int64) << 8 | batch.data[some, 3]
-            self._sound[legs[some], frame % FRAMES] = batch.data[some, 12:172]
+            frame = data[some, 2].astype(np.int64) << 8 | data[some, 3]
+            self._sound[legs[some], frame % FRAMES] = data[some, 12:172]
 
     def tones(self) -> dict[str, list[int]]:
         """What the checked legs heard last. A slot is a sequence number mod 50, so a second of them joins in phase."""
