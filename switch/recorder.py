@@ -115,7 +115,6 @@ class _Opening:
     rows: tuple[int, int]
     begin: int  # the first frame of its chunk that counts, in its place of the matrix
     position: int = 0  # of that frame, in frames from the opening
-    loud: bool = False  # since the last chunk
     waiting: int = 0
     trouble: str = ""
 
@@ -142,6 +141,7 @@ class Recorder:
         self._cells = self._frames.reshape(-1, FRAME)
         self._free = list(range(slots))
         self._slots: list[_Opening | None] = [None] * slots
+        self._loud = np.zeros(slots, np.bool_)  # since the last chunk
         self._reach = 0  # no slot from here on is taken
         self._open: dict[str, _Opening] = {}
         self._openings: dict[int, _Opening] = {}  # these, and those that end
@@ -198,9 +198,7 @@ class Recorder:
             slot = route.slot[loud]
             cell = slot * CHUNK + (self._tick + slot) % CHUNK
             self._cells[cell * CHANNELS + route.channel[loud]] = heard[route.index[loud]]
-            for one in set(slot.tolist()):
-                if (opening := self._slots[one]) is not None:
-                    opening.loud = True
+            self._loud[slot] = True
         self._advance()
 
     def skip(self, ticks: int) -> None:
@@ -234,13 +232,14 @@ class Recorder:
         if frames <= 0:
             return
         samples = b""
-        if opening.loud:
+        if self._loud[opening.slot]:
             mine = self._frames[opening.slot]
             samples = mine[opening.begin : end].tobytes()
             mine[:] = 0
         chunk = Chunk(opening.position, frames, samples)
         opening.position += frames
-        opening.begin, opening.loud = end % CHUNK, False
+        opening.begin = end % CHUNK
+        self._loud[opening.slot] = False
         if self._waiting >= MAX_WAITING:
             self._counters["recording_chunks_dropped"] += 1
             self._trouble(opening, "the disk is too slow")

@@ -1,9 +1,10 @@
 """The files of recordings, written by a thread, so that no disk makes the tick wait. A shell.
 
-The recorder's chunks wait in a queue; the thread writes all that waits, then syncs the files one by one and looks into
-the queue before each: a slow sync makes others later, not writes. What cannot be written is told and waits in memory,
-as much as the recorder lets wait: the disk is tried again every second or so. A file is only ever written at the end of
-its last whole chunk, so whenever the process dies, what was written can be read (recfile.py).
+The recorder's chunks wait in a queue; the thread writes all that waits. What was written is synced every second, for
+all files together and beside the writing (disksync.py), and once more for each file as it is closed. What cannot be
+written is told and waits in memory, as much as the recorder lets wait: the disk is tried again every second or so, also
+after a sync that failed. A file is only ever written at the end of its last whole chunk, so whenever the process dies,
+what was written can be read (recfile.py).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Final, assert_never
 
 from attrs import define, evolve, field, frozen
 
+from .disksync import DiskSync
 from .recfile import FRAMES_PER_SECOND, HEADER_LENGTH, BrokenFileError, Chunk, Header, find_end, read_header
 from .recorder import Ended, Held, Kept, Lost, Result
 
@@ -69,7 +71,14 @@ class _Close:
     key: int
 
 
-_Task = _Open | _Write | _Close | None
+@frozen
+class _Unsynced:
+    """The disk did not take what was written."""
+
+    error: OSError
+
+
+_Task = _Open | _Write | _Close | _Unsynced
 
 
 @define(eq=False)
@@ -91,10 +100,10 @@ class RecordingWriter:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._tasks: SimpleQueue[_Task] = SimpleQueue()
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._results: deque[Result] = deque()
         self._files: dict[int, _File] = {}
-        self._unsynced: dict[_File, None] = {}
+        self._sync = DiskSync(lambda error: self._tasks.put(_Unsynced(error)))
         self._thread = threading.Thread(target=self._run, name="recordings", daemon=True)
 
     def __enter__(self) -> RecordingWriter:
@@ -127,15 +136,14 @@ class RecordingWriter:
     # --- the thread -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            self._do(task)
-            while self._unsynced and self._tasks.empty():
-                self._sync(next(iter(self._unsynced)))
-        for file in list(self._files.values()):
-            self._write_last(file)
-            self._finish(file)
+        with self._sync:
+            while (task := self._tasks.get()) is not None:
+                self._do(task)
+            for file in list(self._files.values()):
+                self._write_last(file)
+                self._finish(file)
 
-    def _do(self, task: _Open | _Write | _Close) -> None:
+    def _do(self, task: _Task) -> None:
         match task:
             case _Open(key):
                 file = self._files[key] = _File(task)
@@ -151,6 +159,9 @@ class RecordingWriter:
                 self._write_last(file)
                 self._finish(file)
                 self._results.append(Ended(key, file.end / FRAMES_PER_SECOND))
+            case _Unsynced(error):
+                for file in self._files.values():
+                    self._fail(file, error)
             case _:
                 assert_never(task)
 
@@ -186,13 +197,14 @@ class RecordingWriter:
 
     def _open_file(self, file: _File) -> None:
         os.makedirs(self._directory, 0o700, exist_ok=True)
+        self._sync.watch(self._directory)
         path = os.path.join(self._directory, file_name(file.opened.recording))
         try:
             self._take_up(file, path)
         except BrokenFileError:
             os.rename(path, path.removesuffix(SUFFIX) + ASIDE)
             self._take_up(file, path)
-        self._unsynced[file] = None
+        self._sync.written()
 
     def _take_up(self, file: _File, path: str) -> None:
         """Opens a new file, or one of an earlier opening, to go on at the place of the time that has passed since."""
@@ -226,14 +238,7 @@ class RecordingWriter:
             raise
         file.length += len(octets)
         file.end = chunk.end
-        self._unsynced[file] = None
-
-    def _sync(self, file: _File) -> None:
-        del self._unsynced[file]
-        try:
-            os.fdatasync(file.fd)
-        except OSError as error:
-            self._fail(file, error)
+        self._sync.written()
 
     def _sync_directory(self) -> None:
         """So that a new file's name outlives the machine's power, too."""
@@ -244,11 +249,12 @@ class RecordingWriter:
             os.close(fd)
 
     def _finish(self, file: _File) -> None:
-        if file in self._unsynced:
-            self._sync(file)
         if file.fd >= 0:
             try:
-                os.close(file.fd)
+                try:
+                    os.fdatasync(file.fd)
+                finally:
+                    os.close(file.fd)
             except OSError as error:  # a network's disk says only here that it is full; the descriptor is gone
                 self._fail(file, error)
 

@@ -34,6 +34,7 @@ SHELLS: frozenset[str] = frozenset(
         "switch/udp.py",
         "switch/priority.py",
         "switch/process.py",
+        "switch/disksync.py",
         "switch/writer.py",
         "switch/encoder.py",
         "switch/prompts.py",

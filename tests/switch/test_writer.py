@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -10,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
-from cordboard.switch import writer
+from cordboard.switch import disksync, writer
 from cordboard.switch.recfile import Chunk, Header, read_chunks, read_header
 from cordboard.switch.recorder import Ended, Held, Kept, Lost, Result
 from cordboard.switch.writer import RecordingWriter, file_name
@@ -223,6 +225,89 @@ def test_a_file_that_cannot_be_closed_ends_no_other_recording(desk: Desk) -> Non
         one.close(2)
         assert desk.until(2) == [Kept(2), Ended(2, 1.0)]
     assert desk.read("second") == [Chunk(0, 50, SECOND)]
+
+
+def test_all_files_are_synced_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = threading.Event()
+    calls: list[int] = []
+
+    def note(fd: int) -> None:
+        calls.append(os.fstat(fd).st_ino)
+        synced.set()
+
+    monkeypatch.setattr(disksync, "syncfs", note)
+    monkeypatch.setattr(disksync, "EVERY", 3600.0)
+    with desk.works() as one:
+        for key in range(50):
+            one.open(key, f"r{key}")
+            one.write(key, Chunk(0, 50, SECOND))
+        desk.until(50)
+        assert synced.wait(10)
+        assert calls == [desk.folder.stat().st_ino]  # the rest have their turn in an hour
+
+
+def test_a_disk_that_syncs_slowly_holds_no_chunk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def hang(fd: int) -> None:
+        began.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(disksync, "syncfs", hang)
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        assert began.wait(10)
+        one.write(1, Chunk(50, 50, SECOND))
+        assert desk.until(2) == [Kept(1), Kept(1)]
+        go_on.set()
+
+
+def test_a_sync_that_failed_is_told_with_the_next_chunk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def fail(fd: int) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.EIO, "not shown")
+
+    monkeypatch.setattr(disksync, "syncfs", fail)
+    monkeypatch.setattr(writer, "RETRY", 0.2)
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        assert desk.until(1) == [Kept(1)]
+        assert failed.wait(10)
+        said: list[Result] = []
+        for i in range(1, 1000):  # the word of the other thread comes in between two of them
+            one.write(1, Chunk(50 * i, 50, SECOND))
+            said += desk.until(1)
+            if isinstance(said[-1], Held):
+                break
+        assert said[-1] == Held(1, "Input/output error")
+        threading.Event().wait(0.2)
+        one.close(1)
+        assert desk.until(2)[-1] == Ended(1, (i + 1) * 1.0)
+    assert len(desk.read("r")) == i + 1
+
+
+def test_a_directory_that_was_replaced_is_the_one_that_is_synced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: SimpleQueue[int] = SimpleQueue()
+    monkeypatch.setattr(disksync, "syncfs", lambda fd: calls.put(os.fstat(fd).st_ino))
+    monkeypatch.setattr(disksync, "EVERY", 0.0)
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        assert calls.get(timeout=10) == desk.folder.stat().st_ino
+        one.close(1)
+        desk.until(2)
+        desk.folder.rename(desk.folder.parent / "aside")
+        one.open(2, "s")
+        one.write(2, Chunk(0, 50, SECOND))
+        desk.until(1)
+        new = desk.folder.stat().st_ino
+        while calls.get(timeout=10) != new:
+            pass
 
 
 def test_a_stop_writes_what_waits(desk: Desk) -> None:
