@@ -242,10 +242,9 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
             case "sendrecv" | "sendonly" | "recvonly" | "inactive":
                 direction = name
             case "rtpmap":
-                found = _RTPMAP.fullmatch(value)
-                if not found or int(found[1]) > 127:
-                    raise _unreadable("rtpmap")
-                rtpmaps.append(Rtpmap(int(found[1]), found[2], int(found[3]), int(found[4] or 1)))
+                # one that cannot be read names no payload type, as those of RFC 4475
+                if (found := _RTPMAP.fullmatch(value)) and int(found[1]) <= 127:
+                    rtpmaps.append(Rtpmap(int(found[1]), found[2], int(found[3]), int(found[4] or 1)))
             case "fmtp":
                 if (found := _FMTP.fullmatch(value)) and int(found[1]) <= 127:
                     fmtps.append((int(found[1]), found[2]))

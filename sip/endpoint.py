@@ -65,7 +65,7 @@ from .message import (
     reply_otherwise,
     respond,
 )
-from .screening import ACCEPT, ALLOW, METHODS, SDP_TYPE, SUPPORTED, Refusal, Trunks, caller_of, describe, screen
+from .screening import ACCEPT, ALLOW, KNOWN_METHODS, SDP_TYPE, SUPPORTED, Refusal, Trunks, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sessions import Context, Sessions, Settings, direct, owns
 from .snapshot import CallSnapshot, freeze, thaw, unheard
@@ -88,9 +88,6 @@ _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,1000}")
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}", re.ASCII)
-_KNOWN = frozenset(
-    (*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "INFO", "UPDATE", "PRACK", "REFER", "MESSAGE", "PUBLISH")
-)
 
 
 class Endpoint(Sessions):
@@ -143,7 +140,7 @@ class Endpoint(Sessions):
             if trunk is None:
                 found = _METHOD.match(data)
                 method = found[1].decode() if found else ""
-                self.counters[f"stranger {method if method in _KNOWN else 'other'}"] += 1
+                self.counters[f"stranger {method if method in KNOWN_METHODS else 'other'}"] += 1
                 return out
         try:
             message = parse(data)
@@ -175,7 +172,7 @@ class Endpoint(Sessions):
 
     def _request(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
         method = request.method
-        self.counters[f"received {method if method in _KNOWN else 'other'}"] += 1
+        self.counters[f"received {method if method in KNOWN_METHODS else 'other'}"] += 1
         slot = self._slots.get(server_key(request, method))
         if method == "ACK":
             self._ack(request, slot, source, now, out)

@@ -39,7 +39,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
 
 _VIA = re.compile(
-    rf"[Ss][Ii][Pp][ \t]*/[ \t]*2\.0[ \t]*/[ \t]*({TOKEN})[ \t]+({_HOST})"
+    rf"[Ss][Ii][Pp][ \t]*/[ \t]*[0-9]+\.[0-9]+[ \t]*/[ \t]*({TOKEN})[ \t]+({_HOST})"
     r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?(?=[ \t]*(?:;|$))",
     re.ASCII,
 )
@@ -132,7 +132,8 @@ def _uri_params(text: str) -> Params:
 
 @frozen
 class Via:
-    """One Via value. `text` is what came; `branch` is "" where a peer of RFC 2543 sends none."""
+    """One Via value. `text` is what came; `branch` is "" where a peer of RFC 2543 sends none. It may be of any version:
+    the one that counts is that of the start line."""
 
     text: str
     transport: str

@@ -264,9 +264,10 @@ def client_key(message: Request | Response) -> Key:
 
 
 def server_key(request: Request, method: str) -> Key:
-    """RFC 3261 §17.2.3: branch, sent-by and method; an ACK is of its INVITE. A peer of RFC 2543 is told by the rest."""
+    """RFC 3261 §17.2.3: branch, sent-by and method; an ACK is of its INVITE. A peer of RFC 2543 is told by the rest,
+    and so is one whose branch is the cookie alone (RFC 4475 §3.2.1)."""
     via = request.via
     method = "INVITE" if method == "ACK" else method
-    if via.branch.startswith(MAGIC_COOKIE):
+    if via.branch.startswith(MAGIC_COOKIE) and via.branch != MAGIC_COOKIE:
         return (via.branch, via.host, str(via.port), method)
     return ("2543", via.text, request.call_id, request.from_.tag or "", str(request.cseq), method)

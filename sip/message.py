@@ -14,6 +14,7 @@ the answer.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TypeAlias
 
 from attrs import evolve, frozen
@@ -66,6 +67,8 @@ _CONTROL = re.compile(r"(?<!\\)[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FOLD = re.compile(r"\r\n[ \t]+")
 _NAME = re.compile(TOKEN, re.ASCII)
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^ \t\"<>]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)", re.ASCII)
+# The method of what means to be a request, whatever is wrong with its first line.
+_ASKED = re.compile(rf"({TOKEN})[ \t]", re.ASCII)
 _STATUS_LINE = re.compile(r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.ASCII)
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN})", re.ASCII)
@@ -216,14 +219,24 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
         if "\r" in value or "\n" in value:
             raise RemoteSipError("bare CR or LF")
         value = value.strip(" \t")
-        if known == "Via" and "," in value:
-            rows.extend(("Via", item) for item in split_list(value))
-        else:
-            rows.append((known, value))
+        rows.extend((known, item) for item in (_vias(value) if known == "Via" else (value,)))
     return Head(start, tuple(rows)), body
 
 
+def _vias(value: str) -> list[str]:
+    """One row for each Via; what cannot be told apart stays as it is, and is refused by who reads it."""
+    if "," not in value:
+        return [value]
+    try:
+        return split_list(value)
+    except RemoteSipError:
+        return [value]
+
+
 def _typed(head: Head, body: bytes) -> Message:
+    line = _REQUEST_LINE.fullmatch(head.start)
+    if line and line[3] != "2.0":
+        raise RemoteSipError("SIP version is not 2.0", 505)
     found: dict[str, str] = {}
     vias = 0
     for name, value in head.rows:
@@ -260,11 +273,8 @@ def _typed(head: Head, body: bytes) -> Message:
         rows = tuple(row for row in rows if row[0] != "Content-Length")
     if status := _STATUS_LINE.fullmatch(head.start):
         return Response(int(status[1]), status[2] or "", rows, body, via, from_, to, call_id, int(cseq[1]), cseq[2])
-    line = _REQUEST_LINE.fullmatch(head.start)
     if not line:
         raise RemoteSipError("bad start line")
-    if line[3] != "2.0":
-        raise RemoteSipError("SIP version is not 2.0", 505)
     if line[1] != cseq[2]:
         raise RemoteSipError("method of CSeq is another")
     forwards = found.get("Max-Forwards")
@@ -337,21 +347,20 @@ def reply_otherwise(via: Via, source: Address) -> Address | None:
 
 
 def refusal(error: RemoteSipError, source: Address, tag: str) -> tuple[bytes, Address] | None:
-    """The stateless answer to a request that could not be parsed, or None where too little of it was readable."""
+    """The stateless answer to a request that could not be parsed, or None where nobody can be answered. What the
+    request had not is missing in the answer too (RFC 4475 §3.3.1)."""
     head = error.head
-    if head is None or not (line := _REQUEST_LINE.fullmatch(head.start)) or line[1] == "ACK":
+    if head is None or not (asked := _ASKED.match(head.start)) or asked[1] == "ACK":
         return None
     rows: list[Row] = []
     for name in ("Via", "From", "To", "Call-ID", "CSeq"):
         values = head.values(name)
-        if not values:
-            return None
         rows.extend((name, value) for value in (values if name == "Via" else values[:1]))
-    try:
-        via = Via.parse(rows[0][1])
-    except RemoteSipError:
+    if not rows or rows[0][0] != "Via":
         return None
-    rows[0] = ("Via", via.stamped(source))
+    way = source
+    with suppress(RemoteSipError):  # with a Via that cannot be read it goes to where the request came from
+        via = Via.parse(rows[0][1])
+        rows[0], way = ("Via", via.stamped(source)), reply_address(via, source)
     rows = [(n, v if n != "To" or "tag=" in v.lower() else f"{v};tag={tag}") for n, v in rows]
-    data = serialise(f"SIP/2.0 {error.status} {PHRASES[error.status]} ({error.text})", rows, b"")
-    return data, reply_address(via, source)
+    return serialise(f"SIP/2.0 {error.status} {PHRASES[error.status]} ({error.text})", rows, b""), way

@@ -19,6 +19,10 @@ from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+# Those that have a name, served or not: what is counted by method is counted by these.
+KNOWN_METHODS = frozenset(
+    (*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "UPDATE", "PRACK", "REFER", "MESSAGE", "PUBLISH")
+)
 ALLOW: Row = ("Allow", ", ".join(METHODS))
 ACCEPT: Row = ("Accept", "application/sdp")
 SUPPORTED: Row = ("Supported", "")
@@ -26,6 +30,9 @@ SDP_TYPE: Row = ("Content-Type", "application/sdp")
 # Extensions of RFC 3261 §19.2 option tags that we speak: none so far. rport needs none (RFC 3581 §3).
 OPTION_TAGS: frozenset[str] = frozenset()
 _MEDIA_TYPE = re.compile(r"[ \t]*application[ \t]*/[ \t]*sdp[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
+_ACCEPTED = re.compile(
+    r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
+)
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -77,7 +84,8 @@ def screen(request: Request) -> Refusal | None:
     """RFC 3261 §8.2.1 to §8.2.3 for everything but ACK and CANCEL, which have no answer of this kind. Raises
     RemoteSipError."""
     if request.method not in METHODS:
-        return Refusal(405, f"method {request.method}", (ALLOW,))
+        # RFC 3261 §21.5.2: 501 where nobody knows the method
+        return Refusal(405 if request.method in KNOWN_METHODS else 501, f"method {request.method}", (ALLOW,))
     Uri.parse(request.uri)  # 416, 400
     # a new call that used up its hops came in a loop; OPTIONS may be meant to end here (RFC 3261 §11), and what belongs
     # to a dialog is served
@@ -87,6 +95,8 @@ def screen(request: Request) -> Refusal | None:
     wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
     if wanted:
         return Refusal(420, "Require", (("Unsupported", ", ".join(wanted)),))
+    if request.method == "INVITE" and not _accepts_sdp(request):
+        return Refusal(406, "Accept", (ACCEPT,))
     if request.method == "INVITE" and request.body:
         kind = request.get("Content-Type")
         if kind is None or not _MEDIA_TYPE.fullmatch(kind):
@@ -101,6 +111,13 @@ def screen(request: Request) -> Refusal | None:
         except RemoteSipError as error:
             return Refusal(error.status, error.text, (ACCEPT_INFO,))
     return None
+
+
+def _accepts_sdp(request: Request) -> bool:
+    """Whether a session description may be in the answer (RFC 3261 §20.1). Raises RemoteSipError."""
+    if not request.values("Accept"):
+        return True
+    return any(_ACCEPTED.fullmatch(item) for item in request.items("Accept"))
 
 
 def describe(message: Request | Response) -> sdp.SessionDescription | None:

@@ -1,4 +1,5 @@
-"""The parser: RFC 3261's examples, a selection of RFC 4475's torture, and bytes that nobody chose."""
+"""The parser: RFC 3261's examples, what is broken, and bytes that nobody chose. All of RFC 4475 is in
+`test_torture.py`."""
 
 from __future__ import annotations
 
@@ -157,39 +158,7 @@ def test_escapes_in_a_user() -> None:
     assert Uri.parse("sip:%E5%8C%97@example.com").user == "北"
 
 
-def test_long_values() -> None:
-    """RFC 4475 §3.1.1.7."""
-    name = "I have a user name of extreme proportion" * 20
-    message = request(variant(("From: Alice <", f'From: "{name}" <'), ("a84b4c76e66710", "x" * 900)))
-    assert message.from_.name == name
-
-
-def test_utf8_in_a_reason_phrase_and_none_at_all() -> None:
-    """RFC 4475 §3.1.1.12 and §3.1.1.13."""
-    head = INVITE.split(b"\r\n", 1)[1]
-    for phrase in ("= 2**3 * 5**2 но сто девяносто девять - простое", ""):
-        message = parse(f"SIP/2.0 200 {phrase}\r\n".encode() + head)
-        assert isinstance(message, Response)
-        assert message.phrase == phrase
-        assert parse(bytes(message)) == message
-
-
 BAD = {
-    "3.1.2.1 extraneous separators in Via": [("pc33.atlanta.example.com;branch=z9hG4bKnashds8", "192.0.2.15;;,;,,")],
-    "3.1.2.2 Content-Length larger than the message": [("Length: 4", "Length: 9999")],
-    "3.1.2.3 negative Content-Length": [("Length: 4", "Length: -999")],
-    "3.1.2.4 scalar fields with overlarge values": [("314159", "36893488147419103232")],
-    "3.1.2.6 unterminated quoted string": [("To: Bob <", 'To: "Mr. J. User <')],
-    "3.1.2.8 malformed Request-URI": [("sip:bob@biloxi.example.com SIP", "<sip:user@example.com> SIP")],
-    "3.1.2.9 embedded LWS in the Request-URI": [("sip:bob@biloxi.example.com SIP", "sip:user@example.com; lr SIP")],
-    "3.1.2.10 multiple SP in the Request-Line": [(" SIP/2.0\r\nVia", "  SIP/2.0\r\nVia")],
-    "3.1.2.11 trailing SP in the Request-Line": [(" SIP/2.0\r\nVia", " SIP/2.0 \r\nVia")],
-    "3.1.2.15 non-token characters in a display name": [("From: Alice", "From: Bell, Alexander")],
-    "3.1.2.16 unknown protocol version": [(" SIP/2.0\r\nVia", " SIP/7.0\r\nVia")],
-    "3.1.2.17 CSeq of another method": [("314159 INVITE", "314159 OPTIONS")],
-    "3.3.1 no Call-ID": [("Call-ID: a84b4c76e66710\r\n", "")],
-    "3.3.8 To twice": [("To: Bob", "To: <sip:x@y>\r\nTo: Bob")],
-    "3.3.9 Content-Length twice": [("Content-Length: 4", "Content-Length: 4\r\nl: 5")],
     "Max-Forwards not a number": [("Forwards: 70", "Forwards: +70")],
     "Max-Forwards in Arabic digits": [("Forwards: 70", "Forwards: ٧٠")],
     "CSeq with an underscore": [("314159", "1_0")],
@@ -225,7 +194,7 @@ def test_a_broken_request_is_answered_where_its_head_allows() -> None:
     assert isinstance(response, Response)
     assert (response.status, response.to.tag, response.via.branch) == (400, "t1", "z9hG4bKnashds8")
     assert answer[1] == Address("192.0.2.7", 5060)
-    for broken in (("Via: ", "Vie: "), ("INVITE sip", "INVITEsip"), ("Call-ID", "Call-IX")):
+    for broken in (("Via: ", "Vie: "), ("INVITE sip", "INVITEsip"), ("INVITE sip", "ACK sip")):
         with pytest.raises(RemoteSipError) as caught:
             parse(variant(("Forwards: 70", "Forwards: many"), broken))
         assert refusal(caught.value, SOURCE, "t1") is None

@@ -201,7 +201,6 @@ def test_an_address_of_ipv4_in_ipv6_is_one_of_ipv4() -> None:
         (b"49172", "٤٩".encode()),
         (b"c=IN IP4 192.0.2.4\n", b""),
         (b"t=0 0", b"t 0 0"),
-        (b"a=rtpmap:18 G729/8000", b"a=rtpmap:218 G729/8000"),
         (b"a=ptime:20\n", b"m=audio 1 RTP/AVP 0\n" * 40),
     ],
 )
@@ -209,6 +208,13 @@ def test_what_cannot_be_read_is_400(change: tuple[bytes, bytes]) -> None:
     with pytest.raises(SdpError) as caught:
         trunk(change)
     assert caught.value.status == 400
+
+
+def test_a_mapping_that_cannot_be_read_names_no_payload_type() -> None:
+    """As those of the video streams of RFC 4475, `a=rtpmap:31 LPC`."""
+    offered = trunk((b"a=rtpmap:18 G729/8000", b"a=rtpmap:218 G729/8000\na=rtpmap:31 LPC"))
+    assert [each.name for each in offered.media[0].rtpmaps] == ["telephone-event"]
+    assert sdp.negotiate(offered).codec == "pcmu"
 
 
 @pytest.mark.parametrize(("asked", "taken"), [(10, 10), (30, 30), (60, 60), (25, 20), (5, 10), (120, 60)])
