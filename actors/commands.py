@@ -16,7 +16,7 @@ import trio
 from attrs import AttrsInstance
 
 from ..switch.musicfile import Piece
-from . import music, values
+from . import gate, music, values
 from .config import SECTIONS, Config, parse_config
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
@@ -146,7 +146,10 @@ def _with_music(organisation: Organisation, file: Path) -> tuple[Organisation, d
 
 @click.command()
 @click.argument("file", metavar="FILE", type=FILE)
-def check(file: Path) -> None:
+@click.option(
+    "--dial", "numbers", metavar="NUMBER", multiple=True, help="Whether this may be dialled, and how it leaves."
+)
+def check(file: Path, numbers: Sequence[str]) -> None:
     """Say what is in an infrastructure or organisation file, or what is wrong with it."""
     source = read_text(file)
     try:
@@ -154,6 +157,9 @@ def check(file: Path) -> None:
         if len(sections & ORGANISATION) > len(sections & INFRASTRUCTURE):
             organisation, _ = _with_music(_organisation(source), file)
             lines = [f"{file}: {described(organisation)}", *notes(organisation)]
+            lines += [f"{number}: {dialled(organisation, number)}" for number in numbers]
+        elif numbers:
+            raise ConfigError("has no dialling rules; give the organisation's file")
         else:
             config = _infrastructure(source)
             lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
@@ -179,6 +185,19 @@ def described(organisation: Organisation) -> str:
         if entries
     ]
     return f'organisation "{organisation.name}": {", ".join(counts) or "empty"}'
+
+
+def dialled(organisation: Organisation, number: str) -> str:
+    """`+8613800138000 leaves by "carrier" as 013800138000`, or why it does not."""
+    decided = gate.decide(organisation, number, "")
+    if isinstance(decided, gate.Barred):
+        return decided.words
+    trunks = {trunk.id: trunk for trunk in organisation.trunks}
+    ways = [
+        f'"{name}" as {gate.written(decided.target, trunks[name], organisation.country)}' for name in decided.trunks
+    ]
+    kind = ", an emergency number," if decided.target.emergency else ""
+    return f"{decided.target.number}{kind} leaves by {', else by '.join(ways)}"
 
 
 def notes(organisation: Organisation) -> list[str]:

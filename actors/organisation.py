@@ -124,6 +124,10 @@ Strategy = Literal["longest-idle", "round-robin", "fewest-calls", "least-talk-ti
 BUILT_STRATEGIES: tuple[Strategy, ...] = ("longest-idle",)
 Role = Literal["agent", "supervisor", "administrator"]
 
+NumberFormat = Literal["e164", "national", "as-dialled"]
+
+# More calls than a process holds: a limit beyond it is none.
+MAX_CALLS = 10_000
 # The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.
 MAX_SECONDS = 86400
 # An offer that rings shorter puts everybody on break before they can move.
@@ -181,8 +185,14 @@ class Trunk:
         default=(),
         metadata=toml(many(network), "network or a list", "Where its calls come from: IP addresses or CIDR."),
     )
-    proxy: str = field(
-        default="", metadata=toml(sip_uri, "SIP address", "Where our calls go; empty: none go out.", used=False)
+    proxy: tuple[str, ...] = field(
+        default=(),
+        metadata=toml(
+            many(sip_uri),
+            "SIP address or a list",
+            "Where our calls go, to the first that answers; empty: none go out.",
+            used=False,
+        ),
     )
     username: str = field(default="", metadata=toml(text, "text", "For digest authentication.", used=False))
     password: str = field(default="", repr=False, metadata=toml(text, "text", "For digest authentication.", used=False))
@@ -193,8 +203,42 @@ class Trunk:
         default=False,
         metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
     )
+    trusted: bool = field(
+        default=False,
+        metadata=toml(
+            flag, "true, false", "It is told the caller's number where that is withheld too (RFC 3325).", used=False
+        ),
+    )
     priority: int = field(
         default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.", used=False)
+    )
+    weight: int = field(
+        default=1,
+        metadata=toml(
+            whole(1, 1000), "number", "Of trunks of one priority, twice the weight takes twice the calls.", used=False
+        ),
+    )
+    format: NumberFormat = field(
+        default="e164",
+        metadata=toml(
+            one_of(*get_args(NumberFormat)),
+            "format",
+            "How it wants numbers: `e164` (+861055501000), `national` (01055501000; 0044... for abroad), `as-dialled`.",
+            used=False,
+        ),
+    )
+    strip: int = field(
+        default=0,
+        metadata=toml(
+            whole(0, 20), "number", "So many signs are taken from the number's beginning, the + is one.", used=False
+        ),
+    )
+    prefix: str = field(default="", metadata=toml(prefix, "prefix", "... and this is put there.", used=False))
+    calls: int = field(
+        default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit.", used=False)
+    )
+    calls_per_minute: int = field(
+        default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.", used=False)
     )
 
 
@@ -269,6 +313,12 @@ class Agent:
             skills, "{queue = level}", "The queues it answers; level 1 is the best. Levels are not used yet."
         ),
     )
+    calls: int = field(
+        default=3, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit.", used=False)
+    )
+    calls_per_minute: int = field(
+        default=20, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.", used=False)
+    )
 
 
 @frozen
@@ -298,6 +348,14 @@ class Dialling:
     deny: str | None = field(
         default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not.", used=False)
     )
+    premium: bool = field(
+        default=False, metadata=toml(flag, "true, false", "Premium-rate numbers among them too.", used=False)
+    )
+
+    @property
+    def begins(self) -> str:
+        """The prefix, of either kind."""
+        return self.allow or self.deny or ""
 
 
 @frozen
@@ -453,8 +511,9 @@ def _check_whole(organisation: Organisation) -> None:
     for rule in organisation.dialling:
         if (rule.allow is None) == (rule.deny is None):
             raise ConfigError("[[dialling]]: each entry has either allow or deny")
-    prefixes = (rule.deny if rule.allow is None else rule.allow for rule in organisation.dialling)
-    no_duplicates("dialling", "prefix", (str(each) for each in prefixes))
+        if rule.premium and rule.allow is None:
+            raise ConfigError(f"[[dialling]] {found(rule.deny)}: premium goes with allow")
+    no_duplicates("dialling", "prefix", (rule.begins for rule in organisation.dialling))
 
 
 def _check_numbers(organisation: Organisation, queues: list[str]) -> None:

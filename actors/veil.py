@@ -54,9 +54,9 @@ OURS: Final = frozenset(
         "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch",
         "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag",
         "id", "kind", "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern",
-        "peaks", "how", "music", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "session",
-        "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trunk",
-        "type", "version", "watchers", "watching",
+        "peaks", "how", "music", "prefix", "protocol", "queue", "queue_name", "recording", "recordings", "resting",
+        "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport",
+        "trunk", "type", "version", "watchers", "watching",
     }
 )  # fmt: skip
 

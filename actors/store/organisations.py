@@ -39,7 +39,8 @@ def write_organisation(connection: Connection, organisation: Organisation, hashe
     about = {name: getattr(organisation, name) for name in ("name", "time_zone", "country", "language")}
     _replace(connection, schema.organisation, [about | {"id": 1}])
     trunks = [
-        _row(trunk, at) | {"peers": [str(peer) for peer in trunk.peers]} for at, trunk in enumerate(organisation.trunks)
+        _row(trunk, at) | {"peers": [str(peer) for peer in trunk.peers], "proxy": list(trunk.proxy)}
+        for at, trunk in enumerate(organisation.trunks)
     ]
     _replace(connection, schema.trunks, trunks)
     _replace(connection, schema.queues, [_row(queue, at) for at, queue in enumerate(organisation.queues)])
@@ -98,7 +99,11 @@ def read_organisation(connection: Connection) -> Organisation:
     return Organisation(
         **_fields(about, "id"),
         trunks=tuple(
-            Trunk(**_fields(row, "peers"), peers=tuple(ipaddress.ip_network(peer) for peer in row["peers"]))
+            Trunk(
+                **_fields(row, "peers", "proxy"),
+                peers=tuple(ipaddress.ip_network(peer) for peer in row["peers"]),
+                proxy=tuple(row["proxy"]),
+            )
             for row in _rows(connection, schema.trunks)
         ),
         queues=tuple(Queue(**_fields(row)) for row in _rows(connection, schema.queues)),

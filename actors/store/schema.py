@@ -51,13 +51,20 @@ trunks = Table(
     Column("id", String, primary_key=True),
     Column("position", Integer, nullable=False),
     Column("peers", JSON, nullable=False),
-    Column("proxy", String, nullable=False),
+    Column("proxy", JSON, nullable=False),
     Column("username", String, nullable=False),
     # In clear: digest authentication computes with it (RFC 8760 §2). The file has mode 0600.
     Column("password", String, nullable=False),
     Column("register", Boolean, nullable=False),
     Column("nat", Boolean, nullable=False),
+    Column("trusted", Boolean, nullable=False),
     Column("priority", Integer, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("format", String, nullable=False),
+    Column("strip", Integer, nullable=False),
+    Column("prefix", String, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("calls_per_minute", Integer, nullable=False),
 )
 
 queues = Table(
@@ -87,6 +94,8 @@ agents = Table(
     Column("password_hash", String),
     Column("role", String, nullable=False),
     Column("mobile", String, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("calls_per_minute", Integer, nullable=False),
 )
 
 skills = Table(
@@ -114,6 +123,7 @@ dialling = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("allow", String),
     Column("deny", String),
+    Column("premium", Boolean, nullable=False),
 )
 
 sms_templates = Table(

@@ -130,6 +130,36 @@ def test_check_tells_the_two_kinds_of_file_apart(tmp_path: Path, organisation: P
     )
 
 
+def test_check_says_how_a_number_leaves_and_why_another_does_not(tmp_path: Path, organisation: Path) -> None:
+    organisation.write_text("""
+[[trunk]]
+id = "carrier"
+proxy = "sip:192.0.2.1"
+format = "national"
+[[trunk]]
+id = "spare"
+proxy = ["sip:198.51.100.1"]
+priority = 2
+strip = 1
+[[dialling]]
+allow = "+86"
+""")
+    numbers = ("01055501000", "110", "+442079460958", "16812345", "x")
+    result = run(check, organisation, *(f"--dial={number}" for number in numbers))
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-5:] == [
+        '01055501000: +861055501000 leaves by "carrier" as 01055501000, else by "spare" as 861055501000',
+        '110: 110, an emergency number, leaves by "carrier" as 110, else by "spare" as 110',
+        "+442079460958: The dialling rules do not allow this number.",
+        "16812345: This is a premium-rate number, and no dialling rule allows it as such.",
+        "x: That is no number that can be dialled.",
+    ]
+    config = tmp_path / "config.toml"
+    config.write_text("[sip]\n")
+    result = run(check, config, "--dial=110")
+    assert (result.exit_code, result.stderr) == (2, f"{config}: has no dialling rules; give the organisation's file\n")
+
+
 def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     path = tmp_path / "org.toml"
     path.write_text('[[queue]]\nid = "all"\nstrategy = "ring-all"\n')

@@ -29,7 +29,14 @@ language = "en"
 [[trunk]]
 id = "carrier"
 peers = ["192.0.2.0/24", "2001:db8::1"]
-proxy = "sip:192.0.2.1"
+proxy = ["sip:192.0.2.1", "sip:192.0.2.2:5070;transport=tcp"]
+trusted = true
+weight = 3
+format = "national"
+strip = 1
+prefix = "9"
+calls = 30
+calls_per_minute = 120
 username = "harbour"
 password = "trunk secret"
 [[queue]]
@@ -41,6 +48,8 @@ id = "complaints"
 id = "ann"
 name = "Ann"
 password = "correct horse"
+calls = 1
+calls_per_minute = 5
 skills = { sales = 1, complaints = 2 }
 [[agent]]
 id = "bob"
@@ -61,6 +70,7 @@ number = "601"
 route = "tone:440"
 [[dialling]]
 allow = "+44"
+premium = true
 [[dialling]]
 deny = "+4490"
 [[sms_template]]

@@ -10,6 +10,7 @@ import alembic.command
 import alembic.config
 import pytest
 from attrs import evolve
+from cordboard.actors.organisation import Agent, Dialling, Trunk
 from cordboard.actors.records import (
     CallEntry,
     Entry,
@@ -23,6 +24,7 @@ from cordboard.actors.records import (
 )
 from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
+from cordboard.actors.store.organisations import read_organisation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, create_engine, delete, event, select
@@ -259,11 +261,23 @@ def test_a_database_of_the_first_version_keeps_its_data(tmp_path: Path) -> None:
         connection.exec_driver_sql("INSERT INTO organisation VALUES (1, 'Harbour', 'Europe/London', 'GB', 'en')")
         connection.exec_driver_sql("INSERT INTO agents VALUES ('ann', 0, 'Ann', '', 'hash', 'agent', '')")
         connection.exec_driver_sql("INSERT INTO logins VALUES (x'00', 'ann', 9e9)")
+        for at, proxy in enumerate(("", "sip:192.0.2.1")):
+            connection.exec_driver_sql(
+                f"INSERT INTO trunks VALUES ('t{at}', {at}, '[]', '{proxy}', 'user', 'secret', 0, 0, 1)"
+            )
+        connection.exec_driver_sql("INSERT INTO dialling VALUES (0, '+86', NULL)")
     old.dispose()
     engine = open_database(tmp_path)
     with reading(engine) as connection:
         assert connection.execute(select(schema.organisation.c.name)).scalar() == "Harbour"
         assert connection.execute(select(schema.logins.c.agent)).scalar() == "ann"
+        organisation = read_organisation(connection)
+        assert organisation.trunks == (
+            Trunk("t0", username="user", password="secret"),
+            Trunk("t1", proxy=("sip:192.0.2.1",), username="user", password="secret"),
+        )
+        assert organisation.agents == (Agent("ann", "Ann"),)
+        assert organisation.dialling == (Dialling(allow="+86"),)
     write(engine, CALL)
     engine.dispose()
     with sqlite3.connect(tmp_path / FILE) as plain:

@@ -1,0 +1,163 @@
+"""The one gate that every call out goes through, whoever wants it: what may leave, and by which trunks, written how.
+
+    decide(organisation, number, call) -> Passed(target, trunks) | Barred(why)
+    written(target, trunk, country)       the number as that trunk wants it
+
+Nothing leaves that no rule allows. The longest `[[dialling]]` prefix that a number begins with decides: of a telephone
+number in E.164, of any other (a service number, an extension) as it was dialled. Premium-rate numbers pass only by a
+rule that says so itself. Emergency numbers of the organisation's country always pass. The ways out are the trunks that
+have a proxy, those of the lowest `priority` first, and among equals by lot: a trunk of twice the `weight` comes first
+twice as often. The lot is drawn from the call's id, so that it is the same whenever it is asked.
+
+A pure function of what the organisation says; how many calls somebody has already is `limits.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Final, Literal
+
+import phonenumbers
+from attrs import frozen
+from phonenumbers import PhoneNumberFormat, PhoneNumberType, ShortNumberCost
+
+from .organisation import Dialling, Organisation, Trunk, e164
+
+# What may be dialled at all: a telephone number in any writing, or what a keypad has.
+_DIALLED: Final = re.compile(r"\+?[0-9*#]{1,32}", re.ASCII)
+# What people write between the digits.
+_BETWEEN: Final = re.compile(r"[ ()./-]", re.ASCII)
+
+Why = Literal["not_a_number", "not_allowed", "premium_rate", "no_way_out"]
+
+# What a person is told.
+WORDS: Final[dict[Why, str]] = {
+    "not_a_number": "That is no number that can be dialled.",
+    "not_allowed": "The dialling rules do not allow this number.",
+    "premium_rate": "This is a premium-rate number, and no dialling rule allows it as such.",
+    "no_way_out": "No trunk takes calls out.",
+}
+
+
+@frozen
+class Target:
+    """A number as we know it: `number` in E.164 where it is a full telephone number, else as it was `dialled`."""
+
+    number: str
+    dialled: str
+    emergency: bool = False
+    premium: bool = False
+
+    @property
+    def telephone(self) -> bool:
+        """It is a full telephone number."""
+        return self.number.startswith("+")
+
+
+@frozen
+class Passed:
+    """It may leave, by the `trunks` of these ids, in this order."""
+
+    target: Target
+    trunks: tuple[str, ...]
+
+
+@frozen
+class Barred:
+    """It may not."""
+
+    why: Why
+
+    @property
+    def words(self) -> str:
+        return WORDS[self.why]
+
+
+def decide(organisation: Organisation, number: str, call: str) -> Passed | Barred:
+    """Whether the call of that id may go out to `number`, in whatever writing."""
+    target = read(number, organisation.country)
+    if target is None:
+        return Barred("not_a_number")
+    if not target.emergency:
+        rule = rule_for(organisation, target.number)
+        if rule is None or rule.allow is None:
+            return Barred("not_allowed")
+        if target.premium and not rule.premium:
+            return Barred("premium_rate")
+    outward = _in_order([trunk for trunk in organisation.trunks if trunk.proxy], call)
+    return Passed(target, tuple(trunk.id for trunk in outward)) if outward else Barred("no_way_out")
+
+
+def read(number: str, country: str) -> Target | None:
+    """The number that somebody in `country` means; None where it is none."""
+    dialled = _BETWEEN.sub("", number)
+    if not _DIALLED.fullmatch(dialled):
+        return None
+    # Before all else: in some countries an emergency number is a possible telephone number too.
+    if phonenumbers.is_emergency_number(dialled, country):
+        return Target(dialled, dialled, emergency=True)
+    full = e164(dialled, country)
+    if full is None and dialled.startswith("+"):
+        return None
+    if full is None or _is_service(dialled, country):
+        return Target(dialled, dialled, premium=_short_costs_much(dialled, country))
+    kind = phonenumbers.number_type(phonenumbers.parse(full))
+    return Target(full, dialled, premium=kind == PhoneNumberType.PREMIUM_RATE)
+
+
+def _is_service(dialled: str, country: str) -> bool:
+    """A short number of the country, as 10086, though as many digits could be a subscriber's."""
+    short = _parsed(dialled, country)
+    return short is not None and phonenumbers.is_valid_short_number_for_region(short, country)
+
+
+def _short_costs_much(dialled: str, country: str) -> bool:
+    short = _parsed(dialled, country)
+    if short is None:
+        return False
+    return phonenumbers.expected_cost_for_region(short, country) == ShortNumberCost.PREMIUM_RATE
+
+
+def _parsed(dialled: str, country: str) -> phonenumbers.PhoneNumber | None:
+    if not dialled.isdecimal():
+        return None
+    try:
+        return phonenumbers.parse(dialled, country)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def rule_for(organisation: Organisation, number: str) -> Dialling | None:
+    """The rule of the longest prefix that the number begins with."""
+    matching = [rule for rule in organisation.dialling if number.startswith(rule.begins)]
+    return max(matching, key=lambda rule: len(rule.begins), default=None)
+
+
+def written(target: Target, trunk: Trunk, country: str) -> str:
+    """The number as that trunk wants it. What is no telephone number is written as it was dialled."""
+    if not target.telephone:
+        return target.dialled
+    return trunk.prefix + _formatted(target, trunk, country)[trunk.strip :]
+
+
+def _formatted(target: Target, trunk: Trunk, country: str) -> str:
+    match trunk.format:
+        case "as-dialled":
+            return target.dialled
+        case "e164":
+            return target.number
+        case "national":
+            number = phonenumbers.parse(target.number)
+            if number.country_code == phonenumbers.country_code_for_region(country):
+                shown = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+            else:
+                shown = phonenumbers.format_out_of_country_calling_number(number, country)
+            return re.sub(r"[^0-9+]", "", shown)
+
+
+def _in_order(trunks: list[Trunk], call: str) -> list[Trunk]:
+    # The highest of u**(1/weight) comes first with a chance of weight by the sum of weights (Efraimidis and Spirakis).
+    lot = Random(call)
+    drawn = {trunk.id: lot.random() ** (1 / trunk.weight) for trunk in trunks}
+    return sorted(trunks, key=lambda trunk: (trunk.priority, -drawn[trunk.id]))
