@@ -24,7 +24,7 @@ from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 from ..sip import transport as sip_transport
-from ..sip.endpoint import Endpoint, Settings
+from ..sip.endpoint import Endpoint, Settings, TrunkSettings
 from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
 from . import medialink, mediaplane, past
@@ -299,7 +299,7 @@ class Control:
         self.language = organisation.language
         self.time_zone = organisation.time_zone
         self._trunks = len(organisation.trunks)
-        self.endpoint.set_trunks({each.id: [str(peer) for peer in each.peers] for each in organisation.trunks})
+        self.endpoint.set_trunks({each.id: TrunkSettings(tuple(map(str, each.peers))) for each in organisation.trunks})
 
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

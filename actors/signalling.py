@@ -28,6 +28,7 @@ from ..sip.events import (
     IncomingCall,
     Output,
     Refused,
+    Replied,
     Transmit,
 )
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
@@ -115,6 +116,8 @@ class Signalling:
                 self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
             case CallProgressed() | CallAnswered() | CallFailed():
                 raise AssertionError("no actor dials")
+            case Replied():
+                raise AssertionError("no actor asks")
             case Refused(source, reason):
                 log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
             case Transmit():

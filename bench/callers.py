@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import trio
 from attrs import define, field, frozen
 
-from ..sip.endpoint import Endpoint, Settings
+from ..sip.endpoint import Endpoint, Settings, TrunkSettings
 from ..sip.events import Output
 from ..sip.transport import SipTransport, serve
 from .customer import LOOPBACK, PEOPLE, Customer, Manners, Report, Target, speech
@@ -156,7 +156,7 @@ async def _telephones(switch: str) -> AsyncIterator[tuple[SipTransport, dict[str
             Settings(lambda host: (LOOPBACK, transport.addresses[0].port), user_agent="Cordboard soak"),
             lambda: secrets.token_hex(16),
         )
-        endpoint.set_trunks({"switch": [switch]})
+        endpoint.set_trunks({"switch": TrunkSettings((switch,))})
         transport: SipTransport = await nursery.start(serve, endpoint, [(LOOPBACK, 0)], route)
         yield transport, customers
         nursery.cancel_scope.cancel()

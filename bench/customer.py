@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from ..actors.supervisor import run_directory
 from ..codecs import g711
 from ..sip import sdp
-from ..sip.endpoint import Endpoint, Settings
+from ..sip.endpoint import Endpoint, Settings, TrunkSettings
 from ..sip.events import CallAnswered, CallEnded, CallFailed, CallReoffered, Output
 from ..sip.message import Address
 from ..sip.transport import SipTransport, serve
@@ -381,7 +381,7 @@ async def run(
         await trio.to_thread.run_sync(speech, language)
     settings = Settings(lambda host: (LOOPBACK, transport.addresses[0].port), user_agent="Cordboard customer")
     endpoint = Endpoint(settings, lambda: secrets.token_hex(16))
-    endpoint.set_trunks({"switch": target[:1]})
+    endpoint.set_trunks({"switch": TrunkSettings(target[:1])})
     async with trio.open_nursery() as nursery:
         transport: SipTransport = await nursery.start(serve, endpoint, [(LOOPBACK, 0)], route)
         async with bell(data_dir) as rung, trio.open_nursery() as calls:

@@ -60,6 +60,7 @@ class Input(Enum):
     PROGRESS = "1xx"
     SUCCESS = "2xx"
     FAILURE = "300-699"
+    CHALLENGED = "401 or 407 that can be answered"
     NO_RESPONSE = "no response"  # Timer B, or the transport failed
     # timers of the call
     RETRANSMIT = "2xx retransmission"
@@ -83,6 +84,7 @@ class Do(Enum):
     REPLY_500 = "answer this re-INVITE with 500 and Retry-After"
     BYE = "send BYE"
     CANCEL = "send CANCEL"
+    INVITE_AGAIN = "send our INVITE again, with credentials"
     ACK = "acknowledge the 2xx"
     DROP_INVITE = "forget our INVITE"
     TELL_CANCELLED = "CallCancelled"
@@ -220,6 +222,12 @@ TABLE: dict[tuple[State, Input], Row] = {
     (S.EARLY, IN.FAILURE): Move(S.ENDED, (D.TELL_FAILED,)),
     (S.WITHDRAWN, IN.FAILURE): Move(S.ENDED),
     (S.CANCELLED, IN.FAILURE): Move(S.ENDED),
+    # RFC 3261 §22.2: another transaction, of which nothing has been heard
+    **_rows((*CALLEE, *CONFIRMED, S.ENDED), IN.CHALLENGED, _NOT_OURS),
+    (S.DIALLING, IN.CHALLENGED): Move(S.DIALLING, (D.INVITE_AGAIN,)),
+    (S.EARLY, IN.CHALLENGED): Move(S.DIALLING, (D.INVITE_AGAIN,)),
+    (S.WITHDRAWN, IN.CHALLENGED): Move(S.ENDED),
+    (S.CANCELLED, IN.CHALLENGED): Move(S.ENDED),
     **_rows((*CALLEE, *CONFIRMED, S.EARLY, S.CANCELLED, S.ENDED), IN.NO_RESPONSE, _NOT_OURS),
     (S.DIALLING, IN.NO_RESPONSE): Move(S.ENDED, (D.TELL_FAILED,)),
     (S.WITHDRAWN, IN.NO_RESPONSE): Move(S.ENDED),
@@ -260,7 +268,7 @@ class Call:
     `peer` the source of their last INVITE."""
 
     __slots__ = (
-        "_timers", "ack", "dialog", "early_answer", "final", "id", "interval", "invite", "invite_cseq",
+        "_timers", "ack", "dialog", "early_answers", "final", "id", "interval", "invite", "invite_cseq",
         "needs_answer", "open", "peer", "running", "scheduled", "state", "tag", "transaction", "trunk",
     )  # fmt: skip
 
@@ -279,7 +287,8 @@ class Call:
         # our ACK, which answers every 2xx that comes again
         self.ack = b""
         self.needs_answer = False
-        self.early_answer: SessionDescription | None = None
+        # of each callee behind a fork, by its tag
+        self.early_answers: dict[str, SessionDescription] = {}
         self.scheduled = math.inf
         # the keys of its transactions that are not over, in the order they began
         self.open: dict[tuple[str, ...], None] = {}

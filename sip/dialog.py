@@ -173,13 +173,12 @@ def build_request(
     body: bytes = b"",
 ) -> Request:
     """A request of ours. `branch` comes without the magic cookie. Via asks for rport (RFC 3581 §3)."""
-    branch = MAGIC_COOKIE + branch
-    via = f"SIP/2.0/{local.transport.upper()} {bracket(local.host)}:{local.port};branch={branch};rport"
+    via = via_of(branch, local)
     return Request(
         method,
         uri,
         (
-            ("Via", via),
+            ("Via", via.text),
             ("Max-Forwards", str(MAX_FORWARDS)),
             ("From", from_),
             ("To", to),
@@ -188,9 +187,24 @@ def build_request(
             *rows,
         ),
         body,
-        Via(via, local.transport.upper(), local.host, local.port, branch, rport=True),
+        via,
         NameAddr.parse(from_),
         NameAddr.parse(to),
         call_id,
         cseq,
     )
+
+
+def via_of(branch: str, local: Address) -> Via:
+    branch = MAGIC_COOKIE + branch
+    transport = local.transport.upper()
+    text = f"SIP/2.0/{transport} {bracket(local.host)}:{local.port};branch={branch};rport"
+    return Via(text, transport, local.host, local.port, branch, rport=True)
+
+
+def renewed(request: Request, cseq: int, branch: str, local: Address) -> Request:
+    """The same request of ours as a transaction of its own."""
+    via = via_of(branch, local)
+    fresh = {"Via": via.text, "CSeq": f"{cseq} {request.method}"}
+    rows = tuple((name, fresh.get(name, value)) for name, value in request.rows)
+    return evolve(request, rows=rows, via=via, cseq=cseq)

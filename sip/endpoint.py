@@ -7,14 +7,16 @@
     disconnected(remote, unwritten, now)     a connection is gone, with what it had not written yet
     hears(host), living()          whom a connection is accepted from, and which connections are still needed
 
-    set_trunks({id: peers})        who may speak to us; calls that live go on
+    set_trunks({id: TrunkSettings})     who may speak to us, and what is shown and told to whom; calls that live go on
     ring(call, now)                180
     answer(call, sdp, now)         200 with our answer, or our offer where the INVITE had none; sent again until the ACK
     reject(call, status, now, reason=None, retry_after=None)     300 to 699; `reason` is the phrase
     hang_up(call, now, reason=None)     by state: 480, BYE, CANCEL, or BYE as soon as the ACK came; `reason` is a Reason
                                    header (RFC 3326), as 'Q.850;cause=16'. The call is over for the application at once.
     reanswer(call, sdp, now), reject_reoffer(call, status, now)     to CallReoffered
-    dial(call, uri, destination, caller, sdp, now, caller_name="")     INVITE with our offer; `caller` None is anonymous
+    dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=())
+                                   INVITE with our offer; `caller` None is anonymous
+    ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
 
     snapshot(call), snapshots()    what must be kept of a call, None for nothing; `changed` names the calls that changed
     restore(snapshot, now)         the call again, after a restart: what may not have arrived is sent again
@@ -34,10 +36,11 @@ and commands, and the answers that concern no call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
+from .asking import Settings, direct
 from .call import Call
 from .call import Input as CallInput
 from .call import State as CallState
@@ -48,26 +51,26 @@ from .events import (
     Refused,
     Transmit,
 )
+from .identity import identified
 from .layer import Key, Slot, client_key, server_key
 from .message import (
     Address,
     LocalSipError,
+    NameAddr,
     RemoteSipError,
     Request,
     Response,
     Row,
     Uri,
-    bracket,
     parse,
-    quote,
     refusal,
     reply_address,
     reply_otherwise,
     respond,
 )
-from .screening import ACCEPT, ALLOW, KNOWN_METHODS, SDP_TYPE, SUPPORTED, Refusal, Trunks, caller_of, describe, screen
+from .screening import ACCEPT, ALLOW, KNOWN_METHODS, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
 from .sdp import SessionDescription
-from .sessions import Context, Sessions, Settings, direct, owns
+from .sessions import Context, Sessions, owns
 from .snapshot import CallSnapshot, freeze, thaw, unheard
 from .transaction import (
     INVITE_SERVER,
@@ -75,8 +78,9 @@ from .transaction import (
     Timers,
 )
 from .transaction import Input as TransactionInput
+from .trunks import Trunks, TrunkSettings
 
-__all__ = ["Endpoint", "Settings"]
+__all__ = ["Endpoint", "Settings", "TrunkSettings"]
 
 # What an overloaded endpoint asks for, in seconds: long enough to shed, short enough to be tried again (RFC 3261
 # §21.5.4)
@@ -87,7 +91,6 @@ MAX_EXPIRES = 86400
 _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,1000}")
-_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}", re.ASCII)
 
 
 class Endpoint(Sessions):
@@ -102,11 +105,11 @@ class Endpoint(Sessions):
         changed: set[str] | None = None,
     ) -> None:
         super().__init__(settings, token, timers or Timers(), changed)
-        self._trunks = Trunks({})
 
-    def set_trunks(self, trunks: Mapping[str, Iterable[str]]) -> None:
-        """`peers` are IP addresses or networks; the longest match wins. Raises LocalSipError and changes nothing."""
+    def set_trunks(self, trunks: Mapping[str, TrunkSettings]) -> None:
+        """Raises LocalSipError and changes nothing for a peer that is neither an address nor a network."""
         self._trunks = Trunks(trunks)
+        self._accounts.set({trunk: each.account for trunk, each in trunks.items() if each.account is not None})
 
     # --- the network ---
 
@@ -389,26 +392,28 @@ class Endpoint(Sessions):
         sdp: SessionDescription,
         now: float,
         caller_name: str = "",
+        *,
+        trunk: str = "",
+        asserted: str = "",
+        routes: tuple[str, ...] = (),
     ) -> list[Output]:
-        """The application bounds its own calls: no limit is applied here. `uri` is the Request-URI and To."""
+        """The application bounds its own calls: no limit is applied here. `uri` is the Request-URI and To. `trunk`: by
+        whose account challenges are answered, and within whose hosts a 3xx may lead. `asserted` is the number that a
+        trusted trunk is told even where `caller` is None; `routes` are Route values, of a proxy of ours."""
         if call in self._calls:
             raise LocalSipError("a call of this id exists")
-        if caller is not None and not _USER.fullmatch(caller):
-            raise LocalSipError("the caller is not the user of a URI")
         try:
             Uri.parse(uri)
+            for route in routes:
+                Uri.parse(NameAddr.parse(route).uri)
         except RemoteSipError as error:
             raise LocalSipError(f"cannot be dialled: {error.text}") from None
+        local = self._local(destination)
+        trusted = self._trunks.settings(trunk).trusted
+        from_, identity = identified(caller, caller_name, asserted, local, trusted=trusted)
         out: list[Output] = []
         record = Call(call, self._token(), CallState.DIALLING, self._timers, now)
-        local = self._local(destination)
-        privacy: tuple[Row, ...] = ()
-        if caller is None:
-            # RFC 3323 §4.1.1.3, RFC 3325 §9.3
-            from_, privacy = '"Anonymous" <sip:anonymous@anonymous.invalid>', (("Privacy", "id"),)
-        else:
-            display = f"{quote(caller_name)} " if caller_name else ""
-            from_ = f"{display}<sip:{caller}@{bracket(local.host)}>"
+        record.trunk = trunk
         request = build_request(
             "INVITE",
             uri,
@@ -418,9 +423,13 @@ class Endpoint(Sessions):
             to=f"<{uri}>",
             call_id=self._token(),
             cseq=1,
-            rows=(self._contact(local), ALLOW, SUPPORTED, self._agent(), *privacy, SDP_TYPE),
+            rows=(
+                *(("Route", _text(route)) for route in routes),
+                *(self._contact(local), ALLOW, SUPPORTED, self._agent(), *identity, SDP_TYPE),
+            ),
             body=bytes(sdp),
         )
+        request = self._signed(request, trunk)
         record.invite, record.invite_cseq, record.peer = request, 1, destination
         self._adopt(record)
         slot = self._start(request, direct(destination), record, now, out)

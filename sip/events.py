@@ -105,11 +105,29 @@ class CallAnswered:
 class CallFailed:
     """A call we dialled ended without being up. 408: nobody responded; 503: the datagram could not be sent; 488: the
     2xx had no usable description (BYE sent). `reason` is the phrase or the Reason header; `retry_after` in
-    seconds."""
+    seconds. `redirects` are the Contacts of a 3xx that stay within the trunk's own hosts, preferred first."""
 
     call: str
     status: int
     reason: str
+    retry_after: int | None = None
+    redirects: tuple[str, ...] = ()
+
+
+@frozen
+class Replied:
+    """The one answer to `ask`; challenges have been answered before. 408 without a source: nobody responded; 503: the
+    request could not be sent. `cseq` and `call_id` are those that it had in the end. `expires` is what a registrar
+    granted for our Contact, `min_expires` what it wants at least (423), all in seconds."""
+
+    request: str
+    status: int
+    phrase: str
+    source: Address | None
+    cseq: int
+    call_id: str
+    expires: int | None = None
+    min_expires: int | None = None
     retry_after: int | None = None
 
 
@@ -132,5 +150,6 @@ Output: TypeAlias = (
     | CallProgressed
     | CallAnswered
     | CallFailed
+    | Replied
     | Refused
 )

@@ -35,7 +35,7 @@ class LocalSipError(Exception):
 
 
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
-_QUOTED = r'"(?:[^"\\]|\\.)*"'
+QUOTED = r'"(?:[^"\\]|\\.)*"'
 _HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
 
 _VIA = re.compile(
@@ -43,12 +43,10 @@ _VIA = re.compile(
     r"(?:[ \t]*:[ \t]*([0-9]{1,5}))?(?=[ \t]*(?:;|$))",
     re.ASCII,
 )
-_PARAM = re.compile(
-    rf"[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*({_QUOTED}|\[[0-9A-Fa-f:.]+\]|[^ \t;,\"<>=]+))?", re.DOTALL
-)
-_NAME_ADDR = re.compile(rf"(?:({_QUOTED})[ \t]*|([^\"<>;,:@]*))<([^<>\"]+)>", re.DOTALL)
+_PARAM = re.compile(rf"[ \t]*;[ \t]*({TOKEN})(?:[ \t]*=[ \t]*({QUOTED}|\[[0-9A-Fa-f:.]+\]|[^ \t;,\"<>=]+))?", re.DOTALL)
+_NAME_ADDR = re.compile(rf"(?:({QUOTED})[ \t]*|([^\"<>;,:@]*))<([^<>\"]+)>", re.DOTALL)
 _ADDR_SPEC = re.compile(r"[^ \t;,?<>\"]+")
-_LIST_ITEM = re.compile(rf"(?:{_QUOTED}|<[^>]*>|[^,\"<])+", re.DOTALL)
+_LIST_ITEM = re.compile(rf"(?:{QUOTED}|<[^>]*>|[^,\"<])+", re.DOTALL)
 _SIP_URI = re.compile(
     rf"([Ss][Ii][Pp][Ss]?):(?:([^@:]+)(?::([^@]*))?@)?({_HOST})(?::([0-9]{{1,5}}))?((?:;[^;?@]+)*)(\?[^?@]*)?", re.ASCII
 )

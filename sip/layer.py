@@ -15,6 +15,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from attrs import frozen
+
+from .accounts import Tried
 from .call import Call
 from .events import (
     Output,
@@ -48,12 +51,26 @@ from .transaction import (
 from .transaction import Input as TransactionInput
 
 Key: TypeAlias = tuple[str, ...]
+# Where a message goes, and otherwise (see `Transmit`)
+Way: TypeAlias = tuple[Address, Address | None]
+
+
+@frozen
+class Asked:
+    """A request of ours outside dialogs: the application's id of it, and the trunk whose account answers for it."""
+
+    id: str
+    trunk: str
 
 
 class Slot:
-    """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is."""
+    """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is. `tried`:
+    with which credentials its request was sent again."""
 
-    __slots__ = ("call", "destination", "key", "merged", "otherwise", "scheduled", "state", "tag", "transaction")
+    __slots__ = (
+        "asked", "call", "destination", "key", "merged", "otherwise", "scheduled", "state", "tag", "transaction",
+        "tried",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -69,6 +86,8 @@ class Slot:
         self.destination = destination
         self.otherwise = otherwise
         self.call = call
+        self.asked: Asked | None = None
+        self.tried: Tried = ()
         self.tag = tag
         self.merged: Key | None = None
         self.scheduled = math.inf
@@ -121,13 +140,21 @@ class TransactionLayer(ABC):
         return slot
 
     def _start(
-        self, request: Request, way: tuple[Address, Address | None], call: Call, now: float, out: list[Output]
+        self,
+        request: Request,
+        way: Way,
+        owner: Call | Asked,
+        now: float,
+        out: list[Output],
+        tried: Tried = (),
     ) -> Slot:
         destination, otherwise = way
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = client_key(request)
         transaction = Transaction(machine, request, self._timers, reliable=destination.reliable)
-        slot = Slot(transaction, key, destination, call, otherwise=otherwise)
+        slot = Slot(transaction, key, destination, owner if isinstance(owner, Call) else None, otherwise=otherwise)
+        slot.asked = owner if isinstance(owner, Asked) else None
+        slot.tried = tried
         self._hold(slot)
         self._effects(slot, slot.transaction.start(bytes(request), now), now, out, None)
         return slot

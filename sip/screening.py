@@ -1,22 +1,17 @@
-"""What is refused before any call hears of it: who may speak to us at all, and which requests we can serve (RFC 3261
-§8.2).
+"""What is refused before any call hears of it: which requests we can serve (RFC 3261 §8.2).
 
-`Trunks` maps a source address to a trunk id. `screen` inspects a request in the order of RFC 3261 §8.2 and gives the
-refusal, or None. `describe` reads its body.
+`screen` inspects a request in the order of RFC 3261 §8.2 and gives the refusal, or None. `describe` reads its body.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
 
 from attrs import frozen
 
 from . import sdp
 from .info import ACCEPT_INFO, RECEIVES, key_of
-from .message import LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri
+from .message import NameAddr, RemoteSipError, Request, Response, Row, Uri
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
 # Those that have a name, served or not: what is counted by method is counted by these.
@@ -34,50 +29,12 @@ _ACCEPTED = re.compile(
     r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
 )
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 
 @frozen
 class Refusal:
     status: int
     reason: str
     rows: tuple[Row, ...] = ()
-
-
-class Trunks:
-    """Which trunk a source address belongs to: the longest prefix, and of equal ones the first."""
-
-    def __init__(self, trunks: Mapping[str, Iterable[str]]) -> None:
-        """Raises LocalSipError for a peer that is neither an address nor a network."""
-        networks: list[tuple[Network, str]] = []
-        self._hosts: dict[str, str] = {}
-        for trunk, peers in trunks.items():
-            for peer in peers:
-                try:
-                    network = ipaddress.ip_network(peer, strict=False)
-                except ValueError:
-                    raise LocalSipError(f"trunk {trunk}: {peer!r} is neither an address nor a network") from None
-                if network.prefixlen == network.max_prefixlen:
-                    self._hosts.setdefault(str(network.network_address), trunk)
-                else:
-                    networks.append((network, trunk))
-        self._networks = sorted(networks, key=lambda item: -item[0].prefixlen)
-
-    def match(self, host: str) -> str | None:
-        """The trunk of a numeric address, or None."""
-        trunk = self._hosts.get(host)
-        if trunk is not None:
-            return trunk
-        try:
-            address = ipaddress.ip_address(host.partition("%")[0])
-        except ValueError:
-            return None
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
-        trunk = self._hosts.get(str(address))
-        if trunk is not None:
-            return trunk
-        return next((name for network, name in self._networks if address in network), None)
 
 
 def screen(request: Request) -> Refusal | None:

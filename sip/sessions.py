@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from .accounts import CREDENTIALS, Tried
+from .asking import Asking, Settings, direct, retry_after
 from .call import UNTOLD, Call, Do, Move
 from .call import Input as CallInput
 from .call import State as CallState
@@ -29,9 +31,10 @@ from .events import (
     Transmit,
 )
 from .info import key_of
-from .layer import Slot, TransactionLayer, client_key, server_key
+from .layer import Slot, client_key, server_key
 from .message import (
     Address,
+    NameAddr,
     RemoteSipError,
     Request,
     Response,
@@ -48,23 +51,12 @@ from .transaction import (
 )
 from .transaction import Input as TransactionInput
 
-# Two of a 2-core machine's worth of legs are 3000 (DESIGN.md); a call more is refused with 503.
-MAX_CALLS = 3000
-# A transaction lives 32 s after its work; at 100 calls/s with INVITE and BYE this is 6400. Three times that is a flood.
-MAX_TRANSACTIONS = 20000
 # RFC 3261 §14.2: a second re-INVITE is told to wait a random time from 0 to 10 s
 MAX_REINVITE_RETRY_AFTER = 10
+# Callees behind a forking proxy whose early media, and ways of a redirect, that are remembered: more ring nowhere.
+MAX_FORKS = 8
 
-
-@frozen
-class Settings:
-    """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
-    Contact, From."""
-
-    local_address: Callable[[Address], tuple[str, int]]
-    user_agent: str = "Cordboard"
-    max_calls: int = MAX_CALLS
-    max_transactions: int = MAX_TRANSACTIONS
+_Q = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 
 
 @frozen
@@ -81,15 +73,14 @@ class Context:
     status: int = 0
     phrase: str | None = None
     rows: tuple[Row, ...] = ()
+    tried: Tried | None = None
 
 
-class Sessions(TransactionLayer):
+class Sessions(Asking):
     """The upper half of `Endpoint`."""
 
     def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
-        super().__init__(timers, changed)
-        self.settings = settings
-        self._token = token
+        super().__init__(settings, token, timers, changed)
         self._calls: dict[str, Call] = {}
         self._by_tag: dict[str, Call] = {}
         self._live = 0
@@ -116,16 +107,30 @@ class Sessions(TransactionLayer):
 
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
+        if slot.asked is not None:
+            self._replied(slot, slot.asked, status, phrase, out)
         if slot.transaction.machine is INVITE_CLIENT and slot.call is not None:
             self._step(slot.call, CallInput.NO_RESPONSE, Context(now, out, status=status, phrase=phrase))
 
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the transaction user. Those to BYE and CANCEL change nothing (RFC 3261 §15.1.1, §9.1)."""
-        call = slot.call
-        if slot.transaction.machine is not INVITE_CLIENT or call is None:
+        tried = self._challenged(slot, response, source)
+        if slot.asked is not None:
+            if tried is not None:
+                self._ask_again(slot, slot.asked, tried, now, out)
+            elif response.status >= 200:
+                self._replied(slot, slot.asked, response.status, response.phrase, out, response)
             return
-        context = Context(now, out, response=response, slot=slot, source=source, status=response.status)
-        if response.status < 200:
+        call = slot.call
+        assert call is not None, "what was not asked belongs to a call"
+        if slot.transaction.machine is not INVITE_CLIENT:
+            if tried is not None:
+                self._request_again(call, slot, tried, now, out)
+            return
+        context = Context(now, out, response=response, slot=slot, source=source, status=response.status, tried=tried)
+        if tried is not None:
+            self._step(call, CallInput.CHALLENGED, context)
+        elif response.status < 200:
             self._step(call, CallInput.PROGRESS, context)
         elif response.status >= 300:
             self._step(call, CallInput.FAILURE, context)
@@ -146,6 +151,28 @@ class Sessions(TransactionLayer):
                         self._step(call, CallInput.FAILURE, Context(now, out, status=502, phrase=error.text))
                     return
             self._step(call, CallInput.SUCCESS, context)
+
+    def _request_again(self, call: Call, slot: Slot, tried: Tried, now: float, out: list[Output]) -> None:
+        """A request within the dialog, or of one that was let go, with the credentials that were asked for."""
+        request = slot.transaction.request
+        cseq = request.cseq + 1
+        if call.dialog is not None and call.dialog.remote_tag == request.to.tag:
+            call.dialog = call.dialog.advanced()
+            cseq = call.dialog.local_cseq
+        again = self._renew(request, cseq, call.trunk, slot.destination)
+        self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
+
+    def _invite_again(self, call: Call, context: Context) -> None:
+        """The INVITE that a 401 or 407 refused, with credentials. What early dialogs had said is over with it."""
+        assert call.invite is not None
+        assert context.slot is not None
+        assert context.tried is not None
+        way = context.slot.destination, context.slot.otherwise
+        again = self._renew(call.invite, call.invite.cseq + 1, call.trunk, way[0])
+        call.invite, call.invite_cseq = again, again.cseq
+        call.early_answers.clear()
+        slot = self._start(again, way, call, context.now, context.out, context.tried)
+        call.transaction = slot.transaction
 
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
         while timer := call.due(now):
@@ -218,6 +245,8 @@ class Sessions(TransactionLayer):
                 assert call.dialog is not None
                 call.dialog = call.dialog.advanced()
                 self._bye(call.dialog, call, context.rows, now, out)
+            case Do.INVITE_AGAIN:
+                self._invite_again(call, context)
             case Do.CANCEL:
                 self._send_cancel(call, context, now, out)
             case Do.ACK:
@@ -255,12 +284,14 @@ class Sessions(TransactionLayer):
                 assert context.response is not None
                 if context.response.status > 100:
                     early = _usable(context.response)
-                    call.early_answer = early or call.early_answer
+                    tag = context.response.to.tag or ""
+                    if early is not None and (tag in call.early_answers or len(call.early_answers) < MAX_FORKS):
+                        call.early_answers[tag] = early
                     out.append(CallProgressed(call.id, context.response.status, early))
             case Do.TELL_ANSWERED:
                 self._tell_answered(call, context)
             case Do.TELL_FAILED:
-                out.append(_failed(call.id, context))
+                out.append(self._failed(call, context))
 
     def _confirmed(self, call: Call, what: Do, context: Context) -> None:
         if not call.needs_answer:
@@ -280,12 +311,32 @@ class Sessions(TransactionLayer):
     def _tell_answered(self, call: Call, context: Context) -> None:
         assert context.response is not None
         # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
-        answer = _usable(context.response) or call.early_answer
+        answer = _usable(context.response) or call.early_answers.get(context.response.to.tag or "")
+        call.early_answers.clear()
         if answer is not None:
             context.out.append(CallAnswered(call.id, answer))
             return
         self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=_BAD_ANSWER))
         context.out.append(CallFailed(call.id, 488, "no usable session description"))
+
+    def _failed(self, call: Call, context: Context) -> CallFailed:
+        response = context.response
+        if response is None:
+            return CallFailed(call.id, context.status, context.phrase or "")
+        words = response.get("Reason") or response.phrase
+        redirects = self._redirects(call, response) if response.status < 400 else ()
+        return CallFailed(call.id, response.status, words, retry_after(response), redirects)
+
+    def _redirects(self, call: Call, response: Response) -> tuple[str, ...]:
+        """Where a 3xx leads that stays with the trunk's own hosts, preferred first (RFC 3261 §8.1.3.4)."""
+        try:
+            found = [NameAddr.parse(item) for item in response.items("Contact")[:MAX_FORKS]]
+        except RemoteSipError:
+            return ()
+        found.sort(key=lambda each: -_preference(each.param("q")))
+        kept = tuple(each.uri for each in found if self._trunks.leads_within(call.trunk, each.uri))
+        self.counters["redirect elsewhere"] += len(found) - len(kept)
+        return kept
 
     def _routes(self, call: Call) -> tuple[Row, ...]:
         """RFC 3261 §12.1.1: a response that makes a dialog repeats the Record-Route."""
@@ -341,14 +392,16 @@ class Sessions(TransactionLayer):
     def _acknowledge(self, dialog: Dialog, invite: Request, peer: Address, now: float, out: list[Output]) -> bytes:
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
         way = dialog.way()
-        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(way[0])))
+        # with the credentials of the INVITE (RFC 3261 §13.2.2.4)
+        shown = tuple(row for row in invite.rows if row[0] in CREDENTIALS)
+        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(way[0]), shown))
         out.append(Transmit(data, *way))
         return data
 
     def _bye(self, dialog: Dialog, call: Call, rows: tuple[Row, ...], now: float, out: list[Output]) -> None:
         way = dialog.way()
         request = dialog.request("BYE", dialog.local_cseq, self._token(), self._local(way[0]), (*rows, self._agent()))
-        self._start(request, way, call, now, out)
+        self._start(self._signed(request, call.trunk), way, call, now, out)
 
     def _send_cancel(self, call: Call, context: Context, now: float, out: list[Output]) -> None:
         """RFC 3261 §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the INVITE."""
@@ -372,24 +425,8 @@ class Sessions(TransactionLayer):
         )
         self._start(request, direct(call.peer), call, now, out)
 
-    def _local(self, remote: Address) -> Address:
-        host, port = self.settings.local_address(remote)
-        return Address(host, port, remote.transport)
-
-    def _contact(self, local: Address) -> Row:
-        # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
-        return ("Contact", f"<sip:{local};transport={local.transport}>" if local.reliable else f"<sip:{local}>")
-
-    def _agent(self, *, server: bool = False) -> Row:
-        return ("Server" if server else "User-Agent", self.settings.user_agent)
-
 
 _BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
-
-
-def direct(destination: Address) -> tuple[Address, Address | None]:
-    """The way to where no dialog leads yet: by TCP on a connection with it, old or new."""
-    return destination, destination if destination.reliable else None
 
 
 def owns(call: Call, request: Request) -> bool:
@@ -407,11 +444,6 @@ def _usable(message: Request | Response) -> SessionDescription | None:
         return None
 
 
-def _failed(call: str, context: Context) -> CallFailed:
-    response = context.response
-    if response is None:
-        return CallFailed(call, context.status, context.phrase or "")
-    retry = re.match(r"[0-9]{1,7}", response.get("Retry-After") or "", re.ASCII)
-    return CallFailed(
-        call, response.status, response.get("Reason") or response.phrase, int(retry[0]) if retry else None
-    )
+def _preference(q: str | None) -> float:
+    """RFC 3261 §20.10: from 0 to 1; who says nothing, or nonsense, comes with the best."""
+    return float(q) if q is not None and _Q.fullmatch(q) else 1.0

@@ -10,10 +10,12 @@ again then is answered with 481, which ends what it asked to end), and a call's 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from attrs import evolve, frozen
 
+from .accounts import CREDENTIALS, Tried
 from .call import PROGRESS_INTERVAL, Call
 from .call import Input as CallInput
 from .call import State as CallState
@@ -36,9 +38,9 @@ from .transaction import (
     Transaction,
 )
 
-# The header fields of an INVITE that its responses, its CANCEL and the ACK of its failure repeat (RFC 3261 §8.2.6,
-# §9.1, §12.1.1, §17.1.1.3).
-ECHOED = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Record-Route"})
+# The header fields of an INVITE that its responses, its CANCEL and its ACK repeat (RFC 3261 §8.2.6, §9.1, §12.1.1,
+# §13.2.2.4, §17.1.1.3).
+ECHOED = frozenset({"Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route", "Record-Route", *CREDENTIALS})
 # Transactions that still have something to do, by machine. An INVITE that was accepted absorbs retransmissions (or is
 # acknowledged again) for as long as its call lives; the others hold even a call that has ended.
 _OPEN = {
@@ -73,8 +75,8 @@ class DialogSnapshot:
 
 @frozen
 class TransactionSnapshot:
-    """A transaction in the endpoint's hands. `request` is empty where it is the call's INVITE; `timers` are letters and
-    moments."""
+    """A transaction in the endpoint's hands. `request` is empty where it is the call's INVITE, or `last`: what we sent
+    and may have to send anew with credentials. `timers` are letters and moments."""
 
     machine: str
     state: str
@@ -85,6 +87,7 @@ class TransactionSnapshot:
     destination: Address
     tag: str
     otherwise: Address | None = None
+    tried: Tried = ()
 
 
 @frozen
@@ -102,7 +105,7 @@ class CallSnapshot:
     final: bytes
     ack: bytes
     needs_answer: bool
-    early_answer: bytes
+    early_answers: tuple[tuple[bytes, bytes], ...]
     timers: tuple[tuple[str, float], ...]
     interval: float
     transactions: tuple[TransactionSnapshot, ...]
@@ -137,7 +140,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         final=call.final,
         ack=call.ack,
         needs_answer=call.needs_answer,
-        early_answer=b"" if call.early_answer is None else bytes(call.early_answer),
+        early_answers=tuple((_octets(tag), bytes(each)) for tag, each in call.early_answers.items()),
         timers=tuple((timer.value, when) for timer, when in call.running.items()),
         interval=call.interval,
         transactions=tuple(_freeze_slot(slot, call) for slot in kept),
@@ -175,14 +178,20 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
     return TransactionSnapshot(
         machine=transaction.machine.name,
         state=transaction.state.value,
-        request=b"" if transaction.request is call.invite else _head(transaction.request),
+        request=b"" if transaction.request is call.invite or _ours(transaction) else _head(transaction.request),
         last=transaction.last,
         timers=tuple((timer.value, when) for timer, when in transaction.running.items()),
         interval=transaction.interval,
         destination=slot.destination,
         tag=slot.tag,
         otherwise=slot.otherwise,
+        tried=slot.tried,
     )
+
+
+def _ours(transaction: Transaction) -> bool:
+    """A request of ours, which its transaction holds as it was sent."""
+    return transaction.machine is CLIENT or transaction.machine is INVITE_CLIENT
 
 
 def _head(request: Request) -> bytes:
@@ -206,7 +215,7 @@ def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list
     call.final = snapshot.final
     call.ack = snapshot.ack
     call.needs_answer = snapshot.needs_answer
-    call.early_answer = _thaw_sdp(snapshot.early_answer)
+    call.early_answers = _thaw_answers(snapshot.early_answers)
     call.interval = snapshot.interval
     call.running = {CallInput(name): when for name, when in snapshot.timers}
     for timer, when in call.running.items():
@@ -216,11 +225,13 @@ def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list
             call.running[timer] = min(when, latest)
     slots = []
     for each in snapshot.transactions:
-        request = _request(each.request) if each.request else invite
+        ours = each.machine in (CLIENT.name, INVITE_CLIENT.name)
+        request = _request(each.last if ours else each.request) if ours or each.request else invite
         assert request is not None, "a transaction without a request of its own is the INVITE's"
         slot = _thaw_slot(each, request, call, timers, now)
-        if not each.request:
+        if request is invite or (each.machine == INVITE_CLIENT.name and request.cseq == call.invite_cseq):
             call.transaction = slot.transaction
+            call.invite = request
         slots.append(slot)
     return call, slots
 
@@ -236,9 +247,10 @@ def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, time
         Timer(letter): now + snapshot.interval if Timer(letter) in REPEATING else min(when, latest)
         for letter, when in snapshot.timers
     }
-    ours = machine is CLIENT or machine is INVITE_CLIENT
-    key = client_key(request) if ours else server_key(request, request.method)
-    return Slot(transaction, key, snapshot.destination, call, snapshot.tag, snapshot.otherwise)
+    key = client_key(request) if _ours(transaction) else server_key(request, request.method)
+    slot = Slot(transaction, key, snapshot.destination, call, snapshot.tag, snapshot.otherwise)
+    slot.tried = snapshot.tried
+    return slot
 
 
 def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:
@@ -256,11 +268,12 @@ def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:
     )
 
 
-def _thaw_sdp(data: bytes) -> SessionDescription | None:
-    try:
-        return parse_sdp(data) if data else None
-    except SdpError:
-        return None  # it only counts where the 2xx does not repeat it as it must
+def _thaw_answers(kept: tuple[tuple[bytes, bytes], ...]) -> dict[str, SessionDescription]:
+    found = {}
+    for tag, data in kept:
+        with contextlib.suppress(SdpError):  # one only counts where the 2xx does not repeat it as it must
+            found[_text(tag)] = parse_sdp(data)
+    return found
 
 
 def _request(data: bytes) -> Request:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field
 from cordboard.actors import page
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Transmit
 from cordboard.sip.message import Address
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class SipHost:
     """An endpoint on the network: its timers, and where its outputs go."""
 
-    def __init__(self, world: World, address: Address, trunks: dict[str, list[str]], mark: str) -> None:
+    def __init__(self, world: World, address: Address, trunks: dict[str, TrunkSettings], mark: str) -> None:
         self.address = address
         self._serial = itertools.count()
         self._trunks, self._mark = trunks, mark

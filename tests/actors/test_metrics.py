@@ -13,7 +13,7 @@ from cordboard.actors.metrics import SwitchMetrics
 from cordboard.actors.runtime import System
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.message import Address
 from cordboard.switch import protocol as media
 from prometheus_client import CollectorRegistry
@@ -31,7 +31,7 @@ def test_figures(tmp_path: Path) -> None:
             system = System(trio.current_time, nursery)
             link = MediaLink(system)
             endpoint = Endpoint(Settings(lambda remote: ("192.0.2.1", 5060)), token=lambda: "x")
-            endpoint.set_trunks({"carrier": ["192.0.2.9"]})
+            endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.9",))})
             health = Health(system, link, store, lambda: 1, {"data": tmp_path})
             registry = CollectorRegistry()
             signalling = Signalling(system, endpoint, trio.current_time)

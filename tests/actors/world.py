@@ -40,7 +40,8 @@ from cordboard.actors.states import UNWRITTEN, Alive, Dialog, Unwritten
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.sip import sdp
-from cordboard.sip.events import Output, Refused, Transmit
+from cordboard.sip.endpoint import TrunkSettings
+from cordboard.sip.events import Output, Refused, Replied, Transmit
 from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
@@ -132,8 +133,8 @@ class World:
         self._commanded = trio.Event()
         self.data = data
         self.organisation = organisation
-        self.switch = SipHost(self, SWITCH, {"carrier": ["198.51.100.0/24"]}, "s")
-        self.carrier = SipHost(self, CARRIER, {"switch": ["192.0.2.0/24"]}, "c")
+        self.switch = SipHost(self, SWITCH, {"carrier": TrunkSettings(("198.51.100.0/24",))}, "s")
+        self.carrier = SipHost(self, CARRIER, {"switch": TrunkSettings(("192.0.2.0/24",))}, "c")
         self.carrier.on_output = self._to_caller
         # What was stated; the database has the first so many.
         self.records: list[Record] = []
@@ -297,7 +298,7 @@ class World:
 
     def _to_caller(self, output: Output) -> None:
         self.note("caller", type(output).__name__, getattr(output, "call", ""))
-        if not isinstance(output, Refused | Transmit):
+        if not isinstance(output, Refused | Replied | Transmit):
             self.callers[output.call].show(output)
 
     # --- the engine -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cordboard.bench import customer
 from cordboard.bench.customer import FRAME, FRAME_SECONDS, NUMBER, ULAW_SILENCE, Ear, Manners, Report, rtp, speech
 from cordboard.codecs import g711
 from cordboard.sip import sdp
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import CallEnded, IncomingCall, Output
 from cordboard.sip.transport import SipTransport, serve
 from numpy.typing import NDArray
@@ -131,7 +131,7 @@ async def answering(nursery: trio.Nursery) -> Switch:
     await switch.media.bind(("127.0.0.1", 0))
     address = Settings(lambda host: ("127.0.0.1", switch.transport.addresses[0].port))
     endpoint = Endpoint(address, lambda: secrets.token_hex(16))
-    endpoint.set_trunks({"customers": ["127.0.0.1"]})
+    endpoint.set_trunks({"customers": TrunkSettings(("127.0.0.1",))})
     switch.transport = await nursery.start(serve, endpoint, [("127.0.0.1", 0)], switch.hear)
     return switch
 

@@ -13,7 +13,7 @@ from random import Random
 from attrs import define, evolve, field
 from cordboard.sip import sdp
 from cordboard.sip.connections import LOOK, Close, Connection, Connections, Heard, Write
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import (
     CallAnswered,
     CallCancelled,
@@ -26,6 +26,7 @@ from cordboard.sip.events import (
     IncomingCall,
     Output,
     Refused,
+    Replied,
     Transmit,
 )
 from cordboard.sip.message import Address, Message, Request, parse
@@ -74,7 +75,7 @@ class Peer:
         changed.clear()
 
     def last_call(self) -> str:
-        event = next(event for event in reversed(self.events) if not isinstance(event, Refused | Transmit))
+        event = next(event for event in reversed(self.events) if not isinstance(event, Refused | Replied | Transmit))
         return event.call
 
     def kinds(self) -> list[str]:
@@ -89,7 +90,7 @@ def endpoint(address: Address, timers: Timers | None = None, *, max_calls: int =
         timers,
         changed=set(),
     )
-    made.set_trunks({"carrier": ["192.0.2.0/24"]})
+    made.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
     return made
 
 
@@ -317,6 +318,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallKeyed()
             | CallProgressed()
             | Refused()
+            | Replied()
             | Transmit()
         ):
             return []

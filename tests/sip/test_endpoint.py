@@ -19,7 +19,7 @@ from cordboard.sip.events import (
     Transmit,
 )
 from cordboard.sip.message import Address, LocalSipError, Request, Response, parse
-from cordboard.sip.screening import Trunks
+from cordboard.sip.trunks import Trunks, TrunkSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -354,16 +354,15 @@ def test_commands_of_a_confused_application() -> None:
 
 
 def test_the_longest_prefix_names_the_trunk() -> None:
-    trunks = Trunks(
-        {"all": ["10.0.0.0/8", "2001:db8::/32"], "site": ["10.1.0.0/16"], "host": ["10.1.2.3"], "late": ["10.1.2.3"]}
-    )
+    peers = {"all": "10.0.0.0/8 2001:db8::/32", "site": "10.1.0.0/16", "host": "10.1.2.3", "late": "10.1.2.3"}
+    trunks = Trunks({trunk: TrunkSettings(tuple(each.split())) for trunk, each in peers.items()})
     names = [
         trunks.match(host)
         for host in ("10.9.9.9", "10.1.9.9", "10.1.2.3", "2001:db8::1", "::ffff:10.1.2.3", "x", "11.0.0.1")
     ]
     assert names == ["all", "site", "host", "all", "host", None, None]
     with pytest.raises(LocalSipError):
-        Trunks({"bad": ["carrier.example"]})
+        Trunks({"bad": TrunkSettings(("carrier.example",))})
 
 
 def test_the_deadline_is_cheap_and_everything_is_forgotten() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trio
 from cordboard.sip import sdp
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import (
     CallAnswered,
     CallConfirmed,
@@ -93,7 +93,7 @@ async def against(
     connects: u1 for UDP, t1 for one TCP connection, tn for one for each call."""
     ports: dict[str, int] = {}
     endpoint = Endpoint(Settings(lambda remote: (host, ports[remote.transport])), lambda: secrets.token_hex(12))
-    endpoint.set_trunks({"sipp": [host]})
+    endpoint.set_trunks({"sipp": TrunkSettings((host,))})
     address = f"[{host}]" if ":" in host else host
     with trio.fail_after(LIMIT_S):
         async with trio.open_nursery() as nursery:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallEnded, CallFailed, CallReoffered, IncomingCall
 from cordboard.sip.message import Address, Request, Response
 
@@ -170,7 +171,7 @@ def test_nobody_listens_there() -> None:
 
 def test_a_stranger_gets_no_answer_over_tcp() -> None:
     net, a, b = n.pair()
-    b.endpoint.set_trunks({"other": ["198.51.100.0/24"]})
+    b.endpoint.set_trunks({"other": TrunkSettings(("198.51.100.0/24",))})
     n.dial(net, a, b, transport="tcp")
     net.run(1)
     assert a.events == [CallFailed("out", 503, "cannot be sent")]

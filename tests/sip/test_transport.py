@@ -12,7 +12,7 @@ import trio
 import trio.testing
 from cordboard.sip import sdp
 from cordboard.sip.connections import LOOK
-from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import (
     CallAnswered,
     CallConfirmed,
@@ -40,7 +40,7 @@ class Peer:
         self.endpoint = Endpoint(
             Settings(lambda remote: (host, self.ports[remote.transport])), lambda: f"{id(self)}-{next(serial)}", timers
         )
-        self.endpoint.set_trunks({"loop": ["127.0.0.0/8", "::1"]})
+        self.endpoint.set_trunks({"loop": TrunkSettings(("127.0.0.0/8", "::1"))})
         self.host = host
         self.ports: dict[str, int] = {}
         self._send, self.heard = trio.open_memory_channel[Output](1000)
@@ -178,7 +178,7 @@ async def closed(stream: trio.SocketStream) -> bytes:
 
 def test_a_stranger_is_closed_without_an_answer_and_noise_after_what_was_good() -> None:
     async def story(a: Peer, b: Peer) -> None:
-        b.endpoint.set_trunks({"carrier": ["127.0.0.1"]})
+        b.endpoint.set_trunks({"carrier": TrunkSettings(("127.0.0.1",))})
         stranger = await connected(b, "127.0.0.2")
         assert await closed(stranger) == b""
         trunk = await connected(b)
@@ -195,7 +195,7 @@ def test_a_stranger_is_closed_without_an_answer_and_noise_after_what_was_good() 
 
 def test_who_pings_and_does_not_read_the_answers_is_closed() -> None:
     async def story(a: Peer, b: Peer) -> None:
-        b.endpoint.set_trunks({"carrier": ["127.0.0.1"]})
+        b.endpoint.set_trunks({"carrier": TrunkSettings(("127.0.0.1",))})
         async with await connected(b) as line:
 
             async def ping_for_ever() -> None:

@@ -1,0 +1,92 @@
+"""Our accounts at trunks: which challenges are answered, and what is shown before anybody asks (RFC 3261 §22.2, §22.3).
+
+A password answers one realm only: the one that the account names, or the first that a host of the trunk's own asks for.
+Of several challenges of a realm the strongest algorithm is answered. A request is tried anew twice at most, and a
+second time for the same realm only where the answer was right but its nonce too old (`stale`): a wrong password is not
+offered again. The last challenge is remembered, so that the next request carries its credentials at once, with `nc` one
+higher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from attrs import define
+
+from .digest import Account, Challenge, authorization
+from .message import RemoteSipError, Response, Row
+
+# How often a request is sent again because of a challenge.
+MAX_TRIES: Final = 2
+_ANSWERED_BY: Final = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
+CREDENTIALS: Final = frozenset(_ANSWERED_BY.values())
+
+# The header field of the answer, and the realm.
+Tried: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@define
+class _Known:
+    challenge: Challenge
+    count: int = 0
+
+
+class Accounts:
+    """By trunk. `token` gives a cnonce that nobody can guess."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+        self._accounts: dict[str, Account] = {}
+        self._realms: dict[str, str] = {}
+        self._known: dict[str, dict[str, _Known]] = {}
+
+    def set(self, accounts: Mapping[str, Account]) -> None:
+        """What was learnt with an account that has changed is forgotten."""
+        for trunk in [each for each in self._accounts if self._accounts[each] != accounts.get(each)]:
+            self._realms.pop(trunk, None)
+            self._known.pop(trunk, None)
+        self._accounts = dict(accounts)
+
+    def rows(self, trunk: str, method: str, uri: str) -> tuple[Row, ...]:
+        """What a request to this trunk shows."""
+        account = self._accounts.get(trunk)
+        if account is None:
+            return ()
+        rows: list[Row] = []
+        for name, known in self._known.get(trunk, {}).items():
+            known.count += 1
+            rows.append((name, authorization(known.challenge, account, method, uri, self._token(), known.count)))
+        return tuple(rows)
+
+    def challenged(self, trunk: str, response: Response, tried: Tried, *, own: bool) -> Tried | None:
+        """Takes the challenges of a 401 or 407 to a request that was tried so already: what it has been tried with when
+        it is sent again, None where it must not be. `own`: it comes from one of the trunk's own hosts."""
+        account = self._accounts.get(trunk)
+        if account is None or len(tried) >= MAX_TRIES:
+            return None
+        challenges = _challenges(response)
+        realm = account.realm or self._realms.get(trunk)
+        if realm is None and own and challenges:
+            realm = challenges[0][1].realm
+        ours = [(name, challenge) for name, challenge in challenges if challenge.realm == realm]
+        # the strongest of each last, so that it is the one that stays
+        strongest = dict(sorted(ours, key=lambda item: -item[1].strength))
+        taken = {name: each for name, each in strongest.items() if each.stale or (name, each.realm) not in tried}
+        if realm is None or not taken:
+            return None
+        self._realms[trunk] = realm
+        self._known.setdefault(trunk, {}).update({name: _Known(each) for name, each in taken.items()})
+        return (*tried, *((name, realm) for name in taken))
+
+
+def _challenges(response: Response) -> list[tuple[str, Challenge]]:
+    """With the header field that answers each. What cannot be read is as good as none."""
+    found: list[tuple[str, Challenge]] = []
+    for asked, name in _ANSWERED_BY.items():
+        for value in response.values(asked):
+            with contextlib.suppress(RemoteSipError):
+                if (challenge := Challenge.parse(value)) is not None:
+                    found.append((name, challenge))
+    return found

@@ -1,0 +1,205 @@
+"""Requests of ours, and the credentials that go with them: OPTIONS and REGISTER outside dialogs, and all that is sent
+again because a trunk challenged it (RFC 3261 §10.2, §11.1, §22).
+
+`Asking` stands on the transactions; `sessions` sends what belongs to calls through it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Literal
+
+from attrs import evolve, frozen
+
+from .accounts import CREDENTIALS, Accounts, Tried
+from .dialog import build_request, renewed
+from .events import Output, Replied
+from .identity import checked_user
+from .layer import Asked, Slot, TransactionLayer, Way
+from .message import Address, LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri, bracket
+from .screening import ACCEPT, ALLOW, SUPPORTED
+from .transaction import Timers
+from .trunks import Trunks
+
+# Two of a 2-core machine's worth of legs are 3000 (DESIGN.md); a call more is refused with 503.
+MAX_CALLS = 3000
+# A transaction lives 32 s after its work; at 100 calls/s with INVITE and BYE this is 6400. Three times that is a flood.
+MAX_TRANSACTIONS = 20000
+# What a binding lasts of which a registrar says nothing, in seconds (RFC 3261 §10.2.1.1 leaves it to the registrar;
+# its examples have an hour)
+UNSAID_EXPIRES: Final = 3600
+
+_SECONDS = re.compile(r"([0-9]{1,9})(?![0-9])", re.ASCII)
+_CALL_ID = re.compile(r"[A-Za-z0-9\-.@]{1,128}", re.ASCII)
+
+
+@frozen
+class Settings:
+    """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
+    Contact, From."""
+
+    local_address: Callable[[Address], tuple[str, int]]
+    user_agent: str = "Cordboard"
+    max_calls: int = MAX_CALLS
+    max_transactions: int = MAX_TRANSACTIONS
+
+
+class Asking(TransactionLayer):
+    """The middle of `Endpoint`."""
+
+    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
+        super().__init__(timers, changed)
+        self.settings = settings
+        self._token = token
+        self._trunks = Trunks({})
+        self._accounts = Accounts(token)
+        self._asking: set[str] = set()
+
+    def ask(
+        self,
+        request: str,
+        trunk: str,
+        method: Literal["OPTIONS", "REGISTER"],
+        uri: str,
+        destination: Address,
+        now: float,
+        *,
+        user: str = "",
+        expires: int | None = None,
+        call_id: str = "",
+        cseq: int = 1,
+    ) -> list[Output]:
+        """A request outside any dialog, answered by one `Replied` of the same id. REGISTER binds our Contact to `user`
+        at the registrar `uri` for `expires` seconds, 0 ends it; who binds again keeps `call_id` and lets `cseq` rise
+        (RFC 3261 §10.2.4). Nothing of it outlives the process."""
+        if request in self._asking:
+            raise LocalSipError("a request of this id is open")
+        if call_id and not _CALL_ID.fullmatch(call_id):
+            raise LocalSipError("not a Call-ID")
+        try:
+            registrar = Uri.parse(uri)
+        except RemoteSipError as error:
+            raise LocalSipError(f"cannot be asked: {error.text}") from None
+        local = self._local(destination)
+        name = checked_user(user) + "@" if user else ""
+        tag = f";tag={self._token()}"
+        if method == "REGISTER":
+            # RFC 3261 §10.2: the address of record is in To, and in From where nobody else registers it
+            to = f"<sip:{name}{bracket(registrar.host)}>"
+            from_ = to + tag
+            rows: tuple[Row, ...] = (self._contact(local, user, expires),)
+        else:
+            to, from_ = f"<{uri}>", f"<sip:{name}{bracket(local.host)}>{tag}"
+            rows = (self._contact(local, user), ACCEPT)
+        out: list[Output] = []
+        asked = Asked(request, trunk)
+        self._asking.add(request)
+        made = build_request(
+            method,
+            uri,
+            branch=self._token(),
+            local=local,
+            from_=from_,
+            to=to,
+            call_id=call_id or self._token(),
+            cseq=cseq,
+            rows=(*rows, ALLOW, SUPPORTED, self._agent()),
+        )
+        self._start(self._signed(made, trunk), direct(destination), asked, now, out)
+        return out
+
+    def _replied(
+        self, slot: Slot, asked: Asked, status: int, phrase: str, out: list[Output], response: Response | None = None
+    ) -> None:
+        """The final answer, or that there is none."""
+        self._asking.discard(asked.id)
+        request = slot.transaction.request
+        got: dict[str, int | None] = {}
+        if response is not None:
+            got = {"min_expires": _seconds(response.get("Min-Expires")), "retry_after": retry_after(response)}
+            if request.method == "REGISTER" and 200 <= status < 300:
+                got["expires"] = _granted(request, response)
+        source = None if response is None else slot.destination
+        out.append(Replied(asked.id, status, phrase, source, request.cseq, request.call_id, **got))
+
+    # --- credentials ------------------------------------------------------------------------------------------
+
+    def _signed(self, request: Request, trunk: str) -> Request:
+        """With the credentials that this trunk knows us by, and no others."""
+        shown = self._accounts.rows(trunk, request.method, request.uri)
+        kept = tuple(row for row in request.rows if row[0] not in CREDENTIALS)
+        return evolve(request, rows=(*kept, *shown))
+
+    def _challenged(self, slot: Slot, response: Response, source: Address) -> Tried | None:
+        """What the slot's request has been tried with when it is sent again, None where `response` is its end."""
+        if response.status not in (401, 407) or slot.transaction.request.method == "CANCEL":
+            return None  # a CANCEL cannot be sent again (RFC 3261 §22.1)
+        trunk = slot.asked.trunk if slot.asked is not None else slot.call.trunk if slot.call is not None else ""
+        own = source.host == slot.destination.host or self._trunks.owns(trunk, source.host)
+        tried = self._accounts.challenged(trunk, response, slot.tried, own=own)
+        self.counters["challenge answered" if tried else "challenge not answered"] += 1
+        return tried
+
+    def _renew(self, request: Request, cseq: int, trunk: str, remote: Address) -> Request:
+        """The same request as another transaction (RFC 3261 §8.1.3.5), with the credentials asked for."""
+        return self._signed(renewed(request, cseq, self._token(), self._local(remote)), trunk)
+
+    def _ask_again(self, slot: Slot, asked: Asked, tried: Tried, now: float, out: list[Output]) -> None:
+        request = slot.transaction.request
+        again = self._renew(request, request.cseq + 1, asked.trunk, slot.destination)
+        self._start(again, (slot.destination, slot.otherwise), asked, now, out, tried)
+
+    # --- our side ---------------------------------------------------------------------------------------------
+
+    def _local(self, remote: Address) -> Address:
+        host, port = self.settings.local_address(remote)
+        return Address(host, port, remote.transport)
+
+    def _contact(self, local: Address, user: str = "", expires: int | None = None) -> Row:
+        # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
+        name = f"{user}@" if user else ""
+        transport = f";transport={local.transport}" if local.reliable else ""
+        return ("Contact", f"<sip:{name}{local}{transport}>" + ("" if expires is None else f";expires={expires}"))
+
+    def _agent(self, *, server: bool = False) -> Row:
+        return ("Server" if server else "User-Agent", self.settings.user_agent)
+
+
+def direct(destination: Address) -> Way:
+    """The way to where no dialog leads yet: by TCP on a connection with it, old or new."""
+    return destination, destination if destination.reliable else None
+
+
+def retry_after(response: Response) -> int | None:
+    return _seconds(response.get("Retry-After"))
+
+
+def _seconds(value: str | None) -> int | None:
+    found = _SECONDS.match(value or "")
+    return int(found[1]) if found else None
+
+
+def _granted(request: Request, response: Response) -> int:
+    """How long a registrar keeps our Contact, in seconds (RFC 3261 §10.2.4): what it says of ours, or of the only one
+    there is, for it may have been rewritten on the way."""
+    ours = NameAddr.parse(request.get("Contact") or "")
+    try:
+        listed = [NameAddr.parse(item) for item in response.items("Contact")]
+    except RemoteSipError:
+        listed = []
+    found = next((each for each in listed if _same(each.uri, ours.uri)), listed[0] if len(listed) == 1 else None)
+    said = found.param("expires") if found is not None else None
+    for value in (said, response.get("Expires"), ours.param("expires")):
+        if (seconds := _seconds(value)) is not None:
+            return seconds
+    return UNSAID_EXPIRES
+
+
+def _same(one: str, other: str) -> bool:
+    """RFC 3261 §19.1.4, as far as it concerns a Contact of ours."""
+    try:
+        a, b = Uri.parse(one), Uri.parse(other)
+    except RemoteSipError:
+        return False
+    return (a.user, a.host.lower(), a.port) == (b.user, b.host.lower(), b.port)

@@ -1,0 +1,83 @@
+"""Which trunk a source address belongs to, and what the organisation says of each (`TrunkSettings`)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from attrs import frozen
+
+from .digest import Account
+from .grammar import LocalSipError, RemoteSipError, Uri
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@frozen
+class TrunkSettings:
+    """`peers` are addresses or networks: who may speak to us as this trunk, and where it may lead us by a 3xx; so are
+    `hosts`, the names of its own machines. `account` answers its challenges. A `trusted` one is told who calls even
+    where the caller withholds it (RFC 3325)."""
+
+    peers: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    account: Account | None = None
+    trusted: bool = False
+
+
+class Trunks:
+    """All trunks; of a source address the longest prefix counts, and of equal ones the first."""
+
+    def __init__(self, trunks: Mapping[str, TrunkSettings]) -> None:
+        """Raises LocalSipError for a peer that is neither an address nor a network."""
+        networks: list[tuple[Network, str]] = []
+        self._hosts: dict[str, str] = {}
+        self._settings = dict(trunks)
+        for trunk, settings in trunks.items():
+            for peer in settings.peers:
+                try:
+                    network = ipaddress.ip_network(peer, strict=False)
+                except ValueError:
+                    raise LocalSipError(f"trunk {trunk}: {peer!r} is neither an address nor a network") from None
+                if network.prefixlen == network.max_prefixlen:
+                    self._hosts.setdefault(str(network.network_address), trunk)
+                else:
+                    networks.append((network, trunk))
+        self._networks = sorted(networks, key=lambda item: -item[0].prefixlen)
+
+    def match(self, host: str) -> str | None:
+        """The trunk of a numeric address, or None."""
+        trunk = self._hosts.get(host)
+        if trunk is not None:
+            return trunk
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        trunk = self._hosts.get(str(address))
+        if trunk is not None:
+            return trunk
+        return next((name for network, name in self._networks if address in network), None)
+
+    def settings(self, trunk: str) -> TrunkSettings:
+        """Those of a trunk that nobody knows are empty: nothing is trusted to it."""
+        return self._settings.get(trunk, _NOBODY)
+
+    def owns(self, trunk: str, host: str) -> bool:
+        """Whether a name or an address is one of the trunk's own hosts."""
+        name = host.lower().rstrip(".")
+        return self.match(host) == trunk or name in (each.lower() for each in self.settings(trunk).hosts)
+
+    def leads_within(self, trunk: str, uri: str) -> bool:
+        """Whether a Contact of a 3xx stays with the trunk's own hosts."""
+        try:
+            parsed = Uri.parse(uri)
+        except RemoteSipError:
+            return False
+        return parsed.scheme == "sip" and self.owns(trunk, parsed.host)
+
+
+_NOBODY = TrunkSettings()
