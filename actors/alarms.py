@@ -40,6 +40,13 @@ ENCODING_WAITS: Final = Alarm(
     "may start no other. Nothing of them is lost.",
     "Mend that; it is tried again every minute.",
 )
+ENCODING_BEHIND: Final = Alarm(
+    "recordings wait for more than {minutes} minutes to be encoded",
+    "More calls end than can be encoded beside them, or the encoder stands still. Nothing is lost: the `.cbr` files "
+    "wait, each five times as long as what is made of it.",
+    "Look at what else the machine does, and at `cordboard_encoding_waiting`, which says whether it grows. It is over "
+    "when none waits so long any more.",
+)
 UNENCODED: Final = Alarm(
     "recordings could not be encoded: they are kept in {directory}",
     "An encoder failed several times for some recording; the log has its last words. The `.cbr` file stays.",
@@ -111,6 +118,7 @@ MUSIC_MISSING: Final = Alarm(
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
     ENCODING_WAITS,
+    ENCODING_BEHIND,
     UNENCODED,
     DAMAGED,
     UNSEEN,

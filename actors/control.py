@@ -153,6 +153,7 @@ class Control:
                     self._health,
                     lambda: trio.lowlevel.current_statistics().tasks_living,
                     self.journal,
+                    self.recordings,
                 )
             )
             organisation = await self.store.load_organisation()

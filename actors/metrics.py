@@ -12,6 +12,7 @@ from ..sip.endpoint import Endpoint
 from .health import Health
 from .journal import Journal
 from .medialink import MediaLink
+from .recordings import Recordings
 from .runtime import System
 from .signalling import Signalling
 from .store.ledger import Ledger
@@ -30,6 +31,7 @@ class SwitchMetrics(Collector):
         health: Health,
         tasks: Callable[[], int],
         journal: Journal,
+        recordings: Recordings,
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -44,6 +46,7 @@ class SwitchMetrics(Collector):
             ProcessCollector("cordboard_media", pid=lambda: link.pid, registry=None),
         )
         self._journal = journal
+        self._recordings = recordings
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -84,6 +87,9 @@ class SwitchMetrics(Collector):
         for state, number in self._health.recordings.items():
             recordings.add_metric([state.value], number)
         yield recordings
+        waiting, waited = self._recordings.waiting, self._recordings.waited
+        yield GaugeMetricFamily("cordboard_encoding_waiting", "Recordings of ended calls, not encoded yet", waiting)
+        yield GaugeMetricFamily("cordboard_encoding_waited_seconds", "How long one of them could have been", waited)
         rows = GaugeMetricFamily("cordboard_open_rows", "Of calls, legs and offers: not ended yet", labels=["table"])
         for table, number in self._health.open_rows.items():
             rows.add_metric([table], number)

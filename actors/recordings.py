@@ -1,9 +1,9 @@
 """What becomes of a recording when its call is over. A shell.
 
-The media engine writes `ID.cbr` while the call lasts. When it says that the file is closed, an encoder of its own
-process (switch/encoder.py), at the lowest priority and one at a time, makes `ID.opus` of it (or what is configured);
-the store hears what there is to play. The first file goes when the store has had time to write that down; a process
-that was killed before finds it at its next start, and it is encoded again:
+The media engine writes `ID.cbr` while the call lasts. When it says that the file is closed, an encoder (encoding.py),
+a process of the lowest priority that does one after the other, makes `ID.opus` of it (or what is configured); the store
+hears what there is to play. The first file goes when the store has had time to write that down; a process that was
+killed before finds it at its next start, and it is encoded again:
 
     closed, or found at the start -> encoded -> the store knows -> ID.cbr is deleted
                                   -> no sound at all: lost, and deleted
@@ -11,7 +11,8 @@ that was killed before finds it at its next start, and it is encoded again:
                                   -> the disk or the machine refuses: alarm, and again in a minute, for ever
                                   -> anything else: again TRIES times, then alarm; kept for the next start
 
-What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call.
+What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call. So does it where
+the one that waits longest has waited for minutes.
 """
 
 from __future__ import annotations
@@ -19,23 +20,20 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import shutil
-import sys
 import time
 from collections.abc import Container, Iterable
 from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any, Final, Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 import structlog
 import trio
 from attrs import define, evolve
 
-from ..switch import encoder
 from ..switch import protocol as media
-from ..switch.encoder import PART
+from ..switch.jobs import PART, Encoded, Refused, Wanted, Why, peaks_of
 from ..switch.writer import ASIDE, SUFFIX, is_name
 from . import alarms
+from .encoding import Encoder
 from .medialink import RecordingFact
 
 TRIES: Final = 4
@@ -46,6 +44,10 @@ REFUSED_RETRY: Final = 60.0
 FRESH: Final = 5.0
 # For so long the first file stays after the store was told.
 SETTLE: Final = 10.0
+# One that waits longer for its turn waits too long, in seconds: encoding does not keep up with the calls.
+BEHIND: Final = 600.0
+# How often that is looked at, in seconds.
+LOOK: Final = 10.0
 DAMAGED: Final = "damaged"
 
 log = structlog.get_logger()
@@ -93,6 +95,9 @@ class Recordings:
         self._store = store
         self._alarms = board
         self._jobs: dict[str, _Job] = {}
+        self._encoder = Encoder()
+        # The one that is being encoded.
+        self._at_work: _Job | None = None
         # When the first file of each that was encoded is to go.
         self._settled: dict[str, float] = {}
         self._bell = trio.Event()
@@ -100,13 +105,20 @@ class Recordings:
         self._troubles: dict[str, str] = {}
         # The alarm that says why nothing can be encoded for now, or empty.
         self._waits = ""
+        self._behind = alarms.ENCODING_BEHIND.says(minutes=round(BEHIND / 60))
         self._unencoded = alarms.UNENCODED.says(directory=directory)
         self._damaged = alarms.DAMAGED.says(directory=directory / DAMAGED)
 
     @property
     def waiting(self) -> int:
         """Recordings that are still to be encoded."""
-        return len(self._jobs)
+        return len(self._jobs) + (self._at_work is not None)
+
+    @property
+    def waited(self) -> float:
+        """For how many seconds the one that waits longest could have been encoded; 0.0 where none waits."""
+        due = [job.at for job in (*self._jobs.values(), self._at_work) if job is not None]
+        return max(0.0, trio.current_time() - min(due, default=math.inf))
 
     def on_fact(self, fact: RecordingFact) -> None:
         """What the engine says of any recording."""
@@ -144,22 +156,39 @@ class Recordings:
 
     async def run(self) -> None:
         """Encodes one after the other, the one that waits longest first."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._look_behind)
+            try:
+                await self._work()
+            finally:
+                await self._encoder.kill()
+
+    async def _work(self) -> None:
         while True:
             now = trio.current_time()
             for recording in [each for each, at in self._settled.items() if at <= now]:
                 del self._settled[recording]
                 await trio.to_thread.run_sync(self._delete, recording)
+            if self._encoder.deadline() <= now:
+                await self._encoder.rest()
             recording, job = min(self._jobs.items(), key=lambda each: each[1].at, default=("", _Job(math.inf)))
             if job.at <= now:
                 del self._jobs[recording]
+                self._at_work = job
                 try:
                     await self._encode(recording, job)
                 except OSError as error:  # the directory, or a process that could not be started
                     self._wait(recording, job, error.strerror or str(error))
+                self._at_work = None
                 continue
             self._bell = trio.Event()
-            with trio.move_on_at(min(job.at, *self._settled.values(), math.inf)):
+            with trio.move_on_at(min(job.at, self._encoder.deadline(), *self._settled.values())):
                 await self._bell.wait()
+
+    async def _look_behind(self) -> None:
+        while True:
+            await trio.sleep(LOOK)
+            (self._alarms.alarm if self.waited > BEHIND else self._alarms.clear_alarm)(self._behind)
 
     def _put(self, recording: str, job: _Job) -> None:
         self._settled.pop(recording, None)
@@ -189,43 +218,36 @@ class Recordings:
         if job.left and age < FRESH:
             self._put(recording, evolve(job, at=trio.current_time() + FRESH - age))
             return
-        done = await self._run_encoder(recording)
+        answer = await self._encoder.encode(Wanted(str(self._raw(recording)), str(self._out(recording)), self._format))
         if recording in self._jobs:
             return  # it was closed once more meanwhile
-        match done.returncode:
-            case 0:
-                await self._ready(recording, size, json.loads(done.stdout))
-            case encoder.NO_SOUND:  # a call that was over with its answer
+        match answer:
+            case Encoded():
+                await self._ready(recording, size, answer)
+            case Refused(Why.NO_SOUND, reason):  # a call that was over with its answer
                 log.info("recording empty", recording=recording)
-                self._store.recording_lost(recording, "there is no sound in it")
+                self._store.recording_lost(recording, reason)
                 await trio.to_thread.run_sync(self._delete, recording)
-            case encoder.UNUSABLE:
+            case Refused(Why.UNUSABLE):
                 self._lost(recording, "its file is damaged")
                 await self._put_aside(self._raw(recording))
-            case encoder.DISK_REFUSES:
-                self._wait(recording, job, _last_line(done.stderr))
-            case code:
-                self._failed(recording, job, f"code {code}: {_last_line(done.stderr)}")
+            case Refused(Why.DISK_REFUSES, reason):
+                self._wait(recording, job, reason)
+            case Refused(_, reason):
+                self._failed(recording, job, reason)
 
-    async def _run_encoder(self, recording: str) -> CompletedProcess[bytes]:
-        idle = ["ionice", "-c", "3"] if shutil.which("ionice") else []
-        module = [sys.executable, "-m", encoder.__name__]
-        raw, out = str(self._raw(recording)), str(self._out(recording))
-        command = [*idle, *module, raw, out, "--format", self._format]
-        return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
-
-    async def _ready(self, recording: str, size: int, said: dict[str, Any]) -> None:
+    async def _ready(self, recording: str, size: int, made: Encoded) -> None:
         if (await trio.to_thread.run_sync(self._state, recording))[0] != size:
             self._put(recording, _Job(trio.current_time()))  # it went on meanwhile
             return
-        log.info("recording encoded", recording=recording, seconds=said["seconds"], bytes=said["bytes"])
-        self._tell_ready(recording, said)
+        log.info("recording encoded", recording=recording, seconds=made.seconds, bytes=made.bytes)
+        self._tell_ready(recording, made)
         self._waits_for("")
         self._settled[recording] = trio.current_time() + SETTLE
 
-    def _tell_ready(self, recording: str, said: dict[str, Any]) -> None:
+    def _tell_ready(self, recording: str, made: Encoded) -> None:
         out = self._out(recording).name
-        self._store.recording_ready(recording, out, self._format, said["seconds"], said["bytes"], said["peaks"])
+        self._store.recording_ready(recording, out, self._format, made.seconds, made.bytes, made.peaks)
 
     def _lost(self, recording: str, reason: str) -> None:
         log.error("recording lost", recording=recording, reason=reason)
@@ -272,14 +294,14 @@ class Recordings:
         # A time that lies ahead: the clock was set back since, and nothing was written after that.
         return state.st_size, abs(time.time() - state.st_mtime)
 
-    def _made(self, recording: str) -> dict[str, Any] | None:
+    def _made(self, recording: str) -> Encoded | None:
         """What an encoder once said of it, from what it made; None where there is nothing. Raises OSError where nobody
         can tell."""
         out = self._out(recording)
-        waveform = encoder.peaks_of(out)
+        waveform = peaks_of(out)
         try:
             size = out.stat().st_size
-            return {"seconds": json.loads(waveform.read_bytes())["seconds"], "bytes": size, "peaks": waveform.name}
+            return Encoded(json.loads(waveform.read_bytes())["seconds"], size, waveform.name)
         except (FileNotFoundError, ValueError, KeyError):
             return None
 
@@ -311,7 +333,3 @@ class Recordings:
                 path.rename(self._directory / DAMAGED / path.name)
 
         await trio.to_thread.run_sync(move)
-
-
-def _last_line(text: bytes) -> str:
-    return (text.decode(errors="replace").strip().splitlines() or [""])[-1]

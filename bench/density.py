@@ -150,7 +150,7 @@ def table(found: Density) -> Table:
         "held against": f"{found.against_percent_per_leg:.4f} %: {found.times} times"
         + (f" (aim {TIMES[found.scene]})" if found.scene in TIMES else ""),
         "two cores": f"{found.cores} times the legs of one (aim {CORES})" if found.cores else "",
-        "made into a file": f"{weighed.encoding_percent} % per leg, afterwards, with the start of a process"
+        "made into a file": f"{weighed.encoding_percent} % per leg, afterwards, by one process for all"
         if scene.recorded
         else "",
         "tick": f"p50 {p50[len(p50) // 2]} ms, p99 of a second {p99[-1]} ms at most, longest {longest[-1]} ms",

@@ -1,46 +1,46 @@
 """What a recording becomes when its call is over: one file that every player knows, and its waveform. A shell.
 
-    python -m cordboard.switch.encoder RAW OUT [--format opus|wav|mp3|flac]
+    python -m cordboard.switch.encoder
 
-Reads the recording chunk by chunk, whatever there is of it, so a long call takes no more memory than a short one. OUT
-and OUT.peaks.json (peaks.py) appear whole or not at all: each is written beside, synced and renamed, OUT last. Prints
-one line of JSON: `seconds`, `bytes`, `channels`, `rate` and the name of the `peaks`. It gives way to everything else.
+A worker: it reads jobs from standard input, does one after the other, and answers each on standard output (jobs.py).
+It lives for many of them, since it takes longer to begin than most of them do, and gives way to everything else; it
+ends when nobody can give it another. While it is at a long one it says every second how far it is, so that whoever
+waits knows that it goes on.
 
-Ends with 0 when done, 2 when RAW is no recording, 4 when there is no sound in it, 3 when the disk does not take it (it
-is full or read-only), 1 when all else fails; the reason is a line on standard error.
+Reads a recording chunk by chunk, whatever there is of it, so a long call takes no more memory than a short one. The
+file and its waveform (peaks.py) appear whole or not at all: each is written beside, synced and renamed, the file last.
+What is no fault of a recording's, its disk's or libav's ends the worker, with its trace on standard error.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
-import json
 import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import av
 import numpy as np
-from attrs import asdict, frozen
+from attrs import frozen
 
 from ..codecs.g711 import Pcm
+from .jobs import Answer, Encoded, Progress, Refused, Wanted, Why, part_of, peaks_of, to_line
 from .peaks import Peaks
 from .recfile import CHANNELS, FRAME, HEADER_LENGTH, RATE, BrokenFileError, read_chunks, read_header
 
-UNUSABLE: Final = 2
-DISK_REFUSES: Final = 3
-NO_SOUND: Final = 4
-PART: Final = ".part"
 # What is wrong with the disk or the rights to it, whatever the recording.
 _REFUSALS: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
 )
 # Frames given to the encoder at once.
 BLOCK: Final = 50
+# How often it is said how far a recording is, in seconds.
+TELL: Final = 1.0
 
 
 @frozen
@@ -68,17 +68,6 @@ class NoSoundError(Exception):
     """Whoever made the file died before the first sound."""
 
 
-@frozen
-class Encoded:
-    """What was made."""
-
-    seconds: float
-    bytes: int
-    channels: int
-    rate: int
-    peaks: str
-
-
 def sound(raw: BinaryIO) -> Iterator[Pcm]:
     """The sound of a recording whose header was read: int16 [2, n], at most BLOCK frames each, silence in the gaps."""
     end = 0
@@ -98,8 +87,9 @@ def _silence(frames: int) -> Iterator[Pcm]:
         frames -= BLOCK
 
 
-def encode(raw: Path, out: Path, format_: Format) -> Encoded:
-    """Raises BrokenFileError, NoSoundError, OSError and what libav raises."""
+def encode(raw: Path, out: Path, format_: Format, tell: Callable[[float], None]) -> Encoded:
+    """`tell` hears after each block how many seconds are done. Raises BrokenFileError, NoSoundError, OSError, what
+    libav raises, and what `tell` does."""
     peaks = Peaks()
     waveform = peaks_of(out)
     with contextlib.ExitStack() as stack:
@@ -108,20 +98,15 @@ def encode(raw: Path, out: Path, format_: Format) -> Encoded:
             raise NoSoundError
         read_header(source)
         made = stack.enter_context(_appearing(out))
-        samples = _encode(source, made, format_, peaks)
+        samples = _encode(source, made, format_, peaks, tell)
         if not samples:
             raise NoSoundError
         with _appearing(waveform) as drawn:
             drawn.write(peaks.to_json().encode())
-    return Encoded(samples / RATE, out.stat().st_size, CHANNELS, RATE, waveform.name)
+    return Encoded(samples / RATE, out.stat().st_size, waveform.name)
 
 
-def peaks_of(out: Path) -> Path:
-    """Where the waveform of an encoded recording is."""
-    return out.with_name(out.name + ".peaks.json")
-
-
-def _encode(source: BinaryIO, made: BinaryIO, format_: Format, peaks: Peaks) -> int:
+def _encode(source: BinaryIO, made: BinaryIO, format_: Format, peaks: Peaks, tell: Callable[[float], None]) -> int:
     """Returns the samples per channel."""
     samples = 0
     with _opened(made, format_.container) as container:
@@ -137,6 +122,7 @@ def _encode(source: BinaryIO, made: BinaryIO, format_: Format, peaks: Peaks) -> 
             frame.sample_rate, frame.pts, frame.time_base = RATE, samples, Fraction(1, RATE)
             container.mux(stream.encode(frame))
             samples += pcm.shape[1]
+            tell(samples / RATE)
         container.mux(stream.encode(None))
     return samples
 
@@ -157,8 +143,7 @@ def _opened(made: BinaryIO, container: str) -> Iterator[av.container.OutputConta
 @contextlib.contextmanager
 def _appearing(path: Path) -> Iterator[BinaryIO]:
     """A file that is there, whole and synced, once this was left without an error."""
-    # An encoder that lost whoever started it may be at the same file.
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    part = part_of(path, os.getpid())
     try:
         with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "r+b") as file:
             yield file
@@ -175,26 +160,43 @@ def _appearing(path: Path) -> Iterator[BinaryIO]:
         os.close(folder)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m cordboard.switch.encoder")
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--format", choices=FORMATS, default="opus")
-    wanted = parser.parse_args()
-    os.nice(19)
+class _Teller:
+    """Says how far a recording is, not too often. Raises BrokenPipeError where nobody hears it any more."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, seconds: float) -> None:
+        now = time.monotonic()
+        if now >= self._told + TELL:
+            self._told = now
+            _say(Progress(seconds))
+
+
+def _say(answer: Answer) -> None:
+    os.write(sys.stdout.fileno(), to_line(answer))
+
+
+def _do(wanted: Wanted) -> Encoded | Refused:
     try:
-        print(json.dumps(asdict(encode(wanted.raw, wanted.out, FORMATS[wanted.format]))))
+        return encode(Path(wanted.raw), Path(wanted.out), FORMATS[wanted.format], _Teller())
     except BrokenFileError as error:
-        print(f"{wanted.raw.name}: {error}", file=sys.stderr)
-        return UNUSABLE
+        return Refused(Why.UNUSABLE, str(error))
     except NoSoundError:
-        print(f"{wanted.raw.name}: there is no sound in it", file=sys.stderr)
-        return NO_SOUND
-    except OSError as error:  # libav's errors are, too
-        print(error.strerror or error, file=sys.stderr)
-        return DISK_REFUSES if error.errno in _REFUSALS else 1
-    return 0
+        return Refused(Why.NO_SOUND, "there is no sound in it")
+    except BrokenPipeError:  # no disk says that: whoever wanted it is gone
+        raise
+    except (OSError, av.error.FFmpegError) as error:
+        why = Why.DISK_REFUSES if error.errno in _REFUSALS else Why.FAILED
+        return Refused(why, error.strerror or str(error))
+
+
+def main() -> None:
+    os.nice(19)
+    with contextlib.suppress(BrokenPipeError):
+        for line in iter(sys.stdin.buffer.readline, b""):
+            _say(_do(Wanted.parse(line)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -56,6 +56,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/music.py",
         "actors/reach.py",
         "actors/recordings.py",
+        "actors/encoding.py",
         "actors/supervisor.py",
         "actors/commands.py",
         "web/session.py",

@@ -10,6 +10,7 @@ from cordboard.actors.health import Health
 from cordboard.actors.journal import Journal
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.metrics import SwitchMetrics
+from cordboard.actors.recordings import Recordings
 from cordboard.actors.runtime import System
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
@@ -35,9 +36,12 @@ def test_figures(tmp_path: Path) -> None:
             health = Health(system, link, store, lambda: 1, {"data": tmp_path})
             registry = CollectorRegistry()
             signalling = Signalling(system, endpoint, trio.current_time)
+            recordings = Recordings(tmp_path, "opus", store.ledger, system)
+            recordings.on_fact(media.RecordingClosed("c1", 3.0))
             journal = Journal(tmp_path, trio.current_time, lambda text, standing: None)
+            tasks, ledger = (lambda: 17), store.ledger
             registry.register(
-                SwitchMetrics(system, signalling, link, endpoint, store.ledger, health, lambda: 17, journal)
+                SwitchMetrics(system, signalling, link, endpoint, ledger, health, tasks, journal, recordings)
             )
             value = registry.get_sample_value
 
@@ -59,6 +63,8 @@ def test_figures(tmp_path: Path) -> None:
             assert value("cordboard_media_total", {"what": "ticks"}) == 100
             assert (value("cordboard_media_process_resident_memory_bytes") or 0) > 1 << 20
             assert value("cordboard_open_rows", {"table": "calls"}) == 0
+            assert value("cordboard_encoding_waiting") == 1
+            assert (value("cordboard_encoding_waited_seconds") or 0.0) > 0
             nursery.cancel_scope.cancel()
 
     trio.run(run)

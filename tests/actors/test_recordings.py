@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 import trio
 from attrs import define, field
-from cordboard.actors import recordings
+from cordboard.actors import encoding, recordings
 from cordboard.actors.recordings import Recordings
-from cordboard.switch.encoder import DISK_REFUSES
 from cordboard.switch.protocol import RecordingClosed, RecordingTroubled, RecordingWell
 from cordboard.switch.recfile import Chunk, Header
 
@@ -65,6 +64,30 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     for name in ("SETTLE", "RETRY"):
         monkeypatch.setattr(recordings, name, 0.05)
     return Desk(tmp_path)
+
+
+# What a program does that goes on as the real encoder.
+REAL = f'exec {sys.executable} "$@"'
+ENCODED = '{"is": "encoded", "seconds": 3.0, "bytes": 9, "peaks": "p"}'
+
+
+@define
+class Program:
+    """Stands in for the interpreter of the encoder, which cannot be made to fail from outside."""
+
+    folder: Path
+
+    def is_(self, text: str) -> None:
+        path = self.folder / "python"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+
+@pytest.fixture
+def program(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Program:
+    made = Program(tmp_path_factory.mktemp("bin"))
+    monkeypatch.setattr(sys, "executable", str(made.folder / "python"))
+    return made
 
 
 @asynccontextmanager
@@ -153,14 +176,17 @@ def test_a_file_that_an_engine_still_writes_is_left_until_it_does_not(
     story(tell)
 
 
-def test_what_goes_on_while_it_is_encoded_is_encoded_again(desk: Desk) -> None:
+def test_what_goes_on_while_it_is_encoded_is_encoded_again(desk: Desk, program: Program) -> None:
+    program.is_(f"touch {program.folder}/begun\nuntil [ -e {program.folder}/go ]; do sleep 0.01; done\n{REAL}")
+
     async def tell() -> None:
         path = desk.record("c1", 20)
         async with working(desk) as made:
             made.on_fact(RecordingClosed("c1", 20.0))
-            await until(lambda: not made.waiting)  # it was taken to be encoded
+            await until((program.folder / "begun").exists)
             with path.open("ab") as file:
                 file.write(Chunk(50 * 30, 50).encode())
+            (program.folder / "go").touch()
             await until(lambda: "c1" in desk.ready)
 
     story(tell)
@@ -194,43 +220,86 @@ def test_what_was_never_written_is_lost(desk: Desk, name: str) -> None:
     assert desk.alarms == []
 
 
-def fake_python(folder: Path, text: str) -> str:
-    """A program that stands in for the interpreter of the encoder, which cannot be made to fail from outside."""
-    path = folder / "python"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def test_an_encoder_that_fails_is_tried_again_a_few_times_then_there_is_an_alarm(
-    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+def test_what_fails_is_tried_again_a_few_times_and_others_are_encoded_meanwhile(
+    desk: Desk, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("bin")
-    monkeypatch.setattr(
-        sys, "executable", fake_python(elsewhere, f"echo x >>{elsewhere}/tries; echo broken >&2; exit 1")
+    program.is_(
+        f"echo x >>{program.folder}/begun\n"
+        f"while read job; do case $job in *bad*) echo x >>{program.folder}/tries; echo broken >&2; exit 1;; esac\n"
+        f"echo '{ENCODED}'; done"
     )
     monkeypatch.setattr(recordings, "RETRY", 0.001)
 
     async def tell() -> None:
-        desk.record("c1")
+        for call in ("good1", "bad", "good2", "good3"):
+            desk.record(call)
         async with working(desk) as made:
-            made.on_fact(RecordingClosed("c1", 3.0))
-            await until(lambda: "c1" in desk.lost)
+            for call in ("good1", "bad", "good2", "good3"):
+                made.on_fact(RecordingClosed(call, 3.0))
+            await until(lambda: "bad" in desk.lost and len(desk.ready) == 3)
 
     story(tell)
-    assert (elsewhere / "tries").read_text().count("x") == recordings.TRIES
+    assert set(desk.ready) == {"good1", "good2", "good3"}
+    assert (program.folder / "tries").read_text().count("x") == recordings.TRIES
+    # One that died is followed by another, which does all that there is.
+    assert (program.folder / "begun").read_text().count("x") <= recordings.TRIES + 1
+    assert desk.lost == {"bad": "it could not be encoded and is kept as bad.cbr"}
     assert desk.alarms == [f"recordings could not be encoded: they are kept in {desk.folder}"]
-    assert desk.files() == {"c1.cbr"}
+
+
+def test_what_waits_too_long_for_its_turn_is_an_alarm_and_is_counted(
+    desk: Desk, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.is_(f"until [ -e {program.folder}/go ]; do sleep 0.01; done\nwhile read job; do echo '{ENCODED}'; done")
+    monkeypatch.setattr(recordings, "BEHIND", 0.2)
+    monkeypatch.setattr(recordings, "LOOK", 0.02)
+
+    async def tell() -> None:
+        for call in ("c1", "c2"):
+            desk.record(call)
+        async with working(desk) as made:
+            assert (made.waiting, made.waited) == (0, 0.0)
+            for call in ("c1", "c2"):
+                made.on_fact(RecordingClosed(call, 3.0))
+            await until(lambda: bool(desk.alarms))
+            assert made.waiting == 2
+            assert made.waited > 0.2
+            (program.folder / "go").touch()
+            await until(lambda: not desk.alarms)
+            assert (made.waiting, made.waited) == (0, 0.0)
+
+    story(tell)
+    assert set(desk.ready) == {"c1", "c2"}
+
+
+def test_an_encoder_that_has_nothing_to_do_ends_and_begins_again(
+    desk: Desk, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = program.folder / "begun"
+    program.is_(f"echo $$ >>{begun}\nwhile read job; do echo '{ENCODED}'; done")
+    monkeypatch.setattr(encoding, "IDLE", 0.05)
+
+    def living() -> list[bool]:
+        return [Path(f"/proc/{pid}").exists() for pid in begun.read_text().split()]
+
+    async def tell() -> None:
+        async with working(desk) as made:
+            for call, none_lives in (("c1", [False]), ("c2", [False, False])):
+                desk.record(call)
+                made.on_fact(RecordingClosed(call, 3.0))
+                await until(lambda call=call: call in desk.ready)  # type: ignore[misc]
+                await until(lambda none_lives=none_lives: living() == none_lives)  # type: ignore[misc]
+
+    story(tell)
 
 
 def test_a_full_disk_keeps_the_first_file_and_tries_until_there_is_room(
-    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    elsewhere = tmp_path_factory.mktemp("bin")
-    full = elsewhere / "full"
+    full = program.folder / "full"
     full.touch()
-    program = f'[ -e {full} ] && echo no room >&2 && exit {DISK_REFUSES}\nexec {sys.executable} "$@"'
-    monkeypatch.setattr(sys, "executable", fake_python(elsewhere, program))
+    refused = '{"is": "refused", "why": "disk refuses", "reason": "no room"}'
+    program.is_(f"while [ -e {full} ] && read job; do echo '{refused}'; done\n{REAL}")
     monkeypatch.setattr(recordings, "REFUSED_RETRY", 0.05)
 
     async def tell() -> None:

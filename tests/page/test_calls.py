@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cordboard.switch import encoder
+from cordboard.switch.jobs import peaks_of
 from cordboard.switch.recfile import RATE, Chunk, Header
 from playwright.sync_api import Locator, Page, expect
 
@@ -355,8 +356,8 @@ def long_call(folder: Path, seconds: int) -> tuple[bytes, bytes]:
         chunks.append(Chunk(50 * second, 50, frames.tobytes()).encode())
     raw, out = folder / "raw", folder / "call.opus"
     raw.write_bytes(Header(0.0, 0.0).encode() + b"".join(chunks))
-    encoder.encode(raw, out, encoder.FORMATS["opus"])
-    return out.read_bytes(), encoder.peaks_of(out).read_bytes()
+    encoder.encode(raw, out, encoder.FORMATS["opus"], lambda seconds: None)
+    return out.read_bytes(), peaks_of(out).read_bytes()
 
 
 def test_seeking_in_a_long_recording_lands_where_it_says(

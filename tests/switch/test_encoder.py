@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from cordboard.switch import encoder
-from cordboard.switch.encoder import DISK_REFUSES, NO_SOUND, UNUSABLE, peaks_of
+from cordboard.switch.jobs import Answer, Encoded, Progress, Refused, Wanted, Why, parse_answer, peaks_of
 from cordboard.switch.peaks import MAX_POINTS, Peaks
 from cordboard.switch.recfile import Chunk, Header
 from numpy.typing import NDArray
@@ -45,9 +47,40 @@ def write(path: Path, left: NDArray[np.int16], right: NDArray[np.int16], *, gap:
     path.write_bytes(Header(0.0, 0.0).encode() + octets)
 
 
-def encode(raw: Path, out: Path, format_: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cordboard.switch.encoder", str(raw), str(out), "--format", format_]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def worker() -> Iterator[subprocess.Popen[bytes]]:
+    """One for all tests, as the product has one for all calls."""
+    with began() as one:
+        yield one
+
+
+@contextmanager
+def began(*python: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An encoder, by other arguments of Python's where there are some; it ends when nobody asks any more."""
+    command = [sys.executable, *(python or ("-m", "cordboard.switch.encoder"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        yield one
+        assert one.stdin is not None
+        one.stdin.close()
+        assert one.wait(30) == 0
+
+
+def ask(worker: subprocess.Popen[bytes], raw: Path, out: Path, format_: str) -> Answer:
+    """What it says in the end."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(Wanted(str(raw), str(out), format_).line())
+    worker.stdin.flush()
+    answer: Answer = Progress(0.0)
+    while isinstance(answer, Progress):
+        answer = parse_answer(worker.stdout.readline())
+    return answer
+
+
+def encode(worker: subprocess.Popen[bytes], raw: Path, out: Path, format_: str) -> Encoded:
+    answer = ask(worker, raw, out, format_)
+    assert isinstance(answer, Encoded), answer
+    return answer
 
 
 def decode(path: Path) -> Sound:
@@ -71,20 +104,13 @@ def correlation(a: Sound, sent: NDArray[np.int16]) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_both_channels_are_heard_where_they_belong_and_in_step(tmp_path: Path, format_: str) -> None:
+def test_both_channels_are_heard_where_they_belong_and_in_step(
+    worker: subprocess.Popen[bytes], tmp_path: Path, format_: str
+) -> None:
     left, right = talk(FRAMES, 1), talk(FRAMES, 2)
     raw, out = tmp_path / "r.cbr", tmp_path / f"r.{format_}"
     write(raw, left, right)
-    done = encode(raw, out, format_)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said == {
-        "seconds": FRAMES / 50,
-        "bytes": out.stat().st_size,
-        "channels": 2,
-        "rate": 8000,
-        "peaks": peaks_of(out).name,
-    }
+    assert encode(worker, raw, out, format_) == Encoded(FRAMES / 50, out.stat().st_size, peaks_of(out).name)
     heard = decode(out)
     assert abs(heard.shape[1] / 8000 - FRAMES / 50) < 0.04
     with av.open(str(out)) as container:
@@ -102,23 +128,25 @@ def test_both_channels_are_heard_where_they_belong_and_in_step(tmp_path: Path, f
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_who_is_quiet_beside_a_loud_one_is_heard_and_silence_is_silence(tmp_path: Path, format_: str) -> None:
+def test_who_is_quiet_beside_a_loud_one_is_heard_and_silence_is_silence(
+    worker: subprocess.Popen[bytes], tmp_path: Path, format_: str
+) -> None:
     loud, quiet = talk(FRAMES, 1), talk(FRAMES, 2) // 100
     write(tmp_path / "r.cbr", loud, quiet)
-    encode(tmp_path / "r.cbr", tmp_path / "out", format_)
+    encode(worker, tmp_path / "r.cbr", tmp_path / "out", format_)
     heard = decode(tmp_path / "out")
     assert correlation(heard[1], quiet)[0] > 0.9
     assert correlation(heard[1], loud)[0] < 0.1
     write(tmp_path / "r.cbr", loud, np.zeros_like(loud))
-    encode(tmp_path / "r.cbr", tmp_path / "out", format_)
+    encode(worker, tmp_path / "r.cbr", tmp_path / "out", format_)
     assert np.abs(decode(tmp_path / "out")[1]).max() <= 1
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_every_file_can_be_entered_anywhere(tmp_path: Path, format_: str) -> None:
+def test_every_file_can_be_entered_anywhere(worker: subprocess.Popen[bytes], tmp_path: Path, format_: str) -> None:
     left = talk(FRAMES, 1)
     write(tmp_path / "r.cbr", left, talk(FRAMES, 2))
-    encode(tmp_path / "r.cbr", tmp_path / "out", format_)
+    encode(worker, tmp_path / "r.cbr", tmp_path / "out", format_)
     with av.open(str(tmp_path / "out")) as container:
         container.seek(8_000_000)
         frame = next(container.decode(audio=0))
@@ -126,10 +154,10 @@ def test_every_file_can_be_entered_anywhere(tmp_path: Path, format_: str) -> Non
         assert 7.0 < frame.time <= 8.0
 
 
-def test_what_no_chunk_covers_is_silence_of_the_right_length(tmp_path: Path) -> None:
+def test_what_no_chunk_covers_is_silence_of_the_right_length(worker: subprocess.Popen[bytes], tmp_path: Path) -> None:
     left = talk(200, 1)
     write(tmp_path / "r.cbr", left, left, gap=137)
-    encode(tmp_path / "r.cbr", tmp_path / "out", "wav")
+    encode(worker, tmp_path / "r.cbr", tmp_path / "out", "wav")
     heard = decode(tmp_path / "out")
     assert heard.shape[1] == 337 * 160
     assert np.array_equal(heard[0, : 100 * 160], left[: 100 * 160])
@@ -137,27 +165,60 @@ def test_what_no_chunk_covers_is_silence_of_the_right_length(tmp_path: Path) -> 
     assert np.array_equal(heard[0, 237 * 160 :], left[100 * 160 :])
 
 
-def test_a_file_that_is_cut_off_gives_what_can_be_read(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_off_gives_what_can_be_read(worker: subprocess.Popen[bytes], tmp_path: Path) -> None:
     raw = tmp_path / "r.cbr"
     write(raw, talk(200, 1), talk(200, 2))
     raw.write_bytes(raw.read_bytes()[:-1000])
-    assert json.loads(encode(raw, tmp_path / "out", "flac").stdout)["seconds"] == 3.0
+    assert encode(worker, raw, tmp_path / "out", "flac").seconds == 3.0
 
 
 @pytest.mark.parametrize(
-    ("octets", "code"),
+    ("octets", "why"),
     [
-        (b"", NO_SOUND),
-        (Header(0.0, 0.0).encode()[:20], NO_SOUND),
-        (Header(0.0, 0.0).encode(), NO_SOUND),
-        (Header(0.0, 0.0).encode() + b"CHNK and no more", NO_SOUND),
-        (b"RIFF" * 100, UNUSABLE),
+        (b"", Why.NO_SOUND),
+        (Header(0.0, 0.0).encode()[:20], Why.NO_SOUND),
+        (Header(0.0, 0.0).encode(), Why.NO_SOUND),
+        (Header(0.0, 0.0).encode() + b"CHNK and no more", Why.NO_SOUND),
+        (b"RIFF" * 100, Why.UNUSABLE),
     ],
 )
-def test_what_holds_no_sound_or_is_no_recording_leaves_nothing(tmp_path: Path, octets: bytes, code: int) -> None:
+def test_what_holds_no_sound_or_is_no_recording_leaves_nothing(
+    worker: subprocess.Popen[bytes], tmp_path: Path, octets: bytes, why: Why
+) -> None:
     (tmp_path / "r.cbr").write_bytes(octets)
-    done = encode(tmp_path / "r.cbr", tmp_path / "out", "opus")
-    assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+    answer = ask(worker, tmp_path / "r.cbr", tmp_path / "out", "opus")
+    assert isinstance(answer, Refused)
+    assert answer.why is why
+    assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
+
+
+# One that tells after each block how far it is.
+TALKS = "from cordboard.switch import encoder; encoder.TELL = 0.0; encoder.main()"
+
+
+def test_a_long_recording_is_told_of_while_it_is_encoded(tmp_path: Path) -> None:
+    write(tmp_path / "r.cbr", talk(FRAMES, 1), talk(FRAMES, 2))
+    with began("-c", TALKS) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(Wanted(str(tmp_path / "r.cbr"), str(tmp_path / "out"), "opus").line())
+        worker.stdin.flush()
+        said = [parse_answer(worker.stdout.readline()) for _ in range(14)]
+    assert said[:13] == [Progress(min(second, FRAMES / 50)) for second in range(1, 14)]
+    assert said[13] == Encoded(FRAMES / 50, (tmp_path / "out").stat().st_size, "out.peaks.json")
+
+
+def test_where_nobody_waits_for_it_any_more_it_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    left = talk(200, 1)
+    write(tmp_path / "r.cbr", left, left, gap=50 * 3600 * 24)
+    with began("-c", TALKS) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(Wanted(str(tmp_path / "r.cbr"), str(tmp_path / "out"), "flac").line())
+        worker.stdin.flush()
+        assert isinstance(parse_answer(worker.stdout.readline()), Progress)
+        worker.stdout.close()
+        worker.wait(30)
     assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
 
 
@@ -166,15 +227,19 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, format_: str) ->
     raw = tmp_path / "r.cbr"
     write(raw, talk(FRAMES, 1), talk(FRAMES, 2))
     program = (
-        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); sys.argv = sys.argv[1:]; "
+        "import resource, runpy, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000)); "
         "runpy.run_module('cordboard.switch.encoder', run_name='__main__')"
     )
-    command = [sys.executable, "-c", program, "encoder", str(raw), str(tmp_path / "out"), "--format", format_]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == DISK_REFUSES, done.stderr
-    assert done.stderr.splitlines()[-1] == "File too large"
+    with began("-c", program) as worker:
+        assert ask(worker, raw, tmp_path / "out", format_) == Refused(Why.DISK_REFUSES, "File too large")
     assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
+
+
+def peak_mb(pid: int) -> float:
+    """The most that it ever had in memory."""
+    (most,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(most.split()[1]) / 1024
 
 
 def test_a_call_of_two_hours_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
@@ -184,17 +249,16 @@ def test_a_call_of_two_hours_takes_no_more_memory_than_a_short_one(tmp_path: Pat
         file.write(Header(0.0, 0.0).encode())
         for i in range(7200):
             file.write(Chunk(50 * i, 50, second).encode())
-    program = (
-        "import runpy, sys; sys.argv = sys.argv[1:]\n"
-        "try: runpy.run_module('cordboard.switch.encoder', run_name='__main__')\n"
-        "except SystemExit: print(*[line for line in open('/proc/self/status') if line.startswith('VmHWM')])"
-    )
-    command = [sys.executable, "-c", program, "encoder", str(raw), str(tmp_path / "out"), "--format", "wav"]
-    said, most = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[:2]
-    memory = int(most.split()[1]) / 1024
-    print(f"two hours take {memory:.0f} MB, the interpreter and its libraries included")
-    assert json.loads(said)["seconds"] == 7200.0
-    assert memory < 150
+    with began() as worker:
+        small = tmp_path / "small.cbr"
+        write(small, talk(FRAMES, 1), talk(FRAMES, 2))
+        encode(worker, small, tmp_path / "out", "wav")
+        before = peak_mb(worker.pid)
+        assert encode(worker, raw, tmp_path / "out", "wav").seconds == 7200.0
+        grown = peak_mb(worker.pid) - before
+    print(f"a short call takes {before:.0f} MB, the interpreter and its libraries included, two hours {grown:.0f} more")
+    assert before < 150
+    assert grown < 16
     shape = json.loads(peaks_of(tmp_path / "out").read_text())
     assert 1000 < len(shape["channels"][0]) <= MAX_POINTS
 
