@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, cast
 
 from attrs import evolve, frozen
 
-from .grammar import RemoteSipError
+from .grammar import LocalSipError, RemoteSipError
 
 # A browser's offer with video, simulcast and data is about 8 kB; four times that is nobody's.
 MAX_SDP = 32768
@@ -310,7 +310,8 @@ def _family(address: str) -> str:
 
 
 def serialise(description: SessionDescription) -> bytes:
-    """The body. A connection that all streams share stands at session level, where the simplest peers look for it."""
+    """The body. A connection that all streams share stands at session level, where the simplest peers look for it.
+    Raises LocalSipError for text with a line break in it."""
     shared = {media.connection for media in description.media}
     connection = next(iter(shared)) if len(shared) == 1 else None
     d = description
@@ -324,7 +325,10 @@ def serialise(description: SessionDescription) -> bytes:
         lines.append("a=group:BUNDLE " + " ".join(d.bundle))
     for media in d.media:
         lines += _media_lines(media, connection is None)
-    return ("\r\n".join(lines) + "\r\n").encode()
+    text = "\r\n".join(lines) + "\r\n"
+    if not text.count("\r") == text.count("\n") == len(lines):
+        raise LocalSipError("a line break in a line of a session description")
+    return text.encode()
 
 
 def _media_lines(media: Media, with_connection: bool) -> list[str]:

@@ -90,7 +90,7 @@ MAX_EXPIRES = 86400
 
 _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
-_HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,1000}")
+_HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,1000}")
 
 
 class Endpoint(Sessions):

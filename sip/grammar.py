@@ -37,6 +37,8 @@ class LocalSipError(Exception):
 TOKEN = r"[A-Za-z0-9\-.!%*_+`'~]+"
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 _HOST = r"\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._\-]{1,255}"
+# What stands nowhere in a URI: blanks, controls, all that anybody takes for a line end, and what encloses it.
+_NEVER = r"\x00-\x20\x7f-\x9f\u2028\u2029<>\""
 
 _VIA = re.compile(
     rf"[Ss][Ii][Pp][ \t]*/[ \t]*[0-9]+\.[0-9]+[ \t]*/[ \t]*({TOKEN})[ \t]+({_HOST})"
@@ -48,9 +50,11 @@ _NAME_ADDR = re.compile(rf"(?:({QUOTED})[ \t]*|([^\"<>;,:@]*))<([^<>\"]+)>", re.
 _ADDR_SPEC = re.compile(r"[^ \t;,?<>\"]+")
 _LIST_ITEM = re.compile(rf"(?:{QUOTED}|<[^>]*>|[^,\"<])+", re.DOTALL)
 _SIP_URI = re.compile(
-    rf"([Ss][Ii][Pp][Ss]?):(?:([^@:]+)(?::([^@]*))?@)?({_HOST})(?::([0-9]{{1,5}}))?((?:;[^;?@]+)*)(\?[^?@]*)?", re.ASCII
+    rf"([Ss][Ii][Pp][Ss]?):(?:([^@:{_NEVER}]+)(?::([^@{_NEVER}]*))?@)?({_HOST})(?::([0-9]{{1,5}}))?"
+    rf"((?:;[^;?@{_NEVER}]+)*)(\?[^?@{_NEVER}]*)?",
+    re.ASCII,
 )
-_TEL_URI = re.compile(r"[Tt][Ee][Ll]:([+0-9A-Fa-f*#().\-]+)((?:;[^;]+)*)", re.ASCII)
+_TEL_URI = re.compile(rf"[Tt][Ee][Ll]:([+0-9A-Fa-f*#().\-]+)((?:;[^;{_NEVER}]+)*)", re.ASCII)
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)

@@ -203,6 +203,8 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
     start, *lines = text.split("\r\n")
+    if "\r" in start or "\n" in start:
+        raise RemoteSipError("bare CR or LF")
     if limited and len(lines) > MAX_HEADERS:
         raise RemoteSipError("too many header fields")
     rows: list[Row] = []
@@ -284,8 +286,11 @@ def _typed(head: Head, body: bytes) -> Message:
 
 
 def serialise(start: str, rows: tuple[Row, ...] | list[Row], body: bytes) -> bytes:
-    """Start line, rows, Content-Length, body."""
+    """Start line, rows, Content-Length, body: the one door to the wire. Raises LocalSipError for text with a line break
+    in it: it would be a header field of its own."""
     head = "".join([f"{name}: {value}\r\n" for name, value in rows])
+    if "\r" in start or "\n" in start or not head.count("\r") == head.count("\n") == len(rows):
+        raise LocalSipError("a line break in a header field")
     return f"{start}\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode("utf-8", "surrogateescape") + body
 
 

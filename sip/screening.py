@@ -90,7 +90,8 @@ def describe(message: Request | Response) -> sdp.SessionDescription | None:
 def caller_of(request: Request) -> tuple[str | None, str]:
     """Who calls: (number or user, name for people). A trunk's P-Asserted-Identity goes before From (RFC 3325 §9.1);
     None where the caller asked for privacy or is anonymous (RFC 3323 §4.2, RFC 3261 §8.1.1.3)."""
-    if any(value.strip().lower() not in ("", "none") for row in request.values("Privacy") for value in row.split(";")):
+    wished = (value.strip(" \t").lower() for row in request.values("Privacy") for value in row.split(";"))
+    if any(value not in ("", "none") for value in wished):
         return None, ""
     try:
         asserted = request.items("P-Asserted-Identity")
