@@ -58,13 +58,16 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "Python cannot make virtual environments here. On Debian and Ubuntu:" >&2; \
 	    echo "    sudo apt-get install python3-venv" >&2; exit 2; }
+	@echo "Making a virtual environment in $(VENV)."
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Cordboard and the packages it needs into $(VENV); this takes a minute or two the first time."
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	@echo "Installing Cordboard, the packages it needs and those of its tests into $(VENV); this takes some minutes."
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
 

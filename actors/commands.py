@@ -201,9 +201,14 @@ def dialled(organisation: Organisation, number: str) -> str:
 
 
 def notes(organisation: Organisation) -> list[str]:
-    """What is accepted and yet does not do all that it says."""
+    """What is accepted and yet is not all that it may be taken for."""
     about = About(organisation.name, organisation.time_zone, organisation.country, organisation.language)
     return [
+        *(
+            f'warning: agent "{agent.id}": has no password here; without one of an earlier import it cannot log in'
+            for agent in organisation.agents
+            if agent.password is None
+        ),
         *(
             f'note: queue "{queue.id}": {queue.strategy} is not there yet, longest-idle is used'
             for queue in organisation.queues

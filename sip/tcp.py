@@ -43,7 +43,7 @@ def listen(host: str, port: int) -> trio.SocketListener:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"SIP cannot listen on TCP {host} port {port}: {error.strerror}") from error
+        raise OSError(error.errno, f"[sip] tcp: cannot listen on TCP {host} port {port}: {error.strerror}") from error
     return trio.SocketListener(trio.socket.from_stdlib_socket(made))
 
 

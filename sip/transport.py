@@ -40,7 +40,7 @@ def bind(host: str, port: int) -> trio.socket.SocketType:
         udp.bind((host, port))
     except OSError as error:
         udp.close()
-        raise OSError(error.errno, f"SIP cannot listen on UDP {host} port {port}: {error.strerror}") from error
+        raise OSError(error.errno, f"[sip] udp: cannot listen on UDP {host} port {port}: {error.strerror}") from error
     return trio.socket.from_stdlib_socket(udp)
 
 

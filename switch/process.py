@@ -150,6 +150,15 @@ def bind_pair(address: str, port: int) -> tuple[socket.socket, socket.socket]:
     raise AssertionError("the last attempt raised")
 
 
+@contextlib.contextmanager
+def _wanted_by(key: str) -> Iterator[None]:
+    """An OSError of what is bound in it begins with the key of the configuration that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, f"{key}: {error.strerror}") from error
+
+
 def route_source(peer: str) -> str:
     """The address of ours that packets to `peer` leave from, which the kernel knows; no packet is sent."""
     family = socket.AF_INET6 if ":" in peer else socket.AF_INET
@@ -299,7 +308,9 @@ async def serve(
     ports that follow the RTP pool's; without it there are no such ports.
     """
     with contextlib.ExitStack() as stack:
-        pairs = [bind_pair(address, port) for address in config.addresses for port in port_numbers(config.rtp_ports)]
+        numbers = port_numbers(config.rtp_ports)
+        with _wanted_by("[media] rtp_ports"):
+            pairs = [bind_pair(address, port) for address in config.addresses for port in numbers]
         pool = [rtp for rtp, _ in pairs]
         for pair in pairs:
             for one in pair:
@@ -313,7 +324,8 @@ async def serve(
             for point in config.access_points:
                 for address in expanded(point.addresses):
                     if point.port == 0 or (address, point.port) not in bound:
-                        shared.append(bind(address, point.port))
+                        with _wanted_by(f'[media] webrtc_port, or [[access_point]] "{point.id}"'):
+                            shared.append(bind(address, point.port))
                         stack.callback(shared[-1].close)
                         bound[address, point.port] = LocalPort(*shared[-1].getsockname()[:2])
                     doors[point.id] = (*doors.get(point.id, ()), bound[address, point.port])

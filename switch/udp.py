@@ -78,7 +78,7 @@ def bind(address: str, port: int) -> socket.socket:
         made.bind((address, port))
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"media cannot listen on UDP {address} port {port}: {error.strerror}") from error
+        raise OSError(error.errno, f"cannot listen on UDP {address} port {port}: {error.strerror}") from error
     except BaseException:
         made.close()
         raise

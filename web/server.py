@@ -123,7 +123,9 @@ async def _listen(addresses: tuple[str, ...]) -> list[trio.SocketListener]:
             try:
                 listeners += await trio.open_tcp_listeners(split[1], host=split[0].strip("[]"))
             except OSError as error:
-                raise OSError(error.errno, f"the web cannot listen on TCP {address}: {error.strerror}") from error
+                host, port = split[0], split[1]
+                said = f"[web] listen: cannot listen on TCP {host} port {port}: {error.strerror}"
+                raise OSError(error.errno, said) from error
     except BaseException:
         for listener in listeners:
             listener.socket.close()

@@ -26,6 +26,8 @@ skills = { support = 1 }
 [[agent]]
 id = "1002"
 """
+# Of an agent who may have been meant to log in.
+WARNING = 'warning: agent "1002": has no password here; without one of an earlier import it cannot log in'
 
 
 def run(command: click.Command, *arguments: object) -> Result:
@@ -51,7 +53,8 @@ def organisation(tmp_path: Path) -> Path:
 def test_import_into_a_stopped_data_directory(tmp_path: Path, organisation: Path) -> None:
     data = tmp_path / "data"
     result = run(import_, organisation, "--data", data)
-    assert (result.exit_code, result.output) == (0, 'imported organisation "Harbour Travel": 1 queue, 2 agents\n')
+    said = f'imported organisation "Harbour Travel": 1 queue, 2 agents\n{WARNING}\n'
+    assert (result.exit_code, result.output) == (0, said)
     assert [agent.id for agent in stored(data).agents] == ["1001", "1002"]
 
 
@@ -118,7 +121,7 @@ def test_check_tells_the_two_kinds_of_file_apart(tmp_path: Path, organisation: P
     result = run(check, organisation)
     assert (result.exit_code, result.output) == (
         0,
-        f'{organisation}: organisation "Harbour Travel": 1 queue, 2 agents\n',
+        f'{organisation}: organisation "Harbour Travel": 1 queue, 2 agents\n{WARNING}\n',
     )
     config = tmp_path / "config.toml"
     config.write_text('[sip]\ntcp = ""\n')

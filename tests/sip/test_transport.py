@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -90,6 +91,23 @@ def with_peers(
                 nursery.cancel_scope.cancel()
 
     trio.run(main, clock=clock)
+
+
+@pytest.mark.parametrize(("kind", "key"), [(socket.SOCK_DGRAM, "udp"), (socket.SOCK_STREAM, "tcp")])
+def test_an_address_in_use_is_told_with_the_key_that_names_it(kind: socket.SocketKind, key: str) -> None:
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        port = other.getsockname()[1]
+        wanted: dict[str, list[tuple[str, int]]] = {"udp": [], "tcp": []} | {key: [("127.0.0.1", port)]}
+        said = f"[sip] {key}: cannot listen on {key.upper()} 127.0.0.1 port {port}: Address already in use"
+
+        async def main() -> None:
+            await serve(Peer("127.0.0.1").endpoint, wanted["udp"], lambda output: None, tcp=wanted["tcp"])
+
+        with pytest.raises(OSError, match=re.escape(said)):
+            trio.run(main)
 
 
 async def a_call(a: Peer, b: Peer, target: Address | None = None) -> None:

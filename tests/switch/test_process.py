@@ -1,6 +1,7 @@
 """The media process with real sockets on ports that the kernel chooses."""
 
 import math
+import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Iterator
@@ -351,6 +352,23 @@ def test_two_access_points_may_share_a_socket_behind_two_public_addresses(tmp_pa
     north = evolve(POINT, port=port, public_address="203.0.113.7")
     south = evolve(north, id="south", public_address="203.0.113.8")
     in_process(tmp_path, story, config=evolve(CONFIG, access_points=(north, south)))
+
+
+@pytest.mark.parametrize("key", ["[media] rtp_ports", '[media] webrtc_port, or [[access_point]] "main"'])
+def test_a_port_in_use_is_told_with_the_key_that_names_it(tmp_path: Path, key: str) -> None:
+    async def main(config: MediaConfig) -> None:
+        async with unix_listener(str(tmp_path / "media.sock")) as link:
+            await serve(config, link)
+
+    one, other = bind_pair("127.0.0.1", 0)
+    with one, other:
+        port = next(port for port in (one.getsockname()[1], other.getsockname()[1]) if port % 2 == 0)
+        point = evolve(POINT, port=port)
+        rtp = key == "[media] rtp_ports"
+        config = evolve(CONFIG, rtp_ports=f"{port}-{port}") if rtp else evolve(CONFIG, access_points=(point,))
+        said = f"{key}: cannot listen on UDP 127.0.0.1 port {port}: Address already in use"
+        with pytest.raises(OSError, match=re.escape(said)):
+            trio.run(main, config)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])

@@ -250,15 +250,14 @@ async def house(
     static: Path | None = None,
     crashes: int = 0,
     history: History | None = None,
+    listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[House]:
     """A server until the block ends; so many of its connections may have ended by a failure of its own."""
     hub = Hub(WebMetrics(CollectorRegistry()))
     desk, book = EchoDesk(hub), Book()
     calls: list[int] = []
     facts: dict[str, object] = {"ready": True}
-    settings = WebSettings(
-        listen=("127.0.0.1:0",), data_dir=data_dir, origins=origins, recordings=data_dir / "recordings"
-    )
+    settings = WebSettings(listen=(listen,), data_dir=data_dir, origins=origins, recordings=data_dir / "recordings")
     async with trio.open_nursery() as nursery:
 
         async def reach(peer: str) -> dict[str, object] | None:

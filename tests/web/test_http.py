@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import h11
@@ -41,6 +42,15 @@ async def test_a_browser_logs_in_and_out(data_dir: Path) -> None:
         assert out.body == b""
         again = await client.ask("GET", "/api/me", headers=carried)
         assert (again.status, again.code) == (401, "not_logged_in")
+
+
+async def test_an_address_in_use_is_told_with_the_key_that_names_it(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = f"[web] listen: cannot listen on TCP 127.0.0.1 port {port}: "
+        with pytest.RaisesGroup(pytest.RaisesExc(OSError, match=re.escape(said))):
+            async with house(data_dir, listen=f"127.0.0.1:{port}"):
+                pass
 
 
 async def test_access_points_are_told_to_who_is_logged_in(data_dir: Path) -> None:
@@ -141,6 +151,8 @@ async def test_metrics_are_shown_to_the_machine_itself(data_dir: Path) -> None:
         answer = await client.ask("GET", "/metrics")
         assert answer.status == 200
         assert b"cordboard_web_connections 1.0" in answer.body
+        assert b"cordboard_web_malformed_frames_total 0.0" in answer.body
+        assert b"_created" not in answer.body
 
 
 async def test_pages_and_their_files(data_dir: Path) -> None:
