@@ -29,10 +29,12 @@ class Alarm:
 
 RECORDINGS_UNWRITTEN: Final = Alarm(
     "recordings are not written: {reason}",
-    "The sound of the calls that live is not on the disk: it is full, read-only or too slow. The calls go on, and "
-    "their sound waits in memory, half an hour of it for all calls together. What is beyond that, or still waits when "
-    "its call is over, is silence of the right length in the recording.",
-    "Make room, or mend the disk of the recordings; writing goes on by itself.",
+    "The sound of the calls that live is not on the disk: it is full, read-only, too slow or broken. The calls go on, "
+    "and their sound waits in memory, half an hour of it for all calls together. What is beyond that, or still waits "
+    "when its call is over, is silence of the right length in the recording, or missing at its end; the call's record "
+    "says so.",
+    "Make room, or mend the disk of the recordings; writing goes on by itself. It stands until something was written "
+    "again, which may be the next call.",
 )
 ENCODING_WAITS: Final = Alarm(
     "recordings wait unencoded in {directory}: {reason}",
@@ -54,7 +56,8 @@ UNENCODED: Final = Alarm(
 )
 DAMAGED: Final = Alarm(
     "recordings could not be read: they are kept in {directory}",
-    "A recording's file is no recording: a disk lost its beginning. It is not tried again.",
+    "A recording's file is no recording: a disk lost its beginning; or it ends earlier than what was written. It is "
+    "not tried again.",
     "Check the disk. What is in that directory cannot be played; delete it when you have seen it.",
 )
 UNSEEN: Final = Alarm(

@@ -29,7 +29,7 @@ from ..switch.jobs import Answer, Encoded, Progress, Refused, Wanted, Why, parse
 # processor, and on a full machine those who are not nice leave it a hundredth of one, or less.
 STILL: Final = 300.0
 # One that had nothing to do for so long ends.
-IDLE: Final = 60.0
+IDLE: Final = 30.0
 # ... and one that has done so many jobs: to begin costs each of them half a millisecond then.
 JOBS: Final = 400
 # To end by itself it has so long.

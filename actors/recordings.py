@@ -6,13 +6,15 @@ hears what there is to play. The first file goes when the store has had time to 
 killed before finds it at its next start, and it is encoded again:
 
     closed, or found at the start -> encoded -> the store knows -> ID.cbr is deleted
+                                  -> not all that was written can be read: encoded as far, kept in `damaged`, alarm
                                   -> no sound at all: lost, and deleted
                                   -> damaged: lost, kept in `damaged`, alarm
                                   -> the disk or the machine refuses: alarm, and again in a minute, for ever
                                   -> anything else: again TRIES times, then alarm; kept for the next start
 
-What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call. So does it where
-the one that waits longest has waited for minutes.
+What the engine says about writing becomes an alarm while it lasts: it cannot be heard in the call. Where a recording
+is closed in such a trouble, nobody knows whether it is over before another was written. The record of a call whose
+recording lacks something says so. One that waits for minutes to be encoded is an alarm, too.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ BEHIND: Final = 600.0
 # How often that is looked at, in seconds.
 LOOK: Final = 10.0
 DAMAGED: Final = "damaged"
+SHORT: Final = "a part of it could not be written"
 
 log = structlog.get_logger()
 
@@ -59,9 +62,11 @@ class RecordingStore(Protocol):
     Told again after a crash: the last word counts. `call` is the recording's id.
     """
 
-    def recording_ready(self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, /) -> None:
+    def recording_ready(
+        self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, reason: str, /
+    ) -> None:
         """`file` and `peaks` are names within the recordings' directory; `size` in bytes; `format_` opus, wav, mp3 or
-        flac. The peaks of a waveform are described in switch/peaks.py."""
+        flac. The peaks of a waveform are described in switch/peaks.py. `reason`: why it is not whole, or empty."""
         ...
 
     def recording_lost(self, call: str, reason: str, /) -> None:
@@ -79,11 +84,22 @@ class Alarms(Protocol):
 
 @define
 class _Job:
-    """One recording that is to be encoded at a time of Trio's clock; `left` by an earlier process, which may write."""
+    """One recording that is to be encoded at a time of Trio's clock; `left` by an earlier process, which may write.
+
+    Of what was `closed` it is known how long it is, and how much it lacks."""
 
     at: float
     left: bool = False
     tries: int = 0
+    closed: media.RecordingClosed | None = None
+
+
+@define
+class _Done:
+    """When the first file of one that was encoded is to go; `aside`, where there was more in it than can be read."""
+
+    at: float
+    aside: bool
 
 
 class Recordings:
@@ -98,11 +114,11 @@ class Recordings:
         self._encoder = Encoder()
         # The one that is being encoded.
         self._at_work: _Job | None = None
-        # When the first file of each that was encoded is to go.
-        self._settled: dict[str, float] = {}
+        self._done: dict[str, _Done] = {}
         self._bell = trio.Event()
-        # Why each recording that is not written is not.
+        # Why each recording that is not written is not, and of those that were closed so: nothing was written since.
         self._troubles: dict[str, str] = {}
+        self._last_troubles: set[str] = set()
         # The alarm that says why nothing can be encoded for now, or empty.
         self._waits = ""
         self._behind = alarms.ENCODING_BEHIND.says(minutes=round(BEHIND / 60))
@@ -123,10 +139,14 @@ class Recordings:
     def on_fact(self, fact: RecordingFact) -> None:
         """What the engine says of any recording."""
         match fact:
-            case media.RecordingClosed(recording):
+            case media.RecordingClosed(recording, seconds):
+                if recording in self._troubles:
+                    self._last_troubles.add(self._troubles[recording])
+                elif seconds:
+                    self._written()
                 self._trouble(recording, "")
                 if is_name(recording):
-                    self._put(recording, _Job(trio.current_time()))
+                    self._put(recording, _Job(trio.current_time(), closed=fact))
                 else:
                     self._lost(recording, "no file can be named so")
             case media.RecordingTroubled(recording, reason):
@@ -134,6 +154,7 @@ class Recordings:
                 self._trouble(recording, reason)
             case media.RecordingWell(recording):
                 log.warning("recording written again", recording=recording)
+                self._written()
                 self._trouble(recording, "")
             case _:
                 assert_never(fact)
@@ -166,9 +187,12 @@ class Recordings:
     async def _work(self) -> None:
         while True:
             now = trio.current_time()
-            for recording in [each for each, at in self._settled.items() if at <= now]:
-                del self._settled[recording]
-                await trio.to_thread.run_sync(self._delete, recording)
+            for recording, done in [each for each in self._done.items() if each[1].at <= now]:
+                del self._done[recording]
+                if done.aside:
+                    await self._put_aside(self._raw(recording))
+                else:
+                    await trio.to_thread.run_sync(self._delete, recording)
             if self._encoder.deadline() <= now:
                 await self._encoder.rest()
             recording, job = min(self._jobs.items(), key=lambda each: each[1].at, default=("", _Job(math.inf)))
@@ -182,7 +206,7 @@ class Recordings:
                 self._at_work = None
                 continue
             self._bell = trio.Event()
-            with trio.move_on_at(min(job.at, self._encoder.deadline(), *self._settled.values())):
+            with trio.move_on_at(min(job.at, self._encoder.deadline(), *(done.at for done in self._done.values()))):
                 await self._bell.wait()
 
     async def _look_behind(self) -> None:
@@ -191,7 +215,7 @@ class Recordings:
             (self._alarms.alarm if self.waited > BEHIND else self._alarms.clear_alarm)(self._behind)
 
     def _put(self, recording: str, job: _Job) -> None:
-        self._settled.pop(recording, None)
+        self._done.pop(recording, None)
         self._jobs[recording] = job
         self._bell.set()
 
@@ -201,8 +225,17 @@ class Recordings:
         if reason:
             self._troubles[recording] = reason
             self._alarms.alarm(alarms.RECORDINGS_UNWRITTEN.says(reason=reason))
-        if before not in self._troubles.values():
-            self._alarms.clear_alarm(alarms.RECORDINGS_UNWRITTEN.says(reason=before))
+        self._clear(before)
+
+    def _written(self) -> None:
+        """The disk has taken something whole."""
+        last, self._last_troubles = self._last_troubles, set()
+        for reason in last:
+            self._clear(reason)
+
+    def _clear(self, reason: str) -> None:
+        if reason not in self._last_troubles and reason not in self._troubles.values():
+            self._alarms.clear_alarm(alarms.RECORDINGS_UNWRITTEN.says(reason=reason))
 
     # --- one recording ----------------------------------------------------------------------------------------
 
@@ -213,7 +246,7 @@ class Recordings:
             if made is None:
                 self._lost(recording, "nothing of it could be written")
             else:  # encoded long ago, and whoever knew died before the store could write that down
-                self._tell_ready(recording, made)
+                self._tell_ready(recording, made, "")
             return
         if job.left and age < FRESH:
             self._put(recording, evolve(job, at=trio.current_time() + FRESH - age))
@@ -223,10 +256,10 @@ class Recordings:
             return  # it was closed once more meanwhile
         match answer:
             case Encoded():
-                await self._ready(recording, size, answer)
-            case Refused(Why.NO_SOUND, reason):  # a call that was over with its answer
+                await self._ready(recording, job, size, answer)
+            case Refused(Why.NO_SOUND):  # a call that was over with its answer
                 log.info("recording empty", recording=recording)
-                self._store.recording_lost(recording, reason)
+                self._store.recording_lost(recording, "there is no sound in it")
                 await trio.to_thread.run_sync(self._delete, recording)
             case Refused(Why.UNUSABLE):
                 self._lost(recording, "its file is damaged")
@@ -236,18 +269,22 @@ class Recordings:
             case Refused(_, reason):
                 self._failed(recording, job, reason)
 
-    async def _ready(self, recording: str, size: int, made: Encoded) -> None:
+    async def _ready(self, recording: str, job: _Job, size: int, made: Encoded) -> None:
         if (await trio.to_thread.run_sync(self._state, recording))[0] != size:
-            self._put(recording, _Job(trio.current_time()))  # it went on meanwhile
+            self._put(recording, evolve(job, at=trio.current_time(), tries=0))  # it went on meanwhile
             return
         log.info("recording encoded", recording=recording, seconds=made.seconds, bytes=made.bytes)
-        self._tell_ready(recording, made)
+        closed = job.closed or media.RecordingClosed(recording, 0.0)
+        unread = max(0.0, closed.seconds - made.seconds)
+        if unread or closed.lost:
+            log.error("recording not whole", recording=recording, unwritten=closed.lost, unreadable=unread)
+        self._tell_ready(recording, made, SHORT if unread or closed.lost else "")
         self._waits_for("")
-        self._settled[recording] = trio.current_time() + SETTLE
+        self._done[recording] = _Done(trio.current_time() + SETTLE, aside=unread > 0)
 
-    def _tell_ready(self, recording: str, made: Encoded) -> None:
+    def _tell_ready(self, recording: str, made: Encoded, reason: str) -> None:
         out = self._out(recording).name
-        self._store.recording_ready(recording, out, self._format, made.seconds, made.bytes, made.peaks)
+        self._store.recording_ready(recording, out, self._format, made.seconds, made.bytes, made.peaks, reason)
 
     def _lost(self, recording: str, reason: str) -> None:
         log.error("recording lost", recording=recording, reason=reason)

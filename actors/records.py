@@ -120,7 +120,8 @@ class RecordingEntry:
     """What became of the sound of a call that was `recorded`, by `call`; there is none until that is known.
 
     Stated by the shell that makes recordings, and by no actor. `file` and `peaks` are names within the directory of
-    recordings, `size` is in bytes. An empty `file`: it was lost, for this `reason`.
+    recordings, `size` is in bytes. An empty `file`: it was lost, for this `reason`; else the `reason`
+    is why it is not whole, or empty.
     """
 
     call: str

@@ -446,15 +446,18 @@ class MusicWell:
 
 @frozen
 class RecordingClosed:
-    """The file is complete and synced. `seconds` long; 0.0 where nothing of it could be written or none was open."""
+    """The file is complete, and synced where no RecordingTroubled says otherwise. `seconds` long; 0.0 where nothing of
+    it could be written or none was open. `lost` are seconds of sound that are not in the file."""
 
     recording: str
     seconds: float
+    lost: float = 0.0
 
 
 @frozen
 class RecordingTroubled:
-    """What should be written is not: disk full, not writable, too slow. Told once per trouble; `reason` is for people.
+    """What should be written is not, or may not be on the disk though it was: the disk is full, not writable, too slow,
+    broken. Told once per trouble; `reason` is for people.
 
     The time that is not written is silence of the right length in the file. The calls go on.
     """

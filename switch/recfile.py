@@ -65,6 +65,11 @@ class Chunk:
     def end(self) -> int:
         return self.position + self.frames
 
+    @property
+    def sounding(self) -> int:
+        """Frames that are missed where it is lost."""
+        return self.frames if self.samples else 0
+
     def encode(self) -> bytes:
         header = _CHUNK.pack(_CHUNK_MAGIC, self.position, self.frames, len(self.samples))
         return header + _CRC.pack(zlib.crc32(self.samples, zlib.crc32(header))) + self.samples

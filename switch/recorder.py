@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
 from .protocol import Fact, RecordingClosed, RecordingTroubled, RecordingWell
-from .recfile import CHANNELS, FRAME, Chunk
+from .recfile import CHANNELS, FRAME, FRAMES_PER_SECOND, Chunk
 
 Rows = NDArray[np.intp]
 
@@ -43,9 +43,10 @@ class Kept:
 
 @frozen
 class Lost:
-    """A chunk of this opening is not; `reason` is for people."""
+    """A chunk of this opening, with so many `frames` of sound, is not; `reason` is for people."""
 
     key: int
+    frames: int
     reason: str
 
 
@@ -58,14 +59,22 @@ class Held:
 
 
 @frozen
+class Doubted:
+    """What was written of this opening may not be on the disk, for this `reason`: it could not be synced."""
+
+    key: int
+    reason: str
+
+
+@frozen
 class Ended:
-    """The file of this opening is closed and synced; it is so long, 0.0 where there is none."""
+    """The file of this opening is closed, and synced if it is not Doubted; it is so long, 0.0 where there is none."""
 
     key: int
     seconds: float
 
 
-Result = Kept | Lost | Held | Ended
+Result = Kept | Lost | Held | Doubted | Ended
 
 
 class Sink(Protocol):
@@ -81,7 +90,7 @@ class Sink(Protocol):
 
     def results(self) -> Sequence[Result]:
         """What was done since it was last asked: one Kept or Lost for each chunk, perhaps after Held, and one Ended for
-        each close."""
+        each close, perhaps after Doubted."""
         ...
 
 
@@ -95,7 +104,7 @@ class NoSink:
         pass
 
     def write(self, key: int, chunk: Chunk) -> None:
-        self._results.append(Lost(key, "no directory for recordings is configured"))
+        self._results.append(Lost(key, chunk.sounding, "no directory for recordings is configured"))
 
     def close(self, key: int) -> None:
         self._results.append(Ended(key, 0.0))
@@ -116,6 +125,7 @@ class _Opening:
     begin: int  # the first frame of its chunk that counts, in its place of the matrix
     position: int = 0  # of that frame, in frames from the opening
     waiting: int = 0
+    lost: int = 0  # frames of sound that are not in its file
     trouble: str = ""
 
 
@@ -242,6 +252,7 @@ class Recorder:
         self._loud[opening.slot] = False
         if self._waiting >= MAX_WAITING:
             self._counters["recording_chunks_dropped"] += 1
+            opening.lost += chunk.sounding
             self._trouble(opening, "the disk is too slow")
             return
         self._waiting += 1
@@ -259,16 +270,20 @@ class Recorder:
                 if opening.trouble and opening.waiting <= 1:
                     opening.trouble = ""
                     self._facts.append(RecordingWell(opening.recording))
-            case Lost(_, reason):
+            case Lost(_, frames, reason):
                 self._waiting -= 1
                 opening.waiting -= 1
+                opening.lost += frames
                 self._counters["recording_chunks_lost"] += 1
                 self._trouble(opening, reason)
             case Held(_, reason):
                 self._trouble(opening, reason)
+            case Doubted(_, reason):
+                self._counters["recordings_unsynced"] += 1
+                self._trouble(opening, reason)
             case Ended(key, seconds):
                 del self._openings[key]
-                self._facts.append(RecordingClosed(opening.recording, seconds))
+                self._facts.append(RecordingClosed(opening.recording, seconds, opening.lost / FRAMES_PER_SECOND))
             case _:
                 assert_never(result)
 

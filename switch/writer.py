@@ -25,7 +25,7 @@ from attrs import define, evolve, field, frozen
 
 from .disksync import DiskSync
 from .recfile import FRAMES_PER_SECOND, HEADER_LENGTH, BrokenFileError, Chunk, Header, find_end, read_header
-from .recorder import Ended, Held, Kept, Lost, Result
+from .recorder import Doubted, Ended, Held, Kept, Lost, Result
 
 SUFFIX: Final = ".cbr"
 ASIDE: Final = ".cbr.damaged"  # a file that could not be continued
@@ -174,7 +174,7 @@ class RecordingWriter:
         """Now or never."""
         file.retry_at = 0.0
         self._write_waiting(file)
-        self._results.extend(Lost(file.opened.key, file.reason) for _ in file.waits)
+        self._results.extend(Lost(file.opened.key, chunk.sounding, file.reason) for chunk in file.waits)
 
     def _attempt(self, file: _File, chunk: Chunk | None) -> bool:
         """Opens the file where it is not, and writes the chunk; False: not now, for `file.reason`."""
@@ -255,8 +255,9 @@ class RecordingWriter:
                     os.fdatasync(file.fd)
                 finally:
                     os.close(file.fd)
-            except OSError as error:  # a network's disk says only here that it is full; the descriptor is gone
+            except OSError as error:  # of any time since it was opened; a network's disk says only here that it is full
                 self._fail(file, error)
+                self._results.append(Doubted(file.opened.key, file.reason))
 
 
 def _write_all(fd: int, octets: bytes, offset: int) -> None:

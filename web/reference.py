@@ -98,7 +98,8 @@ not in the list. Test numbers and rooms are in none.
 _CALL = f"""
 ### `GET /api/calls/ID`
 
-All that is known of one call. `sound` is its recording, `history` up to {HISTORY} calls of the same number before it.
+All that is known of one call. `sound` is its recording: `reason` is why it was lost, or why
+one that is ready is not whole. `history` up to {HISTORY} calls of the same number before it.
 With `agent` its class and talk time are that agent's; another's only for supervisors and administrators.
 
 """

@@ -131,7 +131,8 @@ class Offer:
 
 @frozen
 class Recording:
-    """`file` and `peaks` are names within the directory of recordings; `reason` is why it was lost."""
+    """`file` and `peaks` are names within the directory of recordings; `reason` is why it was lost, or is
+    not whole."""
 
     state: Sound
     file: str = ""

@@ -64,8 +64,10 @@ class Ledger:
         self.kept += 1
         self._put(record.entry)
 
-    def recording_ready(self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, /) -> None:
-        self._put(RecordingEntry(call, file, format_, seconds, size, peaks))
+    def recording_ready(
+        self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, reason: str, /
+    ) -> None:
+        self._put(RecordingEntry(call, file, format_, seconds, size, peaks, reason))
 
     def recording_lost(self, call: str, reason: str, /) -> None:
         self._put(RecordingEntry(call, reason=reason))

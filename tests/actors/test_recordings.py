@@ -28,17 +28,22 @@ class Desk:
 
     folder: Path
     ready: dict[str, tuple[str, str, float, int, str]] = field(factory=dict)
+    short: dict[str, str] = field(factory=dict)
     lost: dict[str, str] = field(factory=dict)
     alarms: list[str] = field(factory=list)
 
-    def recording_ready(self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, /) -> None:
+    def recording_ready(
+        self, call: str, file: str, format_: str, seconds: float, size: int, peaks: str, reason: str, /
+    ) -> None:
         self.ready[call] = (file, format_, seconds, size, peaks)
+        self.short[call] = reason
 
     def recording_lost(self, call: str, reason: str, /) -> None:
         self.lost[call] = reason
 
     def alarm(self, text: str) -> None:
-        self.alarms.append(text)
+        if text not in self.alarms:
+            self.alarms.append(text)
 
     def clear_alarm(self, text: str) -> None:
         if text in self.alarms:
@@ -374,14 +379,54 @@ def test_what_cannot_be_written_is_an_alarm_while_it_lasts(desk: Desk) -> None:
             made.on_fact(RecordingTroubled("b", full))
             made.on_fact(RecordingTroubled("c", slow))
             assert set(desk.alarms) == {f"recordings are not written: {reason}" for reason in (full, slow)}
-            desk.alarms = list(dict.fromkeys(desk.alarms))
             made.on_fact(RecordingWell("a"))
             made.on_fact(RecordingWell("c"))
             assert desk.alarms == [f"recordings are not written: {full}"]
-            made.on_fact(RecordingClosed("b", 0.0))
+            made.on_fact(RecordingClosed("b", 1.0))
+            assert desk.alarms == [f"recordings are not written: {full}"]  # for all that is known it is still full
+            made.on_fact(RecordingClosed("d", 0.0))
+            assert desk.alarms == [f"recordings are not written: {full}"]
+            made.on_fact(RecordingClosed("e", 1.0))
             assert desk.alarms == []
 
     story(tell)
+
+
+def test_one_that_is_closed_in_trouble_is_an_alarm_until_another_is_written(desk: Desk) -> None:
+    async def tell() -> None:
+        async with working(desk) as made:
+            for call, reason in (("a", "the disk is full"), ("b", "Input/output error")):
+                made.on_fact(RecordingTroubled(call, reason))
+                made.on_fact(RecordingClosed(call, 1.0))
+            assert len(desk.alarms) == 2
+            made.on_fact(RecordingTroubled("c", "the disk is full"))
+            made.on_fact(RecordingTroubled("d", "the disk is slow"))
+            made.on_fact(RecordingWell("d"))
+            assert set(desk.alarms) == {"recordings are not written: the disk is full"}
+            made.on_fact(RecordingWell("c"))
+            assert desk.alarms == []
+
+    story(tell)
+
+
+def test_the_record_says_what_was_not_written_and_what_cannot_be_read(desk: Desk) -> None:
+    damaged = desk.folder / "damaged"
+
+    async def tell() -> None:
+        for call in ("whole", "gap", "cut"):
+            desk.record(call)
+        async with working(desk) as made:
+            made.on_fact(RecordingClosed("whole", 3.0))
+            made.on_fact(RecordingClosed("gap", 3.0, lost=0.5))
+            made.on_fact(RecordingClosed("cut", 5.0))  # the engine wrote more than is there
+            await until(lambda: not any(name.endswith(".cbr") for name in desk.files()))
+
+    story(tell)
+    short = "a part of it could not be written"
+    assert desk.short == {"whole": "", "gap": short, "cut": short}
+    assert {call: said[2] for call, said in desk.ready.items()} == {"whole": 3.0, "gap": 3.0, "cut": 3.0}
+    assert [path.name for path in damaged.iterdir()] == ["cut.cbr"]
+    assert desk.alarms == [f"recordings could not be read: they are kept in {damaged}"]
 
 
 def test_a_directory_that_cannot_be_is_an_alarm(desk: Desk) -> None:

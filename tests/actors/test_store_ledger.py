@@ -190,13 +190,13 @@ def test_the_last_word_on_a_recording_counts_and_is_no_statement_of_an_actor(tmp
     async def tell(s: Scene) -> None:
         s.keep(call(1), call(2))
         s.store.ledger.recording_lost("c1", "no sound was found")
-        s.store.ledger.recording_ready("c1", "c1.opus", "opus", 9.5, 12345, "c1.peaks")
+        s.store.ledger.recording_ready("c1", "c1.opus", "opus", 9.5, 12345, "c1.peaks", "")
         s.store.ledger.recording_lost("c2", "damaged")
         await s.until(lambda: s.store.ledger.behind == 0)
         assert s.commits == [2]
         found = [await s.store.read(partial(history.recording, call=f"c{number}")) for number in (1, 2)]
         assert found == [
-            history.Recording(history.Sound.READY, "c1.opus", "opus", 9.5, 12345, "c1.peaks"),
+            history.Recording(history.Sound.READY, "c1.opus", "opus", 9.5, 12345, "c1.peaks", ""),
             history.Recording(history.Sound.LOST, reason="damaged"),
         ]
 

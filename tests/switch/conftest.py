@@ -160,7 +160,7 @@ class Shelf:
     def write(self, key: int, chunk: Chunk) -> None:
         recording, base = self._names[key]
         if self.lost:
-            self._results.append(Lost(key, self.lost))
+            self._results.append(Lost(key, chunk.sounding, self.lost))
         else:
             self.chunks[recording].append(evolve(chunk, position=base + chunk.position))
             self._results.append(Kept(key))

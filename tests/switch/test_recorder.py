@@ -125,7 +125,7 @@ def test_what_cannot_be_kept_is_told_once_and_its_end_too(world: World) -> None:
     world.run(3)
     world.shelf.lost = ""
     world.run(2)
-    world.do(CloseRecording("r"))
+    assert world.do(CloseRecording("r")) == [RecordingClosed("r", 7.0, lost=3.0)]
     told = [fact for fact in world.facts if isinstance(fact, RecordingTroubled | RecordingWell)]
     assert told == [RecordingTroubled("r", "no space left on device"), RecordingWell("r")]
     assert world.engine.counters["recording_chunks_lost"] == 3 * 50 // CHUNK
@@ -148,6 +148,8 @@ def test_a_slow_disk_is_told_and_never_takes_more_than_its_share_of_memory(monke
     assert SLOW < 20 < MAX_WAITING
     shelf.slow = False
     assert one.facts() == [RecordingWell("r")]
+    one.close("r")
+    assert one.facts() == [RecordingClosed("r", shelf.frames("r") / 50, counters["recording_chunks_dropped"] / 2)]
 
 
 class Full(recorder.NoSink):
@@ -173,6 +175,26 @@ def test_what_is_held_until_there_is_room_is_a_trouble_and_not_lost() -> None:
     disk.takes(1, 2)
     assert one.facts() == [RecordingWell("r")]
     assert not counters
+
+
+class Broken(recorder.NoSink):
+    """A disk that takes everything, and does not say before the end that it was in vain."""
+
+    def write(self, key: int, chunk: Chunk) -> None:
+        self._results.append(recorder.Kept(key))
+
+    def close(self, key: int) -> None:
+        self._results += [recorder.Doubted(key, "Input/output error"), recorder.Ended(key, 1.5)]
+
+
+def test_what_could_not_be_synced_as_it_was_closed_is_a_trouble_and_counted() -> None:
+    one = Recorder(Broken(), 16, counters := Counter[str]())
+    one.open("r", (0, 1))
+    for _ in range(CHUNK * 3):
+        one.record(np.array([0, 1]), np.full((2, 160), 7, np.int16), np.array([True, True]))
+    one.close("r")
+    assert one.facts() == [RecordingTroubled("r", "Input/output error"), RecordingClosed("r", 1.5)]
+    assert counters["recordings_unsynced"] == 1
 
 
 def test_without_a_directory_a_recording_is_troubled_and_the_call_goes_on() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from cordboard.switch import disksync, writer
 from cordboard.switch.recfile import Chunk, Header, read_chunks, read_header
-from cordboard.switch.recorder import Ended, Held, Kept, Lost, Result
+from cordboard.switch.recorder import Doubted, Ended, Held, Kept, Lost, Result
 from cordboard.switch.writer import RecordingWriter, file_name
 
 SECOND = np.arange(50 * 320, dtype=np.int16).tobytes()
@@ -174,7 +174,7 @@ def test_what_waits_when_the_call_is_over_is_written_then_or_never(desk: Desk) -
                 one.write(key, Chunk(0, 200, SECOND * 4))
             assert desk.until(2) == [Held(1, "the disk is full"), Held(2, "the disk is full")]
             one.close(1)
-            assert desk.until(2) == [Lost(1, "the disk is full"), Ended(1, 0.0)]
+            assert desk.until(2) == [Lost(1, 200, "the disk is full"), Ended(1, 0.0)]
         one.close(2)
         assert desk.until(2) == [Kept(2), Ended(2, 4.0)]
     assert desk.read("r2") == [Chunk(0, 200, SECOND * 4)]
@@ -219,7 +219,7 @@ def test_a_file_that_cannot_be_closed_ends_no_other_recording(desk: Desk) -> Non
         (lost,) = (int(each.name) for each in Path("/proc/self/fd").iterdir() if each.resolve().name == "first.cbr")
         os.close(lost)
         one.close(1)
-        assert desk.until(1) == [Ended(1, 1.0)]
+        assert desk.until(2) == [Doubted(1, os.strerror(errno.EBADF)), Ended(1, 1.0)]
         one.open(2, "second")
         one.write(2, Chunk(0, 50, SECOND))
         one.close(2)
@@ -261,6 +261,24 @@ def test_a_disk_that_syncs_slowly_holds_no_chunk(desk: Desk, monkeypatch: pytest
         one.write(1, Chunk(50, 50, SECOND))
         assert desk.until(2) == [Kept(1), Kept(1)]
         go_on.set()
+
+
+def test_a_sync_that_fails_as_a_file_is_closed_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "not shown")
+
+    with desk.works() as one:
+        one.open(1, "r")
+        one.write(1, Chunk(0, 50, SECOND))
+        desk.until(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fdatasync", fail)
+            one.close(1)
+            assert desk.until(2) == [Doubted(1, "Input/output error"), Ended(1, 1.0)]
+        one.open(2, "s")
+        one.write(2, Chunk(0, 50, SECOND))
+        one.close(2)
+        assert desk.until(2) == [Kept(2), Ended(2, 1.0)]
 
 
 def test_a_sync_that_failed_is_told_with_the_next_chunk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

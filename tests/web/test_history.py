@@ -102,7 +102,7 @@ class Scene:
         """A recording that is ready."""
         file = self.directory / f"{call}.{format_}"
         file.write_bytes(SOUND)
-        self.store.ledger.recording_ready(call, file.name, format_, 90.5, len(SOUND), f"{call}.peaks")
+        self.store.ledger.recording_ready(call, file.name, format_, 90.5, len(SOUND), f"{call}.peaks", "")
         (self.directory / f"{call}.peaks").write_text('{"channels": [[1], [2]]}')
         return file
 
