@@ -6,9 +6,10 @@ only begin it, and it goes on beside whatever else is done until its results are
 
 The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included: libopus
 looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. The decoder always
-gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's cache. libopus'
-concealment and FEC cannot be reached through PyAV: what did not come, or is no Opus, is left to whoever conceals. What
-carries no sound, a DTX frame of one or two bytes, is silence.
+gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's cache; it takes
+packets of any length, and what of one is not wanted yet is kept. libopus' concealment and FEC cannot be reached through
+PyAV: what did not come, or is no Opus, is left to whoever conceals. What carries no sound, a DTX frame of one or two
+bytes, is silence.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from typing import TypeVar
 import av
 import numpy as np
 import numpy.typing as npt
-from attrs import define, field
+from attrs import define, field, frozen
 from av.audio.codeccontext import AudioCodecContext
 
+from .opuspacket import MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
 from .resample import Downsampler, UpperBand
 from .work import Decoded, Encoded, Work
 
@@ -35,13 +37,9 @@ OUTPUT_RATE = 48000
 FRAME = 960  # samples of 20 ms at 48 kHz
 # Speech at 48 kHz needs no more (RFC 7587 §3.1.1 has 28-40 kbit/s for full band speech, 8-12 for narrow band).
 BIT_RATE = {8000: 16_000, 16000: 24_000, 48000: 32_000}
+LEAST_BIT_RATE = 6_000  # no far side may want fewer (RFC 7587 §6.1)
 # The longest packet: 120 ms of frames of 1,275 bytes (RFC 6716 §3.2); no more ever reaches libopus.
 MAX_PACKET = 6 * 1275 + 13
-# A frame of at most this many bytes is a TOC byte and nothing to decode (RFC 6716 §3.1, §3.4): DTX, or lost.
-SILENT_LENGTH = 2
-
-_SILENCE = np.zeros(FRAME, np.int16)
-_SILENCE.setflags(write=False)
 
 # Legs of which one part of the work is made: some 1.5 ms of encoding. Fewer, and threads are woken for little; more,
 # and the first leg of a part waits for the last.
@@ -49,7 +47,21 @@ PART = 16
 # More parts than this are only more to be handed about: beyond, they are larger instead.
 MOST_PARTS = 16
 
+_SILENCE = np.zeros(MAX_UNITS * UNIT, np.int16)
+_SILENCE.setflags(write=False)
+
 T = TypeVar("T", Decoded, Encoded)
+
+
+@frozen
+class Tuning:
+    """How a far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length."""
+
+    bit_rate: int = 0
+    constant: bool = False
+
+
+ANY = Tuning()
 
 
 class OpusError(Exception):
@@ -63,17 +75,25 @@ class OpusEncoder:
     4.32, 4.35, 4.43, 4.46 and 4.46 of the sentences in bench/voices: beyond 8 nothing is won.
     """
 
-    def __init__(self, rate: int, complexity: int = 5) -> None:
+    def __init__(self, rate: int, complexity: int = 5, tuning: Tuning = ANY) -> None:
         self.samples = rate // 50
+        self.tuning = tuning
         context = av.CodecContext.create("libopus", "w")
         assert isinstance(context, AudioCodecContext)
         context.sample_rate = rate
         context.layout = "mono"
         context.format = "s16"
-        context.bit_rate = BIT_RATE[rate]
+        context.bit_rate = (
+            min(BIT_RATE[rate], max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else BIT_RATE[rate]
+        )
         context.time_base = Fraction(1, rate)
         context.thread_count = 1
-        context.options = {"application": "voip", "frame_duration": "20", "compression_level": str(complexity)}
+        context.options = {
+            "application": "voip",
+            "frame_duration": "20",
+            "compression_level": str(complexity),
+            "vbr": "off" if tuning.constant else "on",
+        }
         context.open()
         # One frame for good, its buffer written anew each time. Until libopus has taken it, encode() does not return.
         frame = av.AudioFrame(format="s16", layout="mono", samples=self.samples)
@@ -104,36 +124,42 @@ class OpusDecoder:
         context.thread_count = 1
         context.open()
         self._context = context
+        self._packet: bytes | None = None  # the last one, where some of it is still to be played ...
+        self._rest = _SILENCE  # ... and all of its sound
 
-    def decode(self, payload: bytes) -> Pcm:
-        """20 ms as int16 `[960]`, 48 kHz, mono; never write into it.
-
-        A packet of several frames (we ask for 20 ms, and browsers do send them so) is cut or filled to the first 20 ms.
-        Raises OpusError for what libopus refuses.
-        """
-        if len(payload) <= SILENT_LENGTH:
-            return _SILENCE
-        pcm = np.empty(FRAME, np.int16)
-        self.decode_into(payload, pcm)
-        return pcm
-
-    def decode_into(self, payload: bytes, pcm: Pcm) -> None:
-        """The same, written into `pcm` int16 `[960]`."""
-        if len(payload) <= SILENT_LENGTH:
-            pcm[:] = 0
-            return
-        if len(payload) > MAX_PACKET:
-            raise OpusError("longer than any Opus packet")
+    def decode(self, packet: bytes) -> Pcm:
+        """All of one as int16 `[120 * units]` (opuspacket.py), 48 kHz, mono; never write into it. Raises OpusError for
+        what libopus refuses."""
+        if not 0 < len(packet) <= MAX_PACKET:
+            raise OpusError("shorter or longer than any Opus packet")
+        if len(packet) <= SILENT_OCTETS:
+            return _SILENCE[: length(packet) * UNIT]
         try:
-            frames = self._context.decode(av.Packet(payload))
+            frames = self._context.decode(av.Packet(packet))
         except av.FFmpegError as error:
             raise OpusError(str(error)) from error
         if not frames:
             raise OpusError("no frame in the packet")
-        samples = min(frames[0].samples, FRAME)
-        # A copy: the plane belongs to FFmpeg's frame, which is let go here.
-        pcm[:samples] = np.frombuffer(memoryview(frames[0].planes[0]), np.int16, count=samples)
-        pcm[samples:] = 0
+        return np.frombuffer(memoryview(frames[0].planes[0]), np.int16, count=frames[0].samples)
+
+    def decode_into(self, frame: Frame, pcm: Pcm) -> None:
+        """What a frame is made of, its packets in their order and each decoded once, into `pcm` int16 `[960]`. Raises
+        OpusError as `decode` does: then nothing of the frame is worth hearing."""
+        for at, units, packet, begin in frame:
+            if packet is self._packet:
+                sound = self._rest
+            else:
+                self._packet = None
+                sound = self.decode(packet)
+            end = (begin + units) * UNIT
+            if end > len(sound):
+                raise OpusError("shorter than its header says")
+            pcm[at * UNIT : (at + units) * UNIT] = sound[begin * UNIT : end]
+            if end == len(sound):
+                self._packet, self._rest = None, _SILENCE
+            elif packet is not self._packet:
+                # A copy: the plane belongs to FFmpeg's frame, which is let go here.
+                self._packet, self._rest = packet, sound.copy()
 
 
 @define(eq=False)
@@ -141,6 +167,7 @@ class _Leg:
     """Both ends of one leg, each made when it is first used: an agent between two calls hears and says nothing."""
 
     row: int
+    tuning: Tuning = ANY
     encoder: OpusEncoder | None = field(default=None, init=False)
     decoder: OpusDecoder | None = field(default=None, init=False)
 
@@ -165,6 +192,10 @@ class OpusRows:
     def open(self, row: int) -> None:
         self._legs[row] = _Leg(row)
 
+    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+        """What is encoded for this row from now on."""
+        self._legs[row].tuning = Tuning(bit_rate, constant)
+
     def close(self, row: int) -> None:
         del self._legs[row]
 
@@ -178,7 +209,7 @@ class OpusRows:
         self._down.forget(rows)
         self._wide[rows] = False
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: npt.NDArray[np.bool_]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], wide: npt.NDArray[np.bool_]) -> Work[Decoded]:
         """The next 20 ms of each row of `rows` [n], with their upper band where they are `wide` [n]. The results are to
         be taken before anything else is begun."""
         self._above.forget(rows[wide & ~self._wide[rows]])
@@ -186,7 +217,7 @@ class OpusRows:
 
         def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
             pcm = np.zeros((len(legs), FRAME), np.int16)
-            good = [self._decode(leg, payloads[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
+            good = [self._decode(leg, frames[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
             some = np.flatnonzero(wide[index])
             upper = self._above.above(rows[index[some]], pcm[some])
             return Decoded(index, self._down.down(rows[index], pcm), np.array(good), index[some], upper)
@@ -207,13 +238,14 @@ class OpusRows:
 
         return self._begin(rows, part)
 
-    def _decode(self, leg: _Leg, payload: bytes, pcm: Pcm) -> bool:
+    def _decode(self, leg: _Leg, frame: Frame, pcm: Pcm) -> bool:
         """Fills `pcm`, zeros at 48 kHz; False where it stays so."""
         try:
             if leg.decoder is None:
                 leg.decoder = OpusDecoder()
-            leg.decoder.decode_into(payload, pcm)
+            leg.decoder.decode_into(frame, pcm)
         except OpusError:
+            pcm[:] = 0
             return False
         except Exception:  # whatever it is: this is the leg's supervisor
             self._broken.append(leg)
@@ -222,9 +254,10 @@ class OpusRows:
 
     def _encode(self, leg: _Leg, pcm: Pcm) -> bytes:
         try:
-            if leg.encoder is None or leg.encoder.samples != len(pcm):
-                leg.encoder = OpusEncoder(50 * len(pcm), self._complexity)
-            return leg.encoder.encode(pcm)
+            encoder, tuning = leg.encoder, leg.tuning
+            if encoder is None or encoder.samples != len(pcm) or encoder.tuning != tuning:
+                encoder = leg.encoder = OpusEncoder(50 * len(pcm), self._complexity, tuning)
+            return encoder.encode(pcm)
         except Exception:  # as in decoding: whatever it is, this is the leg's supervisor
             self._broken.append(leg)
             return b""

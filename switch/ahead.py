@@ -68,19 +68,18 @@ class Ahead:
         return self._pcm[rows], self._good[rows]
 
     def _ready(self, rows: Rows, cells: Rows) -> NDArray[np.bool_]:
-        ready: NDArray[np.bool_] = self._slot[rows] == self._playout.slots(cells)
+        ready: NDArray[np.bool_] = self._slot[rows] == self._playout.store.slots(cells)
         ready &= self._stream[rows] == self._playout.streams[rows]
         return ready
 
     def _begin(self, rows: Rows, cells: Rows) -> None:
         if not len(rows):
             return
-        store, length = self._playout.wide, self._playout.wide_length[cells].tolist()
-        payloads = [store[cell, :octets].tobytes() for cell, octets in zip(cells.tolist(), length, strict=True)]
-        self._slot[rows], self._stream[rows] = self._playout.slots(cells), self._playout.streams[rows]
+        frames = self._playout.store.frames[cells].tolist()
+        self._slot[rows], self._stream[rows] = self._playout.store.slots(cells), self._playout.streams[rows]
         self._rows = rows
         self.has_upper[rows] = wide = self._wide[rows]
-        self._work = self._codec.decode(rows, payloads, wide)
+        self._work = self._codec.decode(rows, frames, wide)
 
     def _take(self) -> None:
         for done in self._work.results():

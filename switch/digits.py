@@ -200,6 +200,6 @@ class Digits:
             first = self._first[row, places]
             for place in places[np.argsort((first - first[0]).view(np.int32))]:
                 digit = dtmf.DIGITS[self._event[row, place]]
-                duration_ms = int(self._duration[row, place]) * _TICK_MS // int(self._legs.clock_step[row])
+                duration_ms = int(self._duration[row, place]) * _TICK_MS // int(self._legs.event_step[row])
                 self._pressed.append(DigitPressed(self._legs.names[row], digit, duration_ms, "event"))
             self._told[row, places] = True

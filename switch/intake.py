@@ -17,16 +17,18 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from ..codecs.opuspacket import SILENT_OCTETS
 from . import rtcp, rtp
 from .comfort import PAYLOAD_TYPE as COMFORT
 from .comfort import Comfort
 from .digits import Digits
-from .jitter import Arrivals, Playout
+from .jitter import Playout
 from .legs import CodecId, Legs, those
 from .lifetimes import Lifetimes
 from .ports import PortPool
 from .reports import Reports
 from .seams import Batch, Octets, Packets, Rows
+from .store import Arrivals
 
 
 @frozen(kw_only=True, eq=False)
@@ -82,7 +84,7 @@ class Intake:
         """Legs behind NATs: their first packets say where they are. Changes `rows` in place."""
         for i in np.flatnonzero(headers.valid & np.isin(batch.port, self._ports.port[list(self._ports.learning)])):
             row = self._ports.learner(int(batch.port[i]))
-            if row is None or headers.payload_type[i] != self._legs.payload_type[row] or headers.length[i] <= 0:
+            if row is None or headers.payload_type[i] != self._legs.heard_type[row] or headers.length[i] <= 0:
                 continue
             name, ssrc, sequence = batch.name[i].tobytes(), int(headers.ssrc[i]), int(headers.sequence[i])
             if self._ports.learn(row, name, ssrc, sequence, now):
@@ -93,11 +95,11 @@ class Intake:
         legs = self._legs
         known = rows >= 0
         mine = known & headers.valid
-        right = mine & (headers.payload_type == legs.payload_type[rows]) & (headers.length > 0)
+        right = mine & (headers.payload_type == legs.heard_type[rows]) & (headers.length > 0)
         if np.count_nonzero(ours := right & (headers.ssrc == legs.ssrc[rows])):
             self._lifetimes.collide(rows[ours], now)
         if np.count_nonzero(right) < len(right):
-            event = mine & ~right & (headers.payload_type == legs.telephone_event[rows])
+            event = mine & ~right & (headers.payload_type == legs.heard_event[rows])
             comfort = mine & ~right & (headers.payload_type == COMFORT) & (legs.codec[rows] != CodecId.OPUS)
             counts = self._counters
             counts["packets_rtcp"] += int((known & headers.rtcp).sum())
@@ -131,3 +133,6 @@ class Intake:
         legs.heard_at[arrivals.row] = legs.media_at[arrivals.row] = now
         legs.heard_ever[arrivals.row] = legs.media_ever[arrivals.row] = True
         self._playout.insert(arrivals)
+        silent = (arrivals.length <= SILENT_OCTETS) & (legs.codec[arrivals.row] == CodecId.OPUS)
+        if np.count_nonzero(silent):
+            self._comfort.pause(arrivals.row[silent], arrivals.timestamp[silent])

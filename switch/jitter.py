@@ -1,7 +1,8 @@
 """Adaptive playout of all legs at once: packets come when the network pleases, frames leave every 20 ms.
 
-A leg's packets are stored as they came, by their timestamp, in a ring of 20 ms slots: arrival order, duplicates and
-wrapped counters cost nothing there, and the payload is decoded only when it is played (or never, if nobody listens).
+A leg's packets are stored as they came, by their timestamp, in a ring of 20 ms slots (store.py): arrival order,
+duplicates and wrapped counters cost nothing there, and the payload is decoded only when it is played (or never, if
+nobody listens).
 `play` is the next slot to leave; it moves one slot a tick whatever comes, so a gap in the stream is a gap in time.
 
 The *lead* of a packet is how long it lies before it is played. Late packets (negative lead) hold the playout back by
@@ -12,7 +13,8 @@ the far side is the same thing, slowly.
 
 A new SSRC, a timestamp far off, or a stream that comes back after a second of nothing begins the row anew.
 
-Clock: G.711 counts samples at 8 kHz, Opus at 48 kHz (RFC 7587 §4.1); both are stored in blocks of 10 ms, two to a slot.
+Clock: G.711 counts samples at 8 kHz and is stored in blocks of 10 ms, two to a slot; Opus counts them at 48 kHz (RFC
+7587 §4.1), in blocks of 2.5 ms, eight to a slot.
 """
 
 from __future__ import annotations
@@ -24,14 +26,11 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from ..codecs.opuspacket import UNIT
 from .legs import those
-
-Octets = NDArray[np.uint8]
-Rows = NDArray[np.intp]
+from .store import NARROW_SHIFT, SLOTS, WIDE_SHIFT, Arrivals, Rows, Store
 
 TICK: Final = 0.020  # seconds of a slot
-SLOTS: Final = 32  # 640 ms: more than any delay at which people can talk
-WIDE: Final = 512  # the longest Opus payload kept: 20 ms at 200 kbit/s
 START_DELAY: Final = 0.010  # a stream's first frame lies this long and then waits for the tick: 10 to 30 ms
 MARGIN: Final = 0.010  # lead that is left when delay is let go: half a slot
 RESTART_LEAD: Final = -0.5  # a packet this late is a stream that has jumped
@@ -41,47 +40,10 @@ MAX_DELAY_SLOTS: Final = 15  # late packets push the playout back no further: 30
 # More packets of one leg in one batch than this are dropped: 20 ms of 10 ms packets after a stall of 200 ms are 22.
 MAX_ROUNDS: Final = 24
 
-_NOWHERE: Final = np.iinfo(np.int64).min // 2
-_HALF: Final = np.uint8(1)  # bit of a slot's first block; the second block is bit 1
-_WHOLE: Final = np.uint8(3)
-
-
-@frozen
-class Arrivals:
-    """Accepted packets of one batch, n of them.
-
-    row: the leg; packet: which row of `data` uint8 [m, W] it is, ascending; sequence uint16; timestamp, ssrc uint32;
-    offset, length int32 of its payload; at float64, when it came, in seconds.
-    """
-
-    row: Rows
-    packet: Rows
-    sequence: NDArray[np.uint16]
-    timestamp: NDArray[np.uint32]
-    ssrc: NDArray[np.uint32]
-    data: Octets
-    offset: NDArray[np.int32]
-    length: NDArray[np.int32]
-    at: NDArray[np.float64]
-
-    def select(self, index: Rows | slice) -> Arrivals:
-        """Some of them, in their order."""
-        return Arrivals(
-            self.row[index],
-            self.packet[index],
-            self.sequence[index],
-            self.timestamp[index],
-            self.ssrc[index],
-            self.data,
-            self.offset[index],
-            self.length[index],
-            self.at[index],
-        )
-
 
 @frozen
 class Due:
-    """What one tick plays: `rows` have a frame in `cells` (indices into `narrow` and `wide`); `missing` rows have none.
+    """What one tick plays: `rows` have a frame in `cells` of the store; `missing` rows have none.
 
     `merged` rows are among `rows`; each also has the frame after it in `merged_cells`, both to be made into one.
     """
@@ -98,17 +60,11 @@ class Playout:
 
     def __init__(self, capacity: int) -> None:
         n = capacity
-        # uint8 [cells, 160]: G.711 payloads; a cell is (slot % SLOTS) * capacity + row.
-        self._capacity = n
-        self.narrow = np.zeros((n * SLOTS, 160), np.uint8)
-        self._blocks = self.narrow.reshape(n * SLOTS * 2, 80)
-        # uint8 [cells, 512], int32 [cells]: Opus payloads and their lengths.
-        self.wide = np.zeros((n * SLOTS, WIDE), np.uint8)
-        self.wide_length = np.zeros(n * SLOTS, np.int32)
-        self._number = np.full(n * SLOTS, _NOWHERE, np.int64)
-        self._have = np.zeros(n * SLOTS, np.uint8)
-        self._is_wide = np.zeros(n, np.bool_)
-        self._block_units = np.full(n, 80, np.int64)  # timestamp units of 10 ms
+        self.store = Store(n)
+        # Timestamp units of a block, a second of them, and blocks of a slot as a power of two.
+        self._block_units = np.full(n, 80, np.int64)
+        self._second = np.full(n, 1 / 8000, np.float64)
+        self._shift = np.full(n, NARROW_SHIFT, np.int64)
         self.active = np.zeros(n, np.bool_)  # a stream is known
         self.quiet = np.zeros(n, np.bool_)  # nothing is missing: it said that it is silent (comfort.py)
         self.streams = np.zeros(n, np.int64)  # how many have begun in this row
@@ -132,7 +88,6 @@ class Playout:
         self.received = np.zeros(n, np.int64)
         self.expected = np.zeros(n, np.int64)
         self.late = np.zeros(n, np.int64)
-        self.duplicate = np.zeros(n, np.int64)
         self.concealed = np.zeros(n, np.int64)  # slots
         self.resets = np.zeros(n, np.int64)
         self.jitter = np.zeros(n, np.float64)  # seconds, RFC 3550 §6.4.1
@@ -141,12 +96,13 @@ class Playout:
 
     def open(self, row: int, *, wide: bool) -> None:
         """A row of a leg that begins, or begins anew with another codec."""
-        self._is_wide[row] = wide
-        self._block_units[row] = 480 if wide else 80
-        self._number.reshape(SLOTS, -1)[:, row] = _NOWHERE
+        self.store.open(row, wide=wide)
+        self._block_units[row] = UNIT if wide else 80
+        self._second[row] = 1 / 48000 if wide else 1 / 8000
+        self._shift[row] = WIDE_SHIFT if wide else NARROW_SHIFT
         for column in (self.active, self._started, self._hold, self._drop, self._overdue, self._empty):
             column[row] = 0
-        for counter in (self.received, self.expected, self.late, self.duplicate, self.concealed, self.resets):
+        for counter in (self.received, self.expected, self.late, self.concealed, self.resets):
             counter[row] = 0
         self.jitter[row] = self.delay[row] = 0.0
 
@@ -177,19 +133,17 @@ class Playout:
         self.expected[some] += newest
         self._sequence[some] += newest.astype(np.uint16)
 
-    def _cells(self, rows: Rows, slots: NDArray[np.int64]) -> Rows:
-        return (slots & SLOTS - 1) * self._capacity + rows
-
     def _insert(self, a: Arrivals) -> None:
         """At most one packet per row."""
         rows = a.row
         units: NDArray[np.int64] = self._block_units[rows]
+        shift = self._shift[rows]
         step = (a.timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
         block = self._base_block[rows] + np.floor_divide(step + (units >> 1), units, dtype=np.int64)
         started = self._started[rows]
         all_started = np.count_nonzero(started) == len(rows)
         next_play = self._next_tick if all_started else np.where(started, self._next_tick, self._start_at[rows])
-        ahead = (block >> 1) - self._play[rows]
+        ahead = (block >> shift) - self._play[rows]
         lead = ahead * TICK + (next_play - a.at)
         newer = (a.sequence - self._sequence[rows]).view(np.int16).astype(np.int64)
         active = self.active[rows]
@@ -198,7 +152,7 @@ class Playout:
             begun = rows[anew]
             self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], a.at[anew])
             self.resets[begun] += active[anew]
-            block[anew] = 2 * self._ticks
+            block[anew] = self._ticks << shift[anew]
             ahead[anew] = 0
             lead[anew] = START_DELAY
             newer[anew] = 0
@@ -210,13 +164,15 @@ class Playout:
             late &= ~early
 
         self.received[rows] += 1
-        self._measure(rows, a, newer, step, units, block, lead)
+        self._measure(rows, a, newer, step, block, lead)
         if not np.count_nonzero(late):
-            self._store(a, block)
+            self.store.put(a, block, self._play)
             return
         self._be_late(rows[late], lead[late])
-        if len(keep := np.flatnonzero(~late)):
-            self._store(a.select(keep), block[keep])
+        # Of a long packet the rest may still be in time.
+        last = (block + self.store.blocks(a) - 1) >> shift
+        if len(keep := np.flatnonzero(~late | (last >= self._play[rows]))):
+            self.store.put(a.select(keep), block[keep], self._play)
 
     def _begin(
         self,
@@ -226,14 +182,14 @@ class Playout:
         ssrc: NDArray[np.uint32],
         at: NDArray[np.float64],
     ) -> None:
-        self._number.reshape(SLOTS, -1)[:, rows] = _NOWHERE
+        self.store.forget(rows)
         self.active[rows] = True
         self.streams[rows] += 1
         self._started[rows] = False
         self._start_at[rows] = at + START_DELAY
         # Slots are numbered by ticks, so that what a tick plays lies together in memory.
         self._play[rows] = self._ticks
-        self._base_block[rows] = 2 * self._ticks
+        self._base_block[rows] = self._ticks << self._shift[rows]
         self._base_timestamp[rows] = timestamp
         self.expected[rows] += 1
         self._sequence[rows] = sequence
@@ -249,7 +205,6 @@ class Playout:
         a: Arrivals,
         newer: NDArray[np.int64],
         step: NDArray[np.int64],
-        units: NDArray[np.int64],
         block: NDArray[np.int64],
         lead: NDArray[np.float64],
     ) -> None:
@@ -261,7 +216,7 @@ class Playout:
         r, advance, at = rows[ahead], newer[ahead], a.at[ahead]
         # A jump in sequence numbers that is no loss (a restarted sender) is not counted as one (RFC 3550 A.1).
         self.expected[r] += np.where(advance < 3000, advance, 1)
-        difference = (at - self._arrived[r]) - step[ahead] * (0.010 / units[ahead])
+        difference = (at - self._arrived[r]) - step[ahead] * self._second[r]
         jitter = self.jitter[r]
         self.jitter[r] = jitter + (np.minimum(np.abs(difference), 1.0) - jitter) / 16
         self._arrived[r] = at
@@ -277,74 +232,12 @@ class Playout:
         self._hold[rows] = grown
         self._drop[rows] = 0
 
-    def _store(self, a: Arrivals, block: NDArray[np.int64]) -> None:
-        wide = self._is_wide[a.row]
-        if np.count_nonzero(wide):
-            self._store_wide(a.select(np.flatnonzero(wide)), block[wide] >> 1)
-            a, block = a.select(np.flatnonzero(~wide)), block[~wide]
-            if not len(block):
-                return
-        rows = a.row
-        if np.count_nonzero((a.length == 160) & (a.offset == 12) & (block & 1 == 0)) == len(rows):
-            slot = block >> 1
-            cells = self._cells(rows, slot)
-            stored = self._number[cells] == slot
-            if np.count_nonzero(stored):
-                self.duplicate[rows] += stored & (self._have[cells] == _WHOLE)
-            whole_batch = len(rows) == len(a.data)  # each packet once: no need to pick them
-            self.narrow[cells] = a.data[:, 12:172] if whole_batch else a.data[a.packet, 12:172]
-            self._number[cells] = slot
-            self._have[cells] = _WHOLE
-            return
-        self._store_blocks(a.data, a.packet, rows, block, a.offset, a.length // 80)
-
-    def _store_blocks(
-        self,
-        data: Octets,
-        packet: Rows,
-        rows: Rows,
-        block: NDArray[np.int64],
-        offset: NDArray[np.int32],
-        blocks: NDArray[np.int32],
-    ) -> None:
-        """The general way for G.711: any packet time that is a multiple of 10 ms, any offset (RFC 3551 §4.2)."""
-        for i in range(int(blocks.max(initial=0))):
-            some = blocks > i
-            row, number = rows[some], block[some] + i
-            slot = number >> 1
-            # Beyond the ring, or before what is played: the rest of a long packet at either edge.
-            fits = (slot >= self._play[row]) & (slot < self._play[row] + SLOTS)
-            row, number, slot = row[fits], number[fits], slot[fits]
-            source, begin = packet[some][fits], offset[some][fits] + 80 * i
-            cells = self._cells(row, slot)
-            bit = (_HALF << (number & 1)).astype(np.uint8)
-            have = np.where(self._number[cells] == slot, self._have[cells], 0).astype(np.uint8)
-            if i == 0:
-                self.duplicate[row] += (have & bit) != 0
-            self._blocks[2 * cells + (number & 1)] = data[source[:, None], begin[:, None] + np.arange(80)]
-            self._number[cells] = slot
-            self._have[cells] = have | bit
-
-    def _store_wide(self, a: Arrivals, slot: NDArray[np.int64]) -> None:
-        fits = np.flatnonzero((a.length > 0) & (a.length <= WIDE))
-        if not len(fits):
-            return
-        a, slot = a.select(fits), slot[fits]
-        cells = self._cells(a.row, slot)
-        self.duplicate[a.row] += self._number[cells] == slot
-        reach = int(a.length.max())
-        columns = np.minimum(a.offset[:, None] + np.arange(reach), a.data.shape[1] - 1)
-        self.wide[cells, :reach] = a.data[a.packet[:, None], columns]
-        self.wide_length[cells] = a.length
-        self._number[cells] = slot
-        self._have[cells] = _WHOLE
-
     def next(self, rows: Rows) -> tuple[Rows, Rows]:
         """Those of `rows` whose next frame is there, unless they wait a tick before it, and the cells it stands in."""
         rows = rows[self.active[rows] & (self._hold[rows] == 0)]
         play = self._play[rows]
-        cells = self._cells(rows, play)
-        got = np.flatnonzero((self._number[cells] == play) & (self._have[cells] == _WHOLE))
+        cells = self.store.cells(rows, play)
+        got = np.flatnonzero(self.store.whole(cells, play))
         return rows[got], cells[got]
 
     def slot_of(self, rows: Rows, timestamp: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -352,17 +245,12 @@ class Playout:
         units = self._block_units[rows]
         step = (timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
         block: NDArray[np.int64] = self._base_block[rows] + np.floor_divide(step + (units >> 1), units)
-        return block >> 1
+        return block >> self._shift[rows]
 
     def played(self, rows: Rows) -> NDArray[np.int64]:
         """The slot that each of `rows` played last, or would have."""
         last: NDArray[np.int64] = self._play[rows] - 1
         return last
-
-    def slots(self, cells: Rows) -> NDArray[np.int64]:
-        """Which slot of its row's stream stands in each of `cells`."""
-        slots: NDArray[np.int64] = self._number[cells]
-        return slots
 
     def play(self, rows: Rows, now: float, pausing: Callable[[Rows], NDArray[np.bool_]]) -> Due:
         """What the tick at `now` plays for the open legs `rows`; every started stream moves one slot on.
@@ -381,8 +269,8 @@ class Playout:
         if self._ticks % WINDOW_TICKS == 0:
             self._reconsider(r)
         play = self._play[r]
-        cells = self._cells(r, play)
-        got = (self._number[cells] == play) & (self._have[cells] == _WHOLE)
+        cells = self.store.cells(r, play)
+        got = self.store.whole(cells, play)
         move = np.ones(len(r), np.int64)
         if np.count_nonzero(holding := self._hold[r] > 0):
             self._hold[r[holding]] -= 1
@@ -394,8 +282,8 @@ class Playout:
         merged = merged_cells = r[:0]
         if np.count_nonzero(dropping := got & (self._drop[r] > 0)):
             dropping[dropping] = pausing(r[dropping]) | self._overdue[r[dropping]]
-            after = self._cells(r, play + 1)
-            dropping &= (self._number[after] == play + 1) & (self._have[after] == _WHOLE)
+            after = self.store.cells(r, play + 1)
+            dropping &= self.store.whole(after, play + 1)
             merged, merged_cells = r[dropping], after[dropping]
             self._drop[merged] -= 1
             self._least[merged] -= TICK

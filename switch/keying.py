@@ -76,7 +76,7 @@ class Keying:
         self._event = np.zeros(n, np.uint8)
         self._begun = np.zeros(n, np.uint32)  # timestamp
         self._age = np.zeros(n, np.int64)  # ticks since it began
-        self._units = np.zeros(n, np.int64)  # its length on the leg's clock; of a tone in samples
+        self._units = np.zeros(n, np.int64)  # its length on the events' clock; of a tone in samples
         self._ends = np.zeros(n, np.int64)  # last packets sent
         self._pause = np.zeros(n, np.int64)  # ticks until the next may begin
         self._gap = np.zeros(n, np.int64)  # ticks of it, as wanted
@@ -140,7 +140,7 @@ class Keying:
             return
         event, duration_ms, gap_ms = waiting.popleft()
         by_event = self._legs.telephone_event[row] != NO_EVENT
-        step = int(self._legs.clock_step[row]) if by_event else dtmf.FRAME
+        step = int(self._legs.event_step[row]) if by_event else dtmf.FRAME
         self._event[row] = event
         self._begun[row] = self._legs.timestamp[row]
         self._age[row] = self._ends[row] = 0
@@ -149,7 +149,7 @@ class Keying:
 
     def _reports(self, rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.bool_]]:
         """The packet of this tick for each of `rows`."""
-        step = self._legs.clock_step[rows].astype(np.int64)
+        step = self._legs.event_step[rows].astype(np.int64)
         units, age = self._units[rows], self._age[rows]
         # A segment is reported to its full length before the next begins (§2.5.1.3).
         segment = np.minimum(age * step, units - 1) // LONGEST
@@ -162,5 +162,6 @@ class Keying:
         payload[:, 2] = duration >> 8
         payload[:, 3] = duration & 0xFF
         self._ends[rows] += ends
-        timestamp = self._begun[rows] + (segment * LONGEST).astype(np.uint32)
+        of_clock = self._legs.clock_step[rows] // step
+        timestamp = self._begun[rows] + (segment * LONGEST * of_clock).astype(np.uint32)
         return payload, timestamp, age == 0

@@ -64,14 +64,17 @@ class Legs:
         self.reached = np.zeros(n, np.bool_)  # there is somewhere to send to
         self.held = np.zeros(n, np.bool_)  # the far side wants to hear nothing (RFC 3264 §8.4)
         self.sending = np.zeros(n, np.bool_)  # reached, and not held
-        self.payload_type = np.zeros(n, np.uint8)  # both ways
+        self.payload_type = np.zeros(n, np.uint8)  # of what it is sent
+        self.heard_type = np.zeros(n, np.uint8)  # ... and of what it sends
         self.hears_wide = np.zeros(n, np.bool_)  # it is sent 16 kHz, not 8
         self.telephone_event = np.full(n, NO_EVENT, np.uint8)
+        self.heard_event = np.full(n, NO_EVENT, np.uint8)
         # Outgoing RTP: the next packet's numbers.
         self.ssrc = np.zeros(n, np.uint32)
         self.sequence = np.zeros(n, np.uint16)
         self.timestamp = np.zeros(n, np.uint32)
         self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
+        self.event_step = np.ones(n, np.uint32)  # ... and of events
         self.packet_octets = np.full(n, 160, np.int64)  # ... of a packet, but of Opus
         self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
         # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
@@ -106,7 +109,7 @@ class Legs:
         self.kind[row] = kind
         self._leg_rows = None
         self.opened_at[row] = self.heard_at[row] = now
-        self.telephone_event[row] = NO_EVENT
+        self.telephone_event[row] = self.heard_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
         self.hears_wide[row] = False

@@ -38,15 +38,20 @@ _CODECS: Final[dict[protocol.CodecName, CodecId]] = {
     "g722": CodecId.G722,
     "opus": CodecId.OPUS,
 }
-_NAMES: Final = {codec: name for name, codec in _CODECS.items()}
+
+
+WIDE_RATE: Final = 16_000  # Hz of the upper of the two rates of mixing
 
 
 class RefusedError(Exception):
     """An opening that fails; the text is for people."""
 
 
-# What far sides say and hear: G.722 has no other rate, Opus takes what there is.
-_RATES: Final = {"pcmu": Rate.NARROW, "pcma": Rate.NARROW, "g722": Rate.WIDE, "opus": Rate.EITHER}
+def _rate(codec: protocol.Codec) -> Rate:
+    """What a far side says and hears: G.722 has no other rate, Opus takes what there is, unless it plays it in vain."""
+    if codec.name == "opus":
+        return Rate.NARROW if codec.opus.playback_rate < WIDE_RATE else Rate.EITHER
+    return Rate.WIDE if codec.name == "g722" else Rate.NARROW
 
 
 @define(kw_only=True, eq=False)
@@ -70,14 +75,14 @@ class Lifetimes:
     _secure: SecureTransport | None
     _opus: OpusCodec | None
     browsers: int = field(default=0, init=False)  # legs of the SecureTransport
+    _agreed: dict[int, protocol.Codec] = field(factory=dict, init=False)  # by row
 
     # --- what the control plane asks ------------------------------------------------------------------------------
 
     def open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
         """A plain leg; raises RefusedError, or PortsExhaustedError where no port of the pool can have it."""
         remote = self._remote(command.address, command.port)
-        if command.codec.name == "opus":
-            raise RefusedError("Opus is for browsers only")
+        self._check(command.codec)
         family = 10 if ":" in command.address else 2
         row = self._add_leg(command.leg, command.codec, now)
         try:
@@ -91,7 +96,7 @@ class Lifetimes:
                 peer=command.peer,
             )
         except PortsExhaustedError:
-            self._legs.remove(row)
+            self._remove(row)
             raise
         self._legs.held[row], self._legs.hears[row] = not command.sends, command.hears
         if remote is not None:
@@ -106,8 +111,7 @@ class Lifetimes:
         row = self._legs.find(command.leg, Kind.LEG)
         if row is None or self._legs.secure[row]:
             raise RefusedError("no such RTP leg is open")
-        if command.codec.name == "opus":
-            raise RefusedError("Opus is for browsers only")
+        self._check(command.codec)
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
         self._hold(row, now, held=not command.sends)
@@ -116,33 +120,32 @@ class Lifetimes:
         self._legs.hears[row] = command.hears
         if remote is not None and not self._legs.reached[row]:
             self.reach(row, now)
-        if self._legs.codec[row] != _CODECS[command.codec.name]:
-            self._playout.open(row, wide=False)
+        before = self._agreed[row]
+        if before.name != command.codec.name:
             self._playback.begin(row)
+            self._playout.open(row, wide=command.codec.name == "opus")
             self._sender.begin(row)
             self._quality.begin(row)
             self._reports.restart(row)
-        before = int(self._legs.codec[row]), int(self._legs.telephone_event[row])
         self._set_codec(row, command.codec)
-        if before != (self._legs.codec[row], self._legs.telephone_event[row]):
+        if _events(before) != _events(command.codec):
             self._forget_digits(row)
         self._sender.changed()
         return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
 
     def open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
         """A browser's leg; raises RefusedError."""
-        if self._secure is None or (command.codec.name == "opus" and self._opus is None):
-            raise RefusedError("this engine has no WebRTC legs" if self._secure is None else "no Opus here")
+        if self._secure is None:
+            raise RefusedError("this engine has no WebRTC legs")
+        self._check(command.codec)
         row = self._add_leg(command.leg, command.codec, now)
         self._legs.secure[row] = True
         try:
             opened = self._secure.open(row, command, now)
         except ValueError as error:
-            self._legs.remove(row)
+            self._remove(row)
             raise RefusedError(str(error)) from error
         self.browsers += 1
-        if command.codec.name == "opus" and self._opus is not None:
-            self._opus.open(row)
         return opened
 
     def restart_ice(self, command: protocol.RestartIce, now: float) -> Fact:
@@ -150,7 +153,7 @@ class Lifetimes:
         row = self._legs.find(command.leg, Kind.LEG)
         if row is None or not self._legs.secure[row] or self._secure is None:
             raise RefusedError("no such WebRTC leg is open")
-        if command.codec != self._codec(row):
+        if command.codec != self._agreed[row]:
             raise RefusedError("another codec is another leg")
         try:
             return self._secure.restart(row, command, now)
@@ -165,12 +168,10 @@ class Lifetimes:
             self.browsers -= 1
             if self._secure is not None:
                 self._outbox.add(self._secure.close(row, now))
-            if self._legs.codec[row] == CodecId.OPUS and self._opus is not None:
-                self._opus.close(row)
         else:
             self._ports.close(row, now)
         self._rooms.remove(row)
-        self._legs.remove(row)
+        self._remove(row)
         self._playback.begin(row)
         self._sender.begin(row)
         self._forget_digits(row)
@@ -204,8 +205,6 @@ class Lifetimes:
         legs = self._legs
         if name in legs.ids:
             raise RefusedError("a leg or source of that name is open")
-        if not 0 <= codec.payload_type < 128:
-            raise RefusedError(f"no RTP payload type: {codec.payload_type}")
         row = legs.add(name, Kind.LEG, now)
         if row is None:
             raise RefusedError("too many legs")
@@ -218,6 +217,17 @@ class Lifetimes:
         self._forget_digits(row)
         return row
 
+    def _check(self, codec: protocol.Codec) -> None:
+        if not 0 <= codec.payload_type < 128:
+            raise RefusedError(f"no RTP payload type: {codec.payload_type}")
+        if codec.name == "opus" and self._opus is None:
+            raise RefusedError("no Opus here")
+
+    def _remove(self, row: int) -> None:
+        if self._agreed.pop(row).name == "opus" and self._opus is not None:
+            self._opus.close(row)
+        self._legs.remove(row)
+
     def _remote(self, address: str, port: int) -> bytes | None:
         """A port of 0 is a far side that is not known yet: its answer is still to come."""
         if port == 0:
@@ -228,19 +238,26 @@ class Lifetimes:
             raise RefusedError(f"not an address to send to: {address}:{port}") from error
 
     def _set_codec(self, row: int, codec: protocol.Codec) -> None:
-        self._legs.codec[row] = _CODECS[codec.name]
-        self._legs.payload_type[row] = codec.payload_type
-        self._legs.telephone_event[row] = NO_EVENT if codec.telephone_event is None else codec.telephone_event
-        self._legs.hears_wide[row] = codec.name == "g722"
-        self._rooms.tune(row, _RATES[codec.name])
-        self._legs.packet_octets[row] = 8 * min(max(codec.packet_ms // 10 * 10, 10), 60)
-        self._legs.clock_step[row] = 960 if codec.name == "opus" else 160
-
-    def _codec(self, row: int) -> protocol.Codec:
-        """As it was set."""
-        event = int(self._legs.telephone_event[row])
-        name = _NAMES[CodecId(self._legs.codec[row])]
-        return protocol.Codec(name, int(self._legs.payload_type[row]), None if event == NO_EVENT else event)
+        legs = self._legs
+        before, self._agreed[row] = self._agreed.get(row), codec
+        if self._opus is not None:
+            was = before is not None and before.name == "opus"
+            is_now = codec.name == "opus"
+            if was and not is_now:
+                self._opus.close(row)
+            if is_now and not was:
+                self._opus.open(row)
+            if is_now:
+                self._opus.tune(row, codec.opus.bit_rate, constant=codec.opus.constant)
+        legs.codec[row] = _CODECS[codec.name]
+        legs.payload_type[row] = codec.payload_type
+        legs.heard_type[row] = codec.payload_type if codec.heard_type is None else codec.heard_type
+        legs.telephone_event[row], legs.heard_event[row] = _events(codec)
+        legs.hears_wide[row] = codec.name == "g722"
+        self._rooms.tune(row, _rate(codec))
+        legs.packet_octets[row] = 8 * min(max(codec.packet_ms // 10 * 10, 10), 60)
+        legs.clock_step[row] = 960 if codec.name == "opus" else 160
+        legs.event_step[row] = legs.clock_step[row] if codec.event_clock is None else codec.event_clock // 50
 
     def _begin_stream(self, row: int) -> None:
         """An SSRC of which nothing was sent yet."""
@@ -272,3 +289,9 @@ class Lifetimes:
     def _say_goodbye(self, row: int, now: float) -> None:
         if (octets := self._reports.goodbye(row, now)) is not None:
             self._outbox.post(np.array([row]), octets)
+
+
+def _events(codec: protocol.Codec) -> tuple[int, int]:
+    """The payload types of events: sent, heard."""
+    sent = NO_EVENT if codec.telephone_event is None else codec.telephone_event
+    return sent, sent if codec.heard_event is None else codec.heard_event

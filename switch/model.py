@@ -208,11 +208,15 @@ class ModelEngine:
         except ValueError as error:
             raise _RefusedError(f"not an address to send to: {address}:{port}") from error
 
+    @staticmethod
+    def _check(codec: protocol.Codec) -> None:
+        if not 0 <= codec.payload_type < 128:
+            raise _RefusedError(f"no RTP payload type: {codec.payload_type}")
+
     def _add(self, name: str, codec: protocol.Codec, now: float) -> int:
         if name in self._rows.ids:
             raise _RefusedError("a leg or source of that name is open")
-        if not 0 <= codec.payload_type < 128:
-            raise _RefusedError(f"no RTP payload type: {codec.payload_type}")
+        self._check(codec)
         row = self._rows.add(name, Kind.LEG, now)
         if row is None:
             raise _RefusedError("too many legs")
@@ -220,8 +224,6 @@ class ModelEngine:
 
     def _open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
         remote = self._remote(command.address, command.port)
-        if command.codec.name == "opus":
-            raise _RefusedError("Opus is for browsers only")
         row = self._add(command.leg, command.codec, now)
         family = AF_INET6 if ":" in command.address else AF_INET
         try:
@@ -244,8 +246,7 @@ class ModelEngine:
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
         if not self._is(command.leg, Kind.LEG) or self._rows.secure[self._rows.ids[command.leg]]:
             raise _RefusedError("no such RTP leg is open")
-        if command.codec.name == "opus":
-            raise _RefusedError("Opus is for browsers only")
+        self._check(command.codec)
         row = self._rows.ids[command.leg]
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)

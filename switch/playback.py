@@ -213,7 +213,7 @@ class Playback:
         self._heard_sources = decoded[self._legs.kind[decoded] == Kind.SOURCE]
 
     def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        octets = self._playout.narrow.take(cells, axis=0)
+        octets = self._playout.store.narrow.take(cells, axis=0)
         words, silence = octets.view(np.uint64), np.uint64(SILENCE[law] * 0x0101010101010101)
         if np.count_nonzero(quiet := words[:, 0] == silence):
             quiet &= (words == silence).all(axis=1)
@@ -228,7 +228,7 @@ class Playback:
         speaking[rows] = True
 
     def _decode_g722(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
-        whole = self._g722.decode(rows, self._playout.narrow[cells])
+        whole = self._g722.decode(rows, self._playout.store.narrow[cells])
         if np.count_nonzero(some := self._widening[rows]):
             wide = rows[some]
             self._above_g722.forget(wide[self._upper_at[wide] < self._tick - 1])
@@ -255,7 +255,7 @@ class Playback:
         for law in _DECODE:
             some = self._legs.codec[rows] == law
             if some.any():
-                pcm[rows[some]] = _DECODE[law](self._playout.narrow[cells[some]])
+                pcm[rows[some]] = _DECODE[law](self._playout.store.narrow[cells[some]])
         if (adpcm := self._legs.codec[rows] == _G722).any():
             self._decode_g722(rows[adpcm], cells[adpcm], speaking)
         if (opus := self._legs.codec[rows] == _OPUS).any():

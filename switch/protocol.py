@@ -50,15 +50,31 @@ MAX_DIGIT_MS = 10_000
 
 
 @frozen
+class OpusWishes:
+    """What a far side says of the Opus that it is sent (RFC 7587 §6.1): the highest rate that it plays, in Hz; the most
+    bits a second, 0 where it sets no bound; and whether all packets shall be of one length."""
+
+    playback_rate: int = 48_000
+    bit_rate: int = 0
+    constant: bool = False
+
+
+@frozen
 class Codec:
     """One direction-less choice of SDP negotiation: what both sides send on this leg (RFC 3264 §6)."""
 
     name: CodecName
     payload_type: int
-    # RTP payload type of telephone-event (RFC 4733) at the codec's clock, or None where none was agreed.
+    # RTP payload type of telephone-event (RFC 4733), or None where none was agreed.
     telephone_event: int | None = None
     # How long the packets are that the far side asks for: 10 to 60, in whole tens; those of Opus are always 20.
     packet_ms: int = 20
+    # The payload types of what the far side sends, where they are others than those of what it is sent (RFC 3264 §5.1).
+    heard_type: int | None = None
+    heard_event: int | None = None
+    # The clock of events in Hz, where it is another than the codec's.
+    event_clock: int | None = None
+    opus: OpusWishes = OpusWishes()
 
 
 @frozen

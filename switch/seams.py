@@ -13,6 +13,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
+from ..codecs.opuspacket import Frame
 from ..codecs.work import Decoded, Encoded, Work
 from .protocol import AccessPoints, Fact, ListAccessPoints, OpenWebrtcLeg, RestartIce, WebrtcLegOpened
 
@@ -164,6 +165,10 @@ class OpusCodec(Protocol):
 
     def open(self, row: int) -> None: ...
 
+    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+        """How the far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length."""
+        ...
+
     def close(self, row: int) -> None: ...
 
     def forget(self, rows: Rows) -> None:
@@ -174,7 +179,7 @@ class OpusCodec(Protocol):
         """Rows whose codec has raised what it should not: these legs are over."""
         ...
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
         """The next 20 ms of each of `rows` [n], with the upper band of those that are `wide` [n]."""
         ...
 

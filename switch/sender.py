@@ -20,7 +20,6 @@ from ..codecs import g711, g722
 from ..codecs.work import Encoded, Work
 from . import rtp
 from .gather import TICK, Gather
-from .jitter import WIDE
 from .keying import Keyed
 from .legs import SILENCE, CodecId, Legs, those
 from .ports import PortPool
@@ -30,7 +29,8 @@ from .seams import Datagram, OpusCodec, Outgoing, Rows, SecureTransport
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
-WIDE_PACKET: Final = rtp.HEADER + WIDE
+# At the rates that we encode, no payload of Opus is half as long.
+WIDE_PACKET: Final = rtp.HEADER + 512
 _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)
 # By CodecId, of the codecs in the matrix; what stands there for G.722 is always written over.
 _SILENCE: Final = np.array([*(SILENCE[law] for law in _LAWS), 0], np.uint8)
@@ -48,10 +48,9 @@ class _Order:
     plain: int  # how many of them are plain
     even: int  # ... and have packets of a tick's length: those of others stand behind (gather.py)
     odd: Rows
-    odd_plain: NDArray[np.bool_]  # [odd]
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
     g722: Rows  # places of rows of G.722, ascending
-    opus: Rows
+    opus: Rows  # plain ones first, by port
     opus_place: NDArray[np.intp]  # [capacity]: index in `opus`, or -1
     held: Rows  # not sent to, though there is somewhere: their time goes on
     port: NDArray[np.int32]  # [plain]
@@ -130,13 +129,13 @@ class Sender:
         self._gather.forget(np.flatnonzero(~legs.sending))
         odd = narrow[legs.packet_octets[narrow] != TICK]
         narrow = narrow[legs.packet_octets[narrow] == TICK]
-        plain = narrow[~legs.secure[narrow]]
-        plain = plain[np.argsort(self._ports.port[plain], kind="stable")]
-        narrow = np.concatenate([plain, narrow[legs.secure[narrow]], odd])
+        plain, secured = self._by_way(narrow)
+        narrow = np.concatenate([plain, secured, odd])
+        wide = np.concatenate(self._by_way(rows[opus]))
         place = np.full(legs.capacity, -1, np.intp)
         place[narrow] = np.arange(len(narrow))
         opus_place = np.full(legs.capacity, -1, np.intp)
-        opus_place[rows[opus]] = np.arange(np.count_nonzero(opus))
+        opus_place[wide] = np.arange(len(wide))
         # The packets stand in another order now: all begin with silence, this tick's sound is written over it.
         silence = _SILENCE[legs.codec[narrow]][:, None]
         self._out[: len(narrow), rtp.HEADER :] = silence
@@ -146,10 +145,9 @@ class Sender:
             plain=len(plain),
             even=len(narrow) - len(odd),
             odd=odd,
-            odd_plain=~legs.secure[odd],
             place=place,
             g722=np.flatnonzero(legs.codec[narrow] == CodecId.G722),
-            opus=rows[opus],
+            opus=wide,
             opus_place=opus_place,
             held=np.flatnonzero(legs.reached & ~legs.sending),
             port=self._ports.port[plain],
@@ -159,6 +157,11 @@ class Sender:
             payload_type=legs.payload_type[narrow],
             ssrc=legs.ssrc[narrow],
         )
+
+    def _by_way(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Those of plain RTP, by port, and the others."""
+        plain = rows[~self._legs.secure[rows]]
+        return plain[np.argsort(self._ports.port[plain], kind="stable")], rows[self._legs.secure[rows]]
 
     def _route(self, order: _Order, listeners: Rows) -> _Route:
         place = order.place[listeners]
@@ -173,8 +176,6 @@ class Sender:
     def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagram]:
         """Packets of other lengths, of those whose octets stand behind the others."""
         rows, out = order.odd, self._out[order.even : len(order.rows)]
-        plain = np.zeros(self._legs.capacity, np.bool_)
-        plain[rows] = order.odd_plain
         turns = []
         if keyed is not None and np.count_nonzero(now := np.isin(rows, keyed.rows)):
             keys, packets = rows[now], out[now]
@@ -186,12 +187,18 @@ class Sender:
         turns += self._gather.take(rows, out[:, rtp.HEADER :])
         for some, packets, length in turns:
             self.sent += len(some)
-            for row, packet, octets in zip(some.tolist(), packets, length.tolist(), strict=True):
-                if plain[row]:
-                    port = int(self._ports.port[row])
-                    yield Datagram(port, self._ports.name[row].tobytes(), packet[:octets].tobytes())
-            if self._secure is not None and np.count_nonzero(secured := ~plain[some]):
-                yield from self._secure.protect(some[secured], packets[secured], length[secured])
+            yield from self._leave(some, packets, length)
+
+    def _leave(self, rows: Rows, packets: NDArray[np.uint8], length: NDArray[np.int32]) -> list[Datagram]:
+        """n packets of `rows` [n], uint8 [n, W], as they leave: plain, or encrypted."""
+        secured = self._legs.secure[rows]
+        plain = np.flatnonzero(~secured)
+        port, name = self._ports.port[rows[plain]].tolist(), self._ports.name[rows[plain]]
+        each = zip(plain.tolist(), port, name, length[plain].tolist(), strict=True)
+        datagrams = [Datagram(to, where.tobytes(), packets[i, :octets].tobytes()) for i, to, where, octets in each]
+        if self._secure is not None and np.count_nonzero(secured):
+            datagrams += self._secure.protect(rows[secured], packets[secured], length[secured])
+        return datagrams
 
     def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
         place = order.place[listeners]
@@ -281,20 +288,16 @@ class Sender:
         self, rows: Rows, coming: _Coming, keyed: Keyed | None
     ) -> tuple[Sequence[Datagram], Iterator[Sequence[Datagram]]]:
         """What can go now, and what follows."""
-        secure = self._secure
-        assert secure is not None  # nor without this
         packets = self._wide[: len(rows)]
         length = np.full(len(rows), SILENT_PACKET, np.int32)
         length[coming.place] = rtp.HEADER
         now = length > rtp.HEADER
         packets[now, rtp.HEADER : SILENT_PACKET] = _OPUS_SILENCE
         length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
-        at_once = secure.protect(rows[now], packets[now], length[now]) if np.count_nonzero(now) else ()
-        return at_once, self._follow(secure, rows, packets, coming)
+        at_once = self._leave(rows[now], packets[now], length[now])
+        return at_once, self._follow(rows, packets, coming)
 
-    def _follow(
-        self, secure: SecureTransport, rows: Rows, packets: NDArray[np.uint8], coming: _Coming
-    ) -> Iterator[Sequence[Datagram]]:
+    def _follow(self, rows: Rows, packets: NDArray[np.uint8], coming: _Coming) -> Iterator[Sequence[Datagram]]:
         for part in coming.work.results():
             place = coming.place[part.index]
             octets = np.array([len(payload) for payload in part.payloads], np.int32)
@@ -303,7 +306,7 @@ class Sender:
             self._legs.octets[rows[place]] += octets.astype(np.uint32)
             made = np.flatnonzero(octets)
             place = place[made]
-            yield secure.protect(rows[place], packets[place], rtp.HEADER + octets[made])
+            yield self._leave(rows[place], packets[place], rtp.HEADER + octets[made])
 
     def _write_headers(
         self,

@@ -164,7 +164,14 @@ def _is_choice(hint: Any) -> bool:
 
 
 # Classes of fields that are tuples or single values of one class.
-_NESTED: Final = (protocol.AccessPoint, protocol.Codec, protocol.Fingerprint, protocol.Hears, protocol.Part)
+_NESTED: Final = (
+    protocol.AccessPoint,
+    protocol.Codec,
+    protocol.Fingerprint,
+    protocol.Hears,
+    protocol.OpusWishes,
+    protocol.Part,
+)
 _COMMANDS: Final = {kind.__name__: _fields(kind) for kind in get_args(Command)}
 _FACTS: Final = {kind.__name__: _fields(kind) for kind in get_args(Fact)}
 _NAMED_FIELDS: Final[dict[type, frozenset[str]]] = {

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cordboard.codecs import opus
 from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm
+from cordboard.codecs.opuspacket import Frame, whole
 from cordboard.codecs.work import Work
 
 
@@ -43,14 +44,16 @@ def test_the_delay_of_both_ends_is_libopus_look_ahead() -> None:
     assert (lags.argmax() - 9599 + 960) / 48 == pytest.approx(6.5, abs=0.5)  # ms
 
 
-@pytest.mark.parametrize("payload", [b"\x78", b"\xf8\xff", b"\x0b\x00"])
-def test_a_toc_byte_with_nothing_behind_it_is_silence(payload: bytes) -> None:
+@pytest.mark.parametrize(("packet", "ms"), [(b"\x78", 20), (b"\xf8\xff", 20), (b"\x18", 60), (b"\x0b\x03", 60)])
+def test_a_toc_byte_with_nothing_behind_it_is_silence_of_its_length(packet: bytes, ms: int) -> None:
     encoder, decoder = OpusEncoder(48000), OpusDecoder()
     for frame in tone(48000, 5):
         decoder.decode(encoder.encode(frame))
-    assert not decoder.decode(payload).any()
+    silence = decoder.decode(packet)
+    assert len(silence) == 48 * ms
+    assert not silence.any()
     into = np.ones(opus.FRAME, np.int16)
-    decoder.decode_into(payload, into)
+    decoder.decode_into(whole(packet), into)
     assert not into.any()
 
 
@@ -72,11 +75,11 @@ def test_stereo_is_mixed_down() -> None:
     assert np.abs(pcm).max() == pytest.approx(4000, rel=0.1)
 
 
-@pytest.mark.parametrize("payload", [b"\xff" * 10, b"\xfc" + b"\xff" * 3000, bytes(8000)])
+@pytest.mark.parametrize("payload", [b"", b"\x0b\x00", b"\xff" * 10, b"\xfc" + b"\xff" * 3000, bytes(8000)])
 def test_junk_is_refused_and_the_next_packet_plays(payload: bytes) -> None:
     encoder, decoder = OpusEncoder(48000), OpusDecoder()
     with pytest.raises(OpusError):
-        decoder.decode(payload)
+        decoder.decode_into(whole(payload), np.zeros(opus.FRAME, np.int16))
     assert decoder.decode(encoder.encode(tone(48000, 1)[0])).any()
 
 
@@ -85,7 +88,7 @@ def test_random_bytes_raise_nothing_else() -> None:
     rng = np.random.default_rng(3)
     for length in list(range(40)) * 5 + [200, 600, 1275]:
         try:
-            assert decoder.decode(rng.bytes(length)).shape == (960,)
+            assert len(decoder.decode(rng.bytes(length))) % 120 == 0
         except OpusError:
             continue
 
@@ -101,7 +104,8 @@ def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
             payloads[i] = payload
     back, good = np.zeros((len(ROWS), 160), np.int16), np.zeros(len(ROWS), np.bool_)
     narrow = np.zeros(len(ROWS), np.bool_)
-    for done in codec.decode(ROWS, [*payloads[:3], b"\xff" * 10, *payloads[4:]], narrow).results():
+    frames = [whole(payload) for payload in (*payloads[:3], b"\xff" * 10, *payloads[4:])]
+    for done in codec.decode(ROWS, frames, narrow).results():
         back[done.index], good[done.index] = done.pcm, done.good
         assert not len(done.wide)
     return payloads, back, good.tolist()
@@ -142,13 +146,13 @@ def test_what_is_decoded_comes_down_to_8_khz_without_a_seam() -> None:
 def test_a_codec_that_breaks_is_its_leg_s_end_and_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = opened(None)
     coded(codec, tone(8000, 40))
-    whole = OpusDecoder.decode_into
+    decode_into = OpusDecoder.decode_into
     bad = codec._legs[ROWS[5]].decoder
 
-    def crashing(self: OpusDecoder, payload: bytes, pcm: Pcm) -> None:
+    def crashing(self: OpusDecoder, frame: Frame, pcm: Pcm) -> None:
         if self is bad:
             raise RuntimeError("a bug")
-        whole(self, payload, pcm)
+        decode_into(self, frame, pcm)
 
     monkeypatch.setattr(OpusDecoder, "decode_into", crashing)
     assert codec.failed() == []
@@ -207,7 +211,7 @@ def test_the_upper_band_is_given_of_those_of_which_it_is_wanted(hertz: float) ->
     wide = ROWS % 2 == 0
     lower, upper = [], []
     for frame in tone(48000, 50, hertz):
-        (first, *_) = parts = list(codec.decode(ROWS, [encoder.encode(frame)] * len(ROWS), wide).results())
+        (first, *_) = parts = list(codec.decode(ROWS, [whole(encoder.encode(frame))] * len(ROWS), wide).results())
         lower.append(first.pcm[0])
         upper.append(first.upper[0])
         assert [ROWS[row] for part in parts for row in part.wide] == ROWS[wide].tolist()
@@ -216,3 +220,18 @@ def test_the_upper_band_is_given_of_those_of_which_it_is_wanted(hertz: float) ->
     quiet, loud = (above, below) if hertz < 4000 else (below, above)
     assert quiet < loud / 100
     assert loud == pytest.approx(8000 / np.sqrt(2), rel=0.2)
+
+
+@pytest.mark.parametrize(("bit_rate", "expected"), [(0, 16_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
+def test_a_far_side_gets_no_more_bits_than_it_wants_and_packets_of_one_length(bit_rate: int, expected: int) -> None:
+    codec = opened(None)
+    codec.tune(0, bit_rate, constant=True)
+    rng = np.random.default_rng(2)
+    sizes = []
+    for _ in range(20):
+        (made,) = codec.encode(ROWS[:1], [rng.integers(-8000, 8000, 160).astype(np.int16)]).results()
+        sizes.append(len(made.payloads[0]))
+    assert sizes == [expected // 400] * 20
+    codec.tune(0, bit_rate, constant=False)
+    (made,) = codec.encode(ROWS[:1], [np.zeros(160, np.int16)]).results()
+    assert len(made.payloads[0]) < sizes[0]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import chain
 from random import Random
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+import av
 import numpy as np
 import pytest
 from attrs import evolve
+from av.audio.codeccontext import AudioCodecContext
 from cordboard.codecs import g711, g722
+from cordboard.codecs.opus import OpusDecoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import NAME, LocalPort, socket_name
@@ -23,6 +28,7 @@ TICK = 0.020
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
 G722 = protocol.Codec("g722", 9, 101)
+OPUS = protocol.Codec("opus", 107, 102)
 T = TypeVar("T")
 
 
@@ -35,41 +41,95 @@ def _spoken(seconds: float, hertz: float) -> g711.Pcm:
 
 PROMPTS = {("hello", "en"): _spoken(1.2, 700.0), ("bye", "en"): _spoken(0.4, 900.0)}
 
-Sound = Callable[[NDArray[np.intp | np.float64]], g711.Pcm]  # sample numbers at 8 kHz, halves too -> samples
+# Sample numbers at 8 kHz, parts of them too -> samples.
+Sound = Callable[[NDArray[np.intp | np.float64]], g711.Pcm]
 Edge = str | tuple[str, float]  # a source, or (source, gain)
 
 
-class Narrow:
-    """A far side's G.711."""
+class Voice(Protocol):
+    """How a far side codes what it says, in packets of any length, and reads all that it was sent, in order."""
 
-    rate = 8000
+    rate: int  # Hz of its samples
+    clock: int  # ... and of RTP
+
+    def encode(self, pcm: g711.Pcm) -> bytes: ...
+
+    def decode(self, payloads: Sequence[bytes]) -> g711.Pcm: ...
+
+
+class Narrow:
+    """G.711."""
+
+    rate = clock = 8000
 
     def __init__(self, encode: Callable[[g711.Pcm], g711.Octets], decode: Callable[[g711.Octets], g711.Pcm]) -> None:
-        self.encode, self.decode = encode, decode
+        self._encode, self._decode = encode, decode
+
+    def encode(self, pcm: g711.Pcm) -> bytes:
+        return self._encode(pcm).tobytes()
+
+    def decode(self, payloads: Sequence[bytes]) -> g711.Pcm:
+        return self._decode(np.frombuffer(b"".join(payloads), np.uint8))
 
 
 class Wide:
-    """A far side's G.722: what it decodes must be all that it was sent, in order."""
+    """G.722."""
 
-    rate = 16000
+    rate, clock = 16000, 8000
 
     def __init__(self) -> None:
         self._encoders = g722.Encoders()
         self._pcm = np.zeros(g722.FRAME // 2, np.int16)  # what is to be encoded: whole frames of it are
         self._octets = np.zeros(0, np.uint8)
 
-    def encode(self, pcm: g711.Pcm) -> g711.Octets:
-        """A packet of any length."""
+    def encode(self, pcm: g711.Pcm) -> bytes:
         self._pcm = np.concatenate([self._pcm, pcm])
         while len(self._pcm) >= g722.FRAME:
             made = self._encoders.encode(ROW, self._pcm[None, : g722.FRAME])
             self._octets, self._pcm = np.concatenate([self._octets, made[0]]), self._pcm[g722.FRAME :]
         packet, self._octets = np.split(self._octets, [len(pcm) // 2])
-        return packet
+        return packet.tobytes()
 
-    def decode(self, octets: g711.Octets) -> g711.Pcm:
+    def decode(self, payloads: Sequence[bytes]) -> g711.Pcm:
+        octets = np.frombuffer(b"".join(payloads), np.uint8)
         decoders = g722.Decoders()
         return np.concatenate([decoders.decode(ROW, one) for one in octets.reshape(-1, 1, g722.OCTETS)]).reshape(-1)
+
+
+class Full:
+    """Opus: its encoder is libopus as FFmpeg has it, of whatever length the first packet is; `stereo` has all of it on
+    the left."""
+
+    rate = clock = 48000
+
+    def __init__(self, application: str = "voip", *, stereo: bool = False, bit_rate: int = 64000) -> None:
+        self._options = {"application": application}
+        self._stereo = stereo
+        self._bit_rate = bit_rate
+        self._encoder: AudioCodecContext | None = None
+        self._pts = 0
+
+    def encode(self, pcm: g711.Pcm) -> bytes:
+        layout = "stereo" if self._stereo else "mono"
+        if self._encoder is None:
+            context = av.CodecContext.create("libopus", "w")
+            assert isinstance(context, AudioCodecContext)
+            context.sample_rate, context.layout, context.format = self.rate, layout, "s16"
+            context.bit_rate, context.time_base = self._bit_rate, Fraction(1, self.rate)
+            context.options = {**self._options, "frame_duration": f"{len(pcm) / 48:g}"}
+            context.open()
+            self._encoder = context
+        frame = av.AudioFrame(format="s16", layout=layout, samples=len(pcm))
+        frame.sample_rate, frame.pts = self.rate, self._pts
+        self._pts += len(pcm)
+        samples = np.stack([pcm, np.zeros_like(pcm)], axis=1) if self._stereo else pcm
+        frame.planes[0].update(samples.tobytes())
+        (packet,) = self._encoder.encode(frame)
+        return bytes(packet)
+
+    def decode(self, payloads: Sequence[bytes]) -> g711.Pcm:
+        decoder = OpusDecoder()
+        return np.concatenate([decoder.decode(payload) for payload in payloads])
 
 
 ROW = np.array([0])
@@ -83,18 +143,20 @@ class Far:
         self.beside = socket_name(address, port + 1)
         match codec.name:
             case "pcmu":
-                self.voice: Narrow | Wide = Narrow(g711.encode_ulaw, g711.decode_ulaw)
+                self.voice: Voice = Narrow(g711.encode_ulaw, g711.decode_ulaw)
             case "pcma":
                 self.voice = Narrow(g711.encode_alaw, g711.decode_alaw)
-            case _:
+            case "g722":
                 self.voice = Wide()
+            case "opus":
+                self.voice = Full()
         self.phase = world.rng.uniform(0.0, TICK)
         self.sequence = world.rng.randrange(1 << 16)
         self.timestamp = world.rng.randrange(1 << 32)
         self.ssrc = world.rng.randrange(1 << 32)
         self.source: Sound | None = None
         self.samples = 0
-        self.ptime = 20
+        self.ptime: float = 20
         self.slow = 0.0  # parts per million by which its clock is slow
         self.next_at: float | None = None
         # (sequence, timestamp, marker, payload type, ssrc)
@@ -118,20 +180,18 @@ class Far:
         if self.next_at is None:
             self.next_at = self.world.now + self.phase
         while self.next_at <= until:
-            n = self.ptime * 8
-            if isinstance(self.voice, Wide):
-                pcm = self.source(np.arange(2 * self.samples, 2 * (self.samples + n)) / 2)
-            else:
-                pcm = self.source(np.arange(self.samples, self.samples + n))
-            self.world.post(self, self.packet(self.voice.encode(pcm).tobytes()), self.next_at)
+            ratio, n = self.voice.rate // 8000, round(self.ptime * self.voice.rate / 1000)
+            samples = np.arange(self.samples, self.samples + n)
+            pcm = self.source(samples if ratio == 1 else samples / ratio)
+            self.world.post(self, self.packet(self.voice.encode(pcm)), self.next_at)
             self.samples += n
             self.sequence = self.sequence + 1 & 0xFFFF
-            self.timestamp = self.timestamp + n & 0xFFFFFFFF
+            self.timestamp = self.timestamp + round(self.ptime * self.voice.clock / 1000) & 0xFFFFFFFF
             self.next_at += self.ptime / 1000 * (1 + self.slow * 1e-6)
 
     def heard(self, last: float | None = None) -> g711.Pcm:
         """All that it heard as int16 at its codec's rate, or the last so many seconds."""
-        pcm = self.voice.decode(np.frombuffer(b"".join(self.payloads), np.uint8))
+        pcm = self.voice.decode(self.payloads)
         return pcm if last is None else pcm[-round(last * self.voice.rate) :]
 
     def tones(self, last: float = 1.0) -> list[int]:
@@ -220,6 +280,7 @@ class World:
             sink=self.shelf,
             prompts=PROMPTS,
             library=self.books,
+            opus=OpusRows(capacity=256),
             capacity=256,
         )
         self.fars: list[Far] = []
@@ -307,13 +368,14 @@ class World:
         self.air = [one for one in self.air if one[0] > self.now]
         if come:
             self.receive(*((port, name, data, at) for at, port, name, data in come))
+        self.engine.ahead()
         outgoing, facts = self.engine.tick(self.now)
         self.facts += facts
         by_name = {(far.to, far.name): far for far in self.fars}
         by_beside = {(far.to, far.beside): far for far in self.fars}
         sent = [(int(port), outgoing.name[i].tobytes(), i) for i, port in enumerate(outgoing.port)]
         packets = [(port, name, outgoing.data[i, : outgoing.length[i]].tobytes()) for port, name, i in sent]
-        packets += [(one.port, one.name, one.data) for one in outgoing.datagrams]
+        packets += [(one.port, one.name, one.data) for one in chain(outgoing.datagrams, *outgoing.later)]
         for port, name, octets in packets:
             to = by_name.get((port, name))
             assert to is not None, "sent to nobody"

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from cordboard.codecs import g711, g722
 from cordboard.codecs.opus import MOST_PARTS
+from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Work
 from cordboard.switch import protocol, rtp
 from cordboard.switch.engine import Engine
@@ -74,6 +75,9 @@ class StillCodec:
     def open(self, row: int) -> None:
         pass
 
+    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+        pass
+
     def close(self, row: int) -> None:
         pass
 
@@ -83,7 +87,7 @@ class StillCodec:
     def failed(self) -> list[int]:
         return []
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
         def part(index: Rows) -> Decoded:
             pcm, good = np.full((len(index), 160), 1000, np.int16), np.ones(len(index), np.bool_)
             return Decoded(
@@ -136,7 +140,8 @@ class Legs:
         names = [socket_name("198.51.100.7", 1000 + leg) for leg in range(legs)]
         self.names = np.stack([np.frombuffer(name, np.uint8) for name in names])
         tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(160) / 8000)).astype(np.int16)
-        self.payload = g711.encode_ulaw(tone).tobytes()
+        # One frame of Opus of 20 ms, as far as its header says.
+        self.payload = b"\xf8" + bytes(99) if codec.name == "opus" else g711.encode_ulaw(tone).tobytes()
 
     def tick(self) -> None:
         n = self.legs

@@ -189,10 +189,10 @@ def test_openings_are_answered_or_refused_alike() -> None:
     assert both.do(rtp("b", 4000)) == [LegOpened("b", "192.0.2.1", 20004)]  # the same far side: another port
     assert both.do(rtp("c", 4000)) == [LegRefused("c", "")]
     assert both.do(rtp("a", 4002)) == [LegRefused("a", "")]  # the name is taken
-    assert both.do(rtp("d", 4002, OPUS)) == [LegRefused("d", "")]
     assert both.do(rtp("d", 4002, Codec("pcmu", 128))) == [LegRefused("d", "")]
     assert both.do(rtp("d", 4002, address="example.com")) == [LegRefused("d", "")]
     assert both.do(rtp("d", 70000)) == [LegRefused("d", "")]
+    assert both.do(rtp("o", 4002, OPUS)) == [LegOpened("o", "192.0.2.1", 20002)]
     assert both.do(rtp("d", 0, address="2001:db8::7")) == [LegOpened("d", "2001:db8::1", 20002)]
     assert both.do(rtp("e", 4004, address="2001:db8::7", nat=True)) == [LegRefused("e", "")]  # no port of its own left
 
@@ -202,7 +202,8 @@ def test_a_far_side_that_moves_takes_its_leg_along() -> None:
     both.do(rtp("a", 0), rtp("b", 4000), page("w"))
     assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMA)) == [LegOpened("a", "192.0.2.1", 20002)]
     assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU)) == [LegOpened("a", "192.0.2.1", 20002)]
-    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, OPUS)) == [LegRefused("a", "")]
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, OPUS)) == [LegOpened("a", "192.0.2.1", 20002)]
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, Codec("pcmu", 128))) == [LegRefused("a", "")]
     assert both.do(UpdateRtpLeg("a", "nowhere", 4002, PCMU)) == [LegRefused("a", "")]
     assert both.do(UpdateRtpLeg("a", "2001:db8::7", 4002, PCMU)) == [LegRefused("a", "")]  # another family
     assert both.do(UpdateRtpLeg("w", "198.51.100.7", 4006, PCMU)) == [LegRefused("w", "")]

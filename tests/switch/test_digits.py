@@ -58,7 +58,7 @@ def heard(packets: list[tuple[float, Packet]], per_ms: int) -> list[tuple[str, i
     legs = Legs(2)
     row = legs.add("a", Kind.LEG, 0.0)
     assert row is not None
-    legs.clock_step[row] = 20 * per_ms
+    legs.event_step[row] = 20 * per_ms
     digits = Digits(legs)
     told: list[DigitPressed] = []
     coming = sorted(packets, key=lambda one: one[0])

@@ -283,7 +283,7 @@ def test_what_is_no_leg_is_refused_in_words(world: World) -> None:
     for command in (
         protocol.OpenRtpLeg("x", "not an address", 4000, PCMU),
         protocol.OpenRtpLeg("x", "198.51.100.7", 70000, PCMU),
-        protocol.OpenRtpLeg("x", "198.51.100.7", 4000, protocol.Codec("opus", 111)),
+        protocol.OpenRtpLeg("x", "198.51.100.7", 4000, protocol.Codec("opus", 128)),
         protocol.OpenWebrtcLeg("x", "198.51.100.7", "u", "p", (), PCMU),
         protocol.UpdateRtpLeg("x", "198.51.100.7", 4000, PCMU),
     ):

@@ -9,7 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 from attrs import evolve, frozen
-from cordboard.switch.jitter import MAX_DELAY_SLOTS, SLOTS, TICK, Arrivals, Playout
+from cordboard.switch.jitter import MAX_DELAY_SLOTS, TICK, Playout
+from cordboard.switch.store import SLOTS, Arrivals
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ def heard(playout: Playout, packets: Sequence[Packet], ticks: int) -> list[list[
             insert(playout, come)
         due = playout.play(row, now, always_pausing)
         cells = [*due.cells, *due.merged_cells]
-        halves = playout.narrow[cells].reshape(-1, 80)[:, :4]
+        halves = playout.store.narrow[cells].reshape(-1, 80)[:, :4]
         played.append([int.from_bytes(half.tobytes(), "big") for half in halves])
     return played
 
@@ -106,7 +107,7 @@ def test_any_order_is_played_in_the_order_of_speech_and_nothing_twice(
     assert halves == sorted(set(halves))
     assert playout.received[0] == len(packets)
     # What came is heard, or was too late, or was there already; or it was left behind where the row began anew.
-    told = len(halves) // 2 + playout.late[0] + playout.duplicate[0]
+    told = len(halves) // 2 + playout.late[0] + playout.store.duplicate[0]
     assert len(packets) - playout.resets[0] * SLOTS <= told <= len(packets)
     for tick, one in enumerate(played):
         for half in one:

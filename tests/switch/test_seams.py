@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 from cordboard.codecs import g711
+from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Work
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
@@ -83,7 +84,8 @@ class ClearTransport:
 
 
 class HeldSamples:
-    """A payload is one sample, held for 20 ms. Decoders say what they were given, and break of a sample of 666."""
+    """A payload that comes is one sample, held for 20 ms, behind the octet that says so; one that leaves is the sample.
+    Decoders say what they were given, and break of a sample of 666."""
 
     def __init__(self) -> None:
         self.given: list[tuple[int, int]] = []  # (row, sample)
@@ -91,6 +93,9 @@ class HeldSamples:
         self.broken: list[int] = []
 
     def open(self, row: int) -> None:
+        pass
+
+    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
         pass
 
     def close(self, row: int) -> None:
@@ -103,8 +108,8 @@ class HeldSamples:
         broken, self.broken = self.broken, []
         return broken
 
-    def decode(self, rows: Rows, payloads: Sequence[bytes], wide: NDArray[np.bool_]) -> Work[Decoded]:
-        samples = [struct.unpack("!h", payload)[0] for payload in payloads]
+    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
+        samples = [struct.unpack("!xh", packet)[0] for ((_, _, packet, _),) in frames]
         self.given += zip(rows.tolist(), samples, strict=True)
         self.broken += [row for row, sample in zip(rows.tolist(), samples, strict=True) if sample == 666]
         good = np.array([sample not in (666, -1) for sample in samples], np.bool_)
@@ -160,7 +165,7 @@ class Browsers:
         for row, sample in samples.items():
             number = self.sequence - late
             header = struct.pack("!BBHII", 0x80, 111, number, number * 960, 7)
-            assert self.come(int(row[1:]), header + struct.pack("!h", sample)) == []
+            assert self.come(int(row[1:]), header + b"\xf8" + struct.pack("!h", sample)) == []
         self.sequence += not late
 
     def tick(self, **samples: int) -> tuple[dict[int | None, bytes], list[protocol.Fact]]:
@@ -370,7 +375,7 @@ def test_legs_of_both_transports_hear_each_other(n: int) -> None:
         world.now += TICK
         for i in range(n):
             header = struct.pack("!BBHII", 0x80, 111, sequence, sequence * 960, 7)
-            world.come(i, header + struct.pack("!h", 1000))
+            world.come(i, header + b"\xf8" + struct.pack("!h", 1000))
         outgoing, _ = world.engine.tick(world.now)
         last = outgoing.data[0, 12:172].tobytes()
     heard = g711.decode_ulaw(np.frombuffer(last, np.uint8))

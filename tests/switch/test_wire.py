@@ -79,7 +79,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "unknown class Reboot" in refuse(pack(["Reboot", 1]))
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
-    codec = ["g723", 4, None, 20]
+    codec = ["g723", 4, None, 20, None, None, None, [48000, 0, False]]
     assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, codec, False, 0, True, True, ""]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
     playlist = ["Playlist", [[["Playlist", [], False, False], 1.0]], False, False]
