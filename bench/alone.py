@@ -63,9 +63,10 @@ def srtp_alone(legs: int) -> Callable[[int], None]:
     sealed = [[far[leg].protect(packet) for leg, packet in enumerate(packets)] for packets in plain]
 
     def tick(number: int) -> None:
-        for leg in range(legs):
-            inbound[leg].unprotect(sealed[number][leg])
-            outbound[leg].protect(plain[number][leg])
+        for session, packet in zip(inbound, sealed[number], strict=True):
+            session.unprotect(packet)
+        for session, packet in zip(outbound, plain[number], strict=True):
+            session.protect(packet)
 
     return tick
 

@@ -99,7 +99,7 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
     cores = sorted(os.sched_getaffinity(0))
     async with passing(progress, scene, 2 * (SETTLE + seconds) + TAIL + 2 * PROBE):
         weighed = await weigh(wanted, legs, seconds, cores)
-        lowest = await floor(legs, seconds, cores)
+        lowest = await floor(wanted, legs, seconds, cores)
         ratio = libraries = 0.0
         if wanted.secure:
             what = "opus" if wanted.codec == "opus" else "srtp"

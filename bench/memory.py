@@ -28,8 +28,9 @@ from rich.table import Table
 from ..codecs import g711
 from ..switch import protocol, rtp
 from ..switch.engine import Engine
-from ..switch.ports import LocalPort, socket_name
+from ..switch.ports import LocalPort
 from ..switch.seams import Batch
+from ..switch.sockaddr import socket_name
 from .chart import Line, Panel, draw
 from .media import machine
 from .outcome import finish

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 from ..codecs.opus import OpusDecoder
-from ..switch.ports import socket_name
 from ..switch.priority import hurry
-from ..switch.seams import Batch, Datagram, Outgoing
+from ..switch.seams import Batch, Datagram, Datagrams
+from ..switch.sockaddr import socket_name
 from ..switch.udp import UdpSockets, bind
 from .pages import Pages
 from .rtpload import FRAMES, GAP, PHASES, TICK, Heard, tones_in
@@ -63,11 +63,11 @@ class _Group:
         self._names[:] = [np.frombuffer(socket_name(*remotes[leg]), np.uint8) for leg in self.legs]
 
     def send(self, data: NDArray[np.uint8], length: NDArray[np.int32]) -> None:
-        self.sockets.send(Outgoing(np.ascontiguousarray(data[self.legs]), length[self.legs], self._ports, self._names))
+        self.sockets.send(Datagrams(np.ascontiguousarray(data[self.legs]), length[self.legs], self._ports, self._names))
 
     def say(self, place: int, datagrams: Sequence[bytes]) -> None:
         name = self._names[place].tobytes()
-        self.sockets.send_datagrams([Datagram(place, name, each) for each in datagrams])
+        self.sockets.send(Datagrams.of([Datagram(place, name, each) for each in datagrams]))
 
 
 class _Load:

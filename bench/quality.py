@@ -28,8 +28,9 @@ from ..codecs import g711
 from ..codecs.g711 import Pcm
 from ..switch import protocol, rtp
 from ..switch.engine import Engine
-from ..switch.ports import NAME, LocalPort, socket_name
+from ..switch.ports import LocalPort
 from ..switch.seams import Batch
+from ..switch.sockaddr import NAME, socket_name
 from .appendix import concealed
 from .chart import Line, Panel, draw
 from .customer import decode
@@ -132,9 +133,10 @@ def through_the_switch(runs: Sequence[Run]) -> list[Pcm]:
         engine.receive(_packets(some, tick, said[tick], names[some], now + ARRIVES), now + ARRIVES)
         now += TICK
         outgoing, _ = engine.tick(now)
-        numbers = outgoing.name[:, 2].astype(np.intp) << 8 | outgoing.name[:, 3]
+        (sent,) = outgoing.parts
+        numbers = sent.name[:, 2].astype(np.intp) << 8 | sent.name[:, 3]
         ours = np.flatnonzero(numbers >= LISTENERS_FROM)
-        heard[tick, numbers[ours] - LISTENERS_FROM] = outgoing.data[ours, 12:172]
+        heard[tick, numbers[ours] - LISTENERS_FROM] = sent.data[ours, 12:172]
     pcm = g711.decode_ulaw(heard)
     late = _late(said, heard, lost)
     return [pcm[LEAD_IN + late : LEAD_IN + late + len(run.sentence), i] for i, run in enumerate(runs)]

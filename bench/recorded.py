@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import secrets
@@ -26,8 +27,9 @@ from ..switch.browsers import Browsers
 from ..switch.dtls import Identity
 from ..switch.engine import Engine
 from ..switch.points import Point
-from ..switch.ports import LocalPort, socket_name
+from ..switch.ports import LocalPort
 from ..switch.seams import Batch
+from ..switch.sockaddr import socket_name
 from ..switch.webrtc import WebrtcTransport
 from .pages import WIDTH, Pages, answer, opening, rooms
 
@@ -75,7 +77,7 @@ class Recorded:
         self.engine.ahead()
         self._now += TICK
         outgoing, _ = self.engine.tick(self._now)
-        self.sent += len(outgoing.datagrams) + sum(map(len, outgoing.later))
+        self.sent += sum(len(part.port) for part in itertools.chain(outgoing.parts, outgoing.later))
 
     def _connect(self, pages: Pages, codec: protocol.CodecName, leg: int) -> None:
         page = pages.browsers[leg]

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 from ..switch import rtp
-from ..switch.ports import socket_name
 from ..switch.priority import hurry
-from ..switch.seams import Octets, Outgoing
+from ..switch.seams import Datagrams, Octets
+from ..switch.sockaddr import Owners, socket_name
 from ..switch.udp import UdpSockets, bind
 
 TICK: Final = 0.020
@@ -43,7 +43,8 @@ GAP: Final = 0.060
 class Load:
     """What is wanted: legs on `sockets` sockets, a second or two to settle, then `seconds` of measurement.
 
-    `checked` legs keep their last second of sound. `tail`: seconds in which only what still comes is read.
+    `checked` legs keep their last second of sound. `tail`: seconds in which only what still comes is read. `tag`:
+    octets behind each packet, as if it was sealed.
     """
 
     legs: int
@@ -52,6 +53,7 @@ class Load:
     seconds: float
     tail: float
     checked: tuple[int, ...]
+    tag: int = 0
 
 
 @frozen
@@ -100,9 +102,8 @@ class _Legs:
         self._socket = np.arange(n, dtype=np.int32) % load.sockets
         self._bank = _bank(n)
         self._names = np.stack([np.frombuffer(socket_name(*remote), np.uint8) for remote in remotes])
-        # Which leg is (our socket, the switch's port).
-        self._leg = np.full((load.sockets, 65536), -1, np.int32)
-        self._leg[self._socket, [port for _, port in remotes]] = np.arange(n)
+        self._legs = Owners.of(self._socket, self._names, np.arange(n))
+        self._octets = 172 + load.tag
         # A phase's legs in the order of their sockets, as sending wants them.
         self._phases = [
             np.array(sorted(range(phase, n, PHASES), key=lambda leg: self._socket[leg])) for phase in range(PHASES)
@@ -117,13 +118,13 @@ class _Legs:
     def send(self, tick: int, phase: int) -> None:
         legs = self._phases[phase]
         n = len(legs)
-        packets = np.zeros((n, 172), np.uint8)
+        packets = np.zeros((n, self._octets), np.uint8)
         sequence = np.full(n, tick & 0xFFFF, np.uint16)
         timestamp = np.full(n, tick * 160 & 0xFFFFFFFF, np.uint32)
         rtp.write(packets, np.zeros(n, np.uint8), np.full(n, tick == 0), sequence, timestamp, legs.astype(np.uint32))
-        packets[:, 12:] = self._bank[legs, tick % FRAMES]
-        length = np.full(n, 172, np.int32)
-        self._sockets.send(Outgoing(packets, length, self._socket[legs], self._names[legs]))
+        packets[:, 12:172] = self._bank[legs, tick % FRAMES]
+        length = np.full(n, self._octets, np.int32)
+        self._sockets.send(Datagrams(packets, length, self._socket[legs], self._names[legs]))
         self.sent += n
 
     def receive(self, since: float, now: float, *, measured: bool) -> None:
@@ -131,7 +132,7 @@ class _Legs:
         batch = self._sockets.receive(now)
         if batch is None:
             return
-        legs = self._leg[batch.port, batch.name.view(">u2")[:, 1]]
+        legs = self._legs.find(batch.port, batch.name)
         # A socket may have the port after another's, and then hears the reports of RTCP that are meant to go there.
         media = np.flatnonzero(legs >= 0)
         legs, data = legs[media], batch.data[media]
@@ -142,7 +143,7 @@ class _Legs:
         self._last[legs] = now
         self._keep(data, legs)
 
-    def _keep(self, data: Octets, legs: NDArray[np.int32]) -> None:
+    def _keep(self, data: Octets, legs: NDArray[np.intp]) -> None:
         some = np.flatnonzero(self._is_checked[legs])
         if len(some):
             frame = data[some, 2].astype(np.int64) << 8 | data[some, 3]

@@ -20,7 +20,9 @@ import trio
 from attrs import frozen
 
 from ..switch import jobs, protocol
+from ..switch.engine import READS
 from ..switch.process import AccessPoint, MediaConfig, connect_unix
+from .floor import Floor
 from .media import Link, cpu_seconds, memory_kb, process, tell, told
 from .pageload import PageLoad
 from .pages import answer, heard_wrongly, opening, rooms
@@ -29,6 +31,7 @@ from .rtpload import Heard, Load, tone_of
 SETTLE: Final = 3.0  # seconds: playouts find their delay
 TAIL: Final = 2.0
 LEGS_PER_SOCKET: Final = 8  # of a load of plain legs: as many as the switch has ports
+TAG: Final = 16  # octets of AEAD_AES_128_GCM, which pages and we agree on
 CHECKED_ROOMS: Final = 10
 ENCODED: Final = 10  # calls that are made into files
 PROBE: Final = 2.0  # seconds before and after
@@ -221,14 +224,16 @@ def _encoded(made: Popen[str], raw: Path) -> float:
             return answer.seconds
 
 
-async def floor(legs: int, seconds: float, cores: Sequence[int]) -> float:
-    """% of a core per leg."""
-    load = Load(legs, -(-legs // LEGS_PER_SOCKET), SETTLE, seconds, TAIL, ())
+async def floor(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -> float:
+    """% of a core per leg: the packets of the scene's legs of G.711, from as many sockets as they have there."""
+    tag = TAG if scene.secure else 0
+    load = Load(legs, legs if scene.secure else -(-legs // LEGS_PER_SOCKET), SETTLE, seconds, TAIL, (), tag)
     with process("floor", core=cores[0]) as bare, process("rtpload", core=cores[-1]) as source:
         port = int(told(bare))
         tell(source, json.dumps(attrs.asdict(load)))
         ports: list[int] = json.loads(told(source))
-        tell(bare, json.dumps([ports[leg % load.sockets] for leg in range(load.legs)]))
+        of_legs = [ports[leg % load.sockets] for leg in range(load.legs)]
+        tell(bare, json.dumps(attrs.asdict(Floor(of_legs, 172 + tag, READS if scene.secure else 1))))
         tell(source, json.dumps([("127.0.0.1", port)] * load.legs))
         told(source)
         await trio.sleep(load.settle)

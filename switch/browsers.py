@@ -1,20 +1,24 @@
-"""The engine's seam for browsers: `WebrtcTransport` behind the matrices of seams.py.
+"""The engine's seam for browsers: batches of all their ports told apart (RFC 7983), and answers as datagrams.
 
-A batch is cut into datagrams once, and a source is made an address once: sockaddrs of late are remembered, a bounded
-number of them. Sockets keep the numbers that the shell gave them, so an answer leaves from where its question came to.
+    STUN          one by one, first -> webrtc.py
+    DTLS          one by one, where it is no stranger's -> webrtc.py
+    SRTP, SRTCP   in columns, after the rest of the batch -> secure.py
+    else          counted, dropped
+
+Of what strangers send, only STUN is looked at one by one. Sockets keep the numbers that the shell gave them, so an
+answer leaves from where its question came to.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import struct
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .demux import Kind, kinds
 from .points import Point, candidates
-from .ports import AF_INET, NAME, socket_name
 from .protocol import (
     AccessPoint,
     AccessPoints,
@@ -24,14 +28,17 @@ from .protocol import (
     RestartIce,
     WebrtcLegOpened,
 )
-from .seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
+from .seams import NO_PACKETS, Batch, Datagram, Datagrams, Octets, Rows, SecureInput
+from .secure import each
+from .sockaddr import socket_name
 from .stun import Address
 from .webrtc import Received, WebrtcTransport
 
-# Addresses remembered before all are forgotten: every leg's and a flood of strangers, 2 MB.
-MAX_REMEMBERED = 8192
-
-_NO_TIMES = np.zeros(0, np.float64)
+_FROM_STRANGERS: Final = {
+    Kind.DTLS: "dtls_from_stranger",
+    Kind.RTP: "rtp_from_stranger",
+    Kind.RTCP: "rtcp_from_stranger",
+}
 
 
 class Browsers:
@@ -39,9 +46,8 @@ class Browsers:
 
     def __init__(self, transport: WebrtcTransport, points: Sequence[Point]) -> None:
         self._transport = transport
+        self._media = transport.media
         self._points = points
-        self._addresses: dict[tuple[int, bytes], Address] = {}
-        self._names: dict[Address, bytes] = {}
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -67,68 +73,46 @@ class Browsers:
         return self._transport.probes.answered_at
 
     def close(self, row: int, now: float) -> Sequence[Datagram]:
-        return self._datagrams(self._transport.close(row))
+        return _datagrams(self._transport.close(row))
 
     def receive(self, batch: Batch, now: float) -> SecureInput:
-        width = int(batch.length.max())  # not the whole matrix: most of it is empty
-        data = batch.data[:, :width].tobytes()
-        names = batch.name.tobytes()
-        lengths, ports = batch.length.tolist(), batch.port.tolist()
-        datagrams = [
-            (data[i * width : i * width + length], self._address(ports[i], names[i * NAME : (i + 1) * NAME]))
-            for i, length in enumerate(lengths)
-        ]
-        return self._input(self._transport.receive(datagrams, now), batch.at)
+        kind, received = kinds(batch.data, batch.length), Received()
+        count = np.bincount(kind, minlength=len(Kind))
+        if count[Kind.STUN]:
+            self._transport.check(each(batch, (kind == Kind.STUN).nonzero()[0]), now, received)
+        if count[Kind.OTHER]:
+            self._transport.counters["not_demultiplexed"] += int(count[Kind.OTHER])
+        rows = self._media.find(batch)
+        known = rows >= 0
+        if np.count_nonzero(known) < len(known):
+            self._count_strangers(kind[~known])
+        dtls, rtp, rtcp = ((known & (kind == one)).nonzero()[0] for one in (Kind.DTLS, Kind.RTP, Kind.RTCP))
+        if len(dtls):
+            self._transport.shake_hands(each(batch, dtls), rows[dtls].tolist(), now, received)
+        return SecureInput(
+            _datagrams(received.replies),
+            self._media.unprotect(batch, rtp, rows[rtp]),
+            self._media.unprotect(batch, rtcp, rows[rtcp], rtcp=True),
+            received.facts,
+        )
 
-    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
-        width = data.shape[1]
-        octets = data.tobytes()
-        packets = [
-            (row, octets[i * width : i * width + size])
-            for i, (row, size) in enumerate(zip(rows.tolist(), length.tolist(), strict=True))
-        ]
-        return self._datagrams(self._transport.protect(packets))
+    def _count_strangers(self, kind: NDArray[np.uint8]) -> None:
+        for one, reason in _FROM_STRANGERS.items():
+            if n := int(np.count_nonzero(kind == one)):
+                self._transport.counters[reason] += n
 
-    def protect_rtcp(self, rows: Rows, data: Octets) -> Sequence[Datagram]:
-        packets = [(row, packet.tobytes()) for row, packet in zip(rows.tolist(), data, strict=True)]
-        return self._datagrams(self._transport.protect_rtcp(packets))
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Datagrams:
+        return self._media.protect(rows, data, length)
+
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Datagrams:
+        return self._media.protect(rows, data, np.full(len(rows), data.shape[1], np.int32), rtcp=True)
 
     def deadline(self) -> float:
         return self._transport.deadline()
 
     def wake(self, now: float) -> SecureInput:
-        return self._input(self._transport.wake(now), _NO_TIMES)
-
-    def last_check(self, row: int) -> float | None:
-        """When the leg's last authenticated STUN check came."""
-        return self._transport.last_check(row)
-
-    def _input(self, received: Received, at: NDArray[np.float64]) -> SecureInput:
-        return SecureInput(
-            self._datagrams(received.replies),
-            _packets(received.rtp, received.rtp_from, at),
-            _packets(received.rtcp, received.rtcp_from, at),
-            received.facts,
-        )
-
-    def _datagrams(self, datagrams: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
-        return [Datagram(address[2], self._name(address), data) for data, address in datagrams]
-
-    def _address(self, port: int, name: bytes) -> Address:
-        known = self._addresses.get((port, name))
-        if known is None:
-            if len(self._addresses) >= MAX_REMEMBERED:
-                self._addresses.clear()
-            known = self._addresses[port, name] = (*host_and_port(name), port)
-        return known
-
-    def _name(self, address: Address) -> bytes:
-        known = self._names.get(address)
-        if known is None:
-            if len(self._names) >= MAX_REMEMBERED:
-                self._names.clear()
-            known = self._names[address] = socket_name(address[0], address[1])
-        return known
+        received = self._transport.wake(now)
+        return SecureInput(_datagrams(received.replies), NO_PACKETS, NO_PACKETS, received.facts)
 
 
 def _granted(answer: WebrtcLegOpened | LegRefused) -> WebrtcLegOpened:
@@ -137,20 +121,5 @@ def _granted(answer: WebrtcLegOpened | LegRefused) -> WebrtcLegOpened:
     return answer
 
 
-def _packets(packets: Sequence[tuple[int, bytes]], places: Sequence[int], at: NDArray[np.float64]) -> Packets:
-    """`places`: which datagram of the batch each came in, and so when."""
-    if not packets:
-        return NO_PACKETS
-    length = np.array([len(packet) for _, packet in packets], np.int32)
-    width = max((int(length.max()) + 3) // 4 * 4, NO_PACKETS.data.shape[1])
-    padded = b"".join([packet.ljust(width, b"\0") for _, packet in packets])
-    data = np.frombuffer(padded, np.uint8).reshape(-1, width)
-    return Packets(np.array([row for row, _ in packets], np.intp), data, length, at[list(places)])
-
-
-def host_and_port(name: bytes) -> tuple[str, int]:
-    """A Linux sockaddr_in or sockaddr_in6 of NAME octets as text and number."""
-    family, port = struct.unpack_from("=H", name)[0], struct.unpack_from("!H", name, 2)[0]
-    if family == AF_INET:
-        return str(ipaddress.IPv4Address(name[4:8])), port
-    return str(ipaddress.IPv6Address(name[8:24])), port
+def _datagrams(replies: Sequence[tuple[bytes, Address]]) -> list[Datagram]:
+    return [Datagram(port, socket_name(host, number), data) for data, (host, number, port) in replies]

@@ -2,8 +2,8 @@
 
 STUN, DTLS, SRTP and SRTCP share one port. The first byte tells the first three apart; behind RTP's version bits the
 second byte, the marker and the payload type, tells SRTCP from SRTP (RFC 5761 §4). Both tests are one table of 65,536
-entries, looked up by the first two bytes: for one datagram with `kind`, for a batch with `kinds`. What is shorter than
-the header of what it claims to be is not that thing, so the stages behind need no length check for their headers.
+entries, looked up by the first two bytes of each datagram of a batch. What is shorter than the header of what it claims
+to be is not that thing, so the stages behind need no length check for their headers.
 
     0..3 STUN      4..15 nobody      16..19 ZRTP      20..63 DTLS      64..79 TURN channel      128..191 RTP or RTCP
 
@@ -46,26 +46,16 @@ def _table() -> npt.NDArray[np.uint8]:
 
 
 _BY_TWO_BYTES = _table()
-_BYTES = bytes(_BY_TWO_BYTES)
 _LENGTHS = np.array([MIN_LENGTH[kind] for kind in Kind], np.int64)
-_KINDS = tuple(Kind)
 
 
-def kind(datagram: bytes) -> Kind:
-    """The kind of one datagram."""
-    if len(datagram) < 2:
-        return Kind.OTHER
-    found = _KINDS[_BYTES[datagram[0] << 8 | datagram[1]]]
-    return found if len(datagram) >= MIN_LENGTH[found] else Kind.OTHER
-
-
-def kinds(batch: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def kinds(batch: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
     """The kind of each datagram of a batch.
 
-    `batch`: uint8 `[n, at least 2]`, a datagram per row from its first byte; `lengths`: int64 `[n]`, bytes of each.
+    `batch`: uint8 `[n, at least 2]`, a datagram per row from its first byte; `lengths`: int32 `[n]`, bytes of each.
     Returns uint8 `[n]`, values of `Kind`.
     """
-    # A row shorter than two bytes holds leftovers there; its length makes it OTHER below.
+    # A row shorter than two bytes holds leftovers there, and is shorter than any of the kinds.
     found: npt.NDArray[np.uint8] = _BY_TWO_BYTES[batch[:, 0].astype(np.intp) << 8 | batch[:, 1]]
-    found[(lengths < 2) | (lengths < _LENGTHS[found])] = Kind.OTHER
+    found[lengths < _LENGTHS[found]] = Kind.OTHER
     return found

@@ -190,11 +190,10 @@ class Engine:
         if len(plans.turning):
             heard, wide = self._turn(plans.turning, heard, wide)
         self._recorder.record(heard.listeners, heard.pcm, heard.audible)
-        datagrams = self._outbox.take_datagrams()
         keyed = self._keying.tick()
         if keyed is not None:
             heard, wide = over(heard, keyed.narrow), over(wide, keyed.wide)
-        outgoing = self._sender.send(heard, wide, datagrams, keyed)
+        outgoing = self._sender.send(heard, wide, self._outbox.take(), keyed)
         outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
         told = self._quality.tick(self._tick, rows, now)
@@ -439,9 +438,8 @@ class Engine:
             return outgoing
         for some, octets in self._reports.write(due, now):
             self._outbox.post(some, octets)
-        datagrams, reports = self._outbox.take_datagrams(), self._outbox.take_reports()
         self.counters["packets_rtcp_sent"] += len(due)
-        return evolve(outgoing, datagrams=[*outgoing.datagrams, *datagrams], reports=reports)
+        return evolve(outgoing, parts=[*outgoing.parts, *self._outbox.take()], reports=self._outbox.take_reports())
 
     # --- the tick pulls -------------------------------------------------------------------------------------------
 

@@ -24,13 +24,14 @@ from .keying import Keying
 from .legs import NO_EVENT, CodecId, Kind, Legs
 from .outbox import Outbox
 from .playback import Playback
-from .ports import PortPool, PortsExhaustedError, socket_name
+from .ports import PortPool, PortsExhaustedError
 from .protocol import Fact
 from .quality import Quality
 from .reports import Reports
 from .rooms import Rate, Rooms
 from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
+from .sockaddr import socket_name
 
 _CODECS: Final[dict[protocol.CodecName, CodecId]] = {
     "pcmu": CodecId.PCMU,

@@ -28,8 +28,9 @@ from .engine import ALONE
 from .keying import speakable
 from .legs import Kind, Legs
 from .points import Point, candidates
-from .ports import AF_INET, AF_INET6, LocalPort, PortPool, PortsExhaustedError, socket_name
+from .ports import LocalPort, PortPool, PortsExhaustedError
 from .protocol import Command, Fact
+from .sockaddr import AF_INET, AF_INET6, socket_name
 from .sources import FRAMES_PER_SECOND, Prompts, UnknownSourceError, check, lengths
 
 FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))

@@ -12,7 +12,7 @@ import numpy as np
 
 from .legs import Legs
 from .ports import PortPool
-from .seams import Datagram, Octets, Rows, SecureTransport
+from .seams import Datagram, Datagrams, Octets, Rows, SecureTransport
 
 
 class Outbox:
@@ -22,29 +22,31 @@ class Outbox:
         self._legs = legs
         self._ports = ports
         self._secure = secure
-        self._datagrams: list[Datagram] = []
-        self.reports: list[Datagram] = []
+        self._single: list[Datagram] = []
+        self._sealed: list[Datagrams] = []
+        self.reports: list[Datagrams] = []
 
     def add(self, datagrams: Iterable[Datagram]) -> None:
         """What the SecureTransport sends of its own accord."""
-        self._datagrams += datagrams
+        self._single += datagrams
 
     def post(self, rows: Rows, octets: Octets) -> None:
         """Reports uint8 [n, W] of `rows` [n] go out with the next tick: a trunk's by the ports beside."""
         secure = self._legs.secure[rows]
         if self._secure is not None and np.count_nonzero(secure):
-            self._datagrams += self._secure.protect_rtcp(rows[secure], octets[secure])
-        plain = rows[~secure]
-        names, port = self._ports.beside(plain)
-        for i, packet in enumerate(octets[~secure]):
-            self.reports.append(Datagram(int(port[i]), names[i].tobytes(), packet.tobytes()))
+            self._sealed.append(self._secure.protect_rtcp(rows[secure], octets[secure]))
+        if len(plain := rows[~secure]):
+            names, port = self._ports.beside(plain)
+            length = np.full(len(plain), octets.shape[1], np.int32)
+            self.reports.append(Datagrams(octets[~secure], length, port, names))
 
-    def take_datagrams(self) -> list[Datagram]:
+    def take(self) -> list[Datagrams]:
         """What there is for the sockets of media; it is the caller's now."""
-        datagrams, self._datagrams = self._datagrams, []
-        return datagrams
+        taken = [Datagrams.of(self._single), *self._sealed] if self._single else self._sealed
+        self._single, self._sealed = [], []
+        return taken
 
-    def take_reports(self) -> list[Datagram]:
+    def take_reports(self) -> list[Datagrams]:
         """What there is for the ports beside; it is the caller's now."""
         reports, self.reports = self.reports, []
         return reports

@@ -4,16 +4,10 @@ A socket per leg costs more than all of the arithmetic, so legs share a few port
 packets come from. Two legs with the same remote get different ports. A packet whose (port, remote) is no leg's is
 nobody's: it is dropped and counted, never learned from, except on the one port of a leg behind a NAT (learning.py).
 A pair that is closed rests for 30 s, so that the last packets of a call are not heard in the next one.
-
-All packets of a batch are found by one binary search in sorted keys of 64 bits. An IPv4 remote (32 bits of address, 16
-of port) and our port fit into a key as they are. With IPv6 they are hashed, and what is found is compared in full: a
-colliding stranger stays a stranger.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import struct
 from typing import Final
 
 import numpy as np
@@ -21,25 +15,9 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from .learning import Learning
+from .sockaddr import AF_INET, AF_INET6, NAME, Octets, Owners, Rows, family_of
 
-Octets = NDArray[np.uint8]
-Rows = NDArray[np.intp]
-Words = NDArray[np.uint64]
-
-NAME: Final = 32  # octets kept of a sockaddr: sockaddr_in6 has 28
-AF_INET: Final = 2  # Linux
-AF_INET6: Final = 10
 REST: Final = 30.0  # seconds that a closed (port, remote) is not given out again
-
-# The first word of a sockaddr: family, port, and an IPv4 address or IPv6 flow label, from the lowest bits on.
-_NOT_FAMILY: Final = np.uint64(2**64 - 2**16)
-_PORT: Final = np.uint64(0xFFFF0000)
-_NOBODY: Final = np.uint64(2**64 - 1)
-# Odd constants with bits everywhere: a product carries every bit of its operand upwards.
-_HIGH: Final = np.uint64(0x9E3779B97F4A7C15)
-_LOW: Final = np.uint64(0xC2B2AE3D27D4EB4F)
-_PORTS: Final = np.uint64(0xD6E8FEB86659FD93)
-_SHIFT: Final = np.uint64(29)
 
 
 class PortsExhaustedError(Exception):
@@ -56,55 +34,6 @@ class LocalPort:
     @property
     def family(self) -> int:
         return AF_INET6 if ":" in self.address else AF_INET
-
-
-def socket_name(address: str, port: int) -> bytes:
-    """A Linux sockaddr_in or sockaddr_in6, padded to NAME octets. Raises ValueError for what is no IP address."""
-    if not 0 < port < 65536:
-        raise ValueError(f"no port: {port}")
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv4Address):
-        return (struct.pack("=H", AF_INET) + struct.pack("!H", port) + ip.packed).ljust(NAME, b"\0")
-    return (struct.pack("=H", AF_INET6) + struct.pack("!HI", port, 0) + ip.packed).ljust(NAME, b"\0")
-
-
-def name_length(name: bytes) -> int:
-    """What the kernel wants to hear as the length of this sockaddr."""
-    return 16 if name[:2] == struct.pack("=H", AF_INET) else 28
-
-
-def _four_keys(port: NDArray[np.int32], names: Octets) -> Words:
-    """Keys of n sockaddr_in, uint8 [n, 32], C-contiguous: remote address, remote port, and ours for the family."""
-    keys: Words = names.view(np.uint64)[:, 0] & _NOT_FAMILY | port.astype(np.uint64)
-    return keys
-
-
-def _six_keys(port: NDArray[np.int32], names: Octets) -> Words:
-    """Keys of n sockaddr_in6, uint8 [n, 32], C-contiguous: hashes of remote address, remote port, and ours."""
-    words = names.view(np.uint64)
-    ports = words[:, 0] & _PORT | port.astype(np.uint64)  # without the flow label
-    mixed = words[:, 1] * _HIGH ^ words[:, 2] * _LOW ^ ports * _PORTS
-    keys: Words = mixed ^ mixed >> _SHIFT
-    return keys
-
-
-@frozen
-class _Index:
-    """Rows [n + 1] by ascending keys [n + 1], of which the last is nobody's."""
-
-    keys: Words
-    rows: Rows
-
-    @classmethod
-    def of(cls, keys: Words, rows: Rows) -> _Index:
-        order = np.argsort(keys, kind="stable")
-        return cls(np.append(keys[order], _NOBODY), np.append(rows[order], -1))
-
-    def find(self, keys: Words) -> Rows:
-        """The row of each key, -1 where there is none."""
-        at = self.keys.searchsorted(keys)
-        found: Rows = np.where(self.keys[at] == keys, self.rows[at], -1)
-        return found
 
 
 class PortPool:
@@ -166,7 +95,7 @@ class PortPool:
             return
         if self._known[row] and self.name[row].tobytes() == remote:
             return
-        if not self._free(index, remote, now) or self.ports[index].family != _family(remote):
+        if not self._free(index, remote, now) or self.ports[index].family != family_of(remote):
             raise PortsExhaustedError(f"port {self.ports[index].port} is in use with that remote address")
         self._let_go(row, now)
         self._settle(row, remote)
@@ -191,11 +120,7 @@ class PortPool:
         """The row of each of n packets by our port and its sockaddr uint8 [n, 32]; -1 for strangers. intp [n]."""
         if self._stale:
             self._sort()
-        rows = self._four.find(_four_keys(port, names))
-        six = (names.view(np.uint16)[:, 0] != AF_INET).nonzero()[0]
-        if len(six):
-            rows[six] = self._find_six(port[six], names[six])
-        return rows
+        return self._owners.find(port, names)
 
     def find_beside(self, port: NDArray[np.int32], names: Octets) -> Rows:
         """The row of each of n reports, which come from the port after that of the remote's RTP to the port after ours
@@ -212,13 +137,6 @@ class PortPool:
         numbers = names[:, 2:4].view(">u2")
         numbers += 1
         return names, self.port[rows]
-
-    def _find_six(self, port: NDArray[np.int32], names: Octets) -> Rows:
-        rows = self._six.find(_six_keys(port, names))
-        # The address [8:24] and port [2:4]; flow label and scope between and behind them may differ.
-        known = self.name[rows]
-        same = (known[:, 8:24] == names[:, 8:24]).all(axis=1) & (known[:, 2:4] == names[:, 2:4]).all(axis=1)
-        return np.where(same & (self.port[rows] == port), rows, -1)
 
     def learner(self, port: int) -> int | None:
         """The row that has this port to itself, if it may be learning."""
@@ -300,12 +218,5 @@ class PortPool:
 
     def _sort(self) -> None:
         rows = np.flatnonzero(self._known)
-        six = self.name[rows].view(np.uint16)[:, 0] == AF_INET6
-        four, six = rows[~six], rows[six]
-        self._four = _Index.of(_four_keys(self.port[four], self.name[four]), four)
-        self._six = _Index.of(_six_keys(self.port[six], self.name[six]), six)
+        self._owners = Owners.of(self.port[rows], self.name[rows], rows)
         self._stale = False
-
-
-def _family(name: bytes) -> int:
-    return int(struct.unpack("=H", name[:2])[0])

@@ -52,7 +52,7 @@ from .points import Point
 from .ports import LocalPort
 from .priority import hurry
 from .protocol import Fact
-from .seams import OpusCodec, SecureTransport
+from .seams import Datagrams, OpusCodec, SecureTransport
 from .timer import Timer
 from .udp import UdpSockets, bind
 from .webrtc import WebrtcTransport
@@ -219,7 +219,8 @@ def reachable(config: MediaConfig, doors: Doors) -> tuple[Point, ...]:
 @contextlib.contextmanager
 def browsers(config: MediaConfig, doors: Doors) -> Iterator[tuple[SecureTransport, OpusCodec]]:
     """What browsers' legs need behind `doors`: a certificate of this process, and threads for Opus."""
-    transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
+    identity = Identity(datetime.datetime.now(datetime.UTC))
+    transport = WebrtcTransport(identity, secrets.token_bytes, capacity=config.capacity)
     with contextlib.ExitStack() as stack:
         # This thread does a share of the Opus work itself.
         others = len(os.sched_getaffinity(0)) - 1
@@ -412,12 +413,13 @@ async def _pace(
             _sweep(engine, door, sockets, begun, 0)
             with door.stops("crashed_ticks", at_most=CRASHED_TICKS):
                 outgoing, facts = engine.tick(due)
-                sockets.send(outgoing)
+                for part in outgoing.parts:
+                    sockets.send(part)
                 link.tell(facts)
-                if outgoing.reports:
-                    reports.send_datagrams(outgoing.reports)
-                for datagrams in outgoing.later:
-                    sockets.send_datagrams(datagrams)
+                for part in outgoing.reports:
+                    reports.send(part)
+                for part in outgoing.later:
+                    sockets.send(part)
             engine.ran(trio.current_time() - begun, late=late)
             due += TICK
             ticks += 1
@@ -438,7 +440,7 @@ def _sweep(engine: Engine, door: _Door, sockets: UdpSockets, now: float, first: 
         return
     with door.stops("crashed_receives"):
         if replies := engine.receive(batch, now):
-            sockets.send_datagrams(replies)
+            sockets.send(Datagrams.of(replies))
 
 
 async def _talk(stream: trio.abc.Stream, engine: Engine, door: _Door, link: _Link, epoch: str) -> None:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from ..codecs.g711 import Pcm
 from ..codecs.opuspacket import Frame
 from ..codecs.work import Decoded, Encoded, Work
+from .matrix import lay
 from .protocol import AccessPoints, Fact, ListAccessPoints, OpenWebrtcLeg, RestartIce, WebrtcLegOpened
+from .sockaddr import NAME
 
 Octets = NDArray[np.uint8]
 Rows = NDArray[np.intp]
@@ -39,29 +41,45 @@ class Batch:
 
 @frozen
 class Datagram:
-    """One datagram of a kind that is not sent by the hundred: `name` is a sockaddr of 32 octets."""
+    """One datagram of a kind that does not come by the hundred: `name` is a sockaddr of 32 octets."""
 
     port: int
     name: bytes
     data: bytes
 
 
-@frozen
-class Outgoing:
-    """What a tick sends. The matrices are the engine's own and good until the next tick.
+@frozen(eq=False)
+class Datagrams:
+    """n datagrams to be sent.
 
-    data: uint8 [n, W]; length: int32 [n]; port: int32 [n], ascending; name: uint8 [n, 32]; `datagrams` beside them, and
-    `reports` for the ports of RTCP, which count as the pool's do. `later` is what takes time to be made, in parts as
-    they are ready: to be sent when all else is, and gone through to its end before the engine is asked for anything.
+    data: uint8 [n, W], of which the first `length` int32 [n] octets of a row are sent; port: int32 [n], the number of
+    the socket as in Batch; name: uint8 [n, 32], where each goes as a Linux sockaddr. Rows lie without gaps between
+    octets, and names without gaps at all.
     """
 
     data: Octets
     length: NDArray[np.int32]
     port: NDArray[np.int32]
     name: Octets
-    datagrams: Sequence[Datagram] = ()
-    reports: Sequence[Datagram] = ()
-    later: Iterable[Sequence[Datagram]] = ()
+
+    @classmethod
+    def of(cls, datagrams: Sequence[Datagram]) -> Datagrams:
+        data, length = lay([one.data for one in datagrams])
+        names = np.frombuffer(b"".join([one.name for one in datagrams]), np.uint8).reshape(-1, NAME)
+        return cls(data, length, np.array([one.port for one in datagrams], np.int32), names)
+
+
+@frozen
+class Outgoing:
+    """What a tick sends. The matrices are the engine's own and good until the next tick.
+
+    `reports` are for the ports of RTCP, which count as the pool's do. `later` is what takes time to be made, in parts
+    as they are ready: to be sent when all else is, and gone through to its end before the engine is asked for anything.
+    """
+
+    parts: Sequence[Datagrams]
+    reports: Sequence[Datagrams] = ()
+    later: Iterable[Datagrams] = ()
 
 
 @frozen
@@ -122,12 +140,13 @@ class SecureTransport(Protocol):
 
     def receive(self, batch: Batch, now: float) -> SecureInput: ...
 
-    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Sequence[Datagram]:
-        """n RTP packets, `data` uint8 [n, W] with `length` int32 [n], encrypted for the legs in `rows` [n]."""
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Datagrams:
+        """n RTP packets, `data` uint8 [n, W] with `length` int32 [n], encrypted for the legs in `rows` [n]; those that
+        have no keys are left out."""
         ...
 
-    def protect_rtcp(self, rows: Rows, data: Octets) -> Sequence[Datagram]:
-        """n RTCP packets, uint8 [n, W], whole rows, encrypted for the legs in `rows` [n]."""
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Datagrams:
+        """The same for n compound packets of RTCP, uint8 [n, W], whole rows."""
         ...
 
     def deadline(self) -> float:

@@ -22,10 +22,11 @@ from . import rtp
 from .gather import TICK, Gather
 from .keying import Keyed
 from .legs import SILENCE, CodecId, Legs, those
+from .matrix import lay
 from .ports import PortPool
 from .rooms import WIDE as WIDE_FRAME
 from .rooms import Heard
-from .seams import Datagram, OpusCodec, Outgoing, Rows, SecureTransport
+from .seams import Datagrams, OpusCodec, Outgoing, Rows, SecureTransport
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
@@ -173,7 +174,7 @@ class Sender:
         opus = np.flatnonzero(order.opus_place[listeners] >= 0)
         return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
 
-    def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagram]:
+    def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagrams]:
         """Packets of other lengths, of those whose octets stand behind the others."""
         rows, out = order.odd, self._out[order.even : len(order.rows)]
         turns = []
@@ -189,16 +190,14 @@ class Sender:
             self.sent += len(some)
             yield from self._leave(some, packets, length)
 
-    def _leave(self, rows: Rows, packets: NDArray[np.uint8], length: NDArray[np.int32]) -> list[Datagram]:
+    def _leave(self, rows: Rows, packets: NDArray[np.uint8], length: NDArray[np.int32]) -> Iterator[Datagrams]:
         """n packets of `rows` [n], uint8 [n, W], as they leave: plain, or encrypted."""
         secured = self._legs.secure[rows]
-        plain = np.flatnonzero(~secured)
-        port, name = self._ports.port[rows[plain]].tolist(), self._ports.name[rows[plain]]
-        each = zip(plain.tolist(), port, name, length[plain].tolist(), strict=True)
-        datagrams = [Datagram(to, where.tobytes(), packets[i, :octets].tobytes()) for i, to, where, octets in each]
+        if len(plain := np.flatnonzero(~secured)):
+            of = rows[plain]
+            yield Datagrams(packets[plain], length[plain], self._ports.port[of], self._ports.name[of])
         if self._secure is not None and np.count_nonzero(secured):
-            datagrams += self._secure.protect(rows[secured], packets[secured], length[secured])
-        return datagrams
+            yield self._secure.protect(rows[secured], packets[secured], length[secured])
 
     def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
         place = order.place[listeners]
@@ -208,7 +207,7 @@ class Sender:
             listeners, heard, np.searchsorted(order.g722, place[heard]), opus, order.opus_place[listeners[opus]]
         )
 
-    def send(self, heard: Heard, wide: Heard, beside: Sequence[Datagram], keyed: Keyed | None = None) -> Outgoing:
+    def send(self, heard: Heard, wide: Heard, beside: Sequence[Datagrams], keyed: Keyed | None = None) -> Outgoing:
         """This tick's packets, and the datagrams `beside` them, from what is `heard` at 8 kHz and `wide` at 16; every
         other leg, and who is not audible, is sent silence. Where events are `keyed` their reports are sent instead."""
         listeners = heard.listeners
@@ -248,17 +247,17 @@ class Sender:
         if len(sending.held):
             self._legs.timestamp[sending.held] += self._legs.clock_step[sending.held]
         plain = sending.plain
-        datagrams = list(beside)
+        parts = [Datagrams(self._out[:plain], length[:plain], sending.port, sending.name), *beside]
         if even > plain and self._secure is not None:
-            datagrams += self._secure.protect(sending.rows[plain:even], self._out[plain:even], length[plain:])
+            parts.append(self._secure.protect(sending.rows[plain:even], self._out[plain:even], length[plain:]))
         if len(sending.odd):
-            datagrams += self._send_odd(sending, keyed)
+            parts += self._send_odd(sending, keyed)
         self.sent += even + len(sending.opus)
-        later: Iterable[Sequence[Datagram]] = ()
+        later: Iterable[Datagrams] = ()
         if coming is not None:
             at_once, later = self._send_opus(sending.opus, coming, keyed)
-            datagrams += at_once
-        return Outgoing(self._out[:plain], length[:plain], sending.port, sending.name, datagrams, later=later)
+            parts += at_once
+        return Outgoing(parts, later=later)
 
     def _begin_opus(self, order: _Order, heard: Heard, wide: Heard, keyed: Keyed | None) -> _Coming:
         assert self._opus is not None  # without it no such leg is opened
@@ -286,7 +285,7 @@ class Sender:
 
     def _send_opus(
         self, rows: Rows, coming: _Coming, keyed: Keyed | None
-    ) -> tuple[Sequence[Datagram], Iterator[Sequence[Datagram]]]:
+    ) -> tuple[Iterator[Datagrams], Iterator[Datagrams]]:
         """What can go now, and what follows."""
         packets = self._wide[: len(rows)]
         length = np.full(len(rows), SILENT_PACKET, np.int32)
@@ -294,19 +293,17 @@ class Sender:
         now = length > rtp.HEADER
         packets[now, rtp.HEADER : SILENT_PACKET] = _OPUS_SILENCE
         length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
-        at_once = self._leave(rows[now], packets[now], length[now])
-        return at_once, self._follow(rows, packets, coming)
+        return self._leave(rows[now], packets[now], length[now]), self._follow(rows, packets, coming)
 
-    def _follow(self, rows: Rows, packets: NDArray[np.uint8], coming: _Coming) -> Iterator[Sequence[Datagram]]:
+    def _follow(self, rows: Rows, packets: NDArray[np.uint8], coming: _Coming) -> Iterator[Datagrams]:
         for part in coming.work.results():
             place = coming.place[part.index]
-            octets = np.array([len(payload) for payload in part.payloads], np.int32)
-            for at, payload in zip(place.tolist(), part.payloads, strict=True):
-                packets[at, rtp.HEADER : rtp.HEADER + len(payload)] = np.frombuffer(payload, np.uint8)
+            payloads, octets = lay(part.payloads)
+            packets[place, rtp.HEADER : rtp.HEADER + payloads.shape[1]] = payloads
             self._legs.octets[rows[place]] += octets.astype(np.uint32)
             made = np.flatnonzero(octets)
             place = place[made]
-            yield self._leave(rows[place], packets[place], rtp.HEADER + octets[made])
+            yield from self._leave(rows[place], packets[place], rtp.HEADER + octets[made])
 
     def _write_headers(
         self,

@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .ports import NAME, name_length
-from .seams import Batch, Datagram, Outgoing
+from .seams import Batch, Datagrams
+from .sockaddr import NAME, name_length
 
 # The longest datagram taken whole: an Ethernet MTU; DTLS flights and RTP are shorter. A longer one is cut and counted.
 WIDTH: Final = 1536
@@ -160,34 +160,22 @@ class UdpSockets:
             self.refused += 1  # an ICMP error, now cleared: what lies behind it is still to be read
         return 0
 
-    def send(self, outgoing: Outgoing) -> None:
-        """Sends a tick's packets, socket by socket, and the datagrams beside them."""
-        n = len(outgoing.port)
-        for first in range(0, n, SWEEP):
+    def send(self, datagrams: Datagrams) -> None:
+        """Sends all of them, socket by socket."""
+        for first in range(0, len(datagrams.port), SWEEP):
             part = slice(first, first + SWEEP)
-            self._send(outgoing.data[part], outgoing.length[part], outgoing.port[part], outgoing.name[part])
-        if outgoing.datagrams:
-            self.send_datagrams(outgoing.datagrams)
-
-    def send_datagrams(self, datagrams: Sequence[Datagram]) -> None:
-        """Datagrams one by one objects, by socket."""
-        for first in range(0, len(datagrams), SWEEP):
-            part = sorted(datagrams[first : first + SWEEP], key=lambda d: d.port)
-            length = np.array([len(d.data) for d in part], np.int32)
-            data = np.zeros((len(part), max(int(length.max()), 1)), np.uint8)
-            for i, one in enumerate(part):
-                data[i, : len(one.data)] = np.frombuffer(one.data, np.uint8)
-            names = np.frombuffer(b"".join(d.name for d in part), np.uint8).reshape(-1, NAME)
-            self._send(data, length, np.array([d.port for d in part], np.int32), names)
+            self._send(datagrams.data[part], datagrams.length[part], datagrams.port[part], datagrams.name[part])
 
     def _send(
         self, data: NDArray[np.uint8], length: NDArray[np.int32], port: NDArray[np.int32], names: NDArray[np.uint8]
     ) -> None:
         n = len(port)
-        if not n:
-            return
         vectors, headers = self._out_vectors[:n], self._out_headers[:n]
-        vectors["base"] = data.ctypes.data + np.arange(n, dtype=np.uint64) * data.strides[0]
+        place = np.arange(n, dtype=np.uint64)
+        if np.count_nonzero(port[1:] < port[:-1]):
+            order = np.argsort(port, kind="stable")
+            place, length, port, names = order.astype(np.uint64), length[order], port[order], names[order]
+        vectors["base"] = data.ctypes.data + place * np.uint64(data.strides[0])
         vectors["length"] = length
         self._point(headers, names, vectors)
         four = np.uint32(name_length(b"\x02\x00"))

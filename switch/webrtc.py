@@ -1,12 +1,11 @@
-"""All browsers' legs behind the shared browser ports: datagrams in; RTP, answers and facts out.
+"""How all browsers' legs connect, behind the shared browser ports: checks and handshakes in; answers and facts out.
 
-`WebrtcTransport` owns, for each row, the ICE agent, the DTLS handshake and the SRTP sessions, and routes what comes:
+`WebrtcTransport` owns, for each row, the ICE agent and the DTLS handshake, and tells their `media` (secure.py) whose
+each address is, where each leg is sent to, and its keys:
 
     STUN       by the local fragment in USERNAME -> the leg's ICE agent; a check that passes makes its source valid;
                the fragment of the probe (points.py) -> an answer, and nothing more
     DTLS       by its source address, which must be valid -> the leg's handshake (CVE-2023-49786)
-    SRTP/SRTCP by its source address -> the leg's sessions; all of one batch after the rest of it
-    else       counted, dropped
 
 An address belongs to the leg whose check passed there last: a page that reloads may get its old port again.
 
@@ -27,7 +26,6 @@ from collections.abc import Callable, Iterable, Sequence
 from attrs import define, field, frozen
 
 from . import dtls, ice, stun
-from .demux import Kind, kind
 from .ice import IceAgent
 from .points import Probes
 from .protocol import (
@@ -40,7 +38,8 @@ from .protocol import (
     RestartIce,
     WebrtcLegOpened,
 )
-from .srtp import Srtp
+from .secure import SecureMedia
+from .sockaddr import host_and_port
 from .stun import Address
 
 # One engine process fills a core long before this.
@@ -64,19 +63,14 @@ MAX_DTLS = 40
 
 @define
 class Received:
-    """What followed from a batch: `replies` to send, plain `rtp` and `rtcp` by row, `facts` for the control plane.
-
-    `rtp_from` and `rtcp_from` say for each of them which datagram of the batch it came in.
-    """
+    """What followed: `replies` to send, `facts` for the control plane. Legs that have failed are closed here."""
 
     replies: list[tuple[bytes, Address]] = field(factory=list)
-    rtp: list[tuple[int, bytes]] = field(factory=list)
-    rtp_from: list[int] = field(factory=list)
-    rtcp: list[tuple[int, bytes]] = field(factory=list)
-    rtcp_from: list[int] = field(factory=list)
     facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = field(factory=list)
-    # Rows of the LegFailed facts: closed here, to be freed by the engine.
-    closed: list[int] = field(factory=list)
+
+
+# One datagram: its octets, the number of the socket it came to, the sockaddr it came from.
+Arrived = tuple[bytes, int, bytes]
 
 
 @define
@@ -107,12 +101,11 @@ class _Checks:
     """Which checks of one batch are looked at."""
 
     def __init__(self) -> None:
-        # By our fragment, and whether one has passed from there.
+        # By our fragment, and whether it comes from where one of the leg's has passed.
         self._taken: Counter[tuple[str, bool]] = Counter()
         self._unknown = 0
 
-    def take(self, agent: IceAgent, address: Address) -> bool:
-        known = address in agent.valid
+    def take(self, agent: IceAgent, *, known: bool) -> bool:
         key = agent.local.ufrag, known
         if self._taken[key] >= MAX_CHECKS_OF_LEG or (self._unknown >= MAX_CHECKS and not known):
             return False
@@ -130,9 +123,16 @@ class Limits:
 
 
 class WebrtcTransport:
-    """`secret(n)` gives n random bytes. `counters` counts every datagram that was dropped, by its reason."""
+    """Legs of rows less than `capacity`. `secret(n)` gives n random bytes. `counters` counts every datagram that was
+    dropped, by its reason."""
 
-    def __init__(self, identity: dtls.Identity, secret: Callable[[int], bytes], limits: Limits = Limits()) -> None:
+    def __init__(
+        self,
+        identity: dtls.Identity,
+        secret: Callable[[int], bytes],
+        limits: Limits = Limits(),
+        capacity: int = 4096,
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self._identity = identity
         self._secret = secret
@@ -141,9 +141,8 @@ class WebrtcTransport:
         # As the octets of a USERNAME.
         self._by_ufrag: dict[bytes, tuple[_Leg, IceAgent]] = {}
         self.probes = Probes(ice.draw_credentials(secret))
-        self._by_address: dict[Address, _Leg] = {}
         self._handshaking: set[int] = set()
-        self._srtp = Srtp(self.counters)
+        self.media = SecureMedia(self.counters, capacity)
         # Not after the earliest deadline of any leg: checks move a leg's deadline back without telling.
         self._deadline = math.inf
 
@@ -195,73 +194,35 @@ class WebrtcTransport:
         self._drop(leg)
         return received.replies
 
-    def receive(self, datagrams: Iterable[tuple[bytes, Address]], now: float) -> Received:
-        """A batch from the browser ports. No bytes whatever make it raise."""
-        received = Received()
-        rtp: list[tuple[int, bytes]] = []
-        rtcp: list[tuple[int, bytes]] = []
-        places: list[int] = []
-        rtcp_places: list[int] = []
-        owner = self._by_address.get
-        checks, probes, dtls_datagrams = _Checks(), 0, 0
-        for place, (datagram, address) in enumerate(datagrams):
-            match kind(datagram):
-                case Kind.RTP:
-                    if leg := owner(address):
-                        rtp.append((leg.row, datagram))
-                        places.append(place)
-                    else:
-                        self.counters["rtp_from_stranger"] += 1
-                case Kind.RTCP:
-                    if leg := owner(address):
-                        rtcp.append((leg.row, datagram))
-                        rtcp_places.append(place)
-                    else:
-                        self.counters["rtcp_from_stranger"] += 1
-                case Kind.STUN:
-                    if (name := stun.named(datagram)) == self.probes.name:
-                        probes += 1
-                        if probes > MAX_PROBES:
-                            self.counters["probes_deferred"] += 1
-                        elif (request := self._request(datagram, address)) is not None:
-                            answer, counted = self.probes.receive(request, address, now)
-                            received.replies.append((answer, address))
-                            self.counters[counted] += 1
-                    elif (named := self._by_ufrag.get(name)) is None:
-                        # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
-                        self.counters["stun_unknown_ufrag"] += 1
-                    elif not checks.take(named[1], address):
-                        self.counters["stun_deferred"] += 1
-                    else:
-                        if (request := self._request(datagram, address)) is not None:
-                            self._ice_outputs(*named, named[1].receive(request, address, now), received)
-                case Kind.DTLS:
-                    if (leg := owner(address)) is None:
-                        self.counters["dtls_from_stranger"] += 1
-                    elif dtls_datagrams >= MAX_DTLS:
-                        self.counters["dtls_deferred"] += 1
-                    else:
-                        dtls_datagrams += 1
-                        self._receive_dtls(leg, datagram, address, now, received)
-                case Kind.OTHER:
-                    self.counters["not_demultiplexed"] += 1
-        for place, (row, _), plain in zip(places, rtp, self._srtp.unprotect(rtp), strict=True):
-            if plain is not None:
-                received.rtp.append((row, plain))
-                received.rtp_from.append(place)
-        for place, (row, _), plain in zip(rtcp_places, rtcp, self._srtp.unprotect_rtcp(rtcp), strict=True):
-            if plain is not None:
-                received.rtcp.append((row, plain))
-                received.rtcp_from.append(place)
-        return received
+    def check(self, arrived: Iterable[Arrived], now: float, received: Received) -> None:
+        """STUN of one batch. No bytes whatever make it raise."""
+        checks, probes = _Checks(), 0
+        for datagram, port, name in arrived:
+            if (user := stun.named(datagram)) == self.probes.name:
+                probes += 1
+                if probes > MAX_PROBES:
+                    self.counters["probes_deferred"] += 1
+                elif (request := self._request(datagram, address := _address(port, name))) is not None:
+                    answer, counted = self.probes.receive(request, address, now)
+                    received.replies.append((answer, address))
+                    self.counters[counted] += 1
+            elif (named := self._by_ufrag.get(user)) is None:
+                # RFC 8489 §9.1.3 would have a 401; a port open to the world does not answer strangers.
+                self.counters["stun_unknown_ufrag"] += 1
+            elif not checks.take(named[1], known=self.media.owner(port, name) == named[0].row):
+                self.counters["stun_deferred"] += 1
+            elif (request := self._request(datagram, address := _address(port, name))) is not None:
+                self._ice_outputs(*named, named[1].receive(request, address, now), received)
 
-    def protect(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
-        """RTP by row to datagrams by address. Rows that are not connected are left out and counted."""
-        return self._addressed(self._srtp.protect(packets))
-
-    def protect_rtcp(self, packets: Iterable[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
-        """The same for compound RTCP."""
-        return self._addressed(self._srtp.protect_rtcp(packets))
+    def shake_hands(self, arrived: Iterable[Arrived], rows: Iterable[int], now: float, received: Received) -> None:
+        """DTLS of one batch, and whose each datagram is: no stranger's. No bytes whatever make it raise."""
+        for taken, ((datagram, port, name), row) in enumerate(zip(arrived, rows, strict=True)):
+            if taken >= MAX_DTLS:
+                self.counters["dtls_deferred"] += 1
+            elif (leg := self._legs.get(row)) is None:  # another of the batch has ended it
+                self.counters["dtls_from_stranger"] += 1
+            else:
+                self._receive_dtls(leg, datagram, _address(port, name), now, received)
 
     def deadline(self) -> float:
         """When to call `wake`; now and then too early, never too late."""
@@ -305,6 +266,7 @@ class WebrtcTransport:
             self.counters["dtls_deferred"] += 1
             return
         leg.dtls_address = address
+        self._aim(leg)
         self._dtls_outputs(leg, leg.dtls.receive(datagram, now), received)
 
     def _ice_outputs(self, leg: _Leg, agent: IceAgent, outputs: list[ice.Output], received: Received) -> None:
@@ -313,12 +275,13 @@ class WebrtcTransport:
                 case ice.Reply(datagram, address):
                     received.replies.append((datagram, address))
                 case ice.Passed(address):
-                    self._by_address[address] = leg
+                    self.media.own(address, leg.row)
                 case ice.Invalid(address):
                     self._forget(leg, address)
                 case ice.Nominated(address):
                     if agent is leg.next_ice:
                         self._restarted(leg, agent, address, received)
+                    self._aim(leg)
                 case ice.Refused(reason):
                     self.counters[reason] += 1
                 case ice.Unchecked(seconds):
@@ -348,7 +311,7 @@ class WebrtcTransport:
                     assert leg.dtls_address is not None
                     received.replies.extend((datagram, leg.dtls_address) for datagram in datagrams)
                 case dtls.Connected(keys):
-                    self._srtp.open(leg.row, keys)
+                    self.media.open(leg.row, keys)
                     received.facts.append(LegConnected(leg.id))
                 case dtls.Ended(reason):
                     self._fail(leg, reason, received)
@@ -358,19 +321,13 @@ class WebrtcTransport:
         else:
             self._handshaking.discard(leg.row)
 
-    def _addressed(self, sealed: list[tuple[int, bytes]]) -> list[tuple[bytes, Address]]:
-        addressed = []
-        for row, packet in sealed:
-            # With keys there was DTLS, and with DTLS an address.
-            remote = self._legs[row].remote
-            assert remote is not None
-            addressed.append((packet, remote))
-        return addressed
+    def _aim(self, leg: _Leg) -> None:
+        if leg.remote is not None:
+            self.media.aim(leg.row, leg.remote)
 
     def _fail(self, leg: _Leg, reason: str, received: Received) -> None:
         self.counters["legs_failed"] += 1
         received.facts.append(LegFailed(leg.id, reason))
-        received.closed.append(leg.row)
         self._drop(leg)
 
     def _drop(self, leg: _Leg) -> None:
@@ -378,7 +335,7 @@ class WebrtcTransport:
             self._drop_agent(leg, agent)
         del self._legs[leg.row]
         self._handshaking.discard(leg.row)
-        self._srtp.close(leg.row)
+        self.media.close(leg.row)
 
     def _drop_agent(self, leg: _Leg, agent: IceAgent) -> None:
         agent.close()
@@ -389,5 +346,9 @@ class WebrtcTransport:
 
     def _forget(self, leg: _Leg, address: Address) -> None:
         """... unless the other agent of the leg has had a check from there."""
-        if self._by_address.get(address) is leg and not any(address in agent.valid for agent in leg.agents):
-            del self._by_address[address]
+        if not any(address in agent.valid for agent in leg.agents):
+            self.media.disown(address, leg.row)
+
+
+def _address(port: int, name: bytes) -> Address:
+    return (*host_and_port(name), port)

@@ -22,7 +22,9 @@ from cordboard.switch.protocol import (
     OpenWebrtcLeg,
     WebrtcLegOpened,
 )
-from cordboard.switch.webrtc import Received, WebrtcTransport
+from cordboard.switch.webrtc import WebrtcTransport
+
+from ..switch.webrtc_peer import Door, Heard
 
 DAY = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
 IDENTITY = Identity(DAY)
@@ -41,6 +43,7 @@ class Net:
         self.cut = False
         self.browser = Browser(["opus", "pcmu"], DAY, rng.randbytes)
         self.transport = WebrtcTransport(IDENTITY, rng.randbytes)
+        self.door = Door(self.transport)
         self.facts: list[object] = []
         self.at_switch: list[bytes] = []
         self.at_browser: list[bytes] = []
@@ -72,10 +75,10 @@ class Net:
         if not self.cut and self._rng.random() >= self._loss:
             heapq.heappush(self._flying, (self.now + TRANSIT, next(self._order), to_switch, datagram))
 
-    def _take(self, received: Received) -> None:
-        self.facts += received.facts
-        self.at_switch += [packet for _, packet in received.rtp]
-        for datagram, _ in received.replies:
+    def _take(self, heard: Heard) -> None:
+        self.facts += heard.facts
+        self.at_switch += [packet for _, packet in heard.rtp]
+        for datagram, _ in heard.replies:
             self.say(datagram, to_switch=False)
 
     def run(self, seconds: float) -> None:
@@ -89,7 +92,7 @@ class Net:
             if flying <= self.now:
                 _, _, to_switch, datagram = heapq.heappop(self._flying)
                 if to_switch:
-                    self._take(self.transport.receive([(datagram, HERE)], self.now))
+                    self._take(self.door.receive([(datagram, HERE)], self.now))
                     continue
                 received = self.browser.receive(datagram, self.now)
                 self.at_browser += [] if received.packet is None else [received.packet]
@@ -98,7 +101,7 @@ class Net:
                 replies = self.browser.wake(self.now)
                 assert self.browser.deadline() > self.now
             else:
-                self._take(self.transport.wake(self.now))
+                self._take(self.door.wake(self.now))
                 continue
             for reply in replies:
                 self.say(reply, to_switch=True)
@@ -114,7 +117,7 @@ def test_it_connects_and_audio_goes_both_ways() -> None:
     assert (net.browser.codec, net.browser.remote) == ("pcmu", CANDIDATE)
     there, back = rtp(1, 160, 7, PAYLOAD, first=True), rtp(9, 320, 8, PAYLOAD, first=True)
     net.say(net.browser.seal(there), to_switch=True)
-    for datagram, _ in net.transport.protect([(0, back)]):
+    for datagram, _ in net.door.protect([(0, back)]):
         net.say(datagram, to_switch=False)
     net.run(0.1)
     assert net.at_switch == [there]

@@ -17,14 +17,12 @@ from cordboard.switch.protocol import (
     Codec,
     CodecName,
     Fingerprint,
-    LegChecked,
-    LegConnected,
-    LegFailed,
-    LegUnchecked,
     OpenWebrtcLeg,
     WebrtcLegOpened,
 )
-from cordboard.switch.webrtc import Received, WebrtcTransport
+from cordboard.switch.webrtc import WebrtcTransport
+
+from ..switch.webrtc_peer import Door, Heard, Told
 
 HOST = "127.0.0.1"
 RTPMAP = {
@@ -79,7 +77,8 @@ class Shell:
 
     def __init__(self, heard: Callable[[list[tuple[int, bytes]]], list[tuple[int, bytes]]]) -> None:
         self.transport = WebrtcTransport(Identity(datetime.datetime.now(datetime.UTC)), secrets.token_bytes)
-        self.facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = []
+        self._door = Door(self.transport)
+        self.facts: list[Told] = []
         self.received = 0
         # The time that `receive` took on the datagrams before the leg was connected.
         self.busy = 0.0
@@ -125,17 +124,18 @@ class Shell:
                         break
                     datagrams.append((data, (source[0], source[1], 0)))
                 begun = time.perf_counter()
-                self._took(self.transport.receive(datagrams, time.monotonic()))
+                self._took(self._door.receive(datagrams, time.monotonic()))
                 if not self.facts:
                     self.busy += time.perf_counter() - begun
                 if self.transport.deadline() <= time.monotonic():
-                    self._took(self.transport.wake(time.monotonic()))
+                    self._took(self._door.wake(time.monotonic()))
 
-    def _took(self, received: Received) -> None:
-        self._send(received.replies)
-        self.facts += received.facts
-        self.received += len(received.rtp)
-        self._send(self.transport.protect(self._heard(received.rtp)))
+    def _took(self, heard: Heard) -> None:
+        self._send(heard.replies)
+        self.facts += heard.facts
+        self.received += len(heard.rtp)
+        if answer := self._heard(heard.rtp):
+            self._send(self._door.protect(answer))
 
     def _send(self, datagrams: list[tuple[bytes, tuple[str, int, int]]]) -> None:
         for data, address in datagrams:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import chain
 from random import Random
@@ -18,13 +18,25 @@ from cordboard.codecs import g711, g722
 from cordboard.codecs.opus import OpusDecoder, OpusRows
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
-from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.ports import LocalPort
 from cordboard.switch.recfile import FRAMES_PER_SECOND, Chunk
 from cordboard.switch.recorder import Ended, Kept, Lost, Result
-from cordboard.switch.seams import Batch, Read
+from cordboard.switch.seams import Batch, Datagram, Datagrams, Read
+from cordboard.switch.sockaddr import NAME, socket_name
 from numpy.typing import NDArray
 
 TICK = 0.020
+
+
+def each(parts: Iterable[Datagrams]) -> list[Datagram]:
+    """All that is sent, one by one."""
+    return [
+        Datagram(int(part.port[i]), part.name[i].tobytes(), part.data[i, : part.length[i]].tobytes())
+        for part in parts
+        for i in range(len(part.port))
+    ]
+
+
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
 G722 = protocol.Codec("g722", 9, 101)
@@ -373,16 +385,13 @@ class World:
         self.facts += facts
         by_name = {(far.to, far.name): far for far in self.fars}
         by_beside = {(far.to, far.beside): far for far in self.fars}
-        sent = [(int(port), outgoing.name[i].tobytes(), i) for i, port in enumerate(outgoing.port)]
-        packets = [(port, name, outgoing.data[i, : outgoing.length[i]].tobytes()) for port, name, i in sent]
-        packets += [(one.port, one.name, one.data) for one in chain(outgoing.datagrams, *outgoing.later)]
-        for port, name, octets in packets:
-            to = by_name.get((port, name))
+        for one in each(chain(outgoing.parts, outgoing.later)):
+            to = by_name.get((one.port, one.name))
             assert to is not None, "sent to nobody"
-            _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", octets[:12])
+            _, second, sequence, timestamp, ssrc = struct.unpack("!BBHII", one.data[:12])
             to.packets.append((sequence, timestamp, second >> 7, second & 127, ssrc))
-            to.payloads.append(octets[12:])
-        for one in outgoing.reports:
+            to.payloads.append(one.data[12:])
+        for one in each(outgoing.reports):
             if (to := by_beside.get((one.port, one.name))) is not None:  # or a goodbye to one that is gone
                 to.reports.append((self.now, one.data))
 

@@ -21,13 +21,14 @@ from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
 from cordboard.switch.engine import Engine
 from cordboard.switch.points import Point
-from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import Codec
 from cordboard.switch.seams import Batch, Datagram
+from cordboard.switch.sockaddr import NAME, socket_name
 from cordboard.switch.webrtc import Limits, WebrtcTransport
 from pylibsrtp import Session
 
-from .conftest import Shelf
+from .conftest import Shelf, each
 from .webrtc_peer import IDENTITY, Browser, secrets
 
 TICK: Final = 0.020
@@ -196,12 +197,11 @@ class Stage:
         outgoing, facts = self.engine.tick(self.now)
         self.facts += facts
         legs = {(self.ports[leg], name): leg for leg, name in self.names.items()}
-        for i in range(len(outgoing.port)):
-            leg = legs[int(outgoing.port[i]), outgoing.name[i].tobytes()]
-            self.heard[leg].append(outgoing.data[i, : outgoing.length[i]].tobytes())
-        for one in outgoing.datagrams:
+        for one in each(outgoing.parts):
             leg = legs[one.port, one.name]
-            if leg in self.sessions and one.data[0] >> 6 == 2 and not 192 <= one.data[1] < 224:
+            if leg not in self.pages:
+                self.heard[leg].append(one.data)
+            elif leg in self.sessions and one.data[0] >> 6 == 2 and not 192 <= one.data[1] < 224:
                 self.heard[leg].append(self.sessions[leg][1].unprotect(one.data))
         return replies
 

@@ -14,7 +14,7 @@ from random import Random
 import pytest
 from aioice import stun as codec
 from cordboard.switch import protocol
-from cordboard.switch.ports import socket_name
+from cordboard.switch.sockaddr import socket_name
 from pylibsrtp import Error
 
 from .siege import BROWSERS_PORT, CALL, POOL, Sent, Siege, Voice

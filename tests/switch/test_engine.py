@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cordboard.codecs import g711
 from cordboard.switch import protocol
-from cordboard.switch.ports import socket_name
+from cordboard.switch.sockaddr import socket_name
 
 from .conftest import Far, World
 

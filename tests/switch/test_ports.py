@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from cordboard.switch import protocol
 from cordboard.switch.learning import PROBATION, SOURCES
-from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError, socket_name
+from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError
+from cordboard.switch.sockaddr import socket_name
 
 from .conftest import Far, World
 

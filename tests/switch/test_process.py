@@ -35,7 +35,17 @@ from cordboard.switch.process import (
     serve,
     unix_listener,
 )
-from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, OpusCodec, Rows, SecureInput, SecureTransport
+from cordboard.switch.seams import (
+    NO_PACKETS,
+    Batch,
+    Datagram,
+    Datagrams,
+    Octets,
+    OpusCodec,
+    Rows,
+    SecureInput,
+    SecureTransport,
+)
 from cordboard.switch.wire import Frames, decode_fact, encode
 from numpy.typing import NDArray
 
@@ -193,11 +203,11 @@ class Brittle:
             replies.append(Datagram(int(port), name.tobytes(), data[:length].tobytes()))
         return SecureInput(replies, NO_PACKETS, NO_PACKETS, [])
 
-    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
-        return []
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Datagrams:
+        return Datagrams.of([])
 
-    def protect_rtcp(self, rows: Rows, data: Octets) -> list[Datagram]:
-        return []
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Datagrams:
+        return Datagrams.of([])
 
     def deadline(self) -> float:
         return 0.0 if self.ticks_to_break else math.inf

@@ -14,9 +14,12 @@ from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Work
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
-from cordboard.switch.ports import LocalPort, socket_name
-from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Octets, Packets, Rows, SecureInput
+from cordboard.switch.ports import LocalPort
+from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Datagrams, Octets, Packets, Rows, SecureInput
+from cordboard.switch.sockaddr import socket_name
 from numpy.typing import NDArray
+
+from .conftest import each
 
 PCMU = protocol.Codec("pcmu", 0)
 OPUS = protocol.Codec("opus", 111)
@@ -70,11 +73,12 @@ class ClearTransport:
         rtp = Packets(rows, batch.data[media], batch.length[media], batch.at[media])
         return SecureInput(replies, rtp, NO_PACKETS, facts)
 
-    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> list[Datagram]:
-        return [Datagram(1, self.names[int(row)], data[i, : length[i]].tobytes()) for i, row in enumerate(rows)]
+    def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32]) -> Datagrams:
+        sent = [Datagram(1, self.names[int(row)], data[i, : length[i]].tobytes()) for i, row in enumerate(rows)]
+        return Datagrams.of(sent)
 
-    def protect_rtcp(self, rows: Rows, data: Octets) -> list[Datagram]:
-        return [Datagram(1, self.names[int(row)], data[i].tobytes()) for i, row in enumerate(rows)]
+    def protect_rtcp(self, rows: Rows, data: Octets) -> Datagrams:
+        return Datagrams.of([Datagram(1, self.names[int(row)], data[i].tobytes()) for i, row in enumerate(rows)])
 
     def deadline(self) -> float:
         return math.inf
@@ -173,8 +177,7 @@ class Browsers:
         self.now += TICK
         self.speak(**samples)
         outgoing, facts = self.engine.tick(self.now)
-        assert len(outgoing.port) == 0
-        every = itertools.chain(outgoing.datagrams, *outgoing.later)
+        every = each(itertools.chain(outgoing.parts, outgoing.later))
         return {self.transport.rows.get(d.name): d.data for d in every}, facts
 
 
@@ -377,6 +380,6 @@ def test_legs_of_both_transports_hear_each_other(n: int) -> None:
             header = struct.pack("!BBHII", 0x80, 111, sequence, sequence * 960, 7)
             world.come(i, header + b"\xf8" + struct.pack("!h", 1000))
         outgoing, _ = world.engine.tick(world.now)
-        last = outgoing.data[0, 12:172].tobytes()
+        last = outgoing.parts[0].data[0, 12:172].tobytes()
     heard = g711.decode_ulaw(np.frombuffer(last, np.uint8))
     assert (np.abs(heard - 1000 * n) < 80).all()

@@ -1,12 +1,10 @@
 """SRTP by row: RFC 3711's and RFC 7714's own examples of a key cut, and what is dropped under which name."""
 
-from collections import Counter
-
 import pytest
 from cordboard.switch import srtp
 from pylibsrtp import Policy, Session
 
-from .webrtc_peer import rtp
+from .webrtc_peer import Sealing, rtp
 
 
 def material(profile: srtp.Profile) -> srtp.SrtpKeys:
@@ -36,24 +34,22 @@ def test_material_is_cut_in_the_order_of_rfc_5764() -> None:
 
 
 def test_both_ways_for_several_rows(profile: srtp.Profile) -> None:
-    counters: Counter[str] = Counter()
-    ours = srtp.Srtp(counters)
+    ours = Sealing()
     ours.open(3, material(profile))
     ours.open(5, material(profile))
     out, back = browser(material(profile))
     assert ours.unprotect([(3, out.protect(rtp(1))), (5, out.protect(rtp(2)))]) == [rtp(1), rtp(2)]
-    [(row, sealed)] = ours.protect([(3, rtp(9))])
-    assert (row, back.unprotect(sealed)) == (3, rtp(9))
+    [sealed] = ours.protect([(3, rtp(9))])
+    assert back.unprotect(sealed) == rtp(9)
     report = bytes.fromhex("80c90001 00001234".replace(" ", ""))
-    assert ours.unprotect_rtcp([(3, out.protect_rtcp(report))]) == [report]
-    [(row, sealed)] = ours.protect_rtcp([(5, report)])
-    assert (row, back.unprotect_rtcp(sealed)) == (5, report)
-    assert counters == {}
+    assert ours.unprotect([(3, out.protect_rtcp(report))], rtcp=True) == [report]
+    [sealed] = ours.protect([(5, report)], rtcp=True)
+    assert back.unprotect_rtcp(sealed) == report
+    assert ours.counters == {}
 
 
 def test_what_is_dropped_is_counted(profile: srtp.Profile) -> None:
-    counters: Counter[str] = Counter()
-    ours = srtp.Srtp(counters)
+    ours = Sealing()
     out, _ = browser(material(profile))
     sealed = out.protect(rtp(1))
     assert ours.unprotect([(0, sealed)]) == [None]
@@ -67,8 +63,8 @@ def test_what_is_dropped_is_counted(profile: srtp.Profile) -> None:
     ]
     assert ours.protect([(0, rtp(1)), (0, rtp(1)), (7, rtp(1))])[1:] == []
     ours.close(0)
-    assert ours.unprotect_rtcp([(0, sealed)]) == [None]
-    assert counters == {
+    assert ours.unprotect([(0, sealed)], rtcp=True) == [None]
+    assert ours.counters == {
         "srtp_no_keys": 2,
         "srtp_replayed": 1,
         "srtp_unauthentic": 1,
@@ -79,11 +75,10 @@ def test_what_is_dropped_is_counted(profile: srtp.Profile) -> None:
 
 
 def test_a_page_cannot_fill_memory_with_ssrcs(profile: srtp.Profile) -> None:
-    counters: Counter[str] = Counter()
-    ours = srtp.Srtp(counters)
+    ours = Sealing()
     ours.open(0, material(profile))
     out, _ = browser(material(profile))
     packets = [(0, out.protect(rtp(1, ssrc=100 + i))) for i in range(srtp.MAX_SSRCS + 2)]
     assert sum(plain is not None for plain in ours.unprotect(packets)) == srtp.MAX_SSRCS
-    assert counters == {"srtp_too_many_ssrcs": 2}
+    assert ours.counters == {"srtp_too_many_ssrcs": 2}
     assert ours.unprotect([(0, out.protect(rtp(2, ssrc=100)))]) == [rtp(2, ssrc=100)]

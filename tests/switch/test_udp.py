@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from cordboard.switch.seams import Datagram, Datagrams
+from cordboard.switch.sockaddr import socket_name
 from cordboard.switch.udp import PER_SOCKET, SWEEP, UdpSockets, bind
 
 
@@ -41,6 +43,19 @@ def test_a_flood_on_one_socket_leaves_the_others_their_share(sockets: UdpSockets
     assert batch is not None
     assert len(batch.port) <= SWEEP
     assert (batch.port == 3).sum() == 200
+
+
+def test_each_datagram_leaves_from_its_socket_whatever_their_order(sockets: UdpSockets) -> None:
+    """Of legs at several access points some answers go from one port and some from another."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", 0))
+        far.settimeout(5.0)
+        name = socket_name(*far.getsockname())
+        sockets.send(Datagrams.of([Datagram(port, name, str(port).encode() * (port + 1)) for port in (2, 0, 3, 0, 1)]))
+        came = sorted(far.recvfrom(64) for _ in range(5))
+    ports = [one.getsockname() for one in sockets.sockets]
+    assert came == [(b"0", ports[0]), (b"0", ports[0]), (b"11", ports[1]), (b"222", ports[2]), (b"3333", ports[3])]
+    assert sockets.unsent == sockets.refused == 0
 
 
 def test_the_first_sockets_can_be_left_out(sockets: UdpSockets) -> None:

@@ -25,13 +25,12 @@ from cordboard.switch.webrtc import (
     MAX_DTLS,
     MAX_PROBES,
     Limits,
-    Received,
     WebrtcTransport,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, rtp, secrets
+from .webrtc_peer import ELSEWHERE, HERE, IDENTITY, Browser, Door, Heard, Told, rtp, secrets
 
 CANDIDATES = (("127.0.0.1", 20000),)
 OTHER_POINT = (("127.0.0.1", 20001),)
@@ -41,9 +40,10 @@ class Net:
     """One transport and any number of browsers, 10 ms apart, losing `loss` of what is sent, by seed."""
 
     def __init__(self, seed: int = 0, loss: float = 0.0, limits: Limits | None = None) -> None:
-        self.transport = WebrtcTransport(IDENTITY, secrets(), limits or Limits())
+        self.transport = WebrtcTransport(IDENTITY, secrets(), limits or Limits(), capacity=32)
+        self.door = Door(self.transport)
         self.now = 0.0
-        self.facts: list[LegConnected | LegUnchecked | LegChecked | LegFailed] = []
+        self.facts: list[Told] = []
         self.rtp: list[tuple[int, bytes]] = []
         self.browsers: dict[Address, Browser] = {}
         self.heard: dict[Address, list[bytes]] = {}
@@ -85,13 +85,12 @@ class Net:
     def send(self, datagram: bytes, address: Address) -> None:
         if self._rng.random() >= self._loss:
             delay = 0.01 + self._rng.random() * 0.004
-            self.at(delay, lambda: self.take(self.transport.receive([(datagram, address)], self.now)))
+            self.at(delay, lambda: self.take(self.door.receive([(datagram, address)], self.now)))
 
-    def take(self, received: Received) -> None:
-        self.facts += received.facts
-        self.rtp += received.rtp
-        assert len(received.closed) == sum(isinstance(fact, LegFailed) for fact in received.facts)
-        self.deliver(received.replies)
+    def take(self, heard: Heard) -> None:
+        self.facts += heard.facts
+        self.rtp += heard.rtp
+        self.deliver(heard.replies)
 
     def deliver(self, datagrams: list[tuple[bytes, Address]]) -> None:
         for datagram, address in datagrams:
@@ -115,7 +114,7 @@ class Net:
             if self._queue and self._queue[0][0] <= self.now:
                 heapq.heappop(self._queue)[2]()
             else:
-                self.take(self.transport.wake(self.now))
+                self.take(self.door.wake(self.now))
                 assert self.transport.deadline() > self.now
         self.now = end
 
@@ -130,13 +129,13 @@ def test_a_browser_connects_and_audio_goes_both_ways() -> None:
     net.send(out.protect(rtp(1)), HERE)
     net.run(0.1)
     assert net.rtp == [(4, rtp(1))]
-    [(sealed, address)] = net.transport.protect([(4, rtp(7))])
+    [(sealed, address)] = net.door.protect([(4, rtp(7))])
     assert address == HERE
     assert back.unprotect(sealed) == rtp(7)
     report = bytes.fromhex("80c9000100001234")
-    received = net.transport.receive([(out.protect_rtcp(report), HERE)], net.now)
+    received = net.door.receive([(out.protect_rtcp(report), HERE)], net.now)
     assert received.rtcp == [(4, report)]
-    [(sealed, address)] = net.transport.protect_rtcp([(4, report)])
+    [(sealed, address)] = net.door.protect_rtcp([(4, report)])
     assert back.unprotect_rtcp(sealed) == report
     assert net.transport.last_check(4) == pytest.approx(net.now, abs=2.6)
     assert net.transport.counters == {}
@@ -156,14 +155,14 @@ def test_media_goes_before_the_nomination_where_dtls_came_from() -> None:
     net, browser = Net(), Browser()
     net.add(browser)
     for address in (ELSEWHERE, HERE):
-        net.transport.receive([(browser.check(), address)], 0.0)
+        net.door.receive([(browser.check(), address)], 0.0)
     datagrams = browser.dtls.step()
     while not browser.dtls.done:
-        replies = net.transport.receive([(datagram, HERE) for datagram in datagrams], 0.0).replies
+        replies = net.door.receive([(datagram, HERE) for datagram in datagrams], 0.0).replies
         assert {address for _, address in replies} == {HERE}
         datagrams = [answer for reply, _ in replies for answer in browser.dtls.step(reply)]
     assert net.transport.remote(0) == HERE
-    net.transport.receive([(browser.check(nominate=True), ELSEWHERE)], 0.0)
+    net.door.receive([(browser.check(nominate=True), ELSEWHERE)], 0.0)
     assert net.transport.remote(0) == ELSEWHERE
 
 
@@ -171,12 +170,12 @@ def test_dtls_and_media_from_an_address_without_a_check_are_nobodys() -> None:
     net, browser = Net(), Browser()
     net.add(browser)
     [hello] = browser.dtls.step()
-    assert net.transport.receive([(hello, HERE), (rtp(1), HERE), (b"\x80\xc9" + bytes(10), HERE)], 0.0) == Received()
-    net.transport.receive([(browser.check(), HERE)], 0.0)
-    assert net.transport.receive([(hello, ELSEWHERE)], 0.0) == Received()
+    assert net.door.receive([(hello, HERE), (rtp(1), HERE), (b"\x80\xc9" + bytes(10), HERE)], 0.0) == Heard()
+    net.door.receive([(browser.check(), HERE)], 0.0)
+    assert net.door.receive([(hello, ELSEWHERE)], 0.0) == Heard()
     # The browser's port is its own: another port of the same machine is another address.
-    assert net.transport.receive([(hello, (HERE[0], HERE[1] + 1, 0))], 0.0) == Received()
-    assert net.transport.receive([(rtp(1), HERE)], 0.0) == Received()
+    assert net.door.receive([(hello, (HERE[0], HERE[1] + 1, 0))], 0.0) == Heard()
+    assert net.door.receive([(rtp(1), HERE)], 0.0) == Heard()
     assert net.transport.counters == {
         "dtls_from_stranger": 3,
         "rtp_from_stranger": 1,
@@ -189,11 +188,11 @@ def test_a_wrong_ice_password_opens_nothing() -> None:
     net, browser = Net(), Browser()
     net.add(browser)
     [hello] = browser.dtls.step()
-    received = net.transport.receive([(browser.check(password="w" * 24), HERE), (hello, HERE)], 0.0)
+    received = net.door.receive([(browser.check(password="w" * 24), HERE), (hello, HERE)], 0.0)
     [(answer, _)] = received.replies
     assert codec.parse_message(answer).attributes["ERROR-CODE"][0] == 401
     assert net.transport.counters == {"stun_unauthenticated": 1, "dtls_from_stranger": 1}
-    assert net.transport.receive([(browser.check(user="nobody00:brow"), HERE)], 0.0) == Received()
+    assert net.door.receive([(browser.check(user="nobody00:brow"), HERE)], 0.0) == Heard()
     assert net.transport.last_check(0) is None
 
 
@@ -221,7 +220,7 @@ def test_a_browser_that_moves_is_followed_both_ways() -> None:
     out, _ = browser.dtls.sessions()
     net.send(browser.check(nominate=True), ELSEWHERE)
     net.run(0.1)
-    assert net.transport.protect([(0, rtp(1))])[0][1] == ELSEWHERE
+    assert net.door.protect([(0, rtp(1))])[0][1] == ELSEWHERE
     net.send(out.protect(rtp(5)), ELSEWHERE)
     net.run(0.1)
     assert net.rtp == [(0, rtp(5))]
@@ -266,7 +265,7 @@ def test_ice_restarts_without_losing_a_packet() -> None:
         nonlocal sent, heard
         sent += 1
         net.send(out.protect(rtp(sent)), address)
-        [(sealed, to)] = net.transport.protect([(0, rtp(sent))])
+        [(sealed, to)] = net.door.protect([(0, rtp(sent))])
         assert to == address
         assert back.unprotect(sealed) == rtp(sent)
         net.run(0.02)
@@ -360,7 +359,7 @@ def test_who_measures_is_answered_and_gets_no_further() -> None:
     net = Net()
     browser = probing(net)
     check = browser.check(nominate=True)
-    [(answer, address)] = net.transport.receive([(check, HERE)], 5.0).replies
+    [(answer, address)] = net.door.receive([(check, HERE)], 5.0).replies
     assert address == HERE
     parsed = codec.parse_message(answer)
     assert parsed.attributes["XOR-MAPPED-ADDRESS"] == HERE[:2]
@@ -368,7 +367,7 @@ def test_who_measures_is_answered_and_gets_no_further() -> None:
     assert len(answer) <= len(check)
     assert net.transport.probes.answered_at == 5.0
     [hello] = browser.dtls.step()
-    assert net.transport.receive([(hello, HERE), (rtp(1), HERE)], 5.0) == Received()
+    assert net.door.receive([(hello, HERE), (rtp(1), HERE)], 5.0) == Heard()
     assert net.transport.counters == {"probes_answered": 1, "dtls_from_stranger": 1, "rtp_from_stranger": 1}
 
 
@@ -386,7 +385,7 @@ def test_a_probe_that_is_no_check_is_refused(
     browser = probing(net)
     assert browser.answer is not None
     datagram = browser.request({"USERNAME": f"{browser.answer.ice_ufrag}:page", **attributes}, password)
-    [(answer, _)] = net.transport.receive([(datagram, HERE)], 0.0).replies
+    [(answer, _)] = net.door.receive([(datagram, HERE)], 0.0).replies
     assert codec.parse_message(answer).attributes["ERROR-CODE"][0] == code
     assert net.transport.counters == {counted: 1}
     assert net.transport.probes.answered_at == float("-inf")
@@ -396,7 +395,7 @@ def test_a_flood_of_probes_is_bounded_and_takes_nothing_from_legs() -> None:
     net, browser = Net(), Browser()
     net.add(browser)
     flood = [(probing(net).check(), ELSEWHERE)] * (MAX_PROBES + 60)
-    received = net.transport.receive([*flood, (browser.check(), HERE)], 0.0)
+    received = net.door.receive([*flood, (browser.check(), HERE)], 0.0)
     assert len(received.replies) == MAX_PROBES + 1
     assert net.transport.last_check(0) == 0.0
     assert net.transport.counters == {"probes_answered": MAX_PROBES, "probes_deferred": 60}
@@ -436,7 +435,7 @@ def test_closing_says_goodbye_and_frees_the_row() -> None:
     net.run(0.1)
     assert type(browser.dtls.error).__name__ == "ZeroReturnError"
     assert net.transport.close(0) == []
-    assert net.transport.protect([(0, rtp(1))]) == []
+    assert net.door.protect([(0, rtp(1))]) == []
     net.add(Browser("leg-2"), row=0)
 
 
@@ -461,13 +460,13 @@ def test_a_flood_of_checks_is_not_worth_a_signature() -> None:
         net.add(browser, row=row)
     stranger = [(browsers[0].check(user=f"nobody{n:02}:brow"), ELSEWHERE) for n in range(99)]
     overheard = [(one.check(password="w" * 24), ELSEWHERE) for one in browsers for _ in range(MAX_CHECKS_OF_LEG + 5)]
-    net.transport.receive(stranger + overheard + [(browsers[0].check(), HERE)], 0.0)
+    net.door.receive(stranger + overheard + [(browsers[0].check(), HERE)], 0.0)
     assert net.transport.counters == {
         "stun_unknown_ufrag": 99,
         "stun_unauthenticated": MAX_CHECKS,
         "stun_deferred": len(overheard) + 1 - MAX_CHECKS,
     }
-    net.transport.receive([*stranger, (browsers[0].check(), HERE)], 0.05)
+    net.door.receive([*stranger, (browsers[0].check(), HERE)], 0.05)
     assert net.transport.last_check(0) == 0.05
 
 
@@ -483,16 +482,16 @@ def test_who_has_read_a_name_on_the_wire_costs_no_page_its_consent_and_keeps_no_
     for _ in range(40):
         net.run(1.0)
         # In one batch with every check that the page sends.
-        received = net.transport.receive([*flood, (page.check(), HERE)], net.now)
+        received = net.door.receive([*flood, (page.check(), HERE)], net.now)
         answered += len(received.replies) - 1
         assert net.transport.last_check(0) == net.now
     net.browsers.clear()  # ... which is all that keeps its consent from now on
     net.add(other, row=1, address=ELSEWHERE)
     for _ in range(40):
         net.now += 1.0
-        received = net.transport.receive([*flood, (other.check(), ELSEWHERE), (page.check(), HERE)], net.now)
+        received = net.door.receive([*flood, (other.check(), ELSEWHERE), (page.check(), HERE)], net.now)
         assert net.transport.last_check(1) == net.now
-        net.take(net.transport.wake(net.now))
+        net.take(net.door.wake(net.now))
     assert net.facts == [LegConnected("leg-1")]
     assert answered <= 40 * MAX_CHECKS_OF_LEG
 
@@ -504,7 +503,7 @@ def test_rubbish_under_a_pages_address_is_bounded_and_its_audio_goes_on() -> Non
     net.run(1.0)
     outbound, _ = browser.dtls.sessions()
     rubbish = b"\x17\xfe\xfd\0\1" + bytes(6) + b"\0\x20" + b"x" * 32
-    received = net.transport.receive([(rubbish, HERE)] * (MAX_DTLS + 60) + [(outbound.protect(rtp(1)), HERE)], net.now)
+    received = net.door.receive([(rubbish, HERE)] * (MAX_DTLS + 60) + [(outbound.protect(rtp(1)), HERE)], net.now)
     assert received.rtp == [(0, rtp(1))]
     assert received.facts == []
     assert net.transport.counters == {"dtls_deferred": 60}
@@ -523,7 +522,7 @@ FUZZED.connect(PAGE)
 FUZZED.run(1.0)
 HALF = Browser("half")
 FUZZED.add(HALF, row=1, address=ELSEWHERE)
-FUZZED.transport.receive([(HALF.check(), ELSEWHERE)], 1.0)
+FUZZED.door.receive([(HALF.check(), ELSEWHERE)], 1.0)
 SAMPLES = [
     PAGE.check(nominate=True),
     HALF.dtls.step()[0],
@@ -548,10 +547,10 @@ def test_no_bytes_make_it_raise(data: st.DataObject) -> None:
         # The unfinished handshake was broken off: have a new one.
         half = Browser("half")
         FUZZED.add(half, row=1, address=ELSEWHERE)
-        FUZZED.transport.receive([(half.check(), ELSEWHERE)], 1.0)
-    received = FUZZED.transport.receive(datagrams, 1.0)
+        FUZZED.door.receive([(half.check(), ELSEWHERE)], 1.0)
+    received = FUZZED.door.receive(datagrams, 1.0)
     assert LegFailed not in {type(fact) for fact in received.facts if fact.leg == "leg-1"}
-    FUZZED.transport.wake(1.0)
+    FUZZED.door.wake(1.0)
 
 
 def test_a_handshake_datagram_is_never_longer_than_the_path_takes() -> None:

@@ -9,14 +9,16 @@ import pytest
 from cordboard.codecs import dtmf, g711, g722
 from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
 from cordboard.switch import protocol
-from cordboard.switch.browsers import MAX_REMEMBERED, Browsers, host_and_port
+from cordboard.switch.browsers import Browsers
 from cordboard.switch.engine import Engine
 from cordboard.switch.points import Point
-from cordboard.switch.ports import NAME, LocalPort, socket_name
+from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import Codec, Hears, LegConnected, LegFailed, LegRefused, Rewire, WebrtcLegOpened
 from cordboard.switch.seams import Batch, Datagram
+from cordboard.switch.sockaddr import socket_name
 from cordboard.switch.webrtc import Limits, WebrtcTransport
 
+from .conftest import each
 from .webrtc_peer import IDENTITY, Browser, rtp, secrets
 
 POOL = (LocalPort("127.0.0.1", 20002),)
@@ -75,7 +77,7 @@ class Switch:
         self.now += 0.02
         outgoing, facts = self.engine.tick(self.now)
         self.facts += facts
-        return [*outgoing.datagrams, *itertools.chain(*outgoing.later)]
+        return each(itertools.chain(outgoing.parts, outgoing.later))
 
 
 def tone(n: int, frequency: float) -> g711.Pcm:
@@ -255,22 +257,3 @@ def test_a_check_from_port_zero_is_not_answered() -> None:
     switch.open(browser, Codec("pcmu", 0))
     nowhere = PAGE[:2] + b"\0\0" + PAGE[4:]
     assert switch.engine.receive(batch([browser.check()], nowhere), 0.0) == []
-
-
-def test_strangers_addresses_are_forgotten() -> None:
-    switch = Switch()
-    for n in range(2):
-        names = np.zeros((MAX_REMEMBERED, NAME), np.uint8)
-        names[:, 0] = 2
-        names[:, 4] = n
-        names[:, 6:8] = np.arange(MAX_REMEMBERED, dtype=">u2").view(np.uint8).reshape(-1, 2)
-        names[:, 3] = 9
-        data = np.zeros((MAX_REMEMBERED, 16), np.uint8)
-        zero = np.zeros(MAX_REMEMBERED, np.int32)
-        switch.browsers.receive(Batch(data, zero, zero + BROWSERS_PORT, names, np.zeros(MAX_REMEMBERED)), 0.0)
-        assert len(switch.browsers._addresses) <= MAX_REMEMBERED
-
-
-@pytest.mark.parametrize(("host", "port"), [("192.0.2.7", 1), ("2001:db8::7", 65535)])
-def test_a_sockaddr_is_read_as_it_is_written(host: str, port: int) -> None:
-    assert host_and_port(socket_name(host, port)) == (host, port)
