@@ -71,10 +71,16 @@ RECORDS_UNWRITTEN: Final = Alarm(
     "100,000 rows.",
     "Make room, end what locks it, or restore it. All that waits is written as soon as that goes.",
 )
+RECORDS_LOST: Final = Alarm(
+    "records are lost: {number} rows wait for the database, and no more can",
+    "The database could not be written for so long that there is no room left. Rows of calls, legs, offers and states "
+    "that begin now are dropped; those that wait already still change. The calls themselves go on.",
+    "Mend the database. `cordboard_ledger_total` says how many rows were lost. It stands until the next start.",
+)
 STATES_UNWRITTEN: Final = Alarm(
     "the states cannot be written: a restart of the control process would lose the calls",
     "`DATA/run` cannot be written. Calls go on, but could not be taken up by a new process.",
-    "Make room; all is written anew within two seconds of that.",
+    "Make room; all is written anew some seconds after that.",
 )
 UNRECALLED: Final = Alarm(
     "the calls of the process before could not be gone on with: {reason}",
@@ -126,6 +132,7 @@ CATALOGUE: Final = (
     DAMAGED,
     UNSEEN,
     RECORDS_UNWRITTEN,
+    RECORDS_LOST,
     STATES_UNWRITTEN,
     UNRECALLED,
     ROWS_UNENDED,

@@ -45,7 +45,7 @@ from .recordings import Recordings
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .statefile import States
-from .states import Alive, Dialog, Whole
+from .states import Alive, Committed, Dialog, Whole
 from .store.database import StoreError
 from .store.store import Store
 from .supervisor import orphaned, run_directory
@@ -211,7 +211,6 @@ class Control:
             self.system.alarm(ROWS_UNENDED.says(reason=error))
             for entry in left.entries:
                 self.store.ledger.keep(Record(entry))
-                self._states.entries.append(entry)
         else:
             if rows:
                 log.warning("ended what an earlier process left open", rows=rows)
@@ -234,7 +233,8 @@ class Control:
         self._take_up(organisation)
 
     def _whole(self, now: float) -> Whole:
-        return past.whole(now, self.system, self.endpoint, self.link, self._states.entries, self._recalls)
+        ledger = self.store.ledger
+        return past.whole(now, self.system, self.endpoint, self.link, ledger.unsafe, ledger.kept, self._recalls)
 
     def _keep_dialogs(self) -> None:
         for call, snapshot in self.signalling.snapshots():
@@ -269,7 +269,7 @@ class Control:
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
-        self.store.ledger.on_commit = self._states.committed
+        self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.system.connect(
             Hands(
                 self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply, self.store.ledger.keep

@@ -10,7 +10,6 @@ they are known, and `trouble` says why.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -54,37 +53,47 @@ def packer() -> Packer:
 
 @define
 class Past:
-    """`at` is the last moment that is told of, `dialogs` are the SIP calls, `entries` what the database may lack."""
+    """`at` is the last moment that is told of, `dialogs` are the SIP calls."""
 
     trouble: str = ""
     at: float = 0.0
     recalls: tuple[float, ...] = ()
     dialogs: dict[str, CallSnapshot] = field(factory=dict)
-    entries: deque[Entry] = field(factory=deque)
+    _stated: int = 0
+    # With their numbers among all that were stated; of one key the last counts.
+    _entries: list[tuple[int, Entry]] = field(factory=list)
     _records: list[Record] = field(factory=list)
     # What the last step wanted of SIP, and no dialog tells that it was done.
     _commands: list[tuple[str, Sip]] = field(factory=list)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the database may lack."""
+        return [entry for _, entry in self._entries]
+
+    def _state(self, *entries: Entry) -> None:
+        self._entries += enumerate(entries, self._stated + 1)
+        self._stated += len(entries)
 
     def take(self, record: Record) -> None:
         """One more record, the next."""
         self._records.append(record)
         self.at = max(self.at, getattr(record, "at", 0.0))
         match record:
-            case Whole(recalls=recalls, entries=entries, dialogs=dialogs):
+            case Whole(recalls=recalls, unsafe=unsafe, stated=stated, dialogs=dialogs):
                 self.recalls = recalls
-                self.entries.extend(entries)
+                self._entries, self._stated = list(unsafe), stated
                 self.dialogs.update((id_, each) for id_, each in dialogs if isinstance(each, CallSnapshot))
             case Dialog(id_, CallSnapshot() as kept):
                 self.dialogs[id_] = kept
             case Dialog(id_):
                 self.dialogs.pop(id_, None)
             case Step(effects=wanted):
-                self.entries.extend(each.entry for each in wanted if isinstance(each, effects.Record))
+                self._state(*(each.entry for each in wanted if isinstance(each, effects.Record)))
             case Said(entry):
-                self.entries.append(entry)
-            case Committed(count):
-                for _ in range(min(count, len(self.entries))):
-                    self.entries.popleft()
+                self._state(entry)
+            case Committed(upto):
+                self._entries = [each for each in self._entries if each[0] > upto]
             case _:
                 pass
 
@@ -143,16 +152,19 @@ def whole(
     system: System,
     endpoint: Endpoint,
     link: MediaLink,
-    entries: Iterable[Entry],
+    unsafe: Iterable[tuple[int, Entry]],
+    stated: int,
     recalls: tuple[float, ...],
 ) -> Whole:
-    """All that there is now, as `Past` would have it. `entries` are not in the database."""
+    """All that there is now, as `Past` would have it. Of all entries that were `stated`, the
+    database lacks those that are `unsafe`."""
     return Whole(
         at=now,
         actors=system.actor_states(),
         dialogs=tuple(endpoint.snapshots()),
         link=link.state(),
-        entries=tuple(entries),
+        unsafe=tuple(unsafe),
+        stated=stated,
         recalls=recalls,
     )
 

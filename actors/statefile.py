@@ -13,7 +13,6 @@ is no longer true, and all is written anew as soon as that is possible.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,19 +22,20 @@ import structlog
 
 from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
-from .effects import Record as Keep
 from .frames import DamagedError, Frames, framed
 from .packing import Packer, UnpackError
 from .records import Entry
-from .states import Committed, Header, Record, Said, Step, Unwritten, Whole, changes
+from .states import Header, Record, Said, Step, Unwritten, Whole, changes
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 # The file is begun anew when it is this long, which is read in half a second, and this many times as long as what it
 # began with.
 ROTATE_BYTES: Final = 4 << 20
 ROTATE_TIMES: Final = 4
-# After a failure it is tried again with the first step that comes this much later, in seconds.
+# After a failure it is tried again with the first step that comes this much later, in seconds; or as much later as to
+# take no more than this share of the time, where it takes long because the database cannot be written either.
 RETRY: Final = 2.0
+SHARE: Final = 0.02
 ALARM: Final = STATES_UNWRITTEN.says()
 
 log = structlog.get_logger()
@@ -59,9 +59,6 @@ class States(Unwritten):
         self._began_with = 0
         self._length = 0
         self._retry_at = 0.0
-        # What was stated and is not in the database yet, and how much of it is.
-        self.entries: deque[Entry] = deque()
-        self._committed = 0
 
     def begin(self, whole: Callable[[], Whole]) -> None:
         """From now on everything is kept; `whole` tells all that there is at the moment it is asked."""
@@ -87,20 +84,11 @@ class States(Unwritten):
             self.add(Step(name, at, False, {}, kept))
         elif told or kept or before is not after:
             self.add(Step(name, at, told, changes(before, after), kept))
-        self.entries.extend(each.entry for each in kept if isinstance(each, Keep))
 
     def said(self, entry: Entry) -> None:
         """An entry that came from no step."""
         if self._whole is not None:
             self.add(Said(entry))
-            self.entries.append(entry)
-
-    def committed(self, upto: int) -> None:
-        """The first `upto` of all entries that were stated since this process began are safe in the database."""
-        count, self._committed = upto - self._committed, upto
-        self.add(Committed(count))
-        for _ in range(min(count, len(self.entries))):
-            self.entries.popleft()
 
     def add(self, record: Record) -> None:
         """What a shell knows, before it is told to anybody."""
@@ -118,7 +106,7 @@ class States(Unwritten):
 
     def _rotate(self) -> None:
         assert self._whole is not None, "begin() comes first"
-        new = self._path.with_suffix(".new")
+        new, began = self._path.with_suffix(".new"), self._clock()
         try:
             file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
@@ -131,7 +119,7 @@ class States(Unwritten):
                     new.unlink(missing_ok=True)
                 raise
         except (OSError, TypeError, ValueError) as error:
-            self._failed(error)
+            self._failed(error, self._clock() - began)
             return
         self._close()
         self._file, self._length, self._began_with = file, length, length
@@ -145,13 +133,13 @@ class States(Unwritten):
             raise OSError("the disk took only a part of a record")
         return written
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception, took: float = 0.0) -> None:
         """Nothing may follow a torn record, and calls that are over must not be taken up: it is begun anew later."""
         log.error("states not written", error=str(error))
         self._close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
-        self._retry_at = self._clock() + RETRY
+        self._retry_at = self._clock() + max(RETRY, took / SHARE)
         self._alarm(ALARM, True)
 
     def _close(self) -> None:

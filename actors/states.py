@@ -58,14 +58,16 @@ class LinkState:
 
 @frozen
 class Whole:
-    """Everything there is. The database has not yet taken `entries`; `recalls` are when other processes went on with
-    what is told here, the last of them."""
+    """Everything there is. The database has not yet taken the entries that are `unsafe`, the newest of each key, each
+    with its number among all that were `stated` since the process began. `recalls` are when other processes went on
+    with what is told here, the last of them."""
 
     at: float
     actors: tuple[ActorState, ...] = ()
     dialogs: tuple[tuple[str, object], ...] = ()
     link: LinkState = LinkState()
-    entries: tuple[Entry, ...] = ()
+    unsafe: tuple[tuple[int, Entry], ...] = ()
+    stated: int = 0
     recalls: tuple[float, ...] = ()
 
 
@@ -140,9 +142,9 @@ class LegGone:
 
 @frozen
 class Committed:
-    """The database has this many more of the entries, the oldest of those that it had not."""
+    """The database has the first so many of all entries that were stated since the process began."""
 
-    count: int
+    upto: int
 
 
 @frozen

@@ -3,7 +3,7 @@
 Stating never waits: an entry is put under its key, in the place of an older one that still waits, and a background task
 writes all that waits in one transaction, some ten times a second at most. So the database always has what was stated up
 to one moment, and `committed` says up to which. While it cannot be written (locked, full, read-only), everything stays
-here and is tried again: as many rows as `MAX_WAITING`, beyond which new ones are lost and counted.
+here and is tried again: as many rows as `MAX_WAITING`, beyond which new ones are lost, counted and an alarm.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import trio
 
-from ..alarms import RECORDS_UNWRITTEN
+from ..alarms import RECORDS_LOST, RECORDS_UNWRITTEN
 from ..effects import Record
-from ..records import RecordingEntry
+from ..records import Entry, RecordingEntry
 from .database import StoreError
 from .entries import Kept, Key, key_of
 
@@ -43,7 +43,8 @@ class Ledger:
 
     def __init__(self, write: Write) -> None:
         self._write = write
-        self._waiting: dict[Key, Kept] = {}
+        # By key the newest, with how many entries had been stated up to it.
+        self._waiting: dict[Key, tuple[int, Kept]] = {}
         self._bell = trio.Event()
         self.kept = 0
         self.committed = 0
@@ -53,11 +54,17 @@ class Ledger:
         self.lost = 0
         self.failing = ""
         self.on_commit: Callable[[int], None] = lambda committed: None
+        self._alarm: Callable[[str], None] = lambda text: None
 
     @property
     def behind(self) -> int:
         """Rows that are not safe yet."""
         return len(self._waiting)
+
+    @property
+    def unsafe(self) -> list[tuple[int, Entry]]:
+        """What actors stated and is not safe yet: of each key the newest, with its number among all that they did."""
+        return [(number, entry) for number, entry in self._waiting.values() if not isinstance(entry, RecordingEntry)]
 
     def keep(self, record: Record) -> None:
         """Never waits and never fails: the entry is written by and by."""
@@ -76,14 +83,15 @@ class Ledger:
         key = key_of(entry)
         if len(self._waiting) >= MAX_WAITING and key not in self._waiting:
             if not self.lost:
-                log.error("records are lost: too many wait for the database", waiting=MAX_WAITING)
+                self._alarm(RECORDS_LOST.says(number=MAX_WAITING))
             self.lost += 1
             return
-        self._waiting[key] = entry
+        self._waiting[key] = self.kept, entry
         self._bell.set()
 
     async def run(self, alarm: Callable[[str], None], clear: Callable[[str], None]) -> None:
         """Writes until cancelled; `alarm` is told that the database cannot be written, `clear` that it can again."""
+        self._alarm = alarm
         retry = RETRY_SECONDS
         raised = ""
         while True:
@@ -121,13 +129,13 @@ class Ledger:
     async def _commit(self) -> None:
         batch, upto = list(self._waiting.items()), self.kept
         try:
-            await self._write([entry for _, entry in batch])
+            await self._write([entry for _, (_, entry) in batch])
         except StoreError:
             self.failures += 1
             raise
         self.commits += 1
-        for key, entry in batch:
-            if self._waiting[key] is entry:  # and not a newer one, stated while it was written
+        for key, stated in batch:
+            if self._waiting[key] is stated:  # and not a newer one, stated while it was written
                 del self._waiting[key]
         self.committed = upto
         self.on_commit(upto)

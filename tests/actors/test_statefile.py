@@ -10,9 +10,9 @@ from attrs import define, evolve, field
 from cordboard.actors import past, statefile, trunk
 from cordboard.actors.effects import Effect, Log, Record, Tell
 from cordboard.actors.packing import UnpackError
-from cordboard.actors.records import LegEntry
+from cordboard.actors.records import Entry, LegEntry
 from cordboard.actors.statefile import States, read
-from cordboard.actors.states import ActorState, Committed, Said, Step, Told, Whole
+from cordboard.actors.states import ActorState, Committed, Step, Told, Whole
 from cordboard.actors.trunk import Profile, Trunk
 
 ENTRY = LegEntry("c", 0, "caller", 1.0)
@@ -26,6 +26,9 @@ class Keeper:
     now: float = 100.0
     trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier")))
     alarms: list[bool] = field(factory=list)
+    # What was stated, as whoever keeps it has it, and how much of it is safe.
+    stated: list[Entry] = field(factory=list)
+    safe: int = 0
     states: States = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -33,12 +36,23 @@ class Keeper:
         self.states.begin(self.whole)
 
     def whole(self) -> Whole:
-        return Whole(self.now, (ActorState("trunk:carrier", self.now, self.trunk),), entries=(*self.states.entries,))
+        unsafe = tuple(enumerate(self.stated, 1))[self.safe :]
+        actors = (ActorState("trunk:carrier", self.now, self.trunk),)
+        return Whole(self.now, actors, unsafe=unsafe, stated=len(self.stated))
 
     def step(self, *effects: Effect, told: bool = True) -> None:
         before = self.trunk.state
         self.trunk.state = evolve(before, brought=before.brought + 1)
         self.states.step("trunk:carrier", self.now, told, before, self.trunk.state, effects)
+        self.stated += [each.entry for each in effects if isinstance(each, Record)]
+
+    def commit(self, upto: int) -> None:
+        self.safe = upto
+        self.states.add(Committed(upto))
+
+    def lacks(self) -> list[Entry]:
+        """What the next process would write into the database."""
+        return past.read(self.path, past.packer(), self.now).entries
 
     def brought(self) -> list[object]:
         """What a reader finds: how often it was in a whole or a step."""
@@ -94,21 +108,53 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     keeper.step(wanted, Record(ENTRY))  # the file is longer than it began: all is written, then what this step wants
     whole, step = read(keeper.path, past.packer())
     assert isinstance(whole, Whole)
-    assert whole.entries == ()
+    assert whole.unsafe == ()
     assert step == Step("trunk:carrier", 100.0, False, {}, (wanted, Record(ENTRY)))
     assert keeper.brought()[0] == ("whole", 2)
     keeper.step()
     (whole, *_) = read(keeper.path, past.packer())
     assert isinstance(whole, Whole)
-    assert whole.entries == (ENTRY,)
-    keeper.states.committed(1)
-    keeper.states.said(ENTRY)
-    assert list(read(keeper.path, past.packer()))[-2:] == [Committed(1), Said(ENTRY)]
-    assert list(keeper.states.entries) == [ENTRY]
-    keeper.states.said(ENTRY)
-    keeper.states.committed(2)  # of all that were stated
-    assert list(read(keeper.path, past.packer()))[-1] == Committed(1)
-    assert list(keeper.states.entries) == [ENTRY]
+    assert (whole.unsafe, whole.stated) == (((1, ENTRY),), 1)
+
+
+def test_what_the_database_lacks_is_known_whenever_the_file_was_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [evolve(ENTRY, number=number) for number in range(9)]
+    keeper = Keeper(tmp_path / "states")
+    keeper.step(Record(entries[0]), Record(entries[1]))
+    keeper.states.said(entries[2])
+    keeper.stated.append(entries[2])
+    assert keeper.lacks() == entries[:3]
+    keeper.commit(1)
+    assert keeper.lacks() == entries[1:3]
+    monkeypatch.setattr(statefile, "ROTATE_BYTES", 0)
+    monkeypatch.setattr(statefile, "ROTATE_TIMES", 0)
+    keeper.step(Record(entries[3]))  # while a commit of what was there before is under way
+    monkeypatch.undo()
+    keeper.step(Record(entries[4]))
+    assert keeper.lacks() == entries[1:5]
+    keeper.commit(3)
+    assert keeper.lacks() == entries[3:5]
+    keeper.commit(5)
+    assert keeper.lacks() == []
+
+
+def test_what_takes_long_to_write_in_vain_is_tried_more_seldom(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "states")
+    asked: list[float] = []
+
+    def slow() -> Whole:
+        asked.append(keeper.now)
+        keeper.now += 0.5  # there is that much
+        return evolve(keeper.whole(), actors=(object(),))  # type: ignore[arg-type]  # and nobody can pack it
+
+    keeper.states.begin(slow)
+    for _ in range(600):
+        keeper.now += 0.1
+        keeper.step()
+    spent = 0.5 * len(asked)
+    assert 1 <= spent <= statefile.SHARE * (keeper.now - asked[0]) + 0.5
 
 
 def test_where_nothing_can_be_written_there_is_no_file_that_tells_what_was(tmp_path: Path) -> None:

@@ -175,9 +175,12 @@ def test_beyond_the_bound_new_rows_are_lost_and_counted(tmp_path: Path, monkeypa
     monkeypatch.setattr(ledger, "MAX_WAITING", 3)
 
     async def tell(s: Scene) -> None:
+        await trio.testing.wait_all_tasks_blocked()
         s.keep(*(call(number) for number in range(5)))
         s.keep(call(2, ended=T0 + 9))  # a row that waits already
         assert (s.store.ledger.lost, s.store.ledger.behind, s.store.ledger.kept) == (2, 3, 6)
+        assert s.store.ledger.unsafe == [(1, call(0)), (2, call(1)), (6, call(2, ended=T0 + 9))]
+        assert s.alarms == ["records are lost: 3 rows wait for the database, and no more can"]
         await s.until(lambda: s.store.ledger.behind == 0)
         s.keep(call(9))
         await s.until(lambda: s.store.ledger.behind == 0)

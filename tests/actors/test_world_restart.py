@@ -294,10 +294,12 @@ def test_a_file_of_another_version_ends_the_calls_with_bye(tmp_path: Path, what:
     def other(file: Path) -> None:
         pack = past.packer()
         if what == "another format":
-            first = pack.pack(Header(1, pack.shapes))
+            first = pack.pack(Header(statefile.FORMAT, pack.shapes))
             data = file.read_bytes()
             assert data.startswith(framed(first))
-            file.write_bytes(framed(pack.pack(Header(2, pack.shapes))) + data.removeprefix(framed(first)))
+            file.write_bytes(
+                framed(pack.pack(Header(statefile.FORMAT + 1, pack.shapes))) + data.removeprefix(framed(first))
+            )
         elif what == "a field that is gone":
             with file.open("ab") as end:
                 end.write(framed(msgpack.packb(["actors.states.Step", "nobody"])))

@@ -36,7 +36,7 @@ from cordboard.actors.queue import Queue
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.statefile import States
-from cordboard.actors.states import UNWRITTEN, Alive, Dialog, Unwritten
+from cordboard.actors.states import UNWRITTEN, Alive, Committed, Dialog, Unwritten, Whole
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.sip import sdp
@@ -184,9 +184,13 @@ class World:
         if self.states is not None:
             states = self.states
             self.life.start_soon(self._tell_that_we_live, states)
-            states.begin(
-                lambda: past.whole(self.now(), self.system, self.switch.endpoint, self.link, states.entries, recalls)
-            )
+            states.begin(lambda: self._whole(recalls))
+
+    def _whole(self, recalls: tuple[float, ...]) -> Whole:
+        first = self._committed - self._inherited + 1
+        unsafe = enumerate((record.entry for record in self.records[self._committed :]), first)
+        stated = len(self.records) - self._inherited
+        return past.whole(self.now(), self.system, self.switch.endpoint, self.link, unsafe, stated, recalls)
 
     async def _tell_that_we_live(self, states: States) -> None:
         while True:
@@ -205,7 +209,7 @@ class World:
         def commit() -> None:
             if life is self.life and stated > self._committed:
                 if self.states is not None:
-                    self.states.committed(stated - self._inherited)
+                    self.states.add(Committed(stated - self._inherited))
                 self._committed = stated
 
         self.later(COMMIT, commit)
