@@ -124,6 +124,14 @@ MUSIC_MISSING: Final = Alarm(
     "Import the organisation again, which writes the file anew; it is played to whoever waits next.",
 )
 
+TRUNK_DOWN: Final = Alarm(
+    "the trunk {trunk} is down: {reason}",
+    "None of its hosts answered OPTIONS for 15 s, or their names are not found, or it does not let us register; the "
+    "reason says which. No call goes out by it. Calls that it brings are taken, and those that live go on.",
+    "Look at the network, at `proxy`, `username` and `password`, and ask the carrier. Hosts are tried again every five "
+    "seconds, a registration at least every five minutes; the alarm ends when the trunk is up.",
+)
+
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
     ENCODING_WAITS,
@@ -141,6 +149,7 @@ CATALOGUE: Final = (
     FLOODED,
     MEDIA_FULL,
     MUSIC_MISSING,
+    TRUNK_DOWN,
 )
 
 

@@ -24,7 +24,7 @@ from attrs import evolve
 from prometheus_client import CollectorRegistry
 
 from ..sip import transport as sip_transport
-from ..sip.endpoint import Endpoint, Settings, TrunkSettings
+from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
 from . import medialink, mediaplane, past
@@ -42,6 +42,7 @@ from .page import Request
 from .past import Past
 from .reach import Reach
 from .recordings import Recordings
+from .resolver import Resolver
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .statefile import States
@@ -95,7 +96,6 @@ class Control:
         self.organisation_name = ""
         self.language = "zh"
         self.time_zone = "UTC"
-        self._trunks = 0
         self._health: Health
         self._states: States
         self._recalls: tuple[float, ...] = ()
@@ -141,7 +141,7 @@ class Control:
                 await nursery.start(mediaplane.serve_inline, self.config, self.data, link_path)
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
-            self._health = Health(self.system, self.link, self.store, lambda: self._trunks, directories)
+            self._health = Health(self.system, self.link, self.store, directories)
             nursery.start_soon(self._health.run)  # no disk that hangs keeps calls waiting for this process
             self.registry.register(
                 SwitchMetrics(
@@ -222,6 +222,7 @@ class Control:
         """All that was recalled lives from here on, and is written down anew; calls can come."""
         self.journal.take_up(organisation)
         self.journal.begin(self.system.actor_states)
+        self._take_up(organisation)
         left.take_up(self.system, self.signalling)
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()))
@@ -230,7 +231,6 @@ class Control:
             self.system.tell("switchboard", self._configuration(organisation))
         else:
             self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
-        self._take_up(organisation)
 
     def _whole(self, now: float) -> Whole:
         ledger = self.store.ledger
@@ -269,6 +269,7 @@ class Control:
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
+        self.signalling.resolve = Resolver(nursery, self.signalling.resolved).resolve
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.system.connect(
             Hands(
@@ -299,8 +300,7 @@ class Control:
         self.organisation_name = organisation.name
         self.language = organisation.language
         self.time_zone = organisation.time_zone
-        self._trunks = len(organisation.trunks)
-        self.endpoint.set_trunks({each.id: TrunkSettings(tuple(map(str, each.peers))) for each in organisation.trunks})
+        self.signalling.take_up(organisation)
 
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

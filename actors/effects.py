@@ -126,4 +126,12 @@ class Log:
     fields: tuple[tuple[str, object], ...] = ()
 
 
-Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log
+@frozen
+class Alarm:
+    """What an operator has to know: it stands, or no longer. `text` is what one of `alarms.CATALOGUE` says."""
+
+    text: str
+    standing: bool
+
+
+Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm

@@ -1,8 +1,8 @@
 """Whether the switch is well: looked at every few seconds, told at once to whoever asks.
 
 A shell: it tries the directories in a worker thread, and asks the database how recordings fare. Calls can be taken
-while the process serves and the engine ticks. What else is wrong (no trunk, a full disk, a database that cannot be
-written, an alarm) ends no call and refuses none; its check is not `ok` all the same.
+while the process serves and the engine ticks. What else is wrong (no trunk, one that is down, a full disk, a database
+that cannot be written, an alarm) ends no call and refuses none; its check is not `ok` all the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from .runtime import System
 from .store import Sound, StoreError
 from .store.history import count_open, count_recordings
 from .store.store import Store
+from .trunk import Data, Phase
 
 # How often disks and recordings are looked at.
 LOOK_SECONDS = 5.0
@@ -75,16 +76,13 @@ def look_at(directory: Path) -> Disk:
 
 
 class Health:
-    """What is looked at; `run` looks, `checks` tells. `trunks` gives how many the organisation has."""
+    """What is looked at; `run` looks, `checks` tells."""
 
-    def __init__(
-        self, system: System, link: MediaLink, store: Store, trunks: Callable[[], int], directories: Mapping[str, Path]
-    ) -> None:
+    def __init__(self, system: System, link: MediaLink, store: Store, directories: Mapping[str, Path]) -> None:
         self._system = system
         self._link = link
         self._ledger = store.ledger
         self._store = store
-        self._trunks = trunks
         self._directories = directories
         # By the names of the directories.
         self.disks: dict[str, Disk] = {}
@@ -130,14 +128,28 @@ class Health:
 
     def checks(self) -> dict[str, Check]:
         """Each by its name."""
-        standing, trunks = len(self._system.alarms), self._trunks()
+        standing = len(self._system.alarms)
         return {
-            "trunks": Check(trunks > 0, {"known": trunks}),
+            "trunks": self._trunks(),
             "ticks": self._ticks(),
             "disk": self._disk(),
             "database": self._database(),
             "alarms": Check(not standing, {"standing": standing}),  # their texts name agents and calls
         }
+
+    def _trunks(self) -> Check:
+        """One that cannot be reached may bring calls all the same."""
+        trunks = self.trunks()
+        facts = {
+            trunk: {"state": data.phase.value, "reason": data.reason, "since": data.since, "calls": len(data.calls)}
+            for trunk, data in trunks.items()
+        }
+        down = any(data.phase is Phase.DOWN for data in trunks.values())
+        return Check(bool(trunks) and not down, {"known": len(trunks), "trunks": facts})
+
+    def trunks(self) -> dict[str, Data]:
+        """How each trunk stands, by its id."""
+        return {name.removeprefix("trunk:"): self._system.state_of(name) for name in self._system.alive("trunk:")}
 
     def _ticks(self) -> Check:
         report = self._link.report

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import phonenumbers
 from attrs import NOTHING, Attribute, AttrsInstance, fields, frozen
 
+from ..sip.grammar import RemoteSipError, Uri
+
 T = TypeVar("T")
 S = TypeVar("S", bound=AttrsInstance)
 
@@ -248,11 +250,13 @@ def _takes_for_ever(expression: str) -> bool:
 
 
 def sip_uri(value: object) -> str:
-    if value != "" and not re.fullmatch(
-        r"sips?:([^\s@<>]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(;[!-~]*)?", text(value)
-    ):
-        raise ConfigError(f'must be a SIP address as "sip:carrier.example:5060", found {found(value)}')
-    return text(value)
+    """Of a host, perhaps with a user, port and parameters."""
+    try:
+        if Uri.parse(text(value)).scheme != "tel":
+            return text(value)
+    except RemoteSipError:
+        pass
+    raise ConfigError(f'must be a SIP address as "sip:carrier.example:5060", found {found(value)}')
 
 
 def web_address(value: object) -> str:

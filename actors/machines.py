@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, call, directory, queue, switchboard, trunk
+from . import agent, call, directory, gateway, queue, registration, switchboard, trunk
 
-TABLES = (agent.TABLE, call.TABLE, queue.TABLE, trunk.TABLE, switchboard.TABLE, directory.TABLE)
+TABLES = (
+    agent.TABLE,
+    call.TABLE,
+    queue.TABLE,
+    trunk.TABLE,
+    gateway.TABLE,
+    registration.TABLE,
+    switchboard.TABLE,
+    directory.TABLE,
+)
 
 HEAD = """\
 # The machines of the actors
 
 Drawn from the tables by `python -m cordboard.actors.machines`; do not edit.
 
-Each actor is one state machine, and its table is total: for every input (a row) and every state (a column) it names the
-method that handles it, or why the input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours
-(it raises). A `page.` input is a command of the agent's page; a `Timeout` is the state's own deadline.
+Each actor is one state machine, and a trunk has one more for each of its hosts (gateway) and one for its registration.
+Each table is total: for every input (a row) and every state (a column) it names the method that handles it, or why the
+input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours (it raises). A `page.` input is a
+command of the agent's page; a `Timeout` is the state's own deadline.
 """
 
 

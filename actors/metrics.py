@@ -16,6 +16,7 @@ from .recordings import Recordings
 from .runtime import System
 from .signalling import Signalling
 from .store.ledger import Ledger
+from .trunk import Phase
 
 
 class SwitchMetrics(Collector):
@@ -64,6 +65,7 @@ class SwitchMetrics(Collector):
         yield CounterMetricFamily(
             "cordboard_journal_seconds", "What the journal has cost the steps", self._journal.seconds
         )
+        yield from self._trunks()
         yield from self._kept()
         for process in self._processes:
             yield from process.collect()
@@ -76,6 +78,23 @@ class SwitchMetrics(Collector):
             yield GaugeMetricFamily("cordboard_media_edges", "Pairs of a listener and what it hears", report.edges)
             yield GaugeMetricFamily("cordboard_media_late_ticks", "Late ticks of the last second", report.late_ticks)
             yield _counters("cordboard_media", "What the media engine counted", report.counters)
+
+    def _trunks(self) -> Iterable[Metric]:
+        """Each trunk, and the answers by method and code: to what it asked us (in), and to what we asked (out)."""
+        calls = GaugeMetricFamily("cordboard_trunk_calls", "Live calls that the trunk brought", labels=["trunk"])
+        state = GaugeMetricFamily("cordboard_trunk_state", "1 for the state it is in", labels=["trunk", "state"])
+        for trunk, data in self._health.trunks().items():
+            calls.add_metric([trunk], len(data.calls))
+            for phase in Phase:
+                state.add_metric([trunk, phase.value], int(data.phase is phase))
+        yield calls
+        yield state
+        answers = CounterMetricFamily(
+            "cordboard_trunk_answers", "Final answers", labels=["trunk", "direction", "method", "code"]
+        )
+        for (trunk, direction, method, code), number in sorted(self._signalling.answers.items()):
+            answers.add_metric([trunk, direction, method, str(code)], number)
+        yield answers
 
     def _kept(self) -> Iterable[Metric]:
         """The database, the recordings and the disks."""

@@ -126,6 +126,9 @@ Role = Literal["agent", "supervisor", "administrator"]
 
 NumberFormat = Literal["e164", "national", "as-dialled"]
 
+# RFC 3261 §25.1, user, without escapes.
+REGISTERED_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}")
+
 # More calls than a process holds: a limit beyond it is none.
 MAX_CALLS = 10_000
 # The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.
@@ -190,14 +193,13 @@ class Trunk:
         metadata=toml(
             many(sip_uri),
             "SIP address or a list",
-            "Where our calls go, to the first that answers; empty: none go out.",
-            used=False,
+            "Its machines: asked whether they answer. Calls out are not there yet.",
         ),
     )
-    username: str = field(default="", metadata=toml(text, "text", "For digest authentication.", used=False))
-    password: str = field(default="", repr=False, metadata=toml(text, "text", "For digest authentication.", used=False))
+    username: str = field(default="", metadata=toml(text, "text", "Where it wants to know who we are (digest)."))
+    password: str = field(default="", repr=False, metadata=toml(text, "text", "... and that we are it."))
     register: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Register there with the user name.", used=False)
+        default=False, metadata=toml(flag, "true, false", "Tell it where we are, with the user name (REGISTER).")
     )
     nat: bool = field(
         default=False,
@@ -500,6 +502,10 @@ def _check_whole(organisation: Organisation) -> None:
     for trunk in organisation.trunks:
         if trunk.register and not (trunk.proxy and trunk.username):
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
+        if trunk.register and not REGISTERED_USER.fullmatch(trunk.username):
+            raise ConfigError(
+                f"[[trunk]] {found(trunk.id)} username: must be a SIP user to register, found {found(trunk.username)}"
+            )
     queues = [queue.id for queue in organisation.queues]
     for agent in organisation.agents:
         for skill in agent.skills:

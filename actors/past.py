@@ -29,6 +29,7 @@ from .records import Entry
 from .runtime import Hands, System
 from .signalling import Signalling
 from .states import Committed, Dialog, Record, Said, Step, Whole
+from .trunk import Recalled
 
 FILE: Final = "states"
 # Everything that was open a minute ago is gone: the engine alone ends its legs after 30 s, and who is on the telephone
@@ -64,7 +65,7 @@ class Past:
     _entries: list[tuple[int, Entry]] = field(factory=list)
     _records: list[Record] = field(factory=list)
     # What the last step wanted of SIP, and no dialog tells that it was done.
-    _commands: list[tuple[str, Sip]] = field(factory=list)
+    _commands: list[tuple[str, signals.CallCommand]] = field(factory=list)
 
     @property
     def entries(self) -> list[Entry]:
@@ -101,7 +102,8 @@ class Past:
         """Raises RecallError: then both are of no more use, and nothing is gone on with."""
 
         def remember(actor: str, effect: Sip) -> None:
-            self._commands.append((actor, effect))
+            if isinstance(effect.command, signals.CallCommand):  # a trunk asks again
+                self._commands.append((actor, effect.command))
 
         hands = Hands(remember, link.perform, _ignore, _ignore, _ignore)
         system.connect(hands, on_end=(link.on_end,))
@@ -110,7 +112,7 @@ class Past:
                 if isinstance(record, Step):
                     self._commands.clear()  # those of the step before were carried out
                 elif isinstance(record, Dialog):
-                    self._commands = [one for one in self._commands if one[1].command.call != record.call]
+                    self._commands = [one for one in self._commands if one[1].call != record.call]
                 link.recall(record)
                 system.recall(record)
         except Exception as error:  # whatever another version has written must not keep this one from starting
@@ -133,13 +135,15 @@ class Past:
                 signalling.restore(dialog, f"call:{id_}" if f"call:{id_}" in actors else None)
             except (RemoteSipError, LocalSipError, KeyError, ValueError) as error:
                 log.error("sip call not taken up", call=id_, error=str(error))
-        for actor, effect in self._commands:
+        for actor, command in self._commands:
             if actor in actors:
-                signalling.perform(actor, effect)
+                signalling.perform(actor, Sip(command))
         for actor in actors:
             id_ = actor.removeprefix("call:")
             if not signalling.lives(id_):
                 system.tell(actor, signals.Released(id_, "lost in a restart", by_caller=False))
+        for trunk in system.alive("trunk:"):
+            system.tell(trunk, Recalled())
         for agent_actor in system.alive("agent:"):
             for session in system.state_of(agent_actor).sessions:
                 system.tell(agent_actor, page.Detached(session))

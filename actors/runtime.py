@@ -23,7 +23,7 @@ import trio
 from attrs import define, field
 
 from . import alarms
-from .effects import Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .effects import Alarm, Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
 from .effects import Record as Keep
 from .redact import redacted, redacted_trace
 from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
@@ -276,6 +276,8 @@ class System:
                 self._hands.record(effect)
             case Log(event, fields):
                 log.info(event, actor=cell.name, **redacted(dict(fields)))
+            case Alarm(text, standing):
+                (self.alarm if standing else self.clear_alarm)(text)
             case _:
                 assert_never(effect)
 

@@ -2,7 +2,7 @@
 
 A new INVITE spawns its call actor before anything else can happen to it, so a CANCEL that follows at once finds its
 call. Where the centre is full the endpoint refuses it with 503. A call actor that ends, however it ends, has its SIP
-call hung up.
+call hung up. What trunks ask of their hosts goes the same way, and what comes back is told to the trunk.
 
 SIP calls outlive this process: what has changed since the last ask is in `snapshots`, and before anything of a step is
 sent `keep` is called, so that it can be written first. `restore` takes a call up again for an actor that lives.
@@ -10,12 +10,14 @@ sent `keep` is called, so that it can be written first. `restore` takes a call u
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
 import structlog
 
-from ..sip.endpoint import Endpoint
+from ..sip.digest import Account
+from ..sip.endpoint import Endpoint, TrunkSettings
 from ..sip.events import (
     CallAnswered,
     CallCancelled,
@@ -31,11 +33,13 @@ from ..sip.events import (
     Replied,
     Transmit,
 )
+from ..sip.grammar import Address, Uri
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
 from . import signals
 from .call import Call
 from .effects import Sip
+from .organisation import Organisation
 from .redact import redacted
 from .runtime import System
 
@@ -60,7 +64,18 @@ class Signalling:
         self._codecs = codecs
         self._endpoint = endpoint
         self._clock = clock
-        self._live: set[str] = set()
+        # call -> its trunk
+        self._live: dict[str, str] = {}
+        # Of them, those that have no final answer yet.
+        self._unanswered: set[str] = set()
+        # question -> its trunk and method
+        self._asked: dict[str, tuple[str, str]] = {}
+        self._organisation = Organisation()
+        self._hosts: dict[str, tuple[signals.Host, ...]] = {}
+        # (trunk, "in" or "out", method, code) -> final answers to requests that begin something
+        self.answers: Counter[tuple[str, str, str, int]] = Counter()
+        # Finds the hosts of a trunk, and tells `resolved`; whoever can look up names sets it.
+        self.resolve: Callable[[signals.Resolve], None] = lambda command: None
         # Called before anything of a step is sent; whoever stores snapshots sets it.
         self.keep: Callable[[], None] = lambda: None if endpoint.changed is None else endpoint.changed.clear()
         self._transmit: Callable[[list[Output]], None] = lambda outputs: None
@@ -75,6 +90,69 @@ class Signalling:
 
     def lives(self, call: str) -> bool:
         return call in self._live
+
+    # --- trunks -----------------------------------------------------------------------------------------------
+
+    def take_up(self, organisation: Organisation) -> None:
+        """Who may speak to us, and as whom we do; before `restore`."""
+        self._organisation = organisation
+        self._settle()
+
+    def resolved(self, trunk: str, found: signals.Resolved) -> None:
+        """The hosts of a trunk are there: they speak for it too. Where none is found for once, the old ones stay."""
+        if found.hosts and self._hosts.get(trunk) != found.hosts:
+            self._hosts[trunk] = found.hosts
+            self._settle()
+        self._system.tell(f"trunk:{trunk}", found)
+
+    def _settle(self) -> None:
+        settings: dict[str, TrunkSettings] = {}
+        for trunk in self._organisation.trunks:
+            hosts = (host for host in self._hosts.get(trunk.id, ()) if host.proxy in trunk.proxy)
+            peers = [*map(str, trunk.peers), *(host.address for host in hosts)]
+            account = Account(trunk.username, trunk.password) if trunk.username else None
+            names = tuple(Uri.parse(proxy).host for proxy in trunk.proxy)
+            settings[trunk.id] = TrunkSettings(tuple(dict.fromkeys(peers)), names, account, trunk.trusted)
+        self._endpoint.set_trunks(settings)
+
+    def _ask(self, command: signals.Ask) -> None:
+        host = command.host
+        register = command.method == "REGISTER"
+        self._asked[command.ask] = command.trunk, command.method
+        outputs = self._endpoint.ask(
+            command.ask,
+            command.trunk,
+            command.method,
+            _registrar(host.proxy) if register else host.proxy,
+            Address(host.address, host.port, host.transport),
+            self._clock(),
+            user=command.username,
+            expires=command.expires if register else None,
+            call_id=command.call_id,
+            cseq=command.cseq,
+        )
+        self._command(outputs)
+
+    def _replied(self, output: Replied) -> None:
+        trunk, method = self._asked.pop(output.request)
+        self.answers[trunk, "out", method, output.status] += 1
+        replied = signals.Replied(
+            output.request,
+            output.status,
+            output.source is not None,
+            output.cseq,
+            output.call_id,
+            output.expires,
+            output.min_expires,
+            output.retry_after,
+        )
+        self._system.tell(f"trunk:{trunk}", replied)
+
+    def _answered(self, call: str, status: int) -> None:
+        """A call that came has its final answer."""
+        if call in self._unanswered:
+            self._unanswered.discard(call)
+            self.answers[self._live[call], "in", "INVITE", status] += 1
 
     # --- over a restart ---------------------------------------------------------------------------------------
 
@@ -92,7 +170,9 @@ class Signalling:
         if actor is not None:
             assert actor == f"call:{snapshot.id}", "a call is its actor's by name"
             if snapshot.live:
-                self._live.add(snapshot.id)
+                self._live[snapshot.id] = snapshot.trunk
+                if snapshot.unanswered:
+                    self._unanswered.add(snapshot.id)
         elif snapshot.unanswered:
             self._command(self._endpoint.reject(snapshot.id, 503, self._clock(), retry_after=RETRY_AFTER))
         elif snapshot.live:
@@ -105,6 +185,7 @@ class Signalling:
             case IncomingCall():
                 self._incoming(output)
             case CallCancelled(call):
+                self._answered(call, 487)
                 self._tell(call, signals.Cancelled(call), over=True)
             case CallConfirmed(call, answer):
                 self._tell(call, signals.Confirmed(call, answer))
@@ -117,7 +198,7 @@ class Signalling:
             case CallProgressed() | CallAnswered() | CallFailed():
                 raise AssertionError("no actor dials")
             case Replied():
-                raise AssertionError("no actor asks")
+                self._replied(output)
             case Refused(source, reason):
                 log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
             case Transmit():
@@ -136,27 +217,30 @@ class Signalling:
             peer=output.peer,
             codecs=self._codecs,
         )
-        self._live.add(output.call)
+        self._live[output.call] = output.trunk
+        self._unanswered.add(output.call)
         self._system.counters["calls"] += 1
         self._system.spawn(f"call:{output.call}", Call(arrived, self._clock()))
 
     def _tell(self, call: str, signal: signals.SipSignal, *, over: bool = False) -> None:
         if over:
-            self._live.discard(call)
+            self._live.pop(call, None)
         self._system.tell(f"call:{call}", signal)
 
     # --- from calls -------------------------------------------------------------------------------------------
 
     def perform(self, actor: str, effect: Sip) -> None:
-        """One SIP effect of a call actor."""
+        """One SIP effect of a call or a trunk."""
         now, command = self._clock(), effect.command
         match command:
             case signals.Ring(call):
                 self._command(self._endpoint.ring(call, now))
             case signals.AnswerSip(call, description):
+                self._answered(call, 200)
                 self._command(self._endpoint.answer(call, description, now))
             case signals.Reject(call, status, reason, retry_after):
-                self._live.discard(call)
+                self._answered(call, status)
+                self._live.pop(call, None)
                 outputs = self._endpoint.reject(
                     call, status, now, reason=reason or None, retry_after=retry_after or None
                 )
@@ -167,6 +251,10 @@ class Signalling:
                 self._command(self._endpoint.reanswer(call, description, now))
             case signals.RejectReoffer(call, status):
                 self._command(self._endpoint.reject_reoffer(call, status, now))
+            case signals.Resolve():
+                self.resolve(command)
+            case signals.Ask():
+                self._ask(command)
             case _:
                 assert_never(command)
 
@@ -177,7 +265,8 @@ class Signalling:
 
     def _hang_up(self, call: str) -> None:
         if call in self._live:
-            self._live.discard(call)
+            self._answered(call, 480)
+            del self._live[call]
             self._command(self._endpoint.hang_up(call, self._clock()))
 
     def _command(self, outputs: list[Output]) -> None:
@@ -185,3 +274,9 @@ class Signalling:
 
 
 _CAUSES = {"bye": "hung up", "no-ack": "the answer was never acknowledged", "bad-answer": "no usable media"}
+
+
+def _registrar(proxy: str) -> str:
+    """The Request-URI of a REGISTER has no user (RFC 3261 §10.2)."""
+    scheme, _, rest = proxy.partition(":")
+    return f"{scheme}:{rest.rpartition('@')[2]}"

@@ -1,10 +1,13 @@
 """What calls say to the SIP stack and hear from it: `sip/` in the words of a call, without messages or sockets.
 
 The signalling shell turns these into commands of `sip.endpoint.Endpoint` and back. `call` is the endpoint's id of the
-SIP call; the actor that owns it is named `call:` and that id.
+SIP call; the actor that owns it is named `call:` and that id. What is asked of a trunk's hosts outside of calls is the
+trunk's: it is named `trunk:` and its id.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from attrs import frozen
 
@@ -70,6 +73,42 @@ class KeyPressed:
 
 SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered | KeyPressed
 
+
+@frozen
+class Host:
+    """A machine that takes a trunk's calls: the address that its `proxy` has."""
+
+    proxy: str
+    address: str
+    port: int
+    transport: str
+
+
+@frozen
+class Resolved:
+    """The hosts of a trunk as its proxies are found now, preferred first; `lasting` where no name was looked up."""
+
+    hosts: tuple[Host, ...]
+    lasting: bool
+
+
+@frozen
+class Replied:
+    """The answer to `Ask`, exactly one; of what an earlier process asked there is none. `heard`: it came from there,
+    and is not the 408 or 503 of our own side that nobody said anything, or that it could not be sent."""
+
+    ask: str
+    status: int
+    heard: bool
+    cseq: int
+    call_id: str
+    expires: int | None = None
+    min_expires: int | None = None
+    retry_after: int | None = None
+
+
+TrunkSignal = Resolved | Replied
+
 # --- said to SIP ------------------------------------------------------------------------------------------------
 
 
@@ -114,4 +153,31 @@ class RejectReoffer:
     status: int
 
 
-SipCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer
+CallCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer
+
+
+@frozen
+class Resolve:
+    """Finds the hosts of a trunk's proxies: `Resolved` comes back."""
+
+    trunk: str
+    proxies: tuple[str, ...]
+
+
+@frozen
+class Ask:
+    """A request outside of calls: `Replied` with the same `ask` comes back. A REGISTER binds `username` for `expires`
+    seconds, 0: no longer; `call_id` is empty for the first of a registration."""
+
+    ask: str
+    trunk: str
+    method: Literal["OPTIONS", "REGISTER"]
+    host: Host
+    username: str = ""
+    expires: int = 0
+    call_id: str = ""
+    cseq: int = 1
+
+
+TrunkCommand = Resolve | Ask
+SipCommand = CallCommand | TrunkCommand

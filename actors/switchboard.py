@@ -24,7 +24,9 @@ from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
 from .organisation import Organisation, ToQueue
 from .table import Bug, Machine, Table, always, row
 
-# What a caller's switch is asked to wait while the media plane is full: of a thousand calls some dozens end meanwhile.
+# What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
+RETRY_AFTER = 10
+# ... and while the media plane is full: of a thousand calls some dozens end meanwhile.
 FULL_RETRY_AFTER = 10
 
 
@@ -69,7 +71,7 @@ class MediaFull:
 
 @frozen
 class Drain:
-    """No more calls: every trunk is told."""
+    """No more calls; those that live go on."""
 
 
 @frozen
@@ -133,8 +135,6 @@ class Switchboard(Machine[Phase]):
         effects: list[Effect] = []
         for name, profile in missing.items():
             effects += [Spawn(name, self._behaviour(profile, now)), Watch(name)]
-            if isinstance(profile, trunk.Profile) and self.state.phase is Phase.DRAINING:
-                effects.append(Tell(name, trunk.Drain()))
             if isinstance(profile, queue.Profile):
                 told = agents.QueueStarted(profile.queue)
                 effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
@@ -144,7 +144,7 @@ class Switchboard(Machine[Phase]):
     def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
         match profile:
             case trunk.Profile():
-                return trunk.Trunk(profile)
+                return trunk.Trunk(profile, now)
             case queue.Profile():
                 return queue.Queue(profile)
             case agents.Profile():
@@ -155,7 +155,7 @@ class Switchboard(Machine[Phase]):
         organisation = self.state.organisation
         profiles: dict[str, _Profile] = {}
         for each in organisation.trunks:
-            profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat)
+            profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat, each.proxy, each.username, each.register)
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queue.Profile(
                 group.id,
@@ -182,6 +182,9 @@ class Switchboard(Machine[Phase]):
         music = next((each.music for each in organisation.queues if route == ToQueue(each.id)), "") or BUILT_IN
         routed = calls.Routed(route, message.nat, organisation.language, music, organisation.country)
         return [Tell(f"call:{message.call}", routed)]
+
+    def _refuse(self, message: FindRoute, now: float) -> list[Effect]:
+        return [Tell(f"call:{message.call}", calls.NotRouted(503, "draining", RETRY_AFTER))]
 
     def _media_full(self, message: MediaFull, now: float) -> list[Effect]:
         self.state = evolve(self.state, full=message.full)
@@ -218,11 +221,11 @@ class Switchboard(Machine[Phase]):
 
     def _drain(self, message: Drain, now: float) -> list[Effect]:
         self.state = evolve(self.state, phase=Phase.DRAINING)
-        return [Tell(f"trunk:{each.id}", trunk.Drain()) for each in self.state.organisation.trunks]
+        return []
 
     def _reopen(self, message: Open, now: float) -> list[Effect]:
         self.state = evolve(self.state, phase=Phase.OPEN)
-        return [Tell(f"trunk:{each.id}", trunk.Open()) for each in self.state.organisation.trunks]
+        return []
 
 
 _Profile: TypeAlias = "trunk.Profile | queue.Profile | agents.Profile"
@@ -250,7 +253,7 @@ TABLE = Table(
     Phase,
     row(Started, open=Switchboard._started, draining=Bug("an actor starts once")),
     always(Configure, Switchboard._configure, Phase),
-    always(FindRoute, Switchboard._find_route, Phase),
+    row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
     always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),
     always(Down, Switchboard._down, Phase),

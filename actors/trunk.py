@@ -1,29 +1,43 @@
-"""A trunk: a carrier or PBX, the calls it brought, and whether it may bring more.
+"""A trunk: a carrier or PBX, the calls it brought, and whether calls of ours would get out by it.
 
-Every call asks its trunk first, so the count of live calls is true and a draining switch refuses here, with 503 and
-Retry-After, before anything else is asked.
+    INBOUND (no proxy)          TRYING --a host answers--> UP <--> DOWN
+                                  `--none does---------------------^
+
+Every call asks its trunk first, so the count of live calls is true. Calls are taken in every state: who brings one is
+there.
+
+A trunk with a `proxy` looks up its hosts, and again every minute where they have names. Each host is asked by itself
+(`gateway.py`), and so is leave to come from there where the carrier wants us to register (`registration.py`). It is up
+as long as one host is, and what was registered stands; what is wrong is an alarm. What SIP was asked before a restart
+of the process is asked again (`Recalled`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from enum import Enum
 
 from attrs import evolve, frozen
 
 from . import agent_state as agents
-from . import call_state as calls
-from . import switchboard
-from .effects import Down, Effect, Started, Stop, Tell, Watch
-from .table import Bug, Machine, Table, always, row
+from . import alarms, gateway, registration, signals, switchboard
+from .effects import Alarm, Down, Effect, Log, Sip, Started, Stop, Tell, Watch
+from .gateway import Gateway
+from .registration import Registration
+from .table import Bug, Late, Machine, Table, always, each, row
 
-# What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
-RETRY_AFTER = 10
+# How often the names of hosts are looked up, in seconds: as long as most carriers let an answer be kept.
+RESOLVE_SECONDS = 60.0
+# ... and where nothing was found, or nothing came back.
+RESOLVE_AGAIN = 10.0
 
 
 class Phase(Enum):
-    OPEN = "open"
-    DRAINING = "draining"
+    INBOUND = "inbound"
+    TRYING = "trying"
+    UP = "up"
+    DOWN = "down"
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
@@ -35,6 +49,9 @@ class Profile:
 
     trunk: str
     nat: bool = False
+    proxy: tuple[str, ...] = ()
+    username: str = ""
+    register: bool = False
 
 
 @frozen
@@ -46,18 +63,18 @@ class Admit:
 
 
 @frozen
-class Drain:
-    """No more calls; those that live go on."""
-
-
-@frozen
-class Open:
-    """Calls again."""
+class Recalled:
+    """The process is another: of what SIP was asked nothing will be heard."""
 
 
 @frozen
 class Dismiss:
     """The trunk is no longer in the organisation: its calls go on, it ends."""
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -66,32 +83,79 @@ class Dismiss:
 @frozen
 class Data:
     profile: Profile
-    phase: Phase = Phase.OPEN
+    phase: Phase = Phase.INBOUND
+    reason: str = ""
+    since: float = 0.0
     calls: frozenset[str] = frozenset()
     brought: int = 0
+    # In the order of the proxies, and of what each name has.
+    gateways: tuple[gateway.Data, ...] = ()
+    hosts_had: int = 0
+    registration: registration.Data | None = None
+    resolve_at: float = math.inf
+    # Nothing was found under the proxies' names.
+    unknown: bool = False
+    # That stands.
+    alarm: str = ""
 
 
 class Trunk(Machine[Phase]):
     state: Data
 
-    def __init__(self, profile: Profile) -> None:
-        self.state = Data(profile)
+    def __init__(self, profile: Profile, now: float) -> None:
+        self.state = Data(profile, since=now)
 
     def receive(self, message: object, now: float) -> list[Effect]:
-        return self.dispatch(self.state.phase, message, now)
+        effects = self.dispatch(self.state.phase, message, now)
+        return [*effects, *self._registration_told(now), *self._stands(now)]
 
     def deadline(self) -> float:
-        return math.inf
+        data = self.state
+        times = [data.resolve_at, *(Gateway(each).deadline() for each in data.gateways)]
+        if data.registration is not None:
+            times.append(Registration(data.registration).deadline())
+            if data.phase is Phase.UP:
+                times.append(data.registration.granted_until)
+        return min(times)
 
     def wake(self, now: float) -> list[Effect]:
-        return []
+        return self.receive(Timeout(), now)
+
+    # --- what the organisation says ---------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return []
+        return self._take_up(self.state.profile, now)
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
+        old = self.state.profile
         self.state = evolve(self.state, profile=message)
-        return []
+        if (old.proxy, old.username, old.register) == (message.proxy, message.username, message.register):
+            return []
+        return [*self._unregister(), *self._take_up(message, now)]
+
+    def _take_up(self, profile: Profile, now: float) -> list[Effect]:
+        """Where calls go from now on. Hosts that stay are known already."""
+        if not profile.proxy:
+            self._move(Phase.INBOUND, "no proxy", now)
+            self.state = evolve(self.state, gateways=(), registration=None, resolve_at=math.inf)
+            return []
+        self._move(Phase.TRYING, "asked", now)
+        seed = f"{profile.trunk} {now}"
+        begun = registration.Data(profile.trunk, profile.username, seed) if profile.register else None
+        self.state = evolve(self.state, registration=begun, unknown=False)
+        return self._resolve(now)
+
+    def _unregister(self) -> list[Effect]:
+        data = self.state.registration
+        return [] if data is None else Registration(data).end()
+
+    def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
+        gone = [*self._unregister(), *self._stands_down("")]
+        self._move(Phase.INBOUND, "dismissed", now)
+        self.state = evolve(self.state, gateways=(), registration=None, resolve_at=math.inf)
+        return [*gone, Stop(agents.DISMISSED)]
+
+    # --- the calls it brings ----------------------------------------------------------------------------------
 
     def _admit(self, message: Admit, now: float) -> list[Effect]:
         data = self.state
@@ -102,34 +166,179 @@ class Trunk(Machine[Phase]):
             Tell("switchboard", switchboard.FindRoute(message.call, message.dialled, data.profile.nat)),
         ]
 
-    def _refuse(self, message: Admit, now: float) -> list[Effect]:
-        return [Tell(f"call:{message.call}", calls.NotRouted(503, "draining", RETRY_AFTER))]
-
     def _call_over(self, message: Down, now: float) -> list[Effect]:
         self.state = evolve(self.state, calls=self.state.calls - {message.name})
         return []
 
-    def _drain(self, message: Drain, now: float) -> list[Effect]:
-        self.state = evolve(self.state, phase=Phase.DRAINING)
-        return []
+    # --- its hosts --------------------------------------------------------------------------------------------
 
-    def _reopen(self, message: Open, now: float) -> list[Effect]:
-        self.state = evolve(self.state, phase=Phase.OPEN)
-        return []
+    def _resolve(self, now: float) -> list[Effect]:
+        profile = self.state.profile
+        self.state = evolve(self.state, resolve_at=now + RESOLVE_AGAIN)
+        return [Sip(signals.Resolve(profile.trunk, profile.proxy))]
 
-    def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
-        return [Stop(agents.DISMISSED)]
+    def _resolved(self, message: signals.Resolved, now: float) -> list[Effect]:
+        """A name that is not found for once leaves the hosts as they were."""
+        data = self.state
+        again = math.inf if message.lasting else now + (RESOLVE_SECONDS if message.hosts else RESOLVE_AGAIN)
+        self.state = evolve(data, resolve_at=again, unknown=not (message.hosts or data.gateways))
+        if not message.hosts:
+            return []
+        known = {each.host: each for each in data.gateways}
+        new = {host: data.hosts_had + at for at, host in enumerate(message.hosts) if host not in known}
+        found = tuple(
+            known[host] if host in known else gateway.begun(data.profile.trunk, new[host], host, now)
+            for host in message.hosts
+        )
+        self.state = evolve(self.state, gateways=found, hosts_had=data.hosts_had + len(message.hosts))
+        return self._serve_gateways(now)
 
+    def _replied(self, message: signals.Replied, now: float) -> list[Effect]:
+        data = self.state
+        if data.registration is not None and data.registration.ask == message.ask:
+            learned = registration.learned(data.registration, message) if message.heard else data.registration
+            self.state = evolve(data, registration=learned)
+            return self._to_registration(_of_registration(message), now)
+        asked = next((each for each in data.gateways if each.ask == message.ask), None)
+        return [] if asked is None else self._to_gateway(asked, _of_host(message), now)
+
+    def _recalled(self, message: Recalled, now: float) -> list[Effect]:
+        data = self.state
+        gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
+        kept = data.registration and registration.forgotten(data.registration, now)
+        self.state = evolve(data, gateways=gateways, registration=kept, alarm="")
+        return [*self._resolve(now), *self._time(Timeout(), now)]
+
+    def _time(self, message: Timeout, now: float) -> list[Effect]:
+        data = self.state
+        effects = self._resolve(now) if data.resolve_at <= now else []
+        effects += self._serve_gateways(now)
+        if data.registration is not None and Registration(data.registration).deadline() <= now:
+            machine = Registration(data.registration)
+            effects += machine.wake(now)
+            self.state = evolve(self.state, registration=machine.state)
+        return effects
+
+    def _serve_gateways(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for before in self.state.gateways:
+            machine = Gateway(before)
+            if machine.deadline() <= now:
+                effects += machine.wake(now)
+                self._replace(before, machine.state)
+        return effects
+
+    def _to_gateway(self, asked: gateway.Data, message: object, now: float) -> list[Effect]:
+        machine = Gateway(asked)
+        effects = machine.receive(message, now)
+        self._replace(asked, machine.state)
+        return effects
+
+    def _replace(self, old: gateway.Data, new: gateway.Data) -> None:
+        gateways = tuple(new if each is old else each for each in self.state.gateways)
+        self.state = evolve(self.state, gateways=gateways)
+
+    # --- its registration -------------------------------------------------------------------------------------
+
+    def _to_registration(self, message: object, now: float) -> list[Effect]:
+        data = self.state.registration
+        if data is None:
+            return []
+        machine = Registration(data)
+        effects = machine.receive(message, now)
+        self.state = evolve(self.state, registration=machine.state)
+        return effects
+
+    def _registration_told(self, now: float) -> list[Effect]:
+        """Which hosts there are to register with, those that answer first, where that is news."""
+        if self.state.registration is None:
+            return []
+        hosts = _preferred(self.state.gateways)
+        return [] if hosts == self.state.registration.hosts else self._to_registration(registration.Hosts(hosts), now)
+
+    # --- how it stands ----------------------------------------------------------------------------------------
+
+    def _stands(self, now: float) -> list[Effect]:
+        """What follows from any change, in one place."""
+        data = self.state
+        if data.phase is Phase.INBOUND:
+            return self._stands_down("")
+        phase, reason = _standing(data, now)
+        told: list[Effect] = []
+        if (phase, reason) != (data.phase, data.reason):
+            self._move(phase, reason, now)
+            told.append(Log("trunk", (("trunk", data.profile.trunk), ("state", phase.value), ("reason", reason))))
+        return [*told, *self._stands_down(reason if phase is Phase.DOWN else "")]
+
+    def _stands_down(self, reason: str) -> list[Effect]:
+        """The one alarm that there is about it, where there is a reason, and not where there is none."""
+        text = alarms.TRUNK_DOWN.says(trunk=self.state.profile.trunk, reason=reason) if reason else ""
+        before = self.state.alarm
+        self.state = evolve(self.state, alarm=text)
+        over = [Alarm(before, standing=False)] if before not in ("", text) else []
+        return [*over, *([Alarm(text, standing=True)] if text not in ("", before) else [])]
+
+    def _move(self, phase: Phase, reason: str, now: float) -> None:
+        """The one door for state changes."""
+        since = self.state.since if phase is self.state.phase else now
+        self.state = evolve(self.state, phase=phase, reason=reason, since=since)
+
+
+def _standing(data: Data, now: float) -> tuple[Phase, str]:
+    """How a trunk with a proxy stands, and why."""
+    phases = {each.phase for each in data.gateways}
+    if not phases:
+        return (Phase.DOWN, "its hosts are not found") if data.unknown else (Phase.TRYING, "asked")
+    if gateway.Phase.UP not in phases:
+        if gateway.Phase.NEW in phases:
+            return Phase.TRYING, "asked"
+        return Phase.DOWN, "503" if gateway.Phase.RESTING in phases else "no answer"
+    kept = data.registration
+    if kept is None or kept.registered(now):
+        return Phase.UP, "answers"
+    if kept.failures == 0:
+        return (Phase.DOWN, data.reason) if data.phase is Phase.DOWN else (Phase.TRYING, "registers")
+    return Phase.DOWN, f"not registered: {kept.trouble}"
+
+
+def _preferred(gateways: Iterable[gateway.Data]) -> tuple[signals.Host, ...]:
+    """Those that answer, then those that may; who rests is left alone."""
+    order = {gateway.Phase.UP: 0, gateway.Phase.NEW: 1, gateway.Phase.DOWN: 2}
+    able = [each for each in gateways if each.phase in order]
+    return tuple(each.host for each in sorted(able, key=lambda each: order[each.phase]))
+
+
+def _of_host(message: signals.Replied) -> gateway.Answered | gateway.Busy | gateway.Silent:
+    if not message.heard:
+        return gateway.Silent()
+    return gateway.Busy(message.retry_after) if message.status == 503 else gateway.Answered()
+
+
+def _of_registration(
+    message: signals.Replied,
+) -> registration.Granted | registration.TooBrief | registration.Refused | registration.Silent:
+    if not message.heard:
+        return registration.Silent()
+    if 200 <= message.status < 300:
+        return registration.Granted(message.expires or 0)
+    if message.status == 423 and message.min_expires is not None:
+        return registration.TooBrief(message.min_expires)
+    return registration.Refused(message.status, message.retry_after)
+
+
+_NO_PROXY = Late("it has no proxy any more")
 
 TABLE = Table(
     "trunk",
     Phase,
-    row(Started, open=Trunk._started, draining=Bug("an actor starts once")),
+    row(Started, inbound=Trunk._started, **each("trying up down", Bug("an actor starts once"))),
     always(Profile, Trunk._profile, Phase),
-    row(Admit, open=Trunk._admit, draining=Trunk._refuse),
+    always(Admit, Trunk._admit, Phase),
     always(Down, Trunk._call_over, Phase),
-    always(Drain, Trunk._drain, Phase),
-    always(Open, Trunk._reopen, Phase),
+    row(signals.Resolved, inbound=_NO_PROXY, **each("trying up down", Trunk._resolved)),
+    row(signals.Replied, inbound=_NO_PROXY, **each("trying up down", Trunk._replied)),
+    row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),
+    row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),
     always(Dismiss, Trunk._dismiss, Phase),
 )
 Trunk.table = TABLE

@@ -14,10 +14,12 @@ from . import (
     call_state,
     directory,
     effects,
+    gateway,
     organisation,
     page,
     queue,
     records,
+    registration,
     signals,
     switchboard,
     timeline,
@@ -26,7 +28,8 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, directory, switchboard,
+    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration,
+    directory, switchboard,
     timeline, protocol, sounds, description, sdp,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)

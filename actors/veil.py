@@ -46,17 +46,19 @@ DIGESTS: Final = frozenset({"digest"})
 DESCRIPTIONS: Final = frozenset({"sdp"})
 PEOPLE: Final = frozenset({"username"})
 # Nothing that an actor does depends on these, and some are secrets.
-BLANK: Final = frozenset({"password", "secret", "proxy", "url", "origin", "peers"})
+BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers"})
+# SIP addresses of trunks, one or several.
+URIS: Final = frozenset({"proxy", "proxies"})
 # Ids, states and words of our own.
 OURS: Final = frozenset(
     {
-        "access_point", "agent", "agent_leg", "agents", "algorithm", "alive", "allow", "bundle", "by", "call",
-        "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch",
-        "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "ice_ufrag",
-        "id", "kind", "language", "leg", "legs", "listener", "mid", "old_leg", "owed", "owner", "party", "pattern",
-        "peaks", "how", "music", "prefix", "protocol", "queue", "queue_name", "recording", "recordings", "resting",
-        "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport",
-        "trunk", "type", "version", "watchers", "watching",
+        "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "bundle", "by",
+        "call", "call_id", "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction",
+        "ended_by", "epoch", "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call",
+        "gone_code", "how", "ice_ufrag", "id", "kind", "language", "leg", "legs", "listener", "method", "mid", "music",
+        "old_leg", "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "queue", "queue_name",
+        "recording", "recordings", "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills",
+        "sources", "state", "time_zone", "transport", "trouble", "trunk", "type", "version", "watchers", "watching",
     }
 )  # fmt: skip
 
@@ -102,6 +104,7 @@ def kind_of(name: str) -> str | None:
         "description": DESCRIPTIONS,
         "keys": KEYS,
         "blank": BLANK,
+        "uris": URIS,
         "number": NUMBERS,
         "name": NAMES | PEOPLE,
         "text": TEXTS,
@@ -120,7 +123,7 @@ class Veil:
     def __init__(self, organisations: Sequence[organisation.Organisation], rng: Random) -> None:
         self._organisations = tuple(organisations)
         self._rng = rng
-        kinds = ("number", "name", "address", "secret", "digest", "text")
+        kinds = ("number", "name", "address", "secret", "digest", "text", "uri")
         self._known: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
         self._taken: dict[str, set[str]] = {kind: set() for kind in self._known}
         self._stand = Stand(self.address, self.name, self.secret, self.digest)
@@ -155,6 +158,12 @@ class Veil:
 
     def digest(self, value: Any) -> Any:
         return self._remembered("digest", value, self._new_digest)
+
+    def uris(self, value: Any) -> Any:
+        """SIP addresses: whether there are some, and which are one, is all that an actor sees of them."""
+        if isinstance(value, tuple):
+            return tuple(map(self.uris, value))
+        return self._remembered("uri", value, lambda uri: f"sip:host-{len(self._known['uri']) + 1}")
 
     def text(self, value: Any) -> Any:
         """Words for people: long numbers in them are numbers."""

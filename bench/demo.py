@@ -28,7 +28,6 @@ language = "en"
 [[trunk]]
 id = "customer"
 peers = ["127.0.0.1", "::1"]
-proxy = "sip:127.0.0.1:5080"
 
 [[queue]]
 id = "support"

@@ -57,6 +57,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/reach.py",
         "actors/recordings.py",
         "actors/encoding.py",
+        "actors/resolver.py",
         "actors/supervisor.py",
         "actors/commands.py",
         "web/session.py",

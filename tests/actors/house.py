@@ -19,6 +19,7 @@ from cordboard.actors import queue as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import (
+    Alarm,
     Behaviour,
     Down,
     Effect,
@@ -212,7 +213,7 @@ class House:
                         self.owners[command.source] = name
                     for fact in self.engine.command(command, self.now):
                         self._put(name, fact)
-                case Sip() | Push() | Reply() | Record() | Log():
+                case Sip() | Push() | Reply() | Record() | Log() | Alarm():
                     pass
             self.said.append((name, effect))
 
@@ -280,7 +281,7 @@ class House:
     def call(self, name: str = "c", route: Route | None = None, *, delayed_offer: bool = False) -> Call:
         """A call that has been routed: to the queue `support` where nothing else is said."""
         if "trunk:carrier" not in self.actors:
-            self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier")))
+            self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier"), self.now))
         self.calls += 1
         offer = None if delayed_offer else sdp.offer("198.51.100.1", 4000 + 2 * self.calls, session_id=1, codecs=G711)
         made = Call(arrived(name, offer=offer), self.now)

@@ -155,7 +155,7 @@ def test_a_cancel_behind_the_opening_of_the_leg_leaves_no_ghost() -> None:
     house = House()
     house.queue()
     lin = house.robot("lin")
-    house.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier")))
+    house.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier"), NOW))
     house.spawn("call:c", Call(arrived(), NOW))
     house.run()
     house.sleep("call:c")

@@ -14,12 +14,16 @@ from cordboard.actors.effects import Record
 from cordboard.actors.health import BEHIND, COUNTED_SECONDS, LOW_BYTES, SILENT_SECONDS, Disk, Health, look_at
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.records import CallEntry, LegEntry, OfferEntry, Outcome, RecordingEntry
-from cordboard.actors.runtime import System
+from cordboard.actors.runtime import Hands, System
+from cordboard.actors.signals import Host, Replied, Resolved
 from cordboard.actors.store import Sound, Store
+from cordboard.actors.trunk import Profile, Trunk
 from cordboard.switch import protocol as media
 
 T0 = 1_800_000_000.0
 CALL = CallEntry("c1", "carrier", "inbound", "1", "", "2", "support", T0, T0 + 1, T0 + 9, recorded=True)
+PROFILE = Profile("carrier")
+HOST = Host("sip:192.0.2.1", "192.0.2.1", 5060, "udp")
 REPORT = media.EngineReport(0, 50, 0, (0.1, 0.2, 0.3))
 
 
@@ -29,7 +33,6 @@ class Scene:
     link: MediaLink
     store: Store
     health: Health
-    trunks: int = 1
 
     def failed(self) -> list[str]:
         return [name for name, check in self.health.checks().items() if not check.ok]
@@ -38,13 +41,21 @@ class Scene:
         return [name for name, check in self.health.checks().items() if check.stops]
 
 
+def _ignore(*effect: object) -> None:
+    """Nothing is asked of anybody."""
+
+
 @asynccontextmanager
 async def scene(data: Path) -> AsyncIterator[Scene]:
     async with await Store.open(data) as store, trio.open_nursery() as nursery:
         system = System(trio.current_time, nursery)
         link = MediaLink(system)
-        watch = Health(system, link, store, lambda: made.trunks, {"data": data, "recordings": data / "not" / "yet"})
+        watch = Health(system, link, store, {"data": data, "recordings": data / "not" / "yet"})
         made = Scene(system, link, store, watch)
+        nobody = Hands(_ignore, _ignore, _ignore, _ignore, _ignore)
+        system.connect(nobody)
+        system.spawn("trunk:carrier", Trunk(PROFILE, trio.current_time()))
+        await trio.testing.wait_all_tasks_blocked()
         link.connect(lambda command: None)
         link.on_fact(REPORT)
         await watch.look()
@@ -64,7 +75,9 @@ def test_all_is_well(tmp_path: Path) -> None:
     async def tell(s: Scene) -> None:
         assert s.failed() == s.stops() == []
         checks = s.health.checks()
-        assert checks["trunks"].facts == {"known": 1}
+        since = s.health.trunks()["carrier"].since
+        carrier = {"state": "inbound", "reason": "no proxy", "since": since, "calls": 0}
+        assert checks["trunks"].facts == {"known": 1, "trunks": {"carrier": carrier}}
         assert checks["ticks"].facts == {"engine": True, "late_share": 0.0}
         assert checks["database"].facts == {"behind": 0, "failing": False, "lost": 0}
         disks = checks["disk"].facts
@@ -75,15 +88,27 @@ def test_all_is_well(tmp_path: Path) -> None:
 
 def test_what_is_wrong_and_stops_no_call(tmp_path: Path) -> None:
     async def tell(s: Scene) -> None:
-        s.trunks = 0
-        assert s.failed() == ["trunks"]
-        s.trunks = 1
+        s.system.tell("trunk:carrier", evolve(PROFILE, proxy=("sip:192.0.2.1",)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert s.failed() == []  # nobody knows yet
+        s.system.tell("trunk:carrier", Resolved((HOST,), lasting=True))
+        await trio.testing.wait_all_tasks_blocked()
+        (gateway,) = s.health.trunks()["carrier"].gateways
+        s.system.tell("trunk:carrier", Replied(gateway.ask, 408, False, 1, ""))
+        await trio.testing.wait_all_tasks_blocked()
+        assert s.failed() == ["trunks", "alarms"]
+        assert s.stops() == []
+        s.system.tell("trunk:carrier", PROFILE)
+        await trio.testing.wait_all_tasks_blocked()
+        assert s.failed() == []
         s.system.alarm("a lamp is out")
         assert s.failed() == ["alarms"]
         s.system.clear_alarm("a lamp is out")
         s.link.on_fact(evolve(REPORT, late_ticks=10))
         assert s.failed() == ["ticks"]
         assert s.health.checks()["ticks"].facts["late_share"] == 0.2
+        s.system.end("trunk:carrier", "dismissed")
+        assert s.failed() == ["trunks", "ticks"]
         assert s.stops() == []
 
     story(tmp_path, tell)

@@ -14,6 +14,7 @@ from cordboard.actors.recordings import Recordings
 from cordboard.actors.runtime import System
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
+from cordboard.actors.trunk import Profile, Trunk
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.message import Address
 from cordboard.switch import protocol as media
@@ -33,7 +34,7 @@ def test_figures(tmp_path: Path) -> None:
             link = MediaLink(system)
             endpoint = Endpoint(Settings(lambda remote: ("192.0.2.1", 5060)), token=lambda: "x")
             endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.9",))})
-            health = Health(system, link, store, lambda: 1, {"data": tmp_path})
+            health = Health(system, link, store, {"data": tmp_path})
             registry = CollectorRegistry()
             signalling = Signalling(system, endpoint, trio.current_time)
             recordings = Recordings(tmp_path, "opus", store.ledger, system)
@@ -45,6 +46,13 @@ def test_figures(tmp_path: Path) -> None:
             )
             value = registry.get_sample_value
 
+            signalling.answers["carrier", "in", "INVITE", 487] = 3
+            system.spawn("trunk:carrier", Trunk(Profile("carrier"), 0.0))
+            assert value("cordboard_trunk_state", {"trunk": "carrier", "state": "inbound"}) == 1
+            assert value("cordboard_trunk_state", {"trunk": "carrier", "state": "down"}) == 0
+            assert value("cordboard_trunk_calls", {"trunk": "carrier"}) == 0
+            answered = {"trunk": "carrier", "direction": "in", "method": "INVITE", "code": "487"}
+            assert value("cordboard_trunk_answers_total", answered) == 3
             assert value("cordboard_tasks") == 17
             assert value("cordboard_media_edges") is None
             assert (value("process_resident_memory_bytes") or 0) > 1 << 20

@@ -24,7 +24,7 @@ class Keeper:
 
     path: Path
     now: float = 100.0
-    trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier")))
+    trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier"), 100.0))
     alarms: list[bool] = field(factory=list)
     # What was stated, as whoever keeps it has it, and how much of it is safe.
     stated: list[Entry] = field(factory=list)
@@ -70,13 +70,13 @@ class Keeper:
 
 def test_a_step_is_in_the_file_before_its_effects_and_without_what_is_said_to_people(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path / "states")
-    told = Tell("call:c", trunk.Drain())
+    told = Tell("call:c", trunk.Dismiss())
     keeper.step(told, Log("something"), Record(ENTRY))
-    keeper.states.add(Told("trunk:carrier", 101.0, trunk.Open()))
+    keeper.states.add(Told("trunk:carrier", 101.0, trunk.Recalled()))
     whole, step, last = read(keeper.path, past.packer())
     assert isinstance(whole, Whole)
     assert step == Step("trunk:carrier", 100.0, True, {"brought": 1}, (told, Record(ENTRY)))
-    assert last == Told("trunk:carrier", 101.0, trunk.Open())
+    assert last == Told("trunk:carrier", 101.0, trunk.Recalled())
     assert keeper.path.stat().st_mode & 0o777 == 0o600
 
 
@@ -103,7 +103,7 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     monkeypatch.setattr(statefile, "ROTATE_BYTES", 0)
     monkeypatch.setattr(statefile, "ROTATE_TIMES", 1)
     keeper = Keeper(tmp_path / "states")
-    wanted = Tell("call:c", trunk.Drain())
+    wanted = Tell("call:c", trunk.Dismiss())
     keeper.step(wanted)
     keeper.step(wanted, Record(ENTRY))  # the file is longer than it began: all is written, then what this step wants
     whole, step = read(keeper.path, past.packer())

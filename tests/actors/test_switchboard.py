@@ -211,15 +211,13 @@ def test_a_draining_switch_refuses_calls_and_keeps_those_it_has(house: House) ->
     assert dial(house, "600") is not None
     house.tell("switchboard", switchboard.Drain())
     assert dial(house, "600", "d") is None
-    assert house.sip("d") == [signals.Reject("d", 503, "", trunk.RETRY_AFTER)]
+    assert house.sip("d") == [signals.Reject("d", 503, "", switchboard.RETRY_AFTER)]
     assert "call:c" in house.actors
 
 
-def test_a_trunk_started_while_draining_drains(house: House) -> None:
-    house.tell("switchboard", switchboard.Drain())
-    pbx = evolve(ORGANISATION.trunks[0], id="pbx")
-    house.tell("switchboard", configured(evolve(ORGANISATION, trunks=(*ORGANISATION.trunks, pbx))))
-    assert house.actors["trunk:pbx"].state.phase is trunk.Phase.DRAINING
+def test_a_switch_that_goes_on_takes_calls_again(house: House) -> None:
+    house.tell("switchboard", switchboard.Drain(), switchboard.Open())
+    assert dial(house, "600") is not None
 
 
 def test_a_trunk_counts_the_calls_that_live(house: House) -> None:

@@ -18,7 +18,19 @@ from typing import Any, get_args
 
 import attrs
 import pytest
-from cordboard.actors import agent, call, callee, directory, page, queue, signals, switchboard, trunk
+from cordboard.actors import (
+    agent,
+    call,
+    callee,
+    directory,
+    gateway,
+    page,
+    queue,
+    registration,
+    signals,
+    switchboard,
+    trunk,
+)
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
@@ -29,6 +41,7 @@ from cordboard.switch import protocol as media
 from .house import NOW, OFFER, PAGE_OFFER, House, arrived
 
 LEG = "call:c/caller"
+HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
 COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
 STANDS = queue.Standing(signed_in=True, at_work=True, ready_since=NOW, follows=True)
@@ -96,9 +109,37 @@ def a_queue(place: queue.Place) -> Behaviour:
 
 
 def a_trunk(phase: trunk.Phase) -> Behaviour:
-    made = trunk.Trunk(trunk.Profile("carrier"))
-    if phase is trunk.Phase.DRAINING:
-        made.receive(trunk.Drain(), NOW)
+    proxy = () if phase is trunk.Phase.INBOUND else (HOST.proxy,)
+    made = trunk.Trunk(trunk.Profile("carrier", proxy=proxy), NOW)
+    made.receive(Started(), NOW) if proxy else None
+    if phase in (trunk.Phase.UP, trunk.Phase.DOWN):
+        made.receive(signals.Resolved((HOST,), lasting=True), NOW)
+        heard = phase is trunk.Phase.UP
+        made.receive(signals.Replied(made.state.gateways[0].ask, 200 if heard else 408, heard, 1, "id"), NOW)
+    return made
+
+
+def a_gateway(phase: gateway.Phase) -> Behaviour:
+    """A host that has just been asked, where it is asked."""
+    made = gateway.Gateway(gateway.begun("carrier", 0, HOST, NOW))
+    made.wake(NOW)
+    told = {
+        gateway.Phase.UP: gateway.Answered(),
+        gateway.Phase.DOWN: gateway.Silent(),
+        gateway.Phase.RESTING: gateway.Busy(),
+    }
+    if phase in told:
+        made.receive(told[phase], NOW)
+    return made
+
+
+def a_registration(phase: registration.Phase) -> Behaviour:
+    made = registration.Registration(registration.Data("carrier", "us", "seed"))
+    told = {registration.Phase.HELD: registration.Granted(600), registration.Phase.WAITING: registration.Refused(403)}
+    if phase is not registration.Phase.OFF:
+        made.receive(registration.Hosts((HOST,)), NOW)
+    if phase in told:
+        made.receive(told[phase], NOW)
     return made
 
 
@@ -123,6 +164,8 @@ MACHINES: dict[type[Machine[Any]], Callable[[Any], Behaviour]] = {
     call.Call: a_call,
     queue.Queue: a_queue,
     trunk.Trunk: a_trunk,
+    gateway.Gateway: a_gateway,
+    registration.Registration: a_registration,
     switchboard.Switchboard: a_switchboard,
     directory.Directory: a_directory,
 }
@@ -185,9 +228,24 @@ SAMPLES: list[object] = [
     queue.Timeout(),
     trunk.Profile("carrier", nat=True),
     trunk.Admit("c", "600"),
-    trunk.Drain(),
-    trunk.Open(),
+    trunk.Recalled(),
     trunk.Dismiss(),
+    trunk.Timeout(),
+    signals.Resolved((HOST,), lasting=True),
+    signals.Replied("carrier host 0 1", 200, True, 1, "id"),
+    gateway.Answered(),
+    gateway.Busy(20),
+    gateway.Silent(),
+    gateway.PatienceOver(),
+    gateway.PingDue(),
+    registration.Hosts((HOST,)),
+    registration.Granted(600),
+    registration.TooBrief(1200),
+    registration.Refused(403),
+    registration.Silent(),
+    registration.PatienceOver(),
+    registration.RenewDue(),
+    registration.PauseOver(),
     switchboard.Configure(Organisation(), ("opus",)),
     switchboard.Open(),
     switchboard.MediaFull(full=True),
@@ -340,6 +398,7 @@ def test_every_tell_has_a_row_in_the_table_of_whom_it_tells() -> None:
 
 def test_shells_say_nothing_that_a_table_does_not_know() -> None:
     assert set(get_args(signals.SipSignal)) - {signals.Arrived} <= set(call.Call.table.messages)
+    assert set(get_args(signals.TrunkSignal)) <= set(trunk.Trunk.table.messages)
     of_a_leg = {fact for fact in get_args(media.Fact) if attrs.fields(fact)[0].name == "leg"}
     of_a_browser = {media.WebrtcLegOpened, media.LegUnchecked, media.LegChecked}
     assert of_a_leg - of_a_browser <= set(call.Call.table.messages)
@@ -366,7 +425,7 @@ def test_a_table_that_forgets_a_state_or_says_a_thing_twice_does_not_start() -> 
 
 def test_what_a_table_does_not_know_is_our_bug() -> None:
     with pytest.raises(ImpossibleInputError, match="trunk knows no Echo"):
-        a_trunk(trunk.Phase.OPEN).receive(Echo(), NOW)
+        a_trunk(trunk.Phase.INBOUND).receive(Echo(), NOW)
 
 
 ANY_ORDER = """
@@ -387,7 +446,9 @@ def test_actors_import_each_other_in_any_order() -> None:
         "call",
         "call_state",
         "caller",
+        "gateway",
         "queue",
+        "registration",
         "trunk",
         "switchboard",
         "seat",

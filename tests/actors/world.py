@@ -33,6 +33,7 @@ from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.queue import Queue
+from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.statefile import States
@@ -169,6 +170,8 @@ class World:
         """Its doors, and the hands of its actors."""
         self.signalling = Signalling(self.system, self.switch.endpoint, self.now)
         self.signalling.connect(self.switch.perform)
+        self.signalling.take_up(self.organisation)
+        self.signalling.resolve = Resolver(self.life, self.signalling.resolved).resolve  # type: ignore[arg-type] # as above
         self.switch.on_output = self.signalling.on_output
         self.switch.before = self._keep_dialogs
         self.system.connect(
@@ -251,6 +254,7 @@ class World:
     def configure(self, organisation: Organisation) -> None:
         """The organisation is another from now on."""
         self.organisation = organisation
+        self.signalling.take_up(organisation)
         if self.journal is not None:
             self.journal.take_up(organisation)
         self.system.tell("switchboard", Configure(organisation, ("opus",)))
@@ -288,6 +292,9 @@ class World:
     def unplug(self, address: Address) -> None:
         """Nothing gets there or comes from there any more."""
         self._unplugged.add(address)
+
+    def plug(self, address: Address) -> None:
+        self._unplugged.discard(address)
 
     def dial(self, number: str, *, caller: str | None = "+8613912345678") -> Caller:
         """A customer calls over the carrier."""

@@ -1,0 +1,278 @@
+"""Our registration with a carrier that wants to be told where we are (RFC 3261 §10.2).
+
+    OFF --hosts--> ASKING --200--> HELD --in good time before it expires--> ASKING
+                      |  ^
+                      |  `-- 423: again with the least that it takes; silence or 503: the next host
+                      `-- no host took it --> WAITING (longer each time) --> ASKING
+
+What was granted stands until it expires, whatever becomes of the request that renews it: `registered` says whether it
+does. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over a restart of the process too.
+Pauses are spread by chance, so that not all who lost one carrier come back in the same second; the chance is drawn
+from `seed`, which is as good as any and replays.
+
+A machine and no actor: the trunk (`trunk.py`) owns it, and asks what it wants asked.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from random import Random
+from typing import Final
+
+from attrs import evolve, frozen
+
+from . import signals
+from .effects import Effect, Log, Sip
+from .table import Bug, Machine, Table, each, row
+
+# For how long we want to be known, in seconds; the registrar may say less.
+EXPIRES: Final = 600
+LONGEST_EXPIRES: Final = 86_400
+# When it is renewed: after this part of what was granted, give or take some.
+RENEW: Final = (0.6, 0.8)
+# How long an answer is waited for at one host.
+PATIENCE: Final = 8.0
+# The pause after all hosts have refused or said nothing; it doubles (RFC 5626 §4.5), and is spread by a half.
+FIRST_PAUSE: Final = 4.0
+LONGEST_PAUSE: Final = 300.0
+# A question is asked again within with the next numbers, where it is challenged (RFC 3261 §22.2).
+CSEQ_ROOM: Final = 4
+
+
+class Phase(Enum):
+    OFF = "off"
+    ASKING = "asking"
+    HELD = "held"
+    WAITING = "waiting"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Hosts:
+    """Where it may be tried, preferred first."""
+
+    hosts: tuple[signals.Host, ...]
+
+
+@frozen
+class Granted:
+    expires: int
+
+
+@frozen
+class TooBrief:
+    """423: not for less than `min_expires`."""
+
+    min_expires: int
+
+
+@frozen
+class Refused:
+    """Any other answer: `status`, and where it is 503 perhaps when to come again."""
+
+    status: int
+    retry_after: int | None = None
+
+
+@frozen
+class Silent:
+    """Nobody answered, or nothing could be sent there."""
+
+
+@frozen
+class PatienceOver:
+    """Never sent: the answer that is waited for has not come in time."""
+
+
+@frozen
+class RenewDue:
+    """Never sent: what was granted is to be asked for again."""
+
+
+@frozen
+class PauseOver:
+    """Never sent: it may be tried again."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Data:
+    """`ask` is the id of the question that is open, `host` where it went, or who granted what is held; `tried` are
+    those that failed in this round, and `until` is when the phase is over."""
+
+    trunk: str
+    username: str
+    seed: str
+    phase: Phase = Phase.OFF
+    hosts: tuple[signals.Host, ...] = ()
+    host: signals.Host | None = None
+    tried: tuple[signals.Host, ...] = ()
+    ask: str = ""
+    until: float = math.inf
+    expires: int = EXPIRES
+    granted_until: float = -math.inf
+    # In a row; and what the last one said.
+    failures: int = 0
+    trouble: str = ""
+    call_id: str = ""
+    cseq: int = 1
+    asks: int = 0
+
+    def registered(self, now: float) -> bool:
+        return now < self.granted_until
+
+
+class Registration(Machine[Phase]):
+    """See the module's docstring."""
+
+    state: Data
+
+    def __init__(self, state: Data) -> None:
+        self.state = state
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        return self.dispatch(self.state.phase, message, now)
+
+    def deadline(self) -> float:
+        return self.state.until
+
+    def wake(self, now: float) -> list[Effect]:
+        match self.state.phase:
+            case Phase.ASKING:
+                return self.receive(PatienceOver(), now)
+            case Phase.HELD:
+                return self.receive(RenewDue(), now)
+            case Phase.WAITING:
+                return self.receive(PauseOver(), now)
+            case Phase.OFF:
+                raise AssertionError("nothing is waited for")
+
+    def end(self) -> list[Effect]:
+        """We are no longer to be found there; whoever asked for nothing has nothing to take back."""
+        data = self.state
+        if not data.call_id or data.host is None:
+            return []
+        return [self._request(f"{data.trunk} registration ends", data.host, 0)]
+
+    # --- steps ------------------------------------------------------------------------------------------------
+
+    def _begin(self, message: Hosts, now: float) -> list[Effect]:
+        self.state = evolve(self.state, hosts=message.hosts, tried=())
+        return self._ask(now) if message.hosts else []
+
+    def _hosts_changed(self, message: Hosts, now: float) -> list[Effect]:
+        """What is asked of a host that is none any more may still be answered, and who granted is asked again."""
+        self.state = evolve(self.state, hosts=message.hosts)
+        return [] if message.hosts else self._stop()
+
+    def _hosts_waiting(self, message: Hosts, now: float) -> list[Effect]:
+        """Another host than those that failed is tried at once."""
+        if set(message.hosts) <= set(self.state.hosts):
+            return self._hosts_changed(message, now)
+        return self._begin(message, now)
+
+    def _stop(self) -> list[Effect]:
+        self._move(Phase.OFF, math.inf)
+        return []
+
+    def _ask(self, now: float) -> list[Effect]:
+        """The host that granted what is held, where it is still one, then the first that was not tried."""
+        data = self.state
+        untried = [host for host in data.hosts if host not in data.tried]
+        host = data.host if data.host in untried else untried[0]
+        ask = f"{data.trunk} registration {data.asks + 1}"
+        request = self._request(ask, host, data.expires)
+        self._move(Phase.ASKING, now + PATIENCE)
+        self.state = evolve(self.state, ask=ask, host=host, asks=data.asks + 1, cseq=data.cseq + CSEQ_ROOM)
+        return [request]
+
+    def _request(self, ask: str, host: signals.Host, expires: int) -> Effect:
+        data = self.state
+        return Sip(signals.Ask(ask, data.trunk, "REGISTER", host, data.username, expires, data.call_id, data.cseq))
+
+    def _granted(self, message: Granted, now: float) -> list[Effect]:
+        if message.expires <= 0:
+            return self._failed("granted for no time", now)
+        self._move(Phase.HELD, now + message.expires * self._chance(*RENEW))
+        self.state = evolve(self.state, granted_until=now + message.expires, failures=0, trouble="", tried=())
+        return []
+
+    def _too_brief(self, message: TooBrief, now: float) -> list[Effect]:
+        if not self.state.expires < message.min_expires <= LONGEST_EXPIRES:
+            return self._failed("423", now)
+        self.state = evolve(self.state, expires=message.min_expires)
+        return self._ask(now)
+
+    def _refused(self, message: Refused, now: float) -> list[Effect]:
+        """Another host of a carrier knows the same account: only one that is overloaded is worth a second."""
+        if message.status == 503:
+            return self._next(f"{message.status}", now, message.retry_after or 0)
+        return self._failed(str(message.status), now, message.retry_after or 0)
+
+    def _silent(self, message: Silent | PatienceOver, now: float) -> list[Effect]:
+        return self._next("no answer", now)
+
+    def _next(self, trouble: str, now: float, pause: float = 0.0) -> list[Effect]:
+        data = self.state
+        assert data.host is not None, "somebody was asked"
+        tried = (*data.tried, data.host)
+        if set(data.hosts) <= set(tried):
+            return self._failed(trouble, now, pause)
+        self.state = evolve(data, tried=tried, host=None)
+        return self._ask(now)
+
+    def _failed(self, trouble: str, now: float, pause: float = 0.0) -> list[Effect]:
+        """By all hosts: the first is tried again after a pause, at least as long as one of them said."""
+        failures = self.state.failures + 1
+        ours = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE) * self._chance(0.5, 1.0)
+        self._move(Phase.WAITING, now + max(ours, min(pause, LONGEST_PAUSE)))
+        self.state = evolve(self.state, host=None, tried=(), failures=failures, trouble=trouble)
+        return [Log("not registered", (("trunk", self.state.trunk), ("answer", trouble), ("failures", failures)))]
+
+    def _again(self, message: RenewDue | PauseOver, now: float) -> list[Effect]:
+        return self._ask(now)
+
+    def _chance(self, low: float, high: float) -> float:
+        return Random(f"{self.state.seed} {self.state.asks}").uniform(low, high)
+
+    def _move(self, phase: Phase, until: float) -> None:
+        """The one door for state changes: nothing is asked any more."""
+        self.state = evolve(self.state, phase=phase, until=until, ask="")
+
+
+_NOT_ASKED = Bug("nothing is asked, so nothing can be answered")
+
+TABLE = Table(
+    "registration",
+    Phase,
+    row(
+        Hosts,
+        off=Registration._begin,
+        asking=Registration._hosts_changed,
+        held=Registration._hosts_changed,
+        waiting=Registration._hosts_waiting,
+    ),
+    row(Granted, asking=Registration._granted, **each("off held waiting", _NOT_ASKED)),
+    row(TooBrief, asking=Registration._too_brief, **each("off held waiting", _NOT_ASKED)),
+    row(Refused, asking=Registration._refused, **each("off held waiting", _NOT_ASKED)),
+    row(Silent, asking=Registration._silent, **each("off held waiting", _NOT_ASKED)),
+    row(PatienceOver, asking=Registration._silent, **each("off held waiting", Bug("nobody is waited for"))),
+    row(RenewDue, held=Registration._again, **each("off asking waiting", Bug("nothing is held that is to be renewed"))),
+    row(PauseOver, waiting=Registration._again, **each("off asking held", Bug("there is no pause"))),
+)
+Registration.table = TABLE
+
+
+def learned(data: Data, replied: signals.Replied) -> Data:
+    """What any answer tells of the registration's requests (RFC 3261 §10.2.4)."""
+    return evolve(data, call_id=replied.call_id, cseq=replied.cseq + 1)
+
+
+def forgotten(data: Data, now: float) -> Data:
+    """What was asked is lost, with the process that asked it: it is asked again at once."""
+    return evolve(data, ask="", phase=Phase.WAITING, until=now) if data.ask else data

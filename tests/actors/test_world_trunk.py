@@ -1,0 +1,106 @@
+"""Trunks in a whole centre: real endpoints on both sides, a network between them, restarts, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from click.testing import CliRunner
+from cordboard.actors import alarms
+from cordboard.actors.commands import replay
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.trunk import Data, Phase
+
+from .test_world import HOTLINE, organisation, settle
+from .world import CARRIER, World, play
+
+DOWN = alarms.TRUNK_DOWN.says(trunk="carrier", reason="no answer")
+
+
+def asked() -> Organisation:
+    """The organisation whose trunk has a proxy."""
+    plain = organisation()
+    (carrier,) = plain.trunks
+    return evolve(plain, trunks=(evolve(carrier, proxy=(f"sip:{CARRIER.host}",)),))
+
+
+def story(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def test() -> None:
+        play(run, asked())
+
+    test.__doc__ = run.__doc__
+    return test
+
+
+def carrier(world: World) -> Data:
+    state = world.system.state_of("trunk:carrier")
+    assert isinstance(state, Data)
+    return state
+
+
+@story
+async def test_a_carrier_that_is_cut_off_is_down_within_15_s_and_takes_calls_all_the_same(world: World) -> None:
+    await settle(world, 40)
+    assert carrier(world).phase is Phase.UP
+    assert world.signalling.answers["carrier", "out", "OPTIONS", 200] == 4
+    world.unplug(CARRIER)
+    await settle(world, 15)
+    assert (carrier(world).phase, world.system.alarms) == (Phase.DOWN, [DOWN])
+    await settle(world, 60)
+    world.plug(CARRIER)
+    echo = world.dial("600")  # still down
+    await echo.answered.wait()
+    assert carrier(world).phase is Phase.DOWN
+    await settle(world, 12)
+    assert (carrier(world).phase, world.system.alarms) == (Phase.UP, [])
+    assert world.signalling.answers["carrier", "in", "INVITE", 200] == 1
+
+
+@story
+async def test_a_carrier_whose_calls_come_from_its_proxy_needs_no_peers(world: World) -> None:
+    """Where calls go, calls come from."""
+    (trunk,) = world.organisation.trunks
+    world.configure(evolve(world.organisation, trunks=(evolve(trunk, peers=()),)))
+    echo = world.dial("600")
+    await echo.answered.wait()
+    world.configure(evolve(world.organisation, trunks=(evolve(trunk, peers=(), proxy=()),)))
+    await settle(world)
+    stranger = world.dial("600")
+    await settle(world, 40)
+    assert not stranger.answered.is_set()
+
+
+def in_a_directory(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
+    """A story with states and a journal, which is replayed in the end."""
+
+    def test(tmp_path: Path) -> None:
+        play(run, asked(), data=tmp_path)
+        result = CliRunner().invoke(replay, [str(tmp_path)])
+        assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output
+
+    test.__doc__ = run.__doc__
+    return test
+
+
+@in_a_directory
+async def test_a_restart_finds_the_trunk_as_it_was(world: World) -> None:
+    await settle(world, 20.1)
+    world.kill_control()
+    await settle(world, 2)
+    world.restart_control()
+    await settle(world, 60)
+    assert (carrier(world).phase, world.system.alarms) == (Phase.UP, [])
+    assert carrier(world).since < world.now() - 80
+    world.unplug(CARRIER)
+    await settle(world, 20)
+    world.kill_control()
+    world.restart_control()
+    await settle(world, 10)
+    assert (carrier(world).phase, world.system.alarms) == (Phase.DOWN, [DOWN])
+    world.plug(CARRIER)
+    caller = world.dial(HOTLINE)
+    await caller.answered.wait()
+    await settle(world, 20)
+    assert (carrier(world).phase, world.system.alarms) == (Phase.UP, [])
