@@ -26,7 +26,9 @@ from ..sip.events import (
     CallFailed,
     CallKeyed,
     CallProgressed,
+    CallReanswered,
     CallReoffered,
+    CallReofferRefused,
     IncomingCall,
     Output,
     Refused,
@@ -189,6 +191,10 @@ class Signalling:
                 self._tell(call, signals.Cancelled(call), over=True)
             case CallConfirmed(call, answer):
                 self._tell(call, signals.Confirmed(call, answer))
+            case CallReanswered(call, answer):
+                self._tell(call, signals.Confirmed(call, answer))
+            case CallReofferRefused(call, status):
+                log.info("sip new offer refused", call=call, status=status)
             case CallReoffered(call, offer):
                 self._tell(call, signals.Reoffered(call, offer))
             case CallKeyed(call, digit):
@@ -273,7 +279,13 @@ class Signalling:
         self._transmit(outputs)
 
 
-_CAUSES = {"bye": "hung up", "no-ack": "the answer was never acknowledged", "bad-answer": "no usable media"}
+_CAUSES = {
+    "bye": "hung up",
+    "no-ack": "the answer was never acknowledged",
+    "bad-answer": "no usable media",
+    "lost": "the far side knew no such call",
+    "expired": "the session was not refreshed",
+}
 
 
 def _registrar(proxy: str) -> str:

@@ -23,7 +23,7 @@ MAX_TRIES: Final = 2
 _ANSWERED_BY: Final = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 CREDENTIALS: Final = frozenset(_ANSWERED_BY.values())
 
-# The header field of the answer, and the realm.
+# The header field that met each refusal, and the realm.
 Tried: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -64,7 +64,7 @@ class Accounts:
         """Takes the challenges of a 401 or 407 to a request that was tried so already: what it has been tried with when
         it is sent again, None where it must not be. `own`: it comes from one of the trunk's own hosts."""
         account = self._accounts.get(trunk)
-        if account is None or len(tried) >= MAX_TRIES:
+        if account is None or sum(name in CREDENTIALS for name, _ in tried) >= MAX_TRIES:
             return None
         challenges = _challenges(response)
         realm = account.realm or self._realms.get(trunk)

@@ -18,6 +18,7 @@ from .events import Output, Replied
 from .identity import checked_user
 from .layer import Asked, Slot, TransactionLayer, Way
 from .message import Address, LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri, bracket
+from .refresh import SESSION_EXPIRES
 from .screening import ACCEPT, ALLOW, SUPPORTED
 from .transaction import Timers
 from .trunks import Trunks
@@ -37,12 +38,13 @@ _CALL_ID = re.compile(r"[A-Za-z0-9\-.@]{1,128}", re.ASCII)
 @frozen
 class Settings:
     """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
-    Contact, From."""
+    Contact, From. `session_expires` is the session interval that we ask for, in seconds (RFC 4028)."""
 
     local_address: Callable[[Address], tuple[str, int]]
     user_agent: str = "Cordboard"
     max_calls: int = MAX_CALLS
     max_transactions: int = MAX_TRANSACTIONS
+    session_expires: int = SESSION_EXPIRES
 
 
 class Asking(TransactionLayer):

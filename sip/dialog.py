@@ -88,10 +88,15 @@ class Dialog:
         return self.remote_cseq is None or request.cseq >= self.remote_cseq
 
     def heard(self, request: Request, peer: Address) -> Dialog:
-        """After a request of theirs; a re-INVITE may move the remote target (RFC 3261 §12.2.2). Raises
-        RemoteSipError."""
-        target = contact_of(request) if request.method == "INVITE" else self.target
+        """After a request of theirs; a re-INVITE or UPDATE may move the remote target (RFC 3261 §12.2.2, RFC 3311
+        §5.2). Raises RemoteSipError."""
+        moves = request.method == "INVITE" or (request.method == "UPDATE" and request.get("Contact") is not None)
+        target = contact_of(request) if moves else self.target
         return evolve(self, remote_cseq=request.cseq, target=target, peer=peer)
+
+    def moved(self, response: Response) -> Dialog:
+        """After a 2xx to a re-INVITE or UPDATE of ours (RFC 3261 §12.2.1.2). Raises RemoteSipError."""
+        return evolve(self, target=contact_of(response)) if response.get("Contact") is not None else self
 
     def advanced(self) -> Dialog:
         return evolve(self, local_cseq=self.local_cseq + 1)

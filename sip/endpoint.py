@@ -14,6 +14,7 @@
     hang_up(call, now, reason=None)     by state: 480, BYE, CANCEL, or BYE as soon as the ACK came; `reason` is a Reason
                                    header (RFC 3326), as 'Q.850;cause=16'. The call is over for the application at once.
     reanswer(call, sdp, now), reject_reoffer(call, status, now)     to CallReoffered
+    reoffer(call, sdp, now)        our re-INVITE; 491 is backed off from
     dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=())
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
@@ -51,6 +52,7 @@ from .events import (
     Refused,
     Transmit,
 )
+from .exchange import State as ExchangeState
 from .identity import identified
 from .layer import Key, Slot, client_key, server_key
 from .message import (
@@ -68,9 +70,11 @@ from .message import (
     reply_otherwise,
     respond,
 )
+from .renegotiation import is_offerable
 from .screening import ACCEPT, ALLOW, KNOWN_METHODS, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
 from .sdp import SessionDescription
-from .sessions import Context, Sessions, owns
+from .sending import Context
+from .sessions import Sessions, owns
 from .snapshot import CallSnapshot, freeze, thaw, unheard
 from .transaction import (
     INVITE_SERVER,
@@ -212,8 +216,11 @@ class Endpoint(Sessions):
         if call.dialog is not None and not call.dialog.accepts(request):
             self._refuse(request, source, Refusal(500, "CSeq out of order"), now, out)
             return
-        description = describe(request) if request.method == "INVITE" else None
+        description = describe(request) if request.method in ("INVITE", "UPDATE") else None
         dialog = call.dialog and call.dialog.heard(request, source)
+        if dialog and call.dialog and not is_offerable(call, request, offers=description is not None):
+            # refused: the target stays (RFC 3261 §12.2.2), the number is spent
+            dialog = evolve(dialog, target=call.dialog.target)
         self._mark(call)
         if request.method == "OPTIONS":
             call.dialog = dialog
@@ -223,9 +230,6 @@ class Endpoint(Sessions):
         slot = self._serve(request, source, call)
         if given is CallInput.INVITE:
             self._send(slot, TransactionInput.SEND_1XX, respond(request, 100, source), now, out)
-            if call.state is not CallState.UP and dialog and call.dialog:
-                # refused: the target stays (RFC 3261 §12.2.2), the number is spent
-                dialog = evolve(dialog, target=call.dialog.target)
         call.dialog = dialog
         self._step(call, given, Context(now, out, request, slot, source=source, sdp=description))
 
@@ -238,7 +242,7 @@ class Endpoint(Sessions):
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source)
         offer = describe(request)
-        call = Call(self._token(), tag, CallState.OFFERED, self._timers, now)
+        call = self._begun(self._token(), tag, CallState.OFFERED, now)
         call.trunk = trunk
         call.dialog = dialog
         self._adopt(call)
@@ -344,7 +348,7 @@ class Endpoint(Sessions):
         if snapshot.id in self._calls:
             raise LocalSipError("a call of this id exists")
         out: list[Output] = []
-        call, slots = thaw(snapshot, self._timers, now)
+        call, slots = thaw(snapshot, self._timers, self._chance, now)
         self._adopt(call)
         for slot in slots:
             transaction = slot.transaction
@@ -355,8 +359,8 @@ class Endpoint(Sessions):
             if unheard(transaction):
                 out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
             self._effects(slot, transaction.wake(now), now, out, None)
-        if call.state in (CallState.ACCEPTED, CallState.LEAVING, CallState.REANSWERED):
-            self._resend(call, now, out)
+        if call.state in (CallState.ACCEPTED, CallState.LEAVING) or call.exchange.state is ExchangeState.ANSWERED:
+            self._resend(call, out)
         self._wake_call(call, now, out)
         return out
 
@@ -382,6 +386,10 @@ class Endpoint(Sessions):
 
     def reject_reoffer(self, call: str, status: int, now: float) -> list[Output]:
         return self._command(call, CallInput.REJECT_REOFFER, _refusal(status, now, None, None))
+
+    def reoffer(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
+        """Where an offer is open already, this one comes after it."""
+        return self._command(call, CallInput.OFFER, Context(now, body=bytes(sdp)))
 
     def dial(
         self,
@@ -412,8 +420,9 @@ class Endpoint(Sessions):
         trusted = self._trunks.settings(trunk).trusted
         from_, identity = identified(caller, caller_name, asserted, local, trusted=trusted)
         out: list[Output] = []
-        record = Call(call, self._token(), CallState.DIALLING, self._timers, now)
+        record = self._begun(call, self._token(), CallState.DIALLING, now)
         record.trunk = trunk
+        record.ours = bytes(sdp)
         request = build_request(
             "INVITE",
             uri,
@@ -425,9 +434,9 @@ class Endpoint(Sessions):
             cseq=1,
             rows=(
                 *(("Route", _text(route)) for route in routes),
-                *(self._contact(local), ALLOW, SUPPORTED, self._agent(), *identity, SDP_TYPE),
+                *(self._contact(local), ALLOW, SUPPORTED, *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
-            body=bytes(sdp),
+            body=record.ours,
         )
         request = self._signed(request, trunk)
         record.invite, record.invite_cseq, record.peer = request, 1, destination
@@ -435,6 +444,10 @@ class Endpoint(Sessions):
         slot = self._start(request, direct(destination), record, now, out)
         record.transaction = slot.transaction
         return out
+
+    def _begun(self, call: str, tag: str, state: CallState, now: float) -> Call:
+        expires = self.settings.session_expires
+        return Call(call, tag, state, self._timers, now, chance=self._chance, session_expires=expires)
 
     def _command(self, call: str, given: CallInput, context: Context) -> list[Output]:
         record = self._calls.get(call)
@@ -445,7 +458,7 @@ class Endpoint(Sessions):
         return context.out
 
 
-_IN_DIALOG = {"INVITE": CallInput.INVITE, "BYE": CallInput.BYE, "INFO": CallInput.INFO}
+_IN_DIALOG = {"INVITE": CallInput.INVITE, "BYE": CallInput.BYE, "INFO": CallInput.INFO, "UPDATE": CallInput.UPDATE}
 
 
 def _merge_key(request: Request) -> Key:

@@ -14,6 +14,8 @@ from attrs import frozen
 from .message import Address
 from .sdp import SessionDescription
 
+EndCause: TypeAlias = Literal["bye", "no-ack", "bad-answer", "lost", "expired"]
+
 
 @frozen
 class Transmit:
@@ -60,20 +62,37 @@ class CallConfirmed:
 @frozen
 class CallEnded:
     """The call was up, or answered, and is over. `bye`: they hung up (200 sent; `reason` is their Reason header).
-    `no-ack`: our 200 was never acknowledged (BYE sent). `bad-answer`: the ACK brought no usable answer to our offer
-    (BYE sent)."""
+    `no-ack`: our 200 was never acknowledged. `bad-answer`: to our offer came no answer that can be used. `lost`: they
+    know of no such call, or do not answer. `expired`: nobody refreshed the session (RFC 4028). BYE has been sent."""
 
     call: str
-    cause: Literal["bye", "no-ack", "bad-answer"]
+    cause: EndCause
     reason: str = ""
 
 
 @frozen
 class CallReoffered:
-    """Their re-INVITE. Answer with `reanswer` or `reject_reoffer`. `offer` None: they ask for ours."""
+    """Their re-INVITE or UPDATE. Answer with `reanswer` or `reject_reoffer`. `offer` None: they ask for ours."""
 
     call: str
     offer: SessionDescription | None
+
+
+@frozen
+class CallReanswered:
+    """The answer to the description that we sent last, in a re-INVITE: one of the application's, or one that refreshes
+    the session."""
+
+    call: str
+    answer: SessionDescription
+
+
+@frozen
+class CallReofferRefused:
+    """They did not take our re-INVITE; the call goes on as it was."""
+
+    call: str
+    status: int
 
 
 @frozen
@@ -146,6 +165,8 @@ Output: TypeAlias = (
     | CallConfirmed
     | CallEnded
     | CallReoffered
+    | CallReanswered
+    | CallReofferRefused
     | CallKeyed
     | CallProgressed
     | CallAnswered

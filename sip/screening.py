@@ -12,18 +12,19 @@ from attrs import frozen
 from . import sdp
 from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import NameAddr, RemoteSipError, Request, Response, Row, Uri
+from .refresh import MIN_SE, TIMER, session_expires, tags
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
 # Those that have a name, served or not: what is counted by method is counted by these.
-KNOWN_METHODS = frozenset(
-    (*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "UPDATE", "PRACK", "REFER", "MESSAGE", "PUBLISH")
-)
+KNOWN_METHODS = frozenset((*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "PRACK", "REFER", "MESSAGE", "PUBLISH"))
 ALLOW: Row = ("Allow", ", ".join(METHODS))
 ACCEPT: Row = ("Accept", "application/sdp")
-SUPPORTED: Row = ("Supported", "")
+# Extensions that we speak (RFC 3261 §19.2); rport needs no option tag (RFC 3581 §3).
+OPTION_TAGS = frozenset({TIMER})
+SUPPORTED: Row = ("Supported", ", ".join(sorted(OPTION_TAGS)))
 SDP_TYPE: Row = ("Content-Type", "application/sdp")
-# Extensions of RFC 3261 §19.2 option tags that we speak: none so far. rport needs none (RFC 3581 §3).
-OPTION_TAGS: frozenset[str] = frozenset()
+# Those that may carry an offer
+_OFFERING = frozenset({"INVITE", "UPDATE"})
 _MEDIA_TYPE = re.compile(r"[ \t]*application[ \t]*/[ \t]*sdp[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _ACCEPTED = re.compile(
     r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
@@ -52,9 +53,12 @@ def screen(request: Request) -> Refusal | None:
     wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
     if wanted:
         return Refusal(420, "Require", (("Unsupported", ", ".join(wanted)),))
-    if request.method == "INVITE" and not _accepts_sdp(request):
+    found = session_expires(request)
+    if request.method in _OFFERING and found is not None and found[0] < MIN_SE and TIMER in tags(request, "Supported"):
+        return Refusal(422, "Session-Expires", (("Min-SE", str(MIN_SE)),))  # RFC 4028 §9
+    if request.method in _OFFERING and not _accepts_sdp(request):
         return Refusal(406, "Accept", (ACCEPT,))
-    if request.method == "INVITE" and request.body:
+    if request.method in _OFFERING and request.body:
         kind = request.get("Content-Type")
         if kind is None or not _MEDIA_TYPE.fullmatch(kind):
             return Refusal(415, "Content-Type", (ACCEPT,))

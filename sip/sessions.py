@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from attrs import field, frozen
+from attrs import evolve
 
-from .accounts import CREDENTIALS, Tried
-from .asking import Asking, Settings, direct, retry_after
-from .call import UNTOLD, Call, Do, Move
+from .asking import Settings, retry_after
+from .call import UNTOLD, Call, Do
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
@@ -26,57 +25,34 @@ from .events import (
     CallFailed,
     CallKeyed,
     CallProgressed,
-    CallReoffered,
     Output,
     Transmit,
 )
+from .exchange import Input as ExchangeInput
 from .info import key_of
-from .layer import Slot, client_key, server_key
+from .layer import Slot, client_key
+from .machine import Move
 from .message import (
     Address,
     NameAddr,
     RemoteSipError,
     Request,
     Response,
-    Row,
-    reply_address,
-    reply_otherwise,
-    respond,
 )
-from .screening import ALLOW, SDP_TYPE, SUPPORTED, describe
-from .sdp import SdpError, SessionDescription
+from .renegotiation import BAD_ANSWER, GONE, Renegotiation
+from .sending import Context, usable
 from .transaction import (
     INVITE_CLIENT,
     Timers,
 )
-from .transaction import Input as TransactionInput
 
-# RFC 3261 §14.2: a second re-INVITE is told to wait a random time from 0 to 10 s
-MAX_REINVITE_RETRY_AFTER = 10
 # Callees behind a forking proxy whose early media, and ways of a redirect, that are remembered: more ring nowhere.
 MAX_FORKS = 8
 
 _Q = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 
 
-@frozen
-class Context:
-    """What an action of a call may need, of the step that caused it."""
-
-    now: float
-    out: list[Output] = field(factory=list)
-    request: Request | None = None
-    slot: Slot | None = None
-    response: Response | None = None
-    source: Address | None = None
-    sdp: SessionDescription | None = None
-    status: int = 0
-    phrase: str | None = None
-    rows: tuple[Row, ...] = ()
-    tried: Tried | None = None
-
-
-class Sessions(Asking):
+class Sessions(Renegotiation):
     """The upper half of `Endpoint`."""
 
     def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
@@ -109,8 +85,18 @@ class Sessions(Asking):
         self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
         if slot.asked is not None:
             self._replied(slot, slot.asked, status, phrase, out)
-        if slot.transaction.machine is INVITE_CLIENT and slot.call is not None:
-            self._step(slot.call, CallInput.NO_RESPONSE, Context(now, out, status=status, phrase=phrase))
+        if slot.call is None:
+            return
+        request = slot.transaction.request
+        within = request.to.tag is not None
+        context = Context(now, out, slot=slot, status=status, phrase=phrase)
+        if slot.transaction.machine is INVITE_CLIENT and not within:
+            self._step(slot.call, CallInput.NO_RESPONSE, context)
+        elif slot.transaction.machine is INVITE_CLIENT:
+            given = ExchangeInput.LOST if status in GONE else ExchangeInput.REFUSED
+            self._exchange(slot.call, given, evolve(context, cause="lost"))
+        elif request.method == "UPDATE" and status in GONE and slot.call.state is CallState.UP:
+            self._step(slot.call, CallInput.BROKEN, evolve(context, cause="lost"))
 
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the transaction user. Those to BYE and CANCEL change nothing (RFC 3261 §15.1.1, §9.1)."""
@@ -123,13 +109,18 @@ class Sessions(Asking):
             return
         call = slot.call
         assert call is not None, "what was not asked belongs to a call"
+        if tried is None and not any(name == "Min-SE" for name, _ in slot.tried) and call.refresh.too_small(response):
+            tried = (*slot.tried, ("Min-SE", ""))
+        context = Context(now, out, response=response, slot=slot, source=source, status=response.status, tried=tried)
         if slot.transaction.machine is not INVITE_CLIENT:
             if tried is not None:
                 self._request_again(call, slot, tried, now, out)
-            return
-        context = Context(now, out, response=response, slot=slot, source=source, status=response.status, tried=tried)
-        if tried is not None:
-            self._step(call, CallInput.CHALLENGED, context)
+            elif response.method == "UPDATE":
+                self._update_answered(call, response, now, out)
+        elif slot.transaction.request.to.tag is not None:
+            self._reinvite_answered(call, slot, context)
+        elif tried is not None:
+            self._step(call, CallInput.RETRY, context)
         elif response.status < 200:
             self._step(call, CallInput.PROGRESS, context)
         elif response.status >= 300:
@@ -138,8 +129,8 @@ class Sessions(Asking):
             # RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy; it is acknowledged and let go
             other = Dialog.of_response(slot.transaction.request, response, source)
             self.counters["forked answer"] += 1
-            self._acknowledge(other, slot.transaction.request, source, now, out)
-            self._bye(other.advanced(), call, (), now, out)
+            self._acknowledge(other, slot.transaction.request, out)
+            self._in(other.advanced(), call, "BYE", now, out)
         else:
             if call.dialog is None:
                 try:
@@ -152,28 +143,6 @@ class Sessions(Asking):
                     return
             self._step(call, CallInput.SUCCESS, context)
 
-    def _request_again(self, call: Call, slot: Slot, tried: Tried, now: float, out: list[Output]) -> None:
-        """A request within the dialog, or of one that was let go, with the credentials that were asked for."""
-        request = slot.transaction.request
-        cseq = request.cseq + 1
-        if call.dialog is not None and call.dialog.remote_tag == request.to.tag:
-            call.dialog = call.dialog.advanced()
-            cseq = call.dialog.local_cseq
-        again = self._renew(request, cseq, call.trunk, slot.destination)
-        self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
-
-    def _invite_again(self, call: Call, context: Context) -> None:
-        """The INVITE that a 401 or 407 refused, with credentials. What early dialogs had said is over with it."""
-        assert call.invite is not None
-        assert context.slot is not None
-        assert context.tried is not None
-        way = context.slot.destination, context.slot.otherwise
-        again = self._renew(call.invite, call.invite.cseq + 1, call.trunk, way[0])
-        call.invite, call.invite_cseq = again, again.cseq
-        call.early_answers.clear()
-        slot = self._start(again, way, call, context.now, context.out, context.tried)
-        call.transaction = slot.transaction
-
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
         while timer := call.due(now):
             self._step(call, timer, Context(now, out, status=487))
@@ -181,6 +150,10 @@ class Sessions(Asking):
                 self._by_tag.pop(call.tag, None)
                 self._calls.pop(call.id, None)
                 self._mark(call)
+        while offering := call.exchange.due(now):
+            self._exchange(call, offering, Context(now, out, cause="no-ack"))
+        while refreshing := call.refresh.due(now):
+            self._refresh_due(call, refreshing, now, out)
         self._schedule(call)
 
     def _adopt(self, call: Call) -> None:
@@ -188,14 +161,6 @@ class Sessions(Asking):
         self._by_tag[call.tag] = call
         self._live += call.state is not CallState.ENDED
         self._mark(call)
-
-    def _invited(self, call: Call, request: Request, slot: Slot, source: Address, *, needs_answer: bool) -> None:
-        call.invite = request
-        call.invite_cseq = request.cseq
-        call.transaction = slot.transaction
-        call.peer = source
-        call.needs_answer = needs_answer
-        slot.tag = call.tag
 
     def _step(self, call: Call, given: CallInput, context: Context) -> None:
         before = call.state
@@ -206,13 +171,16 @@ class Sessions(Asking):
         # counted before the row is carried out, for that may end the call itself
         if call.state is CallState.ENDED and before is not CallState.ENDED:
             self._live -= 1
+            self._over(call, context.now, context.out)
         if given not in UNTOLD:
             self._mark(call)
+        if call.state is CallState.UP and before is not CallState.UP:
+            self._exchange(call, ExchangeInput.AGREED, context)
         for what in row.do:
-            self._do(call, what, context)
+            self._do(call, what, given, context)
         self._schedule(call)
 
-    def _do(self, call: Call, what: Do, context: Context) -> None:
+    def _do(self, call: Call, what: Do, given: CallInput, context: Context) -> None:
         now, out = context.now, context.out
         match what:
             case Do.RING:
@@ -221,10 +189,13 @@ class Sessions(Asking):
                 )
             case Do.ANSWER:
                 assert context.sdp is not None
-                rows = (*self._routes(call), self._contact(self._local(call.peer)), ALLOW, SUPPORTED, SDP_TYPE)
-                self._reply_invite(call, 200, None, rows, bytes(context.sdp), now, out)
+                self._accept(call, context.sdp, now, out)
+            case Do.EXCHANGE:
+                self._exchange(call, _EXCHANGE[given], context)
+            case Do.UPDATE:
+                self._updated(call, context)
             case Do.RESEND:
-                self._resend(call, now, out)
+                self._resend(call, out)
             case Do.REJECT:
                 self._reply_invite(call, context.status, context.phrase, context.rows, b"", now, out)
             case Do.REJECT_480:
@@ -232,19 +203,15 @@ class Sessions(Asking):
             case Do.REJECT_487:
                 self._reply_invite(call, 487, None, (), b"", now, out)
             case Do.REPLY_200:
-                self._answer_request(context, 200, ())
+                self._answer_request(context, 200)
             case Do.REPLY_481:
-                self._answer_request(context, 481, ())
+                self._answer_request(context, 481)
             case Do.REPLY_491:
-                self._answer_request(context, 491, ())
+                self._answer_request(context, 491)
             case Do.REPLY_500:
-                self._answer_request(
-                    context, 500, (("Retry-After", str(sum(self._token().encode()) % (MAX_REINVITE_RETRY_AFTER + 1))),)
-                )
+                self._answer_request(context, 500, self._wait())
             case Do.BYE:
-                assert call.dialog is not None
-                call.dialog = call.dialog.advanced()
-                self._bye(call.dialog, call, context.rows, now, out)
+                self._within(call, "BYE", now, out, context.rows)
             case Do.INVITE_AGAIN:
                 self._invite_again(call, context)
             case Do.CANCEL:
@@ -255,7 +222,7 @@ class Sessions(Asking):
                 if call.ack:
                     out.append(Transmit(call.ack, *call.dialog.way()))
                 else:
-                    call.ack = self._acknowledge(call.dialog, call.invite, call.peer, now, out)
+                    call.ack = self._acknowledge(call.dialog, call.invite, out)
             case Do.DROP_INVITE:
                 assert call.invite is not None
                 slot = self._slots.get(client_key(call.invite))
@@ -263,14 +230,11 @@ class Sessions(Asking):
                     self._let_go(slot)
             case Do.TELL_CANCELLED:
                 out.append(CallCancelled(call.id))
-            case Do.TELL_CONFIRMED | Do.TELL_REOFFER_DONE:
-                self._confirmed(call, what, context)
-            case Do.TELL_REOFFERED:
-                assert context.request is not None
-                assert context.slot is not None
-                assert context.source is not None
-                self._invited(call, context.request, context.slot, context.source, needs_answer=context.sdp is None)
-                out.append(CallReoffered(call.id, context.sdp))
+            case Do.TELL_CONFIRMED:
+                if call.needs_answer:
+                    self._confirmed(call, context)
+                else:
+                    out.append(CallConfirmed(call.id, None))
             case Do.TELL_KEYED:
                 assert context.request is not None
                 if (key := key_of(context.request)) is not None:
@@ -280,10 +244,13 @@ class Sessions(Asking):
                 out.append(CallEnded(call.id, "bye", context.request.get("Reason") or ""))
             case Do.TELL_NO_ACK:
                 out.append(CallEnded(call.id, "no-ack"))
+            case Do.TELL_BROKEN:
+                assert context.cause is not None
+                out.append(CallEnded(call.id, context.cause))
             case Do.TELL_PROGRESS:
                 assert context.response is not None
                 if context.response.status > 100:
-                    early = _usable(context.response)
+                    early = usable(context.response)
                     tag = context.response.to.tag or ""
                     if early is not None and (tag in call.early_answers or len(call.early_answers) < MAX_FORKS):
                         call.early_answers[tag] = early
@@ -293,30 +260,16 @@ class Sessions(Asking):
             case Do.TELL_FAILED:
                 out.append(self._failed(call, context))
 
-    def _confirmed(self, call: Call, what: Do, context: Context) -> None:
-        if not call.needs_answer:
-            if what is Do.TELL_CONFIRMED:
-                context.out.append(CallConfirmed(call.id, None))
-            return
-        call.needs_answer = False
-        assert context.request is not None
-        answer = _usable(context.request)
-        if answer is not None:
-            context.out.append(CallConfirmed(call.id, answer))
-            return
-        # RFC 3261 §13.2.1: the ACK must carry the answer to the offer in our 2xx
-        self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=_BAD_ANSWER))
-        context.out.append(CallEnded(call.id, "bad-answer"))
-
     def _tell_answered(self, call: Call, context: Context) -> None:
         assert context.response is not None
         # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
-        answer = _usable(context.response) or call.early_answers.get(context.response.to.tag or "")
+        answer = usable(context.response) or call.early_answers.get(context.response.to.tag or "")
         call.early_answers.clear()
         if answer is not None:
+            call.refresh.granted(context.response, context.now)
             context.out.append(CallAnswered(call.id, answer))
             return
-        self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=_BAD_ANSWER))
+        self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=BAD_ANSWER))
         context.out.append(CallFailed(call.id, 488, "no usable session description"))
 
     def _failed(self, call: Call, context: Context) -> CallFailed:
@@ -338,95 +291,15 @@ class Sessions(Asking):
         self.counters["redirect elsewhere"] += len(found) - len(kept)
         return kept
 
-    def _routes(self, call: Call) -> tuple[Row, ...]:
-        """RFC 3261 §12.1.1: a response that makes a dialog repeats the Record-Route."""
-        assert call.invite is not None
-        return tuple(row for row in call.invite.rows if row[0] == "Record-Route")
 
-    def _reply_invite(
-        self,
-        call: Call,
-        status: int,
-        phrase: str | None,
-        rows: tuple[Row, ...],
-        body: bytes,
-        now: float,
-        out: list[Output],
-    ) -> None:
-        """A response to their INVITE that is open."""
-        assert call.invite is not None
-        assert call.transaction is not None
-        response = respond(
-            call.invite,
-            status,
-            call.peer,
-            tag=call.tag,
-            phrase=phrase,
-            rows=(*rows, self._agent(server=True)),
-            body=body,
-        )
-        slot = self._slots.get(server_key(call.invite, "INVITE"))
-        call.final = bytes(response)
-        if slot is None:
-            return
-        if status < 200:
-            given = TransactionInput.SEND_1XX
-        else:
-            given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
-        self._effects(slot, slot.transaction.receive(given, now, data=call.final), now, out, None)
-
-    def _resend(self, call: Call, now: float, out: list[Output]) -> None:
-        if call.final:
-            assert call.invite is not None
-            via = call.invite.via
-            out.append(Transmit(call.final, reply_address(via, call.peer), reply_otherwise(via, call.peer)))
-
-    def _answer_request(self, context: Context, status: int, rows: tuple[Row, ...]) -> None:
-        assert context.request is not None
-        assert context.slot is not None
-        assert context.source is not None
-        response = respond(context.request, status, context.source, rows=(*rows, self._agent(server=True)))
-        given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
-        self._send(context.slot, given, response, context.now, context.out)
-
-    def _acknowledge(self, dialog: Dialog, invite: Request, peer: Address, now: float, out: list[Output]) -> bytes:
-        """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
-        way = dialog.way()
-        # with the credentials of the INVITE (RFC 3261 §13.2.2.4)
-        shown = tuple(row for row in invite.rows if row[0] in CREDENTIALS)
-        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(way[0]), shown))
-        out.append(Transmit(data, *way))
-        return data
-
-    def _bye(self, dialog: Dialog, call: Call, rows: tuple[Row, ...], now: float, out: list[Output]) -> None:
-        way = dialog.way()
-        request = dialog.request("BYE", dialog.local_cseq, self._token(), self._local(way[0]), (*rows, self._agent()))
-        self._start(self._signed(request, call.trunk), way, call, now, out)
-
-    def _send_cancel(self, call: Call, context: Context, now: float, out: list[Output]) -> None:
-        """RFC 3261 §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the INVITE."""
-        invite = call.invite
-        assert invite is not None
-        kept = tuple(
-            ("CSeq", f"{invite.cseq} CANCEL") if row[0] == "CSeq" else row
-            for row in invite.rows
-            if row[0] in ("Via", "Max-Forwards", "From", "To", "Call-ID", "CSeq", "Route")
-        )
-        request = Request(
-            "CANCEL",
-            invite.uri,
-            (*kept, *context.rows),
-            b"",
-            invite.via,
-            invite.from_,
-            invite.to,
-            invite.call_id,
-            invite.cseq,
-        )
-        self._start(request, direct(call.peer), call, now, out)
-
-
-_BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
+_EXCHANGE = {
+    CallInput.OFFER: ExchangeInput.OFFER,
+    CallInput.REANSWER: ExchangeInput.REANSWER,
+    CallInput.REJECT_REOFFER: ExchangeInput.REJECT,
+    CallInput.INVITE: ExchangeInput.INVITE,
+    CallInput.CANCEL: ExchangeInput.CANCEL,
+    CallInput.ACK: ExchangeInput.ACK,
+}
 
 
 def owns(call: Call, request: Request) -> bool:
@@ -434,14 +307,6 @@ def owns(call: Call, request: Request) -> bool:
     if call.dialog is not None:
         return call.dialog.owns(request)
     return call.invite is not None and call.invite.call_id == request.call_id
-
-
-def _usable(message: Request | Response) -> SessionDescription | None:
-    """Their answer, where a bad one is as good as none."""
-    try:
-        return describe(message)
-    except SdpError:
-        return None
 
 
 def _preference(q: str | None) -> float:

@@ -11,7 +11,7 @@ again then is answered with 481, which ends what it asked to end), and a call's 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from attrs import evolve, frozen
 
@@ -20,9 +20,14 @@ from .call import PROGRESS_INTERVAL, Call
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
+from .exchange import Input as ExchangeInput
+from .exchange import State as ExchangeState
 from .grammar import Address
 from .layer import Slot, client_key, server_key
+from .machine import D, I, S, Timed
 from .message import Request, parse
+from .refresh import Input as RefreshInput
+from .refresh import State as RefreshState
 from .sdp import SdpError, SessionDescription
 from .sdp import parse as parse_sdp
 from .transaction import (
@@ -54,6 +59,8 @@ _UNHEARD = {
     INVITE_CLIENT.name: frozenset({State.CALLING}),
     CLIENT.name: frozenset({State.TRYING, State.PROCEEDING}),
 }
+# The roles of a transaction in its call
+INVITE, OFFER = "invite", "offer"
 _MACHINES = {machine.name: machine for machine in MACHINES}
 
 
@@ -75,8 +82,9 @@ class DialogSnapshot:
 
 @frozen
 class TransactionSnapshot:
-    """A transaction in the endpoint's hands. `request` is empty where it is the call's INVITE, or `last`: what we sent
-    and may have to send anew with credentials. `timers` are letters and moments."""
+    """A transaction in the endpoint's hands; `role` says which INVITE of its call it is of, if any. `request` is empty
+    where it is that of theirs which the call keeps, or `last`: what we sent and may have to send anew with credentials.
+    `timers` are letters and moments."""
 
     machine: str
     state: str
@@ -88,6 +96,37 @@ class TransactionSnapshot:
     tag: str
     otherwise: Address | None = None
     tried: Tried = ()
+    role: str = ""
+
+
+@frozen
+class MachineSnapshot:
+    """A machine of a call: its state, its timers, and the interval of the one that doubles."""
+
+    state: str
+    timers: tuple[tuple[str, float], ...]
+    interval: float
+
+
+@frozen
+class ExchangeSnapshot:
+    """Offers and answers; descriptions are empty where there are none."""
+
+    machine: MachineSnapshot
+    owner: bool
+    sent: bytes
+    wanted: bytes
+    glares: int
+
+
+@frozen
+class RefreshSnapshot:
+    """The session timer."""
+
+    machine: MachineSnapshot
+    least: int
+    speaks: bool
+    updates: bool
 
 
 @frozen
@@ -96,7 +135,6 @@ class CallSnapshot:
 
     id: str
     tag: str
-    state: str
     trunk: str
     dialog: DialogSnapshot | None
     invite: bytes
@@ -106,19 +144,21 @@ class CallSnapshot:
     ack: bytes
     needs_answer: bool
     early_answers: tuple[tuple[bytes, bytes], ...]
-    timers: tuple[tuple[str, float], ...]
-    interval: float
+    ours: bytes
+    machine: MachineSnapshot
+    exchange: ExchangeSnapshot
+    refresh: RefreshSnapshot
     transactions: tuple[TransactionSnapshot, ...]
 
     @property
     def live(self) -> bool:
         """False: it is over for the application, and only its last request or response is still on the way."""
-        return self.state != CallState.ENDED.value
+        return self.machine.state != CallState.ENDED.value
 
     @property
     def unanswered(self) -> bool:
         """An INVITE of theirs without a final response."""
-        return self.state == CallState.OFFERED.value
+        return self.machine.state == CallState.OFFERED.value
 
 
 def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
@@ -131,7 +171,6 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
     return CallSnapshot(
         id=call.id,
         tag=call.tag,
-        state=call.state.value,
         trunk=call.trunk,
         dialog=None if dialog is None else _freeze_dialog(dialog),
         invite=b"" if call.invite is None else _head(call.invite),
@@ -141,8 +180,18 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         ack=call.ack,
         needs_answer=call.needs_answer,
         early_answers=tuple((_octets(tag), bytes(each)) for tag, each in call.early_answers.items()),
-        timers=tuple((timer.value, when) for timer, when in call.running.items()),
-        interval=call.interval,
+        ours=call.ours,
+        machine=_freeze_machine(call),
+        exchange=ExchangeSnapshot(
+            _freeze_machine(call.exchange),
+            call.exchange.owner,
+            call.exchange.sent,
+            call.exchange.wanted,
+            call.exchange.glares,
+        ),
+        refresh=RefreshSnapshot(
+            _freeze_machine(call.refresh), call.refresh.least, call.refresh.speaks, call.refresh.updates
+        ),
         transactions=tuple(_freeze_slot(slot, call) for slot in kept),
     )
 
@@ -156,6 +205,11 @@ def _is_open(transaction: Transaction, *, ended: bool) -> bool:
 def unheard(transaction: Transaction) -> bool:
     """Whether it sends its last message again after a restart."""
     return transaction.state in _UNHEARD.get(transaction.machine.name, ())
+
+
+def _freeze_machine(machine: Timed[S, I, D]) -> MachineSnapshot:
+    timers = tuple((timer.value, when) for timer, when in machine.running.items())
+    return MachineSnapshot(machine.state.value, timers, machine.interval)
 
 
 def _freeze_dialog(dialog: Dialog) -> DialogSnapshot:
@@ -178,7 +232,7 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
     return TransactionSnapshot(
         machine=transaction.machine.name,
         state=transaction.state.value,
-        request=b"" if transaction.request is call.invite or _ours(transaction) else _head(transaction.request),
+        request=b"" if transaction is call.transaction or _ours(transaction) else _head(transaction.request),
         last=transaction.last,
         timers=tuple((timer.value, when) for timer, when in transaction.running.items()),
         interval=transaction.interval,
@@ -186,7 +240,15 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         tag=slot.tag,
         otherwise=slot.otherwise,
         tried=slot.tried,
+        role=_role(transaction, call),
     )
+
+
+def _role(transaction: Transaction, call: Call) -> str:
+    """Which of those that the call holds it is."""
+    if transaction is call.transaction:
+        return INVITE
+    return OFFER if transaction is call.exchange.transaction else ""
 
 
 def _ours(transaction: Transaction) -> bool:
@@ -199,14 +261,14 @@ def _head(request: Request) -> bytes:
     return bytes(evolve(request, rows=tuple(row for row in request.rows if row[0] in ECHOED), body=b""))
 
 
-def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list[Slot]]:
+def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], now: float) -> tuple[Call, list[Slot]]:
     """The call and its transactions again. What is due by `now` is due; what repeats is due an interval from now.
 
     Raises RemoteSipError, KeyError or ValueError for what `freeze` did not make."""
     invite = _request(snapshot.invite) if snapshot.invite else None
     # no timer that matters runs longer: a clock that was set back meanwhile must not hold a call for ever
     latest = now + max(timers.timeout, TIMER_D, PROGRESS_INTERVAL)
-    call = Call(snapshot.id, snapshot.tag, CallState(snapshot.state), timers, now)
+    call = Call(snapshot.id, snapshot.tag, CallState(snapshot.machine.state), timers, now, chance=chance)
     call.trunk = snapshot.trunk
     call.dialog = None if snapshot.dialog is None else _thaw_dialog(snapshot.dialog)
     call.invite = invite
@@ -215,25 +277,55 @@ def thaw(snapshot: CallSnapshot, timers: Timers, now: float) -> tuple[Call, list
     call.final = snapshot.final
     call.ack = snapshot.ack
     call.needs_answer = snapshot.needs_answer
+    call.ours = snapshot.ours
     call.early_answers = _thaw_answers(snapshot.early_answers)
-    call.interval = snapshot.interval
-    call.running = {CallInput(name): when for name, when in snapshot.timers}
-    for timer, when in call.running.items():
-        if timer is CallInput.RETRANSMIT:
-            call.running[timer] = now + call.interval
-        elif timer is not CallInput.EXPIRED:
-            call.running[timer] = min(when, latest)
+    _thaw_machine(call, snapshot.machine, CallState, CallInput, now, latest)
+    expires = dict(snapshot.machine.timers).get(CallInput.EXPIRED.value)
+    if expires is not None:
+        call.expire(expires)
+    _thaw_exchange(call, snapshot.exchange, now, latest)
+    _thaw_refresh(call, snapshot.refresh, now)
     slots = []
     for each in snapshot.transactions:
         ours = each.machine in (CLIENT.name, INVITE_CLIENT.name)
         request = _request(each.last if ours else each.request) if ours or each.request else invite
         assert request is not None, "a transaction without a request of its own is the INVITE's"
         slot = _thaw_slot(each, request, call, timers, now)
-        if request is invite or (each.machine == INVITE_CLIENT.name and request.cseq == call.invite_cseq):
+        if each.role == INVITE:
             call.transaction = slot.transaction
             call.invite = request
+        elif each.role == OFFER:
+            call.exchange.transaction = slot.transaction
         slots.append(slot)
     return call, slots
+
+
+def _thaw_machine(
+    machine: Timed[S, I, D], kept: MachineSnapshot, states: type[S], inputs: type[I], now: float, latest: float
+) -> None:
+    machine.state = states(kept.state)
+    machine.interval = kept.interval
+    machine.running = {}
+    for name, when in kept.timers:
+        repeats = name == CallInput.RETRANSMIT.value
+        machine.running[inputs(name)] = now + kept.interval if repeats else min(when, latest)
+
+
+def _thaw_exchange(call: Call, kept: ExchangeSnapshot, now: float, latest: float) -> None:
+    exchange = call.exchange
+    _thaw_machine(exchange, kept.machine, ExchangeState, ExchangeInput, now, latest)
+    if exchange.state is ExchangeState.UPDATED:
+        # whoever sent that UPDATE sends it again, and it is heard as if for the first time
+        exchange.state = ExchangeState.STABLE
+    exchange.owner = kept.owner
+    exchange.sent, exchange.wanted = kept.sent, kept.wanted
+    exchange.glares = kept.glares
+
+
+def _thaw_refresh(call: Call, kept: RefreshSnapshot, now: float) -> None:
+    refresh = call.refresh
+    _thaw_machine(refresh, kept.machine, RefreshState, RefreshInput, now, now + kept.machine.interval)
+    refresh.least, refresh.speaks, refresh.updates = kept.least, kept.speaks, kept.updates
 
 
 def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, timers: Timers, now: float) -> Slot:

@@ -22,7 +22,9 @@ from cordboard.sip.events import (
     CallFailed,
     CallKeyed,
     CallProgressed,
+    CallReanswered,
     CallReoffered,
+    CallReofferRefused,
     IncomingCall,
     Output,
     Refused,
@@ -317,6 +319,8 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallFailed()
             | CallKeyed()
             | CallProgressed()
+            | CallReanswered()
+            | CallReofferRefused()
             | Refused()
             | Replied()
             | Transmit()

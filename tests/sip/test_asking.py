@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 from cordboard.sip.digest import Account, Challenge, parameters, response_of
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
-from cordboard.sip.events import CallAnswered, CallFailed, Output, Replied, Transmit
-from cordboard.sip.message import Address, LocalSipError, Request, Row, parse, respond
+from cordboard.sip.events import CallAnswered, CallFailed, Replied, Transmit
+from cordboard.sip.message import LocalSipError, Request, Row
 
 from . import net as n
+from .far import PROXY, STRANGER, answered, events, reply, requests
 
-PROXY = Address("192.0.2.9", 5060)
-STRANGER = Address("203.0.113.5", 5060)
 ALICE = Account("alice", "secret")
 MD5 = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n1", algorithm=MD5, qop="auth"')
 SHA = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n2", algorithm=SHA-256, qop="auth"')
@@ -24,15 +23,6 @@ def known(account: Account | None = ALICE, *, trusted: bool = False) -> Endpoint
     return made
 
 
-def requests(outputs: list[Output]) -> list[Request]:
-    found = [parse(output.data) for output in outputs if isinstance(output, Transmit)]
-    return [message for message in found if isinstance(message, Request)]
-
-
-def events(outputs: list[Output]) -> list[Output]:
-    return [output for output in outputs if not isinstance(output, Transmit)]
-
-
 def register(endpoint: Endpoint, now: float = 0.0, request: str = "r", **options: object) -> Request:
     outputs = endpoint.ask(
         request, "carrier", "REGISTER", "sip:carrier.example", PROXY, now, user="alice", expires=600,
@@ -40,19 +30,6 @@ def register(endpoint: Endpoint, now: float = 0.0, request: str = "r", **options
     )  # fmt: skip
     (sent,) = requests(outputs)
     return sent
-
-
-def reply(
-    endpoint: Endpoint,
-    request: Request,
-    status: int,
-    *rows: Row,
-    source: Address = PROXY,
-    now: float = 0.1,
-    body: bytes = b"",
-    tag: str = "t",
-) -> list[Output]:
-    return endpoint.receive(bytes(respond(request, status, n.A, tag=tag, rows=tuple(rows), body=body)), source, now)
 
 
 def shown(request: Request, name: str = "Authorization") -> dict[str, str]:
@@ -247,12 +224,6 @@ def dial(endpoint: Endpoint, caller: str | None = "1001", **options: object) -> 
     )  # fmt: skip
     (sent,) = requests(outputs)
     return sent
-
-
-def answered(endpoint: Endpoint, request: Request, tag: str = "t") -> list[Output]:
-    body = bytes(n.answer_to(n.OFFER_A))
-    rows = ("Contact", "<sip:gw@192.0.2.9>"), ("Content-Type", "application/sdp")
-    return reply(endpoint, request, 200, *rows, body=body, tag=tag)
 
 
 def test_a_challenged_call_is_dialled_again_and_everything_of_it_carries_credentials() -> None:

@@ -76,14 +76,15 @@ def up() -> tuple[Endpoint, str, str]:
 @pytest.mark.parametrize(
     ("data", "status", "header"),
     [
-        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
+        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
         (build("OPTIONS"), 200, ("Accept", "application/sdp")),
-        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
-        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO")),
+        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
+        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
         (build("BYE"), 481, None),
         (build("BYE", tag="nobody"), 481, None),
         (build("CANCEL"), 481, None),
-        (build(extra="Require: 100rel\r\nRequire: timer, x\r\n"), 420, ("Unsupported", "100rel, timer, x")),
+        (build(extra="Require: 100rel\r\nRequire: timer, x\r\n"), 420, ("Unsupported", "100rel, x")),
+        (build(extra="Supported: timer\r\nSession-Expires: 60\r\n"), 422, ("Min-SE", "90")),
         (build(extra="Content-Type: text/html\r\n", body="<p>"), 415, ("Accept", "application/sdp")),
         (build(extra="Content-Encoding: gzip\r\n", body=SDP), 415, ("Accept-Encoding", "identity")),
         (build(uri="soap:600@192.0.2.2"), 416, None),
@@ -169,7 +170,8 @@ def test_an_invitation_expires() -> None:
 def test_requests_in_a_dialog() -> None:
     endpoint, call, tag = up()
     assert statuses(endpoint.receive(build("OPTIONS", tag=tag, branch="z9hG4bKo", cseq=2), CARRIER, 1.0)) == [200]
-    assert statuses(endpoint.receive(build("UPDATE", tag=tag, branch="z9hG4bKu", cseq=3), CARRIER, 1.0)) == [405]
+    assert statuses(endpoint.receive(build("UPDATE", tag=tag, branch="z9hG4bKu", cseq=3), CARRIER, 1.0)) == [200]
+    assert statuses(endpoint.receive(build("REFER", tag=tag, branch="z9hG4bKv", cseq=3), CARRIER, 1.0)) == [405]
     # RFC 3261 §12.2.2: a lower CSeq
     assert statuses(endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKl", cseq=1), CARRIER, 1.0)) == [500]
     outputs = endpoint.receive(build("BYE", tag=tag, branch="z9hG4bKb", cseq=4), CARRIER, 1.0)

@@ -13,14 +13,11 @@ import msgpack
 import pytest
 from cordboard.sip import snapshot as snapshots
 from cordboard.sip.events import CallCancelled, CallConfirmed, CallEnded, CallFailed, IncomingCall, Output
-from cordboard.sip.message import Address, LocalSipError
-from cordboard.sip.snapshot import CallSnapshot
+from cordboard.sip.message import LocalSipError
 
 from . import net as n
 
-CLASSES = {
-    kind.__name__: kind for kind in (CallSnapshot, snapshots.DialogSnapshot, snapshots.TransactionSnapshot, Address)
-}
+CLASSES = {kind.__name__: kind for kind in vars(snapshots).values() if isinstance(kind, type) and attrs.has(kind)}
 
 
 def packed(value: Any) -> bytes:
@@ -271,7 +268,8 @@ def test_a_clock_that_was_set_back_holds_no_call_for_ever() -> None:
     net.run(0.1)
     answer(net, b)
     (kept,) = b.kept.values()
-    later = attrs.evolve(kept, timers=tuple((name, when + 86400) for name, when in kept.timers))
+    timers = tuple((name, when + 86400) for name, when in kept.machine.timers)
+    later = attrs.evolve(kept, machine=attrs.evolve(kept.machine, timers=timers))
     fresh = n.endpoint(n.B)
     fresh.restore(later, net.now)
     assert any(isinstance(output, CallEnded) for output in fresh.wake(net.now + 60))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from itertools import product
+from typing import Any
 
 import pytest
 from cordboard.sip import call as calls
+from cordboard.sip import exchange, refresh
+from cordboard.sip.machine import Move as OfCall
+from cordboard.sip.machine import Plan, Timed
 from cordboard.sip.message import Address, LocalSipError, Request, parse
 from cordboard.sip.transaction import (
     CLIENT,
@@ -73,29 +78,59 @@ def test_every_pair_of_a_transaction_does_what_its_row_says(machine: Machine) ->
                 assert transaction.state is state
 
 
-def test_the_call_table_is_total() -> None:
-    assert set(calls.TABLE) == set(product(calls.State, calls.Input))
-    reachable = {calls.State.OFFERED, calls.State.DIALLING}
-    reachable |= {row.state for row in calls.TABLE.values() if isinstance(row, calls.Move)}
-    assert reachable == set(calls.State)
+# With the states that they begin in, and the timers that run by the way.
+CALL = (calls.PLAN, calls.State, calls.Input, {calls.State.OFFERED, calls.State.DIALLING}, {calls.Input.EXPIRED})
+EXCHANGE = (exchange.PLAN, exchange.State, exchange.Input, {exchange.State.OPENING}, set[Enum]())
+REFRESH = (refresh.PLAN, refresh.State, refresh.Input, {refresh.State.OFF}, set[Enum]())
+OF_A_CALL = [CALL, EXCHANGE, REFRESH]
+of_a_call = pytest.mark.parametrize(
+    ("plan", "states", "inputs", "first", "optional"), OF_A_CALL, ids=["call", "exchange", "refresh"]
+)
 
 
-def test_every_pair_of_a_call_moves_as_its_row_says() -> None:
-    for (state, given), row in calls.TABLE.items():
-        call = calls.Call("c", "t", state, Timers(), 0.0)
+@of_a_call
+def test_a_table_of_a_call_is_total(
+    plan: Plan[Any, Any, Any], states: type[Enum], inputs: type[Enum], first: set[Enum], optional: set[Enum]
+) -> None:
+    assert set(plan.table) == set(product(states, inputs))
+    reachable = first | {row.state for row in plan.table.values() if isinstance(row, OfCall)}
+    assert reachable == set(states)
+    timers = {timer for each in plan.timers.values() for timer in each}
+    for state, timer in product(states, timers - optional):
+        row = plan.table[state, timer]
+        runs = timer in plan.timers.get(state, ())
+        assert isinstance(row, Bug) is not runs, (state, timer)
+
+
+def machine_of(state: Enum) -> Timed[Any, Any, Any]:
+    call = calls.Call("c", "t", calls.State.UP, Timers(), 0.0)
+    machines: dict[str, Timed[Any, Any, Any]] = {"call": call, "exchange": call.exchange, "refresh": call.refresh}
+    machine = machines[type(state).__module__.rpartition(".")[2]]
+    machine.state = state
+    return machine
+
+
+@of_a_call
+def test_every_pair_of_a_call_moves_as_its_row_says(
+    plan: Plan[Any, Any, Any], states: type[Enum], inputs: type[Enum], first: set[Enum], optional: set[Enum]
+) -> None:
+    for (state, given), row in plan.table.items():
+        machine = machine_of(state)
         if isinstance(row, Bug):
             with pytest.raises(LocalSipError):
-                call.receive(given, 1.0)
-            assert call.state is state
+                machine.receive(given, 1.0)
+            assert machine.state is state
         else:
-            assert call.receive(given, 1.0) is row
-            assert call.state is (row.state if isinstance(row, Move | calls.Move) else state)
+            assert machine.receive(given, 1.0) is row
+            assert machine.state is (row.state if isinstance(row, OfCall) else state)
+            if machine.state is not state:
+                assert set(machine.running) == set(plan.timers.get(machine.state, ()))
 
 
 def test_nothing_leaves_the_end_of_a_call() -> None:
     for given in calls.Input:
         row = calls.TABLE[calls.State.ENDED, given]
-        assert not isinstance(row, calls.Move) or row.state is calls.State.ENDED
+        assert not isinstance(row, OfCall) or row.state is calls.State.ENDED
 
 
 def sends(transaction: Transaction, until: float) -> tuple[list[float], list[Effect]]:
