@@ -51,6 +51,7 @@ from .store.database import StoreError
 from .store.store import Store
 from .supervisor import orphaned, run_directory
 from .switchboard import Configure, Drain, Open, Switchboard
+from .wire import Wire
 
 # How often a draining process looks whether its last call is over, in seconds.
 DRAIN_LOOK = 0.1
@@ -93,6 +94,7 @@ class Control:
         self.reach: Reach
         self.recordings: Recordings
         self.endpoint: Endpoint
+        self.wire: Wire
         self.organisation_name = ""
         self.language = "zh"
         self.time_zone = "UTC"
@@ -154,6 +156,7 @@ class Control:
                     lambda: trio.lowlevel.current_statistics().tasks_living,
                     self.journal,
                     self.recordings,
+                    self.wire,
                 )
             )
             organisation = await self.store.load_organisation()
@@ -271,6 +274,7 @@ class Control:
         self.signalling.keep = self._keep_dialogs
         self.signalling.resolve = Resolver(nursery, self.signalling.resolved).resolve
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
+        self.wire = Wire(self.endpoint.whose, self.journal.spoke)
         self.system.connect(
             Hands(
                 self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply, self.store.ledger.keep
@@ -287,6 +291,7 @@ class Control:
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
                 before=lambda: self.signalling.keep(),
+                tap=self.wire,
                 task_status=task_status,
             )
 

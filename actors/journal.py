@@ -39,7 +39,7 @@ from .organisation import Organisation
 from .packing import Packer
 from .redact import redact_number
 from .states import ActorState
-from .steps import Begins, Crashed, Ends, Entry, Lives, Took, Unjournalled
+from .steps import Begins, Crashed, Ends, Entry, Lives, Spoke, Took, Unjournalled
 from .veil import Veil
 
 FORMAT: Final = 1
@@ -205,6 +205,9 @@ class Journal(Unjournalled):
 
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         self._keep(lambda file: Ends(name, at, file.veil.text(reason), b"" if will is None else file.pack(tuple(will))))
+
+    def spoke(self, message: Spoke) -> None:
+        self._keep(lambda file: message)
 
     def _keep(self, entry: Callable[[_File], Entry]) -> None:
         file = self._file

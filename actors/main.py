@@ -39,6 +39,7 @@ from .redact import redacted_trace
 from .runtime import STOPPING
 from .store.database import StoreError
 from .supervisor import AlreadyRunningError, supervise
+from .tracing import trace
 
 # malloc.h of glibc, and its own first value of both, which setting it keeps.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -216,7 +217,7 @@ def demo(config_file: Path | None, data: Path) -> None:
     sys.exit(code)
 
 
-for each in commands:
+for each in (*commands, trace):
     cli.add_command(each)
 cli.add_command(bench_commands.bench)
 

@@ -17,6 +17,7 @@ from .runtime import System
 from .signalling import Signalling
 from .store.ledger import Ledger
 from .trunk import Phase
+from .wire import Wire
 
 
 class SwitchMetrics(Collector):
@@ -33,6 +34,7 @@ class SwitchMetrics(Collector):
         tasks: Callable[[], int],
         journal: Journal,
         recordings: Recordings,
+        wire: Wire,
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -48,6 +50,7 @@ class SwitchMetrics(Collector):
         )
         self._journal = journal
         self._recordings = recordings
+        self._wire = wire
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -59,6 +62,7 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
+        yield self._messages()
         yield _counters(
             "cordboard_journal", "Steps in the journal, messages that crashed their actor", self._journal.counters
         )
@@ -95,6 +99,15 @@ class SwitchMetrics(Collector):
         for (trunk, direction, method, code), number in sorted(self._signalling.answers.items()):
             answers.add_metric([trunk, direction, method, str(code)], number)
         yield answers
+
+    def _messages(self) -> Metric:
+        """SIP of the trunks; `code` is empty for requests, and `method` of a response is that of its CSeq."""
+        family = CounterMetricFamily(
+            "cordboard_sip_messages", "SIP messages of trunks", labels=["trunk", "direction", "method", "code"]
+        )
+        for labels, count in sorted(self._wire.counts.items()):
+            family.add_metric(labels, count)
+        return family
 
     def _kept(self) -> Iterable[Metric]:
         """The database, the recordings and the disks."""

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from .effects import Behaviour, Stop
 from .packing import Packer, UnpackError
-from .steps import Begins, Crashed, Ends, Entry, Lives, Took, step
+from .steps import Begins, Crashed, Ends, Entry, Lives, Spoke, Took, step
 
 
 @frozen
@@ -49,6 +49,8 @@ class Replay:
         """The next record. What cannot be unpacked raises UnpackError."""
         if isinstance(entry, Begins):
             self._live.clear()
+            return None
+        if isinstance(entry, Spoke):
             return None
         if self.only is not None and entry.name != self.only:
             return None

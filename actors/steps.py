@@ -3,7 +3,7 @@
 A journal begins with the actors there are, each with its state; then come those that are born, the steps, and how
 actors end. A step is what was received, when, and the effects it gave. Since a behaviour is nothing but a function of
 its state, what it hears and the time, a replay of one actor needs nothing of the others, and every effect must come
-out again byte for byte.
+out again byte for byte. Between them are the SIP messages that came and went, for who draws a call (`trace.py`).
 
 `journal.py` writes these records, `replay.py` reads them. What is private in them is veiled (`veil.py`).
 """
@@ -72,7 +72,20 @@ class Ends:
     will: bytes
 
 
-Entry = Begins | Lives | Took | Crashed | Ends
+@frozen
+class Spoke:
+    """A SIP message of a trunk, as it may be shown (`wire.py`); no step of an actor. `call` is empty where nobody knew
+    it yet: `call_id`, a digest of its Call-ID, says whose it was."""
+
+    at: float
+    trunk: str
+    call: str
+    call_id: str
+    sent: bool
+    text: str
+
+
+Entry = Begins | Lives | Took | Crashed | Ends | Spoke
 
 
 # --- one step -----------------------------------------------------------------------------------------------------
@@ -120,6 +133,9 @@ class Unjournalled:
 
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         """An actor that did not end by itself; None: its will could not be read."""
+
+    def spoke(self, message: Spoke) -> None:
+        """A SIP message came or went."""
 
 
 UNJOURNALLED: Final = Unjournalled()

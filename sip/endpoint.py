@@ -37,7 +37,7 @@ and commands, and the answers that concern no call.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
@@ -120,6 +120,12 @@ class Endpoint(Sessions):
     def hears(self, host: str) -> bool:
         """Whether that address is a trunk's."""
         return self._trunks.match(host) is not None
+
+    def whose(self, host: str, tags: Iterable[str]) -> tuple[str, str]:
+        """The trunk and the call of a message to or from `host` that has these tags; empty where there is none."""
+        call = next((found for tag in tags if (found := self._by_tag.get(tag)) is not None), None)
+        trunk = call.trunk if call is not None and call.trunk else self._trunks.match(host)
+        return trunk or "", "" if call is None else call.id
 
     def living(self) -> set[Address]:
         """The far ends of connections on which something lives: a call, or a transaction."""

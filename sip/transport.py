@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import trio
 
@@ -57,6 +58,16 @@ def local_address_for(remote: str) -> str:
         return str(probe.getsockname()[0])
 
 
+class Tap(Protocol):
+    """Sees every message. Raises nothing."""
+
+    def received(self, data: bytes, source: Address, at: float, outputs: Iterable[Output]) -> None:
+        """The endpoint made `outputs` of it, and nothing of them is done yet."""
+        ...
+
+    def sent(self, data: bytes, destination: Address, at: float) -> None: ...
+
+
 class SipTransport:
     """Sockets of one endpoint. `addresses` are the bound ones, those of UDP first, with the ports the system chose for
     0."""
@@ -70,8 +81,10 @@ class SipTransport:
         clock: Callable[[], float] = trio.current_time,
         on_error: Callable[[Exception], None] | None = None,
         before: Callable[[], None] = lambda: None,
+        tap: Tap | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._tap = tap
         self.now = clock
         connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
         self._tcp = TcpTransport(listeners, connections, clock, self._receive, self._lost, on_output)
@@ -110,6 +123,9 @@ class SipTransport:
                 self._send(output)
         except OSError:
             self.perform(self.endpoint.unsent(output, self.now()))
+            return
+        if self._tap is not None:
+            self._tap.sent(output.data, output.destination, self.now())
 
     def _send(self, output: Transmit) -> None:
         """One datagram. Raises OSError where it cannot be sent."""
@@ -145,7 +161,13 @@ class SipTransport:
             self._on_error(error)
 
     def _receive(self, data: bytes, source: Address) -> None:
-        self._attend(lambda now: self.endpoint.receive(data, source, now))
+        def act(now: float) -> list[Output]:
+            outputs = self.endpoint.receive(data, source, now)
+            if self._tap is not None:
+                self._tap.received(data, source, now, outputs)
+            return outputs
+
+        self._attend(act)
 
     def _lost(self, remote: Address, unwritten: Sequence[Transmit]) -> None:
         self._attend(lambda now: self.endpoint.disconnected(remote, unwritten, now))
@@ -196,6 +218,7 @@ async def serve(
     clock: Callable[[], float] = trio.current_time,
     on_error: Callable[[Exception], None] | None = None,
     before: Callable[[], None] = lambda: None,
+    tap: Tap | None = None,
     task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Binds `addresses` for UDP and `tcp`, and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises
@@ -213,4 +236,4 @@ async def serve(
         for made in [*sockets, *(each.socket for each in listeners)]:
             made.close()
         raise
-    await SipTransport(endpoint, sockets, listeners, on_output, clock, on_error, before).run(task_status)
+    await SipTransport(endpoint, sockets, listeners, on_output, clock, on_error, before, tap).run(task_status)

@@ -60,6 +60,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/resolver.py",
         "actors/supervisor.py",
         "actors/commands.py",
+        "actors/tracing.py",
         "web/session.py",
         "web/api.py",
         "web/recordings.py",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import define, field
 from cordboard.actors import page
+from cordboard.actors.wire import Wire
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Transmit
 from cordboard.sip.message import Address
@@ -29,6 +30,7 @@ class SipHost:
         self.endpoint = self._new()
         self.on_output: Callable[[Output], None] = lambda output: None
         self.before: Callable[[], None] = lambda: None
+        self.tap: Wire | None = None
         # There is no process: what comes is lost.
         self.deaf = False
         self._world = world
@@ -49,13 +51,18 @@ class SipHost:
         for output in outputs:
             if isinstance(output, Transmit):
                 self._world.carry(self.address, output)
+                if self.tap is not None:
+                    self.tap.sent(output.data, output.destination, self._world.now())
             else:
                 self.on_output(output)
         self._changed.set()
 
     def receive(self, data: bytes, source: Address) -> None:
         if not self.deaf:
-            self.perform(self.endpoint.receive(data, source, self._world.now()))
+            outputs = self.endpoint.receive(data, source, self._world.now())
+            if self.tap is not None:
+                self.tap.received(data, source, self._world.now(), outputs)
+            self.perform(outputs)
 
     async def run(self) -> None:
         while True:

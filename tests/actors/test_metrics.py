@@ -15,7 +15,9 @@ from cordboard.actors.runtime import System
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
 from cordboard.actors.trunk import Profile, Trunk
+from cordboard.actors.wire import Wire
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
+from cordboard.sip.events import Transmit
 from cordboard.sip.message import Address
 from cordboard.switch import protocol as media
 from prometheus_client import CollectorRegistry
@@ -41,8 +43,9 @@ def test_figures(tmp_path: Path) -> None:
             recordings.on_fact(media.RecordingClosed("c1", 3.0))
             journal = Journal(tmp_path, trio.current_time, lambda text, standing: None)
             tasks, ledger = (lambda: 17), store.ledger
+            wire = Wire(endpoint.whose, journal.spoke)
             registry.register(
-                SwitchMetrics(system, signalling, link, endpoint, ledger, health, tasks, journal, recordings)
+                SwitchMetrics(system, signalling, link, endpoint, ledger, health, tasks, journal, recordings, wire)
             )
             value = registry.get_sample_value
 
@@ -60,9 +63,18 @@ def test_figures(tmp_path: Path) -> None:
 
             link.on_fact(media.EngineStarted("epoch", (), os.getpid()))
             link.on_fact(REPORT)
-            endpoint.receive(OPTIONS, Address("192.0.2.9", 5060), 0.0)
+            for source in (Address("192.0.2.9", 5060), Address("203.0.113.5", 5060)):
+                outputs = endpoint.receive(OPTIONS, source, 0.0)
+                wire.received(OPTIONS, source, 0.0, outputs)
+                for each in outputs:
+                    assert isinstance(each, Transmit)
+                    wire.sent(each.data, each.destination, 0.0)
             await health.look()
             assert value("cordboard_sip_transactions") == 1
+            of_trunk = {"trunk": "carrier", "method": "OPTIONS"}
+            assert value("cordboard_sip_messages_total", of_trunk | {"direction": "in", "code": ""}) == 1
+            assert value("cordboard_sip_messages_total", of_trunk | {"direction": "out", "code": "200"}) == 1
+            assert sum(wire.counts.values()) == 2, "none of a stranger"
             assert value("cordboard_journal_total", {"what": "quarantined"}) == 0
             assert value("cordboard_journal_seconds_total") == 0
             assert value("cordboard_media_edges") == 4

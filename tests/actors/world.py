@@ -40,6 +40,7 @@ from cordboard.actors.statefile import States
 from cordboard.actors.states import UNWRITTEN, Alive, Committed, Dialog, Unwritten, Whole
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
+from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import Output, Refused, Replied, Transmit
@@ -174,6 +175,7 @@ class World:
         self.signalling.resolve = Resolver(self.life, self.signalling.resolved).resolve  # type: ignore[arg-type] # as above
         self.switch.on_output = self.signalling.on_output
         self.switch.before = self._keep_dialogs
+        self.switch.tap = Wire(self.switch.endpoint.whose, (self.journal or UNJOURNALLED).spoke)
         self.system.connect(
             Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self._record),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),

@@ -1,0 +1,178 @@
+"""SIP messages as they are shown: enough to see what happened, and nothing of who or where anybody is."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+import pytest
+from cordboard.actors import wire
+from cordboard.actors.steps import Spoke
+from cordboard.actors.wire import Wire, digest_of, read
+from cordboard.sip.endpoint import TrunkSettings
+from cordboard.sip.events import IncomingCall, Output, Transmit
+from cordboard.sip.message import Address
+
+from ..sip import net
+from ..sip.mutation import Mutator
+from ..sip.test_siege import corpus
+
+PRIVATE = (
+    "13912345678", "5550123", "alice.wang", "Wang", "192.0.2.77", "2001:db8::77", "pbx.example.net", "secretkey",
+    "responsehash", "8675309",
+)  # fmt: skip
+INVITE = (
+    b"INVITE sip:+8613912345678@pbx.example.net;user=phone;transport=tcp SIP/2.0\r\n"
+    b"Via: SIP/2.0/TCP 192.0.2.77:5060;branch=z9hG4bK77;rport;received=192.0.2.77\r\n"
+    b"v: SIP/2.0/UDP [2001:db8::77];branch=z9hG4bK78\r\n"
+    b'From: "Wang" <sip:alice.wang@192.0.2.77>;tag=theirs\r\n'
+    b"t: <tel:+8613912345678>\r\n"
+    b"Call-ID: 8675309@192.0.2.77\r\n"
+    b"CSeq: 314159 INVITE\r\n"
+    b'Contact: "Wang" <sip:alice.wang@192.0.2.77:5062;transport=udp>\r\n'
+    b"P-Asserted-Identity: <sip:+8613912345678@pbx.example.net>, <tel:+8613912345678>\r\n"
+    b'Authorization: Digest username="alice.wang", realm="pbx.example.net", response="responsehash"\r\n'
+    b"Subject: call Wang at 5550123\r\n"
+    b"X-Account: 13912345678\r\n"
+    b"Diversion: <sip:5550123@192.0.2.77>;reason=busy\r\n"
+    b"User-Agent: Phone 2.1 (192.0.2.77)\r\n"
+    b'Reason: Q.850;cause=16;text="13912345678 at 2001:db8::77"\r\n'
+    b"Max-Forwards: 70\r\n"
+    b"Require: 100rel\r\n"
+    b"Content-Type: application/sdp\r\n"
+    b"Content-Length: 200\r\n\r\n"
+    b"v=0\r\no=Wang 1 1 IN IP4 192.0.2.77\r\ns=call of Wang\r\ni=13912345678\r\ne=alice.wang@pbx.example.net\r\n"
+    b"c=IN IP4 192.0.2.77\r\nt=0 0\r\nk=clear:secretkey\r\nm=audio 4000 RTP/SAVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+    b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:secretkey\r\na=sendrecv\r\n"
+)
+
+
+def test_what_is_shown_of_an_invite() -> None:
+    view = read(INVITE)
+    assert (view.method, view.code, view.tags) == ("INVITE", "", ("theirs",))
+    assert view.call_id == digest_of("8675309@192.0.2.77")
+    assert [private for private in PRIVATE if private in view.text] == []
+    head, body = view.text.split("\n\n")
+    assert head.split("\n") == [
+        "INVITE <sip:***78@...;transport=tcp> SIP/2.0",
+        "Via: SIP/2.0/TCP ...;branch=z9hG4bK77",
+        "v: SIP/2.0/UDP ...;branch=z9hG4bK78",
+        "From: <sip:(10 characters)@...>;tag=theirs",
+        "t: <tel:***78>",
+        f"Call-ID: {view.call_id} (digest)",
+        "CSeq: 314159 INVITE",
+        "Contact: <sip:(10 characters)@...;transport=udp>",
+        "P-Asserted-Identity: <sip:***78@...>, <tel:***78>",
+        "Authorization: Digest ...",
+        "Subject: ...",
+        "X-Account: ...",
+        "Diversion: <sip:***23@...>",
+        "User-Agent: Phone 2.1 (...)",
+        'Reason: Q.850;cause=16;text="***78 at ..."',
+        "Max-Forwards: 70",
+        "Require: 100rel",
+        "Content-Type: application/sdp",
+        "Content-Length: 200",
+    ]
+    assert "m=audio 4000 RTP/SAVP 0\na=rtpmap:0 PCMU/8000" in body
+    assert "a=sendrecv" in body
+
+
+@pytest.mark.parametrize(
+    ("data", "method", "code", "first"),
+    [
+        (b"SIP/2.0 486 Busy Here\r\nCSeq: 7 INVITE\r\n\r\n", "INVITE", "486", "SIP/2.0 486 Busy Here"),
+        (b"SIP/2.0 599 13912345678 is out\r\ncseq: 7 BYE\r\n\r\n", "BYE", "5xx", "SIP/2.0 599 ***78 is out"),
+        (b"INFO sip:600@h SIP/2.0\r\n\r\nSignal=5", "INFO", "", "INFO <sip:600@...> SIP/2.0"),
+        (b"FROB sip:600@h SIP/2.0\r\n\r\n", "other", "", "FROB <sip:600@...> SIP/2.0"),
+        (b"\x16\x03\x01 13912345678", "other", "", "(not a SIP message)"),
+    ],
+)
+def test_first_lines(data: bytes, method: str, code: str, first: str) -> None:
+    view = read(data)
+    assert (view.method, view.code, view.text.split("\n")[0]) == (method, code, first)
+    assert "Signal" not in view.text
+
+
+def test_whatever_comes_is_shown_in_bounds_and_printable() -> None:
+    mutator = Mutator(Random(7), corpus())
+    for _ in range(3000):
+        view = read(mutator.message())
+        assert len(view.text) <= wire.MAX_TEXT
+        assert re.fullmatch(r"[\x20-\x7e\n]*", view.text)
+    assert len(read(b"A: b\r\n" * 10000).text) <= wire.MAX_TEXT
+
+
+def seen(*steps: tuple[bytes, Address, bool]) -> tuple[Wire, list[Spoke]]:
+    told: list[Spoke] = []
+    endpoint = net.endpoint(net.A)
+    tap = Wire(endpoint.whose, told.append)
+    for data, remote, sent in steps:
+        if sent:
+            tap.sent(data, remote, 1.0)
+        else:
+            tap.received(data, remote, 1.0, endpoint.receive(data, remote, 1.0))
+    return tap, told
+
+
+def test_every_message_of_a_call_is_known_to_be_its() -> None:
+    """From the first INVITE to the last 200, whichever side says it, and with or without a tag of ours."""
+    world, a, b = net.pair()
+    told: list[Spoke] = []
+    tap = Wire(b.endpoint.whose, told.append)
+
+    def transmitted(outputs: list[Output]) -> None:
+        for each in outputs:
+            if isinstance(each, Transmit):
+                tap.sent(each.data, each.destination, world.now)
+
+    receive = b.endpoint.receive
+
+    def tapped(data: bytes, source: Address, now: float) -> list[Output]:
+        outputs = receive(data, source, now)
+        tap.received(data, source, now, outputs)
+        transmitted(outputs)
+        return outputs
+
+    b.endpoint.receive = tapped  # type: ignore[method-assign]
+
+    def react(peer: net.Peer, output: Output, now: float) -> list[Output]:
+        outputs = net.answering(peer, output, now)
+        transmitted(outputs)
+        return outputs
+
+    b.react = react
+    net.dial(world, a, b)
+    world.run(1)
+    world.do(a, a.endpoint.hang_up("out", world.now))
+    world.run(2)
+    (call,) = (each.call for each in b.events if isinstance(each, IncomingCall))
+    assert [(each.sent, each.text.split(" ")[0 if each.text[0] != "S" else 1]) for each in told] == [
+        (False, "INVITE"), (True, "100"), (True, "180"), (True, "200"), (False, "ACK"), (False, "BYE"), (True, "200"),
+    ]  # fmt: skip
+    assert {each.call for each in told} == {call}
+    assert {each.trunk for each in told} == {"carrier"}
+    assert tap.counts["carrier", "out", "INVITE", "180"] == tap.counts["carrier", "in", "BYE", ""] == 1
+
+
+def test_strangers_are_shown_nowhere_and_a_flood_of_no_call_only_in_part() -> None:
+    options = b"OPTIONS sip:us SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%d\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n"
+    trunk = Address("192.0.2.9", 5060)
+    tap, told = seen(*((options % n, trunk, False) for n in range(wire.MAX_LOOSE + 20)))
+    assert len(told) == wire.MAX_LOOSE
+    assert (tap.untold, tap.counts["carrier", "in", "OPTIONS", ""]) == (20, wire.MAX_LOOSE + 20)
+    tap, told = seen((options % 1, Address("203.0.113.1", 5060), False), (b"\r\n\r\n", trunk, False))
+    assert (told, dict(tap.counts)) == ([], {})
+
+
+def test_what_is_dialled_is_a_calls_from_the_first_message() -> None:
+    endpoint = net.endpoint(net.A)
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
+    told: list[Spoke] = []
+    tap = Wire(endpoint.whose, told.append)
+    for each in endpoint.dial(
+        "mine", "sip:600@203.0.113.9", Address("203.0.113.9", 5060), "1", net.OFFER_A, 0.0, trunk="carrier"
+    ):
+        assert isinstance(each, Transmit)
+        tap.sent(each.data, each.destination, 0.0)
+    assert [(each.call, each.trunk) for each in told] == [("mine", "carrier")]
