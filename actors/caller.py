@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import signals
+from . import signals, spoken
 from .call_state import Data, Phase
 from .effects import Effect, Log, Media, Sip
 from .table import Machine
@@ -52,7 +52,7 @@ class Caller(Machine[Phase], ABC):
         data = self.state
         agreed = data.agreed
         remote = agreed.remote if agreed is not None and agreed.remote is not None else (data.arrived.peer, 0)
-        codec = self._offered() if agreed is None else _codec(agreed)
+        codec = self._offered() if agreed is None else spoken.codec(agreed)
         sends, hears = (True, True) if agreed is None else _ways(agreed)
         peer = data.arrived.peer if data.nat else ""
         return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears, peer=peer))]
@@ -60,7 +60,7 @@ class Caller(Machine[Phase], ABC):
     def _offered(self) -> media.Codec:
         """What a far side may send that has not answered our offer yet."""
         first = self.state.arrived.codecs[0]
-        return media.Codec(first, sdp.STATIC[first][1])
+        return media.Codec(first, sdp.payload_type(first))
 
     def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
@@ -147,7 +147,7 @@ class Caller(Machine[Phase], ABC):
         """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
         it is."""
         remote = agreed.remote or (self.state.arrived.peer, 0)
-        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, _codec(agreed), *_ways(agreed)))]
+        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, spoken.codec(agreed), *_ways(agreed)))]
 
     def reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
         data = self.state
@@ -182,7 +182,3 @@ def _ways(agreed: sdp.Agreed) -> tuple[bool, bool]:
     if agreed.remote is None:
         return False, False
     return agreed.direction in ("sendrecv", "sendonly"), agreed.direction in ("sendrecv", "recvonly")
-
-
-def _codec(agreed: sdp.Agreed) -> media.Codec:
-    return media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event, agreed.ptime_ms)

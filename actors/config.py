@@ -196,7 +196,7 @@ class Media:
         default=sdp.TRUNK_CODECS,
         metadata=toml(
             trunk_codecs,
-            "list of g722, pcma, pcmu",
+            "list of g722, pcma, pcmu, opus",
             "What trunks may speak. Of their offers it is what they prefer; ours are made in this order.",
         ),
     )

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import page
+from . import page, spoken
 from .agent_state import SHOWN, CallerSound, Data, MediaState, Opening, Phase, QueueMoved
 from .effects import Effect, Log, Media, Push, Reply
 from .table import Machine
@@ -192,9 +192,11 @@ class Seat(Machine[Phase], ABC):
         opening = Opening(request, leg, offer, agreed, bool(restarted))
         self.state = evolve(self.state, legs_opened=number, opening=opening)
         ask = media.RestartIce if restarted else media.OpenWebrtcLeg
-        codec = media.Codec(agreed.codec, agreed.payload_type, agreed.telephone_event)
         prints = tuple(media.Fingerprint(each.algorithm, each.digest) for each in agreed.fingerprints)
-        return [*effects, Media(ask(leg, request.peer, agreed.ice_ufrag, agreed.ice_pwd, prints, codec, point))]
+        return [
+            *effects,
+            Media(ask(leg, request.peer, agreed.ice_ufrag, agreed.ice_pwd, prints, spoken.codec(agreed), point)),
+        ]
 
     def _drop_opening(self) -> list[Effect]:
         """Another request came before the engine answered the last: that one is told, its leg closed."""

@@ -5,7 +5,7 @@ A module whose classes are in a state, a message or an effect is named here, and
 
 from __future__ import annotations
 
-from ..sip import description, sdp
+from ..sip import description, opus, sdp
 from ..switch import protocol, sounds
 from . import (
     agent,
@@ -30,7 +30,7 @@ from .packing import Packer, Veil, unveiled
 MODULES = (
     effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration,
     directory, switchboard,
-    timeline, protocol, sounds, description, sdp,
+    timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

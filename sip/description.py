@@ -50,6 +50,10 @@ class Rtpmap:
     channels: int = 1
 
 
+# It has a number of its own, for codecs of a clock of 8000 (RFC 3389 §4, RFC 3551 table 4).
+COMFORT_NOISE = Rtpmap(13, "CN", 8000)
+
+
 @frozen
 class Fingerprint:
     """RFC 8122: the hash function in lower case, the digest as `AB:CD:...` in upper case."""
@@ -105,7 +109,7 @@ class Media:
         for name, number in STATIC.values():
             if number == payload_type:
                 return Rtpmap(number, CODECS[name][0], 8000)
-        return None
+        return COMFORT_NOISE if payload_type == COMFORT_NOISE.payload_type else None
 
 
 @frozen

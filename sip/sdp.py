@@ -14,8 +14,10 @@ from typing import Literal, TypeAlias, get_args
 
 from attrs import evolve, frozen
 
+from . import opus
 from .description import (
     CODECS,
+    COMFORT_NOISE,
     MAX_SDP,
     STATIC,
     Candidate,
@@ -30,16 +32,15 @@ from .description import (
     parse,
     serialise,
 )
+from .opus import NOTHING_SAID, OpusParameters
 
 __all__ = [
     "CODECS",
     "EVENTS",
     "MAX_SDP",
     "MIRROR",
-    "OPUS_FMTP",
     "PTIME_MS",
     "STATIC",
-    "TELEPHONE_EVENT_TYPE",
     "TRUNK_CODECS",
     "WEBRTC_CODECS",
     "Agreed",
@@ -61,14 +62,16 @@ __all__ = [
     "negotiate_webrtc",
     "offer",
     "parse",
+    "payload_type",
     "serialise",
 ]
 
 # RFC 1122 §3.2.1.3: never a destination; 0.0.0.0 itself is the hold of RFC 2543
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
-TrunkCodec: TypeAlias = Literal["g722", "pcma", "pcmu"]
-# What trunks are offered and answered with, best first.
+TrunkCodec: TypeAlias = Literal["g722", "pcma", "pcmu", "opus"]
+# What trunks are offered and answered with, best first. Opus costs a leg twenty times what G.711 does, and few callers
+# have it: who has nothing else, or would rather, gets it.
 TRUNK_CODECS: tuple[TrunkCodec, ...] = get_args(TrunkCodec)
 # ... and browsers.
 WEBRTC_CODECS: tuple[CodecName, ...] = ("opus", "g722", "pcmu", "pcma")
@@ -85,12 +88,16 @@ MIRROR: dict[Direction, Direction] = {
 }
 # RFC 4733 §2.4.1: the sixteen keys and nothing else
 EVENTS = "0-15"
-# libopus decodes to what the call needs, 16 kHz; its in-band FEC cannot be reached from where we decode, so nobody
-# should spend bits on it; no DTX, for silence is sent by the switch itself (RFC 7587 §6.1). Asked for stereo, Chromium
-# codes its one microphone as audio instead of as VoIP, whose high-pass bends a voice's lowest tones: speech correlates
-# 0.97 with its source instead of 0.92
-OPUS_FMTP = "maxplaybackrate=16000;stereo=1;useinbandfec=0;usedtx=0"
-TELEPHONE_EVENT_TYPE = 101
+# Payload types of what has none by itself, in our offers.
+OPUS_TYPE = 107
+# By the clock of the events: that of the codec (RFC 4733 §2.1).
+TELEPHONE_EVENT_TYPES = {8000: 101, 48000: 102}
+OPUS_CLOCK = CODECS["opus"][1]
+
+
+def payload_type(codec: TrunkCodec) -> int:
+    """Of our offers."""
+    return OPUS_TYPE if codec == "opus" else STATIC[codec][1]
 
 
 @frozen
@@ -98,7 +105,10 @@ class Agreed:
     """What a trunk and we agreed: the codec, its payload types, what *we* do (`direction`), and where they want their
     RTP.
 
-    `remote` is None where they gave 0.0.0.0: the hold of RFC 2543. `index` is the m-line."""
+    `remote` is None where they gave 0.0.0.0: the hold of RFC 2543. `index` is the m-line. Each side is sent the payload
+    types that its own description names (RFC 3264 §5.1): `heard_type` and `heard_event` are those that we are sent,
+    where they are others. `telephone_event_clock` is that of the codec, or 8000 where they have no other. `comfort`:
+    they may send comfort noise."""
 
     index: int
     codec: TrunkCodec
@@ -107,6 +117,11 @@ class Agreed:
     direction: Direction
     remote: tuple[str, int] | None
     ptime_ms: int = PTIME_MS
+    heard_type: int | None = None
+    heard_event: int | None = None
+    telephone_event_clock: int = 8000
+    comfort: bool = False
+    opus: OpusParameters = NOTHING_SAID
 
 
 @frozen
@@ -124,6 +139,7 @@ class WebrtcAgreed:
     ice_pwd: str
     fingerprints: tuple[Fingerprint, ...]
     candidates: tuple[Candidate, ...]
+    opus: OpusParameters = NOTHING_SAID
 
 
 def _payload_types(media: Media) -> list[Rtpmap]:
@@ -137,8 +153,11 @@ def _codec_of(item: Rtpmap) -> CodecName | None:
     return next((name for name, (n, r, c) in CODECS.items() if (n.lower(), r, c) == wanted), None)
 
 
-def _event(formats: list[Rtpmap], clock_rate: int) -> Rtpmap | None:
-    return next((f for f in formats if f.name.lower() == "telephone-event" and f.clock_rate == clock_rate), None)
+def _event(formats: list[Rtpmap], codec: CodecName) -> Rtpmap | None:
+    """Events at the codec's clock, or else at that of most telephones."""
+    clocks = dict.fromkeys((CODECS[codec][1], 8000))
+    events = {item.clock_rate: item for item in reversed(formats) if item.name.lower() == "telephone-event"}
+    return next((events[clock] for clock in clocks if clock in events), None)
 
 
 def _trunk(media: Media, codecs: Sequence[str]) -> tuple[TrunkCodec, Rtpmap, Rtpmap | None] | None:
@@ -147,8 +166,8 @@ def _trunk(media: Media, codecs: Sequence[str]) -> tuple[TrunkCodec, Rtpmap, Rtp
     formats = _payload_types(media)
     for item in formats:
         name = _codec_of(item)
-        if name is not None and name != "opus" and name in codecs:
-            return name, item, _event(formats, 8000)
+        if name is not None and name in codecs:
+            return name, item, _event(formats, name)
     return None
 
 
@@ -195,6 +214,9 @@ def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agree
         MIRROR[theirs],
         remote,
         min(max((media.ptime or PTIME_MS) // 10 * 10, 10), MAX_PTIME_MS),
+        telephone_event_clock=event.clock_rate if event else 8000,
+        comfort=codec.clock_rate == 8000 and COMFORT_NOISE in _payload_types(media),
+        opus=opus.read(media.fmtp(codec.payload_type)) if name == "opus" else NOTHING_SAID,
     )
 
 
@@ -214,10 +236,13 @@ def answer(
     """The answer of `negotiate`'s choice: the chosen m-line, every other refused with port 0 (RFC 3264 §6). `version`
     grows with each answer of one session."""
     streams = [_refused(media, address) for media in offer.media]
-    streams[agreed.index] = evolve(
-        _rtp(agreed.codec, agreed.payload_type, agreed.telephone_event, address, port, agreed.direction),
-        mid=offer.media[agreed.index].mid,
-    )
+    name, clock, channels = CODECS[agreed.codec]
+    maps = [Rtpmap(agreed.payload_type, name, clock, channels)]
+    if agreed.comfort:
+        maps.append(COMFORT_NOISE)
+    if agreed.telephone_event is not None:
+        maps.append(Rtpmap(agreed.telephone_event, "telephone-event", agreed.telephone_event_clock))
+    streams[agreed.index] = evolve(_rtp(maps, address, port, agreed.direction), mid=offer.media[agreed.index].mid)
     return SessionDescription(tuple(streams), str(session_id), str(version), address=address)
 
 
@@ -225,20 +250,18 @@ def _refused(media: Media, address: str) -> Media:
     return Media(media.kind, 0, media.protocol, media.formats[:1] or ("0",), address, "inactive", mid=media.mid)
 
 
-def _rtp(
-    codec: CodecName, payload_type: int, event: int | None, address: str, port: int, direction: Direction
-) -> Media:
-    name, clock, channels = CODECS[codec]
-    events = () if event is None else (Rtpmap(event, "telephone-event", 8000),)
+def _rtp(maps: Sequence[Rtpmap], address: str, port: int, direction: Direction) -> Media:
+    """One stream of what `maps` name, in that order."""
+    fmtps = {"opus": opus.OURS, "telephone-event": EVENTS}
     return Media(
         "audio",
         port,
         "RTP/AVP",
-        (str(payload_type), *(str(item.payload_type) for item in events)),
+        tuple(str(item.payload_type) for item in maps),
         address,
         direction,
-        rtpmaps=(Rtpmap(payload_type, name, clock, channels), *events),
-        fmtps=tuple((item.payload_type, EVENTS) for item in events),
+        rtpmaps=tuple(maps),
+        fmtps=tuple((item.payload_type, fmtps[item.name]) for item in maps if item.name in fmtps),
         ptime=PTIME_MS,
     )
 
@@ -252,14 +275,11 @@ def offer(
     codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
     direction: Direction = "sendrecv",
 ) -> SessionDescription:
-    """Our offer to a trunk: the codecs in the order given, and telephone-event."""
-    maps = tuple(Rtpmap(STATIC[name][1], CODECS[name][0], 8000) for name in codecs)
-    media = _rtp(codecs[0], maps[0].payload_type, TELEPHONE_EVENT_TYPE, address, port, direction)
-    media = evolve(
-        media,
-        formats=(*(str(item.payload_type) for item in maps), str(TELEPHONE_EVENT_TYPE)),
-        rtpmaps=(*maps, media.rtpmaps[-1]),
-    )
+    """Our offer to a trunk: the codecs in the order given, and telephone-event at the clock of each."""
+    maps = [Rtpmap(payload_type(name), *CODECS[name]) for name in codecs]
+    clocks = dict.fromkeys(item.clock_rate for item in maps)
+    maps += [Rtpmap(TELEPHONE_EVENT_TYPES[clock], "telephone-event", clock) for clock in clocks]
+    media = _rtp(maps, address, port, direction)
     return SessionDescription((media,), str(session_id), str(version), address=address)
 
 
@@ -269,11 +289,22 @@ def accept(ours: SessionDescription, theirs: SessionDescription, *, peer: str = 
     if len(theirs.media) != len(ours.media):
         raise SdpError("SDP: the answer has another number of m-lines")  # RFC 3264 §6
     index = next(i for i, media in enumerate(ours.media) if media.port)
-    codecs = [name for item in ours.media[index].rtpmaps if (name := _codec_of(item))]
-    agreed = _agreed(index, theirs.media[index], codecs, peer)
+    formats = _payload_types(ours.media[index])
+    heard = {name: item.payload_type for item in reversed(formats) if (name := _codec_of(item))}
+    agreed = _agreed(index, theirs.media[index], list(heard), peer)
     if agreed is None:
         raise SdpError("SDP: the answer refuses our stream")
-    return agreed
+    events = {item.clock_rate: item.payload_type for item in formats if item.name == "telephone-event"}
+    theirs_event, event = agreed.telephone_event, events.get(agreed.telephone_event_clock)
+    if event is None or theirs_event is None:
+        theirs_event = event = None
+    return evolve(
+        agreed,
+        heard_type=heard[agreed.codec] if heard[agreed.codec] != agreed.payload_type else None,
+        heard_event=event if event != theirs_event else None,
+        telephone_event=theirs_event,
+        comfort=False,
+    )
 
 
 def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = WEBRTC_CODECS) -> WebrtcAgreed:
@@ -297,7 +328,7 @@ def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = WE
             raise SdpError("SDP: no fingerprint")
         if media.setup not in ("actpass", "active"):
             raise SdpError("SDP: setup is neither actpass nor active")  # we are passive (RFC 5763 §5)
-        event = (_event(formats, 48000) if chosen == "opus" else None) or _event(formats, 8000)
+        event = _event(formats, chosen)
         return WebrtcAgreed(
             index=index,
             codec=chosen,
@@ -310,6 +341,7 @@ def negotiate_webrtc(offer: SessionDescription, codecs: Sequence[CodecName] = WE
             ice_pwd=media.ice_pwd,
             fingerprints=media.fingerprints,
             candidates=media.candidates,
+            opus=opus.read(media.fmtp(known[chosen].payload_type)) if chosen == "opus" else NOTHING_SAID,
         )
     raise SdpError("SDP: no audio that we can speak")
 
@@ -333,7 +365,7 @@ def answer_webrtc(
     events: tuple[Rtpmap, ...] = ()
     if agreed.telephone_event is not None:
         events = (Rtpmap(agreed.telephone_event, "telephone-event", agreed.telephone_event_clock),)
-    opus = ((agreed.payload_type, OPUS_FMTP),) if agreed.codec == "opus" else ()
+    fmtps = ((agreed.payload_type, opus.OURS_FOR_BROWSERS),) if agreed.codec == "opus" else ()
     media = Media(
         "audio",
         port,
@@ -342,7 +374,7 @@ def answer_webrtc(
         address,
         agreed.direction,
         rtpmaps=(Rtpmap(agreed.payload_type, name, clock, channels), *events),
-        fmtps=(*opus, *((item.payload_type, EVENTS) for item in events)),
+        fmtps=(*fmtps, *((item.payload_type, EVENTS) for item in events)),
         ptime=PTIME_MS,
         mid=agreed.mid,
         rtcp_mux=True,

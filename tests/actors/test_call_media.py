@@ -83,3 +83,30 @@ def test_a_hold_that_names_no_address_is_held_where_it_is_and_heard_again() -> N
 def test_a_far_caller_who_names_this_machine_is_refused() -> None:
     _, effects = arrives(offered("127.0.0.1"))
     assert any(isinstance(one, Sip) and one.command == signals.Reject("c", 488) for one in effects)
+
+
+def test_a_caller_of_opus_gets_a_leg_that_is_sent_it_as_the_caller_wants_it() -> None:
+    offer = sdp.parse(
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 96 98 8\r\n"
+        b"a=rtpmap:96 opus/48000/2\r\na=fmtp:96 maxplaybackrate=8000;maxaveragebitrate=12000;cbr=1\r\n"
+        b"a=rtpmap:98 telephone-event/8000\r\na=ptime:40\r\n"
+    )
+    call, _ = arrives(offer)
+    (opening,) = (each for each in call.receive(Routed(Echo(), nat=False), 0.0) if isinstance(each, Media))
+    wishes = media.OpusWishes(8000, 12000, constant=True)
+    codec = media.Codec("opus", 96, 98, packet_ms=40, event_clock=8000, opus=wishes)
+    assert opening.command == media.OpenRtpLeg("call:c/caller", PEER, 4000, codec)
+
+
+def test_an_answer_with_numbers_of_its_own_is_sent_them_and_heard_by_ours() -> None:
+    call, _ = arrives(None)
+    call.receive(Routed(Echo(), nat=False), 0.0)
+    call.receive(media.LegOpened("call:c/caller", "192.0.2.1", 20002), 0.0)
+    theirs = sdp.parse(
+        b"v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 120 121\r\n"
+        b"a=rtpmap:120 opus/48000/2\r\na=rtpmap:121 telephone-event/48000\r\n"
+    )
+    codec = media.Codec("opus", 120, 121, heard_type=107, heard_event=102)
+    assert call.receive(signals.Confirmed("c", theirs), 0.1) == [
+        Media(media.UpdateRtpLeg("call:c/caller", PEER, 4000, codec))
+    ]

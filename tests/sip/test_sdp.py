@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 from attrs import evolve
-from cordboard.sip import sdp
+from cordboard.sip import opus, sdp
 from cordboard.sip.sdp import Candidate, Fingerprint, SdpError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,7 +224,7 @@ def test_the_length_of_packets_that_they_ask_for(asked: int, taken: int) -> None
 
 def test_our_offer_and_their_answer() -> None:
     ours = sdp.offer("198.51.100.1", 20002, session_id=1)
-    assert ours.media[0].formats == ("9", "8", "0", "101")
+    assert ours.media[0].formats == ("9", "8", "0", "107", "101", "102")
     assert bytes(ours).splitlines()[6] == b"a=rtpmap:9 G722/8000"  # sampled at 16 kHz: RFC 3551 §4.5.2
     theirs = sdp.answer(ours, sdp.negotiate(ours, ("pcmu",)), "192.0.2.4", 49172, session_id=2)
     assert sdp.accept(ours, theirs) == sdp.Agreed(0, "pcmu", 0, 101, "sendrecv", ("192.0.2.4", 49172))
@@ -276,7 +276,7 @@ def test_chromium_gets_opus_with_digits_at_48_khz() -> None:
         "a=mid:0",
         "a=rtpmap:111 opus/48000/2",
         "a=rtpmap:110 telephone-event/48000",
-        f"a=fmtp:111 {sdp.OPUS_FMTP}",
+        f"a=fmtp:111 {opus.OURS_FOR_BROWSERS}",
         "a=fmtp:110 0-15",
         "a=ptime:20",
         "a=sendrecv",

@@ -1,0 +1,24 @@
+"""What two descriptions agreed on, in the words of the media plane."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from ..sip import sdp
+from ..switch import protocol as media
+
+
+def codec(agreed: sdp.Agreed | sdp.WebrtcAgreed) -> media.Codec:
+    """How the leg speaks and is spoken to."""
+    clock = sdp.CODECS[agreed.codec][1]
+    others = agreed.telephone_event is not None and agreed.telephone_event_clock != clock
+    made = media.Codec(
+        agreed.codec,
+        agreed.payload_type,
+        agreed.telephone_event,
+        event_clock=agreed.telephone_event_clock if others else None,
+        opus=media.OpusWishes(agreed.opus.playback_rate, agreed.opus.bit_rate, agreed.opus.constant),
+    )
+    if isinstance(agreed, sdp.WebrtcAgreed):
+        return made
+    return evolve(made, packet_ms=agreed.ptime_ms, heard_type=agreed.heard_type, heard_event=agreed.heard_event)
