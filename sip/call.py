@@ -2,11 +2,12 @@
 §15).
 
     offered to us    Offered -> Accepted (200 sent, ACK awaited) -> Up -> Ended;   hung up before the ACK: Leaving
+                     answered before the PRACK of our early answer came: Pledged, then Accepted
     dialled by us    Dialling -> Early -> Up -> Ended;   hung up: Withdrawn (CANCEL must wait for a 1xx), then Cancelled
 
 The table is total (see `machine`). Doing is `sessions`'; here is only who may do what when. What is offered and
-answered while the call is up is a machine of its own, `exchange`, and so is the session timer, `refresh`: a `Call` is
-the record of all three.
+answered while the call is up is a machine of its own, `exchange`, and so are the session timer, `refresh`, and the
+provisional responses that have to arrive, `reliable`: a `Call` is the record of all four.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import math
 from collections.abc import Callable
 from enum import Enum
 
+from attrs import define
+
 from .dialog import Dialog
 from .exchange import Exchange
 from .machine import NO_TIMER, Plan, Table, Timed, rows, stay
 from .machine import Move as Moved
 from .message import Address, Request
 from .refresh import SESSION_EXPIRES, Refresh
+from .reliable import Reliable
 from .sdp import SessionDescription
 from .transaction import Bug, Late, Timers, Transaction
 
@@ -30,6 +34,7 @@ PROGRESS_INTERVAL = 60.0
 
 class State(Enum):
     OFFERED = "Offered"
+    PLEDGED = "Pledged"
     ACCEPTED = "Accepted"
     LEAVING = "Leaving"
     DIALLING = "Dialling"
@@ -43,7 +48,9 @@ class State(Enum):
 class Input(Enum):
     # the application
     RING = "ring"
+    EARLY_ANSWER = "progress"
     ANSWER = "answer"
+    PLEDGE = "answer, when what was said before has arrived"
     REJECT = "reject"
     HANG_UP = "hang up"
     OFFER = "reoffer"
@@ -51,12 +58,15 @@ class Input(Enum):
     REJECT_REOFFER = "reject reoffer"
     # the other machines
     BROKEN = "cannot go on"
+    HEARD = "what was said before has arrived"
+    UNHEARD = "no PRACK"
     # their requests
     CANCEL = "CANCEL"
     ACK = "ACK"
     BYE = "BYE"
     INVITE = "re-INVITE"
     UPDATE = "UPDATE"
+    PRACK = "PRACK"
     INFO = "INFO"
     # responses to our first INVITE
     PROGRESS = "1xx"
@@ -75,13 +85,18 @@ class Input(Enum):
 
 class Do(Enum):
     RING = "send 180"
+    EARLY_ANSWER = "send 183 with our answer"
+    HOLD_ANSWER = "keep our answer until what was said before has arrived"
+    ANSWER_HELD = "send 200 with the answer that was kept"
     ANSWER = "send 200 with our description, keep it for retransmission"
     EXCHANGE = "this is for the offers and answers of the call"
     UPDATE = "answer this UPDATE, or let its offer be answered"
+    PRACK = "answer this PRACK, and say what was held"
     RESEND = "send the last response again"
     REJECT = "send the final response that the application chose"
     REJECT_480 = "send 480: nobody is there any more"
     REJECT_487 = "send 487 to the INVITE that waits"
+    REJECT_504 = "send 504 to the INVITE that waits"
     REPLY_200 = "answer this request with 200"
     REPLY_481 = "answer this request with 481"
     REPLY_491 = "answer this re-INVITE with 491"
@@ -104,7 +119,8 @@ class Do(Enum):
 
 Move = Moved[State, Do]
 S, IN, D = State, Input, Do
-CALLEE = (S.OFFERED, S.ACCEPTED, S.LEAVING)
+WAITING = (S.OFFERED, S.PLEDGED)
+CALLEE = (*WAITING, S.ACCEPTED, S.LEAVING)
 CALLER = (S.DIALLING, S.EARLY, S.WITHDRAWN, S.CANCELLED)
 
 _WRONG_COMMAND = Bug("the application gave a command that this call cannot take")
@@ -115,18 +131,29 @@ _LATE_COMMAND = Late("command for a call that had ended")
 TABLE: Table[State, Input, Do] = {
     # ring
     (S.OFFERED, IN.RING): Move(S.OFFERED, (D.RING,)),
-    **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.RING, _WRONG_COMMAND),
+    **rows((S.PLEDGED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.RING, _WRONG_COMMAND),
     (S.ENDED, IN.RING): _LATE_COMMAND,
+    # early media
+    (S.OFFERED, IN.EARLY_ANSWER): Move(S.OFFERED, (D.EARLY_ANSWER,)),
+    **rows((S.PLEDGED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.EARLY_ANSWER, _WRONG_COMMAND),
+    (S.ENDED, IN.EARLY_ANSWER): _LATE_COMMAND,
     # answer
     (S.OFFERED, IN.ANSWER): Move(S.ACCEPTED, (D.ANSWER,)),
-    **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.ANSWER, _WRONG_COMMAND),
+    **rows((S.PLEDGED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.ANSWER, _WRONG_COMMAND),
     (S.ENDED, IN.ANSWER): _LATE_COMMAND,
+    # RFC 3262 §3: no 2xx while a description of ours has not arrived
+    (S.OFFERED, IN.PLEDGE): Move(S.PLEDGED, (D.HOLD_ANSWER,)),
+    **rows((S.PLEDGED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP, S.ENDED), IN.PLEDGE, _WRONG_COMMAND),
+    (S.PLEDGED, IN.HEARD): Move(S.ACCEPTED, (D.ANSWER_HELD,)),
+    **rows((S.OFFERED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP, S.ENDED), IN.HEARD, Late("nothing waited for the PRACK")),
+    **rows(WAITING, IN.UNHEARD, Move(S.ENDED, (D.REJECT_504, D.TELL_CANCELLED))),
+    **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP, S.ENDED), IN.UNHEARD, Bug("the final response ended that wait")),
     # reject
     (S.OFFERED, IN.REJECT): Move(S.ENDED, (D.REJECT,)),
-    **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.REJECT, _WRONG_COMMAND),
+    **rows((S.PLEDGED, S.ACCEPTED, S.LEAVING, *CALLER, S.UP), IN.REJECT, _WRONG_COMMAND),
     (S.ENDED, IN.REJECT): _LATE_COMMAND,
     # hang up
-    (S.OFFERED, IN.HANG_UP): Move(S.ENDED, (D.REJECT_480,)),
+    **rows(WAITING, IN.HANG_UP, Move(S.ENDED, (D.REJECT_480,))),
     # RFC 3261 §15: the callee must not send BYE before the ACK came or its time is over
     (S.ACCEPTED, IN.HANG_UP): Move(S.LEAVING),
     (S.LEAVING, IN.HANG_UP): Late("hung up twice"),
@@ -150,19 +177,19 @@ TABLE: Table[State, Input, Do] = {
     (S.UP, IN.BROKEN): Move(S.ENDED, (D.BYE, D.TELL_BROKEN)),
     (S.ENDED, IN.BROKEN): Late("broken after the end"),
     # CANCEL of the INVITE that waits; its own 200 is sent before this
-    (S.OFFERED, IN.CANCEL): Move(S.ENDED, (D.REJECT_487, D.TELL_CANCELLED)),
+    **rows(WAITING, IN.CANCEL, Move(S.ENDED, (D.REJECT_487, D.TELL_CANCELLED))),
     **rows((S.ACCEPTED, S.LEAVING, S.ENDED), IN.CANCEL, Late("CANCEL after the final response")),
     (S.UP, IN.CANCEL): Move(S.UP, (D.EXCHANGE,)),
     **rows(CALLER, IN.CANCEL, Bug("a CANCEL matches an INVITE of theirs, and there is none")),
     # ACK of a 2xx of ours
-    (S.OFFERED, IN.ACK): Late("an ACK for a 2xx that was not sent"),
+    **rows(WAITING, IN.ACK, Late("an ACK for a 2xx that was not sent")),
     (S.ACCEPTED, IN.ACK): Move(S.UP, (D.TELL_CONFIRMED,)),
     (S.LEAVING, IN.ACK): Move(S.ENDED, (D.BYE,)),
     **rows(CALLER, IN.ACK, Late("an ACK to the caller")),
     (S.UP, IN.ACK): Move(S.UP, (D.EXCHANGE,)),
     (S.ENDED, IN.ACK): Late("ACK after the end"),
     # BYE
-    (S.OFFERED, IN.BYE): Move(S.ENDED, (D.REPLY_200, D.REJECT_487, D.TELL_CANCELLED)),
+    **rows(WAITING, IN.BYE, Move(S.ENDED, (D.REPLY_200, D.REJECT_487, D.TELL_CANCELLED))),
     (S.ACCEPTED, IN.BYE): Move(S.ENDED, (D.REPLY_200, D.TELL_BYE)),
     (S.LEAVING, IN.BYE): Move(S.ENDED, (D.REPLY_200,)),
     # RFC 3261 §15: a callee must not send BYE on an early dialog
@@ -171,7 +198,7 @@ TABLE: Table[State, Input, Do] = {
     # two BYE crossed: both are answered
     (S.ENDED, IN.BYE): Move(S.ENDED, (D.REPLY_200,)),
     # re-INVITE (RFC 3261 §14.2)
-    (S.OFFERED, IN.INVITE): Move(S.OFFERED, (D.REPLY_500,)),
+    **stay(WAITING, IN.INVITE, D.REPLY_500),
     (S.ACCEPTED, IN.INVITE): Move(S.ACCEPTED, (D.REPLY_491,)),
     (S.LEAVING, IN.INVITE): Move(S.LEAVING, (D.REPLY_491,)),
     **stay(CALLER, IN.INVITE, D.REPLY_491),
@@ -180,8 +207,11 @@ TABLE: Table[State, Input, Do] = {
     # RFC 3311 §5.2: in an early dialog too
     **stay((*CALLEE, *CALLER, S.UP), IN.UPDATE, D.UPDATE),
     (S.ENDED, IN.UPDATE): Move(S.ENDED, (D.REPLY_481,)),
+    # RFC 3262 §3, also after the final response
+    **stay((*CALLEE, S.UP, S.ENDED), IN.PRACK, D.PRACK),
+    **stay(CALLER, IN.PRACK, D.REPLY_481),
     # INFO; a key that is pressed before there is an answer has nobody to hear it
-    **stay((S.OFFERED, S.LEAVING, *CALLER), IN.INFO, D.REPLY_200),
+    **stay((*WAITING, S.LEAVING, *CALLER), IN.INFO, D.REPLY_200),
     **stay((S.ACCEPTED, S.UP), IN.INFO, D.REPLY_200, D.TELL_KEYED),
     (S.ENDED, IN.INFO): Move(S.ENDED, (D.REPLY_481,)),
     # responses to our first INVITE
@@ -216,16 +246,16 @@ TABLE: Table[State, Input, Do] = {
     (S.DIALLING, IN.NO_RESPONSE): Move(S.ENDED, (D.TELL_FAILED,)),
     (S.WITHDRAWN, IN.NO_RESPONSE): Move(S.ENDED),
     # timers
-    **rows((S.OFFERED, *CALLER, S.UP, S.ENDED), IN.RETRANSMIT, NO_TIMER),
+    **rows((*WAITING, *CALLER, S.UP, S.ENDED), IN.RETRANSMIT, NO_TIMER),
     **stay((S.ACCEPTED, S.LEAVING), IN.RETRANSMIT, D.RESEND),
-    **rows((S.OFFERED, *CALLER, S.UP, S.ENDED), IN.NO_ACK, NO_TIMER),
+    **rows((*WAITING, *CALLER, S.UP, S.ENDED), IN.NO_ACK, NO_TIMER),
     # RFC 3261 §13.3.1.4: the session is confirmed, and ends with BYE
     (S.ACCEPTED, IN.NO_ACK): Move(S.ENDED, (D.BYE, D.TELL_NO_ACK)),
     (S.LEAVING, IN.NO_ACK): Move(S.ENDED, (D.BYE,)),
     **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP, S.ENDED), IN.STILL_WAITING, NO_TIMER),
-    (S.OFFERED, IN.STILL_WAITING): Move(S.OFFERED, (D.RESEND,)),
+    **stay(WAITING, IN.STILL_WAITING, D.RESEND),
     **rows((S.ACCEPTED, S.LEAVING, *CALLER, S.UP, S.ENDED), IN.EXPIRED, NO_TIMER),
-    (S.OFFERED, IN.EXPIRED): Move(S.ENDED, (D.REJECT_487, D.TELL_CANCELLED)),
+    **rows(WAITING, IN.EXPIRED, Move(S.ENDED, (D.REJECT_487, D.TELL_CANCELLED))),
     **rows((*CALLEE, S.UP, S.DIALLING, S.EARLY, S.WITHDRAWN, S.ENDED), IN.NO_FINAL, NO_TIMER),
     # RFC 3261 §9.1: the client gives up on the INVITE 64*T1 after its CANCEL
     (S.CANCELLED, IN.NO_FINAL): Move(S.ENDED, (D.DROP_INVITE,)),
@@ -241,6 +271,7 @@ PLAN = Plan(
     TABLE,
     {
         S.OFFERED: (IN.STILL_WAITING,),
+        S.PLEDGED: (IN.STILL_WAITING,),
         S.ACCEPTED: (IN.RETRANSMIT, IN.NO_ACK),
         S.LEAVING: (IN.RETRANSMIT, IN.NO_ACK),
         S.CANCELLED: (IN.NO_FINAL,),
@@ -249,14 +280,23 @@ PLAN = Plan(
 )
 
 
+@define
+class Early:
+    """An early dialog of a call that we dialled: `rseq` is the number of its last reliable response, 0 for none."""
+
+    dialog: Dialog | None = None
+    rseq: int = 0
+    answer: SessionDescription | None = None
+
+
 class Call(Timed[State, Input, Do]):
     """The record of one call. `invite`, `transaction` and `peer` are of the INVITE of theirs that is open or was last,
     with where it came from; of a call that we dialled they are those of ours until they send one. `ours` is the
     description that we sent last."""
 
     __slots__ = (
-        "_timers", "ack", "dialog", "early_answers", "exchange", "final", "id", "invite", "invite_cseq",
-        "needs_answer", "open", "ours", "peer", "refresh", "scheduled", "tag", "transaction", "trunk",
+        "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer", "open",
+        "ours", "peer", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -285,21 +325,29 @@ class Call(Timed[State, Input, Do]):
         self.needs_answer = False
         self.ours = b""
         # of each callee behind a fork, by its tag
-        self.early_answers: dict[str, SessionDescription] = {}
+        self.early: dict[str, Early] = {}
         self.scheduled = math.inf
         # the keys of its transactions that are not over, in the order they began
         self.open: dict[tuple[str, ...], None] = {}
         self._timers = timers
         self.exchange = Exchange(timers, chance, now, owner=state is State.DIALLING)
         self.refresh = Refresh(session_expires, now)
+        self.reliable = Reliable(timers, now)
         super().__init__(PLAN, state, now)
 
     def expire(self, when: float) -> None:
         """The Expires of the INVITE (RFC 3261 §13.3.1), while it waits."""
         self.running[Input.EXPIRED] = when
 
+    def _enter(self, now: float) -> None:
+        expires = self.running.get(Input.EXPIRED)
+        super()._enter(now)
+        if expires is not None and self.state in WAITING:
+            self.expire(expires)
+
     def deadline(self) -> float:
-        return min(super().deadline(), self.exchange.deadline(), self.refresh.deadline())
+        others = self.exchange.deadline(), self.refresh.deadline(), self.reliable.deadline()
+        return min(super().deadline(), *others)
 
     def _begin(self, timer: Input) -> float:
         match timer:

@@ -9,6 +9,7 @@
 
     set_trunks({id: TrunkSettings})     who may speak to us, and what is shown and told to whom; calls that live go on
     ring(call, now)                180
+    progress(call, sdp, now)       183 with our answer, before `answer`; sent again until it has arrived, if they can
     answer(call, sdp, now)         200 with our answer, or our offer where the INVITE had none; sent again until the ACK
     reject(call, status, now, reason=None, retry_after=None)     300 to 699; `reason` is the phrase
     hang_up(call, now, reason=None)     by state: 480, BYE, CANCEL, or BYE as soon as the ACK came; `reason` is a Reason
@@ -42,7 +43,7 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import evolve
 
 from .asking import Settings, direct
-from .call import Call
+from .call import Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog, build_request
@@ -71,7 +72,7 @@ from .message import (
     respond,
 )
 from .renegotiation import is_offerable
-from .screening import ACCEPT, ALLOW, KNOWN_METHODS, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
+from .screening import ACCEPT, ALLOW, KNOWN_METHODS, OFFERING, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sending import Context
 from .sessions import Sessions, owns
@@ -219,25 +220,34 @@ class Endpoint(Sessions):
         if call is None or not owns(call, request):
             self._refuse(request, source, Refusal(481, f"{request.method} of no dialog"), now, out)
             return
-        if call.dialog is not None and not call.dialog.accepts(request):
+        early = call.early.get(request.from_.tag or "") if call.dialog is None else None
+        known = early.dialog if early is not None else call.dialog
+        if known is not None and not known.accepts(request):
             self._refuse(request, source, Refusal(500, "CSeq out of order"), now, out)
             return
-        description = describe(request) if request.method in ("INVITE", "UPDATE") else None
-        dialog = call.dialog and call.dialog.heard(request, source)
-        if dialog and call.dialog and not is_offerable(call, request, offers=description is not None):
+        description = describe(request) if request.method in OFFERING else None
+        dialog = known and known.heard(request, source)
+        if dialog and known and not is_offerable(call, request, offers=description is not None):
             # refused: the target stays (RFC 3261 §12.2.2), the number is spent
-            dialog = evolve(dialog, target=call.dialog.target)
+            dialog = evolve(dialog, target=known.target)
         self._mark(call)
         if request.method == "OPTIONS":
-            call.dialog = dialog
+            self._heard(call, early, dialog)
             self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
             return
         given = _IN_DIALOG[request.method]
         slot = self._serve(request, source, call)
         if given is CallInput.INVITE:
             self._send(slot, TransactionInput.SEND_1XX, respond(request, 100, source), now, out)
-        call.dialog = dialog
+        self._heard(call, early, dialog)
         self._step(call, given, Context(now, out, request, slot, source=source, sdp=description))
+
+    def _heard(self, call: Call, early: Early | None, dialog: Dialog | None) -> None:
+        """The dialog after a request in it."""
+        if early is not None:
+            early.dialog = dialog
+        else:
+            call.dialog = dialog
 
     def _offered(
         self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output]
@@ -256,6 +266,7 @@ class Endpoint(Sessions):
         slot.merged = merged
         self._merged[merged] = slot
         self._invited(call, request, slot, source, needs_answer=offer is None)
+        call.reliable.hear(request)
         self._send(slot, TransactionInput.SEND_1XX, respond(request, 100, source), now, out)
         expires = request.get("Expires")
         if expires and _DIGITS.fullmatch(expires) and int(expires) <= MAX_EXPIRES:
@@ -375,8 +386,15 @@ class Endpoint(Sessions):
     def ring(self, call: str, now: float) -> list[Output]:
         return self._command(call, CallInput.RING, Context(now))
 
+    def progress(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
+        """The caller hears what we send before the answer. Where its INVITE had no offer there is nothing to answer
+        yet, and it hears nothing."""
+        return self._command(call, CallInput.EARLY_ANSWER, Context(now, sdp=sdp))
+
     def answer(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
-        return self._command(call, CallInput.ANSWER, Context(now, sdp=sdp))
+        record = self._calls.get(call)
+        waits = record is not None and record.state is CallState.OFFERED and record.reliable.keeps_answer
+        return self._command(call, CallInput.PLEDGE if waits else CallInput.ANSWER, Context(now, sdp=sdp))
 
     def reject(
         self, call: str, status: int, now: float, reason: str | None = None, retry_after: int | None = None
@@ -464,7 +482,13 @@ class Endpoint(Sessions):
         return context.out
 
 
-_IN_DIALOG = {"INVITE": CallInput.INVITE, "BYE": CallInput.BYE, "INFO": CallInput.INFO, "UPDATE": CallInput.UPDATE}
+_IN_DIALOG = {
+    "INVITE": CallInput.INVITE,
+    "BYE": CallInput.BYE,
+    "INFO": CallInput.INFO,
+    "UPDATE": CallInput.UPDATE,
+    "PRACK": CallInput.PRACK,
+}
 
 
 def _merge_key(request: Request) -> Key:

@@ -51,7 +51,7 @@ class Input(Enum):
     INVITE = "re-INVITE"
     CANCEL = "CANCEL"
     ACK = "ACK"
-    UPDATE = "UPDATE with an offer"
+    UPDATE = "UPDATE or PRACK with an offer"
     # final responses to our re-INVITE
     SUCCESS = "2xx"
     GLARE = "491"
@@ -104,7 +104,8 @@ _NOT_UP = Bug("before the call is up its own table answers")
 TABLE: Table[State, Input, Do] = {
     # the call
     (S.OPENING, IN.AGREED): Move(S.STABLE),
-    **rows((*_LIVE, S.OVER), IN.AGREED, Late("agreed on before")),
+    # by a reliable response, before the call was up
+    **stay((*_LIVE, S.OVER), IN.AGREED),
     (S.OPENING, IN.OVER): Move(S.OVER),
     (S.STABLE, IN.OVER): Move(S.OVER),
     (S.INVITED, IN.OVER): Move(S.OVER, (D.REJECT_487,)),
@@ -149,7 +150,7 @@ TABLE: Table[State, Input, Do] = {
     (S.OPENING, IN.ACK): _NOT_UP,
     (S.ANSWERED, IN.ACK): Move(S.STABLE, (D.TELL_DONE, D.NEXT)),
     **rows((S.STABLE, S.INVITED, S.UPDATED, S.OFFERING, S.BACKING_OFF, S.OVER), IN.ACK, Late("ACK retransmission")),
-    # RFC 3311 §5.2
+    # RFC 3311 §5.2; an offer in a PRACK (RFC 3262 §5) is no other
     (S.OPENING, IN.UPDATE): Move(S.OPENING, (D.REPLY_OPEN,)),
     **rows(FREE, IN.UPDATE, Move(S.UPDATED, (D.ASK,))),
     (S.INVITED, IN.UPDATE): Move(S.INVITED, (D.REPLY_500,)),

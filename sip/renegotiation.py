@@ -64,7 +64,7 @@ class Renegotiation(Sending):
                 out.append(CallReoffered(call.id, context.sdp))
             case Do.ANSWER:
                 assert context.sdp is not None
-                self._accept(call, context.sdp, now, out)
+                self._accept(call, bytes(context.sdp), now, out)
             case Do.ANSWER_UPDATE:
                 assert context.sdp is not None
                 call.ours = bytes(context.sdp)
@@ -238,6 +238,6 @@ class Renegotiation(Sending):
 
 def is_offerable(call: Call, request: Request, *, offers: bool) -> bool:
     """Whether this re-INVITE or UPDATE is not refused at once, so that it moves the remote target."""
-    if request.method == "UPDATE" and not offers:
-        return True
-    return call.state is CallState.UP and call.exchange.state in exchange.FREE
+    if request.method == "INVITE":
+        return call.state is CallState.UP and call.exchange.state in exchange.FREE
+    return not offers or call.exchange.state in exchange.FREE

@@ -13,18 +13,20 @@ from . import sdp
 from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import NameAddr, RemoteSipError, Request, Response, Row, Uri
 from .refresh import MIN_SE, TIMER, session_expires, tags
+from .reliable import REL100
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE")
 # Those that have a name, served or not: what is counted by method is counted by these.
-KNOWN_METHODS = frozenset((*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "PRACK", "REFER", "MESSAGE", "PUBLISH"))
+KNOWN_METHODS = frozenset((*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
 ALLOW: Row = ("Allow", ", ".join(METHODS))
 ACCEPT: Row = ("Accept", "application/sdp")
 # Extensions that we speak (RFC 3261 §19.2); rport needs no option tag (RFC 3581 §3).
-OPTION_TAGS = frozenset({TIMER})
+OPTION_TAGS = frozenset({REL100, TIMER})
 SUPPORTED: Row = ("Supported", ", ".join(sorted(OPTION_TAGS)))
 SDP_TYPE: Row = ("Content-Type", "application/sdp")
-# Those that may carry an offer
-_OFFERING = frozenset({"INVITE", "UPDATE"})
+# Those that refresh a session, and those that may carry an offer
+REFRESHING = frozenset({"INVITE", "UPDATE"})
+OFFERING = frozenset({"INVITE", "PRACK", "UPDATE"})
 _MEDIA_TYPE = re.compile(r"[ \t]*application[ \t]*/[ \t]*sdp[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _ACCEPTED = re.compile(
     r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
@@ -54,11 +56,11 @@ def screen(request: Request) -> Refusal | None:
     if wanted:
         return Refusal(420, "Require", (("Unsupported", ", ".join(wanted)),))
     found = session_expires(request)
-    if request.method in _OFFERING and found is not None and found[0] < MIN_SE and TIMER in tags(request, "Supported"):
+    if request.method in REFRESHING and found is not None and found[0] < MIN_SE and TIMER in tags(request, "Supported"):
         return Refusal(422, "Session-Expires", (("Min-SE", str(MIN_SE)),))  # RFC 4028 §9
-    if request.method in _OFFERING and not _accepts_sdp(request):
+    if request.method in OFFERING and not _accepts_sdp(request):
         return Refusal(406, "Accept", (ACCEPT,))
-    if request.method in _OFFERING and request.body:
+    if request.method in OFFERING and request.body:
         kind = request.get("Content-Type")
         if kind is None or not _MEDIA_TYPE.fullmatch(kind):
             return Refusal(415, "Content-Type", (ACCEPT,))

@@ -106,9 +106,13 @@ class Sending(Asking):
         timer that lasts longer."""
         request = slot.transaction.request
         cseq = request.cseq + 1
+        early = call.early.get(request.to.tag or "")
         if call.dialog is not None and call.dialog.remote_tag == request.to.tag:
             call.dialog = call.dialog.advanced()
             cseq = call.dialog.local_cseq
+        elif early is not None and early.dialog is not None:
+            early.dialog = early.dialog.advanced()
+            cseq = early.dialog.local_cseq
         again = self._renew(_retimed(request, call), cseq, call.trunk, slot.destination)
         return self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
 
@@ -120,7 +124,7 @@ class Sending(Asking):
         way = context.slot.destination, context.slot.otherwise
         again = self._renew(_retimed(call.invite, call), call.invite.cseq + 1, call.trunk, way[0])
         call.invite, call.invite_cseq = again, again.cseq
-        call.early_answers.clear()
+        call.early.clear()
         slot = self._start(again, way, call, context.now, context.out, context.tried)
         call.transaction = slot.transaction
 
@@ -171,10 +175,10 @@ class Sending(Asking):
         assert call.invite is not None
         return tuple(row for row in call.invite.rows if row[0] == "Record-Route")
 
-    def _accept(self, call: Call, sdp: SessionDescription, now: float, out: list[Output]) -> None:
+    def _accept(self, call: Call, description: bytes, now: float, out: list[Output]) -> None:
         """200 to their INVITE that is open, with our answer, or our offer where it had none."""
         assert call.invite is not None
-        call.ours = bytes(sdp)
+        call.ours = description
         contact = self._contact(self._local(call.peer))
         timer = call.refresh.accepted(call.invite, now)
         rows = (*self._routes(call), contact, ALLOW, SUPPORTED, *timer, SDP_TYPE)

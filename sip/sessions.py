@@ -13,7 +13,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from .asking import Settings, retry_after
-from .call import UNTOLD, Call, Do
+from .call import UNTOLD, WAITING, Call, Do
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
@@ -24,7 +24,6 @@ from .events import (
     CallEnded,
     CallFailed,
     CallKeyed,
-    CallProgressed,
     Output,
     Transmit,
 )
@@ -39,20 +38,19 @@ from .message import (
     Request,
     Response,
 )
-from .renegotiation import BAD_ANSWER, GONE, Renegotiation
+from .provisional import MAX_FORKS, Provisional
+from .reliable import Input as ReliableInput
+from .renegotiation import BAD_ANSWER, GONE
 from .sending import Context, usable
 from .transaction import (
     INVITE_CLIENT,
     Timers,
 )
 
-# Callees behind a forking proxy whose early media, and ways of a redirect, that are remembered: more ring nowhere.
-MAX_FORKS = 8
-
 _Q = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 
 
-class Sessions(Renegotiation):
+class Sessions(Provisional):
     """The upper half of `Endpoint`."""
 
     def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
@@ -122,7 +120,7 @@ class Sessions(Renegotiation):
         elif tried is not None:
             self._step(call, CallInput.RETRY, context)
         elif response.status < 200:
-            self._step(call, CallInput.PROGRESS, context)
+            self._provisional(call, slot, response, source, context)
         elif response.status >= 300:
             self._step(call, CallInput.FAILURE, context)
         elif call.dialog is not None and call.dialog.remote_tag != (response.to.tag or ""):
@@ -134,7 +132,7 @@ class Sessions(Renegotiation):
         else:
             if call.dialog is None:
                 try:
-                    call.dialog = Dialog.of_response(slot.transaction.request, response, source)
+                    call.dialog = self._dialog_of(call, slot.transaction.request, response, source)
                 except RemoteSipError as error:
                     # no dialog can be made of it, and so it cannot even be acknowledged
                     self.counters["2xx without a dialog"] += 1
@@ -150,6 +148,8 @@ class Sessions(Renegotiation):
                 self._by_tag.pop(call.tag, None)
                 self._calls.pop(call.id, None)
                 self._mark(call)
+        while hearing := call.reliable.due(now):
+            self._reliable(call, hearing, None, now, out)
         while offering := call.exchange.due(now):
             self._exchange(call, offering, Context(now, out, cause="no-ack"))
         while refreshing := call.refresh.due(now):
@@ -174,6 +174,8 @@ class Sessions(Renegotiation):
             self._over(call, context.now, context.out)
         if given not in UNTOLD:
             self._mark(call)
+        if before in WAITING and call.state not in WAITING:
+            self._reliable(call, ReliableInput.OVER, None, context.now, context.out)
         if call.state is CallState.UP and before is not CallState.UP:
             self._exchange(call, ExchangeInput.AGREED, context)
         for what in row.do:
@@ -184,16 +186,26 @@ class Sessions(Renegotiation):
         now, out = context.now, context.out
         match what:
             case Do.RING:
-                self._reply_invite(
-                    call, 180, None, (self._contact(self._local(call.peer)), *self._routes(call)), b"", now, out
-                )
+                self._say(call, 180, b"", now, out)
+            case Do.EARLY_ANSWER:
+                assert context.sdp is not None
+                # an offer of ours has to wait for the 200: nothing says that it arrives before
+                call.ours = b"" if call.needs_answer else bytes(context.sdp)
+                self._say(call, 183, call.ours, now, out)
+            case Do.HOLD_ANSWER:
+                assert context.sdp is not None
+                call.ours = bytes(context.sdp)
+            case Do.ANSWER_HELD:
+                self._accept(call, call.ours, now, out)
             case Do.ANSWER:
                 assert context.sdp is not None
-                self._accept(call, context.sdp, now, out)
+                self._accept(call, bytes(context.sdp), now, out)
             case Do.EXCHANGE:
                 self._exchange(call, _EXCHANGE[given], context)
             case Do.UPDATE:
                 self._updated(call, context)
+            case Do.PRACK:
+                self._pracked(call, context)
             case Do.RESEND:
                 self._resend(call, out)
             case Do.REJECT:
@@ -202,6 +214,8 @@ class Sessions(Renegotiation):
                 self._reply_invite(call, 480, None, context.rows, b"", now, out)
             case Do.REJECT_487:
                 self._reply_invite(call, 487, None, (), b"", now, out)
+            case Do.REJECT_504:
+                self._reply_invite(call, 504, None, (), b"", now, out)
             case Do.REPLY_200:
                 self._answer_request(context, 200)
             case Do.REPLY_481:
@@ -248,13 +262,7 @@ class Sessions(Renegotiation):
                 assert context.cause is not None
                 out.append(CallEnded(call.id, context.cause))
             case Do.TELL_PROGRESS:
-                assert context.response is not None
-                if context.response.status > 100:
-                    early = usable(context.response)
-                    tag = context.response.to.tag or ""
-                    if early is not None and (tag in call.early_answers or len(call.early_answers) < MAX_FORKS):
-                        call.early_answers[tag] = early
-                    out.append(CallProgressed(call.id, context.response.status, early))
+                self._tell_progress(call, context)
             case Do.TELL_ANSWERED:
                 self._tell_answered(call, context)
             case Do.TELL_FAILED:
@@ -263,8 +271,9 @@ class Sessions(Renegotiation):
     def _tell_answered(self, call: Call, context: Context) -> None:
         assert context.response is not None
         # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
-        answer = usable(context.response) or call.early_answers.get(context.response.to.tag or "")
-        call.early_answers.clear()
+        early = call.early.get(context.response.to.tag or "")
+        answer = usable(context.response) or (None if early is None else early.answer)
+        call.early.clear()
         if answer is not None:
             call.refresh.granted(context.response, context.now)
             context.out.append(CallAnswered(call.id, answer))
@@ -303,7 +312,7 @@ _EXCHANGE = {
 
 
 def owns(call: Call, request: Request) -> bool:
-    """Whether a request with our tag is of this call; before a 2xx it has no dialog yet, only our Call-ID."""
+    """Whether a request with our tag is of this call; before a 2xx to us there are early dialogs, or none yet."""
     if call.dialog is not None:
         return call.dialog.owns(request)
     return call.invite is not None and call.invite.call_id == request.call_id

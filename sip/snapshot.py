@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from attrs import evolve, frozen
 
 from .accounts import CREDENTIALS, Tried
-from .call import PROGRESS_INTERVAL, Call
+from .call import PROGRESS_INTERVAL, Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
@@ -28,7 +28,10 @@ from .machine import D, I, S, Timed
 from .message import Request, parse
 from .refresh import Input as RefreshInput
 from .refresh import State as RefreshState
-from .sdp import SdpError, SessionDescription
+from .reliable import Input as ReliableInput
+from .reliable import Reliable
+from .reliable import State as ReliableState
+from .sdp import SdpError
 from .sdp import parse as parse_sdp
 from .transaction import (
     CLIENT,
@@ -130,6 +133,29 @@ class RefreshSnapshot:
 
 
 @frozen
+class EarlySnapshot:
+    """An early dialog of a call that we dialled."""
+
+    tag: bytes
+    dialog: DialogSnapshot | None
+    rseq: int
+    answer: bytes
+
+
+@frozen
+class ReliableSnapshot:
+    """Provisional responses that have to arrive."""
+
+    machine: MachineSnapshot
+    able: bool
+    required: bool
+    rseq: int
+    last: bytes
+    described: bool
+    held: tuple[int, bytes] | None
+
+
+@frozen
 class CallSnapshot:
     """A call; see `Call` for what the fields mean. `id` names it in every command."""
 
@@ -143,11 +169,12 @@ class CallSnapshot:
     final: bytes
     ack: bytes
     needs_answer: bool
-    early_answers: tuple[tuple[bytes, bytes], ...]
+    early: tuple[EarlySnapshot, ...]
     ours: bytes
     machine: MachineSnapshot
     exchange: ExchangeSnapshot
     refresh: RefreshSnapshot
+    reliable: ReliableSnapshot
     transactions: tuple[TransactionSnapshot, ...]
 
     @property
@@ -158,7 +185,7 @@ class CallSnapshot:
     @property
     def unanswered(self) -> bool:
         """An INVITE of theirs without a final response."""
-        return self.machine.state == CallState.OFFERED.value
+        return self.machine.state in (CallState.OFFERED.value, CallState.PLEDGED.value)
 
 
 def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
@@ -179,7 +206,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         final=call.final,
         ack=call.ack,
         needs_answer=call.needs_answer,
-        early_answers=tuple((_octets(tag), bytes(each)) for tag, each in call.early_answers.items()),
+        early=tuple(_freeze_early(tag, each) for tag, each in call.early.items()),
         ours=call.ours,
         machine=_freeze_machine(call),
         exchange=ExchangeSnapshot(
@@ -192,6 +219,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         refresh=RefreshSnapshot(
             _freeze_machine(call.refresh), call.refresh.least, call.refresh.speaks, call.refresh.updates
         ),
+        reliable=_freeze_reliable(call.reliable),
         transactions=tuple(_freeze_slot(slot, call) for slot in kept),
     )
 
@@ -210,6 +238,21 @@ def unheard(transaction: Transaction) -> bool:
 def _freeze_machine(machine: Timed[S, I, D]) -> MachineSnapshot:
     timers = tuple((timer.value, when) for timer, when in machine.running.items())
     return MachineSnapshot(machine.state.value, timers, machine.interval)
+
+
+def _freeze_reliable(state: Reliable) -> ReliableSnapshot:
+    return ReliableSnapshot(
+        _freeze_machine(state), state.able, state.required, state.rseq, state.last, state.described, state.held
+    )
+
+
+def _freeze_early(tag: str, early: Early) -> EarlySnapshot:
+    return EarlySnapshot(
+        _octets(tag),
+        None if early.dialog is None else _freeze_dialog(early.dialog),
+        early.rseq,
+        b"" if early.answer is None else bytes(early.answer),
+    )
 
 
 def _freeze_dialog(dialog: Dialog) -> DialogSnapshot:
@@ -278,13 +321,14 @@ def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], no
     call.ack = snapshot.ack
     call.needs_answer = snapshot.needs_answer
     call.ours = snapshot.ours
-    call.early_answers = _thaw_answers(snapshot.early_answers)
+    call.early = {_text(each.tag): _thaw_early(each) for each in snapshot.early}
     _thaw_machine(call, snapshot.machine, CallState, CallInput, now, latest)
     expires = dict(snapshot.machine.timers).get(CallInput.EXPIRED.value)
     if expires is not None:
         call.expire(expires)
     _thaw_exchange(call, snapshot.exchange, now, latest)
     _thaw_refresh(call, snapshot.refresh, now)
+    _thaw_reliable(call.reliable, snapshot.reliable, now, latest)
     slots = []
     for each in snapshot.transactions:
         ours = each.machine in (CLIENT.name, INVITE_CLIENT.name)
@@ -307,7 +351,7 @@ def _thaw_machine(
     machine.interval = kept.interval
     machine.running = {}
     for name, when in kept.timers:
-        repeats = name == CallInput.RETRANSMIT.value
+        repeats = name in (CallInput.RETRANSMIT.value, ReliableInput.RETRANSMIT.value)
         machine.running[inputs(name)] = now + kept.interval if repeats else min(when, latest)
 
 
@@ -320,6 +364,19 @@ def _thaw_exchange(call: Call, kept: ExchangeSnapshot, now: float, latest: float
     exchange.owner = kept.owner
     exchange.sent, exchange.wanted = kept.sent, kept.wanted
     exchange.glares = kept.glares
+
+
+def _thaw_reliable(state: Reliable, kept: ReliableSnapshot, now: float, latest: float) -> None:
+    _thaw_machine(state, kept.machine, ReliableState, ReliableInput, now, latest)
+    state.able, state.required, state.rseq = kept.able, kept.required, kept.rseq
+    state.last, state.described, state.held = kept.last, kept.described, kept.held
+
+
+def _thaw_early(kept: EarlySnapshot) -> Early:
+    early = Early(None if kept.dialog is None else _thaw_dialog(kept.dialog), kept.rseq)
+    with contextlib.suppress(SdpError):  # it only counts where the 2xx does not repeat it as it must
+        early.answer = parse_sdp(kept.answer) if kept.answer else None
+    return early
 
 
 def _thaw_refresh(call: Call, kept: RefreshSnapshot, now: float) -> None:
@@ -358,14 +415,6 @@ def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:
         routes=tuple(_text(route) for route in snapshot.routes),
         peer=snapshot.peer,
     )
-
-
-def _thaw_answers(kept: tuple[tuple[bytes, bytes], ...]) -> dict[str, SessionDescription]:
-    found = {}
-    for tag, data in kept:
-        with contextlib.suppress(SdpError):  # one only counts where the 2xx does not repeat it as it must
-            found[_text(tag)] = parse_sdp(data)
-    return found
 
 
 def _request(data: bytes) -> Request:

@@ -76,14 +76,14 @@ def up() -> tuple[Endpoint, str, str]:
 @pytest.mark.parametrize(
     ("data", "status", "header"),
     [
-        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
+        (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
         (build("OPTIONS"), 200, ("Accept", "application/sdp")),
-        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
-        (build("PRACK"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE")),
+        (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
+        (build("REFER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
         (build("BYE"), 481, None),
         (build("BYE", tag="nobody"), 481, None),
         (build("CANCEL"), 481, None),
-        (build(extra="Require: 100rel\r\nRequire: timer, x\r\n"), 420, ("Unsupported", "100rel, x")),
+        (build(extra="Require: path\r\nRequire: timer, x, 100rel\r\n"), 420, ("Unsupported", "path, x")),
         (build(extra="Supported: timer\r\nSession-Expires: 60\r\n"), 422, ("Min-SE", "90")),
         (build(extra="Content-Type: text/html\r\n", body="<p>"), 415, ("Accept", "application/sdp")),
         (build(extra="Content-Encoding: gzip\r\n", body=SDP), 415, ("Accept-Encoding", "identity")),

@@ -104,7 +104,7 @@ def test_we_ask_for_half_an_hour_and_take_what_comes() -> None:
     far = dialled()
     assert far.invite.get("Session-Expires") == "1800"
     assert far.invite.get("Min-SE") is None
-    assert far.invite.get("Supported") == "timer"
+    assert far.invite.get("Supported") == "100rel, timer"
     # without Session-Expires in the 2xx nobody refreshes (RFC 4028 §7.2)
     assert far.wake(7200) == []
     assert far.endpoint.live_calls == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cordboard.sip import call as calls
-from cordboard.sip import exchange, refresh
+from cordboard.sip import exchange, refresh, reliable
 from cordboard.sip.machine import Move as OfCall
 from cordboard.sip.machine import Plan, Timed
 from cordboard.sip.message import Address, LocalSipError, Request, parse
@@ -82,9 +82,10 @@ def test_every_pair_of_a_transaction_does_what_its_row_says(machine: Machine) ->
 CALL = (calls.PLAN, calls.State, calls.Input, {calls.State.OFFERED, calls.State.DIALLING}, {calls.Input.EXPIRED})
 EXCHANGE = (exchange.PLAN, exchange.State, exchange.Input, {exchange.State.OPENING}, set[Enum]())
 REFRESH = (refresh.PLAN, refresh.State, refresh.Input, {refresh.State.OFF}, set[Enum]())
-OF_A_CALL = [CALL, EXCHANGE, REFRESH]
+RELIABLE = (reliable.PLAN, reliable.State, reliable.Input, {reliable.State.IDLE}, set[Enum]())
+OF_A_CALL = [CALL, EXCHANGE, REFRESH, RELIABLE]
 of_a_call = pytest.mark.parametrize(
-    ("plan", "states", "inputs", "first", "optional"), OF_A_CALL, ids=["call", "exchange", "refresh"]
+    ("plan", "states", "inputs", "first", "optional"), OF_A_CALL, ids=["call", "exchange", "refresh", "reliable"]
 )
 
 
@@ -104,8 +105,8 @@ def test_a_table_of_a_call_is_total(
 
 def machine_of(state: Enum) -> Timed[Any, Any, Any]:
     call = calls.Call("c", "t", calls.State.UP, Timers(), 0.0)
-    machines: dict[str, Timed[Any, Any, Any]] = {"call": call, "exchange": call.exchange, "refresh": call.refresh}
-    machine = machines[type(state).__module__.rpartition(".")[2]]
+    name = type(state).__module__.rpartition(".")[2]
+    machine: Timed[Any, Any, Any] = call if name == "call" else getattr(call, name)
     machine.state = state
     return machine
 

@@ -1,0 +1,154 @@
+"""What the endpoint does before a call is answered: the actions of the table in `reliable` for a call of theirs, early
+dialogs and their PRACK for one of ours (RFC 3262, RFC 3261 §12.1).
+
+The layer of `Endpoint` between `renegotiation` and `sessions`.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from . import reliable
+from .call import WAITING, Call, Early
+from .call import Input as CallInput
+from .dialog import Dialog
+from .events import CallProgressed, Output, Transmit
+from .exchange import Input as ExchangeInput
+from .layer import Slot
+from .machine import Move
+from .message import Address, Request, Response, Row, reply_address, reply_otherwise
+from .reliable import rack, rseq_of
+from .renegotiation import Renegotiation
+from .screening import ALLOW, SDP_TYPE, SUPPORTED
+from .sending import Context, usable
+
+# Callees behind a forking proxy whose early dialogs are remembered: more ring nowhere.
+MAX_FORKS = 8
+
+
+class Provisional(Renegotiation):
+    """See the module's docstring."""
+
+    # --- theirs -----------------------------------------------------------------------------------------------
+
+    def _say(self, call: Call, status: int, body: bytes, now: float, out: list[Output]) -> None:
+        """A provisional response that makes a dialog, so that it arrives where it has to."""
+        if call.reliable.must(described=bool(body)):
+            self._reliable(call, reliable.Input.SAY, (status, body), now, out)
+        else:
+            self._reply_invite(call, status, None, self._saying(call, body), body, now, out)
+
+    def _saying(self, call: Call, body: bytes, number: tuple[Row, ...] = ()) -> tuple[Row, ...]:
+        contact = self._contact(self._local(call.peer))
+        return (contact, *self._routes(call), *number, ALLOW, SUPPORTED, *((SDP_TYPE,) if body else ()))
+
+    def _reliable(
+        self, call: Call, given: reliable.Input, said: tuple[int, bytes] | None, now: float, out: list[Output]
+    ) -> None:
+        state = call.reliable
+        row = state.receive(given, now)
+        if not isinstance(row, Move):
+            self.counters[f"late: {row.name}"] += 1
+            return
+        if given is not reliable.Input.RETRANSMIT:
+            self._mark(call)
+        for what in row.do:
+            match what:
+                case reliable.Do.SEND:
+                    assert said is not None
+                    status, body = said
+                    state.described = bool(body)
+                    rows = self._saying(call, body, state.number(self._chance()))
+                    self._reply_invite(call, status, None, rows, body, now, out)
+                    state.last = call.final
+                case reliable.Do.HOLD:
+                    state.held = said
+                case reliable.Do.NEXT:
+                    self._arrived(call, now, out)
+                case reliable.Do.RESEND:
+                    assert call.invite is not None
+                    way = reply_address(call.invite.via, call.peer), reply_otherwise(call.invite.via, call.peer)
+                    out.append(Transmit(state.last, *way))
+                case reliable.Do.GIVE_UP:
+                    self._step(call, CallInput.UNHEARD, Context(now, out))
+        self._schedule(call)
+
+    def _arrived(self, call: Call, now: float, out: list[Output]) -> None:
+        """The PRACK came: what waited for it is said."""
+        state = call.reliable
+        if state.described and not call.needs_answer:
+            self._exchange(call, ExchangeInput.AGREED, Context(now, out))
+        said, state.held = state.held, None
+        if call.state not in WAITING:
+            return
+        self._step(call, CallInput.HEARD, Context(now, out))
+        if said is not None and call.state in WAITING:
+            self._say(call, *said, now, out)
+
+    def _pracked(self, call: Call, context: Context) -> None:
+        """Their PRACK. An offer in it waits for the application, as that of an UPDATE does (RFC 3262 §5)."""
+        assert context.request is not None
+        if not call.reliable.matches(context.request, call.invite_cseq):
+            self._answer_request(context, 481)
+            return
+        offers = context.sdp is not None
+        if not offers:
+            self._answer_request(context, 200)
+        self._reliable(call, reliable.Input.PRACK, None, context.now, context.out)
+        if offers:
+            self._exchange(call, ExchangeInput.UPDATE, context)
+
+    # --- ours -------------------------------------------------------------------------------------------------
+
+    def _provisional(self, call: Call, slot: Slot, response: Response, source: Address, context: Context) -> None:
+        """A 1xx to our first INVITE. One that is reliable counts once, and in its order (RFC 3262 §4)."""
+        tag = response.to.tag
+        early = None
+        if response.status > 100 and tag is not None and (tag in call.early or len(call.early) < MAX_FORKS):
+            early = call.early.setdefault(tag, Early())
+            rseq = rseq_of(response)
+            if rseq is not None:
+                if early.rseq and rseq != early.rseq + 1:
+                    self.counters["late: reliable response again, or too early"] += 1
+                    return
+                self._prack(call, early, slot.transaction.request, response, rseq, source, context)
+        self._step(call, CallInput.PROGRESS, context)
+
+    def _prack(
+        self,
+        call: Call,
+        early: Early,
+        invite: Request,
+        response: Response,
+        rseq: int,
+        source: Address,
+        context: Context,
+    ) -> None:
+        """Raises RemoteSipError where no dialog can be made of the response."""
+        dialog = early.dialog or Dialog.of_response(invite, response, source)
+        early.dialog, early.rseq = dialog.advanced(), rseq
+        self._mark(call)
+        self._in(early.dialog, call, "PRACK", context.now, context.out, (rack(response, rseq),))
+        if len(call.early) == 1 and early.answer is None and usable(response) is not None:
+            # our offer has its answer: from now on either side may offer anew
+            self._exchange(call, ExchangeInput.AGREED, context)
+
+    def _tell_progress(self, call: Call, context: Context) -> None:
+        response = context.response
+        assert response is not None
+        if response.status == 100:
+            return
+        answer = usable(response)
+        early = call.early.get(response.to.tag or "")
+        if early is not None:
+            early.answer = answer or early.answer
+        context.out.append(CallProgressed(call.id, response.status, answer))
+
+    def _dialog_of(self, call: Call, invite: Request, response: Response, source: Address) -> Dialog:
+        """That of a 2xx, which may go on with an early one (RFC 3261 §13.2.2.4): the numbers of its requests go on, the
+        route set is that of the 2xx. Raises RemoteSipError."""
+        made = Dialog.of_response(invite, response, source)
+        early = call.early.get(response.to.tag or "")
+        if early is None or early.dialog is None:
+            return made
+        return evolve(made, local_cseq=early.dialog.local_cseq, remote_cseq=early.dialog.remote_cseq)
