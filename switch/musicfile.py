@@ -76,7 +76,8 @@ def decode(file: BinaryIO) -> Piece:
     except (av.FFmpegError, ValueError) as error:
         raise UnusableMusicError("is not a file of sound, or a broken one") from error
     if len(sound) < MIN_SECONDS * RATE:
-        raise UnusableMusicError(f"lasts {len(sound) / RATE:.1f} s; at least {MIN_SECONDS:g} s")
+        # Not rounded: what is a little too short does not last as long as it must.
+        raise UnusableMusicError(f"lasts {len(sound) * 10 // RATE / 10:.1f} s; at least {MIN_SECONDS:g} s")
     try:
         return Piece(mastered(sound))
     except ValueError as error:

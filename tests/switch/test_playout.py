@@ -114,6 +114,50 @@ def test_any_order_is_played_in_the_order_of_speech_and_nothing_twice(
             assert tick - half // 2 <= MAX_DELAY_SLOTS + SLOTS
 
 
+# Headers of Opus (RFC 6716 §3.1) of packets of so many units of 2.5 ms: CELT of one frame and of three, SILK of 40 and
+# 60 ms, and five frames of 20 ms.
+HEADERS = {1: b"\x80", 2: b"\x88", 4: b"\x90", 8: b"\x98", 3: b"\x83\x03", 16: b"\x10", 24: b"\x18", 40: b"\x9b\x05"}
+
+
+@settings(max_examples=25, deadline=None)
+@given(FATES, st.lists(st.sampled_from(list(HEADERS)), min_size=1, max_size=9), st.integers(0, 2**32 - 1))
+def test_packets_of_opus_of_any_lengths_are_played_in_order_and_no_part_twice(
+    fates: list[tuple[float, str]], lengths: list[int], timestamp: int
+) -> None:
+    """Lengths that change all the time, and what a network does: what is played of it is whole frames, in order."""
+    playout, row = Playout(1), np.array([0])
+    playout.open(0, wide=True)
+    coming, said = [], 0
+    for number, (later, fate) in enumerate(fates):
+        units = lengths[number % len(lengths)]
+        payload = HEADERS[units] + said.to_bytes(4, "big")
+        at = EPOCH + (said + units) * 0.0025 + later
+        coming += [(at, number, payload)] * {"came": 1, "lost": 0, "twice": 2}[fate]
+        said += units
+    coming.sort(key=lambda one: one[0])
+    stamps = np.cumsum([0, *(lengths[number % len(lengths)] for number in range(len(fates)))])
+    played: list[int] = []
+    for tick in range(1, said // 8 + 120):
+        now = EPOCH + tick * TICK
+        come = [one for one in coming if one[0] <= now]
+        coming = coming[len(come) :]
+        for at, number, payload in come:
+            data = np.zeros((1, 32), np.uint8)
+            data[0, 12 : 12 + len(payload)] = np.frombuffer(payload, np.uint8)
+            one = np.ones(1, np.int32)
+            when = np.array([(timestamp + 120 * int(stamps[number])) & 0xFFFFFFFF], np.uint32)
+            ssrc, sequence = np.array([7], np.uint32), np.array([number], np.uint16)
+            playout.insert(Arrivals(row, row, sequence, when, ssrc, data, 12 * one, len(payload) * one, np.array([at])))
+        due = playout.play(row, now, always_pausing)
+        for cell in (*due.cells, *due.merged_cells):
+            frame = playout.store.frames[cell]
+            assert [place for at, units, _, _ in frame for place in range(at, at + units)] == list(range(8))
+            for _, units, packet, begin in frame:
+                begins = int.from_bytes(packet[-4:], "big") + begin
+                played += range(begins, begins + units)
+    assert played == sorted(set(played))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 40), st.integers(-(2**31), 2**31 - 1), st.integers(0, 2**16 - 1), st.booleans())
 def test_after_any_jump_the_stream_is_heard_again_whole(before: int, jump: int, sequence: int, same_ssrc: bool) -> None:

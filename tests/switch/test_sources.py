@@ -87,6 +87,33 @@ def test_music_makes_room_for_a_voice_and_goes_on_where_it_was() -> None:
         assert falls[-16:].max() < 60
 
 
+@pytest.mark.parametrize(
+    ("country", "frequencies", "on", "off"),
+    [("CN", [450], 0.35, 0.35), ("GB", [400], 0.375, 0.375), ("US", [480, 620], 0.5, 0.5), ("XX", [425], 0.5, 0.5)],
+)
+def test_a_far_side_hears_the_busy_tone_of_its_country(
+    world: World, country: str, frequencies: list[int], on: float, off: float
+) -> None:
+    """As it is on the line of a trunk: what frequencies, how long, how long not."""
+    caller = world.far("caller", 4000)
+    world.do(OpenSource("busy", Playlist((Part(Busy(country), 6.0),))))
+    world.hears(caller=["busy"])
+    world.run(6)
+    pcm = caller.heard().astype(float)
+    loud = np.abs(pcm).reshape(-1, 40).max(axis=1) > 500  # every 5 ms
+    turns = np.flatnonzero(np.diff(loud.astype(int)))[1:]  # the first beat rises from nothing
+    turns = turns[int(loud[turns[0]]) :]  # from the first silence that ends
+    beats, pauses = 0.005 * np.diff(turns)[::2], 0.005 * np.diff(turns)[1::2]
+    assert len(pauses) >= 4
+    assert np.allclose(beats, on, atol=0.011)
+    assert np.allclose(pauses, off, atol=0.011)
+    tone = pcm[40 * turns[0] + 120 :][:2400]
+    spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone)), 8000))
+    inner = spectrum[1:-1]
+    peaks = (inner > 0.3 * inner.max()) & (inner >= spectrum[:-2]) & (inner > spectrum[2:])
+    assert np.allclose(np.flatnonzero(peaks) + 1, frequencies, atol=4)
+
+
 @pytest.mark.parametrize("sound", [Music(), Tone(440.0), Ringback("US"), Busy("GB")])
 def test_what_is_cut_out_of_an_endless_sound_does_not_click(sound: protocol.Sound) -> None:
     whole = Sources(4, PROMPTS)
