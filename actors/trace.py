@@ -75,7 +75,7 @@ class Trace:
     _phase: str = ""
 
     def __attrs_post_init__(self) -> None:
-        self._know(self.named, digest_of(self.named))
+        self._know(self.named, digest_of(self.named.encode()))
 
     def _know(self, call: str, call_id: str) -> None:
         self._call_ids.add(call_id)

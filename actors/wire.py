@@ -1,7 +1,7 @@
 """SIP messages as they may be shown, counted, and told to the journal: what `cordboard trace` and /metrics know of it.
 
-`read` takes one message apart with expressions of its own, for what nobody could parse is shown too. Nothing in the
-text that it gives says who or where anybody is: numbers keep their last two digits as in the log (`redact.py`); names,
+A message is taken apart here with expressions of its own, for what nobody could parse is shown too. Nothing in the
+text that is shown says who or where anybody is: numbers keep their last two digits as in the log (`redact.py`); names,
 addresses and credentials are left out, keys are never shown. A Call-ID may hold an address: a digest stands for it,
 which whoever has the Call-ID can make too.
 
@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from attrs import frozen
@@ -21,7 +22,6 @@ from attrs import frozen
 from ..sip.events import IncomingCall, Output
 from ..sip.grammar import Address
 from ..sip.message import PHRASES
-from ..sip.privacy import Stand, without_private
 from ..sip.screening import KNOWN_METHODS
 from .redact import NUMBER, redact_number
 from .steps import Spoke
@@ -34,172 +34,163 @@ MAX_LOOSE: Final = 50
 # Calls whose Call-ID is remembered.
 MAX_CALLS: Final = 5000
 
-_REQUEST = re.compile(rb"([A-Za-z0-9\-.!%*_+`'~]{1,40})[ \t]+(\S*)")
+_TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]"
+_REQUEST = re.compile(rf"({_TOKEN}{{1,40}})[ \t]+(\S*)".encode())
 _STATUS = re.compile(rb"SIP/2\.0[ \t]+([1-6][0-9][0-9])(?:[ \t]+([^\r\n]*))?", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]{1,40}", re.ASCII)
+# What is looked for in a head without taking it apart.
+_TAGS = re.compile(rf"\n(?:from|f|to|t)[ \t]*:[^\n]*?;[ \t]*tag[ \t]*=[ \t]*({_TOKEN}{{1,64}})".encode(), re.IGNORECASE)
+_CALL_ID = re.compile(rb"\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_CSEQ = re.compile(rf"\ncseq[ \t]*:[ \t]*[0-9]+[ \t]+({_TOKEN}{{1,40}})".encode(), re.IGNORECASE)
+# Of the values of header fields.
+_NAME = re.compile(_TOKEN + "{1,40}", re.ASCII)
 _URI = re.compile(r"(sips?|tel):([^\s<>\",?]*)", re.ASCII | re.IGNORECASE)
-_TAG = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,64})", re.ASCII | re.IGNORECASE)
-_BRANCH = re.compile(r";[ \t]*branch[ \t]*=[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,80})", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(rf";[ \t]*tag[ \t]*=[ \t]*({_TOKEN}{{1,64}})", re.ASCII | re.IGNORECASE)
+_BRANCH = re.compile(rf";[ \t]*branch[ \t]*=[ \t]*({_TOKEN}{{1,80}})", re.ASCII | re.IGNORECASE)
 _VIA = re.compile(r"SIP[ \t]*/[ \t]*[0-9.]+[ \t]*/[ \t]*[A-Za-z]{1,10}", re.ASCII | re.IGNORECASE)
 _TRANSPORT = re.compile(r";transport=(udp|tcp|tls)", re.ASCII | re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z]{1,20}", re.ASCII)
-_NUMBERS = re.compile(
-    r"[0-9]{1,10}(?:[ \t]+[0-9]{1,10})?(?:[ \t]+[A-Za-z]{1,20})?(?:;[a-z]+(?:=[a-z0-9]+)?)*", re.ASCII
-)
+_COUNT = re.compile(r"[0-9]{1,10}(?:[ \t]+[0-9]{1,10})?(?:[ \t]+[A-Za-z]{1,20})?(?:;[a-z]+(?:=[a-z0-9]+)?)*", re.ASCII)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
-_UNPRINTABLE_LINES = re.compile(r"[^\x20-\x7e\n]+")
 # An address in words, or what looks like one.
 _PLACE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}", re.ASCII)
-_SDP = re.compile(r"application/sdp\b", re.ASCII | re.IGNORECASE)
-
-_SHORT: Final = {
-    "c": "content-type", "e": "content-encoding", "f": "from", "i": "call-id", "k": "supported", "l": "content-length",
-    "m": "contact", "s": "subject", "t": "to", "v": "via", "r": "refer-to", "b": "referred-by", "x": "session-expires",
-}  # fmt: skip
-# Header fields that hold addresses of people and machines: their URIs are shown without both.
-_ADDRESSES: Final = frozenset(
-    {
-        "from", "to", "contact", "route", "record-route", "p-asserted-identity", "p-preferred-identity", "refer-to",
-        "referred-by", "diversion", "history-info", "reply-to",
-    }
-)  # fmt: skip
-_COUNTS: Final = frozenset(
-    {"cseq", "max-forwards", "content-length", "expires", "min-expires", "session-expires", "min-se", "rseq", "rack",
-     "retry-after"}
-)  # fmt: skip
-_CREDENTIALS: Final = frozenset(
-    {"authorization", "proxy-authorization", "www-authenticate", "proxy-authenticate", "authentication-info"}
+_SDP = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*application/sdp", re.IGNORECASE)
+# The lines of a session description that say what is spoken and which way, and nothing else.
+_SAID = re.compile(
+    rb"^(?:v=0|m=[ -~]*|a=(?:rtpmap|fmtp|ptime|mid|setup|group|rtcp-mux|ice-lite|sendrecv|sendonly|recvonly|inactive)"
+    rb"(?::[ -~]*)?)(?=\r?$)",
+    re.MULTILINE,
 )
-# Words of the protocol and of programs; a long number in them is a number all the same.
-_WORDS: Final = frozenset(
-    {
-        "accept", "accept-encoding", "allow", "allow-events", "content-disposition", "content-encoding", "content-type",
-        "event", "privacy", "proxy-require", "reason", "require", "server", "subscription-state", "supported",
-        "unsupported", "user-agent",
-    }
-)  # fmt: skip
 _NOTHING: Final = "..."
-_STAND: Final = Stand(
-    address=lambda value: "0.0.0.0",
-    name=lambda value: "-",
-    secret=lambda value: _NOTHING,
-    digest=lambda value: "00",
-)
 
 
 @frozen
-class View:
-    """What may be known of a message. `code` is empty for a request; `method` of a response is that of its CSeq."""
+class Facts:
+    """What may be known of a message at a glance. `code` is empty for a request; `method` of a response is that of its
+    CSeq."""
 
     method: str
     code: str
     call_id: str
     tags: tuple[str, ...]
-    text: str
 
 
-def read(data: bytes) -> View:
+def facts(data: bytes) -> Facts:
     """Raises nothing, whatever it is."""
+    head = data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
+    tags = tuple(tag.decode() for tag in _TAGS.findall(head))
+    found = _CALL_ID.search(head)
+    call_id = digest_of(found[1].rstrip(b" \t")) if found else ""
+    if status := _STATUS.match(head):
+        code = status[1].decode()
+        said = _CSEQ.search(head)
+        return Facts(
+            _known(said[1]) if said else "other", code if int(code) in PHRASES else f"{code[0]}xx", call_id, tags
+        )
+    request = _REQUEST.match(head)
+    return Facts(_known(request[1]) if request else "other", "", call_id, tags)
+
+
+def _known(method: bytes) -> str:
+    return name if (name := method.decode()) in KNOWN_METHODS else "other"
+
+
+def digest_of(call_id: bytes) -> str:
+    """What stands for a Call-ID."""
+    return hashlib.sha256(call_id).hexdigest()[:12]
+
+
+def shown(data: bytes) -> str:
+    """The message as it may be shown. Raises nothing, whatever it is."""
     head, _, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     first, _, rest = head.partition(b"\r\n")
-    lines = rest.decode("utf-8", "replace").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")
-    shown: list[str] = []
-    tags: list[str] = []
-    call_id = said = kind = ""
-    for line in lines:
+    lines = [_start(first)]
+    others = []
+    for line in rest.decode("utf-8", "replace").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
         name, _, value = line.partition(":")
-        name = name.rstrip(" \t")
-        if not _NAME.fullmatch(name):
-            continue
-        key = name.lower()
-        key = _SHORT.get(key, key)
-        value = value.strip(" \t")
-        if key in ("from", "to"):
-            tags += _TAG.findall(value)[:1]
-        elif key == "call-id":
-            call_id = digest_of(value)
-            value = f"{call_id} (digest)"
-        elif key == "cseq":
-            said = value.rpartition(" ")[2]
-        elif key == "content-type":
-            kind = value
-        shown.append(f"{name}: {_value(key, value)}"[:MAX_LINE])
-    start, method, code = _start(first, said)
-    text = "\n".join([start, *shown])
-    if body:
-        text += "\n\n" + _body(kind, body)
-    return View(method, code, call_id, tuple(tags), text[:MAX_TEXT])
+        how = _HOW.get(name) or _HOW.get(name.rstrip(" \t").lower())
+        if how is not None:
+            said = how(value.strip(" \t"))
+            lines.append(f"{name}: {said}"[:MAX_LINE])
+        elif _NAME.fullmatch(name):
+            others.append(name)
+    if others:
+        lines.append(f"({', '.join(others)})"[:MAX_LINE])
+    if body and _SDP.search(head):
+        lines += ["", *(redact_number(line.decode()) for line in _SAID.findall(body))]
+    elif body:
+        lines += ["", f"({len(body)} octets)"]
+    return "\n".join(lines)[:MAX_TEXT]
 
 
-def digest_of(call_id: str) -> str:
-    """What stands for a Call-ID."""
-    return hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:12]
-
-
-def _start(line: bytes, said: str) -> tuple[str, str, str]:
-    """The first line as it is shown, the method, and the code."""
+def _start(line: bytes) -> str:
     if status := _STATUS.match(line):
-        code = status[1].decode()
-        phrase = _words((status[2] or b"").decode("utf-8", "replace"))
-        return f"SIP/2.0 {code} {phrase}"[:MAX_LINE], _known(said), code if int(code) in PHRASES else f"{code[0]}xx"
+        return f"SIP/2.0 {status[1].decode()} {_words((status[2] or b'').decode('utf-8', 'replace'))}"[:MAX_LINE]
     if request := _REQUEST.match(line):
-        method = request[1].decode()
-        return f"{method} {_uris(request[2].decode('utf-8', 'replace'))} SIP/2.0", _known(method), ""
-    return "(not a SIP message)", "other", ""
+        return f"{request[1].decode()} {_addresses(request[2].decode('utf-8', 'replace'))} SIP/2.0"[:MAX_LINE]
+    return "(not a SIP message)"
 
 
-def _known(method: str) -> str:
-    return method if method in KNOWN_METHODS else "other"
+# --- values of header fields ----------------------------------------------------------------------------------------
 
 
-def _words(text: str) -> str:
-    return redact_number(_PLACE.sub(_NOTHING, _printable(text)))
-
-
-def _printable(text: str) -> str:
-    return _UNPRINTABLE.sub("?", text)
-
-
-def _value(key: str, value: str) -> str:
-    if key == "call-id":
-        return value
-    if key in _ADDRESSES:
-        tag = _TAG.search(value)
-        return _uris(value) + (f";tag={tag[1]}" if tag else "")
-    if key == "via":
-        via, branch = _VIA.match(value), _BRANCH.search(value)
-        return (via[0] if via else "") + " " + _NOTHING + (f";branch={branch[1]}" if branch else "")
-    if key in _COUNTS:
-        return value if _NUMBERS.fullmatch(value) else _NOTHING
-    if key in _CREDENTIALS:
-        scheme = _SCHEME.match(value)
-        return f"{scheme[0] if scheme else ''} {_NOTHING}"
-    if key in _WORDS:
-        return _words(value)
-    return _NOTHING
-
-
-def _uris(value: str) -> str:
-    return ", ".join(f"<{_uri(found[1], found[2])}>" for found in _URI.finditer(value)) or _NOTHING
+def _addresses(value: str) -> str:
+    """The URIs without what names people and machines, and the tag."""
+    shown = ", ".join([f"<{_uri(scheme.lower(), rest)}>" for scheme, rest in _URI.findall(value)]) or _NOTHING
+    tag = _TAG.search(value)
+    return f"{shown};tag={tag[1]}" if tag else shown
 
 
 def _uri(scheme: str, rest: str) -> str:
-    scheme = scheme.lower()
     user, at, _ = rest.partition("@")
     user = user.partition(";")[0] if at or scheme == "tel" else ""
     if user:
         user = redact_number(user) if NUMBER.fullmatch(user) else f"({len(user)} characters)"
-    transport = _TRANSPORT.search(rest)
     shown = f"{scheme}:{user}" if scheme == "tel" else f"{scheme}:{user}@{_NOTHING}" if user else f"{scheme}:{_NOTHING}"
-    return shown + (f";transport={transport[1].lower()}" if transport else "")
+    transport = _TRANSPORT.search(rest)
+    return f"{shown};transport={transport[1].lower()}" if transport else shown
 
 
-def _body(kind: str, body: bytes) -> str:
-    """A session description without addresses, names and keys; of any other body the size."""
-    if not _SDP.match(kind):
-        return f"({len(body)} octets)"
-    text = body.decode("utf-8", "replace").replace("\r\n", "\n").rstrip("\n")
-    return redact_number(_UNPRINTABLE_LINES.sub("?", without_private(text, _STAND)))
+def _via(value: str) -> str:
+    via, branch = _VIA.match(value), _BRANCH.search(value)
+    return f"{via[0] if via else ''} {_NOTHING}" + (f";branch={branch[1]}" if branch else "")
+
+
+def _count(value: str) -> str:
+    return value if _COUNT.fullmatch(value) else _NOTHING
+
+
+def _credentials(value: str) -> str:
+    scheme = _SCHEME.match(value)
+    return f"{scheme[0] if scheme else ''} {_NOTHING}"
+
+
+def _call_id(value: str) -> str:
+    return f"{digest_of(value.encode('utf-8', 'replace'))} (digest)"
+
+
+@lru_cache(maxsize=500)  # of each program the same few, in every message
+def _words(text: str) -> str:
+    """Words of the protocol and of programs: a long number in them is a number all the same, and so is a place."""
+    return redact_number(_PLACE.sub(_NOTHING, _UNPRINTABLE.sub("?", text[:MAX_LINE])))
+
+
+def _how() -> dict[str, Callable[[str], str]]:
+    """How the value of a header field is shown; the names of all others are."""
+    kinds: dict[Callable[[str], str], str] = {
+        _addresses: "From To Contact Route Record-Route P-Asserted-Identity P-Preferred-Identity Refer-To Referred-By "
+        "Diversion History-Info Reply-To f t m r b",
+        _via: "Via v",
+        _count: "CSeq Max-Forwards Content-Length Expires Min-Expires Session-Expires Min-SE RSeq RAck Retry-After l x",
+        _credentials: "Authorization Proxy-Authorization WWW-Authenticate Proxy-Authenticate Authentication-Info",
+        _call_id: "Call-ID i",
+        _words: "Accept Accept-Encoding Allow Allow-Events Content-Disposition Content-Encoding Content-Type Event "
+        "Privacy Proxy-Require Reason Require Server Subscription-State Supported Unsupported User-Agent c e k",
+    }
+    named = {name: how for how, names in kinds.items() for name in names.split(" ")}
+    return named | {name.lower(): how for name, how in named.items()}
+
+
+_HOW: Final = _how()
 
 
 class Wire:
@@ -226,18 +217,20 @@ class Wire:
         self._seen(data, destination, at, "", sent=True)
 
     def _seen(self, data: bytes, remote: Address, at: float, call: str, *, sent: bool) -> None:
+        if not sent and not data.startswith(b"SIP/") and not self._whose(remote.host, ())[0]:
+            return  # a flood of strangers costs no more than this
         if not data.strip(b"\r\n\x00 "):
             return  # keeps a NAT open
-        view = read(data)
-        trunk, known = self._whose(remote.host, view.tags)
+        found = facts(data)
+        trunk, known = self._whose(remote.host, found.tags)
         if not trunk:
             return
-        self.counts[trunk, "out" if sent else "in", view.method, view.code] += 1
-        call = self._call_of(view.call_id, call or known)
+        self.counts[trunk, "out" if sent else "in", found.method, found.code] += 1
+        call = self._call_of(found.call_id, call or known)
         if not call and not self._room(at):
             self.untold += 1
             return
-        self._tell(Spoke(at, trunk, call, view.call_id, sent, view.text))
+        self._tell(Spoke(at, trunk, call, found.call_id, sent, shown(data)))
 
     def _call_of(self, call_id: str, call: str) -> str:
         if not call:

@@ -57,6 +57,8 @@ class Asking(TransactionLayer):
         self._trunks = Trunks({})
         self._accounts = Accounts(token)
         self._asking: set[str] = set()
+        # Where the hosts are that were asked, and for which trunk: its peers may not name them.
+        self._hosts: dict[str, str] = {}
 
     def ask(
         self,
@@ -96,6 +98,7 @@ class Asking(TransactionLayer):
             rows = (self._contact(local, user), ACCEPT)
         out: list[Output] = []
         asked = Asked(request, trunk)
+        self._hosts[destination.host] = trunk
         self._asking.add(request)
         made = build_request(
             method,

@@ -125,7 +125,7 @@ class Endpoint(Sessions):
     def whose(self, host: str, tags: Iterable[str]) -> tuple[str, str]:
         """The trunk and the call of a message to or from `host` that has these tags; empty where there is none."""
         call = next((found for tag in tags if (found := self._by_tag.get(tag)) is not None), None)
-        trunk = call.trunk if call is not None and call.trunk else self._trunks.match(host)
+        trunk = call.trunk if call is not None and call.trunk else self._trunks.match(host) or self._hosts.get(host)
         return trunk or "", "" if call is None else call.id
 
     def living(self) -> set[Address]:

@@ -81,7 +81,7 @@ def test_a_call_is_found_by_its_call_id_too(data: Path) -> None:
     first = tracing._traced(FIRST, data)
     spoken = [each for each in spoke(data) if each.call == FIRST]
     (call_id,) = {each.call_id for each in spoken}
-    said = next(f"c{number:016x}" for number in range(100) if digest_of(f"c{number:016x}") == call_id)
+    said = next(f"c{number:016x}" for number in range(100) if digest_of(b"c%016x" % number) == call_id)
     again = tracing._traced(said, data)
     assert (again.call, again.lines) == (FIRST, first.lines)
 

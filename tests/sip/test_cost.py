@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 from cordboard.sip import sdp
 from cordboard.sip.description import MAX_SDP
+from cordboard.sip.digest import Challenge
 from cordboard.sip.grammar import NameAddr, RemoteSipError, Uri, Via, clean, parse_params, split_list, unescape
 from cordboard.sip.message import MAX_DATAGRAM, MAX_HEADER, parse
 from cordboard.sip.screening import caller_of
@@ -51,6 +52,7 @@ READERS: Final[dict[str, Callable[[str], object]]] = {
     "unescape": unescape,
     "clean": clean,
     "caller": caller,
+    "challenge": lambda text: Challenge.parse(f"Digest {text}"),
 }
 
 
