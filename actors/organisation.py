@@ -196,7 +196,9 @@ class Trunk:
             "Its machines: asked whether they answer. Calls out are not there yet.",
         ),
     )
-    username: str = field(default="", metadata=toml(text, "text", "Where it wants to know who we are (digest)."))
+    username: str = field(
+        default="", metadata=toml(text, "text", "Who we are where it asks (digest); without `proxy` who it is.")
+    )
     password: str = field(default="", repr=False, metadata=toml(text, "text", "... and that we are it."))
     register: bool = field(
         default=False, metadata=toml(flag, "true, false", "Tell it where we are, with the user name (REGISTER).")
@@ -502,10 +504,14 @@ def _check_whole(organisation: Organisation) -> None:
     for trunk in organisation.trunks:
         if trunk.register and not (trunk.proxy and trunk.username):
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
+        if trunk.username and not trunk.proxy and not trunk.password:
+            raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
         if trunk.register and not REGISTERED_USER.fullmatch(trunk.username):
             raise ConfigError(
                 f"[[trunk]] {found(trunk.id)} username: must be a SIP user to register, found {found(trunk.username)}"
             )
+    guests = (trunk.username for trunk in organisation.trunks if trunk.username and not trunk.proxy)
+    no_duplicates("trunk", "username", guests)
     queues = [queue.id for queue in organisation.queues]
     for agent in organisation.agents:
         for skill in agent.skills:

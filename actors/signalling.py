@@ -32,6 +32,7 @@ from ..sip.events import (
     IncomingCall,
     Output,
     Refused,
+    Registered,
     Replied,
     Transmit,
 )
@@ -114,7 +115,14 @@ class Signalling:
             peers = [*map(str, trunk.peers), *(host.address for host in hosts)]
             account = Account(trunk.username, trunk.password) if trunk.username else None
             names = tuple(Uri.parse(proxy).host for proxy in trunk.proxy)
-            settings[trunk.id] = TrunkSettings(tuple(dict.fromkeys(peers)), names, account, trunk.trusted)
+            settings[trunk.id] = TrunkSettings(
+                tuple(dict.fromkeys(peers)),
+                names,
+                account=account if trunk.proxy else None,
+                # who has no machines that we could know shows itself to us
+                guest=None if trunk.proxy else account,
+                trusted=trunk.trusted,
+            )
         self._endpoint.set_trunks(settings)
 
     def _ask(self, command: signals.Ask) -> None:
@@ -205,6 +213,9 @@ class Signalling:
                 raise AssertionError("no actor dials")
             case Replied():
                 self._replied(output)
+            case Registered(trunk, _, destination, expires):
+                at = redacted({"source": destination.host})
+                log.info("guest registered" if expires else "guest unregistered", trunk=trunk, expires=expires, **at)
             case Refused(source, reason):
                 log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
             case Transmit():

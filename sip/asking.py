@@ -15,10 +15,12 @@ from attrs import evolve, frozen
 from .accounts import CREDENTIALS, Accounts, Tried
 from .dialog import build_request, renewed
 from .events import Output, Replied
+from .guests import Guard
 from .identity import checked_user
 from .layer import Asked, Slot, TransactionLayer, Way
 from .message import Address, LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri, bracket
 from .refresh import SESSION_EXPIRES
+from .registrar import Registrar
 from .screening import ACCEPT, ALLOW, SUPPORTED
 from .transaction import Timers
 from .trunks import Trunks
@@ -56,6 +58,8 @@ class Asking(TransactionLayer):
         self._token = token
         self._trunks = Trunks({})
         self._accounts = Accounts(token)
+        self._guard = Guard(token)
+        self._registrar = Registrar()
         self._asking: set[str] = set()
         # Where the hosts are that were asked, and for which trunk: its peers may not name them.
         self._hosts: dict[str, str] = {}

@@ -34,7 +34,8 @@ TRANSPORTS = frozenset({"udp", "tcp"})
 
 @frozen
 class Dialog:
-    """`local` and `remote` are the From and To values without tag; `peer` is where the last message came from."""
+    """`local` and `remote` are the From and To values without tag; `peer` is where the last message came from.
+    `pinned`: that is the only way there, whatever the Contact says, as for one behind a NAT."""
 
     call_id: str
     local_tag: str
@@ -46,6 +47,7 @@ class Dialog:
     target: str
     routes: tuple[str, ...]
     peer: Address
+    pinned: bool = False
 
     @classmethod
     def of_invite(cls, request: Request, local_tag: str, peer: Address) -> Dialog:
@@ -126,6 +128,8 @@ class Dialog:
         """Where a request goes: by UDP to the next hop; by TCP on the connection where the peer was last heard, and
         where that is gone, on one that is opened to the next hop. Whoever holds that connection is the next hop, or
         forwards to it."""
+        if self.pinned:
+            return self.peer, self.peer if self.peer.reliable else None
         hop = self.next_hop()
         if not hop.reliable:
             return hop, None

@@ -28,17 +28,17 @@ comes. A command raises LocalSipError where the application made a mistake: an `
 with a line break. A command that crossed the end of its call is dropped and counted (`late: ...`), also for a call
 long forgotten.
 
-A request of a source that is no trunk is dropped and counted by method. Responses are matched by their branch, which
-nobody can guess. `counters` maps names to numbers.
+A request of a source that is no trunk is dropped and counted by method, or challenged where there are guests.
+Responses are matched by their branch, which nobody can guess. `counters` maps names to numbers.
 
-It stands on `layer` (transactions and time) and `sessions` (what is done for a call); here are the two doors, messages
-and commands, and the answers that concern no call.
+It stands on `layer` (transactions and time), `asking` (requests of ours outside dialogs), `sending`, `renegotiation`,
+`provisional` and `sessions` (what is done for a call), and `doors` (who comes in); here are requests and commands.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from attrs import evolve
 
@@ -47,10 +47,11 @@ from .call import Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog, build_request
+from .diversion import diverted_from
+from .doors import Doors
 from .events import (
     IncomingCall,
     Output,
-    Refused,
     Transmit,
 )
 from .exchange import State as ExchangeState
@@ -63,19 +64,14 @@ from .message import (
     RemoteSipError,
     Request,
     Response,
-    Row,
     Uri,
-    parse,
-    refusal,
-    reply_address,
-    reply_otherwise,
     respond,
 )
 from .renegotiation import is_offerable
 from .screening import ACCEPT, ALLOW, KNOWN_METHODS, OFFERING, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sending import Context
-from .sessions import Sessions, owns
+from .sessions import owns
 from .snapshot import CallSnapshot, freeze, thaw, unheard
 from .transaction import (
     INVITE_SERVER,
@@ -83,22 +79,18 @@ from .transaction import (
     Timers,
 )
 from .transaction import Input as TransactionInput
-from .trunks import Trunks, TrunkSettings
+from .trunks import TrunkSettings
 
 __all__ = ["Endpoint", "Settings", "TrunkSettings"]
 
-# What an overloaded endpoint asks for, in seconds: long enough to shed, short enough to be tried again (RFC 3261
-# §21.5.4)
-RETRY_AFTER = 5
 # An Expires beyond this is no limit (RFC 3261 §20.19 allows up to 2**32 - 1)
 MAX_EXPIRES = 86400
 
-_METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 _HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,1000}")
 
 
-class Endpoint(Sessions):
+class Endpoint(Doors):
     """See the module's docstring. `token` gives an unguessable string of token characters, at least 64 bits of it. The
     ids of calls whose snapshot has become another are put into `changed`, if it is given; who takes them clears it."""
 
@@ -111,16 +103,7 @@ class Endpoint(Sessions):
     ) -> None:
         super().__init__(settings, token, timers or Timers(), changed)
 
-    def set_trunks(self, trunks: Mapping[str, TrunkSettings]) -> None:
-        """Raises LocalSipError and changes nothing for a peer that is neither an address nor a network."""
-        self._trunks = Trunks(trunks)
-        self._accounts.set({trunk: each.account for trunk, each in trunks.items() if each.account is not None})
-
     # --- the network ---
-
-    def hears(self, host: str) -> bool:
-        """Whether that address is a trunk's."""
-        return self._trunks.match(host) is not None
 
     def whose(self, host: str, tags: Iterable[str]) -> tuple[str, str]:
         """The trunk and the call of a message to or from `host` that has these tags; empty where there is none."""
@@ -142,48 +125,6 @@ class Endpoint(Sessions):
                     found.add(call.dialog.peer)
         return found
 
-    def receive(self, data: bytes, source: Address, now: float) -> list[Output]:
-        """One message: a datagram, or what was framed in a stream. Raises nothing."""
-        out: list[Output] = []
-        if not data.strip(b"\r\n\x00 "):
-            self.counters["keepalive"] += 1
-            return out
-        trunk = None
-        if data[:4].upper() != b"SIP/":
-            trunk = self._trunks.match(source.host)
-            if trunk is None:
-                found = _METHOD.match(data)
-                method = found[1].decode() if found else ""
-                self.counters[f"stranger {method if method in KNOWN_METHODS else 'other'}"] += 1
-                return out
-        try:
-            message = parse(data)
-        except RemoteSipError as error:
-            self._malformed(error, source, trunk, out)
-            return out
-        try:
-            if isinstance(message, Response):
-                self._response(message, source, now, out)
-            else:
-                assert trunk is not None
-                self._request(message, source, trunk, now, out)
-        except RemoteSipError as error:
-            # a part that is read only where it is used: Contact, Route, the body
-            if isinstance(message, Request):
-                self._refuse(message, source, Refusal(error.status, error.text), now, out)
-            else:
-                self.counters["bad response"] += 1
-        return out
-
-    def _malformed(self, error: RemoteSipError, source: Address, trunk: str | None, out: list[Output]) -> None:
-        self.counters["malformed"] += 1
-        if trunk is None:
-            return
-        out.append(Refused(source, error.text))
-        answer = refusal(error, source, self._token())
-        if answer:
-            out.append(Transmit(*answer))
-
     def _request(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
         method = request.method
         self.counters[f"received {method if method in KNOWN_METHODS else 'other'}"] += 1
@@ -201,6 +142,10 @@ class Endpoint(Sessions):
         if request.to.tag is None and len(self._slots) >= self.settings.max_transactions:
             self._overload(request, source, out)
             return
+        guest = self._trunks.settings(trunk).guest
+        if method == "REGISTER" and guest is not None:
+            self._registered(request, source, trunk, guest.username, now, out)
+            return
         refused = screen(request)
         if refused:
             self._refuse(request, source, refused, now, out)
@@ -214,6 +159,14 @@ class Endpoint(Sessions):
             self._offered(request, merged, source, trunk, now, out)
         else:
             self._refuse(request, source, Refusal(481, f"{method} outside a dialog"), now, out)
+
+    def _registered(
+        self, request: Request, source: Address, trunk: str, username: str, now: float, out: list[Output]
+    ) -> None:
+        status, rows, registered = self._registrar.register(trunk, username, request, source, now)
+        self._reply(request, source, status, now, out, rows=rows)
+        if registered is not None:
+            out.append(registered)
 
     def _in_dialog(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         call = self._by_tag.get(request.to.tag or "")
@@ -257,6 +210,7 @@ class Endpoint(Sessions):
             return
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source)
+        dialog = evolve(dialog, pinned=self._trunks.settings(trunk).guest is not None)
         offer = describe(request)
         call = self._begun(self._token(), tag, CallState.OFFERED, now)
         call.trunk = trunk
@@ -274,7 +228,8 @@ class Endpoint(Sessions):
         self._schedule(call)
         caller, name = caller_of(request)
         number = Uri.parse(request.uri).number
-        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host))
+        diverted = diverted_from(request)
+        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted))
 
     def _ack(self, request: Request, slot: Slot | None, source: Address, now: float, out: list[Output]) -> None:
         if slot is not None and slot.transaction.machine is INVITE_SERVER:
@@ -316,38 +271,6 @@ class Endpoint(Sessions):
         else:
             given = TransactionInput.RECEIVE_FINAL
         self._feed(slot, given, now, out, response, source)
-
-    # --- answers without a call ---
-
-    def _reply(
-        self,
-        request: Request,
-        source: Address,
-        status: int,
-        now: float,
-        out: list[Output],
-        *,
-        rows: tuple[Row, ...] = (),
-    ) -> None:
-        slot = self._serve(request, source, None)
-        slot.tag = self._token()
-        response = respond(request, status, source, tag=slot.tag, rows=(*rows, self._agent(server=True)))
-        given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
-        self._send(slot, given, response, now, out)
-
-    def _refuse(self, request: Request, source: Address, refused: Refusal, now: float, out: list[Output]) -> None:
-        self.counters[f"refused {refused.status}"] += 1
-        out.append(Refused(source, f"{refused.status}: {refused.reason}"))
-        if request.method != "ACK":
-            self._reply(request, source, refused.status, now, out, rows=refused.rows)
-
-    def _overload(self, request: Request, source: Address, out: list[Output]) -> None:
-        """503 without a transaction: overload must not cost memory (RFC 3261 §8.2.7)."""
-        self.counters["refused 503"] += 1
-        out.append(Refused(source, "503: overload"))
-        response = respond(request, 503, source, tag=self._token(), rows=(("Retry-After", str(RETRY_AFTER)),))
-        way = reply_address(request.via, source), reply_otherwise(request.via, source)
-        out.append(Transmit(bytes(response), *way))
 
     # --- over a restart ---
 

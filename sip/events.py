@@ -31,7 +31,7 @@ class Transmit:
 class IncomingCall:
     """A new INVITE of a trunk; 100 has been sent. `number` is the user of the Request-URI, `caller` the asserted or
     the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`. `peer` is the
-    address it came from."""
+    address it came from, `diverted_from` the number that the caller was diverted from, empty for none."""
 
     call: str
     trunk: str
@@ -41,6 +41,7 @@ class IncomingCall:
     called_uri: str
     offer: SessionDescription | None
     peer: str
+    diverted_from: str = ""
 
 
 @frozen
@@ -134,6 +135,16 @@ class CallFailed:
 
 
 @frozen
+class Registered:
+    """A guest says where it is dialled: by `uri`, which it gave, at `destination`, for so many seconds; 0: no more."""
+
+    trunk: str
+    uri: str
+    destination: Address
+    expires: int
+
+
+@frozen
 class Replied:
     """The one answer to `ask`; challenges have been answered before. 408 without a source: nobody responded; 503: the
     request could not be sent. `cseq` and `call_id` are those that it had in the end. `expires` is what a registrar
@@ -172,5 +183,6 @@ Output: TypeAlias = (
     | CallAnswered
     | CallFailed
     | Replied
+    | Registered
     | Refused
 )

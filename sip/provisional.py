@@ -125,7 +125,7 @@ class Provisional(Renegotiation):
         context: Context,
     ) -> None:
         """Raises RemoteSipError where no dialog can be made of the response."""
-        dialog = early.dialog or Dialog.of_response(invite, response, source)
+        dialog = early.dialog or self._made(call, invite, response, source)
         early.dialog, early.rseq = dialog.advanced(), rseq
         self._mark(call)
         self._in(early.dialog, call, "PRACK", context.now, context.out, (rack(response, rseq),))
@@ -144,10 +144,14 @@ class Provisional(Renegotiation):
             early.answer = answer or early.answer
         context.out.append(CallProgressed(call.id, response.status, answer))
 
+    def _made(self, call: Call, invite: Request, response: Response, source: Address) -> Dialog:
+        made = Dialog.of_response(invite, response, source)
+        return evolve(made, pinned=self._trunks.settings(call.trunk).guest is not None)
+
     def _dialog_of(self, call: Call, invite: Request, response: Response, source: Address) -> Dialog:
         """That of a 2xx, which may go on with an early one (RFC 3261 §13.2.2.4): the numbers of its requests go on, the
         route set is that of the 2xx. Raises RemoteSipError."""
-        made = Dialog.of_response(invite, response, source)
+        made = self._made(call, invite, response, source)
         early = call.early.get(response.to.tag or "")
         if early is None or early.dialog is None:
             return made

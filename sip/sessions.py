@@ -16,7 +16,6 @@ from .asking import Settings, retry_after
 from .call import UNTOLD, WAITING, Call, Do
 from .call import Input as CallInput
 from .call import State as CallState
-from .dialog import Dialog
 from .events import (
     CallAnswered,
     CallCancelled,
@@ -125,7 +124,7 @@ class Sessions(Provisional):
             self._step(call, CallInput.FAILURE, context)
         elif call.dialog is not None and call.dialog.remote_tag != (response.to.tag or ""):
             # RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy; it is acknowledged and let go
-            other = Dialog.of_response(slot.transaction.request, response, source)
+            other = self._made(call, slot.transaction.request, response, source)
             self.counters["forked answer"] += 1
             self._acknowledge(other, slot.transaction.request, out)
             self._in(other.advanced(), call, "BYE", now, out)

@@ -81,6 +81,7 @@ class DialogSnapshot:
     target: bytes
     routes: tuple[bytes, ...]
     peer: Address
+    pinned: bool
 
 
 @frozen
@@ -267,6 +268,7 @@ def _freeze_dialog(dialog: Dialog) -> DialogSnapshot:
         target=_octets(dialog.target),
         routes=tuple(_octets(route) for route in dialog.routes),
         peer=dialog.peer,
+        pinned=dialog.pinned,
     )
 
 
@@ -414,6 +416,7 @@ def _thaw_dialog(snapshot: DialogSnapshot) -> Dialog:
         target=_text(snapshot.target),
         routes=tuple(_text(route) for route in snapshot.routes),
         peer=snapshot.peer,
+        pinned=snapshot.pinned,
     )
 
 

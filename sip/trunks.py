@@ -17,12 +17,14 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 @frozen
 class TrunkSettings:
     """`peers` are addresses or networks: who may speak to us as this trunk, and where it may lead us by a 3xx; so are
-    `hosts`, the names of its own machines. `account` answers its challenges. A `trusted` one is told who calls even
-    where the caller withholds it (RFC 3325)."""
+    `hosts`, the names of its own machines. `account` answers its challenges; `guest` answers ours, wherever it comes
+    from, and it is dialled where it was heard from. A `trusted` one is told who calls even where the caller withholds
+    it (RFC 3325)."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     account: Account | None = None
+    guest: Account | None = None
     trusted: bool = False
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
+from cordboard.sip.digest import Account
+from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
 
 from .test_world import HOTLINE, settle, story
@@ -186,3 +189,24 @@ async def test_calls_whose_actors_are_lost_are_ended(world: World) -> None:
     assert isinstance(waiting.last, CallFailed)
     assert not any(isinstance(output, CallAnswered) for _, output in waiting.shown)
     assert (waiting.last.status, waiting.last.retry_after) == (503, 2)
+
+
+@story
+async def test_a_pbx_without_an_address_comes_in_with_its_password(world: World) -> None:
+    await settle(world)
+    (carrier,) = world.organisation.trunks
+    guest = evolve(carrier, peers=(), username="office", password="secret")
+    world.signalling.take_up(evolve(world.organisation, trunks=(guest,)))
+    stranger = world.dial("600")
+    await stranger.over.wait()
+    assert isinstance(stranger.last, CallFailed)
+    assert stranger.last.status == 401
+    known = TrunkSettings(("192.0.2.0/24",), account=Account("office", "secret"))
+    world.carrier.endpoint.set_trunks({"switch": known})
+    echo = world.dial("600")
+    await echo.answered.wait()
+    echo.hang_up()
+    await echo.over.wait()
+    await settle(world)
+    assert world.switch.endpoint.counters["challenged INVITE"] == 2
+    world.assert_empty()

@@ -43,7 +43,7 @@ from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import Output, Refused, Replied, Transmit
+from cordboard.sip.events import Output, Refused, Registered, Replied, Transmit
 from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
@@ -305,13 +305,13 @@ class World:
         description = sdp.offer(CARRIER.host, next(self._ports), session_id=1)
         uri = f"sip:{number}@{SWITCH.host}"
         self.carrier.perform(
-            self.carrier.endpoint.dial(made.call, uri, SWITCH, caller, description, self.now(), "Wang")
+            self.carrier.endpoint.dial(made.call, uri, SWITCH, caller, description, self.now(), "Wang", trunk="switch")
         )
         return made
 
     def _to_caller(self, output: Output) -> None:
         self.note("caller", type(output).__name__, getattr(output, "call", ""))
-        if not isinstance(output, Refused | Replied | Transmit):
+        if not isinstance(output, Refused | Registered | Replied | Transmit):
             self.callers[output.call].show(output)
 
     # --- the engine -------------------------------------------------------------------------------------------

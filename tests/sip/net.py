@@ -28,6 +28,7 @@ from cordboard.sip.events import (
     IncomingCall,
     Output,
     Refused,
+    Registered,
     Replied,
     Transmit,
 )
@@ -77,7 +78,9 @@ class Peer:
         changed.clear()
 
     def last_call(self) -> str:
-        event = next(event for event in reversed(self.events) if not isinstance(event, Refused | Replied | Transmit))
+        event = next(
+            event for event in reversed(self.events) if not isinstance(event, Refused | Registered | Replied | Transmit)
+        )
         return event.call
 
     def kinds(self) -> list[str]:
@@ -322,6 +325,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallReanswered()
             | CallReofferRefused()
             | Refused()
+            | Registered()
             | Replied()
             | Transmit()
         ):

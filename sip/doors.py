@@ -1,0 +1,168 @@
+"""Who comes in: what is heard of an address, and the answers that concern no call.
+
+A trunk is known by its address, a guest by its password (see `guests`); whoever is neither hears nothing, and is
+counted. The layer of `Endpoint` that stands before its requests.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from .events import Output, Refused, Transmit
+from .guests import Admitted, Challenged, Ignored
+from .layer import server_key
+from .message import (
+    Address,
+    RemoteSipError,
+    Request,
+    Response,
+    Row,
+    parse,
+    refusal,
+    reply_address,
+    reply_otherwise,
+    respond,
+)
+from .screening import KNOWN_METHODS, Refusal
+from .sessions import Sessions, owns
+from .transaction import Input as TransactionInput
+from .trunks import Trunks, TrunkSettings
+
+# What an overloaded endpoint asks for, in seconds: long enough to shed, short enough to be tried again (RFC 3261
+# §21.5.4)
+RETRY_AFTER = 5
+# What a guest may begin with
+_BEGINNING = frozenset({"INVITE", "OPTIONS", "REGISTER"})
+
+_METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
+
+
+class Doors(Sessions):
+    """See the module's docstring."""
+
+    @abstractmethod
+    def _request(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
+        """A request of this trunk. May raise RemoteSipError."""
+
+    @abstractmethod
+    def _response(self, response: Response, source: Address, now: float, out: list[Output]) -> None:
+        """A response, whose branch is to be ours. May raise RemoteSipError."""
+
+    def set_trunks(self, trunks: Mapping[str, TrunkSettings]) -> None:
+        """Raises LocalSipError and changes nothing for a peer that is neither an address nor a network."""
+        self._trunks = Trunks(trunks)
+        self._accounts.set({trunk: each.account for trunk, each in trunks.items() if each.account is not None})
+        guests = {trunk: each.guest for trunk, each in trunks.items() if each.guest is not None}
+        self._guard.set(guests)
+        self._registrar.forget(frozenset(guests))
+
+    def hears(self, host: str) -> bool:
+        """Whether that address is a trunk's. A guest comes by UDP: anybody else's connections are not kept."""
+        return self._trunks.match(host) is not None
+
+    def receive(self, data: bytes, source: Address, now: float) -> list[Output]:
+        """One message: a datagram, or what was framed in a stream. Raises nothing."""
+        out: list[Output] = []
+        if not data.strip(b"\r\n\x00 "):
+            self.counters["keepalive"] += 1
+            return out
+        trunk = None
+        if data[:4].upper() != b"SIP/":
+            trunk = self._trunks.match(source.host)
+            if trunk is None and not self._guard.hears(source.host, now):
+                found = _METHOD.match(data)
+                self._stranger(found[1].decode() if found else "")
+                return out
+        try:
+            message = parse(data)
+        except RemoteSipError as error:
+            self._malformed(error, source, trunk, out)
+            return out
+        try:
+            if isinstance(message, Response):
+                self._response(message, source, now, out)
+            else:
+                trunk = trunk if trunk is not None else self._admit(message, source, now, out)
+                if trunk is not None:
+                    self._request(message, source, trunk, now, out)
+        except RemoteSipError as error:
+            # a part that is read only where it is used: Contact, Route, the body
+            if isinstance(message, Request):
+                self._refuse(message, source, Refusal(error.status, error.text), now, out)
+            else:
+                self.counters["bad response"] += 1
+        return out
+
+    def _stranger(self, method: str) -> None:
+        self.counters[f"stranger {method if method in KNOWN_METHODS else 'other'}"] += 1
+
+    def _admit(self, request: Request, source: Address, now: float, out: list[Output]) -> str | None:
+        """The trunk of a request from an address that is nobody's; None: it has had its answer, or has none. What
+        belongs to a guest's call is told by its tags, which nobody else knows; what begins something has to show who it
+        is. Nothing of a challenge is remembered (RFC 3261 §8.2.7)."""
+        method = request.method
+        if server_key(request, method) in self._slots:
+            return ""
+        call = self._by_tag.get(request.to.tag or "")
+        if call is not None and owns(call, request) and self._trunks.settings(call.trunk).guest is not None:
+            return call.trunk
+        if method == "CANCEL" and server_key(request, "INVITE") in self._slots:
+            return ""
+        if request.to.tag is not None or method not in _BEGINNING:
+            self._stranger(method)
+            return None
+        match self._guard.check(request, source.host, now):
+            case Admitted(trunk):
+                return trunk
+            case Challenged(rows):
+                self.counters[f"challenged {method}"] += 1
+                answer = respond(request, 401, source, tag=self._guard.tag(request), rows=rows)
+                way = reply_address(request.via, source), reply_otherwise(request.via, source)
+                out.append(Transmit(bytes(answer), *way))
+            case Ignored(reason):
+                self.counters["banned"] += 1
+                out.append(Refused(source, reason))
+        return None
+
+    def _malformed(self, error: RemoteSipError, source: Address, trunk: str | None, out: list[Output]) -> None:
+        self.counters["malformed"] += 1
+        if trunk is None:
+            return
+        out.append(Refused(source, error.text))
+        answer = refusal(error, source, self._token())
+        if answer:
+            out.append(Transmit(*answer))
+
+    # --- answers without a call ---
+
+    def _reply(
+        self,
+        request: Request,
+        source: Address,
+        status: int,
+        now: float,
+        out: list[Output],
+        *,
+        rows: tuple[Row, ...] = (),
+    ) -> None:
+        slot = self._serve(request, source, None)
+        slot.tag = self._token()
+        response = respond(request, status, source, tag=slot.tag, rows=(*rows, self._agent(server=True)))
+        given = TransactionInput.SEND_2XX if status < 300 else TransactionInput.SEND_FINAL
+        self._send(slot, given, response, now, out)
+
+    def _refuse(self, request: Request, source: Address, refused: Refusal, now: float, out: list[Output]) -> None:
+        self.counters[f"refused {refused.status}"] += 1
+        out.append(Refused(source, f"{refused.status}: {refused.reason}"))
+        if request.method != "ACK":
+            self._reply(request, source, refused.status, now, out, rows=refused.rows)
+
+    def _overload(self, request: Request, source: Address, out: list[Output]) -> None:
+        """503 without a transaction: overload must not cost memory (RFC 3261 §8.2.7)."""
+        self.counters["refused 503"] += 1
+        out.append(Refused(source, "503: overload"))
+        response = respond(request, 503, source, tag=self._token(), rows=(("Retry-After", str(RETRY_AFTER)),))
+        way = reply_address(request.via, source), reply_otherwise(request.via, source)
+        out.append(Transmit(bytes(response), *way))

@@ -1,0 +1,194 @@
+"""Guests: trunks without an address of their own, who show a user name and a password (RFC 3261 §22.4, RFC 7616, RFC
+8760).
+
+Every request from an address that is nobody's is challenged, with SHA-256 and with MD5, while there is a guest at all.
+The nonce says when it was made, and for which address, under an HMAC that only this process can make; each use of it
+has to count higher (`nc`). One that is too old, of another process, or counted wrong is answered with `stale=true`,
+whatever the password: only under a nonce of ours is a password looked at. So a wrong one can be counted against an
+address that has really heard us, and nobody can have another banned. Ten in a minute, and that address hears nothing
+more for a while.
+
+A user who is unknown costs the same work and has the same answer as one who is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from .digest import Account, Challenge, hash_of, parameters, response_of
+from .message import RemoteSipError, Request, Row, Uri
+
+REALM: Final = "cordboard"
+# What a nonce lasts, in seconds: as long as a call set-up may take with everything lost that can be, and then some.
+NONCE_SECONDS: Final = 300
+# An address that has given so many wrong answers within so many seconds is not heard for that long.
+WRONG: Final = 10
+WRONG_WITHIN: Final = 60.0
+BAN_SECONDS: Final = 600.0
+# What is remembered of nonces and of addresses; the oldest goes.
+MAX_NONCES: Final = 10000
+MAX_ADDRESSES: Final = 10000
+# RFC 8760 §2.3: the one that is preferred first.
+ALGORITHMS: Final = ("SHA-256", "MD5")
+
+_COUNT = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
+_NONCE = re.compile(r"([0-9a-f]{1,16})-([0-9A-Za-z.\-]{1,64})-([0-9a-f]{32})", re.ASCII)
+_NOBODY: Final = Account("", "nobody has this password")
+
+
+@frozen
+class Admitted:
+    trunk: str
+
+
+@frozen
+class Challenged:
+    """The rows of the 401."""
+
+    rows: tuple[Row, ...]
+
+
+@frozen
+class Ignored:
+    """No answer. `reason` is there when that is news."""
+
+    reason: str = ""
+
+
+Verdict: TypeAlias = Admitted | Challenged | Ignored
+
+
+class Guard:
+    """Who comes in. `token` gives an unguessable string."""
+
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+        self._secret = (token() + token()).encode()
+        self._guests: dict[str, tuple[str, Account]] = {}
+        # how far each nonce has been counted
+        self._counts: dict[str, int] = {}
+        self._wrong: dict[str, deque[float]] = {}
+        self._banned: dict[str, float] = {}
+
+    def set(self, guests: Mapping[str, Account]) -> None:
+        """By trunk; of two with one user name the first."""
+        self._guests = {}
+        for trunk, account in guests.items():
+            self._guests.setdefault(account.username, (trunk, account))
+
+    def hears(self, host: str, now: float) -> bool:
+        """Whether somebody may come from there at all."""
+        return bool(self._guests) and self._banned.get(_network(host), now) <= now
+
+    def tag(self, request: Request) -> str:
+        """The To tag of an answer of which nothing is remembered: the same whenever the request comes again (RFC 3261
+        §8.2.7)."""
+        return self._sign("tag", request.call_id, request.from_.tag or "", str(request.cseq), request.via.branch)
+
+    def check(self, request: Request, host: str, now: float) -> Verdict:
+        """A request that begins something."""
+        given = _given(request)
+        if given is None:
+            return self._challenge(host, now, stale=False)
+        nonce = given.get("nonce", "")
+        if not self._ours(nonce, host, now):
+            return self._challenge(host, now, stale=True)
+        trunk, account = self._guests.get(given.get("username", ""), ("", _NOBODY))
+        if not (_is_right(given, nonce, account, request) and trunk):
+            return self._refuse(host, now)
+        count = int(given["nc"], 16)
+        if count <= self._counts.get(nonce, 0):
+            return self._challenge(host, now, stale=True)
+        self._counts.pop(nonce, None)
+        self._counts[nonce] = count
+        while len(self._counts) > MAX_NONCES:
+            self._counts.pop(next(iter(self._counts)))
+        return Admitted(trunk)
+
+    def _challenge(self, host: str, now: float, *, stale: bool) -> Challenged:
+        at, salt = f"{int(now):x}", self._token()
+        nonce = f"{at}-{salt}-{self._sign('nonce', at, salt, host)}"
+        more = ", stale=true" if stale else ""
+        value = f'Digest realm="{REALM}", nonce="{nonce}", algorithm={{}}, qop="auth"{more}'
+        return Challenged(tuple(("WWW-Authenticate", value.format(algorithm)) for algorithm in ALGORITHMS))
+
+    def _ours(self, nonce: str, host: str, now: float) -> bool:
+        """Whether it was made here, for this address, and not too long ago."""
+        found = _NONCE.fullmatch(nonce)
+        if not found or not hmac.compare_digest(found[3], self._sign("nonce", found[1], found[2], host)):
+            return False
+        return int(found[1], 16) + NONCE_SECONDS > now
+
+    def _refuse(self, host: str, now: float) -> Verdict:
+        address = _network(host)
+        times = self._wrong.pop(address, None) or deque(maxlen=WRONG)
+        self._wrong[address] = times
+        times.append(now)
+        while len(self._wrong) > MAX_ADDRESSES:
+            self._wrong.pop(next(iter(self._wrong)))
+        if len(times) < WRONG or times[0] < now - WRONG_WITHIN:
+            return self._challenge(host, now, stale=False)
+        self._banned.pop(address, None)
+        self._banned[address] = now + BAN_SECONDS
+        while len(self._banned) > MAX_ADDRESSES:
+            self._banned.pop(next(iter(self._banned)))
+        return Ignored(f"{WRONG} wrong passwords within {WRONG_WITHIN:.0f} s")
+
+    def _sign(self, *parts: str) -> str:
+        text = "|".join(parts).encode("utf-8", "surrogateescape")
+        return hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:32]
+
+
+def _given(request: Request) -> dict[str, str] | None:
+    """The credentials for us, None where there are none that can be read."""
+    for value in request.values("Authorization"):
+        try:
+            given = parameters(value)
+        except RemoteSipError:
+            continue
+        if given.get("realm") == REALM:
+            return given
+    return None
+
+
+def _is_right(given: dict[str, str], nonce: str, account: Account, request: Request) -> bool:
+    algorithm = given.get("algorithm", "MD5").upper()
+    count = given.get("nc", "")
+    asked = algorithm in ALGORITHMS and hash_of(algorithm) is not None
+    if not asked or given.get("qop") != "auth" or not _COUNT.fullmatch(count):
+        return False
+    challenge = Challenge(REALM, nonce, None, algorithm, qop=True)
+    uri = given.get("uri", "")
+    expected = response_of(challenge, account, request.method, uri, given.get("cnonce", ""), int(count, 16))
+    response = given.get("response", "").lower().encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(expected.encode(), response) and _is_for(uri, request.uri)
+
+
+def _is_for(uri: str, asked: str) -> bool:
+    """RFC 7616 §3.4.6: credentials are for the resource that is asked for."""
+    if uri == asked:
+        return True
+    try:
+        a, b = Uri.parse(uri), Uri.parse(asked)
+    except RemoteSipError:
+        return False
+    return (a.scheme, a.user, a.host.lower(), a.port) == (b.scheme, b.user, b.host.lower(), b.port)
+
+
+def _network(host: str) -> str:
+    """Whoever has one address of IPv6 has 2**64 of them."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

@@ -1,0 +1,388 @@
+"""Trunks without an address: who is challenged, who comes in, who is banned, and where they are (RFC 3261 §10.3,
+§22.4)."""
+
+from __future__ import annotations
+
+import pytest
+from cordboard.sip import guests
+from cordboard.sip.digest import Account, Challenge, authorization, parameters
+from cordboard.sip.diversion import diverted_from
+from cordboard.sip.endpoint import Endpoint, TrunkSettings
+from cordboard.sip.events import (
+    CallAnswered,
+    CallConfirmed,
+    CallEnded,
+    IncomingCall,
+    Output,
+    Refused,
+    Registered,
+    Transmit,
+)
+from cordboard.sip.message import Address, Request, Response, Row, parse
+
+from . import net as n
+from .far import events, reply, requests, responses, statuses
+
+PBX = Address("203.0.113.7", 40123)
+PEER = Address("192.0.2.9", 5060)
+ALICE = Account("pbx", "secret")
+SDP = bytes(n.OFFER_A).decode()
+
+
+def fresh(**trunks: TrunkSettings) -> Endpoint:
+    endpoint = n.endpoint(n.A)
+    endpoint.set_trunks(
+        {"carrier": TrunkSettings(("192.0.2.0/24",)), "office": TrunkSettings(guest=ALICE, trusted=True), **trunks}
+    )
+    return endpoint
+
+
+def build(
+    method: str = "INVITE",
+    *rows: Row,
+    cseq: int = 1,
+    branch: str = "",
+    tag: str = "",
+    call_id: str = "c",
+    body: str = "",
+    contact: str | None = "<sip:pbx@10.0.0.5:5060>",
+    to: str = "sip:pbx@192.0.2.1",
+) -> bytes:
+    more = "".join(f"{name}: {value}\r\n" for name, value in rows)
+    more += f"Contact: {contact}\r\n" if contact is not None else ""
+    more += "Content-Type: application/sdp\r\n" if body else ""
+    via = f"10.0.0.5:5060;rport;branch=z9hG4bK{call_id}{branch or method}{cseq}"
+    return (
+        f"{method} sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP {via}"
+        f"\r\nMax-Forwards: 70\r\nTo: <{to}>{f';tag={tag}' if tag else ''}\r\nFrom: <sip:pbx@192.0.2.1>;tag=f\r\n"
+        f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def challenge_in(out: list[Output], algorithm: str = "SHA-256") -> Challenge:
+    (refused,) = responses(out)
+    assert refused.status == 401
+    found = [Challenge.parse(value) for value in refused.values("WWW-Authenticate")]
+    return next(each for each in found if each is not None and each.algorithm == algorithm)
+
+
+def shown(
+    challenge: Challenge, method: str, account: Account = ALICE, count: int = 1, uri: str = "sip:600@192.0.2.1"
+) -> Row:
+    return ("Authorization", authorization(challenge, account, method, uri, "cn", count))
+
+
+def enter(
+    endpoint: Endpoint, method: str, *rows: Row, now: float = 0.0, source: Address = PBX, body: str = "", **more: str
+) -> list[Output]:
+    """Both requests, the second with credentials."""
+    challenge = challenge_in(endpoint.receive(build(method, *rows, body=body, **more), source, now))  # type: ignore[arg-type]
+    return endpoint.receive(
+        build(method, *rows, shown(challenge, method), cseq=2, body=body, **more),
+        source,
+        now,
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["SHA-256", "MD5"])
+def test_a_guest_comes_in_with_its_password(algorithm: str) -> None:
+    endpoint = fresh()
+    out = endpoint.receive(build(body=SDP), PBX, 0.0)
+    challenge = challenge_in(out, algorithm)
+    assert (challenge.realm, challenge.qop, challenge.stale) == (guests.REALM, True, False)
+    (refused,) = out
+    assert isinstance(refused, Transmit)
+    assert refused.destination == PBX
+    assert endpoint.transactions == 0
+    # the ACK of what nobody remembers, and the request again, cost nothing either
+    tag = responses(out)[0].to.tag or ""
+    assert endpoint.receive(build("ACK", cseq=1, branch="INVITE", tag=tag), PBX, 0.1) == []
+    assert responses(endpoint.receive(build(body=SDP), PBX, 0.1))[0].to.tag == tag
+    assert endpoint.transactions == 0
+    out = endpoint.receive(build("INVITE", shown(challenge, "INVITE"), cseq=2, body=SDP), PBX, 0.2)
+    incoming = out[-1]
+    assert isinstance(incoming, IncomingCall)
+    assert (incoming.trunk, incoming.number, incoming.peer) == ("office", "600", PBX.host)
+
+
+def test_where_no_trunk_is_a_guest_strangers_hear_nothing() -> None:
+    endpoint = n.endpoint(n.A)
+    for method in ("INVITE", "OPTIONS", "REGISTER", "BYE"):
+        assert endpoint.receive(build(method), PBX, 0.0) == []
+    assert endpoint.counters["stranger REGISTER"] == 1
+
+
+def test_strangers_hear_nothing_but_challenges() -> None:
+    endpoint = fresh()
+    for data in (build("BYE"), build("MESSAGE"), build("INFO", tag="x"), build("CANCEL"), build("ACK"), b"nonsense"):
+        assert endpoint.receive(data, PBX, 0.0) == []
+    assert [statuses(endpoint.receive(build(each), PBX, 0.0)) for each in ("INVITE", "OPTIONS")] == [[401], [401]]
+    # a trunk with an address is not asked
+    assert statuses(endpoint.receive(build("OPTIONS"), PEER, 0.0)) == [200]
+    assert statuses(endpoint.receive(build("REGISTER"), PEER, 0.0)) == [405]
+
+
+def test_a_whole_call_of_a_guest_behind_a_nat_goes_by_where_it_is_heard() -> None:
+    endpoint = fresh()
+    incoming = enter(endpoint, "INVITE", body=SDP)[-1]
+    assert isinstance(incoming, IncomingCall)
+    answered = endpoint.answer(incoming.call, n.OFFER_B, 0.1)
+    (ok,) = answered
+    assert isinstance(ok, Transmit)
+    assert ok.destination == PBX
+    tag = responses(answered)[0].to.tag or ""
+    # in the call nothing is challenged, and it may come from another port by now
+    moved = Address(PBX.host, 40999)
+    out = endpoint.receive(build("ACK", cseq=2, branch="ack", tag=tag), moved, 0.2)
+    assert out == [CallConfirmed(incoming.call, None)]
+    assert statuses(endpoint.receive(build("INFO", cseq=3, tag=tag), moved, 0.3)) == [200]
+    kept = endpoint.snapshot(incoming.call)
+    assert kept is not None
+    second = fresh()
+    second.restore(kept, 0.4)
+    (bye,) = second.hang_up(incoming.call, 0.5)
+    assert isinstance(bye, Transmit)
+    assert bye.destination == moved
+    sent = parse(bye.data)
+    assert isinstance(sent, Request)
+    assert sent.uri == "sip:pbx@10.0.0.5:5060"
+    assert endpoint.receive(build("BYE", cseq=4, tag=tag), moved, 0.6)[-1] == CallEnded(incoming.call, "bye")
+
+
+def test_a_guest_cancels_what_it_began() -> None:
+    endpoint = fresh()
+    enter(endpoint, "INVITE", body=SDP)
+    out = endpoint.receive(build("CANCEL", cseq=2, branch="INVITE"), PBX, 0.1)
+    assert statuses(out) == [200, 487]
+
+
+def test_tags_of_a_trunk_with_an_address_open_no_door() -> None:
+    endpoint = fresh()
+    incoming = endpoint.receive(build(body=SDP), PEER, 0.0)[-1]
+    assert isinstance(incoming, IncomingCall)
+    tag = responses(endpoint.answer(incoming.call, n.OFFER_B, 0.1))[0].to.tag or ""
+    assert endpoint.receive(build("BYE", cseq=2, tag=tag), PBX, 0.2) == []
+
+
+def test_a_nonce_is_counted_upwards_and_does_not_last() -> None:
+    endpoint = fresh()
+    challenge = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0))
+
+    def ask(count: int, cseq: int, now: float, source: Address = PBX) -> list[Output]:
+        return endpoint.receive(build("OPTIONS", shown(challenge, "OPTIONS", count=count), cseq=cseq), source, now)
+
+    assert statuses(ask(1, 2, 1.0)) == [200]
+    assert statuses(ask(3, 3, 2.0)) == [200]
+    # replayed, overtaken, too old, or of another address: right, but not any more
+    late = guests.NONCE_SECONDS
+    for replay in (ask(3, 4, 3.0), ask(2, 5, 3.0), ask(9, 6, late), ask(9, 7, 4.0, Address("203.0.113.8", 5060))):
+        assert challenge_in(replay).stale
+    # ... and of another process
+    second = n.endpoint(n.A, life=1)
+    second.set_trunks({"office": TrunkSettings(guest=ALICE)})
+    again = second.receive(build("OPTIONS", shown(challenge, "OPTIONS", count=4), cseq=8), PBX, 5.0)
+    assert challenge_in(again).stale
+
+
+def test_a_known_user_and_an_unknown_one_have_the_same_answer() -> None:
+    endpoint = fresh()
+    heads = []
+    for account in (Account("pbx", "wrong"), Account("nobody", "wrong")):
+        challenge = challenge_in(endpoint.receive(build("REGISTER"), PBX, 0.0))
+        out = endpoint.receive(build("REGISTER", shown(challenge, "REGISTER", account), cseq=2), PBX, 0.0)
+        assert not challenge_in(out).stale
+        (refused,) = responses(out)
+        rows = [(name, value) for name, value in refused.rows if name != "WWW-Authenticate"]
+        asked = [sorted(parameters(value)) for value in refused.values("WWW-Authenticate")]
+        heads.append((refused.status, refused.phrase, rows, asked))
+    assert heads[0] == heads[1]
+
+
+@pytest.mark.parametrize(
+    "break_",
+    [
+        lambda row: row.replace("sip:600@", "sip:601@"),
+        lambda row: row.replace("qop=auth", "qop=auth-int"),
+        lambda row: row.replace("nc=00000001", "nc=1"),
+        lambda row: row.replace("algorithm=SHA-256", "algorithm=SHA-512-256"),
+        lambda row: row.replace('response="', 'response="0'),
+    ],
+)
+def test_credentials_for_something_else_are_wrong(break_: object) -> None:
+    endpoint = fresh()
+    challenge = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0))
+    name, value = shown(challenge, "OPTIONS")
+    broken = break_(value)  # type: ignore[operator]
+    assert broken != value
+    out = endpoint.receive(build("OPTIONS", (name, broken), cseq=2), PBX, 0.0)
+    assert not challenge_in(out).stale
+    for nonsense in ("Digest", "Basic cGJ4OnNlY3JldA==", 'Digest realm="other"', "Digest =,"):
+        assert statuses(endpoint.receive(build("OPTIONS", (name, nonsense), cseq=3), PBX, 0.0)) == [401]
+
+
+def wrong(endpoint: Endpoint, now: float, source: Address = PBX, cseq: int = 2) -> list[Output]:
+    challenge = challenge_in(endpoint.receive(build("REGISTER"), source, now))
+    bad = shown(challenge, "REGISTER", Account("pbx", "guess"))
+    return endpoint.receive(build("REGISTER", bad, cseq=cseq), source, now)
+
+
+def test_ten_wrong_passwords_in_a_minute_and_nothing_is_heard_any_more() -> None:
+    endpoint = fresh()
+    for index in range(9):
+        assert statuses(wrong(endpoint, index * 6.0)) == [401]
+    (refused,) = wrong(endpoint, 54.0)
+    assert isinstance(refused, Refused)
+    assert endpoint.receive(build("REGISTER"), PBX, 55.0) == []
+    assert endpoint.receive(build("OPTIONS"), PBX, 54.0 + guests.BAN_SECONDS - 1) == []
+    # another address of the same sort is not meant, and a ban ends
+    assert statuses(endpoint.receive(build("OPTIONS"), Address("203.0.113.8", 1), 56.0)) == [401]
+    assert statuses(endpoint.receive(build("OPTIONS"), PBX, 54.0 + guests.BAN_SECONDS)) == [401]
+
+
+def test_nine_wrong_passwords_and_a_pause_ban_nobody() -> None:
+    endpoint = fresh()
+    for index in range(30):
+        assert statuses(wrong(endpoint, index * 7.0)) == [401]
+
+
+def test_nobody_has_another_banned() -> None:
+    """Who sends in another's name never sees the nonce that a wrong password would have to go with."""
+    endpoint = fresh()
+    mine = challenge_in(endpoint.receive(build("REGISTER"), Address("198.51.100.1", 5060), 0.0))
+    made_up = Challenge(guests.REALM, "0-x-" + "0" * 32, None, "SHA-256", qop=True)
+    for index in range(30):
+        for challenge in (mine, made_up):
+            bad = shown(challenge, "REGISTER", Account("pbx", "guess"))
+            assert challenge_in(endpoint.receive(build("REGISTER", bad, cseq=index + 2), PBX, 1.0)).stale
+    assert statuses(enter(endpoint, "OPTIONS", now=2.0)) == [200]
+
+
+def test_whoever_has_a_network_of_ipv6_has_one_address() -> None:
+    endpoint = fresh()
+    for index in range(10):
+        wrong(endpoint, 0.0, Address(f"2001:db8:1:2::{index + 1:x}", 5060))
+    assert endpoint.receive(build("OPTIONS"), Address("2001:db8:1:2:ffff::1", 5060), 1.0) == []
+    assert statuses(endpoint.receive(build("OPTIONS"), Address("2001:db8:1:3::1", 5060), 1.0)) == [401]
+
+
+def test_what_is_remembered_of_strangers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guests, "MAX_ADDRESSES", 5)
+    monkeypatch.setattr(guests, "MAX_NONCES", 5)
+    endpoint = fresh()
+    for index in range(20):
+        source = Address(f"203.0.113.{index}", 5060)
+        assert statuses(enter(endpoint, "OPTIONS", source=source, call_id=f"c{index}")) == [200]
+        for _ in range(10):
+            wrong(endpoint, 0.0, source)
+    guard = endpoint._guard
+    assert (len(guard._counts), len(guard._wrong), len(guard._banned)) == (5, 5, 5)
+
+
+# --- where they are -----------------------------------------------------------------------------------------------
+
+
+def register(
+    endpoint: Endpoint, contact: str | None, *rows: Row, now: float = 0.0, call_id: str = "r", cseq: int = 1
+) -> tuple[Response, list[Output]]:
+    first = endpoint.receive(build("REGISTER", *rows, contact=contact, call_id=call_id, cseq=cseq), PBX, now)
+    proof = shown(challenge_in(first), "REGISTER")
+    out = endpoint.receive(build("REGISTER", *rows, proof, contact=contact, call_id=call_id, cseq=cseq + 1), PBX, now)
+    (answer,) = responses(out)
+    return answer, events(out)
+
+
+CONTACT = "<sip:pbx@10.0.0.5:5060>"
+
+
+@pytest.mark.parametrize(
+    ("contact", "rows", "seconds"),
+    [
+        (CONTACT, (), 3600),
+        (CONTACT, (("Expires", "120"),), 120),
+        (f"{CONTACT};expires=240", (("Expires", "120"),), 240),
+        (f"{CONTACT};expires=soon", (), 3600),
+        (f"{CONTACT};expires=999999", (), 86400),
+    ],
+)
+def test_a_guest_says_where_it_is_and_is_dialled_there(contact: str, rows: tuple[Row, ...], seconds: int) -> None:
+    endpoint = fresh()
+    answer, told = register(endpoint, contact, *rows)
+    assert (answer.status, answer.get("Contact")) == (200, f"<sip:pbx@10.0.0.5:5060>;expires={seconds}")
+    assert told == [Registered("office", "sip:pbx@10.0.0.5:5060", PBX, seconds)]
+    # where it was heard from, whatever its Contact and that of its answers say
+    (invite,) = requests(endpoint.dial("out", "sip:1@10.0.0.5", PBX, "600", n.OFFER_A, 1.0, trunk="office"))
+    kind = ("Content-Type", "application/sdp")
+    out = reply(
+        endpoint, invite, 200, ("Contact", CONTACT), kind, source=PBX, body=bytes(n.answer_to(n.OFFER_A)), now=1.1
+    )
+    assert isinstance(out[-1], CallAnswered)
+    assert [each.destination for each in out if isinstance(each, Transmit)] == [PBX]
+
+
+def test_a_guest_asks_what_is_known_of_it_and_leaves() -> None:
+    endpoint = fresh()
+    register(endpoint, f"{CONTACT};expires=100")
+    answer, told = register(endpoint, None, now=40.0, call_id="ask")
+    assert (answer.get("Contact"), told) == (f"{CONTACT};expires=60", [])
+    answer, told = register(endpoint, None, now=100.0, call_id="later")
+    assert answer.get("Contact") is None
+    answer, told = register(endpoint, "*", ("Expires", "0"), now=50.0, call_id="gone")
+    assert (answer.status, told) == (200, [Registered("office", "sip:pbx@10.0.0.5:5060", PBX, 0)])
+    answer, told = register(endpoint, f"{CONTACT};expires=0", now=51.0, call_id="twice")
+    assert (answer.status, answer.get("Contact"), told) == (200, None, [])
+
+
+@pytest.mark.parametrize(
+    ("contact", "rows", "status", "row"),
+    [
+        (f"{CONTACT};expires=30", (), 423, ("Min-Expires", "60")),
+        ("*", (), 400, None),
+        ("*", (("Expires", "60"),), 400, None),
+        ("<tel:+8610>", (), 400, None),
+        ("<mailto:x@y>", (), 416, None),
+    ],
+)
+def test_what_a_registrar_does_not_take(contact: str, rows: tuple[Row, ...], status: int, row: Row | None) -> None:
+    answer, told = register(fresh(), contact, *rows)
+    assert answer.status == status
+    assert row is None or answer.get(row[0]) == row[1]
+    assert [each for each in told if isinstance(each, Registered)] == []
+
+
+def test_a_registration_is_for_oneself_and_in_its_order() -> None:
+    endpoint = fresh()
+    out = enter(endpoint, "REGISTER", to="sip:other@192.0.2.1")
+    assert statuses(out) == [404]
+    register(endpoint, CONTACT, cseq=10)
+    answer, _ = register(endpoint, CONTACT, cseq=4)
+    assert answer.status == 500
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
+    endpoint.set_trunks({"office": TrunkSettings(guest=ALICE)})
+    answer, _ = register(endpoint, None, call_id="ask")
+    assert answer.get("Contact") is None
+
+
+# --- who was called before ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "number"),
+    [
+        ((), ""),
+        ((("Diversion", '"L" <sip:+8610@x>;reason=unconditional, <sip:+8621@x>;reason=no-answer'),), "+8610"),
+        ((("Diversion", "<sip:+8610@x>;privacy=full"), ("Diversion", "<sip:+8621@x>;privacy=off")), "+8621"),
+        ((("History-Info", "<sip:+8610@x>;index=1, <sip:600@x?Reason=SIP%3Bcause%3D302>;index=1.1"),), "+8610"),
+        ((("History-Info", "<sip:+8610@x?Privacy=history>;index=1"), ("History-Info", "<sip:600@x>;index=1.1")), ""),
+        ((("History-Info", "<sip:600@x>;index=1"),), ""),
+        ((("Diversion", "<<<"),), ""),
+        ((("History-Info", "<mailto:x@y>;index=1"),), ""),
+    ],
+)
+def test_whom_the_caller_had_dialled_before(rows: tuple[Row, ...], number: str) -> None:
+    request = parse(build("INVITE", *rows))
+    assert isinstance(request, Request)
+    assert diverted_from(request) == number
+    endpoint = fresh()
+    incoming = endpoint.receive(build("INVITE", *rows, body=SDP), PEER, 0.0)[-1]
+    assert isinstance(incoming, IncomingCall)
+    assert incoming.diverted_from == number
