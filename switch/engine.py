@@ -152,17 +152,17 @@ class Engine:
 
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
-        pool = len(self._ports.ports)
-        secured = batch.port >= pool
-        if not np.count_nonzero(secured):
-            self._intake.receive(batch, now)
-            return []
-        if self._secure is None:
-            return []
-        plain, other = np.flatnonzero(~secured), np.flatnonzero(secured)
-        if len(plain):
+        secured = batch.port >= len(self._ports.ports)
+        n = len(secured) - int(np.count_nonzero(secured))
+        plain: Rows | slice = slice(n)
+        other: Rows | slice = slice(n, None)
+        if np.count_nonzero(secured[plain]):  # but in a flood, the pool's sockets are read to their ends first
+            plain, other = np.flatnonzero(~secured), np.flatnonzero(secured)
+        if n:
             self._intake.receive(_part(batch, plain), now)
-        return self._from_secure(self._secure.receive(_part(batch, other) if len(plain) else batch, now), now)
+        if n == len(secured) or self._secure is None:
+            return []
+        return self._from_secure(self._secure.receive(_part(batch, other), now), now)
 
     def hear_reports(self, batch: Batch, now: float) -> None:
         """Takes in RTCP of plain RTP legs, which has ports of its own beside those of RTP: `batch.port` counts them as
@@ -500,5 +500,5 @@ def _goes_one_way(fact: Fact) -> bool:
     return isinstance(fact, protocol.LegWays) and not (fact.comes and fact.goes)
 
 
-def _part(batch: Batch, index: Rows) -> Batch:
+def _part(batch: Batch, index: Rows | slice) -> Batch:
     return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index], batch.at[index])

@@ -14,9 +14,10 @@ from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Work
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
+from cordboard.switch.matrix import lay
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Datagrams, Octets, Packets, Rows, SecureInput
-from cordboard.switch.sockaddr import socket_name
+from cordboard.switch.sockaddr import NAME, socket_name
 from numpy.typing import NDArray
 
 from .conftest import each
@@ -362,6 +363,25 @@ def test_a_refusal_of_the_transport_is_told() -> None:
     command = protocol.OpenWebrtcLeg("a", "198.51.100.7", "u", "", (), OPUS)
     assert world.engine.command(command, 0.0) == [protocol.LegRefused("a", "no password")]
     assert world.engine.started("e", 1).legs == ()
+
+
+@pytest.mark.parametrize("order", ["tb", "bt", "tbt", "btb"])
+def test_a_batch_has_packets_of_both_transports_in_any_order(order: str) -> None:
+    world = Browsers()
+    world.open("browser", OPUS)
+    world.come(0, b"hello")
+    world.engine.command(protocol.OpenRtpLeg("trunk", "198.51.100.9", 4000, PCMU), 0.0)
+    packets = {
+        "b": (1, world.transport.names[0], struct.pack("!BBHIIh", 0x80, 111, 0, 0, 7, 1000)),
+        "t": (0, socket_name("198.51.100.9", 4000), struct.pack("!BBHII", 0x80, 0, 0, 0, 8) + bytes(160)),
+    }
+    port, name, octets = zip(*(packets[one] for one in order), strict=True)
+    data, length = lay(octets)
+    names = np.frombuffer(b"".join(name), np.uint8).reshape(-1, NAME)
+    ports = np.array(port, np.int32)
+    assert world.engine.receive(Batch(data, length, ports, names, np.zeros(len(order))), 0.0) == []
+    assert world.engine.counters["packets_received"] == len(order)
+    assert world.engine.counters["packets_from_strangers"] == 0
 
 
 @pytest.mark.parametrize("n", [1, 3])
