@@ -106,6 +106,7 @@ class Do(Enum):
     INVITE_AGAIN = "send our INVITE again, as the refusal asked"
     ACK = "acknowledge the 2xx"
     DROP_INVITE = "forget our INVITE"
+    DROP_OFFER = "forget our re-INVITE, if it had no final response"
     TELL_CANCELLED = "CallCancelled"
     TELL_CONFIRMED = "CallConfirmed"
     TELL_KEYED = "CallKeyed, if the INFO tells of a key"
@@ -260,7 +261,8 @@ TABLE: Table[State, Input, Do] = {
     # RFC 3261 §9.1: the client gives up on the INVITE 64*T1 after its CANCEL
     (S.CANCELLED, IN.NO_FINAL): Move(S.ENDED, (D.DROP_INVITE,)),
     **rows((*CALLEE, *CALLER, S.UP), IN.FORGET, NO_TIMER),
-    (S.ENDED, IN.FORGET): Late("the end of an ended call"),
+    # the far side of an ended call owes our re-INVITE no final response that would be sent again
+    (S.ENDED, IN.FORGET): Move(S.ENDED, (D.DROP_OFFER,)),
 }
 
 # What sends something again changes nothing that must be kept.

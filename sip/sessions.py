@@ -43,6 +43,7 @@ from .renegotiation import BAD_ANSWER, GONE
 from .sending import Context, usable
 from .transaction import (
     INVITE_CLIENT,
+    State,
     Timers,
 )
 
@@ -241,6 +242,10 @@ class Sessions(Provisional):
                 slot = self._slots.get(client_key(call.invite))
                 if slot is not None:
                     self._let_go(slot)
+            case Do.DROP_OFFER:
+                for each in [self._slots[key] for key in call.open]:
+                    if each.transaction.machine is INVITE_CLIENT and each.transaction.state is State.PROCEEDING:
+                        self._let_go(each)
             case Do.TELL_CANCELLED:
                 out.append(CallCancelled(call.id))
             case Do.TELL_CONFIRMED:

@@ -195,6 +195,17 @@ def test_a_challenged_offer_is_made_again() -> None:
     assert events(out) == [CallReanswered(far.call, ANSWER)]
 
 
+def test_an_offer_that_is_never_answered_is_forgotten_with_its_call() -> None:
+    """The far side heard our BYE before its 200 arrived, and sends that no more."""
+    far = scripted()
+    (invite,) = requests(far.endpoint.reoffer("out", NEW, 1.0))
+    reply(far.endpoint, invite, 100, now=1.1)
+    (bye,) = requests(far.endpoint.hang_up("out", 1.2))
+    reply(far.endpoint, bye, 200, now=1.3)
+    far.wake(34.0)
+    assert far.endpoint.idle
+
+
 # --- UPDATE -----------------------------------------------------------------------------------------------------
 
 
