@@ -232,7 +232,7 @@ class Registration(Machine[Phase]):
         ours = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE) * self._chance(0.5, 1.0)
         self._move(Phase.WAITING, now + max(ours, min(pause, LONGEST_PAUSE)))
         self.state = evolve(self.state, host=None, tried=(), failures=failures, trouble=trouble)
-        return [Log("not registered", (("trunk", self.state.trunk), ("answer", trouble), ("failures", failures)))]
+        return [Log("not registered", (("trunk", self.state.trunk), ("reason", trouble), ("failures", failures)))]
 
     def _again(self, message: RenewDue | PauseOver, now: float) -> list[Effect]:
         return self._ask(now)

@@ -22,8 +22,9 @@ from .test_journal import PRIVATE, a_day
 from .test_world import HOTLINE, organisation, settle
 from .world import World, play
 
-# The first call of the day: answered by 1001, muted, a key pressed, hung up by the caller.
-FIRST: Final = "s0000000000000001"
+# The first call of the day, by the third token of its endpoint: answered by 1001, muted, a key pressed, hung up by the
+# caller.
+FIRST: Final = "s0000000000000003"
 STORY: Final = [
     "carrier (SIP) > sip: INVITE ***00 + SDP", "sip > carrier (SIP): 100 Trying", "call: routing",
     "call > trunk:carrier: Admit",
