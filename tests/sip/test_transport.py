@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 import trio
@@ -33,6 +33,25 @@ LIMIT_S = 10
 QUICK = Timers(t1=0.01, t2=0.04, t4=0.05)
 
 
+class Seen:
+    """A tap: what came and went, by its method or status; and whether a call was made of what came."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def received(self, data: bytes, source: Address, at: float, outputs: Iterable[Output]) -> None:
+        calls = [each for each in outputs if isinstance(each, IncomingCall)]
+        self.messages.append(f"{_first(data)} in" + (", a call" if calls else ""))
+
+    def sent(self, data: bytes, destination: Address, at: float) -> None:
+        self.messages.append(f"{_first(data)} out")
+
+
+def _first(data: bytes) -> str:
+    found = re.match(rb"(?:SIP/2\.0 )?(\w+)", data)
+    return found[1].decode() if found else ""
+
+
 class Peer:
     """A transport, and a queue of what its application hears."""
 
@@ -46,6 +65,7 @@ class Peer:
         self.ports: dict[str, int] = {}
         self._send, self.heard = trio.open_memory_channel[Output](1000)
         self.errors: list[Exception] = []
+        self.seen = Seen()
         self.transport: SipTransport
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -56,6 +76,7 @@ class Peer:
                 self._send.send_nowait,
                 tcp=[(self.host, 0)],
                 on_error=self.errors.append,
+                tap=self.seen,
                 task_status=task_status,
             )
 
@@ -130,6 +151,19 @@ async def a_call(a: Peer, b: Peer, target: Address | None = None) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_call_over_real_sockets(host: str) -> None:
     with_peers(host, a_call)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_tap_sees_all_that_comes_and_goes_in_order(transport: str) -> None:
+    """What came is seen before anything that is done about it; a slow machine says some of it again."""
+
+    async def story(a: Peer, b: Peer) -> None:
+        await a_call(a, b, Address(b.host, b.ports[transport], transport))
+        assert [each for each, _ in itertools.groupby(b.seen.messages)] == [
+            "INVITE in, a call", "100 out", "200 out", "ACK in", "BYE in", "200 out",
+        ]  # fmt: skip
+
+    with_peers("127.0.0.1", story)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
