@@ -22,9 +22,7 @@ from .test_journal import PRIVATE, a_day
 from .test_world import HOTLINE, organisation, settle
 from .world import World, play
 
-# The first call of the day, by the third token of its endpoint: answered by 1001, muted, a key pressed, hung up by the
-# caller.
-FIRST: Final = "s0000000000000003"
+# Of the first call of the day: answered by 1001, muted, a key pressed, hung up by the caller.
 STORY: Final = [
     "carrier (SIP) > sip: INVITE ***00 + SDP", "sip > carrier (SIP): 100 Trying", "call: routing",
     "call > trunk:carrier: Admit",
@@ -50,6 +48,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def first_of(data: Path) -> str:
+    return spoke(data)[0].call
+
+
 def asked(*arguments: object) -> Result:
     return CliRunner().invoke(trace, [str(each) for each in arguments])
 
@@ -68,7 +70,7 @@ def in_order(story: list[str], lines: list[str]) -> list[str]:
 
 
 def test_a_call_is_told_in_order(data: Path) -> None:
-    traced = tracing._traced(FIRST, data)
+    traced = tracing._traced(first_of(data), data)
     assert in_order(STORY, told(traced)) == []
     assert traced.trunk == "carrier"
     assert traced.unread == 0
@@ -79,12 +81,12 @@ def test_a_call_is_told_in_order(data: Path) -> None:
 
 def test_a_call_is_found_by_its_call_id_too(data: Path) -> None:
     """The carrier's tokens are numbered here: one of them is the Call-ID."""
-    first = tracing._traced(FIRST, data)
-    spoken = [each for each in spoke(data) if each.call == FIRST]
+    first = tracing._traced(first_of(data), data)
+    spoken = [each for each in spoke(data) if each.call == first.call]
     (call_id,) = {each.call_id for each in spoken}
     said = next(f"c{number:016x}" for number in range(100) if digest_of(b"c%016x" % number) == call_id)
     again = tracing._traced(said, data)
-    assert (again.call, again.lines) == (FIRST, first.lines)
+    assert (again.call, again.lines) == (first.call, first.lines)
 
 
 def spoke(data: Path) -> list[Spoke]:
@@ -94,10 +96,11 @@ def spoke(data: Path) -> list[Spoke]:
 
 
 def test_what_is_drawn(data: Path, tmp_path: Path) -> None:
-    result = asked(FIRST, "--data", data)
+    first = first_of(data)
+    result = asked(first, "--data", data)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert lines[0] == f"call {FIRST}, trunk carrier, began 2023-11-14 22:13:20 UTC"
+    assert lines[0] == f"call {first}, trunk carrier, began 2023-11-14 22:13:20 UTC"
     names = [
         "carrier (SIP)",
         "sip",
@@ -114,7 +117,7 @@ def test_what_is_drawn(data: Path, tmp_path: Path) -> None:
     assert lines[3].split("|")[1] == "-- INVITE ***00 + SDP >"
     assert lines[4].split("|")[1] == "<----- 100 Trying -----"
     picture = tmp_path / "call.svg"
-    drawn = asked(FIRST, "--data", data, "--svg", picture)
+    drawn = asked(first, "--data", data, "--svg", picture)
     assert drawn.output == f"{picture}: {lines[0]}, {len(lines) - 4} lines\n"
     root = ElementTree.fromstring(picture.read_text())
     words = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -151,25 +154,25 @@ def test_a_call_goes_on_in_the_next_file(tmp_path: Path) -> None:
     play(story, organisation(), data=tmp_path)
     assert len(list((tmp_path / JOURNAL).iterdir())) == 2
     without_mute = [each for each in STORY if "ute" not in each or "Routed" in each]
-    lines = told(tracing._traced(FIRST, tmp_path))
+    lines = told(tracing._traced(first_of(tmp_path), tmp_path))
     assert in_order(without_mute, lines) == []
     assert lines.count("call: waiting") == lines.count("call: talking") == 1
 
 
 def test_reports_are_counted_and_not_drawn(data: Path) -> None:
-    traced = tracing._traced(FIRST, data)
+    traced = tracing._traced(first_of(data), data)
     lines = len(traced.lines)
-    quality = protocol.LegQuality(f"call:{FIRST}/caller", 100, 0, 0.0, 1.0, 40.0, -20.0)
+    quality = protocol.LegQuality(f"call:{traced.call}/caller", 100, 0, 0.0, 1.0, 40.0, -20.0)
     pushed = Push("1001#1", 9, page.MediaQuality(0.0, 1.0, 40.0, -20.0))
     packer = traced.packer
-    traced.take(Took(f"call:{FIRST}", 1e9, packer.pack(quality), True, packer.pack((pushed,))))
+    traced.take(Took(f"call:{traced.call}", 1e9, packer.pack(quality), True, packer.pack((pushed,))))
     assert len(traced.lines) == lines
     assert ladder.text(traced).endswith("2 reports of how it sounded are not drawn\n")
 
 
 def test_what_another_version_wrote_is_drawn_as_far_as_it_can_be_read(data: Path) -> None:
     """Fields and classes that are not there any more: SIP is drawn all the same."""
-    traced = Trace(values.packer(), FIRST)
+    traced = Trace(values.packer(), first_of(data))
     for each in spoke(data):
         traced.take(each)
     sip = [line for line in traced.lines if line.source.endswith("(SIP)") or line.target.endswith("(SIP)")]
@@ -195,7 +198,7 @@ def test_what_cannot_be_asked(arguments: tuple[str, ...], said: str) -> None:
 def test_a_call_that_is_not_there(data: Path) -> None:
     result = asked("s0", "--data", data)
     assert result.exit_code == 2
-    assert f"there is no call s0 in its journal; the last in it: {FIRST}, " in result.output
+    assert f"there is no call s0 in its journal; the last in it: {first_of(data)}, " in result.output
 
 
 def test_who_follows_hears_what_is_written_from_then_on(tmp_path: Path) -> None:
