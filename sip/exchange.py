@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # How often 491 is met: by then the two have had half a minute to miss each other.
 MAX_GLARES: Final = 8
+# Whoever says 100 to an offer and then nothing for so long, in seconds, is not there any more: no person is asked about
+# it, and meanwhile no other offer can be made.
+OFFER_TIMEOUT: Final = 60.0
 
 
 class State(Enum):
@@ -62,6 +65,7 @@ class Input(Enum):
     RETRANSMIT = "2xx retransmission"
     NO_ACK = "no ACK"
     AGAIN = "offer again"
+    NO_FINAL = "no final response"
 
 
 class Do(Enum):
@@ -185,9 +189,15 @@ TABLE: Table[State, Input, Do] = {
     (S.ANSWERED, IN.NO_ACK): Move(S.OVER, (D.BREAK,)),
     **rows((S.OPENING, S.STABLE, S.INVITED, S.ANSWERED, S.UPDATED, S.OFFERING, S.OVER), IN.AGAIN, NO_TIMER),
     (S.BACKING_OFF, IN.AGAIN): Move(S.OFFERING, (D.INVITE,)),
+    **rows((S.OPENING, S.STABLE, S.INVITED, S.ANSWERED, S.UPDATED, S.BACKING_OFF, S.OVER), IN.NO_FINAL, NO_TIMER),
+    (S.OFFERING, IN.NO_FINAL): Move(S.OVER, (D.BREAK,)),
 }
 
-PLAN = Plan("exchange", TABLE, {S.ANSWERED: (IN.RETRANSMIT, IN.NO_ACK), S.BACKING_OFF: (IN.AGAIN,)})
+PLAN = Plan(
+    "exchange",
+    TABLE,
+    {S.ANSWERED: (IN.RETRANSMIT, IN.NO_ACK), S.BACKING_OFF: (IN.AGAIN,), S.OFFERING: (IN.NO_FINAL,)},
+)
 
 
 class Exchange(Timed[State, Input, Do]):
@@ -212,6 +222,8 @@ class Exchange(Timed[State, Input, Do]):
             case Input.RETRANSMIT:
                 self.interval = self._timers.t1
                 return self.interval
+            case Input.NO_FINAL:
+                return OFFER_TIMEOUT
             case Input.AGAIN:
                 # RFC 3261 §14.1, in units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other
                 least, most = (210, 400) if self.owner else (0, 200)

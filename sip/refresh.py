@@ -129,7 +129,9 @@ class Refresh(Timed[State, Input, Do]):
             self.interval = float(min(found[0], MAX_SE))
         who = (found[1] if found is not None else "") or ("uac" if self.state is State.THEIRS else "uas")
         self.agree(Input.THEY if who == "uac" else Input.WE, now)
-        return ("Session-Expires", f"{self.interval:.0f};refresher={who}"), ("Require", TIMER)
+        row = ("Session-Expires", f"{self.interval:.0f};refresher={who}")
+        # one that a proxy put in is not their own
+        return (row, ("Require", TIMER)) if TIMER in tags(request, "Supported") else (row,)
 
     def too_small(self, response: Response) -> bool:
         """Takes a 422 (§7.3): whether the request can be sent again with a longer interval."""

@@ -23,6 +23,7 @@ from .events import (
     CallEnded,
     CallFailed,
     CallKeyed,
+    EndCause,
     Output,
     Transmit,
 )
@@ -151,7 +152,8 @@ class Sessions(Provisional):
         while hearing := call.reliable.due(now):
             self._reliable(call, hearing, None, now, out)
         while offering := call.exchange.due(now):
-            self._exchange(call, offering, Context(now, out, cause="no-ack"))
+            cause: EndCause = "no-ack" if offering is ExchangeInput.NO_ACK else "lost"
+            self._exchange(call, offering, Context(now, out, cause=cause))
         while refreshing := call.refresh.due(now):
             self._refresh_due(call, refreshing, now, out)
         self._schedule(call)

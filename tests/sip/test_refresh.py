@@ -82,7 +82,9 @@ def test_a_caller_that_refreshes_is_not_given_up(by: str) -> None:
 def test_who_refreshes_is_agreed_with_the_caller(rows: tuple[Row, ...], said: str | None) -> None:
     """RFC 4028 §9."""
     far = Scripted(n.endpoint(n.A), *rows, dialled=False)
-    assert responses(far.answered)[-1].get("Session-Expires") == said
+    answer = responses(far.answered)[-1]
+    assert answer.get("Session-Expires") == said
+    assert (answer.get("Require") == "timer") is (SUPPORTED in rows)
 
 
 def test_an_interval_that_is_too_short_is_refused_with_ours() -> None:

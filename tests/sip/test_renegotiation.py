@@ -195,6 +195,18 @@ def test_a_challenged_offer_is_made_again() -> None:
     assert events(out) == [CallReanswered(far.call, ANSWER)]
 
 
+def test_an_offer_of_which_nothing_more_is_heard_ends_the_call() -> None:
+    far = scripted()
+    (invite,) = requests(far.endpoint.reoffer("out", NEW, 1.0))
+    reply(far.endpoint, invite, 100, now=1.1)
+    assert events(far.wake(60.9)) == []
+    out = far.wake(61.0)
+    assert [request.method for request in requests(out)] == ["BYE"]
+    assert events(out) == [CallEnded("out", "lost")]
+    far.wake(200.0)
+    assert far.endpoint.live_calls == 0
+
+
 def test_an_offer_that_is_never_answered_is_forgotten_with_its_call() -> None:
     """The far side heard our BYE before its 200 arrived, and sends that no more."""
     far = scripted()
