@@ -154,8 +154,8 @@ def without_tag(address: NameAddr) -> str:
 def contact_of(message: Request | Response) -> str:
     """The one Contact URI of a message that makes or refreshes a dialog (RFC 3261 §8.1.1.8); a caller of RFC 2543 that
     has none is reached by its From (RFC 4475 §3.4.1)."""
-    if message.get("Contact") is not None:
-        uri = NameAddr.parse(message.items("Contact")[0]).uri
+    if contacts := message.items("Contact"):
+        uri = NameAddr.parse(contacts[0]).uri
     elif isinstance(message, Request) and not message.via.branch.startswith(MAGIC_COOKIE):
         uri = message.from_.uri
     else:

@@ -115,3 +115,12 @@ def test_calls_beside_a_flood_of_mutated_messages() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_calls_beside_a_million_mutated_messages(seed: int) -> None:
     besiege(100_000, seed)
+
+
+def test_a_contact_without_a_value_is_none() -> None:
+    """Found by the flood: it broke the endpoint."""
+    net, a, _ = n.pair()
+    n.dial(net, a, net.peers[n.B])
+    invite = net.sent[0][1].replace(f"Contact: <sip:{n.A}>".encode(), b"Contact:")
+    (answer,) = (each for each in n.endpoint(n.B).receive(invite, n.A, 0.0) if isinstance(each, Transmit))
+    assert answer.data.startswith(b"SIP/2.0 400 ")
