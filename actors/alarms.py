@@ -79,8 +79,9 @@ RECORDS_LOST: Final = Alarm(
 )
 STATES_UNWRITTEN: Final = Alarm(
     "the states cannot be written: a restart of the control process would lose the calls",
-    "`DATA/run` cannot be written. Calls go on, but could not be taken up by a new process.",
-    "Make room; all is written anew some seconds after that.",
+    "The file of the states cannot be written: it is in memory (`/dev/shm`), or in `DATA/run` where that has none for "
+    "files. Calls go on, but could not be taken up by a new process.",
+    "Make room there; all is written anew some seconds after that.",
 )
 UNRECALLED: Final = Alarm(
     "the calls of the process before could not be gone on with: {reason}",

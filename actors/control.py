@@ -27,7 +27,7 @@ from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
-from . import medialink, mediaplane, past
+from . import medialink, mediaplane, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .config import Config
 from .effects import Push, Record, Reply
@@ -130,7 +130,7 @@ class Control:
         """Serves until SIGTERM or SIGINT. `announce` gets the one line that says it is ready."""
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
-            left, clock = self._recall(run / past.FILE, nursery)
+            left, clock = self._recall(lambda: memory.directory(run) / past.FILE, nursery)
             nursery.start_soon(self.journal.run)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
@@ -177,13 +177,14 @@ class Control:
             announce(f"ready {served}")
         if self._ended:
             self._states.end()
+            memory.leave(run)
 
     # --- what an earlier process left -------------------------------------------------------------------------
 
-    def _recall(self, file: Path, nursery: trio.Nursery) -> tuple[Past, Callable[[], float]]:
+    def _recall(self, place: Callable[[], Path], nursery: trio.Nursery) -> tuple[Past, Callable[[], float]]:
         """The actors and the link as they were, if they can be gone on with; nothing lives yet."""
         pack = past.packer()
-        left = past.read(file, pack, time.time())
+        left = past.read(place(), pack, time.time())
         clock = unix_clock(max(time.time(), left.at))  # a clock that was set back must not be seen by actors
 
         def alarm(text: str, standing: bool) -> None:
@@ -193,7 +194,7 @@ class Control:
             self.system = System(clock, nursery, self._states, self.journal)
             self.link = MediaLink(self.system, self._states)
 
-        self._states = States(file, pack, clock, alarm)
+        self._states = States(place, pack, clock, alarm)
         self.journal = Journal(self.data, clock, alarm)
         begin()
         try:
@@ -229,6 +230,7 @@ class Control:
         left.take_up(self.system, self.signalling)
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()))
+        memory.clear()
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))

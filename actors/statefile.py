@@ -1,11 +1,13 @@
 """The file of the states: records appended as they happen, and read by the next process.
 
-The file is not synchronised: what was written survives the death of the process, which is what this is for; after a
-power cut the calls are gone anyway, and the file is read as far as it goes. When it has grown it is begun anew with all
-that there is then, always between two steps: within one, what is not carried out yet would be missed.
+It is a file in memory (memory.py), since the event loop writes it, before anybody hears of what a step wants: that must
+wait for no disk. What was written survives the death of the process, which is what this is for; when the machine dies
+the calls are gone anyway. It is read as far as it goes. When it has grown it is begun anew with all that there is then,
+always between two steps: within one, what is not carried out yet would be missed. So it is where it was deleted by
+somebody else, as some systems do with files in memory when their owner logs out.
 
-A file that cannot be written (a full disk) never stops a call: an alarm is raised, the file goes, because what it tells
-is no longer true, and all is written anew as soon as that is possible.
+A file that cannot be written (memory is full) never stops a call: an alarm is raised, the file goes, because what it
+tells is no longer true, and all is written anew as soon as that is possible.
 
     file     frames (`frames.py`): Header, Whole, then records in the order in which they happened
 """
@@ -42,15 +44,17 @@ log = structlog.get_logger()
 
 
 class States(Unwritten):
-    """The file of the states; `alarm` raises or clears the one alarm that there is about it.
+    """The file of the states, at the place that `place` says whenever it is begun; `alarm` raises or clears the one
+    alarm that there is about it.
 
     Nothing is written before `begin`, which is given who can tell everything there is.
     """
 
     def __init__(
-        self, path: Path, packer: Packer, clock: Callable[[], float], alarm: Callable[[str, bool], None]
+        self, place: Callable[[], Path], packer: Packer, clock: Callable[[], float], alarm: Callable[[str, bool], None]
     ) -> None:
-        self._path = path
+        self._place = place
+        self._path = place()
         self._packer = packer
         self._clock = clock
         self._alarm = alarm
@@ -102,11 +106,15 @@ class States(Unwritten):
     def _is_due(self) -> bool:
         if self._file is None:
             return self._clock() >= self._retry_at
+        if os.fstat(self._file).st_nlink == 0:
+            return True  # whatever is written there, nobody will find it
         return self._length > max(ROTATE_BYTES, ROTATE_TIMES * self._began_with)
 
     def _rotate(self) -> None:
         assert self._whole is not None, "begin() comes first"
-        new, began = self._path.with_suffix(".new"), self._clock()
+        began = self._clock()
+        self._path = self._place()
+        new = self._path.with_suffix(".new")
         try:
             file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:

@@ -47,6 +47,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/statefile.py",
         "actors/past.py",
         "actors/mediaplane.py",
+        "actors/memory.py",
         "actors/store",
         "actors/main.py",
         "actors/control.py",

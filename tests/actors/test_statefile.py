@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ class Keeper:
     states: States = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.states = States(self.path, past.packer(), lambda: self.now, lambda text, on: self.alarms.append(on))
+        self.states = States(
+            lambda: self.path, past.packer(), lambda: self.now, lambda text, on: self.alarms.append(on)
+        )
         self.states.begin(self.whole)
 
     def whole(self) -> Whole:
@@ -170,6 +173,20 @@ def test_where_nothing_can_be_written_there_is_no_file_that_tells_what_was(tmp_p
     keeper.step()
     assert keeper.brought()[0] == ("whole", 4)
     assert keeper.alarms == [False, True, False]
+
+
+def test_one_that_somebody_deleted_is_begun_anew_at_the_place_of_then(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "memory" / "states")
+    assert keeper.alarms == [True]  # the directory is not there either
+    for number in range(2):
+        keeper.path = tmp_path / f"memory{number}" / "states"
+        keeper.path.parent.mkdir()
+        keeper.now += statefile.RETRY
+        keeper.step()
+        keeper.step()
+        assert keeper.brought() == [("whole", 2 * number + 1), ("step", None), ("step", 2 * number + 2)]
+        shutil.rmtree(keeper.path.parent)
+    assert keeper.alarms == [True, False, False]
 
 
 def test_a_directory_that_is_not_there_stops_nobody(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ class World:
         self.life = Life(self.nursery)
         self.journal = Journal(self.data, self.now, self._alarm) if self.data is not None else None
         file = None if self.data is None else self.data / past.FILE
-        self.states = None if file is None else States(file, past.packer(), self.now, self._alarm)
+        self.states = None if file is None else States(lambda: file, past.packer(), self.now, self._alarm)
         states, journal = self.states or UNWRITTEN, self.journal or UNJOURNALLED
         self.system = WatchedSystem(self.now, self.life, self.look, states, journal)
         self.link = MediaLink(self.system, states)
