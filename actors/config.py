@@ -132,8 +132,23 @@ class Sip:
     )
     tls: tuple[Address, ...] = field(
         default=(),
+        metadata=toml(many(address), ADDRESSES, "Where SIP over TLS is heard, by custom port 5061; empty is off."),
+    )
+    certificate: str = field(
+        default="",
         metadata=toml(
-            many(address), ADDRESSES, "Where SIP over TLS is heard, by custom port 5061; empty is off.", used=False
+            text,
+            "file",
+            "PEM file of the chain that TLS shows, also to carriers who want to see one; empty: that of `[web]`.",
+        ),
+    )
+    key: str = field(default="", metadata=toml(text, "file", "PEM file of its private key."))
+    authorities: str = field(
+        default="",
+        metadata=toml(
+            text,
+            "file",
+            "PEM file of the authorities whose certificates a trunk may show; empty: those that this system believes.",
         ),
     )
     public_address: str = field(
@@ -338,8 +353,9 @@ def _check_whole(config: Config) -> None:
         raise ConfigError("[media] address: must name at least one address")
     if not config.web.listen:
         raise ConfigError("[web] listen: must name at least one address")
-    if bool(config.web.certificate) != bool(config.web.key):
-        raise ConfigError("[web]: certificate and key go together; one is missing")
+    for section, shown in (("sip", config.sip), ("web", config.web)):
+        if bool(shown.certificate) != bool(shown.key):
+            raise ConfigError(f"[{section}]: certificate and key go together; one is missing")
     for point in config.access_points:
         if not point.address:
             raise ConfigError(f"access_point {found(point.id)} address: must name at least one address")

@@ -29,6 +29,7 @@ from ..sip.grammar import Address as SipAddress
 from ..switch import process as media_process
 from . import medialink, mediaplane, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
+from .certificate import SipCertificate
 from .config import Config
 from .effects import Push, Record, Reply
 from .health import Health
@@ -73,6 +74,10 @@ class Pages(Protocol):
     def on_end(self, actor: str, reason: str) -> None: ...
 
     async def check_logins(self, control: Control) -> None: ...
+
+    def certificate(self) -> tuple[str, str]:
+        """The files of what https shows: certificate and key. Raises OSError."""
+        ...
 
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None: ...
 
@@ -268,6 +273,9 @@ class Control:
         def local_address(remote: SipAddress) -> tuple[str, int]:
             return ours_for(remote, addresses, self.config.sip.public_address, networks)
 
+        shown = SipCertificate(self.config.sip, self._pages.certificate) if self.config.sip.tls else None
+        if shown is not None:
+            nursery.start_soon(shown.keep)
         settings = Settings(local_address)
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
@@ -290,6 +298,8 @@ class Control:
                 [(each.host, each.port) for each in self.config.sip.udp],
                 self.signalling.on_output,
                 tcp=[(each.host, each.port) for each in self.config.sip.tcp],
+                tls=[(each.host, each.port) for each in self.config.sip.tls],
+                secure=shown.tls if shown is not None else None,
                 clock=clock,
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
                 before=lambda: self.signalling.keep(),
@@ -300,7 +310,7 @@ class Control:
         transport = await nursery.start(serve)
         self.signalling.connect(transport.perform)
         addresses += transport.addresses
-        return [f"{each};transport=tcp" if each.reliable else str(each) for each in addresses]
+        return [f"{each};transport={each.transport}" if each.reliable else str(each) for each in addresses]
 
     def _take_up(self, organisation: Organisation) -> None:
         """What the shells need of an organisation; the actors hear it from the switchboard."""

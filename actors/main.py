@@ -13,6 +13,7 @@ import resource
 import socket
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from prometheus_client import CollectorRegistry
 
 from ..bench import commands as bench_commands
 from ..bench import demo as demonstration
-from ..web import server
+from ..web import certificate, server
 from ..web.certificate import UnusableCertificateError
 from ..web.hub import Hub
 from ..web.interfaces import WebSettings
@@ -75,6 +76,9 @@ class WebPages:
 
     async def check_logins(self, control: Control) -> None:
         await self._hub.check_logins(control.store.accounts)
+
+    def certificate(self) -> tuple[str, str]:
+        return certificate.files(self._settings, datetime.now(UTC))
 
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
         demo = self._demo_socket is not None

@@ -111,7 +111,7 @@ class Signalling:
     def _settle(self) -> None:
         settings: dict[str, TrunkSettings] = {}
         for trunk in self._organisation.trunks:
-            hosts = (host for host in self._hosts.get(trunk.id, ()) if host.proxy in trunk.proxy)
+            hosts = [host for host in self._hosts.get(trunk.id, ()) if host.proxy in trunk.proxy]
             peers = [*map(str, trunk.peers), *(host.address for host in hosts)]
             account = Account(trunk.username, trunk.password) if trunk.username else None
             names = tuple(Uri.parse(proxy).host for proxy in trunk.proxy)
@@ -122,6 +122,7 @@ class Signalling:
                 # who has no machines that we could know shows itself to us
                 guest=None if trunk.proxy else account,
                 trusted=trunk.trusted,
+                named={host.address: Uri.parse(host.proxy).host for host in hosts},
             )
         self._endpoint.set_trunks(settings)
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from attrs import evolve, frozen
 
 from .accounts import CREDENTIALS, Accounts, Tried
-from .dialog import build_request, renewed
+from .dialog import build_request, is_secure, renewed
 from .events import Output, Replied
 from .guests import Guard
 from .identity import checked_user
@@ -96,10 +96,10 @@ class Asking(TransactionLayer):
             # RFC 3261 §10.2: the address of record is in To, and in From where nobody else registers it
             to = f"<sip:{name}{bracket(registrar.host)}>"
             from_ = to + tag
-            rows: tuple[Row, ...] = (self._contact(local, user, expires),)
+            rows: tuple[Row, ...] = (self._contact(local, user, expires, secure=is_secure(uri)),)
         else:
             to, from_ = f"<{uri}>", f"<sip:{name}{bracket(local.host)}>{tag}"
-            rows = (self._contact(local, user), ACCEPT)
+            rows = (self._contact(local, user, secure=is_secure(uri)), ACCEPT)
         out: list[Output] = []
         asked = Asked(request, trunk)
         self._hosts[destination.host] = trunk
@@ -165,11 +165,15 @@ class Asking(TransactionLayer):
         host, port = self.settings.local_address(remote)
         return Address(host, port, remote.transport)
 
-    def _contact(self, local: Address, user: str = "", expires: int | None = None) -> Row:
-        # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
+    def _contact(self, local: Address, user: str = "", expires: int | None = None, *, secure: bool = False) -> Row:
+        """`secure`: what asks for it is a SIPS URI, and so is ours then (RFC 3261 §8.1.1.8, §12.1.1)."""
         name = f"{user}@" if user else ""
-        transport = f";transport={local.transport}" if local.reliable else ""
-        return ("Contact", f"<sip:{name}{local}{transport}>" + ("" if expires is None else f";expires={expires}"))
+        if secure and local.transport == "tls":
+            uri = f"sips:{name}{local}"
+        else:
+            # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
+            uri = f"sip:{name}{local}" + (f";transport={local.transport}" if local.reliable else "")
+        return ("Contact", f"<{uri}>" + ("" if expires is None else f";expires={expires}"))
 
     def _agent(self, *, server: bool = False) -> Row:
         return ("Server" if server else "User-Agent", self.settings.user_agent)

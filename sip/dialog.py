@@ -13,7 +13,6 @@ import ipaddress
 from attrs import evolve, frozen
 
 from .message import (
-    DEFAULT_PORT,
     MAGIC_COOKIE,
     Address,
     NameAddr,
@@ -29,7 +28,7 @@ from .message import (
 # RFC 3261 §8.1.1.6
 MAX_FORWARDS = 70
 # The transports that we speak (RFC 3261 §19.1.1)
-TRANSPORTS = frozenset({"udp", "tcp"})
+TRANSPORTS = frozenset({"udp", "tcp", "tls"})
 
 
 @frozen
@@ -143,8 +142,17 @@ class Dialog:
             ipaddress.ip_address(uri.host)
         except (RemoteSipError, ValueError):
             return self.peer
-        named = (uri.param("transport") or "").lower()
-        return Address(uri.host, uri.port or DEFAULT_PORT, named if named in TRANSPORTS else self.peer.transport)
+        named = "tls" if uri.scheme == "sips" else (uri.param("transport") or "").lower()
+        return Address.at(uri.host, uri.port, named if named in TRANSPORTS else self.peer.transport)
+
+    @property
+    def secure(self) -> bool:
+        """Whether what leads to the peer is a SIPS URI: ours has to be one too (RFC 3261 §8.1.1.8, §12.1.1)."""
+        return is_secure(NameAddr.parse(self.routes[0]).uri if self.routes else self.target)
+
+
+def is_secure(uri: str) -> bool:
+    return uri[:5].lower() == "sips:"
 
 
 def without_tag(address: NameAddr) -> str:

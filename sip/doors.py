@@ -62,6 +62,10 @@ class Doors(Sessions):
         """Whether that address is a trunk's. A guest comes by UDP: anybody else's connections are not kept."""
         return self._trunks.match(host) is not None
 
+    def name_at(self, address: str) -> str:
+        """What the certificate of the host at that address has to be for."""
+        return self._trunks.name_at(address)
+
     def receive(self, data: bytes, source: Address, now: float) -> list[Output]:
         """One message: a datagram, or what was framed in a stream. Raises nothing."""
         out: list[Output] = []

@@ -46,7 +46,7 @@ from .asking import Settings, direct
 from .call import Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
-from .dialog import Dialog, build_request
+from .dialog import Dialog, build_request, is_secure
 from .diversion import diverted_from
 from .doors import Doors
 from .events import (
@@ -370,6 +370,7 @@ class Endpoint(Doors):
         record = self._begun(call, self._token(), CallState.DIALLING, now)
         record.trunk = trunk
         record.ours = bytes(sdp)
+        contact = self._contact(local, secure=is_secure(NameAddr.parse(routes[0]).uri if routes else uri))
         request = build_request(
             "INVITE",
             uri,
@@ -381,7 +382,7 @@ class Endpoint(Doors):
             cseq=1,
             rows=(
                 *(("Route", _text(route)) for route in routes),
-                *(self._contact(local), ALLOW, SUPPORTED, *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
+                *(contact, ALLOW, SUPPORTED, *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
             body=record.ours,
         )

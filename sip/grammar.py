@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .message import Head
 
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061
 
 Params: TypeAlias = tuple[tuple[str, str | None], ...]
 
@@ -78,6 +79,11 @@ class Address:
     def reliable(self) -> bool:
         """Nothing is lost on the way without our being told."""
         return self.transport != "udp"
+
+    @classmethod
+    def at(cls, host: str, port: int | None, transport: str) -> Address:
+        """With the transport's own port where none is named (RFC 3261 §18.2.2, §19.1.2)."""
+        return cls(host, port or (DEFAULT_TLS_PORT if transport == "tls" else DEFAULT_PORT), transport)
 
     def __str__(self) -> str:
         return f"{bracket(self.host)}:{self.port}"

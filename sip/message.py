@@ -20,7 +20,6 @@ from typing import TypeAlias
 from attrs import evolve, frozen
 
 from .grammar import (
-    DEFAULT_PORT,
     TOKEN,
     Address,
     LocalSipError,
@@ -38,7 +37,7 @@ from .grammar import (
 )
 
 __all__ = [
-    "DEFAULT_PORT", "MAGIC_COOKIE", "MAX_CSEQ", "MAX_DATAGRAM", "MAX_HEADER", "MAX_HEADERS", "MAX_VIAS", "PHRASES",
+    "MAGIC_COOKIE", "MAX_CSEQ", "MAX_DATAGRAM", "MAX_HEADER", "MAX_HEADERS", "MAX_VIAS", "PHRASES",
     "Address", "Head", "LocalSipError", "Message", "NameAddr", "Params", "RemoteSipError", "Request", "Response", "Row",
     "Uri", "Via", "bracket", "clean", "parse", "parse_params", "quote", "refusal", "reply_address", "reply_otherwise",
     "respond",
@@ -343,12 +342,12 @@ def reply_address(via: Via, source: Address) -> Address:
     (RFC 3581 §4), else at Via's (RFC 3261 §18.2.2)."""
     if source.reliable or via.rport:
         return source
-    return Address(source.host, via.port or DEFAULT_PORT, source.transport)
+    return Address.at(source.host, via.port, source.transport)
 
 
 def reply_otherwise(via: Via, source: Address) -> Address | None:
     """Where a connection is opened for a response whose own is gone: the source at Via's port (RFC 3261 §18.2.2)."""
-    return Address(source.host, via.port or DEFAULT_PORT, source.transport) if source.reliable else None
+    return Address.at(source.host, via.port, source.transport) if source.reliable else None
 
 
 def refusal(error: RemoteSipError, source: Address, tag: str) -> tuple[bytes, Address] | None:

@@ -39,7 +39,7 @@ class Provisional(Renegotiation):
             self._reply_invite(call, status, None, self._saying(call, body), body, now, out)
 
     def _saying(self, call: Call, body: bytes, number: tuple[Row, ...] = ()) -> tuple[Row, ...]:
-        contact = self._contact(self._local(call.peer))
+        contact = self._contact_in(call, call.peer)
         return (contact, *self._routes(call), *number, ALLOW, SUPPORTED, *((SDP_TYPE,) if body else ()))
 
     def _reliable(

@@ -207,7 +207,7 @@ class Renegotiation(Sending):
         if call.state is CallState.UP:
             timer = call.refresh.accepted(context.slot.transaction.request, now)
             self._schedule(call)
-        return (self._contact(self._local(context.source)), ALLOW, SUPPORTED, *timer)
+        return (self._contact_in(call, context.source), ALLOW, SUPPORTED, *timer)
 
     # --- the session timer ------------------------------------------------------------------------------------
 

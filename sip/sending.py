@@ -87,18 +87,22 @@ class Sending(Asking):
         request = dialog.request(method, dialog.local_cseq, self._token(), local, (*rows, self._agent()), body)
         return self._start(self._signed(request, call.trunk), way, call, now, out)
 
+    def _contact_in(self, call: Call, remote: Address) -> Row:
+        """Our Contact in the call's dialog."""
+        return self._contact(self._local(remote), secure=call.dialog is not None and call.dialog.secure)
+
     def _send_offer(self, call: Call, description: bytes, now: float, out: list[Output]) -> Slot:
         """Our re-INVITE."""
         assert call.dialog is not None
         call.ours = description
-        contact = self._contact(self._local(call.dialog.way()[0]))
+        contact = self._contact_in(call, call.dialog.way()[0])
         rows = (contact, ALLOW, SUPPORTED, *call.refresh.asked(), SDP_TYPE)
         return self._within(call, "INVITE", now, out, rows, description)
 
     def _send_update(self, call: Call, now: float, out: list[Output]) -> None:
         """An UPDATE without an offer, that refreshes the session (RFC 4028 §7.4)."""
         assert call.dialog is not None
-        contact = self._contact(self._local(call.dialog.way()[0]))
+        contact = self._contact_in(call, call.dialog.way()[0])
         self._within(call, "UPDATE", now, out, (contact, ALLOW, SUPPORTED, *call.refresh.asked()))
 
     def _request_again(self, call: Call, slot: Slot, tried: Tried, now: float, out: list[Output]) -> Slot:
@@ -179,7 +183,7 @@ class Sending(Asking):
         """200 to their INVITE that is open, with our answer, or our offer where it had none."""
         assert call.invite is not None
         call.ours = description
-        contact = self._contact(self._local(call.peer))
+        contact = self._contact_in(call, call.peer)
         timer = call.refresh.accepted(call.invite, now)
         rows = (*self._routes(call), contact, ALLOW, SUPPORTED, *timer, SDP_TYPE)
         self._reply_invite(call, 200, None, rows, call.ours, now, out)

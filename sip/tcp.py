@@ -1,8 +1,8 @@
-"""The shell of SIP over TCP: listeners, and for each connection a task that reads and one that writes (Trio).
+"""The shell of SIP over TCP and TLS: listeners, and for each connection a task that reads and one that writes (Trio).
 
 `transmit` never waits: it puts a message into the outbox of the connection that `connections` names, which may still be
 on its way up. A connection that ends gives back what it had not written. That one breaks, or is not read by the other
-end, is the affair of that one alone.
+end, is the affair of that one alone. A connection of TLS is one of TCP with a handshake before all else (`tls`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import trio
+from attrs import frozen
 
 from .connections import LOOK, Close, Connection, Connections, Heard, Write
 from .events import Output, Refused, Transmit
 from .grammar import Address
+from .tls import SecureStream, Tls, trouble
 
 # What is read at once; a message of usual length is 1 kB
 _CHUNK = 16384
 # Messages that wait for one connection. Whoever lets more of them lie reads nothing, or floods.
 _WAITING = 256
-# A peer on the other side of the world is there within a second, one that is not there will not come, in seconds.
+# A peer on the other side of the world is there within a second, and its handshake done within another; one that is not
+# there will not come, in seconds. For each of the two.
 CONNECT_TIMEOUT = 5.0
 # What was written and is not acknowledged, or lies there unwritten, for so long ends a connection, in seconds: with it
 # the other end that went without a word is found out.
@@ -31,8 +34,20 @@ STALLED = 30.0
 _BACKLOG = 128
 
 
-def listen(host: str, port: int) -> trio.SocketListener:
-    """A listener on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
+@frozen
+class Door:
+    """Where connections are made to us, and of which transport they are."""
+
+    listener: trio.SocketListener
+    transport: str
+
+    @property
+    def address(self) -> Address:
+        return _address(self.listener.socket.getsockname(), self.transport)
+
+
+def listen(host: str, port: int, transport: str) -> Door:
+    """A door on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -43,13 +58,15 @@ def listen(host: str, port: int) -> trio.SocketListener:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        raise OSError(error.errno, f"[sip] tcp: cannot listen on TCP {host} port {port}: {error.strerror}") from error
-    return trio.SocketListener(trio.socket.from_stdlib_socket(made))
+        raise OSError(
+            error.errno, f"[sip] {transport}: cannot listen on TCP {host} port {port}: {error.strerror}"
+        ) from error
+    return Door(trio.SocketListener(trio.socket.from_stdlib_socket(made)), transport)
 
 
-def _address(name: tuple[str, int]) -> Address:
+def _address(name: tuple[str, int], transport: str) -> Address:
     """Of a socket's name, which has more to it with IPv6."""
-    return Address(name[0], name[1], "tcp")
+    return Address(name[0], name[1], transport)
 
 
 class _Line:
@@ -71,25 +88,29 @@ class _Line:
 
 
 class TcpTransport:
-    """All TCP of one endpoint. `receive(message, source)` and `lost(remote, unwritten)` go to the endpoint; `tell`
-    hands out what the application should know."""
+    """All TCP and TLS of one endpoint. `receive(message, source)` and `lost(remote, unwritten)` go to the endpoint;
+    `tell` hands out what the application should know; `name_at(address)` is what a certificate has to be for."""
 
     def __init__(
         self,
-        listeners: Sequence[trio.SocketListener],
+        doors: Sequence[Door],
+        tls: Tls | None,
         connections: Connections,
         clock: Callable[[], float],
         receive: Callable[[bytes, Address], None],
         lost: Callable[[Address, Sequence[Transmit]], None],
         tell: Callable[[Output], None],
+        name_at: Callable[[str], str],
     ) -> None:
-        self.addresses = [_address(each.socket.getsockname()) for each in listeners]
+        self.addresses = [each.address for each in doors]
         self.connections = connections
-        self._listeners = listeners
+        self._doors = doors
+        self._tls = tls
         self._clock = clock
         self._receive = receive
         self._lost = lost
         self._tell = tell
+        self._name_at = name_at
         self._lines: dict[Connection, _Line] = {}
         self._nursery: trio.Nursery | None = None
         self._told_at = -math.inf
@@ -99,15 +120,18 @@ class TcpTransport:
         self._nursery = nursery
         nursery.start_soon(self._look)
 
-        async def accept(listener: trio.SocketListener) -> None:
-            await trio.serve_listeners(self._accepted, [listener], handler_nursery=nursery)
+        async def accept(door: Door) -> None:
+            async def accepted(stream: trio.SocketStream) -> None:
+                await self._accepted(stream, door.transport)
 
-        for each in self._listeners:
+            await trio.serve_listeners(accepted, [door.listener], handler_nursery=nursery)
+
+        for each in self._doors:
             nursery.start_soon(accept, each)
 
     def close(self) -> None:
-        for each in self._listeners:
-            each.socket.close()
+        for each in self._doors:
+            each.listener.socket.close()
 
     def transmit(self, output: Transmit) -> None:
         """Raises OSError where there is no connection for it and none can be made."""
@@ -121,9 +145,10 @@ class TcpTransport:
             raise OSError("the other end does not read")
 
     def _connect(self, remote: Address, now: float) -> Connection | None:
-        family = socket.AF_INET6 if ":" in remote.host else socket.AF_INET
-        local = next((each for each in self._listeners if each.socket.family == family), None)
+        near = (each for each in self.addresses if (each.transport, each.six) == (remote.transport, remote.six))
+        local = next(near, None)
         if local is None or self._nursery is None:
+            self._refused(remote, f"[sip] {remote.transport} names no address to connect from")
             return None
         made = self.connections.open(remote, now)
         if made is None:
@@ -131,9 +156,9 @@ class TcpTransport:
 
         async def connect() -> trio.SocketStream:
             """From the address we listen on: by that one the peer knows us."""
-            ours = trio.socket.socket(family, socket.SOCK_STREAM)
+            ours = trio.socket.socket(socket.AF_INET6 if remote.six else socket.AF_INET, socket.SOCK_STREAM)
             try:
-                await ours.bind((local.socket.getsockname()[0], 0))
+                await ours.bind((local.host, 0))
                 with trio.fail_after(CONNECT_TIMEOUT):
                     await ours.connect((remote.host, remote.port))
             except BaseException:
@@ -141,13 +166,16 @@ class TcpTransport:
                 raise
             return trio.SocketStream(ours)
 
+        def secure(tls: Tls, stream: trio.SocketStream) -> SecureStream:
+            return tls.connected(stream, self._name_at(remote.host))
+
         self._lines[made] = _Line()
-        self._nursery.start_soon(self._serve, made, connect)
+        self._nursery.start_soon(self._serve, made, connect, secure)
         return made
 
-    async def _accepted(self, stream: trio.SocketStream) -> None:
+    async def _accepted(self, stream: trio.SocketStream, transport: str) -> None:
         try:
-            remote = _address(stream.socket.getpeername())
+            remote = _address(stream.socket.getpeername(), transport)
         except OSError:
             return  # it is gone already
         made = self.connections.accept(remote, self._clock())
@@ -160,7 +188,7 @@ class TcpTransport:
             return stream
 
         self._lines[made] = _Line()
-        await self._serve(made, connected)
+        await self._serve(made, connected, Tls.accepted)
 
     def _refused(self, remote: Address, reason: str) -> None:
         """Said once in a while: whoever is refused tries again."""
@@ -169,14 +197,34 @@ class TcpTransport:
             self._told_at = now
             self._tell(Refused(remote, f"connection refused: {reason}"))
 
-    async def _serve(self, connection: Connection, connect: Callable[[], Awaitable[trio.SocketStream]]) -> None:
+    async def _handshake(self, remote: Address, secure: SecureStream) -> None:
+        """Raises TooSlowError or BrokenResourceError where the two do not come together."""
+        try:
+            with trio.fail_after(CONNECT_TIMEOUT):
+                await secure.do_handshake()
+        except (trio.TooSlowError, trio.BrokenResourceError) as error:
+            self.connections.counters["TLS handshake failed"] += 1
+            self._refused(remote, trouble(error))
+            raise
+
+    async def _serve(
+        self,
+        connection: Connection,
+        connect: Callable[[], Awaitable[trio.SocketStream]],
+        secure: Callable[[Tls, trio.SocketStream], SecureStream],
+    ) -> None:
         line = self._lines[connection]
         try:
             with line.scope:
-                stream = await connect()
-                async with stream:
+                plain = await connect()
+                async with plain:
                     with suppress(OSError):  # not on every kernel
-                        stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
+                        plain.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED * 1000))
+                    stream: trio.abc.Stream = plain
+                    if connection.remote.transport == "tls":
+                        assert self._tls is not None
+                        stream = wrapped = secure(self._tls, plain)
+                        await self._handshake(connection.remote, wrapped)
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._read, connection, stream, line)
                         nursery.start_soon(self._write, stream, line)
@@ -187,7 +235,7 @@ class TcpTransport:
             self.connections.closed(connection)
             self._lost(connection.remote, [each for each in line.waiting if isinstance(each, Transmit)])
 
-    async def _read(self, connection: Connection, stream: trio.SocketStream, line: _Line) -> None:
+    async def _read(self, connection: Connection, stream: trio.abc.Stream, line: _Line) -> None:
         while data := await stream.receive_some(_CHUNK):
             for action in self.connections.receive(connection, bytes(data), self._clock()):
                 match action:
@@ -200,7 +248,7 @@ class TcpTransport:
                         line.scope.cancel()
         line.scope.cancel()
 
-    async def _write(self, stream: trio.SocketStream, line: _Line) -> None:
+    async def _write(self, stream: trio.abc.Stream, line: _Line) -> None:
         while True:
             while line.waiting:
                 item = line.waiting[0]

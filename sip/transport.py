@@ -1,4 +1,4 @@
-"""The shell around the endpoint: UDP sockets, TCP (`tcp`), the clock, and the endpoint's timers (Trio).
+"""The shell around the endpoint: UDP sockets, TCP and TLS (`tcp`), the clock, and the endpoint's timers (Trio).
 
     async with trio.open_nursery() as nursery:
         transport = await nursery.start(serve, endpoint, addresses, on_output)
@@ -23,7 +23,8 @@ from .connections import Connections
 from .endpoint import Endpoint
 from .events import Output, Transmit
 from .message import Address
-from .tcp import TcpTransport, listen
+from .tcp import Door, TcpTransport, listen
+from .tls import Tls
 
 # More than a UDP datagram can hold
 _BUFFER = 65536
@@ -76,18 +77,21 @@ class SipTransport:
         self,
         endpoint: Endpoint,
         sockets: Sequence[trio.socket.SocketType],
-        listeners: Sequence[trio.SocketListener],
+        doors: Sequence[Door],
         on_output: Callable[[Output], None],
         clock: Callable[[], float] = trio.current_time,
         on_error: Callable[[Exception], None] | None = None,
         before: Callable[[], None] = lambda: None,
         tap: Tap | None = None,
+        secure: Tls | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._tap = tap
         self.now = clock
         connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
-        self._tcp = TcpTransport(listeners, connections, clock, self._receive, self._lost, on_output)
+        self._tcp = TcpTransport(
+            doors, secure, connections, clock, self._receive, self._lost, on_output, endpoint.name_at
+        )
         self.addresses = [*(Address(*udp.getsockname()[:2]) for udp in sockets), *self._tcp.addresses]
         self._sockets = sockets
         # sending is synchronous, on the same descriptors
@@ -215,25 +219,28 @@ async def serve(
     on_output: Callable[[Output], None],
     *,
     tcp: Iterable[tuple[str, int]] = (),
+    tls: Iterable[tuple[str, int]] = (),
+    secure: Tls | None = None,
     clock: Callable[[], float] = trio.current_time,
     on_error: Callable[[Exception], None] | None = None,
     before: Callable[[], None] = lambda: None,
     tap: Tap | None = None,
     task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Binds `addresses` for UDP and `tcp`, and serves until cancelled; `nursery.start` gives the `SipTransport`. Raises
-    OSError where it cannot bind.
+    """Binds `addresses` for UDP, `tcp`, and `tls`, for which `secure` has what we show; serves until cancelled.
+    `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
 
     An exception of the endpoint or of `on_output` goes to `on_error`; without one it ends the task."""
     sockets: list[trio.socket.SocketType] = []
-    listeners: list[trio.SocketListener] = []
+    doors: list[Door] = []
     try:
         for host, port in addresses:
             sockets.append(bind(host, port))
-        for host, port in tcp:
-            listeners.append(listen(host, port))
+        for transport, wanted in (("tcp", tcp), ("tls", tls)):
+            for host, port in wanted:
+                doors.append(listen(host, port, transport))
     except OSError:
-        for made in [*sockets, *(each.socket for each in listeners)]:
+        for made in [*sockets, *(each.listener.socket for each in doors)]:
             made.close()
         raise
-    await SipTransport(endpoint, sockets, listeners, on_output, clock, on_error, before, tap).run(task_status)
+    await SipTransport(endpoint, sockets, doors, on_output, clock, on_error, before, tap, secure).run(task_status)

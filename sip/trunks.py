@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 from attrs import frozen
@@ -17,15 +18,16 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 @frozen
 class TrunkSettings:
     """`peers` are addresses or networks: who may speak to us as this trunk, and where it may lead us by a 3xx; so are
-    `hosts`, the names of its own machines. `account` answers its challenges; `guest` answers ours, wherever it comes
-    from, and it is dialled where it was heard from. A `trusted` one is told who calls even where the caller withholds
-    it (RFC 3325)."""
+    `hosts`, the names of its own machines; `named` says which of them is at an address. `account` answers its
+    challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. A `trusted` one
+    is told who calls even where the caller withholds it (RFC 3325)."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     account: Account | None = None
     guest: Account | None = None
     trusted: bool = False
+    named: Mapping[str, str] = MappingProxyType({})
 
 
 class Trunks:
@@ -67,6 +69,11 @@ class Trunks:
     def settings(self, trunk: str) -> TrunkSettings:
         """Those of a trunk that nobody knows are empty: nothing is trusted to it."""
         return self._settings.get(trunk, _NOBODY)
+
+    def name_at(self, address: str) -> str:
+        """What the certificate of the host at an address has to be for: the name by which its trunk knows it, and the
+        address itself where there is none."""
+        return self.settings(self.match(address) or "").named.get(address, address)
 
     def owns(self, trunk: str, host: str) -> bool:
         """Whether a name or an address is one of the trunk's own hosts."""

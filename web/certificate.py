@@ -44,12 +44,17 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+def files(settings: WebSettings, now: datetime) -> tuple[str, str]:
+    """Where what we show is: certificate and key. Raises OSError where one of our own cannot be made."""
+    if settings.certificate:
+        return settings.certificate, settings.key or settings.certificate
+    made, key = ensure(settings.data_dir / "tls", settings.names, now)
+    return str(made), str(key)
+
+
 def load(context: ssl.SSLContext, settings: WebSettings, now: datetime) -> None:
     """Puts the certificate into `context`, for the connections from now on. Raises `UnusableCertificateError`."""
-    if settings.certificate:
-        certificate, key = Path(settings.certificate), Path(settings.key or settings.certificate)
-    else:
-        certificate, key = ensure(settings.data_dir / "tls", settings.names, now)
+    certificate, key = files(settings, now)
     try:
         context.load_cert_chain(certificate, key)
     except OSError as error:  # ssl.SSLError is one

@@ -159,6 +159,7 @@ def test_any_free_rtp_ports() -> None:
         ),
         ("[web]\nlisten = ''", "[web] listen: must name at least one address"),
         ("[web]\ncertificate = 'cert.pem'", "[web]: certificate and key go together; one is missing"),
+        ("[sip]\nkey = 'key.pem'", "[sip]: certificate and key go together; one is missing"),
         (
             "[web]\norigins = 'crm.example'",
             "[web] origins: must be an origin, as \"https://crm.example\", found 'crm.example'",

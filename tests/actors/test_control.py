@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import trio
 from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
 from cordboard.actors.effects import Push, Reply
+from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.store.store import Store
+from cordboard.web.certificate import ensure
 from prometheus_client import CollectorRegistry
 
 INFRASTRUCTURE = """
@@ -31,7 +38,10 @@ PATIENCE = 100.0
 
 
 class NoPages:
-    """A web that nobody visits."""
+    """A web that nobody visits. Its certificate is of the tests' own making."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def push(self, effect: Push) -> None:
         raise AssertionError(effect)
@@ -45,6 +55,10 @@ class NoPages:
     async def check_logins(self, control: Control) -> None:
         pass
 
+    def certificate(self) -> tuple[str, str]:
+        certificate, key = ensure(self._folder, (), datetime.now(UTC))
+        return str(certificate), str(key)
+
     async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
         task_status.started((("127.0.0.1", 8443),))
         await trio.sleep_forever()
@@ -55,7 +69,7 @@ def test_a_disk_that_does_not_answer_keeps_no_process_from_its_calls(tmp_path: P
 
     async def main() -> None:
         threads = trio.to_thread.current_default_thread_limiter()
-        control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(), CollectorRegistry())
+        control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
         said: list[str] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(control.run, said.append)
@@ -70,5 +84,62 @@ def test_a_disk_that_does_not_answer_keeps_no_process_from_its_calls(tmp_path: P
             nursery.cancel_scope.cancel()
         assert len(said) == 1
         assert said[0].startswith("ready ")
+
+    trio.run(main)
+
+
+OPTIONS = """OPTIONS sip:600@127.0.0.1 SIP/2.0
+Via: SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bK1
+Max-Forwards: 70
+From: <sip:carrier@127.0.0.1>;tag=1
+To: <sip:600@127.0.0.1>
+Call-ID: 1
+CSeq: 1 OPTIONS
+Content-Length: 0
+
+"""
+
+
+def test_a_trunk_over_tls_both_ways(tmp_path: Path) -> None:
+    """What we show is the certificate of the pages, and a trunk whose proxy shows one that we believe is up."""
+    certificate, key = ensure(tmp_path / "tls", (), datetime.now(UTC))
+    carrier = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    carrier.load_cert_chain(certificate, key)
+    config = INFRASTRUCTURE.replace("[sip]", f'[sip]\ntls = "127.0.0.1:0"\nauthorities = "{certificate}"')
+
+    async def ready(said: Sequence[str]) -> int:
+        """The port of TLS."""
+        while not said:
+            await trio.sleep(0.01)
+        found = re.search(r"sip:127\.0\.0\.1:([0-9]+);transport=tls", said[0])
+        assert found
+        return int(found[1])
+
+    async def main() -> None:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        proxy = f"sips:127.0.0.1:{listener.socket.getsockname()[1]}"
+        async with await Store.open(tmp_path) as store:
+            await store.import_organisation(
+                parse_organisation(f'[[trunk]]\nid = "carrier"\npeers = "127.0.0.1"\nproxy = "{proxy}"\n')
+            )
+        control = Control(parse_config(config), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
+        said: list[str] = []
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.run, said.append)
+                asked = trio.SSLStream(await listener.accept(), carrier, server_side=True)
+                request = bytes(await asked.receive_some()).decode()
+                port = await ready(said)
+                plain = await trio.open_tcp_stream("127.0.0.1", port)
+                trust = ssl.create_default_context(cafile=certificate)
+                asking = trio.SSLStream(plain, trust, server_hostname="127.0.0.1")
+                await asking.send_all(OPTIONS.replace("\n", "\r\n").encode())
+                answer = bytes(await asking.receive_some()).decode()
+                nursery.cancel_scope.cancel()
+        for stream in (asked, asking, listener):
+            await trio.aclose_forcefully(stream)
+        assert request.startswith(f"OPTIONS {proxy} SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:{port};")
+        assert f"\r\nContact: <sips:127.0.0.1:{port}>\r\n" in request
+        assert answer.startswith("SIP/2.0 200 OK\r\n")
 
     trio.run(main)

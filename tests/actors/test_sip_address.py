@@ -13,6 +13,7 @@ BOUND = (
     Address("2001:db8::5", 5062),
     Address("10.0.0.5", 5064, "tcp"),
     Address("2001:db8::5", 5066, "tcp"),
+    Address("10.0.0.5", 5068, "tls"),
 )
 LOCAL = (ipaddress.ip_network("10.0.0.0/8"),)
 NEAR, FAR, SIX = "10.0.0.9", "203.0.113.9", "2001:db8::9"
@@ -26,6 +27,8 @@ NEAR, FAR, SIX = "10.0.0.9", "203.0.113.9", "2001:db8::9"
         (Address(FAR, 5060), "", ("10.0.0.5", 5060)),
         (Address(FAR, 40000, "tcp"), "198.51.100.1", ("198.51.100.1", 5064)),
         (Address(FAR, 5060), "sip.example.com", ("sip.example.com", 5060)),
+        (Address(NEAR, 40000, "tls"), "", ("10.0.0.5", 5068)),
+        (Address(FAR, 40000, "tls"), "sip.example.com", ("sip.example.com", 5068)),
         # what is public for one family is nothing to the other
         (Address(SIX, 5060), "198.51.100.1", ("2001:db8::5", 5062)),
         (Address(SIX, 40000, "tcp"), "2001:db8::1", ("2001:db8::1", 5066)),

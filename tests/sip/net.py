@@ -208,7 +208,7 @@ class Net:
         other = self.peers.get(Address(remote.host, remote.port))
         made = peer.connections.open(remote, self.now)
         assert made is not None
-        ours = Address(peer.address.host, 40000 + next(self._serial), "tcp")
+        ours = Address(peer.address.host, 40000 + next(self._serial), remote.transport)
         accepted = other and other.connections.accept(ours, self.now)
         wire = self._wires[made] = Wire(peer, made)
         if other is None or not isinstance(accepted, Connection):

@@ -25,6 +25,7 @@ from cordboard.sip.events import (
     Transmit,
 )
 from cordboard.sip.message import Address
+from cordboard.sip.tls import Tls
 from cordboard.sip.transaction import Timers
 from cordboard.sip.transport import SipTransport, local_address_for, serve
 
@@ -55,13 +56,14 @@ def _first(data: bytes) -> str:
 class Peer:
     """A transport, and a queue of what its application hears."""
 
-    def __init__(self, host: str, timers: Timers = QUICK) -> None:
+    def __init__(self, host: str, timers: Timers = QUICK, secure: Tls | None = None) -> None:
         serial = itertools.count()
         self.endpoint = Endpoint(
             Settings(lambda remote: (host, self.ports[remote.transport])), lambda: f"{id(self)}-{next(serial)}", timers
         )
         self.endpoint.set_trunks({"loop": TrunkSettings(("127.0.0.0/8", "::1"))})
         self.host = host
+        self.secure = secure
         self.ports: dict[str, int] = {}
         self._send, self.heard = trio.open_memory_channel[Output](1000)
         self.errors: list[Exception] = []
@@ -75,6 +77,8 @@ class Peer:
                 [(self.host, 0)],
                 self._send.send_nowait,
                 tcp=[(self.host, 0)],
+                tls=[(self.host, 0)] if self.secure is not None else [],
+                secure=self.secure,
                 on_error=self.errors.append,
                 tap=self.seen,
                 task_status=task_status,
@@ -91,6 +95,10 @@ class Peer:
     def by_tcp(self) -> Address:
         return Address(self.host, self.ports["tcp"], "tcp")
 
+    @property
+    def by_tls(self) -> Address:
+        return Address(self.host, self.ports["tls"], "tls")
+
     async def hears(self, kind: type[Output]) -> Output:
         """The next event of that kind."""
         while not isinstance(event := await self.heard.receive(), kind):
@@ -99,12 +107,15 @@ class Peer:
 
 
 def with_peers(
-    host: str, story: Callable[[Peer, Peer], Awaitable[None]], clock: trio.testing.MockClock | None = None
+    host: str,
+    story: Callable[[Peer, Peer], Awaitable[None]],
+    clock: trio.testing.MockClock | None = None,
+    secure: tuple[Tls, Tls] | None = None,
 ) -> None:
     async def main() -> None:
         with trio.fail_after(LIMIT_S if clock is None else math.inf):
             async with trio.open_nursery() as nursery:
-                a, b = Peer(host), Peer(host)
+                a, b = (Peer(host, secure=each) for each in secure or (None, None))
                 await a.start(nursery)
                 await b.start(nursery)
                 await story(a, b)
@@ -114,18 +125,22 @@ def with_peers(
     trio.run(main, clock=clock)
 
 
-@pytest.mark.parametrize(("kind", "key"), [(socket.SOCK_DGRAM, "udp"), (socket.SOCK_STREAM, "tcp")])
+@pytest.mark.parametrize(
+    ("kind", "key"), [(socket.SOCK_DGRAM, "udp"), (socket.SOCK_STREAM, "tcp"), (socket.SOCK_STREAM, "tls")]
+)
 def test_an_address_in_use_is_told_with_the_key_that_names_it(kind: socket.SocketKind, key: str) -> None:
     with socket.socket(socket.AF_INET, kind) as other:
         other.bind(("127.0.0.1", 0))
         if kind == socket.SOCK_STREAM:
             other.listen()
         port = other.getsockname()[1]
-        wanted: dict[str, list[tuple[str, int]]] = {"udp": [], "tcp": []} | {key: [("127.0.0.1", port)]}
-        said = f"[sip] {key}: cannot listen on {key.upper()} 127.0.0.1 port {port}: Address already in use"
+        wanted: dict[str, list[tuple[str, int]]] = {"udp": [], "tcp": [], "tls": []} | {key: [("127.0.0.1", port)]}
+        protocol = "UDP" if key == "udp" else "TCP"
+        said = f"[sip] {key}: cannot listen on {protocol} 127.0.0.1 port {port}: Address already in use"
 
         async def main() -> None:
-            await serve(Peer("127.0.0.1").endpoint, wanted["udp"], lambda output: None, tcp=wanted["tcp"])
+            endpoint = Peer("127.0.0.1").endpoint
+            await serve(endpoint, wanted["udp"], lambda output: None, tcp=wanted["tcp"], tls=wanted["tls"])
 
         with pytest.raises(OSError, match=re.escape(said)):
             trio.run(main)
@@ -144,8 +159,7 @@ async def a_call(a: Peer, b: Peer, target: Address | None = None) -> None:
     b.transport.command(lambda now: b.endpoint.answer(incoming.call, answer, now))
     assert await a.heard.receive() == CallAnswered("out", answer)
     a.transport.command(lambda now: a.endpoint.hang_up("out", now))
-    while not isinstance(await b.heard.receive(), CallEnded):
-        pass
+    await b.hears(CallEnded)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
