@@ -429,6 +429,19 @@ def test_a_recording_that_was_lost_says_why(desk: Desk, page: Page, switch: Swit
     expect(page.get_by_role("region", name="录音")).to_contain_text("录音已丢失：文件已损坏。")
 
 
+def test_a_recording_that_is_not_whole_says_so_and_plays(desk: Desk, page: Page, switch: Switch) -> None:
+    short: Message = {"state": "ready", "format": "wav", "seconds": 60.0, "size": 1}
+    short["reason"] = "a part of it could not be written"
+    switch.kept.add(call("short", time.time(), number="+447911123456", sound=short, recording="ready"))
+    desk.log_in()
+    opened(page, "+44")
+    player = page.get_by_role("region", name="Recording")
+    expect(player).to_contain_text("A part of this recording is missing: it could not be written.")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("region", name="录音")).to_contain_text("这段录音不完整：有一部分未能写入。")
+
+
 def test_a_recording_of_others_is_not_offered(desk: Desk, page: Page, switch: Switch) -> None:
     theirs: Message = {"state": "withheld", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
     switch.kept.add(call("theirs", time.time(), number="+447911123456", sound=theirs, recording="withheld"))

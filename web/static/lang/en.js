@@ -368,6 +368,7 @@ export default {
   'lost.there_is_no_sound_in_it': 'there is no sound in it',
   'lost.its_file_is_damaged': 'its file is damaged',
   'lost.could_not_be_encoded': 'it could not be encoded; its raw file is kept',
+  'player.short': 'A part of this recording is missing: it could not be written.',
   'player.error': 'The recording cannot be played now.',
 
   'colleagues.title': 'Colleagues',

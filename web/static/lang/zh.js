@@ -368,6 +368,7 @@ export default {
   'lost.there_is_no_sound_in_it': '没有声音',
   'lost.its_file_is_damaged': '文件已损坏',
   'lost.could_not_be_encoded': '编码失败，原始文件已保留',
+  'player.short': '这段录音不完整：有一部分未能写入。',
   'player.error': '暂时无法播放录音。',
 
   'colleagues.title': '同事',

@@ -193,6 +193,7 @@ class Player extends View {
     if (this.#error) return failed(this.#error, t('player.error'), () => this.#load());
     const playing = this.#audio && !this.#audio.paused;
     return html`
+      ${reason ? html`<p class="empty">${icon('circle-alert')} ${t('player.short')}</p>` : nothing}
       <div class="lanes" aria-hidden="true"><span data-lane="customer">${t('player.customer')}</span><span data-lane="agent">${t('player.agent')}</span></div>
       <div
         class="wave"
