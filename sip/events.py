@@ -46,7 +46,8 @@ class IncomingCall:
 
 @frozen
 class CallCancelled:
-    """The caller left before the answer; 487 has been sent."""
+    """The caller left before the answer, or its invitation expired (487 has been sent), or it never acknowledged what
+    it has to (RFC 3262; 504)."""
 
     call: str
 

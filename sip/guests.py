@@ -1,7 +1,7 @@
 """Guests: trunks without an address of their own, who show a user name and a password (RFC 3261 §22.4, RFC 7616, RFC
 8760).
 
-Every request from an address that is nobody's is challenged, with SHA-256 and with MD5, while there is a guest at all.
+Every request from an address that is nobody's is challenged, with MD5 and with SHA-256, while there is a guest at all.
 The nonce says when it was made, and for which address, under an HMAC that only this process can make; each use of it
 has to count higher (`nc`). One that is too old, of another process, or counted wrong is answered with `stale=true`,
 whatever the password: only under a nonce of ours is a password looked at. So a wrong one can be counted against an
@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from .digest import Account, Challenge, hash_of, parameters, response_of
-from .message import RemoteSipError, Request, Row, Uri
+from .message import RemoteSipError, Request, Row
 
 REALM: Final = "cordboard"
 # What a nonce lasts, in seconds: as long as a call set-up may take with everything lost that can be, and then some.
@@ -36,8 +36,9 @@ BAN_SECONDS: Final = 600.0
 # What is remembered of nonces and of addresses; the oldest goes.
 MAX_NONCES: Final = 10000
 MAX_ADDRESSES: Final = 10000
-# RFC 8760 §2.3: the one that is preferred first.
-ALGORITHMS: Final = ("SHA-256", "MD5")
+# A client that knows nothing of RFC 8760 reads the first challenge alone, and gives up where it cannot answer that; one
+# that knows both may choose.
+ALGORITHMS: Final = ("MD5", "SHA-256")
 
 _COUNT = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _NONCE = re.compile(r"([0-9a-f]{1,16})-([0-9A-Za-z.\-]{1,64})-([0-9a-f]{32})", re.ASCII)
@@ -169,18 +170,8 @@ def _is_right(given: dict[str, str], nonce: str, account: Account, request: Requ
     uri = given.get("uri", "")
     expected = response_of(challenge, account, request.method, uri, given.get("cnonce", ""), int(count, 16))
     response = given.get("response", "").lower().encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(expected.encode(), response) and _is_for(uri, request.uri)
-
-
-def _is_for(uri: str, asked: str) -> bool:
-    """RFC 7616 §3.4.6: credentials are for the resource that is asked for."""
-    if uri == asked:
-        return True
-    try:
-        a, b = Uri.parse(uri), Uri.parse(asked)
-    except RemoteSipError:
-        return False
-    return (a.scheme, a.user, a.host.lower(), a.port) == (b.scheme, b.user, b.host.lower(), b.port)
+    # RFC 3261 §22.4: a proxy may have changed the Request-URI, so that the two need not be the same
+    return hmac.compare_digest(expected.encode(), response)
 
 
 def _network(host: str) -> str:

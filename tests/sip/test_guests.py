@@ -220,6 +220,21 @@ def test_credentials_for_something_else_are_wrong(break_: object) -> None:
         assert statuses(endpoint.receive(build("OPTIONS", (name, nonsense), cseq=3), PBX, 0.0)) == [401]
 
 
+def test_a_proxy_may_have_changed_the_request_uri() -> None:
+    """RFC 3261 §22.4: what the credentials are for is the one they name."""
+    endpoint = fresh()
+    challenge = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0))
+    proof = shown(challenge, "OPTIONS", uri="sip:192.0.2.1")
+    assert statuses(endpoint.receive(build("OPTIONS", proof, cseq=2), PBX, 0.0)) == [200]
+
+
+def test_a_client_that_reads_one_challenge_reads_md5() -> None:
+    (refused,) = responses(fresh().receive(build("OPTIONS"), PBX, 0.0))
+    first = Challenge.parse(refused.get("WWW-Authenticate") or "")
+    assert first is not None
+    assert first.algorithm == "MD5"
+
+
 def wrong(endpoint: Endpoint, now: float, source: Address = PBX, cseq: int = 2) -> list[Output]:
     challenge = challenge_in(endpoint.receive(build("REGISTER"), source, now))
     bad = shown(challenge, "REGISTER", Account("pbx", "guess"))
