@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 from attrs import field, frozen
@@ -101,6 +102,7 @@ class Caller:
         self._switch_host = "[::1]" if six else "127.0.0.1"
         self.acknowledges, self.transport = acknowledges, transport
         self.dialled, self.number, self.codec = dialled, number, codec
+        self.step = FRAME  # units of RTP time of a packet
         self.events = events  # whether its description has telephone-event
         self._pressing: deque[tuple[int, int] | None] = deque()  # (event code, ticks since it began), or sound
         self._pressed_at = 0
@@ -146,11 +148,11 @@ class Caller:
 
     # --- what a test does ---------------------------------------------------------------------------------------
 
-    def dial(self) -> Caller:
+    def dial(self) -> Self:
         self._start(self.invite)
         return self
 
-    def answered(self, seconds: float = 10.0) -> Caller:
+    def answered(self, seconds: float = 10.0) -> Self:
         until(lambda: self._remote is not None or self.ended_by, seconds, "an answer")
         assert self._remote is not None, f"refused: {self.ended_by}"
         return self
@@ -181,6 +183,16 @@ class Caller:
         for key in keys:
             self._pressing += [(KEYS.index(key), tick) for tick in range(7)]
             self._pressing += [None] * 3
+
+    def reinvite(self, body: str) -> None:
+        """A new offer in the call, or none (RFC 3261 §14.1)."""
+        self._cseq += 1
+        self.branch = f"z9hG4bK{self.sip_port}r{self._cseq}"
+        self._start(self._request("INVITE", self._cseq, body, self.branch))
+
+    def taken(self, said: Said) -> str:
+        """This 200 answers our INVITE, or a new one: gives the body of our ACK."""
+        return ""
 
     def tell_of_key(self, key: str) -> None:
         """By INFO, and waits for its 200."""
@@ -255,7 +267,7 @@ class Caller:
         self._thread.join()
         self._close_sockets()
 
-    def __enter__(self) -> Caller:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -419,7 +431,7 @@ class Caller:
             0x80,
             self.codec | (0x80 if number == 0 else 0),
             number & 0xFFFF,
-            number * FRAME & 0xFFFFFFFF,
+            number * self.step & 0xFFFFFFFF,
             self.rtp_port,
         )
         self._rtp.sendto(header + self._frames[number % len(self._frames)], self._remote)
@@ -460,16 +472,19 @@ class Caller:
         self.said.append(said)
 
     def _answer(self, said: Said) -> None:
-        if said.status >= 200 and said.header("CSeq") == "1 INVITE":
+        number, _, method = said.header("CSeq").partition(" ")
+        if said.status >= 200 and method == "INVITE":
             self.to_tag = said.header("To").partition("tag=")[2]
             if said.status < 300:
                 address, port = self._media(said.text)
+                body = self.taken(said)
                 if self.acknowledges:
-                    self.send(self._request("ACK", 1))
+                    self.send(self._request("ACK", int(number), body))
                 self._remote = (address, port)
             else:
-                self.send(self._request("ACK", 1, branch=self.branch))
-                self.ended_by, self.ended_at = str(said.status), said.at
+                self.send(self._request("ACK", int(number), branch=self.branch))
+                if number == "1":
+                    self.ended_by, self.ended_at = str(said.status), said.at
         elif said.method and said.method != "ACK":
             lines = [line for line in said.text.split("\r\n") if line.startswith(("Via", "From", "To", "Call", "CSeq"))]
             self.send(("\r\n".join(["SIP/2.0 200 OK", *lines, "Content-Length: 0"]) + "\r\n\r\n").encode())

@@ -139,15 +139,16 @@ def speak(folder: Path) -> tuple[Path, Pcm]:
 
 
 def read_wav(file: Path) -> Pcm:
-    """The samples of a one-channel 16-bit file."""
+    """The samples of the first channel of a 16-bit file."""
     with wave.open(str(file)) as source:
-        assert (source.getnchannels(), source.getsampwidth()) == (1, 2)
-        return np.frombuffer(source.readframes(source.getnframes()), np.int16)
+        assert source.getsampwidth() == 2
+        return np.frombuffer(source.readframes(source.getnframes()), np.int16)[:: source.getnchannels()]
 
 
-def write_wav(file: Path, pcm: Pcm, rate: int = RATE) -> None:
+def write_wav(file: Path, pcm: Pcm, rate: int = RATE, channels: int = 1) -> None:
+    """`pcm` of one channel, or [samples, channels]."""
     with wave.open(str(file), "wb") as target:
-        target.setnchannels(1)
+        target.setnchannels(channels)
         target.setsampwidth(2)
         target.setframerate(rate)
         target.writeframes(pcm.tobytes())

@@ -114,9 +114,10 @@ def test_what_is_no_opus_is_as_good_as_lost(world: World, junk: bytes) -> None:
     assert loud.min() > 0.5 * loud.max()
 
 
-def test_of_a_long_packet_that_came_late_the_rest_is_played(world: World) -> None:
+@pytest.mark.parametrize("codec", [OPUS, PCMU])
+def test_of_a_long_packet_that_came_late_the_rest_is_played(world: World, codec: protocol.Codec) -> None:
     """60 ms, of which two frames are too late and the playout waits for a third: it does not miss that, and play on."""
-    a = world.far("a", 4000, codec=OPUS)
+    a = world.far("a", 4000, codec=codec)
     world.far("b", 4001)
     a.ptime = 60
     a.says(440)
