@@ -61,8 +61,8 @@ class Organisation:
         self._entries.append("\n".join([head, *(f"{key} = {_toml(each)}" for key, each in fields.items())]))
         return self
 
-    def trunk(self, id_: str = "carrier", *peers: str, **fields: object) -> Organisation:
-        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1", "::1"], **fields)
+    def trunk(self, id_: str = "carrier", *peers: str) -> Organisation:
+        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1", "::1"])
 
     def queue(self, id_: str, **fields: object) -> Organisation:
         return self._add("[[queue]]", id=id_, name=id_.capitalize(), **fields)
@@ -71,11 +71,8 @@ class Organisation:
         """Its password is `harbour-ID`."""
         return self._add("[[agent]]", id=id_, name=name or id_, password=PASSWORD.format(id_), skills=skills)
 
-    def number(self, number: str, route: str, **fields: object) -> Organisation:
-        return self._add("[[number]]", number=number, route=route, **fields)
-
-    def may_dial(self, prefix: str) -> Organisation:
-        return self._add("[[dialling]]", allow=prefix)
+    def number(self, number: str, route: str) -> Organisation:
+        return self._add("[[number]]", number=number, route=route)
 
     def numbers(self, pattern: str, route: str) -> Organisation:
         return self._add("[[number]]", pattern=pattern, route=route)
@@ -119,6 +116,7 @@ def infrastructure(
     web_port: int = 0,
     webrtc_port: int = 0,
     rtp_ports: str = "0",
+    tls: bool = False,
 ) -> str:
     """Free ports, of loopback unless another address is given: `address` for SIP and media, `web` for the pages."""
     host = f"[{address}]" if ":" in address else address
@@ -126,6 +124,7 @@ def infrastructure(
 [sip]
 udp = "{host}:{sip_port}"
 tcp = "{host}:{sip_port}"
+tls = "{f"{host}:0" if tls else ""}"
 [media]
 address = "{address}"
 webrtc_port = {webrtc_port}
@@ -170,7 +169,7 @@ class Product:
         self.log = folder / "stderr.txt"
         self.output = folder / "stdout.txt"
         self.ready = ""
-        self.web_port = self.sip_port = self.tcp_port = 0
+        self.web_port = self.sip_port = self.tcp_port = self.tls_port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._ssl = ssl._create_unverified_context()
         self.import_organisation(centre().text if organisation is None else organisation)
@@ -218,9 +217,9 @@ class Product:
             keep_pace(pid)
         words = self.ready.split()
         self.web_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("https:"))
-        self.sip_port, self.tcp_port, *_ = (
-            int(found[1]) for word in words if (found := re.match(r"sip:.*:([0-9]+)", word))
-        )
+        found = (re.fullmatch(r"sip:.*:([0-9]+)(?:;transport=(tcp|tls))?", word) for word in words)
+        ports = {each[2] or "udp": int(each[1]) for each in found if each}
+        self.sip_port, self.tcp_port, self.tls_port = (ports.get(each, 0) for each in ("udp", "tcp", "tls"))
         return self
 
     def _ready_line(self) -> str:

@@ -53,15 +53,23 @@ def modules() -> str:
 
 @contextmanager
 def telephone(
-    folder: Path, uri: str, says: sound.Pcm, codec: str = "PCMA", rate: int = sound.RATE, ptime: int = 20
+    folder: Path,
+    uri: str,
+    says: sound.Pcm,
+    codec: str = "PCMA",
+    rate: int = sound.RATE,
+    ptime: int = 20,
+    authority: Path | None = None,
 ) -> Iterator[Path]:
     """Dials at once, and says that, of `rate`; its output is the file given. It says BYE when the context ends. Opus
-    has two channels, of which one says all."""
+    has two channels, of which one says all. It speaks TLS where it is given an authority to believe."""
     folder.mkdir()
     channels = 2 if codec == "opus" else 1
-    (folder / "config").write_text(CONFIG.format(folder=folder, modules=modules(), rate=rate, channels=channels))
+    believes, transport = (f"sip_cafile {authority}\n", ";transport=tls") if authority is not None else ("", "")
+    config = CONFIG.format(folder=folder, modules=modules(), rate=rate, channels=channels)
+    (folder / "config").write_text(config + believes)
     spoken = f"audio_codecs={codec}/{rate}/{channels};ptime={ptime}"
-    (folder / "accounts").write_text(f"<sip:+8613912345678@{own_address()}>;regint=0;{spoken}\n")
+    (folder / "accounts").write_text(f"<sip:+8613912345678@{own_address()}{transport}>;regint=0;{spoken}\n")
     (folder / "contacts").touch()
     left = np.stack([says, np.zeros_like(says)], axis=1) if channels == 2 else says
     sound.write_wav(folder / "says.wav", left, rate, channels)
@@ -87,7 +95,9 @@ def reached(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         pytest.skip("this machine has no address but loopback")
     organisation = Organisation().trunk("carrier", here).queue("support").agent("1001", "Lin", support=1)
     organisation.number("5001", "queue:support").number("600", "echo")
-    made = Product(tmp_path_factory.mktemp("reached"), infrastructure(address="0.0.0.0"), organisation.text).start()
+    made = Product(
+        tmp_path_factory.mktemp("reached"), infrastructure(address="0.0.0.0", tls=True), organisation.text
+    ).start()
     yield made
     made.stop()
     assert made.complaints == []
@@ -176,6 +186,20 @@ def test_baresip_hears_5_khz_in_opus(reached: Product, tmp_path: Path, ptime: in
     print(f"baresip, Opus of {ptime} ms: 620 Hz comes back at {low:+.1f} dB of half, 5 kHz at {high:+.1f} dB")
     assert abs(low) < 1.5
     assert abs(high) < 3
+
+
+def test_baresip_hears_itself_over_tls(reached: Product, tmp_path: Path) -> None:
+    """It believes our certificate alone, and sends nothing that could be read on the way."""
+    uri = f"sip:600@{own_address()}:{reached.tls_port};transport=tls"
+    certificate = reached.data / "tls" / "cert.pem"
+    with telephone(tmp_path / "phone", uri, sound.tone(620, 8), authority=certificate) as said:
+        until(lambda: "established" in said.read_text(), 15, "the call")
+        until(lambda: reached.figure("cordboard_legs") == 1)
+        heard = reached.metrics()
+        assert heard['cordboard_sip_total{what="connections accepted"}'] == 1
+    reached.at_rest()
+    assert reached.metrics().get('cordboard_sip_total{what="TLS handshake failed"}', 0) == 0
+    until(lambda: reached.metrics()['cordboard_sip_total{what="connections closed"}'] == 1)
 
 
 def test_baresip_waits_talks_and_is_hung_up_on(reached: Product, tmp_path: Path) -> None:
