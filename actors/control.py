@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 from typing import Protocol
 
 import structlog
@@ -236,12 +237,11 @@ class Control:
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()))
         memory.clear()
-        codecs = self.config.media.webrtc_codecs, self.config.media.trunk_codecs
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))
         else:
-            self.system.spawn("switchboard", Switchboard(organisation, *codecs))
+            self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
 
     def _whole(self, now: float) -> Whole:
         ledger = self.store.ledger
@@ -283,7 +283,9 @@ class Control:
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
-        self.signalling.resolve = Resolver(nursery, self.signalling.resolved).resolve
+        sip = self.config.sip
+        speaks = [name for name, bound in (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls)) if bound]
+        self.signalling.resolve = Resolver(nursery, self.signalling.resolved, speaks, Random()).resolve
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.wire = Wire(self.endpoint.whose, self.journal.spoke)
         self.system.connect(
@@ -350,7 +352,7 @@ class Control:
         await self._pages.check_logins(self)
 
     def _configuration(self, organisation: Organisation) -> Configure:
-        return Configure(organisation, self.config.media.webrtc_codecs, self.config.media.trunk_codecs)
+        return Configure(organisation, self.config.media.webrtc_codecs)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         """The end, once somebody wants it."""

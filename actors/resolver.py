@@ -1,74 +1,170 @@
-"""Where a trunk's proxies are: addresses as they are, names by asking the system for them. A shell.
+"""Where a trunk's proxies are: addresses as they are, names by asking for them as `sip.locate` wants it. A shell.
 
-A name may have several addresses, of both families; each is a host, in the order in which the system gives them (RFC
-3263 §4.2, for who names no NAPTR and SRV records). What cannot be found is left out, and tried again when the trunk
-asks again.
+NAPTR and SRV records are DNS's, and are kept as long as it says, also that there are none (RFC 2308). Where a name
+server fails, what it said last still counts: hosts that are known must not be given up for ones that are guessed. The
+addresses of a host are the system's, whose hosts file goes before DNS; it keeps them, and does not say for how long.
+
+A domain that cannot be found is left out, and tried again when the trunk asks again.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from collections.abc import Callable
-from typing import Final
+import time
+from collections.abc import Callable, Container
+from random import Random
+from typing import Final, assert_never
 
+import dns.asyncresolver
+import dns.exception
+import dns.name
+import dns.resolver
 import structlog
 import trio
+from dns.rdata import Rdata
+from dns.rdtypes.IN.NAPTR import NAPTR
+from dns.rdtypes.IN.SRV import SRV
 
+from ..sip import locate
 from ..sip.grammar import RemoteSipError, Uri
 from . import signals
 
-# How long a name is waited for, in seconds: resolvers try for 5 to 30 themselves.
+# How long the system is waited for, in seconds: it tries for 5 to 30 itself.
 PATIENCE: Final = 5.0
+# ... and a name server with a record, which it has or has not: two tries.
+RECORD_PATIENCE: Final = 2.0
+# How long addresses of the system count, in seconds: as long as most carriers let an answer be kept.
+ADDRESS_SECONDS: Final = 60.0
 # More addresses than this of one name are no failover.
 MOST: Final = 8
-PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
+# Of so many questions the last answer is remembered, and so many DNS lets us keep.
+REMEMBERED: Final = 1000
 
 log = structlog.get_logger()
 
 
 class Resolver:
-    """`tell` is given what was found for which trunk, once for each `resolve`."""
+    """`tell` is given what was found for which trunk, once for each `resolve`. `speaks` are our transports;
+    `name_servers` makes a resolver of those that the system names."""
 
-    def __init__(self, nursery: trio.Nursery, tell: Callable[[str, signals.Resolved], object]) -> None:
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        tell: Callable[[str, signals.Resolved], object],
+        speaks: Container[str],
+        rng: Random,
+        name_servers: Callable[[], dns.asyncresolver.Resolver] = dns.asyncresolver.Resolver,
+    ) -> None:
         self._nursery = nursery
         self._tell = tell
+        self._speaks = speaks
+        self._rng = rng
+        self._name_servers = name_servers
+        self._cache = dns.resolver.LRUCache(REMEMBERED)
+        self._last: dict[tuple[str, str], tuple[Rdata, ...]] = {}
+        self._failing: set[tuple[str, str]] = set()
 
     def resolve(self, command: signals.Resolve) -> None:
         self._nursery.start_soon(self._find, command)
 
     async def _find(self, command: signals.Resolve) -> None:
-        hosts: list[signals.Host] = []
-        lasting = True
-        for proxy in command.proxies:
-            found, named = await _hosts(proxy)
-            hosts += (each for each in found if each not in hosts)
-            lasting = lasting and not named
-            if not found:
+        searches = [_Search(proxy) for proxy in command.proxies]
+        async with trio.open_nursery() as nursery:
+            for search in searches:
+                nursery.start_soon(self._search, search)
+        for search in searches:
+            if not search.hosts:
                 log.warning("proxy not found", trunk=command.trunk)
-        self._tell(command.trunk, signals.Resolved(tuple(hosts), lasting))
+        hosts = dict.fromkeys(host for search in searches for host in search.hosts)
+        lasting = not any(search.named for search in searches)
+        seconds = min((search.seconds for search in searches), default=ADDRESS_SECONDS)
+        self._tell(command.trunk, signals.Resolved(tuple(hosts), lasting, seconds))
+
+    async def _search(self, search: _Search) -> None:
+        try:
+            uri = Uri.parse(search.proxy)
+        except RemoteSipError:
+            return
+        while isinstance(found := locate.locate(uri, self._speaks, search.known, self._rng), locate.Unknown):
+            search.named = True
+            async with trio.open_nursery() as nursery:
+                for question in found.questions:
+                    nursery.start_soon(self._ask, question, search)
+        search.hosts = [signals.Host(search.proxy, each.host, each.port, each.transport) for each in found.targets]
+
+    async def _ask(self, question: locate.Question, search: _Search) -> None:
+        name = question.name
+        match question.kind:
+            case "address":
+                search.addresses[name] = await _addresses(name)
+            case "naptr":
+                rows = await self._records(name, "NAPTR", search)
+                search.naptr[name] = tuple(_naptr(row) for row in rows if isinstance(row, NAPTR))
+            case "srv":
+                rows = await self._records(name, "SRV", search)
+                search.srv[name] = tuple(
+                    locate.Srv(row.priority, row.weight, row.port, _text(row.target))
+                    for row in rows
+                    if isinstance(row, SRV)
+                )
+            case _:
+                assert_never(question.kind)
+
+    async def _records(self, name: str, kind: str, search: _Search) -> tuple[Rdata, ...]:
+        key = (name, kind)
+        try:
+            servers = self._name_servers()
+            servers.cache = self._cache
+            answer = await servers.resolve(
+                f"{name}.", kind, raise_on_no_answer=False, lifetime=RECORD_PATIENCE, search=False
+            )
+        except dns.resolver.NXDOMAIN:
+            rows: tuple[Rdata, ...] = ()
+        except (dns.exception.DNSException, OSError) as error:
+            if key not in self._failing and len(self._failing) < REMEMBERED:  # once: it is asked every minute
+                self._failing.add(key)
+                log.warning("no answer of a name server", kind=kind, error=type(error).__name__)
+            return self._last.get(key, ())
+        else:
+            rows = tuple(answer)
+            search.seconds = min(search.seconds, answer.expiration - time.time())
+        self._failing.discard(key)
+        self._last.pop(key, None)
+        self._last[key] = rows
+        if len(self._last) > REMEMBERED:
+            del self._last[next(iter(self._last))]
+        return rows
 
 
-async def _hosts(proxy: str) -> tuple[list[signals.Host], bool]:
-    """The hosts of one proxy, and whether a name was looked up."""
-    try:
-        uri = Uri.parse(proxy)
-    except RemoteSipError:
-        return [], False
-    transport = "tls" if uri.scheme == "sips" else (uri.param("transport") or "udp").lower()
-    port = uri.port or PORTS.get(transport, 5060)
-    try:
-        addresses, named = [str(ipaddress.ip_address(uri.host))], False
-    except ValueError:
-        addresses, named = await _addresses(uri.host, port), True
-    return [signals.Host(proxy, address, port, transport) for address in addresses[:MOST]], named
+class _Search:
+    """What is known of one proxy, and what was found."""
+
+    def __init__(self, proxy: str) -> None:
+        self.proxy = proxy
+        self.naptr: dict[str, tuple[locate.Naptr, ...]] = {}
+        self.srv: dict[str, tuple[locate.Srv, ...]] = {}
+        self.addresses: dict[str, tuple[str, ...]] = {}
+        self.known = locate.Known(self.naptr, self.srv, self.addresses)
+        self.named = False
+        self.seconds = ADDRESS_SECONDS
+        self.hosts: list[signals.Host] = []
 
 
-async def _addresses(name: str, port: int) -> list[str]:
+def _naptr(row: NAPTR) -> locate.Naptr:
+    flags, service = (each.decode("ascii", "replace") for each in (row.flags, row.service))
+    return locate.Naptr(row.order, row.preference, flags, service, _text(row.replacement))
+
+
+def _text(name: dns.name.Name) -> str:
+    """Without the dot at its end; "" is the root."""
+    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+
+
+async def _addresses(name: str) -> tuple[str, ...]:
     with trio.move_on_after(PATIENCE):
         try:
-            found = await trio.socket.getaddrinfo(name, port, type=socket.SOCK_DGRAM)
-        except OSError:
-            return []
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
-    return []
+            found = await trio.socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError):  # no such name, or none at all
+            return ()
+        return tuple(dict.fromkeys(str(address[0]) for *_, address in found))[:MOST]
+    return ()

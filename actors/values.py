@@ -15,7 +15,6 @@ from . import (
     directory,
     effects,
     gateway,
-    limits,
     organisation,
     page,
     queue,
@@ -29,7 +28,7 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration, limits,
+    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration,
     directory, switchboard,
     timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip

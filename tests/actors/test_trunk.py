@@ -56,6 +56,7 @@ class World:
     profile: Profile = PLAIN
     now: float = NOW
     lasting: bool = True
+    seconds: float = RESOLVE_SECONDS
     trunk: Trunk = field(init=False)
     asked: list[tuple[float, signals.Ask]] = field(factory=list)
     resolved: list[float] = field(factory=list)
@@ -93,7 +94,7 @@ class World:
             match effect:
                 case Sip(signals.Resolve()):
                     self.resolved.append(self.now - NOW)
-                    self._come(signals.Resolved(tuple(self.hosts), self.lasting))
+                    self._come(signals.Resolved(tuple(self.hosts), self.lasting, self.seconds))
                 case Sip(signals.Ask() as ask):
                     self.asked.append((self.now - NOW, ask))
                     answer = self.hosts.get(ask.host, silent)(ask)
@@ -244,6 +245,13 @@ def test_names_are_looked_up_again_and_hosts_that_stay_are_known() -> None:
     assert world.asks(TWO)[-1] < RESOLVE_SECONDS < world.asks(other)[0]
     assert len(world.states) == 1
     assert world.asks(ONE)[1] == 10.1
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(30.0, 30), (0.0, 10), (86400.0, 60)])
+def test_names_count_as_long_as_they_say_within_bounds(seconds: float, kept: int) -> None:
+    world = World({ONE: says(200)}, lasting=False, seconds=seconds)
+    world.until(2 * kept + 1)
+    assert [round(at) for at in world.resolved] == [0, kept, 2 * kept]
 
 
 def test_a_name_that_is_not_found_is_an_alarm_until_it_is() -> None:
