@@ -36,6 +36,7 @@ rtp_ports = "0"
 listen = "{HOST}:0"
 [limits]
 drain_seconds = 5
+calls = %d
 """
 # What a busy machine of two cores is given.
 START_SECONDS = 60.0
@@ -93,12 +94,12 @@ def _port(words: list[str], scheme: str) -> int:
 
 
 @asynccontextmanager
-async def serving(folder: Path, organisation: str) -> AsyncIterator[Centre]:
-    """A switch with that organisation, until the context ends; then `exit_code` is there.
+async def serving(folder: Path, organisation: str, calls: int = 0) -> AsyncIterator[Centre]:
+    """A switch with that organisation, until the context ends; then `exit_code` is there. `calls` is the limit of it.
 
     Raises RuntimeError where it does not start."""
     config, data, entries = folder / "cordboard.toml", folder / "data", folder / "organisation.toml"
-    config.write_text(CONFIG)
+    config.write_text(CONFIG % calls)
     entries.write_text(organisation)
     places = ["--config", str(config), "--data", str(data)]
     program = [sys.executable, "-m", "cordboard.actors.main"]
