@@ -124,9 +124,9 @@ def _put(row: list[str], place: int, said: str) -> None:
 def _left_out(trace: Trace) -> list[str]:
     notes = []
     if trace.reports:
-        notes.append(f"{trace.reports} reports of how it sounded are not drawn")
+        notes.append(f"not drawn: reports of how it sounded, {trace.reports}")
     if trace.unread:
-        notes.append(f"{trace.unread} steps could not be read: another version of the code wrote them")
+        notes.append(f"not read: steps that another version of the code wrote, {trace.unread}")
     return notes
 
 

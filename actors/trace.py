@@ -89,6 +89,10 @@ class Trace:
         """Whether a packed record may be of this call: the others need not be unpacked."""
         return _BEGINS in frame or any(mark in frame for mark in self._marks)
 
+    def finish(self) -> None:
+        """All was taken. An actor's step counts from when its message came, and may be told after what came later."""
+        self.lines.sort(key=lambda line: line.at)
+
     def take(self, entry: Entry) -> None:
         match entry:
             case Begins():
@@ -164,7 +168,7 @@ class Trace:
         elif message is None:
             self._note(at, me, "timer")
         elif isinstance(message, page.Request):
-            self.lines.append(Line(at, _page(message.session), me, message.command.do, Kind.PAGE))
+            self.lines.append(Line(at, _page(me), me, message.command.do, Kind.PAGE))
         elif isinstance(message, signals.SipSignal):
             self.lines.append(Line(at, SIP, me, _said(message), Kind.ACTOR))
         elif type(message).__module__ == protocol.__name__:
@@ -181,12 +185,12 @@ class Trace:
                 self.lines.append(Line(at, me, MEDIA, _said(command), Kind.MEDIA))
             case Push(_, _, event) if isinstance(event, PERIODIC):
                 self.reports += 1
-            case Push(session, _, event):
+            case Push(_, _, event):
                 said = event.event + (f" {event.state.value}" if isinstance(event, page.AgentState) else "")
-                self.lines.append(Line(at, me, _page(session), said, Kind.PAGE))
-            case Reply(session, _, result):
+                self.lines.append(Line(at, me, _page(me), said, Kind.PAGE))
+            case Reply(_, _, result):
                 said = result.code if isinstance(result, page.Refused) else "accepted"
-                self.lines.append(Line(at, me, _page(session), said, Kind.PAGE))
+                self.lines.append(Line(at, me, _page(me), said, Kind.PAGE))
             case Record(records.StateEntry() as entry):
                 self.lines.append(Line(at, me, me, f"{entry.state}: {entry.reason}", Kind.STATE))
             case Stop(reason) if mine:
@@ -205,8 +209,9 @@ class Trace:
         return self.call in repr(message)
 
 
-def _page(session: str) -> str:
-    return f"page {session.partition('#')[0]}"
+def _page(agent: str) -> str:
+    """Whichever of an agent's pages it is: its own id is new with each websocket."""
+    return f"page {agent.partition(':')[2]}"
 
 
 def _said(message: Any) -> str:

@@ -111,6 +111,7 @@ def _traced(call: str, data: Path) -> Trace:
             raise Unusable(f"{path}: {error.strerror}") from error
         except DamagedError as error:
             raise Unusable(f"{path}: is damaged: {error}") from error
+    traced.finish()
     if not traced.lines:
         known = f"; the last in it: {', '.join(last)}" if last else ""
         raise Unusable(f"{data}: there is no call {call} in its journal{known}")

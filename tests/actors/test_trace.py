@@ -167,7 +167,7 @@ def test_reports_are_counted_and_not_drawn(data: Path) -> None:
     packer = traced.packer
     traced.take(Took(f"call:{traced.call}", 1e9, packer.pack(quality), True, packer.pack((pushed,))))
     assert len(traced.lines) == lines
-    assert ladder.text(traced).endswith("2 reports of how it sounded are not drawn\n")
+    assert ladder.text(traced).endswith("not drawn: reports of how it sounded, 2\n")
 
 
 def test_what_another_version_wrote_is_drawn_as_far_as_it_can_be_read(data: Path) -> None:

@@ -1,4 +1,5 @@
-"""A real call from the journal: a fresh process takes every step of it again, and nothing private was written down."""
+"""A real call from the journal: a fresh process takes every step of it again and draws it, and nothing private was
+written down."""
 
 from __future__ import annotations
 
@@ -40,10 +41,10 @@ def product(tmp_path: Path) -> Iterator[Product]:
     made.stop()
 
 
-def replay(where: Path, seed: int) -> str:
-    """What `cordboard replay` says, in a process whose sets have another order."""
+def cordboard(seed: int, *arguments: object) -> str:
+    """What a command says, in a process whose sets have another order."""
     done = subprocess.run(
-        [sys.executable, "-m", "cordboard.actors.main", "replay", str(where)],
+        [sys.executable, "-m", "cordboard.actors.main", *map(str, arguments)],
         env={**environment(), "PYTHONHASHSEED": str(seed)},
         cwd=ROOT,
         capture_output=True,
@@ -55,8 +56,13 @@ def replay(where: Path, seed: int) -> str:
     return done.stdout
 
 
+def replay(where: Path, seed: int) -> str:
+    return cordboard(seed, "replay", where)
+
+
 def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> None:
     directory = product.data / "journal"
+    follower = follow(product)
     with chromium(sound.speak(tmp_path)[0]) as browser:
         agent = Agent(browser, product, "1001")
         agent.log_in().sign_in()
@@ -82,6 +88,8 @@ def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> Non
             customer.hang_up()
             customer.response("BYE")
         agent.context.close()
+    follower.send_signal(signal.SIGINT)
+    followed = follower.communicate(timeout=START_S)[0]
     product.stop()
     first = next(path for path in directory.iterdir() if str(killed) in path.name)
     octets = b"".join(path.read_bytes() for path in directory.iterdir())
@@ -92,8 +100,45 @@ def test_a_call_is_replayed_to_the_byte(product: Product, tmp_path: Path) -> Non
     print(f"what it cost: {cost:.0f} µs and {written / steps:.0f} octets for each of {steps:.0f} steps")
     assert steps > 60
     assert [secret for secret in private if secret.encode() in octets] == []
+    calls = dict.fromkeys(re.findall(r"carrier, call (\S+)\n", followed))
+    assert len(calls) == 2
+    assert "    INVITE <sip:5001@...> SIP/2.0\n" in followed
+    picture = tmp_path / "call.svg"
+    told = cordboard(13, "trace", next(iter(calls)), "--data", product.data, "--svg", picture)
+    drawn = cordboard(13, "trace", next(iter(calls)), "--data", product.data)
+    print(told)
+    for part in (
+        "- INVITE 5001 + SDP -",
+        "- call.answer -",
+        "- Rewire -",
+        "- call.muted -",
+        "* talking: answered",
+        "- BYE -",
+    ):
+        assert part in drawn, drawn
+    assert [secret for secret in private if secret in followed + drawn + picture.read_text()] == []
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
     assert product.complaints == []
+
+
+def follow(product: Product) -> subprocess.Popen[str]:
+    """`cordboard trace --trunk`, once it follows."""
+    command = [
+        sys.executable,
+        "-m",
+        "cordboard.actors.main",
+        "trace",
+        "--trunk",
+        "carrier",
+        "--data",
+        str(product.data),
+    ]
+    follower = subprocess.Popen(
+        command, env=environment(), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert follower.stderr is not None
+    assert follower.stderr.readline() == "SIP of trunk carrier, as it comes and goes; Ctrl-C ends\n"
+    return follower
 
 
 def page_secrets(agent: Agent) -> list[str]:
