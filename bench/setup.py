@@ -277,7 +277,13 @@ def picture(found: Found) -> str:
     """Set-up and cost over the rate, as an SVG."""
     steps = found.steps
     panels = [
-        Panel("Set-up, ms", [Line(name, [getattr(each, name) for each in steps]) for name in ("p50_ms", "p99_ms")]),
+        Panel(
+            "Set-up while it is sustained, ms",
+            [
+                Line("p50", [each.p50_ms if each.sustained else None for each in steps]),
+                Line("p99", [each.p99_ms if each.sustained else None for each in steps]),
+            ],
+        ),
         Panel(
             "Of a core for each call, ms",
             [
