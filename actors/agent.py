@@ -12,7 +12,8 @@ Queues are told when the agent becomes ready and when it no longer is; a page th
 and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
 
 Here are the table, with the deadline of every state, and what the agent does without a call: it signs in and out, goes
-on break, and comes back to work. What it does with one is in `callee.py`, its pages and media are in `seat.py`.
+on break, and comes back to work. What it does with one is in `callee.py`, with one of its own in `dialler.py`; its
+pages and media are in `seat.py`.
 """
 
 from __future__ import annotations
@@ -30,19 +31,23 @@ from .agent_state import (
     SHOWN,
     CallerSound,
     Data,
+    Dialled,
     Dismiss,
     Ended,
     Joined,
     Lost,
+    NotConnected,
     Offer,
     Phase,
     Profile,
+    Progress,
     QueueMoved,
     QueueStarted,
     Timeout,
     Withdraw,
 )
-from .callee import FIRST_WORD, Callee
+from .callee import FIRST_WORD
+from .dialler import Dialler
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell
 from .records import Outcome
 from .seat import PAGE_GRACE
@@ -62,17 +67,18 @@ _OWNERS_ONLY = (
     page.HangUp,
     page.Mute,
     page.Unmute,
+    page.Dial,
 )
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
 
 
-class Agent(Callee):
+class Agent(Dialler):
     """The behaviour of one agent; see `Data` for what it remembers."""
 
     def __init__(self, profile: Profile, now: float) -> None:
-        # States and legs are numbered on from what an earlier life of this agent can have reached.
+        # States, legs and calls are numbered on from what an earlier life of this agent can have reached.
         begin = int(now * 1000)
-        self.state = Data(profile, since=now, states=begin, legs_opened=begin)
+        self.state = Data(profile, since=now, states=begin, legs_opened=begin, dials=begin)
 
     # --- the shape of every step ------------------------------------------------------------------------------
 
@@ -107,6 +113,8 @@ class Agent(Callee):
                 return data.ring_until
             case Phase.ANSWERING:
                 return data.owner_lost_at + PAGE_GRACE
+            case Phase.DIALLING:
+                return self.dialling_deadline()
             case _:
                 return min(self._gone_at(), self._work_until(), data.testing_until)
 
@@ -293,6 +301,7 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
 
 
 _NOT_MINE = Late("the offer was over when it came")
+_GIVEN_UP = Late("the agent had given it up")
 _OWNED = Bug("only the owner of the media asks this, and nobody sits here")
 
 TABLE = Table(
@@ -312,7 +321,7 @@ TABLE = Table(
     row(
         media.LegQuality,
         talking=Agent.heard,
-        **each("signed_out idle ringing answering after_call_work on_break", Agent.quality),
+        **each("signed_out idle ringing answering after_call_work on_break dialling", Agent.quality),
     ),
     always(page.Resume, Agent.resume, Phase),
     always(media.LegSilent, Agent.silence, Phase),
@@ -322,38 +331,38 @@ TABLE = Table(
     row(
         page.Detached,
         ringing=Agent._detached_ringing,
-        **each("signed_out idle answering talking after_call_work on_break", Agent._detached),
+        **each("signed_out idle answering talking after_call_work on_break dialling", Agent._detached),
     ),
     row(
         Dismiss,
         ringing=Agent._dismissed_ringing,
-        **each("signed_out idle answering talking after_call_work on_break", Agent._dismissed),
+        **each("signed_out idle answering talking after_call_work on_break dialling", Agent._dismissed),
     ),
     row(
         page.SignOut,
         signed_out=_OWNED,
         ringing=Agent._sign_out_ringing,
         **each("idle after_call_work on_break", Agent._sign_out),
-        **each("answering talking", Agent._in_call),
+        **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.RenewMedia,
         signed_out=_OWNED,
-        **each("idle ringing answering talking after_call_work on_break", Agent.renew_media),
+        **each("idle ringing answering talking after_call_work on_break dialling", Agent.renew_media),
     ),
     row(
         page.TestCall,
         signed_out=_OWNED,
         ringing=Agent._ringing,
         **each("idle after_call_work on_break", Agent.test_call),
-        **each("answering talking", Agent._in_call),
+        **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.SetState,
         signed_out=_OWNED,
         ringing=Agent._set_state_ringing,
         **each("idle after_call_work on_break", Agent._set_state),
-        **each("answering talking", Agent._in_call),
+        **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.StartAnswering,
@@ -362,12 +371,13 @@ TABLE = Table(
         ringing=Agent._ringing,
         after_call_work=Agent._start_answering,
         on_break=Agent._nothing_to_finish,
-        **each("answering talking", Agent._in_call),
+        **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.Answer,
         signed_out=_OWNED,
         ringing=Agent.answer,
+        dialling=Agent._in_call,
         **each("idle after_call_work on_break", Agent.answer_late),
         **each("answering talking", Agent.answered_already),
     ),
@@ -376,81 +386,110 @@ TABLE = Table(
         signed_out=_OWNED,
         ringing=Agent.decline,
         **each("idle after_call_work on_break", Agent.answer_late),
-        **each("answering talking", Agent._in_call),
+        **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.HangUp,
         signed_out=_OWNED,
         **each("idle ringing after_call_work on_break", Agent._no_call),
+        dialling=Agent.give_up,
         **each("answering talking", Agent.hang_up),
     ),
     row(
         page.Mute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling", Agent._no_call),
     ),
     row(
         page.Unmute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling", Agent._no_call),
+    ),
+    row(
+        page.Dial,
+        signed_out=_OWNED,
+        ringing=Agent._ringing,
+        **each("idle after_call_work on_break", Agent.dial),
+        **each("answering talking dialling", Agent._in_call),
+    ),
+    row(
+        Dialled,
+        dialling=Agent.dialled,
+        **each("signed_out idle ringing answering talking after_call_work on_break", Agent.dialled_too_late),
+    ),
+    row(
+        Progress,
+        dialling=Agent.progress,
+        **each("signed_out idle ringing answering talking after_call_work on_break", _GIVEN_UP),
+    ),
+    row(
+        NotConnected,
+        dialling=Agent.not_connected,
+        **each("signed_out idle ringing answering talking after_call_work on_break", _GIVEN_UP),
     ),
     row(
         Offer,
         idle=Agent.ring,
-        **each("signed_out ringing answering talking after_call_work on_break", Agent.refuse_offer),
+        **each("signed_out ringing answering talking after_call_work on_break dialling", Agent.refuse_offer),
     ),
     row(
         Withdraw,
-        **each("signed_out idle talking after_call_work on_break", _NOT_MINE),
+        **each("signed_out idle talking after_call_work on_break dialling", _NOT_MINE),
         **each("ringing answering", Agent.withdrawn),
     ),
     row(
         Joined,
         answering=Agent.joined,
         talking=Agent.joined_again,
+        dialling=Agent.picked_up,
         **each("signed_out idle ringing after_call_work on_break", Agent.joined_too_late),
     ),
     row(
         Lost,
         answering=Agent.withdrawn,
-        **each("signed_out idle ringing talking after_call_work on_break", _NOT_MINE),
+        **each("signed_out idle ringing talking after_call_work on_break dialling", _NOT_MINE),
     ),
     row(
         CallerSound,
         talking=Agent.caller_sound,
-        **each("signed_out idle ringing answering after_call_work on_break", Late("the agent had left the call")),
+        **each(
+            "signed_out idle ringing answering after_call_work on_break dialling", Late("the agent had left the call")
+        ),
     ),
     row(
         Ended,
         answering=Agent.ended_answering,
         talking=Agent.ended,
         after_call_work=Late("the call had died before it said so"),
-        **each("signed_out idle ringing on_break", Late("the agent left the call before it ended")),
+        **each("signed_out idle ringing on_break dialling", Late("the agent left the call before it ended")),
     ),
     row(
         Down,
         talking=Agent.call_died_talking,
         after_call_work=Late("the call had said that it ended"),
+        dialling=Agent.call_died_dialling,
         **each("signed_out idle on_break", _NOT_MINE),
         **each("ringing answering", Agent.call_died_offered),
     ),
     row(
         media.LegUnchecked,
         ringing=Agent.unchecked_ringing,
-        **each("signed_out idle answering talking after_call_work on_break", Agent.checks),
+        **each("signed_out idle answering talking after_call_work on_break dialling", Agent.checks),
     ),
     row(
         media.DigitPressed,
         talking=Agent.digit,
-        **each("signed_out idle ringing answering after_call_work on_break", Late("no call that it could be for")),
+        **each(
+            "signed_out idle ringing answering after_call_work on_break dialling", Late("no call that it could be for")
+        ),
     ),
     row(
         media.LegFailed,
         signed_out=Late("the seat was left meanwhile"),
         ringing=Agent.leg_failed_ringing,
-        **each("idle answering talking after_call_work on_break", Agent.leg_failed),
+        **each("idle answering talking after_call_work on_break dialling", Agent.leg_failed),
     ),
     row(
         Timeout,
@@ -458,6 +497,7 @@ TABLE = Table(
         ringing=Agent.missed,
         answering=Agent.left_answering,
         talking=Agent.unheard,
+        dialling=Agent.dial_late,
         **each("idle after_call_work on_break", Agent._time),
     ),
 )

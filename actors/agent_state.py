@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from typing import Literal
 
 from attrs import frozen
 
@@ -17,7 +18,8 @@ DISMISSED = "dismissed"
 
 
 class Phase(Enum):
-    """ANSWERING lasts from the click until the call says who won; pages see it as ringing."""
+    """ANSWERING lasts from the click until the call says who won; pages see it as ringing. DIALLING, which they see as
+    talking, lasts until the far side answers."""
 
     SIGNED_OUT = "signed_out"
     IDLE = "idle"
@@ -26,11 +28,12 @@ class Phase(Enum):
     TALKING = "talking"
     AFTER_CALL_WORK = "after_call_work"
     ON_BREAK = "break"
+    DIALLING = "dialling"
 
 
-SHOWN = {
-    phase: page.State.RINGING if phase is Phase.ANSWERING else page.State(phase.value) for phase in Phase
-}  # what pages and the log of states call each phase
+_OTHERWISE = {Phase.ANSWERING: page.State.RINGING, Phase.DIALLING: page.State.TALKING}
+# What pages and the log of states call each phase.
+SHOWN = {phase: _OTHERWISE[phase] if phase in _OTHERWISE else page.State(phase.value) for phase in Phase}
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
@@ -72,6 +75,7 @@ class Offer:
     waiting_since: float
     ring_seconds: float
     wrap_up_seconds: float = 0.0
+    direction: Literal["inbound", "outbound"] = "inbound"
 
 
 @frozen
@@ -120,6 +124,32 @@ class CallerSound:
 
 
 @frozen
+class Dialled:
+    """The number passed the gate, and the call is on its way."""
+
+    call: str
+    number: str
+
+
+@frozen
+class Progress:
+    """The call that the agent dials rings there, or is heard already."""
+
+    call: str
+    rings: bool
+    early: bool
+
+
+@frozen
+class NotConnected:
+    """The call that the agent dialled came to nothing: a code of `page.FAILURES`, and the SIP status where one came."""
+
+    call: str
+    why: str
+    status: int = 0
+
+
+@frozen
 class QueueMoved:
     """One of the agent's queues changed; passed on to the pages."""
 
@@ -153,6 +183,16 @@ class Opening:
     offer: SessionDescription
     agreed: WebrtcAgreed
     restarts: bool = False
+
+
+@frozen
+class Back:
+    """What an agent did before it dialled, and does again where that came to nothing."""
+
+    phase: Phase
+    reason: str
+    call: Offer | None
+    last: page.LastCall | None
 
 
 @frozen
@@ -198,6 +238,11 @@ class Data:
     away_since: float = math.inf
     gone_call: str = ""
     gone_code: str = ""
+    # While the agent dials: how far that has come, until when something must be heard of it, and what was before.
+    dial: page.CallDialling | None = None
+    dial_until: float = math.inf
+    back_to: Back | None = None
+    dials: int = 0
     queue_status: tuple[page.QueueStatus, ...] = ()
     # What was recorded last: the number of the state, and the offer.
     states: int = 0
@@ -231,7 +276,7 @@ class Data:
 
     @property
     def in_call(self) -> bool:
-        return self.phase in (Phase.ANSWERING, Phase.TALKING)
+        return self.phase in (Phase.ANSWERING, Phase.TALKING, Phase.DIALLING)
 
     @property
     def ready(self) -> bool:

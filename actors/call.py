@@ -1,8 +1,9 @@
-"""A call: one caller on a SIP trunk, from the INVITE to the end, and whoever it talks to.
+"""A call: one far side on a SIP trunk, from the INVITE to the end, and whoever it talks to.
 
     ROUTING --route--> OPENING --media--> WAITING (in a queue) <--> TALKING (with an agent)
                                       |      `--too long--> GOODBYE (hears why it ends, and ends)
                                       `-> SERVED (echo, tone, music, room; GOODBYE where the room is full)
+    SEEKING, READYING, CALLING --answer--> TALKING (with the agent that dials, `dialling.py`)
 
 The call owns the caller's SIP dialog and media leg (`caller.py`), and it alone decides whose answer counts: the first
 `Accept` while it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is
@@ -29,17 +30,20 @@ from .call_state import (
     AgentGone,
     AgentLeg,
     Data,
+    Denied,
+    Granted,
     HangUp,
     InLine,
     MuteAgent,
     NotRouted,
+    Out,
     Phase,
     QueueStands,
     RoomFull,
     Routed,
     Timeout,
 )
-from .caller import Caller
+from .dialling import Dialling
 from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from .organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from .table import Bug, Late, Table, always, each, row
@@ -50,15 +54,38 @@ SETUP_TIMEOUT = 4.0
 GOODBYE_TIMEOUT = 15.0
 # How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
 TOO_LONG = "waited too long"
+# Who is at the far end, as the record says who ended it.
+FAR = ("caller", "callee")
+# Of a call out, until it is answered.
+DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
 
-class Call(Caller):
+class Call(Dialling):
     """The behaviour of one call; see `Data` for what it remembers."""
 
     ends_on_crash = True
 
     def __init__(self, arrived: signals.Arrived, now: float) -> None:
         self.state = Data(arrived, since=now, came=now)
+
+    @classmethod
+    def of_agent(
+        cls,
+        call: str,
+        agent: str,
+        leg: str,
+        out: Out,
+        language: str,
+        country: str,
+        codecs: tuple[sdp.TrunkCodec, ...],
+        now: float,
+    ) -> Call:
+        """One that an agent dials, who is heard by `leg`, empty for a robot."""
+        made = cls(signals.Arrived(call, "", out.shown, out.number, "", None, "", codecs), now)
+        made.state = evolve(
+            made.state, phase=Phase.SEEKING, out=out, agent=agent, agent_leg=leg, language=language, country=country
+        )
+        return made
 
     def receive(self, message: object, now: float) -> list[Effect]:
         before = self.state
@@ -73,6 +100,8 @@ class Call(Caller):
                 return min(self.gone_at(), self._let_go_at(), self.state.announce_at)
             case Phase.GOODBYE:
                 return self.state.since + GOODBYE_TIMEOUT
+            case Phase.SEEKING | Phase.READYING | Phase.CALLING:
+                return self.dialling_deadline()
             case _:
                 return self.gone_at()
 
@@ -133,7 +162,7 @@ class Call(Caller):
         if self.state.timeline is not None:
             self.state = evolve(self.state, timeline=self.state.timeline.over())
 
-    def _move(self, phase: Phase, now: float) -> None:
+    def move(self, phase: Phase, now: float) -> None:
         """The one door for state changes."""
         self.state = evolve(self.state, phase=phase, since=now)
 
@@ -171,7 +200,7 @@ class Call(Caller):
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self._note(queue=queue, test=not queue)
-        self._move(Phase.OPENING, now)
+        self.move(Phase.OPENING, now)
         return self.open_leg()
 
     def _not_routed(self, message: NotRouted, now: float) -> list[Effect]:
@@ -207,7 +236,7 @@ class Call(Caller):
                 raise AssertionError("a leg is opened only for a route")
             case _:
                 assert_never(data.route)
-        self._move(Phase.SERVED, now)
+        self.move(Phase.SERVED, now)
         return served
 
     def _late_setup(self, message: Timeout, now: float) -> list[Effect]:
@@ -226,7 +255,7 @@ class Call(Caller):
     def _wait(self, now: float, *, again: bool = False) -> list[Effect]:
         """Takes its place in the queue; one that an agent had and lost comes before all others."""
         arrived = self.state.arrived
-        self._move(Phase.WAITING, now)
+        self.move(Phase.WAITING, now)
         self._close_leg_entries(now, agents_only=True)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
@@ -273,7 +302,7 @@ class Call(Caller):
 
     def _say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
         """Nobody takes the call, or nothing: the caller hears that, and then it ends."""
-        self._move(Phase.GOODBYE, now)
+        self.move(Phase.GOODBYE, now)
         self.state = evolve(self.state, cause=cause)
         log = Log("call is let go", (("call", self.id), ("cause", cause)))
         return [log, *self.play(goodbye)]
@@ -284,23 +313,28 @@ class Call(Caller):
         return self.end("system", self.state.cause, now)
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
-        self._move(Phase.TALKING, now)
+        joined = self.talk(message.agent, message.leg, now)
+        return [*joined, Tell(self._queue(), queues.Taken(self.id, message.agent))]
+
+    def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
+        self.move(Phase.TALKING, now)
         data = self.state
         first = data.entry is not None and data.entry.answered is None
-        leg = records.LegEntry(self.id, len(data.legs), message.agent, now)
+        number = records.LegEntry(self.id, len(data.legs), agent, now)
+        away = data.agent_away and data.out is not None
+        heard = data.timeline or timeline.begun(self.id, "caller", now)
         self.state = evolve(
-            data, agent=message.agent, agent_leg=message.leg, agent_away=False, muted=False, legs=(*data.legs, leg)
+            data, agent=agent, agent_leg=leg, agent_away=away, muted=False, legs=(*data.legs, number), timeline=heard
         )
         if first:
             self._note(answered=now, recorded=True)
-        agent = f"agent:{message.agent}"
+        name = f"agent:{agent}"
         return [
             *([Media(media.OpenRecording(self.id))] if first else []),
             *self._wire(),
-            Tell(self._queue(), queues.Taken(self.id, message.agent)),
-            Watch(agent),
-            Tell(agent, agents.Joined(self.id)),
-            Log("call answered", (("call", self.id), ("agent", message.agent))),
+            Watch(name),
+            Tell(name, agents.Joined(self.id)),
+            Log("call answered", (("call", self.id), ("agent", agent))),
         ]
 
     def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
@@ -356,7 +390,15 @@ class Call(Caller):
     def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
             return []
-        return self._wait(now, again=True)
+        return self._without_agent(now)
+
+    def _without_agent(self, now: float) -> list[Effect]:
+        """The far side waits for another agent; whom an agent had dialled has no queue, and hears that it is over."""
+        if isinstance(self.state.route, ToQueue):
+            return self._wait(now, again=True)
+        self._close_leg_entries(now, agents_only=True)
+        goodbye = announcements.goodbye(self.state.language)
+        return [*self._say_goodbye("the agent is gone", goodbye, now), *self._tape()]
 
     def _hang_up(self, message: HangUp, now: float) -> list[Effect]:
         if message.agent != self.state.agent:
@@ -377,10 +419,12 @@ class Call(Caller):
             told.append(Tell(self._queue(), queues.Leave(self.id)))
         if data.phase is Phase.TALKING:
             told.append(Tell(f"agent:{data.agent}", agents.Ended(self.id, by, cause)))
-            if data.agent_leg:
-                told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
-        if by != "caller":
-            told.append(Sip(signals.Release(self.id, cause)))
+        if data.phase in DIALS:
+            told.append(Tell(f"agent:{data.agent}", agents.NotConnected(self.id, self.out.why, self.out.status)))
+        if data.agent_leg and (data.phase is Phase.TALKING or data.phase in DIALS):
+            told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
+        if by not in FAR:
+            told.append(Sip(signals.Release(data.sip, cause)))
         return [*told, Stop(f"{by}: {cause}")]
 
     def _cancelled(self, message: signals.Cancelled, now: float) -> list[Effect]:
@@ -389,7 +433,8 @@ class Call(Caller):
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
         """Who hangs up during the goodbye had still waited too long."""
-        return self.end("caller" if message.by_caller else "system", self.state.cause or message.cause, now)
+        far = "caller" if self.state.out is None else "callee"
+        return self.end(far if message.by_caller else "system", self.state.cause or message.cause, now)
 
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self.end("system", f"media failed: {fact.reason}", now)
@@ -400,12 +445,19 @@ class Call(Caller):
     def _down(self, message: Down, now: float) -> list[Effect]:
         """Whom the call relies on is gone: the agent's call goes back, a queue or trunk that ends takes it along."""
         data = self.state
+        if data.phase in DIALS:
+            return self._down_dialling(message, now)
         if message.name == f"agent:{data.agent}" and data.phase is Phase.TALKING:
-            return self._wait(now, again=True)
+            return self._without_agent(now)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
             return self._reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self._queue():
             return self._say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
+        return []
+
+    def _down_dialling(self, message: Down, now: float) -> list[Effect]:
+        if message.name == f"agent:{self.state.agent}":
+            return self.given_up(AgentGone(self.state.agent), now)
         return []
 
     def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
@@ -439,6 +491,13 @@ _NOT_YET = Bug("the call is not answered yet")
 _NO_AGENT = Late("the agent had left the call")
 _LEFT = Late("the call had left the queue")
 _ROUTED = Late("the route was asked for once and had come")
+_OUT = "seeking readying calling"
+_IN = "routing opening waiting served"
+_OUTWARD = Bug("the call goes out, and has no queue and no route")
+_INWARD = Bug("nobody dials this call")
+_UNANSWERED = Bug("the far side has not answered yet")
+_UNHEARD = Late("the far side has not answered yet, and nobody hears it there")
+_ATTEMPT_OVER = Late("that attempt was over")
 
 TABLE = Table(
     "call",
@@ -456,58 +515,75 @@ TABLE = Table(
         served=Call._echo_digit,
         **each("routing opening", _NOT_YET),
         **each("waiting talking goodbye", Call._key_pressed),
+        **each(_OUT, _UNANSWERED),
     ),
     row(
         media.DigitPressed,
         routing=Bug("no leg was asked for"),
         served=Call._echo_digit,
         **each("opening waiting talking goodbye", Call._noted),
+        **each(_OUT, _UNHEARD),
     ),
     always(signals.Cancelled, Call._cancelled, Phase),
-    always(signals.Released, Call._released, Phase),
+    row(
+        signals.Released,
+        **each("routing opening waiting talking served goodbye calling", Call._released),
+        **each("seeking readying", Late("there is no SIP call that could be lost")),
+    ),
     always(Down, Call._down, Phase),
     row(
         Started,
         routing=Call._started,
-        **each("opening waiting talking served goodbye", _ROUTED),
+        seeking=Call.dial,
+        **each("opening waiting talking served goodbye readying calling", _ROUTED),
     ),
     row(
         Routed,
         routing=Call._routed,
         **each("opening waiting talking served goodbye", _ROUTED),
+        **each(_OUT, _OUTWARD),
     ),
     row(
         NotRouted,
         routing=Call._not_routed,
         **each("opening waiting talking served goodbye", _ROUTED),
+        **each(_OUT, _OUTWARD),
     ),
     row(
         media.LegOpened,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_opened,
-        **each("waiting talking served goodbye", Call.leg_moved),
+        seeking=_ATTEMPT_OVER,
+        readying=Call.invite,
+        **each("waiting talking served goodbye calling", Call.leg_moved),
     ),
     row(
         media.LegRefused,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_refused,
+        seeking=_ATTEMPT_OVER,
         **each("waiting talking served goodbye", Call.move_refused),
+        **each("readying calling", Call.leg_not_had),
     ),
     row(
         media.LegFailed,
         routing=Bug("no leg was asked for"),
         opening=Call._leg_failed_early,
+        seeking=_ATTEMPT_OVER,
         **each("waiting talking served goodbye", Call._leg_failed),
+        **each("readying calling", Call.leg_not_had),
     ),
     row(
         signals.Confirmed,
         **each("routing opening", _NOT_YET),
         **each("waiting talking served goodbye", Call.confirmed),
+        **each(_OUT, _UNANSWERED),
     ),
     row(
         signals.Reoffered,
         **each("routing opening", _NOT_YET),
         **each("waiting talking served goodbye", Call.reoffered),
+        **each(_OUT, _UNANSWERED),
     ),
     row(
         Accept,
@@ -516,6 +592,7 @@ TABLE = Table(
         served=Bug("no agent is offered a test number"),
         goodbye=Call._answered_late,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, _OUTWARD),
     ),
     row(
         HangUp,
@@ -524,11 +601,13 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, Call.given_up),
     ),
     row(
         RoomFull,
         served=Call._room_full,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, _OUTWARD),
         **each("waiting talking goodbye", Bug("no room was asked for")),
     ),
     row(
@@ -538,6 +617,7 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNHEARD),
     ),
     row(
         AgentLeg,
@@ -546,6 +626,7 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, Call.agent_moved),
     ),
     row(
         AgentDigit,
@@ -554,6 +635,7 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNHEARD),
     ),
     row(
         AgentGone,
@@ -562,11 +644,13 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
+        **each(_OUT, Call.given_up),
     ),
     row(
         QueueStands,
         waiting=Call._queue_stands,
         talking=_LEFT,
+        **each(_OUT, _OUTWARD),
         served=Bug("a test number is in no queue"),
         goodbye=_LEFT,
         **each("routing opening", _NOT_YET),
@@ -575,6 +659,7 @@ TABLE = Table(
         InLine,
         waiting=Call._in_line,
         talking=_LEFT,
+        **each(_OUT, _OUTWARD),
         served=Bug("a test number is in no queue"),
         goodbye=_LEFT,
         **each("routing opening", _NOT_YET),
@@ -584,12 +669,45 @@ TABLE = Table(
         waiting=Call._announced,
         talking=_LEFT,
         goodbye=Call._goodbye_said,
-        **each("routing opening served", Bug("nothing is played that ends")),
+        **each(f"routing opening served {_OUT}", Bug("nothing is played that ends")),
+    ),
+    row(
+        Granted,
+        seeking=Call.granted,
+        **each("readying calling talking goodbye", Late("it was asked for in vain, and given back")),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        Denied,
+        seeking=Call.denied,
+        **each("readying calling talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        signals.Progressed,
+        calling=Call.progressed,
+        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        signals.PickedUp,
+        calling=Call.picked_up,
+        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        signals.Failed,
+        calling=Call.attempt_failed,
+        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
     ),
     row(
         Timeout,
         waiting=Call._waited,
         goodbye=Call._goodbye_said,
+        seeking=Call.not_granted,
+        readying=Call.not_ready,
+        calling=Call.unheard,
         **each("routing opening", Call._late_setup),
         **each("talking served", Call._caller_gone),
     ),

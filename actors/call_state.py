@@ -22,6 +22,9 @@ class Phase(Enum):
     TALKING = "talking"
     SERVED = "served"
     GOODBYE = "goodbye"
+    SEEKING = "seeking"
+    READYING = "readying"
+    CALLING = "calling"
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
@@ -120,11 +123,89 @@ class RoomFull:
 
 
 @frozen
+class Dial:
+    """To the switchboard: an agent, heard by `leg`, wants to call a number. The call begins, or the agent hears why
+    not."""
+
+    call: str
+    agent: str
+    number: str
+    leg: str
+
+
+@frozen
+class Seize:
+    """To a trunk: a call wants to go out here, by a host that it has not `tried`: `Granted` or `Denied` comes back."""
+
+    call: str
+    tried: tuple[signals.Host, ...] = ()
+    emergency: bool = False
+
+
+@frozen
+class Freed:
+    """To a trunk: it does not go out here any more."""
+
+    call: str
+
+
+@frozen
+class Trouble:
+    """To a trunk: a host that was given to a call did not take it: it said nothing, or 5xx."""
+
+    call: str
+    host: signals.Host
+    silent: bool
+    retry_after: int | None = None
+
+
+@frozen
+class Granted:
+    """A trunk takes the call that we dial: by this host."""
+
+    trunk: str
+    host: signals.Host
+    nat: bool
+
+
+@frozen
+class Denied:
+    """A trunk does not take it: `why` is a code of `page.FAILURES`."""
+
+    trunk: str
+    why: str
+
+
+@frozen
 class Timeout:
     """Never sent: what `wake` looks up in the table."""
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Out:
+    """What there is of a call that an agent dials: how it may leave, and what became of the attempts so far."""
+
+    number: str
+    dialled: str
+    # The number of ours that is shown, empty: none.
+    shown: str = ""
+    emergency: bool = False
+    # Trunks that are left, the one that is tried first.
+    trunks: tuple[str, ...] = ()
+    host: signals.Host | None = None
+    tried: tuple[signals.Host, ...] = ()
+    attempt: int = 0
+    # It rings, or is heard, there.
+    rings: bool = False
+    early: bool = False
+    # Until when something must be heard of it.
+    until: float = math.inf
+    # What is told of it where nothing else follows: a code of `page.FAILURES`, and what SIP said.
+    why: str = "no_way_out"
+    status: int = 0
 
 
 @frozen
@@ -161,6 +242,8 @@ class Data:
     plays: int = 0
     # Why it ends, while the caller is told so.
     cause: str = ""
+    # Where an agent dials.
+    out: Out | None = None
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -172,7 +255,14 @@ class Data:
 
     @property
     def leg(self) -> str:
-        return f"call:{self.arrived.call}/caller"
+        """Of the far side; each attempt to reach it has one of its own."""
+        attempt = self.out.attempt if self.out is not None else 0
+        return f"call:{self.arrived.call}/caller" + (f"/{attempt}" if attempt > 1 else "")
+
+    @property
+    def sip(self) -> str:
+        """The call as SIP knows it."""
+        return self.arrived.call if self.out is None else f"{self.arrived.call}/{self.out.attempt}"
 
     @property
     def player(self) -> str:

@@ -73,7 +73,7 @@ class Caller(Machine[Phase], ABC):
         else:
             ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
         self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
-        return [Sip(say(self.id, ours))]
+        return [Sip(say(data.sip, ours))]
 
     def silence(self, fact: media.LegSilent | media.LegHeard | media.LegConnected, now: float) -> list[Effect]:
         """Of the leg, which in an engine that began anew is connected again."""
@@ -141,9 +141,9 @@ class Caller(Machine[Phase], ABC):
         except sdp.SdpError as error:
             return self.end("system", str(error), now)
         self.state = evolve(self.state, agreed=agreed)
-        return self._follow(agreed)
+        return self.follow(agreed)
 
-    def _follow(self, agreed: sdp.Agreed) -> list[Effect]:
+    def follow(self, agreed: sdp.Agreed) -> list[Effect]:
         """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
         it is."""
         remote = agreed.remote or (self.state.arrived.peer, 0)
@@ -153,13 +153,13 @@ class Caller(Machine[Phase], ABC):
         data = self.state
         assert data.ours is not None, "an answered call has a description"
         if message.offer is None:
-            return [Sip(signals.Reanswer(self.id, data.ours))]
+            return [Sip(signals.Reanswer(data.sip, data.ours))]
         try:
             agreed = sdp.negotiate(message.offer, data.arrived.codecs, peer=data.arrived.peer)
         except sdp.SdpError as error:
-            return [Sip(signals.RejectReoffer(self.id, error.status))]
+            return [Sip(signals.RejectReoffer(data.sip, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
-        return self._follow(agreed)
+        return self.follow(agreed)
 
     def leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
         return self._redescribe(fact, now) if self.state.reoffer is not None else []
@@ -174,7 +174,7 @@ class Caller(Machine[Phase], ABC):
         if self.state.reoffer is None:
             return self.end("system", fact.reason, now)
         self.state = evolve(self.state, reoffer=None)
-        return [Sip(signals.RejectReoffer(self.id, 488))]
+        return [Sip(signals.RejectReoffer(self.state.sip, 488))]
 
 
 def _ways(agreed: sdp.Agreed) -> tuple[bool, bool]:

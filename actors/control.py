@@ -237,11 +237,12 @@ class Control:
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()))
         memory.clear()
+        codecs = self.config.media.webrtc_codecs, self.config.media.trunk_codecs
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))
         else:
-            self.system.spawn("switchboard", Switchboard(organisation, self.config.media.webrtc_codecs))
+            self.system.spawn("switchboard", Switchboard(organisation, *codecs))
 
     def _whole(self, now: float) -> Whole:
         ledger = self.store.ledger
@@ -352,7 +353,7 @@ class Control:
         await self._pages.check_logins(self)
 
     def _configuration(self, organisation: Organisation) -> Configure:
-        return Configure(organisation, self.config.media.webrtc_codecs)
+        return Configure(organisation, self.config.media.webrtc_codecs, self.config.media.trunk_codecs)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         """The end, once somebody wants it."""

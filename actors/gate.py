@@ -106,6 +106,20 @@ def read(number: str, country: str) -> Target | None:
     return Target(full, dialled, premium=kind == PhoneNumberType.PREMIUM_RATE)
 
 
+def sights(organisation: Organisation, number: str) -> object:
+    """All that anybody can see of a number here but which of its kind it is: who hides numbers keeps this."""
+    target = read(number, organisation.country)
+    if target is None:
+        return None
+    decided = decide(organisation, number, "")
+    outcome = decided.why if isinstance(decided, Barred) else decided.trunks
+    kind = None
+    if target.telephone:
+        parsed = phonenumbers.parse(target.number)
+        kind = parsed.country_code, phonenumbers.number_type(parsed)
+    return outcome, target.emergency, target.premium, kind, target.number == number
+
+
 def _is_service(dialled: str, country: str) -> bool:
     """A short number of the country, as 10086, though as many digits could be a subscriber's."""
     short = _parsed(dialled, country)

@@ -141,7 +141,13 @@ class Health:
         """One that cannot be reached may bring calls all the same."""
         trunks = self.trunks()
         facts = {
-            trunk: {"state": data.phase.value, "reason": data.reason, "since": data.since, "calls": len(data.calls)}
+            trunk: {
+                "state": data.phase.value,
+                "reason": data.reason,
+                "since": data.since,
+                "calls": len(data.calls),
+                "calls_out": len(data.usage.calls),
+            }
             for trunk, data in trunks.items()
         }
         down = any(data.phase is Phase.DOWN for data in trunks.values())
@@ -150,6 +156,13 @@ class Health:
     def trunks(self) -> dict[str, Data]:
         """How each trunk stands, by its id."""
         return {name.removeprefix("trunk:"): self._system.state_of(name) for name in self._system.alive("trunk:")}
+
+    def barred(self) -> Mapping[str, int]:
+        """Why numbers were not dialled, and how many."""
+        if not self._system.alive("switchboard"):
+            return {}
+        barred: Mapping[str, int] = self._system.state_of("switchboard").barred
+        return barred
 
     def _ticks(self) -> Check:
         report = self._link.report

@@ -85,14 +85,19 @@ class SwitchMetrics(Collector):
 
     def _trunks(self) -> Iterable[Metric]:
         """Each trunk, and the answers by method and code: to what it asked us (in), and to what we asked (out)."""
-        calls = GaugeMetricFamily("cordboard_trunk_calls", "Live calls that the trunk brought", labels=["trunk"])
+        calls = GaugeMetricFamily("cordboard_trunk_calls", "Live calls by the trunk", labels=["trunk", "direction"])
         state = GaugeMetricFamily("cordboard_trunk_state", "1 for the state it is in", labels=["trunk", "state"])
         for trunk, data in self._health.trunks().items():
-            calls.add_metric([trunk], len(data.calls))
+            calls.add_metric([trunk, "in"], len(data.calls))
+            calls.add_metric([trunk, "out"], len(data.usage.calls))
             for phase in Phase:
                 state.add_metric([trunk, phase.value], int(data.phase is phase))
         yield calls
         yield state
+        barred = CounterMetricFamily("cordboard_dialling_barred", "Numbers that did not pass", labels=["why"])
+        for why, number in sorted(self._health.barred().items()):
+            barred.add_metric([why], number)
+        yield barred
         answers = CounterMetricFamily(
             "cordboard_trunk_answers", "Final answers", labels=["trunk", "direction", "method", "code"]
         )

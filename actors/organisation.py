@@ -193,7 +193,7 @@ class Trunk:
         metadata=toml(
             many(sip_uri),
             "SIP address or a list",
-            "Its machines: asked whether they answer. Calls out are not there yet.",
+            "Where our calls go, to the first that answers; empty: none go out.",
         ),
     )
     username: str = field(
@@ -209,18 +209,14 @@ class Trunk:
     )
     trusted: bool = field(
         default=False,
-        metadata=toml(
-            flag, "true, false", "It is told the caller's number where that is withheld too (RFC 3325).", used=False
-        ),
+        metadata=toml(flag, "true, false", "It is told the caller's number where that is withheld too (RFC 3325)."),
     )
     priority: int = field(
-        default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.", used=False)
+        default=1, metadata=toml(whole(1, 1000), "number", "Calls go out by the lowest number that works.")
     )
     weight: int = field(
         default=1,
-        metadata=toml(
-            whole(1, 1000), "number", "Of trunks of one priority, twice the weight takes twice the calls.", used=False
-        ),
+        metadata=toml(whole(1, 1000), "number", "Of trunks of one priority, twice the weight takes twice the calls."),
     )
     format: NumberFormat = field(
         default="e164",
@@ -228,21 +224,16 @@ class Trunk:
             one_of(*get_args(NumberFormat)),
             "format",
             "How it wants numbers: `e164` (+861055501000), `national` (01055501000; 0044... for abroad), `as-dialled`.",
-            used=False,
         ),
     )
     strip: int = field(
         default=0,
-        metadata=toml(
-            whole(0, 20), "number", "So many signs are taken from the number's beginning, the + is one.", used=False
-        ),
+        metadata=toml(whole(0, 20), "number", "So many signs are taken from the number's beginning, the + is one."),
     )
-    prefix: str = field(default="", metadata=toml(prefix, "prefix", "... and this is put there.", used=False))
-    calls: int = field(
-        default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit.", used=False)
-    )
+    prefix: str = field(default="", metadata=toml(prefix, "prefix", "... and this is put there."))
+    calls: int = field(default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit."))
     calls_per_minute: int = field(
-        default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.", used=False)
+        default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.")
     )
 
 
@@ -317,11 +308,9 @@ class Agent:
             skills, "{queue = level}", "The queues it answers; level 1 is the best. Levels are not used yet."
         ),
     )
-    calls: int = field(
-        default=3, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit.", used=False)
-    )
+    calls: int = field(default=3, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit."))
     calls_per_minute: int = field(
-        default=20, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.", used=False)
+        default=20, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.")
     )
 
 
@@ -338,7 +327,7 @@ class Number:
     )
     route: Route = field(metadata=toml(parse_route, "route", "queue:ID, echo, tone:HZ, hold or room."), kw_only=True)
     outbound: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Agents may show it when they dial out.", used=False)
+        default=False, metadata=toml(flag, "true, false", "Calls of agents show it: the first such number.")
     )
 
 
@@ -346,15 +335,9 @@ class Number:
 class Dialling:
     """One rule of what may be dialled; the longest prefix wins, and nothing listed means nothing leaves."""
 
-    allow: str | None = field(
-        default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled.", used=False)
-    )
-    deny: str | None = field(
-        default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not.", used=False)
-    )
-    premium: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Premium-rate numbers among them too.", used=False)
-    )
+    allow: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled."))
+    deny: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not."))
+    premium: bool = field(default=False, metadata=toml(flag, "true, false", "Premium-rate numbers among them too."))
 
     @property
     def begins(self) -> str:
@@ -439,6 +422,10 @@ class Organisation:
         if len(number) > LONGEST_NUMBER:
             return None
         return next((route for pattern, route in self._routes.patterns if pattern.fullmatch(number)), None)
+
+    def shown(self) -> str:
+        """The number of ours that is seen where agents call, empty where there is none."""
+        return next((each.number for each in self.numbers if each.outbound and each.number), "")
 
     def written(self, number: str) -> Route | None:
         """Where it leads by being one of `numbers`, in whatever writing; patterns are not looked at."""

@@ -13,6 +13,8 @@ from typing import ClassVar, Literal
 
 from attrs import field, frozen
 
+from . import gate
+
 
 class State(Enum):
     """The one state machine of an agent, as its log and its page show it."""
@@ -140,6 +142,18 @@ class Unmute:
 
 
 @frozen
+class Dial:
+    """Calls a number, in whatever writing: from idle, break and after-call work. What becomes of it are events.
+
+    The number passes the dialling rules first; one that does not is told by `call.failed`, as is every call that is not
+    answered, and the agent does again what it did before. `call.hang_up` gives it up.
+    """
+
+    do: ClassVar[str] = "call.dial"
+    number: str
+
+
+@frozen
 class GetSnapshot:
     """All that the page shows; the reply's fields are those of `Snapshot`."""
 
@@ -166,6 +180,7 @@ Command = (
     | HangUp
     | Mute
     | Unmute
+    | Dial
     | GetSnapshot
     | WatchColleagues
 )
@@ -225,6 +240,28 @@ REFUSALS: dict[str, str] = {
     "no_answer": "The call was not answered in time.",
     "waited_too_long": "The caller had waited for as long as the queue allows.",
     "busy": "The switch is busy; try again.",
+}
+
+
+# Every code that a call out may fail with, with what it tells a person; docs/protocol.md lists them.
+FAILURES: dict[str, str] = {
+    **{str(why): words for why, words in gate.WORDS.items()},
+    "too_many_calls": "You have as many calls out as you may have.",
+    "too_often": "You have dialled as often as you may in a minute.",
+    "trunk_down": "The trunk that would take this call is down.",
+    "trunk_busy": "The trunk has as many calls as it may have.",
+    "switch_busy": "The switch takes no more calls for now; try again.",
+    "no_such_number": "The number is not in service.",
+    "line_busy": "The line is busy.",
+    "not_answered": "Nobody answered.",
+    "call_declined": "The call was declined.",
+    "trunk_refused": "The trunk does not let this call through.",
+    "no_common_media": "The far side speaks nothing that the switch speaks.",
+    "number_moved": "The number has moved.",
+    "unreachable": "The network cannot reach this number now.",
+    "no_media": "The switch has no sound for this call.",
+    "given_up": "You hung up before there was an answer.",
+    "call_failed": "The call failed.",
 }
 
 
@@ -294,6 +331,31 @@ class CallConnected:
     dialled: str
     since: float
     muted: bool = False
+    direction: Literal["inbound", "outbound"] = "inbound"
+
+
+@frozen
+class CallDialling:
+    """A call is on its way to `number`; told again as it goes on. It `rings` there; `early`: it is heard already."""
+
+    event: ClassVar[str] = "call.dialling"
+    call: str
+    number: str
+    since: float
+    rings: bool = False
+    early: bool = False
+
+
+@frozen
+class CallFailed:
+    """The call to `number` came to nothing: `why` is one of the codes of failures, `status` the SIP answer, or 0."""
+
+    event: ClassVar[str] = "call.failed"
+    call: str
+    number: str
+    why: str
+    text: str
+    status: int = 0
 
 
 @frozen
@@ -355,7 +417,7 @@ class TestCallOver:
 
 @frozen
 class CallEnded:
-    """The call is over: `by` is "caller", "agent" or "system"; `cause` is for people."""
+    """The call is over: `by` is "caller", "callee", "agent" or "system"; `cause` is for people."""
 
     event: ClassVar[str] = "call.ended"
     call: str
@@ -451,6 +513,8 @@ Event = (
     | CallOffered
     | CallWithdrawn
     | CallConnected
+    | CallDialling
+    | CallFailed
     | CallMuted
     | CallAway
     | CallBack
@@ -482,6 +546,7 @@ class LastCall:
     ended: float
     by: str
     cause: str
+    direction: Literal["inbound", "outbound"] = "inbound"
 
 
 @frozen
@@ -499,6 +564,8 @@ class Snapshot:
     media: Literal["none", "connecting", "connected", "failed"]
     offered: CallOffered | None = None
     connected: CallConnected | None = None
+    # While a call of the agent's is on its way out.
+    dialling: CallDialling | None = None
     # The media connection of whoever owns it: a page that finds its own here may resume.
     leg: str = ""
     # In a call whose agent cannot be heard: until when it waits for the agent.

@@ -131,8 +131,9 @@ class Past:
         system.go()
         actors = set(system.alive("call:"))
         for id_, dialog in self.dialogs.items():
+            actor = f"call:{signals.owner(id_)}"
             try:
-                signalling.restore(dialog, f"call:{id_}" if f"call:{id_}" in actors else None)
+                signalling.restore(dialog, actor if actor in actors else None)
             except (RemoteSipError, LocalSipError, KeyError, ValueError) as error:
                 log.error("sip call not taken up", call=id_, error=str(error))
         for actor, command in self._commands:

@@ -24,6 +24,7 @@ class Outcome(Enum):
     DECLINED = "declined"
     CALLER_LEFT = "caller_left"  # while it rang at that agent
     ANSWERED_ELSEWHERE = "answered_elsewhere"
+    NOT_CONNECTED = "not_connected"  # the agent dialled, and nobody answered
     RETURNED = "returned"  # it rang, and the agent signed out, left the page or lost the media
 
 
@@ -33,13 +34,14 @@ class CallEntry:
 
     call: str
     trunk: str
-    direction: str  # "inbound"
+    direction: str  # "inbound", or "outbound": an agent dialled `caller`, the customer, and showed `dialled`
     caller: str  # empty: withheld
     caller_name: str
     dialled: str
     queue: str
     began: float
-    # When the first agent was connected, and when it was over: who ended it ("caller", "agent", "system") and why.
+    # When the first agent was connected, and when it was over: who ended it ("caller", "callee", "agent" or "system"),
+    # and why.
     answered: float | None = None
     ended: float | None = None
     ended_by: str = ""

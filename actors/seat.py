@@ -91,6 +91,7 @@ class Seat(Machine[Phase], ABC):
                     media=data.media.value,
                     offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,
                     connected=self.connected() if data.phase is Phase.TALKING and call else None,
+                    dialling=data.dial,
                     leg=data.leg,
                     away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,
                     sound=self.trouble(),
@@ -129,6 +130,7 @@ class Seat(Machine[Phase], ABC):
             dialled=call.dialled,
             since=self.state.since,
             muted=self.state.muted,
+            direction=call.direction,
         )
 
     def trouble(self) -> page.CallSound | None:
@@ -150,6 +152,7 @@ class Seat(Machine[Phase], ABC):
             ended=now,
             by=by,
             cause=cause,
+            direction=talked.direction,
         )
 
     # --- sign-in and media ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import assert_never
+from urllib.parse import quote
 
 import structlog
 
@@ -36,10 +37,10 @@ from ..sip.events import (
     Replied,
     Transmit,
 )
-from ..sip.grammar import Address, Uri
+from ..sip.grammar import Address, LocalSipError, Uri
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
-from . import signals
+from . import gate, signals
 from .call import Call
 from .effects import Sip
 from .organisation import Organisation
@@ -67,9 +68,11 @@ class Signalling:
         self._codecs = codecs
         self._endpoint = endpoint
         self._clock = clock
-        # call -> its trunk
+        # call -> its trunk; attempts of calls out by names of their own
         self._live: dict[str, str] = {}
-        # Of them, those that have no final answer yet.
+        # call out -> its attempts that live
+        self._attempts: dict[str, set[str]] = {}
+        # Of those that came in, the ones that have no final answer yet.
         self._unanswered: set[str] = set()
         # question -> its trunk and method
         self._asked: dict[str, tuple[str, str]] = {}
@@ -92,7 +95,7 @@ class Signalling:
         return len(self._live)
 
     def lives(self, call: str) -> bool:
-        return call in self._live
+        return call in self._live or call in self._attempts
 
     # --- trunks -----------------------------------------------------------------------------------------------
 
@@ -179,9 +182,9 @@ class Signalling:
         call is ended: with BYE, or with 503 where it had no answer. Raises what `Endpoint.restore` does."""
         self._command(self._endpoint.restore(snapshot, self._clock()))
         if actor is not None:
-            assert actor == f"call:{snapshot.id}", "a call is its actor's by name"
+            assert actor == f"call:{signals.owner(snapshot.id)}", "a call is its actor's by name"
             if snapshot.live:
-                self._live[snapshot.id] = snapshot.trunk
+                self._begin(snapshot.id, snapshot.trunk)
                 if snapshot.unanswered:
                     self._unanswered.add(snapshot.id)
         elif snapshot.unanswered:
@@ -210,8 +213,14 @@ class Signalling:
                 self._tell(call, signals.KeyPressed(call, digit))
             case CallEnded(call, cause, _):
                 self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
-            case CallProgressed() | CallAnswered() | CallFailed():
-                raise AssertionError("no actor dials")
+            case CallProgressed(call, status, answer):
+                self._tell(call, signals.Progressed(call, status, answer))
+            case CallAnswered(call, description):
+                self.answers[self._live[call], "out", "INVITE", 200] += 1
+                self._tell(call, signals.PickedUp(call, description))
+            case CallFailed(call, status, reason, retry_after):
+                self.answers[self._live[call], "out", "INVITE", status] += 1
+                self._tell(call, signals.Failed(call, status, reason, retry_after), over=True)
             case Replied():
                 self._replied(output)
             case Registered(trunk, _, destination, expires):
@@ -235,15 +244,28 @@ class Signalling:
             peer=output.peer,
             codecs=self._codecs,
         )
-        self._live[output.call] = output.trunk
+        self._begin(output.call, output.trunk)
         self._unanswered.add(output.call)
         self._system.counters["calls"] += 1
         self._system.spawn(f"call:{output.call}", Call(arrived, self._clock()))
 
-    def _tell(self, call: str, signal: signals.SipSignal, *, over: bool = False) -> None:
+    def _tell(self, call: str, signal: signals.SipSignal | signals.DialledSignal, *, over: bool = False) -> None:
         if over:
-            self._live.pop(call, None)
-        self._system.tell(f"call:{call}", signal)
+            self._over(call)
+        self._system.tell(f"call:{signals.owner(call)}", signal)
+
+    def _begin(self, call: str, trunk: str) -> None:
+        self._live[call] = trunk
+        if (owner := signals.owner(call)) != call:
+            self._attempts.setdefault(owner, set()).add(call)
+
+    def _over(self, call: str) -> None:
+        self._live.pop(call, None)
+        attempts = self._attempts.get(owner := signals.owner(call))
+        if attempts is not None:
+            attempts.discard(call)
+            if not attempts:
+                del self._attempts[owner]
 
     # --- from calls -------------------------------------------------------------------------------------------
 
@@ -258,7 +280,7 @@ class Signalling:
                 self._command(self._endpoint.answer(call, description, now))
             case signals.Reject(call, status, reason, retry_after):
                 self._answered(call, status)
-                self._live.pop(call, None)
+                self._over(call)
                 outputs = self._endpoint.reject(
                     call, status, now, reason=reason or None, retry_after=retry_after or None
                 )
@@ -269,6 +291,8 @@ class Signalling:
                 self._command(self._endpoint.reanswer(call, description, now))
             case signals.RejectReoffer(call, status):
                 self._command(self._endpoint.reject_reoffer(call, status, now))
+            case signals.Dial():
+                self._dial(command)
             case signals.Resolve():
                 self.resolve(command)
             case signals.Ask():
@@ -276,15 +300,45 @@ class Signalling:
             case _:
                 assert_never(command)
 
+    def _dial(self, command: signals.Dial) -> None:
+        """In the trunk's writing of both numbers. What cannot even be asked for has failed."""
+        now, call, host = self._clock(), command.call, command.host
+        self._begin(call, command.trunk)
+        organisation = self._organisation
+        trunk = next((each for each in organisation.trunks if each.id == command.trunk), None)
+        if trunk is None:
+            self._command([CallFailed(call, 503, "the trunk is gone")])
+            return
+        number = gate.written(gate.Target(command.number, command.dialled), trunk, organisation.country)
+        ours = gate.read(command.shown, organisation.country)
+        shown = trunk.username if ours is None else gate.written(ours, trunk, organisation.country)
+        try:
+            outputs = self._endpoint.dial(
+                call,
+                _address_of(number, host.proxy),
+                Address(host.address, host.port, host.transport),
+                shown or None,
+                command.description,
+                now,
+                trunk=command.trunk,
+                asserted=shown,
+            )
+        except LocalSipError as error:
+            log.error("cannot be dialled", call=call, trunk=command.trunk, error=str(error))
+            outputs = [CallFailed(call, 500, "cannot be dialled")]
+        self._command(outputs)
+
     def on_end(self, actor: str, reason: str) -> None:
-        """The call actor is gone: so is its SIP call."""
+        """The call actor is gone: so is its SIP call, or what there is of attempts."""
         if actor.startswith("call:"):
-            self._hang_up(actor.removeprefix("call:"))
+            call = actor.removeprefix("call:")
+            for each in (call, *sorted(self._attempts.get(call, ()))):
+                self._hang_up(each)
 
     def _hang_up(self, call: str) -> None:
         if call in self._live:
             self._answered(call, 480)
-            del self._live[call]
+            self._over(call)
             self._command(self._endpoint.hang_up(call, self._clock()))
 
     def _command(self, outputs: list[Output]) -> None:
@@ -298,6 +352,12 @@ _CAUSES = {
     "lost": "the far side knew no such call",
     "expired": "the session was not refreshed",
 }
+
+
+def _address_of(number: str, proxy: str) -> str:
+    """The number at a trunk's proxy: `#` is no sign of a SIP user (RFC 3261 §25.1)."""
+    scheme, _, rest = proxy.partition(":")
+    return f"{scheme}:{quote(number, safe='+*')}@{rest.rpartition('@')[2]}"
 
 
 def _registrar(proxy: str) -> str:

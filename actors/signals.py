@@ -75,6 +75,36 @@ SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered | KeyPressed
 
 
 @frozen
+class Progressed:
+    """A call that we dialled makes its way, with status 1xx; `answer` is there where it can be heard already."""
+
+    call: str
+    status: int
+    answer: SessionDescription | None
+
+
+@frozen
+class PickedUp:
+    """A call that we dialled is answered."""
+
+    call: str
+    answer: SessionDescription
+
+
+@frozen
+class Failed:
+    """A call that we dialled came to nothing. `retry_after` in seconds where its host wants none meanwhile."""
+
+    call: str
+    status: int
+    reason: str
+    retry_after: int | None = None
+
+
+DialledSignal = Progressed | PickedUp | Failed
+
+
+@frozen
 class Host:
     """A machine that takes a trunk's calls: the address that its `proxy` has."""
 
@@ -155,7 +185,26 @@ class RejectReoffer:
     status: int
 
 
-CallCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer
+@frozen
+class Dial:
+    """An INVITE to `number`, which was `dialled` so, by a host of the trunk. `call` is the actor's, with a `/` and the
+    number of the attempt behind it. `shown` is the number of ours that is seen there, empty: none."""
+
+    call: str
+    trunk: str
+    host: Host
+    number: str
+    dialled: str
+    shown: str
+    description: SessionDescription
+
+
+CallCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer | Dial
+
+
+def owner(call: str) -> str:
+    """The call, of which `call` may be one attempt."""
+    return call.partition("/")[0]
 
 
 @frozen

@@ -15,12 +15,14 @@ from typing import TypeAlias
 
 from attrs import evolve, field, frozen
 
+from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sources import BUILT_IN
-from . import agent, directory, queue, trunk
+from . import agent, call, directory, gate, queue, trunk
 from . import agent_state as agents
 from . import call_state as calls
-from .effects import Behaviour, Down, Effect, Media, Spawn, Started, Tell, Watch
+from .effects import Behaviour, Down, Effect, Log, Media, Spawn, Started, Tell, Watch
+from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .organisation import Organisation, ToQueue
 from .table import Bug, Machine, Table, always, row
 
@@ -40,10 +42,11 @@ class Phase(Enum):
 
 @frozen
 class Configure:
-    """The organisation as it is from now on, and what pages may speak, preferred first."""
+    """The organisation as it is from now on, and what pages and trunks may speak, preferred first."""
 
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
+    trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
 
 
 @frozen
@@ -86,6 +89,7 @@ class Open:
 class Data:
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
+    trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
     phase: Phase = Phase.OPEN
     # New calls are refused: those that live would be heard to break up.
     full: bool = False
@@ -93,15 +97,24 @@ class Data:
     alive: frozenset[str] = frozenset()
     # room number -> call -> leg, in the order they came
     rooms: Mapping[str, Mapping[str, str]] = field(factory=dict)
+    # agent -> the calls that it dialled
+    usage: Mapping[str, Usage] = field(factory=dict)
+    # why -> numbers that did not pass the gate
+    barred: Mapping[str, int] = field(factory=dict)
 
 
 class Switchboard(Machine[Phase]):
-    """`codecs` are what pages may speak, preferred first."""
+    """`codecs` are what pages may speak, `trunk_codecs` what trunks may, preferred first."""
 
     state: Data
 
-    def __init__(self, organisation: Organisation, codecs: Sequence[media.CodecName]) -> None:
-        self.state = Data(organisation, tuple(codecs))
+    def __init__(
+        self,
+        organisation: Organisation,
+        codecs: Sequence[media.CodecName],
+        trunk_codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
+    ) -> None:
+        self.state = Data(organisation, tuple(codecs), tuple(trunk_codecs))
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
@@ -120,7 +133,12 @@ class Switchboard(Machine[Phase]):
 
     def _configure(self, message: Configure, now: float) -> list[Effect]:
         before = self._profiles()
-        self.state = evolve(self.state, organisation=message.organisation, codecs=message.codecs)
+        self.state = evolve(
+            self.state,
+            organisation=message.organisation,
+            codecs=message.codecs,
+            trunk_codecs=message.trunk_codecs,
+        )
         after = self._profiles()
         alive = self.state.alive
         effects = self._start_missing(after, now)
@@ -155,7 +173,10 @@ class Switchboard(Machine[Phase]):
         organisation = self.state.organisation
         profiles: dict[str, _Profile] = {}
         for each in organisation.trunks:
-            profiles[f"trunk:{each.id}"] = trunk.Profile(each.id, each.nat, each.proxy, each.username, each.register)
+            limits = Limits(each.calls, each.calls_per_minute)
+            profiles[f"trunk:{each.id}"] = trunk.Profile(
+                each.id, each.nat, each.proxy, each.username, each.register, limits
+            )
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queue.Profile(
                 group.id,
@@ -190,6 +211,53 @@ class Switchboard(Machine[Phase]):
         self.state = evolve(self.state, full=message.full)
         return []
 
+    # --- calls out --------------------------------------------------------------------------------------------
+
+    def _dial(self, message: calls.Dial, now: float) -> list[Effect]:
+        """The one way out: the gate, then the agent's limits, and a call that knows its trunks."""
+        return self._decide(message, now, shut=self.state.full)
+
+    def _dial_draining(self, message: calls.Dial, now: float) -> list[Effect]:
+        return self._decide(message, now, shut=True)
+
+    def _decide(self, message: calls.Dial, now: float, *, shut: bool) -> list[Effect]:
+        data, organisation = self.state, self.state.organisation
+        passed = gate.decide(organisation, message.number, message.call)
+        if isinstance(passed, gate.Barred):
+            return self._bar(message, passed.why)
+        usage = data.usage.get(message.agent, UNUSED)
+        if not passed.target.emergency:
+            if shut:
+                return self._bar(message, "switch_busy")
+            refusal = usage.refusal(self._limits(message.agent), now)
+            if refusal is not None:
+                return self._bar(message, refusal)
+        self.state = evolve(data, usage={**data.usage, message.agent: usage.begun(message.call, now)})
+        target = passed.target
+        out = calls.Out(target.number, target.dialled, organisation.shown(), target.emergency, passed.trunks)
+        name = f"call:{message.call}"
+        made = call.Call.of_agent(
+            message.call,
+            message.agent,
+            message.leg,
+            out,
+            organisation.language,
+            organisation.country,
+            data.trunk_codecs,
+            now,
+        )
+        return [Spawn(name, made), Watch(name)]
+
+    def _limits(self, agent: str) -> Limits:
+        known = (each for each in self.state.organisation.agents if each.id == agent)
+        return next((Limits(each.calls, each.calls_per_minute) for each in known), NO_LIMITS)
+
+    def _bar(self, message: calls.Dial, why: str) -> list[Effect]:
+        barred = {**self.state.barred, why: self.state.barred.get(why, 0) + 1}
+        self.state = evolve(self.state, barred=barred)
+        fields = (("agent", message.agent), ("number", message.number), ("why", why))
+        return [Log("not dialled", fields), Tell(f"agent:{message.agent}", agents.NotConnected(message.call, why))]
+
     # --- rooms ------------------------------------------------------------------------------------------------
 
     def _join_room(self, message: JoinRoom, now: float) -> list[Effect]:
@@ -216,7 +284,10 @@ class Switchboard(Machine[Phase]):
             room: {name: leg for name, leg in members.items() if name != gone}
             for room, members in self.state.rooms.items()
         }
-        self.state = evolve(self.state, rooms={room: members for room, members in rooms.items() if members})
+        usage = {agent: used.over(gone) for agent, used in self.state.usage.items()}
+        self.state = evolve(
+            self.state, rooms={room: members for room, members in rooms.items() if members}, usage=usage
+        )
         return []
 
     def _drain(self, message: Drain, now: float) -> list[Effect]:
@@ -253,6 +324,7 @@ TABLE = Table(
     Phase,
     row(Started, open=Switchboard._started, draining=Bug("an actor starts once")),
     always(Configure, Switchboard._configure, Phase),
+    row(calls.Dial, open=Switchboard._dial, draining=Switchboard._dial_draining),
     row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
     always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),

@@ -1,4 +1,4 @@
-"""A trunk: a carrier or PBX, the calls it brought, and whether calls of ours would get out by it.
+"""A trunk: a carrier or PBX, the calls it brought, and those of ours that go out by it.
 
     INBOUND (no proxy)          TRYING --a host answers--> UP <--> DOWN
                                   `--none does---------------------^
@@ -10,6 +10,9 @@ A trunk with a `proxy` looks up its hosts, and again every minute where they hav
 (`gateway.py`), and so is leave to come from there where the carrier wants us to register (`registration.py`). It is up
 as long as one host is, and what was registered stands; what is wrong is an alarm. What SIP was asked before a restart
 of the process is asked again (`Recalled`).
+
+A call that goes out seizes the trunk, within its limits, and is given the first host that is up and that it has not
+tried; what it meets there is told (`Trouble`).
 """
 
 from __future__ import annotations
@@ -22,8 +25,10 @@ from attrs import evolve, frozen
 
 from . import agent_state as agents
 from . import alarms, gateway, registration, signals, switchboard
+from . import call_state as calls
 from .effects import Alarm, Down, Effect, Log, Sip, Started, Stop, Tell, Watch
 from .gateway import Gateway
+from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .registration import Registration
 from .table import Bug, Late, Machine, Table, always, each, row
 
@@ -53,6 +58,8 @@ class Profile:
     proxy: tuple[str, ...] = ()
     username: str = ""
     register: bool = False
+    # Of the calls that go out.
+    limits: Limits = NO_LIMITS
 
 
 @frozen
@@ -89,6 +96,8 @@ class Data:
     since: float = 0.0
     calls: frozenset[str] = frozenset()
     brought: int = 0
+    # The calls that go out.
+    usage: Usage = UNUSED
     # In the order of the proxies, and of what each name has.
     gateways: tuple[gateway.Data, ...] = ()
     hosts_had: int = 0
@@ -168,8 +177,58 @@ class Trunk(Machine[Phase]):
         ]
 
     def _call_over(self, message: Down, now: float) -> list[Effect]:
-        self.state = evolve(self.state, calls=self.state.calls - {message.name})
+        data = self.state
+        gone = message.name.removeprefix("call:")
+        self.state = evolve(data, calls=data.calls - {message.name}, usage=data.usage.over(gone))
         return []
+
+    # --- the calls that go out --------------------------------------------------------------------------------
+
+    def _seize(self, message: calls.Seize, now: float) -> list[Effect]:
+        data = self.state
+        goes_on = message.call in data.usage.calls  # by another host
+        if not goes_on and not message.emergency and data.usage.refusal(data.profile.limits, now) is not None:
+            return self._deny(message, "trunk_busy")
+        host = self._best(message)
+        if host is None:
+            return self._deny(message, "unreachable" if message.tried else "no_way_out")
+        if not goes_on:
+            self.state = evolve(data, usage=data.usage.begun(message.call, now))
+        call = f"call:{message.call}"
+        return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat))]
+
+    def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
+        """An emergency call is worth a try at a host that has not answered."""
+        return self._seize(message, now) if message.emergency else self._deny(message, "trunk_down")
+
+    def _no_way(self, message: calls.Seize, now: float) -> list[Effect]:
+        return self._deny(message, "no_way_out")
+
+    def _deny(self, message: calls.Seize, why: str) -> list[Effect]:
+        return [Tell(f"call:{message.call}", calls.Denied(self.state.profile.trunk, why))]
+
+    def _best(self, message: calls.Seize) -> signals.Host | None:
+        """The first host that answers and was not tried; for an emergency call any that was not."""
+        untried = [each for each in self.state.gateways if each.host not in message.tried]
+        up = [each.host for each in untried if each.phase is gateway.Phase.UP]
+        if up:
+            return up[0]
+        return untried[0].host if message.emergency and untried else None
+
+    def _freed(self, message: calls.Freed, now: float) -> list[Effect]:
+        self.state = evolve(self.state, usage=self.state.usage.over(message.call))
+        return []
+
+    def _trouble(self, message: calls.Trouble, now: float) -> list[Effect]:
+        """One that said 503 is left alone; one that said nothing, or something else, is asked at once what it is at."""
+        known = next((each for each in self.state.gateways if each.host == message.host), None)
+        if known is None:
+            return []
+        if message.retry_after is not None:
+            return self._to_gateway(known, gateway.Busy(message.retry_after), now)
+        if not known.ask:
+            self._replace(known, evolve(known, ping_at=now))
+        return self._serve_gateways(now)
 
     # --- its hosts --------------------------------------------------------------------------------------------
 
@@ -337,6 +396,9 @@ TABLE = Table(
     always(Profile, Trunk._profile, Phase),
     always(Admit, Trunk._admit, Phase),
     always(Down, Trunk._call_over, Phase),
+    row(calls.Seize, inbound=Trunk._no_way, up=Trunk._seize, **each("trying down", Trunk._seize_down)),
+    always(calls.Freed, Trunk._freed, Phase),
+    row(calls.Trouble, inbound=_NO_PROXY, **each("trying up down", Trunk._trouble)),
     row(signals.Resolved, inbound=_NO_PROXY, **each("trying up down", Trunk._resolved)),
     row(signals.Replied, inbound=_NO_PROXY, **each("trying up down", Trunk._replied)),
     row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),

@@ -15,6 +15,7 @@ from . import (
     directory,
     effects,
     gateway,
+    limits,
     organisation,
     page,
     queue,
@@ -28,7 +29,7 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration,
+    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration, limits,
     directory, switchboard,
     timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip

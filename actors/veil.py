@@ -27,7 +27,8 @@ import attrs
 from ..sip import description, sdp
 from ..sip.privacy import Stand, without_private
 from ..switch import protocol as media
-from . import effects, organisation, page, queue, switchboard
+from . import call_state, effects, gate, organisation, page, queue, signals, switchboard
+from .organisation import e164
 from .redact import KEYS, LONG_DIGITS, NAMES, NUMBER, NUMBERS, TEXTS
 
 Veiling = Callable[[Any], Any]
@@ -52,13 +53,14 @@ URIS: Final = frozenset({"proxy", "proxies"})
 # Ids, states and words of our own.
 OURS: Final = frozenset(
     {
-        "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "bundle", "by",
-        "call", "call_id", "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction",
-        "ended_by", "epoch", "event", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call",
-        "gone_code", "how", "ice_ufrag", "id", "kind", "language", "leg", "legs", "listener", "method", "mid", "music",
-        "old_leg", "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "queue", "queue_name",
-        "recording", "recordings", "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills",
-        "sources", "state", "time_zone", "transport", "trouble", "trunk", "type", "version", "watchers", "watching",
+        "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "barred",
+        "bundle", "by", "call", "call_id", "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny",
+        "direction", "ended_by", "epoch", "event", "file", "fmtps", "format", "formats", "foundation", "gone",
+        "gone_call", "gone_code", "how", "ice_ufrag", "id", "kind", "language", "leg", "legs", "listener", "method",
+        "mid", "music", "old_leg", "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "queue",
+        "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id", "sessions", "silent_legs",
+        "skills", "sources", "state", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "type",
+        "usage", "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 
@@ -85,6 +87,8 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (media.AccessPoint, "candidates"): "ports",
         (media.AccessPoint, "name"): "",
         (sdp.Agreed, "remote"): "port",
+        (call_state.Out, "shown"): "number",
+        (signals.Dial, "shown"): "number",
         (effects.Log, "fields"): "fields",
         (switchboard.JoinRoom, "room"): "number",
         (switchboard.Data, "rooms"): "rooms",
@@ -225,16 +229,22 @@ class Veil:
         return chr(self._rng.randrange(0x4E00, 0x9FA6)) if sign.isalnum() else sign
 
     def _new_number(self, value: str) -> str:
+        """Of a telephone number in another writing than E.164 the pseudonym of that, in the same writing."""
         telephone = NUMBER.fullmatch(value) is not None
         if telephone and not LONG_DIGITS.search(value):
             return value
         if any(each.written(value) for each in self._organisations):
             return value
+        full = next((found for each in self._organisations if (found := e164(value, each.country))), None)
+        if full is not None and full != value:
+            other = _in_writing(value, full, self.number(full))
+            if other not in self._taken["number"] and self._leads(other) == self._leads(value):
+                return other
         return self._drawn("number", value, self._leads, KEPT_DIGITS if telephone else 0)
 
     def _leads(self, number: str) -> object:
         """All that an actor can see of a number."""
-        return [(each.written(number), each.route(number)) for each in self._organisations]
+        return [(each.written(number), each.route(number), gate.sights(each, number)) for each in self._organisations]
 
     def _new_text(self, value: str) -> str:
         return LONG_DIGITS.sub(lambda found: str(self.number(found.group())), value)
@@ -271,6 +281,17 @@ class Veil:
             low, high = next((low, high) for low, high in pairwise(bounds) if parts[at] < high)
             parts[at] = self._rng.randrange(low, high) if as_long else self._rng.randrange(256)
         return type(ip)(bytes(parts))
+
+
+def _in_writing(value: str, full: str, other: str) -> str:
+    """`other` written as `value` writes `full`: the last digits, as many as those two have alike, are its own."""
+    signs = list(value)
+    places = [at for at, sign in enumerate(value) if sign.isdigit()]
+    for place, same, new in zip(reversed(places), reversed(full), reversed(other), strict=False):
+        if signs[place] != same:
+            break
+        signs[place] = new
+    return "".join(signs)
 
 
 def _is_ip(value: str) -> bool:

@@ -53,12 +53,12 @@ be the host itself or one of `[web] origins`.
 
 `GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
 check has `ok` and what it saw: `trunks` (how many are `known`, and by id the `state` of each, its `reason`, `since`
-when, and the `calls` it brought that live; `inbound` where it has no proxy, else `trying`, `up` or `down`), `ticks`
-(`engine`: it is there and ticks; `late_share` of its last second), `disk` (`free_bytes` and `trouble` of `data` and
-`recordings`), `database` (`behind`: rows not yet written; `failing`; rows `lost`), `alarms` (`standing`). `failed`
-names those that are not `ok`. Calls cannot be taken without an engine, nor while the switch starts or stops: then
-`serving` is in `failed` too. `GET /metrics` is for Prometheus, from the machine itself or with a bearer token. An HTTP
-error is `{"error": {"code": …, "text": …}}`:
+when, and the `calls` it brought and the `calls_out` that live; `inbound` where it has no proxy, else `trying`, `up` or
+`down`), `ticks` (`engine`: it is there and ticks; `late_share` of its last second), `disk` (`free_bytes` and `trouble`
+of `data` and `recordings`), `database` (`behind`: rows not yet written; `failing`; rows `lost`), `alarms`
+(`standing`). `failed` names those that are not `ok`. Calls cannot be taken without an engine, nor while the switch
+starts or stops: then `serving` is in `failed` too. `GET /metrics` is for Prometheus, from the machine itself or with a
+bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
 
 """
 
@@ -85,8 +85,9 @@ and today is one of them.
 
 `{{"calls": […], "next": …}}`: {PAGE} calls at most, the newest first. The class of a call is that for the agent whose
 list it is: `normal` where that agent answered it, else `ring_abandoned` where the caller left while it rang there,
-else `not_connected`. In the list of all calls it is that for the whole centre, and a call that may still be answered is
-not in the list. Test numbers and rooms are in none.
+else `not_connected`. `direction` is "inbound" or "outbound"; `number` is the customer's in both, and `dialled` ours:
+what was dialled, or what was shown to the customer. In the list of all calls it is that for the whole centre, and a
+call that may still be answered is not in the list. Test numbers and rooms are in none.
 
 | Parameter | Value | If left out |
 | --- | --- | --- |
@@ -196,6 +197,8 @@ def draw() -> str:
         _fields(page.Snapshot, given=False),
         "\nA command that was refused has an `error` with one of these codes:\n\n",
         _table(["Code", "Text"], [[f"`{code}`", text] for code, text in page.REFUSALS.items()]),
+        "\nA call out that comes to nothing says why by one of these codes (`call.failed`):\n\n",
+        _table(["Code", "Text"], [[f"`{code}`", text] for code, text in page.FAILURES.items()]),
         "\n## Events\n",
         *(_section(kind.event, kind, given=False) for kind in typing.get_args(page.Event)),
         "\n## Close codes\n\n",

@@ -209,7 +209,10 @@ def _of_agent(agent: str, where: ColumnElement[bool], now: float) -> Select[tupl
             case(
                 (_any(Outcome.ANSWERED), literal(CallClass.NORMAL.value)),
                 (_any(Outcome.CALLER_LEFT), literal(CallClass.RING_ABANDONED.value)),
-                (_any(Outcome.MISSED, Outcome.DECLINED, Outcome.RETURNED), literal(CallClass.NOT_CONNECTED.value)),
+                (
+                    _any(Outcome.MISSED, Outcome.DECLINED, Outcome.RETURNED, Outcome.NOT_CONNECTED),
+                    literal(CallClass.NOT_CONNECTED.value),
+                ),
             ).label("class"),
         )
         .where(offers.c.agent == agent, where)

@@ -171,11 +171,11 @@ def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     assert result.output.endswith('note: queue "all": ring-all is not there yet, longest-idle is used\n')
     path.write_text(
         '[[queue]]\nid = "a"\nsurvey = true\n[[queue]]\nid = "b"\nsurvey = true\nwrap_up_seconds = 9\n'
-        '[[dialling]]\nallow = "+86"\n[[dialling]]\ndeny = "+86900"\n'
+        '[[sms_template]]\nid = "a"\ntext = "b"\n[[sms_template]]\nid = "c"\ntext = "d"\n'
     )
     assert run(check, path).output.splitlines()[1:] == [
         "note: [[queue]] survey is not used yet",
-        "note: [[dialling]] is not used yet",
+        "note: [[sms_template]] is not used yet",
     ]
     path.write_text('[sip]\ntls = "0.0.0.0:5061"\n[recording]\nformat = "wav"\n')
     assert run(check, path).output.splitlines()[1:] == []

@@ -76,7 +76,7 @@ def test_all_is_well(tmp_path: Path) -> None:
         assert s.failed() == s.stops() == []
         checks = s.health.checks()
         since = s.health.trunks()["carrier"].since
-        carrier = {"state": "inbound", "reason": "no proxy", "since": since, "calls": 0}
+        carrier = {"state": "inbound", "reason": "no proxy", "since": since, "calls": 0, "calls_out": 0}
         assert checks["trunks"].facts == {"known": 1, "trunks": {"carrier": carrier}}
         assert checks["ticks"].facts == {"engine": True, "late_share": 0.0}
         assert checks["database"].facts == {"behind": 0, "failing": False, "lost": 0}

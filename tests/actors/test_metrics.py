@@ -6,14 +6,17 @@ import os
 from pathlib import Path
 
 import trio
+from cordboard.actors.call_state import Dial
 from cordboard.actors.health import Health
 from cordboard.actors.journal import Journal
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.metrics import SwitchMetrics
+from cordboard.actors.organisation import Organisation
 from cordboard.actors.recordings import Recordings
 from cordboard.actors.runtime import System
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
+from cordboard.actors.switchboard import Switchboard
 from cordboard.actors.trunk import Profile, Trunk
 from cordboard.actors.wire import Wire
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
@@ -53,7 +56,12 @@ def test_figures(tmp_path: Path) -> None:
             system.spawn("trunk:carrier", Trunk(Profile("carrier"), 0.0))
             assert value("cordboard_trunk_state", {"trunk": "carrier", "state": "inbound"}) == 1
             assert value("cordboard_trunk_state", {"trunk": "carrier", "state": "down"}) == 0
-            assert value("cordboard_trunk_calls", {"trunk": "carrier"}) == 0
+            assert value("cordboard_trunk_calls", {"trunk": "carrier", "direction": "out"}) == 0
+            assert value("cordboard_dialling_barred_total", {"why": "not_allowed"}) is None
+            board = Switchboard(Organisation(), ())
+            board.receive(Dial("c", "lin", "+8613800138000", ""), 0.0)
+            system.spawn("switchboard", board)
+            assert value("cordboard_dialling_barred_total", {"why": "not_allowed"}) == 1
             answered = {"trunk": "carrier", "direction": "in", "method": "INVITE", "code": "487"}
             assert value("cordboard_trunk_answers_total", answered) == 3
             assert value("cordboard_tasks") == 17

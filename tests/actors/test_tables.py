@@ -22,6 +22,8 @@ from cordboard.actors import (
     agent,
     call,
     callee,
+    dialler,
+    dialling,
     directory,
     gateway,
     page,
@@ -72,10 +74,14 @@ def an_agent(phase: agents.Phase) -> Behaviour:
                 house.ask("lin", page.Answer())
             if phase is agents.Phase.AFTER_CALL_WORK:
                 house.ask("lin", page.HangUp())
+        case agents.Phase.DIALLING:
+            house.ask("lin", page.Dial("+8613800138000"))
     return house.actors["agent:lin"]
 
 
 def a_call(phase: calls.Phase) -> Behaviour:
+    if phase in call.DIALS:
+        return a_call_out(phase)
     made = call.Call(arrived(), NOW)
     steps: list[object] = [
         Started(),
@@ -95,6 +101,19 @@ def a_call(phase: calls.Phase) -> Behaviour:
         made.receive(message, NOW)
     if phase is calls.Phase.GOODBYE:
         made.receive(Down("queue:support", "dismissed"), NOW)
+    return made
+
+
+def a_call_out(phase: calls.Phase) -> Behaviour:
+    out = calls.Out("+8613800138000", "13800138000", trunks=("carrier",))
+    made = call.Call.of_agent("c", "lin", "agent:lin/1", out, "en", "CN", ("pcma",), NOW)
+    steps: list[object] = [
+        Started(),
+        calls.Granted("carrier", HOST, nat=False),
+        media.LegOpened(LEG, "192.0.2.1", 20002),
+    ]
+    for message in steps[: 1 + call.DIALS.index(phase)]:
+        made.receive(message, NOW)
     return made
 
 
@@ -201,6 +220,19 @@ SAMPLES: list[object] = [
     page.GetSnapshot(),
     page.WatchColleagues(),
     agents.CallerSound("c", comes=False),
+    agents.Dialled("c", "+8613800138000"),
+    agents.Progress("c", rings=True, early=False),
+    agents.NotConnected("c", "line_busy", 486),
+    page.Dial("+8613800138000"),
+    calls.Granted("carrier", HOST, nat=False),
+    calls.Denied("carrier", "trunk_down"),
+    signals.Progressed("c/1", 180, None),
+    signals.PickedUp("c/1", OFFER),
+    signals.Failed("c/1", 486, "Busy Here"),
+    calls.Seize("c"),
+    calls.Freed("c"),
+    calls.Trouble("c", HOST, silent=True),
+    calls.Dial("c", "lin", "+8613800138000", "agent:lin/1"),
     calls.Routed(Echo(), nat=False),
     calls.NotRouted(404, "no such number"),
     calls.Accept("wei", "agent:wei/1"),
@@ -343,9 +375,11 @@ VARIABLES: dict[str, set[type]] = {
     "routed": {calls.Routed},
     "stands": {calls.QueueStands},
     "self._stands()": {calls.QueueStands},
-    "told": {agents.QueueStarted},
     "new": {agents.Profile, queue.Profile, trunk.Profile},
     "message": {calls.Accept, calls.HangUp, calls.MuteAgent, calls.AgentDigit, calls.AgentLeg, calls.AgentGone},
+    "asked": {calls.Dial},
+    "told": {agents.QueueStarted},
+    "trouble": {calls.Trouble},
     "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}
@@ -372,6 +406,8 @@ def classes_of(file: str, message: ast.expr) -> set[type]:
         "agent": agent,
         "call": call,
         "callee": callee,
+        "dialler": dialler,
+        "dialling": dialling,
         "queue": queue,
         "seat": agent,
         "trunk": trunk,
@@ -398,6 +434,7 @@ def test_every_tell_has_a_row_in_the_table_of_whom_it_tells() -> None:
 
 def test_shells_say_nothing_that_a_table_does_not_know() -> None:
     assert set(get_args(signals.SipSignal)) - {signals.Arrived} <= set(call.Call.table.messages)
+    assert set(get_args(signals.DialledSignal)) <= set(call.Call.table.messages)
     assert set(get_args(signals.TrunkSignal)) <= set(trunk.Trunk.table.messages)
     of_a_leg = {fact for fact in get_args(media.Fact) if attrs.fields(fact)[0].name == "leg"}
     of_a_browser = {media.WebrtcLegOpened, media.LegUnchecked, media.LegChecked}
@@ -446,6 +483,8 @@ def test_actors_import_each_other_in_any_order() -> None:
         "call",
         "call_state",
         "caller",
+        "dialler",
+        "dialling",
         "gateway",
         "queue",
         "registration",

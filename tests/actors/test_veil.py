@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from attrs import frozen
-from cordboard.actors import values
+from cordboard.actors import gate, values
 from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.veil import Veil
 from cordboard.sip import sdp
@@ -29,6 +29,13 @@ route = "echo"
 [[number]]
 pattern = "7\\\\d\\\\d"
 route = "room"
+"""
+DIALLING = """
+[[trunk]]
+id = "carrier"
+proxy = "sip:192.0.2.1"
+[[dialling]]
+allow = "+86139"
 """
 CATCH_ALL = '[[number]]\npattern = ".*"\nroute = "hold"\n'
 
@@ -74,6 +81,20 @@ def test_a_strangers_number_is_another_that_leads_to_the_same_place(number: str,
     assert other.startswith("+") == number.startswith("+")
     if number[-1].isdigit():
         assert other[-2:] == number[-2:], "as in the log"
+
+
+@pytest.mark.parametrize("writing", ["13912345678", "008613912345678", "+86 139-1234-5678", "(139)1234.5678"])
+@pytest.mark.parametrize("organisation", [NUMBERS, DIALLING])
+def test_a_number_in_another_writing_is_the_same_other_number(writing: str, organisation: str) -> None:
+    """... and is dialled alike: what the gate makes of it is veiled as what it makes of the pseudonym."""
+    made, known = veil(organisation), parse_organisation(organisation)
+    other = made.number(writing)
+    assert other != writing
+    passed, veiled = gate.read(writing, "CN"), gate.read(other, "CN")
+    assert passed is not None
+    assert veiled is not None
+    assert made.number(passed.number) == veiled.number
+    assert gate.sights(known, other) == gate.sights(known, writing)
 
 
 def test_a_pattern_of_ours_keeps_what_it_names_and_no_more() -> None:

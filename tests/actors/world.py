@@ -42,6 +42,7 @@ from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
+from cordboard.sip.call import State as SipState
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import Output, Refused, Registered, Replied, Transmit
 from cordboard.sip.message import Address, Request, parse
@@ -60,6 +61,10 @@ LINK_DELAY = 0.0005
 HANDSHAKE = 0.3
 # What is stated is in the database after this.
 COMMIT = 0.1
+
+
+# What we dialled and nobody wants any more, until its far side has said so too.
+GIVEN_UP = (SipState.WITHDRAWN, SipState.CANCELLED)
 
 
 class Life:
@@ -138,6 +143,7 @@ class World:
         self.switch = SipHost(self, SWITCH, {"carrier": TrunkSettings(("198.51.100.0/24",))}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": TrunkSettings(("192.0.2.0/24",))}, "c")
         self.carrier.on_output = self._to_caller
+        self.hosts = {SWITCH: self.switch, CARRIER: self.carrier}
         # What was stated; the database has the first so many.
         self.records: list[Record] = []
         self._committed = 0
@@ -288,9 +294,16 @@ class World:
         message = parse(output.data)
         what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
         self.note("sip", source.host, what)
-        host = {SWITCH: self.switch, CARRIER: self.carrier}[output.destination]
+        host = self.hosts[output.destination]
         if self._unplugged.isdisjoint((source, output.destination)) and not what.startswith(self.lose):
             self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
+
+    def add_host(self, address: Address) -> SipHost:
+        """Another machine of a carrier."""
+        made = SipHost(self, address, {"switch": TrunkSettings(("192.0.2.0/24",))}, f"{len(self.hosts)}")
+        self.hosts[address] = made
+        self.nursery.start_soon(made.run)
+        return made
 
     def unplug(self, address: Address) -> None:
         """Nothing gets there or comes from there any more."""
@@ -419,7 +432,9 @@ class World:
         counters = self.system.counters
         assert counters["crashes"] == 0, "no actor crashes"
         actors = self.system.behaviours()
-        assert self.switch.endpoint.live_calls <= len([name for name in actors if name.startswith("call:")])
+        given_up = sum(each.state in GIVEN_UP for each in self.switch.endpoint._calls.values())
+        owned = len([name for name in actors if name.startswith("call:")])
+        assert self.switch.endpoint.live_calls - given_up <= owned
         if self.system.pending() or self._in_flight:
             return
         for name, actor in actors.items():
@@ -465,6 +480,12 @@ class World:
                 assert call.deadline() < float("inf"), name
             case calls.Phase.SERVED:
                 pass
+            case calls.Phase.SEEKING | calls.Phase.READYING | calls.Phase.CALLING:
+                agent = actors[f"agent:{data.agent}"]
+                assert isinstance(agent, Agent)
+                assert agent.state.phase is agents.Phase.DIALLING, f"{name} is dialled by nobody"
+                assert call.deadline() < float("inf"), name
+                assert what_is_heard(self.engine, data.leg) == "", f"{name} is heard before it answers"
 
     def _look_at_agent(self, name: str, agent: Agent, actors: dict[str, Behaviour]) -> None:
         data = agent.state
@@ -478,15 +499,22 @@ class World:
                 assert agent.deadline() < float("inf")
             else:
                 assert call.state.agent == name.removeprefix("agent:"), f"{name} talks to nobody"
+        elif data.phase is agents.Phase.DIALLING:
+            assert data.call is not None
+            assert f"call:{data.call.call}" in actors, f"{name} dials nobody"
         elif data.voice:
             assert not self.engine.hears(data.voice), f"{name} listens after the end"
 
     def assert_empty(self) -> None:
+        """Nothing is left of any call, and nothing is wrong."""
+        self.assert_no_calls()
+        assert self.system.alarms == []
+
+    def assert_no_calls(self) -> None:
         """Nothing is left of any call."""
         assert self.system.alive("call:") == []
         assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
         assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith("call:")] == []
-        assert self.system.alarms == []
         assert all(not robot.unanswered() for robot in self.pages.values())
 
 

@@ -61,8 +61,8 @@ class Organisation:
         self._entries.append("\n".join([head, *(f"{key} = {_toml(each)}" for key, each in fields.items())]))
         return self
 
-    def trunk(self, id_: str = "carrier", *peers: str) -> Organisation:
-        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1", "::1"])
+    def trunk(self, id_: str = "carrier", *peers: str, **fields: object) -> Organisation:
+        return self._add("[[trunk]]", id=id_, peers=list(peers) or ["127.0.0.1", "::1"], **fields)
 
     def queue(self, id_: str, **fields: object) -> Organisation:
         return self._add("[[queue]]", id=id_, name=id_.capitalize(), **fields)
@@ -71,8 +71,11 @@ class Organisation:
         """Its password is `harbour-ID`."""
         return self._add("[[agent]]", id=id_, name=name or id_, password=PASSWORD.format(id_), skills=skills)
 
-    def number(self, number: str, route: str) -> Organisation:
-        return self._add("[[number]]", number=number, route=route)
+    def number(self, number: str, route: str, **fields: object) -> Organisation:
+        return self._add("[[number]]", number=number, route=route, **fields)
+
+    def may_dial(self, prefix: str) -> Organisation:
+        return self._add("[[dialling]]", allow=prefix)
 
     def numbers(self, pattern: str, route: str) -> Organisation:
         return self._add("[[number]]", pattern=pattern, route=route)

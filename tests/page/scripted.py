@@ -75,6 +75,8 @@ class Switch:
         self.state, self.reason, self.since = "signed_out", "", time.time()
         self.offered: Message | None = None
         self.connected: Message | None = None
+        self.dialling: Message | None = None
+        self.before_dialling = "idle"
         self.media = "none"
         self.leg = ""
         self.away_until: float | None = None
@@ -140,6 +142,16 @@ class Switch:
             await self._move(then, why or reason)
 
         self._run(gone)
+
+    def progress(self, *, rings: bool = False, early: bool = False) -> None:
+        """The call that the agent dials goes on."""
+        self._run(partial(self._progress, rings=rings, early=early))
+
+    def fail(self, why: str, status: int = 0) -> None:
+        self._run(partial(self._fail, why, status))
+
+    def pick_up(self) -> None:
+        self._run(self._pick_up)
 
     def end(self, by: str = "caller", cause: str = "caller hung up") -> None:
         self._run(partial(self._end, by, cause))
@@ -228,6 +240,25 @@ class Switch:
         assert offer is not None
         await self._push("call.withdrawn", call=offer["call"], reason=reason)
 
+    async def _progress(self, *, rings: bool = False, early: bool = False) -> None:
+        assert self.dialling is not None
+        self.dialling = {**self.dialling, "rings": rings, "early": early}
+        await self._push("call.dialling", **self.dialling)
+
+    async def _fail(self, why: str, status: int) -> None:
+        dial, self.dialling = self.dialling, None
+        assert dial is not None
+        await self._push("call.failed", call=dial["call"], number=dial["number"], why=why, text=why, status=status)
+        await self._move(self.before_dialling, "signed in")
+
+    async def _pick_up(self) -> None:
+        dial, self.dialling = self.dialling, None
+        assert dial is not None
+        about = {"queue": "", "queue_name": "", "name": "", "number": dial["number"], "dialled": dial["number"]}
+        self.connected = {"call": dial["call"], **about, "since": time.time(), "muted": False, "direction": "outbound"}
+        await self._push("call.connected", **self.connected)
+        await self._move("talking", "answered")
+
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
         assert call is not None
@@ -248,6 +279,7 @@ class Switch:
             "media": self.media,
             "offered": self.offered,
             "connected": self.connected,
+            "dialling": self.dialling,
             "leg": self.leg,
             "away_until": self.away_until,
             "sound": self.trouble,
@@ -317,9 +349,16 @@ class Switch:
                 self.connected = {key: offer[key] for key in shared} | {"since": time.time(), "muted": False}
                 await self._move("talking", "answered")
                 await self._push("call.connected", **self.connected)
+            case "call.dial":
+                self.before_dialling = self.state
+                self.dialling = {"call": "out", "number": request["number"], "since": time.time()}
+                await self._progress()
+                await self._move("talking", "dialling")
             case "call.decline":
                 await self._withdraw("declined")
                 await self._move("idle", "declined")
+            case "call.hang_up" if self.dialling is not None:
+                await self._fail("given_up", 0)
             case "call.hang_up":
                 await self._end("agent", "agent hung up")
             case "call.mute" | "call.unmute":

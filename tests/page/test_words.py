@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cordboard.actors.page import REFUSALS, State
+from cordboard.actors.page import FAILURES, REFUSALS, State
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
 LANGUAGES = ("en", "zh")
@@ -38,13 +38,14 @@ def test_both_languages_fill_in_the_same_values() -> None:
 def test_every_refusal_and_state_has_words(language: str) -> None:
     words = dictionary(language)
     assert {code for code in REFUSALS if f"refusal.{code}" not in words} == set()
+    assert {code for code in FAILURES if f"failed.{code}" not in words} == set()
     assert {state.value for state in State if f"state.{state.value}" not in words} == set()
 
 
 def said_by_agents() -> str:
     """The source of an agent's behaviour, in all its modules."""
     actors = Path(__file__).parents[2] / "actors"
-    return "\n".join((actors / f"{name}.py").read_text() for name in ("agent", "callee", "seat"))
+    return "\n".join((actors / f"{name}.py").read_text() for name in ("agent", "callee", "dialler", "seat"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -94,7 +95,7 @@ def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() ->
     keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
     events = {"call.offered", "call.withdrawn", "call.muted", "call.ended", "call.mute", "call.unmute", "call.answer"}
     events |= {"call.decline", "call.hang_up", "call.connected", "media.connected", "media.failed", "media.quality"}
-    events |= {"call.away", "call.back", "call.sound", "colleagues.watch"}
+    events |= {"call.away", "call.back", "call.sound", "colleagues.watch", "call.dial", "call.dialling", "call.failed"}
     assert keys - words - events == set()
     assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
 

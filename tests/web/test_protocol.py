@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 import attrs
 import msgpack
@@ -41,6 +41,7 @@ COMMAND = st.one_of(
     st.builds(page.HangUp, call=TEXT),
     st.builds(page.Mute, call=TEXT),
     st.builds(page.Unmute, call=TEXT),
+    st.builds(page.Dial, number=TEXT),
     st.builds(page.GetSnapshot),
     st.builds(page.WatchColleagues),
     st.builds(DemoCall),
@@ -53,6 +54,7 @@ FIELD = {
     float: NUMBER,
     float | None: NUMBER | st.none(),
     page.State: st.sampled_from(page.State),
+    Literal["inbound", "outbound"]: st.sampled_from(["inbound", "outbound"]),
     tuple[str, ...]: st.lists(TEXT, max_size=3).map(tuple),
     tuple[page.Colleague, ...]: st.lists(
         st.builds(page.Colleague, TEXT, TEXT, st.sampled_from(page.State), TEXT, NUMBER), max_size=3
@@ -93,7 +95,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 14
+    assert len(COMMANDS) == len(get_args(page.Command)) == 15
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

@@ -9,6 +9,7 @@ import './views/clock.js';
 import './views/meter.js';
 import './views/devices.js';
 import './views/login.js';
+import './views/dial.js';
 import './views/state.js';
 import './views/stage.js';
 import './views/side.js';
@@ -33,7 +34,7 @@ const keys = {
     if (can.hangUp(bench.desk)) bench.hangUp();
     else if (can.answer(bench.desk)) bench.decline();
   },
-  F8: () => can.hangUp(bench.desk) && bench.setMuted(!bench.desk.connected.muted),
+  F8: () => can.mute(bench.desk) && bench.setMuted(!bench.desk.connected.muted),
   F9: () => {
     if (bench.desk.state === 'break' && can.idle(bench.desk)) bench.setState('idle');
     else if (bench.desk.state === 'idle' && can.break(bench.desk)) bench.setState('break');

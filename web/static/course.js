@@ -7,9 +7,11 @@ const SAME_S = 0.5;
 
 /** [{at, key, agent}]: what happened when, and to which agent ({agent, name}, or null). The end is not in it. */
 export function course(call) {
-  const steps = [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
+  const outbound = call.direction === 'outbound';
+  const steps = outbound ? [] : [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
   for (const { agent, name, offered, outcome, decided } of call.offers) {
-    if (outcome === 'answered_elsewhere') continue;
+    if (outbound) steps.push({ at: offered, key: 'course.dialled', agent: { agent, name } });
+    if (outbound || outcome === 'answered_elsewhere') continue;
     steps.push({ at: offered, key: 'course.offered', agent: { agent, name } });
     if (outcome in LEFT) steps.push({ at: decided ?? offered, key: `course.${LEFT[outcome]}`, agent: { agent, name } });
   }

@@ -16,6 +16,7 @@ export function fromSnapshot(reply) {
     media: reply.media,
     offered: reply.offered ?? null,
     connected: reply.connected ?? null,
+    dialling: reply.dialling ?? null, // while a call of ours is on its way
     leg: reply.leg ?? '',
     awayUntil: reply.away_until ?? null, // in a call whose agent cannot be heard: until when the caller waits for it
     sound: reply.sound ?? null, // in a call: whose sound does not get through
@@ -29,7 +30,7 @@ export function fromSnapshot(reply) {
 const named = ({ call, number, name, queue_name }) => ({ call, number, name, queue_name });
 
 /** A call that was, as `outcome`: of what was known of it and how it ended. */
-const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, ...named(call) });
+const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, direction: call.direction ?? 'inbound', ...named(call) });
 
 const changes = {
   'agent.state': (desk, { state, reason, since }) => ({
@@ -46,7 +47,12 @@ const changes = {
     desk.offered?.call === call
       ? { offered: null, outcome: { kind: 'withdrawn', reason, number: desk.offered.number } }
       : {},
-  'call.connected': (_, event) => ({ connected: event, offered: null, outcome: null, quality: null, sound: null }),
+  'call.connected': (_, event) => ({ connected: event, offered: null, dialling: null, outcome: null, quality: null, sound: null }),
+  'call.dialling': (desk, event) => ({ dialling: event, outcome: desk.dialling ? desk.outcome : null, paperwork: desk.dialling ? desk.paperwork : desk.outcome }),
+  'call.failed': (desk, { call, why, status, number }) =>
+    desk.dialling?.call === call
+      ? { dialling: null, paperwork: null, outcome: desk.paperwork?.kind === 'ended' ? { ...desk.paperwork, failed: { why, status, number } } : { kind: 'failed', why, status, number } }
+      : {},
   'call.muted': (desk, { call, muted }) =>
     desk.connected?.call === call ? { connected: { ...desk.connected, muted } } : {},
   'call.away': (desk, { call, until }) => (desk.connected?.call === call ? { awayUntil: until } : {}),
@@ -102,7 +108,9 @@ export const can = {
   idle: may('break'),
   break: may('idle', 'ringing'),
   answer: (desk) => may('ringing')(desk) && desk.offered !== null,
-  hangUp: (desk) => may('talking')(desk) && desk.connected !== null,
+  hangUp: (desk) => may('talking')(desk) && (desk.connected ?? desk.dialling) !== null,
+  mute: (desk) => may('talking')(desk) && desk.connected !== null,
+  dial: may('idle', 'break', 'after_call_work'),
   startAnswering: may('after_call_work'),
   testCall: may('idle', 'after_call_work', 'break'),
 };

@@ -14,6 +14,12 @@ export function reasonText(reason) {
   return hasText(key) ? t(key) : told;
 }
 
+/** Why a call of ours came to nothing, with what SIP said. */
+export function failureText({ why, status }) {
+  const words = hasText(`failed.${why}`) ? t(`failed.${why}`) : t('failed.call_failed');
+  return status ? t('failed.with_status', { words, status }) : words;
+}
+
 /** What became of an offer or call, as one sentence. */
 export function outcomeText(outcome) {
   if (!outcome) return '';
@@ -21,6 +27,7 @@ export function outcomeText(outcome) {
     const key = `withdrawn.${reasonKey(outcome.reason)}`;
     return hasText(key) ? t(key) : t('withdrawn.other', { reason: reasonText(outcome.reason) });
   }
+  if (outcome.kind === 'failed') return failureText(outcome);
   return hasText(`ended.${outcome.by}`) ? t(`ended.${outcome.by}`, { cause: reasonText(outcome.cause) }) : outcome.cause;
 }
 
@@ -68,6 +75,17 @@ export class Journal extends EventTarget {
     if (!offer) return;
     this.#call('missed', offer, () => t('log.withdrawn', { reason: reasonText(reason) }));
     this.speak(() => outcomeText({ kind: 'withdrawn', reason }));
+  }
+
+  /** A call of ours is on its way, or rings there. */
+  dialling(dial, before) {
+    this.#call('ringing', dial, () => t(dial.rings ? 'log.dial_rings' : 'log.dialling'));
+    if (dial.rings && !before?.rings) this.say('dial.rings');
+  }
+
+  failed(dial, { why, status }) {
+    this.#call('missed', dial, () => failureText({ why, status }));
+    this.speak(() => failureText({ why, status }));
   }
 
   connected(call) {

@@ -280,6 +280,10 @@ export class Workbench extends EventTarget {
       }
       this.journal.connected(call);
     },
+    'call.dialling': (dial, before) => this.journal.dialling(dial, before.dialling),
+    'call.failed': (event, before) => {
+      if (before.dialling?.call === event.call) this.journal.failed(before.dialling, event);
+    },
     'call.muted': ({ muted }) => {
       this.voice.media.setMuted(muted);
       this.journal.say(muted ? 'call.muted.done' : 'call.unmuted.done');
@@ -339,7 +343,8 @@ export class Workbench extends EventTarget {
   signOut = () => this.#command('agent.sign_out');
   setState = (state) => this.#command('agent.state', { state });
   startAnswering = () => this.#command('agent.start_answering');
-  hangUp = () => this.#command('call.hang_up', { call: this.desk.connected.call });
+  hangUp = () => this.#command('call.hang_up', { call: (this.desk.connected ?? this.desk.dialling).call });
+  dial = (number) => this.#command('call.dial', { number });
   demoCall = () => this.#command('demo.call');
 
   async answer() {

@@ -12,7 +12,7 @@ import { button, caller } from './parts.js';
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
 export function callCard(call) {
-  const ready = bench.live && can.hangUp(bench.desk);
+  const ready = bench.live && can.mute(bench.desk);
   return html`
     <div class="stage-head">
       <div class="over">
@@ -60,10 +60,13 @@ export function callCard(call) {
   `;
 }
 
-const facts = (call) => html`<dl class="facts">
-  <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
-  <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
-</dl>`;
+const facts = (call) =>
+  call.direction === 'outbound'
+    ? html`<p>${t('dial.answered')}</p>`
+    : html`<dl class="facts">
+        <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
+        <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+      </dl>`;
 
 /** In the place of the facts: the agent's audio is on its way, and for how long the caller waits for it. */
 function away() {

@@ -33,6 +33,7 @@ class Desk extends View {
                 <cb-devices></cb-devices>
               </section>`
             : html`<cb-stage></cb-stage>`}
+          <cb-dial></cb-dial>
           ${this.#audio()}
         </div>
         <div class="side"><cb-queues></cb-queues><cb-tabs></cb-tabs></div>

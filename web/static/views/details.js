@@ -5,7 +5,8 @@ import { wholeCall } from '../api.js';
 import { bench } from '../bench.js';
 import { course, waited } from '../course.js';
 import { clock, dayName, length, minute, t, telephone } from '../i18n.js';
-import { reasonText } from '../journal.js';
+import { reasonKey } from '../desk.js';
+import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
 import { CLASS_ICONS, failed } from './parts.js';
 import { View } from './view.js';
@@ -19,6 +20,9 @@ const IN_CALL_MS = 10000;
 /** Who ended it and why, as a sentence; `me` is the agent who reads it. */
 export function overText(call, me) {
   if (call.ended === null) return t('course.now');
+  if (call.ended_by === 'callee') return t('over.callee');
+  const failed = call.direction === 'outbound' && call.answered === null && /^(.*?)(?: \(SIP (\d+)\))?$/.exec(call.cause);
+  if (failed) return failureText({ why: reasonKey(failed[1]), status: failed[2] });
   if (call.ended_by === 'caller') return t(call.answered === null ? 'over.caller.waiting' : 'over.caller');
   if (call.ended_by !== 'agent') return t('over.system', { cause: reasonText(call.cause) });
   const last = call.legs.filter(({ party }) => party !== 'caller').at(-1);
@@ -122,7 +126,10 @@ class Details extends View {
         ${wait === null ? nothing : html`<div><dt>${t('call.waited')}</dt><dd>${length(wait)}</dd></div>`}
         ${call.class === 'normal' ? html`<div><dt>${t('call.talked')}</dt><dd>${length(call.talk_seconds)}</dd></div>` : nothing}
         <div><dt>${t('calls.queue')}</dt><dd>${call.queue_name || '–'}</dd></div>
-        <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+        <div>
+          <dt>${t(call.direction === 'outbound' ? 'call.shown' : 'offer.dialled')}</dt>
+          <dd class="number">${call.dialled ? telephone(call.dialled) : '–'}</dd>
+        </div>
       </dl>
       <cb-player .call=${call.call} .sound=${call.sound}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>

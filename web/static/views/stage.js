@@ -5,7 +5,7 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { can, reasonKey } from '../desk.js';
 import { length, t, telephone } from '../i18n.js';
-import { outcomeText } from '../journal.js';
+import { failureText, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
 import { callCard } from './call.js';
 import { button, caller } from './parts.js';
@@ -40,7 +40,7 @@ class Stage extends View {
   }
 
   #content(desk) {
-    const { state, owner, offered, connected } = desk ?? {};
+    const { state, owner, offered, connected, dialling } = desk ?? {};
     const show = (frame, draw) => {
       this.#frame = frame;
       return draw();
@@ -48,6 +48,7 @@ class Stage extends View {
     if (!desk) return show('loading', () => this.#plain({ title: t('stage.loading') }));
     if (state === 'ringing' && offered) return show(`offer ${offered.call}`, () => this.#offer(offered));
     if (state === 'talking' && connected) return show(`call ${connected.call}`, () => callCard(connected));
+    if (state === 'talking' && dialling) return show(`dial ${dialling.call}`, () => this.#dialling(dialling));
     if (state === 'ringing' || state === 'talking') return show(state, () => this.#plain({ title: t('call.answering') }));
     if (owner !== 'this') return show(owner, () => this.#elsewhere(owner));
     if (state === 'after_call_work') return show(state, () => this.#paperwork(desk));
@@ -141,6 +142,31 @@ class Stage extends View {
     `;
   }
 
+  /** A call of ours on its way: what is known of it, and the way out. */
+  #dialling(dial) {
+    const step = dial.early ? 'dial.early' : dial.rings ? 'dial.rings' : 'dial.trying';
+    return html`
+      <div class="stage-head">
+        <div class="over"><span>${icon('phone')} ${t('dial.title')}</span></div>
+        ${caller(dial)}
+        <p role="status" aria-label=${t('dial.label')}>${t(step)}</p>
+      </div>
+      <div class="stage-main">${bench.owns ? nothing : html`<p class="watching">${t('stage.other.text')}</p>`}</div>
+      <div class="stage-more">
+        ${bench.owns
+          ? button('do.hang_up', {
+              symbol: 'phone-off',
+              kind: 'danger right',
+              shortcut: 'F4',
+              enabled: bench.live && can.hangUp(bench.desk),
+              busy: bench.pending.has('call.hang_up'),
+              act: () => bench.hangUp(),
+            })
+          : nothing}
+      </div>
+    `;
+  }
+
   #paperwork(desk) {
     const last = desk.outcome?.kind === 'ended' ? desk.outcome : null;
     return html`
@@ -152,6 +178,7 @@ class Stage extends View {
               <span>${outcomeText(last)}</span> <span class="time">${t('call.duration', { time: length(last.length) })}</span>
             </p>`
           : nothing}
+        ${last?.failed ? html`<p class="outcome" role="status">${icon('phone-missed')}<span>${failureText(last.failed)}</span></p>` : nothing}
         <p>${t('stage.after_call_work.text')}</p>
       </div>
       <div class="stage-main">

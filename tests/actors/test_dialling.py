@@ -1,0 +1,576 @@
+"""Agents who dial: whole stories over real endpoints, with a carrier's side that does as a story says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from attrs import evolve
+from click.testing import CliRunner
+from cordboard.actors import agent_state as agents
+from cordboard.actors import page, records
+from cordboard.actors.commands import replay
+from cordboard.actors.organisation import Dialling, Number, Organisation, ToQueue
+from cordboard.actors.switchboard import Drain, MediaFull, Open
+from cordboard.actors.trunk import Phase as TrunkPhase
+from cordboard.sip import sdp
+from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
+from cordboard.sip.message import Address
+
+from .far import Robot
+from .house import PROMPT_SECONDS
+from .test_world import HOTLINE, organisation, settle
+from .world import CARRIER, World, play
+
+CUSTOMER = "+8613800138000"
+SHOWN = Number(number="+861055502000", route=ToQueue("support"), outbound=True)
+
+
+def dialling(**changes: Any) -> Organisation:
+    """The organisation whose agents may call China, by the trunk that brings its calls."""
+    plain = organisation()
+    (carrier,) = plain.trunks
+    carrier = evolve(carrier, proxy=(f"sip:{CARRIER.host}",), **changes)
+    return evolve(plain, trunks=(carrier,), dialling=(Dialling(allow="+86"),), numbers=(*plain.numbers, SHOWN))
+
+
+class Far:
+    """Whoever is called: what it does with each INVITE, and what it hears."""
+
+    def __init__(self, world: World, act: Callable[[Far, IncomingCall], object]) -> None:
+        self.world = world
+        self.act = act
+        self.calls: list[IncomingCall] = []
+        self.heard: list[Output] = []
+        self.over = trio.Event()
+        world.carrier.on_output = self._hear
+
+    def _hear(self, output: Output) -> None:
+        self.world.note("far", type(output).__name__)
+        self.heard.append(output)
+        if isinstance(output, IncomingCall):
+            self.calls.append(output)
+            self.act(self, output)
+        if isinstance(output, CallCancelled | CallEnded):
+            self.over.set()
+
+    def answer(self, call: IncomingCall) -> None:
+        assert call.offer is not None
+        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
+        ours = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
+        self.do(lambda now: self.world.carrier.endpoint.answer(call.call, ours, now))
+
+    def ring(self, call: IncomingCall) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.ring(call.call, now))
+
+    def refuse(self, call: IncomingCall, status: int, retry_after: int | None = None) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.reject(call.call, status, now, retry_after=retry_after))
+
+    def hang_up(self) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.hang_up(self.calls[-1].call, now))
+
+    def do(self, act: Callable[[float], list[Output]]) -> None:
+        self.world.carrier.perform(act(self.world.now()))
+
+
+def rings_and_answers(far: Far, call: IncomingCall) -> None:
+    far.ring(call)
+    far.world.later(2.0, lambda: far.answer(call))
+
+
+def story(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
+    """A story that is replayed from its journal."""
+
+    def test(tmp_path: Path) -> None:
+        play(run, dialling(), data=tmp_path)
+        result = CliRunner().invoke(replay, [str(tmp_path)])
+        assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output
+
+    test.__doc__ = run.__doc__
+    return test
+
+
+def failures(robot: Robot) -> list[tuple[str, int]]:
+    return [(event.why, event.status) for _, event in robot.heard if isinstance(event, page.CallFailed)]
+
+
+def entries(world: World) -> dict[str, records.CallEntry]:
+    return {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.CallEntry)}
+
+
+def outcomes(world: World) -> list[records.Outcome]:
+    last = {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.OfferEntry)}
+    return [entry.outcome for entry in last.values()]
+
+
+def leg_hears(world: World, robot: Robot) -> list[str]:
+    return list(world.engine.hears(world.agent(robot.agent).voice))
+
+
+@story
+async def test_a_number_rings_answers_talks_and_ends_in_paperwork(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    assert await lin.ask(page.Dial("138-0013 8000")) == page.Accepted()
+    assert world.agent("1001").phase is agents.Phase.DIALLING
+    await settle(world)
+    (call,) = far.calls
+    assert (call.number, call.caller, call.trunk) == (CUSTOMER, SHOWN.number, "switch")
+    assert leg_hears(world, lin) == ["ringback:CN"]
+    dial = world.agent("1001").dial
+    assert dial is not None
+    assert (dial.number, dial.rings, dial.early) == (CUSTOMER, True, False)
+    connected = await lin.hears(page.CallConnected)
+    assert isinstance(connected, page.CallConnected)
+    assert (connected.number, connected.direction, connected.queue) == (CUSTOMER, "outbound", "")
+    await settle(world)
+    leg = f"call:{connected.call}/caller"
+    assert leg_hears(world, lin) == [leg]
+    assert list(world.engine.hears(leg)) == [world.agent("1001").voice]
+    assert world.engine.recordings == (connected.call,)
+    far.hang_up()
+    ended = await lin.hears(page.CallEnded)
+    assert isinstance(ended, page.CallEnded)
+    assert (ended.by, world.agent("1001").phase) == ("callee", agents.Phase.AFTER_CALL_WORK)
+    await settle(world, 40)
+    (entry,) = entries(world).values()
+    assert (entry.direction, entry.trunk) == ("outbound", "carrier")
+    assert (entry.caller, entry.dialled) == (CUSTOMER, SHOWN.number)
+    assert (entry.recorded, entry.ended_by, entry.test) == (True, "callee", False)
+    assert entry.answered is not None
+    assert outcomes(world) == [records.Outcome.ANSWERED]
+    await lin.ask(page.StartAnswering())
+    world.assert_empty()
+
+
+@story
+async def test_who_hangs_up_in_the_call_ends_it_for_both(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await lin.hears(page.CallConnected)
+    await lin.ask(page.Mute())
+    await lin.ask(page.HangUp())
+    await far.over.wait()
+    assert world.agent("1001").phase is agents.Phase.AFTER_CALL_WORK
+    await settle(world, 40)
+    world.assert_empty()
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (486, "line_busy"),
+        (600, "line_busy"),
+        (404, "no_such_number"),
+        (480, "not_answered"),
+        (603, "call_declined"),
+        (403, "trunk_refused"),
+        (488, "no_common_media"),
+        (302, "number_moved"),
+        (420, "call_failed"),
+    ],
+)
+def test_what_the_far_side_says_is_told_in_words_and_the_agent_does_again_what_it_did(status: int, why: str) -> None:
+    async def tell(world: World) -> None:
+        lin = await world.sign_in("1001")
+        Far(world, lambda far, call: far.refuse(call, status))
+        await settle(world)
+        await lin.ask(page.SetState("break"))
+        await lin.ask(page.Dial(CUSTOMER))
+        failed = await lin.hears(page.CallFailed)
+        assert isinstance(failed, page.CallFailed)
+        assert (failed.why, failed.status, failed.number) == (why, status, CUSTOMER)
+        assert failed.text == page.FAILURES[why]
+        assert world.agent("1001").phase is agents.Phase.ON_BREAK
+        await settle(world, 40)
+        (entry,) = entries(world).values()
+        assert (entry.answered, entry.cause.endswith(f"(SIP {status})")) == (None, True)
+        assert outcomes(world) == [records.Outcome.NOT_CONNECTED]
+        world.assert_empty()
+
+    play(tell, dialling())
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("+442079460958", "not_allowed"),
+        ("16812345", "premium_rate"),
+        ("nobody", "not_a_number"),
+        ("+1", "not_a_number"),
+    ],
+)
+def test_what_the_gate_bars_never_leaves(number: str, why: str) -> None:
+    async def tell(world: World) -> None:
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        await lin.ask(page.Dial(number))
+        await settle(world)
+        assert failures(lin) == [(why, 0)]
+        assert (far.calls, entries(world), outcomes(world)) == ([], {}, [])
+        assert world.agent("1001").phase is agents.Phase.IDLE
+        assert world.system.state_of("switchboard").barred == {why: 1}
+        world.assert_empty()
+
+    play(tell, dialling())
+
+
+@story
+async def test_an_emergency_call_leaves_by_a_trunk_that_is_down_beyond_all_limits(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    world.configure(
+        evolve(
+            world.organisation,
+            dialling=(Dialling(deny=""),),
+            agents=tuple(evolve(each, calls_per_minute=1) for each in world.organisation.agents),
+        )
+    )
+    world.unplug(CARRIER)
+    await settle(world, 20)
+    assert world.system.state_of("trunk:carrier").phase is TrunkPhase.DOWN
+    world.plug(CARRIER)
+    for _ in range(3):
+        await lin.ask(page.Dial("110"))
+        await settle(world)
+        await lin.ask(page.HangUp())
+        await settle(world)
+    assert [call.number for call in far.calls] == ["110"] * 3
+    assert failures(lin) == [("given_up", 0)] * 3
+
+
+@story
+async def test_a_trunk_that_is_down_is_told_at_once(world: World) -> None:
+    lin = await world.sign_in("1001")
+    world.unplug(CARRIER)
+    await settle(world, 20)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    assert failures(lin) == [("trunk_down", 0)]
+    assert world.agent("1001").phase is agents.Phase.IDLE
+
+
+SECOND = Address("198.51.100.2", 5060)
+
+
+def by_two_hosts() -> Organisation:
+    """The first of them is a trunk's own, the second that of another trunk, which is tried after it."""
+    made = dialling()
+    (carrier,) = made.trunks
+    first = evolve(carrier, id="first", peers=(), proxy=(f"sip:{SECOND.host}",))
+    return evolve(made, trunks=(first, evolve(carrier, priority=2)))
+
+
+@pytest.mark.parametrize(
+    ("how", "after"), [("silent", 4.0), (500, 0.0), (503, 0.0), (504, 0.0)], ids=["silence", "500", "503", "504"]
+)
+def test_a_host_that_does_not_take_it_costs_four_seconds_at_most(how: int | str, after: float) -> None:
+    """... and one that says when to come again is not asked before that."""
+
+    async def tell(world: World) -> None:
+        host = world.add_host(SECOND)
+        refused: list[str] = []
+
+        def refuse(output: Output) -> None:
+            if isinstance(output, IncomingCall) and isinstance(how, int):
+                refused.append(output.call)
+                host.perform(
+                    host.endpoint.reject(output.call, how, world.now(), retry_after=30 if how == 503 else None)
+                )
+
+        host.on_output = refuse
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        if how == "silent":
+            world.unplug(SECOND)
+        dialled_at = world.now()
+        await lin.ask(page.Dial(CUSTOMER))
+        while not far.calls:
+            await world.something()
+        assert after <= world.now() - dialled_at < after + 0.2
+        await lin.hears(page.CallConnected)
+        await settle(world)
+        (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+        assert leg_hears(world, lin) == [leg]
+        await lin.ask(page.HangUp())
+        await settle(world, 20)
+        (entry,) = entries(world).values()
+        assert entry.trunk == "carrier"
+        before = len(refused)
+        await lin.ask(page.StartAnswering())
+        await lin.ask(page.Dial(CUSTOMER))  # 503: the first is left alone; else it is tried again, or down
+        await lin.hears(page.CallConnected)
+        assert len(refused) - before == (1 if how in (500, 504) else 0)
+        assert world.system.state_of("trunk:first").usage.calls == frozenset()
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, by_two_hosts())
+
+
+def test_a_trunk_goes_on_by_its_next_host_and_is_one_call() -> None:
+    async def tell(world: World) -> None:
+        world.add_host(SECOND)
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        world.unplug(SECOND)
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world, 5)
+        assert len(far.calls) == 1
+        state = world.system.state_of("trunk:carrier")
+        assert (len(state.usage.calls), len(state.usage.began)) == (1, 1)
+        world.unplug(CARRIER)
+        await lin.ask(page.HangUp())
+
+    made = dialling(calls=1, calls_per_minute=1)
+    (carrier,) = made.trunks
+    both = evolve(carrier, proxy=(f"sip:{SECOND.host}", *carrier.proxy))
+    play(tell, evolve(made, trunks=(both,)))
+
+
+@story
+async def test_early_media_is_heard_before_the_answer(world: World) -> None:
+    """An announcement of the network, in 183."""
+    lin = await world.sign_in("1001")
+
+    def announces(far: Far, call: IncomingCall) -> None:
+        assert call.offer is not None
+        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
+        early = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
+        far.do(lambda now: far.world.carrier.endpoint.progress(call.call, early, now))
+
+    far = Far(world, announces)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    dial = world.agent("1001").dial
+    assert dial is not None
+    assert dial.early
+    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+    assert leg_hears(world, lin) == [leg]
+    assert list(world.engine.hears(leg)) == []
+    far.answer(far.calls[0])
+    await lin.hears(page.CallConnected)
+    await settle(world)
+    assert list(world.engine.hears(leg)) == [world.agent("1001").voice]
+    far.hang_up()
+    await lin.hears(page.CallEnded)
+
+
+@story
+async def test_limits_of_an_agent_and_of_a_trunk(world: World) -> None:
+    limited = tuple(evolve(each, calls_per_minute=2) for each in world.organisation.agents)
+    world.configure(evolve(world.organisation, agents=limited))
+    lin = await world.sign_in("1001")
+    Far(world, lambda far, call: far.refuse(call, 486))
+    await settle(world)
+    for _ in range(3):
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world)
+    assert failures(lin) == [("line_busy", 486), ("line_busy", 486), ("too_often", 0)]
+    await settle(world, 60)
+    (carrier,) = world.organisation.trunks
+    world.configure(evolve(world.organisation, trunks=(evolve(carrier, calls=1),)))
+    wei = await world.sign_in("1002")
+    Far(world, lambda far, call: far.ring(call))
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    await wei.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    assert failures(wei) == [("trunk_busy", 0)]
+    await lin.ask(page.HangUp())
+    await settle(world)
+    await wei.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    assert world.agent("1002").phase is agents.Phase.DIALLING
+
+
+@story
+async def test_a_switch_that_is_full_or_draining_lets_emergency_calls_out_alone(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    for shut, opened in ((MediaFull(full=True), MediaFull(full=False)), (Drain(), Open())):
+        world.system.tell("switchboard", shut)
+        for number in (CUSTOMER, "119"):
+            await lin.ask(page.Dial(number))
+            await settle(world)
+        assert failures(lin)[-1] == ("switch_busy", 0)
+        assert far.calls[-1].number == "119"
+        await lin.ask(page.HangUp())
+        await settle(world)
+        world.system.tell("switchboard", opened)
+    assert len(far.calls) == 2
+
+
+@story
+async def test_giving_up_is_free_at_once_whatever_the_far_side_does(world: World) -> None:
+    """An answer that crosses the cancel is hung up (RFC 3261 §9.1)."""
+    lin = await world.sign_in("1001")
+    far = Far(world, lambda far, call: far.ring(call))
+    await settle(world)
+    for crosses in (False, True):
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world)
+        if crosses:
+            far.answer(far.calls[-1])
+        await lin.ask(page.HangUp())
+        assert world.agent("1001").phase is agents.Phase.IDLE
+        await settle(world, 40)
+        assert failures(lin)[-1] == ("given_up", 0)
+        world.assert_empty()
+    ends = [type(each) for each in far.heard if isinstance(each, CallCancelled | CallEnded)]
+    assert ends == [CallCancelled, CallEnded]
+
+
+@story
+async def test_nobody_answers_for_three_minutes(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, lambda far, call: far.ring(call))
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world, 179)
+    assert world.agent("1001").phase is agents.Phase.DIALLING
+    await settle(world, 3)
+    assert failures(lin) == [("not_answered", 0)]
+    assert isinstance(far.heard[-1], CallCancelled)
+
+
+@story
+async def test_a_caller_is_not_offered_to_who_dials(world: World) -> None:
+    """F-64."""
+    lin = await world.sign_in("1001")
+    Far(world, lambda far, call: far.ring(call))
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    caller = arriving(world)
+    await settle(world, 5)
+    assert not any(isinstance(event, page.CallOffered) for _, event in lin.heard)
+    await lin.ask(page.HangUp())
+    await lin.hears(page.CallOffered)
+    assert caller
+
+
+def arriving(world: World) -> bool:
+    """A customer calls the hotline; what becomes of its telephone is nobody's business here."""
+    description = sdp.offer(CARRIER.host, 4100, session_id=1)
+    dial = world.carrier.endpoint.dial(
+        "in", f"sip:{HOTLINE}@192.0.2.1", world.switch.address, "1", description, world.now()
+    )
+    world.carrier.perform(dial)
+    return True
+
+
+@story
+async def test_redial_from_paperwork_that_stays_where_nobody_answers(world: World) -> None:
+    """F-62, F-68."""
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    connected = await lin.hears(page.CallConnected)
+    assert isinstance(connected, page.CallConnected)
+    await lin.ask(page.HangUp())
+    await settle(world)
+    far.act = lambda far, call: far.refuse(call, 486)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    data = world.agent("1001")
+    assert (data.phase, data.last and data.last.call) == (agents.Phase.AFTER_CALL_WORK, connected.call)
+    snapshot = await lin.ask(page.GetSnapshot())
+    assert isinstance(snapshot, page.Snapshot)
+    assert snapshot.last is not None
+    assert (snapshot.last.direction, snapshot.dialling) == ("outbound", None)
+
+
+@story
+async def test_a_page_that_reloads_while_it_rings_finds_the_call(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    lin.tell(page.Detached(lin.session))
+    again = await world.sign_in("1001")
+    snapshot = await again.ask(page.GetSnapshot())
+    assert isinstance(snapshot, page.Snapshot)
+    assert snapshot.dialling is not None or snapshot.connected is not None
+    await settle(world, 4)
+    assert world.agent("1001").phase is agents.Phase.TALKING
+    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+    assert leg_hears(world, again) == [leg]
+    far.hang_up()
+    await again.hears(page.CallEnded)
+
+
+@story
+async def test_an_agent_who_is_gone_for_20_s_ends_it_with_a_prompt(world: World) -> None:
+    """F-35: whom an agent called has no queue to go back to."""
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await lin.hears(page.CallConnected)
+    await settle(world)
+    world.on_facts(world.engine.silence(world.agent("1001").voice, 0.6))
+    await settle(world, 19)
+    assert not far.over.is_set()
+    await settle(world, 3 + PROMPT_SECONDS["goodbye"])
+    assert far.over.is_set()
+    assert world.announced["goodbye"] == 1
+    assert entries(world).popitem()[1].cause == "the agent is gone"
+
+
+@story
+async def test_a_page_that_stays_away_while_it_rings_gives_up(world: World) -> None:
+    lin = await world.sign_in("1001", sound=False)
+    far = Far(world, lambda far, call: far.ring(call))
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    lin.tell(page.Detached(lin.session))
+    await settle(world, 25)
+    assert isinstance(far.heard[-1], CallCancelled)
+    assert world.agent("1001").phase is agents.Phase.SIGNED_OUT
+    world.assert_empty()
+
+
+@story
+async def test_a_restart_while_it_rings_and_one_in_the_call_lose_nothing(world: World) -> None:
+    lin = await world.sign_in("1001")
+    far = Far(world, lambda far, call: far.ring(call))
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    voice = world.agent("1001").voice
+    world.kill_control()
+    await settle(world)
+    world.restart_control()
+    await settle(world)
+    back = world.open_page("1001")
+    assert isinstance(await back.ask(page.Resume(voice)), page.Accepted)
+    far.answer(far.calls[-1])
+    await back.hears(page.CallConnected)
+    await settle(world)
+    world.kill_control()
+    world.restart_control()
+    back = world.open_page("1001")
+    assert isinstance(await back.ask(page.Resume(voice)), page.Accepted)
+    await settle(world)
+    assert world.agent("1001").phase is agents.Phase.TALKING
+    await back.ask(page.HangUp())
+    await far.over.wait()
+    await settle(world, 40)
+    assert outcomes(world) == [records.Outcome.ANSWERED]
+    world.assert_empty()

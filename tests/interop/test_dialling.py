@@ -1,0 +1,167 @@
+"""Agents who call a real telephone, baresip: both hear each other, it is busy, rings in vain, and is not there at all.
+
+It answers OPTIONS itself, so the trunk is up while it runs. It never speaks from loopback: see `test_baresip`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from . import sound
+from .chromium import CHROMIUM, Agent, chromium
+from .machine import own_address
+from .product import Organisation, Product, infrastructure, until
+from .robot import Robot
+from .test_baresip import CONFIG, modules
+
+pytestmark = [
+    pytest.mark.peer("baresip"),
+    pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed"),
+]
+
+CUSTOMER = "+8613800138000"
+TONE = 620.0
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("0.0.0.0", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def called(folder: Path, port: int, *, answers: bool = True) -> Iterator[Path]:
+    """A telephone that waits to be called, and holds one call at most; its output is the file given."""
+    folder.mkdir()
+    config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE)
+    config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{port}") + "call_max_calls 1\n"
+    (folder / "config").write_text(config)
+    mode = "auto" if answers else "manual"
+    account = f"<sip:{CUSTOMER}@{own_address()}>;regint=0;answermode={mode};audio_codecs=PCMA/8000/1\n"
+    (folder / "accounts").write_text(account)
+    (folder / "contacts").touch()
+    sound.write_wav(folder / "says.wav", sound.tone(TONE, 20), sound.RATE)
+    said = folder / "said.txt"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            ["baresip", "-f", str(folder)], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            until(lambda: "is ready" in said.read_text(), 15, "the telephone")
+            yield said
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def line() -> int:
+    """The port of the carrier."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory, line: int) -> Iterator[Product]:
+    here = own_address()
+    if here == "127.0.0.1":
+        pytest.skip("this machine has no address but loopback")
+    organisation = Organisation().trunk("carrier", here, proxy=f"sip:{here}:{line}").may_dial("+86")
+    organisation.queue("support").agent("1001", "Lin", support=1).agent("1002", "Maya", support=1)
+    organisation.number("+861055501000", "queue:support", outbound=True)
+    made = Product(tmp_path_factory.mktemp("calls"), infrastructure(address="0.0.0.0"), organisation.text).start()
+    yield made
+    made.stop()
+    # between the tests nobody is there, which is an alarm
+    assert [line for line in made.complaints if "the trunk carrier is down" not in line] == []
+
+
+def state(centre: Product) -> str:
+    return str(centre.http("/api/health").json["checks"]["trunks"]["trunks"]["carrier"]["state"])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="no Chromium here")
+@pytest.mark.peer("chromium")
+def test_an_agent_at_the_page_calls_a_telephone_and_both_hear_each_other(
+    centre: Product, tmp_path: Path, line: int
+) -> None:
+    speech, words = sound.speak(tmp_path)
+    phone = tmp_path / "phone"
+    with called(phone, line) as said, chromium(speech) as browser:
+        until(lambda: state(centre) == "up", 20, "the trunk")
+        agent = Agent(browser, centre, "1001")
+        try:
+            agent.log_in().sign_in().ready()
+            agent.page.get_by_label("Number", exact=True).fill("138 0013 8000")
+            agent.click("Dial")
+            agent.is_("Talking")
+            until(lambda: "established" in said.read_text(), 15, "the call")
+            heard = agent.hears(TONE)
+            seconds = 2 * len(words) / sound.RATE + 1
+
+            def recorded() -> list[Path]:
+                return [one for one in phone.glob("dump*dec.wav") if one.stat().st_size > seconds * 16000]
+
+            until(recorded, 40, "two rounds of speech")
+            agent.click("Hang up")
+            agent.is_("After-call work")
+            until(lambda: "session closed" in said.read_text() or "terminated" in said.read_text(), 15, "the end")
+        finally:
+            agent.leave()
+    centre.at_rest()
+    score, moved = sound.likeness(words, sound.read_wav(recorded()[0]))
+    print(
+        f"page hears {heard.hertz:.1f} Hz; baresip hears the agent with correlation {score:.3f} ({moved:.0f} ms moved)"
+    )
+    assert abs(heard.hertz - TONE) < 5
+    assert score >= 0.9
+    assert "+861055501000" in said.read_text()
+
+
+def test_it_answers_is_busy_and_rings_in_vain(centre: Product, tmp_path: Path, line: int) -> None:
+    with Robot(centre, "1001") as lin, Robot(centre, "1002") as maya:
+        lin.sign_in()
+        maya.sign_in()
+        with called(tmp_path / "busy", line):
+            until(lambda: state(centre) == "up", 20, "the trunk")
+            lin.do("call.dial", number=CUSTOMER)
+            lin.event("call.connected", 15)
+            maya.do("call.dial", number=CUSTOMER)
+            failed = maya.event("call.failed", 15)
+            assert (failed["why"], failed["status"]) == ("line_busy", 486)
+            assert maya.ask("snapshot")["state"] == "idle"
+            lin.do("call.hang_up")
+            lin.state("after_call_work")
+            lin.do("agent.start_answering")
+        with called(tmp_path / "rings", line, answers=False) as said:
+            lin.do("call.dial", number=CUSTOMER)
+            lin.event("call.dialling", 15, rings=True)
+            lin.do("call.hang_up")
+            assert lin.event("call.failed")["why"] == "given_up"
+            until(lambda: "closed" in said.read_text() or "terminated" in said.read_text(), 15, "the cancel")
+    centre.at_rest()
+
+
+@pytest.mark.long
+def test_a_trunk_that_has_died_is_down_within_15_s_and_says_so(centre: Product, tmp_path: Path, line: int) -> None:
+    with Robot(centre, "1001") as lin:
+        lin.sign_in()
+        with called(tmp_path / "dies", line):
+            until(lambda: state(centre) == "up", 20, "the trunk")
+        begun = time.monotonic()
+        until(lambda: state(centre) == "down", 20, "the trunk's death")
+        down = time.monotonic() - begun
+        lin.do("call.dial", number=CUSTOMER)
+        assert lin.event("call.failed")["why"] == "trunk_down"
+    print(f"the trunk was down {down:.1f} s after the telephone had ended")
+    assert down <= 15.5
+    centre.at_rest()
