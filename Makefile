@@ -13,7 +13,7 @@ PACKAGES := actors bench codecs sip switch web
 # What measures real programs in real time has the machine to itself. All else runs beside each other, as many at a time as
 # there are cores, the soak and pages before a scripted switch too: they wait for most of their time.
 ALONE := tests/bench/test_latency.py tests/browser tests/interop tests/sip/test_interop_sipp.py \
-	tests/switch/test_recording_process.py
+	tests/sip/test_scenarios.py tests/switch/test_recording_process.py
 BESIDE := -n $(shell nproc) --dist worksteal $(ALONE:%=--ignore=%)
 
 .PHONY: run test test-all check bench screenshots tools clean

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from cordboard.sip import guests
 from cordboard.sip.digest import Account, Challenge, authorization, parameters
@@ -401,3 +403,20 @@ def test_whom_the_caller_had_dialled_before(rows: tuple[Row, ...], number: str) 
     incoming = endpoint.receive(build("INVITE", *rows, body=SDP), PEER, 0.0)[-1]
     assert isinstance(incoming, IncomingCall)
     assert incoming.diverted_from == number
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS"])
+def test_whatever_a_stranger_sends_nothing_breaks_and_little_comes_back(method: str) -> None:
+    """One octet changed, doubled or gone, with credentials that were right before."""
+    endpoint = fresh()
+    rng = Random(method)
+    for index in range(300):
+        challenge = challenge_in(endpoint.receive(build(method, call_id=f"a{index}"), PBX, float(index)))
+        data = bytearray(
+            build(method, shown(challenge, method), cseq=2, call_id=f"a{index}", body=SDP if method == "INVITE" else "")
+        )
+        at = rng.randrange(len(data))
+        data[at : at + 1] = rng.choice([b"", bytes([data[at]]) * 2, bytes([rng.randrange(256)])])
+        out = endpoint.receive(bytes(data), PBX, float(index))
+        assert sum(isinstance(each, Transmit) for each in out) <= 1
+        endpoint._guard._banned.clear()
