@@ -15,7 +15,7 @@ recording. It ends by `Stop`; what it opened is then closed by the shells, whate
 from __future__ import annotations
 
 import math
-from typing import Any, assert_never
+from typing import assert_never
 
 from attrs import evolve
 
@@ -43,8 +43,8 @@ from .call_state import (
     Routed,
     Timeout,
 )
-from .dialling import Dialling
-from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
+from .conversation import Conversation
+from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .organisation import Echo, Hold, Room, ToneRoute, ToQueue
 from .table import Bug, Late, Table, always, each, row
 
@@ -60,7 +60,7 @@ FAR = ("caller", "callee")
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
 
-class Call(Dialling):
+class Call(Conversation):
     """The behaviour of one call; see `Data` for what it remembers."""
 
     ends_on_crash = True
@@ -90,7 +90,7 @@ class Call(Dialling):
     def receive(self, message: object, now: float) -> list[Effect]:
         before = self.state
         effects = self.dispatch(self.state.phase, message, now)
-        return [*self._recorded(before), *self._sound_recorded(before, now), *effects, *self._agent_told(before)]
+        return [*self.recorded(before), *self.sound_recorded(before, now), *effects, *self.agent_told(before)]
 
     def deadline(self) -> float:
         match self.state.phase:
@@ -112,55 +112,6 @@ class Call(Dialling):
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
-
-    def will(self, reason: str, now: float) -> list[Record]:
-        """What is kept of a call that cannot say itself that it ends."""
-        before = self.state
-        self._close_entries("system", reason, now)
-        return self._recorded(before)
-
-    def _recorded(self, before: Data) -> list[Record]:
-        after = self.state
-        entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
-        if after.entry is not None and after.entry != before.entry:
-            entries.insert(0, after.entry)
-        return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
-
-    def _sound_recorded(self, before: Data, now: float) -> list[Record]:
-        data = self.state
-        same = (data.comes, data.goes) == (before.comes, before.goes)
-        if same or data.entry is None or data.entry.test:
-            return []
-        return [Record(records.SoundEntry(self.id, "caller", now, data.comes, data.goes))]
-
-    def _agent_told(self, before: Data) -> list[Effect]:
-        """How the caller's sound fares, where that is news to the agent of the conversation."""
-        data = self.state
-        if data.phase is not Phase.TALKING:
-            return []
-        known = _sound(before) if before.phase is Phase.TALKING else (True, True, None)
-        sound = _sound(data)
-        return [] if sound == known else [Tell(f"agent:{data.agent}", agents.CallerSound(self.id, *sound))]
-
-    def _note(self, **changes: Any) -> None:
-        """Changes what is recorded of the call."""
-        entry = self.state.entry
-        assert entry is not None, "a call begins with its entry"
-        self.state = evolve(self.state, entry=evolve(entry, **changes))
-
-    def _close_leg_entries(self, now: float, *, agents_only: bool) -> None:
-        def closed(leg: records.LegEntry) -> records.LegEntry:
-            stays = leg.ended is not None or (agents_only and leg.number == 0)
-            return leg if stays else evolve(leg, ended=now)
-
-        self.state = evolve(self.state, legs=tuple(map(closed, self.state.legs)))
-
-    def _close_entries(self, by: str, cause: str, now: float) -> None:
-        if self.state.entry is not None and self.state.entry.ended is None:
-            self._note(ended=now, ended_by=by, cause=cause)
-        self._close_leg_entries(now, agents_only=False)
-        if self.state.timeline is not None:
-            self.state = evolve(self.state, timeline=self.state.timeline.over())
 
     def move(self, phase: Phase, now: float) -> None:
         """The one door for state changes."""
@@ -199,7 +150,7 @@ class Call(Dialling):
             country=message.country,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
-        self._note(queue=queue, test=not queue)
+        self.note(queue=queue, test=not queue)
         self.move(Phase.OPENING, now)
         return self.open_leg()
 
@@ -207,7 +158,7 @@ class Call(Dialling):
         return self._reject(now, message.status, message.reason, message.retry_after)
 
     def _reject(self, now: float, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
-        self._close_entries("system", reason, now)
+        self.close_entries("system", reason, now)
         arrived = self.state.arrived
         where = (("trunk", arrived.trunk), ("dialled", arrived.dialled))
         fields = (("call", self.id), *where, ("status", status), ("reason", reason))
@@ -256,12 +207,12 @@ class Call(Dialling):
         """Takes its place in the queue; one that an agent had and lost comes before all others."""
         arrived = self.state.arrived
         self.move(Phase.WAITING, now)
-        self._close_leg_entries(now, agents_only=True)
+        self.close_leg_entries(now, agents_only=True)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
         self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
         join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, again)
-        return [*self.music(), *self._tape(), Watch(self._queue()), Tell(self._queue(), join)]
+        return [*self.music(), *self.tape(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
         """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
@@ -316,27 +267,6 @@ class Call(Dialling):
         joined = self.talk(message.agent, message.leg, now)
         return [*joined, Tell(self._queue(), queues.Taken(self.id, message.agent))]
 
-    def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
-        self.move(Phase.TALKING, now)
-        data = self.state
-        first = data.entry is not None and data.entry.answered is None
-        number = records.LegEntry(self.id, len(data.legs), agent, now)
-        away = data.agent_away and data.out is not None
-        heard = data.timeline or timeline.begun(self.id, "caller", now)
-        self.state = evolve(
-            data, agent=agent, agent_leg=leg, agent_away=away, muted=False, legs=(*data.legs, number), timeline=heard
-        )
-        if first:
-            self._note(answered=now, recorded=True)
-        name = f"agent:{agent}"
-        return [
-            *([Media(media.OpenRecording(self.id))] if first else []),
-            *self._wire(),
-            Watch(name),
-            Tell(name, agents.Joined(self.id)),
-            Log("call answered", (("call", self.id), ("agent", agent))),
-        ]
-
     def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
         if message.agent == self.state.agent:
             return []  # it has the call; its second answer changes nothing
@@ -349,61 +279,13 @@ class Call(Dialling):
 
     # --- talking ----------------------------------------------------------------------------------------------
 
-    def _wire(self) -> list[Effect]:
-        """Who hears whom between caller and agent now; while the agent is away the caller hears of it."""
-        data = self.state
-        voice = ((data.agent_leg, 1.0),) if data.agent_leg and not data.muted else ()
-        to_agent = (media.Hears(data.agent_leg, ((data.leg, 1.0),)),) if data.agent_leg else ()
-        if data.agent_away:
-            away = announcements.agent_away(data.language, data.music)
-            return [*self.play(away), *self._tape(), *(Media(media.Rewire((each,))) for each in to_agent)]
-        return self.hear(*voice, others=(*to_agent, *self._channels(voice)))
-
-    def _channels(self, voice: tuple[tuple[str, float], ...] = ()) -> tuple[media.Hears, ...]:
-        """What the recording hears, where there is one: the caller, and the voice that the caller hears."""
-        entry = self.state.entry
-        if entry is None or not entry.recorded:
-            return ()
-        customer = media.Hears(media.left(self.id), ((self.state.leg, 1.0),))
-        return customer, media.Hears(media.right(self.id), voice)
-
-    def _tape(self) -> list[Effect]:
-        """The recording goes on while nobody talks with the caller."""
-        channels = self._channels()
-        return [Media(media.Rewire(channels))] if channels else []
-
-    def _mute(self, message: MuteAgent, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        self.state = evolve(self.state, muted=message.muted)
-        return self._wire()
-
-    def _agent_digit(self, message: AgentDigit, now: float) -> list[Effect]:
-        return self.send_digit(message.digit) if message.agent == self.state.agent else []
-
-    def _agent_leg(self, message: AgentLeg, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        self.state = evolve(self.state, agent_leg=message.leg, agent_away=message.away)
-        return self._wire()
-
-    def _agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        return self._without_agent(now)
-
-    def _without_agent(self, now: float) -> list[Effect]:
+    def without_agent(self, now: float) -> list[Effect]:
         """The far side waits for another agent; whom an agent had dialled has no queue, and hears that it is over."""
         if isinstance(self.state.route, ToQueue):
             return self._wait(now, again=True)
-        self._close_leg_entries(now, agents_only=True)
+        self.close_leg_entries(now, agents_only=True)
         goodbye = announcements.goodbye(self.state.language)
-        return [*self._say_goodbye("the agent is gone", goodbye, now), *self._tape()]
-
-    def _hang_up(self, message: HangUp, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        return self.end("agent", "hung up", now)
+        return [*self._say_goodbye("the agent is gone", goodbye, now), *self.tape()]
 
     def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
         return self._say_goodbye("the room is full", announcements.busy(self.state.country), now)
@@ -412,7 +294,7 @@ class Call(Dialling):
 
     def end(self, by: str, cause: str, now: float) -> list[Effect]:
         """From any state: everyone who took part is told; legs and dialog go with the actor."""
-        self._close_entries(by, cause, now)
+        self.close_entries(by, cause, now)
         data = self.state
         told: list[Effect] = [Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
         if data.phase is Phase.WAITING:
@@ -448,7 +330,7 @@ class Call(Dialling):
         if data.phase in DIALS:
             return self._down_dialling(message, now)
         if message.name == f"agent:{data.agent}" and data.phase is Phase.TALKING:
-            return self._without_agent(now)
+            return self.without_agent(now)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
             return self._reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self._queue():
@@ -479,12 +361,6 @@ class Call(Dialling):
         """The recording is for whoever keeps them: a call goes on whatever becomes of it. A digit has done what it does
         to a prompt when it is told."""
         return []
-
-
-def _sound(data: Data) -> tuple[bool, bool, float | None]:
-    """The caller's, as its agent hears of it: a caller who holds may send nothing."""
-    silent = data.silent_since < math.inf and not data.on_hold
-    return data.comes, data.goes, data.silent_since if silent else None
 
 
 _NOT_YET = Bug("the call is not answered yet")
@@ -597,7 +473,7 @@ TABLE = Table(
     row(
         HangUp,
         waiting=_NO_AGENT,
-        talking=Call._hang_up,
+        talking=Call.hang_up,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
@@ -613,7 +489,7 @@ TABLE = Table(
     row(
         MuteAgent,
         waiting=_NO_AGENT,
-        talking=Call._mute,
+        talking=Call.mute,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
@@ -622,7 +498,7 @@ TABLE = Table(
     row(
         AgentLeg,
         waiting=_NO_AGENT,
-        talking=Call._agent_leg,
+        talking=Call.agent_leg_moved,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
@@ -631,7 +507,7 @@ TABLE = Table(
     row(
         AgentDigit,
         waiting=_NO_AGENT,
-        talking=Call._agent_digit,
+        talking=Call.agent_digit,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
@@ -640,7 +516,7 @@ TABLE = Table(
     row(
         AgentGone,
         waiting=_NO_AGENT,
-        talking=Call._agent_gone,
+        talking=Call.agent_gone,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),

@@ -24,8 +24,8 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import records, signals
+from .booked import Booked
 from .call_state import AgentGone, AgentLeg, Denied, Freed, Granted, HangUp, Out, Phase, Seize, Timeout, Trouble
-from .caller import Caller
 from .effects import Effect, Log, Media, Sip, Started, Tell, Watch
 
 # A host that is there says so at once (100): another is tried after this, which is all that it adds.
@@ -53,7 +53,7 @@ def why_of(status: int) -> str:
     return _WHY.get(status, "unreachable" if status >= 500 else "call_failed")
 
 
-class Dialling(Caller):
+class Dialling(Booked):
     """The half of a call that an agent dials."""
 
     @property
@@ -122,8 +122,7 @@ class Dialling(Caller):
         self._out(host=message.host, attempt=self.out.attempt + 1)
         arrived = evolve(data.arrived, trunk=message.trunk, peer=message.host.address)
         self.state = evolve(self.state, arrived=arrived, nat=message.nat, agreed=None, ours=None)
-        assert data.entry is not None, "a call begins with its entry"
-        self.state = evolve(self.state, entry=evolve(data.entry, trunk=message.trunk))
+        self.note(trunk=message.trunk)
         self.move(Phase.READYING, now)
         return self.open_leg()
 

@@ -1,0 +1,60 @@
+"""What is kept of a call: its row, one for each leg it had, how its far side was heard, and where sound went one way.
+
+A step changes the entries in the state; what has become another is recorded with the step (`recorded`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any
+
+from attrs import evolve
+
+from . import records, timeline
+from .call_state import Data
+from .caller import Caller
+from .effects import Record
+
+
+class Booked(Caller, ABC):
+    """The books of one call."""
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        """What is kept of a call that cannot say itself that it ends."""
+        before = self.state
+        self.close_entries("system", reason, now)
+        return self.recorded(before)
+
+    def recorded(self, before: Data) -> list[Record]:
+        after = self.state
+        entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
+        if after.entry is not None and after.entry != before.entry:
+            entries.insert(0, after.entry)
+        return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
+
+    def sound_recorded(self, before: Data, now: float) -> list[Record]:
+        data = self.state
+        same = (data.comes, data.goes) == (before.comes, before.goes)
+        if same or data.entry is None or data.entry.test:
+            return []
+        return [Record(records.SoundEntry(self.id, "caller", now, data.comes, data.goes))]
+
+    def note(self, **changes: Any) -> None:
+        """Changes what is recorded of the call."""
+        entry = self.state.entry
+        assert entry is not None, "a call begins with its entry"
+        self.state = evolve(self.state, entry=evolve(entry, **changes))
+
+    def close_leg_entries(self, now: float, *, agents_only: bool) -> None:
+        def closed(leg: records.LegEntry) -> records.LegEntry:
+            stays = leg.ended is not None or (agents_only and leg.number == 0)
+            return leg if stays else evolve(leg, ended=now)
+
+        self.state = evolve(self.state, legs=tuple(map(closed, self.state.legs)))
+
+    def close_entries(self, by: str, cause: str, now: float) -> None:
+        if self.state.entry is not None and self.state.entry.ended is None:
+            self.note(ended=now, ended_by=by, cause=cause)
+        self.close_leg_entries(now, agents_only=False)
+        if self.state.timeline is not None:
+            self.state = evolve(self.state, timeline=self.state.timeline.over())
