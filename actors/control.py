@@ -31,6 +31,7 @@ from ..switch import process as media_process
 from . import medialink, mediaplane, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
+from .child import orphaned
 from .config import Config
 from .effects import Push, Record, Reply
 from .health import Health
@@ -51,7 +52,7 @@ from .statefile import States
 from .states import Alive, Committed, Dialog, Whole
 from .store.database import StoreError
 from .store.store import Store
-from .supervisor import orphaned, run_directory
+from .supervisor import run_directory
 from .switchboard import Configure, Drain, Open, Switchboard
 from .wire import Wire
 

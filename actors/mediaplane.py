@@ -1,8 +1,8 @@
 """The media process: the engine alone, and what it is told of the configuration.
 
-A program of its own, which loads little: when an engine dies, callers hear nothing until the next one runs. Started by
-the supervisor; it ends on SIGTERM, and when its supervisor is gone, as soon as the control process is gone too: that
-one lets its calls end first.
+A program of its own, which loads little, and ahead, as an understudy (child.py): when an engine dies, callers hear
+nothing until the next one runs. Started by the supervisor; it ends on SIGTERM, and when its supervisor is gone, as soon
+as the control process is gone too: that one lets its calls end first.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 import trio
 
 from ..switch import process as media_process
+from .child import await_cue, orphaned, say
 from .config import Config, parse_config
-from .supervisor import UNUSABLE, orphaned, run_directory, running, say
+from .supervisor import UNUSABLE, run_directory, running
 
 # How often an engine without a supervisor looks whether there is still a control process.
 LOOK_SECONDS = 0.2
@@ -93,6 +94,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     given = parser.parse_args()
+    await_cue()
     text = given.config.read_text(encoding="utf-8") if given.config is not None else ""
     try:
         trio.run(run, parse_config(text), given.data)

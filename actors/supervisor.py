@@ -2,9 +2,9 @@
 
 A data directory belongs to one supervisor (a lock that the kernel drops with the process). It starts media, then
 control, and writes their process ids to DATA/run. Control's standard output passes through, its first `ready` line
-once. A child that dies is started again after a delay that grows; one that dies too often ends everything. SIGTERM and
-SIGINT go to control, which drains and ends by itself; then media is ended. SIGHUP goes to control once it is ready:
-before that it would end it.
+once. A child that dies is started again after a delay that grows, or its understudy takes its place (child.py); one
+that dies too often ends everything. SIGTERM and SIGINT go to control, which drains and ends by itself; then media is
+ended. SIGHUP goes to control once it is ready: before that it would end it.
 
 The children are in sessions of their own, so that Ctrl-C reaches only the supervisor. Each inherits the reading end of
 the *lifeline*, a pipe that nobody writes to: `orphaned()` in a child returns when the supervisor has died, however it
@@ -17,38 +17,29 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import trio
-from attrs import field, frozen, mutable
 
-from ..switch.priority import hurry
+from .child import Child, Policy, say, write_pid
 from .config import Config
 
-LIFELINE = "CORDBOARD_LIFELINE"
 # Beyond its drain time, control needs to say BYE and write its records.
 CONTROL_SECONDS = 10.0
 # Media has files to close.
 MEDIA_SECONDS = 5.0
-# What a child may still have written when it died.
-LAST_WORDS_SECONDS = 1.0
 # The exit code for unusable input: starting again would not help.
 UNUSABLE = 2
 # How often it is looked whether what was left has ended.
 LEFTOVER_LOOK = 0.02
 # A process may be younger than its pid file by no more than that: clocks are read in steps.
 WRITING_SECONDS = 2.0
-# ... of a child for which there was no process to be had.
-NOT_STARTED = 1
 STDOUT = 1
+EASY = Policy()
 
 
 class AlreadyRunningError(Exception):
@@ -65,13 +56,6 @@ def run_directory(data: Path) -> Path:
     run.mkdir(mode=0o700, exist_ok=True)
     run.chmod(0o700)
     return run
-
-
-def write_pid(run: Path, name: str, pid: int) -> None:
-    """Atomically: who reads the file reads a whole number or an older one."""
-    new = run / f".{name}.pid"
-    new.write_text(f"{pid}\n", encoding="ascii")
-    new.replace(run / f"{name}.pid")
 
 
 def running(data: Path, name: str) -> int | None:
@@ -129,160 +113,6 @@ async def end_leftovers(data: Path) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-async def orphaned() -> None:
-    """For a child: returns when its supervisor has died; never, where it was started without one."""
-    descriptor = os.environ.get(LIFELINE)
-    if descriptor is None:
-        await trio.sleep_forever()
-    else:
-        await trio.lowlevel.wait_readable(int(descriptor))
-
-
-# --- dying and starting again -----------------------------------------------------------------------------------
-
-
-@frozen
-class Policy:
-    """How often a child may die: `deaths` within `within` seconds are too many. Delays double from first to last."""
-
-    deaths: int = 5
-    within: float = 30.0
-    first_delay: float = 0.1
-    last_delay: float = 5.0
-
-
-@mutable
-class Deaths:
-    """The recent deaths of one child."""
-
-    policy: Policy
-    times: deque[float] = field(factory=deque)
-
-    def add(self, now: float) -> float:
-        """Seconds until it may start again; `math.inf`: never."""
-        self.times.append(now)
-        while self.times[0] <= now - self.policy.within:
-            self.times.popleft()
-        if len(self.times) >= self.policy.deaths:
-            return math.inf
-        return float(min(self.policy.first_delay * 2 ** (len(self.times) - 1), self.policy.last_delay))
-
-
-class Child:
-    """One process that is started again until it is told to stop; one that is `urgent` goes before others of the
-    machine, from its first instant on: who waits for it hears nothing."""
-
-    def __init__(
-        self, name: str, argv: Sequence[str], run: Path, lifeline: int, policy: Policy, *, urgent: bool = False
-    ) -> None:
-        self.name = name
-        self._urgent = urgent
-        self.finished = trio.Event()
-        self.gave_up: int | None = None
-        self._argv = argv
-        self._run = run
-        self._lifeline = lifeline
-        self._deaths = Deaths(policy)
-        # Said by whoever hears it: this life of the process has told that it is ready.
-        self.ready = False
-        self._process: trio.Process | None = None
-        self._stop = trio.Event()
-
-    def send(self, number: signal.Signals) -> None:
-        """To the process of now; where there is none, nobody hears it."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
-
-    def stop(self) -> None:
-        """Tells it to end, and starts it no more."""
-        self._stop.set()
-        self.send(signal.SIGTERM)
-
-    async def keep(self, hear: Callable[[bytes], None] | None, final: Callable[[int], bool]) -> None:
-        """Runs it until `stop`, or until it died too often or of what is `final`: then `gave_up` is an exit code."""
-        try:
-            while not self._stop.is_set():
-                code = await self._live(hear)
-                if self._stop.is_set():
-                    break
-                delay = self._deaths.add(trio.current_time())
-                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-                if final(code):
-                    self.gave_up = code
-                    return
-                if delay == math.inf:
-                    say(f"{self.name} {how} and has died too often: giving up")
-                    self.gave_up = 1
-                    return
-                say(f"{self.name} {how}; starts again in {delay:g} s")
-                with trio.move_on_after(delay):
-                    await self._stop.wait()
-        finally:
-            self.finished.set()
-
-    async def _live(self, hear: Callable[[bytes], None] | None) -> int:
-        """One life of the process; its exit code, or the negative number of the signal that killed it."""
-        self.ready = False
-        try:
-            process = await trio.lowlevel.open_process(
-                self._argv,
-                stdout=subprocess.PIPE if hear else sys.stderr,
-                pass_fds=(self._lifeline,),
-                env={**os.environ, LIFELINE: str(self._lifeline)},
-                start_new_session=True,
-            )
-        except OSError as error:
-            say(f"{self.name} cannot be started: {error.strerror}")
-            return NOT_STARTED
-        self._process = process
-        if self._urgent:
-            hurry(process.pid)
-        try:
-            with _pid_file_aside(self.name):
-                write_pid(self._run, self.name, process.pid)
-            if self._stop.is_set():
-                process.terminate()
-            async with trio.open_nursery() as nursery:
-                if hear and process.stdout:
-                    nursery.start_soon(lines, process.stdout, hear)
-                code = await process.wait()
-                nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_SECONDS
-        finally:
-            with trio.CancelScope(shield=True):
-                process.kill()
-                await process.wait()
-            self._process = None
-            with _pid_file_aside(self.name):
-                (self._run / f"{self.name}.pid").unlink(missing_ok=True)
-        return code
-
-
-@contextlib.contextmanager
-def _pid_file_aside(name: str) -> Iterator[None]:
-    """A full disk costs the file that says which process it is, and not the calls in that process."""
-    try:
-        yield
-    except OSError as error:
-        say(f"the pid file of {name}: {error.strerror}")
-
-
-async def lines(stream: trio.abc.ReceiveStream, hear: Callable[[bytes], None]) -> None:
-    """Every line of `stream`, without its end, as it comes."""
-    async with stream:
-        rest = b""
-        async for chunk in stream:
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                hear(line)
-    if rest:
-        hear(rest)
-
-
-def say(text: str) -> None:
-    print(f"cordboard: {text}", file=sys.stderr, flush=True)
-
-
 # --- the supervisor ---------------------------------------------------------------------------------------------
 
 
@@ -291,7 +121,7 @@ async def supervise(
     data_dir: Path,
     control: Sequence[str],
     media: Sequence[str] | None,
-    policy: Policy = Policy(),
+    policy: Policy = EASY,
 ) -> int:
     """Keeps both running until SIGTERM or SIGINT; the exit code. Raises AlreadyRunningError.
 

@@ -61,6 +61,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/recordings.py",
         "actors/encoding.py",
         "actors/resolver.py",
+        "actors/child.py",
         "actors/supervisor.py",
         "actors/commands.py",
         "actors/tracing.py",

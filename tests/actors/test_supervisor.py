@@ -16,8 +16,10 @@ import attrs
 import pytest
 import trio
 import trio.testing
+from cordboard.actors import child
+from cordboard.actors.child import Deaths, Policy, orphaned
 from cordboard.actors.config import Config, Limits
-from cordboard.actors.supervisor import AlreadyRunningError, Deaths, Policy, orphaned, running, supervise
+from cordboard.actors.supervisor import AlreadyRunningError, running, supervise
 
 # cordboard: `running` looks for this word in the command line of a process.
 CHILD = """
@@ -28,6 +30,11 @@ signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 wire.connect(path)
 say = lambda text: wire.send(f"{name} {text}".encode())
+if cue := os.environ.get("CORDBOARD_CUE"):
+    say(f"waits {os.getpid()}")
+    if not os.read(int(cue), 1):
+        say("dismissed")
+        sys.exit(0)
 if behaviour == "ready":
     print("ready https://localhost:8443/", flush=True)
     print("second line", flush=True)
@@ -231,6 +238,44 @@ def test_a_killed_child_is_back_and_the_other_never_left(tmp_path: Path, victim:
     assert centre(tmp_path, tell) == 0
 
 
+def test_an_understudy_takes_the_place_of_an_engine_that_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "UNDERSTUDY_SECONDS", 0.0)
+
+    async def tell(stage: Scene) -> None:
+        said = [(await stage.hear()).split() for _ in range(3)]
+        pids = {(name, word): int(pid) for name, word, pid in said}
+        assert set(pids) == {("control", "started"), ("media", "started"), ("media", "waits")}
+        for _ in range(3):
+            assert stage.pid("media") == pids["media", "started"] != pids["media", "waits"]
+            os.kill(pids["media", "started"], signal.SIGKILL)
+            said = [(await stage.hear()).split() for _ in range(2)]
+            after = {(name, word): int(pid) for name, word, pid in said}
+            assert after["media", "started"] == pids["media", "waits"]
+            pids = after
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert [await stage.hear() for _ in range(2)] == ["control SIGTERM", "media SIGTERM"]
+        left.append(pids["media", "waits"])
+
+    left: list[int] = []
+    assert centre(tmp_path, tell) == 0
+    assert not Path(f"/proc/{left[0]}").exists()
+
+
+def test_an_understudy_that_died_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "UNDERSTUDY_SECONDS", 0.0)
+
+    async def tell(stage: Scene) -> None:
+        said = [(await stage.hear()).split() for _ in range(3)]
+        pids = {(name, word): int(pid) for name, word, pid in said}
+        os.kill(pids["media", "waits"], signal.SIGKILL)
+        os.kill(pids["media", "started"], signal.SIGKILL)
+        said = [(await stage.hear()).split() for _ in range(2)]
+        assert {(name, word) for name, word, _ in said} == {("media", "started"), ("media", "waits")}
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert centre(tmp_path, tell) == 0
+
+
 @pytest.mark.parametrize(("control", "media"), [("die", "stay"), ("stay", "die")])
 def test_a_child_that_dies_too_often_ends_it_all(
     tmp_path: Path, control: str, media: str, capfd: pytest.CaptureFixture[str]
@@ -307,9 +352,11 @@ def test_a_second_supervisor_is_refused(tmp_path: Path) -> None:
 SUPERVISOR = """
 import sys, trio
 from pathlib import Path
+from cordboard.actors import child
 from cordboard.actors.config import Config
 from cordboard.actors.supervisor import supervise
 split = sys.argv.index("--")
+child.UNDERSTUDY_SECONDS = 0.0
 trio.run(supervise, Config(), Path(sys.argv[1]), sys.argv[2:split], sys.argv[split + 1:])
 """
 
@@ -320,10 +367,15 @@ def test_children_hear_of_a_supervisor_killed_outright_and_the_next_may_start(tm
             control, media = stage.argv("control", "lifeline"), stage.argv("media", "lifeline")
             argv = [sys.executable, "-c", SUPERVISOR, str(tmp_path), *control, "--", *media]
             process = await trio.lowlevel.open_process(argv, stdin=subprocess.DEVNULL)
-            await stage.started()
+            said = {tuple((await stage.hear()).split()[:2]) for _ in range(3)}
+            assert said == {("control", "started"), ("media", "started"), ("media", "waits")}
             process.kill()
             await process.wait()
-            assert {await stage.hear(), await stage.hear()} == {"control orphaned", "media orphaned"}
+            assert {await stage.hear() for _ in range(3)} == {
+                "control orphaned",
+                "media orphaned",
+                "media dismissed",
+            }
 
     trio.run(run)
 
