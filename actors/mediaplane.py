@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     given = parser.parse_args()
+    media_process.prepare()
     await_cue()
     text = given.config.read_text(encoding="utf-8") if given.config is not None else ""
     try:

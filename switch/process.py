@@ -42,6 +42,7 @@ import numpy as np
 import trio
 from attrs import frozen
 
+from ..codecs import tones
 from ..codecs.opus import OpusRows
 from . import prompts
 from .browsers import Browsers
@@ -292,6 +293,13 @@ class _Door:
                 print(f"media: {crashed}\n{traceback.format_exc()}", end="", file=sys.stderr, flush=True)
         else:
             self._in_a_row[crashed] = 0
+
+
+def prepare() -> None:
+    """What an engine begins with and takes a third of a second to be made is made: who does it ahead need not wait for
+    it later. Raises what `prompts.load` raises."""
+    prompts.load()
+    tones.hold_music()
 
 
 async def serve(

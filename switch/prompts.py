@@ -1,11 +1,12 @@
 """The spoken prompts that come with the switch: the one place that reads their files (voices/make.py made them).
 
-They are read once, when the media process starts: what a tick plays is in memory. A prompt is whole 20 ms frames, and
-begins and ends at zero.
+They are read once a process, before its engine begins: what a tick plays is in memory. A prompt is whole 20 ms frames,
+and begins and ends at zero.
 """
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ VOICES: Final = Path(__file__).with_name("voices")
 EDGE: Final = np.linspace(0.0, 1.0, RATE // 200)
 
 
+@functools.cache
 def load(directory: Path = VOICES) -> Prompts:
     """Every prompt by (name, language). Raises OSError or av.FFmpegError where one cannot be read."""
     found = {}
