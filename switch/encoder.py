@@ -192,7 +192,7 @@ def _do(wanted: Wanted) -> Encoded | Refused:
 
 
 def main() -> None:
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)  # whatever who began it has
     with contextlib.suppress(BrokenPipeError):
         for line in iter(sys.stdin.buffer.readline, b""):
             _say(_do(Wanted.parse(line)))
