@@ -42,7 +42,7 @@ def free_port() -> int:
 def called(folder: Path, port: int, *, answers: bool = True) -> Iterator[Path]:
     """A telephone that waits to be called, and holds one call at most; its output is the file given."""
     folder.mkdir()
-    config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE)
+    config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE, channels=1)
     config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{port}") + "call_max_calls 1\n"
     (folder / "config").write_text(config)
     mode = "auto" if answers else "manual"
