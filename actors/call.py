@@ -459,7 +459,8 @@ TABLE = Table(
         signals.Reoffered,
         **each("routing opening", _NOT_YET),
         **each("waiting talking served goodbye", Call.reoffered),
-        **each(_OUT, _UNANSWERED),
+        calling=Call.reoffered_early,
+        **each("seeking readying", _ATTEMPT_OVER),
     ),
     row(
         Accept,

@@ -155,6 +155,11 @@ class Dialling(Booked):
         self._out(rings=True)
         return [*self._told(), *([] if out.early else self.dialling_tone())]
 
+    def reoffered_early(self, message: signals.Reoffered, now: float) -> list[Effect]:
+        """The far side rings elsewhere by now: it has answered our offer so that we know it did (RFC 3262), and makes
+        another (RFC 3311)."""
+        return self.reoffered(message, now) if message.call == self.state.sip else []
+
     def _agree(self, answer: sdp.SessionDescription, now: float) -> list[Effect]:
         ours = self.state.ours
         assert ours is not None, "it was offered"
@@ -192,7 +197,7 @@ class Dialling(Booked):
     def picked_up(self, message: signals.PickedUp, now: float) -> list[Effect]:
         if message.call != self.state.sip:
             return []
-        agreed = self._agree(message.answer, now)
+        agreed = [] if message.answer is None else self._agree(message.answer, now)
         if self.state.agreed is None:
             return agreed  # it has ended
         if self.state.silent_since < math.inf:  # it need not have said anything before

@@ -85,10 +85,10 @@ class Progressed:
 
 @frozen
 class PickedUp:
-    """A call that we dialled is answered."""
+    """A call that we dialled is answered; without an `answer` what was agreed on while it rang stands."""
 
     call: str
-    answer: SessionDescription
+    answer: SessionDescription | None
 
 
 @frozen

@@ -246,6 +246,7 @@ class Customer:
     def tell(self, output: Output) -> None:
         match output:
             case CallAnswered(answer=answer):
+                assert answer is not None, "the switch offers nothing while it rings"
                 try:
                     self._remote = sdp.accept(self._offer, answer).remote
                 except sdp.SdpError as error:

@@ -284,11 +284,13 @@ PLAN = Plan(
 
 @define
 class Early:
-    """An early dialog of a call that we dialled: `rseq` is the number of its last reliable response, 0 for none."""
+    """An early dialog of a call that we dialled: `rseq` is the number of its last reliable response, 0 for none;
+    `renewed`: another offer was agreed on after `answer`."""
 
     dialog: Dialog | None = None
     rseq: int = 0
     answer: SessionDescription | None = None
+    renewed: bool = False
 
 
 class Call(Timed[State, Input, Do]):

@@ -116,10 +116,11 @@ class CallProgressed:
 
 @frozen
 class CallAnswered:
-    """The callee answered; the ACK has been sent."""
+    """The callee answered; the ACK has been sent. `answer` None: what was agreed on while it rang (`CallReoffered`)
+    stands."""
 
     call: str
-    answer: SessionDescription
+    answer: SessionDescription | None
 
 
 @frozen

@@ -68,6 +68,9 @@ class Renegotiation(Sending):
             case Do.ANSWER_UPDATE:
                 assert context.sdp is not None
                 call.ours = bytes(context.sdp)
+                early = call.early.get(self._asked(call, context).request_tag)
+                if early is not None:
+                    early.renewed = True
                 rows = (*self._updated_rows(call, self._asked(call, context), now), SDP_TYPE)
                 self._answer_request(self._asked(call, context), 200, rows, call.ours)
             case Do.REJECT:

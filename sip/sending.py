@@ -53,6 +53,11 @@ class Context:
     tried: Tried | None = None
     cause: EndCause | None = None
 
+    @property
+    def request_tag(self) -> str:
+        """Whose request it is."""
+        return "" if self.request is None else self.request.from_.tag or ""
+
 
 class Sending(Asking):
     """See the module's docstring."""

@@ -276,13 +276,15 @@ class Sessions(Provisional):
 
     def _tell_answered(self, call: Call, context: Context) -> None:
         assert context.response is not None
-        # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
         early = call.early.get(context.response.to.tag or "")
-        answer = usable(context.response) or (None if early is None else early.answer)
         call.early.clear()
-        if answer is not None:
+        # what was agreed on since is newer than any answer to our INVITE (RFC 6337 §2)
+        renewed = early is not None and early.renewed
+        # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
+        answer = usable(context.response) or (None if early is None else early.answer)
+        if answer is not None or renewed:
             call.refresh.granted(context.response, context.now)
-            context.out.append(CallAnswered(call.id, answer))
+            context.out.append(CallAnswered(call.id, None if renewed else answer))
             return
         self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=BAD_ANSWER))
         context.out.append(CallFailed(call.id, 488, "no usable session description"))

@@ -141,6 +141,7 @@ class EarlySnapshot:
     dialog: DialogSnapshot | None
     rseq: int
     answer: bytes
+    renewed: bool
 
 
 @frozen
@@ -253,6 +254,7 @@ def _freeze_early(tag: str, early: Early) -> EarlySnapshot:
         None if early.dialog is None else _freeze_dialog(early.dialog),
         early.rseq,
         b"" if early.answer is None else bytes(early.answer),
+        early.renewed,
     )
 
 
@@ -375,7 +377,7 @@ def _thaw_reliable(state: Reliable, kept: ReliableSnapshot, now: float, latest: 
 
 
 def _thaw_early(kept: EarlySnapshot) -> Early:
-    early = Early(None if kept.dialog is None else _thaw_dialog(kept.dialog), kept.rseq)
+    early = Early(None if kept.dialog is None else _thaw_dialog(kept.dialog), kept.rseq, renewed=kept.renewed)
     with contextlib.suppress(SdpError):  # it only counts where the 2xx does not repeat it as it must
         early.answer = parse_sdp(kept.answer) if kept.answer else None
     return early

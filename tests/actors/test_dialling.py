@@ -17,13 +17,13 @@ from cordboard.actors.organisation import Dialling, Number, Organisation, ToQueu
 from cordboard.actors.switchboard import Drain, MediaFull, Open
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp
-from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
+from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output, Transmit
 from cordboard.sip.message import Address
 
 from .far import Robot
 from .house import PROMPT_SECONDS
 from .test_world import HOTLINE, organisation, settle
-from .world import CARRIER, World, play
+from .world import CARRIER, SWITCH, World, play
 
 CUSTOMER = "+8613800138000"
 SHOWN = Number(number="+861055502000", route=ToQueue("support"), outbound=True)
@@ -362,6 +362,40 @@ async def test_early_media_is_heard_before_the_answer(world: World) -> None:
     far.answer(far.calls[0])
     await lin.hears(page.CallConnected)
     await settle(world)
+    assert list(world.engine.hears(leg)) == [world.agent("1001").voice]
+    far.hang_up()
+    await lin.hears(page.CallEnded)
+
+
+@story
+async def test_a_far_side_that_rings_elsewhere_is_followed_there(world: World) -> None:
+    """It has answered early and reliably (RFC 3262), and moves its media by UPDATE (RFC 3311) before it answers."""
+    lin = await world.sign_in("1001")
+
+    def announces(far: Far, call: IncomingCall) -> None:
+        assert call.offer is not None
+        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
+        early = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
+        far.do(lambda now: far.world.carrier.endpoint.progress(call.call, early, now))
+
+    far = Far(world, announces)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    record = world.carrier.endpoint._calls[far.calls[0].call]
+    assert record.dialog is not None
+    moved = sdp.offer(CARRIER.host, 4444, session_id=9, version=2)
+    rows = (("Contact", f"<sip:{CARRIER}>"), ("Content-Type", "application/sdp"))
+    update = record.dialog.request("UPDATE", 1, "moved", CARRIER, rows, bytes(moved))
+    world.carry(CARRIER, Transmit(bytes(update), SWITCH))
+    await settle(world)
+    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+    (call,) = world.system.alive("call:")
+    assert world.system.state_of(call).agreed.remote == (CARRIER.host, 4444)
+    far.answer(far.calls[0])
+    await lin.hears(page.CallConnected)
+    await settle(world)
+    assert world.system.state_of(call).agreed.remote == (CARRIER.host, 4444)
     assert list(world.engine.hears(leg)) == [world.agent("1001").voice]
     far.hang_up()
     await lin.hears(page.CallEnded)

@@ -255,6 +255,14 @@ def test_a_callee_offers_anew_while_it_rings() -> None:
     assert statuses(far.send("INFO", now=0.6, cseq=1)) == [500]
     (sent,) = requests(early(endpoint, invite, 8, 0.7))
     assert sent.uri == "sip:gw@192.0.2.9:5077"
+    # the answer to our INVITE, which the 2xx repeats, is older than that; also in the next process
+    kept = endpoint.snapshot("out")
+    assert kept is not None
+    second = n.endpoint(n.A, life=1)
+    second.restore(kept, 0.8)
+    for each in (endpoint, second):
+        out = reply(each, invite, 200, CONTACT, SDP_TYPE, body=bytes(ANSWER), tag="x", now=0.9)
+        assert events(out) == [CallAnswered("out", None)]
 
 
 def test_a_challenged_prack_is_sent_again() -> None:
