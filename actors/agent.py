@@ -116,19 +116,13 @@ class Agent(Dialler):
             case Phase.DIALLING:
                 return self.dialling_deadline()
             case _:
-                return min(self._gone_at(), self._work_until(), data.testing_until)
+                return min(self._gone_at(), data.work_until, data.testing_until)
 
     def _gone_at(self) -> float:
         """When the page that does not come back is given up."""
         data = self.state
         grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK else PAGE_GRACE
         return max(data.owner_lost_at, data.since) + grace
-
-    def _work_until(self) -> float:
-        data = self.state
-        if data.phase is Phase.AFTER_CALL_WORK and data.call is not None and data.call.wrap_up_seconds > 0:
-            return data.since + data.call.wrap_up_seconds
-        return math.inf
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -150,7 +144,8 @@ class Agent(Dialler):
             effects += self.stop_testing()
         after = self.state
         if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
-            effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since))
+            until = after.work_until if after.work_until < math.inf else None
+            effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since, until))
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
             effects.append(self._state_recorded())
         if Phase.SIGNED_OUT not in (before.phase, after.phase) and before.present != after.present:
@@ -260,7 +255,7 @@ class Agent(Dialler):
         """No call: the page is given up, the paperwork is over, or the test call."""
         if self._gone_at() <= now:
             return self._page_gone(message, now)
-        if self._work_until() <= now:
+        if self.state.work_until <= now:
             self.move(Phase.IDLE, "after-call work over", now)
             self.state = evolve(self.state, call=None)
             return []

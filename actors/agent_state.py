@@ -284,5 +284,12 @@ class Data:
         return self.phase is Phase.IDLE and self.present and self.can_hear and not self.dismissed
 
     @property
+    def work_until(self) -> float:
+        """When after-call work is over by itself."""
+        if self.phase is Phase.AFTER_CALL_WORK and self.call is not None and self.call.wrap_up_seconds > 0:
+            return self.since + self.call.wrap_up_seconds
+        return math.inf
+
+    @property
     def ring_until(self) -> float:
         return self.offered_at + self.call.ring_seconds if self.call is not None else math.inf

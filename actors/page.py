@@ -283,12 +283,16 @@ def refuse(code: str, detail: str = "") -> Refused:
 
 @frozen
 class AgentState:
-    """The agent's state changed; `reason` says why in a word or two, `since` when."""
+    """The agent's state changed; `reason` says why in a word or two, `since` when.
+
+    `until` is there where it ends by itself: after-call work of a queue that allows only so much of it.
+    """
 
     event: ClassVar[str] = "agent.state"
     state: State
     reason: str
     since: float
+    until: float | None = None
 
 
 @frozen
@@ -562,6 +566,8 @@ class Snapshot:
     # This page owns the media; another does; or the agent is signed out and nobody does.
     owner: Literal["this", "other", "none"]
     media: Literal["none", "connecting", "connected", "failed"]
+    # When after-call work is over by itself.
+    until: float | None = None
     offered: CallOffered | None = None
     connected: CallConnected | None = None
     # While a call of the agent's is on its way out.

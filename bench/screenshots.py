@@ -24,6 +24,7 @@ from playwright.sync_api import Browser, sync_playwright
 from .demo import SAMPLE
 
 SIZE = {"width": 1280, "height": 800}
+NARROW = {"width": 640, "height": 800}  # as wide as that at 200 %
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
@@ -128,6 +129,17 @@ class Desk:
         self._page.keyboard.press("Escape")
         self._page.get_by_role("dialog").wait_for(state="hidden")
 
+    def shoot_keypad(self, keys: str) -> None:
+        self.press("Keypad", "拨号键盘")
+        self.wait_for(".keypad:focus")
+        self._page.keyboard.type(keys)
+        self.shoot("keypad", settle_ms=500)
+        self._page.keyboard.press("Escape")
+
+    def shoot_narrow(self) -> None:
+        self._page.set_viewport_size(NARROW)  # type: ignore[arg-type] # as above
+        self.shoot("narrow", settle_ms=500)
+
     def shoot_away(self) -> None:
         """A picture of a call whose agent is not heard."""
         self.wait_for(".away-bar")
@@ -147,6 +159,7 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_in("idle")
     quiet.press("Break", "小休")
     quiet.shoot_in("break")
+    quiet.shoot_narrow()
     quiet.close()
     busy = Desk(browser, address, language, directory)
     busy.log_in("1001")
@@ -154,6 +167,7 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.shoot_in("ringing")
     busy.press("Answer", "接听")
     busy.shoot_in("talking", SETTLED_MS)
+    busy.shoot_keypad("159#")
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
     take_kept(busy)

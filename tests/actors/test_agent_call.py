@@ -158,6 +158,11 @@ def test_paperwork_ends_after_the_queues_maximum() -> None:
     house.ask("lin", page.Answer())
     house.after(60)
     house.ask("lin", page.HangUp())
+    work = page.AgentState(page.State.AFTER_CALL_WORK, "agent hung up", NOW + 60, NOW + 75)
+    assert work in house.events("lin")
+    snapshot = house.ask("lin", page.GetSnapshot())
+    assert isinstance(snapshot, page.Snapshot)
+    assert snapshot.until == NOW + 75
     house.until(NOW + 74.999)
     assert phase(lin) is Phase.AFTER_CALL_WORK
     house.until(NOW + 75)

@@ -18,7 +18,7 @@ from . import sound
 from .caller import PCMA, PCMU, Caller
 from .chromium import CHROMIUM, Agent, chromium
 from .machine import Waits, fairly
-from .product import Product, infrastructure
+from .product import Product, infrastructure, until
 from .sound import Pcm
 from .test_numbers import GAP_MS, SILENT_DB
 
@@ -31,6 +31,7 @@ pytestmark = [
 MakeCaller = Callable[..., Caller]
 TONE = 620.0
 ANSWERS = 20
+PAD = "1590*27#"
 # Opus of digital silence is shorter.
 SILENT_OCTETS = 12
 
@@ -150,6 +151,29 @@ def test_the_first_call_otherwise(
     finally:
         agent.leave()
     other.at_rest()
+
+
+def test_keys_of_the_page_reach_the_customer(agent: Agent, caller: MakeCaller) -> None:
+    """As events, in the order and of the length that they have, whatever the browser made of them; muted too."""
+    customer = caller("5001", sound.tone(TONE)).answered()
+    agent.answer()
+    agent.hears(TONE)
+    agent.click("Keypad")
+    pad = agent.page.get_by_role("group", name="Keypad")
+    expect(pad).to_be_focused()
+    begin = time.monotonic()
+    agent.page.keyboard.type(PAD)  # quicker than they can be sent
+    until(lambda: len(customer.keys()) == len(PAD), 10, "all keys")
+    took = time.monotonic() - begin
+    agent.page.keyboard.press("Escape")
+    agent.click("Mute")
+    agent.click("Keypad")
+    pad.get_by_role("button", name="5", exact=True).click()
+    until(lambda: len(customer.keys()) == len(PAD) + 1, 5, "the key of who is muted")
+    keys = customer.keys()
+    print(f"keys of the page at the trunk, {took:.1f} s:", " ".join(f"{key} {units / 8:.0f} ms" for key, units in keys))
+    assert "".join(key for key, _ in keys) == PAD + "5"
+    assert {units for _, units in keys} == {800}
 
 
 def test_the_customer_hangs_up(product: Product, agent: Agent, caller: MakeCaller) -> None:

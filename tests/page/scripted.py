@@ -83,6 +83,7 @@ class Switch:
         self.trouble: Message | None = None  # as of `call.sound`
         self.testing_until: float | None = None
         self.last: Message | None = None
+        self.work_seconds = 0.0  # of after-call work; 0: until the agent is done
         self.queues: list[Message] = []
         self._owner: WebSocketConnection | None = None
         self._owned = False
@@ -233,7 +234,11 @@ class Switch:
         self.state, self.reason, self.since = state, reason, time.time()
         if state == "signed_out":
             self._owner, self._owned, self.media, self.leg = None, False, "none", ""
-        await self._push("agent.state", state=state, reason=reason, since=self.since)
+        await self._push("agent.state", state=state, reason=reason, since=self.since, until=self._until)
+
+    @property
+    def _until(self) -> float | None:
+        return self.since + self.work_seconds if self.work_seconds and self.state == "after_call_work" else None
 
     async def _withdraw(self, reason: str) -> None:
         offer, self.offered = self.offered, None
@@ -275,6 +280,7 @@ class Switch:
             "state": self.state,
             "reason": self.reason,
             "since": self.since,
+            "until": self._until,
             "owner": "this" if self._owner is page else "other" if self._owned else "none",
             "media": self.media,
             "offered": self.offered,

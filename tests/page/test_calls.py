@@ -396,6 +396,9 @@ def test_seeking_in_a_long_recording_lands_where_it_says(
 
 
 def test_a_call_that_rings_silences_the_recording(desk: Desk, page: Page, switch: Switch) -> None:
+    page.add_init_script(
+        "const Plain = Audio; window.Audio = class extends Plain { constructor() { super(); window.player = this; } }"
+    )
     desk.sign_in()
     opened(page)
     page.get_by_role("button", name="Play", exact=True).click()
@@ -403,8 +406,62 @@ def test_a_call_that_rings_silences_the_recording(desk: Desk, page: Page, switch
     page.get_by_role("tab", name="Colleagues").click()
     page.get_by_role("tab", name="Calls").click()
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()  # it played on behind the other tab
+    assert page.evaluate("player.paused") is False
     switch.offer(call="c8")
-    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    desk.is_in("ringing")
+    eventually(lambda: page.evaluate("player.paused"))
+
+
+def test_a_new_call_closes_the_details_of_another_and_keeps_those_opened_since(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    desk.sign_in()
+    details = opened(page)
+    expect(details).to_be_visible()
+    switch.offer(call="c8")
+    desk.is_in("ringing")
+    expect(details).to_have_count(0)
+    expect(lines(page)).to_have_count(4)
+    opened(page, "+86 755 1234 5678")
+    desk.button("Answer").click()
+    desk.is_in("talking")
+    expect(details.get_by_role("heading", name="+86 755 1234 5678")).to_be_visible()
+    switch.end()
+    desk.is_in("after_call_work")
+    expect(details).to_be_visible()
+
+
+def test_the_list_says_that_a_recording_is_made_and_then_that_it_is_there(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    fresh = call("fresh", time.time(), recording="encoding")
+    switch.kept.add(fresh)
+    desk.log_in()
+    prepared = lines(page).nth(0).get_by_role("img", name="The recording is being prepared")
+    expect(prepared).to_be_visible()
+    asked = len(listed(switch))
+    fresh["recording"] = "ready"
+    expect(lines(page).nth(0).get_by_role("img", name="There is a recording")).to_be_visible()
+    expect(prepared).to_have_count(0)
+    assert len(listed(switch)) == asked + 1
+
+
+def test_the_details_of_a_call_that_ends_go_on_to_its_recording(desk: Desk, page: Page, switch: Switch) -> None:
+    recording: Message = {"state": "recording", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
+    lasting: Message = {"ended": None, "ended_by": "", "recording": "recording", "sound": recording}
+    mine = call("c8", time.time(), number="+447911123456", **lasting)
+    switch.kept.add(mine)
+    desk.sign_in()
+    switch.offer(call="c8")
+    desk.button("Answer").click()
+    opened(page, "+44")
+    player = page.get_by_role("region", name="Recording")
+    expect(player).to_contain_text("The call is still being recorded.")
+    mine.update(ended=time.time(), ended_by="caller", recording="encoding", sound=recording | {"state": "encoding"})
+    switch.end()
+    expect(player).to_contain_text("The recording is being prepared…")
+    mine.update(recording="ready", sound=call("x", 0)["sound"])
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
 
 
 def test_a_recording_that_is_being_made_is_waited_for(desk: Desk, page: Page, switch: Switch) -> None:

@@ -142,7 +142,7 @@ def test_a_reload_in_after_call_work_loses_nothing(desk: Desk, page: Page, switc
     told = stage.inner_text()
     since = switch.since
     page.reload()
-    desk.has_just("Start answering", "Sign out")
+    desk.has_just("Start answering", "Break", "Sign out")
     assert stage.inner_text() == told
     assert page.evaluate("cordboard.state.since") == since
 

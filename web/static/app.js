@@ -37,7 +37,7 @@ const keys = {
   F8: () => can.mute(bench.desk) && bench.setMuted(!bench.desk.connected.muted),
   F9: () => {
     if (bench.desk.state === 'break' && can.idle(bench.desk)) bench.setState('idle');
-    else if (bench.desk.state === 'idle' && can.break(bench.desk)) bench.setState('break');
+    else if (bench.desk.state !== 'ringing' && can.break(bench.desk)) bench.setState('break');
   },
 };
 

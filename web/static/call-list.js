@@ -1,11 +1,14 @@
 // The list of calls as one page shows it: what was asked for, what came, and when to ask again.
 //
 // A call that rings, is answered or ends is a hint that the list has changed. Hints are gathered: one request after the
-// switch has had time to write, never two within GAP_MS, none while nobody looks. Nothing here touches the document.
+// switch has had time to write, never two within GAP_MS, none while nobody looks. While recordings of its calls are made,
+// it asks now and then. Nothing here touches the document.
 
 const SETTLE_MS = 400; // a call is written some 100 ms after its end
 const AGAIN_MS = 1000; // where it was not in the list even then
 const GAP_MS = 2000;
+// How long until to ask again while a recording is made; the last goes on.
+const MAKING_MS = [2000, 2000, 4000, 8000, 15000, 30000];
 
 /** The order of the list is the newest first; negative where `one` stands below `other`. */
 const order = (one, other) => one.began - other.began || (one.call < other.call ? -1 : one.call > other.call ? 1 : 0);
@@ -33,6 +36,7 @@ export class CallList extends EventTarget {
   #askedAt = -Infinity;
   #asked = 0; // counts requests, so that only the answer to the newest counts
   #awaited = new Map(); // calls that ended and must be in the list soon -> requests made for them
+  #making = 0; // requests since something happened, while a recording is made
   #query = {};
 
   /** `ask(query)` gives a page: {calls, next}. */
@@ -63,6 +67,7 @@ export class CallList extends EventTarget {
   /** Something happened that shows after `wait` ms; `ended` is a call that will be in the list as ended. */
   hint(ended = '', wait = SETTLE_MS) {
     if (ended) this.#awaited.set(ended, 0);
+    this.#making = 0;
     this.#stale = true;
     if (this.#looked) this.#schedule(wait);
   }
@@ -103,7 +108,7 @@ export class CallList extends EventTarget {
       if (turn !== this.#asked) return;
       Object.assign(this, merged(page, this.calls ?? [], this.next));
       this.error = null;
-      this.#settle();
+      this.#settle(page.calls);
     } catch (error) {
       if (turn !== this.#asked) return;
       this.error = error;
@@ -113,14 +118,19 @@ export class CallList extends EventTarget {
     this.#changed();
   }
 
-  /** Asks once more for a call that was not written in time; a list of one class may never have it. */
-  #settle() {
+  /** Asks once more for a call that was not written in time, which a list of one class may never have; and for recordings
+      that are not there yet. */
+  #settle(newest) {
     for (const [call, tries] of this.#awaited) {
       const there = this.calls.some((one) => one.call === call && one.ended !== null);
       if (there || tries > 0 || this.kind !== 'all') this.#awaited.delete(call);
       else this.#awaited.set(call, tries + 1);
     }
-    if (this.#awaited.size && this.#looked) this.#schedule(AGAIN_MS);
+    const making = newest.some(({ recording }) => recording === 'encoding');
+    this.#stale ||= making;
+    if (!this.#looked) return;
+    if (this.#awaited.size) this.#schedule(AGAIN_MS);
+    if (making) this.#schedule(MAKING_MS[Math.min(this.#making++, MAKING_MS.length - 1)]);
   }
 
   /** The next page. */

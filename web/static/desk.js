@@ -12,6 +12,7 @@ export function fromSnapshot(reply) {
     state: reply.state,
     reason: reply.reason,
     since: reply.since,
+    until: reply.until ?? null, // of after-call work that is over by itself: when
     owner: reply.owner,
     media: reply.media,
     offered: reply.offered ?? null,
@@ -33,10 +34,11 @@ const named = ({ call, number, name, queue_name }) => ({ call, number, name, que
 const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, direction: call.direction ?? 'inbound', ...named(call) });
 
 const changes = {
-  'agent.state': (desk, { state, reason, since }) => ({
+  'agent.state': (desk, { state, reason, since, until }) => ({
     state,
     reason,
     since,
+    until: until ?? null,
     owner: state === 'signed_out' ? 'none' : desk.owner,
     media: state === 'signed_out' ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,
@@ -106,7 +108,7 @@ export const can = {
   signIn: (desk) => desk.state === 'signed_out' || desk.owner === 'none',
   signOut: may('idle', 'ringing', 'after_call_work', 'break'),
   idle: may('break'),
-  break: may('idle', 'ringing'),
+  break: may('idle', 'ringing', 'after_call_work'),
   answer: (desk) => may('ringing')(desk) && desk.offered !== null,
   hangUp: (desk) => may('talking')(desk) && (desk.connected ?? desk.dialling) !== null,
   mute: (desk) => may('talking')(desk) && desk.connected !== null,

@@ -9,6 +9,9 @@
 const GATHER_MS = 200;
 const PATIENCE_MS = 3000; // "disconnected" often heals by itself; then it is renewed
 const CONNECT_MS = 10000; // from the answer to connected
+// Of a key and of the pause behind it (RFC 4733 §2.5.1.1 leaves both to us; ITU-T Q.24 asks for 40 ms at least).
+const KEY_MS = 100;
+const KEY_GAP_MS = 70;
 
 // Measurements compare waveforms; processing meant for people would change them.
 const raw = new URLSearchParams(location.search).has('raw-audio');
@@ -220,6 +223,16 @@ export class Media extends EventTarget {
     this.#talking = false;
     this.setMuted(false);
     return this.#speak(null);
+  }
+
+  get takesKeys() {
+    return this.#line?.sender.dtmf?.canInsertDTMF ?? false;
+  }
+
+  /** A key of the keypad goes to the far side, behind those that are still on their way (RFC 4733). */
+  press(key) {
+    const { dtmf } = this.#line.sender;
+    dtmf.insertDTMF(dtmf.toneBuffer + key, KEY_MS, KEY_GAP_MS);
   }
 
   setMuted(muted) {

@@ -1,5 +1,5 @@
-// The call in the stage: its time, both levels, the quality of the line, Mute and Hang up; and while the agent's audio is
-// gone, that it is coming back, and for how long the caller waits for it.
+// The call in the stage: its time, both levels, the quality of the line, Mute, Keypad and Hang up; and while the agent's
+// audio is gone, that it is coming back, and for how long the caller waits for it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
@@ -8,6 +8,7 @@ import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { word } from '../quality.js';
 import { button, caller } from './parts.js';
+import './keypad.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
@@ -46,6 +47,7 @@ export function callCard(call) {
                   busy: bench.pending.has('call.mute'),
                   act: () => bench.setMuted(true),
                 })}
+            ${keypad()}
             ${button('do.hang_up', {
               symbol: 'phone-off',
               kind: 'danger right',
@@ -59,6 +61,14 @@ export function callCard(call) {
     </div>
   `;
 }
+
+/** Keys go the way of the voice: they need no link to the server. */
+const keypad = () => html`
+  <button type="button" id="keypad" class="button pad" aria-label=${t('do.keypad')} title=${t('do.keypad')} aria-haspopup="dialog">
+    ${icon('grip')}<span>${t('do.keypad')}</span>
+  </button>
+  <wa-popover for="keypad" placement="top"><cb-keypad></cb-keypad></wa-popover>
+`;
 
 const facts = (call) =>
   call.direction === 'outbound'

@@ -1,4 +1,5 @@
-// The calls of the last days: filters, the list by days, and in its place the details of the one that was opened.
+// The calls of the last days: filters, the list by days, and in its place the details of the one that was opened. Those of
+// another call than the one that came stand there only where they were opened since it began to ring.
 
 import { html, noChange, nothing } from '../vendor/lit/lit/index.js';
 import { repeat } from '../vendor/lit/lit/directives/repeat.js';
@@ -19,6 +20,8 @@ const OVERSEER_MS = 30000;
 const COLLEAGUES_MS = 3000; // in a large centre somebody's state changes all the time
 const ENDS = new Set(['call.ended', 'call.withdrawn']);
 const HINTS = new Set(['call.connected', ...ENDS]);
+// What there is to say of a recording in the list; of others there is nothing to hear.
+const SOUNDS = { ready: ['volume-2', 'calls.recorded'], encoding: ['hourglass', 'calls.preparing'] };
 
 class Calls extends View {
   static properties = { shown: { type: Boolean } };
@@ -27,6 +30,7 @@ class Calls extends View {
   #drawn = []; // what the lines were drawn from
   #open = ''; // the call whose details are shown
   #opener = '';
+  #current = ''; // the call that rings here or is talked in
   #whose = 'mine';
   #timer = 0;
   #again = () => this.requestUpdate();
@@ -53,6 +57,14 @@ class Calls extends View {
     bench.roster.removeEventListener('change', this.#moved);
     document.removeEventListener('visibilitychange', this.#seen);
     super.disconnectedCallback();
+  }
+
+  /** A call that comes closes what was looked at before it; one that is dialled was looked for. */
+  willUpdate() {
+    const { offered, connected } = bench.desk ?? {};
+    const call = offered?.call ?? (connected?.direction === 'outbound' ? '' : connected?.call) ?? '';
+    if (call && call !== this.#current) this.#open = '';
+    this.#current = call;
   }
 
   updated(changed) {
@@ -181,12 +193,12 @@ class Calls extends View {
           : nothing}
     </td>
     <td class="sound">
-      ${['ready', 'encoding'].includes(call.recording)
-        ? html`<span role="img" aria-label=${t('calls.recorded')} title=${t('calls.recorded')}>${icon('volume-2')}</span>`
-        : nothing}
+      ${Object.hasOwn(SOUNDS, call.recording) ? sound(...SOUNDS[call.recording]) : nothing}
     </td>
   </tr>`;
 }
+
+const sound = (symbol, words) => html`<span role="img" aria-label=${t(words)} title=${t(words)}>${icon(symbol)}</span>`;
 
 /** Calls, newest first, in groups of one day each. */
 function byDay(calls) {

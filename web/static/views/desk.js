@@ -29,7 +29,6 @@ class Desk extends View {
           ${desk?.state === 'signed_out'
             ? html`<section class="panel check" aria-labelledby="devices-title">
                 <h2 id="devices-title">${t('devices.title')}</h2>
-                <p>${t('stage.signed_out.text')}</p>
                 <cb-devices></cb-devices>
               </section>`
             : html`<cb-stage></cb-stage>`}

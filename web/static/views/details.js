@@ -16,6 +16,8 @@ import './timeline.js';
 // How long until to ask again while the recording is made, in milliseconds; the last goes on.
 const ENCODING_MS = [1500, 2000, 4000, 8000, 15000];
 const IN_CALL_MS = 10000;
+const SETTLE_MS = 400; // a call is written some 100 ms after its end
+const OVER_MS = 1000; // where it was not even then
 
 /** Who ended it and why, as a sentence; `me` is the agent who reads it. */
 export function overText(call, me) {
@@ -43,9 +45,21 @@ class Details extends View {
   #error = null;
   #tries = 0;
   #timer = 0;
+  #over = false; // as this page heard
+  #heard = ({ detail }) => {
+    if (detail.event !== 'call.ended' || detail.call !== this.call) return;
+    this.#over = true;
+    this.#soon(SETTLE_MS);
+  };
+
+  connectedCallback() {
+    super.connectedCallback();
+    bench.connection.addEventListener('event', this.#heard);
+  }
 
   disconnectedCallback() {
     clearTimeout(this.#timer);
+    bench.connection.removeEventListener('event', this.#heard);
     super.disconnectedCallback();
   }
 
@@ -53,6 +67,7 @@ class Details extends View {
     if (!changed.has('call')) return;
     this.#found = this.#error = null;
     this.#tries = 0;
+    this.#over = false;
     this.#load();
   }
 
@@ -78,10 +93,16 @@ class Details extends View {
 
   /** While the call lasts or its recording is made, it is asked for again. */
   #follow() {
-    const state = this.#found?.sound.state;
-    if (this.#error || (this.#found.ended !== null && state !== 'encoding')) return;
-    const wait = state === 'encoding' ? ENCODING_MS[Math.min(this.#tries++, ENCODING_MS.length - 1)] : IN_CALL_MS;
-    this.#timer = setTimeout(() => (this.shown && !document.hidden ? this.#load() : this.#follow()), wait);
+    if (this.#error) return;
+    const { ended, sound } = this.#found;
+    if (ended === null) this.#soon(this.#over ? OVER_MS : IN_CALL_MS);
+    else if (sound.state === 'encoding') this.#soon(ENCODING_MS[Math.min(this.#tries++, ENCODING_MS.length - 1)]);
+  }
+
+  /** Asks after `wait` ms, or later, when somebody looks. */
+  #soon(wait) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.shown && !document.hidden ? this.#load() : this.#soon(wait)), wait);
   }
 
   #say(name, detail) {

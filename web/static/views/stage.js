@@ -1,5 +1,5 @@
 // The stage: what there is to do now. One frame of one size for every state, so that nothing moves when a call arrives;
-// the place of Answer holds nothing that a second click could harm in the state that follows.
+// the places of Answer, Decline and Start answering hold nothing that a second click could harm in the state that follows.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
@@ -56,15 +56,15 @@ class Stage extends View {
     return show(state, () => this.#idle(desk));
   }
 
-  #plain({ title, text = '', symbol = '', outcome = '', main = nothing }) {
+  #plain({ title, text = '', symbol = '', outcome = '', more = nothing }) {
     return html`
-      <div class="stage-head calm" ?data-alone=${main === nothing}>
+      <div class="stage-head calm">
         ${symbol ? html`<span class="symbol">${icon(symbol)}</span>` : nothing}
         <h2>${title}</h2>
         ${text ? html`<p>${text}</p>` : nothing}
         ${outcome ? html`<p class="outcome">${icon('history')}<span>${outcome}</span></p>` : nothing}
       </div>
-      ${main === nothing ? nothing : html`<div class="stage-main">${main}</div>`}
+      <div class="stage-more">${more}</div>
     `;
   }
 
@@ -84,7 +84,7 @@ class Stage extends View {
       text: up ? t('stage.idle.text') : '',
       symbol: 'phone',
       outcome: outcomeText(desk.outcome),
-      main: bench.me?.demo
+      more: bench.me?.demo
         ? button('do.demo_call', {
             symbol: 'phone-incoming',
             enabled: bench.live && up,
@@ -179,7 +179,9 @@ class Stage extends View {
             </p>`
           : nothing}
         ${last?.failed ? html`<p class="outcome" role="status">${icon('phone-missed')}<span>${failureText(last.failed)}</span></p>` : nothing}
-        <p>${t('stage.after_call_work.text')}</p>
+        ${desk.until === null
+          ? html`<p>${t('stage.after_call_work.text')}</p>`
+          : html`<p><cb-clock .words=${'stage.after_call_work.left'} .until=${desk.until}></cb-clock></p>`}
       </div>
       <div class="stage-main">
         ${button('do.start_answering', {

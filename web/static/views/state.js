@@ -1,4 +1,5 @@
-// The agent's state: its name, why and for how long, and the buttons that change it. Always in the same place.
+// The agent's state: its name, why and for how long, and the buttons that change it. Each has one place, and none of the
+// others ever stands there: a click that comes twice does nothing else.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
@@ -29,44 +30,45 @@ class State extends View {
               : nothing}
           </div>
         </div>
-        <div class="state-actions" role="group" aria-label=${t('state.label')}>
-          ${desk && !bench.owns
-            ? button('do.sign_in', {
-                symbol: 'log-in',
-                kind: 'primary wide',
-                enabled: bench.live,
-                busy: bench.pending.has('agent.sign_in'),
-                act: () => bench.seat.signIn(),
-              })
-            : nothing}
-          ${desk && bench.owns
-            ? html`
-                <div class="pair">
-                  ${button('do.idle', {
-                    kind: state === 'idle' ? 'chosen' : '',
-                    shortcut: state === 'break' ? 'F9' : '',
-                    enabled: ready(can.idle),
-                    busy: bench.pending.has('agent.state idle'),
-                    act: () => bench.setState('idle'),
-                  })}
-                  ${button('do.break', {
-                    kind: state === 'break' ? 'chosen' : '',
-                    shortcut: state === 'idle' ? 'F9' : '',
-                    enabled: ready(can.break),
-                    busy: bench.pending.has('agent.state break'),
-                    act: () => bench.setState('break'),
-                  })}
-                </div>
-                ${button('do.sign_out', {
-                  enabled: ready(can.signOut),
-                  busy: bench.pending.has('agent.sign_out'),
-                  act: () => bench.signOut(),
-                })}
-              `
-            : nothing}
-        </div>
+        ${desk && !bench.owns
+          ? button('do.sign_in', {
+              symbol: 'log-in',
+              kind: 'primary sign-in',
+              enabled: bench.live,
+              busy: bench.pending.has('agent.sign_in'),
+              act: () => bench.seat.signIn(),
+            })
+          : nothing}
+        ${desk && state === 'signed_out' ? html`<p class="state-text">${t('stage.signed_out.text')}</p>` : nothing}
+        ${desk && bench.owns ? this.#actions(state, ready) : nothing}
       </section>
     `;
+  }
+
+  #actions(state, ready) {
+    return html`<div class="state-actions" role="group" aria-label=${t('state.label')}>
+      <div class="pair">
+        ${button('do.idle', {
+          kind: state === 'idle' ? 'chosen' : '',
+          shortcut: state === 'break' ? 'F9' : '',
+          enabled: ready(can.idle),
+          busy: bench.pending.has('agent.state idle'),
+          act: () => bench.setState('idle'),
+        })}
+        ${button('do.break', {
+          kind: state === 'break' ? 'chosen' : '',
+          shortcut: state === 'idle' || state === 'after_call_work' ? 'F9' : '',
+          enabled: ready(can.break),
+          busy: bench.pending.has('agent.state break'),
+          act: () => bench.setState('break'),
+        })}
+      </div>
+      ${button('do.sign_out', {
+        enabled: ready(can.signOut),
+        busy: bench.pending.has('agent.sign_out'),
+        act: () => bench.signOut(),
+      })}
+    </div>`;
   }
 }
 

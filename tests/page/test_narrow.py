@@ -1,0 +1,94 @@
+"""A narrow window, or large letters: everything is there, and nobody scrolls sideways (WCAG 2.2, 1.4.10)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.page.kept import MAYA, at, call, noon_zone, tones
+from tests.page.scripted import Switch
+from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
+
+pytestmark = pytest.mark.peer("chromium")
+
+# How far the window's content reaches beyond it, and what does: elements that do not scroll or hide it themselves.
+BEYOND = """() => {
+  const wide = document.documentElement.clientWidth;
+  const clips = (one) => one && (getComputedStyle(one).overflowX !== 'visible' || clips(one.parentElement));
+  return [...document.querySelectorAll('body *')]
+    .filter((one) => one.getBoundingClientRect().right > wide + 1 && one.checkVisibility() && !clips(one.parentElement))
+    .map((one) => one.tagName + '.' + one.className);
+}"""
+
+
+def fits(page: Page) -> None:
+    assert page.evaluate(BEYOND) == []
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+def test_a_wide_window_does_not_scroll_whatever_the_queues(page: Page, switch: Switch) -> None:
+    desk = Desk(page, switch)
+    desk.sign_in()
+    switch.set_queues(*((f"Queue {number}", number, None, 0) for number in range(30)))
+    expect(page.get_by_role("table", name="Queues").get_by_role("row")).to_have_count(31)
+    height = "document.documentElement.scrollHeight - document.documentElement.clientHeight"
+    assert page.evaluate(height) == 0
+    box = page.get_by_role("region", name="What happened").bounding_box()
+    assert box is not None
+    assert box["height"] > 350
+    fits(page)
+
+
+# 1280 px at 400 %, at 200 %, and two columns as narrow as they become
+@pytest.mark.parametrize(
+    "width", [320, pytest.param(640, marks=pytest.mark.long), pytest.param(860, marks=pytest.mark.long)]
+)
+@pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+def test_a_day_in_a_narrow_window(page: Page, switch: Switch, width: int, names: Names) -> None:
+    switch.time_zone = noon_zone()
+    switch.kept.sound = tones()
+    switch.kept.add(call("a", at(0.02), name="Wang Xiaoming"), call("b", at(0.04), "ring_abandoned"))
+    switch.colleagues = [{**MAYA, "state": "break", "reason": "no answer", "since": at(1)}]
+    page.set_viewport_size({"width": width, "height": 256 if width == 320 else 720})
+    desk = Desk(page, switch, names)
+    page.goto(switch.url)
+    fits(page)
+    desk.log_in()
+    fits(page)
+    desk.button("Sign in").click()
+    desk.is_in("idle")
+    switch.set_queues(("Support in every language", 3, 65, 2))
+    fits(page)
+    switch.offer(name="Wang Xiaoming of Harbour Travel")
+    desk.is_in("ringing")
+    fits(page)
+    desk.button("Answer").click()
+    desk.is_in("talking")
+    desk.button("Mute").click()
+    expect(desk.button("Unmute")).to_be_enabled()
+    switch.sound(caller_heard=False)
+    fits(page)
+    page.locator("#keypad").click()
+    page.keyboard.press("5")
+    expect(page.locator(".sent")).to_have_text("5")
+    fits(page)
+    page.keyboard.press("Escape")
+    page.locator("#quality").click()
+    expect(page.locator(".figures")).to_be_visible()
+    fits(page)
+    page.keyboard.press("Escape")
+    desk.button("Hang up").click()
+    desk.is_in("after_call_work")
+    fits(page)
+    for tab in ("colleagues", "states", "log", "calls"):
+        page.locator(f"#tab-{tab}").click()
+        fits(page)
+    page.locator("[data-call=a]").click()
+    page.locator(".player .button:enabled").wait_for()
+    fits(page)
+    desk.button("Break").click()
+    desk.is_in("break")
+    desk.button("Idle").click()
+    desk.is_in("idle")
+    desk.button("Sign out").click()
+    desk.is_in("signed_out")
