@@ -145,7 +145,9 @@ class Agent(Dialler):
         after = self.state
         if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
             until = after.work_until if after.work_until < math.inf else None
-            effects += self.push(page.AgentState(SHOWN[after.phase], after.reason, after.since, until))
+            effects += self.push(
+                page.AgentState(SHOWN[after.phase], after.reason, after.since, until, after.may_return)
+            )
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
             effects.append(self._state_recorded())
         if Phase.SIGNED_OUT not in (before.phase, after.phase) and before.present != after.present:

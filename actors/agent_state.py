@@ -242,6 +242,8 @@ class Data:
     dial: page.CallDialling | None = None
     dial_until: float = math.inf
     back_to: Back | None = None
+    # The call that talks or has its paperwork done began on break.
+    from_break: bool = False
     dials: int = 0
     queue_status: tuple[page.QueueStatus, ...] = ()
     # What was recorded last: the number of the state, and the offer.
@@ -282,6 +284,11 @@ class Data:
     def ready(self) -> bool:
         """May be offered a call: what is offered here rings somebody who can hear it."""
         return self.phase is Phase.IDLE and self.present and self.can_hear and not self.dismissed
+
+    @property
+    def may_return(self) -> bool:
+        """In after-call work of a call that began on break (F-71)."""
+        return self.phase is Phase.AFTER_CALL_WORK and self.from_break
 
     @property
     def work_until(self) -> float:

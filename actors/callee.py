@@ -68,7 +68,7 @@ class Callee(Seat):
         if not self.state.ready:
             return self.refuse_offer(offer, now)
         entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
-        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry)
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, from_break=False)
         self.move(Phase.RINGING, "offer", now)
         return [Watch(f"call:{offer.call}"), *self.push(self.offered())]
 

@@ -42,6 +42,7 @@ class Dialler(Callee):
             data,
             dials=dials,
             back_to=Back(data.phase, data.reason, data.call, data.last),
+            from_break=data.phase is Phase.ON_BREAK or data.may_return,
             call=offer,
             muted=False,
             dial=page.CallDialling(call, command.number, now),

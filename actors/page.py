@@ -285,7 +285,8 @@ def refuse(code: str, detail: str = "") -> Refused:
 class AgentState:
     """The agent's state changed; `reason` says why in a word or two, `since` when.
 
-    `until` is there where it ends by itself: after-call work of a queue that allows only so much of it.
+    `until` is there where it ends by itself: after-call work of a queue that allows only so much of it. `from_break`:
+    after-call work of a call that began on break.
     """
 
     event: ClassVar[str] = "agent.state"
@@ -293,6 +294,7 @@ class AgentState:
     reason: str
     since: float
     until: float | None = None
+    from_break: bool = False
 
 
 @frozen
@@ -566,8 +568,9 @@ class Snapshot:
     # This page owns the media; another does; or the agent is signed out and nobody does.
     owner: Literal["this", "other", "none"]
     media: Literal["none", "connecting", "connected", "failed"]
-    # When after-call work is over by itself.
+    # When after-call work is over by itself, and whether its call began on break.
     until: float | None = None
+    from_break: bool = False
     offered: CallOffered | None = None
     connected: CallConnected | None = None
     # While a call of the agent's is on its way out.

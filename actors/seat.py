@@ -88,6 +88,7 @@ class Seat(Machine[Phase], ABC):
                     reason=data.reason,
                     since=data.since,
                     until=data.work_until if data.work_until < math.inf else None,
+                    from_break=data.may_return,
                     owner="none" if not data.present else "this" if data.owner == request.session else "other",
                     media=data.media.value,
                     offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,

@@ -529,6 +529,40 @@ async def test_redial_from_paperwork_that_stays_where_nobody_answers(world: Worl
 
 
 @story
+async def test_the_paperwork_of_a_call_that_began_on_break_says_so_until_another_began_otherwise(world: World) -> None:
+    """F-13, F-71: redialled from the paperwork too, also where nobody answers."""
+    lin = await world.sign_in("1001")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.SetState("break"))
+
+    async def worked(number: str = CUSTOMER) -> bool:
+        await lin.ask(page.Dial(number))
+        await lin.hears(page.CallConnected)
+        await lin.ask(page.HangUp())
+        await lin.hears(page.CallEnded)
+        snapshot = await lin.ask(page.GetSnapshot())
+        assert isinstance(snapshot, page.Snapshot)
+        assert snapshot.state is page.State.AFTER_CALL_WORK
+        await settle(world)
+        return snapshot.from_break
+
+    assert await worked()
+    assert await worked()
+    far.act = lambda far, call: far.refuse(call, 486)
+    await lin.ask(page.Dial(CUSTOMER))
+    await settle(world)
+    assert world.agent("1001").may_return
+    assert await lin.ask(page.SetState("break")) == page.Accepted()
+    assert world.agent("1001").phase is agents.Phase.ON_BREAK
+    await lin.ask(page.SetState("idle"))
+    far.act = rings_and_answers
+    assert not await worked()
+    await lin.ask(page.StartAnswering())
+    await settle(world, 40)
+
+
+@story
 async def test_a_page_that_reloads_while_it_rings_finds_the_call(world: World) -> None:
     lin = await world.sign_in("1001")
     far = Far(world, rings_and_answers)

@@ -84,6 +84,7 @@ class Switch:
         self.testing_until: float | None = None
         self.last: Message | None = None
         self.work_seconds = 0.0  # of after-call work; 0: until the agent is done
+        self.from_break = False  # ... whose call began on break
         self.queues: list[Message] = []
         self._owner: WebSocketConnection | None = None
         self._owned = False
@@ -234,11 +235,13 @@ class Switch:
         self.state, self.reason, self.since = state, reason, time.time()
         if state == "signed_out":
             self._owner, self._owned, self.media, self.leg = None, False, "none", ""
-        await self._push("agent.state", state=state, reason=reason, since=self.since, until=self._until)
+        await self._push("agent.state", state=state, reason=reason, since=self.since, **self._work)
 
     @property
-    def _until(self) -> float | None:
-        return self.since + self.work_seconds if self.work_seconds and self.state == "after_call_work" else None
+    def _work(self) -> Message:
+        working = self.state == "after_call_work"
+        until = self.since + self.work_seconds if working and self.work_seconds else None
+        return {"until": until, "from_break": working and self.from_break}
 
     async def _withdraw(self, reason: str) -> None:
         offer, self.offered = self.offered, None
@@ -280,7 +283,7 @@ class Switch:
             "state": self.state,
             "reason": self.reason,
             "since": self.since,
-            "until": self._until,
+            **self._work,
             "owner": "this" if self._owner is page else "other" if self._owned else "none",
             "media": self.media,
             "offered": self.offered,

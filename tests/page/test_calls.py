@@ -446,6 +446,7 @@ def test_the_list_says_that_a_recording_is_made_and_then_that_it_is_there(
     assert len(listed(switch)) == asked + 1
 
 
+@pytest.mark.long
 def test_the_details_of_a_call_that_ends_go_on_to_its_recording(desk: Desk, page: Page, switch: Switch) -> None:
     recording: Message = {"state": "recording", "format": "", "seconds": 0.0, "size": 0, "reason": ""}
     lasting: Message = {"ended": None, "ended_by": "", "recording": "recording", "sound": recording}

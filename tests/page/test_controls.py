@@ -84,6 +84,7 @@ def test_a_double_click_signs_in_and_no_more(desk: Desk, page: Page, switch: Swi
     assert [one["do"] for one in switch.asked if one["do"] != "snapshot"] == ["agent.sign_in", "agent.sign_out"]
 
 
+@pytest.mark.long
 def test_a_double_click_ends_the_paperwork_and_calls_nobody(desk: Desk, page: Page, switch: Switch) -> None:
     switch.demo = True
     desk.sign_in()
@@ -98,7 +99,7 @@ def test_a_double_click_ends_the_paperwork_and_calls_nobody(desk: Desk, page: Pa
 # --- after-call work ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("by", ["button", "key"])
+@pytest.mark.parametrize("by", ["button", pytest.param("key", marks=pytest.mark.long)])
 def test_from_the_paperwork_straight_to_break(desk: Desk, page: Page, switch: Switch, by: str) -> None:
     desk.sign_in()
     desk.answer()
@@ -113,6 +114,27 @@ def test_from_the_paperwork_straight_to_break(desk: Desk, page: Page, switch: Sw
     desk.has_just("Idle", "Sign out")
 
 
+@pytest.mark.long
+def test_the_paperwork_of_a_call_that_began_on_break_leads_back_to_it(desk: Desk, page: Page, switch: Switch) -> None:
+    switch.from_break = True
+    desk.sign_in()
+    desk.answer()
+    switch.end()
+    expect(desk.button("Start answering")).to_be_enabled()
+    page.reload()
+    page.get_by_role("button", name="中文").click()
+    page.get_by_role("button", name="返回小休", exact=True).click()
+    expect(page.get_by_role("status", name="坐席状态")).to_have_text("小休")
+    page.get_by_role("button", name="English").click()
+    desk.button("Idle").click()
+    switch.from_break = False
+    desk.answer()
+    switch.end()
+    expect(desk.button("Start answering")).to_be_enabled()
+    expect(page.get_by_role("button", name="Return to break")).to_have_count(0)
+
+
+@pytest.mark.long
 def test_paperwork_that_ends_by_itself_says_when(desk: Desk, page: Page, switch: Switch) -> None:
     switch.work_seconds = 90
     desk.sign_in()
@@ -129,7 +151,7 @@ def test_paperwork_that_ends_by_itself_says_when(desk: Desk, page: Page, switch:
 # --- the keypad ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chinese", [False, True], ids=["en", "zh"])
+@pytest.mark.parametrize("chinese", [pytest.param(False, id="en"), pytest.param(True, id="zh", marks=pytest.mark.long)])
 def test_keys_go_the_way_of_the_voice_one_after_the_other(page: Page, switch: Switch, chinese: bool) -> None:
     page.add_init_script(PRESSED)
     desk = Desk(page, switch, CHINESE) if chinese else Desk(page, switch)
@@ -157,6 +179,7 @@ def test_keys_go_the_way_of_the_voice_one_after_the_other(page: Page, switch: Sw
     expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 
 
+@pytest.mark.long
 def test_keys_need_no_link_and_work_while_muted(desk: Desk, page: Page, switch: Switch) -> None:
     page.add_init_script(PRESSED)
     desk.sign_in()

@@ -13,6 +13,7 @@ export function fromSnapshot(reply) {
     reason: reply.reason,
     since: reply.since,
     until: reply.until ?? null, // of after-call work that is over by itself: when
+    fromBreak: reply.from_break ?? false, // after-call work of a call that began on break
     owner: reply.owner,
     media: reply.media,
     offered: reply.offered ?? null,
@@ -34,11 +35,12 @@ const named = ({ call, number, name, queue_name }) => ({ call, number, name, que
 const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, direction: call.direction ?? 'inbound', ...named(call) });
 
 const changes = {
-  'agent.state': (desk, { state, reason, since, until }) => ({
+  'agent.state': (desk, { state, reason, since, until, from_break: fromBreak }) => ({
     state,
     reason,
     since,
     until: until ?? null,
+    fromBreak: fromBreak ?? false,
     owner: state === 'signed_out' ? 'none' : desk.owner,
     media: state === 'signed_out' ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,

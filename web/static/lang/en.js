@@ -36,6 +36,7 @@ export default {
   'do.unmute': 'Unmute',
   'do.keypad': 'Keypad',
   'do.start_answering': 'Start answering',
+  'do.return_to_break': 'Return to break',
   'do.take_over': 'Take over',
   'do.go_on': 'Go on here',
   'do.demo_call': 'Call me now',

@@ -36,6 +36,7 @@ export default {
   'do.unmute': '取消静音',
   'do.keypad': '拨号键盘',
   'do.start_answering': '开始接听',
+  'do.return_to_break': '返回小休',
   'do.take_over': '接管',
   'do.go_on': '在此继续',
   'do.demo_call': '立即呼叫我',

@@ -38,6 +38,7 @@ class Player extends View {
   #loading = false;
   #drawn = ''; // the call whose waveform is there
   #speed = 1;
+  #position = ''; // in words
   #state = '';
   #dark = matchMedia('(prefers-color-scheme: dark)');
   #recolour = () => this.#wave?.setOptions(this.#colours());
@@ -147,7 +148,8 @@ class Player extends View {
     if (!slider || slider.ariaValueNow === String(Math.floor(at))) return;
     slider.ariaValueNow = String(Math.floor(at));
     slider.ariaValueText = t('player.at', { at: length(at), whole: length(this.sound.seconds) });
-    this.querySelector('.position').textContent = `${length(at)} / ${length(this.sound.seconds)}`;
+    this.#position = `${length(at)} / ${length(this.sound.seconds)}`;
+    this.querySelector('.position').textContent = this.#position;
   }
 
   async #toggle() {
@@ -208,7 +210,7 @@ class Player extends View {
         <button type="button" class="button primary" ?disabled=${!this.#wave} @click=${() => this.#toggle()}>
           ${icon(playing ? 'pause' : 'play')}<span>${t(playing ? 'player.pause' : 'player.play')}</span>
         </button>
-        <span class="position time">${this.#wave ? nothing : t('player.loading')}</span>
+        <span class="position time" .textContent=${this.#wave ? this.#position : t('player.loading')}></span>
         <label class="speed">${t('player.speed')}
           <select @change=${(event) => this.#choose(event)}>
             ${SPEEDS.map((speed) => html`<option value=${speed} ?selected=${speed === this.#speed}>${speed}×</option>`)}

@@ -193,7 +193,16 @@ class Stage extends View {
           act: () => bench.startAnswering(),
         })}
       </div>
-      <div class="stage-more"></div>
+      <div class="stage-more">
+        ${desk.fromBreak
+          ? button('do.return_to_break', {
+              symbol: 'coffee',
+              enabled: bench.live && can.break(desk),
+              busy: bench.pending.has('agent.state break'),
+              act: () => bench.setState('break'),
+            })
+          : nothing}
+      </div>
     `;
   }
 }
