@@ -158,6 +158,8 @@ class RecordingWriter:
                 file = self._files.pop(key)
                 self._write_last(file)
                 self._finish(file)
+                if not self._files:
+                    self._sync.leave()
                 self._results.append(Ended(key, file.end / FRAMES_PER_SECOND))
             case _Unsynced(error):
                 for file in self._files.values():

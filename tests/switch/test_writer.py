@@ -309,6 +309,28 @@ def test_a_sync_that_failed_is_told_with_the_next_chunk(desk: Desk, monkeypatch:
     assert len(desk.read("r")) == i + 1
 
 
+def test_nothing_is_open_when_no_recording_is(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disksync, "EVERY", 0.0)
+    monkeypatch.setattr(disksync, "syncfs", lambda fd: None)  # a disk that others fill takes seconds
+
+    def opened() -> list[str]:
+        ours = [str(each.resolve()) for each in Path("/proc/self/fd").iterdir()]
+        return [each for each in ours if each.startswith(str(desk.folder))]
+
+    with desk.works() as one:
+        for key in (1, 2):
+            one.open(key, f"r{key}")
+            one.write(key, Chunk(0, 50, SECOND))
+            desk.until(1)
+            assert len(opened()) == 2  # the file, and its directory
+            one.close(key)
+            desk.until(1)
+            end = time.monotonic() + 10
+            while opened():
+                assert time.monotonic() < end, opened()
+                threading.Event().wait(0.001)
+
+
 def test_a_directory_that_was_replaced_is_the_one_that_is_synced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: SimpleQueue[int] = SimpleQueue()
     monkeypatch.setattr(disksync, "syncfs", lambda fd: calls.put(os.fstat(fd).st_ino))
