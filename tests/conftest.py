@@ -75,6 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "interop" in item.path.parts or peers_of(item):
             item.add_marker(pytest.mark.flaky(reruns=RERUNS))
+    # What waits for minutes begins first, that all others are done meanwhile.
+    items.sort(key=lambda item: item.path.name != "test_soak.py")
     if config.getoption("--long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
