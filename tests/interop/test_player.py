@@ -98,19 +98,19 @@ def beeps(hertz: float, loop: tuple[float, Sequence[float]], rate: int = RATE) -
     return made
 
 
-def onsets(loud: Sequence[float]) -> list[float]:
-    """Of times at which it was loud, those that a pause went before."""
-    return [now for last, now in zip([-np.inf, *loud], loud, strict=False) if now - last > QUIET]
+def onsets(loud: Sequence[float], since: float = 0.0) -> list[float]:
+    """Of times at which it was loud, those that a pause went before, as far as was listened: `since` then."""
+    return [now for last, now in zip([since, *loud], loud, strict=False) if now - last > QUIET]
 
 
-def heard_by_page(packets: Sequence[tuple[int, float]]) -> list[float]:
+def heard_by_page(packets: Sequence[tuple[int, float]], since: float) -> list[float]:
     """When packets with a beep's beginning reached the page, in seconds."""
-    return onsets([at / 1000 for octets, at in packets if octets > SILENT_OCTETS])
+    return onsets([at / 1000 for octets, at in packets if octets > SILENT_OCTETS], since)
 
 
-def heard_by_customer(packets: Sequence[Packet]) -> list[float]:
+def heard_by_customer(packets: Sequence[Packet], since: float) -> list[float]:
     peaks = np.array([np.abs(sound.decode(one.payload, ulaw=True)).max() for one in packets])
-    return onsets([one.at for one, peak in zip(packets, peaks, strict=True) if peak > LOUD * peaks.max()])
+    return onsets([one.at for one, peak in zip(packets, peaks, strict=True) if peak > LOUD * peaks.max()], since)
 
 
 def in_recording(channel: Pcm) -> list[float]:
@@ -160,7 +160,7 @@ def talk(product: Product, browser: Browser, number: str) -> tuple[list[float], 
             expect(line).to_contain_text("0:0")  # how long it was; while it lasts it is in progress
             print(f"the call was in the page's list {1000 * (time.monotonic() - over):.0f} ms after its end")
             packets = [packet for packet in agent.ask("() => probe.packets") if packet[1] > begun * 1000]
-            return heard_by_page(packets), heard_by_customer(customer.between(begun))
+            return heard_by_page(packets, begun), heard_by_customer(customer.between(begun), begun)
     finally:
         agent.leave()
         product.at_rest()
