@@ -136,7 +136,7 @@ def test_the_first_call(product: Product, agent: Agent, voice: tuple[Path, Pcm],
     [
         pytest.param({"codecs": ["pcmu"]}, id="pcmu"),
         pytest.param({"codecs": ["pcma"]}, id="pcma", marks=pytest.mark.long),
-        pytest.param({"codecs": ["g722"]}, id="g722"),
+        pytest.param({"codecs": ["g722"]}, id="g722", marks=pytest.mark.long),
         pytest.param({"process": "inline"}, id="inline", marks=pytest.mark.long),
     ],
     indirect=True,

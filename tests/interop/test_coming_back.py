@@ -246,7 +246,7 @@ def finish_again(agent: Agent, customer: Caller, go: Callable[[Agent], None]) ->
     return "in after-call work: state, clock and call are the same"
 
 
-@pytest.mark.parametrize("way", ["reload", "crash", pytest.param("close", marks=pytest.mark.long)])
+@pytest.mark.parametrize("way", ["reload", *(pytest.param(way, marks=pytest.mark.long) for way in ("crash", "close"))])
 def test_a_page_that_goes_comes_back_to_what_it_did(product: Product, browser: Browser, way: str) -> None:
     go = WAYS[way]
 
@@ -402,6 +402,7 @@ def test_the_network_is_gone_for_a_while(product: Product, browser: Browser, cab
 # --- who does not come back -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_after_20_s_the_customer_is_first_in_the_queue(product: Product, browser: Browser) -> None:
     def story_of_a_call() -> None:
         with (

@@ -46,7 +46,9 @@ def opened(product: Product) -> int:
 
 
 @pytest.mark.parametrize(
-    ("address", "transport"), [("127.0.0.1", "tcp"), ("::1", "udp"), ("::1", "tcp")], ids=lambda value: value
+    ("address", "transport"),
+    [("127.0.0.1", "tcp"), ("::1", "udp"), pytest.param("::1", "tcp", marks=pytest.mark.long)],
+    ids=lambda value: value,
 )
 def test_the_echo_over_every_way(tmp_path: Path, request: pytest.FixtureRequest, address: str, transport: str) -> None:
     product: Product = request.getfixturevalue("six" if ":" in address else "product")
