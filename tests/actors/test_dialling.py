@@ -1,113 +1,21 @@
-"""Agents who dial: whole stories over real endpoints, with a carrier's side that does as a story says."""
+"""Agents who dial: whole stories over real endpoints, by what the far side, its trunk and the limits do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any
-
 import pytest
-import trio
 from attrs import evolve
-from click.testing import CliRunner
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page, records
-from cordboard.actors.commands import replay
-from cordboard.actors.organisation import Dialling, Number, Organisation, ToQueue
+from cordboard.actors.organisation import Dialling, Organisation
 from cordboard.actors.switchboard import Drain, MediaFull, Open
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output, Transmit
 from cordboard.sip.message import Address
 
-from .far import Robot
-from .house import PROMPT_SECONDS
-from .test_world import HOTLINE, organisation, settle
+from .dialler import CUSTOMER, SHOWN, Far, dialling, entries, failures, leg_hears, outcomes, rings_and_answers, story
+from .test_world import settle
 from .world import CARRIER, SWITCH, World, play
-
-CUSTOMER = "+8613800138000"
-SHOWN = Number(number="+861055502000", route=ToQueue("support"), outbound=True)
-
-
-def dialling(**changes: Any) -> Organisation:
-    """The organisation whose agents may call China, by the trunk that brings its calls."""
-    plain = organisation()
-    (carrier,) = plain.trunks
-    carrier = evolve(carrier, proxy=(f"sip:{CARRIER.host}",), **changes)
-    return evolve(plain, trunks=(carrier,), dialling=(Dialling(allow="+86"),), numbers=(*plain.numbers, SHOWN))
-
-
-class Far:
-    """Whoever is called: what it does with each INVITE, and what it hears."""
-
-    def __init__(self, world: World, act: Callable[[Far, IncomingCall], object]) -> None:
-        self.world = world
-        self.act = act
-        self.calls: list[IncomingCall] = []
-        self.heard: list[Output] = []
-        self.over = trio.Event()
-        world.carrier.on_output = self._hear
-
-    def _hear(self, output: Output) -> None:
-        self.world.note("far", type(output).__name__)
-        self.heard.append(output)
-        if isinstance(output, IncomingCall):
-            self.calls.append(output)
-            self.act(self, output)
-        if isinstance(output, CallCancelled | CallEnded):
-            self.over.set()
-
-    def answer(self, call: IncomingCall) -> None:
-        assert call.offer is not None
-        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
-        ours = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
-        self.do(lambda now: self.world.carrier.endpoint.answer(call.call, ours, now))
-
-    def ring(self, call: IncomingCall) -> None:
-        self.do(lambda now: self.world.carrier.endpoint.ring(call.call, now))
-
-    def refuse(self, call: IncomingCall, status: int, retry_after: int | None = None) -> None:
-        self.do(lambda now: self.world.carrier.endpoint.reject(call.call, status, now, retry_after=retry_after))
-
-    def hang_up(self) -> None:
-        self.do(lambda now: self.world.carrier.endpoint.hang_up(self.calls[-1].call, now))
-
-    def do(self, act: Callable[[float], list[Output]]) -> None:
-        self.world.carrier.perform(act(self.world.now()))
-
-
-def rings_and_answers(far: Far, call: IncomingCall) -> None:
-    far.ring(call)
-    far.world.later(2.0, lambda: far.answer(call))
-
-
-def story(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
-    """A story that is replayed from its journal."""
-
-    def test(tmp_path: Path) -> None:
-        play(run, dialling(), data=tmp_path)
-        result = CliRunner().invoke(replay, [str(tmp_path)])
-        assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output
-
-    test.__doc__ = run.__doc__
-    return test
-
-
-def failures(robot: Robot) -> list[tuple[str, int]]:
-    return [(event.why, event.status) for _, event in robot.heard if isinstance(event, page.CallFailed)]
-
-
-def entries(world: World) -> dict[str, records.CallEntry]:
-    return {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.CallEntry)}
-
-
-def outcomes(world: World) -> list[records.Outcome]:
-    last = {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.OfferEntry)}
-    return [entry.outcome for entry in last.values()]
-
-
-def leg_hears(world: World, robot: Robot) -> list[str]:
-    return list(world.engine.hears(world.agent(robot.agent).voice))
 
 
 @story
@@ -343,13 +251,7 @@ async def test_early_media_is_heard_before_the_answer(world: World) -> None:
     """An announcement of the network, in 183."""
     lin = await world.sign_in("1001")
 
-    def announces(far: Far, call: IncomingCall) -> None:
-        assert call.offer is not None
-        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
-        early = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
-        far.do(lambda now: far.world.carrier.endpoint.progress(call.call, early, now))
-
-    far = Far(world, announces)
+    far = Far(world, Far.announce)
     await settle(world)
     await lin.ask(page.Dial(CUSTOMER))
     await settle(world)
@@ -372,13 +274,7 @@ async def test_a_far_side_that_rings_elsewhere_is_followed_there(world: World) -
     """It has answered early and reliably (RFC 3262), and moves its media by UPDATE (RFC 3311) before it answers."""
     lin = await world.sign_in("1001")
 
-    def announces(far: Far, call: IncomingCall) -> None:
-        assert call.offer is not None
-        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
-        early = sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
-        far.do(lambda now: far.world.carrier.endpoint.progress(call.call, early, now))
-
-    far = Far(world, announces)
+    far = Far(world, Far.announce)
     await settle(world)
     await lin.ask(page.Dial(CUSTOMER))
     await settle(world)
@@ -478,167 +374,3 @@ async def test_nobody_answers_for_three_minutes(world: World) -> None:
     await settle(world, 3)
     assert failures(lin) == [("not_answered", 0)]
     assert isinstance(far.heard[-1], CallCancelled)
-
-
-@story
-async def test_a_caller_is_not_offered_to_who_dials(world: World) -> None:
-    """F-64."""
-    lin = await world.sign_in("1001")
-    Far(world, lambda far, call: far.ring(call))
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    caller = arriving(world)
-    await settle(world, 5)
-    assert not any(isinstance(event, page.CallOffered) for _, event in lin.heard)
-    await lin.ask(page.HangUp())
-    await lin.hears(page.CallOffered)
-    assert caller
-
-
-def arriving(world: World) -> bool:
-    """A customer calls the hotline; what becomes of its telephone is nobody's business here."""
-    description = sdp.offer(CARRIER.host, 4100, session_id=1)
-    dial = world.carrier.endpoint.dial(
-        "in", f"sip:{HOTLINE}@192.0.2.1", world.switch.address, "1", description, world.now()
-    )
-    world.carrier.perform(dial)
-    return True
-
-
-@story
-async def test_redial_from_paperwork_that_stays_where_nobody_answers(world: World) -> None:
-    """F-62, F-68."""
-    lin = await world.sign_in("1001")
-    far = Far(world, rings_and_answers)
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    connected = await lin.hears(page.CallConnected)
-    assert isinstance(connected, page.CallConnected)
-    await lin.ask(page.HangUp())
-    await settle(world)
-    far.act = lambda far, call: far.refuse(call, 486)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    data = world.agent("1001")
-    assert (data.phase, data.last and data.last.call) == (agents.Phase.AFTER_CALL_WORK, connected.call)
-    snapshot = await lin.ask(page.GetSnapshot())
-    assert isinstance(snapshot, page.Snapshot)
-    assert snapshot.last is not None
-    assert (snapshot.last.direction, snapshot.dialling) == ("outbound", None)
-
-
-@story
-async def test_the_paperwork_of_a_call_that_began_on_break_says_so_until_another_began_otherwise(world: World) -> None:
-    """F-13, F-71: redialled from the paperwork too, also where nobody answers."""
-    lin = await world.sign_in("1001")
-    far = Far(world, rings_and_answers)
-    await settle(world)
-    await lin.ask(page.SetState("break"))
-
-    async def worked(number: str = CUSTOMER) -> bool:
-        await lin.ask(page.Dial(number))
-        await lin.hears(page.CallConnected)
-        await lin.ask(page.HangUp())
-        await lin.hears(page.CallEnded)
-        snapshot = await lin.ask(page.GetSnapshot())
-        assert isinstance(snapshot, page.Snapshot)
-        assert snapshot.state is page.State.AFTER_CALL_WORK
-        await settle(world)
-        return snapshot.from_break
-
-    assert await worked()
-    assert await worked()
-    far.act = lambda far, call: far.refuse(call, 486)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    assert world.agent("1001").may_return
-    assert await lin.ask(page.SetState("break")) == page.Accepted()
-    assert world.agent("1001").phase is agents.Phase.ON_BREAK
-    await lin.ask(page.SetState("idle"))
-    far.act = rings_and_answers
-    assert not await worked()
-    await lin.ask(page.StartAnswering())
-    await settle(world, 40)
-
-
-@story
-async def test_a_page_that_reloads_while_it_rings_finds_the_call(world: World) -> None:
-    lin = await world.sign_in("1001")
-    far = Far(world, rings_and_answers)
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    lin.tell(page.Detached(lin.session))
-    again = await world.sign_in("1001")
-    snapshot = await again.ask(page.GetSnapshot())
-    assert isinstance(snapshot, page.Snapshot)
-    assert snapshot.dialling is not None or snapshot.connected is not None
-    await settle(world, 4)
-    assert world.agent("1001").phase is agents.Phase.TALKING
-    (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
-    assert leg_hears(world, again) == [leg]
-    far.hang_up()
-    await again.hears(page.CallEnded)
-
-
-@story
-async def test_an_agent_who_is_gone_for_20_s_ends_it_with_a_prompt(world: World) -> None:
-    """F-35: whom an agent called has no queue to go back to."""
-    lin = await world.sign_in("1001")
-    far = Far(world, rings_and_answers)
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    await lin.hears(page.CallConnected)
-    await settle(world)
-    world.on_facts(world.engine.silence(world.agent("1001").voice, 0.6))
-    await settle(world, 19)
-    assert not far.over.is_set()
-    await settle(world, 3 + PROMPT_SECONDS["goodbye"])
-    assert far.over.is_set()
-    assert world.announced["goodbye"] == 1
-    assert entries(world).popitem()[1].cause == "the agent is gone"
-
-
-@story
-async def test_a_page_that_stays_away_while_it_rings_gives_up(world: World) -> None:
-    lin = await world.sign_in("1001", sound=False)
-    far = Far(world, lambda far, call: far.ring(call))
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    lin.tell(page.Detached(lin.session))
-    await settle(world, 25)
-    assert isinstance(far.heard[-1], CallCancelled)
-    assert world.agent("1001").phase is agents.Phase.SIGNED_OUT
-    world.assert_empty()
-
-
-@story
-async def test_a_restart_while_it_rings_and_one_in_the_call_lose_nothing(world: World) -> None:
-    lin = await world.sign_in("1001")
-    far = Far(world, lambda far, call: far.ring(call))
-    await settle(world)
-    await lin.ask(page.Dial(CUSTOMER))
-    await settle(world)
-    voice = world.agent("1001").voice
-    world.kill_control()
-    await settle(world)
-    world.restart_control()
-    await settle(world)
-    back = world.open_page("1001")
-    assert isinstance(await back.ask(page.Resume(voice)), page.Accepted)
-    far.answer(far.calls[-1])
-    await back.hears(page.CallConnected)
-    await settle(world)
-    world.kill_control()
-    world.restart_control()
-    back = world.open_page("1001")
-    assert isinstance(await back.ask(page.Resume(voice)), page.Accepted)
-    await settle(world)
-    assert world.agent("1001").phase is agents.Phase.TALKING
-    await back.ask(page.HangUp())
-    await far.over.wait()
-    await settle(world, 40)
-    assert outcomes(world) == [records.Outcome.ANSWERED]
-    world.assert_empty()

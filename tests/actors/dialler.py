@@ -1,0 +1,111 @@
+"""What stories of agents who dial have in common: the organisation, and a carrier's side that does as a story says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import evolve
+from click.testing import CliRunner
+from cordboard.actors import page, records
+from cordboard.actors.commands import replay
+from cordboard.actors.organisation import Dialling, Number, Organisation, ToQueue
+from cordboard.sip import sdp
+from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
+
+from .far import Robot
+from .test_world import organisation
+from .world import CARRIER, World, play
+
+CUSTOMER = "+8613800138000"
+SHOWN = Number(number="+861055502000", route=ToQueue("support"), outbound=True)
+
+
+def dialling(**changes: Any) -> Organisation:
+    """The organisation whose agents may call China, by the trunk that brings its calls."""
+    plain = organisation()
+    (carrier,) = plain.trunks
+    carrier = evolve(carrier, proxy=(f"sip:{CARRIER.host}",), **changes)
+    return evolve(plain, trunks=(carrier,), dialling=(Dialling(allow="+86"),), numbers=(*plain.numbers, SHOWN))
+
+
+class Far:
+    """Whoever is called: what it does with each INVITE, and what it hears."""
+
+    def __init__(self, world: World, act: Callable[[Far, IncomingCall], object]) -> None:
+        self.world = world
+        self.act = act
+        self.calls: list[IncomingCall] = []
+        self.heard: list[Output] = []
+        self.over = trio.Event()
+        world.carrier.on_output = self._hear
+
+    def _hear(self, output: Output) -> None:
+        self.world.note("far", type(output).__name__)
+        self.heard.append(output)
+        if isinstance(output, IncomingCall):
+            self.calls.append(output)
+            self.act(self, output)
+        if isinstance(output, CallCancelled | CallEnded):
+            self.over.set()
+
+    def answer(self, call: IncomingCall) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.answer(call.call, _described(call), now))
+
+    def announce(self, call: IncomingCall) -> None:
+        """Early media: 183 with the answer."""
+        self.do(lambda now: self.world.carrier.endpoint.progress(call.call, _described(call), now))
+
+    def ring(self, call: IncomingCall) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.ring(call.call, now))
+
+    def refuse(self, call: IncomingCall, status: int, retry_after: int | None = None) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.reject(call.call, status, now, retry_after=retry_after))
+
+    def hang_up(self) -> None:
+        self.do(lambda now: self.world.carrier.endpoint.hang_up(self.calls[-1].call, now))
+
+    def do(self, act: Callable[[float], list[Output]]) -> None:
+        self.world.carrier.perform(act(self.world.now()))
+
+
+def rings_and_answers(far: Far, call: IncomingCall) -> None:
+    far.ring(call)
+    far.world.later(2.0, lambda: far.answer(call))
+
+
+def story(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
+    """A story that is replayed from its journal."""
+
+    def test(tmp_path: Path) -> None:
+        play(run, dialling(), data=tmp_path)
+        result = CliRunner().invoke(replay, [str(tmp_path)])
+        assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output
+
+    test.__doc__ = run.__doc__
+    return test
+
+
+def failures(robot: Robot) -> list[tuple[str, int]]:
+    return [(event.why, event.status) for _, event in robot.heard if isinstance(event, page.CallFailed)]
+
+
+def entries(world: World) -> dict[str, records.CallEntry]:
+    return {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.CallEntry)}
+
+
+def outcomes(world: World) -> list[records.Outcome]:
+    last = {each.entry.call: each.entry for each in world.records if isinstance(each.entry, records.OfferEntry)}
+    return [entry.outcome for entry in last.values()]
+
+
+def leg_hears(world: World, robot: Robot) -> list[str]:
+    return list(world.engine.hears(world.agent(robot.agent).voice))
+
+
+def _described(call: IncomingCall) -> sdp.SessionDescription:
+    assert call.offer is not None
+    agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
+    return sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)
