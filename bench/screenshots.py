@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from .demo import SAMPLE
 
-SIZE = {"width": 1280, "height": 800}
-NARROW = {"width": 640, "height": 800}  # as wide as that at 200 %
+SIZE = ViewportSize(width=1280, height=800)
+NARROW = ViewportSize(width=640, height=800)  # as wide as that at 200 %
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
@@ -78,7 +78,7 @@ class Desk:
 
     def __init__(self, browser: Browser, address: str, language: str, directory: Path) -> None:
         self._context = browser.new_context(
-            viewport=SIZE,  # type: ignore[arg-type] # a TypedDict of the same two keys
+            viewport=SIZE,
             locale=LANGUAGES[language],
             ignore_https_errors=True,
         )
@@ -137,7 +137,7 @@ class Desk:
         self._page.keyboard.press("Escape")
 
     def shoot_narrow(self) -> None:
-        self._page.set_viewport_size(NARROW)  # type: ignore[arg-type] # as above
+        self._page.set_viewport_size(NARROW)
         self.shoot("narrow", settle_ms=500)
 
     def shoot_away(self) -> None:

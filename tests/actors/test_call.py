@@ -12,7 +12,7 @@ from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
 from cordboard.actors.caller import HOLD_TIMEOUT, MEDIA_TIMEOUT
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
-from cordboard.actors.organisation import Echo, Hold, Room, ToneRoute, ToQueue
+from cordboard.actors.organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
 from cordboard.sip import sdp
 from cordboard.sip.description import Direction
 from cordboard.switch import protocol as media
@@ -42,10 +42,10 @@ def rejected(status: int, retry_after: int = 0) -> list[Effect]:
     return [Sip(signals.Reject("c", status, "", retry_after)), Stop("refused")]
 
 
-def opened(call: Call, route: object = None) -> Call:
+def opened(call: Call, route: Route | None = None) -> Call:
     """A call of that route, by its own messages alone."""
     call.receive(Started(), NOW)
-    call.receive(calls.Routed(route or ToQueue("support"), nat=False), NOW)  # type: ignore[arg-type]
+    call.receive(calls.Routed(route or ToQueue("support"), nat=False), NOW)
     call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW)
     return call
 
@@ -347,7 +347,9 @@ def test_a_hold_that_names_no_address_leaves_the_leg_where_it_is() -> None:
 
 def test_a_reoffer_without_an_offer_is_given_ours() -> None:
     call = opened(Call(arrived(), NOW), Echo())
-    assert call.receive(signals.Reoffered("c", None), NOW) == [Sip(signals.Reanswer("c", call.state.ours))]  # type: ignore[arg-type]
+    ours = call.state.ours
+    assert ours is not None
+    assert call.receive(signals.Reoffered("c", None), NOW) == [Sip(signals.Reanswer("c", ours))]
 
 
 def test_a_reoffer_that_cannot_be_had_is_refused_and_the_call_goes_on() -> None:

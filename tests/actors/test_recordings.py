@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import av
@@ -287,13 +288,16 @@ def test_an_encoder_that_has_nothing_to_do_ends_and_begins_again(
     def living() -> list[bool]:
         return [Path(f"/proc/{pid}").exists() for pid in begun.read_text().split()]
 
+    def lives(wanted: list[bool]) -> bool:
+        return living() == wanted
+
     async def tell() -> None:
         async with working(desk) as made:
             for call, none_lives in (("c1", [False]), ("c2", [False, False])):
                 desk.record(call)
                 made.on_fact(RecordingClosed(call, 3.0))
-                await until(lambda call=call: call in desk.ready)  # type: ignore[misc]
-                await until(lambda none_lives=none_lives: living() == none_lives)  # type: ignore[misc]
+                await until(partial(desk.ready.__contains__, call))
+                await until(partial(lives, none_lives))
 
     story(tell)
 

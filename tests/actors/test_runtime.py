@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -175,12 +175,12 @@ async def scene() -> AsyncIterator[Scene]:
         made.system.stop()
 
 
-def story(run: Callable[[Scene], object]) -> Callable[[], None]:
+def story(run: Callable[[Scene], Awaitable[None]]) -> Callable[[], None]:
     """An async story as a test, on a clock that jumps to the next timer when nothing else is to be done."""
 
     async def main() -> None:
         async with scene() as made:
-            await run(made)  # type: ignore[misc]
+            await run(made)
 
     def test() -> None:
         trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
