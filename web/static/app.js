@@ -27,14 +27,14 @@ class App extends View {
 // Function keys: free in browsers, no characters, and one hand finds them without looking.
 const keys = {
   F2: () => {
-    if (can.answer(bench.desk)) bench.answer();
+    if (can.answer(bench.desk)) bench.talk.answer();
     else if (can.startAnswering(bench.desk)) bench.startAnswering();
   },
   F4: () => {
-    if (can.hangUp(bench.desk)) bench.hangUp();
-    else if (can.answer(bench.desk)) bench.decline();
+    if (can.hangUp(bench.desk)) bench.talk.hangUp();
+    else if (can.answer(bench.desk)) bench.talk.decline();
   },
-  F8: () => can.mute(bench.desk) && bench.setMuted(!bench.desk.connected.muted),
+  F8: () => can.mute(bench.desk) && bench.talk.setMuted(!bench.desk.connected.muted),
   F9: () => {
     if (bench.desk.state === 'break' && can.idle(bench.desk)) bench.setState('idle');
     else if (bench.desk.state !== 'ringing' && can.break(bench.desk)) bench.setState('break');

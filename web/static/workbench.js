@@ -4,15 +4,16 @@
 // belong to an event (the ring, the microphone into the call) are carried out in `#hear`, before anything is drawn.
 
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
-import { alertOffer, setTitle, stopAlert } from './alerts.js';
+import { setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, fromSnapshot, troubles } from './desk.js';
+import { after, fromSnapshot } from './desk.js';
 import { Journal } from './journal.js';
-import { changes as languageChanges, suggestLanguage, t, telephone, useZone } from './i18n.js';
+import { changes as languageChanges, suggestLanguage, t, useZone } from './i18n.js';
 import { Points } from './points.js';
 import { Roster } from './roster.js';
 import { Seat } from './seat.js';
-import { ringPlayer, unlock } from './sound.js';
+import { unlock } from './sound.js';
+import { Talk } from './talk.js';
 import { Voice } from './voice.js';
 
 const QUIET_MS = 25000; // nothing heard for so long: a snapshot shows whether the link lives
@@ -27,13 +28,13 @@ export class Workbench extends EventTarget {
   desk = null;
   link = 'connecting'; // connecting, live, lost
   pending = new Set();
-  answering = '';
   connection = new Connection();
   roster = new Roster(this.connection);
   journal = new Journal();
   points = new Points();
   voice = new Voice(this);
   seat = new Seat(this);
+  talk = new Talk(this);
   #offset = 0; // the switch's clock minus ours, in seconds
   #asking = 0; // snapshots under way
   #early = []; // events that came meanwhile
@@ -165,7 +166,7 @@ export class Workbench extends EventTarget {
   /** The switch has taken this page for the one that carries the audio. */
   seated() {
     this.desk = Object.freeze({ ...this.desk, owner: 'this' });
-    this.#align();
+    this.talk.align();
   }
 
   async takeSnapshot() {
@@ -178,31 +179,13 @@ export class Workbench extends EventTarget {
       const desk = fromSnapshot(reply);
       this.desk = drawn?.outcome && drawn.state === desk.state ? Object.freeze({ ...desk, outcome: drawn.outcome }) : desk;
       // its event was overtaken by this snapshot: nobody has been told
-      if (this.desk.offered && this.desk.offered.call !== drawn?.offered?.call) this.#tellOffer(this.desk.offered);
+      if (this.desk.offered && this.desk.offered.call !== drawn?.offered?.call) this.talk.tellOffer(this.desk.offered);
     } finally {
       this.#asking--;
       if (this.desk && !this.#asking) for (const event of this.#early.splice(0)) this.#hear(event);
     }
-    this.#align();
+    this.talk.align();
     if (this.live) this.changed();
-  }
-
-  #tellOffer(offer) {
-    this.journal.offered(offer);
-    this.journal.say('offer.announce', { number: telephone(offer.number), queue: offer.queue_name });
-  }
-
-  /** Makes ring and microphone agree with the desk, whatever happened unheard. */
-  #align() {
-    const { state, offered, connected, testingUntil } = this.desk;
-    if (!(this.owns && state === 'ringing' && offered)) stopAlert();
-    else if (!ringPlayer.playing && this.answering !== offered.call) alertOffer(offered);
-    if (this.inCall) {
-      this.voice.media.setMuted(connected.muted);
-      this.voice.media.talk();
-    } else if (state !== 'talking' && !this.answering && testingUntil === null) {
-      this.voice.media.hush(); // a call that this page carried before the link broke goes on
-    }
   }
 
   async #lost(attempts) {
@@ -247,7 +230,7 @@ export class Workbench extends EventTarget {
     const before = this.desk;
     this.desk = after(before, event, this.now());
     if (this.desk === before) return;
-    this.#effects[event.event]?.(event, before);
+    (this.#effects[event.event] ?? this.talk.effects[event.event])?.(event, before);
     if (event.event !== 'media.quality') this.changed();
   }
 
@@ -261,48 +244,11 @@ export class Workbench extends EventTarget {
       if (state === 'signed_out' && !this.seat.signingIn) this.seat.leave();
       if (before.state === 'signed_out' && !this.seat.signingIn) this.takeSnapshot().catch(() => {}); // who signed in?
     },
-    'call.offered': (offer) => {
-      if (this.owns) alertOffer(offer);
-      this.#tellOffer(offer);
-    },
-    'call.withdrawn': ({ call, reason }, before) => {
-      stopAlert();
-      this.voice.media.hush();
-      if (this.answering === call) this.answering = '';
-      this.journal.withdrawn(before.offered, reason);
-    },
-    'call.connected': (call) => {
-      stopAlert();
-      this.answering = '';
-      if (this.owns) {
-        this.voice.media.setMuted(call.muted);
-        this.voice.media.talk();
-      }
-      this.journal.connected(call);
-    },
-    'call.dialling': (dial, before) => this.journal.dialling(dial, before.dialling),
-    'call.failed': (event, before) => {
-      if (before.dialling?.call === event.call) this.journal.failed(before.dialling, event);
-    },
-    'call.muted': ({ muted }) => {
-      this.voice.media.setMuted(muted);
-      this.journal.say(muted ? 'call.muted.done' : 'call.unmuted.done');
-    },
-    'call.ended': (_, before) => {
-      this.voice.media.hush();
-      this.journal.ended(before.connected, this.desk.outcome);
-    },
-    'call.away': () => {
-      this.journal.away();
-      if (this.owns) this.voice.unheard();
-    },
-    'call.back': () => this.journal.back(),
-    'call.sound': (event, before) => this.journal.sound(troubles(event), before.sound ? troubles(before.sound) : []),
     'agent.test_call': () => {
       if (this.owns) this.voice.media.talk();
     },
     'agent.test_call_over': () => {
-      if (this.desk.state !== 'talking' && !this.answering) this.voice.media.hush();
+      if (this.desk.state !== 'talking' && !this.talk.answering) this.voice.media.hush();
     },
     'media.connected': () => this.seat.connected(),
     'media.failed': () => {
@@ -318,7 +264,7 @@ export class Workbench extends EventTarget {
   // --- commands -------------------------------------------------------------------------------------------------
 
   /** One command; a refusal is told in words and resolves to null. The same command is not sent twice at once. */
-  async #command(name, fields = {}) {
+  async command(name, fields = {}) {
     const key = fields.state ? `${name} ${fields.state}` : name; // idle right after break is another wish
     if (this.pending.has(key)) return null;
     this.pending.add(key);
@@ -339,37 +285,9 @@ export class Workbench extends EventTarget {
     this.journal.refused(refusal);
   }
 
-  testCall = (on) => this.#command('agent.test_call', { on });
-  signOut = () => this.#command('agent.sign_out');
-  setState = (state) => this.#command('agent.state', { state });
-  startAnswering = () => this.#command('agent.start_answering');
-  hangUp = () => this.#command('call.hang_up', { call: (this.desk.connected ?? this.desk.dialling).call });
-  dial = (number) => this.#command('call.dial', { number });
-  demoCall = () => this.#command('demo.call');
-
-  async answer() {
-    const { call } = this.desk.offered;
-    if (this.answering === call) return;
-    this.answering = call;
-    stopAlert();
-    this.voice.media.talk(); // before the command: the caller hears the agent from the switch's next tick
-    if (await this.#command('call.answer', { call })) return;
-    if (this.answering !== call) return;
-    this.answering = '';
-    if (this.desk?.state !== 'talking') this.voice.media.hush();
-    this.changed();
-  }
-
-  async decline() {
-    stopAlert();
-    await this.#command('call.decline', { call: this.desk.offered.call });
-  }
-
-  /** Silent here at once and at the switch with it; heard again only when the switch has agreed. */
-  async setMuted(muted) {
-    const { call } = this.desk.connected;
-    if (muted) this.voice.media.setMuted(true);
-    if (await this.#command(muted ? 'call.mute' : 'call.unmute', { call })) return; // its event tells how it stands
-    this.voice.media.setMuted(this.desk?.connected?.muted ?? false);
-  }
+  testCall = (on) => this.command('agent.test_call', { on });
+  signOut = () => this.command('agent.sign_out');
+  setState = (state) => this.command('agent.state', { state });
+  startAnswering = () => this.command('agent.start_answering');
+  demoCall = () => this.command('demo.call');
 }

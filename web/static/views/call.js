@@ -38,14 +38,14 @@ export function callCard(call) {
                   shortcut: 'F8',
                   enabled: ready,
                   busy: bench.pending.has('call.unmute'),
-                  act: () => bench.setMuted(false),
+                  act: () => bench.talk.setMuted(false),
                 })
               : button('do.mute', {
                   symbol: 'mic',
                   shortcut: 'F8',
                   enabled: ready,
                   busy: bench.pending.has('call.mute'),
-                  act: () => bench.setMuted(true),
+                  act: () => bench.talk.setMuted(true),
                 })}
             ${keypad()}
             ${button('do.hang_up', {
@@ -54,7 +54,7 @@ export function callCard(call) {
               shortcut: 'F4',
               enabled: ready,
               busy: bench.pending.has('call.hang_up'),
-              act: () => bench.hangUp(),
+              act: () => bench.talk.hangUp(),
             })}
           `
         : nothing}

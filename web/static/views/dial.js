@@ -33,7 +33,7 @@ class Dial extends View {
         }}
       />
       <button class="button" ?disabled=${!ready || !this.#number.trim()}>${icon('phone')}<span>${t('do.dial')}</span></button>
-      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.dial(outcome.number) }) : nothing}
+      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.talk.dial(outcome.number) }) : nothing}
     </form>`;
   }
 
@@ -41,7 +41,7 @@ class Dial extends View {
     event.preventDefault();
     const number = this.#number.trim();
     if (!number || !(bench.live && can.dial(bench.desk))) return;
-    if ((await bench.dial(number)) && this.#number.trim() === number) this.#number = '';
+    if ((await bench.talk.dial(number)) && this.#number.trim() === number) this.#number = '';
     this.requestUpdate();
   };
 }

@@ -122,8 +122,8 @@ class Stage extends View {
               kind: 'answer huge',
               shortcut: 'F2',
               enabled: bench.live && can.answer(bench.desk),
-              busy: bench.answering === offer.call,
-              act: () => bench.answer(),
+              busy: bench.talk.answering === offer.call,
+              act: () => bench.talk.answer(),
             })
           : html`<p class="watching">${t('stage.other.text')}</p>`}
       </div>
@@ -133,9 +133,9 @@ class Stage extends View {
               symbol: 'phone-missed',
               kind: 'right',
               shortcut: 'F4',
-              enabled: bench.live && can.answer(bench.desk) && bench.answering !== offer.call,
+              enabled: bench.live && can.answer(bench.desk) && bench.talk.answering !== offer.call,
               busy: bench.pending.has('call.decline'),
-              act: () => bench.decline(),
+              act: () => bench.talk.decline(),
             })
           : nothing}
       </div>
@@ -160,7 +160,7 @@ class Stage extends View {
               shortcut: 'F4',
               enabled: bench.live && can.hangUp(bench.desk),
               busy: bench.pending.has('call.hang_up'),
-              act: () => bench.hangUp(),
+              act: () => bench.talk.hangUp(),
             })
           : nothing}
       </div>
