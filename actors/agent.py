@@ -38,6 +38,7 @@ from .agent_state import (
     Lost,
     NotConnected,
     Offer,
+    PartiesMoved,
     Phase,
     Profile,
     Progress,
@@ -67,6 +68,8 @@ _OWNERS_ONLY = (
     page.HangUp,
     page.Mute,
     page.Unmute,
+    page.Hold,
+    page.Retrieve,
     page.Dial,
 )
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
@@ -299,6 +302,7 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
 
 _NOT_MINE = Late("the offer was over when it came")
 _GIVEN_UP = Late("the agent had given it up")
+_LEFT = Late("the agent had left the call")
 _OWNED = Bug("only the owner of the media asks this, and nobody sits here")
 
 TABLE = Table(
@@ -405,6 +409,20 @@ TABLE = Table(
         **each("idle ringing answering after_call_work on_break dialling", Agent._no_call),
     ),
     row(
+        page.Hold,
+        signed_out=_OWNED,
+        talking=Agent.set_hold,
+        dialling=Agent.not_answered_yet,
+        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+    ),
+    row(
+        page.Retrieve,
+        signed_out=_OWNED,
+        talking=Agent.set_hold,
+        dialling=Agent.not_answered_yet,
+        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+    ),
+    row(
         page.Dial,
         signed_out=_OWNED,
         ringing=Agent._ringing,
@@ -451,9 +469,12 @@ TABLE = Table(
     row(
         CallerSound,
         talking=Agent.caller_sound,
-        **each(
-            "signed_out idle ringing answering after_call_work on_break dialling", Late("the agent had left the call")
-        ),
+        **each("signed_out idle ringing answering after_call_work on_break dialling", _LEFT),
+    ),
+    row(
+        PartiesMoved,
+        talking=Agent.parties_moved,
+        **each("signed_out idle ringing answering after_call_work on_break dialling", _LEFT),
     ),
     row(
         Ended,

@@ -124,6 +124,13 @@ class CallerSound:
 
 
 @frozen
+class PartiesMoved:
+    """Who is in the call in which this agent talks, from now on; passed on to the pages."""
+
+    parties: page.CallParties
+
+
+@frozen
 class Dialled:
     """The number passed the gate, and the call is on its way."""
 
@@ -230,6 +237,7 @@ class Data:
     call: Offer | None = None
     offered_at: float = 0.0
     muted: bool = False
+    parties: page.CallParties | None = None
     last: page.LastCall | None = None
     # How the caller's sound fares, and how this agent has been heard.
     caller: CallerSound | None = None

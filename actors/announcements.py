@@ -50,6 +50,19 @@ def agent_away(language: str, music: str) -> Playlist:
     )
 
 
+def on_hold(language: str, music: str) -> Playlist:
+    """The agent has put the call on hold (F-52): said once, and again after each piece of music."""
+    return Playlist(
+        (
+            Part(Prompt("on-hold", language)),
+            Part(Pause(), LEAD),
+            Part(Music(music), WAITING_MUSIC),
+            Part(Pause(), LEAD),
+        ),
+        repeat=True,
+    )
+
+
 def busy(country: str) -> Playlist:
     """What was dialled is taken, and the call ends: the tone of the country."""
     return Playlist((Part(Busy(country), BUSY),))

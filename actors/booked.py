@@ -1,10 +1,12 @@
-"""What is kept of a call: its row, one for each leg it had, how its far side was heard, and where sound went one way.
+"""What is kept of a call: its row, one for each leg and each hold it had, how its far side was heard, and where sound
+went one way.
 
 A step changes the entries in the state; what has become another is recorded with the step (`recorded`).
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from typing import Any
 
@@ -28,6 +30,8 @@ class Booked(Caller, ABC):
     def recorded(self, before: Data) -> list[Record]:
         after = self.state
         entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
+        if after.hold is not None and after.hold != before.hold:
+            entries.append(after.hold)
         if after.entry is not None and after.entry != before.entry:
             entries.insert(0, after.entry)
         return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
@@ -45,6 +49,12 @@ class Booked(Caller, ABC):
         assert entry is not None, "a call begins with its entry"
         self.state = evolve(self.state, entry=evolve(entry, **changes))
 
+    def release_hold(self, now: float) -> None:
+        """The far side is held no more."""
+        data = self.state
+        if data.hold is not None and data.held:
+            self.state = evolve(data, held_since=math.inf, hold=evolve(data.hold, ended=now))
+
     def close_leg_entries(self, now: float, *, agents_only: bool) -> None:
         def closed(leg: records.LegEntry) -> records.LegEntry:
             stays = leg.ended is not None or (agents_only and leg.number == 0)
@@ -55,6 +65,7 @@ class Booked(Caller, ABC):
     def close_entries(self, by: str, cause: str, now: float) -> None:
         if self.state.entry is not None and self.state.entry.ended is None:
             self.note(ended=now, ended_by=by, cause=cause)
+        self.release_hold(now)
         self.close_leg_entries(now, agents_only=False)
         if self.state.timeline is not None:
             self.state = evolve(self.state, timeline=self.state.timeline.over())

@@ -23,6 +23,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import announcements, records, signals, switchboard, timeline, trunk
+from . import organisation as routes
 from . import queue as queues
 from .call_state import (
     Accept,
@@ -33,19 +34,21 @@ from .call_state import (
     Denied,
     Granted,
     HangUp,
+    Hold,
     InLine,
     MuteAgent,
     NotRouted,
     Out,
     Phase,
     QueueStands,
+    Retrieve,
     RoomFull,
     Routed,
     Timeout,
 )
 from .conversation import Conversation
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
-from .organisation import Echo, Hold, Room, ToneRoute, ToQueue
+from .organisation import Echo, Room, ToneRoute, ToQueue
 from .table import Bug, Late, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
@@ -178,7 +181,7 @@ class Call(Conversation):
             case ToneRoute(frequency):
                 tone = f"tone:{frequency:g}"
                 served = [Media(media.OpenSource(tone, media.Tone(frequency))), *self.hear((tone, 1.0))]
-            case Hold():
+            case routes.Hold():
                 served = self.music()
             case Room():
                 joining = switchboard.JoinRoom(self.id, data.arrived.dialled, data.leg)
@@ -208,6 +211,7 @@ class Call(Conversation):
         arrived = self.state.arrived
         self.move(Phase.WAITING, now)
         self.close_leg_entries(now, agents_only=True)
+        self.release_hold(now)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
         self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
@@ -284,6 +288,8 @@ class Call(Conversation):
         if isinstance(self.state.route, ToQueue):
             return self._wait(now, again=True)
         self.close_leg_entries(now, agents_only=True)
+        self.release_hold(now)
+        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
         goodbye = announcements.goodbye(self.state.language)
         return [*self._say_goodbye("the agent is gone", goodbye, now), *self.tape()]
 
@@ -491,6 +497,24 @@ TABLE = Table(
         MuteAgent,
         waiting=_NO_AGENT,
         talking=Call.mute,
+        served=Bug("no agent is in a test number"),
+        goodbye=_NO_AGENT,
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNHEARD),
+    ),
+    row(
+        Hold,
+        waiting=_NO_AGENT,
+        talking=Call.put_on_hold,
+        served=Bug("no agent is in a test number"),
+        goodbye=_NO_AGENT,
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNHEARD),
+    ),
+    row(
+        Retrieve,
+        waiting=_NO_AGENT,
+        talking=Call.retrieve,
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),

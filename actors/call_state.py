@@ -94,6 +94,18 @@ class MuteAgent:
 
 
 @frozen
+class Hold:
+    """The agent puts the far side on hold."""
+
+    agent: str
+
+
+@frozen
+class Retrieve:
+    agent: str
+
+
+@frozen
 class AgentLeg:
     """By which leg the agent hears and is heard, empty for none; `away`: nothing comes from it for the moment."""
 
@@ -249,9 +261,12 @@ class Data:
     agent_leg: str = ""
     agent_away: bool = False
     muted: bool = False
-    # What was recorded last: of the call, and of its legs in the order they came.
+    # Since when that agent holds the far side (inf: it does not).
+    held_since: float = math.inf
+    # What was recorded last: of the call, of its legs in the order they came, and of the last hold.
     entry: records.CallEntry | None = None
     legs: tuple[records.LegEntry, ...] = ()
+    hold: records.HoldEntry | None = None
 
     @property
     def leg(self) -> str:
@@ -268,6 +283,11 @@ class Data:
     def player(self) -> str:
         """The source of the playlist that the caller hears."""
         return f"call:{self.arrived.call}/play/{self.plays}"
+
+    @property
+    def held(self) -> bool:
+        """We hold the far side."""
+        return self.held_since < math.inf
 
     @property
     def on_hold(self) -> bool:

@@ -20,7 +20,19 @@ from ..switch import protocol as media
 from . import call_state as calls
 from . import page, records, timeline
 from . import queue as queues
-from .agent_state import CallerSound, Data, Ended, Joined, Lost, MediaState, Offer, Phase, Timeout, Withdraw
+from .agent_state import (
+    CallerSound,
+    Data,
+    Ended,
+    Joined,
+    Lost,
+    MediaState,
+    Offer,
+    PartiesMoved,
+    Phase,
+    Timeout,
+    Withdraw,
+)
 from .effects import Down, Effect, Media, Record, Tell, Watch
 from .records import Outcome
 from .seat import PAGE_GRACE, Seat, sound_of
@@ -139,7 +151,7 @@ class Callee(Seat):
             return self.joined_too_late(message, now)
         self.move(Phase.TALKING, "answered", now)
         heard = timeline.begun(message.call, self.state.profile.agent, now)
-        self.state = evolve(self.state, caller=None, timeline=heard)
+        self.state = evolve(self.state, caller=None, timeline=heard, parties=page.CallParties(message.call))
         entry = self.state.offer_entry
         if entry is not None:
             self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
@@ -226,6 +238,20 @@ class Callee(Seat):
         self.state = evolve(self.state, muted=muted)
         told = self.tell_call(calls.MuteAgent(self.state.profile.agent, muted))
         return [*self.accept(request), told, *self.push(page.CallMuted(offer.call, muted))]
+
+    def set_hold(self, request: page.Request, now: float) -> list[Effect]:
+        """What is so already is accepted; pages hear of it from the call."""
+        if not self._names(request, self._call()):
+            return self.refuse(request, "no_call")
+        agent = self.state.profile.agent
+        told = calls.Hold(agent) if isinstance(request.command, page.Hold) else calls.Retrieve(agent)
+        return [*self.accept(request), self.tell_call(told)]
+
+    def parties_moved(self, message: PartiesMoved, now: float) -> list[Effect]:
+        if message.parties.call != self._call().call:
+            return []
+        self.state = evolve(self.state, parties=message.parties)
+        return self.push(message.parties)
 
     def ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:

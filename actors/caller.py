@@ -111,15 +111,16 @@ class Caller(Machine[Phase], ABC):
         source = f"music:{piece.name}"
         return [Media(media.OpenSource(source, piece)), *self.hear((source, 1.0))]
 
-    def play(self, playlist: media.Playlist) -> list[Effect]:
-        """The caller hears this from its beginning; where it is being played already it goes on."""
+    def play(self, playlist: media.Playlist, others: tuple[media.Hears, ...] = ()) -> list[Effect]:
+        """The caller hears this from its beginning, and others what they hear from the same tick on; where it is being
+        played already it goes on."""
         data = self.state
         if data.playing == playlist:
-            return []
+            return [Media(media.Rewire(others))] if others else []
         before = self._stop_playing()
         self.state = evolve(self.state, playing=playlist, plays=data.plays + 1)
         player = self.state.player
-        heard = media.Rewire((media.Hears(data.leg, ((player, 1.0),)),))
+        heard = media.Rewire((media.Hears(data.leg, ((player, 1.0),)), *others))
         return [Media(media.OpenSource(player, playlist)), Media(heard), *before]
 
     def _stop_playing(self) -> list[Effect]:

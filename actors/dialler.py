@@ -89,6 +89,9 @@ class Dialler(Callee):
         self._dial_over()
         return self.joined(message, now)
 
+    def not_answered_yet(self, request: page.Request, now: float) -> list[Effect]:
+        return self.refuse(request, "not_answered_yet" if self._names(request, self._call()) else "no_call")
+
     def _dial_over(self) -> None:
         self.state = evolve(self.state, dial=None, dial_until=math.inf, back_to=None)
 

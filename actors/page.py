@@ -142,6 +142,22 @@ class Unmute:
 
 
 @frozen
+class Hold:
+    """The customer hears the hold prompt, and neither hears the other; what is so already is accepted."""
+
+    do: ClassVar[str] = "call.hold"
+    call: str = ""
+
+
+@frozen
+class Retrieve:
+    """Both hear each other again."""
+
+    do: ClassVar[str] = "call.retrieve"
+    call: str = ""
+
+
+@frozen
 class Dial:
     """Calls a number, in whatever writing: from idle, break and after-call work. What becomes of it are events.
 
@@ -180,6 +196,8 @@ Command = (
     | HangUp
     | Mute
     | Unmute
+    | Hold
+    | Retrieve
     | Dial
     | GetSnapshot
     | WatchColleagues
@@ -234,6 +252,7 @@ REFUSALS: dict[str, str] = {
     "ringing": "Not while a call is ringing.",
     "not_in_after_call_work": "There is no after-call work to end.",
     "no_call": "There is no such call here.",
+    "not_answered_yet": "The far side has not answered yet.",
     "not_ringing": "No call is ringing.",
     "caller_left": "The caller left before the answer.",
     "answered_elsewhere": "Another agent answered this call.",
@@ -371,6 +390,16 @@ class CallMuted:
     event: ClassVar[str] = "call.muted"
     call: str
     muted: bool
+
+
+@frozen
+class CallParties:
+    """Who is in the call, and how: told whenever that changes. `held_since`: since when the customer is held."""
+
+    event: ClassVar[str] = "call.parties"
+    call: str
+    customer_held: bool = False
+    held_since: float | None = None
 
 
 @frozen
@@ -522,6 +551,7 @@ Event = (
     | CallDialling
     | CallFailed
     | CallMuted
+    | CallParties
     | CallAway
     | CallBack
     | CallSound
@@ -573,6 +603,8 @@ class Snapshot:
     from_break: bool = False
     offered: CallOffered | None = None
     connected: CallConnected | None = None
+    # ... and who is in it, and how.
+    parties: CallParties | None = None
     # While a call of the agent's is on its way out.
     dialling: CallDialling | None = None
     # The media connection of whoever owns it: a page that finds its own here may resume.

@@ -64,6 +64,16 @@ class LegEntry:
 
 
 @frozen
+class HoldEntry:
+    """One time that the far side of a call was held by its agent, by (`call`, `number`); the first is number 1."""
+
+    call: str
+    number: int
+    began: float
+    ended: float | None = None
+
+
+@frozen
 class OfferEntry:
     """One offer of a call to an agent, by (`call`, `agent`, `offered`)."""
 
@@ -114,7 +124,7 @@ class SoundEntry:
     goes: bool
 
 
-Entry = CallEntry | LegEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry
+Entry = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry
 
 
 @frozen

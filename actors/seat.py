@@ -93,6 +93,7 @@ class Seat(Machine[Phase], ABC):
                     media=data.media.value,
                     offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,
                     connected=self.connected() if data.phase is Phase.TALKING and call else None,
+                    parties=data.parties if data.phase is Phase.TALKING else None,
                     dialling=data.dial,
                     leg=data.leg,
                     away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,

@@ -18,6 +18,7 @@ from .. import page
 from ..records import (
     CallEntry,
     Entry,
+    HoldEntry,
     LegEntry,
     OfferEntry,
     Outcome,
@@ -30,12 +31,13 @@ from . import schema
 
 Kept = Entry | RecordingEntry
 # What begins and ends.
-Lasting = CallEntry | LegEntry | OfferEntry | StateEntry
+Lasting = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry
 SIGNED_OUT = page.State.SIGNED_OUT.value
 
 TABLES: dict[type[Kept], Table] = {
     CallEntry: schema.calls,
     LegEntry: schema.legs,
+    HoldEntry: schema.holds,
     OfferEntry: schema.offers,
     StateEntry: schema.agent_states,
     RecordingEntry: schema.recordings,
@@ -92,12 +94,13 @@ def close_open(
     The process that knew them is gone. It lived until the last moment that any row tells of, so that is when they
     ended, though not in a future that a wrong clock once wrote. An offer that rang was given up.
     """
-    calls, legs, offers = schema.calls, schema.legs, schema.offers
+    calls, legs, holds, offers = schema.calls, schema.legs, schema.holds, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
     talked = offers.c.outcome == Outcome.ANSWERED.value
-    opened: list[CallEntry | LegEntry | OfferEntry] = [
+    opened: list[CallEntry | LegEntry | HoldEntry | OfferEntry] = [
         *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
         *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
+        *(HoldEntry(**row) for row in _mappings(connection, holds, holds.c.ended.is_(None))),
         *(
             OfferEntry(**{**row, "outcome": Outcome(row["outcome"])})
             for row in _mappings(connection, offers, and_(offers.c.ended.is_(None), or_(rang, talked)))
@@ -145,7 +148,7 @@ def _ended(entry: Lasting, last: float) -> Lasting:
         case CallEntry():
             ended = max(last, entry.answered or entry.began)
             return evolve(entry, ended=ended, ended_by="system", cause="lost")
-        case LegEntry():
+        case LegEntry() | HoldEntry():
             return evolve(entry, ended=max(last, entry.began))
         case OfferEntry(outcome=Outcome.ANSWERED):
             return evolve(entry, ended=max(last, entry.decided or entry.offered))

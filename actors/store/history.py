@@ -31,7 +31,7 @@ PAGE = 100
 STATES = 2000
 HISTORY = 20
 
-calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
+calls, offers, legs, holds, states = schema.calls, schema.offers, schema.legs, schema.holds, schema.agent_states
 
 
 class CallClass(Enum):
@@ -119,6 +119,14 @@ class Leg:
 
 
 @frozen
+class Hold:
+    """One time that the customer was held; in the recording it is silence."""
+
+    began: float
+    ended: float | None
+
+
+@frozen
 class Offer:
     agent: str
     name: str
@@ -149,6 +157,7 @@ class WholeCall(ListedCall):
 
     trunk: str
     legs: tuple[Leg, ...]
+    holds: tuple[Hold, ...]
     offers: tuple[Offer, ...]
     sound: Recording
     history: tuple[ListedCall, ...]
@@ -333,6 +342,7 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
         legs=_legs(connection, call),
+        holds=_holds(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
         sound=recording(connection, call) or Recording(Sound.NONE),
         history=before,
@@ -367,6 +377,11 @@ def _legs(connection: Connection, call: str) -> tuple[Leg, ...]:
         .order_by(legs.c.number)
     )
     return tuple(Leg(row.party, row.name or "", row.began, row.ended) for row in connection.execute(query))
+
+
+def _holds(connection: Connection, call: str) -> tuple[Hold, ...]:
+    query = select(holds).where(holds.c.call == call).order_by(holds.c.number)
+    return tuple(Hold(row.began, row.ended) for row in connection.execute(query))
 
 
 def recording(connection: Connection, call: str) -> Recording | None:

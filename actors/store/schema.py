@@ -192,6 +192,16 @@ legs = Table(
     Index(None, "ended"),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("began", Float, nullable=False),
+    Column("ended", Float),
+    Index(None, "ended"),
+)
+
 offers = Table(
     "offers",
     metadata,

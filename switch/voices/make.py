@@ -31,6 +31,7 @@ LOWEST = 120.0
 PROMPTS = {
     "en": {
         "agent-away": "Please hold the line. Your agent will be with you again in a moment.",
+        "on-hold": "Please hold the line for a moment.",
         "nobody-here": "All our agents are away at the moment. Please stay on the line, or call again later.",
         "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
         "position": "Your number in line is",
@@ -49,6 +50,8 @@ PROMPTS = {
     "zh": {
         # 请您稍候，不要挂机，客服人员马上回来。
         "agent-away": "qing3 nin2 shao1 hou4, bu2 yao4 gua4 ji1, ke4 fu2 ren2 yuan2 ma3 shang4 hui2 lai2.",
+        # 请您稍等，不要挂机。
+        "on-hold": "qing3 nin2 shao1 deng3, bu2 yao4 gua4 ji1.",
         # 您好，现在没有客服人员在线。请您在线等候，或者稍后再拨。
         "nobody-here": "nin2 hao3, xian4 zai4 mei2 you3 ke4 fu2 ren2 yuan2 zai4 xian4. "
         "qing3 nin2 zai4 xian4 deng3 hou4, huo4 zhe3 shao1 hou4 zai4 bo1.",

@@ -14,6 +14,7 @@ from cordboard.actors.organisation import Agent, Dialling, Trunk
 from cordboard.actors.records import (
     CallEntry,
     Entry,
+    HoldEntry,
     LegEntry,
     OfferEntry,
     Outcome,
@@ -83,6 +84,7 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
             recorded=st.booleans(),
         ),
         st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe),
+        st.builds(HoldEntry, call=calls, number=st.integers(1, 2), began=times, ended=maybe),
         st.builds(
             OfferEntry, call=calls, agent=agents, queue=words, offered=st.sampled_from([T0, T0 + 0.1, T0 + 1e-6]),
             outcome=st.sampled_from(Outcome), decided=maybe, ended=maybe,
@@ -127,6 +129,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
     said: list[entries.Kept] = [
         evolve(CALL, answered=T0 + 1.25, ended=T0 + 60.1, ended_by="caller", cause="hung up", recorded=True),
         LegEntry("c1", 1, "1001", T0 + 1.25, T0 + 60.1),
+        HoldEntry("c1", 1, T0 + 20, T0 + 31.5),
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
@@ -160,6 +163,7 @@ OPEN: tuple[Entry, ...] = (
     evolve(CALL, answered=T0 + 5),
     LegEntry("c1", 0, "caller", T0),
     LegEntry("c1", 1, "1001", T0 + 5),
+    HoldEntry("c1", 1, T0 + 6),
     OfferEntry("c1", "1002", "support", T0 + 1, Outcome.DECLINED, T0 + 2),
     OfferEntry("c1", "1001", "support", T0 + 3, Outcome.ANSWERED, T0 + 5),
 )
@@ -167,11 +171,12 @@ OPEN: tuple[Entry, ...] = (
 
 def test_what_was_open_ended_at_the_last_moment_that_is_known(engine: Engine) -> None:
     write(engine, *OPEN, StateEntry("1003", 1, T0 + 90, "break", "lunch"))
-    assert close_open(engine, T0 + 1000, agents=["1003"]) == 4
+    assert close_open(engine, T0 + 1000, agents=["1003"]) == 5
     with reading(engine) as connection:
         call = connection.execute(select(schema.calls)).one()
         assert (call.ended, call.ended_by, call.cause) == (T0 + 90, "system", "lost")
         assert set(connection.scalars(select(schema.legs.c.ended))) == {T0 + 90}
+        assert connection.scalars(select(schema.holds.c.ended)).one() == T0 + 90
         offers = connection.execute(select(schema.offers).order_by(schema.offers.c.offered)).all()
         assert [(each.outcome, each.decided, each.ended) for each in offers] == [
             ("declined", T0 + 2, None),
@@ -237,7 +242,7 @@ def test_a_start_does_not_read_what_is_over(engine: Engine) -> None:
 
     event.listen(engine, "before_cursor_execute", ask)
     try:
-        assert close_open(engine, T0 + 1000) == 5
+        assert close_open(engine, T0 + 1000) == 6
     finally:
         event.remove(engine, "before_cursor_execute", ask)
     assert len(plans) >= 10

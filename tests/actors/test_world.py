@@ -411,6 +411,9 @@ class Staff:
             case page.CallConnected():
                 self.click(rng.uniform(5, 20), page.Mute())
                 self.click(rng.uniform(15, 30), page.Unmute())
+                if rng.random() < 0.3:
+                    self.click(rng.uniform(5, 40), page.Hold())
+                    self.click(rng.uniform(20, 60), page.Retrieve())
                 if rng.random() < 0.5:
                     self.click(rng.expovariate(1 / 150), page.HangUp())
                 if rng.random() < 0.05:

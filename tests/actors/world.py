@@ -473,8 +473,10 @@ class World:
                 assert f"call:{agent.state.call.call}" == name
                 voice = agent.state.voice
                 heard = "agent-away" if data.agent_away else "" if data.muted else voice
-                assert what_is_heard(self.engine, data.leg) == heard, name
-                assert not voice or dict(self.engine.hears(voice)) == {data.leg: 1.0}
+                assert what_is_heard(self.engine, data.leg) == ("on-hold" if data.held else heard), name
+                assert not voice or dict(self.engine.hears(voice)) == ({} if data.held else {data.leg: 1.0})
+                for channel in (media.left(call.id), media.right(call.id)):
+                    assert not (data.held and self.engine.hears(channel)), f"{name} is recorded on hold"
             case calls.Phase.GOODBYE:
                 assert what_is_heard(self.engine, data.leg) == "goodbye", name
                 assert call.deadline() < float("inf"), name

@@ -41,6 +41,8 @@ COMMAND = st.one_of(
     st.builds(page.HangUp, call=TEXT),
     st.builds(page.Mute, call=TEXT),
     st.builds(page.Unmute, call=TEXT),
+    st.builds(page.Hold, call=TEXT),
+    st.builds(page.Retrieve, call=TEXT),
     st.builds(page.Dial, number=TEXT),
     st.builds(page.GetSnapshot),
     st.builds(page.WatchColleagues),
@@ -95,7 +97,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 15
+    assert len(COMMANDS) == len(get_args(page.Command)) == 17
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

@@ -1,0 +1,81 @@
+"""Who hears whom in a call: one pure function of who is in it.
+
+All who are there and are not held hear each other. Who is held hears the hold prompt, whatever goes on beside it, and
+nobody hears who is held. A muted one is heard by nobody, and hears. One whose sound is away is heard by nobody either:
+where that leaves somebody alone, a prompt says so. Who has nobody to talk to hears how it rings at whoever is called,
+or what that one lets be heard before it answers. Who rings hears nothing of us yet.
+
+The right channel of the recording is what the customer hears of others; while it is held both channels are silent
+(F-56).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from attrs import frozen
+
+
+class Party(Enum):
+    CUSTOMER = "customer"
+    AGENT = "agent"
+
+
+class Alone(Enum):
+    """What somebody hears to whom nobody speaks."""
+
+    HOLD = "hold"
+    AWAY = "away"
+    RINGBACK = "ringback"
+
+
+@frozen
+class Seat:
+    """How one party is in the call; `leg` is empty where it has none, as a robot."""
+
+    leg: str
+    held: bool = False
+    muted: bool = False
+    away: bool = False
+    rings: bool = False
+    # It rings, and is heard already.
+    early: bool = False
+
+    @property
+    def there(self) -> bool:
+        return not self.held and not self.rings
+
+    @property
+    def speaks(self) -> bool:
+        return self.leg != "" and not self.muted and not self.away
+
+
+Seats = Mapping[Party, Seat]
+# Legs, none for silence.
+Heard = tuple[str, ...] | Alone
+
+
+def heard(who: Party, seats: Seats) -> Heard:
+    """What that party hears; one that rings hears nothing."""
+    if seats[who].rings:
+        return ()
+    if seats[who].held:
+        return Alone.HOLD
+    others = [seat for party, seat in seats.items() if party is not who]
+    company = [seat for seat in others if seat.there]
+    if company:
+        return Alone.AWAY if all(seat.away for seat in company) else tuple(s.leg for s in company if s.speaks)
+    called = [seat for seat in others if seat.rings]
+    if not called:
+        return ()
+    return tuple(seat.leg for seat in called if seat.early and seat.leg) or Alone.RINGBACK
+
+
+def taped(seats: Seats) -> tuple[Heard, Heard]:
+    """What the recording hears: the left channel the customer, the right all that it hears of others."""
+    customer = seats[Party.CUSTOMER]
+    if customer.held:
+        return (), ()
+    right = heard(Party.CUSTOMER, seats)
+    return (customer.leg,), () if isinstance(right, Alone) else right
