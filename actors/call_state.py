@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..sip import sdp
 from ..switch import protocol as media
-from ..switch.sources import BUILT_IN
+from ..switch.sounds import BUILT_IN
 from . import records, signals
 from .organisation import Route
 from .timeline import Timeline

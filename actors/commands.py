@@ -17,58 +17,29 @@ from attrs import AttrsInstance
 
 from ..switch.musicfile import Piece
 from . import gate, music, values
-from .config import SECTIONS, Config, parse_config
+from .config import Config
+from .directories import music_directory
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
 from .keys import ConfigError, parse_toml, table_keys, unused
-from .mediaplane import music_directory
+from .options import (
+    FILE,
+    INFRASTRUCTURE,
+    ORGANISATION,
+    Unusable,
+    config_option,
+    data_option,
+    infrastructure,
+    read_config,
+    read_text,
+    refuse_sections,
+)
 from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
 from .packing import UnpackError
 from .replay import Replay
 from .steps import Begins
 from .store import Store, StoreError
 from .supervisor import running
-
-DATA = Path("data")
-
-FILE = click.Path(dir_okay=False, path_type=Path)
-config_option = click.option("--config", "config_file", metavar="FILE", type=FILE, help="The infrastructure, TOML.")
-data_option = click.option(
-    "--data",
-    metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=DATA,
-    show_default=True,
-    help="The data directory.",
-)
-
-
-class Unusable(click.ClickException):
-    """Input that cannot be used: one line on standard error and exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: object = None) -> None:
-        click.echo(self.message, err=True)
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise Unusable(f"{path}: is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}") from error
-
-
-def read_config(path: Path | None) -> Config:
-    """The `Config` in a file, or the defaults where none is given. Raises Unusable."""
-    if path is None:
-        return parse_config("")
-    try:
-        return _infrastructure(read_text(path))
-    except ConfigError as error:
-        raise Unusable(f"{path}: {error}") from error
 
 
 def read_organisation(path: Path) -> Organisation:
@@ -79,25 +50,9 @@ def read_organisation(path: Path) -> Organisation:
         raise Unusable(f"{path}: {error}") from error
 
 
-ORGANISATION = frozenset({"organisation", *ENTRIES})
-INFRASTRUCTURE = frozenset(SECTIONS)
-
-
-def _infrastructure(source: str) -> Config:
-    _refuse_sections(source, ORGANISATION, "the organisation, the file that `cordboard import` reads")
-    return parse_config(source)
-
-
 def _organisation(source: str) -> Organisation:
-    _refuse_sections(source, INFRASTRUCTURE, "the infrastructure, the file of `cordboard run --config`")
+    refuse_sections(source, INFRASTRUCTURE, "the infrastructure, the file of `cordboard run --config`")
     return parse_organisation(source)
-
-
-def _refuse_sections(source: str, foreign: frozenset[str], owner: str) -> None:
-    """Two files with sections of their own are easily taken for each other."""
-    for name in parse_toml(source):
-        if name in foreign:
-            raise ConfigError(f"[{name}] belongs to {owner}")
 
 
 @click.command("import")
@@ -161,7 +116,7 @@ def check(file: Path, numbers: Sequence[str]) -> None:
         elif numbers:
             raise ConfigError("has no dialling rules; give the organisation's file")
         else:
-            config = _infrastructure(source)
+            config = infrastructure(source)
             lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
     except ConfigError as error:
         raise Unusable(f"{file}: {error}") from error

@@ -27,18 +27,18 @@ from prometheus_client import CollectorRegistry
 from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
-from ..switch import process as media_process
-from . import medialink, mediaplane, memory, past
+from ..switch.link import connect_unix
+from . import medialink, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
 from .child import orphaned
 from .config import Config
+from .directories import recordings_directory
 from .effects import Push, Record, Reply
 from .health import Health
 from .journal import Journal
 from .keys import IpNetwork
 from .medialink import MediaLink
-from .mediaplane import recordings_directory
 from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
@@ -147,7 +147,9 @@ class Control:
             nursery.start_soon(self.recordings.run)
             link_path = str(run / "media.sock")
             if self.config.media.process == "inline":
-                await nursery.start(mediaplane.serve_inline, self.config, self.data, link_path)
+                from .mediaplane import serve_inline  # an engine that is elsewhere need not be loaded here
+
+                await nursery.start(serve_inline, self.config, self.data, link_path)
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
             self._health = Health(self.system, self.link, self.store, directories)
@@ -170,7 +172,7 @@ class Control:
             await self._close_books(left, clock())
             self._go_on(left, organisation, clock)
             nursery.start_soon(self._tell_that_we_live, clock)
-            nursery.start_soon(medialink.run, self.link, lambda: media_process.connect_unix(link_path))
+            nursery.start_soon(medialink.run, self.link, lambda: connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)
             await nursery.start(self._hear_signals, nursery)
             with trio.move_on_after(10):

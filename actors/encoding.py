@@ -22,7 +22,6 @@ from typing import Final
 import structlog
 import trio
 
-from ..switch import encoder
 from ..switch.jobs import Answer, Encoded, Progress, Refused, Wanted, Why, parse_answer, part_of, peaks_of
 
 # One that says nothing for so long stands still. It says every second how far it is; but to begin takes it 0.2 s of a
@@ -34,6 +33,9 @@ IDLE: Final = 30.0
 JOBS: Final = 400
 # To end by itself it has so long.
 ENDING: Final = 5.0
+
+# It is named, since to import it here would load what it encodes with.
+ENCODER: Final = "cordboard.switch.encoder"
 
 log = structlog.get_logger()
 
@@ -92,7 +94,7 @@ class Encoder:
 
     async def _start(self) -> trio.Process:
         idle = ["ionice", "-c", "3"] if shutil.which("ionice") else []
-        command = [*idle, sys.executable, "-m", encoder.__name__]
+        command = [*idle, sys.executable, "-m", ENCODER]
         pipe = subprocess.PIPE
         process = await trio.lowlevel.open_process(command, stdin=pipe, stdout=pipe, stderr=pipe)
         self._heard, self._jobs = b"", 0

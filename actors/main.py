@@ -1,141 +1,60 @@
-"""The command line, and the composition root: the one module that knows every part of the house.
+"""The command line, and with controlplane.py the composition root: these two know every part of the house.
 
-`cordboard run` is a supervisor; it starts this same program as `control`, and mediaplane.py. The pages are given to the
-control process here, so that no actor imports the web.
+`cordboard run` is a supervisor, which starts controlplane.py and mediaplane.py and must begin before they can: it loads
+neither the web, nor the store, nor an engine. So each command is loaded as it is asked for.
 """
 
 from __future__ import annotations
 
-import ctypes
-import logging
 import os
-import resource
-import socket
 import sys
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import click
-import structlog
 import trio
-from attrs import evolve
-from prometheus_client import CollectorRegistry
 
-from ..bench import commands as bench_commands
-from ..bench import demo as demonstration
-from ..web import certificate, server
-from ..web.certificate import UnusableCertificateError
-from ..web.hub import Hub
-from ..web.interfaces import WebSettings
-from ..web.metrics import WebMetrics
-from . import mediaplane
-from .commands import Unusable, commands, config_option, data_option, read_config
 from .config import Config
-from .control import Control
-from .effects import Push, Reply
-from .mediaplane import recordings_directory
-from .redact import redacted_trace
-from .runtime import STOPPING
-from .store.database import StoreError
+from .options import Unusable, config_option, data_option, first_error, read_config
 from .supervisor import AlreadyRunningError, supervise
-from .tracing import trace
 
-# malloc.h of glibc, and its own first value of both, which setting it keeps.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-LARGE_BLOCK = 128 * 1024
+COMMANDS: Final = ("bench", "check", "demo", "import", "replay", "run", "trace")
 
 
-class WebPages:
-    """The web as the control process wants it: a hub for the actors' effects, and a server."""
+class Commands(click.Group):
+    """Those of `COMMANDS`, each loaded when it is asked for."""
 
-    def __init__(self, config: Config, data: Path, registry: CollectorRegistry, *, demo: bool) -> None:
-        self._hub = Hub(WebMetrics(registry))
-        self._demo_socket = data / "run" / "customer.sock" if demo else None
-        self._settings = WebSettings(
-            listen=tuple(str(each) for each in config.web.listen),
-            certificate=config.web.certificate,
-            key=config.web.key,
-            names=config.web.names,
-            origins=config.web.origins,
-            data_dir=data,
-            recordings=recordings_directory(config, data),
-        )
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
 
-    def push(self, effect: Push) -> None:
-        self._hub.push(effect)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        match cmd_name:
+            case "run":
+                return run
+            case "demo":
+                return demo
+            case "bench":
+                from ..bench.commands import bench
 
-    def reply(self, effect: Reply) -> None:
-        self._hub.reply(effect)
+                return bench
+            case "check" | "import" | "replay":
+                from .commands import commands
 
-    def on_end(self, actor: str, reason: str) -> None:
-        kind, _, name = actor.partition(":")
-        if kind == "agent" and reason != STOPPING:
-            self._hub.end_agent(name)
+                return next(each for each in commands if each.name == cmd_name)
+            case "trace":
+                from .tracing import trace
 
-    async def check_logins(self, control: Control) -> None:
-        await self._hub.check_logins(control.store.accounts)
-
-    def certificate(self) -> tuple[str, str]:
-        return certificate.files(self._settings, datetime.now(UTC))
-
-    async def serve(self, control: Control, *, task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
-        demo = self._demo_socket is not None
-        await server.serve(
-            self._settings,
-            self._hub,
-            control,
-            control.store.accounts,
-            control.health,
-            control.store.history,
-            control.reach,
-            self._call_customer if demo else None,
-            site=lambda: {
-                "demo": demo,
-                "language": control.language,
-                "time_zone": control.time_zone,
-                "organisation": control.organisation_name,
-            },
-            task_status=task_status,
-        )
-
-    def _call_customer(self) -> None:
-        """Rings the synthetic customer's bell; one that is not there rings nobody."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as bell, suppress(OSError):
-            bell.sendto(b"call", str(self._demo_socket))
+                return trace
+        return None
 
 
-# What makes a line of the log. An exception may say what it was about, whoever logs it.
-LOG_PROCESSORS: Final = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.ExceptionRenderer(lambda raised: redacted_trace(raised[1])),
-    structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-)
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=LOG_PROCESSORS,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cordboard")
 def cli() -> None:
     """Cordboard: a call centre in one process tree."""
 
 
-def control_command(config_file: Path | None, data: Path, *more: str) -> list[str]:
-    """The command line of the control process."""
-    config = ["--config", str(config_file)] if config_file is not None else []
-    return [sys.executable, "-m", "cordboard.actors.main", "control", *config, "--data", str(data), *more]
-
-
-@cli.command()
+@click.command()
 @config_option
 @data_option
 def run(config_file: Path | None, data: Path) -> None:
@@ -145,85 +64,36 @@ def run(config_file: Path | None, data: Path) -> None:
 
 
 async def _supervise(config: Config, config_file: Path | None, data: Path, *more: str) -> int:
-    media = mediaplane.command(config_file, data) if config.media.process == "separate" else None
+    def plane(module: str, *more: str) -> list[str]:
+        """The command line of a process."""
+        file = ["--config", str(config_file)] if config_file is not None else []
+        return [sys.executable, "-m", f"{__package__}.{module}", *file, "--data", str(data), *more]
+
+    media = plane("mediaplane") if config.media.process == "separate" else None
     try:
-        return await supervise(config, data, control_command(config_file, data, *more), media)
+        return await supervise(config, data, plane("controlplane", *more), media)
     except AlreadyRunningError as error:
         raise Unusable(str(error)) from error
     except OSError as error:  # of the data directory
         raise Unusable(f"{error.filename}: {error.strerror}") from error
 
 
-@cli.command(hidden=True)
-@config_option
-@data_option
-@click.option("--demo", is_flag=True, help="There is a synthetic customer to be rung.")
-def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
-    """The control process; started by `run`."""
-    _log_to_stderr()
-    _use_all_files()
-    _give_memory_back()
-    config = read_config(config_file)
-    if demo:  # its customer would talk through any patience
-        config = evolve(config, limits=evolve(config.limits, drain_seconds=0))
-    registry = CollectorRegistry()
-    pages = WebPages(config, data, registry, demo=demo)
-    try:
-        trio.run(Control(config, data, pages, registry).run, _say)
-    except* (StoreError, UnusableCertificateError, OSError) as group:
-        raise Unusable(_first(group)) from group
-
-
-def _use_all_files() -> None:
-    """Every page is an open file, and the usual limit of 1024 is there for programs that call select()."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _give_memory_back() -> None:
-    """Keeps large blocks out of the heap, and the heap in one piece (mallopt(3)).
-
-    A login hashes in 19 MB. When the first such block is freed, glibc raises both thresholds to its size: from then on
-    each thread's arena keeps one for good, five of them after a storm of logins, and nothing is trimmed any more. A
-    process with twelve agents took 240 MB so, and takes 140. The small blocks of a worker thread lie in its own arena,
-    which returns nothing before its last block is free; with one interpreter's lock one arena serves them all.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # another C library than glibc does none of this
-        return
-    for parameter, value in ((M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, LARGE_BLOCK), (M_ARENA_MAX, 1)):
-        mallopt(parameter, value)
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
-@cli.command()
+@click.command()
 @config_option
 @data_option
 def demo(config_file: Path | None, data: Path) -> None:
     """Serve a sample organisation, with a synthetic customer who calls every half minute."""
+    from ..bench import demo as demonstration
+    from .store.database import StoreError
+
     config = read_config(config_file)
     if not config.sip.udp:
         raise Unusable("[sip] udp: the demonstration's customer calls there; it must not be empty")
     try:
         code = trio.run(demonstration.run, config, data, lambda: _supervise(config, config_file, data, "--demo"))
     except* (StoreError, AlreadyRunningError, Unusable, OSError) as group:
-        raise Unusable(_first(group)) from group
+        raise Unusable(first_error(group)) from group
     sys.exit(code)
-
-
-for each in (*commands, trace):
-    cli.add_command(each)
-cli.add_command(bench_commands.bench)
 
 
 def main() -> None:

@@ -16,22 +16,14 @@ from pathlib import Path
 import trio
 
 from ..switch import process as media_process
+from ..switch.link import unix_listener
 from .child import await_cue, orphaned, say
 from .config import Config, parse_config
+from .directories import music_directory, recordings_directory
 from .supervisor import UNUSABLE, run_directory, running
 
 # How often an engine without a supervisor looks whether there is still a control process.
 LOOK_SECONDS = 0.2
-
-
-def recordings_directory(config: Config, data: Path) -> Path:
-    """Where the media plane writes recordings, and where they are when they are encoded."""
-    return Path(config.recording.directory or data / "recordings")
-
-
-def music_directory(data: Path) -> Path:
-    """Where the pieces of music are that an import took in."""
-    return data / "music"
 
 
 def media_config(config: Config, data: Path) -> media_process.MediaConfig:
@@ -55,7 +47,7 @@ def media_config(config: Config, data: Path) -> media_process.MediaConfig:
 
 async def serve_inline(config: Config, data: Path, link_path: str, task_status: trio.TaskStatus[None]) -> None:
     """The engine in the process that calls this, until it is cancelled."""
-    listener = media_process.unix_listener(link_path)
+    listener = unix_listener(link_path)
     await media_process.serve(media_config(config, data), listener, task_status=task_status)
 
 
@@ -77,14 +69,8 @@ async def run(config: Config, data: Path) -> None:
 
         nursery.start_soon(end_on_signal)
         nursery.start_soon(end_when_orphaned)
-        listener = media_process.unix_listener(str(directory / "media.sock"))
+        listener = unix_listener(str(directory / "media.sock"))
         await media_process.serve(media_config(config, data), listener, own_process=True)
-
-
-def command(config_file: Path | None, data: Path) -> list[str]:
-    """The command line of the media process."""
-    config = ["--config", str(config_file)] if config_file is not None else []
-    return [sys.executable, "-m", __name__, *config, "--data", str(data)]
 
 
 def main() -> None:

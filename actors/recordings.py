@@ -33,7 +33,7 @@ from attrs import define, evolve
 
 from ..switch import protocol as media
 from ..switch.jobs import PART, Encoded, Refused, Wanted, Why, peaks_of
-from ..switch.writer import ASIDE, SUFFIX, is_name
+from ..switch.recfile import ASIDE, SUFFIX, is_name
 from . import alarms
 from .encoding import Encoder
 from .medialink import RecordingFact

@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
-from ..switch.sources import BUILT_IN
+from ..switch.sounds import BUILT_IN
 from . import agent, call, directory, gate, queue, trunk
 from . import agent_state as agents
 from . import call_state as calls

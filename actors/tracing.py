@@ -15,9 +15,10 @@ import click
 import trio
 
 from . import ladder, values
-from .commands import FILE, Unusable, data_option, journal_files
+from .commands import journal_files
 from .frames import DamagedError, Frames
 from .journal import JOURNAL, RECORDS, SUFFIX
+from .options import FILE, Unusable, data_option
 from .packing import UnpackError
 from .steps import Lives, Spoke
 from .store import Store, StoreError

@@ -27,7 +27,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..switch import protocol
-from ..switch.process import MediaConfig, connect_unix
+from ..switch.link import connect_unix
+from ..switch.process import MediaConfig
 from .chart import Line, Panel, draw
 from .media import Link, machine, process, tell, told
 from .outcome import finish, passing

@@ -21,7 +21,8 @@ from attrs import frozen
 
 from ..switch import jobs, protocol
 from ..switch.engine import READS
-from ..switch.process import AccessPoint, MediaConfig, connect_unix
+from ..switch.link import connect_unix
+from ..switch.process import AccessPoint, MediaConfig
 from .floor import Floor
 from .media import Link, cpu_seconds, memory_kb, process, tell, told
 from .pageload import PageLoad

@@ -11,6 +11,7 @@ is not whole: it was being written when the process died. Nothing has to be mend
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from typing import BinaryIO, Final
 
 from attrs import frozen
 
+SUFFIX: Final = ".cbr"
+ASIDE: Final = ".cbr.damaged"  # a file that could not be continued
 RATE: Final = 8000
 CHANNELS: Final = 2
 FRAME: Final = 160  # samples
@@ -33,10 +36,16 @@ _CRC: Final = struct.Struct("<I")
 _CHUNK_MAGIC: Final = b"CHNK"
 HEADER_LENGTH: Final = _HEADER.size + _CRC.size
 CHUNK_HEADER_LENGTH: Final = _CHUNK.size + _CRC.size
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
 
 
 class BrokenFileError(Exception):
     """No recording, or one of whose header is damaged."""
+
+
+def is_name(recording: str) -> bool:
+    """Whether a recording can name a file of the directory, and none elsewhere."""
+    return _NAME.fullmatch(recording) is not None
 
 
 @frozen

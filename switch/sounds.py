@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
+
+# The piece of music that is always there.
+BUILT_IN: Final = "hold"
 
 
 @frozen
@@ -14,13 +19,13 @@ class Tone:
 
 @frozen
 class Music:
-    """A looped piece by name, of letters, digits, `.`, `_` and `-`; `hold` is built in.
+    """A looped piece by name, of letters, digits, `.`, `_` and `-`; one is built in.
 
     Another is a file that is read when it is first wanted. Until it is there, and where it cannot be read
     (MusicTroubled), the built-in piece is heard in its place: who waits hears music.
     """
 
-    name: str = "hold"
+    name: str = BUILT_IN
 
 
 @frozen

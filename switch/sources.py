@@ -26,6 +26,7 @@ from ..codecs import callprogress, tones
 from ..codecs.g711 import Pcm
 from . import protocol
 from .seams import Library, Read
+from .sounds import BUILT_IN
 
 Rows = NDArray[np.intp]
 # Spoken pieces by (name, language): int16 [frames * 160], from zero to zero.
@@ -39,8 +40,7 @@ HIGHEST_TONE: Final = 3800.0
 # What is cut out of an endless sound rises and falls this long, in frames: music that makes room for a voice.
 FADE: Final = 20
 _ENDLESS: Final = 1 << 62
-# The piece that is built in, and what a file's may be called.
-BUILT_IN: Final = "hold"
+# What a piece may be called that is a file.
 _MUSIC: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
 
 

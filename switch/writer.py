@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import threading
 import time
 from collections import deque
@@ -24,25 +23,28 @@ from typing import Final, assert_never
 from attrs import define, evolve, field, frozen
 
 from .disksync import DiskSync
-from .recfile import FRAMES_PER_SECOND, HEADER_LENGTH, BrokenFileError, Chunk, Header, find_end, read_header
+from .recfile import (
+    ASIDE,
+    FRAMES_PER_SECOND,
+    HEADER_LENGTH,
+    SUFFIX,
+    BrokenFileError,
+    Chunk,
+    Header,
+    find_end,
+    is_name,
+    read_header,
+)
 from .recorder import Doubted, Ended, Held, Kept, Lost, Result
 
-SUFFIX: Final = ".cbr"
-ASIDE: Final = ".cbr.damaged"  # a file that could not be continued
 RETRY: Final = 1.0  # seconds after which what failed is tried again
 LAST_WORDS: Final = 5.0  # seconds that a stop waits for what is still to be written
-_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}")
 _REASONS: Final = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "the recordings' directory is not writable",
 }
-
-
-def is_name(recording: str) -> bool:
-    """Whether it can name a file of the directory, and none elsewhere."""
-    return _NAME.fullmatch(recording) is not None
 
 
 def file_name(recording: str) -> str:

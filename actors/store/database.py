@@ -1,6 +1,7 @@
 """The SQLite file of a data directory: made with mode 0600, opened in WAL, brought to the newest schema.
 
-Alembic is embedded: no ini file, no logging set up; the connection is passed in and the revisions are package data.
+Alembic is embedded: no ini file, no logging set up; the connection is passed in and the revisions are package data. It
+is loaded where there is something to migrate, and else nobody waits for it.
 Transactions are begun here and not by the driver, which would leave DDL outside them: reading ones with BEGIN, writing
 ones with BEGIN IMMEDIATE, so that a writer waits for its turn before it reads.
 """
@@ -14,9 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import alembic.command
-import alembic.config
-import alembic.util
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
@@ -115,10 +113,22 @@ def _told(engine: Engine) -> Iterator[None]:
         raise StoreError(f"{engine.url.database}: {error.orig}") from error
 
 
+def newest_revision() -> str:
+    """Of the schema: `0007` of `r0007_dialling.py`."""
+    return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("r*.py"))
+
+
+def _revision(connection: Connection) -> str | None:
+    """That of the database; None where nothing is in it."""
+    table = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+    if connection.exec_driver_sql(table).first() is None:
+        return None
+    found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return found
+
+
 def _migrate(engine: Engine) -> None:
     """To the newest revision, in one transaction. A database of a newer version is refused, not touched."""
-    config = alembic.config.Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.connect() as connection:
         # Rebuilding a table drops the old one, which would take the rows that refer to it along (SQLite, "Making
         # Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction.
@@ -127,11 +137,24 @@ def _migrate(engine: Engine) -> None:
         connection = connection.execution_options(**{_WRITES: True})
         try:
             with connection.begin():
-                config.attributes.update(connection=connection, metadata=schema.metadata)
-                alembic.command.upgrade(config, "heads")
+                if _revision(connection) != newest_revision():
+                    _upgrade(connection)
                 if connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                     raise StoreError(f"{engine.url.database}: has rows that refer to what is not there")
-        except alembic.util.CommandError as error:
-            raise StoreError(f"{engine.url.database}: was made by a newer version of Cordboard") from error
         finally:
             driver.execute("PRAGMA foreign_keys = ON")
+
+
+def _upgrade(connection: Connection) -> None:
+    import alembic.command
+    import alembic.config
+    import alembic.util
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes.update(connection=connection, metadata=schema.metadata)
+    try:
+        alembic.command.upgrade(config, "heads")
+    except alembic.util.CommandError as error:
+        database = connection.engine.url.database
+        raise StoreError(f"{database}: was made by a newer version of Cordboard") from error

@@ -11,6 +11,7 @@ import pytest
 import trio
 from click.testing import CliRunner, Result
 from cordboard.actors.commands import check, commands, import_
+from cordboard.actors.main import COMMANDS, cli
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.store import Store
 
@@ -207,6 +208,26 @@ def test_check_says_what_is_wrong_in_either(tmp_path: Path) -> None:
         path.write_text(content)
         result = run(check, path)
         assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("process", "never"),
+    [
+        ("main", {"sqlalchemy", "starlette", "numpy", "cordboard.actors.control", "cordboard.bench"}),
+        ("controlplane", {"alembic", "numpy", "av", "cordboard.switch.engine", "cordboard.bench"}),
+    ],
+)
+def test_what_calls_wait_for_while_it_begins_loads_nothing_it_need_not(process: str, never: set[str]) -> None:
+    source = f"import sys, cordboard.actors.{process}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert never & set(done.stdout.split()) == set()
+
+
+def test_every_command_is_there_by_its_name() -> None:
+    with click.Context(cli) as context:
+        found = [cli.get_command(context, name) for name in cli.list_commands(context)]
+        assert [each.name for each in found if each is not None] == list(COMMANDS)
+    assert CliRunner().invoke(cli, ["zebra"]).exit_code == 2
 
 
 def test_a_wrong_command_line_is_unusable_input_too() -> None:

@@ -12,8 +12,8 @@ import structlog
 import trio
 import trio.testing
 from cordboard.actors import agent, page
+from cordboard.actors.controlplane import LOG_PROCESSORS
 from cordboard.actors.effects import Effect
-from cordboard.actors.main import LOG_PROCESSORS
 from cordboard.actors.redact import NAMES, NUMBERS, TEXTS, redact_number, redacted
 from cordboard.actors.runtime import Hands, System
 from structlog.testing import capture_logs

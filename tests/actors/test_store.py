@@ -10,15 +10,18 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+import alembic.command
+import alembic.config
 import argon2
 import attrs
 import pytest
 import trio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from cordboard.actors.organisation import Agent, Organisation, parse_organisation
 from cordboard.actors.store import Store, StoreError, logins, schema
-from cordboard.actors.store.database import FILE, open_database, reading
+from cordboard.actors.store.database import FILE, MIGRATIONS, newest_revision, open_database, reading
 
 CENTRE = parse_organisation("""
 [organisation]
@@ -357,6 +360,15 @@ def test_migrations_and_metadata_agree(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
+
+
+def test_a_database_that_has_the_newest_schema_is_not_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
+    open_database(tmp_path).dispose()
+    monkeypatch.delattr(alembic.command, "upgrade")
+    open_database(tmp_path).dispose()
 
 
 def test_a_database_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:

@@ -6,19 +6,23 @@ that passes while the switch has crashed behind it has not passed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import http.client
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,8 +160,38 @@ def lasting(**options: Any) -> str:
 
 def environment() -> dict[str, str]:
     """Ours, without what belongs to the test run alone."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    ours = ("PYTEST", "PYTHONDONTWRITEBYTECODE")  # with the second each process would compile the product anew
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT / ".typing"))}
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cordboard.actors.main", *arguments]
+
+
+def cordboard(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """One command."""
+    return subprocess.run(
+        command_line(*arguments),
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+        check=False,
+    )
+
+
+@cache
+def _imported_centre() -> Path:
+    """A data directory for copies: what most tests run on is imported once."""
+    folder = Path(tempfile.mkdtemp(prefix="cordboard-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file, data = folder / "organisation.toml", folder / "data"
+    file.write_text(centre().text)
+    done = cordboard("import", str(file), "--data", str(data))
+    assert done.returncode == 0, done.stderr
+    return data
 
 
 class Product:
@@ -175,25 +209,16 @@ class Product:
         self.web_port = self.sip_port = self.tcp_port = self.tls_port = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._ssl = ssl._create_unverified_context()
-        self.import_organisation(centre().text if organisation is None else organisation)
+        if organisation is None:
+            shutil.copytree(_imported_centre(), self.data)
+        else:
+            self.import_organisation(organisation)
 
     # --- the command line ---------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _command(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "cordboard.actors.main", *arguments]
-
-    def cordboard(self, *arguments: str, seconds: float = START_S) -> subprocess.CompletedProcess[str]:
+    def cordboard(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command with our configuration and data directory."""
-        return subprocess.run(
-            [*self._command(*arguments), "--config", str(self.config), "--data", str(self.data)],
-            env=environment(),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        return cordboard(*arguments, "--config", str(self.config), "--data", str(self.data))
 
     def import_organisation(self, text: str) -> str:
         file = self.folder / "organisation.toml"
@@ -205,7 +230,7 @@ class Product:
     def start(self, command: str = "run") -> Product:
         with self.log.open("a") as errors, self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [*self._command(command), "--config", str(self.config), "--data", str(self.data)],
+                [*command_line(command), "--config", str(self.config), "--data", str(self.data)],
                 env=environment(),
                 cwd=ROOT,
                 stdout=output,

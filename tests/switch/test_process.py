@@ -18,6 +18,7 @@ from cordboard.bench.browser import binding
 from cordboard.codecs import g711
 from cordboard.codecs.opus import OpusRows
 from cordboard.switch import protocol
+from cordboard.switch.link import connect_unix, unix_listener
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.process import (
     CRASHED_TICKS,
@@ -29,11 +30,9 @@ from cordboard.switch.process import (
     advertiser,
     bind_pair,
     browsers,
-    connect_unix,
     port_numbers,
     reachable,
     serve,
-    unix_listener,
 )
 from cordboard.switch.seams import (
     NO_PACKETS,

@@ -16,7 +16,7 @@ import trio
 from attrs import define, evolve, field
 from cordboard.codecs import g711
 from cordboard.switch import protocol
-from cordboard.switch.process import connect_unix
+from cordboard.switch.link import connect_unix
 from cordboard.switch.recfile import read_chunks, read_header
 
 from .test_process import CONFIG, PCMU, Control
