@@ -20,6 +20,8 @@ LEAD: Final = 0.3
 # Four beats of the slowest busy tone that there is, in seconds: fewer could be another tone.
 BUSY: Final = 6.0
 TAIL: Final = 0.4
+# How long somebody has to find the key before it is asked for again.
+ACCEPT_PAUSE: Final = 2.5
 
 
 def nobody_here(language: str, music: str) -> Playlist:
@@ -60,6 +62,15 @@ def on_hold(language: str, music: str) -> Playlist:
             Part(Pause(), LEAD),
         ),
         repeat=True,
+    )
+
+
+def accept_call(language: str) -> Playlist:
+    """A call rings on a mobile: whoever picked up says that it is no mailbox by pressing 1 (F-17)."""
+    return Playlist(
+        (Part(Pause(), LEAD), Part(Prompt("accept-call", language)), Part(Pause(), ACCEPT_PAUSE)),
+        repeat=True,
+        asks=True,
     )
 
 

@@ -12,14 +12,17 @@ from typing import Any
 
 from attrs import evolve
 
+from ..switch import protocol as media
 from . import records, timeline
-from .call_state import Data
+from .call_state import Data, Phase
 from .caller import Caller
-from .effects import Record
+from .effects import Effect, Record
 
 
-class Booked(Caller, ABC):
+class Booked(Caller[Phase], ABC):
     """The books of one call."""
+
+    state: Data
 
     def will(self, reason: str, now: float) -> list[Record]:
         """What is kept of a call that cannot say itself that it ends."""
@@ -42,6 +45,13 @@ class Booked(Caller, ABC):
         if same or data.entry is None or data.entry.test:
             return []
         return [Record(records.SoundEntry(self.id, "caller", now, data.comes, data.goes))]
+
+    def heard(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        """How the caller is heard: of a call that is kept, from its place in the queue on."""
+        heard = self.state.timeline
+        if heard is not None:
+            self.state = evolve(self.state, timeline=heard.heard(fact, now))
+        return []
 
     def note(self, **changes: Any) -> None:
         """Changes what is recorded of the call."""

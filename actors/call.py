@@ -353,7 +353,7 @@ class Call(Conversation):
 
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
         """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
-        return [Media(media.BargeIn(self.state.leg))] if self.state.playing is not None else []
+        return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.playing is not None else []
 
     def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
         """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""

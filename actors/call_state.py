@@ -1,4 +1,7 @@
-"""What a call hears and what it remembers: the messages and the data of `call.py` and `caller.py`."""
+"""What a call hears and what it remembers: the messages and the data of `call.py` and `caller.py`.
+
+A `line` (`line.py`) shares the half that is a far side, and what is said to trunks.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +150,8 @@ class Dial:
 
 @frozen
 class Seize:
-    """To a trunk: a call wants to go out here, by a host that it has not `tried`: `Granted` or `Denied` comes back."""
+    """To a trunk: a call or a line wants to go out here, by a host that it has not `tried`: `Granted` or `Denied` comes
+    back."""
 
     call: str
     tried: tuple[signals.Host, ...] = ()
@@ -198,7 +202,7 @@ class Timeout:
 
 @frozen
 class Out:
-    """What there is of a call that an agent dials: how it may leave, and what became of the attempts so far."""
+    """What there is of a call out: how it may leave, and what became of the attempts so far."""
 
     number: str
     dialled: str
@@ -221,13 +225,13 @@ class Out:
 
 
 @frozen
-class Data:
+class FarSide:
+    """What there is of a far side, a caller or whoever is dialled: its SIP call, its media leg, and what it hears."""
+
     arrived: signals.Arrived
-    phase: Phase = Phase.ROUTING
     since: float = 0.0
     # When the caller came: its place in a queue, whatever happens to it there.
     came: float = 0.0
-    route: Route | None = None
     nat: bool = False
     language: str = "zh"
     music: str = BUILT_IN
@@ -237,11 +241,49 @@ class Data:
     version: int = 0
     # A new offer of the far side that waits for the leg to follow it, and what we take of it.
     reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None
-    # Since when nothing comes from the caller.
+    # Since when nothing comes from the far side.
     silent_since: float = math.inf
-    # Whether sound comes from it, and ours goes to it; and how it has been heard.
+    # Whether sound comes from it, and ours goes to it.
     comes: bool = True
     goes: bool = True
+    # The playlist that it hears, and how many there have been.
+    playing: media.Playlist | None = None
+    plays: int = 0
+    # Where we dial.
+    out: Out | None = None
+
+    @property
+    def actor(self) -> str:
+        """Whose it is."""
+        return signals.actor(self.arrived.call)
+
+    @property
+    def leg(self) -> str:
+        """Each attempt to reach it has one of its own."""
+        attempt = self.out.attempt if self.out is not None else 0
+        return f"{self.actor}/caller" + (f"/{attempt}" if attempt > 1 else "")
+
+    @property
+    def sip(self) -> str:
+        """The call as SIP knows it."""
+        return self.arrived.call if self.out is None else f"{self.arrived.call}/{self.out.attempt}"
+
+    @property
+    def player(self) -> str:
+        """The source of the playlist that it hears."""
+        return f"{self.actor}/play/{self.plays}"
+
+    @property
+    def on_hold(self) -> bool:
+        """It said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
+        return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)
+
+
+@frozen
+class Data(FarSide):
+    phase: Phase = Phase.ROUTING
+    route: Route | None = None
+    # How the far side has been heard.
     timeline: Timeline | None = None
     # What the queue says in which it waits.
     attended: bool = True
@@ -249,13 +291,8 @@ class Data:
     announce_seconds: float = 0.0
     # When it hears its number in line.
     announce_at: float = math.inf
-    # The playlist that the caller hears, and how many there have been.
-    playing: media.Playlist | None = None
-    plays: int = 0
     # Why it ends, while the caller is told so.
     cause: str = ""
-    # Where an agent dials.
-    out: Out | None = None
     agent: str = ""
     # The agent's media: its leg, none for a robot, or away until its page is back.
     agent_leg: str = ""
@@ -269,27 +306,6 @@ class Data:
     hold: records.HoldEntry | None = None
 
     @property
-    def leg(self) -> str:
-        """Of the far side; each attempt to reach it has one of its own."""
-        attempt = self.out.attempt if self.out is not None else 0
-        return f"call:{self.arrived.call}/caller" + (f"/{attempt}" if attempt > 1 else "")
-
-    @property
-    def sip(self) -> str:
-        """The call as SIP knows it."""
-        return self.arrived.call if self.out is None else f"{self.arrived.call}/{self.out.attempt}"
-
-    @property
-    def player(self) -> str:
-        """The source of the playlist that the caller hears."""
-        return f"call:{self.arrived.call}/play/{self.plays}"
-
-    @property
     def held(self) -> bool:
         """We hold the far side."""
         return self.held_since < math.inf
-
-    @property
-    def on_hold(self) -> bool:
-        """The caller said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
-        return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)

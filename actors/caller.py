@@ -1,4 +1,5 @@
-"""The caller of a call: the SIP dialog, the media leg, and what it hears while nobody talks with it.
+"""A far side, the caller of a call above all: the SIP dialog, the media leg, and what it hears while nobody talks with
+it.
 
 The half of a call that has nothing to do with agents. Descriptions and new offers are settled here, and whether the
 caller is there at all. What it hears alone is music, which all who wait share, or a playlist of its own, which begins
@@ -15,9 +16,9 @@ from attrs import evolve
 from ..sip import sdp
 from ..switch import protocol as media
 from . import signals, spoken
-from .call_state import Data, Phase
+from .call_state import FarSide
 from .effects import Effect, Log, Media, Sip
-from .table import Machine
+from .table import Machine, S
 
 # A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead
 # trunk. No telephone that saves its silence pauses for so long without a comfort noise (RFC 3389 §4), which counts.
@@ -27,10 +28,10 @@ MEDIA_TIMEOUT = 60.0
 HOLD_TIMEOUT = 2 * 3600.0
 
 
-class Caller(Machine[Phase], ABC):
-    """One caller; see `Data` for what it remembers."""
+class Caller(Machine[S], ABC):
+    """One caller; see `FarSide` for what it remembers."""
 
-    state: Data
+    state: FarSide
 
     @property
     def id(self) -> str:
@@ -88,13 +89,6 @@ class Caller(Machine[Phase], ABC):
         self.state = evolve(self.state, comes=fact.comes, goes=fact.goes)
         where = (("call", self.id), ("trunk", self.state.arrived.trunk), ("leg", fact.leg))
         return [Log("caller's sound", (*where, ("comes", fact.comes), ("goes", fact.goes)))]
-
-    def heard(self, fact: media.LegQuality, now: float) -> list[Effect]:
-        """How the caller is heard: of a call that is kept, from its place in the queue on."""
-        heard = self.state.timeline
-        if heard is not None:
-            self.state = evolve(self.state, timeline=heard.heard(fact, now))
-        return []
 
     # --- what it hears ----------------------------------------------------------------------------------------
 

@@ -1,69 +1,27 @@
-"""A call out, until it is answered: one trunk and host after the other, and what the agent hears meanwhile.
-
-    SEEKING --a trunk takes it--> READYING --media--> CALLING --answer--> TALKING
-       ^                                                 |
-       `------------------ silence, 5xx -----------------`      busy, declined, no such number: the end
-
-The number has passed the gate before the call begins (`switchboard.py`), and its trunks are in order. Each is asked
-whether it takes the call, and gives the best of its hosts. A host of which nothing is heard for `FAILOVER` seconds, or
-that says 5xx before it rings, is left for the next one, of the same trunk or of another; each attempt is a SIP call and
-a leg of its own. What rings or is heard is not left any more: what it says is the end.
+"""An agent dials: what the books and the agent have of a call out (`outward.py`), until it is answered.
 
 The agent hears the ringing tone of its country, or what the far side lets it hear before it answers.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from typing import Any, Final
 
 from attrs import evolve
 
-from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import records, signals
+from . import records
 from .booked import Booked
-from .call_state import AgentGone, AgentLeg, Denied, Freed, Granted, HangUp, Out, Phase, Seize, Timeout, Trouble
-from .effects import Effect, Log, Media, Sip, Started, Tell, Watch
-
-# A host that is there says so at once (100): another is tried after this, which is all that it adds.
-FAILOVER: Final = 4.0
-# What has begun to make its way has so long to be answered: three minutes are a proxy's (RFC 3261 §16.6, Timer C).
-PATIENCE: Final = 180.0
-# A trunk and the engine answer within milliseconds.
-SETUP: Final = 4.0
-# The far side cannot: another host of the same network may.
-_ELSEWHERE: Final = frozenset({408, 500, 502, 503, 504, 580})
-# ... and what it says otherwise, as a code of `page.FAILURES`.
-_WHY: Final[dict[int, str]] = {
-    **dict.fromkeys((404, 410, 484, 485, 604), "no_such_number"),
-    **dict.fromkeys((486, 600), "line_busy"),
-    **dict.fromkeys((408, 480, 487), "not_answered"),
-    **dict.fromkeys((603, 607, 608), "call_declined"),
-    **dict.fromkeys((401, 402, 403, 407), "trunk_refused"),
-    **dict.fromkeys((415, 488, 606), "no_common_media"),
-    **dict.fromkeys((300, 301, 302, 305, 380), "number_moved"),
-}
+from .call_state import AgentGone, AgentLeg, Data, Granted, HangUp, Phase
+from .effects import Effect, Media, Started, Tell, Watch
+from .outward import Outward, Stage
 
 
-def why_of(status: int) -> str:
-    """The code of a final SIP answer that is none."""
-    return _WHY.get(status, "unreachable" if status >= 500 else "call_failed")
-
-
-class Dialling(Booked):
+class Dialling(Booked, Outward[Phase]):
     """The half of a call that an agent dials."""
 
-    @property
-    def out(self) -> Out:
-        out = self.state.out
-        assert out is not None, "somebody dials in every state of a call out"
-        return out
-
-    def _out(self, **changes: Any) -> None:
-        self.state = evolve(self.state, out=evolve(self.out, **changes))
+    state: Data
 
     @abstractmethod
     def move(self, phase: Phase, now: float) -> None:
@@ -73,12 +31,12 @@ class Dialling(Booked):
     def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
         """The agent and the far side hear each other."""
 
-    def dialling_deadline(self) -> float:
-        if self.state.phase is Phase.CALLING:
-            return self.out.until
-        return self.state.since + SETUP
+    @property
+    def calling(self) -> bool:
+        return self.state.phase is Phase.CALLING
 
-    # --- by whom ----------------------------------------------------------------------------------------------
+    def enter(self, stage: Stage, now: float) -> None:
+        self.move(Phase(stage.value), now)
 
     def dial(self, message: Started, now: float) -> list[Effect]:
         data, out = self.state, self.out
@@ -94,92 +52,18 @@ class Dialling(Booked):
         )
         self.state = evolve(data, entry=entry, legs=(records.LegEntry(self.id, 0, "caller", now),))
         agent = f"agent:{data.agent}"
-        return [Watch(agent), Tell(agent, agents.Dialled(self.id, out.number)), *self._seek(now)]
-
-    def _seek(self, now: float) -> list[Effect]:
-        """The next trunk is asked, if there is one."""
-        out = self.out
-        if not out.trunks:
-            return self.fail(out.why, out.status, now)
-        self.move(Phase.SEEKING, now)
-        return [Tell(f"trunk:{out.trunks[0]}", Seize(self.id, out.tried, out.emergency))]
-
-    def _leave_trunk(self, now: float) -> list[Effect]:
-        trunks = self.out.trunks
-        self._out(trunks=trunks[1:])
-        return [Tell(f"trunk:{trunks[0]}", Freed(self.id)), *self._seek(now)]
-
-    def denied(self, message: Denied, now: float) -> list[Effect]:
-        """What was said by a host that had it before is worth more than that there is no other."""
-        if message.trunk != self.out.trunks[0]:
-            return []
-        if not self.out.status:
-            self._out(why=message.why)
-        return self._leave_trunk(now)
+        return [Watch(agent), Tell(agent, agents.Dialled(self.id, out.number)), *self.seek(now)]
 
     def granted(self, message: Granted, now: float) -> list[Effect]:
-        data = self.state
-        self._out(host=message.host, attempt=self.out.attempt + 1)
-        arrived = evolve(data.arrived, trunk=message.trunk, peer=message.host.address)
-        self.state = evolve(self.state, arrived=arrived, nat=message.nat, agreed=None, ours=None)
         self.note(trunk=message.trunk)
-        self.move(Phase.READYING, now)
-        return self.open_leg()
+        return super().granted(message, now)
 
-    # --- the attempt ------------------------------------------------------------------------------------------
+    # --- the agent --------------------------------------------------------------------------------------------
 
-    def invite(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        data, out = self.state, self.out
-        if fact.leg != data.leg:
-            return []
-        assert out.host is not None, "a trunk has given it"
-        ours = sdp.offer(
-            fact.address, fact.port, session_id=int(data.came), version=out.attempt, codecs=data.arrived.codecs
-        )
-        self.state = evolve(data, ours=ours, version=out.attempt)
-        self.move(Phase.CALLING, now)
-        self._out(until=now + FAILOVER)
-        dial = signals.Dial(data.sip, data.arrived.trunk, out.host, out.number, out.dialled, out.shown, ours)
-        return [Sip(dial)]
-
-    def progressed(self, message: signals.Progressed, now: float) -> list[Effect]:
-        if message.call != self.state.sip:
-            return []
+    def told_progress(self) -> list[Effect]:
         out = self.out
-        if out.until < self.state.since + PATIENCE:
-            self._out(until=self.state.since + PATIENCE)
-        if message.answer is not None:
-            return [*self._agree(message.answer, now), *self._hears_early()]
-        if message.status == 100 or out.rings:
-            return []
-        self._out(rings=True)
-        return [*self._told(), *([] if out.early else self.dialling_tone())]
-
-    def reoffered_early(self, message: signals.Reoffered, now: float) -> list[Effect]:
-        """The far side rings elsewhere by now: it has answered our offer so that we know it did (RFC 3262), and makes
-        another (RFC 3311)."""
-        return self.reoffered(message, now) if message.call == self.state.sip else []
-
-    def _agree(self, answer: sdp.SessionDescription, now: float) -> list[Effect]:
-        ours = self.state.ours
-        assert ours is not None, "it was offered"
-        try:
-            agreed = sdp.accept(ours, answer, peer=self.state.arrived.peer)
-        except sdp.SdpError as error:
-            return self.end("system", str(error), now)
-        self.state = evolve(self.state, agreed=agreed)
-        return self.follow(agreed)
-
-    def _hears_early(self) -> list[Effect]:
-        """The far side is heard before it answers, and hears nobody (RFC 3960 §3.1)."""
-        if self.state.phase is not Phase.CALLING or self.state.agreed is None or self.out.early:
-            return []
-        self._out(early=True)
-        return [*self._told(), *self.dialling_tone()]
-
-    def _told(self) -> list[Effect]:
-        out = self.out
-        return [Tell(f"agent:{self.state.agent}", agents.Progress(self.id, rings=out.rings, early=out.early))]
+        told = Tell(f"agent:{self.state.agent}", agents.Progress(self.id, rings=out.rings, early=out.early))
+        return [told, *self.dialling_tone()]
 
     def dialling_tone(self) -> list[Effect]:
         """What the agent hears of an attempt, as far as it has come."""
@@ -194,58 +78,8 @@ class Dialling(Booked):
         ringing = Media(media.OpenSource(tone, media.Ringback(data.country)))
         return [ringing, Media(media.Rewire((media.Hears(data.agent_leg, ((tone, 1.0),)),)))]
 
-    def picked_up(self, message: signals.PickedUp, now: float) -> list[Effect]:
-        if message.call != self.state.sip:
-            return []
-        agreed = [] if message.answer is None else self._agree(message.answer, now)
-        if self.state.agreed is None:
-            return agreed  # it has ended
-        if self.state.silent_since < math.inf:  # it need not have said anything before
-            self.state = evolve(self.state, silent_since=now)
-        return [*agreed, *self.talk(self.state.agent, self.state.agent_leg, now)]
-
-    def attempt_failed(self, message: signals.Failed, now: float) -> list[Effect]:
-        """SIP is done with it."""
-        if message.call != self.state.sip:
-            return []
-        out = self.out
-        self._out(why=why_of(message.status), status=message.status)
-        if out.rings or out.early or message.status not in _ELSEWHERE:
-            return self.fail(self.out.why, message.status, now)
-        silent = message.status == 408
-        return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)
-
-    def unheard(self, message: Timeout, now: float) -> list[Effect]:
-        """Nothing came of this attempt in its time."""
-        out = self.out
-        released = Sip(signals.Release(self.state.sip))
-        if out.rings or out.early or out.until >= self.state.since + PATIENCE:
-            return [*self.fail("not_answered", 0, now)]
-        self._out(why="unreachable", status=408)
-        return [released, *self._elsewhere(silent=True, retry_after=None, now=now)]
-
-    def _elsewhere(self, *, silent: bool, retry_after: int | None, now: float) -> list[Effect]:
-        """By another host of the same trunk, where it has one, else by the next trunk."""
-        data, out = self.state, self.out
-        assert out.host is not None, "a trunk has given it"
-        trouble = Trouble(self.id, out.host, silent=silent, retry_after=retry_after)
-        fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
-        closed = Media(media.CloseLeg(data.leg))
-        self._out(tried=(*out.tried, out.host), host=None)
-        left: list[Effect] = [Log("call goes elsewhere", fields), closed, Tell(f"trunk:{out.trunks[0]}", trouble)]
-        return [*left, *self._seek(now)]
-
-    def not_granted(self, message: Timeout, now: float) -> list[Effect]:
-        """A trunk that says nothing is no longer there."""
-        return self._leave_trunk(now)
-
-    def not_ready(self, message: Timeout, now: float) -> list[Effect]:
-        return self.fail("no_media", 0, now)
-
-    def leg_not_had(self, fact: media.LegRefused | media.LegFailed, now: float) -> list[Effect]:
-        return self.fail("no_media", 0, now)
-
-    # --- the agent --------------------------------------------------------------------------------------------
+    def answered(self, now: float) -> list[Effect]:
+        return self.talk(self.state.agent, self.state.agent_leg, now)
 
     def given_up(self, message: HangUp | AgentGone, now: float) -> list[Effect]:
         """The agent hangs up before there is an answer, or is gone."""

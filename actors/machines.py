@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, call, directory, gateway, queue, registration, switchboard, trunk
+from . import agent, call, directory, gateway, line, queue, registration, switchboard, trunk
 
 TABLES = (
     agent.TABLE,
     call.TABLE,
+    line.TABLE,
     queue.TABLE,
     trunk.TABLE,
     gateway.TABLE,

@@ -142,7 +142,7 @@ class MediaLink:
                 for one in hears:
                     if self._listens(one.listener):
                         self._hearing.tell(one)
-            case media.SendDigits() | media.BargeIn():
+            case media.SendDigits() | media.PressKey():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
             case media.RestartIce() | media.ListAccessPoints() | media.Ping():
@@ -221,6 +221,7 @@ class MediaLink:
                 | media.LegUnchecked(leg=leg)
                 | media.LegChecked(leg=leg)
                 | media.DigitPressed(leg=leg)
+                | media.KeyAnswered(leg=leg)
             ):
                 self._tell_owner(leg, fact)
             case media.LegQuality(leg=leg):

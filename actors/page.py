@@ -279,6 +279,8 @@ FAILURES: dict[str, str] = {
     "number_moved": "The number has moved.",
     "unreachable": "The network cannot reach this number now.",
     "no_media": "The switch has no sound for this call.",
+    "no_mobile": "No mobile number is known of that agent.",
+    "not_accepted": "The call was picked up, and nobody pressed 1 to take it.",
     "given_up": "You hung up before there was an answer.",
     "call_failed": "The call failed.",
 }

@@ -129,9 +129,10 @@ class Past:
     def take_up(self, system: System, signalling: Signalling) -> None:
         """The SIP calls again; what was recalled goes on from the next checkpoint. The hands are those of now."""
         system.go()
-        actors = set(system.alive("call:"))
+        calls, lines = system.alive("call:"), system.alive("line:")
+        actors = {*calls, *lines}
         for id_, dialog in self.dialogs.items():
-            actor = f"call:{signals.owner(id_)}"
+            actor = signals.actor(id_)
             try:
                 signalling.restore(dialog, actor if actor in actors else None)
             except (RemoteSipError, LocalSipError, KeyError, ValueError) as error:
@@ -140,7 +141,7 @@ class Past:
             if actor in actors:
                 signalling.perform(actor, Sip(command))
         for actor in actors:
-            id_ = actor.removeprefix("call:")
+            id_ = actor.partition(":")[2]
             if not signalling.lives(id_):
                 system.tell(actor, signals.Released(id_, "lost in a restart", by_caller=False))
         for trunk in system.alive("trunk:"):
@@ -149,7 +150,7 @@ class Past:
             for session in system.state_of(agent_actor).sessions:
                 system.tell(agent_actor, page.Detached(session))
         if actors or self.dialogs:
-            log.warning("goes on with the calls of an earlier process", calls=len(actors), sip_calls=len(self.dialogs))
+            log.warning("goes on with the calls of an earlier process", calls=len(calls), sip_calls=len(self.dialogs))
 
 
 def whole(

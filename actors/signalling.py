@@ -70,7 +70,7 @@ class Signalling:
         self._clock = clock
         # call -> its trunk; attempts of calls out by names of their own
         self._live: dict[str, str] = {}
-        # call out -> its attempts that live
+        # call out or line -> its attempts that live
         self._attempts: dict[str, set[str]] = {}
         # Of those that came in, the ones that have no final answer yet.
         self._unanswered: set[str] = set()
@@ -182,7 +182,7 @@ class Signalling:
         call is ended: with BYE, or with 503 where it had no answer. Raises what `Endpoint.restore` does."""
         self._command(self._endpoint.restore(snapshot, self._clock()))
         if actor is not None:
-            assert actor == f"call:{signals.owner(snapshot.id)}", "a call is its actor's by name"
+            assert actor == signals.actor(snapshot.id), "a call is its actor's by name"
             if snapshot.live:
                 self._begin(snapshot.id, snapshot.trunk)
                 if snapshot.unanswered:
@@ -252,7 +252,7 @@ class Signalling:
     def _tell(self, call: str, signal: signals.SipSignal | signals.DialledSignal, *, over: bool = False) -> None:
         if over:
             self._over(call)
-        self._system.tell(f"call:{signals.owner(call)}", signal)
+        self._system.tell(signals.actor(call), signal)
 
     def _begin(self, call: str, trunk: str) -> None:
         self._live[call] = trunk
@@ -329,9 +329,9 @@ class Signalling:
         self._command(outputs)
 
     def on_end(self, actor: str, reason: str) -> None:
-        """The call actor is gone: so is its SIP call, or what there is of attempts."""
-        if actor.startswith("call:"):
-            call = actor.removeprefix("call:")
+        """The actor of a call or a line is gone: so is its SIP call, or what there is of attempts."""
+        if actor.startswith(("call:", "line:")):
+            call = actor.partition(":")[2]
             for each in (call, *sorted(self._attempts.get(call, ()))):
                 self._hang_up(each)
 

@@ -1,8 +1,9 @@
 """What calls say to the SIP stack and hear from it: `sip/` in the words of a call, without messages or sockets.
 
 The signalling shell turns these into commands of `sip.endpoint.Endpoint` and back. `call` is the endpoint's id of the
-SIP call; the actor that owns it is named `call:` and that id. What is asked of a trunk's hosts outside of calls is the
-trunk's: it is named `trunk:` and its id.
+SIP call. `c` is that of a caller, and belongs to the actor `call:c`; `c/2` the second attempt of one that is dialled;
+`c+x` belongs to `line:c+x`, another far side that is dialled for the call `c`. What is asked of a trunk's hosts outside
+of calls is the trunk's: it is named `trunk:` and its id.
 """
 
 from __future__ import annotations
@@ -203,8 +204,19 @@ CallCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer | D
 
 
 def owner(call: str) -> str:
-    """The call, of which `call` may be one attempt."""
+    """Without the attempt that `call` may be: the id of the actor that owns it."""
     return call.partition("/")[0]
+
+
+def actor(call: str) -> str:
+    """The actor that owns the SIP call."""
+    whose = owner(call)
+    return f"line:{whose}" if "+" in whose else f"call:{whose}"
+
+
+def call_of(call: str) -> str:
+    """The call for which there is this SIP call."""
+    return owner(call).partition("+")[0]
 
 
 @frozen

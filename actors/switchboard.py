@@ -18,7 +18,7 @@ from attrs import evolve, field, frozen
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import agent, call, directory, gate, queue, trunk
+from . import agent, call, directory, gate, line, queue, trunk
 from . import agent_state as agents
 from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Log, Media, Spawn, Started, Tell, Watch
@@ -97,7 +97,7 @@ class Data:
     alive: frozenset[str] = frozenset()
     # room number -> call -> leg, in the order they came
     rooms: Mapping[str, Mapping[str, str]] = field(factory=dict)
-    # agent -> the calls that it dialled
+    # agent -> the calls and lines that were dialled on its account
     usage: Mapping[str, Usage] = field(factory=dict)
     # why -> numbers that did not pass the gate
     barred: Mapping[str, int] = field(factory=dict)
@@ -214,27 +214,56 @@ class Switchboard(Machine[Phase]):
     # --- calls out --------------------------------------------------------------------------------------------
 
     def _dial(self, message: calls.Dial, now: float) -> list[Effect]:
-        """The one way out: the gate, then the agent's limits, and a call that knows its trunks."""
-        return self._decide(message, now, shut=self.state.full)
+        """An agent dials: a call that knows its trunks."""
+        return self._call_out(message, now, shut=self.state.full)
 
     def _dial_draining(self, message: calls.Dial, now: float) -> list[Effect]:
-        return self._decide(message, now, shut=True)
+        return self._call_out(message, now, shut=True)
 
-    def _decide(self, message: calls.Dial, now: float, *, shut: bool) -> list[Effect]:
+    def _reach(self, message: line.Reach, now: float) -> list[Effect]:
+        """Somebody is wanted for a call that lives: also while no more calls are taken, for those that live go on."""
+        if message.mobile_of:
+            message = evolve(message, number=self._mobile_of(message.mobile_of))
+        if not message.number:
+            return self._not_reached(message, "no_mobile")
+        out = self._out(message.agent, message.line, message.number, now, shut=self.state.full)
+        if isinstance(out, str):
+            return self._not_reached(message, out)
         data, organisation = self.state, self.state.organisation
-        passed = gate.decide(organisation, message.number, message.call)
+        made = line.Line(message, out, organisation.language, organisation.country, data.trunk_codecs, now)
+        name = f"line:{message.line}"
+        return [Spawn(name, made), Watch(name)]
+
+    def _mobile_of(self, agent: str) -> str:
+        return next((each.mobile for each in self.state.organisation.agents if each.id == agent), "")
+
+    def _not_reached(self, message: line.Reach, why: str) -> list[Effect]:
+        log = self._barred(message.agent, message.number, why)
+        return [log, Tell(message.owner, line.LineOver(message.line, "system", why))]
+
+    def _out(self, agent: str, call: str, number: str, now: float, *, shut: bool) -> calls.Out | str:
+        """The one way out: the gate, then the agent's limits. How the call or line of this id may leave, or why not."""
+        data, organisation = self.state, self.state.organisation
+        passed = gate.decide(organisation, number, call)
         if isinstance(passed, gate.Barred):
-            return self._bar(message, passed.why)
-        usage = data.usage.get(message.agent, UNUSED)
+            return passed.why
+        usage = data.usage.get(agent, UNUSED)
         if not passed.target.emergency:
             if shut:
-                return self._bar(message, "switch_busy")
-            refusal = usage.refusal(self._limits(message.agent), now)
+                return "switch_busy"
+            refusal = usage.refusal(self._limits(agent), now)
             if refusal is not None:
-                return self._bar(message, refusal)
-        self.state = evolve(data, usage={**data.usage, message.agent: usage.begun(message.call, now)})
+                return refusal
+        self.state = evolve(data, usage={**data.usage, agent: usage.begun(call, now)})
         target = passed.target
-        out = calls.Out(target.number, target.dialled, organisation.shown(), target.emergency, passed.trunks)
+        return calls.Out(target.number, target.dialled, organisation.shown(), target.emergency, passed.trunks)
+
+    def _call_out(self, message: calls.Dial, now: float, *, shut: bool) -> list[Effect]:
+        data, organisation = self.state, self.state.organisation
+        out = self._out(message.agent, message.call, message.number, now, shut=shut)
+        if isinstance(out, str):
+            log = self._barred(message.agent, message.number, out)
+            return [log, Tell(f"agent:{message.agent}", agents.NotConnected(message.call, out))]
         name = f"call:{message.call}"
         made = call.Call.of_agent(
             message.call,
@@ -252,11 +281,10 @@ class Switchboard(Machine[Phase]):
         known = (each for each in self.state.organisation.agents if each.id == agent)
         return next((Limits(each.calls, each.calls_per_minute) for each in known), NO_LIMITS)
 
-    def _bar(self, message: calls.Dial, why: str) -> list[Effect]:
+    def _barred(self, agent: str, number: str, why: str) -> Log:
         barred = {**self.state.barred, why: self.state.barred.get(why, 0) + 1}
         self.state = evolve(self.state, barred=barred)
-        fields = (("agent", message.agent), ("number", message.number), ("why", why))
-        return [Log("not dialled", fields), Tell(f"agent:{message.agent}", agents.NotConnected(message.call, why))]
+        return Log("not dialled", (("agent", agent), ("number", number), ("why", why)))
 
     # --- rooms ------------------------------------------------------------------------------------------------
 
@@ -268,7 +296,7 @@ class Switchboard(Machine[Phase]):
         return [Watch(f"call:{message.call}"), _wire(members)]
 
     def _down(self, message: Down, now: float) -> list[Effect]:
-        if message.name.startswith("call:"):
+        if message.name.startswith(("call:", "line:")):
             return self._call_over(message)
         self.state = evolve(self.state, alive=self.state.alive - {message.name})
         if message.reason != agents.DISMISSED:
@@ -279,7 +307,7 @@ class Switchboard(Machine[Phase]):
 
     def _call_over(self, message: Down) -> list[Effect]:
         """The leg is closed with its call; what is left is to forget it."""
-        gone = message.name.removeprefix("call:")
+        gone = message.name.partition(":")[2]
         rooms = {
             room: {name: leg for name, leg in members.items() if name != gone}
             for room, members in self.state.rooms.items()
@@ -325,6 +353,7 @@ TABLE = Table(
     row(Started, open=Switchboard._started, draining=Bug("an actor starts once")),
     always(Configure, Switchboard._configure, Phase),
     row(calls.Dial, open=Switchboard._dial, draining=Switchboard._dial_draining),
+    always(line.Reach, Switchboard._reach, Phase),
     row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
     always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),

@@ -3,8 +3,8 @@
 `Trace` takes the records of all files in order and keeps the lines of one call, named by its id or by its SIP Call-ID.
 A step is of the call where its actor is, or where what it heard or wanted names it. What is drawn of a step: the
 message of a page or of a shell as it came, and what the step wanted of others as it left; a message between actors
-once, where it left. The call's own phases are found by taking its steps again, as a replay does; agents state theirs
-themselves.
+once, where it left. The phases of the call and of its lines are found by taking their steps again, as a replay does;
+agents state theirs themselves.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ class Trace:
     _call_ids: set[str] = field(factory=set)
     # What records of it hold.
     _marks: set[bytes] = field(factory=set)
-    _behaviour: Behaviour | None = None
-    _phase: str = ""
+    # Of the call and its lines, as far as their steps could be taken again.
+    _behaviours: dict[str, Behaviour] = field(factory=dict)
+    _phases: dict[str, str] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._know(self.named, digest_of(self.named.encode()))
@@ -85,6 +86,10 @@ class Trace:
     def _actor(self) -> str:
         return f"call:{self.call or self.named}"
 
+    def _is_mine(self, name: str) -> bool:
+        """The call's actor, or that of a line that was dialled for it."""
+        return name == self._actor or name.startswith(f"line:{self.call or self.named}+")
+
     def wants(self, frame: bytes) -> bool:
         """Whether a packed record may be of this call: the others need not be unpacked."""
         return _BEGINS in frame or any(mark in frame for mark in self._marks)
@@ -96,22 +101,22 @@ class Trace:
     def take(self, entry: Entry) -> None:
         match entry:
             case Begins():
-                self._behaviour = None
+                self._behaviours.clear()
             case Spoke():
                 self._spoke(entry)
             case Lives(name, at, behaviour):
-                if name == self._actor:
+                if self._is_mine(name):
                     self.call = self.call or self.named
-                    self._lives(at, behaviour)
+                    self._lives(name, at, behaviour)
             case Took(name, at, message, _, effects):
                 mark = self.call.encode()
-                if mark and (name == self._actor or mark in message or mark in effects):
+                if mark and (self._is_mine(name) or mark in message or mark in effects):
                     self._took(name, at, message, effects)
             case Crashed(name, at, _, _, error, _):
-                if name == self._actor:
+                if self._is_mine(name):
                     self._note(at, name, f"crashed: {error}")
             case Ends(name, at, reason):
-                if name == self._actor:
+                if self._is_mine(name):
                     self._note(at, name, f"ended: {reason}")
             case _:
                 assert_never(entry)
@@ -119,9 +124,10 @@ class Trace:
     # --- SIP ----------------------------------------------------------------------------------------------------
 
     def _spoke(self, spoke: Spoke) -> None:
-        if spoke.call != (self.call or self.named) and spoke.call_id not in self._call_ids:
+        call = signals.call_of(spoke.call)
+        if call != (self.call or self.named) and spoke.call_id not in self._call_ids:
             return
-        self.call = self.call or spoke.call
+        self.call = self.call or call
         self.trunk = spoke.trunk
         self._know(self.call or self.named, spoke.call_id)
         start = _START.sub(r"\1 \2", spoke.text.partition("\n")[0]).removeprefix("SIP/2.0 ").strip(" ")
@@ -132,16 +138,17 @@ class Trace:
 
     # --- actors -------------------------------------------------------------------------------------------------
 
-    def _lives(self, at: float, packed: bytes) -> None:
+    def _lives(self, name: str, at: float, packed: bytes) -> None:
         with suppress(UnpackError, KeyError):
-            self._behaviour = self.packer.unpack(packed)
-            self._enter(at)
+            self._behaviours[name] = self.packer.unpack(packed)
+            self._enter(name, at)
 
-    def _enter(self, at: float) -> None:
-        phase = self._behaviour.state.phase.value if self._behaviour is not None else ""
-        if phase and phase != self._phase:
-            self._phase = phase
-            self.lines.append(Line(at, CALL, CALL, phase, Kind.STATE))
+    def _enter(self, name: str, at: float) -> None:
+        behaviour = self._behaviours.get(name)
+        phase = behaviour.state.phase.value if behaviour is not None else ""
+        if phase and phase != self._phases.get(name):
+            self._phases[name] = phase
+            self._note(at, name, phase)
 
     def _took(self, name: str, at: float, packed: bytes, wanted: bytes) -> None:
         try:
@@ -152,12 +159,12 @@ class Trace:
             return
         me = self._called(name)
         self._heard(me, at, message)
-        if name == self._actor and self._behaviour is not None:
+        if (behaviour := self._behaviours.get(name)) is not None:
             try:
-                step(self._behaviour, message, at)
+                step(behaviour, message, at)
             except Exception:  # another version took this step: its phases are not known
-                self._behaviour = None
-            self._enter(at)
+                del self._behaviours[name]
+            self._enter(name, at)
         for effect in effects:
             self._wanted(name, me, at, effect)
 
@@ -175,7 +182,7 @@ class Trace:
             self.lines.append(Line(at, MEDIA, me, _said(message), Kind.MEDIA))
 
     def _wanted(self, name: str, me: str, at: float, effect: Effect) -> None:
-        mine = name == self._actor
+        mine = self._is_mine(name)
         match effect:
             case Tell(to, message) if to != "directory" and (mine or to == self._actor or self._names(message)):
                 self.lines.append(Line(at, me, self._called(to), _said(message), Kind.ACTOR))

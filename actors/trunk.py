@@ -178,7 +178,7 @@ class Trunk(Machine[Phase]):
 
     def _call_over(self, message: Down, now: float) -> list[Effect]:
         data = self.state
-        gone = message.name.removeprefix("call:")
+        gone = message.name.partition(":")[2]
         self.state = evolve(data, calls=data.calls - {message.name}, usage=data.usage.over(gone))
         return []
 
@@ -194,7 +194,7 @@ class Trunk(Machine[Phase]):
             return self._deny(message, "unreachable" if message.tried else "no_way_out")
         if not goes_on:
             self.state = evolve(data, usage=data.usage.begun(message.call, now))
-        call = f"call:{message.call}"
+        call = signals.actor(message.call)
         return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat))]
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
@@ -205,7 +205,7 @@ class Trunk(Machine[Phase]):
         return self._deny(message, "no_way_out")
 
     def _deny(self, message: calls.Seize, why: str) -> list[Effect]:
-        return [Tell(f"call:{message.call}", calls.Denied(self.state.profile.trunk, why))]
+        return [Tell(signals.actor(message.call), calls.Denied(self.state.profile.trunk, why))]
 
     def _best(self, message: calls.Seize) -> signals.Host | None:
         """The first host that answers and was not tried; for an emergency call any that was not."""

@@ -16,6 +16,7 @@ from . import (
     effects,
     gateway,
     limits,
+    line,
     organisation,
     page,
     queue,
@@ -29,11 +30,11 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, queue, trunk, gateway, registration, limits,
-    directory, switchboard,
+    effects, page, records, signals, organisation, agent_state, call_state, line, queue, trunk, gateway, registration,
+    limits, directory, switchboard,
     timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip
-BEHAVIOURS = (agent.Agent, call.Call, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
+BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 
 
 def packer(veil: Veil = unveiled) -> Packer:

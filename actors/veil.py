@@ -56,11 +56,11 @@ OURS: Final = frozenset(
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "barred",
         "bundle", "by", "call", "call_id", "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny",
         "direction", "ended_by", "epoch", "event", "file", "fmtps", "format", "formats", "foundation", "gone",
-        "gone_call", "gone_code", "how", "ice_ufrag", "id", "kind", "language", "leg", "legs", "listener", "method",
-        "mid", "music", "old_leg", "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "queue",
-        "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id", "sessions", "silent_legs",
-        "skills", "sources", "state", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "type",
-        "usage", "version", "watchers", "watching", "why",
+        "gone_call", "gone_code", "how", "ice_ufrag", "id", "key", "kind", "language", "leg", "legs", "line",
+        "listener", "method", "mid", "mobile_of", "music", "old_leg", "owed", "owner", "party", "pattern", "peaks",
+        "prefix", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "seed", "session",
+        "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trouble",
+        "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 

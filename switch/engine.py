@@ -269,9 +269,10 @@ class Engine:
                     self._rewire(one)
             case protocol.SendDigits():
                 self._send_digits(message)
-            case protocol.BargeIn(leg):
+            case protocol.PressKey(leg, digit):
                 if (row := self._legs.find(leg, Kind.LEG)) is not None:
-                    return self._barge_in(row)
+                    answered = [protocol.KeyAnswered(leg, digit)] if self._is_asked(row) else []
+                    return [*answered, *self._barge_in(row)]
             case protocol.ListAccessPoints(request):
                 if self._secure is None:
                     return [protocol.AccessPoints(request, "", "", ())]
@@ -303,7 +304,13 @@ class Engine:
             if (row := self._legs.find(fact.leg, Kind.LEG)) is None:
                 continue  # closed between two ticks
             self.counters[f"digits_by_{fact.how}"] += 1
-            self._facts += [fact, *self._barge_in(row)]
+            answered = protocol.KeyAnswered(fact.leg, fact.digit)
+            self._facts += [answered if self._is_asked(row) else fact, *self._barge_in(row)]
+
+    def _is_asked(self, listener: int) -> bool:
+        """What `listener` hears asks it for a key."""
+        heard = self._rooms.heard_by(listener)
+        return any(self._legs.kind[row] == Kind.SOURCE and self._sources.asks(row) for row in heard)
 
     def _barge_in(self, listener: int) -> list[Fact]:
         """What is being said to `listener`, which a digit of it ends."""

@@ -173,8 +173,9 @@ class ModelEngine:
                     self.counters["digits_refused"] += 1
                 else:
                     self._sent[leg] = self.sent(leg) + digits
-            case protocol.BargeIn(leg):
-                return self._barge_in(leg, now)
+            case protocol.PressKey(leg, digit):
+                answered: list[Fact] = [protocol.KeyAnswered(leg, digit)] if self._is_asked(leg) else []
+                return [*answered, *self._barge_in(leg, now)]
             case protocol.ListAccessPoints(request, peer):
                 if not self._points:
                     return [protocol.AccessPoints(request, "", "", ())]
@@ -368,6 +369,11 @@ class ModelEngine:
                 self._finish[name] = now + frames / FRAMES_PER_SECOND
                 self._began[name] = now
 
+    def _is_asked(self, leg: str) -> bool:
+        """What the leg hears asks it for a key."""
+        kinds = [self._kinds.get(name) for name in self._hears.get(leg, {})]
+        return any(isinstance(kind, protocol.Playlist) and kind.asks for kind in kinds)
+
     def _barge_in(self, leg: str, now: float) -> list[Fact]:
         """A digit of this leg ends what is being said to it."""
         facts: list[Fact] = []
@@ -474,7 +480,9 @@ class ModelEngine:
         """A key was pressed there, and let go."""
         if not self._is(leg, Kind.LEG):
             return []
-        return [protocol.DigitPressed(leg, digit, duration_ms, how), *self._barge_in(leg, now)]
+        pressed = protocol.DigitPressed(leg, digit, duration_ms, how)
+        answered = protocol.KeyAnswered(leg, digit)
+        return [answered if self._is_asked(leg) else pressed, *self._barge_in(leg, now)]
 
     def trouble(self, recording: str, reason: str) -> list[Fact]:
         """A recording cannot be written. Told once."""

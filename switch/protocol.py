@@ -5,9 +5,9 @@ out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefuse
 between two ticks, all of one command at the same tick.
 
     Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg RestartIce CloseLeg OpenSource CloseSource
-                                   OpenRecording CloseRecording Rewire SendDigits BargeIn ListAccessPoints Ping
+                                   OpenRecording CloseRecording Rewire SendDigits PressKey ListAccessPoints Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
-                                   LegUnchecked LegChecked LegFailed LegQuality DigitPressed SourceFinished
+                                   LegUnchecked LegChecked LegFailed LegQuality DigitPressed KeyAnswered SourceFinished
                                    MusicTroubled MusicWell RecordingClosed RecordingTroubled RecordingWell
                                    AccessPoints EngineReport Pong
 
@@ -250,10 +250,12 @@ class SendDigits:
 
 
 @frozen
-class BargeIn:
-    """A digit of this leg came by another way (SIP INFO): to what it hears it is as one of its own."""
+class PressKey:
+    """A key of this leg was pressed that came by another way (SIP INFO): to what it hears it is as one of its own. It
+    is told where it is an answer, and not as DigitPressed."""
 
     leg: str
+    digit: str
 
 
 @frozen
@@ -283,7 +285,7 @@ Command = (
     | CloseRecording
     | Rewire
     | SendDigits
-    | BargeIn
+    | PressKey
     | ListAccessPoints
     | Ping
 )
@@ -436,6 +438,17 @@ class DigitPressed:
 
 
 @frozen
+class KeyAnswered:
+    """The far side pressed a key while it was asked for one (`Playlist.asks`); told once, in the place of DigitPressed.
+
+    What is pressed elsewhere may be a secret between the far sides and is hidden in every log; this was said to us.
+    """
+
+    leg: str
+    key: str
+
+
+@frozen
 class SourceFinished:
     """The last frame of a playlist that does not repeat was sent to who hears it. The source is still open."""
 
@@ -542,6 +555,7 @@ Fact = (
     | LegFailed
     | LegQuality
     | DigitPressed
+    | KeyAnswered
     | SourceFinished
     | MusicTroubled
     | MusicWell

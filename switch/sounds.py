@@ -79,11 +79,15 @@ class Playlist:
     With `barge_in` a digit of the leg that hears it ends what is being said, between two ticks: the prompt that is
     played and those that follow it directly, as the digits of a number do. Other parts, and a prompt that has not
     begun, are left alone.
+
+    With `asks` the keys of the leg that hears it are its answers: each is told as KeyAnswered, for as long as it is
+    heard, be it over or not.
     """
 
     parts: tuple[Part, ...]
     repeat: bool = False
     barge_in: bool = False
+    asks: bool = False
 
 
 SourceKind = Tone | Music | Ringback | Playlist

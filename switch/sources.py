@@ -207,6 +207,11 @@ class Sources:
                 return True
         return False
 
+    def asks(self, row: int) -> bool:
+        """Whoever hears this row is asked for a key."""
+        kind = self._programs[row].kind
+        return isinstance(kind, protocol.Playlist) and kind.asks
+
     @property
     def finished(self) -> list[int]:
         """The rows whose playlist is over."""

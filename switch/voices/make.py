@@ -35,6 +35,7 @@ PROMPTS = {
         "nobody-here": "All our agents are away at the moment. Please stay on the line, or call again later.",
         "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
         "position": "Your number in line is",
+        "accept-call": "You have a call from work. To take it, press one.",
         "digit-0": "zero",
         "digit-1": "one",
         "digit-2": "two",
@@ -60,6 +61,8 @@ PROMPTS = {
         "qing3 nin2 shao1 hou4 zai4 bo1, zai4 jian4.",
         # 您当前的排队号码是
         "position": "nin2 dang1 qian2 de5 pai2 dui4 hao4 ma3 shi4",
+        # 您有工作来电，接听请按一。
+        "accept-call": "nin2 you3 gong1 zuo4 lai2 dian4, jie1 ting1 qing3 an4 yi1.",
         # 零、一、二、三、四、五、六、七、八、九
         "digit-0": "ling2",
         "digit-1": "yi1",

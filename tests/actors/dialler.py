@@ -43,6 +43,9 @@ class Far:
         world.carrier.on_output = self._hear
 
     def _hear(self, output: Output) -> None:
+        if getattr(output, "call", "") in self.world.callers:
+            self.world.to_caller(output)
+            return
         self.world.note("far", type(output).__name__)
         self.heard.append(output)
         if isinstance(output, IncomingCall):

@@ -73,7 +73,7 @@ PAGE_OFFER = "\r\n".join(
 
 
 # The prompts that there are, as long as nobody's voice but easily reckoned with: in seconds.
-PROMPT_SECONDS = {"agent-away": 4, "on-hold": 3, "nobody-here": 6, "goodbye": 5, "position": 2}
+PROMPT_SECONDS = {"agent-away": 4, "on-hold": 3, "nobody-here": 6, "goodbye": 5, "position": 2, "accept-call": 3}
 PROMPT_SECONDS |= {f"digit-{digit}": 1 for digit in range(10)}
 PROMPTS = {
     (name, language): np.zeros(seconds * 8000, np.int16)

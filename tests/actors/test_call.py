@@ -439,4 +439,4 @@ def test_a_key_that_sip_tells_of_ends_the_prompt_that_is_played() -> None:
     call, key = opened(Call(arrived(), NOW)), signals.KeyPressed("c", "7")
     assert call.receive(key, NOW + 1) == []
     call.receive(calls.QueueStands(attended=False), NOW + 2)
-    assert call.receive(key, NOW + 3) == [Media(media.BargeIn(LEG))]
+    assert call.receive(key, NOW + 3) == [Media(media.PressKey(LEG, "7"))]

@@ -24,12 +24,14 @@ import trio
 import trio.testing
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
+from cordboard.actors import line as lines
 from cordboard.actors import page, past
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.control import ALIVE_SECONDS
 from cordboard.actors.effects import Behaviour, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
+from cordboard.actors.line import Line
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.queue import Queue
@@ -142,7 +144,7 @@ class World:
         self.organisation = organisation
         self.switch = SipHost(self, SWITCH, {"carrier": TrunkSettings(("198.51.100.0/24",))}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": TrunkSettings(("192.0.2.0/24",))}, "c")
-        self.carrier.on_output = self._to_caller
+        self.carrier.on_output = self.to_caller
         self.hosts = {SWITCH: self.switch, CARRIER: self.carrier}
         # What was stated; the database has the first so many.
         self.records: list[Record] = []
@@ -323,7 +325,7 @@ class World:
         )
         return made
 
-    def _to_caller(self, output: Output) -> None:
+    def to_caller(self, output: Output) -> None:
         self.note("caller", type(output).__name__, getattr(output, "call", ""))
         if not isinstance(output, Refused | Registered | Replied | Transmit):
             self.callers[output.call].show(output)
@@ -433,7 +435,7 @@ class World:
         assert counters["crashes"] == 0, "no actor crashes"
         actors = self.system.behaviours()
         given_up = sum(each.state in GIVEN_UP for each in self.switch.endpoint._calls.values())
-        owned = len([name for name in actors if name.startswith("call:")])
+        owned = len([name for name in actors if name.startswith(("call:", "line:"))])
         assert self.switch.endpoint.live_calls - given_up <= owned
         if self.system.pending() or self._in_flight:
             return
@@ -443,6 +445,9 @@ class World:
                     self._look_at_call(name, actor, actors)
                 case Agent():
                     self._look_at_agent(name, actor, actors)
+                case Line():
+                    assert actor.deadline() < float("inf") or actor.state.phase is lines.Phase.UP, name
+                    assert actor.state.owner in actors, f"{name} is nobody's"
                 case Queue():
                     for call, waiting in actor.state.calls.items():
                         caller = actors[f"call:{call}"]
@@ -514,9 +519,9 @@ class World:
 
     def assert_no_calls(self) -> None:
         """Nothing is left of any call."""
-        assert self.system.alive("call:") == []
+        assert self.system.alive("call:") == self.system.alive("line:") == []
         assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
-        assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith("call:")] == []
+        assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith(("call:", "line:"))] == []
         assert all(not robot.unanswered() for robot in self.pages.values())
 
 

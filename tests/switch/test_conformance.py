@@ -26,7 +26,6 @@ from cordboard.switch.ports import LocalPort
 from cordboard.switch.protocol import (
     AccessPoint,
     AccessPoints,
-    BargeIn,
     CloseLeg,
     CloseRecording,
     CloseSource,
@@ -35,6 +34,7 @@ from cordboard.switch.protocol import (
     Fact,
     Fingerprint,
     Hears,
+    KeyAnswered,
     LegFailed,
     LegOpened,
     LegRefused,
@@ -51,6 +51,7 @@ from cordboard.switch.protocol import (
     Ping,
     Playlist,
     Pong,
+    PressKey,
     Prompt,
     RecordingClosed,
     RecordingTroubled,
@@ -403,10 +404,26 @@ def test_a_digit_ends_a_prompt_alike() -> None:
             both.now += 0.005
             said += both.run(ticks * 0.02)
             both.now -= 0.005
-            said += both.do(BargeIn("a"), BargeIn("nobody"))
+            said += both.do(PressKey("a", "1"), PressKey("nobody", "1"))
         both.now += 0.005
         said += both.run(4)
         assert sorted(fact.source for fact in said if isinstance(fact, SourceFinished)) == ["deaf", "paused", "twice"]
+
+
+def test_a_key_is_an_answer_alike() -> None:
+    hello = Part(Prompt("hello", "en"))
+    both = Both()
+    both.do(
+        rtp("a", 4000),
+        rtp("b", 4002),
+        OpenSource("asks", Playlist((hello,), barge_in=True, asks=True)),
+        OpenSource("says", Playlist((hello,))),
+        rewire(a=["asks"], b=["says"]),
+    )
+    both.run(0.1)
+    answered = both.do(PressKey("a", "5"), PressKey("b", "5"), PressKey("nobody", "5"))
+    assert answered == [KeyAnswered("a", "5"), SourceFinished("asks")]
+    assert both.do(PressKey("a", "6")) == [KeyAnswered("a", "6")]
 
 
 def test_digits_are_sent_or_refused_alike() -> None:

@@ -16,7 +16,17 @@ from cordboard.codecs import dtmf
 from cordboard.switch import protocol, rtp
 from cordboard.switch.digits import Digits
 from cordboard.switch.legs import Kind, Legs
-from cordboard.switch.protocol import BargeIn, Codec, DigitPressed, Part, Pause, Playlist, Prompt, SendDigits
+from cordboard.switch.protocol import (
+    Codec,
+    DigitPressed,
+    KeyAnswered,
+    Part,
+    Pause,
+    Playlist,
+    PressKey,
+    Prompt,
+    SendDigits,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -382,7 +392,28 @@ def test_a_digit_ends_the_prompt_that_its_leg_hears(world: World) -> None:
     assert [fact.leg for fact in world.all(DigitPressed)] == ["a", "b"]
     world.run(0.06)
     assert set(b"".join(a.payloads[-2:])) == {0xFF}
-    world.do(BargeIn("a"))  # a pause is no prompt
+    world.do(PressKey("a", "1"))  # a pause is no prompt
     world.run(0.52)
     assert not world.all(protocol.SourceFinished) or world.all(protocol.SourceFinished)[-1].source == "q"
-    assert world.do(BargeIn("nobody"), BargeIn("a"), BargeIn("a")) == [protocol.SourceFinished("p")]
+    assert world.do(PressKey("nobody", "1"), PressKey("a", "1"), PressKey("a", "1")) == [protocol.SourceFinished("p")]
+
+
+def test_a_digit_of_who_is_asked_for_one_is_an_answer_and_no_other_is(world: World) -> None:
+    """Whatever is said in that moment, and when it has been said; by INFO too."""
+    a, b = world.far("a", 4000, codec=EVENTS), world.far("b", 4002, codec=EVENTS)
+    world.do(protocol.OpenSource("asks", Playlist((Part(Pause(), 0.1), HELLO), asks=True)))
+    world.do(protocol.OpenSource("says", Playlist((HELLO,))))
+    world.hears(a=["asks"], b=["says"])
+    for _ in range(2):
+        press(world, a, "7")
+        press(world, b, "8")
+        world.run(0.2)
+    assert world.do(PressKey("a", "9"), PressKey("b", "9")) == [KeyAnswered("a", "9")]
+    world.run(3)
+    press(world, a, "*")
+    world.run(0.2)
+    world.hears(a=[])
+    press(world, a, "#")
+    world.run(0.2)
+    assert [fact.key for fact in world.all(KeyAnswered)] == ["7", "7", "*"]
+    assert [(fact.leg, fact.digit) for fact in world.all(DigitPressed)] == [("b", "8"), ("b", "8"), ("a", "#")]

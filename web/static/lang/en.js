@@ -432,6 +432,8 @@ export default {
   'failed.line_busy': 'The line is busy.',
   'failed.not_answered': 'Nobody answered.',
   'failed.call_declined': 'The call was declined.',
+  'failed.no_mobile': 'No mobile number is known of that colleague.',
+  'failed.not_accepted': 'The call was picked up, and nobody pressed 1 to take it.',
   'failed.trunk_refused': 'The trunk does not let this call through.',
   'failed.no_common_media': 'The far side and the switch have no way of speaking in common.',
   'failed.number_moved': 'The number has moved.',

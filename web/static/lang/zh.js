@@ -432,6 +432,8 @@ export default {
   'failed.line_busy': '对方正忙。',
   'failed.not_answered': '无人接听。',
   'failed.call_declined': '对方拒接。',
+  'failed.no_mobile': '该同事没有手机号码。',
+  'failed.not_accepted': '电话已接通，但对方没有按 1 接听。',
   'failed.trunk_refused': '线路拒绝了此呼叫。',
   'failed.no_common_media': '与对方没有共同的语音格式。',
   'failed.number_moved': '号码已变更。',

@@ -1,0 +1,352 @@
+"""A line: a far side that is dialled on behalf of another actor, a colleague's mobile or an outside number.
+
+    SEEKING, READYING, CALLING --answer--> UP
+             (`outward.py`)      `-------> CONFIRMING --key 1--> UP      where it must be a person who takes it
+
+It is dialled as calls are, by the same gate, trunks and hosts, but is no call of its own: whoever wanted it owns it,
+hears how it fares, wires its leg, and has its keys. A line that may be answered by a mailbox is only up when somebody
+has pressed 1 (F-17); until then nobody but its own prompt is heard there.
+
+The owner hears `LineBegun`, then `LineRings` where it rings or is heard, then `LineUp`, and in any case and once
+`LineOver`. The line ends with its owner. One whose number does not pass the gate never begins: then `LineOver` is all.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from attrs import evolve, frozen
+
+from ..sip import sdp
+from ..switch import protocol as media
+from . import announcements, signals
+from .call_state import Denied, FarSide, Granted, Out, Timeout
+from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
+from .outward import Outward, Stage
+from .table import Bug, Late, Table, always, each, row
+
+# Who picks up a telephone has it at the ear, and the prompt has been said twice.
+CONFIRM_SECONDS: Final = 20.0
+# The key that says that a person is there.
+ACCEPTS: Final = "1"
+
+
+class Phase(Enum):
+    SEEKING = "seeking"
+    READYING = "readying"
+    CALLING = "calling"
+    CONFIRMING = "confirming"
+    UP = "up"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Reach:
+    """To the switchboard: `owner`, an actor, wants the line of that id, on account of an agent.
+
+    It leads to `number`, or to the mobile number of the agent `mobile_of`; the ids of lines begin with that of the call
+    that they are for, and a `+`.
+    """
+
+    line: str
+    owner: str
+    agent: str
+    number: str = ""
+    mobile_of: str = ""
+    confirm: bool = False
+
+
+@frozen
+class LineBegun:
+    """To the owner: the number passed the gate, and is being dialled."""
+
+    line: str
+    number: str
+
+
+@frozen
+class LineRings:
+    """To the owner: it rings there; `early`: what is heard of its `leg` is worth hearing already."""
+
+    line: str
+    number: str
+    early: bool
+    leg: str
+
+
+@frozen
+class LineUp:
+    """To the owner: somebody is there, and is heard and hears by `leg`."""
+
+    line: str
+    leg: str
+
+
+@frozen
+class LineOver:
+    """To the owner, once: it is over, or came to nothing. `why` is a code of `page.FAILURES`, with the SIP status where
+    one came; of a line that was up `hung_up`, or `gone` where it was lost. `by`: "callee", "owner" or "system"."""
+
+    line: str
+    by: str
+    why: str
+    status: int = 0
+
+
+@frozen
+class LineDigit:
+    """To the owner: whoever is there pressed a key."""
+
+    line: str
+    digit: str
+
+
+@frozen
+class EndLine:
+    """From the owner: it is not wanted any more."""
+
+    line: str
+
+
+@frozen
+class SendDigit:
+    """From the owner: a key that is to be heard there."""
+
+    line: str
+    digit: str
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Data(FarSide):
+    phase: Phase = Phase.SEEKING
+    # An actor.
+    owner: str = ""
+    confirm: bool = False
+
+
+class Line(Outward[Phase]):
+    """The behaviour of one line; see `Data` for what it remembers."""
+
+    ends_on_crash = True
+
+    state: Data
+
+    def __init__(
+        self, reach: Reach, out: Out, language: str, country: str, codecs: tuple[sdp.TrunkCodec, ...], now: float
+    ) -> None:
+        arrived = signals.Arrived(reach.line, "", out.shown, out.number, "", None, "", codecs)
+        self.state = Data(
+            arrived,
+            since=now,
+            came=now,
+            language=language,
+            country=country,
+            out=out,
+            owner=reach.owner,
+            confirm=reach.confirm,
+        )
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        return self.dispatch(self.state.phase, message, now)
+
+    def deadline(self) -> float:
+        match self.state.phase:
+            case Phase.SEEKING | Phase.READYING | Phase.CALLING:
+                return self.dialling_deadline()
+            case Phase.CONFIRMING:
+                return self.state.since + CONFIRM_SECONDS
+            case Phase.UP:
+                return self.gone_at()
+
+    def wake(self, now: float) -> list[Effect]:
+        return self.receive(Timeout(), now)
+
+    def move(self, phase: Phase, now: float) -> None:
+        """The one door for state changes."""
+        self.state = evolve(self.state, phase=phase, since=now)
+
+    # --- until it answers -------------------------------------------------------------------------------------
+
+    @property
+    def calling(self) -> bool:
+        return self.state.phase is Phase.CALLING
+
+    def enter(self, stage: Stage, now: float) -> None:
+        self.move(Phase(stage.value), now)
+
+    def _started(self, message: Started, now: float) -> list[Effect]:
+        return [Watch(self.state.owner), self._tell(LineBegun(self.id, self.out.number)), *self.seek(now)]
+
+    def told_progress(self) -> list[Effect]:
+        return [self._tell(LineRings(self.id, self.out.number, self.out.early, self.state.leg))]
+
+    def answered(self, now: float) -> list[Effect]:
+        if not self.state.confirm:
+            return self._up(now)
+        self.move(Phase.CONFIRMING, now)
+        return self.play(announcements.accept_call(self.state.language))
+
+    def fail(self, why: str, status: int, now: float) -> list[Effect]:
+        return self._over("system", why, status)
+
+    # --- the answer -------------------------------------------------------------------------------------------
+
+    def _answered(self, fact: media.KeyAnswered, now: float) -> list[Effect]:
+        if fact.key != ACCEPTS:
+            return []
+        return [*self.hear(), *self._up(now)]
+
+    def _up(self, now: float) -> list[Effect]:
+        self.move(Phase.UP, now)
+        log = Log("line is up", (("line", self.id), ("owner", self.state.owner)))
+        return [log, self._tell(LineUp(self.id, self.state.leg))]
+
+    def _not_accepted(self, message: Timeout, now: float) -> list[Effect]:
+        return self._over("system", "not_accepted", 0)
+
+    def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
+        """Its side tells by INFO: what a key is to the prompt, the engine says."""
+        return [Media(media.PressKey(self.state.leg, message.digit))]
+
+    def _digit(self, message: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
+        return [self._tell(LineDigit(self.id, message.digit))]
+
+    def _send_digit(self, message: SendDigit, now: float) -> list[Effect]:
+        return self.send_digit(message.digit)
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def end(self, by: str, cause: str, now: float) -> list[Effect]:
+        """SIP or the media are of no more use."""
+        return self._over(by, "gone", 0)
+
+    def _over(self, by: str, why: str, status: int) -> list[Effect]:
+        """The leg and the SIP call go with the actor."""
+        fields = (("line", self.id), ("by", by), ("why", why), ("status", status))
+        return [Log("line over", fields), self._tell(LineOver(self.id, by, why, status)), Stop(f"{by}: {why}")]
+
+    def _ended(self, message: EndLine, now: float) -> list[Effect]:
+        return self._over("owner", "given_up", 0)
+
+    def _owner_gone(self, message: Down, now: float) -> list[Effect]:
+        return [Stop(f"{message.name} is gone")]
+
+    def _released(self, message: signals.Released, now: float) -> list[Effect]:
+        """The far side hung up, or SIP lost it."""
+        if self.state.phase is Phase.CONFIRMING:
+            return self._over("callee", "not_accepted", 0)
+        return self._over("callee", "hung_up", 0) if message.by_caller else self._over("system", "gone", 0)
+
+    def _lost(self, message: signals.Released, now: float) -> list[Effect]:
+        """... before it answered."""
+        return self._over("system", "call_failed", 0)
+
+    def _media_lost(self, fact: media.LegFailed | Timeout, now: float) -> list[Effect]:
+        return self._over("system", "gone", 0)
+
+    def _noted(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        """Of who is heard here, whoever wired the leg hears enough."""
+        return []
+
+    def _tell(self, message: object) -> Tell:
+        return Tell(self.state.owner, message)
+
+
+_DIALS = "seeking readying calling"
+_ATTEMPT_OVER = Late("that attempt was over")
+_UNANSWERED = Bug("the far side has not answered yet")
+_NOT_PLAYED = Late("nothing was being said any more")
+
+TABLE = Table(
+    "line",
+    Phase,
+    row(Started, seeking=Line._started, **each("readying calling confirming up", Bug("an actor starts once"))),
+    always(Down, Line._owner_gone, Phase),
+    always(EndLine, Line._ended, Phase),
+    row(
+        SendDigit,
+        up=Line._send_digit,
+        **each(f"{_DIALS} confirming", Late("nobody is there yet who could hear it")),
+    ),
+    row(
+        Granted,
+        seeking=Line.granted,
+        **each("readying calling confirming up", Late("it was asked for in vain, and given back")),
+    ),
+    row(Denied, seeking=Line.denied, **each("readying calling confirming up", _ATTEMPT_OVER)),
+    row(
+        media.LegOpened,
+        seeking=_ATTEMPT_OVER,
+        readying=Line.invite,
+        **each("calling confirming up", Line.leg_moved),
+    ),
+    row(
+        media.LegRefused,
+        seeking=_ATTEMPT_OVER,
+        **each("readying calling", Line.leg_not_had),
+        **each("confirming up", Line.move_refused),
+    ),
+    row(
+        media.LegFailed,
+        seeking=_ATTEMPT_OVER,
+        **each("readying calling", Line.leg_not_had),
+        **each("confirming up", Line._media_lost),
+    ),
+    always(media.LegConnected, Line.silence, Phase),
+    always(media.LegSilent, Line.silence, Phase),
+    always(media.LegHeard, Line.silence, Phase),
+    always(media.LegWays, Line.ways, Phase),
+    always(media.LegQuality, Line._noted, Phase),
+    row(
+        media.DigitPressed,
+        **each("seeking readying", _ATTEMPT_OVER),
+        calling=Late("it has not answered yet"),
+        confirming=Late("it was pressed before anybody asked"),
+        up=Line._digit,
+    ),
+    row(signals.KeyPressed, **each(_DIALS, _UNANSWERED), confirming=Line._key_pressed, up=Line._digit),
+    row(
+        media.KeyAnswered,
+        **each(_DIALS, Bug("nothing is asked before the answer")),
+        confirming=Line._answered,
+        up=Late("the key 1 came before it"),
+    ),
+    row(
+        media.SourceFinished,
+        **each(_DIALS, Bug("nothing is played before the answer")),
+        confirming=Bug("the prompt is said until it is over"),
+        up=_NOT_PLAYED,
+    ),
+    row(signals.Progressed, calling=Line.progressed, **each("seeking readying confirming up", _ATTEMPT_OVER)),
+    row(signals.PickedUp, calling=Line.picked_up, **each("seeking readying confirming up", _ATTEMPT_OVER)),
+    row(signals.Failed, calling=Line.attempt_failed, **each("seeking readying confirming up", _ATTEMPT_OVER)),
+    row(
+        signals.Reoffered,
+        **each("seeking readying", _ATTEMPT_OVER),
+        calling=Line.reoffered_early,
+        **each("confirming up", Line.reoffered),
+    ),
+    row(signals.Confirmed, **each(_DIALS, _UNANSWERED), **each("confirming up", Line.confirmed)),
+    row(
+        signals.Released,
+        **each("seeking readying", Late("there is no SIP call that could be lost")),
+        calling=Line._lost,
+        **each("confirming up", Line._released),
+    ),
+    always(signals.Cancelled, Bug("only who calls us cancels"), Phase),
+    row(
+        Timeout,
+        seeking=Line.not_granted,
+        readying=Line.not_ready,
+        calling=Line.unheard,
+        confirming=Line._not_accepted,
+        up=Line._media_lost,
+    ),
+)
+Line.table = TABLE

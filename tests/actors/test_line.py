@@ -1,0 +1,315 @@
+"""A line: what it says to its owner and wants of the world, step by step, and whole stories over real endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from attrs import evolve, frozen
+from cordboard.actors import line as lines
+from cordboard.actors import signals
+from cordboard.actors.announcements import accept_call
+from cordboard.actors.call_state import Denied, Freed, Granted, Out, Seize, Trouble
+from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
+from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
+from cordboard.actors.organisation import Agent as Staff
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.switchboard import Drain, MediaFull
+from cordboard.sip import sdp
+from cordboard.sip.events import CallCancelled, CallEnded
+from cordboard.switch import protocol as media
+
+from .dialler import CUSTOMER, Far, dialling, rings_and_answers
+from .house import NOW, House
+from .test_world import settle
+from .world import World, play
+
+OWNER = "agent:lin"
+HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
+LEG = "line:c+1/caller"
+ANSWER = sdp.offer("198.51.100.9", 4000, session_id=1, codecs=("pcma",))
+
+
+def begun(*, confirm: bool = False, trunks: tuple[str, ...] = ("carrier",)) -> Line:
+    reach = Reach("c+1", OWNER, "lin", CUSTOMER, confirm=confirm)
+    return Line(reach, Out(CUSTOMER, CUSTOMER, trunks=trunks), "en", "CN", ("pcma",), NOW)
+
+
+def hears(made: Line, *messages: object, at: float = NOW) -> list[Effect]:
+    """What it wants of the last of these."""
+    for message in messages[:-1]:
+        made.receive(message, at)
+    return made.receive(messages[-1], at)
+
+
+CALLED = (Started(), Granted("carrier", HOST, nat=False), media.LegOpened(LEG, "192.0.2.1", 20002))
+
+
+def test_it_is_dialled_and_is_up() -> None:
+    made = begun()
+    assert hears(made, Started()) == [
+        Watch(OWNER),
+        Tell(OWNER, LineBegun("c+1", CUSTOMER)),
+        Tell("trunk:carrier", Seize("c+1")),
+    ]
+    codec = media.Codec("pcma", 8)
+    assert hears(made, CALLED[1]) == [Media(media.OpenRtpLeg(LEG, "192.0.2.10", 0, codec, False, peer=""))]
+    offer = sdp.offer("192.0.2.1", 20002, session_id=int(NOW), version=1, codecs=("pcma",))
+    assert hears(made, CALLED[2]) == [Sip(signals.Dial("c+1/1", "carrier", HOST, CUSTOMER, CUSTOMER, "", offer))]
+    assert hears(made, signals.Progressed("c+1/1", 180, None)) == [
+        Tell(OWNER, LineRings("c+1", CUSTOMER, early=False, leg=LEG))
+    ]
+    assert hears(made, signals.Progressed("c+1/1", 180, None)) == []
+    early = hears(made, signals.Progressed("c+1/1", 183, ANSWER))
+    assert early[1:] == [Tell(OWNER, LineRings("c+1", CUSTOMER, early=True, leg=LEG))]
+    assert hears(made, signals.PickedUp("c+1/1", ANSWER))[1:] == [
+        Log("line is up", (("line", "c+1"), ("owner", OWNER))),
+        Tell(OWNER, LineUp("c+1", LEG)),
+    ]
+    assert made.state.phase is Phase.UP
+
+
+def test_nobody_is_there_before_somebody_has_pressed_1() -> None:
+    made = begun(confirm=True)
+    prompt = hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER))
+    player = "line:c+1/play/1"
+    assert prompt[1:] == [
+        Media(media.OpenSource(player, accept_call("en"))),
+        Media(media.Rewire((media.Hears(LEG, ((player, 1.0),)),))),
+    ]
+    assert hears(made, media.KeyAnswered(LEG, "5")) == []
+    assert hears(made, signals.KeyPressed("c+1/1", "1")) == [Media(media.PressKey(LEG, "1"))]
+    assert hears(made, media.KeyAnswered(LEG, "1")) == [
+        Media(media.Rewire((media.Hears(LEG, ()),))),
+        Media(media.CloseSource(player)),
+        Log("line is up", (("line", "c+1"), ("owner", OWNER))),
+        Tell(OWNER, LineUp("c+1", LEG)),
+    ]
+    assert hears(made, media.DigitPressed(LEG, "7", 100, "event")) == [Tell(OWNER, LineDigit("c+1", "7"))]
+    assert hears(made, signals.KeyPressed("c+1/1", "8")) == [Tell(OWNER, LineDigit("c+1", "8"))]
+    assert hears(made, lines.SendDigit("c+1", "9")) == [Media(media.SendDigits(LEG, "9"))]
+
+
+def over(by: str, why: str, status: int = 0) -> list[Effect]:
+    fields = (("line", "c+1"), ("by", by), ("why", why), ("status", status))
+    return [Log("line over", fields), Tell(OWNER, LineOver("c+1", by, why, status)), Stop(f"{by}: {why}")]
+
+
+def test_who_does_not_press_it_within_20_s_or_hangs_up_has_not_taken_it() -> None:
+    made = begun(confirm=True)
+    hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER), at=NOW + 5)
+    assert made.deadline() == NOW + 25
+    assert made.wake(NOW + 25) == over("system", "not_accepted")
+    made = begun(confirm=True)
+    hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER))
+    assert hears(made, signals.Released("c+1/1", "hung up", by_caller=True)) == over("callee", "not_accepted")
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        (signals.Released("c+1/1", "hung up", by_caller=True), over("callee", "hung_up")),
+        (signals.Released("c+1/1", "lost in a restart", by_caller=False), over("system", "gone")),
+        (media.LegFailed(LEG, "its port could not be had again"), over("system", "gone")),
+        (EndLine("c+1"), over("owner", "given_up")),
+        (Down(OWNER, "crashed"), [Stop("agent:lin is gone")]),
+    ],
+)
+def test_however_it_ends_its_owner_hears_it_once(ends: object, told: list[Effect]) -> None:
+    made = begun()
+    hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER))
+    assert hears(made, ends) == told
+
+
+def test_one_of_whom_nothing_comes_is_given_up_after_a_minute() -> None:
+    made = begun()
+    hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER), media.LegSilent(LEG, 3.0))
+    assert made.deadline() == NOW - 3 + 60
+    assert made.wake(NOW + 57) == over("system", "gone")
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(486, "line_busy"), (404, "no_such_number"), (480, "not_answered"), (603, "call_declined")]
+)
+def test_what_the_far_side_says_is_why(status: int, why: str) -> None:
+    made = begun()
+    assert hears(made, *CALLED, signals.Failed("c+1/1", status, "")) == over("system", why, status)
+
+
+def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
+    made = begun(trunks=("first", "carrier"))
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    assert hears(made, signals.Failed("c+1/1", 503, "", 30))[1:] == [
+        Media(media.CloseLeg(LEG)),
+        Tell("trunk:first", Trouble("c+1", HOST, silent=False, retry_after=30)),
+        Tell("trunk:first", Seize("c+1", (HOST,))),
+    ]
+    assert hears(made, Denied("first", "unreachable")) == [
+        Tell("trunk:first", Freed("c+1")),
+        Tell("trunk:carrier", Seize("c+1", (HOST,))),
+    ]
+    assert made.wake(NOW + 4)[1:] == over("system", "unreachable", 503)
+
+
+def test_an_answer_that_we_cannot_speak_is_the_end() -> None:
+    made = begun()
+    opus = evolve(ANSWER, media=(evolve(ANSWER.media[0], formats=("99",)),))
+    assert hears(made, *CALLED, signals.PickedUp("c+1/1", opus))[1:] == over("system", "no_common_media")
+
+
+# --- the switchboard --------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Kept:
+    """What an owner has heard, and when."""
+
+    heard: tuple[tuple[float, object], ...] = ()
+
+
+class Owner:
+    """Whoever wants lines: it keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.state = Kept()
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        self.state = Kept((*self.state.heard, (now, message)))
+        return []
+
+    def deadline(self) -> float:
+        return float("inf")
+
+    def wake(self, now: float) -> list[Effect]:
+        return []
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        return []
+
+    def last(self) -> object:
+        return self.state.heard[-1][1]
+
+
+def centre(calls_per_minute: int = 0) -> Organisation:
+    """Wei has a mobile; Lin's are the calls that count."""
+    plain = dialling()
+    staff = (Staff(id="1001", calls_per_minute=calls_per_minute), Staff(id="1002", mobile=CUSTOMER))
+    return evolve(plain, agents=staff, queues=(), numbers=plain.numbers[1:2])
+
+
+def tell(run: Callable[[World, Owner], Awaitable[None]], organisation: Organisation | None = None) -> None:
+    async def told(world: World) -> None:
+        owner = Owner()
+        world.system.spawn("agent:owner", owner)
+        await settle(world)
+        await run(world, owner)
+        await settle(world, 60)
+        world.assert_empty()
+
+    play(told, organisation or centre())
+
+
+def reach(world: World, number: str = "", mobile_of: str = "") -> None:
+    world.system.tell("switchboard", Reach("c+1", "agent:owner", "1001", number, mobile_of))
+
+
+def test_a_colleagues_mobile_rings_and_hears_what_its_owner_lets_it_hear() -> None:
+    async def run(world: World, owner: Owner) -> None:
+        far = Far(world, rings_and_answers)
+        reach(world, mobile_of="1002")
+        await settle(world, 1)
+        (call,) = far.calls
+        assert call.number == CUSTOMER
+        leg = "line:c+1/caller"
+        assert [message for _, message in owner.state.heard[1:]] == [
+            LineBegun("c+1", CUSTOMER),
+            LineRings("c+1", CUSTOMER, early=False, leg=leg),
+        ]
+        await settle(world, 2)
+        assert owner.last() == LineUp("c+1", leg)
+        assert world.engine.hears(leg) == {}
+        far.hang_up()
+        await settle(world)
+        assert owner.last() == LineOver("c+1", "callee", "hung_up")
+        assert world.system.state_of("switchboard").usage["1001"].calls == frozenset()
+        assert world.system.state_of("trunk:carrier").usage.calls == frozenset()
+
+    tell(run)
+
+
+@pytest.mark.parametrize("how", ["asked", "died"])
+def test_it_ends_with_its_owner(how: str) -> None:
+    async def run(world: World, owner: Owner) -> None:
+        far = Far(world, rings_and_answers)
+        reach(world, number=CUSTOMER)
+        await settle(world, 4)
+        if how == "asked":
+            world.system.tell("line:c+1", EndLine("c+1"))
+        else:
+            world.system.end("agent:owner", "isolated")
+        await far.over.wait()
+        assert isinstance(far.heard[-1], CallEnded)
+
+    tell(run)
+
+
+def test_one_that_still_rings_is_cancelled() -> None:
+    async def run(world: World, owner: Owner) -> None:
+        far = Far(world, Far.ring)
+        reach(world, number=CUSTOMER)
+        await settle(world, 1)
+        world.system.tell("line:c+1", EndLine("c+1"))
+        await far.over.wait()
+        assert isinstance(far.heard[-1], CallCancelled)
+
+    tell(run)
+
+
+@pytest.mark.parametrize(
+    ("number", "mobile_of", "a_minute", "why"),
+    [
+        ("", "1001", 0, "no_mobile"),
+        ("", "nobody", 0, "no_mobile"),
+        ("+442079460958", "", 0, "not_allowed"),
+        ("nobody", "", 0, "not_a_number"),
+        (CUSTOMER, "", 1, "too_often"),
+    ],
+)
+def test_what_does_not_pass_the_gate_never_leaves(number: str, mobile_of: str, a_minute: int, why: str) -> None:
+    async def run(world: World, owner: Owner) -> None:
+        far = Far(world, lambda far, call: far.refuse(call, 486))
+        if a_minute:
+            reach(world, number=CUSTOMER)
+            await settle(world)
+            assert owner.last() == LineOver("c+1", "system", "line_busy", 486)
+        calls = len(far.calls)
+        reach(world, number, mobile_of)
+        await settle(world)
+        assert owner.last() == LineOver("c+1", "system", why)
+        assert len(far.calls) == calls
+        assert world.system.state_of("switchboard").barred == {why: 1}
+
+    tell(run, centre(a_minute))
+
+
+def test_calls_that_live_may_have_lines_while_no_more_calls_are_taken_but_no_more_than_the_media_bear() -> None:
+    async def run(world: World, owner: Owner) -> None:
+        Far(world, lambda far, call: far.refuse(call, 486))
+        world.system.tell("switchboard", Drain())
+        reach(world, number=CUSTOMER)
+        await settle(world)
+        assert owner.last() == LineOver("c+1", "system", "line_busy", 486)
+        world.system.tell("switchboard", MediaFull(full=True))
+        reach(world, number=CUSTOMER)
+        await settle(world)
+        assert owner.last() == LineOver("c+1", "system", "switch_busy")
+
+    tell(run)
+
+
+def test_an_owner_that_is_gone_before_it_begins_leaves_nothing() -> None:
+    house = House()
+    house.spawn("trunk:carrier", Owner())
+    house.spawn("line:c+1", begun())
+    house.run()
+    assert "line:c+1" not in house.actors
