@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import math
 
-from attrs import evolve
-
 from ..switch import protocol as media
 from . import call_state as calls
 from . import directory, page, records, timeline
@@ -50,6 +48,7 @@ from .agent_state import (
 from .callee import FIRST_WORD
 from .dialler import Dialler
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell
+from .evolving import evolve
 from .records import Outcome
 from .seat import PAGE_GRACE
 from .table import Bug, Late, Table, always, each, row

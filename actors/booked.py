@@ -10,13 +10,12 @@ import math
 from abc import ABC
 from typing import Any
 
-from attrs import evolve
-
 from ..switch import protocol as media
 from . import records, timeline
 from .call_state import Data, Phase
 from .caller import Caller
 from .effects import Effect, Record
+from .evolving import evolve
 
 
 class Booked(Caller[Phase], ABC):

@@ -17,8 +17,6 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from attrs import evolve
-
 from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
@@ -48,6 +46,7 @@ from .call_state import (
 )
 from .conversation import Conversation
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from .evolving import evolve
 from .organisation import Echo, Room, ToneRoute, ToQueue
 from .table import Bug, Late, Table, always, each, row
 

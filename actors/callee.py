@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import math
 
-from attrs import evolve
-
 from ..switch import protocol as media
 from . import call_state as calls
 from . import page, records, timeline
@@ -34,6 +32,7 @@ from .agent_state import (
     Withdraw,
 )
 from .effects import Down, Effect, Media, Record, Tell, Watch
+from .evolving import evolve
 from .records import Outcome
 from .seat import PAGE_GRACE, Seat, sound_of
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from attrs import evolve
-
 from ..sip import sdp
 from ..switch import protocol as media
 from . import signals, spoken
 from .call_state import FarSide
 from .effects import Effect, Log, Media, Sip
+from .evolving import evolve
 from .table import Machine, S
 
 # A caller that is not on hold and has sent nothing for this long is gone, whatever SIP has heard: a lost BYE, a dead

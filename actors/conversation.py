@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 
-from attrs import evolve
-
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import announcements, edges, page, records, timeline
@@ -19,6 +17,7 @@ from .call_state import AgentDigit, AgentGone, AgentLeg, Data, HangUp, Hold, Mut
 from .dialling import Dialling
 from .edges import Alone, Party, Seat
 from .effects import Effect, Log, Media, Tell, Watch
+from .evolving import evolve
 
 
 class Conversation(Dialling):

@@ -12,13 +12,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from attrs import evolve
-
 from . import call_state as calls
 from . import page, records
 from .agent_state import Back, Dialled, Joined, MediaState, NotConnected, Offer, Phase, Progress, Timeout
 from .callee import Callee
 from .effects import Down, Effect, Tell, Watch
+from .evolving import evolve
 from .records import Outcome
 from .seat import PAGE_GRACE
 

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from attrs import evolve
-
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import records
 from .booked import Booked
 from .call_state import AgentGone, AgentLeg, Data, Granted, HangUp, Phase
 from .effects import Effect, Media, Started, Tell, Watch
+from .evolving import evolve
 from .outward import Outward, Stage
 
 

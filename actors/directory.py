@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from . import page
 from .effects import Down, Effect, Push, Started, Watch
+from .evolving import evolve
 from .table import Bug, Machine, Table, always, row
 
 T = TypeVar("T")

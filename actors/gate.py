@@ -77,8 +77,10 @@ class Barred:
 def decide(organisation: Organisation, number: str, call: str) -> Passed | Barred:
     """Whether the call of that id may go out to `number`, in whatever writing."""
     target = read(number, organisation.country)
-    if target is None:
-        return Barred("not_a_number")
+    return Barred("not_a_number") if target is None else _decide(organisation, target, call)
+
+
+def _decide(organisation: Organisation, target: Target, call: str) -> Passed | Barred:
     if not target.emergency:
         rule = rule_for(organisation, target.number)
         if rule is None or rule.allow is None:
@@ -111,7 +113,7 @@ def sights(organisation: Organisation, number: str) -> object:
     target = read(number, organisation.country)
     if target is None:
         return None
-    decided = decide(organisation, number, "")
+    decided = _decide(organisation, target, "")
     outcome = decided.why if isinstance(decided, Barred) else decided.trunks
     kind = None
     if target.telephone:

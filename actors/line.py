@@ -16,13 +16,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ..sip import sdp
 from ..switch import protocol as media
 from . import announcements, signals
 from .call_state import Denied, FarSide, Granted, Out, Timeout
 from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
+from .evolving import evolve
 from .outward import Outward, Stage
 from .table import Bug, Late, Table, always, each, row
 

@@ -25,7 +25,6 @@ from typing import assert_never
 
 import structlog
 import trio
-from attrs import evolve
 
 from ..switch import protocol as media
 from ..switch.wire import Frames, WireError, decode_fact, encode
@@ -33,6 +32,7 @@ from . import switchboard
 from .admission import Admission
 from .alarms import MEDIA_FULL, MUSIC_MISSING
 from .effects import Media
+from .evolving import evolve
 from .hearing import Hearing
 from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Whole

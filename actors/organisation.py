@@ -9,6 +9,7 @@ Passwords of agents are here only between the file and the store; what the store
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Literal, assert_never, get_args
 
 import phonenumbers
@@ -376,6 +377,7 @@ class Window:
 # --- the whole --------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2000)  # of one call it is asked again and again, and reading one takes longer than a step
 def e164(number: str, region: str) -> str | None:
     """`"+861055501000"` for any writing of that number in the country `region`; None for no full telephone number."""
     # Digits of other scripts and letters are no telephone number here, though phonenumbers would read them.

@@ -21,14 +21,13 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from attrs import evolve
-
 from ..sip import sdp
 from ..switch import protocol as media
 from . import signals
 from .call_state import Denied, Freed, Granted, Out, Seize, Timeout, Trouble
 from .caller import Caller
 from .effects import Effect, Log, Media, Sip, Tell
+from .evolving import evolve
 from .table import S
 
 # A host that is there says so at once (100): another is tried after this, which is all that it adds.

@@ -15,20 +15,23 @@ import math
 from collections.abc import Mapping
 from enum import Enum
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from . import agent_state as agents
 from . import call_state as calls
 from . import page
 from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
+from .evolving import evolve
 from .table import Late, Machine, Table, always, row
 
 # A decliner is not offered the same call again for this long (F-34).
 DECLINE_REST = 10.0
 # An agent that says nothing about an offer this long after its ring time is taken to be lost, and the call goes on.
 OFFER_GRACE = 5.0
-# Pages hear how a queue stands at most this often.
+# Pages hear how a queue stands at most this often, in seconds.
 STATUS_INTERVAL = 0.5
+# ... and of all agents who look so many a second at most: what a twentieth of a core tells.
+STATUSES_PER_SECOND = 200
 
 
 class Place(Enum):
@@ -182,8 +185,7 @@ class Queue(Machine[Place]):
             (until for each in data.calls.values() if not each.agent for until in each.resting.values()),
             default=math.inf,
         )
-        status = data.tell_at if self._status() != data.told else math.inf
-        return min(offers, rests, status)
+        return min(offers, rests, data.tell_at if self._owes_status() else math.inf)
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -206,8 +208,8 @@ class Queue(Machine[Place]):
 
     def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
         before = self.state.agents.get(message.agent)
-        self._forget(message.agent)
         if message.standing is None:
+            self._forget(message.agent)
             return []
         self.state = evolve(self.state, agents={**self.state.agents, message.agent: message.standing})
         agent = f"agent:{message.agent}"
@@ -374,16 +376,18 @@ class Queue(Machine[Place]):
             agents_idle=sum(each.ready_since is not None for each in data.agents.values()),
         )
 
+    def _owes_status(self) -> bool:
+        """How it stands is news to pages."""
+        return self._status() != self.state.told
+
     def _tell_status(self, now: float) -> list[Effect]:
-        status = self._status()
-        if status == self.state.told or now < self.state.tell_at:
+        if now < self.state.tell_at or not self._owes_status():
             return []
-        self.state = evolve(self.state, told=status, tell_at=now + STATUS_INTERVAL)
-        return [
-            Tell(f"agent:{name}", agents.QueueMoved(status))
-            for name, standing in self.state.agents.items()
-            if standing.follows
-        ]
+        status = self._status()
+        who = [name for name, standing in self.state.agents.items() if standing.follows]
+        pause = max(STATUS_INTERVAL, len(who) / STATUSES_PER_SECOND)
+        self.state = evolve(self.state, told=status, tell_at=now + pause)
+        return [Tell(f"agent:{name}", agents.QueueMoved(status)) for name in who]
 
 
 _GONE = Late("the call had left the queue")

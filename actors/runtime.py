@@ -1,6 +1,7 @@
-"""The shell of every actor: a bounded mailbox, one Trio task, and the hands that carry out effects.
+"""The shell of every actor: a bounded mailbox, its turn in the one task of all, and the hands that carry out effects.
 
-A behaviour decides, this module does. A message counts from when it came, however long it waited: the timers that came
+A behaviour decides, this module does. Actors take turns (turns.py), a message or a timer at each; after `AT_ONCE` turns
+the rest of the process has its own. A message counts from when it came, however long it waited: the timers that came
 due by then are served first, each at its own time, then the behaviour steps, and its effects are carried out in order
 without awaiting, so a step and its effects are one thing. A step that raises is undone (the behaviour's `state` is put
 back) and its message is quarantined: counted, logged, forgotten. What happens next depends on the actor: a call ends,
@@ -28,6 +29,7 @@ from .effects import Record as Keep
 from .redact import redacted, redacted_trace
 from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
 from .steps import UNJOURNALLED, Unjournalled, step
+from .turns import Turns, oldest
 
 # What waits for one actor at most when it comes from outside: beyond it the edge says "busy" (503, error, close).
 EDGE_MAILBOX = 256
@@ -38,6 +40,8 @@ UNBOUNDED = math.inf
 MAX_CRASHES = 5
 CRASH_WINDOW = 30.0
 TIMER_RETRY = 1.0
+# So many turns at most before sockets and timers of others are looked at: some milliseconds.
+AT_ONCE = 32
 # What the log calls a step that no message caused.
 TIMER = "timer"
 # Why actors end when the whole process does.
@@ -67,7 +71,10 @@ class _Cell:
     at: float
     # (when it came, message, whether it is in the states)
     mailbox: deque[tuple[float, object, bool]] = field(factory=deque)
-    bell: trio.Event = field(factory=trio.Event)
+    # What `turns` knows of it, and when it wants to be woken, as of its last step.
+    ready: bool = False
+    wakes: float = math.inf
+    due: float = math.inf
     # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
     watchers: dict[str, None] = field(factory=dict)
     watched: dict[str, None] = field(factory=dict)
@@ -78,10 +85,6 @@ class _Cell:
 
     def deadline(self) -> float:
         return max(self.behaviour.deadline(), self.timers_from, self.at)
-
-    def put(self, message: object, now: float, *, told: bool) -> None:
-        self.mailbox.append((now, message, told))
-        self.bell.set()
 
 
 class System:
@@ -96,6 +99,7 @@ class System:
         nursery: trio.Nursery,
         states: Unwritten = UNWRITTEN,
         journal: Unjournalled = UNJOURNALLED,
+        choose: Callable[[int], int] = oldest,
     ) -> None:
         self._clock = clock
         self._nursery = nursery
@@ -104,6 +108,10 @@ class System:
         # While an earlier process is recalled: the time it was then. No task runs, no edge is there.
         self._recalled_at: float | None = None
         self._cells: dict[str, _Cell] = {}
+        self._turns: Turns[_Cell] = Turns(choose)
+        # The task waits for it, where there is one.
+        self._bell = trio.Event()
+        self._works = False
         self._hands: Hands | None = None
         self._on_end: list[Callable[[str, str], None]] = []
         self.counters: Counter[str] = Counter()
@@ -128,11 +136,11 @@ class System:
             raise RuntimeError(f"an actor named {name} is alive")
         now = self._now()
         cell = _Cell(name, behaviour, now)
+        cell.due = cell.deadline()
         self._cells[name] = cell
-        cell.put(Started(), now, told=True)
+        self._put(cell, Started(), now, told=True)
         if self._recalled_at is None:
             self._journal.born(name, now, behaviour)
-            self._nursery.start_soon(self._live, cell, name=name)
 
     def _now(self) -> float:
         return self._clock() if self._recalled_at is None else self._recalled_at
@@ -144,14 +152,14 @@ class System:
             return False
         if kept:
             self._states.add(Told(name, self._now(), message))
-        self._cells[name].put(message, self._now(), told=kept)
+        self._put(self._cells[name], message, self._now(), told=kept)
         return True
 
     def offer(self, name: str, message: object) -> bool:
         """From the edge, a page's request: False sheds the load there. It dies with its page, and so with us."""
         if not self._takes(name, EDGE_MAILBOX):
             return False
-        self._cells[name].put(message, self._now(), told=False)
+        self._put(self._cells[name], message, self._now(), told=False)
         return True
 
     def alive(self, prefix: str = "") -> list[str]:
@@ -185,7 +193,20 @@ class System:
     def _deliver(self, name: str, message: object, limit: float = MAILBOX) -> None:
         """Between actors, within a step."""
         if self._takes(name, limit):
-            self._cells[name].put(message, self._now(), told=True)
+            self._put(self._cells[name], message, self._now(), told=True)
+
+    def _put(self, cell: _Cell, message: object, came: float, *, told: bool) -> None:
+        cell.mailbox.append((came, message, told))
+        if self._recalled_at is None:
+            self._turns.add(cell)
+            self._ring()
+
+    def _ring(self) -> None:
+        """There is something to do."""
+        if not self._works:
+            self._works = True
+            self._nursery.start_soon(self._work, name="actors")
+        self._bell.set()
 
     def _takes(self, name: str, limit: float) -> bool:
         cell = self._cells.get(name)
@@ -199,32 +220,43 @@ class System:
             return False
         return True
 
-    async def _live(self, cell: _Cell) -> None:
-        while cell.ended is None:
-            if not cell.mailbox:
-                deadline = cell.deadline()
-                if deadline > self._clock():
-                    cell.bell = trio.Event()
-                    with trio.move_on_after(deadline - self._clock()):
-                        await cell.bell.wait()
-                else:
-                    await trio.lowlevel.checkpoint()
-            else:
+    async def _work(self) -> None:
+        """All that actors do, as long as there are some."""
+        while self._cells:
+            if self._turns:
                 await trio.lowlevel.checkpoint()
-            self._step_due(cell)
+            else:
+                self._bell = trio.Event()
+                with trio.move_on_after(max(0.0, self._turns.deadline() - self._clock())):
+                    await self._bell.wait()
+            for _ in range(AT_ONCE):
+                cell = self._turns.take(self._clock())
+                if cell is None:
+                    break
+                self._turn(cell)
+        self._works = False
 
-    def _step_due(self, cell: _Cell) -> None:
+    def _turn(self, cell: _Cell) -> None:
         """Serves what is due now: the timers that came due before the next message did, then that message."""
         if cell.ended is not None:
             return
-        deadline = cell.deadline()
-        if cell.mailbox and cell.mailbox[0][0] < deadline:
+        if cell.mailbox and cell.mailbox[0][0] < cell.due:
             came, message, told = cell.mailbox.popleft()
             cell.at = max(cell.at, came)
             self._step(cell, message, told)
-        elif deadline <= self._clock():
-            cell.at = deadline
+        elif cell.due <= self._clock():
+            cell.at = cell.due
             self._step(cell, None, told=False)
+        if cell.ended is None:
+            self._schedule(cell)
+
+    def _schedule(self, cell: _Cell) -> None:
+        """When it is its turn again."""
+        cell.due = cell.deadline()
+        if cell.mailbox:
+            self._turns.add(cell)
+        else:
+            self._turns.wake(cell, cell.due)
 
     def _step(self, cell: _Cell, message: object | None, told: bool) -> None:
         """Of a message, or of a timer that is due where there is none."""
@@ -325,7 +357,8 @@ class System:
             return
         cell.ended = reason
         del self._cells[cell.name]
-        cell.bell.set()
+        self._turns.leave(cell)
+        self._bell.set()
         self.counters["dead_letters"] += len(cell.mailbox)
         for close in self._on_end:
             try:
@@ -363,7 +396,7 @@ class System:
                 self._bear(name, behaviour)
             case Told(name, at, message):
                 self._recalled_at = at
-                self._cells[name].put(message, at, told=True)
+                self._put(self._cells[name], message, at, told=True)
             case Step(name, at):
                 self._recalled_at = at
                 self._recall_step(self._cells[name], record)
@@ -376,7 +409,7 @@ class System:
     def _recall_actor(self, one: ActorState) -> None:
         cell = _Cell(one.name, one.behaviour, one.at)
         for came, message in one.mailbox:
-            cell.put(message, came, told=True)
+            self._put(cell, message, came, told=True)
         self._cells[one.name] = cell
 
     def _recall_step(self, cell: _Cell, step: Step) -> None:
@@ -392,7 +425,8 @@ class System:
         self._recalled_at = None
         self.counters.clear()
         for cell in self._cells.values():
-            self._nursery.start_soon(self._live, cell, name=cell.name)
+            self._schedule(cell)
+        self._ring()
 
     def actor_states(self) -> tuple[ActorState, ...]:
         """Every live actor, as `recall` would have it."""

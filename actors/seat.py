@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 
-from attrs import evolve
-
 from ..sip import sdp
 from ..switch import protocol as media
 from . import page, spoken
 from .agent_state import SHOWN, CallerSound, Data, MediaState, Opening, Phase, QueueMoved
 from .effects import Effect, Log, Media, Push, Reply
+from .evolving import evolve
 from .table import Machine
 
 # A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue (F-35).

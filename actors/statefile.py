@@ -1,20 +1,20 @@
 """The file of the states: records appended as they happen, and read by the next process.
 
-It is a file in memory (memory.py), since the event loop writes it, before anybody hears of what a step wants: that must
-wait for no disk. What was written survives the death of the process, which is what this is for; when the machine dies
-the calls are gone anyway. It is read as far as it goes. When it has grown it is begun anew with all that there is then,
-always between two steps: within one, what is not carried out yet would be missed. So it is where it was deleted by
-somebody else, as some systems do with files in memory when their owner logs out.
+It is a file in memory (memory.py), mapped (growing.py), since the event loop writes it, before anybody hears of what a
+step wants: that must wait for no disk, and costs no system call. What was written survives the death of the process,
+which is what this is for; when the machine dies the calls are gone anyway. It is read as far as it goes. When it has
+grown it is begun anew with all that there is then, always between two steps: within one, what is not carried out yet
+would be missed. So it is, within a second, where it was deleted by somebody else, as some systems do with files in
+memory when their owner logs out.
 
 A file that cannot be written (memory is full) never stops a call: an alarm is raised, the file goes, because what it
 tells is no longer true, and all is written anew as soon as that is possible.
 
-    file     frames (`frames.py`): Header, Whole, then records in the order in which they happened
+    file     frames (`frames.py`): Header, Whole, then records in the order in which they happened; then zeros
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +25,7 @@ import structlog
 from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
 from .frames import DamagedError, Frames, framed
+from .growing import GrowingFile
 from .packing import Packer, UnpackError
 from .records import Entry
 from .states import Header, Record, Said, Step, Unwritten, Whole, changes
@@ -38,7 +39,11 @@ ROTATE_TIMES: Final = 4
 # take no more than this share of the time, where it takes long because the database cannot be written either.
 RETRY: Final = 2.0
 SHARE: Final = 0.02
+# How often it is looked whether somebody has deleted it, in seconds.
+LOOK: Final = 1.0
 ALARM: Final = STATES_UNWRITTEN.says()
+# What no other process would carry out again.
+_FLEETING: Final = frozenset({Push, Reply, Log})
 
 log = structlog.get_logger()
 
@@ -59,10 +64,10 @@ class States(Unwritten):
         self._clock = clock
         self._alarm = alarm
         self._whole: Callable[[], Whole] | None = None
-        self._file: int | None = None
+        self._file: GrowingFile | None = None
         self._began_with = 0
-        self._length = 0
         self._retry_at = 0.0
+        self._look_at = 0.0
 
     def begin(self, whole: Callable[[], Whole]) -> None:
         """From now on everything is kept; `whole` tells all that there is at the moment it is asked."""
@@ -82,7 +87,7 @@ class States(Unwritten):
         """One step of an actor, before its effects are carried out."""
         if self._whole is None:
             return
-        kept = tuple(each for each in effects if not isinstance(each, Push | Reply | Log))
+        kept = tuple([each for each in effects if type(each) not in _FLEETING])
         if self._is_due():
             self._rotate()  # the whole has what the step changed, and not what it wants done
             self.add(Step(name, at, False, {}, kept))
@@ -99,16 +104,19 @@ class States(Unwritten):
         if self._whole is None or self._file is None:
             return
         try:
-            self._length += self._write(self._file, record)
+            self._file.add(framed(self._packer.pack(record)))
         except (OSError, TypeError, ValueError) as error:
             self._failed(error)
 
     def _is_due(self) -> bool:
-        if self._file is None:
-            return self._clock() >= self._retry_at
-        if os.fstat(self._file).st_nlink == 0:
-            return True  # whatever is written there, nobody will find it
-        return self._length > max(ROTATE_BYTES, ROTATE_TIMES * self._began_with)
+        file, now = self._file, self._clock()
+        if file is None:
+            return now >= self._retry_at
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            if file.deleted:
+                return True
+        return file.length > ROTATE_BYTES and file.length > ROTATE_TIMES * self._began_with
 
     def _rotate(self) -> None:
         assert self._whole is not None, "begin() comes first"
@@ -116,13 +124,13 @@ class States(Unwritten):
         self._path = self._place()
         new = self._path.with_suffix(".new")
         try:
-            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            file = GrowingFile(new)
             try:
-                length = self._write(file, Header(FORMAT, self._packer.shapes))
-                length += self._write(file, self._whole())
+                file.add(framed(self._packer.pack(Header(FORMAT, self._packer.shapes))))
+                file.add(framed(self._packer.pack(self._whole())))
                 new.replace(self._path)
             except BaseException:
-                os.close(file)
+                file.close()
                 with suppress(OSError):
                     new.unlink(missing_ok=True)
                 raise
@@ -130,16 +138,8 @@ class States(Unwritten):
             self._failed(error, self._clock() - began)
             return
         self._close()
-        self._file, self._length, self._began_with = file, length, length
+        self._file, self._began_with = file, file.length
         self._alarm(ALARM, False)
-
-    def _write(self, file: int, record: Record | Header) -> int:
-        packed = self._packer.pack(record)
-        data = framed(packed)
-        written = os.write(file, data)
-        if written != len(data):
-            raise OSError("the disk took only a part of a record")
-        return written
 
     def _failed(self, error: Exception, took: float = 0.0) -> None:
         """Nothing may follow a torn record, and calls that are over must not be taken up: it is begun anew later."""
@@ -152,7 +152,7 @@ class States(Unwritten):
 
     def _close(self) -> None:
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
 

@@ -11,7 +11,9 @@ What a page asks is not kept: it lives no longer than the websocket that it came
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
@@ -172,12 +174,22 @@ def changes(before: Any, after: Any) -> dict[str, object]:
     """The fields of a frozen state that are not the same object any more."""
     if before is after:
         return {}
-    found: dict[str, object] = {}
-    for each in attrs.fields(type(after)):
-        old, new = getattr(before, each.name), getattr(after, each.name)
-        if old is not new:
-            found[each.alias or each.name] = _patch(old, new)
-    return found
+    kind: type = type(after)
+    names, get = _fields(kind)
+    return {
+        name: _patch(old, new) for name, old, new in zip(names, get(before), get(after), strict=True) if old is not new
+    }
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """How a class takes its fields, and all their values at once."""
+    fields = attrs.fields(kind)
+    names = tuple(each.alias or each.name for each in fields)
+    if len(fields) == 1:
+        only = attrgetter(fields[0].name)
+        return names, lambda state: (only(state),)
+    return names, attrgetter(*(each.name for each in fields))
 
 
 def _patch(old: object, new: object) -> object:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
@@ -22,6 +22,7 @@ from . import agent, call, directory, gate, line, queue, trunk
 from . import agent_state as agents
 from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Log, Media, Spawn, Started, Tell, Watch
+from .evolving import evolve
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .organisation import Organisation, ToQueue
 from .table import Bug, Machine, Table, always, row

@@ -12,10 +12,11 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ..switch import protocol as media
 from .effects import Record
+from .evolving import evolve
 from .records import QualityEntry
 
 # The shortest point, and the part of the time so far that a longer one is.

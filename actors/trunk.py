@@ -21,12 +21,13 @@ import math
 from collections.abc import Iterable
 from enum import Enum
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from . import agent_state as agents
 from . import alarms, gateway, registration, signals, switchboard
 from . import call_state as calls
 from .effects import Alarm, Down, Effect, Log, Sip, Started, Stop, Tell, Watch
+from .evolving import evolve
 from .gateway import Gateway
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .registration import Registration

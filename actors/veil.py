@@ -23,6 +23,7 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 import attrs
+import phonenumbers
 
 from ..sip import description, sdp
 from ..sip.privacy import Stand, without_private
@@ -36,8 +37,8 @@ _Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # A number keeps its last two digits, as in the log.
 KEPT_DIGITS: Final = 2
-# How often a pseudonym is drawn before it may be more like what it stands for.
-DRAWS: Final = 4
+# How often a pseudonym is drawn before it may be more like what it stands for by one sign.
+DRAWS: Final = 2
 _THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 
 # Names of fields that mean nothing, or something else, in a log line.
@@ -210,11 +211,11 @@ class Veil:
             self._taken[kind].add(known[value])
         return known[value]
 
-    def _drawn(self, kind: str, value: str, alike: Callable[[str], object], tail: int = 0) -> str:
+    def _drawn(self, kind: str, value: str, alike: Callable[[str], object], tail: int = 0, head: int = 0) -> str:
         """A pseudonym of the same shape that is alike; where none is found it keeps more and more of the beginning,
         and where only the thing itself is like it (a pattern of the organisation names it) it stays."""
         wanted, end = alike(value), len(value) - tail
-        for kept in dict.fromkeys((0, end // 4, end // 2, 3 * end // 4, *range(max(end - 3, 0), end))):
+        for kept in range(min(head, end), end):
             for _ in range(DRAWS):
                 drawn = value[:kept] + "".join(map(self._like, value[kept:end])) + value[end:]
                 if drawn != value and drawn not in self._taken[kind] and alike(drawn) == wanted:
@@ -240,7 +241,8 @@ class Veil:
             other = _in_writing(value, full, self.number(full))
             if other not in self._taken["number"] and self._leads(other) == self._leads(value):
                 return other
-        return self._drawn("number", value, self._leads, KEPT_DIGITS if telephone else 0)
+        country = len(f"+{phonenumbers.parse(full).country_code}") if full == value else 0
+        return self._drawn("number", value, self._leads, KEPT_DIGITS if telephone else 0, country)
 
     def _leads(self, number: str) -> object:
         """All that an actor can see of a number."""

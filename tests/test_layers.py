@@ -50,6 +50,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/past.py",
         "actors/mediaplane.py",
         "actors/memory.py",
+        "actors/growing.py",
         "actors/store",
         "actors/main.py",
         "actors/controlplane.py",

@@ -2,7 +2,8 @@
 
 A shell. `admit` looks at the upgrade request before anything is upgraded: origin, login, subprotocol. Then a
 request of our own making with only what was checked is replayed to trio-websocket, so that no second parser sees what
-the peer wrote. One task reads frames into the `Session`, one writes its outbox, one keeps watch.
+the peer wrote. One task reads frames into the `Session`, one writes its outbox, one keeps watch. All that waits in the
+outbox goes out together: most of what a message costs is its TLS record and its segment.
 
 Keeping watch must not kill a busy page. A ping goes out every 10 s, but its answer is not what is looked at:
 trio-websocket does not read while its queue is full, and a page under load answers late. The watch asks how long the
@@ -23,6 +24,7 @@ import trio
 from attrs import frozen
 from starlette.datastructures import Headers
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import LocalProtocolError
 
 from ..actors import page
@@ -46,6 +48,8 @@ STOP_SECONDS = 0.1
 # Frames read ahead of the session, which takes them at once.
 _READ_AHEAD = 16
 _READ_SIZE = 16 * 1024
+# Octets of frames that are put together at most, but for one that is longer itself.
+_TOGETHER = 16 * 1024
 # Waits between attempts to tell an overloaded agent that a page is gone: it must hear it.
 _DETACH_WAITS = (0.0, 0.05, 0.2, 1.0)
 
@@ -126,6 +130,7 @@ class ReplayStream(trio.abc.Stream):
         self._trailing = trailing
         self._released = trio.Event()
         self._reading = trio.Lock()
+        self._writing = trio.Lock()
         self._draining = False
         self._waiting_since: float | None = None
 
@@ -162,7 +167,9 @@ class ReplayStream(trio.abc.Stream):
                 pass
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        """Whole frames, of whoever has some to send."""
+        async with self._writing:
+            await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -218,6 +225,7 @@ class _Page:
     ) -> None:
         self._connection = connection
         self._stream = stream
+        self._frames = FrameProtocol(client=False, extensions=[])  # of what we say; none was agreed on
         self._hub = hub
         self._desk = desk
         self._demo_call = demo_call
@@ -284,11 +292,14 @@ class _Page:
     async def _write(self) -> None:
         session = self._session
         while True:
-            while (message := session.next()) is not None:
+            while frames := self._waiting():
+                if self._connection.closed is not None:
+                    self._scope.cancel()
+                    return
                 try:
                     with trio.fail_after(SILENCE_SECONDS):
-                        await self._connection.send_message(encode(message, session.subprotocol))
-                except (ConnectionClosed, trio.TooSlowError):
+                        await self._stream.send_all(frames)
+                except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
                     self._scope.cancel()
                     return
             if session.closing is not None:
@@ -296,6 +307,14 @@ class _Page:
                 return
             self._changed = trio.Event()
             await self._changed.wait()
+
+    def _waiting(self) -> bytearray:
+        """What is in the outbox, as frames (RFC 6455 §5.2)."""
+        frames = bytearray()
+        session = self._session
+        while len(frames) < _TOGETHER and (message := session.next()) is not None:
+            frames += self._frames.send_data(encode(message, session.subprotocol))
+        return frames
 
     async def _ping(self) -> None:
         while True:

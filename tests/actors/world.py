@@ -103,8 +103,9 @@ class WatchedSystem(System):
         look: Callable[[], None],
         states: Unwritten,
         journal: Unjournalled,
+        choose: Callable[[int], int],
     ) -> None:
-        super().__init__(clock, life, states, journal)  # type: ignore[arg-type] # all that it asks of a nursery
+        super().__init__(clock, life, states, journal, choose)  # type: ignore[arg-type] # all that it asks of a nursery
         self._look = look
 
     def _step(self, cell: Any, message: object | None, told: bool) -> None:
@@ -124,6 +125,8 @@ class World:
 
     def __init__(self, organisation: Organisation, nursery: trio.Nursery, seed: int, data: Path | None = None) -> None:
         self.rng = Random(seed)
+        # Whose turn it is among actors is chance: any order may come about.
+        self._order = Random(seed)
         self.nursery = nursery
         self.now = unix_clock(START)
         self.log: list[str] = []
@@ -172,7 +175,7 @@ class World:
         file = None if self.data is None else self.data / past.FILE
         self.states = None if file is None else States(lambda: file, past.packer(), self.now, self._alarm)
         states, journal = self.states or UNWRITTEN, self.journal or UNJOURNALLED
-        self.system = WatchedSystem(self.now, self.life, self.look, states, journal)
+        self.system = WatchedSystem(self.now, self.life, self.look, states, journal, self._order.randrange)
         self.link = MediaLink(self.system, states)
 
     def _connect(self) -> None:

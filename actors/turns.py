@@ -1,0 +1,95 @@
+"""Whose turn it is: of all actors those that have something to do now, in the order in which that came about, and of
+the others when the next one wants to be woken.
+
+One task serves all actors, so that a message costs no switch of tasks. A heap holds the moments; its deletion is lazy:
+an entry that is no longer what its actor waits for is thrown away when its time comes, or when such are the most.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """Somebody who takes turns; the fields are kept here."""
+
+    # It is among those that have something to do.
+    ready: bool
+    # The earliest moment that the heap has of it.
+    wakes: float
+
+
+W = TypeVar("W", bound=Waiting)
+
+# A heap that is shorter is not worth being looked through.
+LOOKED_THROUGH: Final = 100
+
+
+def oldest(ready: int) -> int:
+    """Who has had something to do for longest."""
+    return 0
+
+
+class Turns(Generic[W]):
+    """`choose` says which of so many comes next: a test lets chance do it."""
+
+    def __init__(self, choose: Callable[[int], int] = oldest) -> None:
+        self._choose = choose
+        self._ready: deque[W] = deque()
+        self._moments: list[tuple[float, int, W]] = []
+        self._serial = itertools.count()
+        # Entries that nobody waits for.
+        self._stale = 0
+
+    def __len__(self) -> int:
+        """How many have something to do."""
+        return len(self._ready)
+
+    def add(self, one: W) -> None:
+        """It has something to do now."""
+        if not one.ready:
+            one.ready = True
+            self._ready.append(one)
+
+    def wake(self, one: W, moment: float) -> None:
+        """It has something to do then, if nothing comes before."""
+        if moment < one.wakes:
+            self._stale += one.wakes < math.inf
+            one.wakes = moment
+            heapq.heappush(self._moments, (moment, next(self._serial), one))
+
+    def leave(self, one: W) -> None:
+        """It never has anything to do again."""
+        self._stale += one.wakes < math.inf
+        one.wakes = -math.inf
+        if LOOKED_THROUGH < len(self._moments) < 2 * self._stale:
+            self._moments = [each for each in self._moments if each[0] == each[2].wakes]
+            heapq.heapify(self._moments)
+            self._stale = 0
+
+    def deadline(self) -> float:
+        """When somebody wants to be woken next, never too late, at times too early; math.inf for never."""
+        return self._moments[0][0] if self._moments else math.inf
+
+    def take(self, now: float) -> W | None:
+        """Whose turn it is; None where nobody has anything to do."""
+        moments = self._moments
+        while moments and moments[0][0] <= now:
+            moment, _, one = heapq.heappop(moments)
+            if moment == one.wakes:
+                one.wakes = math.inf
+                self.add(one)
+            else:
+                self._stale -= 1
+        if not self._ready:
+            return None
+        at = self._choose(len(self._ready))
+        one = self._ready[at]
+        del self._ready[at]
+        one.ready = False
+        return one

@@ -1,0 +1,40 @@
+"""`evolve` of ours and of attrs give the same, for every class that an actor keeps."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from attrs import field, frozen
+from cordboard.actors import agent_state, evolving
+
+
+def test_it_is_what_attrs_makes() -> None:
+    before = agent_state.Data(agent_state.Profile("1001", "Lin", ("support",)))
+    after = evolving.evolve(before, rev=7, reason="chosen", robot=True)
+    assert after == attrs.evolve(before, rev=7, reason="chosen", robot=True)
+    assert (before.rev, evolving.evolve(before)) == (0, before)
+
+
+def test_private_names_and_single_fields() -> None:
+    @frozen
+    class One:
+        _hidden: int
+
+    @frozen
+    class Two:
+        _hidden: int
+        shown: int = 0
+
+    assert evolving.evolve(One(1), hidden=2) == One(2)
+    assert evolving.evolve(Two(1, 2), hidden=5) == Two(5, 2)
+
+
+def test_a_class_that_does_not_take_its_fields_by_their_places_is_a_bug() -> None:
+    @frozen
+    class Odd:
+        made: int = field(init=False, default=0)
+
+    with pytest.raises(TypeError, match="Odd"):
+        evolving.evolve(Odd())
+    with pytest.raises(KeyError):
+        evolving.evolve(agent_state.Lost("a", "b"), nothing=1)  # type: ignore[call-arg]
