@@ -76,6 +76,7 @@ class Offer:
     ring_seconds: float
     wrap_up_seconds: float = 0.0
     direction: Literal["inbound", "outbound"] = "inbound"
+    diverted_from: str = ""
 
 
 @frozen

@@ -7,7 +7,8 @@
 
 The call owns the caller's SIP dialog and media leg (`caller.py`), and it alone decides whose answer counts: the first
 `Accept` while it waits is joined, a later one hears "answered elsewhere". It answers the trunk as soon as its media is
-open, so that the caller hears music while it waits, or that nobody is there. From the first agent's answer to its end a
+open, so that the caller hears music while it waits, or that nobody is there; where the queue has `early_seconds` the
+caller hears the same before it is answered (183), for so long at most. From the first agent's answer to its end a
 call of a queue is recorded, the caller left and whoever talks with it right; what the switch itself says is in no
 recording. It ends by `Stop`; what it opened is then closed by the shells, whatever happened.
 """
@@ -30,6 +31,7 @@ from .call_state import (
     AgentLeg,
     Data,
     Denied,
+    Follow,
     Granted,
     HangUp,
     Hold,
@@ -42,6 +44,7 @@ from .call_state import (
     Retrieve,
     RoomFull,
     Routed,
+    Stay,
     Timeout,
 )
 from .conversation import Conversation
@@ -99,7 +102,7 @@ class Call(Conversation):
             case Phase.ROUTING | Phase.OPENING:
                 return self.state.since + SETUP_TIMEOUT
             case Phase.WAITING:
-                return min(self.gone_at(), self._let_go_at(), self.state.announce_at)
+                return min(self.gone_at(), self._let_go_at(), self.state.answer_at, self.state.announce_at)
             case Phase.GOODBYE:
                 return self.state.since + GOODBYE_TIMEOUT
             case Phase.SEEKING | Phase.READYING | Phase.CALLING:
@@ -132,6 +135,7 @@ class Call(Conversation):
             dialled=arrived.dialled,
             queue="",
             began=now,
+            diverted_from=arrived.diverted_from,
         )
         self.state = evolve(self.state, entry=entry, legs=(records.LegEntry(arrived.call, 0, "caller", now),))
         if arrived.offer is not None:
@@ -150,6 +154,7 @@ class Call(Conversation):
             language=message.language,
             music=message.music,
             country=message.country,
+            early_seconds=message.early_seconds,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self.note(queue=queue, test=not queue)
@@ -167,10 +172,15 @@ class Call(Conversation):
         return [Log("call refused", fields), Sip(signals.Reject(self.id, status, "", retry_after)), Stop("refused")]
 
     def _leg_opened(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        return [*self.describe(fact, signals.AnswerSip), *self._serve(now)]
+        data = self.state
+        # who made no offer hears nothing before the answer, which has ours
+        if not data.early_seconds or data.arrived.offer is None:
+            return [*self.describe(fact, signals.AnswerSip), *self._serve(now)]
+        self.state = evolve(data, answer_at=now + data.early_seconds)
+        return [*self.describe(fact, signals.AnswerEarly), *self._serve(now)]
 
     def _serve(self, now: float) -> list[Effect]:
-        """The leg is open and answered: what the caller dialled begins."""
+        """The leg is open and heard: what the caller dialled begins."""
         data = self.state
         match data.route:
             case ToQueue():
@@ -214,7 +224,15 @@ class Call(Conversation):
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
         self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
-        join = queues.Join(arrived.call, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, again)
+        join = queues.Join(
+            arrived.call,
+            arrived.caller,
+            arrived.caller_name,
+            arrived.dialled,
+            self.state.came,
+            again,
+            arrived.diverted_from,
+        )
         return [*self.music(), *self.tape(), Watch(self._queue()), Tell(self._queue(), join)]
 
     def _queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
@@ -234,6 +252,8 @@ class Call(Conversation):
         """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
         if self.gone_at() <= now:
             return self._caller_gone(message, now)
+        if self._let_go_at() > now >= self.state.answer_at:
+            return self.answer(now)
         if self._let_go_at() > now:
             self._announce_again(now)
             return [Tell(self._queue(), queues.WhereAmI(self.id))]
@@ -267,7 +287,7 @@ class Call(Conversation):
         return self.end("system", self.state.cause, now)
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
-        joined = self.talk(message.agent, message.leg, now)
+        joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
         return [*joined, Tell(self._queue(), queues.Taken(self.id, message.agent))]
 
     def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
@@ -580,6 +600,18 @@ TABLE = Table(
     row(
         Denied,
         seeking=Call.denied,
+        **each("readying calling talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        Follow,
+        seeking=Call.sent_on,
+        **each("readying calling talking goodbye", _ATTEMPT_OVER),
+        **each(_IN, _INWARD),
+    ),
+    row(
+        Stay,
+        seeking=Call.stays,
         **each("readying calling talking goodbye", _ATTEMPT_OVER),
         **each(_IN, _INWARD),
     ),

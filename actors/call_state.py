@@ -38,7 +38,7 @@ class Routed:
     """The switchboard knows where the dialled number leads; `nat` is the trunk's setting.
 
     `language` and `country` are the organisation's: what prompts speak, and whose tones are heard; `music` is the
-    queue's: what is heard where nobody talks.
+    queue's: what is heard where nobody talks. A call of a queue waits for `early_seconds` before it is answered.
     """
 
     route: Route
@@ -46,6 +46,7 @@ class Routed:
     language: str = "zh"
     music: str = BUILT_IN
     country: str = "CN"
+    early_seconds: float = 0.0
 
 
 @frozen
@@ -185,6 +186,29 @@ class Granted:
 
 
 @frozen
+class Redirected:
+    """To the switchboard: the far side sends a call on that goes out by this trunk: `Follow` or `Stay` comes back."""
+
+    call: str
+    trunk: str
+    to: tuple[signals.Redirect, ...]
+
+
+@frozen
+class Follow:
+    """The call may be sent on: to this number, in this writing, as the redirection says."""
+
+    number: str
+    dialled: str
+    to: signals.Redirect
+
+
+@frozen
+class Stay:
+    """It may not."""
+
+
+@frozen
 class Denied:
     """A trunk does not take it: `why` is a code of `page.FAILURES`."""
 
@@ -214,6 +238,8 @@ class Out:
     host: signals.Host | None = None
     tried: tuple[signals.Host, ...] = ()
     attempt: int = 0
+    # Where it was sent on to.
+    followed: tuple[signals.Redirect, ...] = ()
     # It rings, or is heard, there.
     rings: bool = False
     early: bool = False
@@ -236,6 +262,9 @@ class FarSide:
     language: str = "zh"
     music: str = BUILT_IN
     country: str = "CN"
+    early_seconds: float = 0.0
+    # When the caller is answered that waits already; until then it hears us all the same.
+    answer_at: float = math.inf
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
     version: int = 0

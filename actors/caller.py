@@ -41,7 +41,9 @@ class Caller(Machine[S], ABC):
         """The call is over."""
 
     def gone_at(self) -> float:
-        """When a caller of whom nothing is heard is given up."""
+        """When a caller of whom nothing is heard is given up. One that is not answered yet need not send."""
+        if self.state.answer_at < math.inf:
+            return math.inf
         return self.state.silent_since + (HOLD_TIMEOUT if self.state.on_hold else MEDIA_TIMEOUT)
 
     # --- its media --------------------------------------------------------------------------------------------
@@ -62,7 +64,9 @@ class Caller(Machine[S], ABC):
         first = self.state.arrived.codecs[0]
         return media.Codec(first, sdp.payload_type(first))
 
-    def describe(self, fact: media.LegOpened, say: type[signals.AnswerSip | signals.Reanswer]) -> list[Effect]:
+    def describe(
+        self, fact: media.LegOpened, say: type[signals.AnswerEarly | signals.AnswerSip | signals.Reanswer]
+    ) -> list[Effect]:
         """Our description at the leg's address: the answer to their offer, or an offer where they made none."""
         data = self.state
         theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
@@ -74,6 +78,16 @@ class Caller(Machine[S], ABC):
             ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
         self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
         return [Sip(say(data.sip, ours))]
+
+    def answer(self, now: float) -> list[Effect]:
+        """The caller is answered that heard us early, if it was not before."""
+        data = self.state
+        if data.answer_at == math.inf:
+            return []
+        assert data.ours is not None, "it hears us by our description"
+        silent = now if data.silent_since < math.inf else math.inf  # it need not have said anything before
+        self.state = evolve(data, answer_at=math.inf, silent_since=silent)
+        return [Sip(signals.AnswerSip(data.sip, data.ours))]
 
     def silence(self, fact: media.LegSilent | media.LegHeard | media.LegConnected, now: float) -> list[Effect]:
         """Of the leg, which in an engine that began anew is connected again."""

@@ -1,6 +1,7 @@
 """The one gate that every call out goes through, whoever wants it: what may leave, and by which trunks, written how.
 
     decide(organisation, number, call) -> Passed(target, trunks) | Barred(why)
+    follow(organisation, number, call, trunk) -> Target | Barred        where a far side sends a call on to
     written(target, trunk, country)       the number as that trunk wants it
 
 Nothing leaves that no rule allows. The longest `[[dialling]]` prefix that a number begins with decides: of a telephone
@@ -89,6 +90,15 @@ def _decide(organisation: Organisation, target: Target, call: str) -> Passed | B
             return Barred("premium_rate")
     outward = _in_order([trunk for trunk in organisation.trunks if trunk.proxy], call)
     return Passed(target, tuple(trunk.id for trunk in outward)) if outward else Barred("no_way_out")
+
+
+def follow(organisation: Organisation, number: str, call: str, trunk: str) -> Target | Barred:
+    """Whether a call may be sent on to `number` by whoever is at the far side of that trunk. It stays with the trunk;
+    and an emergency number, which passes whoever dials it, is none that others dial for us."""
+    passed = decide(organisation, number, call)
+    if isinstance(passed, Barred):
+        return passed
+    return passed.target if trunk in passed.trunks and not passed.target.emergency else Barred("not_allowed")
 
 
 def read(number: str, country: str) -> Target | None:

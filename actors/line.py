@@ -21,7 +21,7 @@ from attrs import frozen
 from ..sip import sdp
 from ..switch import protocol as media
 from . import announcements, signals
-from .call_state import Denied, FarSide, Granted, Out, Timeout
+from .call_state import Denied, FarSide, Follow, Granted, Out, Stay, Timeout
 from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .outward import Outward, Stage
@@ -281,6 +281,8 @@ TABLE = Table(
         **each("readying calling confirming up", Late("it was asked for in vain, and given back")),
     ),
     row(Denied, seeking=Line.denied, **each("readying calling confirming up", _ATTEMPT_OVER)),
+    row(Follow, seeking=Line.sent_on, **each("readying calling confirming up", _ATTEMPT_OVER)),
+    row(Stay, seeking=Line.stays, **each("readying calling confirming up", _ATTEMPT_OVER)),
     row(
         media.LegOpened,
         seeking=_ATTEMPT_OVER,

@@ -134,6 +134,8 @@ REGISTERED_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}")
 MAX_CALLS = 10_000
 # The longest that a caller is kept waiting or an agent is kept in paperwork by a clock: a day.
 MAX_SECONDS = 86400
+# Networks give up a call that nobody answers, the most patient after three minutes (RFC 3261 §16.6, Timer C).
+MAX_EARLY_SECONDS = 170
 # An offer that rings shorter puts everybody on break before they can move.
 MIN_RING_SECONDS = 1
 # Long passphrases are welcome; a password of megabytes would keep argon2 busy for nothing.
@@ -274,6 +276,14 @@ class Queue:
         default=60.0,
         metadata=toml(
             seconds(MAX_SECONDS), "seconds", "How often a caller that waits hears its number in line; 0: never."
+        ),
+    )
+    early_seconds: float = field(
+        default=0.0,
+        metadata=toml(
+            seconds(MAX_EARLY_SECONDS),
+            "seconds",
+            "So long a caller waits before its call is answered, which may cost it nothing; 0: answered at once.",
         ),
     )
     music: str = field(

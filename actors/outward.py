@@ -9,6 +9,9 @@ the call, and gives the best of its hosts. A host of which nothing is heard for 
 before it rings, is left for the next one, of the same trunk or of another; each attempt is a SIP call and a leg of its
 own. What rings or is heard is not left any more: what it says is the end.
 
+A host that sends the call on (3xx), to another number within the trunk, is followed where the gate lets that number
+pass, which the switchboard says: never twice to the same, and `REDIRECTS` times at most.
+
 The mechanism of calls that agents dial (`dialling.py`) and of lines (`line.py`), whose phases are the `Stage`s among
 others.
 """
@@ -24,7 +27,7 @@ from typing import Any, Final
 from ..sip import sdp
 from ..switch import protocol as media
 from . import signals
-from .call_state import Denied, Freed, Granted, Out, Seize, Timeout, Trouble
+from .call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Timeout, Trouble
 from .caller import Caller
 from .effects import Effect, Log, Media, Sip, Tell
 from .evolving import evolve
@@ -36,6 +39,8 @@ FAILOVER: Final = 4.0
 PATIENCE: Final = 180.0
 # A trunk and the engine answer within milliseconds.
 SETUP: Final = 4.0
+# So often is a call sent on: more is a loop, or somebody who tries numbers.
+REDIRECTS: Final = 5
 # The far side cannot: another host of the same network may.
 _ELSEWHERE: Final = frozenset({408, 500, 502, 503, 504, 580})
 # ... and what it says otherwise, as a code of `page.FAILURES`.
@@ -123,12 +128,25 @@ class Outward(Caller[S]):
         return self._leave_trunk(now)
 
     def granted(self, message: Granted, now: float) -> list[Effect]:
-        data = self.state
-        self._out(host=message.host, attempt=self.out.attempt + 1)
-        arrived = evolve(data.arrived, trunk=message.trunk, peer=message.host.address)
-        self.state = evolve(self.state, arrived=arrived, nat=message.nat, agreed=None, ours=None)
+        arrived = evolve(self.state.arrived, trunk=message.trunk)
+        self.state = evolve(self.state, arrived=arrived, nat=message.nat)
+        return self._attempt(message.host, now)
+
+    def _attempt(self, host: signals.Host, now: float) -> list[Effect]:
+        """By this host of the trunk, with a leg of its own."""
+        self._out(host=host, attempt=self.out.attempt + 1)
+        arrived = evolve(self.state.arrived, peer=host.address)
+        self.state = evolve(self.state, arrived=arrived, agreed=None, ours=None)
         self.enter(Stage.READYING, now)
         return self.open_leg()
+
+    def sent_on(self, message: Follow, now: float) -> list[Effect]:
+        """The gate lets the number pass that the call is sent on to."""
+        self._out(number=message.number, dialled=message.dialled, followed=(*self.out.followed, message.to))
+        return self._attempt(message.to.host, now)
+
+    def stays(self, message: Stay, now: float) -> list[Effect]:
+        return self.fail("redirect_barred", self.out.status, now)
 
     # --- the attempt ------------------------------------------------------------------------------------------
 
@@ -203,10 +221,25 @@ class Outward(Caller[S]):
             return []
         out = self.out
         self._out(why=why_of(message.status), status=message.status)
+        if message.redirects:
+            return self._moved(message.redirects, now)
         if out.rings or out.early or message.status not in _ELSEWHERE:
             return self.fail(self.out.why, message.status, now)
         silent = message.status == 408
         return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)
+
+    def _moved(self, to: tuple[signals.Redirect, ...], now: float) -> list[Effect]:
+        """To another number at the same trunk, and to no other trunk from here on."""
+        data, out = self.state, self.out
+        new = tuple(each for each in to if each not in out.followed)
+        if not new or len(out.followed) >= REDIRECTS:
+            return self.fail(out.why, out.status, now)
+        trunk = data.arrived.trunk
+        self._out(trunks=(trunk,), host=None, rings=False, early=False)
+        self.enter(Stage.SEEKING, now)
+        fields = (("call", self.id), ("trunk", trunk), ("status", out.status))
+        asked = Tell("switchboard", Redirected(self.id, trunk, new))
+        return [Log("call is sent on", fields), Media(media.CloseLeg(data.leg)), asked]
 
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
         """Nothing came of this attempt in its time."""

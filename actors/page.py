@@ -277,6 +277,7 @@ FAILURES: dict[str, str] = {
     "trunk_refused": "The trunk does not let this call through.",
     "no_common_media": "The far side speaks nothing that the switch speaks.",
     "number_moved": "The number has moved.",
+    "redirect_barred": "The number is forwarded to one that the dialling rules do not allow.",
     "unreachable": "The network cannot reach this number now.",
     "no_media": "The switch has no sound for this call.",
     "no_mobile": "No mobile number is known of that agent.",
@@ -320,7 +321,10 @@ class AgentState:
 
 @frozen
 class CallOffered:
-    """A call rings here. `number` is empty where the caller withheld it; unanswered at `ring_until` it moves on."""
+    """A call rings here. `number` is empty where the caller withheld it; unanswered at `ring_until` it moves on.
+
+    `diverted_from` is the number that the caller had dialled and that sent the call on to `dialled`; empty: none.
+    """
 
     event: ClassVar[str] = "call.offered"
     call: str
@@ -332,6 +336,7 @@ class CallOffered:
     waiting_since: float
     offered_at: float
     ring_until: float
+    diverted_from: str = ""
 
 
 @frozen
@@ -359,6 +364,7 @@ class CallConnected:
     since: float
     muted: bool = False
     direction: Literal["inbound", "outbound"] = "inbound"
+    diverted_from: str = ""
 
 
 @frozen
@@ -585,6 +591,7 @@ class LastCall:
     by: str
     cause: str
     direction: Literal["inbound", "outbound"] = "inbound"
+    diverted_from: str = ""
 
 
 @frozen

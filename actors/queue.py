@@ -100,6 +100,7 @@ class Join:
     dialled: str
     since: float
     again: bool = False
+    diverted_from: str = ""
 
 
 @frozen
@@ -361,6 +362,7 @@ class Queue(Machine[Place]):
                 waiting_since=join.since,
                 ring_seconds=profile.ring_seconds,
                 wrap_up_seconds=profile.wrap_up_seconds,
+                diverted_from=join.diverted_from,
             ),
         )
 

@@ -50,6 +50,8 @@ class CallEntry:
     test: bool = False
     # There is a recording of this call, or will be.
     recorded: bool = False
+    # The number that sent the caller on to us, where one did and says so.
+    diverted_from: str = ""
 
 
 @frozen

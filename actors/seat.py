@@ -118,6 +118,7 @@ class Seat(Machine[Phase], ABC):
             waiting_since=call.waiting_since,
             offered_at=self.state.offered_at,
             ring_until=self.state.ring_until,
+            diverted_from=call.diverted_from,
         )
 
     def connected(self) -> page.CallConnected:
@@ -133,6 +134,7 @@ class Seat(Machine[Phase], ABC):
             since=self.state.since,
             muted=self.state.muted,
             direction=call.direction,
+            diverted_from=call.diverted_from,
         )
 
     def trouble(self) -> page.CallSound | None:
@@ -155,6 +157,7 @@ class Seat(Machine[Phase], ABC):
             by=by,
             cause=cause,
             direction=talked.direction,
+            diverted_from=talked.diverted_from,
         )
 
     # --- sign-in and media ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import structlog
 
+from ..sip.dialog import TRANSPORTS
 from ..sip.digest import Account
 from ..sip.endpoint import Endpoint, TrunkSettings
 from ..sip.events import (
@@ -37,7 +38,7 @@ from ..sip.events import (
     Replied,
     Transmit,
 )
-from ..sip.grammar import Address, LocalSipError, Uri
+from ..sip.grammar import Address, LocalSipError, Uri, is_ip, same_host
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
 from . import gate, signals
@@ -218,9 +219,11 @@ class Signalling:
             case CallAnswered(call, description):
                 self.answers[self._live[call], "out", "INVITE", 200] += 1
                 self._tell(call, signals.PickedUp(call, description))
-            case CallFailed(call, status, reason, retry_after):
-                self.answers[self._live[call], "out", "INVITE", status] += 1
-                self._tell(call, signals.Failed(call, status, reason, retry_after), over=True)
+            case CallFailed(call, status, reason, retry_after, redirects):
+                trunk = self._live[call]
+                self.answers[trunk, "out", "INVITE", status] += 1
+                to = self._redirects(trunk, redirects)
+                self._tell(call, signals.Failed(call, status, reason, retry_after, to), over=True)
             case Replied():
                 self._replied(output)
             case Registered(trunk, _, destination, expires):
@@ -233,6 +236,23 @@ class Signalling:
             case _:
                 assert_never(output)
 
+    def _redirects(self, trunk: str, uris: tuple[str, ...]) -> tuple[signals.Redirect, ...]:
+        """Where a host of this trunk sends a call on to. An address is a host by itself; a name is one where we know an
+        address of it."""
+        found: list[signals.Redirect] = []
+        known = self._hosts.get(trunk, ())
+        for each in uris:
+            uri = Uri.parse(each)
+            if is_ip(uri.host):
+                transport = (uri.param("transport") or (known[0].transport if known else "udp")).lower()
+                at = Address.at(uri.host, uri.port, transport)
+                named = f"sip:{at}" + (f";transport={transport}" if at.reliable else "")
+                hosts = [signals.Host(named, at.host, at.port, transport)] if transport in TRANSPORTS else []
+            else:
+                hosts = [host for host in known if same_host(Uri.parse(host.proxy).host, uri.host)]
+            found += [signals.Redirect(uri.number, host) for host in hosts[:1]]
+        return tuple(found)
+
     def _incoming(self, output: IncomingCall) -> None:
         arrived = signals.Arrived(
             call=output.call,
@@ -243,6 +263,7 @@ class Signalling:
             offer=output.offer,
             peer=output.peer,
             codecs=self._codecs,
+            diverted_from=output.diverted_from,
         )
         self._begin(output.call, output.trunk)
         self._unanswered.add(output.call)
@@ -273,8 +294,8 @@ class Signalling:
         """One SIP effect of a call or a trunk."""
         now, command = self._clock(), effect.command
         match command:
-            case signals.Ring(call):
-                self._command(self._endpoint.ring(call, now))
+            case signals.AnswerEarly(call, description):
+                self._command(self._endpoint.progress(call, description, now))
             case signals.AnswerSip(call, description):
                 self._answered(call, 200)
                 self._command(self._endpoint.answer(call, description, now))

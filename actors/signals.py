@@ -20,7 +20,8 @@ from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 @frozen
 class Arrived:
     """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
-    withheld; `codecs` are what it may speak."""
+    withheld; `codecs` are what it may speak; `diverted_from` is whom it had dialled that sent it on to us, empty:
+    nobody says so."""
 
     call: str
     trunk: str
@@ -30,6 +31,7 @@ class Arrived:
     offer: SessionDescription | None
     peer: str
     codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
+    diverted_from: str = ""
 
 
 @frozen
@@ -94,12 +96,14 @@ class PickedUp:
 
 @frozen
 class Failed:
-    """A call that we dialled came to nothing. `retry_after` in seconds where its host wants none meanwhile."""
+    """A call that we dialled came to nothing. `retry_after` in seconds where its host wants none meanwhile. `redirects`
+    are where it sends the call on to, preferred first."""
 
     call: str
     status: int
     reason: str
     retry_after: int | None = None
+    redirects: tuple[Redirect, ...] = ()
 
 
 DialledSignal = Progressed | PickedUp | Failed
@@ -113,6 +117,14 @@ class Host:
     address: str
     port: int
     transport: str
+
+
+@frozen
+class Redirect:
+    """Where a host sends a call on to: another number, at one of the trunk's own hosts."""
+
+    number: str
+    host: Host
 
 
 @frozen
@@ -146,8 +158,11 @@ TrunkSignal = Resolved | Replied
 
 
 @frozen
-class Ring:
+class AnswerEarly:
+    """The caller hears us before it is answered (183)."""
+
     call: str
+    description: SessionDescription
 
 
 @frozen
@@ -200,7 +215,7 @@ class Dial:
     description: SessionDescription
 
 
-CallCommand = Ring | AnswerSip | Reject | Release | Reanswer | RejectReoffer | Dial
+CallCommand = AnswerEarly | AnswerSip | Reject | Release | Reanswer | RejectReoffer | Dial
 
 
 def owner(call: str) -> str:

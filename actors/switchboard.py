@@ -18,7 +18,7 @@ from attrs import field, frozen
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import agent, call, directory, gate, line, queue, trunk
+from . import agent, call, directory, gate, line, queue, signals, trunk
 from . import agent_state as agents
 from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Log, Media, Spawn, Started, Tell, Watch
@@ -201,8 +201,10 @@ class Switchboard(Machine[Phase]):
         route = organisation.route(message.dialled)
         if route is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
-        music = next((each.music for each in organisation.queues if route == ToQueue(each.id)), "") or BUILT_IN
-        routed = calls.Routed(route, message.nat, organisation.language, music, organisation.country)
+        group = next((each for each in organisation.queues if route == ToQueue(each.id)), None)
+        music = (group.music if group is not None else "") or BUILT_IN
+        early = group.early_seconds if group is not None else 0.0
+        routed = calls.Routed(route, message.nat, organisation.language, music, organisation.country, early)
         return [Tell(f"call:{message.call}", routed)]
 
     def _refuse(self, message: FindRoute, now: float) -> list[Effect]:
@@ -278,13 +280,26 @@ class Switchboard(Machine[Phase]):
         )
         return [Spawn(name, made), Watch(name)]
 
+    def _redirected(self, message: calls.Redirected, now: float) -> list[Effect]:
+        """A call out is sent on: where to passes the same gate, and leaves by the same trunk."""
+        call = signals.actor(message.call)
+        for each in message.to:
+            passed = gate.follow(self.state.organisation, each.number, message.call, message.trunk)
+            if isinstance(passed, gate.Target):
+                return [Tell(call, calls.Follow(passed.number, passed.dialled, each))]
+        self._count_barred("redirect_barred")
+        fields = (("call", message.call), ("trunk", message.trunk), ("why", "redirect_barred"))
+        return [Log("not followed", fields), Tell(call, calls.Stay())]
+
+    def _count_barred(self, why: str) -> None:
+        self.state = evolve(self.state, barred={**self.state.barred, why: self.state.barred.get(why, 0) + 1})
+
     def _limits(self, agent: str) -> Limits:
         known = (each for each in self.state.organisation.agents if each.id == agent)
         return next((Limits(each.calls, each.calls_per_minute) for each in known), NO_LIMITS)
 
     def _barred(self, agent: str, number: str, why: str) -> Log:
-        barred = {**self.state.barred, why: self.state.barred.get(why, 0) + 1}
-        self.state = evolve(self.state, barred=barred)
+        self._count_barred(why)
         return Log("not dialled", (("agent", agent), ("number", number), ("why", why)))
 
     # --- rooms ------------------------------------------------------------------------------------------------
@@ -355,6 +370,7 @@ TABLE = Table(
     always(Configure, Switchboard._configure, Phase),
     row(calls.Dial, open=Switchboard._dial, draining=Switchboard._dial_draining),
     always(line.Reach, Switchboard._reach, Phase),
+    always(calls.Redirected, Switchboard._redirected, Phase),
     row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
     always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),

@@ -7,6 +7,7 @@ came, for routes, tags and Vias are echoed byte for byte. Text for people and st
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -129,6 +130,20 @@ class Uri:
     def param(self, name: str) -> str | None:
         """Value of a parameter; "" when it stands without one, None when absent."""
         return next((value or "" for key, value in self.params if key == name), None)
+
+
+def is_ip(host: str) -> bool:
+    """Whether the host of a URI is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two names of hosts are one (RFC 3261 §19.1.4); the dot of the root may end either."""
+    return one.lower().rstrip(".") == other.lower().rstrip(".")
 
 
 def _uri_params(text: str) -> Params:

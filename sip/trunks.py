@@ -10,7 +10,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from .digest import Account
-from .grammar import LocalSipError, RemoteSipError, Uri
+from .grammar import LocalSipError, RemoteSipError, Uri, same_host
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -77,8 +77,7 @@ class Trunks:
 
     def owns(self, trunk: str, host: str) -> bool:
         """Whether a name or an address is one of the trunk's own hosts."""
-        name = host.lower().rstrip(".")
-        return self.match(host) == trunk or name in (each.lower() for each in self.settings(trunk).hosts)
+        return self.match(host) == trunk or any(same_host(host, each) for each in self.settings(trunk).hosts)
 
     def leads_within(self, trunk: str, uri: str) -> bool:
         """Whether a Contact of a 3xx stays with the trunk's own hosts."""

@@ -156,6 +156,7 @@ class WholeCall(ListedCall):
     """All that is known of one call; `history` is the same customer's calls before it, the newest first."""
 
     trunk: str
+    diverted_from: str
     legs: tuple[Leg, ...]
     holds: tuple[Hold, ...]
     offers: tuple[Offer, ...]
@@ -341,6 +342,7 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     return WholeCall(
         **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
+        diverted_from=row._mapping["diverted_from"],
         legs=_legs(connection, call),
         holds=_holds(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),

@@ -79,6 +79,7 @@ queues = Table(
     Column("survey", Boolean, nullable=False),
     Column("max_wait_seconds", Float, nullable=False),
     Column("announce_seconds", Float, nullable=False),
+    Column("early_seconds", Float, nullable=False),
     # The name of a piece in DATA/music; empty: the built-in one.
     Column("music", String, nullable=False),
 )
@@ -175,6 +176,7 @@ calls = Table(
     Column("cause", String, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("recorded", Boolean, nullable=False),
+    Column("diverted_from", String, nullable=False),
     # The newest calls, page by page; those of one customer; and those that are open, as below.
     Index(None, "began", "call"),
     Index(None, "caller", "began"),

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from cordboard.actors import line as lines
 from cordboard.actors import signals
 from cordboard.actors.announcements import accept_call
-from cordboard.actors.call_state import Denied, Freed, Granted, Out, Seize, Trouble
+from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
 from cordboard.actors.organisation import Agent as Staff
@@ -305,6 +305,26 @@ def test_calls_that_live_may_have_lines_while_no_more_calls_are_taken_but_no_mor
         assert owner.last() == LineOver("c+1", "system", "switch_busy")
 
     tell(run)
+
+
+def test_who_is_sent_on_is_reached_there_or_barred_as_a_call_is() -> None:
+    made = begun(trunks=("carrier", "other"))
+    away = signals.Redirect("+8613800138001", HOST)
+    moved = signals.Failed("c+1/1", 302, "Moved Temporarily", redirects=(away,))
+    assert hears(made, *CALLED, moved)[1:] == [
+        Media(media.CloseLeg(LEG)),
+        Tell("switchboard", Redirected("c+1", "carrier", (away,))),
+    ]
+    opened = hears(made, Follow("+8613800138001", "+8613800138001", away))
+    assert opened == [Media(media.OpenRtpLeg(f"{LEG}/2", "192.0.2.10", 0, media.Codec("pcma", 8), False, peer=""))]
+    dialled = hears(made, media.LegOpened(f"{LEG}/2", "192.0.2.1", 20004))
+    dials = [each.command for each in dialled if isinstance(each, Sip)]
+    assert [each.number for each in dials if isinstance(each, signals.Dial)] == ["+8613800138001"]
+    # ... which sends it back to where it was sent before: no more, and by no other trunk
+    again = hears(made, evolve(moved, call="c+1/2"))
+    assert again == over("system", "number_moved", 302)
+    made = begun()
+    assert hears(made, *CALLED, moved, Stay()) == over("system", "redirect_barred", 302)
 
 
 def test_an_owner_that_is_gone_before_it_begins_leaves_nothing() -> None:

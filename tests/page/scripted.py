@@ -117,7 +117,14 @@ class Switch:
     def move(self, state: str, reason: str = "") -> None:
         self._run(partial(self._move, state, reason))
 
-    def offer(self, number: str = "+8613800138000", name: str = "", call: str = "c1", waited: float = 17) -> None:
+    def offer(
+        self,
+        number: str = "+8613800138000",
+        name: str = "",
+        call: str = "c1",
+        waited: float = 17,
+        diverted_from: str = "",
+    ) -> None:
         now = time.time()
         offer = {
             "call": call,
@@ -129,6 +136,7 @@ class Switch:
             "waiting_since": now - waited,
             "offered_at": now,
             "ring_until": now + RING_S,
+            "diverted_from": diverted_from,
         }
 
         async def ring() -> None:
@@ -354,7 +362,7 @@ class Switch:
                 offer, self.offered = self.offered, None
                 if offer is None:
                     return {"error": {"code": "not_ringing", "text": "No call is ringing."}}
-                shared = ("call", "queue", "queue_name", "number", "name", "dialled")
+                shared = ("call", "queue", "queue_name", "number", "name", "dialled", "diverted_from")
                 self.connected = {key: offer[key] for key in shared} | {"since": time.time(), "muted": False}
                 await self._move("talking", "answered")
                 await self._push("call.connected", **self.connected)

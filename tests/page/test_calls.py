@@ -20,6 +20,27 @@ def desk(page: Page, switch: Switch) -> Desk:
     return four_calls(page, switch)
 
 
+def test_who_sent_the_caller_on_is_shown_when_it_rings_in_the_call_and_in_its_details(desk: Desk, page: Page) -> None:
+    """A number that was forwarded to ours: the agent sees whose customer it is."""
+    forwarded = page.locator(".facts div").filter(has_text="Forwarded by")
+    desk.sign_in()
+    desk.switch.offer()
+    expect(page.locator(".facts div").filter(has_text="Dialled")).to_have_count(1)
+    expect(forwarded).to_have_count(0)
+    desk.switch.withdraw("caller left")
+    desk.switch.offer(call="c8", diverted_from="+861055509000")
+    expect(forwarded).to_contain_text("+86 10 5550 9000")
+    page.get_by_role("button", name="Answer").click()
+    desk.is_in("talking")
+    expect(forwarded).to_contain_text("+86 10 5550 9000")
+    page.get_by_role("button", name="Hang up").click()
+    desk.switch.kept.add(call("c8", time.time(), diverted_from="+861055509000"))
+    desk.switch.push("call.ended", call="other", by="caller", cause="hung up")
+    expect(lines(page)).to_have_count(5)
+    lines(page).first.get_by_role("button").first.click()
+    expect(page.locator(".details").locator(forwarded)).to_contain_text("+86 10 5550 9000")
+
+
 # --- the list -----------------------------------------------------------------------------------------------------
 
 

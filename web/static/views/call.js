@@ -7,7 +7,7 @@ import { can, troubles } from '../desk.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { word } from '../quality.js';
-import { button, caller } from './parts.js';
+import { button, caller, diverted } from './parts.js';
 import './keypad.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
@@ -76,6 +76,7 @@ const facts = (call) =>
     : html`<dl class="facts">
         <div><dt>${t('offer.queue')}</dt><dd>${call.queue_name}</dd></div>
         <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(call.dialled)}</dd></div>
+        ${diverted(call)}
       </dl>`;
 
 /** In the place of the facts: the agent's audio is on its way, and for how long the caller waits for it. */

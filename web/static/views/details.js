@@ -8,7 +8,7 @@ import { clock, dayName, length, minute, t, telephone } from '../i18n.js';
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
-import { CLASS_ICONS, failed } from './parts.js';
+import { CLASS_ICONS, diverted, failed } from './parts.js';
 import { View } from './view.js';
 import './player.js';
 import './timeline.js';
@@ -151,6 +151,7 @@ class Details extends View {
           <dt>${t(call.direction === 'outbound' ? 'call.shown' : 'offer.dialled')}</dt>
           <dd class="number">${call.dialled ? telephone(call.dialled) : '–'}</dd>
         </div>
+        ${diverted(call)}
       </dl>
       <cb-player .call=${call.call} .sound=${call.sound}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>

@@ -69,3 +69,7 @@ export const caller = ({ number, name }) => html`<div class="caller">
   <h2 class="number">${telephone(number)}</h2>
   <p class="caller-name">${name || '\u00a0'}</p>
 </div>`;
+
+/** A fact of a call that another number sent on to the one that was dialled; nothing where none did. */
+export const diverted = ({ diverted_from }) =>
+  diverted_from ? html`<div><dt>${t('offer.diverted_from')}</dt><dd class="number">${telephone(diverted_from)}</dd></div>` : nothing;

@@ -8,7 +8,7 @@ import { length, t, telephone } from '../i18n.js';
 import { failureText, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
 import { callCard } from './call.js';
-import { button, caller } from './parts.js';
+import { button, caller, diverted } from './parts.js';
 import { View } from './view.js';
 
 class Stage extends View {
@@ -113,6 +113,7 @@ class Stage extends View {
           <div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>
           <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(offer.dialled)}</dd></div>
           <div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>
+          ${diverted(offer)}
         </dl>
       </div>
       <div class="stage-main">
