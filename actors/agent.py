@@ -185,8 +185,9 @@ class Agent(Dialler):
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
         kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
+        before = self.state.profile
         self.state = evolve(self.state, profile=message, dismissed=False, queue_status=kept)
-        return []
+        return self.push(page.Numbers(message.numbers)) if message.numbers != before.numbers else []
 
     def _queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
         standing = _standing(self.state, message.queue)

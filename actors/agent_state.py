@@ -42,12 +42,13 @@ SHOWN = {phase: _OTHERWISE[phase] if phase in _OTHERWISE else page.State(phase.v
 @frozen
 class Profile:
     """Who the agent is; comes again when the organisation changes. `skills` are queue ids, `codecs` what its pages may
-    speak, preferred first."""
+    speak, preferred first, `numbers` those of ours that its calls may show."""
 
     agent: str
     name: str
     skills: tuple[str, ...]
     codecs: tuple[media.CodecName, ...] = WEBRTC_CODECS
+    numbers: tuple[str, ...] = ()
 
 
 @frozen

@@ -141,12 +141,13 @@ class RoomFull:
 @frozen
 class Dial:
     """To the switchboard: an agent, heard by `leg`, wants to call a number. The call begins, or the agent hears why
-    not."""
+    not. `shown` is the number of ours that is to be seen there; empty: the one that is nearest."""
 
     call: str
     agent: str
     number: str
     leg: str
+    shown: str = ""
 
 
 @frozen

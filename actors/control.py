@@ -35,6 +35,7 @@ from .child import orphaned
 from .config import Config
 from .directories import recordings_directory
 from .effects import Push, Record, Reply
+from .geography import Geography
 from .health import Health
 from .journal import Journal
 from .keys import IpNetwork
@@ -102,6 +103,7 @@ class Control:
         self.recordings: Recordings
         self.endpoint: Endpoint
         self.wire: Wire
+        self._geography: Geography
         self.organisation_name = ""
         self.language = "zh"
         self.time_zone = "UTC"
@@ -292,9 +294,16 @@ class Control:
         self.signalling.resolve = Resolver(nursery, self.signalling.resolved, speaks, Random()).resolve
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.wire = Wire(self.endpoint.whose, self.journal.spoke)
+        self._geography = Geography(self.system.tell)
+        nursery.start_soon(self._geography.run)
         self.system.connect(
             Hands(
-                self.signalling.perform, self.link.perform, self._pages.push, self._pages.reply, self.store.ledger.keep
+                self.signalling.perform,
+                self.link.perform,
+                self._pages.push,
+                self._pages.reply,
+                self.store.ledger.keep,
+                self._geography.locate,
             ),
             on_end=(self.signalling.on_end, self.link.on_end, self._pages.on_end),
         )
@@ -325,6 +334,8 @@ class Control:
         self.language = organisation.language
         self.time_zone = organisation.time_zone
         self.signalling.take_up(organisation)
+        if len(organisation.outbound) > 1:
+            self._geography.want()
 
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

@@ -49,7 +49,7 @@ class Dialler(Callee):
             offer_entry=None,
         )
         self.move(Phase.DIALLING, "dialling", now)
-        asked = Tell("switchboard", calls.Dial(call, agent, command.number, self.state.voice))
+        asked = Tell("switchboard", calls.Dial(call, agent, command.number, self.state.voice, command.shown))
         return [*self.accept(request), asked, *self._told()]
 
     def _told(self) -> list[Effect]:

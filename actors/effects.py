@@ -2,8 +2,9 @@
 
 `receive(message, now)` and `wake(now)` return a list of these; the runtime carries them out in order, each by the
 shell that knows how: `Tell`, `Spawn`, `Watch`, `Stop` by the runtime itself, `Sip` by the signalling shell, `Media` by
-the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store. Media legs and SIP calls
-belong to the actor that opened them: when it ends, however it ends, they are closed.
+the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store, `Locate` by the shell
+that knows geography. Media legs and SIP calls belong to the actor that opened them: when it ends, however it ends, they
+are closed.
 """
 
 from __future__ import annotations
@@ -134,4 +135,13 @@ class Alarm:
     standing: bool
 
 
-Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm
+@frozen
+class Locate:
+    """Asks where the telephone `number` is at home, and where `ours` are: `origin.Located` comes back."""
+
+    ask: str
+    number: str
+    ours: tuple[str, ...]
+
+
+Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm | Locate

@@ -338,7 +338,8 @@ class Number:
     )
     route: Route = field(metadata=toml(parse_route, "route", "queue:ID, echo, tone:HZ, hold or room."), kw_only=True)
     outbound: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Calls of agents show it: the first such number.")
+        default=False,
+        metadata=toml(flag, "true, false", "Calls of agents may show it: of several the one nearest to who is called."),
     )
 
 
@@ -435,9 +436,10 @@ class Organisation:
             return None
         return next((route for pattern, route in self._routes.patterns if pattern.fullmatch(number)), None)
 
-    def shown(self) -> str:
-        """The number of ours that is seen where agents call, empty where there is none."""
-        return next((each.number for each in self.numbers if each.outbound and each.number), "")
+    @property
+    def outbound(self) -> tuple[str, ...]:
+        """The numbers of ours that may be seen where agents call."""
+        return tuple(each.number for each in self.numbers if each.outbound and each.number)
 
     def written(self, number: str) -> Route | None:
         """Where it leads by being one of `numbers`, in whatever writing; patterns are not looked at."""

@@ -163,10 +163,14 @@ class Dial:
 
     The number passes the dialling rules first; one that does not is told by `call.failed`, as is every call that is not
     answered, and the agent does again what it did before. `call.hang_up` gives it up.
+
+    `shown` is the number of ours that is seen there, one of those of `agent.numbers`. Where it is left out that is one
+    at home in the city of who is called, else in the province, else any.
     """
 
     do: ClassVar[str] = "call.dial"
     number: str
+    shown: str = ""
 
 
 @frozen
@@ -265,6 +269,7 @@ REFUSALS: dict[str, str] = {
 # Every code that a call out may fail with, with what it tells a person; docs/protocol.md lists them.
 FAILURES: dict[str, str] = {
     **{str(why): words for why, words in gate.WORDS.items()},
+    "number_not_ours": "The caller number that you chose is no longer available; choose another.",
     "too_many_calls": "You have as many calls out as you may have.",
     "too_often": "You have dialled as often as you may in a minute.",
     "trunk_down": "The trunk that would take this call is down.",
@@ -516,6 +521,14 @@ class Seat:
 
 
 @frozen
+class Numbers:
+    """The numbers of ours that the agent's calls may show, as they changed."""
+
+    event: ClassVar[str] = "agent.numbers"
+    numbers: tuple[str, ...]
+
+
+@frozen
 class QueueStatus:
     """How one of the agent's queues stands. `oldest_since` is when its longest waiting call came, or null."""
 
@@ -571,6 +584,7 @@ Event = (
     | MediaQuality
     | TakenOver
     | Seat
+    | Numbers
     | QueueStatus
     | Colleagues
 )
@@ -627,4 +641,6 @@ class Snapshot:
     # While the agent hears itself: until when.
     testing_until: float | None = None
     queues: tuple[QueueStatus, ...] = field(factory=tuple)
+    # Those of ours that calls may show.
+    numbers: tuple[str, ...] = ()
     now: float = 0.0

@@ -105,7 +105,7 @@ class Past:
             if isinstance(effect.command, signals.CallCommand):  # a trunk asks again
                 self._commands.append((actor, effect.command))
 
-        hands = Hands(remember, link.perform, _ignore, _ignore, _ignore)
+        hands = Hands(remember, link.perform, _ignore, _ignore, _ignore, _ignore_of)
         system.connect(hands, on_end=(link.on_end,))
         try:
             for record in self._records:
@@ -195,6 +195,10 @@ def read(path: Path, pack: Packer, now: float) -> Past:
         log.warning("nothing is gone on with", seconds_ago=round(now - past.at), trouble=past.trouble)
         past.forget()
     return past
+
+
+def _ignore_of(actor: str, effect: object) -> None:
+    """Whoever asked asks again, or does without."""
 
 
 def _ignore(effect: object) -> None:

@@ -24,7 +24,23 @@ import trio
 from attrs import define, field
 
 from . import alarms
-from .effects import Alarm, Behaviour, Down, Effect, Log, Media, Push, Reply, Sip, Spawn, Started, Stop, Tell, Watch
+from .effects import (
+    Alarm,
+    Behaviour,
+    Down,
+    Effect,
+    Locate,
+    Log,
+    Media,
+    Push,
+    Reply,
+    Sip,
+    Spawn,
+    Started,
+    Stop,
+    Tell,
+    Watch,
+)
 from .effects import Record as Keep
 from .redact import redacted, redacted_trace
 from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
@@ -59,6 +75,7 @@ class Hands:
     push: Callable[[Push], None]
     reply: Callable[[Reply], None]
     record: Callable[[Keep], None]
+    locate: Callable[[str, Locate], None]
 
 
 @define(eq=False)
@@ -306,6 +323,8 @@ class System:
                 self._hands.reply(effect)
             case Keep():
                 self._hands.record(effect)
+            case Locate():
+                self._hands.locate(cell.name, effect)
             case Log(event, fields):
                 log.info(event, actor=cell.name, **redacted(dict(fields)))
             case Alarm(text, standing):

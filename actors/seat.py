@@ -100,6 +100,7 @@ class Seat(Machine[Phase], ABC):
                     last=data.last if data.phase is Phase.AFTER_CALL_WORK else None,
                     testing_until=data.testing_until if data.testing_until < math.inf else None,
                     queues=data.queue_status,
+                    numbers=data.profile.numbers,
                     now=now,
                 ),
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from random import Random
 from typing import TypeAlias
 
 from attrs import field, frozen
@@ -18,19 +19,22 @@ from attrs import field, frozen
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import agent, call, directory, gate, line, queue, signals, trunk
+from . import agent, call, directory, gate, line, origin, queue, signals, trunk
 from . import agent_state as agents
 from . import call_state as calls
-from .effects import Behaviour, Down, Effect, Log, Media, Spawn, Started, Tell, Watch
+from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
-from .organisation import Organisation, ToQueue
+from .organisation import Organisation, ToQueue, e164
+from .origin import Located
 from .table import Bug, Machine, Table, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
 RETRY_AFTER = 10
 # ... and while the media plane is full: of a thousand calls some dozens end meanwhile.
 FULL_RETRY_AFTER = 10
+# An agent that hears nothing of its call for so long has given up.
+GIVEN_UP = 10.0
 
 
 class Phase(Enum):
@@ -87,6 +91,15 @@ class Open:
 
 
 @frozen
+class Choosing:
+    """Who wants to go out, and shows one of `ours`."""
+
+    wanted: calls.Dial | line.Reach
+    ours: tuple[str, ...]
+    since: float
+
+
+@frozen
 class Data:
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
@@ -100,6 +113,8 @@ class Data:
     rooms: Mapping[str, Mapping[str, str]] = field(factory=dict)
     # agent -> the calls and lines that were dialled on its account
     usage: Mapping[str, Usage] = field(factory=dict)
+    # call or line -> what waits until it is known which of our numbers is the nearest
+    choosing: Mapping[str, Choosing] = field(factory=dict)
     # why -> numbers that did not pass the gate
     barred: Mapping[str, int] = field(factory=dict)
 
@@ -189,7 +204,9 @@ class Switchboard(Machine[Phase]):
             )
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)
-            profiles[f"agent:{one.id}"] = agents.Profile(one.id, one.name or one.id, skills, self.state.codecs)
+            profiles[f"agent:{one.id}"] = agents.Profile(
+                one.id, one.name or one.id, skills, self.state.codecs, organisation.outbound
+            )
         return profiles
 
     # --- routes -----------------------------------------------------------------------------------------------
@@ -218,67 +235,80 @@ class Switchboard(Machine[Phase]):
 
     def _dial(self, message: calls.Dial, now: float) -> list[Effect]:
         """An agent dials: a call that knows its trunks."""
-        return self._call_out(message, now, shut=self.state.full)
+        return self._out(message, message.shown, now, shut=self.state.full)
 
     def _dial_draining(self, message: calls.Dial, now: float) -> list[Effect]:
-        return self._call_out(message, now, shut=True)
+        return self._out(message, message.shown, now, shut=True)
 
     def _reach(self, message: line.Reach, now: float) -> list[Effect]:
         """Somebody is wanted for a call that lives: also while no more calls are taken, for those that live go on."""
         if message.mobile_of:
             message = evolve(message, number=self._mobile_of(message.mobile_of))
         if not message.number:
-            return self._not_reached(message, "no_mobile")
-        out = self._out(message.agent, message.line, message.number, now, shut=self.state.full)
-        if isinstance(out, str):
-            return self._not_reached(message, out)
-        data, organisation = self.state, self.state.organisation
-        made = line.Line(message, out, organisation.language, organisation.country, data.trunk_codecs, now)
-        name = f"line:{message.line}"
-        return [Spawn(name, made), Watch(name)]
+            return self._not_out(message, "no_mobile")
+        return self._out(message, "", now, shut=self.state.full)
 
     def _mobile_of(self, agent: str) -> str:
         return next((each.mobile for each in self.state.organisation.agents if each.id == agent), "")
 
-    def _not_reached(self, message: line.Reach, why: str) -> list[Effect]:
-        log = self._barred(message.agent, message.number, why)
-        return [log, Tell(message.owner, line.LineOver(message.line, "system", why))]
+    def _out(self, message: calls.Dial | line.Reach, shown: str, now: float, *, shut: bool) -> list[Effect]:
+        """The one way out: the gate, then the agent's limits. Where there are numbers of ours to choose among, it is
+        asked first where they and the callee are at home."""
+        organisation = self.state.organisation
+        ours = organisation.outbound
+        if shown and shown not in ours:
+            return self._not_out(message, "number_not_ours")
+        passed = self._passed(message, now, shut=shut)
+        if not isinstance(passed, gate.Passed):
+            return self._not_out(message, passed)
+        if shown or len(ours) <= 1:
+            return self._begin(message, passed, shown or "".join(ours), now)
+        waiting = {ask: each for ask, each in self.state.choosing.items() if each.since > now - GIVEN_UP}
+        self.state = evolve(self.state, choosing={**waiting, _id(message): Choosing(message, ours, now)})
+        full = tuple(e164(number, organisation.country) or "" for number in ours)
+        return [Locate(_id(message), passed.target.number, full)]
 
-    def _out(self, agent: str, call: str, number: str, now: float, *, shut: bool) -> calls.Out | str:
-        """The one way out: the gate, then the agent's limits. How the call or line of this id may leave, or why not."""
-        data, organisation = self.state, self.state.organisation
-        passed = gate.decide(organisation, number, call)
+    def _located(self, message: Located, now: float) -> list[Effect]:
+        choosing = self.state.choosing.get(message.ask)
+        if choosing is None:
+            return []  # whoever dialled has given up
+        others = {ask: each for ask, each in self.state.choosing.items() if ask != message.ask}
+        self.state = evolve(self.state, choosing=others)
+        ours = tuple(zip(choosing.ours, message.ours, strict=True))
+        shown = origin.nearest(message.callee, ours, Random(message.ask))
+        drains = self.state.phase is Phase.DRAINING and isinstance(choosing.wanted, calls.Dial)
+        return self._out(choosing.wanted, shown, now, shut=self.state.full or drains)
+
+    def _passed(self, message: calls.Dial | line.Reach, now: float, *, shut: bool) -> gate.Passed | str:
+        """How it may leave, or why not: a code of `page.FAILURES`."""
+        passed = gate.decide(self.state.organisation, message.number, _id(message))
         if isinstance(passed, gate.Barred):
             return passed.why
-        usage = data.usage.get(agent, UNUSED)
-        if not passed.target.emergency:
-            if shut:
-                return "switch_busy"
-            refusal = usage.refusal(self._limits(agent), now)
-            if refusal is not None:
-                return refusal
-        self.state = evolve(data, usage={**data.usage, agent: usage.begun(call, now)})
-        target = passed.target
-        return calls.Out(target.number, target.dialled, organisation.shown(), target.emergency, passed.trunks)
+        if passed.target.emergency:
+            return passed
+        if shut:
+            return "switch_busy"
+        usage = self.state.usage.get(message.agent, UNUSED)
+        return usage.refusal(self._limits(message.agent), now) or passed
 
-    def _call_out(self, message: calls.Dial, now: float, *, shut: bool) -> list[Effect]:
-        data, organisation = self.state, self.state.organisation
-        out = self._out(message.agent, message.call, message.number, now, shut=shut)
-        if isinstance(out, str):
-            log = self._barred(message.agent, message.number, out)
-            return [log, Tell(f"agent:{message.agent}", agents.NotConnected(message.call, out))]
+    def _begin(self, message: calls.Dial | line.Reach, passed: gate.Passed, shown: str, now: float) -> list[Effect]:
+        data, organisation, target = self.state, self.state.organisation, passed.target
+        usage = data.usage.get(message.agent, UNUSED).begun(_id(message), now)
+        self.state = evolve(data, usage={**data.usage, message.agent: usage})
+        out = calls.Out(target.number, target.dialled, shown, target.emergency, passed.trunks)
+        about = (out, organisation.language, organisation.country, data.trunk_codecs, now)
+        if isinstance(message, line.Reach):
+            name = f"line:{message.line}"
+            return [Spawn(name, line.Line(message, *about)), Watch(name)]
         name = f"call:{message.call}"
-        made = call.Call.of_agent(
-            message.call,
-            message.agent,
-            message.leg,
-            out,
-            organisation.language,
-            organisation.country,
-            data.trunk_codecs,
-            now,
-        )
-        return [Spawn(name, made), Watch(name)]
+        return [Spawn(name, call.Call.of_agent(message.call, message.agent, message.leg, *about)), Watch(name)]
+
+    def _not_out(self, message: calls.Dial | line.Reach, why: str) -> list[Effect]:
+        self._count_barred(why)
+        log = Log("not dialled", (("agent", message.agent), ("number", message.number), ("why", why)))
+        if isinstance(message, line.Reach):
+            return [log, Tell(message.owner, line.LineOver(message.line, "system", why))]
+        return [log, Tell(f"agent:{message.agent}", agents.NotConnected(message.call, why))]
 
     def _redirected(self, message: calls.Redirected, now: float) -> list[Effect]:
         """A call out is sent on: where to passes the same gate, and leaves by the same trunk."""
@@ -297,10 +327,6 @@ class Switchboard(Machine[Phase]):
     def _limits(self, agent: str) -> Limits:
         known = (each for each in self.state.organisation.agents if each.id == agent)
         return next((Limits(each.calls, each.calls_per_minute) for each in known), NO_LIMITS)
-
-    def _barred(self, agent: str, number: str, why: str) -> Log:
-        self._count_barred(why)
-        return Log("not dialled", (("agent", agent), ("number", number), ("why", why)))
 
     # --- rooms ------------------------------------------------------------------------------------------------
 
@@ -346,6 +372,11 @@ class Switchboard(Machine[Phase]):
 _Profile: TypeAlias = "trunk.Profile | queue.Profile | agents.Profile"
 
 
+def _id(message: calls.Dial | line.Reach) -> str:
+    """Of the call or line that it is about."""
+    return message.line if isinstance(message, line.Reach) else message.call
+
+
 def _dismissal(profile: _Profile) -> object:
     match profile:
         case trunk.Profile():
@@ -372,6 +403,7 @@ TABLE = Table(
     always(line.Reach, Switchboard._reach, Phase),
     always(calls.Redirected, Switchboard._redirected, Phase),
     row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
+    always(Located, Switchboard._located, Phase),
     always(MediaFull, Switchboard._media_full, Phase),
     always(JoinRoom, Switchboard._join_room, Phase),
     always(Down, Switchboard._down, Phase),

@@ -18,6 +18,7 @@ from . import (
     limits,
     line,
     organisation,
+    origin,
     page,
     queue,
     records,
@@ -31,7 +32,7 @@ from .packing import Packer, Veil, unveiled
 
 MODULES = (
     effects, page, records, signals, organisation, agent_state, call_state, line, queue, trunk, gateway, registration,
-    limits, directory, switchboard,
+    limits, directory, switchboard, origin,
     timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)

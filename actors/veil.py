@@ -28,7 +28,7 @@ import phonenumbers
 from ..sip import description, sdp
 from ..sip.privacy import Stand, without_private
 from ..switch import protocol as media
-from . import call_state, effects, gate, organisation, page, queue, signals, switchboard
+from . import agent_state, call_state, effects, gate, organisation, page, queue, signals, switchboard
 from .organisation import e164
 from .redact import KEYS, LONG_DIGITS, NAMES, NUMBER, NUMBERS, TEXTS
 
@@ -55,13 +55,14 @@ URIS: Final = frozenset({"proxy", "proxies"})
 OURS: Final = frozenset(
     {
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "barred",
-        "bundle", "by", "call", "call_id", "calls", "code", "codecs", "counters", "country", "deaf_legs", "deny",
-        "direction", "ended_by", "epoch", "event", "file", "fmtps", "format", "formats", "foundation", "gone",
-        "gone_call", "gone_code", "how", "ice_ufrag", "id", "key", "kind", "language", "leg", "legs", "line",
-        "listener", "method", "mid", "mobile_of", "music", "old_leg", "owed", "owner", "party", "pattern", "peaks",
-        "prefix", "protocol", "queue", "queue_name", "recording", "recordings", "resting", "seed", "session",
-        "session_id", "sessions", "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trouble",
-        "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
+        "bundle", "by", "call", "call_id", "calls", "choosing", "city", "code", "codecs", "counters", "country",
+        "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file", "fmtps", "format", "formats",
+        "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key", "kind", "language", "leg",
+        "legs", "line", "listener", "method", "mid", "mobile_of", "music", "old_leg", "owed", "owner", "party",
+        "pattern", "peaks", "prefix", "protocol", "province", "queue", "queue_name", "recording", "recordings",
+        "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
+        "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers",
+        "watching", "why",
     }
 )  # fmt: skip
 
@@ -90,6 +91,14 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (sdp.Agreed, "remote"): "port",
         (call_state.Out, "shown"): "number",
         (signals.Dial, "shown"): "number",
+        (call_state.Dial, "shown"): "number",
+        (page.Dial, "shown"): "number",
+        # these stay as they are anyway
+        (effects.Locate, "ours"): "",
+        (switchboard.Choosing, "ours"): "",
+        (page.Numbers, "numbers"): "",
+        (page.Snapshot, "numbers"): "",
+        (agent_state.Profile, "numbers"): "",
         (effects.Log, "fields"): "fields",
         (switchboard.JoinRoom, "room"): "number",
         (switchboard.Data, "rooms"): "rooms",

@@ -63,6 +63,8 @@ SHELLS: frozenset[str] = frozenset(
         "actors/reach.py",
         "actors/recordings.py",
         "actors/encoding.py",
+        "actors/gazetteer.py",
+        "actors/geography.py",
         "actors/resolver.py",
         "actors/child.py",
         "actors/supervisor.py",

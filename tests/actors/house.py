@@ -23,6 +23,7 @@ from cordboard.actors.effects import (
     Behaviour,
     Down,
     Effect,
+    Locate,
     Log,
     Media,
     Push,
@@ -213,7 +214,7 @@ class House:
                         self.owners[command.source] = name
                     for fact in self.engine.command(command, self.now):
                         self._put(name, fact)
-                case Sip() | Push() | Reply() | Record() | Log() | Alarm():
+                case Sip() | Push() | Reply() | Record() | Log() | Alarm() | Locate():
                     pass
             self.said.append((name, effect))
 

@@ -52,7 +52,7 @@ async def scene(data: Path) -> AsyncIterator[Scene]:
         link = MediaLink(system)
         watch = Health(system, link, store, {"data": data, "recordings": data / "not" / "yet"})
         made = Scene(system, link, store, watch)
-        nobody = Hands(_ignore, _ignore, _ignore, _ignore, _ignore)
+        nobody = Hands(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
         system.connect(nobody)
         system.spawn("trunk:carrier", Trunk(PROFILE, trio.current_time()))
         await trio.testing.wait_all_tasks_blocked()

@@ -84,7 +84,7 @@ async def scene() -> AsyncIterator[Scene]:
         def nobody(*effect: object) -> None:
             raise AssertionError(effect)
 
-        system.connect(Hands(nobody, link.perform, nobody, nobody, nobody), on_end=(link.on_end,))
+        system.connect(Hands(nobody, link.perform, nobody, nobody, nobody, nobody), on_end=(link.on_end,))
         system.spawn("ear", made.ear)
         yield made
         system.stop()

@@ -121,7 +121,7 @@ def test_what_an_exception_says_is_redacted_too() -> None:
             def nobody(*effect: object) -> None:
                 raise AssertionError(effect)
 
-            system.connect(Hands(nobody, nobody, nobody, nobody, nobody))
+            system.connect(Hands(nobody, nobody, nobody, nobody, nobody, nobody))
             system.spawn("a", Careless())
             system.tell("a", Crash())
             await trio.testing.wait_all_tasks_blocked()

@@ -131,7 +131,7 @@ def _say(*effect: object) -> None:
     raise AssertionError("nobody speaks here")
 
 
-NOBODY = Hands(_say, _say, _say, _say, _say)
+NOBODY = Hands(_say, _say, _say, _say, _say, _say)
 
 
 @define
@@ -168,6 +168,7 @@ async def scene() -> AsyncIterator[Scene]:
                 lambda effect: made.said.append(("", effect)),
                 lambda effect: made.said.append(("", effect)),
                 lambda effect: None,
+                lambda name, effect: None,
             ),
             on_end=(lambda name, reason: made.ended.append((name, reason)),),
         )

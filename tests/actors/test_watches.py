@@ -43,7 +43,7 @@ def test_a_watch_ends_with_either_side() -> None:
     async def story() -> None:
         async with trio.open_nursery() as nursery:
             system = System(unix_clock(0.0), nursery)
-            system.connect(Hands(nothing, nothing, nothing, nothing, nothing))
+            system.connect(Hands(nothing, nothing, nothing, nothing, nothing, nothing))
             queue = Heard()
             system.spawn("queue", queue)
             for number in range(100):

@@ -29,11 +29,12 @@ from cordboard.actors import page, past
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.control import ALIVE_SECONDS
-from cordboard.actors.effects import Behaviour, Push, Record, Reply
+from cordboard.actors.effects import Behaviour, Locate, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
 from cordboard.actors.line import Line
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
+from cordboard.actors.origin import Located, Place
 from cordboard.actors.queue import Queue
 from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, System, unix_clock
@@ -151,6 +152,8 @@ class World:
         self.hosts = {SWITCH: self.switch, CARRIER: self.carrier}
         # What was stated; the database has the first so many.
         self.records: list[Record] = []
+        # Where telephone numbers are at home; of others nobody knows.
+        self.places: dict[str, Place] = {}
         self._committed = 0
         self._inherited = 0  # of them by earlier processes
         self.kills = 0
@@ -189,7 +192,7 @@ class World:
         self.switch.before = self._keep_dialogs
         self.switch.tap = Wire(self.switch.endpoint.whose, (self.journal or UNJOURNALLED).spoke)
         self.system.connect(
-            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self._record),
+            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self._record, self._locate),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
 
@@ -218,6 +221,10 @@ class World:
         for call, snapshot in self.signalling.snapshots():
             if self.states is not None:
                 self.states.add(Dialog(call, snapshot))
+
+    def _locate(self, actor: str, question: Locate) -> None:
+        ours = tuple(map(self.places.get, question.ours))
+        self.system.tell(actor, Located(question.ask, self.places.get(question.number), ours))
 
     def _record(self, record: Record) -> None:
         self.records.append(record)

@@ -86,6 +86,7 @@ class Switch:
         self.work_seconds = 0.0  # of after-call work; 0: until the agent is done
         self.from_break = False  # ... whose call began on break
         self.queues: list[Message] = []
+        self.numbers: list[str] = []
         self._owner: WebSocketConnection | None = None
         self._owned = False
         self._rev = self._legs = 0
@@ -165,6 +166,11 @@ class Switch:
 
     def end(self, by: str = "caller", cause: str = "caller hung up") -> None:
         self._run(partial(self._end, by, cause))
+
+    def set_numbers(self, *numbers: str) -> None:
+        """Those that calls may show."""
+        self.numbers = list(numbers)
+        self.push("agent.numbers", numbers=self.numbers)
 
     def set_queues(self, *rows: tuple[str, int, float | None, int]) -> None:
         for name, waiting, oldest, idle in rows:
@@ -303,6 +309,7 @@ class Switch:
             "testing_until": self.testing_until,
             "last": self.last if self.state == "after_call_work" else None,
             "queues": self.queues,
+            "numbers": self.numbers,
             "now": time.time(),
         }
 

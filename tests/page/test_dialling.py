@@ -97,3 +97,40 @@ def test_a_refused_number_stays_written_and_a_reload_finds_the_call(page: Page, 
     desk.is_in("talking")
     expect(page.get_by_role("heading", name="110")).to_be_visible()
     expect(desk.button("Hang up")).to_be_enabled()
+
+
+@pytest.mark.parametrize("names", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_the_number_that_is_shown_is_chosen_kept_and_never_another(page: Page, switch: Switch, names: Names) -> None:
+    number, dial = WORDS[names.agent][:2]
+    shown, automatic = {
+        ENGLISH.agent: ("Caller number", "Automatic caller number"),
+        CHINESE.agent: ("外呼号码", "自动选择外呼号码"),
+    }[names.agent]
+    ours = ("+861055501000", "+862155502000")
+    switch.numbers = [*ours[:1]]
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    choice = page.get_by_label(shown, exact=True)
+    expect(choice).to_have_count(0)  # there is nothing to choose
+    switch.set_numbers(*ours)
+    expect(choice.get_by_role("option")).to_have_text([automatic, *ours])
+
+    def dialled() -> str:
+        page.get_by_label(number, exact=True).fill("138 0013 8000")
+        page.get_by_role("button", name=dial, exact=True).click()
+        desk.is_in("talking")
+        switch.fail("line_busy", 486)
+        desk.is_in("idle")
+        return str(switch.asked[-1]["shown"])
+
+    assert dialled() == ""
+    choice.select_option(ours[1])
+    picture(page, f"dial-shown-{names.agent}")
+    assert dialled() == ours[1]
+    switch.set_numbers(*ours[:1])
+    expect(choice).to_have_value(ours[1])
+    expect(choice.get_by_role("option").last).not_to_have_text(ours[1])  # it says that it is gone
+    picture(page, f"dial-gone-{names.agent}")
+    assert dialled() == ours[1]
+    choice.select_option("")
+    assert dialled() == ""

@@ -24,6 +24,7 @@ export function fromSnapshot(reply) {
     sound: reply.sound ?? null, // in a call: whose sound does not get through
     testingUntil: reply.testing_until ?? null, // while the agent hears itself
     queues: reply.queues ?? [],
+    numbers: reply.numbers ?? [], // those of ours that calls may show
     outcome: reply.last ? ended(reply.last, reply.last.ended) : null, // what became of the last offer or call: {kind, ...}, shown until the next one
     quality: null, // the switch's last report of this agent's voice
   });
@@ -73,6 +74,7 @@ const changes = {
   'media.quality': (_, event) => ({ quality: event }),
   'agent.taken_over': () => ({ owner: 'other', media: 'none' }),
   'agent.seat': ({ owner }, { taken }) => ({ owner: !taken ? 'none' : owner === 'this' ? owner : 'other' }),
+  'agent.numbers': (_, { numbers }) => ({ numbers }),
   'queue.status': (desk, event) => ({
     queues: desk.queues.some((one) => one.queue === event.queue)
       ? desk.queues.map((one) => (one.queue === event.queue ? event : one))

@@ -83,7 +83,7 @@ export class Talk {
   // --- commands -------------------------------------------------------------------------------------------------
 
   hangUp = () => this.#command('call.hang_up', { call: (this.#bench.desk.connected ?? this.#bench.desk.dialling).call });
-  dial = (number) => this.#command('call.dial', { number });
+  dial = (number, shown = '') => this.#command('call.dial', { number, shown });
 
   #command(name, fields) {
     return this.#bench.command(name, fields);

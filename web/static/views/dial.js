@@ -1,4 +1,5 @@
 // The number to be called, and the button that calls it; in the paperwork of such a call also the one that calls it again.
+// Where there are several numbers of ours, the agent may choose which is shown there.
 // In its place in every state, so that nothing moves; what cannot be dialled now stays written until it can.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
@@ -9,8 +10,11 @@ import { icon } from '../kit.js';
 import { button } from './parts.js';
 import { View } from './view.js';
 
+const KEY = 'cordboard.shown';
+
 class Dial extends View {
   #number = '';
+  #shown = localStorage.getItem(KEY) ?? ''; // the number of ours that is to be seen there; empty: the nearest
 
   render() {
     const { desk } = bench;
@@ -32,16 +36,35 @@ class Dial extends View {
           this.requestUpdate();
         }}
       />
+      ${this.#choice(desk.numbers)}
       <button class="button" ?disabled=${!ready || !this.#number.trim()}>${icon('phone')}<span>${t('do.dial')}</span></button>
-      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.talk.dial(outcome.number) }) : nothing}
+      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.talk.dial(outcome.number, this.#shown) }) : nothing}
     </form>`;
   }
+
+  /** A chosen number that is gone stays chosen until the agent takes another: no other is shown in its place. */
+  #choice(numbers) {
+    const gone = this.#shown && !numbers.includes(this.#shown);
+    if (numbers.length < 2 && !gone) return nothing;
+    const option = (value, text) => html`<option value=${value} ?selected=${value === this.#shown}>${text}</option>`;
+    return html`<select class="shown" aria-label=${t('dial.shown')} title=${t('dial.shown')} @change=${this.#choose}>
+      ${option('', t('dial.automatic'))} ${numbers.map((number) => option(number, number))}
+      ${gone ? option(this.#shown, t('dial.gone', { number: this.#shown })) : nothing}
+    </select>`;
+  }
+
+  #choose = ({ target }) => {
+    this.#shown = target.value;
+    if (this.#shown) localStorage.setItem(KEY, this.#shown);
+    else localStorage.removeItem(KEY);
+    this.requestUpdate();
+  };
 
   #submit = async (event) => {
     event.preventDefault();
     const number = this.#number.trim();
     if (!number || !(bench.live && can.dial(bench.desk))) return;
-    if ((await bench.talk.dial(number)) && this.#number.trim() === number) this.#number = '';
+    if ((await bench.talk.dial(number, this.#shown)) && this.#number.trim() === number) this.#number = '';
     this.requestUpdate();
   };
 }
