@@ -119,6 +119,15 @@ MEDIA_FULL: Final = Alarm(
     "Look at what else the machine does; else a faster one, or a second switch for the trunk to try.",
 )
 
+BUSY: Final = Alarm(
+    "the control process is busy: new calls are refused",
+    "More calls come than one core sets up: whatever happened waited for longer than `[limits] busy_ms`. New calls get "
+    "503 with Retry-After, before they cost anything; those that live go on. `cordboard_sip_total` says how many. It "
+    "is over ten seconds after the last one.",
+    "Look at who calls so often, and at what else the machine does; else a faster core, or a second switch for the "
+    "trunk to try.",
+)
+
 MUSIC_MISSING: Final = Alarm(
     "the music {name} cannot be played: {reason}",
     "The file that an import put into `DATA/music` cannot be read. Callers hear the built-in piece in its place.",
@@ -149,6 +158,7 @@ CATALOGUE: Final = (
     ISOLATED,
     FLOODED,
     MEDIA_FULL,
+    BUSY,
     MUSIC_MISSING,
     TRUNK_DOWN,
 )

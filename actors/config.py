@@ -296,6 +296,14 @@ class Limits:
         default=60.0, metadata=toml(seconds(MAX_DRAIN), "seconds", "How long SIGTERM waits for the last call to end.")
     )
     calls: int = field(default=0, metadata=toml(whole(0, 1_000_000), "number", "The most calls at once; 0: 3000."))
+    busy_ms: int = field(
+        default=30,
+        metadata=toml(
+            whole(0, 10_000),
+            "number",
+            "While whatever happens waits for longer than this for its turn, new calls are refused with 503; 0: never.",
+        ),
+    )
 
 
 @frozen

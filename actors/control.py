@@ -44,6 +44,7 @@ from .metrics import SwitchMetrics
 from .organisation import Organisation
 from .page import Request
 from .past import Past
+from .pressure import Pressure
 from .reach import Reach
 from .recordings import Recordings
 from .resolver import Resolver
@@ -202,7 +203,8 @@ class Control:
             (self.system.alarm if standing else self.system.clear_alarm)(text)
 
         def begin() -> None:
-            self.system = System(clock, nursery, self._states, self.journal)
+            pressure = Pressure(self.config.limits.busy_ms / 1000)
+            self.system = System(clock, nursery, self._states, self.journal, pressure=pressure)
             self.link = MediaLink(self.system, self._states)
 
         self._states = States(place, pack, clock, alarm)
@@ -287,6 +289,7 @@ class Control:
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
+        self.endpoint.busy = lambda: self.system.busy
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
         sip = self.config.sip

@@ -18,6 +18,7 @@ import structlog
 import trio
 from attrs import field, frozen
 
+from .alarms import BUSY
 from .medialink import MediaLink
 from .runtime import System
 from .store import Sound, StoreError
@@ -111,6 +112,7 @@ class Health:
                     self.disks[name] = Disk(0, "it does not answer")
             if self._link.report is not self._report:
                 self._report, self._reported = self._link.report, trio.current_time()
+            (self._system.clear_alarm if self._system.calm else self._system.alarm)(BUSY.says())
             await trio.sleep(REPORT_SECONDS)
 
     async def look(self) -> None:

@@ -42,6 +42,7 @@ from .effects import (
     Watch,
 )
 from .effects import Record as Keep
+from .pressure import Pressure
 from .redact import redacted, redacted_trace
 from .states import UNWRITTEN, ActorState, Born, Ended, Record, Step, Told, Unwritten, Whole, changed
 from .steps import UNJOURNALLED, Unjournalled, step
@@ -117,7 +118,10 @@ class System:
         states: Unwritten = UNWRITTEN,
         journal: Unjournalled = UNJOURNALLED,
         choose: Callable[[int], int] = oldest,
+        pressure: Pressure | None = None,
     ) -> None:
+        # How long messages wait for their turn.
+        self.pressure = pressure or Pressure()
         self._clock = clock
         self._nursery = nursery
         self._states = states
@@ -178,6 +182,17 @@ class System:
             return False
         self._put(self._cells[name], message, self._now(), told=False)
         return True
+
+    @property
+    def busy(self) -> bool:
+        """What happens waits too long for its turn: the edge begins nothing new."""
+        self.pressure.look(self._clock())
+        return self.pressure.pressed
+
+    @property
+    def calm(self) -> bool:
+        """It has not been so for a while."""
+        return self.pressure.calm(self._clock())
 
     def alive(self, prefix: str = "") -> list[str]:
         return [name for name in self._cells if name.startswith(prefix)]
@@ -257,11 +272,13 @@ class System:
         """Serves what is due now: the timers that came due before the next message did, then that message."""
         if cell.ended is not None:
             return
+        now = self._clock()
         if cell.mailbox and cell.mailbox[0][0] < cell.due:
             came, message, told = cell.mailbox.popleft()
+            self.pressure.waited(now - came, now)
             cell.at = max(cell.at, came)
             self._step(cell, message, told)
-        elif cell.due <= self._clock():
+        elif cell.due <= now:
             cell.at = cell.due
             self._step(cell, None, told=False)
         if cell.ended is None:

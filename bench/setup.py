@@ -1,88 +1,55 @@
 """`cordboard bench setup`: how many calls a second one core sets up, how fast, and what a call costs there.
 
 The real switch, its control process alone on one core; the media process and the load (setupload.py) have the others.
-Calls come at higher and higher rates until some fail or wait too long. Then more come than `[limits] calls` allows:
-each that is too many must hear 503 with Retry-After at once, and the others must be as well as before. Last, many calls
-at once are weighed. With `--queue` every call waits in a queue until a robot agent answers it, and set-up is until it
-has it; else the dialled number answers, and set-up is until its 200.
+Calls come at higher and higher rates until some fail or wait too long. Then many calls at once are weighed. Last, more
+come than one core can: those that are refused must hear 503 with Retry-After at once, the others must not wait for
+them, and a minute later the memory must be what it was. With `--queue` every call waits in a queue until a robot agent
+answers it, and set-up is until it has it; else the dialled number answers, and set-up is until its 200.
 
 The floor, in the same run: the same messages answered from a template by a program that does nothing else
-(answering.py).
+(answering.py). With `--calls` there are so many, at one rate, and what counts is what is left of them (leftovers.py).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from subprocess import Popen
 from typing import Final
 
-import attrs
 import click
-import numpy as np
 import trio
 from attrs import frozen
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from .centre import Centre, serving
+from . import leftovers
+from .centre import Centre
 from .chart import Line, Panel, draw
-from .media import cpu_seconds, machine, process, tell, told
+from .media import cpu_seconds, machine, process, told
 from .outcome import finish
-from .setupload import Heard, Load, Wave
+from .setupload import Load, Wave
+from .waves import DIALLED, SLOW_MS, TALK, Scene, Stage, Step, loading, resident_kb, staged, step, wave
 
 RATES: Final = (25.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0)
-TALK: Final = 0.3
-WARM: Final = 2.0
-# More than any of those rates has at once.
-LIMIT: Final = 400
-# Past the limit: so many calls a second, of so many seconds each.
+# Past what one core can: so many calls a second, of so many seconds each.
 BEYOND: Final = 500.0
 BEYOND_TALK: Final = 4.0
+# Its memory is back after so many seconds, but for so many MB.
+BACK_SECONDS: Final = 60.0
+BACK_MB: Final = 10.0
 # So many calls at once are weighed, after so many seconds in which nothing but they is there.
 WEIGHED: Final = 300
 WEIGHED_SECONDS: Final = 3.0
 STILL: Final = 2.0
 FLOOR_RATE: Final = 200.0
-# Agents: each is busy for TALK and what its paperwork takes.
-AGENTS: Final = 120
 # What must hold.
 AIM_RATE: Final = 200.0
 AIM_P99_MS: Final = 100.0
 AIM_CPU_MS: Final = 4.0
 AIM_KB: Final = 60.0
-# A rate is sustained where hardly any call fails and the slowest are no slower than this.
-MOST_FAILED: Final = 0.002
-SLOW_MS: Final = 500.0
-DIALLED, QUEUE = "601", "5001"
-
-
-@frozen
-class Step:
-    """A wave of calls. `cpu_ms`: of the control process, for each call made; `media_ms` of the media process."""
-
-    rate: float
-    made: int
-    up: int
-    refused: int
-    unsaid: int
-    lost: int
-    again: int
-    p50_ms: float
-    p99_ms: float
-    cpu_ms: float
-    media_ms: float
-
-    @property
-    def sustained(self) -> bool:
-        return self.made - self.up <= MOST_FAILED * self.made and self.p99_ms <= SLOW_MS
 
 
 @frozen
@@ -99,7 +66,9 @@ class Found:
     sustained: float
     steps: Sequence[Step]
     beyond: Step
-    limit: int
+    # MB of both processes, before those that were too many and a minute after.
+    before_mb: float
+    after_mb: float
     kb_per_call: float
 
     @property
@@ -108,9 +77,9 @@ class Found:
         told = []
         if self.sustained < AIM_RATE:
             told.append(f"{self.sustained:g} calls a second are sustained, less than {AIM_RATE:g}")
-        for step in self.steps:
-            if step.rate == AIM_RATE and step.p99_ms > AIM_P99_MS:
-                told.append(f"at {AIM_RATE:g} a second p99 is {step.p99_ms} ms, more than {AIM_P99_MS:g}")
+        for each in self.steps:
+            if each.rate == AIM_RATE and each.p99_ms > AIM_P99_MS:
+                told.append(f"at {AIM_RATE:g} a second p99 is {each.p99_ms} ms, more than {AIM_P99_MS:g}")
         if (cost := self.cpu_ms) > AIM_CPU_MS:
             told.append(f"a call takes {cost} ms of the core, more than {AIM_CPU_MS:g}")
         if self.kb_per_call > AIM_KB:
@@ -121,78 +90,14 @@ class Found:
             told.append("beyond the limit nobody was refused")
         if self.beyond.p99_ms > SLOW_MS:
             told.append(f"beyond the limit p99 is {self.beyond.p99_ms} ms, more than {SLOW_MS:g}")
+        if self.after_mb - self.before_mb > BACK_MB:
+            told.append(f"a minute later {self.after_mb} MB are in use, {self.before_mb} were before")
         return told
 
     @property
     def cpu_ms(self) -> float:
         """Of the fastest step that is sustained."""
-        return next((step.cpu_ms for step in reversed(self.steps) if step.sustained), self.steps[0].cpu_ms)
-
-
-def organisation(agents: int) -> str:
-    entries = [
-        '[organisation]\nname = "Setup"\nlanguage = "en"',
-        '[[trunk]]\nid = "carrier"\npeers = ["127.0.0.1"]',
-        '[[queue]]\nid = "support"\nname = "Support"\nring_seconds = 10',
-        '[[number]]\nnumber = "5001"\nroute = "queue:support"',
-        '[[number]]\nnumber = "601"\nroute = "tone:440"',
-        *(
-            f'[[agent]]\nid = "{agent}"\nname = "{agent}"\npassword = "{password}"\nskills = {{ support = 1 }}'
-            for agent, password in robots(agents)
-        ),
-    ]
-    return "\n\n".join(entries) + "\n"
-
-
-def robots(agents: int) -> list[tuple[str, str]]:
-    return [(f"1{number:03}", f"setup-1{number:03}") for number in range(agents)]
-
-
-def resident_kb(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
-
-
-def pin(pid: int, cores: Sequence[int]) -> None:
-    """All threads of a process."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), set(cores))
-
-
-async def wave(load: Popen[str], wanted: Wave) -> Heard:
-    tell(load, json.dumps(attrs.asdict(wanted)))
-    return Heard(**json.loads(await trio.to_thread.run_sync(told, load)))
-
-
-def made(wanted: Wave, heard: Heard, control: float, media: float) -> Step:
-    p50, p99 = np.percentile(heard.setup, (50, 99)) if heard.setup else (0.0, 0.0)
-    return Step(
-        rate=wanted.rate,
-        made=heard.made,
-        up=len(heard.setup),
-        refused=sum(heard.refused.values()),
-        unsaid=heard.unsaid,
-        lost=heard.lost,
-        again=heard.again,
-        p50_ms=round(1000 * float(p50), 1),
-        p99_ms=round(1000 * float(p99), 1),
-        cpu_ms=round(1000 * control / max(heard.made, 1), 2),
-        media_ms=round(1000 * media / max(heard.made, 1), 2),
-    )
-
-
-async def step(centre: Centre, load: Popen[str], wanted: Wave) -> Step:
-    pids = [centre.pid(name) for name in ("control", "media")]
-    before = [cpu_seconds(pid) for pid in pids]
-    heard = await wave(load, wanted)
-    return made(wanted, heard, *(cpu_seconds(pid) - used for pid, used in zip(pids, before, strict=True)))
-
-
-@asynccontextmanager
-async def loading(load: Load, cores: Sequence[int]) -> AsyncIterator[Popen[str]]:
-    with process("setupload", core=cores) as running:
-        tell(running, json.dumps(attrs.asdict(load)))
-        await trio.to_thread.run_sync(told, running)
-        yield running
+        return next((each.cpu_ms for each in reversed(self.steps) if each.sustained), self.steps[0].cpu_ms)
 
 
 async def floor(seconds: float, cores: Sequence[int]) -> float:
@@ -205,70 +110,70 @@ async def floor(seconds: float, cores: Sequence[int]) -> float:
             return round(1000 * (cpu_seconds(answering.pid) - before) / heard.made, 3)
 
 
-async def weigh(centre: Centre, load: Popen[str], number: str) -> float:
+def both_kb(centre: Centre) -> int:
+    """Of the control and the media process."""
+    return sum(resident_kb(centre.pid(name)) for name in ("control", "media"))
+
+
+async def weigh(stage: Stage, scene: Scene) -> float:
     """kB that each of many calls at once takes, of both processes."""
-    pids = [centre.pid(name) for name in ("control", "media")]
     await trio.sleep(STILL)
-    before = sum(map(resident_kb, pids))
-    most = before
+    before = most = both_kb(stage.centre)
 
     async def look() -> None:
         nonlocal most
         while True:
-            most = max(most, sum(map(resident_kb, pids)))
+            most = max(most, both_kb(stage.centre))
             await trio.sleep(0.2)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
-        await wave(load, Wave(WEIGHED / WEIGHED_SECONDS, WEIGHED_SECONDS, 2 * WEIGHED_SECONDS, number))
+        await wave(stage.load, scene.wave(WEIGHED / WEIGHED_SECONDS, WEIGHED_SECONDS, 2 * WEIGHED_SECONDS))
         nursery.cancel_scope.cancel()
     return round((most - before) / WEIGHED, 1)
 
 
-async def measure(scene: str, rates: Sequence[float], seconds: float, progress: Progress) -> Found:
+async def measure(scene: Scene, rates: Sequence[float], seconds: float, progress: Progress) -> Found:
     """All of it, one after the other."""
     cores = sorted(os.sched_getaffinity(0))
-    rest = cores[1:] or cores
-    queued = scene == "queued"
-    agents = AGENTS if queued else 0
-    number = QUEUE if queued else DIALLED
-    task = progress.add_task("floor", total=len(rates) + 4)
+    task = progress.add_task("floor", total=len(rates) + 5)
 
     def begin(what: str) -> None:
         progress.update(task, advance=1, description=what)
 
-    lowest = await floor(seconds, [cores[0], *rest])
+    lowest = await floor(seconds, [cores[0], *(cores[1:] or cores)])
     steps: list[Step] = []
     begin("the switch and its agents")
-    with tempfile.TemporaryDirectory() as folder:
-        async with serving(Path(folder), organisation(agents), calls=LIMIT) as centre:
-            pin(centre.pid("media"), rest)
-            async with loading(Load(centre.sip[1], centre.door.port, robots(agents)), rest) as load:
-                pin(centre.pid("control"), cores[:1])
-                await wave(load, Wave(rates[0], WARM, TALK, number, queued))  # what is made once is nobody's
-                for rate in rates:
-                    begin(f"{rate:g} calls a second")
-                    steps.append(await step(centre, load, Wave(rate, seconds, TALK, number, queued)))
-                    if not steps[-1].sustained:
-                        break
-                begin("many at once")
-                kb = await weigh(centre, load, number)
-                begin("beyond the limit")
-                beyond = await step(centre, load, Wave(BEYOND, seconds, BEYOND_TALK, DIALLED))
-    progress.update(task, completed=len(rates) + 4)
+    async with staged(scene) as stage:
+        for rate in rates:
+            begin(f"{rate:g} calls a second")
+            steps.append(await step(stage, scene.wave(rate, seconds)))
+            if not steps[-1].sustained:
+                break
+        begin("many at once")
+        kb = await weigh(stage, scene)
+        await trio.sleep(STILL)
+        before = both_kb(stage.centre)
+        begin("beyond the limit")
+        beyond = await step(stage, Wave(BEYOND, seconds, BEYOND_TALK, DIALLED))
+        begin("a minute later")
+        await trio.sleep(BACK_SECONDS)
+        after = both_kb(stage.centre)
+    progress.update(task, completed=len(rates) + 5)
     sustained = [each.rate for each in steps if each.sustained]
     return Found(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=machine(),
         cores=len(cores),
         python=platform.python_version(),
-        scene=scene,
-        agents=agents,
+        scene=scene.name,
+        agents=scene.agents,
         floor_ms=lowest,
         sustained=max(sustained, default=0.0),
         steps=steps,
         beyond=beyond,
-        limit=LIMIT,
+        before_mb=round(before / 1024, 1),
+        after_mb=round(after / 1024, 1),
         kb_per_call=kb,
     )
 
@@ -306,7 +211,7 @@ def table(found: Found) -> Table:
         made.add_column(heading, justify="right")
     for each in (*found.steps, found.beyond):
         made.add_row(
-            f"{each.rate:g}" + (f" (limit {found.limit})" if each is found.beyond else ""),
+            f"{each.rate:g}" + (" (too many)" if each is found.beyond else ""),
             f"{each.up} of {each.made}",
             str(each.refused),
             str(each.lost),
@@ -322,16 +227,28 @@ def table(found: Found) -> Table:
 def summary(found: Found) -> str:
     return (
         f"{found.sustained:g} calls a second are sustained (aim {AIM_RATE:g}) at {found.cpu_ms} ms of a core each (aim "
-        f"{AIM_CPU_MS:g}); a call takes {found.kb_per_call} kB (aim {AIM_KB:g})"
+        f"{AIM_CPU_MS:g}); a call takes {found.kb_per_call} kB (aim {AIM_KB:g}); memory was {found.before_mb} MB "
+        f"before too many came and {found.after_mb} a minute after"
     )
 
 
 @click.command("setup")
-@click.option("--queue", "scene", flag_value="queued", help="Through a queue, to robot agents.")
+@click.option("--queue", "queued", is_flag=True, help="Through a queue, to robot agents.")
 @click.option("--seconds", default=8.0, show_default=True, type=click.FloatRange(min=2), help="Of each rate.")
+@click.option("--calls", default=0, type=click.IntRange(min=0), help="So many, and what is left of them.")
+@click.option("--rate", default=100.0, show_default=True, type=click.FloatRange(min=1), help="A second, of those.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print JSON instead of a table.")
-def command(scene: str | None, seconds: float, json_wanted: bool) -> None:
+def command(queued: bool, seconds: float, calls: int, rate: float, json_wanted: bool) -> None:
     """Calls that are set up: how many a second, how fast, at which cost, and what happens past the limit."""
+    scene = Scene(queued)
     with Progress(console=Console(stderr=True)) as progress:
-        found = trio.run(measure, scene or "dialled", RATES, seconds, progress)
-    finish(f"setup-{found.scene}", found, picture(found), table(found), summary(found), json_wanted=json_wanted)
+        if calls:
+            left = trio.run(leftovers.measure, scene, calls, rate, progress)
+        else:
+            found = trio.run(measure, scene, RATES, seconds, progress)
+    if calls:
+        name = f"setup-{scene.name}-{calls}"
+        finish(name, left, leftovers.picture(left), leftovers.table(left), json_wanted=json_wanted)
+    else:
+        name = f"setup-{scene.name}"
+        finish(name, found, picture(found), table(found), summary(found), json_wanted=json_wanted)

@@ -28,6 +28,8 @@ comes. A command raises LocalSipError where the application made a mistake: an `
 with a line break. A command that crossed the end of its call is dropped and counted (`late: ...`), also for a call
 long forgotten.
 
+While the application is `busy`, new calls get 503: it says so, or not, whenever one comes.
+
 A request of a source that is no trunk is dropped and counted by method, or challenged where there are guests.
 Responses are matched by their branch, which nobody can guess. `counters` maps names to numbers.
 
@@ -102,6 +104,7 @@ class Endpoint(Doors):
         changed: set[str] | None = None,
     ) -> None:
         super().__init__(settings, token, timers or Timers(), changed)
+        self.busy: Callable[[], bool] = lambda: False
 
     # --- the network ---
 
@@ -205,7 +208,7 @@ class Endpoint(Doors):
     def _offered(
         self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output]
     ) -> None:
-        if self._live >= self.settings.max_calls:
+        if self._live >= self.settings.max_calls or self._is_busy():
             self._overload(request, source, out)
             return
         tag = self._token()
@@ -230,6 +233,11 @@ class Endpoint(Doors):
         number = Uri.parse(request.uri).number
         diverted = diverted_from(request)
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted))
+
+    def _is_busy(self) -> bool:
+        busy = self.busy()
+        self.counters["refused busy"] += busy
+        return busy
 
     def _ack(self, request: Request, slot: Slot | None, source: Address, now: float, out: list[Output]) -> None:
         if slot is not None and slot.transaction.machine is INVITE_SERVER:

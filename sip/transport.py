@@ -3,7 +3,7 @@
     async with trio.open_nursery() as nursery:
         transport = await nursery.start(serve, endpoint, addresses, on_output)
 
-One task per socket receives, one sleeps until the endpoint's deadline. `perform` is synchronous: it calls `before`,
+One task per socket receives; one sleeps until the endpoint's deadline. `perform` is synchronous: it calls `before`,
 which may write what must not be lost, then sends every `Transmit` at once and hands everything else to `on_output`; so
 a command is `transport.perform(endpoint.answer(call, sdp, transport.now()))`, or `transport.command(lambda now:
 endpoint.answer(call, sdp, now))`. A message that cannot be sent, or one that breaks the endpoint, is counted and costs
@@ -28,22 +28,27 @@ from .tls import Tls
 
 # More than a UDP datagram can hold
 _BUFFER = 65536
+# So many datagrams are read at once at most, before others have their turn.
+_AT_ONCE = 16
+# Asked of the system for what comes meanwhile: a second of a busy trunk. What it does not grant is not missed.
+_WAITING = 1 << 20
 # What an idle timer task sleeps at most before it looks again, in seconds
 _LONGEST_SLEEP = 3600.0
 
 
-def bind(host: str, port: int) -> trio.socket.SocketType:
+def bind(host: str, port: int) -> socket.socket:
     """A UDP socket on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         if family == socket.AF_INET6:
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WAITING)
         udp.bind((host, port))
     except OSError as error:
         udp.close()
         raise OSError(error.errno, f"[sip] udp: cannot listen on UDP {host} port {port}: {error.strerror}") from error
-    return trio.socket.from_stdlib_socket(udp)
+    return udp
 
 
 def local_address_for(remote: str) -> str:
@@ -76,7 +81,7 @@ class SipTransport:
     def __init__(
         self,
         endpoint: Endpoint,
-        sockets: Sequence[trio.socket.SocketType],
+        sockets: Sequence[socket.socket],
         doors: Sequence[Door],
         on_output: Callable[[Output], None],
         clock: Callable[[], float] = trio.current_time,
@@ -94,10 +99,6 @@ class SipTransport:
         )
         self.addresses = [*(Address(*udp.getsockname()[:2]) for udp in sockets), *self._tcp.addresses]
         self._sockets = sockets
-        # sending is synchronous, on the same descriptors
-        self._senders = [socket.socket(fileno=socket.dup(udp.fileno())) for udp in sockets]
-        for sender in self._senders:
-            sender.setblocking(False)
         self._on_output = on_output
         self._on_error = on_error
         self._before = before
@@ -134,7 +135,7 @@ class SipTransport:
     def _send(self, output: Transmit) -> None:
         """One datagram. Raises OSError where it cannot be sent."""
         wanted = socket.AF_INET6 if ":" in output.destination.host else socket.AF_INET
-        sender = next((item for item in self._senders if item.family == wanted), None)
+        sender = next((item for item in self._sockets if item.family == wanted), None)
         try:
             if sender is None:
                 raise OSError("no socket of this address family")
@@ -148,9 +149,8 @@ class SipTransport:
             self.endpoint.counters["connection refused"] += 1
 
     def close(self) -> None:
-        for sender in self._senders:
-            sender.close()
         for udp in self._sockets:
+            trio.lowlevel.notify_closing(udp)
             udp.close()
         self._tcp.close()
 
@@ -176,16 +176,20 @@ class SipTransport:
     def _lost(self, remote: Address, unwritten: Sequence[Transmit]) -> None:
         self._attend(lambda now: self.endpoint.disconnected(remote, unwritten, now))
 
-    async def _read(self, udp: trio.socket.SocketType) -> None:
+    async def _read(self, udp: socket.socket) -> None:
         # One buffer for all: a new one for each datagram, cut to its size, leaves the heap full of holes behind what is
         # kept of it for a transaction's time.
         buffer = bytearray(_BUFFER)
         while True:
-            try:
-                length, source = await udp.recvfrom_into(buffer)
-            except ConnectionError:
-                continue  # an ICMP error of an earlier send
-            self._receive(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]))
+            await trio.lowlevel.wait_readable(udp)
+            for _ in range(_AT_ONCE):
+                try:
+                    length, source = udp.recvfrom_into(buffer)
+                except BlockingIOError:
+                    break
+                except ConnectionError:
+                    continue  # an ICMP error of an earlier send
+                self._receive(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]))
 
     async def _wake(self) -> None:
         while True:
@@ -231,7 +235,7 @@ async def serve(
     `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
 
     An exception of the endpoint or of `on_output` goes to `on_error`; without one it ends the task."""
-    sockets: list[trio.socket.SocketType] = []
+    sockets: list[socket.socket] = []
     doors: list[Door] = []
     try:
         for host, port in addresses:
@@ -240,7 +244,9 @@ async def serve(
             for host, port in wanted:
                 doors.append(listen(host, port, transport))
     except OSError:
-        for made in [*sockets, *(each.listener.socket for each in doors)]:
+        for made in sockets:
             made.close()
+        for door in doors:
+            door.listener.socket.close()
         raise
     await SipTransport(endpoint, sockets, doors, on_output, clock, on_error, before, tap, secure).run(task_status)

@@ -26,6 +26,7 @@ from cordboard.actors.effects import (
     Tell,
     Watch,
 )
+from cordboard.actors.pressure import Pressure
 from cordboard.actors.runtime import CRASH_WINDOW, EDGE_MAILBOX, MAILBOX, MAX_CRASHES, Hands, System, unix_clock
 from cordboard.actors.states import Born, Ended, Step, Told, Unwritten, changes
 from cordboard.switch.protocol import CloseLeg
@@ -354,6 +355,34 @@ async def test_the_edge_is_shed_before_actors_are(made: Scene) -> None:
     await at(1)
     assert actor.heard() == [*range(EDGE_MAILBOX - 1), "from an actor"]
     assert made.system.offer("a", "again")
+
+
+class Slow(Actor):
+    """Takes 2 ms for a message."""
+
+    def receive(self, message: object, now: float) -> list[Effect]:
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(0.002)
+        return super().receive(message, now)
+
+
+@story
+async def test_it_is_busy_while_all_that_happens_waits_too_long(made: Scene) -> None:
+    made.system.pressure = Pressure(0.03)
+    made.spawn("a", Slow())
+    busy = [made.system.busy]
+    await at(1)
+    for number in range(100):
+        made.system.tell("a", number)
+    await at(1.15)
+    busy.append(made.system.busy)
+    assert not made.system.calm
+    await at(3)
+    busy.append(made.system.busy)
+    assert busy == [False, True, False]
+    await at(20)
+    assert made.system.calm
 
 
 @story

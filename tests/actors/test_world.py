@@ -499,7 +499,7 @@ def test_an_hour_of_200_calls_and_20_agents_breaks_nothing(seed: int) -> None:
 def test_an_hour_of_too_few_agents_breaks_nothing() -> None:
     """Nobody is there at times, and callers wait for longer than they may."""
     counted: dict[str, int] = {}
-    play(hour(200, 3, counted), organisation(3, max_wait=150.0), seed=15)
+    play(hour(200, 2, counted), organisation(2, max_wait=150.0), seed=13)
     assert counted["calls"] > 190
     print({name: counted[name] for name in ("agent-away", "nobody-here", "goodbye")})
     assert min(counted[name] for name in ("agent-away", "nobody-here", "goodbye")) > 0

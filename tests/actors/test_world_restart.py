@@ -6,6 +6,7 @@ After every step of the second life the same invariants are looked at as in the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgpack
@@ -13,7 +14,7 @@ import pytest
 from cordboard.actors import machines, page, past, statefile, values
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.call_state import Phase as CallPhase
-from cordboard.actors.frames import framed
+from cordboard.actors.frames import DamagedError, Frames, framed
 from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
 from cordboard.actors.states import Header
 from cordboard.actors.store.entries import Key, key_of
@@ -270,6 +271,17 @@ def test_an_hour_in_which_the_process_is_killed_every_few_minutes(tmp_path: Path
 # --- what cannot be gone on with ----------------------------------------------------------------------------------
 
 
+def add(file: Path, record: list[object]) -> None:
+    """Behind the last record, where there is room."""
+    end = 0
+    with suppress(DamagedError):
+        for frame in Frames(file.read_bytes()):
+            end += len(framed(frame))
+    with file.open("r+b") as room:
+        room.seek(end)
+        room.write(framed(msgpack.packb(record)))
+
+
 async def _in_a_call(world: World) -> None:
     lin = await world.sign_in("1001")
     caller = world.dial(HOTLINE)
@@ -301,11 +313,9 @@ def test_a_file_of_another_version_ends_the_calls_with_bye(tmp_path: Path, what:
                 framed(pack.pack(Header(statefile.FORMAT + 1, pack.shapes))) + data.removeprefix(framed(first))
             )
         elif what == "a field that is gone":
-            with file.open("ab") as end:
-                end.write(framed(msgpack.packb(["actors.states.Step", "nobody"])))
+            add(file, ["actors.states.Step", "nobody"])
         else:
-            with file.open("ab") as end:
-                end.write(framed(msgpack.packb(["actors.states.Born", "ivr:1", 0.0, ["actors.ivr.Ivr", {}]])))
+            add(file, ["actors.states.Born", "ivr:1", 0.0, ["actors.ivr.Ivr", {}]])
 
     async def tell(world: World) -> None:
         await _in_a_call(world)
@@ -338,8 +348,7 @@ def test_records_that_contradict_each_other_are_not_gone_on_with(tmp_path: Path)
         await _in_a_call(world)
         world.kill_control()
         pack = past.packer()
-        with (tmp_path / past.FILE).open("ab") as end:
-            end.write(framed(msgpack.packb(["actors.states.Ended", "agent:nobody", world.now(), "gone"])))
+        add(tmp_path / past.FILE, ["actors.states.Ended", "agent:nobody", world.now(), "gone"])
         await settle(world, DOWN)
         left = past.read(tmp_path / past.FILE, pack, world.now())
         assert left.trouble == ""

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import attrs
 import pytest
 import trio
-from cordboard.bench import setup, setupload
+from cordboard.bench import leftovers, setup, setupload
+from cordboard.bench.leftovers import Left
 from cordboard.bench.media import process, told
-from cordboard.bench.setup import Found, Step
+from cordboard.bench.series import Standing
+from cordboard.bench.setup import Found
 from cordboard.bench.setupload import Caller, Heard, Load, Wave
+from cordboard.bench.waves import Step
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import CallConfirmed, CallEnded, IncomingCall, Output
 from cordboard.sip.transport import SipTransport, serve
@@ -88,7 +91,8 @@ def test_the_floor_answers_all_of_a_call() -> None:
 
 GOOD = Step(200.0, 1600, 1600, 0, 0, 0, 0, 5.0, 20.0, 3.0, 0.5)
 BEYOND = attrs.evolve(GOOD, up=800, refused=800)
-FOUND = Found("2026-11-26 04:00 UTC", "a machine", 2, "3.11", "queued", 120, 0.1, 200.0, (GOOD,), BEYOND, 400, 50.0)
+WHERE = ("2026-11-26 04:00 UTC", "a machine", 2, "3.11", "queued", 120)
+FOUND = Found(*WHERE, 0.1, 200.0, (GOOD,), BEYOND, 90.0, 95.0, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,7 @@ FOUND = Found("2026-11-26 04:00 UTC", "a machine", 2, "3.11", "queued", 120, 0.1
             attrs.evolve(FOUND, beyond=attrs.evolve(BEYOND, p99_ms=700.0)),
             ["beyond the limit p99 is 700.0 ms, more than 500"],
         ),
+        (attrs.evolve(FOUND, after_mb=101.0), ["a minute later 101.0 MB are in use, 90.0 were before"]),
     ],
 )
 def test_the_verdict(found: Found, said: list[str]) -> None:
@@ -121,6 +126,31 @@ def test_the_verdict(found: Found, said: list[str]) -> None:
     assert setup.picture(found).startswith("<svg")
     assert setup.table(found).row_count == 2
     assert json.loads(json.dumps(attrs.asdict(found)))["scene"] == "queued"
+
+
+STANDING = Standing(20, 5, 9, 2, 4, 130, 0, 0, 0, 0, 120, 0, 0, 0)
+MEMORY = [90.0, 95.0, *[96.0] * 9, 96.0]
+LEFT = Left(
+    *WHERE, 100.0, 1003.0, 1000, 1000, 0, 0, 0, 1000, 4.0, STANDING, STANDING, {}, 33.0, MEMORY, [50.0] * 12, ()
+)
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (LEFT, []),
+        (attrs.evolve(LEFT, missing={"legs": (0, 2)}), ["legs: 0 before, 2 after"]),
+        (attrs.evolve(LEFT, up=990), ["10 of 1000 calls did not come up"]),
+        (attrs.evolve(LEFT, rows=998, refused=1, up=999), ["998 rows of 1000 calls, of which 1 were refused"]),
+        (attrs.evolve(LEFT, control_mb=[*MEMORY[:-1], 103.5]), ["control grew by 8.5 MB after its first 100 calls"]),
+        (attrs.evolve(LEFT, complaints=("Traceback",)), ["the switch complains: Traceback"]),
+    ],
+)
+def test_what_may_be_left(left: Left, said: list[str]) -> None:
+    assert left.problems == said
+    assert leftovers.picture(left).startswith("<svg")
+    assert leftovers.table(left).row_count == 19
+    assert json.loads(json.dumps(attrs.asdict(left)))["before"]["actors"] == 130
 
 
 def test_a_rate_is_sustained_while_hardly_any_call_fails() -> None:

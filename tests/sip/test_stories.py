@@ -240,6 +240,24 @@ def test_calls_above_the_limit_are_shed_with_503() -> None:
     assert b.kinds() == ["IncomingCall", "Refused"]
 
 
+def test_while_the_application_is_busy_new_calls_hear_503_and_those_that_live_go_on() -> None:
+    net, a, b = n.pair()
+    n.dial(net, a, b, "one")
+    net.run(1)
+    b.endpoint.busy = lambda: True
+    n.dial(net, a, b, "two")
+    net.do(b, b.endpoint.answer(b.last_call(), n.answer_to(n.OFFER_A), net.now))
+    net.run(2)
+    assert CallFailed("two", 503, "Service Unavailable", 5) in a.events
+    assert "CallAnswered" in a.kinds()
+    assert b.endpoint.counters["refused busy"] == 1
+    net.do(a, a.endpoint.hang_up("one", net.now))
+    b.endpoint.busy = lambda: False
+    n.dial(net, a, b, "three")
+    net.run(3)
+    assert b.kinds()[-2:] == ["CallEnded", "IncomingCall"]
+
+
 def test_an_early_answer_counts_where_the_200_has_none() -> None:
     net, a, _ = n.pair()
     net.do(a, a.endpoint.dial("out", "sip:600@192.0.2.50", Address("192.0.2.50", 5060), None, n.OFFER_A, 0.0))

@@ -1,0 +1,63 @@
+"""Whether this process is asked for more than it can do, by how long what happens waits for its turn.
+
+    EASY  --all that had its turn within WINDOW, and much had, had waited for longer than `limit`-->  PRESSED
+    PRESSED  --some of it had waited for less than half of that, or hardly anything had its turn-->  EASY
+
+What counts is what waited least: a burst, a long step or a machine that does something else makes many wait,
+and is over; where even the luckiest had to wait, more comes than is done, and the line grows. New calls are then
+refused at the door, before they cost anything, and those that live go on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from attrs import define, field
+
+# It is looked at this often, in seconds: in a shorter time a burst looks like a flood, in a longer one a flood lets so
+# many in that everybody waits for them.
+WINDOW: Final = 0.05
+# Fewer turns in that time are no line: the machine did something else.
+LEAST: Final = 20
+# For how long nobody must have been refused before the alarm about it is over, in seconds.
+CALM: Final = 10.0
+
+
+@define
+class Pressure:
+    """`limit` in seconds; 0: never pressed. `pressed` says whether new calls are refused."""
+
+    limit: float = 0.0
+    pressed: bool = field(default=False, init=False)
+    # How often it has come to that, and when it was so last.
+    times: int = field(default=0, init=False)
+    last: float = field(default=-math.inf, init=False)
+    # Of this window: what waited least, and how much had its turn.
+    _least: float = field(default=math.inf, init=False)
+    _turns: int = field(default=0, init=False)
+    _ends: float = field(default=-math.inf, init=False)
+
+    def waited(self, seconds: float, now: float) -> None:
+        """Something has its turn that had waited for so long; 0 where nothing waits."""
+        self.look(now)
+        self._least = min(self._least, seconds)
+        self._turns += 1
+
+    def look(self, now: float) -> None:
+        """Judges what came before, when it is time."""
+        if now < self._ends:
+            return
+        least, turns = self._least, self._turns
+        self._least, self._turns, self._ends = math.inf, 0, now + WINDOW
+        if least < self.limit / 2 or turns < LEAST:
+            self.pressed = False
+        elif least > self.limit > 0 and not self.pressed:
+            self.pressed = True
+            self.times += 1
+        if self.pressed:
+            self.last = now
+
+    def calm(self, now: float) -> bool:
+        """Nobody was refused for a while."""
+        return now - self.last > CALM
