@@ -12,8 +12,8 @@ Queues are told when the agent becomes ready and when it no longer is; a page th
 and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
 
 Here are the table, with the deadline of every state, and what the agent does without a call: it signs in and out, goes
-on break, and comes back to work. What it does with one is in `callee.py`, with one of its own in `dialler.py`; its
-pages and media are in `seat.py`.
+on break, and comes back to work. What it does with one is in `callee.py`, by a mobile in `mobile.py`, with one of its
+own in `dialler.py`; its pages and media are in `seat.py`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from . import queue as queues
 from .agent_state import (
     DISMISSED,
     SHOWN,
+    AnswerByMobile,
     CallerSound,
     Data,
     Dialled,
@@ -34,6 +35,8 @@ from .agent_state import (
     Ended,
     Joined,
     Lost,
+    MobileBarred,
+    MobileBound,
     NotConnected,
     Offer,
     PartiesMoved,
@@ -49,6 +52,8 @@ from .callee import FIRST_WORD
 from .dialler import Dialler
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell
 from .evolving import evolve
+from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
+from .mobile import Mobile
 from .records import Outcome
 from .seat import PAGE_GRACE
 from .table import Bug, Late, Table, always, each, row
@@ -61,6 +66,7 @@ _OWNERS_ONLY = (
     page.RenewMedia,
     page.TestCall,
     page.SetState,
+    page.MobileAnswer,
     page.StartAnswering,
     page.Answer,
     page.Decline,
@@ -71,16 +77,18 @@ _OWNERS_ONLY = (
     page.Retrieve,
     page.Dial,
 )
+# ... of them what means the media; where nobody has any, who works by a mobile asks the rest by any of its pages.
+_FOR_MEDIA = (page.RenewMedia, page.TestCall, page.StartAnswering, page.Answer, page.Dial)
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
 
 
-class Agent(Dialler):
+class Agent(Mobile, Dialler):
     """The behaviour of one agent; see `Data` for what it remembers."""
 
     def __init__(self, profile: Profile, now: float) -> None:
         # States, legs and calls are numbered on from what an earlier life of this agent can have reached.
         begin = int(now * 1000)
-        self.state = Data(profile, since=now, states=begin, legs_opened=begin, dials=begin)
+        self.state = Data(profile, since=now, states=begin, legs_opened=begin, dials=begin, lines=begin)
 
     # --- the shape of every step ------------------------------------------------------------------------------
 
@@ -117,23 +125,36 @@ class Agent(Dialler):
                 return data.owner_lost_at + PAGE_GRACE
             case Phase.DIALLING:
                 return self.dialling_deadline()
+            case Phase.MOBILE:
+                return math.inf
             case _:
                 return min(self._gone_at(), data.work_until, data.testing_until)
 
     def _gone_at(self) -> float:
         """When the page that does not come back is given up."""
         data = self.state
-        grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK else PAGE_GRACE
+        grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK and not data.by_mobile else PAGE_GRACE
         return max(data.owner_lost_at, data.since) + grace
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
 
     def _request(self, request: page.Request, now: float) -> list[Effect]:
-        """A page's command: refused unless that page owns the media; then as the table says."""
-        if isinstance(request.command, _OWNERS_ONLY) and request.session != self.state.owner:
-            return self.refuse(request, "not_signed_in" if self.state.owner == "" else "not_owner")
-        return self.dispatch(self.state.phase, request, now)
+        """A page's command: refused unless that page may ask it; then as the table says."""
+        refusal = self._not_allowed(request)
+        return self.refuse(request, refusal) if refusal else self.dispatch(self.state.phase, request, now)
+
+    def _not_allowed(self, request: page.Request) -> str:
+        """Why this page may not ask that, empty where it may: some is for the one that owns the media."""
+        data, command = self.state, request.command
+        if not isinstance(command, _OWNERS_ONLY) or request.session == data.owner:
+            return ""
+        if data.owner:
+            return "not_owner"
+        if isinstance(command, page.MobileAnswer):
+            return ""
+        nobody = data.phase is Phase.SIGNED_OUT
+        return "not_signed_in" if nobody or isinstance(command, _FOR_MEDIA) or command == page.SetState("idle") else ""
 
     def _consequences(self, before: Data, now: float) -> list[Effect]:
         """What follows from any change, in one place.
@@ -141,14 +162,14 @@ class Agent(Dialler):
         Pages hear the state, and colleagues'; queues hear who is ready and who looks; the call hears where the agent's
         voice went; and what is kept of the agent is recorded.
         """
-        effects = self.look_at_voice(now)
+        effects = [*self.look_at_voice(now), *self.mobile_consequences(before.by_mobile)]
         if before.leg != self.state.leg or self.state.phase not in _TESTING:
             effects += self.stop_testing()
         after = self.state
         if (SHOWN[after.phase], after.reason) != (SHOWN[before.phase], before.reason):
             until = after.work_until if after.work_until < math.inf else None
             effects += self.push(
-                page.AgentState(SHOWN[after.phase], after.reason, after.since, until, after.may_return)
+                page.AgentState(SHOWN[after.phase], after.reason, after.since, until, after.may_return, after.by_mobile)
             )
             effects.append(Log("agent state", (("state", after.phase.value), ("reason", after.reason))))
             effects.append(self._state_recorded())
@@ -203,8 +224,10 @@ class Agent(Dialler):
     def _dismissed_ringing(self, message: Dismiss, now: float) -> list[Effect]:
         return [*self.give_back("signed out", now, queues.GaveBack.RETURNED), *self._dismissed(message, now)]
 
-    def seated(self, now: float) -> list[Effect]:
-        if self.state.phase is Phase.SIGNED_OUT:
+    def seated(self, taken: bool, now: float) -> list[Effect]:
+        self.state = evolve(self.state, by_mobile=False)
+        alone = self.state.phase is Phase.ON_BREAK and not taken
+        if alone or self.state.phase in (Phase.SIGNED_OUT, Phase.MOBILE):
             self.move(Phase.IDLE, "signed in", now)
         return []
 
@@ -221,7 +244,7 @@ class Agent(Dialler):
 
     def _detached_ringing(self, message: page.Detached, now: float) -> list[Effect]:
         self.forget_page(message.session, now)
-        if self.state.present:
+        if self.state.reachable:
             return []
         return self.give_back("page gone", now, queues.GaveBack.RETURNED)
 
@@ -254,15 +277,17 @@ class Agent(Dialler):
     # --- time -------------------------------------------------------------------------------------------------
 
     def _page_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self.release_seat("page gone", now)
+        if not self.state.by_mobile:
+            return self.release_seat("page gone", now)
+        self.back_to_rest("page gone", now)
+        return []
 
     def _time(self, message: Timeout, now: float) -> list[Effect]:
         """No call: the page is given up, the paperwork is over, or the test call."""
         if self._gone_at() <= now:
             return self._page_gone(message, now)
         if self.state.work_until <= now:
-            self.move(Phase.IDLE, "after-call work over", now)
-            self.state = evolve(self.state, call=None)
+            self.back_to_rest("after-call work over", now)
             return []
         return self.stop_testing()
 
@@ -284,7 +309,8 @@ class Agent(Dialler):
 def _colleague(data: Data) -> page.Colleague:
     """The agent as its colleagues see it."""
     profile = data.profile
-    return page.Colleague(profile.agent, profile.name, SHOWN[data.phase], data.reason, data.since)
+    shown = SHOWN[data.phase]
+    return page.Colleague(profile.agent, profile.name, shown, data.reason, data.since, bool(profile.mobile))
 
 
 def _standing(data: Data, queue: str) -> queues.Standing | None:
@@ -322,7 +348,7 @@ TABLE = Table(
     row(
         media.LegQuality,
         talking=Agent.heard,
-        **each("signed_out idle ringing answering after_call_work on_break dialling", Agent.quality),
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", Agent.quality),
     ),
     always(page.Resume, Agent.resume, Phase),
     always(media.LegSilent, Agent.silence, Phase),
@@ -332,28 +358,28 @@ TABLE = Table(
     row(
         page.Detached,
         ringing=Agent._detached_ringing,
-        **each("signed_out idle answering talking after_call_work on_break dialling", Agent._detached),
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent._detached),
     ),
     row(
         Dismiss,
         ringing=Agent._dismissed_ringing,
-        **each("signed_out idle answering talking after_call_work on_break dialling", Agent._dismissed),
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent._dismissed),
     ),
     row(
         page.SignOut,
         signed_out=_OWNED,
         ringing=Agent._sign_out_ringing,
-        **each("idle after_call_work on_break", Agent._sign_out),
+        **each("idle after_call_work on_break mobile", Agent._sign_out),
         **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.RenewMedia,
-        signed_out=_OWNED,
+        **each("signed_out mobile", _OWNED),
         **each("idle ringing answering talking after_call_work on_break dialling", Agent.renew_media),
     ),
     row(
         page.TestCall,
-        signed_out=_OWNED,
+        **each("signed_out mobile", _OWNED),
         ringing=Agent._ringing,
         **each("idle after_call_work on_break", Agent.test_call),
         **each("answering talking dialling", Agent._in_call),
@@ -362,13 +388,14 @@ TABLE = Table(
         page.SetState,
         signed_out=_OWNED,
         ringing=Agent._set_state_ringing,
-        **each("idle after_call_work on_break", Agent._set_state),
+        **each("idle after_call_work on_break mobile", Agent._set_state),
         **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.StartAnswering,
         signed_out=_OWNED,
         idle=Agent._already_idle,
+        mobile=_OWNED,
         ringing=Agent._ringing,
         after_call_work=Agent._start_answering,
         on_break=Agent._nothing_to_finish,
@@ -376,7 +403,7 @@ TABLE = Table(
     ),
     row(
         page.Answer,
-        signed_out=_OWNED,
+        **each("signed_out mobile", _OWNED),
         ringing=Agent.answer,
         dialling=Agent._in_call,
         **each("idle after_call_work on_break", Agent.answer_late),
@@ -386,13 +413,13 @@ TABLE = Table(
         page.Decline,
         signed_out=_OWNED,
         ringing=Agent.decline,
-        **each("idle after_call_work on_break", Agent.answer_late),
+        **each("idle after_call_work on_break mobile", Agent.answer_late),
         **each("answering talking dialling", Agent._in_call),
     ),
     row(
         page.HangUp,
         signed_out=_OWNED,
-        **each("idle ringing after_call_work on_break", Agent._no_call),
+        **each("idle ringing after_call_work on_break mobile", Agent._no_call),
         dialling=Agent.give_up,
         **each("answering talking", Agent.hang_up),
     ),
@@ -400,31 +427,31 @@ TABLE = Table(
         page.Mute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break dialling", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling mobile", Agent._no_call),
     ),
     row(
         page.Unmute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break dialling", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling mobile", Agent._no_call),
     ),
     row(
         page.Hold,
         signed_out=_OWNED,
         talking=Agent.set_hold,
         dialling=Agent.not_answered_yet,
-        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
     ),
     row(
         page.Retrieve,
         signed_out=_OWNED,
         talking=Agent.set_hold,
         dialling=Agent.not_answered_yet,
-        **each("idle ringing answering after_call_work on_break", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
     ),
     row(
         page.Dial,
-        signed_out=_OWNED,
+        **each("signed_out mobile", _OWNED),
         ringing=Agent._ringing,
         **each("idle after_call_work on_break", Agent.dial),
         **each("answering talking dialling", Agent._in_call),
@@ -432,26 +459,26 @@ TABLE = Table(
     row(
         Dialled,
         dialling=Agent.dialled,
-        **each("signed_out idle ringing answering talking after_call_work on_break", Agent.dialled_too_late),
+        **each("signed_out idle ringing answering talking after_call_work on_break mobile", Agent.dialled_too_late),
     ),
     row(
         Progress,
         dialling=Agent.progress,
-        **each("signed_out idle ringing answering talking after_call_work on_break", _GIVEN_UP),
+        **each("signed_out idle ringing answering talking after_call_work on_break mobile", _GIVEN_UP),
     ),
     row(
         NotConnected,
         dialling=Agent.not_connected,
-        **each("signed_out idle ringing answering talking after_call_work on_break", _GIVEN_UP),
+        **each("signed_out idle ringing answering talking after_call_work on_break mobile", _GIVEN_UP),
     ),
     row(
         Offer,
-        idle=Agent.ring,
+        **each("idle mobile", Agent.ring),
         **each("signed_out ringing answering talking after_call_work on_break dialling", Agent.refuse_offer),
     ),
     row(
         Withdraw,
-        **each("signed_out idle talking after_call_work on_break dialling", _NOT_MINE),
+        **each("signed_out idle talking after_call_work on_break dialling mobile", _NOT_MINE),
         **each("ringing answering", Agent.withdrawn),
     ),
     row(
@@ -459,59 +486,102 @@ TABLE = Table(
         answering=Agent.joined,
         talking=Agent.joined_again,
         dialling=Agent.picked_up,
-        **each("signed_out idle ringing after_call_work on_break", Agent.joined_too_late),
+        **each("signed_out idle ringing after_call_work on_break mobile", Agent.joined_too_late),
     ),
     row(
         Lost,
         answering=Agent.withdrawn,
-        **each("signed_out idle ringing talking after_call_work on_break dialling", _NOT_MINE),
+        **each("signed_out idle ringing talking after_call_work on_break dialling mobile", _NOT_MINE),
     ),
     row(
         CallerSound,
         talking=Agent.caller_sound,
-        **each("signed_out idle ringing answering after_call_work on_break dialling", _LEFT),
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
     ),
     row(
         PartiesMoved,
         talking=Agent.parties_moved,
-        **each("signed_out idle ringing answering after_call_work on_break dialling", _LEFT),
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
     ),
     row(
         Ended,
         answering=Agent.ended_answering,
         talking=Agent.ended,
         after_call_work=Late("the call had died before it said so"),
-        **each("signed_out idle ringing on_break dialling", Late("the agent left the call before it ended")),
+        **each("signed_out idle ringing on_break dialling mobile", Late("the agent left the call before it ended")),
     ),
     row(
         Down,
-        talking=Agent.call_died_talking,
+        ringing=Agent.down_ringing,
+        answering=Agent.down_answering,
+        talking=Agent.down_talking,
         after_call_work=Late("the call had said that it ended"),
         dialling=Agent.call_died_dialling,
-        **each("signed_out idle on_break", _NOT_MINE),
-        **each("ringing answering", Agent.call_died_offered),
+        **each("signed_out idle on_break mobile", _NOT_MINE),
     ),
     row(
         media.LegUnchecked,
         ringing=Agent.unchecked_ringing,
-        **each("signed_out idle answering talking after_call_work on_break dialling", Agent.checks),
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent.checks),
     ),
     row(
         media.DigitPressed,
         talking=Agent.digit,
         **each(
-            "signed_out idle ringing answering after_call_work on_break dialling", Late("no call that it could be for")
+            "signed_out idle ringing answering after_call_work on_break dialling mobile",
+            Late("no call that it could be for"),
         ),
     ),
     row(
         media.LegFailed,
         signed_out=Late("the seat was left meanwhile"),
         ringing=Agent.leg_failed_ringing,
-        **each("idle answering talking after_call_work on_break dialling", Agent.leg_failed),
+        **each("idle answering talking after_call_work on_break dialling mobile", Agent.leg_failed),
+    ),
+    row(
+        page.MobileAnswer,
+        ringing=Agent._ringing,
+        **each("signed_out idle after_call_work on_break mobile", Agent.bind_mobile),
+        **each("answering talking dialling", Agent._in_call),
+    ),
+    row(
+        MobileBound,
+        ringing=Agent.mobile_bound_ringing,
+        **each("signed_out idle after_call_work on_break mobile", Agent.mobile_bound),
+        **each("answering talking dialling", Agent.mobile_bound_busy),
+    ),
+    always(MobileBarred, Agent.mobile_barred, Phase),
+    row(
+        AnswerByMobile,
+        signed_out=Agent.answer_by_mobile,
+        **each("idle ringing answering talking after_call_work on_break dialling mobile", Late("a page was quicker")),
+    ),
+    always(LineBegun, Agent.line_begun, Phase),
+    row(
+        LineRings,
+        ringing=Agent.line_rings,
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", _NOT_MINE),
+    ),
+    row(
+        LineUp,
+        ringing=Agent.line_up,
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", _NOT_MINE),
+    ),
+    row(
+        LineOver,
+        ringing=Agent.line_over_ringing,
+        answering=Agent.line_over_answering,
+        talking=Agent.line_over_talking,
+        **each("signed_out idle after_call_work on_break dialling mobile", _NOT_MINE),
+    ),
+    row(
+        LineDigit,
+        talking=Agent.line_digit,
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
     ),
     row(
         Timeout,
-        signed_out=Bug("nothing runs while signed out"),
+        **each("signed_out mobile", Bug("nothing runs without a page and without a call")),
         ringing=Agent.missed,
         answering=Agent.left_answering,
         talking=Agent.unheard,

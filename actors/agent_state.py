@@ -18,8 +18,8 @@ DISMISSED = "dismissed"
 
 
 class Phase(Enum):
-    """ANSWERING lasts from the click until the call says who won; pages see it as ringing. DIALLING, which they see as
-    talking, lasts until the far side answers."""
+    """MOBILE is idle with a mobile in the place of a page. ANSWERING lasts from the click until the call says who won;
+    pages see it as ringing. DIALLING, which they see as talking, lasts until the far side answers."""
 
     SIGNED_OUT = "signed_out"
     IDLE = "idle"
@@ -29,6 +29,7 @@ class Phase(Enum):
     AFTER_CALL_WORK = "after_call_work"
     ON_BREAK = "break"
     DIALLING = "dialling"
+    MOBILE = "mobile_answer"
 
 
 _OTHERWISE = {Phase.ANSWERING: page.State.RINGING, Phase.DIALLING: page.State.TALKING}
@@ -49,6 +50,35 @@ class Profile:
     skills: tuple[str, ...]
     codecs: tuple[media.CodecName, ...] = WEBRTC_CODECS
     numbers: tuple[str, ...] = ()
+    # The mobile number, in E.164 where it is a telephone number.
+    mobile: str = ""
+
+
+@frozen
+class BindMobile:
+    """To the switchboard: may this be the agent's mobile? `MobileBound` or `MobileBarred` comes back."""
+
+    agent: str
+    number: str
+
+
+@frozen
+class MobileBound:
+    """It is from now on, written so."""
+
+    number: str
+
+
+@frozen
+class MobileBarred:
+    """It may not: a refusal of `page.REFUSALS`."""
+
+    why: str
+
+
+@frozen
+class AnswerByMobile:
+    """After a restart: the agent answered by mobile, and does so again."""
 
 
 @frozen
@@ -248,6 +278,13 @@ class Data:
     away_since: float = math.inf
     gone_call: str = ""
     gone_code: str = ""
+    # Its calls ring on its mobile; the request to do so that waits for the gate; and the line that rings there or
+    # talks, its leg where somebody has taken the call, and how many there have been.
+    by_mobile: bool = False
+    binding: page.Request | None = None
+    line: str = ""
+    line_leg: str = ""
+    lines: int = 0
     # While the agent dials: how far that has come, until when something must be heard of it, and what was before.
     dial: page.CallDialling | None = None
     dial_until: float = math.inf
@@ -266,17 +303,37 @@ class Data:
         return self.owner != "" and self.owner_lost_at == math.inf
 
     @property
+    def rest(self) -> Phase:
+        """What the agent does when there is no call and no paperwork."""
+        return Phase.MOBILE if self.by_mobile else Phase.IDLE
+
+    @property
+    def reachable(self) -> bool:
+        """Somebody can take what rings here."""
+        return self.by_mobile or self.present
+
+    @property
+    def on_the_mobile(self) -> bool:
+        """A call rings or talks there."""
+        return self.by_mobile and self.phase in (Phase.RINGING, Phase.ANSWERING, Phase.TALKING)
+
+    @property
     def can_hear(self) -> bool:
-        return self.robot or (self.media is MediaState.CONNECTED and not self.unchecked)
+        return self.by_mobile or self.robot or (self.media is MediaState.CONNECTED and not self.unchecked)
 
     @property
     def voice(self) -> str:
         """The leg by which the agent is heard now; empty for a robot or while its media is away."""
+        if self.by_mobile:
+            return self.line_leg
         return self.leg if self.media is MediaState.CONNECTED else self.old_leg
 
     @property
     def audible(self) -> bool:
-        """Whether a caller would hear the agent. A websocket has no part in it, but where it is all there is."""
+        """Whether a caller would hear the agent. A websocket has no part in it, but where it is all there is; a line
+        says itself when it is lost."""
+        if self.by_mobile:
+            return True
         if self.robot:
             return self.present
         return self.voice != "" and self.voice not in self.silent_legs and not self.unchecked
@@ -293,6 +350,8 @@ class Data:
     @property
     def ready(self) -> bool:
         """May be offered a call: what is offered here rings somebody who can hear it."""
+        if self.phase is Phase.MOBILE:
+            return self.opening is None and not self.dismissed
         return self.phase is Phase.IDLE and self.present and self.can_hear and not self.dismissed
 
     @property

@@ -13,6 +13,7 @@ a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 from ..switch import protocol as media
 from . import call_state as calls
@@ -61,11 +62,19 @@ class Callee(Seat):
 
     def move(self, phase: Phase, reason: str, now: float) -> None:
         """The one door for state changes. An offer that came to nothing costs nobody the place among the idle."""
-        if phase is Phase.IDLE and self.state.phase not in (Phase.RINGING, Phase.ANSWERING):
+        if phase in (Phase.IDLE, Phase.MOBILE) and self.state.phase not in (Phase.RINGING, Phase.ANSWERING):
             self.state = evolve(self.state, idle_since=now)
         if self.state.timeline is not None:
             self.state = evolve(self.state, timeline=self.state.timeline.over())
+        if self.state.by_mobile:
+            goes_on = phase not in (Phase.IDLE, Phase.ON_BREAK, Phase.SIGNED_OUT)
+            self.state = evolve(self.state, by_mobile=goes_on, owner_lost_at=math.inf)
         self.state = evolve(self.state, phase=phase, reason=reason, since=now)
+
+    def back_to_rest(self, reason: str, now: float) -> None:
+        """No call any more, and no paperwork."""
+        self.move(self.state.rest, reason, now)
+        self.state = evolve(self.state, call=None, last=None)
 
     def release_seat(self, reason: str, now: float) -> list[Effect]:
         self.offer_over(Outcome.RETURNED, now)
@@ -81,7 +90,11 @@ class Callee(Seat):
         entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
         self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, from_break=False)
         self.move(Phase.RINGING, "offer", now)
-        return [Watch(f"call:{offer.call}"), *self.push(self.offered())]
+        return [Watch(f"call:{offer.call}"), *self.push(self.offered()), *self.rings_there(offer)]
+
+    @abstractmethod
+    def rings_there(self, offer: Offer) -> list[Effect]:
+        """Where no page rings."""
 
     def refuse_offer(self, offer: Offer, now: float) -> list[Effect]:
         """Two queues offered at once, or the offer crossed a change of state: the queue tries another agent."""
@@ -91,7 +104,7 @@ class Callee(Seat):
         return Tell(f"queue:{offer.queue}", queues.OfferOver(offer.call, self.state.profile.agent, how))
 
     def give_back(self, reason: str, now: float, how: queues.GaveBack) -> list[Effect]:
-        """The agent's side ends the offer; the call stays in its queue. The agent is idle unless more is said."""
+        """The agent's side ends the offer; the call stays in its queue. The agent rests unless more is said."""
         offer = self._call()
         told = self._offer_gone(reason, reason, now)
         return [*told, self._tell_queue(offer, how)]
@@ -100,7 +113,7 @@ class Callee(Seat):
         offer = self._call()
         self.offer_over(_OUTCOMES.get(code, Outcome.RETURNED), now)
         self.state = evolve(self.state, call=None, gone_call=offer.call, gone_code=code)
-        self.move(Phase.IDLE, reason, now)
+        self.move(self.state.rest, reason, now)
         return self.push(page.CallWithdrawn(offer.call, reason))
 
     def _call(self) -> Offer:
@@ -181,10 +194,14 @@ class Callee(Seat):
         return self.accept(request) if self._names(request, self._call()) else self.refuse(request, "in_call")
 
     def missed(self, message: Timeout, now: float) -> list[Effect]:
-        """The ring time is over: on break, so that the next call does not ring in an empty room (F-15)."""
+        """The ring time is over."""
+        return self.not_answered("no answer", now)
+
+    def not_answered(self, reason: str, now: float) -> list[Effect]:
+        """On break, so that the next call does not ring in an empty room (F-15)."""
         offer = self._call()
-        told = self._offer_gone("no answer", "no_answer", now)
-        self.move(Phase.ON_BREAK, "no answer", now)
+        told = self._offer_gone(reason, "no_answer", now)
+        self.move(Phase.ON_BREAK, reason, now)
         return [*told, self._tell_queue(offer, queues.GaveBack.MISSED)]
 
     def leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
@@ -255,14 +272,18 @@ class Callee(Seat):
     def ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:
             return []
-        return self._finish(message.by, message.cause, f"{message.by} hung up", now)
+        return self.finish(message.by, message.cause, f"{message.by} hung up", now)
 
-    def _finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
-        """The agent's part of the call is over: its paperwork begins."""
+    def finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
+        """The agent's part of the call is over: its paperwork begins, where there is a page to do it."""
         last = self.last(by, cause, now)
         self.offer_over(Outcome.ANSWERED, now)
-        self.move(Phase.AFTER_CALL_WORK, reason, now)
-        self.state = evolve(self.state, muted=False, last=last)
+        if self.state.by_mobile and not self.state.sessions:
+            self.back_to_rest(reason, now)
+        else:
+            self.move(Phase.AFTER_CALL_WORK, reason, now)
+            self.state = evolve(self.state, last=last)
+        self.state = evolve(self.state, muted=False)
         return self.push(page.CallEnded(last.call, by, cause))
 
     def ended_answering(self, message: Ended, now: float) -> list[Effect]:
@@ -327,5 +348,5 @@ class Callee(Seat):
         if self.state.away_since + PAGE_GRACE > now:
             return []
         told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self._hear_nothing()]
-        ended = self._finish("system", "the agent could not be heard", "media lost", now)
+        ended = self.finish("system", "the agent could not be heard", "media lost", now)
         return [*told, *ended, *(self.release_seat("page gone", now) if not self.state.present else ())]

@@ -47,6 +47,7 @@ from .past import Past
 from .pressure import Pressure
 from .reach import Reach
 from .recordings import Recordings
+from .records import MobileEntry
 from .resolver import Resolver
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
@@ -173,7 +174,7 @@ class Control:
             )
             organisation = await self.store.load_organisation()
             await self._close_books(left, clock())
-            self._go_on(left, organisation, clock)
+            self._go_on(left, organisation, await self.store.mobiles(), clock)
             nursery.start_soon(self._tell_that_we_live, clock)
             nursery.start_soon(medialink.run, self.link, lambda: connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)
@@ -235,7 +236,9 @@ class Control:
     def _alive(self, prefix: str) -> list[str]:
         return [name.removeprefix(prefix) for name in self.system.alive(prefix)]
 
-    def _go_on(self, left: Past, organisation: Organisation, clock: Callable[[], float]) -> None:
+    def _go_on(
+        self, left: Past, organisation: Organisation, mobiles: Sequence[MobileEntry], clock: Callable[[], float]
+    ) -> None:
         """All that was recalled lives from here on, and is written down anew; calls can come."""
         self.journal.take_up(organisation)
         self.journal.begin(self.system.actor_states)
@@ -249,7 +252,7 @@ class Control:
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))
         else:
-            self.system.spawn("switchboard", Switchboard(organisation, *codecs))
+            self.system.spawn("switchboard", Switchboard(organisation, *codecs, mobiles))
 
     def _whole(self, now: float) -> Whole:
         ledger = self.store.ledger

@@ -255,8 +255,8 @@ class Line(Outward[Phase]):
         """Of who is heard here, whoever wired the leg hears enough."""
         return []
 
-    def _tell(self, message: object) -> Tell:
-        return Tell(self.state.owner, message)
+    def _tell(self, said: object) -> Tell:
+        return Tell(self.state.owner, said)
 
 
 _DIALS = "seeking readying calling"

@@ -311,7 +311,8 @@ class Agent:
         metadata=toml(one_of("agent", "supervisor", "administrator"), "role", "agent, supervisor or administrator."),
     )
     mobile: str = field(
-        default="", metadata=toml(text, "number", "Where mobile answer rings; kept as E.164.", used=False)
+        default="",
+        metadata=toml(text, "number", "Where mobile answer rings until the agent binds another; kept as E.164."),
     )
     skills: tuple[Skill, ...] = field(
         default=(),

@@ -25,6 +25,7 @@ class State(Enum):
     TALKING = "talking"
     AFTER_CALL_WORK = "after_call_work"
     BREAK = "break"
+    MOBILE = "mobile_answer"
 
 
 # --- commands ---------------------------------------------------------------------------------------------------
@@ -86,6 +87,19 @@ class SetState:
 
     do: ClassVar[str] = "agent.state"
     state: Literal["idle", "break"]
+
+
+@frozen
+class MobileAnswer:
+    """From now on calls ring on a mobile: at `number`, or left out at the one that is known of the agent.
+
+    The number must pass the dialling rules, and is kept. Accepted where the agent is signed out, idle, on break or in
+    after-call work; the page's media connection is of no more use then. Whoever picks up presses 1 to take the call.
+    Signing in, a break and signing out end it.
+    """
+
+    do: ClassVar[str] = "agent.mobile"
+    number: str = ""
 
 
 @frozen
@@ -193,6 +207,7 @@ Command = (
     | SignOut
     | RenewMedia
     | SetState
+    | MobileAnswer
     | TestCall
     | StartAnswering
     | Answer
@@ -263,6 +278,9 @@ REFUSALS: dict[str, str] = {
     "no_answer": "The call was not answered in time.",
     "waited_too_long": "The caller had waited for as long as the queue allows.",
     "busy": "The switch is busy; try again.",
+    "on_mobile": "Not while a call is on the mobile.",
+    "no_mobile": "No mobile number is known of that agent.",
+    **{str(why): words for why, words in gate.WORDS.items()},
 }
 
 
@@ -313,7 +331,7 @@ class AgentState:
     """The agent's state changed; `reason` says why in a word or two, `since` when.
 
     `until` is there where it ends by itself: after-call work of a queue that allows only so much of it. `from_break`:
-    after-call work of a call that began on break.
+    after-call work of a call that began on break. `by_mobile`: calls ring on the agent's mobile, this one too.
     """
 
     event: ClassVar[str] = "agent.state"
@@ -322,6 +340,7 @@ class AgentState:
     since: float
     until: float | None = None
     from_break: bool = False
+    by_mobile: bool = False
 
 
 @frozen
@@ -549,6 +568,8 @@ class Colleague:
     state: State
     reason: str
     since: float
+    # A mobile number is known, where it can be reached in any state.
+    mobile: bool = False
 
 
 @frozen
@@ -624,6 +645,9 @@ class Snapshot:
     # When after-call work is over by itself, and whether its call began on break.
     until: float | None = None
     from_break: bool = False
+    # Calls ring on the agent's mobile; and its number, where one is known.
+    by_mobile: bool = False
+    mobile: str = ""
     offered: CallOffered | None = None
     connected: CallConnected | None = None
     # ... and who is in it, and how.

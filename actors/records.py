@@ -126,7 +126,16 @@ class SoundEntry:
     goes: bool
 
 
-Entry = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry
+@frozen
+class MobileEntry:
+    """The mobile `number` that an agent has bound, by `agent`, and whether it is `answering` by it."""
+
+    agent: str
+    number: str
+    answering: bool
+
+
+Entry = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry | MobileEntry
 
 
 @frozen

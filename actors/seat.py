@@ -46,13 +46,18 @@ class Seat(Machine[Phase], ABC):
 
     def attach(self, message: page.Attached, now: float) -> list[Effect]:
         self.state = evolve(self.state, sessions=(*self.state.sessions, message.session))
+        if self.state.owner == "":
+            self.state = evolve(self.state, owner_lost_at=math.inf)
         return []
 
     def forget_page(self, session: str, now: float) -> None:
-        """The websocket is gone; where it owned the media, `owner_lost_at` starts the grace."""
+        """The websocket is gone; where it owned the media, or was the last one for the paperwork of who works by
+        mobile, `owner_lost_at` starts the grace."""
         sessions = tuple(each for each in self.state.sessions if each != session)
         watching = tuple(each for each in self.state.watching if each != session)
-        lost = now if session == self.state.owner else self.state.owner_lost_at
+        data = self.state
+        was_last = data.by_mobile and data.phase is Phase.AFTER_CALL_WORK and not sessions
+        lost = now if session == data.owner or was_last else data.owner_lost_at
         self.state = evolve(self.state, sessions=sessions, watching=watching, owner_lost_at=lost)
         opening = self.state.opening
         if opening is not None and opening.request.session == session:
@@ -88,6 +93,8 @@ class Seat(Machine[Phase], ABC):
                     since=data.since,
                     until=data.work_until if data.work_until < math.inf else None,
                     from_break=data.may_return,
+                    by_mobile=data.by_mobile,
+                    mobile=data.profile.mobile,
                     owner="none" if not data.present else "this" if data.owner == request.session else "other",
                     media=data.media.value,
                     offered=self.offered() if SHOWN[data.phase] is page.State.RINGING and call else None,
@@ -167,6 +174,8 @@ class Seat(Machine[Phase], ABC):
         """Takes the seat, for a robot at once, for a page when the engine has opened its leg."""
         command, data = request.command, self.state
         assert isinstance(command, page.SignIn)
+        if data.on_the_mobile:
+            return self.refuse(request, "on_mobile")
         if data.present and data.owner != request.session and not command.take_over:
             return self.refuse(request, "signed_in_elsewhere")
         if command.media == "none":
@@ -356,13 +365,13 @@ class Seat(Machine[Phase], ABC):
             robot=robot,
             media=MediaState.ABSENT if robot else self.state.media,
         )
-        seated = self.seated(now)
+        seated = self.seated(data.owner != "", now)
         leg = "" if robot else self.state.leg
         return [*told, *self.accept(request, answer, leg), *seated]
 
     @abstractmethod
-    def seated(self, now: float) -> list[Effect]:
-        """What the agent's state makes of a page that took the seat."""
+    def seated(self, taken: bool, now: float) -> list[Effect]:
+        """What the agent's state makes of a page that took the seat, which was `taken` before or not."""
 
     def close_leg(self, leg: str) -> list[Effect]:
         return [Media(media.CloseLeg(leg))] if leg else []

@@ -27,6 +27,7 @@ from .evolving import evolve
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .organisation import Organisation, ToQueue, e164
 from .origin import Located
+from .records import MobileEntry
 from .table import Bug, Machine, Table, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
@@ -115,12 +116,17 @@ class Data:
     usage: Mapping[str, Usage] = field(factory=dict)
     # call or line -> what waits until it is known which of our numbers is the nearest
     choosing: Mapping[str, Choosing] = field(factory=dict)
+    # agent -> the mobile number that it has bound, in the place of what the organisation says
+    mobiles: Mapping[str, str] = field(factory=dict)
+    # Agents who answered by mobile when the switch was stopped, and do so again as they begin.
+    by_mobile: frozenset[str] = frozenset()
     # why -> numbers that did not pass the gate
     barred: Mapping[str, int] = field(factory=dict)
 
 
 class Switchboard(Machine[Phase]):
-    """`codecs` are what pages may speak, `trunk_codecs` what trunks may, preferred first."""
+    """`codecs` are what pages may speak, `trunk_codecs` what trunks may, preferred first; `mobiles` what is kept of the
+    mobiles that agents have bound."""
 
     state: Data
 
@@ -129,8 +135,15 @@ class Switchboard(Machine[Phase]):
         organisation: Organisation,
         codecs: Sequence[media.CodecName],
         trunk_codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
+        mobiles: Sequence[MobileEntry] = (),
     ) -> None:
-        self.state = Data(organisation, tuple(codecs), tuple(trunk_codecs))
+        self.state = Data(
+            organisation,
+            tuple(codecs),
+            tuple(trunk_codecs),
+            mobiles={each.agent: each.number for each in mobiles},
+            by_mobile=frozenset(each.agent for each in mobiles if each.answering),
+        )
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
@@ -172,7 +185,10 @@ class Switchboard(Machine[Phase]):
             if isinstance(profile, queue.Profile):
                 told = agents.QueueStarted(profile.queue)
                 effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
-        self.state = evolve(self.state, alive=alive.union(missing))
+            elif isinstance(profile, agents.Profile) and profile.agent in self.state.by_mobile:
+                effects.append(Tell(name, agents.AnswerByMobile()))
+        begun = (name.removeprefix("agent:") for name in missing)
+        self.state = evolve(self.state, alive=alive.union(missing), by_mobile=self.state.by_mobile.difference(begun))
         return effects
 
     def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
@@ -205,7 +221,12 @@ class Switchboard(Machine[Phase]):
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)
             profiles[f"agent:{one.id}"] = agents.Profile(
-                one.id, one.name or one.id, skills, self.state.codecs, organisation.outbound
+                one.id,
+                one.name or one.id,
+                skills,
+                self.state.codecs,
+                organisation.outbound,
+                self._mobile_of(one.id),
             )
         return profiles
 
@@ -249,7 +270,22 @@ class Switchboard(Machine[Phase]):
         return self._out(message, "", now, shut=self.state.full)
 
     def _mobile_of(self, agent: str) -> str:
-        return next((each.mobile for each in self.state.organisation.agents if each.id == agent), "")
+        """What the agent has bound itself, else what the organisation says."""
+        known = next((each for each in self.state.organisation.agents if each.id == agent), None)
+        return "" if known is None else self.state.mobiles.get(agent) or known.mobile
+
+    def _bind_mobile(self, message: agents.BindMobile, now: float) -> list[Effect]:
+        """A mobile is a number that calls of ours may go to."""
+        passed = gate.decide(self.state.organisation, message.number, "")
+        agent = f"agent:{message.agent}"
+        if isinstance(passed, gate.Barred):
+            self._count_barred(passed.why)
+            return [Tell(agent, agents.MobileBarred(passed.why))]
+        if passed.target.emergency:
+            return [Tell(agent, agents.MobileBarred("not_allowed"))]
+        number = passed.target.number
+        self.state = evolve(self.state, mobiles={**self.state.mobiles, message.agent: number})
+        return [Tell(agent, agents.MobileBound(number))]
 
     def _out(self, message: calls.Dial | line.Reach, shown: str, now: float, *, shut: bool) -> list[Effect]:
         """The one way out: the gate, then the agent's limits. Where there are numbers of ours to choose among, it is
@@ -402,6 +438,7 @@ TABLE = Table(
     row(calls.Dial, open=Switchboard._dial, draining=Switchboard._dial_draining),
     always(line.Reach, Switchboard._reach, Phase),
     always(calls.Redirected, Switchboard._redirected, Phase),
+    always(agents.BindMobile, Switchboard._bind_mobile, Phase),
     row(FindRoute, open=Switchboard._find_route, draining=Switchboard._refuse),
     always(Located, Switchboard._located, Phase),
     always(MediaFull, Switchboard._media_full, Phase),

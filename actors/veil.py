@@ -55,14 +55,14 @@ URIS: Final = frozenset({"proxy", "proxies"})
 OURS: Final = frozenset(
     {
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "ask", "barred",
-        "bundle", "by", "call", "call_id", "calls", "choosing", "city", "code", "codecs", "counters", "country",
-        "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file", "fmtps", "format", "formats",
-        "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key", "kind", "language", "leg",
-        "legs", "line", "listener", "method", "mid", "mobile_of", "music", "old_leg", "owed", "owner", "party",
-        "pattern", "peaks", "prefix", "protocol", "province", "queue", "queue_name", "recording", "recordings",
-        "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
-        "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers",
-        "watching", "why",
+        "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "city", "code", "codecs", "counters",
+        "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file", "fmtps", "format",
+        "formats", "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key", "kind",
+        "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music", "old_leg",
+        "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "province", "queue", "queue_name",
+        "recording", "recordings", "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills",
+        "sources", "state", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "type", "usage",
+        "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 
@@ -102,6 +102,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (effects.Log, "fields"): "fields",
         (switchboard.JoinRoom, "room"): "number",
         (switchboard.Data, "rooms"): "rooms",
+        (switchboard.Data, "mobiles"): "numbers",
     }
 
 
@@ -208,6 +209,10 @@ class Veil:
     def rooms(self, value: Any) -> Any:
         """A mapping by number."""
         return {self.number(number): each for number, each in value.items()}
+
+    def numbers(self, value: Any) -> Any:
+        """A mapping to numbers."""
+        return {each: self.number(number) for each, number in value.items()}
 
     # --- pseudonyms -------------------------------------------------------------------------------------------
 

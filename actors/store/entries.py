@@ -20,6 +20,7 @@ from ..records import (
     Entry,
     HoldEntry,
     LegEntry,
+    MobileEntry,
     OfferEntry,
     Outcome,
     QualityEntry,
@@ -43,6 +44,7 @@ TABLES: dict[type[Kept], Table] = {
     RecordingEntry: schema.recordings,
     QualityEntry: schema.qualities,
     SoundEntry: schema.sounds,
+    MobileEntry: schema.mobiles,
 }
 _KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
 
@@ -83,6 +85,11 @@ def _cell(value: object) -> object:
         # What came by the wire may hold what no database takes: half of a surrogate pair, and NUL for PostgreSQL.
         return value.encode("utf-8", "replace").decode().replace("\0", "?")
     return value
+
+
+def mobiles(connection: Connection) -> tuple[MobileEntry, ...]:
+    """What agents have bound."""
+    return tuple(MobileEntry(**row) for row in connection.execute(select(schema.mobiles)).mappings())
 
 
 def close_open(

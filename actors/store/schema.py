@@ -204,6 +204,14 @@ holds = Table(
     Index(None, "ended"),
 )
 
+mobiles = Table(
+    "mobiles",
+    metadata,
+    Column("agent", String, primary_key=True),
+    Column("number", String, nullable=False),
+    Column("answering", Boolean, nullable=False),
+)
+
 offers = Table(
     "offers",
     metadata,

@@ -18,6 +18,7 @@ import trio
 from sqlalchemy import Connection, Engine
 
 from ..organisation import Organisation
+from ..records import MobileEntry
 from . import entries, history, logins, organisations
 from .access import History
 from .database import StoreError, open_database, reading, writing
@@ -98,6 +99,10 @@ class Store:
         """At a start, after `apply`: ends what other calls and agents than these left open. Gives how many rows those
         were."""
         return await self.write(lambda connection: entries.close_open(connection, now, live_calls, live_agents))
+
+    async def mobiles(self) -> tuple[MobileEntry, ...]:
+        """At a start, after `apply`: the mobiles that agents have bound."""
+        return await self.read(entries.mobiles)
 
     async def untold_recordings(self) -> list[str]:
         """At a start, after `close_open`: calls whose recording was neither said to be ready nor to be lost."""

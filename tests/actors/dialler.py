@@ -38,6 +38,7 @@ class Far:
         self.world = world
         self.act = act
         self.calls: list[IncomingCall] = []
+        self.ports: dict[str, int] = {}
         self.heard: list[Output] = []
         self.over = trio.Event()
         world.carrier.on_output = self._hear
@@ -55,11 +56,18 @@ class Far:
             self.over.set()
 
     def answer(self, call: IncomingCall) -> None:
-        self.do(lambda now: self.world.carrier.endpoint.answer(call.call, _described(call), now))
+        self.do(lambda now: self.world.carrier.endpoint.answer(call.call, self._described(call), now))
 
     def announce(self, call: IncomingCall) -> None:
         """Early media: 183 with the answer."""
-        self.do(lambda now: self.world.carrier.endpoint.progress(call.call, _described(call), now))
+        self.do(lambda now: self.world.carrier.endpoint.progress(call.call, self._described(call), now))
+
+    def _described(self, call: IncomingCall) -> sdp.SessionDescription:
+        """As the far side answers; each call at a port of its own, as telephones do."""
+        assert call.offer is not None
+        agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
+        port = self.ports.setdefault(call.call, 14000 + 2 * len(self.ports))
+        return sdp.answer(call.offer, agreed, CARRIER.host, port, session_id=9, version=1)
 
     def ring(self, call: IncomingCall) -> None:
         self.do(lambda now: self.world.carrier.endpoint.ring(call.call, now))
@@ -106,9 +114,3 @@ def outcomes(world: World) -> list[records.Outcome]:
 
 def leg_hears(world: World, robot: Robot) -> list[str]:
     return list(world.engine.hears(world.agent(robot.agent).voice))
-
-
-def _described(call: IncomingCall) -> sdp.SessionDescription:
-    assert call.offer is not None
-    agreed = sdp.negotiate(call.offer, sdp.TRUNK_CODECS, peer=call.peer)
-    return sdp.answer(call.offer, agreed, CARRIER.host, 4000, session_id=9, version=1)

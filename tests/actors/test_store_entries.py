@@ -16,6 +16,7 @@ from cordboard.actors.records import (
     Entry,
     HoldEntry,
     LegEntry,
+    MobileEntry,
     OfferEntry,
     Outcome,
     QualityEntry,
@@ -135,6 +136,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
         QualityEntry("c1", "1001", T0, bytes(range(60))),
         SoundEntry("c1", "caller", T0 + 5, comes=False, goes=True),
+        MobileEntry("1001", "+8613800138000", answering=True),
     ]
     write(engine, *said)
     with reading(engine) as connection:

@@ -28,6 +28,7 @@ from cordboard.actors import (
     directory,
     gateway,
     line,
+    mobile,
     origin,
     outward,
     page,
@@ -81,6 +82,9 @@ def an_agent(phase: agents.Phase) -> Behaviour:
                 house.ask("lin", page.HangUp())
         case agents.Phase.DIALLING:
             house.ask("lin", page.Dial("+8613800138000"))
+        case agents.Phase.MOBILE:
+            house.ask("lin", page.MobileAnswer("+8613800138000"))
+            house.tell("agent:lin", agents.MobileBound("+8613800138000"))
     return house.actors["agent:lin"]
 
 
@@ -234,6 +238,11 @@ SAMPLES: list[object] = [
     page.RenewMedia(PAGE_OFFER),
     page.TestCall(on=True),
     page.SetState("break"),
+    page.MobileAnswer("+8613800138000"),
+    agents.MobileBound("+8613800138000"),
+    agents.MobileBarred("not_allowed"),
+    agents.AnswerByMobile(),
+    agents.BindMobile("lin", "+8613800138000"),
     page.StartAnswering(),
     page.Answer(),
     page.Decline(),
@@ -335,6 +344,11 @@ SAMPLES: list[object] = [
     media.KeyAnswered("line:c+1/caller", "1"),
     line.Reach("c+1", "agent:lin", "lin", "13800138000"),
     line.EndLine("c+1"),
+    line.LineBegun("c+1", "+8613800138000"),
+    line.LineRings("c+1", "+8613800138000", early=False, leg="line:c+1/caller"),
+    line.LineUp("c+1", "line:c+1/caller"),
+    line.LineOver("c+1", "system", "line_busy", 486),
+    line.LineDigit("c+1", "5"),
     line.SendDigit("c+1", "5"),
     media.SourceFinished("call:c/play/1"),
     media.RecordingClosed("c", 1.0),
@@ -425,7 +439,7 @@ VARIABLES: dict[str, set[type]] = {
     "asked": {calls.Dial},
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
-    "self._tell": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
+    "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
     "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}
@@ -436,7 +450,7 @@ NAMES |= {
     "self.state.owner": "owner",
     "message.owner": "owner",
 }
-SEVERAL: dict[str, tuple[str, ...]] = {"caller": ("call", "line"), "owner": ()}
+SEVERAL: dict[str, tuple[str, ...]] = {"caller": ("call", "line"), "owner": ("agent",)}
 
 
 def tells() -> Iterator[tuple[str, str, ast.expr]]:
@@ -463,6 +477,7 @@ def classes_of(file: str, message: ast.expr) -> set[type]:
         "conversation": conversation,
         "dialler": dialler,
         "dialling": dialling,
+        "mobile": mobile,
         "outward": outward,
         "queue": queue,
         "seat": agent,
@@ -547,6 +562,7 @@ def test_actors_import_each_other_in_any_order() -> None:
         "dialling",
         "gateway",
         "line",
+        "mobile",
         "outward",
         "queue",
         "registration",

@@ -36,6 +36,7 @@ from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
 from cordboard.actors.queue import Queue
+from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
@@ -267,10 +268,23 @@ class World:
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
         else:
-            self.system.spawn("switchboard", Switchboard(self.organisation, ("opus",)))
+            self.system.spawn("switchboard", Switchboard(self.organisation, ("opus",), mobiles=self._mobiles()))
         self.connect_engine()
         self.note("control", "restarted")
         return left
+
+    def _mobiles(self) -> tuple[MobileEntry, ...]:
+        """As the database has them."""
+        stated = (record.entry for record in self.records[: self._committed])
+        return tuple({each.agent: each for each in stated if isinstance(each, MobileEntry)}.values())
+
+    def stop_control(self) -> None:
+        """It ends in good order: everybody's will is done, and nothing is left but the database."""
+        assert self.data is not None, "there is a file only in a directory"
+        self.system.stop()
+        self._committed = len(self.records)
+        self.kill_control()
+        (self.data / past.FILE).unlink()
 
     def configure(self, organisation: Organisation) -> None:
         """The organisation is another from now on."""
@@ -507,6 +521,12 @@ class World:
     def _look_at_agent(self, name: str, agent: Agent, actors: dict[str, Behaviour]) -> None:
         data = agent.state
         assert data.phase is not agents.Phase.ANSWERING, f"{name} waits for a call that says nothing"
+        if data.line:
+            owned = actors.get(f"line:{data.line}")
+            assert data.on_the_mobile, f"{name} has a line and no call"
+            assert owned is None or owned.state.owner == name
+        if data.by_mobile:
+            assert data.owner == "", f"{name} has a page's media and answers by mobile"
         if data.phase in (agents.Phase.RINGING, agents.Phase.TALKING):
             assert data.call is not None
             call = actors[f"call:{data.call.call}"]
