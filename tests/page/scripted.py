@@ -75,6 +75,7 @@ class Switch:
         self.state, self.reason, self.since = "signed_out", "", time.time()
         self.offered: Message | None = None
         self.connected: Message | None = None
+        self.held_since: float | None = None
         self.dialling: Message | None = None
         self.before_dialling = "idle"
         self.media = "none"
@@ -281,10 +282,16 @@ class Switch:
         await self._push("call.connected", **self.connected)
         await self._move("talking", "answered")
 
+    @property
+    def _parties(self) -> Message:
+        assert self.connected is not None
+        held = self.held_since is not None
+        return {"call": self.connected["call"], "customer_held": held, "held_since": self.held_since}
+
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
         assert call is not None
-        self.away_until = self.trouble = None
+        self.away_until = self.trouble = self.held_since = None
         self.last = {**call, "ended": time.time(), "by": by, "cause": cause}
         await self._push("call.ended", call=call["call"], by=by, cause=cause)
         await self._move("after_call_work", "call ended")
@@ -302,6 +309,7 @@ class Switch:
             "media": self.media,
             "offered": self.offered,
             "connected": self.connected,
+            "parties": self._parties if self.connected else None,
             "dialling": self.dialling,
             "leg": self.leg,
             "away_until": self.away_until,
@@ -389,6 +397,9 @@ class Switch:
                 assert self.connected is not None
                 self.connected["muted"] = do == "call.mute"
                 await self._push("call.muted", call=self.connected["call"], muted=self.connected["muted"])
+            case "call.hold" | "call.retrieve":
+                self.held_since = (self.held_since or time.time()) if do == "call.hold" else None
+                await self._push("call.parties", **self._parties)
             case "agent.start_answering":
                 await self._move("idle", "start answering")
             case "demo.call":

@@ -34,7 +34,7 @@ def test_both_levels_of_a_call_are_meters_that_move_and_cost_no_traffic(desk: De
     desk.sign_in()
     desk.answer()
     asked = len(desk.switch.asked)
-    for name in ("Your level", "Caller's level"):
+    for name in ("Your level", "What you hear"):
         meter = page.get_by_role("meter", name=name)
         expect(meter).to_have_attribute("aria-valuemin", "-60")
         expect(meter).to_have_attribute("aria-valuetext", f"{level(meter):.0f} dB")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from cordboard.actors.page import FAILURES, REFUSALS, State
+from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
 LANGUAGES = ("en", "zh")
@@ -93,9 +94,7 @@ def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() ->
     whole = set(re.findall(r"'([a-z_]+\.[\w.]+)'", code)) - {"app.js"}
     prefixes = tuple(re.findall(r"`([a-z_]+\.(?:[\w.]+\.)?)\$\{", code))
     keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
-    events = {"call.offered", "call.withdrawn", "call.muted", "call.ended", "call.mute", "call.unmute", "call.answer"}
-    events |= {"call.decline", "call.hang_up", "call.connected", "media.connected", "media.failed", "media.quality"}
-    events |= {"call.away", "call.back", "call.sound", "colleagues.watch", "call.dial", "call.dialling", "call.failed"}
+    events = {command.do for command in get_args(Command)} | {event.event for event in get_args(Event)}
     assert keys - words - events == set()
     assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
 

@@ -1,11 +1,12 @@
-// The course of a call in the order it took, from its legs and offers. Pure; words are keys with values.
+// The course of a call in the order it took, from its legs, offers and holds. Pure; words are keys with values.
 
 /** What became of an offer, where it did not lead to a conversation; one that another was quicker to take is not told. */
 const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left', returned: 'returned' };
 // Two times of one event, the end of a leg and that of its call, may differ by less than this, in seconds.
 const SAME_S = 0.5;
 
-/** [{at, key, agent}]: what happened when, and to which agent ({agent, name}, or null). The end is not in it. */
+/** [{at, key, agent, seconds}]: what happened when, to which agent ({agent, name}, or null), and how long it had lasted. The
+    end is not in it. */
 export function course(call) {
   const outbound = call.direction === 'outbound';
   const steps = outbound ? [] : [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
@@ -21,6 +22,10 @@ export function course(call) {
     steps.push({ at: began, key: 'course.joined', agent });
     if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.left', agent });
   }
+  for (const { began, ended } of call.holds) {
+    steps.push({ at: began, key: 'course.held', agent: null });
+    if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.retrieved', agent: null, seconds: ended - began });
+  }
   return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
 }
 
@@ -29,3 +34,14 @@ export function waited({ began, answered, ended }) {
   const until = answered ?? ended;
   return until === null ? null : until - began;
 }
+
+/** When the customer was held, in seconds of the recording, which begins with the answer: [{from, until}]; until its end
+    where the hold goes on. */
+export function heldSpans({ answered, holds }, seconds) {
+  if (answered === null) return [];
+  const within = (at) => Math.min(seconds, Math.max(0, at - answered));
+  return holds.map(({ began, ended }) => ({ from: within(began), until: ended === null ? seconds : within(ended) })).filter(({ from, until }) => until > from);
+}
+
+/** For how long the customer was held in all, in seconds; `now` counts where it still is. */
+export const heldSeconds = ({ holds }, now) => holds.reduce((sum, { began, ended }) => sum + (ended ?? now) - began, 0);

@@ -18,6 +18,7 @@ export function fromSnapshot(reply) {
     media: reply.media,
     offered: reply.offered ?? null,
     connected: reply.connected ?? null,
+    parties: reply.parties ?? null, // who is in that call, and how
     dialling: reply.dialling ?? null, // while a call of ours is on its way
     leg: reply.leg ?? '',
     awayUntil: reply.away_until ?? null, // in a call whose agent cannot be heard: until when the caller waits for it
@@ -46,13 +47,23 @@ const changes = {
     media: state === 'signed_out' ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,
     sound: state === 'talking' ? desk.sound : null,
+    parties: state === 'talking' ? desk.parties : null,
   }),
   'call.offered': (_, event) => ({ offered: event, outcome: null }),
   'call.withdrawn': (desk, { call, reason }) =>
     desk.offered?.call === call
       ? { offered: null, outcome: { kind: 'withdrawn', reason, number: desk.offered.number } }
       : {},
-  'call.connected': (_, event) => ({ connected: event, offered: null, dialling: null, outcome: null, quality: null, sound: null }),
+  'call.connected': (desk, event) => ({
+    connected: event,
+    offered: null,
+    dialling: null,
+    outcome: null,
+    quality: null,
+    sound: null,
+    parties: desk.parties?.call === event.call ? desk.parties : null,
+  }),
+  'call.parties': (_, event) => ({ parties: event }),
   'call.dialling': (desk, event) => ({ dialling: event, outcome: desk.dialling ? desk.outcome : null, paperwork: desk.dialling ? desk.paperwork : desk.outcome }),
   'call.failed': (desk, { call, why, status, number }) =>
     desk.dialling?.call === call
@@ -65,7 +76,7 @@ const changes = {
   'call.sound': (desk, event) => (desk.connected?.call === event.call ? { sound: troubles(event).length ? event : null } : {}),
   'call.ended': (desk, event, now) =>
     desk.connected?.call === event.call
-      ? { connected: null, quality: null, awayUntil: null, outcome: ended(desk.connected, now, event) }
+      ? { connected: null, quality: null, awayUntil: null, parties: null, outcome: ended(desk.connected, now, event) }
       : {},
   'agent.test_call': (_, { until }) => ({ testingUntil: until }),
   'agent.test_call_over': () => ({ testingUntil: null }),

@@ -99,6 +99,14 @@ export class Journal extends EventTarget {
     this.speak(() => outcomeText(outcome));
   }
 
+  /** How the parties stand, and how they stood. */
+  parties([before], [now]) {
+    if (!before || before.state === now?.state) return;
+    const key = `party.customer.${now.state}`;
+    this.note(key);
+    this.say(key);
+  }
+
   away() {
     this.note('log.away');
     this.say('call.away.said');

@@ -3,7 +3,8 @@
 
 import { alertOffer, stopAlert } from './alerts.js';
 import { troubles } from './desk.js';
-import { telephone, t } from './i18n.js';
+import { telephone } from './i18n.js';
+import { partyLine } from './parties.js';
 import { ringPlayer } from './sound.js';
 
 export class Talk {
@@ -72,6 +73,7 @@ export class Talk {
       this.#media.hush();
       this.#bench.journal.ended(before.connected, this.#bench.desk.outcome);
     },
+    'call.parties': (_, before) => this.#bench.journal.parties(partyLine(before), partyLine(this.#bench.desk)),
     'call.away': () => {
       this.#bench.journal.away();
       if (this.#bench.owns) this.#bench.voice.unheard();
@@ -82,11 +84,17 @@ export class Talk {
 
   // --- commands -------------------------------------------------------------------------------------------------
 
+  hold = () => this.#inCall('call.hold');
+  retrieve = () => this.#inCall('call.retrieve');
   hangUp = () => this.#command('call.hang_up', { call: (this.#bench.desk.connected ?? this.#bench.desk.dialling).call });
   dial = (number, shown = '') => this.#command('call.dial', { number, shown });
 
   #command(name, fields) {
     return this.#bench.command(name, fields);
+  }
+
+  #inCall(name) {
+    return this.#command(name, { call: this.#bench.desk.connected.call });
   }
 
   async answer() {

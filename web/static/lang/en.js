@@ -124,11 +124,9 @@ export default {
   'call.title': 'Call',
   'call.duration': 'Lasted {time}',
   'call.you': 'You',
-  'call.caller': 'Caller',
   'call.your_level': 'Your level',
-  'call.caller_level': "Caller's level",
-  'call.muted': 'You are muted. The caller cannot hear you.',
-  'call.muted.done': 'Muted. The caller cannot hear you.',
+  'call.muted': 'You are muted. Nobody hears you.',
+  'call.muted.done': 'Muted. Nobody hears you.',
   'call.unmuted.done': 'Unmuted. The caller hears you.',
   'call.away.connecting': 'Connecting your audio…',
   'call.away.restoring': 'Restoring your audio…',
@@ -143,6 +141,23 @@ export default {
   'ended.caller': 'The caller hung up.',
   'ended.agent': 'You hung up.',
   'ended.system': 'The call was ended: {cause}.',
+
+  'do.hold': 'Hold',
+  'do.retrieve': 'Retrieve',
+
+  'tip.hold': 'The customer hears music; neither of you hears the other',
+  'tip.retrieve': 'Back to the customer, who is on hold',
+
+  'controls.title': 'What to do with the call',
+
+  'parties.title': 'Who is in the call',
+
+  'stands.held': 'On hold',
+
+  'call.heard_level': 'What you hear',
+
+  'party.customer.held': 'The customer is on hold and hears music.',
+  'party.customer.talking': 'The customer hears you again.',
 
   'keypad.title': 'Keypad',
   'keypad.sent': 'Keys sent',
@@ -315,6 +330,7 @@ export default {
   'call.ended': 'Ended',
   'call.waited': 'Waited',
   'call.talked': 'Talked',
+  'call.held': 'On hold',
   'call.course': 'Course of the call',
   'call.history': 'Earlier calls of this number',
   'call.history.none': 'None before this one.',
@@ -328,6 +344,8 @@ export default {
   'course.returned': '{agent} could not take it; it went back to its place in the queue.',
   'course.joined': '{agent} and the customer were connected.',
   'course.left': '{agent} was gone; the call went on without them.',
+  'course.held': 'The customer was put on hold.',
+  'course.retrieved': 'The customer was taken back after {time}.',
   'course.now': 'The call goes on.',
   'course.you': 'you',
   'over.caller': 'The caller hung up.',
@@ -381,6 +399,7 @@ export default {
   'lost.its_file_is_damaged': 'its file is damaged',
   'lost.could_not_be_encoded': 'it could not be encoded; its raw file is kept',
   'player.short': 'A part of this recording is missing: it could not be written.',
+  'player.held': 'On hold from {from} to {until}',
   'player.error': 'The recording cannot be played now.',
 
   'colleagues.title': 'Colleagues',
@@ -458,6 +477,7 @@ export default {
   'help.intro': 'The keys work anywhere in this page, whatever has the focus.',
   'help.f2': 'Answer the call that rings; in after-call work, start answering',
   'help.f4': 'Hang up; while it rings, decline',
+  'help.f7': 'Hold, and retrieve',
   'help.f8': 'Mute or unmute',
   'help.f9': 'Break, and back to idle',
   'help.colours': 'What the states mean',
@@ -488,6 +508,7 @@ export default {
   'refusal.media_lost': 'Your audio connection is gone. It is made anew.',
   'refusal.waited_too_long': 'The caller had waited for as long as the queue allows.',
   'refusal.busy': 'The switch is busy. Try again.',
+  'refusal.not_answered_yet': 'There is no answer yet.',
   'refusal.timeout': 'The server did not reply in time. Try again.',
   'refusal.disconnected': 'There is no connection to the server.',
   'refusal.other': '{text}',

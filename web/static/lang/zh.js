@@ -124,11 +124,9 @@ export default {
   'call.title': '通话',
   'call.duration': '时长 {time}',
   'call.you': '我',
-  'call.caller': '访客',
   'call.your_level': '我的音量',
-  'call.caller_level': '访客音量',
-  'call.muted': '已静音，访客听不到您说话。',
-  'call.muted.done': '已静音，访客听不到您说话。',
+  'call.muted': '已静音，对方听不到您说话。',
+  'call.muted.done': '已静音，对方听不到您说话。',
   'call.unmuted.done': '已取消静音，访客可以听到您说话。',
   'call.away.connecting': '正在连接您的语音…',
   'call.away.restoring': '正在恢复您的语音…',
@@ -143,6 +141,23 @@ export default {
   'ended.caller': '访客已挂断。',
   'ended.agent': '您已挂断。',
   'ended.system': '通话已结束：{cause}。',
+
+  'do.hold': '通话保持',
+  'do.retrieve': '通话取回',
+
+  'tip.hold': '客户听等待音，双方互相听不到',
+  'tip.retrieve': '取回保持中的客户',
+
+  'controls.title': '通话操作',
+
+  'parties.title': '通话成员',
+
+  'stands.held': '保持中',
+
+  'call.heard_level': '听到的音量',
+
+  'party.customer.held': '客户已保持，正在听等待音。',
+  'party.customer.talking': '已取回客户，客户可以听到您说话。',
 
   'keypad.title': '拨号键盘',
   'keypad.sent': '已发送的按键',
@@ -315,6 +330,7 @@ export default {
   'call.ended': '结束',
   'call.waited': '等待',
   'call.talked': '通话',
+  'call.held': '保持',
   'call.course': '通话经过',
   'call.history': '该号码的历史通话',
   'call.history.none': '此前没有通话。',
@@ -328,6 +344,8 @@ export default {
   'course.returned': '{agent}无法接听，来电回到队列原位。',
   'course.joined': '{agent}与访客接通。',
   'course.left': '{agent}离开，通话继续等待坐席。',
+  'course.held': '客户被保持。',
+  'course.retrieved': '{time} 后取回客户。',
   'course.now': '通话仍在进行。',
   'course.you': '您',
   'over.caller': '访客挂断。',
@@ -381,6 +399,7 @@ export default {
   'lost.its_file_is_damaged': '文件已损坏',
   'lost.could_not_be_encoded': '编码失败，原始文件已保留',
   'player.short': '这段录音不完整：有一部分未能写入。',
+  'player.held': '{from} 至 {until} 保持',
   'player.error': '暂时无法播放录音。',
 
   'colleagues.title': '同事',
@@ -458,6 +477,7 @@ export default {
   'help.intro': '以下按键在本页任何位置都有效。',
   'help.f2': '接听来电；话后处理时为开始接听',
   'help.f4': '挂断；振铃时为拒接',
+  'help.f7': '通话保持与取回',
   'help.f8': '静音或取消静音',
   'help.f9': '小休；小休中为空闲',
   'help.colours': '状态说明',
@@ -488,6 +508,7 @@ export default {
   'refusal.media_lost': '语音连接已中断，正在重新建立。',
   'refusal.waited_too_long': '主叫已达到队列的最长等待时间。',
   'refusal.busy': '交换机繁忙，请重试。',
+  'refusal.not_answered_yet': '对方尚未接听。',
   'refusal.timeout': '服务器响应超时，请重试。',
   'refusal.disconnected': '尚未连接到服务器。',
   'refusal.other': '{text}',

@@ -1,74 +1,40 @@
-// The call in the stage: its time, both levels, the quality of the line, Mute, Keypad and Hang up; and while the agent's
+// The call in the stage: its time, who is in it, the quality of the line, what the agent does with it; and while the agent's
 // audio is gone, that it is coming back, and for how long the caller waits for it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { can, troubles } from '../desk.js';
+import { troubles } from '../desk.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
+import { partiesOf } from '../parties.js';
 import { word } from '../quality.js';
-import { button, caller, diverted } from './parts.js';
-import './keypad.js';
+import './controls.js';
+import { parties } from './parties.js';
+import { button, diverted } from './parts.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
 export function callCard(call) {
-  const ready = bench.live && can.mute(bench.desk);
+  const held = partiesOf(bench.desk).customerHeld;
   return html`
     <div class="stage-head">
       <div class="over">
-        <span>${icon('phone-call')} ${t('call.title')}</span>
+        <span class="mode" data-mode=${held ? 'held' : 'call'}>${icon(held ? 'pause' : 'phone-call')} ${t(held ? 'call.held' : 'call.title')}</span>
+        <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
         ${bench.owns ? quality() : nothing}
       </div>
-      ${caller(call)}
-      ${bench.seat.signingIn || bench.desk.awayUntil !== null ? away() : bench.desk.sound ? sound() : facts(call)}
+      ${parties(call)} ${told(call)}
       ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
     </div>
-    <div class="stage-main call-main">
-      <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
-      ${bench.owns ? levels(call) : watching()}
-    </div>
-    <div class="stage-more">
-      ${bench.owns
-        ? html`
-            ${call.muted
-              ? button('do.unmute', {
-                  symbol: 'mic-off',
-                  kind: 'muted',
-                  shortcut: 'F8',
-                  enabled: ready,
-                  busy: bench.pending.has('call.unmute'),
-                  act: () => bench.talk.setMuted(false),
-                })
-              : button('do.mute', {
-                  symbol: 'mic',
-                  shortcut: 'F8',
-                  enabled: ready,
-                  busy: bench.pending.has('call.mute'),
-                  act: () => bench.talk.setMuted(true),
-                })}
-            ${keypad()}
-            ${button('do.hang_up', {
-              symbol: 'phone-off',
-              kind: 'danger right',
-              shortcut: 'F4',
-              enabled: ready,
-              busy: bench.pending.has('call.hang_up'),
-              act: () => bench.talk.hangUp(),
-            })}
-          `
-        : nothing}
-    </div>
+    ${bench.owns ? html`<cb-controls></cb-controls>` : html`<div class="stage-main">${watching()}</div>`}
   `;
 }
 
-/** Keys go the way of the voice: they need no link to the server. */
-const keypad = () => html`
-  <button type="button" id="keypad" class="button pad" aria-label=${t('do.keypad')} title=${t('do.keypad')} aria-haspopup="dialog">
-    ${icon('grip')}<span>${t('do.keypad')}</span>
-  </button>
-  <wa-popover for="keypad" placement="top"><cb-keypad></cb-keypad></wa-popover>
-`;
+/** What has to be known now; the facts of the call where there is nothing. */
+function told(call) {
+  if (bench.seat.signingIn || bench.desk.awayUntil !== null) return away();
+  return bench.desk.sound ? sound() : facts(call);
+}
 
 const facts = (call) =>
   call.direction === 'outbound'
@@ -111,18 +77,6 @@ function watching() {
     enabled: bench.live,
     act: () => bench.seat.signIn(),
   });
-}
-
-function levels(call) {
-  const level = (who, label, symbol, stream) => html`<div class="level">
-    <span aria-hidden="true">${icon(symbol)}${t(who)}</span>
-    <cb-meter .label=${t(label)} .stream=${stream}></cb-meter>
-  </div>`;
-  const { remote, microphone } = bench.voice.media;
-  return html`<div class="levels">
-    ${level('call.caller', 'call.caller_level', 'volume-2', remote)}
-    ${level('call.you', 'call.your_level', call.muted ? 'mic-off' : 'mic', microphone)}
-  </div>`;
 }
 
 function quality() {

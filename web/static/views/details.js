@@ -3,7 +3,7 @@
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { wholeCall } from '../api.js';
 import { bench } from '../bench.js';
-import { course, waited } from '../course.js';
+import { course, heldSeconds, heldSpans, waited } from '../course.js';
 import { clock, dayName, length, minute, t, telephone } from '../i18n.js';
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
@@ -32,9 +32,9 @@ export function overText(call, me) {
 }
 
 /** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
-function sentence(key, { agent }, call, me) {
+function sentence(key, { agent, seconds = 0 }, call, me) {
   const name = agent ? (agent.agent === me ? t('course.you') : agent.name) : '';
-  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name });
+  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds) });
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
@@ -132,6 +132,7 @@ class Details extends View {
     const me = bench.me?.agent;
     const day = dayName(call.began, bench.now());
     const wait = waited(call);
+    const held = heldSeconds(call, bench.now());
     return html`
       <header class="details-head">
         <h2 class="number">${telephone(call.number)}</h2>
@@ -146,6 +147,7 @@ class Details extends View {
         ${call.ended === null ? nothing : html`<div><dt>${t('call.ended')}</dt><dd>${clock(call.ended)}</dd></div>`}
         ${wait === null ? nothing : html`<div><dt>${t('call.waited')}</dt><dd>${length(wait)}</dd></div>`}
         ${call.class === 'normal' ? html`<div><dt>${t('call.talked')}</dt><dd>${length(call.talk_seconds)}</dd></div>` : nothing}
+        ${held ? html`<div><dt>${t('call.held')}</dt><dd>${length(held)}</dd></div>` : nothing}
         <div><dt>${t('calls.queue')}</dt><dd>${call.queue_name || '–'}</dd></div>
         <div>
           <dt>${t(call.direction === 'outbound' ? 'call.shown' : 'offer.dialled')}</dt>
@@ -153,7 +155,7 @@ class Details extends View {
         </div>
         ${diverted(call)}
       </dl>
-      <cb-player .call=${call.call} .sound=${call.sound}></cb-player>
+      <cb-player .call=${call.call} .sound=${call.sound} .held=${heldSpans(call, call.sound.seconds)}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>
       <section aria-labelledby="course-title">
         <h3 id="course-title">${t('call.course')}</h3>

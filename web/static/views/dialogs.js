@@ -5,10 +5,9 @@ import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { bench } from '../bench.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
+import { KEYS } from './keys.js';
 import { STATE_ICONS, button } from './parts.js';
 import { View } from './view.js';
-
-const KEYS = ['F2', 'F4', 'F8', 'F9'];
 
 /** Which of the dialogs that a person opens is open: "", "devices" or "help". */
 let open = '';
@@ -77,7 +76,7 @@ class Dialogs extends View {
       ${open === 'help'
         ? html`<p>${t('help.intro')}</p>
             <dl class="keys">
-              ${KEYS.map((key) => html`<div><dt><kbd>${key}</kbd></dt><dd>${t(`help.${key.toLowerCase()}`)}</dd></div>`)}
+              ${Object.keys(KEYS).map((key) => html`<div><dt><kbd>${key}</kbd></dt><dd>${t(`help.${key.toLowerCase()}`)}</dd></div>`)}
             </dl>
             <h3>${t('help.colours')}</h3>
             <dl class="keys">

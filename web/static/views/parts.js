@@ -38,14 +38,16 @@ export const failed = (error, words, again) => html`<div class="failed" role="al
   <button type="button" class="button small" @click=${again}>${icon('rotate-cw')}<span>${t('calls.again')}</span></button>
 </div>`;
 
-/** A command's button. The key is drawn for the eye, told by aria-keyshortcuts and the tooltip, and not in the name. */
-export function button(key, { symbol = '', kind = '', shortcut = '', enabled = true, busy = false, act }) {
+/** A command's button. The key is drawn for the eye, told by aria-keyshortcuts and the tooltip, and not in the name. One
+    that is `settling` takes no click yet and looks as it will. */
+export function button(key, { symbol = '', kind = '', shortcut = '', tip = t(key), enabled = true, busy = false, settling = false, act }) {
   return html`<button
     type="button"
     class="button ${kind}"
-    ?disabled=${!enabled || busy}
+    ?disabled=${!enabled || busy || settling}
+    ?data-settling=${enabled && settling}
     aria-keyshortcuts=${shortcut || nothing}
-    title=${shortcut ? `${t(key)} (${shortcut})` : nothing}
+    title=${shortcut ? `${tip} (${shortcut})` : nothing}
     @click=${act}
   >
     ${symbol ? icon(symbol) : nothing}<span>${t(key)}</span>${shortcut

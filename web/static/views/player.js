@@ -30,7 +30,7 @@ function lostText(reason) {
 }
 
 class Player extends View {
-  static properties = { call: {}, sound: {} };
+  static properties = { call: {}, sound: {}, held: {} };
 
   #wave = null;
   #audio = null;
@@ -188,6 +188,14 @@ class Player extends View {
     return html`<section class="player" aria-label=${t('player.title')}>${this.#content()}</section>`;
   }
 
+  /** A time that the customer was held: nothing is in the recording of it. */
+  #hold({ from, until }) {
+    const { seconds } = this.sound;
+    return html`<span class="held-span" style="inset-inline-start:${(100 * from) / seconds}%;inline-size:${(100 * (until - from)) / seconds}%">
+      ${icon('pause')}<span class="unseen">${t('player.held', { from: length(from), until: length(until) })}</span>
+    </span>`;
+  }
+
   #content() {
     const { state, reason } = this.sound;
     if (state === 'lost') return html`<p class="empty">${icon('circle-alert')} ${lostText(reason)}</p>`;
@@ -197,15 +205,18 @@ class Player extends View {
     return html`
       ${reason ? html`<p class="empty">${icon('circle-alert')} ${t('player.short')}</p>` : nothing}
       <div class="lanes" aria-hidden="true"><span data-lane="customer">${t('player.customer')}</span><span data-lane="agent">${t('player.agent')}</span></div>
-      <div
-        class="wave"
-        role="slider"
-        tabindex="0"
-        aria-label=${t('player.position')}
-        aria-valuemin="0"
-        aria-valuemax=${Math.floor(this.sound.seconds)}
-        @keydown=${(event) => this.#pressed(event)}
-      ></div>
+      <div class="wave-box">
+        ${this.#wave ? this.held.map((span) => this.#hold(span)) : nothing}
+        <div
+          class="wave"
+          role="slider"
+          tabindex="0"
+          aria-label=${t('player.position')}
+          aria-valuemin="0"
+          aria-valuemax=${Math.floor(this.sound.seconds)}
+          @keydown=${(event) => this.#pressed(event)}
+        ></div>
+      </div>
       <div class="player-bar">
         <button type="button" class="button primary" ?disabled=${!this.#wave} @click=${() => this.#toggle()}>
           ${icon(playing ? 'pause' : 'play')}<span>${t(playing ? 'player.pause' : 'player.play')}</span>

@@ -7,12 +7,16 @@ import { can, reasonKey } from '../desk.js';
 import { length, t, telephone } from '../i18n.js';
 import { failureText, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
+import { partiesOf } from '../parties.js';
 import { callCard } from './call.js';
 import { button, caller, diverted } from './parts.js';
+import { Steady } from './steady.js';
 import { View } from './view.js';
 
 class Stage extends View {
   #frame = '';
+  #steady = new Steady(this);
+  #settled = false;
 
   render() {
     const { desk } = bench;
@@ -23,6 +27,8 @@ class Stage extends View {
       tabindex="-1"
       data-state=${state ?? 'unknown'}
       ?data-away=${desk?.awayUntil}
+      ?data-held=${desk && partiesOf(desk).customerHeld}
+      ?data-acts=${state === 'talking' && connected && bench.owns}
       ?data-muted=${state === 'talking' && connected?.muted}
     >
       ${this.#content(desk)}
@@ -43,6 +49,7 @@ class Stage extends View {
     const { state, owner, offered, connected, dialling } = desk ?? {};
     const show = (frame, draw) => {
       this.#frame = frame;
+      this.#settled = this.#steady.stands('main', frame);
       return draw();
     };
     if (!desk) return show('loading', () => this.#plain({ title: t('stage.loading') }));
@@ -191,6 +198,7 @@ class Stage extends View {
           shortcut: 'F2',
           enabled: bench.live && can.startAnswering(desk),
           busy: bench.pending.has('agent.start_answering'),
+          settling: !this.#settled, // a double click on what handed the call over
           act: () => bench.startAnswering(),
         })}
       </div>
