@@ -254,10 +254,17 @@ LONG: Final = 20
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     made = Product(tmp_path_factory.mktemp("switch"), lasting(drain_seconds=20)).start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def own(centre: Product) -> Product:
+    """It runs, also where a test has left it dead."""
+    assert centre.process is not None
+    return centre if centre.process.poll() is None else centre.start()
 
 
 def report(kind: str, figures: list[Figures]) -> None:
@@ -313,22 +320,22 @@ def test_a_call_goes_on(own: Product, kind: str, request: pytest.FixtureRequest)
 def test_without_a_supervisor_the_call_goes_on_to_its_end(own: Product) -> None:
     """Its children take no more calls; when the last is over they end as they would have."""
     desk = Desk.signed_in(own)
-    with Caller(own.sip_port, "5001", sound.tone(CUSTOMER_HZ)) as customer:
-        customer.dial().answered()
-        desk.robot.event("call.offered")
-        desk.robot.do("call.answer")
-        desk.robot.event("call.connected")
-        pids = own.pids()
-        before = time.time()
-        kill(own, "supervisor")
-        until(lambda: own.http("/api/health").status == 503, what="health says that it drains")
-        customer.hears(TALK)
-        assert longest(voiced(customer.between(before))) < 100 * CROWDED
-        customer.hang_up()
-        customer.response("BYE")
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 10, "the end of all")
-    desk.robot.vanish()
-    desk.voice.close()
+    try:
+        with Caller(own.sip_port, "5001", sound.tone(CUSTOMER_HZ)) as customer:
+            customer.dial().answered()
+            desk.robot.event("call.offered")
+            desk.robot.do("call.answer")
+            desk.robot.event("call.connected")
+            pids = own.pids()
+            before = time.time()
+            kill(own, "supervisor")
+            until(lambda: own.http("/api/health").status == 503, what="health says that it drains")
+            customer.hears(TALK)
+            assert longest(voiced(customer.between(before))) < 100 * CROWDED
+            customer.hang_up()
+            customer.response("BYE")
+            until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.values()), 10, "the end of all")
+    finally:
+        desk.close()
     assert left_open(own) == (0, 0)
     assert not (own.data / "run" / "memory").is_symlink()
-    own.start()
