@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shutil
 import socket
@@ -22,7 +23,8 @@ from .test_numbers import GAP_MS
 OURS = Path(__file__).parent / "scenarios"
 THEIRS = Path(__file__).parents[1] / "sip" / "scenarios"
 
-_media_ports = itertools.count(10000, 4)
+# Those of processes beside each other are apart.
+_media_ports = itertools.count(10000 + 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 4)
 
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed")
 
