@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 # A process that starts on a busy machine of two cores takes its time; what a test measures, it measures itself.
 START_S = 30.0
 PASSWORD = "harbour-{}"
-# Of the switch under test and of the customers that measure it; see `keep_pace`.
+# Of the switch under test and of the customers that measure it; see `first_in_line`.
 PRIORITY = -10
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ class Product:
         return done.stdout
 
     def start(self, command: str = "run") -> Product:
-        with self.log.open("a") as errors, self.output.open("w") as output:
+        with self.log.open("a") as errors, self.output.open("w") as output, first_in_line():
             self.process = subprocess.Popen(
                 [*command_line(command), "--config", str(self.config), "--data", str(self.data)],
                 env=environment(),
@@ -241,8 +241,6 @@ class Product:
         except BaseException:
             self.stop()
             raise
-        for pid in self.pids().values():
-            keep_pace(pid)
         words = self.ready.split()
         self.web_port = next(int(word.rpartition(":")[2]) for word in words if word.startswith("https:"))
         found = (re.fullmatch(r"sip:.*:([0-9]+)(?:;transport=(tcp|tls))?", word) for word in words)
@@ -336,20 +334,13 @@ class Product:
         return [line for line in self.log.read_text().splitlines() if any(word in line for word in bad)]
 
 
-def keep_pace(pid: int) -> None:
-    """Lets a process go before other work of this machine, where we may.
+@contextlib.contextmanager
+def first_in_line() -> Iterator[None]:
+    """What is started meanwhile, and what that starts, goes before other work of this machine, where we may.
 
     Pauses are measured in single milliseconds, and a machine of two cores runs compilers, browsers and other tests
     beside the switch. What the switch does to itself is still measured.
     """
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), PRIORITY)
-
-
-@contextlib.contextmanager
-def first_in_line() -> Iterator[None]:
-    """What is started meanwhile goes before other work of this machine, where we may; see `keep_pace`."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
