@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import assert_never
 
 import structlog
@@ -41,6 +42,8 @@ from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Who
 PING_INTERVAL = 1.0
 # Commands that wait for an engine which does not read; a busy second is some hundreds.
 MAX_COMMANDS = 10_000
+# Of them, so many are written at once.
+MAX_TOGETHER = 200
 # Octets of facts read at once: they are small and many, and a large buffer for each leaves holes in the heap.
 FACTS = 8192
 # How long to wait before the link is tried again, in seconds.
@@ -441,8 +444,13 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
 
 
 async def _write(stream: trio.abc.Stream, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
+    """All that waits goes out together."""
     async for frame in waiting:
-        await stream.send_all(frame)
+        frames = [frame]
+        with suppress(trio.WouldBlock):
+            while len(frames) < MAX_TOGETHER:
+                frames.append(waiting.receive_nowait())
+        await stream.send_all(b"".join(frames))
 
 
 async def _ping(send: Callable[[media.Command], None]) -> None:

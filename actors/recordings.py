@@ -20,6 +20,8 @@ recording lacks something says so. One that waits for minutes to be encoded is a
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import json
 import math
 import time
@@ -111,9 +113,13 @@ class Recordings:
         self._store = store
         self._alarms = board
         self._jobs: dict[str, _Job] = {}
+        # When each is to be done; what `_jobs` has otherwise by now is thrown away when its time comes.
+        self._order: list[tuple[float, int, str]] = []
+        self._serial = itertools.count()
         self._encoder = Encoder()
         # The one that is being encoded.
         self._at_work: _Job | None = None
+        # In the order of their times.
         self._done: dict[str, _Done] = {}
         self._bell = trio.Event()
         # Why each recording that is not written is not, and of those that were closed so: nothing was written since.
@@ -187,7 +193,8 @@ class Recordings:
     async def _work(self) -> None:
         while True:
             now = trio.current_time()
-            for recording, done in [each for each in self._done.items() if each[1].at <= now]:
+            while self._done and (done := next(iter(self._done.values()))).at <= now:
+                recording = next(iter(self._done))
                 del self._done[recording]
                 if done.aside:
                     await self._put_aside(self._raw(recording))
@@ -195,7 +202,7 @@ class Recordings:
                     await trio.to_thread.run_sync(self._delete, recording)
             if self._encoder.deadline() <= now:
                 await self._encoder.rest()
-            recording, job = min(self._jobs.items(), key=lambda each: each[1].at, default=("", _Job(math.inf)))
+            recording, job = self._next()
             if job.at <= now:
                 del self._jobs[recording]
                 self._at_work = job
@@ -206,7 +213,8 @@ class Recordings:
                 self._at_work = None
                 continue
             self._bell = trio.Event()
-            with trio.move_on_at(min(job.at, self._encoder.deadline(), *(done.at for done in self._done.values()))):
+            settled = next((done.at for done in self._done.values()), math.inf)
+            with trio.move_on_at(min(job.at, self._encoder.deadline(), settled)):
                 await self._bell.wait()
 
     async def _look_behind(self) -> None:
@@ -217,7 +225,18 @@ class Recordings:
     def _put(self, recording: str, job: _Job) -> None:
         self._done.pop(recording, None)
         self._jobs[recording] = job
+        heapq.heappush(self._order, (job.at, next(self._serial), recording))
         self._bell.set()
+
+    def _next(self) -> tuple[str, _Job]:
+        """The one that waits longest; however many wait, each is found at once."""
+        while self._order:
+            at, _, recording = self._order[0]
+            job = self._jobs.get(recording)
+            if job is not None and job.at == at:
+                return recording, job
+            heapq.heappop(self._order)
+        return "", _Job(math.inf)
 
     def _trouble(self, recording: str, reason: str) -> None:
         """Alarms are by reason: a full disk is one, however many calls there are."""

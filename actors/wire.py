@@ -94,6 +94,7 @@ def _known(method: bytes) -> str:
     return name if (name := method.decode()) in KNOWN_METHODS else "other"
 
 
+@lru_cache(maxsize=2000)
 def digest_of(call_id: bytes) -> str:
     """What stands for a Call-ID."""
     return hashlib.sha256(call_id).hexdigest()[:12]
@@ -133,6 +134,7 @@ def _start(line: bytes) -> str:
 # --- values of header fields ----------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=2000)  # of one call the same few, in every message
 def _addresses(value: str) -> str:
     """The URIs without what names people and machines, and the tag."""
     shown = ", ".join([f"<{_uri(scheme.lower(), rest)}>" for scheme, rest in _URI.findall(value)]) or _NOTHING

@@ -29,7 +29,8 @@ from attrs import define, field, frozen
 from .robot import SUBPROTOCOL, Door
 
 HOST: Final = "127.0.0.1"
-MEDIA_PORT: Final = 39998
+# RFC 863: where nothing is listened to
+DISCARD: Final = 9
 # RFC 3261 §17.1.1.2
 T1: Final = 0.5
 # When a wave is over, so long is waited for what is still under way, in seconds.
@@ -89,8 +90,9 @@ class _Call:
 class Caller:
     """All calls, over one socket."""
 
-    def __init__(self, udp: trio.socket.SocketType, load: Load) -> None:
+    def __init__(self, udp: trio.socket.SocketType, load: Load, media_port: int = DISCARD) -> None:
         self._udp = udp
+        self._media_port = media_port
         self._switch = (HOST, load.sip_port)
         self._ours = f"{HOST}:{udp.getsockname()[1]}"
         self._target = ""
@@ -191,7 +193,7 @@ class Caller:
         address = f"127.{1 + number // 65000}.{number // 250 % 250}.{1 + number % 250}"
         return (
             f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
-            f"m=audio {MEDIA_PORT} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
+            f"m=audio {self._media_port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
         ).encode()
 
 
@@ -250,10 +252,10 @@ async def run() -> None:
         trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
     ):
         ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        ear.bind(("0.0.0.0", MEDIA_PORT))
+        ear.bind(("0.0.0.0", 0))
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         await udp.bind((HOST, 0))
-        caller = Caller(udp, load)
+        caller = Caller(udp, load, ear.getsockname()[1])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(caller.listen)
             robots = Robots(Door(HOST, load.web_port), caller)

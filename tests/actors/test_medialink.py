@@ -398,3 +398,28 @@ async def test_an_engine_that_reads_nothing_loses_the_link_and_nobody_crashes(ma
         await trio.sleep_until(1)
         assert len(ends) == 2
         nursery.cancel_scope.cancel()
+
+
+@story
+async def test_commands_of_one_moment_go_out_together(made: Scene) -> None:
+    ours, theirs = trio.testing.lockstep_stream_pair()  # each send is one piece for the reader
+
+    async def connect() -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return ours
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(medialink.run, made.link, connect)
+        await theirs.send_all(encode(media.EngineStarted("one", (), 7)))
+        await trio.testing.wait_all_tasks_blocked()
+        wanted = [media.Ping(100 + number) for number in range(medialink.MAX_TOGETHER + 50)]
+        made.do(*wanted)
+        frames, sizes = Frames(decode_command), []
+        heard: list[media.Command] = []
+        while len(heard) < len(wanted) + 1:
+            read = list(frames.feed(bytes(await theirs.receive_some(1 << 20))))
+            sizes.append(len(read))
+            heard += read
+        assert heard == [media.Ping(0), *wanted]
+        assert sizes == [1, medialink.MAX_TOGETHER, 50]
+        nursery.cancel_scope.cancel()
