@@ -76,6 +76,7 @@ _OWNERS_ONLY = (
     page.Hold,
     page.Retrieve,
     page.Dial,
+    page.Survey,
 )
 # ... of them what means the media; where nobody has any, who works by a mobile asks the rest by any of its pages.
 _FOR_MEDIA = (page.RenewMedia, page.TestCall, page.StartAnswering, page.Answer, page.Dial)
@@ -447,6 +448,13 @@ TABLE = Table(
         signed_out=_OWNED,
         talking=Agent.set_hold,
         dialling=Agent.not_answered_yet,
+        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
+    ),
+    row(
+        page.Survey,
+        signed_out=_OWNED,
+        talking=Agent.survey,
+        dialling=Agent.survey_when_answered,
         **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
     ),
     row(

@@ -22,6 +22,8 @@ BUSY: Final = 6.0
 TAIL: Final = 0.4
 # How long somebody has to find the key before it is asked for again.
 ACCEPT_PAUSE: Final = 2.5
+# ... and who is asked for a rating, before that is none.
+SURVEY_PATIENCE: Final = 8.0
 
 
 def nobody_here(language: str, music: str) -> Playlist:
@@ -72,6 +74,17 @@ def accept_call(language: str) -> Playlist:
         repeat=True,
         asks=True,
     )
+
+
+def survey(language: str, *, again: bool = False) -> Playlist:
+    """How satisfied the customer was, and the time to find a key; `again`: after one that was none of those (F-59)."""
+    asked = Part(Prompt("survey-again" if again else "survey", language))
+    return Playlist((Part(Pause(), LEAD), asked, Part(Pause(), SURVEY_PATIENCE)), barge_in=True, asks=True)
+
+
+def thanks(language: str) -> Playlist:
+    """The survey is over, and so is the call."""
+    return Playlist((Part(Pause(), LEAD), Part(Prompt("survey-thanks", language)), Part(Pause(), TAIL)))
 
 
 def busy(country: str) -> Playlist:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from typing import Any
+from typing import Any, Final
 
 from ..switch import protocol as media
 from . import records, timeline
+from . import survey as surveys
 from .call_state import Data, Phase
 from .caller import Caller
 from .effects import Effect, Record
 from .evolving import evolve
+
+# Who is at the far end, as the record says who ended it.
+FAR: Final = ("caller", "callee")
 
 
 class Booked(Caller[Phase], ABC):
@@ -34,6 +38,8 @@ class Booked(Caller[Phase], ABC):
         entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
         if after.hold is not None and after.hold != before.hold:
             entries.append(after.hold)
+        if after.survey is not None and (before.survey is None or after.survey.entry != before.survey.entry):
+            entries.append(after.survey.entry)
         if after.entry is not None and after.entry != before.entry:
             entries.insert(0, after.entry)
         return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
@@ -58,6 +64,14 @@ class Booked(Caller[Phase], ABC):
         assert entry is not None, "a call begins with its entry"
         self.state = evolve(self.state, entry=evolve(entry, **changes))
 
+    def survey_hears(self, message: object, now: float) -> list[Effect]:
+        """The survey takes a step."""
+        assert self.state.survey is not None, "it is asked"
+        machine = surveys.Survey(self.state.survey)
+        effects = machine.receive(message, now)
+        self.state = evolve(self.state, survey=machine.state)
+        return effects
+
     def release_hold(self, now: float) -> None:
         """The far side is held no more."""
         data = self.state
@@ -74,6 +88,8 @@ class Booked(Caller[Phase], ABC):
     def close_entries(self, by: str, cause: str, now: float) -> None:
         if self.state.entry is not None and self.state.entry.ended is None:
             self.note(ended=now, ended_by=by, cause=cause)
+        if self.state.survey is not None and self.state.survey.phase is surveys.Phase.ASKING:
+            self.survey_hears(surveys.Gone(hung_up=by in FAR), now)
         self.release_hold(now)
         self.close_leg_entries(now, agents_only=False)
         if self.state.timeline is not None:

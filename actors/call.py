@@ -24,6 +24,7 @@ from . import agent_state as agents
 from . import announcements, records, signals, switchboard, timeline, trunk
 from . import organisation as routes
 from . import queue as queues
+from .booked import FAR
 from .call_state import (
     Accept,
     AgentDigit,
@@ -45,27 +46,26 @@ from .call_state import (
     RoomFull,
     Routed,
     Stay,
+    Survey,
     Timeout,
 )
-from .conversation import Conversation
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .organisation import Echo, Room, ToneRoute, ToQueue
+from .surveying import Surveying
 from .table import Bug, Late, Table, always, each, row
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
-# The longest goodbye is half as long; an engine that does not say when it is over has died.
-GOODBYE_TIMEOUT = 15.0
+# The longest last word is half as long; an engine that does not say when it is over has died.
+GOODBYE_TIMEOUT = 30.0
 # How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
 TOO_LONG = "waited too long"
-# Who is at the far end, as the record says who ended it.
-FAR = ("caller", "callee")
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
 
-class Call(Conversation):
+class Call(Surveying):
     """The behaviour of one call; see `Data` for what it remembers."""
 
     ends_on_crash = True
@@ -238,7 +238,12 @@ class Call(Conversation):
     def _queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
         """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
         before = self.state
-        self.state = evolve(before, attended=message.attended, max_wait_seconds=message.max_wait_seconds)
+        self.state = evolve(
+            before,
+            attended=message.attended,
+            max_wait_seconds=message.max_wait_seconds,
+            surveys=message.survey,
+        )
         if message.announce_seconds != before.announce_seconds:
             self.state = evolve(self.state, announce_seconds=message.announce_seconds)
             self._announce_again(now)
@@ -259,7 +264,7 @@ class Call(Conversation):
             return [Tell(self._queue(), queues.WhereAmI(self.id))]
         goodbye = announcements.goodbye(self.state.language)
         left = Tell(self._queue(), queues.Leave(self.id, "waited_too_long"))
-        return [left, *self._say_goodbye(TOO_LONG, goodbye, now)]
+        return [left, *self.say_goodbye(TOO_LONG, goodbye, now)]
 
     def _announce_again(self, now: float) -> None:
         seconds = self.state.announce_seconds
@@ -274,7 +279,7 @@ class Call(Conversation):
     def _announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
         return self.music() if message.source == self.state.player else []
 
-    def _say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
+    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
         """Nobody takes the call, or nothing: the caller hears that, and then it ends."""
         self.move(Phase.GOODBYE, now)
         self.state = evolve(self.state, cause=cause)
@@ -284,7 +289,10 @@ class Call(Conversation):
     def _goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
         if isinstance(message, media.SourceFinished) and message.source != self.state.player:
             return []  # of what it heard before
-        return self.end("system", self.state.cause, now)
+        if self.asks:
+            return self.asked_in_vain(now)
+        by = "agent" if self.state.survey is not None else "system"
+        return self.end(by, self.state.cause, now)
 
     def _joined(self, message: Accept, now: float) -> list[Effect]:
         joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
@@ -310,10 +318,10 @@ class Call(Conversation):
         self.release_hold(now)
         self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
         goodbye = announcements.goodbye(self.state.language)
-        return [*self._say_goodbye("the agent is gone", goodbye, now), *self.tape()]
+        return [*self.say_goodbye("the agent is gone", goodbye, now), *self.tape()]
 
     def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
-        return self._say_goodbye("the room is full", announcements.busy(self.state.country), now)
+        return self.say_goodbye("the room is full", announcements.busy(self.state.country), now)
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -326,7 +334,7 @@ class Call(Conversation):
             told.append(Tell(self._queue(), queues.Leave(self.id)))
         if data.phase is Phase.TALKING:
             told.append(Tell(f"agent:{data.agent}", agents.Ended(self.id, by, cause)))
-        if data.phase in DIALS:
+        if data.phase in DIALS and data.agent:
             told.append(Tell(f"agent:{data.agent}", agents.NotConnected(self.id, self.out.why, self.out.status)))
         if data.agent_leg and (data.phase is Phase.TALKING or data.phase in DIALS):
             told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
@@ -359,7 +367,7 @@ class Call(Conversation):
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
             return self._reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self._queue():
-            return self._say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
+            return self.say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
         return []
 
     def _down_dialling(self, message: Down, now: float) -> list[Effect]:
@@ -504,6 +512,20 @@ TABLE = Table(
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
         **each(_OUT, Call.given_up),
+    ),
+    row(
+        Survey,
+        waiting=_NO_AGENT,
+        talking=Call.ask_for_survey,
+        served=Bug("no agent is in a test number"),
+        goodbye=_NO_AGENT,
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, Call.ask_when_answered),
+    ),
+    row(
+        media.KeyAnswered,
+        goodbye=Call.key_answered,
+        **each(f"routing opening waiting talking served {_OUT}", Bug("nobody is asked for a key yet")),
     ),
     row(
         RoomFull,

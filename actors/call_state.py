@@ -13,7 +13,7 @@ from attrs import frozen
 from ..sip import sdp
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import records, signals
+from . import records, signals, survey
 from .organisation import Route
 from .timeline import Timeline
 
@@ -63,12 +63,13 @@ class QueueStands:
     """How the queue stands in which the call waits: as it joins, and whenever that changes.
 
     `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go, and hears
-    its number in line every `announce_seconds`; 0: never.
+    its number in line every `announce_seconds`; 0: never. `survey`: it is asked for one when its agent hangs up.
     """
 
     attended: bool
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
+    survey: bool = False
 
 
 @frozen
@@ -88,6 +89,13 @@ class Accept:
 
 @frozen
 class HangUp:
+    agent: str
+
+
+@frozen
+class Survey:
+    """The agent's part is over at once: the far side is asked how satisfied it is, as soon as it is there."""
+
     agent: str
 
 
@@ -319,6 +327,8 @@ class Data(FarSide):
     attended: bool = True
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
+    # ... and whether whoever talked in it is asked for a survey, when the agent hangs up.
+    surveys: bool = False
     # When it hears its number in line.
     announce_at: float = math.inf
     # Why it ends, while the caller is told so.
@@ -334,6 +344,9 @@ class Data(FarSide):
     entry: records.CallEntry | None = None
     legs: tuple[records.LegEntry, ...] = ()
     hold: records.HoldEntry | None = None
+    # The survey that is or was asked; and for which agent it is, where it is asked as soon as the far side answers.
+    survey: survey.Data | None = None
+    asks_for: str = ""
 
     @property
     def held(self) -> bool:

@@ -263,6 +263,12 @@ class Callee(Seat):
         told = calls.Hold(agent) if isinstance(request.command, page.Hold) else calls.Retrieve(agent)
         return [*self.accept(request), self.tell_call(told)]
 
+    def survey(self, request: page.Request, now: float) -> list[Effect]:
+        """The call says when the agent's part is over, which is at once."""
+        if not self._names(request, self._call()):
+            return self.refuse(request, "no_call")
+        return [*self.accept(request), self.tell_call(calls.Survey(self.state.profile.agent))]
+
     def parties_moved(self, message: PartiesMoved, now: float) -> list[Effect]:
         if message.parties.call != self._call().call:
             return []

@@ -107,7 +107,7 @@ class Caller(Machine[S], ABC):
 
     def hear(self, *sources: tuple[str, float], others: tuple[media.Hears, ...] = ()) -> list[Effect]:
         """All that the caller hears from now on, and what others hear from the same tick on."""
-        return [Media(media.Rewire((media.Hears(self.state.leg, sources), *others))), *self._stop_playing()]
+        return [Media(media.Rewire((media.Hears(self.state.leg, sources), *others))), *self.stop_playing()]
 
     def send_digit(self, digit: str) -> list[Effect]:
         """To the far side, all of even length (F-67)."""
@@ -124,13 +124,13 @@ class Caller(Machine[S], ABC):
         data = self.state
         if data.playing == playlist:
             return [Media(media.Rewire(others))] if others else []
-        before = self._stop_playing()
+        before = self.stop_playing()
         self.state = evolve(self.state, playing=playlist, plays=data.plays + 1)
         player = self.state.player
         heard = media.Rewire((media.Hears(data.leg, ((player, 1.0),)), *others))
         return [Media(media.OpenSource(player, playlist)), Media(heard), *before]
 
-    def _stop_playing(self) -> list[Effect]:
+    def stop_playing(self) -> list[Effect]:
         """The playlist that was heard is of no more use."""
         data = self.state
         if data.playing is None:

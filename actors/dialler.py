@@ -117,6 +117,21 @@ class Dialler(Callee):
         told = self.tell_call(calls.HangUp(self.state.profile.agent))
         return [*self.accept(request), told, *self._back("given_up", 0, now)]
 
+    def survey_when_answered(self, request: page.Request, now: float) -> list[Effect]:
+        """The call goes on its way without the agent, whose paperwork begins."""
+        data, offer = self.state, self._call()
+        if not self._names(request, offer):
+            return self.refuse(request, "no_call")
+        if data.dial_until < math.inf:
+            return self.refuse(request, "busy")  # the gate answers within milliseconds
+        told = self.tell_call(calls.Survey(data.profile.agent))
+        self.offer_over(Outcome.NOT_CONNECTED, now)
+        last = evolve(self.last("agent", "survey", now), since=now)
+        self._dial_over()
+        self.move(Phase.AFTER_CALL_WORK, "survey", now)
+        self.state = evolve(self.state, last=last)
+        return [*self.accept(request), told, *self.push(page.CallEnded(offer.call, "agent", "survey"))]
+
     def call_died_dialling(self, message: Down, now: float) -> list[Effect]:
         if message.name != f"call:{self._call().call}":
             return []

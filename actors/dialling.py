@@ -60,8 +60,10 @@ class Dialling(Booked, Outward[Phase]):
     # --- the agent --------------------------------------------------------------------------------------------
 
     def told_progress(self) -> list[Effect]:
-        out = self.out
-        told = Tell(f"agent:{self.state.agent}", agents.Progress(self.id, rings=out.rings, early=out.early))
+        data, out = self.state, self.out
+        if not data.agent:
+            return []  # who left it to a survey
+        told = Tell(f"agent:{data.agent}", agents.Progress(self.id, rings=out.rings, early=out.early))
         return [told, *self.dialling_tone()]
 
     def dialling_tone(self) -> list[Effect]:

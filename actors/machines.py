@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, call, directory, gateway, line, queue, registration, switchboard, trunk
+from . import agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk
 
 TABLES = (
     agent.TABLE,
     call.TABLE,
+    survey.TABLE,
     line.TABLE,
     queue.TABLE,
     trunk.TABLE,
@@ -26,7 +27,8 @@ HEAD = """\
 
 Drawn from the tables by `python -m cordboard.actors.machines`; do not edit.
 
-Each actor is one state machine, and a trunk has one more for each of its hosts (gateway) and one for its registration.
+Each actor is one state machine; a trunk has one more for each of its hosts (gateway) and one for its registration, a
+call one for its survey.
 Each table is total: for every input (a row) and every state (a column) it names the method that handles it, or why the
 input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours (it raises). A `page.` input is a
 command of the agent's page; a `Timeout` is the state's own deadline.

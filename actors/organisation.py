@@ -267,7 +267,7 @@ class Queue:
     )
     survey: bool = field(
         default=False,
-        metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up.", used=False),
+        metadata=toml(flag, "true, false", "Ask the caller for a rating when the agent hangs up."),
     )
     max_wait_seconds: float = field(
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")

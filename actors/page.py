@@ -188,6 +188,17 @@ class Dial:
 
 
 @frozen
+class Survey:
+    """Ends the agent's part of the call, and asks the customer how satisfied it was; after-call work begins at once.
+
+    While dialling the customer is asked as soon as it answers.
+    """
+
+    do: ClassVar[str] = "call.survey"
+    call: str = ""
+
+
+@frozen
 class GetSnapshot:
     """All that the page shows; the reply's fields are those of `Snapshot`."""
 
@@ -218,6 +229,7 @@ Command = (
     | Hold
     | Retrieve
     | Dial
+    | Survey
     | GetSnapshot
     | WatchColleagues
 )

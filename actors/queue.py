@@ -64,6 +64,7 @@ class Profile:
     wrap_up_seconds: float = 0.0
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
+    survey: bool = False
 
 
 @frozen
@@ -245,7 +246,7 @@ class Queue(Machine[Place]):
         """What a call hears of the queue while it waits."""
         attended = any(each.signed_in for each in self.state.agents.values())
         profile = self.state.profile
-        return calls.QueueStands(attended, profile.max_wait_seconds, profile.announce_seconds)
+        return calls.QueueStands(attended, profile.max_wait_seconds, profile.announce_seconds, profile.survey)
 
     def _tell_calls(self, before: calls.QueueStands) -> list[Effect]:
         stands = self._stands()

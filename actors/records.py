@@ -127,6 +127,22 @@ class SoundEntry:
 
 
 @frozen
+class SurveyEntry:
+    """The survey of a call, by `call`: of what its `agent` did for it, in its `queue` or none.
+
+    `answer` is the key that was pressed, "none" where nothing was, "invalid" where no key was one of those asked for,
+    "abandoned" where the customer hung up, or "lost"; empty while it is asked.
+    """
+
+    call: str
+    agent: str
+    queue: str
+    began: float
+    answer: str = ""
+    ended: float | None = None
+
+
+@frozen
 class MobileEntry:
     """The mobile `number` that an agent has bound, by `agent`, and whether it is `answering` by it."""
 
@@ -135,7 +151,9 @@ class MobileEntry:
     answering: bool
 
 
-Entry = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry | MobileEntry
+Entry = (
+    CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry | SurveyEntry | MobileEntry
+)
 
 
 @frozen

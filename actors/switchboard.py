@@ -217,6 +217,7 @@ class Switchboard(Machine[Phase]):
                 group.wrap_up_seconds,
                 group.max_wait_seconds,
                 group.announce_seconds,
+                group.survey,
             )
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)

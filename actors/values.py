@@ -24,6 +24,7 @@ from . import (
     records,
     registration,
     signals,
+    survey,
     switchboard,
     timeline,
     trunk,
@@ -31,8 +32,8 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, line, queue, trunk, gateway, registration,
-    limits, directory, switchboard, origin,
+    effects, page, records, signals, organisation, agent_state, call_state, survey, line, queue, trunk, gateway,
+    registration, limits, directory, switchboard, origin,
     timeline, protocol, sounds, description, sdp, opus,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)

@@ -27,12 +27,13 @@ from ..records import (
     RecordingEntry,
     SoundEntry,
     StateEntry,
+    SurveyEntry,
 )
 from . import schema
 
 Kept = Entry | RecordingEntry
 # What begins and ends.
-Lasting = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry
+Lasting = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | SurveyEntry
 SIGNED_OUT = page.State.SIGNED_OUT.value
 
 TABLES: dict[type[Kept], Table] = {
@@ -44,6 +45,7 @@ TABLES: dict[type[Kept], Table] = {
     RecordingEntry: schema.recordings,
     QualityEntry: schema.qualities,
     SoundEntry: schema.sounds,
+    SurveyEntry: schema.surveys,
     MobileEntry: schema.mobiles,
 }
 _KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
@@ -104,10 +106,11 @@ def close_open(
     calls, legs, holds, offers = schema.calls, schema.legs, schema.holds, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
     talked = offers.c.outcome == Outcome.ANSWERED.value
-    opened: list[CallEntry | LegEntry | HoldEntry | OfferEntry] = [
+    opened: list[CallEntry | LegEntry | HoldEntry | OfferEntry | SurveyEntry] = [
         *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
         *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
         *(HoldEntry(**row) for row in _mappings(connection, holds, holds.c.ended.is_(None))),
+        *(SurveyEntry(**row) for row in _mappings(connection, schema.surveys, schema.surveys.c.ended.is_(None))),
         *(
             OfferEntry(**{**row, "outcome": Outcome(row["outcome"])})
             for row in _mappings(connection, offers, and_(offers.c.ended.is_(None), or_(rang, talked)))
@@ -155,6 +158,8 @@ def _ended(entry: Lasting, last: float) -> Lasting:
         case CallEntry():
             ended = max(last, entry.answered or entry.began)
             return evolve(entry, ended=ended, ended_by="system", cause="lost")
+        case SurveyEntry():
+            return evolve(entry, answer="lost", ended=max(last, entry.began))
         case LegEntry() | HoldEntry():
             return evolve(entry, ended=max(last, entry.began))
         case OfferEntry(outcome=Outcome.ANSWERED):

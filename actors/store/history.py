@@ -127,6 +127,16 @@ class Hold:
 
 
 @frozen
+class Survey:
+    """What the customer said of the service of that agent: a key from 1 to 5, or as a `SurveyEntry` has it."""
+
+    agent: str
+    queue: str
+    began: float
+    answer: str
+
+
+@frozen
 class Offer:
     agent: str
     name: str
@@ -160,6 +170,7 @@ class WholeCall(ListedCall):
     legs: tuple[Leg, ...]
     holds: tuple[Hold, ...]
     offers: tuple[Offer, ...]
+    survey: Survey | None
     sound: Recording
     history: tuple[ListedCall, ...]
 
@@ -346,6 +357,7 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         legs=_legs(connection, call),
         holds=_holds(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
+        survey=_survey(connection, call),
         sound=recording(connection, call) or Recording(Sound.NONE),
         history=before,
     )
@@ -384,6 +396,13 @@ def _legs(connection: Connection, call: str) -> tuple[Leg, ...]:
 def _holds(connection: Connection, call: str) -> tuple[Hold, ...]:
     query = select(holds).where(holds.c.call == call).order_by(holds.c.number)
     return tuple(Hold(row.began, row.ended) for row in connection.execute(query))
+
+
+def _survey(connection: Connection, call: str) -> Survey | None:
+    asked = schema.surveys
+    query = select(asked.c.agent, asked.c.queue, asked.c.began, asked.c.answer).where(asked.c.call == call)
+    row = connection.execute(query).first()
+    return None if row is None else Survey(*row)
 
 
 def recording(connection: Connection, call: str) -> Recording | None:

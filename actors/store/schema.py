@@ -204,6 +204,21 @@ holds = Table(
     Index(None, "ended"),
 )
 
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("queue", String, nullable=False),
+    Column("began", Float, nullable=False),
+    Column("answer", String, nullable=False),
+    Column("ended", Float),
+    # Of an agent or a queue in a time; and those that are open.
+    Index(None, "agent", "began"),
+    Index(None, "queue", "began"),
+    Index(None, "ended"),
+)
+
 mobiles = Table(
     "mobiles",
     metadata,

@@ -36,6 +36,9 @@ PROMPTS = {
         "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
         "position": "Your number in line is",
         "accept-call": "You have a call from work. To take it, press one.",
+        "survey": "How satisfied were you with this call? Press a key from one to five. Five means very satisfied.",
+        "survey-again": "That key is none of these. Please press a key from one to five. Five means very satisfied.",
+        "survey-thanks": "Thank you. Goodbye.",
         "digit-0": "zero",
         "digit-1": "one",
         "digit-2": "two",
@@ -63,6 +66,12 @@ PROMPTS = {
         "position": "nin2 dang1 qian2 de5 pai2 dui4 hao4 ma3 shi4",
         # 您有工作来电，接听请按一。
         "accept-call": "nin2 you3 gong1 zuo4 lai2 dian4, jie1 ting1 qing3 an4 yi1.",
+        # 请为本次服务打分，按一到五键，五分为非常满意。
+        "survey": "qing3 wei4 ben3 ci4 fu2 wu4 da3 fen1, an4 yi1 dao4 wu3 jian4, wu3 fen1 wei2 fei1 chang2 man3 yi4.",
+        # 输入有误，请按一到五键，五分为非常满意。
+        "survey-again": "shu1 ru4 you3 wu4, qing3 an4 yi1 dao4 wu3 jian4, wu3 fen1 wei2 fei1 chang2 man3 yi4.",
+        # 谢谢您，再见。
+        "survey-thanks": "xie4 xie5 nin2, zai4 jian4.",
         # 零、一、二、三、四、五、六、七、八、九
         "digit-0": "ling2",
         "digit-1": "yi1",

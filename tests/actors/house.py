@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from attrs import define, field
@@ -75,6 +76,7 @@ PAGE_OFFER = "\r\n".join(
 
 # The prompts that there are, as long as nobody's voice but easily reckoned with: in seconds.
 PROMPT_SECONDS = {"agent-away": 4, "on-hold": 3, "nobody-here": 6, "goodbye": 5, "position": 2, "accept-call": 3}
+PROMPT_SECONDS |= {"survey": 6, "survey-again": 6, "survey-thanks": 2}
 PROMPT_SECONDS |= {f"digit-{digit}": 1 for digit in range(10)}
 PROMPTS = {
     (name, language): np.zeros(seconds * 8000, np.int16)
@@ -243,7 +245,7 @@ class House:
 
     # --- a small centre ---------------------------------------------------------------------------------------
 
-    def queue(self, name: str = "support", **profile: float) -> Queue:
+    def queue(self, name: str = "support", **profile: Any) -> Queue:
         made = Queue(queues.Profile(name, name.title(), **profile))
         self.spawn(f"queue:{name}", made)
         self.run()

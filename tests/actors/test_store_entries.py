@@ -23,6 +23,7 @@ from cordboard.actors.records import (
     RecordingEntry,
     SoundEntry,
     StateEntry,
+    SurveyEntry,
 )
 from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
@@ -136,6 +137,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
         QualityEntry("c1", "1001", T0, bytes(range(60))),
         SoundEntry("c1", "caller", T0 + 5, comes=False, goes=True),
+        SurveyEntry("c1", "1001", "support", T0 + 60.2, "5", T0 + 66),
         MobileEntry("1001", "+8613800138000", answering=True),
     ]
     write(engine, *said)

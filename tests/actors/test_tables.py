@@ -33,8 +33,11 @@ from cordboard.actors import (
     outward,
     page,
     queue,
+    records,
     registration,
     signals,
+    survey,
+    surveying,
     switchboard,
     trunk,
 )
@@ -171,6 +174,13 @@ def a_registration(phase: registration.Phase) -> Behaviour:
     return made
 
 
+def a_survey(phase: survey.Phase) -> Behaviour:
+    made = survey.Survey(survey.Data(records.SurveyEntry("c", "lin", "support", NOW)))
+    if phase is survey.Phase.OVER:
+        made.receive(survey.Silent(), NOW)
+    return made
+
+
 def a_switchboard(phase: switchboard.Phase) -> Behaviour:
     made = switchboard.Switchboard(Organisation(), ("opus",))
     if phase is switchboard.Phase.DRAINING:
@@ -207,6 +217,7 @@ def a_line(phase: line.Phase) -> Behaviour:
 MACHINES: dict[type[Machine[Any]], Callable[[Any], Behaviour]] = {
     agent.Agent: an_agent,
     call.Call: a_call,
+    survey.Survey: a_survey,
     line.Line: a_line,
     queue.Queue: a_queue,
     trunk.Trunk: a_trunk,
@@ -247,6 +258,7 @@ SAMPLES: list[object] = [
     page.Answer(),
     page.Decline(),
     page.HangUp(),
+    page.Survey(),
     page.Mute(),
     page.Unmute(),
     page.Hold(),
@@ -276,6 +288,7 @@ SAMPLES: list[object] = [
     calls.NotRouted(404, "no such number"),
     calls.Accept("wei", "agent:wei/1"),
     calls.HangUp("lin"),
+    calls.Survey("lin"),
     calls.MuteAgent("lin", muted=True),
     calls.Hold("lin"),
     calls.Retrieve("lin"),
@@ -343,6 +356,9 @@ SAMPLES: list[object] = [
     media.DigitPressed("agent:lin/1", "5", 100, "event"),
     media.KeyAnswered("line:c+1/caller", "1"),
     line.Reach("c+1", "agent:lin", "lin", "13800138000"),
+    survey.Pressed("5"),
+    survey.Silent(),
+    survey.Gone(hung_up=True),
     line.EndLine("c+1"),
     line.LineBegun("c+1", "+8613800138000"),
     line.LineRings("c+1", "+8613800138000", early=False, leg="line:c+1/caller"),
@@ -478,6 +494,7 @@ def classes_of(file: str, message: ast.expr) -> set[type]:
         "dialler": dialler,
         "dialling": dialling,
         "mobile": mobile,
+        "surveying": surveying,
         "outward": outward,
         "queue": queue,
         "seat": agent,
@@ -512,7 +529,7 @@ def test_shells_say_nothing_that_a_table_does_not_know() -> None:
     of_a_leg = {fact for fact in get_args(media.Fact) if attrs.fields(fact)[0].name == "leg"}
     of_a_browser = {media.WebrtcLegOpened, media.LegUnchecked, media.LegChecked}
     assert of_a_leg - of_a_browser <= set(line.Line.table.messages)
-    assert of_a_leg - of_a_browser - {media.KeyAnswered} <= set(call.Call.table.messages)  # it asks nothing
+    assert of_a_leg - of_a_browser <= set(call.Call.table.messages)
     assert of_a_leg - {media.LegOpened, media.KeyAnswered} <= set(agent.Agent.table.messages)
     assert {*get_args(page.Command), page.Attached, page.Detached} <= set(agent.Agent.table.messages)
 
@@ -564,6 +581,8 @@ def test_actors_import_each_other_in_any_order() -> None:
         "line",
         "mobile",
         "outward",
+        "survey",
+        "surveying",
         "queue",
         "registration",
         "trunk",

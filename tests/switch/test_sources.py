@@ -357,7 +357,8 @@ def test_every_prompt_is_there_in_both_languages(prompts: Prompts) -> None:
     names = {name for name, _ in prompts}
     assert set(prompts) == {(name, language) for name in names for language in ("zh", "en")}
     digits = {f"digit-{digit}" for digit in range(10)}
-    assert names == {"agent-away", "on-hold", "nobody-here", "goodbye", "position", "accept-call"} | digits
+    said = {"agent-away", "on-hold", "nobody-here", "goodbye", "position", "accept-call"}
+    assert names == said | {"survey", "survey-again", "survey-thanks"} | digits
     for key, pcm in prompts.items():
         assert len(pcm) % 160 == 0, key
         low, high = (0.2, 0.8) if key[0] in digits else (1, 8)

@@ -37,6 +37,7 @@ COMMAND = st.one_of(
     st.builds(page.SetState, state=st.sampled_from(["idle", "break"])),
     st.builds(page.StartAnswering),
     st.builds(page.MobileAnswer, TEXT),
+    st.builds(page.Survey, call=TEXT),
     st.builds(page.Answer, call=TEXT),
     st.builds(page.Decline, call=TEXT),
     st.builds(page.HangUp, call=TEXT),
@@ -98,7 +99,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 18
+    assert len(COMMANDS) == len(get_args(page.Command)) == 19
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

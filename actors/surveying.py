@@ -1,0 +1,99 @@
+"""The last word of a call: the customer is asked how satisfied it was, while the agent does its paperwork.
+
+It begins as the agent asks for it, as it hangs up in a call of a queue that says so, or as the customer answers a call
+that the agent has left before that. The customer is then alone with the switch, which plays what `survey.py` is at; the
+call ends when that is over and the thanks have been said. What is said and pressed here is in no recording, which ends
+with the agent's part.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from ..switch import protocol as media
+from . import agent_state as agents
+from . import announcements, records
+from . import survey as surveys
+from .call_state import HangUp, Survey
+from .conversation import Conversation
+from .effects import Effect, Log, Media, Tell
+from .evolving import evolve
+
+# Why such a call ends, and the agent's part of it.
+CAUSE = "survey"
+
+
+class Surveying(Conversation):
+    """The half of a call that asks."""
+
+    @abstractmethod
+    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
+        """The customer hears this, and then the call ends."""
+
+    # --- how it begins ----------------------------------------------------------------------------------------
+
+    def ask_for_survey(self, message: Survey, now: float) -> list[Effect]:
+        if message.agent != self.state.agent:
+            return []
+        return self._ask(CAUSE, now)
+
+    def hang_up(self, message: HangUp, now: float) -> list[Effect]:
+        if message.agent != self.state.agent or not self.state.surveys:
+            return super().hang_up(message, now)
+        return self._ask("hung up", now)
+
+    def ask_when_answered(self, message: Survey, now: float) -> list[Effect]:
+        """The agent leaves a call that is still on its way."""
+        data = self.state
+        if message.agent != data.agent:
+            return []
+        quiet: list[Effect] = [Media(media.Rewire((media.Hears(data.agent_leg, ()),)))] if data.agent_leg else []
+        self.state = evolve(data, agent="", agent_leg="", agent_away=False, asks_for=data.agent)
+        return quiet
+
+    def answered(self, now: float) -> list[Effect]:
+        data = self.state
+        if not data.asks_for:
+            return super().answered(now)
+        self.note(answered=now)
+        return self._begin(data.asks_for, now)
+
+    def _ask(self, cause: str, now: float) -> list[Effect]:
+        """The agent of the conversation is free from here on."""
+        data = self.state
+        self.close_leg_entries(now, agents_only=True)
+        self.release_hold(now)
+        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
+        told: list[Effect] = [Tell(f"agent:{data.agent}", agents.Ended(self.id, "agent", cause))]
+        if data.agent_leg:
+            told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
+        return [*told, Media(media.CloseRecording(self.id)), *self._begin(data.agent, now)]
+
+    def _begin(self, agent: str, now: float) -> list[Effect]:
+        entry = self.state.entry
+        assert entry is not None, "a call begins with its entry"
+        asked = records.SurveyEntry(self.id, agent, entry.queue, now)
+        self.state = evolve(self.state, survey=surveys.Data(asked))
+        log = Log("survey", (("call", self.id), ("agent", agent)))
+        return [log, *self.say_goodbye(CAUSE, announcements.survey(self.state.language), now)]
+
+    # --- what comes of it -------------------------------------------------------------------------------------
+
+    def key_answered(self, fact: media.KeyAnswered, now: float) -> list[Effect]:
+        """One that crossed the end of the survey changes nothing."""
+        return self._told(surveys.Pressed(fact.key), now) if self.asks else []
+
+    def asked_in_vain(self, now: float) -> list[Effect]:
+        return self._told(surveys.Silent(), now)
+
+    @property
+    def asks(self) -> bool:
+        """The customer is being asked."""
+        return self.state.survey is not None and self.state.survey.phase is surveys.Phase.ASKING
+
+    def _told(self, message: object, now: float) -> list[Effect]:
+        effects = self.survey_hears(message, now)
+        if not self.asks:
+            return [*effects, *self.say_goodbye(CAUSE, announcements.thanks(self.state.language), now)]
+        again = announcements.survey(self.state.language, again=True)
+        return [*effects, *self.stop_playing(), *self.say_goodbye(CAUSE, again, now)]  # from its beginning
