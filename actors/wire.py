@@ -56,8 +56,8 @@ _PLACE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa
 _SDP = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*application/sdp", re.IGNORECASE)
 # The lines of a session description that say what is spoken and which way, and nothing else.
 _SAID = re.compile(
-    rb"^(?:v=0|m=[ -~]*|a=(?:rtpmap|fmtp|ptime|mid|setup|group|rtcp-mux|ice-lite|sendrecv|sendonly|recvonly|inactive)"
-    rb"(?::[ -~]*)?)(?=\r?$)",
+    rb"^(?:v=0|m=[ -~]*|a=(?:rtpmap|fmtp|ptime|maxptime|mid|setup|group|rtcp-mux|ice-lite"
+    rb"|sendrecv|sendonly|recvonly|inactive)(?::[ -~]*)?)(?=\r?$)",
     re.MULTILINE,
 )
 _NOTHING: Final = "..."

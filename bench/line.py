@@ -40,7 +40,7 @@ def voice(codec: str) -> tuple[bytes, ...]:
     if codec == "pcma":
         return tuple(frame.tobytes() for frame in g711.encode_alaw(pcm))
     encoder = OpusEncoder(8000)
-    return tuple(encoder.encode(frame) for frame in pcm)
+    return tuple(packet for frame in pcm for packet in encoder.encode(frame))
 
 
 def audible(codec: str, payload: bytes) -> bool:

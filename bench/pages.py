@@ -34,7 +34,8 @@ Payloads = Sequence[bytes]
 def encoder(codec: str) -> Callable[[g711.Pcm], bytes]:
     """Of 20 ms at 8 kHz."""
     if codec == "opus":
-        return OpusEncoder(8000).encode
+        opus = OpusEncoder(8000)
+        return lambda pcm: opus.encode(pcm)[0]
     law = g711.encode_ulaw if codec == "pcmu" else g711.encode_alaw
     return lambda pcm: law(pcm).tobytes()
 

@@ -4,12 +4,15 @@ An `OpusEncoder` and an `OpusDecoder` belong to one leg each and are used by one
 GIL while libopus works, so `OpusRows` spreads the legs of a tick over the threads of an executor: `decode` and `encode`
 only begin it, and it goes on beside whatever else is done until its results are asked for (work.py).
 
-The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included: libopus
-looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. The decoder always
-gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's cache; it takes
-packets of any length, and what of one is not wanted yet is kept. libopus' concealment and FEC cannot be reached through
-PyAV: what did not come, or is no Opus, is left to whoever conceals. What carries no sound, a DTX frame of one or two
-bytes, is silence.
+The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included, or two of
+10 ms: libopus looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. Longer
+packets are made of these by whoever sends them (opuspacket.join): with frames of 60 ms of its own libopus would save
+2 % of the bits, and what is in one could not begin or end, or turn to another rate, in the middle of it.
+
+The decoder always gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's
+cache; it takes packets of any length, and what of one is not wanted yet is kept. libopus' concealment and FEC cannot be
+reached through PyAV: what did not come, or is no Opus, is left to whoever conceals. What carries no sound, a DTX frame
+of one or two bytes, is silence.
 """
 
 from __future__ import annotations
@@ -55,10 +58,12 @@ T = TypeVar("T", Decoded, Encoded)
 
 @frozen
 class Tuning:
-    """How a far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length."""
+    """How a far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length; frames of
+    20 ms or of 10."""
 
     bit_rate: int = 0
     constant: bool = False
+    frame_ms: int = 20
 
 
 ANY = Tuning()
@@ -90,7 +95,7 @@ class OpusEncoder:
         context.thread_count = 1
         context.options = {
             "application": "voip",
-            "frame_duration": "20",
+            "frame_duration": str(tuning.frame_ms),
             "compression_level": str(complexity),
             "vbr": "off" if tuning.constant else "on",
         }
@@ -103,13 +108,13 @@ class OpusEncoder:
         self._plane = frame.planes[0]
         self._pts = 0
 
-    def encode(self, pcm: Pcm) -> bytes:
-        """`pcm`: int16 `[rate / 50]`, 20 ms. Returns one packet, an RTP payload as it is (RFC 7587 §4.2)."""
+    def encode(self, pcm: Pcm) -> Sequence[bytes]:
+        """`pcm`: int16 `[rate / 50]`, 20 ms. Returns one packet of it, or two where its frames are of 10 ms: each is an
+        RTP payload as it is (RFC 7587 §4.2)."""
         self._plane.update(pcm.astype(np.int16, copy=False).tobytes())
         self._frame.pts = self._pts
         self._pts += self.samples
-        (packet,) = self._context.encode(self._frame)
-        return bytes(packet)
+        return [bytes(packet) for packet in self._context.encode(self._frame)]
 
 
 class OpusDecoder:
@@ -192,9 +197,9 @@ class OpusRows:
     def open(self, row: int) -> None:
         self._legs[row] = _Leg(row)
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
         """What is encoded for this row from now on."""
-        self._legs[row].tuning = Tuning(bit_rate, constant)
+        self._legs[row].tuning = Tuning(bit_rate, constant, frame_ms)
 
     def close(self, row: int) -> None:
         del self._legs[row]
@@ -228,7 +233,7 @@ class OpusRows:
         return work
 
     def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """int16 `[rate / 50]` each, at 8, 16 or 48 kHz, to a payload for each of `rows` [n], empty where there is none.
+        """int16 `[rate / 50]` each, at 8, 16 or 48 kHz, to the packets of each of `rows` [n], none where it broke.
 
         A leg whose rate is another than before gets another encoder. The results are to be taken before anything else
         is begun."""
@@ -252,7 +257,7 @@ class OpusRows:
             return False
         return True
 
-    def _encode(self, leg: _Leg, pcm: Pcm) -> bytes:
+    def _encode(self, leg: _Leg, pcm: Pcm) -> Sequence[bytes]:
         try:
             encoder, tuning = leg.encoder, leg.tuning
             if encoder is None or encoder.samples != len(pcm) or encoder.tuning != tuning:
@@ -260,7 +265,7 @@ class OpusRows:
             return encoder.encode(pcm)
         except Exception:  # as in decoding: whatever it is, this is the leg's supervisor
             self._broken.append(leg)
-            return b""
+            return ()
 
     def _begin(self, rows: Rows, part: Callable[[Sequence[_Leg], Rows], T]) -> Work[T]:
         self._work.drop()  # a tick that crashed in the middle left some

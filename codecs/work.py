@@ -78,8 +78,8 @@ class Decoded:
 
 @frozen(eq=False)
 class Encoded:
-    """Of some of the rows that an encoder was given, by their `index` there, intp [n]: a payload each. An empty one is
-    none."""
+    """Of some of the rows that an encoder was given, by their `index` there, intp [n]: the packets of each, which are
+    one of 20 ms or two of 10, and none of a row whose encoder broke."""
 
     index: NDArray[np.intp]
-    payloads: Sequence[bytes]
+    packets: Sequence[Sequence[bytes]]

@@ -89,6 +89,7 @@ class Media:
     rtpmaps: tuple[Rtpmap, ...] = ()
     fmtps: tuple[tuple[int, str], ...] = ()
     ptime: int | None = None
+    maxptime: int | None = None
     mid: str | None = None
     rtcp_mux: bool = False
     ice_ufrag: str | None = None
@@ -227,7 +228,8 @@ def _media(section: list[tuple[str, str]], defaults: Media) -> Media:
 def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
     """`base` with what the lines of one level say. A fingerprint at media level replaces the session's (RFC 8122
     §5)."""
-    connection, direction, ptime, mid, setup = base.connection, base.direction, base.ptime, base.mid, base.setup
+    connection, direction, mid, setup = base.connection, base.direction, base.mid, base.setup
+    ptime, maxptime = base.ptime, base.maxptime
     ufrag, pwd, rtcp_mux, end_of_candidates = base.ice_ufrag, base.ice_pwd, base.rtcp_mux, base.end_of_candidates
     rtpmaps: list[Rtpmap] = []
     fmtps: list[tuple[int, str]] = []
@@ -255,6 +257,9 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
             case "ptime":
                 if _NUMBER.fullmatch(value) and int(value):
                     ptime = int(value)
+            case "maxptime":
+                if _NUMBER.fullmatch(value) and int(value):
+                    maxptime = int(value)
             case "mid":
                 if not _TOKEN.fullmatch(value):
                     raise _unreadable("mid")
@@ -298,6 +303,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
         tuple(rtpmaps),
         tuple(fmtps),
         ptime,
+        maxptime,
         mid,
         rtcp_mux,
         ufrag,
@@ -347,6 +353,8 @@ def _media_lines(media: Media, with_connection: bool) -> list[str]:
     lines += [f"a=fmtp:{number} {text}" for number, text in media.fmtps]
     if media.ptime is not None:
         lines.append(f"a=ptime:{media.ptime}")
+    if media.maxptime is not None:
+        lines.append(f"a=maxptime:{media.maxptime}")
     lines.append(f"a={media.direction}")
     if media.rtcp_mux:
         lines.append("a=rtcp-mux")

@@ -17,8 +17,8 @@ from .description import CANDIDATE, CONNECTION, FINGERPRINT, LINE, MAX_SDP, ORIG
 _KEPT = frozenset("vmtbrz")
 _KEPT_ATTRIBUTES = frozenset(
     {
-        "end-of-candidates", "fmtp", "group", "ice-lite", "ice-ufrag", "inactive", "mid", "ptime", "recvonly",
-        "rtcp-mux", "rtpmap", "sendonly", "sendrecv", "setup",
+        "end-of-candidates", "fmtp", "group", "ice-lite", "ice-ufrag", "inactive", "maxptime", "mid", "ptime",
+        "recvonly", "rtcp-mux", "rtpmap", "sendonly", "sendrecv", "setup",
     }
 )  # fmt: skip
 # In place of what is left out: no value that anything is read from.

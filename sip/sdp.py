@@ -198,6 +198,12 @@ def _remote(media: Media, peer: str) -> tuple[str, int] | None:
     return str(ip), media.port
 
 
+def _packet_ms(media: Media) -> int:
+    """How long the packets are that it asks for (RFC 8866 §6.4), and no longer than it can take (§6.5)."""
+    wanted = min(media.ptime or PTIME_MS, media.maxptime or MAX_PTIME_MS)
+    return min(max(wanted // 10 * 10, 10), MAX_PTIME_MS)
+
+
 def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agreed | None:
     chosen = _trunk(media, codecs)
     if chosen is None:
@@ -213,7 +219,7 @@ def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agree
         event.payload_type if event else None,
         MIRROR[theirs],
         remote,
-        min(max((media.ptime or PTIME_MS) // 10 * 10, 10), MAX_PTIME_MS),
+        _packet_ms(media),
         telephone_event_clock=event.clock_rate if event else 8000,
         comfort=codec.clock_rate == 8000 and COMFORT_NOISE in _payload_types(media),
         opus=opus.read(media.fmtp(codec.payload_type)) if name == "opus" else NOTHING_SAID,

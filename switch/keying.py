@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from ..codecs import dtmf
 from . import protocol
 from .digits import LONGEST
-from .legs import NO_EVENT, Legs
+from .legs import NO_EVENT, TICK_MS, Legs
 from .rooms import NARROW, WIDE, Heard
 
 Rows = NDArray[np.intp]
 
 ENDS: Final = 3  # RFC 4733 §2.5.1.4: the last packet, so often in all
 VOLUME: Final = round(-dtmf.HIGH_DBM0)  # dBm0 without its sign (§2.3.4)
-TICK_MS: Final = 20
 _NONE: Final = np.zeros(0, np.intp)
 
 

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 from ..codecs import g711
 
+# How long packets are that a far side may ask for, in tens (gather.py), and of how much sound a tick is.
+LEAST_MS: Final = 10
+TICK_MS: Final = 20
+LONGEST_MS: Final = 60
 NO_EVENT: Final = 255  # no payload type is so large (RFC 3550 §5.1: 7 bits)
 
 
@@ -75,7 +79,7 @@ class Legs:
         self.timestamp = np.zeros(n, np.uint32)
         self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
         self.event_step = np.ones(n, np.uint32)  # ... and of events
-        self.packet_octets = np.full(n, 160, np.int64)  # ... of a packet, but of Opus
+        self.packet_ms = np.full(n, TICK_MS, np.int64)  # ... and how long a packet is
         self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
         # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
         self.packets = np.zeros(n, np.uint32)

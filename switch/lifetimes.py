@@ -19,9 +19,10 @@ from attrs import define, field
 
 from . import protocol
 from .digits import Digits
+from .gather import frame_ms
 from .jitter import Playout
 from .keying import Keying
-from .legs import NO_EVENT, CodecId, Kind, Legs
+from .legs import LEAST_MS, LONGEST_MS, NO_EVENT, CodecId, Kind, Legs
 from .outbox import Outbox
 from .playback import Playback
 from .ports import PortPool, PortsExhaustedError
@@ -241,6 +242,7 @@ class Lifetimes:
     def _set_codec(self, row: int, codec: protocol.Codec) -> None:
         legs = self._legs
         before, self._agreed[row] = self._agreed.get(row), codec
+        packet_ms = min(max(codec.packet_ms // LEAST_MS * LEAST_MS, LEAST_MS), LONGEST_MS)
         if self._opus is not None:
             was = before is not None and before.name == "opus"
             is_now = codec.name == "opus"
@@ -249,14 +251,15 @@ class Lifetimes:
             if is_now and not was:
                 self._opus.open(row)
             if is_now:
-                self._opus.tune(row, codec.opus.bit_rate, constant=codec.opus.constant)
+                wishes = codec.opus
+                self._opus.tune(row, wishes.bit_rate, constant=wishes.constant, frame_ms=frame_ms(packet_ms))
         legs.codec[row] = _CODECS[codec.name]
         legs.payload_type[row] = codec.payload_type
         legs.heard_type[row] = codec.payload_type if codec.heard_type is None else codec.heard_type
         legs.telephone_event[row], legs.heard_event[row] = _events(codec)
         legs.hears_wide[row] = codec.name == "g722"
         self._rooms.tune(row, _rate(codec))
-        legs.packet_octets[row] = 8 * min(max(codec.packet_ms // 10 * 10, 10), 60)
+        legs.packet_ms[row] = packet_ms
         legs.clock_step[row] = 960 if codec.name == "opus" else 160
         legs.event_step[row] = legs.clock_step[row] if codec.event_clock is None else codec.event_clock // 50
 

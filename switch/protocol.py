@@ -67,7 +67,7 @@ class Codec:
     payload_type: int
     # RTP payload type of telephone-event (RFC 4733), or None where none was agreed.
     telephone_event: int | None = None
-    # How long the packets are that the far side asks for: 10 to 60, in whole tens; those of Opus are always 20.
+    # How long the packets are that the far side asks for: 10 to 60, in whole tens.
     packet_ms: int = 20
     # The payload types of what the far side sends, where they are others than those of what it is sent (RFC 3264 §5.1).
     heard_type: int | None = None

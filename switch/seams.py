@@ -184,8 +184,9 @@ class OpusCodec(Protocol):
 
     def open(self, row: int) -> None: ...
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
-        """How the far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length."""
+    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
+        """How the far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length; in
+        frames of 20 ms or of 10."""
         ...
 
     def close(self, row: int) -> None: ...
@@ -203,5 +204,5 @@ class OpusCodec(Protocol):
         ...
 
     def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """20 ms each, int16 [160] at 8 kHz or [320] at 16, to a payload for each of `rows` [n]."""
+        """20 ms each, int16 [160] at 8 kHz or [320] at 16, to the packets of each of `rows` [n]."""
         ...

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ..codecs import g711, g722
 from ..codecs.work import Encoded, Work
 from . import rtp
-from .gather import TICK, Gather
+from .gather import Gather, OpusGather, frame_ms
 from .keying import Keyed
-from .legs import SILENCE, CodecId, Legs, those
+from .legs import LEAST_MS, SILENCE, TICK_MS, CodecId, Legs, those
 from .matrix import lay
 from .ports import PortPool
 from .rooms import WIDE as WIDE_FRAME
@@ -36,8 +36,10 @@ _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)
 # By CodecId, of the codecs in the matrix; what stands there for G.722 is always written over.
 _SILENCE: Final = np.array([*(SILENCE[law] for law in _LAWS), 0], np.uint8)
 _ENCODE: Final = {CodecId.PCMU: g711.encode_ulaw, CodecId.PCMA: g711.encode_alaw}
-# One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1).
+# One 20 ms frame of digital silence in Opus: TOC octet of CELT, full band, 20 ms, mono, one frame (RFC 6716 §3.1);
+# and the same as one packet, or as two of 10 ms.
 _OPUS_SILENCE: Final = np.frombuffer(b"\xf8\xff\xfe", np.uint8)
+_OPUS_SILENT: Final = {TICK_MS: (_OPUS_SILENCE.tobytes(),), LEAST_MS: (b"\xf0\xff\xfe",) * 2}
 SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
 
@@ -52,6 +54,7 @@ class _Order:
     place: NDArray[np.intp]  # [capacity]: index in `rows`, or -1
     g722: Rows  # places of rows of G.722, ascending
     opus: Rows  # plain ones first, by port
+    opus_even: int  # ... as above
     opus_place: NDArray[np.intp]  # [capacity]: index in `opus`, or -1
     held: Rows  # not sent to, though there is somewhere: their time goes on
     port: NDArray[np.int32]  # [plain]
@@ -104,6 +107,7 @@ class Sender:
         self._opus = opus
         self._g722 = g722.Encoders()
         self._gather = Gather(legs)
+        self._opus_gather = OpusGather(legs)
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
@@ -116,6 +120,7 @@ class Sender:
         """A leg begins or ends in this row, or begins anew with another codec."""
         self._g722.forget(row)
         self._gather.forget(np.array([row]))
+        self._opus_gather.forget((row,))
         self.changed()
 
     def changed(self) -> None:
@@ -126,13 +131,13 @@ class Sender:
         legs = self._legs
         rows = np.flatnonzero(legs.sending)
         opus = legs.codec[rows] == CodecId.OPUS
-        narrow = rows[~opus]
-        self._gather.forget(np.flatnonzero(~legs.sending))
-        odd = narrow[legs.packet_octets[narrow] != TICK]
-        narrow = narrow[legs.packet_octets[narrow] == TICK]
-        plain, secured = self._by_way(narrow)
+        even = legs.packet_ms[rows] == TICK_MS
+        odd, wide_odd = rows[~opus & ~even], rows[opus & ~even]
+        self._gather.forget(np.setdiff1d(np.arange(legs.capacity), odd))
+        self._opus_gather.keep(wide_odd)
+        plain, secured = self._by_way(rows[~opus & even])
         narrow = np.concatenate([plain, secured, odd])
-        wide = np.concatenate(self._by_way(rows[opus]))
+        wide = np.concatenate([*self._by_way(rows[opus & even]), wide_odd])
         place = np.full(legs.capacity, -1, np.intp)
         place[narrow] = np.arange(len(narrow))
         opus_place = np.full(legs.capacity, -1, np.intp)
@@ -149,6 +154,7 @@ class Sender:
             place=place,
             g722=np.flatnonzero(legs.codec[narrow] == CodecId.G722),
             opus=wide,
+            opus_even=len(wide) - len(wide_odd),
             opus_place=opus_place,
             held=np.flatnonzero(legs.reached & ~legs.sending),
             port=self._ports.port[plain],
@@ -177,16 +183,39 @@ class Sender:
     def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagrams]:
         """Packets of other lengths, of those whose octets stand behind the others."""
         rows, out = order.odd, self._out[order.even : len(order.rows)]
-        turns = []
         if keyed is not None and np.count_nonzero(now := np.isin(rows, keyed.rows)):
-            keys, packets = rows[now], out[now]
-            self._gather.forget(keys)
-            legs, length = self._legs, np.full(len(keys), PACKET, np.int32)
-            length = self._write_headers(packets, keys, legs.payload_type[keys], legs.ssrc[keys], length, keyed)
-            turns.append((keys, packets, length))
+            self._gather.forget(rows[now])
+            yield from self._report_keys(rows[now], out[now], keyed)
             rows, out = rows[~now], out[~now]
-        turns += self._gather.take(rows, out[:, rtp.HEADER :])
-        for some, packets, length in turns:
+        for some, packets, length in self._gather.take(rows, out[:, rtp.HEADER :]):
+            self.sent += len(some)
+            yield from self._leave(some, packets, length)
+
+    def _report_keys(self, rows: Rows, packets: NDArray[np.uint8], keyed: Keyed) -> Iterator[Datagrams]:
+        """The reports of events of `rows` [n], which are among the `keyed`, in `packets` uint8 [n, W]."""
+        legs, length = self._legs, np.full(len(rows), EVENT_PACKET, np.int32)
+        self._write_headers(packets, rows, legs.payload_type[rows], legs.ssrc[rows], length, keyed)
+        self.sent += len(rows)
+        yield from self._leave(rows, packets, length)
+
+    def _send_odd_opus(self, order: _Order, coming: _Coming, keyed: Keyed | None) -> Iterator[Datagrams]:
+        """What can go now of the Opus rows whose packets are of other lengths: reports of events, and silence."""
+        legs, rows = self._legs, order.opus[order.opus_even :]
+        silent = np.ones(len(rows), np.bool_)
+        silent[coming.place[coming.place >= order.opus_even] - order.opus_even] = False
+        timed = rows
+        if keyed is not None and np.count_nonzero(now := np.isin(rows, keyed.rows)):
+            self._opus_gather.forget(rows[now].tolist())
+            yield from self._report_keys(rows[now], self._wide[order.opus_even : len(order.opus)][now], keyed)
+            silent &= ~now
+            timed = rows[~now]
+        legs.timestamp[timed] += legs.clock_step[timed]
+        quiet = rows[silent]
+        yield from self._send_gathered(quiet, [_OPUS_SILENT[frame_ms(ms)] for ms in legs.packet_ms[quiet].tolist()])
+
+    def _send_gathered(self, rows: Rows, made: Sequence[Sequence[bytes]]) -> Iterator[Datagrams]:
+        some, packets, length = self._opus_gather.take(rows, made)
+        if len(some):
             self.sent += len(some)
             yield from self._leave(some, packets, length)
 
@@ -252,11 +281,13 @@ class Sender:
             parts.append(self._secure.protect(sending.rows[plain:even], self._out[plain:even], length[plain:]))
         if len(sending.odd):
             parts += self._send_odd(sending, keyed)
-        self.sent += even + len(sending.opus)
+        self.sent += even + sending.opus_even
         later: Iterable[Datagrams] = ()
         if coming is not None:
-            at_once, later = self._send_opus(sending.opus, coming, keyed)
+            at_once, later = self._send_opus(sending, coming, keyed)
             parts += at_once
+            if len(sending.opus) > sending.opus_even:
+                parts += self._send_odd_opus(sending, coming, keyed)
         return Outgoing(parts, later=later)
 
     def _begin_opus(self, order: _Order, heard: Heard, wide: Heard, keyed: Keyed | None) -> _Coming:
@@ -284,26 +315,32 @@ class Sender:
         return self._g722.encode(order.rows[order.g722], frames)
 
     def _send_opus(
-        self, rows: Rows, coming: _Coming, keyed: Keyed | None
+        self, order: _Order, coming: _Coming, keyed: Keyed | None
     ) -> tuple[Iterator[Datagrams], Iterator[Datagrams]]:
-        """What can go now, and what follows."""
+        """What can go now of the rows whose packets are of a tick, and what follows, of all."""
+        rows = order.opus[: order.opus_even]
         packets = self._wide[: len(rows)]
         length = np.full(len(rows), SILENT_PACKET, np.int32)
-        length[coming.place] = rtp.HEADER
+        length[coming.place[coming.place < len(rows)]] = rtp.HEADER
         now = length > rtp.HEADER
         packets[now, rtp.HEADER : SILENT_PACKET] = _OPUS_SILENCE
         length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
-        return self._leave(rows[now], packets[now], length[now]), self._follow(rows, packets, coming)
+        return self._leave(rows[now], packets[now], length[now]), self._follow(order, coming)
 
-    def _follow(self, rows: Rows, packets: NDArray[np.uint8], coming: _Coming) -> Iterator[Datagrams]:
+    def _follow(self, order: _Order, coming: _Coming) -> Iterator[Datagrams]:
+        rows, packets = order.opus, self._wide
         for part in coming.work.results():
-            place = coming.place[part.index]
-            payloads, octets = lay(part.payloads)
+            place, made = coming.place[part.index], part.packets
+            if len(odd := np.flatnonzero(place >= order.opus_even)):
+                yield from self._send_gathered(rows[place[odd]], [made[i] for i in odd.tolist()])
+                even = np.flatnonzero(place < order.opus_even)
+                place, made = place[even], [made[i] for i in even.tolist()]
+            payloads, octets = lay([each[0] if each else b"" for each in made])
             packets[place, rtp.HEADER : rtp.HEADER + payloads.shape[1]] = payloads
             self._legs.octets[rows[place]] += octets.astype(np.uint32)
-            made = np.flatnonzero(octets)
-            place = place[made]
-            yield from self._leave(rows[place], packets[place], rtp.HEADER + octets[made])
+            came = np.flatnonzero(octets)
+            place = place[came]
+            yield from self._leave(rows[place], packets[place], rtp.HEADER + octets[came])
 
     def _write_headers(
         self,

@@ -1,4 +1,4 @@
-"""Lengths of Opus packets by their first octets, against a plain reading of RFC 6716 and against libopus."""
+"""Opus packets: their lengths by their first octets, and what is joined of several, against RFC 6716 and libopus."""
 
 from fractions import Fraction
 
@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from av.audio.codeccontext import AudioCodecContext
 from cordboard.codecs import opuspacket
-from cordboard.codecs.opus import OpusDecoder
+from cordboard.codecs.opus import OpusDecoder, OpusEncoder, Tuning
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def read(packet: bytes) -> float:
@@ -60,3 +62,94 @@ def test_libopus_decodes_as_much_as_its_packets_say(ms: float, application: str)
         (packet,) = context.encode(frame)
         assert opuspacket.length(bytes(packet)) * 2.5 == ms
         assert len(decoder.decode(bytes(packet))) == samples
+
+
+def made_of(ms: float, count: int, *, rate: int = 16000, constant: bool = False) -> list[bytes]:
+    """So many packets of speech-like noise as libopus makes them."""
+    encoder = OpusEncoder(rate, tuning=Tuning(constant=constant, frame_ms=round(ms)))
+    noise = np.random.default_rng(7).normal(0, 4000, (count, rate // 50)).astype(np.int16)
+    packets = [packet for pcm in noise for packet in encoder.encode(pcm)]
+    return packets[:count]
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize(("ms", "count"), [(10, 2), (10, 3), (10, 5), (10, 12), (20, 2), (20, 3), (20, 6)])
+def test_what_is_joined_is_heard_as_it_was_apart(ms: int, count: int, constant: bool) -> None:
+    """libopus decodes one packet of several frames to the same samples as it does them one by one."""
+    packets = made_of(ms, count, constant=constant)
+    whole = opuspacket.join(packets, sum(map(len, packets)) if constant else 0)
+    assert opuspacket.length(whole) * 2.5 == ms * count
+    assert len(whole) == sum(map(len, packets)) if constant else len(whole) <= sum(map(len, packets)) + 2
+    apart, together = OpusDecoder(), OpusDecoder()
+    heard = np.concatenate([apart.decode(packet) for packet in packets])
+    assert np.array_equal(together.decode(whole), heard)
+    assert [frame for packet in packets for frame in opuspacket.split(packet)] == opuspacket.split(whole)
+    assert opuspacket.join(packets[:1]) == packets[0]
+
+
+@given(
+    st.sampled_from([0xF8, 0xF0, 0x08, 0x48]),
+    st.lists(st.binary(max_size=opuspacket.MAX_FRAME), min_size=2, max_size=6),
+    st.integers(0, 3000),
+)
+def test_frames_are_the_same_after_any_join(first: int, frames: list[bytes], octets: int) -> None:
+    """Whatever the frames' lengths, of one octet or two, and however long the padding, of one octet or several."""
+    packet = opuspacket.join([bytes([first]) + frame for frame in frames], octets)
+    assert opuspacket.split(packet) == frames
+    assert len(packet) >= octets
+    assert packet[0] == first | 3
+    assert opuspacket.alike(packet, bytes([first]))
+
+
+@pytest.mark.parametrize(
+    ("packet", "frames"),
+    [
+        (b"\xf8ab", [b"ab"]),
+        (b"\xf8", [b""]),
+        (b"\xf9abcd", [b"ab", b"cd"]),
+        (b"\xfa\x01abc", [b"a", b"bc"]),
+        (b"\xfa\xfd\x01" + bytes(257) + b"z", [bytes(257), b"z"]),  # 253 + 4 * 1 (§3.2.1)
+        (b"\xfb\x02abcd", [b"ab", b"cd"]),
+        (b"\xfb\x83\x01\x00abc", [b"a", b"", b"bc"]),
+        (b"\xfb\x42\x02abcd\0\0", [b"ab", b"cd"]),
+        (b"\xfb\x41\xff\x01a" + bytes(255), [b"a"]),  # 254 octets of padding, and one (§3.2.5)
+        (b"\xfb\xc2\x01\x01abc\0", [b"a", b"bc"]),
+    ],
+)
+def test_packets_of_each_code(packet: bytes, frames: list[bytes]) -> None:
+    assert opuspacket.split(packet) == frames
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"",
+        b"\xf9abc",  # R3: two of one length in an odd number of octets
+        b"\xfa",  # R4: no length
+        b"\xfa\xfc",
+        b"\xfa\x03ab",  # ... or longer than the packet
+        b"\xfb",  # R5: no number of frames
+        b"\xfb\x00",
+        b"\xfb\x07abcdefg",  # ... or 140 ms
+        b"\xfb\x03abcd",  # R6: not a multiple
+        b"\xfb\x41\x05abc",  # ... or more padding than there is
+        b"\xfb\x41\xff",
+        b"\xfb\x83\x01\xfcab",  # R7
+        b"\xfb\x82\x05abc",
+        b"\xf8" + bytes(1276),  # R2
+    ],
+)
+def test_what_breaks_a_rule_is_no_packet(packet: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        opuspacket.split(packet)
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_frames_or_refused(packet: bytes) -> None:
+    """And never more of them than there are octets, nor longer than 120 ms."""
+    try:
+        frames = opuspacket.split(packet)
+    except ValueError:
+        return
+    assert sum(map(len, frames)) < len(packet)
+    assert 0 < opuspacket.length(packet) <= opuspacket.MAX_UNITS

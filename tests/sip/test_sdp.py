@@ -222,6 +222,21 @@ def test_the_length_of_packets_that_they_ask_for(asked: int, taken: int) -> None
     assert sdp.negotiate(trunk((b"a=ptime:20", f"a=ptime:{asked}".encode()))).ptime_ms == taken
 
 
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        ("a=maxptime:60", 20),
+        ("a=maxptime:10", 10),
+        ("a=ptime:60\na=maxptime:40", 40),
+        ("a=maxptime:0", 20),
+        ("a=maxptime:5", 10),
+    ],
+)
+def test_no_longer_packets_than_they_can_take(said: str, taken: int) -> None:
+    """RFC 8866 §6.5; what is no length says nothing."""
+    assert sdp.negotiate(trunk((b"a=ptime:20", said.encode()))).ptime_ms == taken
+
+
 def test_our_offer_and_their_answer() -> None:
     ours = sdp.offer("198.51.100.1", 20002, session_id=1)
     assert ours.media[0].formats == ("9", "8", "0", "107", "101", "102")

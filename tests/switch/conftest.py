@@ -206,6 +206,12 @@ class Far:
         pcm = self.voice.decode(self.payloads)
         return pcm if last is None else pcm[-round(last * self.voice.rate) :]
 
+    def loudest(self) -> float:
+        """The strongest frequency of the last second that it heard, in whole Hz. (What Opus codes at 16 kbit/s has weak
+        ones beside.)"""
+        pcm = self.heard(1.0)
+        return float(np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)))).argmax())
+
     def tones(self, last: float = 1.0) -> list[int]:
         """The frequencies in what it heard last, in whole Hz."""
         pcm = self.heard(last)

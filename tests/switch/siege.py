@@ -79,7 +79,7 @@ class Voice:
                 case "pcma":
                     self._payloads.append(g711.encode_alaw(frame).tobytes())
                 case "opus":
-                    self._payloads.append(opus.encode(frame))
+                    self._payloads += opus.encode(frame)
 
     def packet(self) -> bytes:
         packet = self.header() + self._payloads[self._said % len(self._payloads)]

@@ -77,7 +77,7 @@ class StillCodec:
     def open(self, row: int) -> None:
         pass
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
         pass
 
     def close(self, row: int) -> None:
@@ -100,7 +100,7 @@ class StillCodec:
 
     def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
         def part(index: Rows) -> Encoded:
-            return Encoded(index, [b"opus"] * len(index))
+            return Encoded(index, [[b"opus"]] * len(index))
 
         return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
 

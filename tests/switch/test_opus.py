@@ -19,12 +19,6 @@ def bend(pcm: g711.Pcm, hertz: float, rate: int = 8000) -> float:
     return float(np.abs(residue).max() / (8000 * turn**2))
 
 
-def loudest(far: Far) -> float:
-    """The strongest frequency of the last second that it heard. (What Opus codes at 16 kbit/s has weak ones beside.)"""
-    pcm = far.heard(1.0)
-    return float(np.abs(np.fft.rfft(pcm * np.hanning(len(pcm)))).argmax())
-
-
 def concealed(world: World, leg: str) -> float:
     return sum(fact.concealed_ms for fact in world.all(protocol.LegQuality) if fact.leg == leg)
 
@@ -182,7 +176,7 @@ def test_a_leg_turns_to_opus_in_a_call_and_back(world: World) -> None:
         a.says(hertz)
         world.run(1.5)
         assert {packet[3] for packet in a.packets} == {codec.payload_type}
-        assert loudest(a) == 660
+        assert a.loudest() == 660
         assert b.tones() == [hertz]
 
 
@@ -196,7 +190,7 @@ def test_payload_types_may_differ_by_direction(world: World) -> None:
     world.hears(a=["b"], b=["a"])
     world.run(1.5)
     assert b.tones() == [440]
-    assert loudest(a) == 660
+    assert a.loudest() == 660
     assert {packet[3] for packet in a.packets} == {107}
     for duration in (480, 960, 1440):
         end = 0x80 if duration == 1440 else 0

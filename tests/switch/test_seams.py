@@ -100,7 +100,7 @@ class HeldSamples:
     def open(self, row: int) -> None:
         pass
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool) -> None:
+    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
         pass
 
     def close(self, row: int) -> None:
@@ -130,7 +130,7 @@ class HeldSamples:
 
         def part(index: Rows) -> Encoded:
             # late in the frame: of the one before no filter has anything left there
-            return Encoded(index, [struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4])) for i in index])
+            return Encoded(index, [[struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4]))] for i in index])
 
         return Work([functools.partial(part, index) for index in halves])
 
