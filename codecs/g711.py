@@ -1,19 +1,21 @@
 """G.711: one octet per sample of 8 kHz speech, by the A-law and the mu-law (ITU-T G.711).
 
 Both laws are tables made once from the recommendation's arithmetic. Samples are int16, left-justified: the 14 bits of
-the mu-law and the 13 bits of the A-law are the high bits. Decoding is a lookup of 256 entries, encoding one of 65536
-indexed by the sample's bits as uint16; both take arrays of any shape, so a tick codes all of its legs in one call.
+the mu-law and the 13 bits of the A-law are the high bits. Encoding is a lookup of 65536 entries indexed by the sample's
+bits as uint16; so is decoding, of two octets at once, which takes half as long as one of 256 for each. Both take arrays
+of any shape, so a tick codes all of its legs in one call.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pcm = NDArray[np.int16]
 Octets = NDArray[np.uint8]
+_Entry = TypeVar("_Entry", np.uint8, np.uint32)
 
 # What an encoder sends for silence: the codes of the sample 0.
 ULAW_SILENCE: Final = 0xFF
@@ -21,7 +23,7 @@ ALAW_SILENCE: Final = 0xD5
 
 # A sine at the mu-law's overload point is +3.17 dBm0 (G.711 table 6) and has this amplitude in int16.
 ULAW_OVERLOAD: Final = 32124
-_BLOCK: Final = 64  # rows coded at once
+_BLOCK: Final = 8192  # lookups at once
 
 
 def _ulaw_expansion() -> Pcm:
@@ -67,39 +69,53 @@ def _alaw_compression() -> Octets:
     return octets
 
 
+def _pairs(expansion: Pcm) -> NDArray[np.uint32]:
+    """What two octets that lie together, read as uint16, decode to: two int16, as uint32."""
+    octets = np.arange(65536, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
+    pairs: NDArray[np.uint32] = expansion[octets].view(np.uint32)[:, 0].copy()
+    return pairs
+
+
 _ULAW_TO_PCM: Final = _ulaw_expansion()
 _ALAW_TO_PCM: Final = _alaw_expansion()
+_ULAW_PAIRS: Final = _pairs(_ULAW_TO_PCM)
+_ALAW_PAIRS: Final = _pairs(_ALAW_TO_PCM)
 _PCM_TO_ULAW: Final = _ulaw_compression()
 _PCM_TO_ALAW: Final = _alaw_compression()
-for _table in (_ULAW_TO_PCM, _ALAW_TO_PCM, _PCM_TO_ULAW, _PCM_TO_ALAW):
+for _table in (_ULAW_TO_PCM, _ALAW_TO_PCM, _ULAW_PAIRS, _ALAW_PAIRS, _PCM_TO_ULAW, _PCM_TO_ALAW):
     _table.setflags(write=False)
 
 
 def decode_ulaw(octets: Octets, out: Pcm | None = None) -> Pcm:
-    """mu-law octets of any shape to int16 samples of the same shape; into `out`, if it is given."""
-    return _decode(_ULAW_TO_PCM, octets, out)
+    """mu-law octets of any shape to int16 samples of the same shape; into `out`, C-contiguous, if it is given."""
+    return _decode(_ULAW_TO_PCM, _ULAW_PAIRS, octets, out)
 
 
 def decode_alaw(octets: Octets, out: Pcm | None = None) -> Pcm:
-    """A-law octets of any shape to int16 samples of the same shape; into `out`, if it is given."""
-    return _decode(_ALAW_TO_PCM, octets, out)
+    """A-law octets of any shape to int16 samples of the same shape; into `out`, C-contiguous, if it is given."""
+    return _decode(_ALAW_TO_PCM, _ALAW_PAIRS, octets, out)
 
 
-def _decode(table: Pcm, octets: Octets, out: Pcm | None) -> Pcm:
+def _decode(table: Pcm, pairs: NDArray[np.uint32], octets: Octets, out: Pcm | None) -> Pcm:
     pcm = np.empty(octets.shape, np.int16) if out is None else out
-    # In blocks, as in _encode.
-    for i in range(0, len(octets), _BLOCK):
-        table.take(octets[i : i + _BLOCK], out=pcm[i : i + _BLOCK], mode="wrap")
+    assert pcm.flags.c_contiguous
+    source, samples = octets.reshape(-1), pcm.reshape(-1)
+    whole = len(source) & ~1
+    _look_up(pairs, source[:whole].view(np.uint16), samples[:whole].view(np.uint32))
+    samples[whole:] = table[source[whole:]]
     return pcm
 
 
 def _encode(table: Octets, pcm: Pcm) -> Octets:
-    index = pcm.view(np.uint16)
     octets = np.empty(pcm.shape, np.uint8)
+    _look_up(table, pcm.reshape(-1).view(np.uint16), octets.reshape(-1))
+    return octets
+
+
+def _look_up(table: NDArray[_Entry], index: NDArray[np.uint16], found: NDArray[_Entry]) -> None:
     # In blocks, because numpy widens the indices to 64 bits on the way: so they stay in the cache.
     for i in range(0, len(index), _BLOCK):
-        table.take(index[i : i + _BLOCK], out=octets[i : i + _BLOCK], mode="wrap")
-    return octets
+        table.take(index[i : i + _BLOCK], out=found[i : i + _BLOCK], mode="wrap")
 
 
 def encode_ulaw(pcm: Pcm) -> Octets:

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .demux import Kind, kinds
+from .demux import MIN_LENGTH, Kind, kinds
 from .points import Point, candidates
 from .protocol import (
     AccessPoint,
@@ -77,7 +77,7 @@ class Browsers:
 
     def receive(self, batch: Batch, now: float) -> SecureInput:
         kind, received = kinds(batch.data, batch.length), Received()
-        count = np.bincount(kind, minlength=len(Kind))
+        count = np.bincount(kind, minlength=len(MIN_LENGTH))
         if count[Kind.STUN]:
             self._transport.check(each(batch, (kind == Kind.STUN).nonzero()[0]), now, received)
         if count[Kind.OTHER]:

@@ -12,25 +12,25 @@ ZRTP and TURN channels are not spoken here and count as `OTHER`.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 
-class Kind(IntEnum):
-    """What a datagram is."""
+class Kind:
+    """What a datagram is: plain numbers, as columns want them (legs.py)."""
 
-    OTHER = 0
-    STUN = 1
-    DTLS = 2
-    RTP = 3
-    RTCP = 4
+    OTHER: Final = 0
+    STUN: Final = 1
+    DTLS: Final = 2
+    RTP: Final = 3
+    RTCP: Final = 4
 
 
 # The shortest datagram that can be one of each kind, in bytes: a STUN header (RFC 8489 §5), a DTLS record header
 # (RFC 6347 §4.1), an RTP header (RFC 3550 §5.1), an RTCP header and its SSRC (RFC 3550 §6.4).
-MIN_LENGTH: dict[Kind, int] = {Kind.OTHER: 0, Kind.STUN: 20, Kind.DTLS: 13, Kind.RTP: 12, Kind.RTCP: 8}
+MIN_LENGTH: dict[int, int] = {Kind.OTHER: 0, Kind.STUN: 20, Kind.DTLS: 13, Kind.RTP: 12, Kind.RTCP: 8}
 
 
 def _table() -> npt.NDArray[np.uint8]:
@@ -46,7 +46,7 @@ def _table() -> npt.NDArray[np.uint8]:
 
 
 _BY_TWO_BYTES = _table()
-_LENGTHS = np.array([MIN_LENGTH[kind] for kind in Kind], np.int64)
+_LENGTHS = np.array([MIN_LENGTH[kind] for kind in sorted(MIN_LENGTH)], np.int64)
 
 
 def kinds(batch: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:

@@ -46,18 +46,16 @@ class Intake:
 
     def receive(self, batch: Batch, now: float) -> None:
         """Datagrams on the sockets of the pool: RTP of plain legs."""
-        headers = rtp.parse(batch.data, batch.length)
         rows = self._ports.find(batch.port, batch.name)
         if self._ports.learning:
-            self._learn(batch, headers, rows, now)
-        strangers = int((rows < 0).sum())
-        if strangers:
+            self._learn(batch, rtp.parse(batch.data, batch.length), rows, now)
+        if strangers := np.count_nonzero(rows < 0):
             self._counters["packets_from_strangers"] += strangers
-        self._arrive(rows, headers, batch.data, batch.at, now)
+        self._arrive(Packets(rows, batch.data, batch.length, batch.at), now, known=not strangers)
 
     def take(self, packets: Packets, now: float) -> None:
         """RTP that came decrypted, by row."""
-        self._arrive(packets.row, rtp.parse(packets.data, packets.length), packets.data, packets.at, now)
+        self._arrive(packets, now, known=True)
 
     def hear_beside(self, batch: Batch, now: float) -> None:
         """Datagrams on the ports beside the pool's: RTCP of plain legs, and whoever's it is, is there."""
@@ -91,7 +89,41 @@ class Intake:
                 self._lifetimes.reach(row, now)
                 rows[:] = self._ports.find(batch.port, batch.name)
 
-    def _arrive(self, rows: Rows, headers: rtp.Headers, data: Octets, at: NDArray[np.float64], now: float) -> None:
+    def _arrive(self, packets: Packets, now: float, *, known: bool) -> None:
+        """Takes in a batch; where not all of it is `known` to be of legs, the others have the row -1."""
+        legs, rows = self._legs, packets.row
+        plain = rtp.plain(packets.data, packets.length, legs.heard_begins[rows]) if known else None
+        if plain is None:
+            arrivals = self._sort_out(rows, rtp.parse(packets.data, packets.length), packets.data, packets.at, now)
+            if not len(arrivals.row):
+                return
+        else:
+            if np.count_nonzero(ours := plain.ssrc == legs.ssrc[rows]):
+                self._lifetimes.collide(rows[ours], now)
+            arrivals = Arrivals(
+                rows,
+                np.arange(len(rows)),
+                plain.sequence,
+                plain.timestamp,
+                plain.ssrc,
+                packets.data,
+                np.full(len(rows), rtp.HEADER, np.int32),
+                packets.length - np.int32(rtp.HEADER),
+                packets.at,
+            )
+        self._counters["packets_received"] += len(arrivals.row)
+        rows = arrivals.row
+        legs.heard_at[rows] = legs.media_at[rows] = now
+        legs.heard_ever[rows] = legs.media_ever[rows] = True
+        self._playout.insert(arrivals)
+        short = arrivals.length <= SILENT_OCTETS
+        if np.count_nonzero(short) and np.count_nonzero(silent := short & (legs.codec[rows] == CodecId.OPUS)):
+            self._comfort.pause(rows[silent], arrivals.timestamp[silent])
+
+    def _sort_out(
+        self, rows: Rows, headers: rtp.Headers, data: Octets, at: NDArray[np.float64], now: float
+    ) -> Arrivals:
+        """What of a batch is media of its leg; whatever else there may be goes its own way."""
         legs = self._legs
         known = rows >= 0
         mine = known & headers.valid
@@ -116,7 +148,7 @@ class Intake:
             legs.media_ever[beside] = True
             legs.heard_at[rows[known & headers.rtcp]] = now
             self._playout.count(beside, headers.sequence[event | comfort])
-        arrivals = Arrivals(
+        return Arrivals(
             row=rows,
             packet=np.arange(len(rows)),
             sequence=headers.sequence,
@@ -127,12 +159,3 @@ class Intake:
             length=headers.length,
             at=at,
         ).select(those(right))
-        if not len(arrivals.row):
-            return
-        self._counters["packets_received"] += len(arrivals.row)
-        legs.heard_at[arrivals.row] = legs.media_at[arrivals.row] = now
-        legs.heard_ever[arrivals.row] = legs.media_ever[arrivals.row] = True
-        self._playout.insert(arrivals)
-        silent = (arrivals.length <= SILENT_OCTETS) & (legs.codec[arrivals.row] == CodecId.OPUS)
-        if np.count_nonzero(silent):
-            self._comfort.pause(arrivals.row[silent], arrivals.timestamp[silent])

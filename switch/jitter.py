@@ -42,6 +42,21 @@ MAX_ROUNDS: Final = 24
 
 
 @frozen
+class _Clock:
+    """How some rows count: units of a timestamp in a block, a second of one, and blocks of a slot as a power of two."""
+
+    units: int
+    second: float
+    shift: int
+    wide: bool
+
+
+_NARROW: Final = _Clock(80, 1 / 8000, NARROW_SHIFT, wide=False)
+_WIDE: Final = _Clock(UNIT, 1 / 48000, WIDE_SHIFT, wide=True)
+_SMOOTH: Final = 1 / 16  # RFC 3550 §6.4.1
+
+
+@frozen
 class Due:
     """What one tick plays: `rows` have a frame in `cells` of the store; `missing` rows have none.
 
@@ -61,10 +76,9 @@ class Playout:
     def __init__(self, capacity: int) -> None:
         n = capacity
         self.store = Store(n)
-        # Timestamp units of a block, a second of them, and blocks of a slot as a power of two.
-        self._block_units = np.full(n, 80, np.int64)
-        self._second = np.full(n, 1 / 8000, np.float64)
-        self._shift = np.full(n, NARROW_SHIFT, np.int64)
+        # Timestamp units of a block, and blocks of a slot as a power of two.
+        self._block_units = np.full(n, _NARROW.units, np.int64)
+        self._shift = np.full(n, _NARROW.shift, np.int64)
         self.active = np.zeros(n, np.bool_)  # a stream is known
         self.quiet = np.zeros(n, np.bool_)  # nothing is missing: it said that it is silent (comfort.py)
         self.streams = np.zeros(n, np.int64)  # how many have begun in this row
@@ -97,9 +111,8 @@ class Playout:
     def open(self, row: int, *, wide: bool) -> None:
         """A row of a leg that begins, or begins anew with another codec."""
         self.store.open(row, wide=wide)
-        self._block_units[row] = UNIT if wide else 80
-        self._second[row] = 1 / 48000 if wide else 1 / 8000
-        self._shift[row] = WIDE_SHIFT if wide else NARROW_SHIFT
+        clock = _WIDE if wide else _NARROW
+        self._block_units[row], self._shift[row] = clock.units, clock.shift
         for column in (self.active, self._started, self._hold, self._drop, self._overdue, self._empty):
             column[row] = 0
         for counter in (self.received, self.expected, self.late, self.concealed, self.resets):
@@ -108,19 +121,28 @@ class Playout:
 
     def insert(self, arrivals: Arrivals) -> None:
         """Stores a batch; many packets of one row are taken in the order they stand."""
-        rows = arrivals.row
-        if not len(rows):
+        if not len(arrivals.row):
             return
+        if self.store.wide_rows and np.count_nonzero(wide := self.store.is_wide[arrivals.row]):
+            if np.count_nonzero(wide) < len(wide):
+                self._insert_all(arrivals.select((~wide).nonzero()[0]), _NARROW)
+                arrivals = arrivals.select(wide.nonzero()[0])
+            self._insert_all(arrivals, _WIDE)
+        else:
+            self._insert_all(arrivals, _NARROW)
+
+    def _insert_all(self, arrivals: Arrivals, clock: _Clock) -> None:
+        rows = arrivals.row
         count = np.bincount(rows)
         if count.max() == 1:
-            self._insert(arrivals)
+            self._insert(arrivals, clock)
             return
         order = np.argsort(rows, kind="stable")
         first = np.searchsorted(rows[order], rows[order])
         rank = np.empty(len(rows), np.intp)
         rank[order] = np.arange(len(rows)) - first
         for i in range(min(int(rank.max()) + 1, MAX_ROUNDS)):
-            self._insert(arrivals.select(np.flatnonzero(rank == i)))
+            self._insert(arrivals.select(np.flatnonzero(rank == i)), clock)
         self.flooded += int((rank >= MAX_ROUNDS).sum())
 
     def count(self, rows: Rows, sequence: NDArray[np.uint16]) -> None:
@@ -133,26 +155,34 @@ class Playout:
         self.expected[some] += newest
         self._sequence[some] += newest.astype(np.uint16)
 
-    def _insert(self, a: Arrivals) -> None:
-        """At most one packet per row."""
-        rows = a.row
-        units: NDArray[np.int64] = self._block_units[rows]
-        shift = self._shift[rows]
+    def _insert(self, a: Arrivals, clock: _Clock) -> None:
+        """At most one packet per row; all are of one clock."""
+        rows, shift = a.row, clock.shift
         step = (a.timestamp - self._base_timestamp[rows]).view(np.int32).astype(np.int64)
-        block = self._base_block[rows] + np.floor_divide(step + (units >> 1), units, dtype=np.int64)
+        block = self._base_block[rows] + (step + clock.units // 2) // clock.units
+        ahead = (block >> shift) - self._play[rows]
         started = self._started[rows]
         all_started = np.count_nonzero(started) == len(rows)
         next_play = self._next_tick if all_started else np.where(started, self._next_tick, self._start_at[rows])
-        ahead = (block >> shift) - self._play[rows]
         lead = ahead * TICK + (next_play - a.at)
         newer = (a.sequence - self._sequence[rows]).view(np.int16).astype(np.int64)
+        # Of a stream that goes on, and in time: mostly all are.
+        usual = a.ssrc == self._ssrc[rows]
+        usual &= self.active[rows]
+        usual &= ahead.view(np.uint64) < SLOTS
+        usual &= lead >= RESTART_LEAD
+        if np.count_nonzero(usual) == len(rows):
+            self.received[rows] += 1
+            self._measure(a, clock, newer, step, block, lead)
+            self.store.put(a, block, self._play, wide=clock.wide)
+            return
         active = self.active[rows]
         anew = ~active | (a.ssrc != self._ssrc[rows]) | (ahead >= SLOTS) | ((lead < RESTART_LEAD) & (newer > 0))
         if np.count_nonzero(anew):
             begun = rows[anew]
             self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], a.at[anew])
             self.resets[begun] += active[anew]
-            block[anew] = self._ticks << shift[anew]
+            block[anew] = self._ticks << shift
             ahead[anew] = 0
             lead[anew] = START_DELAY
             newer[anew] = 0
@@ -164,15 +194,15 @@ class Playout:
             late &= ~early
 
         self.received[rows] += 1
-        self._measure(rows, a, newer, step, block, lead)
+        self._measure(a, clock, newer, step, block, lead)
         if not np.count_nonzero(late):
-            self.store.put(a, block, self._play)
+            self.store.put(a, block, self._play, wide=clock.wide)
             return
         self._be_late(rows[late], lead[late])
         # Of a long packet the rest may still be in time.
         last = (block + self.store.blocks(a) - 1) >> shift
         if len(keep := np.flatnonzero(~late | (last >= self._play[rows]))):
-            self.store.put(a.select(keep), block[keep], self._play)
+            self.store.put(a.select(keep), block[keep], self._play, wide=clock.wide)
 
     def _begin(
         self,
@@ -201,24 +231,25 @@ class Playout:
 
     def _measure(
         self,
-        rows: Rows,
         a: Arrivals,
+        clock: _Clock,
         newer: NDArray[np.int64],
         step: NDArray[np.int64],
         block: NDArray[np.int64],
         lead: NDArray[np.float64],
     ) -> None:
         """Counts, jitter, and the leads from which the delay is steered."""
+        rows = a.row
         self._least[rows] = np.minimum(self._least[rows], lead)
         delay = self.delay[rows]
-        self.delay[rows] = delay + (lead - delay) / 16
+        self.delay[rows] = delay + (lead - delay) * _SMOOTH
         ahead = those(newer > 0)
         r, advance, at = rows[ahead], newer[ahead], a.at[ahead]
         # A jump in sequence numbers that is no loss (a restarted sender) is not counted as one (RFC 3550 A.1).
         self.expected[r] += np.where(advance < 3000, advance, 1)
-        difference = (at - self._arrived[r]) - step[ahead] * self._second[r]
+        difference = (at - self._arrived[r]) - step[ahead] * clock.second
         jitter = self.jitter[r]
-        self.jitter[r] = jitter + (np.minimum(np.abs(difference), 1.0) - jitter) / 16
+        self.jitter[r] = jitter + (np.minimum(np.abs(difference), 1.0) - jitter) * _SMOOTH
         self._arrived[r] = at
         self._sequence[r] = a.sequence[ahead]
         self._base_timestamp[r] = a.timestamp[ahead]

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from attrs import define, field
 
-from . import protocol
+from . import protocol, rtp
 from .digits import Digits
 from .gather import frame_ms
 from .jitter import Playout
@@ -34,7 +34,7 @@ from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
 from .sockaddr import socket_name
 
-_CODECS: Final[dict[protocol.CodecName, CodecId]] = {
+_CODECS: Final[dict[protocol.CodecName, int]] = {
     "pcmu": CodecId.PCMU,
     "pcma": CodecId.PCMA,
     "g722": CodecId.G722,
@@ -256,6 +256,7 @@ class Lifetimes:
         legs.codec[row] = _CODECS[codec.name]
         legs.payload_type[row] = codec.payload_type
         legs.heard_type[row] = codec.payload_type if codec.heard_type is None else codec.heard_type
+        legs.heard_begins[row] = rtp.usual(int(legs.heard_type[row]))
         legs.telephone_event[row], legs.heard_event[row] = _events(codec)
         legs.hears_wide[row] = codec.name == "g722"
         self._rooms.tune(row, _rate(codec))

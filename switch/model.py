@@ -189,7 +189,7 @@ class ModelEngine:
                 assert_never(message)
         return []
 
-    def _is(self, name: str, kind: Kind) -> bool:
+    def _is(self, name: str, kind: int) -> bool:
         row = self._rows.ids.get(name)
         return row is not None and self._rows.kind[row] == kind
 

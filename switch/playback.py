@@ -212,7 +212,7 @@ class Playback:
         self._listening[decoded] = True
         self._heard_sources = decoded[self._legs.kind[decoded] == Kind.SOURCE]
 
-    def _decode_law(self, law: CodecId, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
+    def _decode_law(self, law: int, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         octets = self._playout.store.narrow.take(cells, axis=0)
         words, silence = octets.view(np.uint64), np.uint64(SILENCE[law] * 0x0101010101010101)
         if np.count_nonzero(quiet := words[:, 0] == silence):

@@ -2,11 +2,13 @@
 
 A listener that is alone with what it hears gets a sum of its own. Listeners that hear the same set, themselves
 included (a room), share one sum of the whole set, from which each subtracts itself: a room of n costs n additions and
-n subtractions, not n (n - 1) additions. Sums are made in int32 from int16 samples, so subtracting is exact: what is
-left of oneself is zero. Only then the result is saturated, once.
+n subtractions, not n (n - 1) additions. Sums are exact, so what is left of oneself after subtracting is zero. Only then
+the result is saturated, once.
 
 All sums are made together: sources stand in columns, sums with more of them first, and column j is added to all of
-the sums that have more than j.
+the sums that have more than j. Most sums of int16 samples are int16 again: they are made as such, in half the memory,
+and where one is not, its sign tells (of two that are added, neither has the sign that comes out). Those, and sums with
+gains, are made anew in int32, and saturated.
 
 There are two plans, one for each rate; what speaks is there at each rate that somebody hears it at. A listener that has
 one rate alone is mixed at that. One that has either is mixed at 16 kHz where it hears somebody who speaks at 16 kHz, at
@@ -52,10 +54,10 @@ class Heard:
 
 @frozen
 class _Column:
-    """The j-th source of the first len(rows) sums; `gain` float32 [n, 1] or None where all are 1."""
+    """The j-th source of the first len(rows) sums; `gain` float32 [n]."""
 
     rows: Rows
-    gain: NDArray[np.float32] | None
+    gain: NDArray[np.float32]
 
 
 @frozen
@@ -71,9 +73,12 @@ class Plan:
     direct: Rows
     shared: Rows
     own: Rows
-    # Where it is mixed, kept because fresh memory costs more than the sums: int32 and int16 [sums, samples].
-    total: NDArray[np.int32]
+    gained: Rows  # sums some source of which has a gain
+    # Where it is mixed, kept because fresh memory costs more than the sums: the sums, what is added to them, and what
+    # comes out, int16 [sums, samples] each.
     frames: Pcm
+    added: Pcm
+    result: Pcm
 
 
 @frozen
@@ -220,9 +225,10 @@ class Rooms:
         for j in range(len(sums[order[0]]) if sums else 0):
             edges = [sums[i][j] for i in order if len(sums[i]) > j]
             gains = np.array([gain for _, gain in edges], np.float32)
-            rows = np.array([row for row, _ in edges], np.intp)
-            columns.append(_Column(rows, None if (gains == 1.0).all() else gains[:, None]))
+            columns.append(_Column(np.array([row for row, _ in edges], np.intp), gains))
         direct.sort(key=lambda pair: place[pair[1]])
+        gained = [place[i] for i, edges in enumerate(sums) if any(gain != 1.0 for _, gain in edges)]
+        shape = (len(sums), WIDE if wide else NARROW)
         return Plan(
             heard=np.array(sorted(heard), np.intp),
             listeners=np.array([listener for listener, _ in (*direct, *shared)], np.intp),
@@ -231,8 +237,10 @@ class Rooms:
             direct=np.array([place[i] for _, i in direct], np.intp),
             shared=np.array([place[i] for _, i in shared], np.intp),
             own=np.array([listener for listener, _ in shared], np.intp) if shared else _EMPTY,
-            total=np.zeros((len(sums), WIDE if wide else NARROW), np.int32),
-            frames=np.zeros((len(sums), WIDE if wide else NARROW), np.int16),
+            gained=np.array(sorted(gained), np.intp),
+            frames=np.zeros(shape, np.int16),
+            added=np.zeros(shape, np.int16),
+            result=np.zeros(shape, np.int16),
         )
 
 
@@ -244,30 +252,70 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> Heard:
     """
     if not plan.sums:
         return Heard(plan.listeners, plan.frames, np.zeros(0, np.bool_))
-    first, *more = plan.columns
-    total = plan.total
-    total[:] = _heard(first, pcm, plan.frames)
+    frames, first = plan.frames, plan.columns[0]
+    pcm.take(first.rows, axis=0, out=frames, mode="clip")
     voices = speaking[first.rows].astype(np.int32)
-    for column in more:
+    broken = plan.gained
+    for column in plan.columns[1:]:
         n = len(column.rows)
-        some = total[:n]
-        some += _heard(column, pcm, plan.frames[:n])
+        pcm.take(column.rows, axis=0, out=plan.added[:n], mode="clip")
+        broken = _with(broken, _add(frames[:n], plan.added[:n], plan.result[:n]))
         voices[:n] += speaking[column.rows]
-    if len(plan.shared):
-        rest = total[plan.shared]
-        rest -= pcm[plan.own]
-        total = np.concatenate([total[plan.direct], rest])
-        voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
-    np.clip(total, -32768, 32767, out=total)
-    if len(plan.shared):
-        return Heard(plan.listeners, total.astype(np.int16), voices > 0)
-    plan.frames[:] = total
-    return Heard(plan.listeners, plan.frames, voices > 0)
+    if not len(plan.shared):
+        if len(broken):
+            frames[broken] = _saturated(_totals(plan, pcm, broken))
+        if len(plan.direct) == plan.sums:  # one listener each, in their order
+            return Heard(plan.listeners, frames, voices > 0)
+        return Heard(plan.listeners, frames[plan.direct], voices[plan.direct] > 0)
+    own, rest = pcm.take(plan.own, axis=0), frames.take(plan.shared, axis=0)
+    short = _subtract(rest, own)
+    if len(broken):
+        short = _with(short, np.flatnonzero(np.isin(plan.shared, broken)))
+        frames[broken] = _saturated(_totals(plan, pcm, broken))
+    if len(short):
+        rest[short] = _saturated(_totals(plan, pcm, plan.shared[short]) - own[short])
+    voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
+    return Heard(plan.listeners, np.concatenate([frames[plan.direct], rest]), voices > 0)
 
 
-def _heard(column: _Column, pcm: Pcm, frames: Pcm) -> Pcm | NDArray[np.int32]:
-    pcm.take(column.rows, axis=0, out=frames, mode="clip")
-    if column.gain is None:
-        return frames
-    scaled: NDArray[np.int32] = np.rint(frames * column.gain).astype(np.int32)
-    return scaled
+def _add(sums: Pcm, added: Pcm, result: Pcm) -> Rows:
+    """Adds to `sums` int16 [n, samples] in place; which of them are beyond int16 now. `added` and `result` are used
+    up."""
+    np.add(sums, added, out=result)
+    np.bitwise_xor(added, result, out=added)
+    np.bitwise_xor(sums, result, out=sums)
+    np.bitwise_and(sums, added, out=added)
+    sums[:] = result
+    return _negative(added)
+
+
+def _subtract(sums: Pcm, own: Pcm) -> Rows:
+    """Subtracts from `sums` int16 [n, samples] in place; which of them are beyond int16 now."""
+    result = sums - own
+    # Beyond it is what has another sign than the sum had, where what was subtracted had another too.
+    beyond = (sums ^ own) & (sums ^ result)
+    sums[:] = result
+    return _negative(beyond)
+
+
+def _negative(signs: Pcm) -> Rows:
+    """The rows some sample of which is negative."""
+    return (signs < 0).any(axis=1).nonzero()[0] if signs.min() < 0 else _EMPTY
+
+
+def _with(some: Rows, others: Rows) -> Rows:
+    return np.union1d(some, others) if len(some) and len(others) else some if len(some) else others
+
+
+def _totals(plan: Plan, pcm: Pcm, sums: Rows) -> NDArray[np.int32]:
+    """Those of the plan's sums whole: int32 [n, samples]."""
+    total = np.zeros((len(sums), pcm.shape[1]), np.int32)
+    for column in plan.columns:
+        some = np.flatnonzero(sums < len(column.rows))
+        rows, gain = column.rows[sums[some]], column.gain[sums[some], None]
+        total[some] += np.rint(pcm[rows] * gain).astype(np.int32)
+    return total
+
+
+def _saturated(total: NDArray[np.int32]) -> Pcm:
+    return np.clip(total, -32768, 32767).astype(np.int16)

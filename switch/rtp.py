@@ -1,7 +1,8 @@
 """RTP headers of a whole batch at once, in and out (RFC 3550 §5.1).
 
 A batch is a matrix of octets, a row per packet; its 32-bit words are read as columns, so a field of all packets is one
-expression. Whatever is rare (CSRC lists, extensions, padding) is worked out only for the packets that have it.
+expression. Whatever is rare (CSRC lists, extensions, padding) is worked out only for the packets that have it, and
+where all packets are what they mostly are, nothing of it (`plain`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ HEADER: Final = 12
 # RFC 5761 §4: with the marker bit, RTCP's packet types 192..223 look like payload types 64..95.
 _RTCP_FIRST: Final = 192
 _RTCP_LAST: Final = 223
+_VERSION_2: Final = 0x8000
+_NO_MARKER: Final = np.uint32(0xFF7F)
 
 
 @frozen
@@ -38,6 +41,33 @@ class Headers:
     ssrc: NDArray[np.uint32]
     offset: NDArray[np.int32]
     length: NDArray[np.int32]
+
+
+@frozen
+class Plain:
+    """The columns of n packets whose payload begins behind the first 12 octets and ends where they do: sequence
+    uint16; timestamp, ssrc uint32."""
+
+    sequence: NDArray[np.uint16]
+    timestamp: NDArray[np.uint32]
+    ssrc: NDArray[np.uint32]
+
+
+def usual(payload_type: int) -> int:
+    """How a packet of that type begins, in 16 bits and without the marker, that has no options; 0, as none does, where
+    with the marker it would look like RTCP."""
+    return 0 if _RTCP_FIRST <= payload_type | 0x80 <= _RTCP_LAST else _VERSION_2 | payload_type
+
+
+def plain(data: Octets, length: NDArray[np.int32], begins: NDArray[np.uint32]) -> Plain | None:
+    """Reads n packets as `parse` does where each `begins` uint32 [n] as is `usual` of the type that it is to have, and
+    has a payload; None where one does not."""
+    first, timestamp, ssrc = np.array(data[:, :HEADER].view(">u4").T, np.uint32, order="C")
+    right = (first >> 16 & _NO_MARKER) == begins
+    right &= length > HEADER
+    if np.count_nonzero(right) < len(right):
+        return None
+    return Plain(first.astype(np.uint16), timestamp, ssrc)
 
 
 def parse(data: Octets, length: NDArray[np.int32]) -> Headers:

@@ -73,7 +73,7 @@ class _Route:
     listeners: Rows
     placed: Rows | slice  # of listeners
     place: NDArray[np.intp]  # [placed]
-    laws: tuple[tuple[CodecId, Rows | slice, NDArray[np.intp]], ...]  # law, which of the placed, their places
+    laws: tuple[tuple[int, Rows | slice, NDArray[np.intp]], ...]  # law, which of the placed, their places
     opus: Rows  # of listeners
     opus_place: NDArray[np.intp]  # ... and where they stand
 

@@ -63,7 +63,8 @@ def name_length(name: bytes) -> int:
 
 
 def _four_keys(port: NDArray[np.int32], names: Octets) -> Words:
-    """Keys of n sockaddr_in, uint8 [n, 32], C-contiguous: remote address, remote port, and ours for the family."""
+    """Keys of n sockaddr_in, uint8 [n, 32], C-contiguous: remote address, remote port, and ours for the family, which a
+    socket has one of."""
     keys: Words = names.view(np.uint64)[:, 0] & _NOT_FAMILY | port.astype(np.uint64)
     return keys
 
@@ -128,14 +129,11 @@ class Owners:
         """The row of each of n datagrams by the number of our socket int32 [n] and their sockaddrs uint8 [n, 32]; -1
         for strangers. intp [n]."""
         rows = self._four.find(_four_keys(port, names))
-        six = (~_is_four(names)).nonzero()[0]
-        if len(six):
+        if len(self._six.keys) > 1 and len(six := (~_is_four(names)).nonzero()[0]):
             rows[six] = self._find_six(port[six], names[six])
         return rows
 
     def _find_six(self, port: NDArray[np.int32], names: Octets) -> Rows:
-        if not len(self._port):
-            return np.full(len(port), -1)
         pair = self._six.find(_six_keys(port, names))
         # The address [8:24] and port [2:4]; flow label and scope between and behind them may differ.
         known = self._name[pair]

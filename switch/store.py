@@ -28,6 +28,7 @@ WIDE_SHIFT: Final = 3  # ... or 2 ** 3 of 2.5 ms
 
 _NOWHERE: Final = np.iinfo(np.int64).min // 2
 _WHOLE: Final = np.uint8(0xFF)
+_PAYLOAD: Final = np.dtype("V160")
 # The bits of a slot's first and second block of 10 ms.
 _HALVES: Final = np.array([0x0F, 0xF0], np.uint8)
 
@@ -73,17 +74,20 @@ class Store:
         self._capacity = n
         # uint8 [cells, 160]: payloads of G.711 and G.722; a cell is (slot % SLOTS) * capacity + row.
         self.narrow = np.zeros((n * SLOTS, 160), np.uint8)
+        self._payloads = self.narrow.view(_PAYLOAD)[:, 0]
         self._blocks = self.narrow.reshape(n * SLOTS * 2, 80)
         # object [cells]: a Frame of Opus each.
         self.frames = np.full(n * SLOTS, None, np.object_)
         self._number = np.full(n * SLOTS, _NOWHERE, np.int64)
         self._have = np.zeros(n * SLOTS, np.uint8)
-        self._is_wide = np.zeros(n, np.bool_)
+        self.is_wide = np.zeros(n, np.bool_)  # rows of Opus
+        self.wide_rows = 0
         self.duplicate = np.zeros(n, np.int64)  # packets
 
     def open(self, row: int, *, wide: bool) -> None:
         """A row of a leg that begins, or begins anew with another codec."""
-        self._is_wide[row] = wide
+        self.wide_rows += int(wide) - int(self.is_wide[row])
+        self.is_wide[row] = wide
         self.frames.reshape(SLOTS, -1)[:, row] = None
         self.duplicate[row] = 0
         self.forget(np.array([row]))
@@ -110,32 +114,32 @@ class Store:
         """How many blocks of its row's each packet is: int64 [n]; 0 of what is too short for one, or no packet of
         Opus."""
         count = (a.length // 80).astype(np.int64)
-        if np.count_nonzero(wide := self._is_wide[a.row]):
+        if np.count_nonzero(wide := self.is_wide[a.row]):
             first = a.data[a.packet[wide], a.offset[wide]]
             second = a.data[a.packet[wide], np.minimum(a.offset[wide] + 1, a.data.shape[1] - 1)]
             count[wide] = opuspacket.units(first, second, a.length[wide])
         return count
 
-    def put(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64]) -> None:
-        """At most one packet per row, each from its `block` [n] on. `play` [capacity] is the slot that each row plays
-        next: what stands before it, or too far behind, is let go."""
-        wide = self._is_wide[a.row]
-        if np.count_nonzero(wide):
-            some = np.flatnonzero(wide)
-            self._put_wide(a.select(some), block[some], play)
-            some = np.flatnonzero(~wide)
-            a, block = a.select(some), block[some]
-            if not len(some):
-                return
+    def put(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64], *, wide: bool) -> None:
+        """At most one packet per row, each from its `block` [n] on, all of Opus or none. `play` [capacity] is the slot
+        that each row plays next: what stands before it, or too far behind, is let go."""
+        if wide:
+            self._put_wide(a, block, play)
+            return
         rows = a.row
-        if np.count_nonzero((a.length == 160) & (a.offset == 12) & (block & 1 == 0)) == len(rows):
+        whole = a.length == 160
+        whole &= a.offset == 12
+        whole &= (block & 1) == 0
+        if np.count_nonzero(whole) == len(rows):
             slot = block >> NARROW_SHIFT
             cells = self.cells(rows, slot)
             stored = self._number[cells] == slot
             if np.count_nonzero(stored):
                 self.duplicate[rows] += stored & (self._have[cells] == _WHOLE)
-            whole_batch = len(rows) == len(a.data)  # each packet once: no need to pick them
-            self.narrow[cells] = a.data[:, 12:172] if whole_batch else a.data[a.packet, 12:172]
+            # Each payload as one item of raw octets: numpy moves it twice as fast as 160.
+            octets = a.data[:, 12:172].view(_PAYLOAD)[:, 0]
+            # Where each packet is there once, there is no need to pick them.
+            self._payloads[cells] = octets if len(rows) == len(a.data) else octets[a.packet]
             self._number[cells] = slot
             self._have[cells] = _WHOLE
             return

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def kind(datagram: bytes) -> Kind:
+def kind(datagram: bytes) -> int:
     """Of one in a batch, with leftovers of another behind it that look like RTP."""
     batch = np.full((1, 64), 0x80, np.uint8)
     batch[0, : len(datagram)] = np.frombuffer(datagram, np.uint8)
-    return Kind(kinds(batch, np.array([len(datagram)], np.int32))[0])
+    return int(kinds(batch, np.array([len(datagram)], np.int32))[0])
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,20 @@ def kind(datagram: bytes) -> Kind:
         (255, 255, Kind.OTHER),
     ],
 )
-def test_ranges(first: int, second: int, expected: Kind) -> None:
-    assert kind(bytes([first, second]) + bytes(30)) is expected
+def test_ranges(first: int, second: int, expected: int) -> None:
+    assert kind(bytes([first, second]) + bytes(30)) == expected
 
 
 @pytest.mark.parametrize(
     ("first", "second", "enough", "expected"),
     [(0, 1, 20, Kind.STUN), (22, 0xFE, 13, Kind.DTLS), (128, 0, 12, Kind.RTP), (128, 200, 8, Kind.RTCP)],
 )
-def test_what_is_shorter_than_its_header_is_nothing(first: int, second: int, enough: int, expected: Kind) -> None:
+def test_what_is_shorter_than_its_header_is_nothing(first: int, second: int, enough: int, expected: int) -> None:
     whole = bytes([first, second]) + bytes(enough - 2)
-    assert kind(whole) is expected
-    assert kind(whole[:-1]) is Kind.OTHER
-    assert kind(b"") is Kind.OTHER
-    assert kind(whole[:1]) is Kind.OTHER
+    assert kind(whole) == expected
+    assert kind(whole[:-1]) == Kind.OTHER
+    assert kind(b"") == Kind.OTHER
+    assert kind(whole[:1]) == Kind.OTHER
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20))

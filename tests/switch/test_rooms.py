@@ -80,3 +80,33 @@ def test_who_is_silent_alone_is_not_audible() -> None:
     assert got[3][1] is False
     assert not got[3][0].any()
     assert all(got[row][1] for row in range(8) if row != 3)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7])
+@pytest.mark.parametrize("loud", [10000, 16384, 32768])
+def test_what_is_beyond_16_bits_is_saturated_once(size: int, loud: int) -> None:
+    """At any loudness and in rooms of any size: the sum is of whole numbers, and cut when all is in it."""
+    rooms = Rooms()
+    rng = np.random.default_rng(size)
+    pcm = rng.integers(-loud, loud, (64, 160)).astype(np.int16)
+    pcm[size : 2 * size] //= 50  # beside a room that never is
+    rooms.hear(63, {3: 1.0, 1: 1.0})
+    edges = {}
+    for first in (0, size):
+        for listener in range(first, first + size):
+            edges[listener] = {row: 1.0 for row in range(first, first + size) if row != listener}
+            rooms.hear(listener, edges[listener])
+    got = heard(rooms, pcm)
+    for listener, one in edges.items():
+        assert np.array_equal(got[listener][0], by_definition(one, pcm))
+
+
+def test_a_room_in_which_all_hear_themselves() -> None:
+    rooms = Rooms()
+    everybody = dict.fromkeys(range(8), 1.0)
+    for listener in range(8):
+        rooms.hear(listener, everybody)
+    got = heard(rooms)
+    assert rooms.plans().narrow.sums == 1
+    for listener in range(8):
+        assert np.array_equal(got[listener][0], by_definition(everybody))
