@@ -86,6 +86,9 @@ class Browsers:
         known = rows >= 0
         if np.count_nonzero(known) < len(known):
             self._count_strangers(kind[~known])
+        elif count[Kind.RTP] == len(kind):  # mostly it is nothing else
+            opened = self._media.unprotect(batch, slice(None), rows)
+            return SecureInput((), opened, NO_PACKETS, ())
         dtls, rtp, rtcp = ((known & (kind == one)).nonzero()[0] for one in (Kind.DTLS, Kind.RTP, Kind.RTCP))
         if len(dtls):
             self._transport.shake_hands(each(batch, dtls), rows[dtls].tolist(), now, received)

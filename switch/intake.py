@@ -49,7 +49,7 @@ class Intake:
         rows = self._ports.find(batch.port, batch.name)
         if self._ports.learning:
             self._learn(batch, rtp.parse(batch.data, batch.length), rows, now)
-        if strangers := np.count_nonzero(rows < 0):
+        if strangers := int(np.count_nonzero(rows < 0)):
             self._counters["packets_from_strangers"] += strangers
         self._arrive(Packets(rows, batch.data, batch.length, batch.at), now, known=not strangers)
 

@@ -300,7 +300,7 @@ def _subtract(sums: Pcm, own: Pcm) -> Rows:
 
 def _negative(signs: Pcm) -> Rows:
     """The rows some sample of which is negative."""
-    return (signs < 0).any(axis=1).nonzero()[0] if signs.min() < 0 else _EMPTY
+    return np.flatnonzero((signs < 0).any(axis=1)) if signs.min() < 0 else _EMPTY
 
 
 def _with(some: Rows, others: Rows) -> Rows:

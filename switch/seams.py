@@ -30,6 +30,7 @@ class Batch:
     data: uint8 [n, W], W a multiple of 4 (only the first `length` octets of a row mean anything); length: int32 [n];
     port: int32 [n], the number of the socket (the RTP pool's first, then the browsers' ports);
     name: uint8 [n, 32], the source as a Linux sockaddr; at: float64 [n], when each came, on the engine's clock.
+    Who takes a batch may open what is encrypted where it lies.
     """
 
     data: Octets

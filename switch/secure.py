@@ -2,7 +2,7 @@
 
 A leg is known by the addresses from which its ICE checks passed, and is sent to one: webrtc.py, which talks with its
 browser, says which (`own`, `disown`, `aim`), and hands over the keys (`open`). Whose a batch is, is one search for all
-of it (sockaddr.py); each packet then has its one call of libsrtp (srtp.py), and what came out is a matrix again.
+of it (sockaddr.py); each packet then has its one call of libsrtp (srtp.py), and lies in a matrix all the while.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .legs import those
-from .matrix import cut, lay, width
+from .matrix import cut, width
 from .seams import NO_PACKETS, Batch, Datagrams, Octets, Packets, Rows
 from .sockaddr import NAME, Owners, socket_name
-from .srtp import Srtp, SrtpKeys
+from .srtp import TRAILER, Srtp, SrtpKeys
 from .stun import Address
 
 
@@ -69,20 +69,24 @@ class SecureMedia:
             self._owners = Owners.of(ports, names, np.array(list(self._owned.values()), np.intp))
         return self._owners.find(batch.port, batch.name)
 
-    def unprotect(self, batch: Batch, index: Rows, rows: Rows, *, rtcp: bool = False) -> Packets:
-        """The datagrams `index` [m] of a batch, of legs `rows` [m], which demux.py takes for SRTP or for SRTCP."""
-        if not len(index):
+    def unprotect(self, batch: Batch, index: Rows | slice, rows: Rows, *, rtcp: bool = False) -> Packets:
+        """The datagrams `index` [m] of a batch, of legs `rows` [m], which demux.py takes for SRTP or for SRTCP. All of
+        it are opened where they lie."""
+        if not len(rows):
             return NO_PACKETS
         length = batch.length[index]
-        data = np.ascontiguousarray(batch.data[index, : width(length)])
-        opened, length = lay(self._srtp.unprotect(rows, data, length, rtcp=rtcp))
+        data = batch.data[index, : width(length)]
+        length = self._srtp.unprotect(rows, data, length, rtcp=rtcp)
         came = those(length > 0)
-        return Packets(rows[came], opened[came], length[came], batch.at[index][came])
+        return Packets(rows[came], data[came], length[came], batch.at[index][came])
 
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32], *, rtcp: bool = False) -> Datagrams:
         """n packets `data` uint8 [n, W] with `length` int32 [n] for the legs `rows` [n]. Those without keys are left
         out and counted."""
-        sealed, length = lay(self._srtp.protect(rows, data, length, rtcp=rtcp))
+        n, octets = data.shape
+        sealed = np.empty((n, octets + TRAILER), np.uint8)
+        sealed[:, :octets] = data
+        length = self._srtp.protect(rows, sealed, length, rtcp=rtcp)
         went = those(length > 0)
         rows = rows[went]
         return Datagrams(sealed[went], length[went], self._port[rows], self._name[rows])

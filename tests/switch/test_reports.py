@@ -221,7 +221,7 @@ def test_a_page_is_told_by_srtcp_and_tells(new_world: type[World]) -> None:
     switch.open(browser, Codec("opus", 111))
     switch.connect(browser)
     out, back = browser.dtls.sessions()
-    payload = OpusEncoder(8000).encode(np.zeros(160, np.int16))
+    (payload,) = OpusEncoder(8000).encode(np.zeros(160, np.int16))
     told: list[tuple[float, bytes]] = []
     for n in range(400):
         packet = bytearray(rtp(n, payload=payload))

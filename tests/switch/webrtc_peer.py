@@ -74,7 +74,8 @@ class Door:
         names = b"".join(socket_name(host, port) for _, (host, port, _) in datagrams)
         ports = np.array([socket for _, (_, _, socket) in datagrams], np.int32)
         name = np.frombuffer(names, np.uint8).reshape(-1, NAME)
-        return _heard(self._browsers.receive(Batch(data, length, ports, name, np.full(len(ports), now)), now))
+        at = np.full(len(ports), now)
+        return _heard(self._browsers.receive(Batch(data.copy(), length, ports, name, at), now))
 
     def wake(self, now: float) -> Heard:
         return _heard(self._browsers.wake(now))
@@ -117,15 +118,18 @@ class Sealing:
         self.open, self.close = self._srtp.open, self._srtp.close
 
     def unprotect(self, packets: Iterable[tuple[int, bytes]], *, rtcp: bool = False) -> list[bytes | None]:
-        return [one or None for one in self._srtp.unprotect(*_laid(packets), rtcp=rtcp)]
+        rows, data, length = _laid(packets)
+        return [one or None for one in cut(data, self._srtp.unprotect(rows, data, length, rtcp=rtcp))]
 
     def protect(self, packets: Iterable[tuple[int, bytes]], *, rtcp: bool = False) -> list[bytes]:
-        return [one for one in self._srtp.protect(*_laid(packets), rtcp=rtcp) if one]
+        rows, data, length = _laid(packets)
+        return [one for one in cut(data, self._srtp.protect(rows, data, length, rtcp=rtcp)) if one]
 
 
 def _laid(packets: Iterable[tuple[int, bytes]]) -> tuple[Rows, Octets, NDArray[np.int32]]:
     rows, octets = zip(*packets, strict=True)
-    return np.array(rows, np.intp), *lay(octets)
+    data, length = lay(octets)
+    return np.array(rows, np.intp), np.pad(data, ((0, 0), (0, srtp.TRAILER))), length
 
 
 class DtlsClient(browser.DtlsClient):
