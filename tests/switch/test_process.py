@@ -1,5 +1,6 @@
 """The media process with real sockets on ports that the kernel chooses."""
 
+import itertools
 import math
 import re
 import socket
@@ -256,6 +257,54 @@ def test_what_the_engine_raises_costs_only_itself(tmp_path: Path, capsys: pytest
     assert told.count("Traceback (most recent call last)") == TRACEBACKS
     for what in ("a datagram", "an opening", "a tick"):
         assert f"RuntimeError: broke on {what}" in told
+
+
+class Slow(Brittle):
+    """A transport that takes so long in the next ticks, one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stops: list[float] = []
+
+    def deadline(self) -> float:
+        return 0.0 if self.stops else math.inf
+
+    def wake(self, now: float) -> SecureInput:
+        end = trio.current_time() + self.stops.pop(0)
+        while trio.current_time() < end:
+            pass
+        return SecureInput([], NO_PACKETS, NO_PACKETS, [])
+
+
+def test_ticks_that_ran_late_are_counted_and_after_a_long_stop_those_missed_are_skipped(tmp_path: Path) -> None:
+    """What a full engine is known by (actors/admission.py): the tick behind a long one begins late, and says so."""
+    seam = Slow()
+
+    async def story(link: Link) -> None:
+        control = await link()
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            await far.bind(("127.0.0.1", 0))
+            await control.tell(protocol.OpenRtpLeg("a", "127.0.0.1", far.getsockname()[1], PCMU))
+            await control.fact(protocol.LegOpened)
+            seam.stops = [0.03, 0.03]
+            late = await control.fact(protocol.EngineReport)
+            while late.tick_ms[2] < 30:
+                late = await control.fact(protocol.EngineReport)
+            assert late.late_ticks >= 1
+            assert late.counters["ticks_late"] >= late.late_ticks
+            before = late.counters.get("ticks_skipped", 0)
+            seam.stops = [0.3]
+            stopped = await control.fact(protocol.EngineReport)
+            while stopped.tick_ms[2] < 300:
+                stopped = await control.fact(protocol.EngineReport)
+            assert stopped.counters["ticks_skipped"] - before >= 10
+            # No burst is sent for them: numbers go on, and time has passed.
+            packets = [struct.unpack("!xxHI", (await far.recv(2048))[:8]) for _ in range(60)]
+            assert [number for number, _ in packets] == [packets[0][0] + i & 0xFFFF for i in range(60)]
+            steps = [after - one & 0xFFFFFFFF for (_, one), (_, after) in itertools.pairwise(packets)]
+            assert max(steps) >= 10 * 160
+
+    in_process(tmp_path, story, seam.secure)
 
 
 def test_an_engine_that_cannot_tick_ends_the_process(tmp_path: Path) -> None:
