@@ -7,8 +7,9 @@
 Nothing leaves that no rule allows. The longest `[[dialling]]` prefix that a number begins with decides: of a telephone
 number in E.164, of any other (a service number, an extension) as it was dialled. Premium-rate numbers pass only by a
 rule that says so itself. Emergency numbers of the organisation's country always pass. The ways out are the trunks that
-have a proxy, those of the lowest `priority` first, and among equals by lot: a trunk of twice the `weight` comes first
-twice as often. The lot is drawn from the call's id, so that it is the same whenever it is asked.
+have a proxy or register with us, of a rule that names trunks those alone. Those of the lowest `priority` come first,
+and among equals it is by lot: a trunk of twice the `weight` comes first twice as often. The lot is drawn from the id of
+the call, so that it is the same whenever it is asked.
 
 A pure function of what the organisation says; how many calls somebody has already is `limits.py`.
 """
@@ -82,13 +83,15 @@ def decide(organisation: Organisation, number: str, call: str) -> Passed | Barre
 
 
 def _decide(organisation: Organisation, target: Target, call: str) -> Passed | Barred:
+    outward = [trunk for trunk in organisation.trunks if trunk.proxy or trunk.guest]
     if not target.emergency:
         rule = rule_for(organisation, target.number)
         if rule is None or rule.allow is None:
             return Barred("not_allowed")
         if target.premium and not rule.premium:
             return Barred("premium_rate")
-    outward = _in_order([trunk for trunk in organisation.trunks if trunk.proxy], call)
+        outward = [trunk for trunk in outward if not rule.trunks or trunk.id in rule.trunks]
+    outward = _in_order(outward, call)
     return Passed(target, tuple(trunk.id for trunk in outward)) if outward else Barred("no_way_out")
 
 

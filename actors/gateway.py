@@ -190,6 +190,11 @@ def begun(trunk: str, number: int, host: signals.Host, now: float) -> Data:
     return Data(trunk, number, host, ping_at=now)
 
 
+def heard(trunk: str, number: int, host: signals.Host, now: float) -> Data:
+    """One that has just spoken to us, and heard us."""
+    return Data(trunk, number, host, ping_at=now + PING_SECONDS, phase=Phase.UP)
+
+
 def forgotten(data: Data, now: float) -> Data:
     """What was asked is lost, with the process that asked it: it is asked again."""
     return evolve(data, ask="", ping_at=now) if data.ask else data

@@ -196,7 +196,7 @@ class Trunk:
         metadata=toml(
             many(sip_uri),
             "SIP address or a list",
-            "Where our calls go, to the first that answers; empty: none go out.",
+            "Where our calls go, to the first that answers; empty: where it registers, if it does.",
         ),
     )
     username: str = field(
@@ -238,6 +238,11 @@ class Trunk:
     calls_per_minute: int = field(
         default=0, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out in any minute; 0: no limit.")
     )
+
+    @property
+    def guest(self) -> bool:
+        """A PBX without a fixed address, that shows who it is, and registers with us where it wants to be called."""
+        return bool(self.username) and not self.proxy
 
 
 @frozen
@@ -351,6 +356,10 @@ class Dialling:
     allow: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may be dialled."))
     deny: str | None = field(default=None, metadata=toml(prefix, "prefix", "Numbers that begin so may not."))
     premium: bool = field(default=False, metadata=toml(flag, "true, false", "Premium-rate numbers among them too."))
+    trunks: tuple[str, ...] = field(
+        default=(),
+        metadata=toml(many(identifier), "id or a list", "They leave by these trunks alone; empty: by any."),
+    )
 
     @property
     def begins(self) -> str:
@@ -506,13 +515,13 @@ def _check_whole(organisation: Organisation) -> None:
     for trunk in organisation.trunks:
         if trunk.register and not (trunk.proxy and trunk.username):
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
-        if trunk.username and not trunk.proxy and not trunk.password:
+        if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
         if trunk.register and not REGISTERED_USER.fullmatch(trunk.username):
             raise ConfigError(
                 f"[[trunk]] {found(trunk.id)} username: must be a SIP user to register, found {found(trunk.username)}"
             )
-    guests = (trunk.username for trunk in organisation.trunks if trunk.username and not trunk.proxy)
+    guests = (trunk.username for trunk in organisation.trunks if trunk.guest)
     no_duplicates("trunk", "username", guests)
     queues = [queue.id for queue in organisation.queues]
     for agent in organisation.agents:
@@ -522,11 +531,18 @@ def _check_whole(organisation: Organisation) -> None:
                     f"[[agent]] {found(agent.id)} skills: no queue {found(skill.queue)}{nearest(skill.queue, queues)}"
                 )
     _check_numbers(organisation, queues)
+    trunks = [trunk.id for trunk in organisation.trunks]
     for rule in organisation.dialling:
         if (rule.allow is None) == (rule.deny is None):
             raise ConfigError("[[dialling]]: each entry has either allow or deny")
         if rule.premium and rule.allow is None:
             raise ConfigError(f"[[dialling]] {found(rule.deny)}: premium goes with allow")
+        if rule.trunks and rule.allow is None:
+            raise ConfigError(f"[[dialling]] {found(rule.deny)}: trunks goes with allow")
+        for named in rule.trunks:
+            if named not in trunks:
+                label = f"[[dialling]] {found(rule.begins)} trunks"
+                raise ConfigError(f"{label}: no trunk {found(named)}{nearest(named, trunks)}")
     no_duplicates("dialling", "prefix", (rule.begins for rule in organisation.dialling))
 
 

@@ -303,6 +303,7 @@ FAILURES: dict[str, str] = {
     "too_many_calls": "You have as many calls out as you may have.",
     "too_often": "You have dialled as often as you may in a minute.",
     "trunk_down": "The trunk that would take this call is down.",
+    "not_registered": "The telephone system that would take this call is not connected.",
     "trunk_busy": "The trunk has as many calls as it may have.",
     "switch_busy": "The switch takes no more calls for now; try again.",
     "no_such_number": "The number is not in service.",

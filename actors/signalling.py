@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import structlog
 
+from ..sip.binding import Binding
 from ..sip.dialog import TRANSPORTS
 from ..sip.digest import Account
 from ..sip.endpoint import Endpoint, TrunkSettings
@@ -124,7 +125,7 @@ class Signalling:
                 names,
                 account=account if trunk.proxy else None,
                 # who has no machines that we could know shows itself to us
-                guest=None if trunk.proxy else account,
+                guest=account if trunk.guest else None,
                 trusted=trunk.trusted,
                 named={host.address: Uri.parse(host.proxy).host for host in hosts},
             )
@@ -145,6 +146,7 @@ class Signalling:
             expires=command.expires if register else None,
             call_id=command.call_id,
             cseq=command.cseq,
+            routes=host.routes,
         )
         self._command(outputs)
 
@@ -226,9 +228,9 @@ class Signalling:
                 self._tell(call, signals.Failed(call, status, reason, retry_after, to), over=True)
             case Replied():
                 self._replied(output)
-            case Registered(trunk, _, destination, expires):
-                at = redacted({"source": destination.host})
-                log.info("guest registered" if expires else "guest unregistered", trunk=trunk, expires=expires, **at)
+            case Registered(trunk, bindings, lost):
+                contacts = tuple(signals.Contact(_host_of(each), each) for each in bindings)
+                self._system.tell(f"trunk:{trunk}", signals.Registered(contacts, lost))
             case Refused(source, reason):
                 log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
             case Transmit():
@@ -318,6 +320,8 @@ class Signalling:
                 self.resolve(command)
             case signals.Ask():
                 self._ask(command)
+            case signals.Bind(bound, bindings):
+                self._endpoint.bind(bound, bindings)
             case _:
                 assert_never(command)
 
@@ -332,7 +336,8 @@ class Signalling:
             return
         number = gate.written(gate.Target(command.number, command.dialled), trunk, organisation.country)
         ours = gate.read(command.shown, organisation.country)
-        shown = trunk.username if ours is None else gate.written(ours, trunk, organisation.country)
+        us = trunk.username if trunk.proxy else ""  # else it is what the PBX is called
+        shown = us if ours is None else gate.written(ours, trunk, organisation.country)
         try:
             outputs = self._endpoint.dial(
                 call,
@@ -343,6 +348,7 @@ class Signalling:
                 now,
                 trunk=command.trunk,
                 asserted=shown,
+                routes=host.routes,
             )
         except LocalSipError as error:
             log.error("cannot be dialled", call=call, trunk=command.trunk, error=str(error))
@@ -379,6 +385,10 @@ def _address_of(number: str, proxy: str) -> str:
     """The number at a trunk's proxy: `#` is no sign of a SIP user (RFC 3261 §25.1)."""
     scheme, _, rest = proxy.partition(":")
     return f"{scheme}:{quote(number, safe='+*')}@{rest.rpartition('@')[2]}"
+
+
+def _host_of(binding: Binding) -> signals.Host:
+    return signals.Host(binding.uri, binding.address, binding.port, binding.transport, binding.routes)
 
 
 def _registrar(proxy: str) -> str:

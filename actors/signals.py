@@ -12,6 +12,7 @@ from typing import Literal
 
 from attrs import frozen
 
+from ..sip.binding import Binding
 from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 
 # --- heard from SIP ---------------------------------------------------------------------------------------------
@@ -111,12 +112,30 @@ DialledSignal = Progressed | PickedUp | Failed
 
 @frozen
 class Host:
-    """A machine that takes a trunk's calls: the address that its `proxy` has."""
+    """A machine that takes a trunk's calls: the address that its `proxy` has, and the proxies (`routes`) that what goes
+    there passes. Of a PBX that registers with us `proxy` is its Contact, and the address where it is heard."""
 
     proxy: str
     address: str
     port: int
     transport: str
+    routes: tuple[str, ...] = ()
+
+
+@frozen
+class Contact:
+    """Where a PBX is that registers with us: `host` as a host of its trunk, until the `binding` ends."""
+
+    host: Host
+    binding: Binding
+
+
+@frozen
+class Registered:
+    """Where the PBX of this trunk is from now on, preferred first. `lost`: a connection with it went."""
+
+    contacts: tuple[Contact, ...]
+    lost: bool = False
 
 
 @frozen
@@ -152,7 +171,7 @@ class Replied:
     retry_after: int | None = None
 
 
-TrunkSignal = Resolved | Replied
+TrunkSignal = Resolved | Replied | Registered
 
 # --- said to SIP ------------------------------------------------------------------------------------------------
 
@@ -257,5 +276,13 @@ class Ask:
     cseq: int = 1
 
 
-TrunkCommand = Resolve | Ask
+@frozen
+class Bind:
+    """Where the PBX of a trunk is, for a SIP stack that has not been told."""
+
+    trunk: str
+    bindings: tuple[Binding, ...]
+
+
+TrunkCommand = Resolve | Ask | Bind
 SipCommand = CallCommand | TrunkCommand

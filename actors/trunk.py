@@ -1,7 +1,7 @@
 """A trunk: a carrier or PBX, the calls it brought, and those of ours that go out by it.
 
     INBOUND (no proxy)          TRYING --a host answers--> UP <--> DOWN
-                                  `--none does---------------------^
+       `--it registers with us---> UP --none does---------------------^
 
 Every call asks its trunk first, so the count of live calls is true. Calls are taken in every state: who brings one is
 there.
@@ -10,6 +10,10 @@ A trunk with a `proxy` looks up its hosts, and again every minute where they hav
 (`gateway.py`), and so is leave to come from there where the carrier wants us to register (`registration.py`). It is up
 as long as one host is, and what was registered stands; what is wrong is an alarm. What SIP was asked before a restart
 of the process is asked again (`Recalled`).
+
+A PBX without a fixed address (`guest`) registers with us, and its hosts are where it is: asked like others, and dialled
+in the order that it wishes. One that never came, or that has said goodbye, is no trouble; one whose registration ends
+otherwise is down.
 
 A call that goes out seizes the trunk, within its limits, and is given the first host that is up and that it has not
 tried; what it meets there is told (`Trouble`).
@@ -59,6 +63,8 @@ class Profile:
     proxy: tuple[str, ...] = ()
     username: str = ""
     register: bool = False
+    # It has no proxy, and registers with us where it wants to be called.
+    guest: bool = False
     # Of the calls that go out.
     limits: Limits = NO_LIMITS
 
@@ -103,6 +109,8 @@ class Data:
     gateways: tuple[gateway.Data, ...] = ()
     hosts_had: int = 0
     registration: registration.Data | None = None
+    # Where it has registered, preferred first.
+    contacts: tuple[signals.Contact, ...] = ()
     resolve_at: float = math.inf
     # Nothing was found under the proxies' names.
     unknown: bool = False
@@ -123,6 +131,7 @@ class Trunk(Machine[Phase]):
     def deadline(self) -> float:
         data = self.state
         times = [data.resolve_at, *(Gateway(each).deadline() for each in data.gateways)]
+        times += [each.binding.until for each in data.contacts]
         if data.registration is not None:
             times.append(Registration(data.registration).deadline())
             if data.phase is Phase.UP:
@@ -140,20 +149,20 @@ class Trunk(Machine[Phase]):
     def _profile(self, message: Profile, now: float) -> list[Effect]:
         old = self.state.profile
         self.state = evolve(self.state, profile=message)
-        if (old.proxy, old.username, old.register) == (message.proxy, message.username, message.register):
+        if _way_of(old) == _way_of(message):
             return []
         return [*self._unregister(), *self._take_up(message, now)]
 
     def _take_up(self, profile: Profile, now: float) -> list[Effect]:
         """Where calls go from now on. Hosts that stay are known already."""
         if not profile.proxy:
-            self._move(Phase.INBOUND, "no proxy", now)
-            self.state = evolve(self.state, gateways=(), registration=None, resolve_at=math.inf)
+            self._move(Phase.INBOUND, "not registered" if profile.guest else "no proxy", now)
+            self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
             return []
         self._move(Phase.TRYING, "asked", now)
         seed = f"{profile.trunk} {now}"
         begun = registration.Data(profile.trunk, profile.username, seed) if profile.register else None
-        self.state = evolve(self.state, registration=begun, unknown=False)
+        self.state = evolve(self.state, contacts=(), registration=begun, unknown=False)
         return self._resolve(now)
 
     def _unregister(self) -> list[Effect]:
@@ -163,7 +172,7 @@ class Trunk(Machine[Phase]):
     def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
         gone = [*self._unregister(), *self._stands_down("")]
         self._move(Phase.INBOUND, "dismissed", now)
-        self.state = evolve(self.state, gateways=(), registration=None, resolve_at=math.inf)
+        self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
         return [*gone, Stop(agents.DISMISSED)]
 
     # --- the calls it brings ----------------------------------------------------------------------------------
@@ -200,10 +209,13 @@ class Trunk(Machine[Phase]):
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
         """An emergency call is worth a try at a host that has not answered."""
-        return self._seize(message, now) if message.emergency else self._deny(message, "trunk_down")
+        if message.emergency:
+            return self._seize(message, now)
+        guest_is_gone = self.state.profile.guest and not self.state.contacts
+        return self._deny(message, "not_registered" if guest_is_gone else "trunk_down")
 
     def _no_way(self, message: calls.Seize, now: float) -> list[Effect]:
-        return self._deny(message, "no_way_out")
+        return self._deny(message, "not_registered" if self.state.profile.guest else "no_way_out")
 
     def _deny(self, message: calls.Seize, why: str) -> list[Effect]:
         return [Tell(signals.actor(message.call), calls.Denied(self.state.profile.trunk, why))]
@@ -255,6 +267,40 @@ class Trunk(Machine[Phase]):
         self.state = evolve(self.state, gateways=found, hosts_had=data.hosts_had + len(message.hosts))
         return self._serve_gateways(now)
 
+    def _registered(self, message: signals.Registered, now: float) -> list[Effect]:
+        """The PBX says where it is, or that it is there no more."""
+        if not self.state.profile.guest:
+            return []  # that it was crossed the organisation's change
+        self._found_at(message.contacts, now)
+        if message.contacts:
+            self._move(Phase.UP, "answers", now)
+        elif message.lost:
+            self._move(Phase.DOWN, "its connection is gone", now)
+        else:
+            self._move(Phase.INBOUND, "not registered", now)
+        fields = (("trunk", self.state.profile.trunk), ("contacts", len(message.contacts)))
+        return [Log("PBX registered" if message.contacts else "PBX not registered", fields)]
+
+    def _found_at(self, contacts: tuple[signals.Contact, ...], now: float) -> None:
+        """Where it is from now on; hosts that stay are known already."""
+        data = self.state
+        known = {each.host: each for each in data.gateways}
+        hosts = [each.host for each in contacts]
+        new = {host: data.hosts_had + at for at, host in enumerate(hosts) if host not in known}
+        found = tuple(
+            known[host] if host in known else gateway.heard(data.profile.trunk, new[host], host, now) for host in hosts
+        )
+        self.state = evolve(data, contacts=contacts, gateways=found, hosts_had=data.hosts_had + len(hosts))
+
+    def _expire(self, now: float) -> None:
+        """A registration that is not renewed ends."""
+        kept = tuple(each for each in self.state.contacts if each.binding.until > now)
+        if kept == self.state.contacts:
+            return
+        self._found_at(kept, now)
+        if not kept:
+            self._move(Phase.DOWN, "its registration has ended", now)
+
     def _replied(self, message: signals.Replied, now: float) -> list[Effect]:
         data = self.state
         if data.registration is not None and data.registration.ask == message.ask:
@@ -269,10 +315,21 @@ class Trunk(Machine[Phase]):
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
         kept = data.registration and registration.forgotten(data.registration, now)
         self.state = evolve(data, gateways=gateways, registration=kept, alarm="")
+        if data.profile.guest:
+            return [*self._rebind(now), *self._time(Timeout(), now)]
         return [*self._resolve(now), *self._time(Timeout(), now)]
+
+    def _rebind(self, now: float) -> list[Effect]:
+        """SIP is told where the PBX is. Connections ended with the process."""
+        kept = tuple(each for each in self.state.contacts if each.host.transport == "udp")
+        if self.state.contacts and not kept:
+            self._move(Phase.DOWN, "its connection is gone", now)
+        self._found_at(kept, now)
+        return [Sip(signals.Bind(self.state.profile.trunk, tuple(each.binding for each in kept)))]
 
     def _time(self, message: Timeout, now: float) -> list[Effect]:
         data = self.state
+        self._expire(now)
         effects = self._resolve(now) if data.resolve_at <= now else []
         effects += self._serve_gateways(now)
         if data.registration is not None and Registration(data.registration).deadline() <= now:
@@ -346,9 +403,16 @@ class Trunk(Machine[Phase]):
         self.state = evolve(self.state, phase=phase, reason=reason, since=since)
 
 
+def _way_of(profile: Profile) -> object:
+    """What decides where calls go."""
+    return profile.proxy, profile.username, profile.register, profile.guest
+
+
 def _standing(data: Data, now: float) -> tuple[Phase, str]:
-    """How a trunk with a proxy stands, and why."""
+    """How a trunk stands that has hosts, or had, and why."""
     phases = {each.phase for each in data.gateways}
+    if not phases and data.profile.guest:
+        return Phase.DOWN, data.reason
     if not phases:
         return (Phase.DOWN, "its hosts are not found") if data.unknown else (Phase.TRYING, "asked")
     if gateway.Phase.UP not in phases:
@@ -388,7 +452,7 @@ def _of_registration(
     return registration.Refused(message.status, message.retry_after)
 
 
-_NO_PROXY = Late("it has no proxy any more")
+_NO_HOST = Late("it has no host any more")
 
 TABLE = Table(
     "trunk",
@@ -399,11 +463,12 @@ TABLE = Table(
     always(Down, Trunk._call_over, Phase),
     row(calls.Seize, inbound=Trunk._no_way, up=Trunk._seize, **each("trying down", Trunk._seize_down)),
     always(calls.Freed, Trunk._freed, Phase),
-    row(calls.Trouble, inbound=_NO_PROXY, **each("trying up down", Trunk._trouble)),
-    row(signals.Resolved, inbound=_NO_PROXY, **each("trying up down", Trunk._resolved)),
-    row(signals.Replied, inbound=_NO_PROXY, **each("trying up down", Trunk._replied)),
+    row(calls.Trouble, inbound=_NO_HOST, **each("trying up down", Trunk._trouble)),
+    row(signals.Resolved, inbound=_NO_HOST, **each("trying up down", Trunk._resolved)),
+    row(signals.Replied, inbound=_NO_HOST, **each("trying up down", Trunk._replied)),
     row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),
     row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),
+    always(signals.Registered, Trunk._registered, Phase),
     always(Dismiss, Trunk._dismiss, Phase),
 )
 Trunk.table = TABLE

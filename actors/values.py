@@ -5,7 +5,7 @@ A module whose classes are in a state, a message or an effect is named here, and
 
 from __future__ import annotations
 
-from ..sip import description, opus, sdp
+from ..sip import binding, description, opus, sdp
 from ..switch import protocol, sounds
 from . import (
     agent,
@@ -34,7 +34,7 @@ from .packing import Packer, Veil, unveiled
 MODULES = (
     effects, page, records, signals, organisation, agent_state, call_state, survey, line, queue, trunk, gateway,
     registration, limits, directory, switchboard, origin,
-    timeline, protocol, sounds, description, sdp, opus,
+    timeline, protocol, sounds, description, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

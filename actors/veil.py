@@ -26,6 +26,7 @@ import attrs
 import phonenumbers
 
 from ..sip import description, sdp
+from ..sip.binding import Binding
 from ..sip.privacy import Stand, without_private
 from ..switch import protocol as media
 from . import agent_state, call_state, effects, gate, organisation, page, queue, signals, switchboard
@@ -89,6 +90,12 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (media.AccessPoint, "candidates"): "ports",
         (media.AccessPoint, "name"): "",
         (sdp.Agreed, "remote"): "port",
+        # it becomes the `proxy` of a host
+        (Binding, "uri"): "uris",
+        (Binding, "routes"): "uris",
+        (Binding, "call_id"): "secret",
+        (Binding, "instance"): "secret",
+        (signals.Host, "routes"): "uris",
         (call_state.Out, "shown"): "number",
         (signals.Dial, "shown"): "number",
         (call_state.Dial, "shown"): "number",

@@ -13,8 +13,10 @@ from typing import Final, Literal
 from attrs import evolve, frozen
 
 from .accounts import CREDENTIALS, Accounts, Tried
+from .binding import way_back
 from .dialog import build_request, is_secure, renewed
 from .events import Output, Replied
+from .grammar import same_uri
 from .guests import Guard
 from .identity import checked_user
 from .layer import Asked, Slot, TransactionLayer, Way
@@ -34,6 +36,7 @@ MAX_TRANSACTIONS = 20000
 UNSAID_EXPIRES: Final = 3600
 
 _SECONDS = re.compile(r"([0-9]{1,9})(?![0-9])", re.ASCII)
+_HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,1000}")
 _CALL_ID = re.compile(r"[A-Za-z0-9\-.@]{1,128}", re.ASCII)
 
 
@@ -77,10 +80,11 @@ class Asking(TransactionLayer):
         expires: int | None = None,
         call_id: str = "",
         cseq: int = 1,
+        routes: tuple[str, ...] = (),
     ) -> list[Output]:
         """A request outside any dialog, answered by one `Replied` of the same id. REGISTER binds our Contact to `user`
         at the registrar `uri` for `expires` seconds, 0 ends it; who binds again keeps `call_id` and lets `cseq` rise
-        (RFC 3261 §10.2.4). Nothing of it outlives the process."""
+        (RFC 3261 §10.2.4). `routes` are Route values. Nothing of it outlives the process."""
         if request in self._asking:
             raise LocalSipError("a request of this id is open")
         if call_id and not _CALL_ID.fullmatch(call_id):
@@ -89,6 +93,7 @@ class Asking(TransactionLayer):
             registrar = Uri.parse(uri)
         except RemoteSipError as error:
             raise LocalSipError(f"cannot be asked: {error.text}") from None
+        way = route_rows(routes)
         local = self._local(destination)
         name = checked_user(user) + "@" if user else ""
         tag = f";tag={self._token()}"
@@ -102,7 +107,8 @@ class Asking(TransactionLayer):
             rows = (self._contact(local, user, secure=is_secure(uri)), ACCEPT)
         out: list[Output] = []
         asked = Asked(request, trunk)
-        self._hosts[destination.host] = trunk
+        if self._trunks.settings(trunk).guest is None:
+            self._hosts[destination.host] = trunk
         self._asking.add(request)
         made = build_request(
             method,
@@ -113,9 +119,9 @@ class Asking(TransactionLayer):
             to=to,
             call_id=call_id or self._token(),
             cseq=cseq,
-            rows=(*rows, ALLOW, SUPPORTED, self._agent()),
+            rows=(*way, *rows, ALLOW, SUPPORTED, self._agent()),
         )
-        self._start(self._signed(made, trunk), direct(destination), asked, now, out)
+        self._start(self._signed(made, trunk), self._way(trunk, uri, destination, routes), asked, now, out)
         return out
 
     def _replied(
@@ -161,6 +167,12 @@ class Asking(TransactionLayer):
 
     # --- our side ---------------------------------------------------------------------------------------------
 
+    def _way(self, trunk: str, uri: str, destination: Address, routes: tuple[str, ...]) -> Way:
+        """To where no dialog leads yet: a guest is reached where it was heard, and else only where it says itself."""
+        if self._trunks.settings(trunk).guest is not None:
+            return destination, way_back(uri, destination, routes)
+        return direct(destination)
+
     def _local(self, remote: Address) -> Address:
         host, port = self.settings.local_address(remote)
         return Address(host, port, remote.transport)
@@ -184,6 +196,23 @@ def direct(destination: Address) -> Way:
     return destination, destination if destination.reliable else None
 
 
+def route_rows(routes: tuple[str, ...]) -> tuple[Row, ...]:
+    """Raises LocalSipError for one that is no SIP URI."""
+    try:
+        for route in routes:
+            Uri.parse(NameAddr.parse(route).uri)
+    except RemoteSipError as error:
+        raise LocalSipError(f"cannot be asked: {error.text}") from None
+    return tuple(("Route", header_text(route)) for route in routes)
+
+
+def header_text(value: str) -> str:
+    """What may stand in a header field as it is. Raises LocalSipError."""
+    if not _HEADER_TEXT.fullmatch(value):
+        raise LocalSipError("not the text of a header field")
+    return value
+
+
 def retry_after(response: Response) -> int | None:
     return _seconds(response.get("Retry-After"))
 
@@ -201,18 +230,9 @@ def _granted(request: Request, response: Response) -> int:
         listed = [NameAddr.parse(item) for item in response.items("Contact")]
     except RemoteSipError:
         listed = []
-    found = next((each for each in listed if _same(each.uri, ours.uri)), listed[0] if len(listed) == 1 else None)
+    found = next((each for each in listed if same_uri(each.uri, ours.uri)), listed[0] if len(listed) == 1 else None)
     said = found.param("expires") if found is not None else None
     for value in (said, response.get("Expires"), ours.param("expires")):
         if (seconds := _seconds(value)) is not None:
             return seconds
     return UNSAID_EXPIRES
-
-
-def _same(one: str, other: str) -> bool:
-    """RFC 3261 §19.1.4, as far as it concerns a Contact of ours."""
-    try:
-        a, b = Uri.parse(one), Uri.parse(other)
-    except RemoteSipError:
-        return False
-    return (a.user, a.host.lower(), a.port) == (b.user, b.host.lower(), b.port)

@@ -7,7 +7,9 @@ after half a minute in which nothing came; so is, in any case, one that has begu
 that takes nothing. Where a call lives and nothing is said, a ping of two line ends asks the network whether the other
 end is still there (RFC 5626 §4.4.1); their pings are answered.
 
-Only trunks are let in. Others are closed at once, without a word, and counted.
+Trunks are let in, and where some trunk is a guest (see `guests`) strangers, a few at a time: any of them may be it. One
+that does not turn out to be within half a minute is closed, whatever it says, and so is everybody else at once, without
+a word, and counted.
 
 Shape: `accept`, `way`, `open`, `receive`, `closed`, and `look` every LOOK seconds; the shell (`tcp`) has the sockets.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Container
+from enum import Enum
 from typing import Final, TypeAlias
 
 from attrs import frozen
@@ -41,15 +44,33 @@ class Limits:
 
     per_peer: int = 100
     total: int = 400
+    # Of strangers who have shown nothing yet: of one address (several PBXs may be behind a NAT), of all, and how many
+    # in a second. A handshake of TLS costs 3 ms.
+    strange_per_peer: int = 10
+    strange: int = 60
+    strange_per_second: int = 20
+
+
+class Standing(Enum):
+    """Of an address: a trunk's, anybody's who may be a guest, or of nobody who is heard."""
+
+    TRUNK = "trunk"
+    STRANGER = "stranger"
+    NOBODY = "nobody"
 
 
 class Connection:
     """One connection; it is `remote` whom we hear and to whom we speak."""
 
-    __slots__ = ("begun_at", "frames", "half_ping", "heard_at", "pinged_at", "remote", "unanswered")
+    __slots__ = (
+        "begun_at", "frames", "half_ping", "heard_at", "made_at", "pinged_at", "remote", "stranger", "unanswered",
+    )  # fmt: skip
 
-    def __init__(self, remote: Address, now: float) -> None:
+    def __init__(self, remote: Address, now: float, *, stranger: bool) -> None:
         self.remote = remote
+        self.made_at = now
+        # it was let in though no trunk's
+        self.stranger = stranger
         self.frames = Frames()
         # when anything was last said, by either side
         self.heard_at = now
@@ -83,14 +104,14 @@ Action: TypeAlias = Heard | Write | Close
 
 
 class Connections:
-    """All connections of one endpoint. `hears(host)`: whether that is a trunk's; `living()`: the addresses on whose
+    """All connections of one endpoint. `hears(host, now)`: who that is; `living(now)`: the addresses on whose
     connections something lives. `counters` are the endpoint's."""
 
     def __init__(
         self,
         counters: Counter[str],
-        hears: Callable[[str], bool],
-        living: Callable[[], Container[Address]],
+        hears: Callable[[str, float], Standing],
+        living: Callable[[float], Container[Address]],
         limits: Limits | None = None,
     ) -> None:
         self.counters = counters
@@ -100,26 +121,43 @@ class Connections:
         self._all: set[Connection] = set()
         self._by_remote: dict[Address, Connection] = {}
         self._per_peer: Counter[str] = Counter()
+        # strangers in this second, and which it is
+        self._strange = (0.0, 0)
 
     def __len__(self) -> int:
         return len(self._all)
 
     def accept(self, remote: Address, now: float) -> Connection | str:
         """A connection that was made to us, or why it must be closed at once; "" where that is nobody's concern."""
-        if not self._hears(remote.host):
+        standing = self._hears(remote.host, now)
+        if standing is Standing.NOBODY or (standing is Standing.STRANGER and self._crowded(remote.host, now)):
             self.counters["stranger connection"] += 1
             return ""
         if full := self._full(remote.host):
             return full
         self.counters["connections accepted"] += 1
-        return self._add(remote, now)
+        return self._add(remote, now, stranger=standing is Standing.STRANGER)
+
+    def _crowded(self, host: str, now: float) -> bool:
+        """So many strangers are there that another one is not let in. Those on whose connections something lives are
+        none any more."""
+        limits = self._limits
+        second, count = self._strange
+        if now >= second + 1:
+            second, count = now, 0
+        if count >= limits.strange_per_second:
+            return True
+        self._strange = second, count + 1
+        living = self._living(now)
+        strange = [each.remote.host for each in self._all if each.stranger and each.remote not in living]
+        return len(strange) >= limits.strange or strange.count(host) >= limits.strange_per_peer
 
     def open(self, remote: Address, now: float) -> Connection | None:
         """The connection that the shell is now to make; None: there are too many."""
         if self._full(remote.host):
             return None
         self.counters["connections opened"] += 1
-        return self._add(remote, now)
+        return self._add(remote, now, stranger=False)
 
     def _full(self, host: str) -> str:
         limits = self._limits
@@ -131,8 +169,8 @@ class Connections:
             return f"there are {limits.total} connections"
         return ""
 
-    def _add(self, remote: Address, now: float) -> Connection:
-        made = Connection(remote, now)
+    def _add(self, remote: Address, now: float, *, stranger: bool) -> Connection:
+        made = Connection(remote, now, stranger=stranger)
         self._all.add(made)
         self._by_remote[remote] = made
         self._per_peer[remote.host] += 1
@@ -189,7 +227,7 @@ class Connections:
     def look(self, now: float) -> list[Write | Close]:
         """Closes what is done with, and pings where something lives and nothing is said."""
         actions: list[Write | Close] = []
-        living = self._living() if self._all else ()
+        living = self._living(now) if self._all else ()
         for each in self._all:
             quiet = now - each.heard_at >= QUIET
             if now - each.begun_at >= QUIET:
@@ -197,7 +235,8 @@ class Connections:
                 actions.append(Close(each, "a message has begun and does not end"))
             elif each.remote not in living:
                 # one whose trunk was taken away may talk as long as it likes: nobody hears it
-                if quiet or not self._hears(each.remote.host):
+                late = each.stranger and now - each.made_at >= QUIET
+                if quiet or late or self._hears(each.remote.host, now) is Standing.NOBODY:
                     self.counters["idle connection"] += 1
                     actions.append(Close(each, "nothing lives on it"))
             elif quiet and now - each.pinged_at >= QUIET:

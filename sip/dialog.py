@@ -12,6 +12,7 @@ import ipaddress
 
 from attrs import evolve, frozen
 
+from .binding import way_back
 from .message import (
     MAGIC_COOKIE,
     Address,
@@ -128,7 +129,7 @@ class Dialog:
         where that is gone, on one that is opened to the next hop. Whoever holds that connection is the next hop, or
         forwards to it."""
         if self.pinned:
-            return self.peer, self.peer if self.peer.reliable else None
+            return self.peer, way_back(self.target, self.peer, self.routes)
         hop = self.next_hop()
         if not hop.reliable:
             return hop, None

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from .binding import Binding
+from .connections import Standing
 from .events import Output, Refused, Transmit
 from .guests import Admitted, Challenged, Ignored
 from .layer import server_key
@@ -56,11 +58,20 @@ class Doors(Sessions):
         self._accounts.set({trunk: each.account for trunk, each in trunks.items() if each.account is not None})
         guests = {trunk: each.guest for trunk, each in trunks.items() if each.guest is not None}
         self._guard.set(guests)
-        self._registrar.forget(frozenset(guests))
+        self._registrar.take_up({trunk: account.username for trunk, account in guests.items()})
 
-    def hears(self, host: str) -> bool:
-        """Whether that address is a trunk's. A guest comes by UDP: anybody else's connections are not kept."""
-        return self._trunks.match(host) is not None
+    def bind(self, trunk: str, bindings: Iterable[Binding]) -> None:
+        """Where a guest is, as an earlier process was told (`Registered`)."""
+        self._registrar.restore(trunk, bindings)
+
+    def hears(self, host: str, now: float) -> Standing:
+        """Whose connections are kept: a trunk's, and those of others as long as one of them may be a guest."""
+        if self._trunks.match(host) is not None:
+            return Standing.TRUNK
+        return Standing.STRANGER if self._guard.hears(host, now) else Standing.NOBODY
+
+    def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
+        return [*super().disconnected(remote, unwritten, now), *self._registrar.disconnected(remote)]
 
     def name_at(self, address: str) -> str:
         """What the certificate of the host at that address has to be for."""
@@ -117,7 +128,7 @@ class Doors(Sessions):
         if request.to.tag is not None or method not in _BEGINNING:
             self._stranger(method)
             return None
-        match self._guard.check(request, source.host, now):
+        match self._guard.check(request, source.host, now, known=bool(self._registrar.at(source.host))):
             case Admitted(trunk):
                 return trunk
             case Challenged(rows):
@@ -125,6 +136,8 @@ class Doors(Sessions):
                 answer = respond(request, 401, source, tag=self._guard.tag(request), rows=rows)
                 way = reply_address(request.via, source), reply_otherwise(request.via, source)
                 out.append(Transmit(bytes(answer), *way))
+            case Ignored(""):
+                self._stranger(method)
             case Ignored(reason):
                 self.counters["banned"] += 1
                 out.append(Refused(source, reason))

@@ -5,7 +5,7 @@
     wake(now)                      every timer that is due
     unsent(transmit, now)          a Transmit could not be sent at all (the transport's error, RFC 3261 §8.1.3.1)
     disconnected(remote, unwritten, now)     a connection is gone, with what it had not written yet
-    hears(host), living()          whom a connection is accepted from, and which connections are still needed
+    hears(host, now), living(now)  whom a connection is accepted from, and which connections are still needed
 
     set_trunks({id: TrunkSettings})     who may speak to us, and what is shown and told to whom; calls that live go on
     ring(call, now)                180
@@ -19,6 +19,7 @@
     dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=())
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
+    bind(trunk, bindings)          where a guest is, after a restart
 
     snapshot(call), snapshots()    what must be kept of a call, None for nothing; `changed` names the calls that changed
     restore(snapshot, now)         the call again, after a restart: what may not have arrived is sent again
@@ -44,7 +45,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import evolve
 
-from .asking import Settings, direct
+from .asking import Settings, header_text, route_rows
 from .call import Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
@@ -89,7 +90,6 @@ __all__ = ["Endpoint", "Settings", "TrunkSettings"]
 MAX_EXPIRES = 86400
 
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
-_HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,1000}")
 
 
 class Endpoint(Doors):
@@ -111,12 +111,13 @@ class Endpoint(Doors):
     def whose(self, host: str, tags: Iterable[str]) -> tuple[str, str]:
         """The trunk and the call of a message to or from `host` that has these tags; empty where there is none."""
         call = next((found for tag in tags if (found := self._by_tag.get(tag)) is not None), None)
-        trunk = call.trunk if call is not None and call.trunk else self._trunks.match(host) or self._hosts.get(host)
-        return trunk or "", "" if call is None else call.id
+        known = call.trunk if call is not None else ""
+        trunk = known or self._trunks.match(host) or self._hosts.get(host) or self._registrar.at(host)
+        return trunk, "" if call is None else call.id
 
-    def living(self) -> set[Address]:
-        """The far ends of connections on which something lives: a call, or a transaction."""
-        found: set[Address] = set()
+    def living(self, now: float) -> set[Address]:
+        """The far ends of connections on which something lives: a call, a transaction, or the binding of a guest."""
+        found = self._registrar.flows(now)
         for slot in self._connected.values():
             found.add(slot.destination)
             if slot.otherwise is not None:
@@ -147,7 +148,7 @@ class Endpoint(Doors):
             return
         guest = self._trunks.settings(trunk).guest
         if method == "REGISTER" and guest is not None:
-            self._registered(request, source, trunk, guest.username, now, out)
+            self._registered(request, source, trunk, now, out)
             return
         refused = screen(request)
         if refused:
@@ -163,13 +164,11 @@ class Endpoint(Doors):
         else:
             self._refuse(request, source, Refusal(481, f"{method} outside a dialog"), now, out)
 
-    def _registered(
-        self, request: Request, source: Address, trunk: str, username: str, now: float, out: list[Output]
-    ) -> None:
-        status, rows, registered = self._registrar.register(trunk, username, request, source, now)
+    def _registered(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
+        status, rows, changed = self._registrar.register(trunk, request, source, now)
         self._reply(request, source, status, now, out, rows=rows)
-        if registered is not None:
-            out.append(registered)
+        if changed:
+            out.append(self._registrar.told(trunk))
 
     def _in_dialog(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         call = self._by_tag.get(request.to.tag or "")
@@ -333,7 +332,7 @@ class Endpoint(Doors):
         return self._command(call, CallInput.REJECT, _refusal(status, now, reason, retry_after))
 
     def hang_up(self, call: str, now: float, reason: str | None = None) -> list[Output]:
-        rows = () if reason is None else (("Reason", _text(reason)),)
+        rows = () if reason is None else (("Reason", header_text(reason)),)
         return self._command(call, CallInput.HANG_UP, Context(now, rows=rows))
 
     def reanswer(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
@@ -367,10 +366,9 @@ class Endpoint(Doors):
             raise LocalSipError("a call of this id exists")
         try:
             Uri.parse(uri)
-            for route in routes:
-                Uri.parse(NameAddr.parse(route).uri)
         except RemoteSipError as error:
             raise LocalSipError(f"cannot be dialled: {error.text}") from None
+        way = route_rows(routes)
         local = self._local(destination)
         trusted = self._trunks.settings(trunk).trusted
         from_, identity = identified(caller, caller_name, asserted, local, trusted=trusted)
@@ -389,7 +387,7 @@ class Endpoint(Doors):
             call_id=self._token(),
             cseq=1,
             rows=(
-                *(("Route", _text(route)) for route in routes),
+                *way,
                 *(contact, ALLOW, SUPPORTED, *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
             body=record.ours,
@@ -397,7 +395,7 @@ class Endpoint(Doors):
         request = self._signed(request, trunk)
         record.invite, record.invite_cseq, record.peer = request, 1, destination
         self._adopt(record)
-        slot = self._start(request, direct(destination), record, now, out)
+        slot = self._start(request, self._way(trunk, uri, destination, routes), record, now, out)
         record.transaction = slot.transaction
         return out
 
@@ -428,14 +426,8 @@ def _merge_key(request: Request) -> Key:
     return (request.call_id, request.from_.tag or "", str(request.cseq), request.method)
 
 
-def _text(value: str) -> str:
-    if not _HEADER_TEXT.fullmatch(value):
-        raise LocalSipError("not the text of a header field")
-    return value
-
-
 def _refusal(status: int, now: float, reason: str | None, retry_after: int | None) -> Context:
     if not 300 <= status <= 699:
         raise LocalSipError("a refusal is 300 to 699")
     rows = () if retry_after is None else (("Retry-After", str(retry_after)),)
-    return Context(now, status=status, phrase=None if reason is None else _text(reason), rows=rows)
+    return Context(now, status=status, phrase=None if reason is None else header_text(reason), rows=rows)

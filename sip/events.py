@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from attrs import frozen
 
+from .binding import Binding
 from .message import Address
 from .sdp import SessionDescription
 
@@ -138,12 +139,11 @@ class CallFailed:
 
 @frozen
 class Registered:
-    """A guest says where it is dialled: by `uri`, which it gave, at `destination`, for so many seconds; 0: no more."""
+    """Where a guest is dialled from now on, preferred first. `lost`: a connection went, and a binding with it."""
 
     trunk: str
-    uri: str
-    destination: Address
-    expires: int
+    bindings: tuple[Binding, ...]
+    lost: bool = False
 
 
 @frozen

@@ -146,6 +146,16 @@ def same_host(one: str, other: str) -> bool:
     return one.lower().rstrip(".") == other.lower().rstrip(".")
 
 
+def same_uri(one: str, other: str) -> bool:
+    """Whether two Contacts are one (RFC 3261 §19.1.4, as far as it tells Contacts apart)."""
+    try:
+        a, b = Uri.parse(one), Uri.parse(other)
+    except RemoteSipError:
+        return False
+    parts = ((each.user, each.port, each.param("transport")) for each in (a, b))
+    return next(parts) == next(parts) and same_host(a.host, b.host)
+
+
 def _uri_params(text: str) -> Params:
     if not text:
         return ()

@@ -6,7 +6,8 @@ The nonce says when it was made, and for which address, under an HMAC that only 
 has to count higher (`nc`). One that is too old, of another process, or counted wrong is answered with `stale=true`,
 whatever the password: only under a nonce of ours is a password looked at. So a wrong one can be counted against an
 address that has really heard us, and nobody can have another banned. Ten in a minute, and that address hears nothing
-more for a while.
+more for a while. Who is asked again and again and shows nothing that is right, as whoever tries numbers and names does,
+is not asked any more in that minute: there is silence.
 
 A user who is unknown costs the same work and has the same answer as one who is not.
 """
@@ -33,6 +34,10 @@ NONCE_SECONDS: Final = 300
 WRONG: Final = 10
 WRONG_WITHIN: Final = 60.0
 BAN_SECONDS: Final = 600.0
+# An address is challenged so often within so many seconds in which it shows nothing that is right. A PBX that is heard
+# for the first time may have as many calls at once.
+CHALLENGES: Final = 30
+CHALLENGES_WITHIN: Final = 60.0
 # What is remembered of nonces and of addresses; the oldest goes.
 MAX_NONCES: Final = 10000
 MAX_ADDRESSES: Final = 10000
@@ -78,6 +83,8 @@ class Guard:
         self._counts: dict[str, int] = {}
         self._wrong: dict[str, deque[float]] = {}
         self._banned: dict[str, float] = {}
+        # how often each address was challenged in vain, and from when on
+        self._asked: dict[str, tuple[float, int]] = {}
 
     def set(self, guests: Mapping[str, Account]) -> None:
         """By trunk; of two with one user name the first."""
@@ -94,32 +101,44 @@ class Guard:
         §8.2.7)."""
         return self._sign("tag", request.call_id, request.from_.tag or "", str(request.cseq), request.via.branch)
 
-    def check(self, request: Request, host: str, now: float) -> Verdict:
-        """A request that begins something."""
+    def check(self, request: Request, host: str, now: float, *, known: bool = False) -> Verdict:
+        """A request that begins something. `known`: a guest is at this address."""
         given = _given(request)
         if given is None:
-            return self._challenge(host, now, stale=False)
+            return self._challenge(host, now, stale=False, known=known)
         nonce = given.get("nonce", "")
         if not self._ours(nonce, host, now):
-            return self._challenge(host, now, stale=True)
+            return self._challenge(host, now, stale=True, known=known)
         trunk, account = self._guests.get(given.get("username", ""), ("", _NOBODY))
         if not (_is_right(given, nonce, account, request) and trunk):
             return self._refuse(host, now)
         count = int(given["nc"], 16)
         if count <= self._counts.get(nonce, 0):
-            return self._challenge(host, now, stale=True)
+            return self._challenge(host, now, stale=True, known=True)
+        self._asked.pop(_network(host), None)
         self._counts.pop(nonce, None)
         self._counts[nonce] = count
         while len(self._counts) > MAX_NONCES:
             self._counts.pop(next(iter(self._counts)))
         return Admitted(trunk)
 
-    def _challenge(self, host: str, now: float, *, stale: bool) -> Challenged:
+    def _challenge(self, host: str, now: float, *, stale: bool, known: bool = False) -> Verdict:
+        if not known and not self._may_ask(_network(host), now):
+            return Ignored()
         at, salt = f"{int(now):x}", self._token()
         nonce = f"{at}-{salt}-{self._sign('nonce', at, salt, host)}"
         more = ", stale=true" if stale else ""
         value = f'Digest realm="{REALM}", nonce="{nonce}", algorithm={{}}, qop="auth"{more}'
         return Challenged(tuple(("WWW-Authenticate", value.format(algorithm)) for algorithm in ALGORITHMS))
+
+    def _may_ask(self, address: str, now: float) -> bool:
+        since, count = self._asked.pop(address, (now, 0))
+        if now >= since + CHALLENGES_WITHIN:
+            since, count = now, 0
+        self._asked[address] = since, count + 1
+        while len(self._asked) > MAX_ADDRESSES:
+            self._asked.pop(next(iter(self._asked)))
+        return count < CHALLENGES
 
     def _ours(self, nonce: str, host: str, now: float) -> bool:
         """Whether it was made here, for this address, and not too long ago."""

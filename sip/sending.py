@@ -15,7 +15,7 @@ from .asking import Asking, direct
 from .call import Call
 from .dialog import Dialog
 from .events import EndCause, Output, Transmit
-from .layer import Slot, server_key
+from .layer import Slot, client_key, server_key
 from .message import (
     Address,
     Request,
@@ -166,7 +166,9 @@ class Sending(Asking):
             invite.call_id,
             invite.cseq,
         )
-        self._start(request, direct(call.peer), call, now, out)
+        slot = self._slots.get(client_key(invite))
+        way = direct(call.peer) if slot is None else (slot.destination, slot.otherwise)
+        self._start(request, way, call, now, out)
 
     # --- responses --------------------------------------------------------------------------------------------
 

@@ -54,7 +54,8 @@ def write_organisation(connection: Connection, organisation: Organisation, hashe
     _replace(connection, schema.skills, skills)
     numbers = [_row(number, at) | {"route": route_text(number.route)} for at, number in enumerate(organisation.numbers)]
     _replace(connection, schema.numbers, numbers)
-    _replace(connection, schema.dialling, [_row(rule, at) for at, rule in enumerate(organisation.dialling)])
+    rules = [_row(rule, at) | {"trunks": list(rule.trunks)} for at, rule in enumerate(organisation.dialling)]
+    _replace(connection, schema.dialling, rules)
     _replace(connection, schema.sms_templates, [_row(each, at) for at, each in enumerate(organisation.sms_templates)])
     _replace(connection, schema.windows, [_row(window, at) for at, window in enumerate(organisation.windows)])
 
@@ -115,7 +116,10 @@ def read_organisation(connection: Connection) -> Organisation:
             Number(**_fields(row, "route"), route=parse_route(row["route"]))
             for row in _rows(connection, schema.numbers)
         ),
-        dialling=tuple(Dialling(**_fields(row)) for row in _rows(connection, schema.dialling)),
+        dialling=tuple(
+            Dialling(**_fields(row, "trunks"), trunks=tuple(row["trunks"]))
+            for row in _rows(connection, schema.dialling)
+        ),
         sms_templates=tuple(SmsTemplate(**_fields(row)) for row in _rows(connection, schema.sms_templates)),
         windows=tuple(Window(**_fields(row)) for row in _rows(connection, schema.windows)),
     )

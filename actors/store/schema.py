@@ -125,6 +125,7 @@ dialling = Table(
     Column("allow", String),
     Column("deny", String),
     Column("premium", Boolean, nullable=False),
+    Column("trunks", JSON, nullable=False),
 )
 
 sms_templates = Table(

@@ -46,7 +46,7 @@ from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Behaviour, Down, Effect, Log, Started
 from cordboard.actors.organisation import Echo, Organisation, ToQueue
 from cordboard.actors.table import Bug, ImpossibleInputError, Late, Machine, Table, always, row
-from cordboard.sip import sdp
+from cordboard.sip import binding, sdp
 from cordboard.switch import protocol as media
 
 from .house import NOW, OFFER, PAGE_OFFER, House, arrived
@@ -280,6 +280,7 @@ SAMPLES: list[object] = [
     calls.Redirected("c", "carrier", (signals.Redirect("+8613800138001", HOST),)),
     calls.Follow("+8613800138001", "+8613800138001", signals.Redirect("+8613800138001", HOST)),
     calls.Stay(),
+    signals.Registered((signals.Contact(HOST, binding.Binding("sip:pbx@h", "h", 5060, "udp", NOW + 60, "r", 1)),)),
     calls.Seize("c"),
     calls.Freed("c"),
     calls.Trouble("c", HOST, silent=True),

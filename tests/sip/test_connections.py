@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from cordboard.sip.connections import LOOK, PING, PONG, Close, Connection, Connections, Heard, Limits, Write
+from cordboard.sip.connections import LOOK, PING, PONG, Close, Connection, Connections, Heard, Limits, Standing, Write
 from cordboard.sip.events import Transmit
 from cordboard.sip.grammar import Address
 
@@ -21,8 +21,15 @@ class World:
         self.living: set[Address] = set()
         self.trunks = {PEER.host}
         self.counters: Counter[str] = Counter()
-        self.made = Connections(self.counters, lambda host: host in self.trunks, lambda: self.living, limits)
+        # whoever is no trunk may be a guest
+        self.guests = False
+        self.made = Connections(self.counters, self._hears, lambda now: self.living, limits)
         self.now = 0.0
+
+    def _hears(self, host: str, now: float) -> Standing:
+        if host in self.trunks:
+            return Standing.TRUNK
+        return Standing.STRANGER if self.guests else Standing.NOBODY
 
     def accept(self, remote: Address = PEER) -> Connection:
         made = self.made.accept(remote, self.now)
@@ -50,6 +57,60 @@ def test_a_stranger_is_turned_away_without_a_word(world: World) -> None:
     assert world.made.accept(Address("198.51.100.9", 40001, "tcp"), 0.0) == ""
     assert len(world.made) == 0
     assert world.counters["stranger connection"] == 1
+
+
+GUEST = Address("203.0.113.7", 40001, "tcp")
+
+
+def test_a_stranger_who_may_be_a_guest_has_half_a_minute_to_show_it(world: World) -> None:
+    """Whatever it says meanwhile: a scanner talks all the time."""
+    world.guests = True
+    one = world.accept(GUEST)
+    for _ in range(4):
+        assert world.wait(LOOK) == []
+        world.made.receive(one, OPTIONS, world.now)
+    ((when, close),) = world.wait(10)
+    assert (close, when <= 30) == (Close(one, "nothing lives on it"), True)
+
+
+def test_a_guest_keeps_its_connection_as_long_as_it_is_dialled_by_it(world: World) -> None:
+    world.guests = True
+    one = world.accept(GUEST)
+    world.living.add(GUEST)
+    assert {type(action) for _, action in world.wait(300)} == {Write}  # pings
+    world.living.clear()
+    assert world.wait(30)[-1][1] == Close(one, "nothing lives on it")
+
+
+def test_a_stranger_who_is_banned_goes_at_the_next_look(world: World) -> None:
+    world.guests = True
+    one = world.accept(GUEST)
+    world.guests = False
+    assert world.wait(LOOK) == [(LOOK, Close(one, "nothing lives on it"))]
+
+
+def test_strangers_are_few_and_trunks_and_guests_are_not_meant() -> None:
+    world = World(Limits(strange=3, strange_per_peer=2, strange_per_second=100))
+    world.guests = True
+
+    def more(host: str, port: int) -> object:
+        return world.made.accept(Address(host, port, "tcp"), world.now)
+
+    assert [isinstance(more(GUEST.host, port), Connection) for port in (1, 2, 3)] == [True, True, False]
+    assert [isinstance(more(f"198.51.100.{at}", 1), Connection) for at in range(3)] == [True, False, False]
+    assert world.counters["stranger connection"] == 3
+    world.accept()  # a trunk's
+    world.living.update(Address(GUEST.host, port, "tcp") for port in (1, 2))
+    assert isinstance(more(GUEST.host, 4), Connection)
+
+
+def test_so_many_strangers_a_second_are_let_in() -> None:
+    world = World(Limits(strange=1000, strange_per_peer=1000, strange_per_second=5))
+    world.guests = True
+    for second in (0.0, 1.0, 2.5):
+        made = [world.made.accept(Address(GUEST.host, port, "tcp"), second + port / 100) for port in range(50)]
+        assert sum(isinstance(each, Connection) for each in made) == 5
+    assert world.accept()
 
 
 def test_a_peer_has_so_many_connections_and_all_together_so_many() -> None:

@@ -11,19 +11,17 @@ from cordboard.sip.digest import Account, Challenge, authorization, parameters
 from cordboard.sip.diversion import diverted_from
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import (
-    CallAnswered,
     CallConfirmed,
     CallEnded,
     IncomingCall,
     Output,
     Refused,
-    Registered,
     Transmit,
 )
-from cordboard.sip.message import Address, Request, Response, Row, parse
+from cordboard.sip.message import Address, Request, Row, parse
 
 from . import net as n
-from .far import events, reply, requests, responses, statuses
+from .far import responses, statuses
 
 PBX = Address("203.0.113.7", 40123)
 PEER = Address("192.0.2.9", 5060)
@@ -267,10 +265,36 @@ def test_nobody_has_another_banned() -> None:
     endpoint = fresh()
     mine = challenge_in(endpoint.receive(build("REGISTER"), Address("198.51.100.1", 5060), 0.0))
     made_up = Challenge(guests.REALM, "0-x-" + "0" * 32, None, "SHA-256", qop=True)
-    for index in range(30):
+    for index in range(guests.CHALLENGES // 2):
         for challenge in (mine, made_up):
             bad = shown(challenge, "REGISTER", Account("pbx", "guess"))
             assert challenge_in(endpoint.receive(build("REGISTER", bad, cseq=index + 2), PBX, 1.0)).stale
+    assert endpoint.counters["banned"] == 0
+    assert statuses(enter(endpoint, "OPTIONS", now=61.0)) == [200]
+
+
+def test_who_tries_names_and_numbers_and_shows_nothing_hears_nothing_more() -> None:
+    """... for the rest of the minute; nobody else is meant, and whoever can show something is heard all the same."""
+    endpoint = fresh()
+    answered = [statuses(endpoint.receive(build(call_id=f"s{at}"), PBX, 1.0)) for at in range(guests.CHALLENGES + 20)]
+    assert answered == [[401]] * guests.CHALLENGES + [[]] * 20
+    assert endpoint.counters["stranger INVITE"] == 20
+    assert endpoint.counters["banned"] == 0
+    assert statuses(endpoint.receive(build("OPTIONS"), Address("203.0.113.8", 1), 2.0)) == [401]
+    assert statuses(endpoint.receive(build("OPTIONS", call_id="later"), PBX, 1.0 + guests.CHALLENGES_WITHIN)) == [401]
+
+
+def test_a_pbx_has_any_number_of_calls() -> None:
+    endpoint = fresh()
+    for at in range(3 * guests.CHALLENGES):
+        assert statuses(enter(endpoint, "OPTIONS", call_id=f"o{at}")) == [200]
+
+
+def test_who_sends_in_the_name_of_a_pbx_that_registered_cannot_silence_it() -> None:
+    endpoint = fresh()
+    enter(endpoint, "REGISTER")
+    for at in range(3 * guests.CHALLENGES):
+        endpoint.receive(build(call_id=f"forged{at}"), PBX, 1.0)
     assert statuses(enter(endpoint, "OPTIONS", now=2.0)) == [200]
 
 
@@ -292,91 +316,7 @@ def test_what_is_remembered_of_strangers_is_bounded(monkeypatch: pytest.MonkeyPa
         for _ in range(10):
             wrong(endpoint, 0.0, source)
     guard = endpoint._guard
-    assert (len(guard._counts), len(guard._wrong), len(guard._banned)) == (5, 5, 5)
-
-
-# --- where they are -----------------------------------------------------------------------------------------------
-
-
-def register(
-    endpoint: Endpoint, contact: str | None, *rows: Row, now: float = 0.0, call_id: str = "r", cseq: int = 1
-) -> tuple[Response, list[Output]]:
-    first = endpoint.receive(build("REGISTER", *rows, contact=contact, call_id=call_id, cseq=cseq), PBX, now)
-    proof = shown(challenge_in(first), "REGISTER")
-    out = endpoint.receive(build("REGISTER", *rows, proof, contact=contact, call_id=call_id, cseq=cseq + 1), PBX, now)
-    (answer,) = responses(out)
-    return answer, events(out)
-
-
-CONTACT = "<sip:pbx@10.0.0.5:5060>"
-
-
-@pytest.mark.parametrize(
-    ("contact", "rows", "seconds"),
-    [
-        (CONTACT, (), 3600),
-        (CONTACT, (("Expires", "120"),), 120),
-        (f"{CONTACT};expires=240", (("Expires", "120"),), 240),
-        (f"{CONTACT};expires=soon", (), 3600),
-        (f"{CONTACT};expires=999999", (), 86400),
-    ],
-)
-def test_a_guest_says_where_it_is_and_is_dialled_there(contact: str, rows: tuple[Row, ...], seconds: int) -> None:
-    endpoint = fresh()
-    answer, told = register(endpoint, contact, *rows)
-    assert (answer.status, answer.get("Contact")) == (200, f"<sip:pbx@10.0.0.5:5060>;expires={seconds}")
-    assert told == [Registered("office", "sip:pbx@10.0.0.5:5060", PBX, seconds)]
-    # where it was heard from, whatever its Contact and that of its answers say
-    (invite,) = requests(endpoint.dial("out", "sip:1@10.0.0.5", PBX, "600", n.OFFER_A, 1.0, trunk="office"))
-    kind = ("Content-Type", "application/sdp")
-    out = reply(
-        endpoint, invite, 200, ("Contact", CONTACT), kind, source=PBX, body=bytes(n.answer_to(n.OFFER_A)), now=1.1
-    )
-    assert isinstance(out[-1], CallAnswered)
-    assert [each.destination for each in out if isinstance(each, Transmit)] == [PBX]
-
-
-def test_a_guest_asks_what_is_known_of_it_and_leaves() -> None:
-    endpoint = fresh()
-    register(endpoint, f"{CONTACT};expires=100")
-    answer, told = register(endpoint, None, now=40.0, call_id="ask")
-    assert (answer.get("Contact"), told) == (f"{CONTACT};expires=60", [])
-    answer, told = register(endpoint, None, now=100.0, call_id="later")
-    assert answer.get("Contact") is None
-    answer, told = register(endpoint, "*", ("Expires", "0"), now=50.0, call_id="gone")
-    assert (answer.status, told) == (200, [Registered("office", "sip:pbx@10.0.0.5:5060", PBX, 0)])
-    answer, told = register(endpoint, f"{CONTACT};expires=0", now=51.0, call_id="twice")
-    assert (answer.status, answer.get("Contact"), told) == (200, None, [])
-
-
-@pytest.mark.parametrize(
-    ("contact", "rows", "status", "row"),
-    [
-        (f"{CONTACT};expires=30", (), 423, ("Min-Expires", "60")),
-        ("*", (), 400, None),
-        ("*", (("Expires", "60"),), 400, None),
-        ("<tel:+8610>", (), 400, None),
-        ("<mailto:x@y>", (), 416, None),
-    ],
-)
-def test_what_a_registrar_does_not_take(contact: str, rows: tuple[Row, ...], status: int, row: Row | None) -> None:
-    answer, told = register(fresh(), contact, *rows)
-    assert answer.status == status
-    assert row is None or answer.get(row[0]) == row[1]
-    assert [each for each in told if isinstance(each, Registered)] == []
-
-
-def test_a_registration_is_for_oneself_and_in_its_order() -> None:
-    endpoint = fresh()
-    out = enter(endpoint, "REGISTER", to="sip:other@192.0.2.1")
-    assert statuses(out) == [404]
-    register(endpoint, CONTACT, cseq=10)
-    answer, _ = register(endpoint, CONTACT, cseq=4)
-    assert answer.status == 500
-    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
-    endpoint.set_trunks({"office": TrunkSettings(guest=ALICE)})
-    answer, _ = register(endpoint, None, call_id="ask")
-    assert answer.get("Contact") is None
+    assert (len(guard._counts), len(guard._wrong), len(guard._banned), len(guard._asked)) == (5, 5, 5, 5)
 
 
 # --- who was called before ------------------------------------------------------------------------------------------

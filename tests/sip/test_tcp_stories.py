@@ -66,7 +66,7 @@ def test_nothing_waits_for_what_cannot_come_again() -> None:
     net.do(b, b.endpoint.reject(b.last_call(), 486, net.now))
     net.run(102)
     assert said(net)[-2:] == ["486 INVITE", "ACK"]
-    assert a.endpoint.living() == b.endpoint.living() == set()
+    assert a.endpoint.living(net.now) == b.endpoint.living(net.now) == set()
 
 
 def test_a_slow_network_is_no_reason_to_send_again() -> None:

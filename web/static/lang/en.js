@@ -450,6 +450,7 @@ export default {
   'failed.too_many_calls': 'You have as many calls out as you may have.',
   'failed.too_often': 'You have dialled as often as you may in a minute.',
   'failed.trunk_down': 'The trunk that would take this call is down.',
+  'failed.not_registered': 'The telephone system that would take this call is not connected.',
   'failed.trunk_busy': 'The trunk has as many calls as it may have.',
   'failed.switch_busy': 'The switch takes no more calls for now. Try again.',
   'failed.no_such_number': 'The number is not in service.',

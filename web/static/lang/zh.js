@@ -450,6 +450,7 @@ export default {
   'failed.too_many_calls': '您的同时外呼数已达上限。',
   'failed.too_often': '您每分钟的外呼次数已达上限。',
   'failed.trunk_down': '外呼线路当前中断。',
+  'failed.not_registered': '承接此呼叫的电话系统当前未注册。',
   'failed.trunk_busy': '线路的外呼数已达上限。',
   'failed.switch_busy': '系统暂时不能接受新的呼叫，请稍后重试。',
   'failed.no_such_number': '号码不存在或已停用。',
