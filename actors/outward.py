@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import signals
+from . import failures, signals
 from .call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Timeout, Trouble
 from .caller import Caller
 from .effects import Effect, Log, Media, Sip, Tell
@@ -41,23 +41,6 @@ PATIENCE: Final = 180.0
 SETUP: Final = 4.0
 # So often is a call sent on: more is a loop, or somebody who tries numbers.
 REDIRECTS: Final = 5
-# The far side cannot: another host of the same network may.
-_ELSEWHERE: Final = frozenset({408, 500, 502, 503, 504, 580})
-# ... and what it says otherwise, as a code of `page.FAILURES`.
-_WHY: Final[dict[int, str]] = {
-    **dict.fromkeys((404, 410, 484, 485, 604), "no_such_number"),
-    **dict.fromkeys((486, 600), "line_busy"),
-    **dict.fromkeys((408, 480, 487), "not_answered"),
-    **dict.fromkeys((603, 607, 608), "call_declined"),
-    **dict.fromkeys((401, 402, 403, 407), "trunk_refused"),
-    **dict.fromkeys((415, 488, 606), "no_common_media"),
-    **dict.fromkeys((300, 301, 302, 305, 380), "number_moved"),
-}
-
-
-def why_of(status: int) -> str:
-    """The code of a final SIP answer that is none."""
-    return _WHY.get(status, "unreachable" if status >= 500 else "call_failed")
 
 
 class Stage(Enum):
@@ -220,10 +203,10 @@ class Outward(Caller[S]):
         if message.call != self.state.sip:
             return []
         out = self.out
-        self._out(why=why_of(message.status), status=message.status)
+        self._out(why=failures.why_of(message.status, message.cause), status=message.status)
         if message.redirects:
             return self._moved(message.redirects, now)
-        if out.rings or out.early or message.status not in _ELSEWHERE:
+        if out.rings or out.early or not failures.asks_elsewhere(message.status, message.cause):
             return self.fail(self.out.why, message.status, now)
         silent = message.status == 408
         return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)

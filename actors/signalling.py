@@ -221,11 +221,11 @@ class Signalling:
             case CallAnswered(call, description):
                 self.answers[self._live[call], "out", "INVITE", 200] += 1
                 self._tell(call, signals.PickedUp(call, description))
-            case CallFailed(call, status, reason, retry_after, redirects):
+            case CallFailed(call, status, reason, retry_after, redirects, cause):
                 trunk = self._live[call]
                 self.answers[trunk, "out", "INVITE", status] += 1
                 to = self._redirects(trunk, redirects)
-                self._tell(call, signals.Failed(call, status, reason, retry_after, to), over=True)
+                self._tell(call, signals.Failed(call, status, reason, retry_after, to, cause), over=True)
             case Replied():
                 self._replied(output)
             case Registered(trunk, bindings, lost):

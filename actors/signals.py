@@ -98,13 +98,14 @@ class PickedUp:
 @frozen
 class Failed:
     """A call that we dialled came to nothing. `retry_after` in seconds where its host wants none meanwhile. `redirects`
-    are where it sends the call on to, preferred first."""
+    are where it sends the call on to, preferred first; `cause` is that of the telephone network (Q.850), 0: none."""
 
     call: str
     status: int
     reason: str
     retry_after: int | None = None
     redirects: tuple[Redirect, ...] = ()
+    cause: int = 0
 
 
 DialledSignal = Progressed | PickedUp | Failed

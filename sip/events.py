@@ -128,13 +128,15 @@ class CallAnswered:
 class CallFailed:
     """A call we dialled ended without being up. 408: nobody responded; 503: the datagram could not be sent; 488: the
     2xx had no usable description (BYE sent). `reason` is the phrase or the Reason header; `retry_after` in
-    seconds. `redirects` are the Contacts of a 3xx that stay within the trunk's own hosts, preferred first."""
+    seconds. `redirects` are the Contacts of a 3xx that stay within the trunk's own hosts, preferred first. `cause` is
+    what the telephone network said behind them (Q.850), 0: nothing."""
 
     call: str
     status: int
     reason: str
     retry_after: int | None = None
     redirects: tuple[str, ...] = ()
+    cause: int = 0
 
 
 @frozen

@@ -39,6 +39,7 @@ from .message import (
     Response,
 )
 from .provisional import MAX_FORKS, Provisional
+from .reason import q850
 from .reliable import Input as ReliableInput
 from .renegotiation import BAD_ANSWER, GONE
 from .sending import Context, usable
@@ -295,7 +296,7 @@ class Sessions(Provisional):
             return CallFailed(call.id, context.status, context.phrase or "")
         words = response.get("Reason") or response.phrase
         redirects = self._redirects(call, response) if response.status < 400 else ()
-        return CallFailed(call.id, response.status, words, retry_after(response), redirects)
+        return CallFailed(call.id, response.status, words, retry_after(response), redirects, q850(response))
 
     def _redirects(self, call: Call, response: Response) -> tuple[str, ...]:
         """Where a 3xx leads that stays with the trunk's own hosts, preferred first (RFC 3261 §8.1.3.4)."""

@@ -1,0 +1,32 @@
+"""Why a call ended, in the words of the telephone network (RFC 3326): `Reason: Q.850;cause=17;text="User busy"`.
+
+A gateway to the telephone network says 480 or 503 for many things; the cause that it was told says which.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .grammar import TOKEN, RemoteSipError, parse_params
+from .message import Request, Response
+
+_PROTOCOL: Final = re.compile(rf"[ \t]*({TOKEN})", re.ASCII)
+# Q.850 has seven bits for it.
+_CAUSE: Final = re.compile(r"[0-9]{1,3}", re.ASCII)
+MOST: Final = 127
+
+
+def q850(message: Request | Response) -> int:
+    """The cause that a message tells, 0 where it tells none that can be read."""
+    try:
+        for value in message.items("Reason"):
+            found = _PROTOCOL.match(value)
+            if found is None or found[1].upper() != "Q.850":
+                continue
+            cause = next((text for name, text in parse_params(value, found.end()) if name == "cause"), None) or ""
+            if _CAUSE.fullmatch(cause) and int(cause) <= MOST:
+                return int(cause)
+    except RemoteSipError:
+        pass
+    return 0
