@@ -48,9 +48,9 @@ class Pressure:
         """Judges what came before, when it is time."""
         if now < self._ends:
             return
-        least, turns = self._least, self._turns
+        least, turns, idle = self._least, self._turns, now - self._ends > WINDOW
         self._least, self._turns, self._ends = math.inf, 0, now + WINDOW
-        if least < self.limit / 2 or turns < LEAST:
+        if least < self.limit / 2 or turns < LEAST or idle:
             self.pressed = False
         elif least > self.limit > 0 and not self.pressed:
             self.pressed = True

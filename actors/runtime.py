@@ -262,17 +262,17 @@ class System:
                 with trio.move_on_after(max(0.0, self._turns.deadline() - self._clock())):
                     await self._bell.wait()
             for _ in range(AT_ONCE):
-                cell = self._turns.take(self._clock())
+                now = self._clock()
+                cell = self._turns.take(now)
                 if cell is None:
                     break
-                self._turn(cell)
+                self._turn(cell, now)
         self._works = False
 
-    def _turn(self, cell: _Cell) -> None:
+    def _turn(self, cell: _Cell, now: float) -> None:
         """Serves what is due now: the timers that came due before the next message did, then that message."""
         if cell.ended is not None:
             return
-        now = self._clock()
         if cell.mailbox and cell.mailbox[0][0] < cell.due:
             came, message, told = cell.mailbox.popleft()
             self.pressure.waited(now - came, now)

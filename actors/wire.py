@@ -107,12 +107,10 @@ def shown(data: bytes) -> str:
     lines = [_start(first)]
     others = []
     for line in rest.decode("utf-8", "replace").replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
-        name, _, value = line.partition(":")
-        how = _HOW.get(name) or _HOW.get(name.rstrip(" \t").lower())
-        if how is not None:
-            said = how(value.strip(" \t"))
-            lines.append(f"{name}: {said}"[:MAX_LINE])
-        elif _NAME.fullmatch(name):
+        said, name = _line(line)
+        if said:
+            lines.append(said)
+        elif name:
             others.append(name)
     if others:
         lines.append(f"({', '.join(others)})"[:MAX_LINE])
@@ -121,6 +119,17 @@ def shown(data: bytes) -> str:
     elif body:
         lines += ["", f"({len(body)} octets)"]
     return "\n".join(lines)[:MAX_TEXT]
+
+
+@lru_cache(maxsize=4000)  # a response repeats its request, and of one call the same few are in every message
+def _line(line: str) -> tuple[str, str]:
+    """A header field as it may be shown, or empty, and its name, where it is one."""
+    name, _, value = line.partition(":")
+    how = _HOW.get(name) or _HOW.get(name.rstrip(" \t").lower())
+    if how is not None:
+        said = how(value.strip(" \t"))
+        return f"{name}: {said}"[:MAX_LINE], name
+    return "", name if _NAME.fullmatch(name) else ""
 
 
 def _start(line: bytes) -> str:
@@ -134,7 +143,6 @@ def _start(line: bytes) -> str:
 # --- values of header fields ----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=2000)  # of one call the same few, in every message
 def _addresses(value: str) -> str:
     """The URIs without what names people and machines, and the tag."""
     shown = ", ".join([f"<{_uri(scheme.lower(), rest)}>" for scheme, rest in _URI.findall(value)]) or _NOTHING

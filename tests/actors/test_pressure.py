@@ -52,12 +52,10 @@ def test_it_is_over_when_something_hardly_waits() -> None:
 
 def test_where_nothing_happens_it_is_over() -> None:
     pressure = Pressure(LIMIT)
-    now = turns(pressure, 0.0, [0.1] * 60)
-    pressed = []
-    for windows in range(3):  # the last one is a whole one without anything that waited
-        pressure.look(now + windows * WINDOW)
-        pressed.append(pressure.pressed)
-    assert (pressed[0], pressed[2]) == (True, False)
+    now = turns(pressure, 0.0, [0.1] * 90)
+    pressed = [pressure.pressed]
+    pressure.look(now + 3 * WINDOW)  # what was last is of no account any more
+    assert [*pressed, pressure.pressed] == [True, False]
 
 
 def test_without_a_limit_it_never_is() -> None:
