@@ -45,18 +45,20 @@ from .agent_state import (
     Progress,
     QueueMoved,
     QueueStarted,
+    SecondOver,
+    Sought,
     Timeout,
     Withdraw,
 )
 from .callee import FIRST_WORD
-from .dialler import Dialler
+from .controls import Controls
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .mobile import Mobile
 from .records import Outcome
 from .seat import PAGE_GRACE
-from .table import Bug, Late, Table, always, each, row
+from .table import Bug, Late, Row, Table, always, each, row
 
 # ... and the paperwork of a call waits this long for its page: a computer may have to be started anew (F-73).
 WORK_GRACE = 600.0
@@ -75,6 +77,13 @@ _OWNERS_ONLY = (
     page.Unmute,
     page.Hold,
     page.Retrieve,
+    page.Consult,
+    page.Invite,
+    page.Transfer,
+    page.Complete,
+    page.Cancel,
+    page.Swap,
+    page.Merge,
     page.Dial,
     page.Survey,
 )
@@ -83,7 +92,7 @@ _FOR_MEDIA = (page.RenewMedia, page.TestCall, page.StartAnswering, page.Answer, 
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
 
 
-class Agent(Mobile, Dialler):
+class Agent(Mobile, Controls):
     """The behaviour of one agent; see `Data` for what it remembers."""
 
     def __init__(self, profile: Profile, now: float) -> None:
@@ -117,9 +126,9 @@ class Agent(Mobile, Dialler):
         data = self.state
         match data.phase:
             case Phase.TALKING if data.away_since < math.inf:
-                return data.away_since + PAGE_GRACE
+                return min(data.away_since + PAGE_GRACE, self.seek_until())
             case Phase.TALKING:
-                return math.inf if data.audible else data.since + FIRST_WORD
+                return min(math.inf if data.audible else data.since + FIRST_WORD, self.seek_until())
             case Phase.RINGING:
                 return data.ring_until
             case Phase.ANSWERING:
@@ -164,6 +173,8 @@ class Agent(Mobile, Dialler):
         voice went; and what is kept of the agent is recorded.
         """
         effects = [*self.look_at_voice(now), *self.mobile_consequences(before.by_mobile)]
+        if self.state.phase is not Phase.TALKING:
+            effects += self.stop_seeking()
         if before.leg != self.state.leg or self.state.phase not in _TESTING:
             effects += self.stop_testing()
         after = self.state
@@ -292,6 +303,11 @@ class Agent(Mobile, Dialler):
             return []
         return self.stop_testing()
 
+    def _talking_late(self, message: Timeout, now: float) -> list[Effect]:
+        if self.seek_until() <= now:
+            return self.stop_seeking()
+        return self.unheard(message, now)
+
     # --- refusals ---------------------------------------------------------------------------------------------
 
     def _no_call(self, request: page.Request, now: float) -> list[Effect]:
@@ -324,6 +340,17 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
         at_work=at_work,
         ready_since=data.idle_since if data.ready else None,
         follows=bool(data.sessions),
+    )
+
+
+def _of_the_call(command: type) -> Row:
+    """What a page asks about who is in the call."""
+    return row(
+        command,
+        signed_out=_OWNED,
+        talking=Agent.control,
+        dialling=Agent.not_answered_yet,
+        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
     )
 
 
@@ -436,20 +463,15 @@ TABLE = Table(
         talking=Agent.set_mute,
         **each("idle ringing answering after_call_work on_break dialling mobile", Agent._no_call),
     ),
-    row(
-        page.Hold,
-        signed_out=_OWNED,
-        talking=Agent.set_hold,
-        dialling=Agent.not_answered_yet,
-        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
-    ),
-    row(
-        page.Retrieve,
-        signed_out=_OWNED,
-        talking=Agent.set_hold,
-        dialling=Agent.not_answered_yet,
-        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
-    ),
+    _of_the_call(page.Hold),
+    _of_the_call(page.Retrieve),
+    _of_the_call(page.Consult),
+    _of_the_call(page.Invite),
+    _of_the_call(page.Transfer),
+    _of_the_call(page.Complete),
+    _of_the_call(page.Cancel),
+    _of_the_call(page.Swap),
+    _of_the_call(page.Merge),
     row(
         page.Survey,
         signed_out=_OWNED,
@@ -482,7 +504,8 @@ TABLE = Table(
     row(
         Offer,
         **each("idle mobile", Agent.ring),
-        **each("signed_out ringing answering talking after_call_work on_break dialling", Agent.refuse_offer),
+        after_call_work=Agent.ring_again,
+        **each("signed_out ringing answering talking on_break dialling", Agent.refuse_offer),
     ),
     row(
         Withdraw,
@@ -509,6 +532,16 @@ TABLE = Table(
     row(
         PartiesMoved,
         talking=Agent.parties_moved,
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
+    ),
+    row(
+        SecondOver,
+        talking=Agent.second_over,
+        **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
+    ),
+    row(
+        Sought,
+        talking=Agent.sought,
         **each("signed_out idle ringing answering after_call_work on_break dialling mobile", _LEFT),
     ),
     row(
@@ -592,7 +625,7 @@ TABLE = Table(
         **each("signed_out mobile", Bug("nothing runs without a page and without a call")),
         ringing=Agent.missed,
         answering=Agent.left_answering,
-        talking=Agent.unheard,
+        talking=Agent._talking_late,
         dialling=Agent.dial_late,
         **each("idle after_call_work on_break", Agent._time),
     ),

@@ -41,9 +41,18 @@ SHOWN = {phase: _OTHERWISE[phase] if phase in _OTHERWISE else page.State(phase.v
 
 
 @frozen
+class QueueKnown:
+    """A queue as a call may be given to it, with the music of who waits there."""
+
+    queue: str
+    name: str
+    music: str
+
+
+@frozen
 class Profile:
     """Who the agent is; comes again when the organisation changes. `skills` are queue ids, `codecs` what its pages may
-    speak, preferred first, `numbers` those of ours that its calls may show."""
+    speak, preferred first, `numbers` those of ours that its calls may show; `queues` are all that there are."""
 
     agent: str
     name: str
@@ -52,6 +61,7 @@ class Profile:
     numbers: tuple[str, ...] = ()
     # The mobile number, in E.164 where it is a telephone number.
     mobile: str = ""
+    queues: tuple[QueueKnown, ...] = ()
 
 
 @frozen
@@ -95,7 +105,11 @@ class QueueStarted:
 
 @frozen
 class Offer:
-    """A queue offers a call. Rings until `now + ring_seconds`; the answer goes to the call, the rest to the queue."""
+    """A queue, or a call itself, offers a call: `offerer` is its name. Rings until `now + ring_seconds`; the answer
+    goes to the call, the rest to who offers. A call counts its offers: what is said to this one has its `serial`.
+
+    What for, and in the name of which agent: `purpose`, `by`. Where it comes back: whom it was for, and `why`.
+    """
 
     call: str
     queue: str
@@ -108,11 +122,18 @@ class Offer:
     wrap_up_seconds: float = 0.0
     direction: Literal["inbound", "outbound"] = "inbound"
     diverted_from: str = ""
+    offerer: str = ""
+    serial: int = 0
+    purpose: page.Purpose = "queue"
+    by: str = ""
+    by_name: str = ""
+    why: str = ""
+    status: int = 0
 
 
 @frozen
 class Withdraw:
-    """The queue takes the offer back; `code` is a refusal of `page.REFUSALS`."""
+    """Who made the offer takes it back; `code` is a refusal of `page.REFUSALS`."""
 
     call: str
     code: str
@@ -135,11 +156,13 @@ class Lost:
 
 @frozen
 class Ended:
-    """The call this agent talked in is over."""
+    """The call this agent talked in is over, or its part of it; `reason` is that of its state, where who hung up does
+    not say it."""
 
     call: str
     by: str
     cause: str
+    reason: str = ""
 
 
 @frozen
@@ -157,9 +180,27 @@ class CallerSound:
 
 @frozen
 class PartiesMoved:
-    """Who is in the call in which this agent talks, from now on; passed on to the pages."""
+    """Who is in the call in which this agent talks, from now on; passed on to the pages. It was given to another agent
+    or queue `transfers` times."""
 
     parties: page.CallParties
+    transfers: int = 0
+
+
+@frozen
+class SecondOver:
+    """Why a second party did not come, or is gone; passed on to the pages."""
+
+    over: page.CallSecondOver
+
+
+@frozen
+class Sought:
+    """The directory's answer about an agent who is wanted: its name, or the `code` of a refusal of `page.REFUSALS`."""
+
+    agent: str
+    name: str = ""
+    code: str = ""
 
 
 @frozen
@@ -225,8 +266,18 @@ class Opening:
 
 
 @frozen
+class Seeking:
+    """A second party was asked for, and the directory looks whether it can come."""
+
+    request: page.Request
+    agent: str
+    until: float
+
+
+@frozen
 class Back:
-    """What an agent did before it dialled, and does again where that came to nothing."""
+    """What an agent did before it dialled, or before its own call came back to it, and does again where that came to
+    nothing."""
 
     phase: Phase
     reason: str
@@ -270,6 +321,8 @@ class Data:
     offered_at: float = 0.0
     muted: bool = False
     parties: page.CallParties | None = None
+    transfers: int = 0
+    seeking: Seeking | None = None
     last: page.LastCall | None = None
     # How the caller's sound fares, and how this agent has been heard.
     caller: CallerSound | None = None
@@ -350,9 +403,14 @@ class Data:
     @property
     def ready(self) -> bool:
         """May be offered a call: what is offered here rings somebody who can hear it."""
-        if self.phase is Phase.MOBILE:
+        return self.phase in (Phase.IDLE, Phase.MOBILE) and self.could_ring
+
+    @property
+    def could_ring(self) -> bool:
+        """Somebody is there who would hear it ring."""
+        if self.by_mobile:
             return self.opening is None and not self.dismissed
-        return self.phase is Phase.IDLE and self.present and self.can_hear and not self.dismissed
+        return self.present and self.can_hear and not self.dismissed
 
     @property
     def may_return(self) -> bool:

@@ -17,6 +17,7 @@ from .call_state import Data, Phase
 from .caller import Caller
 from .effects import Effect, Record
 from .evolving import evolve
+from .parties import Standing
 
 # Who is at the far end, as the record says who ended it.
 FAR: Final = ("caller", "callee")
@@ -72,15 +73,25 @@ class Booked(Caller[Phase], ABC):
         self.state = evolve(self.state, survey=machine.state)
         return effects
 
-    def release_hold(self, now: float) -> None:
-        """The far side is held no more."""
+    def stand(self, standing: Standing, now: float) -> None:
+        """The one door for the standing: a hold begins and ends with it."""
         data = self.state
-        if data.hold is not None and data.held:
-            self.state = evolve(data, held_since=math.inf, hold=evolve(data.hold, ended=now))
+        self.state = evolve(data, standing=standing)
+        if self.state.held and not data.held:
+            number = data.hold.number + 1 if data.hold is not None else 1
+            self.state = evolve(self.state, held_since=now, hold=records.HoldEntry(self.id, number, now))
+        elif data.held and not self.state.held and data.hold is not None:
+            self.state = evolve(self.state, held_since=math.inf, hold=evolve(data.hold, ended=now))
 
-    def close_leg_entries(self, now: float, *, agents_only: bool) -> None:
+    def begin_leg_entry(self, party: str, now: float) -> None:
+        legs = self.state.legs
+        self.state = evolve(self.state, legs=(*legs, records.LegEntry(self.id, len(legs), party, now)))
+
+    def close_leg_entries(self, now: float, *, agents_only: bool, party: str = "") -> None:
+        """Of all, of all agents, or of one `party`."""
+
         def closed(leg: records.LegEntry) -> records.LegEntry:
-            stays = leg.ended is not None or (agents_only and leg.number == 0)
+            stays = leg.ended is not None or (agents_only and leg.number == 0) or party not in ("", leg.party)
             return leg if stays else evolve(leg, ended=now)
 
         self.state = evolve(self.state, legs=tuple(map(closed, self.state.legs)))
@@ -90,7 +101,7 @@ class Booked(Caller[Phase], ABC):
             self.note(ended=now, ended_by=by, cause=cause)
         if self.state.survey is not None and self.state.survey.phase is surveys.Phase.ASKING:
             self.survey_hears(surveys.Gone(hung_up=by in FAR), now)
-        self.release_hold(now)
+        self.stand(Standing.TALKING, now)
         self.close_leg_entries(now, agents_only=False)
         if self.state.timeline is not None:
             self.state = evolve(self.state, timeline=self.state.timeline.over())

@@ -15,13 +15,12 @@ recording. It ends by `Stop`; what it opened is then closed by the shells, whate
 
 from __future__ import annotations
 
-import math
 from typing import assert_never
 
 from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import announcements, records, signals, switchboard, timeline, trunk
+from . import announcements, records, signals, switchboard, trunk
 from . import organisation as routes
 from . import queue as queues
 from .booked import FAR
@@ -30,13 +29,19 @@ from .call_state import (
     AgentDigit,
     AgentGone,
     AgentLeg,
+    Cancel,
+    Complete,
+    Consult,
     Data,
     Denied,
+    Divert,
     Follow,
     Granted,
     HangUp,
     Hold,
     InLine,
+    Invite,
+    Merge,
     MuteAgent,
     NotRouted,
     Out,
@@ -47,25 +52,24 @@ from .call_state import (
     Routed,
     Stay,
     Survey,
+    Swap,
     Timeout,
+    Transfer,
 )
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .organisation import Echo, Room, ToneRoute, ToQueue
-from .surveying import Surveying
-from .table import Bug, Late, Table, always, each, row
+from .parties import RINGS
+from .table import Bug, Late, Row, Table, always, each, row
+from .waiting import GOODBYE_TIMEOUT, Waiting
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
 SETUP_TIMEOUT = 4.0
-# The longest last word is half as long; an engine that does not say when it is over has died.
-GOODBYE_TIMEOUT = 30.0
-# How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
-TOO_LONG = "waited too long"
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
 
-class Call(Surveying):
+class Call(Waiting):
     """The behaviour of one call; see `Data` for what it remembers."""
 
     ends_on_crash = True
@@ -102,18 +106,13 @@ class Call(Surveying):
             case Phase.ROUTING | Phase.OPENING:
                 return self.state.since + SETUP_TIMEOUT
             case Phase.WAITING:
-                return min(self.gone_at(), self._let_go_at(), self.state.answer_at, self.state.announce_at)
+                return min(self.gone_at(), self.let_go_at(), self.state.answer_at, self.state.announce_at)
             case Phase.GOODBYE:
                 return self.state.since + GOODBYE_TIMEOUT
             case Phase.SEEKING | Phase.READYING | Phase.CALLING:
                 return self.dialling_deadline()
             case _:
-                return self.gone_at()
-
-    def _let_go_at(self) -> float:
-        """When a caller has waited for as long as its queue lets it: what an agent had of it before does not count."""
-        data = self.state
-        return data.since + data.max_wait_seconds if data.max_wait_seconds > 0 else math.inf
+                return min(self.gone_at(), self.ring_until())
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -184,12 +183,12 @@ class Call(Surveying):
         data = self.state
         match data.route:
             case ToQueue():
-                return self._wait(now)
+                return self.wait(now)
             case Echo():
-                served = self.hear((data.leg, 1.0))
+                served = self.hear(data.leg)
             case ToneRoute(frequency):
                 tone = f"tone:{frequency:g}"
-                served = [Media(media.OpenSource(tone, media.Tone(frequency))), *self.hear((tone, 1.0))]
+                served = [Media(media.OpenSource(tone, media.Tone(frequency))), *self.hear(tone)]
             case routes.Hold():
                 served = self.music()
             case Room():
@@ -208,117 +207,7 @@ class Call(Surveying):
     def _leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         return self._reject(now, 503, fact.reason, 5)
 
-    # --- in a queue -------------------------------------------------------------------------------------------
-
-    def _queue(self) -> str:
-        route = self.state.route
-        assert isinstance(route, ToQueue), "only a call of a queue waits"
-        return f"queue:{route.queue}"
-
-    def _wait(self, now: float, *, again: bool = False) -> list[Effect]:
-        """Takes its place in the queue; one that an agent had and lost comes before all others."""
-        arrived = self.state.arrived
-        self.move(Phase.WAITING, now)
-        self.close_leg_entries(now, agents_only=True)
-        self.release_hold(now)
-        heard = self.state.timeline or timeline.begun(self.id, "caller", now)
-        nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, attended=True)
-        self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
-        join = queues.Join(
-            arrived.call,
-            arrived.caller,
-            arrived.caller_name,
-            arrived.dialled,
-            self.state.came,
-            again,
-            arrived.diverted_from,
-        )
-        return [*self.music(), *self.tape(), Watch(self._queue()), Tell(self._queue(), join)]
-
-    def _queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
-        """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
-        before = self.state
-        self.state = evolve(
-            before,
-            attended=message.attended,
-            max_wait_seconds=message.max_wait_seconds,
-            surveys=message.survey,
-        )
-        if message.announce_seconds != before.announce_seconds:
-            self.state = evolve(self.state, announce_seconds=message.announce_seconds)
-            self._announce_again(now)
-        if message.attended == before.attended:
-            return []
-        if message.attended:
-            return self.music()
-        return self.play(announcements.nobody_here(self.state.language, self.state.music))
-
-    def _waited(self, message: Timeout, now: float) -> list[Effect]:
-        """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
-        if self.gone_at() <= now:
-            return self._caller_gone(message, now)
-        if self._let_go_at() > now >= self.state.answer_at:
-            return self.answer(now)
-        if self._let_go_at() > now:
-            self._announce_again(now)
-            return [Tell(self._queue(), queues.WhereAmI(self.id))]
-        goodbye = announcements.goodbye(self.state.language)
-        left = Tell(self._queue(), queues.Leave(self.id, "waited_too_long"))
-        return [left, *self.say_goodbye(TOO_LONG, goodbye, now)]
-
-    def _announce_again(self, now: float) -> None:
-        seconds = self.state.announce_seconds
-        self.state = evolve(self.state, announce_at=now + seconds if seconds > 0 else math.inf)
-
-    def _in_line(self, message: InLine, now: float) -> list[Effect]:
-        """Where nobody is signed in, that is what is announced."""
-        if not self.state.attended:
-            return []
-        return self.play(announcements.position(self.state.language, message.number))
-
-    def _announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
-        return self.music() if message.source == self.state.player else []
-
-    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
-        """Nobody takes the call, or nothing: the caller hears that, and then it ends."""
-        self.move(Phase.GOODBYE, now)
-        self.state = evolve(self.state, cause=cause)
-        log = Log("call is let go", (("call", self.id), ("cause", cause)))
-        return [log, *self.play(goodbye)]
-
-    def _goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
-        if isinstance(message, media.SourceFinished) and message.source != self.state.player:
-            return []  # of what it heard before
-        if self.asks:
-            return self.asked_in_vain(now)
-        by = "agent" if self.state.survey is not None else "system"
-        return self.end(by, self.state.cause, now)
-
-    def _joined(self, message: Accept, now: float) -> list[Effect]:
-        joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
-        return [*joined, Tell(self._queue(), queues.Taken(self.id, message.agent))]
-
-    def _answered_elsewhere(self, message: Accept, now: float) -> list[Effect]:
-        if message.agent == self.state.agent:
-            return []  # it has the call; its second answer changes nothing
-        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, "answered_elsewhere"))]
-
-    def _answered_late(self, message: Accept, now: float) -> list[Effect]:
-        """The click and the end of the caller's wait crossed: the caller hears goodbye, the agent hears why."""
-        code = "waited_too_long" if self.state.cause == TOO_LONG else "caller_left"
-        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, code))]
-
-    # --- talking ----------------------------------------------------------------------------------------------
-
-    def without_agent(self, now: float) -> list[Effect]:
-        """The far side waits for another agent; whom an agent had dialled has no queue, and hears that it is over."""
-        if isinstance(self.state.route, ToQueue):
-            return self._wait(now, again=True)
-        self.close_leg_entries(now, agents_only=True)
-        self.release_hold(now)
-        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
-        goodbye = announcements.goodbye(self.state.language)
-        return [*self.say_goodbye("the agent is gone", goodbye, now), *self.tape()]
+    # --- in a room ----------------------------------------------------------------------------------------------
 
     def _room_full(self, message: RoomFull, now: float) -> list[Effect]:
         return self.say_goodbye("the room is full", announcements.busy(self.state.country), now)
@@ -327,12 +216,13 @@ class Call(Surveying):
 
     def end(self, by: str, cause: str, now: float) -> list[Effect]:
         """From any state: everyone who took part is told; legs and dialog go with the actor."""
+        told = self._second_told(by, cause)
         self.close_entries(by, cause, now)
         data = self.state
-        told: list[Effect] = [Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
+        told += [Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
         if data.phase is Phase.WAITING:
-            told.append(Tell(self._queue(), queues.Leave(self.id)))
-        if data.phase is Phase.TALKING:
+            told.append(Tell(self.queue(), queues.Leave(self.id)))
+        if data.phase is Phase.TALKING and data.agent:
             told.append(Tell(f"agent:{data.agent}", agents.Ended(self.id, by, cause)))
         if data.phase in DIALS and data.agent:
             told.append(Tell(f"agent:{data.agent}", agents.NotConnected(self.id, self.out.why, self.out.status)))
@@ -341,6 +231,17 @@ class Call(Surveying):
         if by not in FAR:
             told.append(Sip(signals.Release(data.sip, cause)))
         return [*told, Stop(f"{by}: {cause}")]
+
+    def _second_told(self, by: str, cause: str) -> list[Effect]:
+        """The call ends, and a second party with it."""
+        second = self.state.second
+        if second is None:
+            return []
+        agent = f"agent:{second.agent}"
+        if self.state.standing in RINGS:
+            return [Tell(agent, agents.Withdraw(self.id, "caller_left" if by in FAR else "taken_back"))]
+        silenced = [Media(media.Rewire((media.Hears(second.leg, ()),)))] if second.leg else []
+        return [Tell(agent, agents.Ended(self.id, by, cause)), *silenced]
 
     def _cancelled(self, message: signals.Cancelled, now: float) -> list[Effect]:
         """In every state: SIP says so only where no answer of ours went out, whatever this actor had just said."""
@@ -362,11 +263,11 @@ class Call(Surveying):
         data = self.state
         if data.phase in DIALS:
             return self._down_dialling(message, now)
-        if message.name == f"agent:{data.agent}" and data.phase is Phase.TALKING:
-            return self.without_agent(now)
+        if data.phase is Phase.TALKING and message.name.startswith("agent:"):
+            return self.left(message.name.removeprefix("agent:"), now)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
             return self._reject(now, 503, "the trunk is gone", 5)
-        if data.phase is Phase.WAITING and message.name == self._queue():
+        if data.phase is Phase.WAITING and message.name == self.queue():
             return self.say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
         return []
 
@@ -375,12 +276,12 @@ class Call(Surveying):
             return self.given_up(AgentGone(self.state.agent), now)
         return []
 
-    def _caller_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self.end("system", "caller silent", now)
+    def _talked(self, message: Timeout, now: float) -> list[Effect]:
+        return self.rang_too_long(now) if self.ring_until() <= now else self.caller_gone(message, now)
 
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
         """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
-        return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.playing is not None else []
+        return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.player else []
 
     def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
         """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""
@@ -407,6 +308,20 @@ _INWARD = Bug("nobody dials this call")
 _UNANSWERED = Bug("the far side has not answered yet")
 _UNHEARD = Late("the far side has not answered yet, and nobody hears it there")
 _ATTEMPT_OVER = Late("that attempt was over")
+
+
+def _of_the_agent(act: type) -> Row:
+    """What an agent does with its call, which `acts.py` has a table of."""
+    return row(
+        act,
+        waiting=_NO_AGENT,
+        talking=Call.act,
+        served=Bug("no agent is in a test number"),
+        goodbye=_NO_AGENT,
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNHEARD),
+    )
+
 
 TABLE = Table(
     "call",
@@ -497,10 +412,10 @@ TABLE = Table(
     ),
     row(
         Accept,
-        waiting=Call._joined,
-        talking=Call._answered_elsewhere,
+        waiting=Call.joined,
+        talking=Call.accepted,
         served=Bug("no agent is offered a test number"),
-        goodbye=Call._answered_late,
+        goodbye=Call.answered_late,
         **each("routing opening", _NOT_YET),
         **each(_OUT, _OUTWARD),
     ),
@@ -543,23 +458,23 @@ TABLE = Table(
         **each("routing opening", _NOT_YET),
         **each(_OUT, _UNHEARD),
     ),
+    _of_the_agent(Hold),
+    _of_the_agent(Retrieve),
+    _of_the_agent(Consult),
+    _of_the_agent(Invite),
+    _of_the_agent(Transfer),
+    _of_the_agent(Divert),
+    _of_the_agent(Complete),
+    _of_the_agent(Cancel),
+    _of_the_agent(Swap),
+    _of_the_agent(Merge),
     row(
-        Hold,
-        waiting=_NO_AGENT,
-        talking=Call.put_on_hold,
-        served=Bug("no agent is in a test number"),
-        goodbye=_NO_AGENT,
+        queues.OfferOver,
+        talking=Call.offer_over,
+        **each("waiting goodbye", Late("its own offer had been taken back")),
+        served=Bug("no agent is offered a test number"),
         **each("routing opening", _NOT_YET),
-        **each(_OUT, _UNHEARD),
-    ),
-    row(
-        Retrieve,
-        waiting=_NO_AGENT,
-        talking=Call.retrieve,
-        served=Bug("no agent is in a test number"),
-        goodbye=_NO_AGENT,
-        **each("routing opening", _NOT_YET),
-        **each(_OUT, _UNHEARD),
+        **each(_OUT, Bug("nobody is offered what is being dialled")),
     ),
     row(
         AgentLeg,
@@ -590,7 +505,7 @@ TABLE = Table(
     ),
     row(
         QueueStands,
-        waiting=Call._queue_stands,
+        waiting=Call.queue_stands,
         talking=_LEFT,
         **each(_OUT, _OUTWARD),
         served=Bug("a test number is in no queue"),
@@ -599,7 +514,7 @@ TABLE = Table(
     ),
     row(
         InLine,
-        waiting=Call._in_line,
+        waiting=Call.in_line,
         talking=_LEFT,
         **each(_OUT, _OUTWARD),
         served=Bug("a test number is in no queue"),
@@ -608,62 +523,63 @@ TABLE = Table(
     ),
     row(
         media.SourceFinished,
-        waiting=Call._announced,
+        waiting=Call.announced,
         talking=_LEFT,
-        goodbye=Call._goodbye_said,
+        goodbye=Call.goodbye_said,
         **each(f"routing opening served {_OUT}", Bug("nothing is played that ends")),
     ),
     row(
         Granted,
         seeking=Call.granted,
-        **each("readying calling talking goodbye", Late("it was asked for in vain, and given back")),
-        **each(_IN, _INWARD),
+        **each("readying calling waiting talking goodbye", Late("it was asked for in vain, and given back")),
+        **each("routing opening served", _INWARD),
     ),
     row(
         Denied,
         seeking=Call.denied,
-        **each("readying calling talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("readying calling waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         Follow,
         seeking=Call.sent_on,
-        **each("readying calling talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("readying calling waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         Stay,
         seeking=Call.stays,
-        **each("readying calling talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("readying calling waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         signals.Progressed,
         calling=Call.progressed,
-        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         signals.PickedUp,
         calling=Call.picked_up,
-        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         signals.Failed,
         calling=Call.attempt_failed,
-        **each("seeking readying talking goodbye", _ATTEMPT_OVER),
-        **each(_IN, _INWARD),
+        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
+        **each("routing opening served", _INWARD),
     ),
     row(
         Timeout,
-        waiting=Call._waited,
-        goodbye=Call._goodbye_said,
+        waiting=Call.waited,
+        goodbye=Call.goodbye_said,
         seeking=Call.not_granted,
         readying=Call.not_ready,
         calling=Call.unheard,
+        talking=Call._talked,
+        served=Call.caller_gone,
         **each("routing opening", Call._late_setup),
-        **each("talking served", Call._caller_gone),
     ),
 )
 Call.table = TABLE

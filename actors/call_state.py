@@ -6,15 +6,18 @@ A `line` (`line.py`) shares the half that is a far side, and what is said to tru
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..sip import sdp
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
+from . import agent_state as agents
 from . import records, signals, survey
 from .organisation import Route
+from .parties import HOLDS, Second, Standing
 from .timeline import Timeline
 
 
@@ -81,10 +84,11 @@ class InLine:
 
 @frozen
 class Accept:
-    """An agent answers; `leg` is its media leg, empty for a robot or while its media is away."""
+    """An agent answers the offer of that serial; `leg` is its media, empty for a robot or while its media is away."""
 
     agent: str
     leg: str
+    serial: int = 0
 
 
 @frozen
@@ -114,6 +118,74 @@ class Hold:
 
 @frozen
 class Retrieve:
+    agent: str
+
+
+@frozen
+class Consult:
+    """The agent consults another, the `target`, called `name`; `offer` is how the call is shown to it."""
+
+    agent: str
+    target: str
+    name: str
+    offer: agents.Offer
+
+
+@frozen
+class Invite:
+    """... or wants it to talk with both."""
+
+    agent: str
+    target: str
+    name: str
+    offer: agents.Offer
+
+
+@frozen
+class Transfer:
+    """... or to have the call, without a word. If nobody wants it and it came by no queue it goes to that of `home`."""
+
+    agent: str
+    target: str
+    name: str
+    offer: agents.Offer
+    home: agents.QueueKnown | None = None
+
+
+@frozen
+class Divert:
+    """The agent gives the call to a queue."""
+
+    agent: str
+    queue: agents.QueueKnown
+
+
+@frozen
+class Complete:
+    """Whom the agent consults has the call from now on."""
+
+    agent: str
+    home: agents.QueueKnown | None = None
+
+
+@frozen
+class Cancel:
+    """The second party is to leave."""
+
+    agent: str
+
+
+@frozen
+class Swap:
+    """The agent talks with the customer, and whom it consults waits; or the other way."""
+
+    agent: str
+
+
+@frozen
+class Merge:
+    """All three hear each other."""
+
     agent: str
 
 
@@ -234,6 +306,14 @@ class Timeout:
 
 
 @frozen
+class Playing:
+    """What is played to one listener alone."""
+
+    source: str
+    playlist: media.Playlist
+
+
+@frozen
 class Out:
     """What there is of a call out: how it may leave, and what became of the attempts so far."""
 
@@ -284,8 +364,8 @@ class FarSide:
     # Whether sound comes from it, and ours goes to it.
     comes: bool = True
     goes: bool = True
-    # The playlist that it hears, and how many there have been.
-    playing: media.Playlist | None = None
+    # The playlists that are heard, by their listener, and how many there have been.
+    playing: Mapping[str, Playing] = field(factory=dict)
     plays: int = 0
     # Where we dial.
     out: Out | None = None
@@ -308,8 +388,9 @@ class FarSide:
 
     @property
     def player(self) -> str:
-        """The source of the playlist that it hears."""
-        return f"{self.actor}/play/{self.plays}"
+        """The source of the playlist that it hears; empty for none."""
+        playing = self.playing.get(self.leg)
+        return playing.source if playing is not None else ""
 
     @property
     def on_hold(self) -> bool:
@@ -338,8 +419,13 @@ class Data(FarSide):
     agent_leg: str = ""
     agent_away: bool = False
     muted: bool = False
-    # Since when that agent holds the far side (inf: it does not).
+    # Who else is in the call, and since when the far side is held (inf: it is not).
+    standing: Standing = Standing.TALKING
+    second: Second | None = None
     held_since: float = math.inf
+    # How many second parties there have been, and how often the call was given to another.
+    brought: int = 0
+    transfers: int = 0
     # What was recorded last: of the call, of its legs in the order they came, and of the last hold.
     entry: records.CallEntry | None = None
     legs: tuple[records.LegEntry, ...] = ()
@@ -351,4 +437,4 @@ class Data(FarSide):
     @property
     def held(self) -> bool:
         """We hold the far side."""
-        return self.held_since < math.inf
+        return self.standing in HOLDS

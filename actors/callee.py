@@ -20,6 +20,7 @@ from . import call_state as calls
 from . import page, records, timeline
 from . import queue as queues
 from .agent_state import (
+    Back,
     CallerSound,
     Data,
     Ended,
@@ -27,7 +28,6 @@ from .agent_state import (
     Lost,
     MediaState,
     Offer,
-    PartiesMoved,
     Phase,
     Timeout,
     Withdraw,
@@ -52,6 +52,7 @@ _GONE_REASON = {
     "answered_elsewhere": "answered elsewhere",
     "no_answer": "no answer",
     "waited_too_long": "waited too long",
+    "taken_back": "taken back",
 }
 
 
@@ -87,8 +88,21 @@ class Callee(Seat):
     def ring(self, offer: Offer, now: float) -> list[Effect]:
         if not self.state.ready:
             return self.refuse_offer(offer, now)
+        self.state = evolve(self.state, from_break=False)
+        return self._ring(offer, now)
+
+    def ring_again(self, offer: Offer, now: float) -> list[Effect]:
+        """The call that this agent gave away comes back: its paperwork waits, and goes on if that comes to nothing."""
+        data = self.state
+        own = data.call is not None and data.call.call == offer.call and offer.purpose == "returned"
+        if not own or not data.could_ring:
+            return self.refuse_offer(offer, now)
+        self.state = evolve(data, back_to=Back(data.phase, data.reason, data.call, data.last))
+        return self._ring(offer, now)
+
+    def _ring(self, offer: Offer, now: float) -> list[Effect]:
         entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
-        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, from_break=False)
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry)
         self.move(Phase.RINGING, "offer", now)
         return [Watch(f"call:{offer.call}"), *self.push(self.offered()), *self.rings_there(offer)]
 
@@ -98,22 +112,24 @@ class Callee(Seat):
 
     def refuse_offer(self, offer: Offer, now: float) -> list[Effect]:
         """Two queues offered at once, or the offer crossed a change of state: the queue tries another agent."""
-        return [self._tell_queue(offer, queues.GaveBack.REFUSED)]
+        return [self._tell_offerer(offer, queues.GaveBack.REFUSED)]
 
-    def _tell_queue(self, offer: Offer, how: queues.GaveBack) -> Effect:
-        return Tell(f"queue:{offer.queue}", queues.OfferOver(offer.call, self.state.profile.agent, how))
+    def _tell_offerer(self, offer: Offer, how: queues.GaveBack) -> Effect:
+        return Tell(offer.offerer, queues.OfferOver(offer.call, self.state.profile.agent, how, offer.serial))
 
     def give_back(self, reason: str, now: float, how: queues.GaveBack) -> list[Effect]:
         """The agent's side ends the offer; the call stays in its queue. The agent rests unless more is said."""
         offer = self._call()
         told = self._offer_gone(reason, reason, now)
-        return [*told, self._tell_queue(offer, how)]
+        return [*told, self._tell_offerer(offer, how)]
 
     def _offer_gone(self, reason: str, code: str, now: float) -> list[Effect]:
         offer = self._call()
         self.offer_over(_OUTCOMES.get(code, Outcome.RETURNED), now)
-        self.state = evolve(self.state, call=None, gone_call=offer.call, gone_code=code)
-        self.move(self.state.rest, reason, now)
+        back = self.state.back_to or Back(self.state.rest, reason, None, None)
+        self.state = evolve(self.state, gone_call=offer.call, gone_code=code, back_to=None)
+        self.move(back.phase, back.reason, now)
+        self.state = evolve(self.state, call=back.call, last=back.last)
         return self.push(page.CallWithdrawn(offer.call, reason))
 
     def _call(self) -> Offer:
@@ -127,7 +143,7 @@ class Callee(Seat):
             return self.answer_late(request, now)
         self.move(Phase.ANSWERING, "answer", now)
         profile = self.state.profile
-        return [*self.accept(request), self.tell_call(calls.Accept(profile.agent, self.state.voice))]
+        return [*self.accept(request), self.tell_call(calls.Accept(profile.agent, self.state.voice, offer.serial))]
 
     def answer_late(self, request: page.Request, now: float) -> list[Effect]:
         """Nothing rings any more: the refusal says what became of the call that did."""
@@ -163,7 +179,8 @@ class Callee(Seat):
             return self.joined_too_late(message, now)
         self.move(Phase.TALKING, "answered", now)
         heard = timeline.begun(message.call, self.state.profile.agent, now)
-        self.state = evolve(self.state, caller=None, timeline=heard, parties=page.CallParties(message.call))
+        parties = page.CallParties(message.call)
+        self.state = evolve(self.state, caller=None, timeline=heard, parties=parties, transfers=0, back_to=None)
         entry = self.state.offer_entry
         if entry is not None:
             self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
@@ -200,9 +217,11 @@ class Callee(Seat):
     def not_answered(self, reason: str, now: float) -> list[Effect]:
         """On break, so that the next call does not ring in an empty room (F-15)."""
         offer = self._call()
+        paperwork = self.state.back_to is not None
         told = self._offer_gone(reason, "no_answer", now)
-        self.move(Phase.ON_BREAK, reason, now)
-        return [*told, self._tell_queue(offer, queues.GaveBack.MISSED)]
+        if not paperwork:
+            self.move(Phase.ON_BREAK, reason, now)
+        return [*told, self._tell_offerer(offer, queues.GaveBack.MISSED)]
 
     def leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
         """Who cannot be heard is not rung: the call goes on to the next agent."""
@@ -255,30 +274,18 @@ class Callee(Seat):
         told = self.tell_call(calls.MuteAgent(self.state.profile.agent, muted))
         return [*self.accept(request), told, *self.push(page.CallMuted(offer.call, muted))]
 
-    def set_hold(self, request: page.Request, now: float) -> list[Effect]:
-        """What is so already is accepted; pages hear of it from the call."""
-        if not self._names(request, self._call()):
-            return self.refuse(request, "no_call")
-        agent = self.state.profile.agent
-        told = calls.Hold(agent) if isinstance(request.command, page.Hold) else calls.Retrieve(agent)
-        return [*self.accept(request), self.tell_call(told)]
-
     def survey(self, request: page.Request, now: float) -> list[Effect]:
         """The call says when the agent's part is over, which is at once."""
         if not self._names(request, self._call()):
             return self.refuse(request, "no_call")
+        if self.state.parties is not None and self.state.parties.role == "second":
+            return self.refuse(request, "not_yours")
         return [*self.accept(request), self.tell_call(calls.Survey(self.state.profile.agent))]
-
-    def parties_moved(self, message: PartiesMoved, now: float) -> list[Effect]:
-        if message.parties.call != self._call().call:
-            return []
-        self.state = evolve(self.state, parties=message.parties)
-        return self.push(message.parties)
 
     def ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:
             return []
-        return self.finish(message.by, message.cause, f"{message.by} hung up", now)
+        return self.finish(message.by, message.cause, message.reason or f"{message.by} hung up", now)
 
     def finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
         """The agent's part of the call is over: its paperwork begins, where there is a page to do it."""

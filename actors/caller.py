@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from ..sip import sdp
 from ..switch import protocol as media
 from . import signals, spoken
-from .call_state import FarSide
+from .call_state import FarSide, Playing
 from .effects import Effect, Log, Media, Sip
 from .evolving import evolve
 from .table import Machine, S
@@ -25,6 +25,10 @@ MEDIA_TIMEOUT = 60.0
 # One that is on hold need not send, not even reports; but a trunk that dies during a hold says nothing either, and
 # nobody holds a call centre for hours.
 HOLD_TIMEOUT = 2 * 3600.0
+
+
+# A leg or a channel of the recording, and what it hears: legs and sources, or a playlist of its own.
+Ear = tuple[str, tuple[str, ...] | media.Playlist]
 
 
 class Caller(Machine[S], ABC):
@@ -105,9 +109,34 @@ class Caller(Machine[S], ABC):
 
     # --- what it hears ----------------------------------------------------------------------------------------
 
-    def hear(self, *sources: tuple[str, float], others: tuple[media.Hears, ...] = ()) -> list[Effect]:
-        """All that the caller hears from now on, and what others hear from the same tick on."""
-        return [Media(media.Rewire((media.Hears(self.state.leg, sources), *others))), *self.stop_playing()]
+    def hear(self, *sources: str) -> list[Effect]:
+        """All that the caller hears from now on."""
+        return self.say((self.state.leg, sources))
+
+    def say(self, *ears: Ear) -> list[Effect]:
+        """What each of these listeners hears from now on, all from the same tick on. A playlist begins with its first
+        word, and goes on where it is being played to that listener already."""
+        playing, plays = dict(self.state.playing), self.state.plays
+        opened: list[Effect] = []
+        closed: list[Effect] = []
+        hears: list[media.Hears] = []
+        for listener, heard in ears:
+            before = playing.get(listener)
+            if isinstance(heard, media.Playlist):
+                if before is not None and before.playlist == heard:
+                    continue
+                plays += 1
+                now = playing[listener] = Playing(f"{self.state.actor}/play/{plays}", heard)
+                opened.append(Media(media.OpenSource(now.source, heard)))
+                heard = (now.source,)
+            elif before is not None:
+                del playing[listener]
+            if before is not None:
+                closed.append(Media(media.CloseSource(before.source)))
+            hears.append(media.Hears(listener, tuple((source, 1.0) for source in heard)))
+        if playing != self.state.playing:
+            self.state = evolve(self.state, playing=playing, plays=plays)
+        return [*opened, *([Media(media.Rewire(tuple(hears)))] if hears else []), *closed]
 
     def send_digit(self, digit: str) -> list[Effect]:
         """To the far side, all of even length (F-67)."""
@@ -116,26 +145,19 @@ class Caller(Machine[S], ABC):
     def music(self) -> list[Effect]:
         piece = media.Music(self.state.music)
         source = f"music:{piece.name}"
-        return [Media(media.OpenSource(source, piece)), *self.hear((source, 1.0))]
+        return [Media(media.OpenSource(source, piece)), *self.hear(source)]
 
-    def play(self, playlist: media.Playlist, others: tuple[media.Hears, ...] = ()) -> list[Effect]:
-        """The caller hears this from its beginning, and others what they hear from the same tick on; where it is being
-        played already it goes on."""
-        data = self.state
-        if data.playing == playlist:
-            return [Media(media.Rewire(others))] if others else []
-        before = self.stop_playing()
-        self.state = evolve(self.state, playing=playlist, plays=data.plays + 1)
-        player = self.state.player
-        heard = media.Rewire((media.Hears(data.leg, ((player, 1.0),)), *others))
-        return [Media(media.OpenSource(player, playlist)), Media(heard), *before]
+    def play(self, playlist: media.Playlist) -> list[Effect]:
+        """The caller hears this."""
+        return self.say((self.state.leg, playlist))
 
     def stop_playing(self) -> list[Effect]:
-        """The playlist that was heard is of no more use."""
+        """The playlist that the caller heard is of no more use."""
         data = self.state
-        if data.playing is None:
+        if not data.player:
             return []
-        self.state = evolve(data, playing=None)
+        others = {listener: each for listener, each in data.playing.items() if listener != data.leg}
+        self.state = evolve(data, playing=others)
         return [Media(media.CloseSource(data.player))]
 
     # --- new offers -------------------------------------------------------------------------------------------

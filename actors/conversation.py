@@ -8,35 +8,31 @@ call (`edges.py`), and is said anew, all of it, whenever anything of that change
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from collections.abc import Collection
 
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import announcements, edges, page, records, timeline
-from .call_state import AgentDigit, AgentGone, AgentLeg, Data, HangUp, Hold, MuteAgent, Phase, Retrieve
+from . import announcements, edges, page, timeline
+from .call_state import AgentDigit, AgentLeg, Data, MuteAgent, Phase
+from .caller import Ear
 from .dialling import Dialling
 from .edges import Alone, Party, Seat
 from .effects import Effect, Log, Media, Tell, Watch
 from .evolving import evolve
+from .parties import LEFT, RINGS, THREE, Second, Standing
 
 
 class Conversation(Dialling):
     """The half of a call that has an agent."""
 
-    @abstractmethod
-    def without_agent(self, now: float) -> list[Effect]:
-        """The agent is gone, and the far side is not."""
-
     def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
         self.move(Phase.TALKING, now)
         data = self.state
         first = data.entry is not None and data.entry.answered is None
-        number = records.LegEntry(self.id, len(data.legs), agent, now)
         away = data.agent_away and data.out is not None
         heard = data.timeline or timeline.begun(self.id, "caller", now)
-        self.state = evolve(
-            data, agent=agent, agent_leg=leg, agent_away=away, muted=False, legs=(*data.legs, number), timeline=heard
-        )
+        self.state = evolve(data, agent=agent, agent_leg=leg, agent_away=away, muted=False, timeline=heard)
+        self.begin_leg_entry(agent, now)
         if first:
             self.note(answered=now, recorded=True)
         name = f"agent:{agent}"
@@ -48,104 +44,157 @@ class Conversation(Dialling):
             Log("call answered", (("call", self.id), ("agent", agent))),
         ]
 
-    def _seats(self) -> edges.Seats:
+    # --- who hears whom ---------------------------------------------------------------------------------------
+
+    def seats(self) -> edges.Seats:
+        return _seats(self.state)
+
+    def wire(self, before: Data | None = None) -> list[Effect]:
+        """Who hears whom now, all of it between the same two ticks; who was in the call `before` and has left hears
+        nothing."""
+        seats = self.seats()
+        opened: list[Effect] = []
+        ears: list[Ear] = []
+        for party, seat in seats.items():
+            if seat.leg and not seat.rings:
+                sound = self._sound(edges.heard(party, seats))
+                opened += [Media(each) for each in (sound,) if isinstance(each, media.OpenSource)]
+                ears.append((seat.leg, (sound.source,) if isinstance(sound, media.OpenSource) else sound))
+        present = {listener for listener, _ in ears}
+        left = {} if before is None else {seat.leg: None for seat in _seats(before).values() if seat.leg}
+        gone: list[Ear] = [(leg, ()) for leg in left if leg not in present]
+        return [*opened, *self.say(*ears, *self._channels(seats), *gone), *self._hush(present)]
+
+    def _sound(self, heard: edges.Heard) -> tuple[str, ...] | media.Playlist | media.OpenSource:
         data = self.state
-        customer = Seat(data.leg, held=data.held)
-        if not data.agent:
-            return {Party.CUSTOMER: customer}
-        return {Party.CUSTOMER: customer, Party.AGENT: Seat(data.agent_leg, muted=data.muted, away=data.agent_away)}
-
-    def wire(self) -> list[Effect]:
-        """Who hears whom now, all of it between the same two ticks."""
-        data, seats = self.state, self._seats()
-        to_agent = edges.heard(Party.AGENT, seats)
-        assert not isinstance(to_agent, Alone), "the far side is never away, and the agent not held"
-        others = (*([_hears(data.agent_leg, to_agent)] if data.agent_leg else []), *self._channels(seats))
-        match edges.heard(Party.CUSTOMER, seats):
+        match heard:
             case Alone.HOLD:
-                return self.play(announcements.on_hold(data.language, data.music), others)
+                return announcements.on_hold(data.language, data.music)
             case Alone.AWAY:
-                return self.play(announcements.agent_away(data.language, data.music), others)
+                return announcements.agent_away(data.language, data.music)
             case Alone.RINGBACK:
-                raise AssertionError("nobody is called")
+                return media.OpenSource(f"ringback:{data.country}", media.Ringback(data.country))
             case legs:
-                return self.hear(*((leg, 1.0) for leg in legs), others=others)
+                return legs
 
-    def _channels(self, seats: edges.Seats) -> tuple[media.Hears, ...]:
+    def _hush(self, listeners: Collection[str]) -> list[Effect]:
+        """What is played to anybody else is of no more use."""
+        data = self.state
+        useless = {each: playing for each, playing in data.playing.items() if each not in listeners}
+        if not useless:
+            return []
+        self.state = evolve(data, playing={each: at for each, at in data.playing.items() if each not in useless})
+        return [Media(media.CloseSource(playing.source)) for playing in useless.values()]
+
+    def _channels(self, seats: edges.Seats) -> tuple[Ear, ...]:
         """What the recording hears, where there is one."""
         entry = self.state.entry
         if entry is None or not entry.recorded:
             return ()
         left, right = edges.taped(seats)
-        return _hears(media.left(self.id), left), _hears(media.right(self.id), right)
+        return (media.left(self.id), left), (media.right(self.id), right)
 
     def tape(self) -> list[Effect]:
-        """The recording goes on while nobody talks with the caller."""
-        channels = self._channels(self._seats())
-        return [Media(media.Rewire(channels))] if channels else []
+        """The recording goes on while nobody talks with the caller, who alone hears what is played."""
+        return [*self.say(*self._channels(self.seats())), *self._hush({self.state.leg})]
 
-    # --- hold -------------------------------------------------------------------------------------------------
+    # --- what an agent of it says -----------------------------------------------------------------------------
 
-    def put_on_hold(self, message: Hold, now: float) -> list[Effect]:
+    def is_second(self, agent: str) -> bool:
+        """Whether that agent is here as the second party, and no more ringing."""
         data = self.state
-        if message.agent != data.agent or data.held:
-            return []
-        number = data.hold.number + 1 if data.hold is not None else 1
-        self.state = evolve(data, held_since=now, hold=records.HoldEntry(self.id, number, now))
-        return self.wire()
+        return data.second is not None and data.standing not in RINGS and data.second.agent == agent
 
-    def retrieve(self, message: Retrieve, now: float) -> list[Effect]:
-        if message.agent != self.state.agent or not self.state.held:
-            return []
-        self.release_hold(now)
-        return self.wire()
+    def second(self) -> Second:
+        second = self.state.second
+        assert second is not None, "there is a second party in every standing that has one"
+        return second
 
     def mute(self, message: MuteAgent, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
+        if message.agent == self.state.agent:
+            self.state = evolve(self.state, muted=message.muted)
+        elif self.is_second(message.agent):
+            self.state = evolve(self.state, second=evolve(self.second(), muted=message.muted))
+        else:
             return []
-        self.state = evolve(self.state, muted=message.muted)
         return self.wire()
 
     def agent_digit(self, message: AgentDigit, now: float) -> list[Effect]:
-        return self.send_digit(message.digit) if message.agent == self.state.agent else []
+        """To the far side, where that agent and it hear each other (F-67)."""
+        data = self.state
+        if data.held:
+            return []
+        together = message.agent == data.agent or (self.is_second(message.agent) and data.standing in THREE)
+        return self.send_digit(message.digit) if together else []
 
     def agent_leg_moved(self, message: AgentLeg, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
+        if message.agent == self.state.agent:
+            self.state = evolve(self.state, agent_leg=message.leg, agent_away=message.away)
+        elif self.is_second(message.agent):
+            moved = evolve(self.second(), leg=message.leg, away=message.away)
+            self.state = evolve(self.state, second=moved)
+        else:
             return []
-        self.state = evolve(self.state, agent_leg=message.leg, agent_away=message.away)
         return self.wire()
 
-    def agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        return self.without_agent(now)
-
-    def hang_up(self, message: HangUp, now: float) -> list[Effect]:
-        if message.agent != self.state.agent:
-            return []
-        return self.end("agent", "hung up", now)
-
     def agent_told(self, before: Data) -> list[Effect]:
-        """Who is in the call, and how the caller's sound fares, where that is news to the agent of the conversation."""
+        """Who is in the call, and how the caller's sound fares, where that is news to an agent of it."""
         data = self.state
         if data.phase is not Phase.TALKING:
             return []
-        talked, agent = before.phase is Phase.TALKING, f"agent:{data.agent}"
         told: list[Effect] = []
-        if (parties := _parties(data)) != (_parties(before) if talked else page.CallParties(self.id)):
-            told.append(Tell(agent, agents.PartiesMoved(parties)))
-        if (sound := _sound(data)) != (_sound(before) if talked else (True, True, None)):
-            told.append(Tell(agent, agents.CallerSound(self.id, *sound)))
+        for agent, parties in _views(data).items():
+            known = _views(before) if before.phase is Phase.TALKING else {}
+            if parties != known.get(agent, (page.CallParties(self.id), 0)):
+                told.append(Tell(f"agent:{agent}", agents.PartiesMoved(*parties)))
+        if data.agent:
+            same = before.phase is Phase.TALKING and before.agent == data.agent
+            if (sound := _sound(data)) != (_sound(before) if same else (True, True, None)):
+                told.append(Tell(f"agent:{data.agent}", agents.CallerSound(self.id, *sound)))
         return told
 
 
-def _hears(listener: str, legs: edges.Heard) -> media.Hears:
-    assert not isinstance(legs, Alone), "what nobody says is a source of its own"
-    return media.Hears(listener, tuple((leg, 1.0) for leg in legs))
+def _seats(data: Data) -> edges.Seats:
+    seats = {Party.CUSTOMER: Seat(data.leg, held=data.held)}
+    if data.agent:
+        seats[Party.AGENT] = Seat(data.agent_leg, muted=data.muted, away=data.agent_away)
+    if data.second is not None:
+        second, standing = data.second, data.standing
+        seats[Party.SECOND] = Seat(
+            second.leg,
+            held=standing is Standing.SWAPPED,
+            muted=second.muted,
+            away=second.away,
+            rings=standing in RINGS,
+        )
+    return seats
 
 
-def _parties(data: Data) -> page.CallParties:
-    return page.CallParties(data.arrived.call, data.held, data.held_since if data.held else None)
+def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
+    """Who is in the call, as each agent of it sees it, and how often it was given to another."""
+    second, standing = data.second, data.standing
+    held_since = data.held_since if data.held else None
+    shown = None
+    if second is not None and standing not in LEFT:
+        shown = page.SecondParty(
+            purpose="three_way" if standing in THREE else "consult",
+            kind="agent",
+            agent=second.agent,
+            name=second.name,
+            number="",
+            state="ringing" if standing in RINGS else "talking",
+            early=False,
+            held=standing is Standing.SWAPPED,
+            since=second.since,
+        )
+    views = {}
+    if data.agent:
+        parties = page.CallParties(data.arrived.call, "agent", data.held, held_since, shown)
+        views[data.agent] = parties, data.transfers
+        if second is not None and standing not in RINGS:
+            by, by_name = second.offer.by, second.offer.by_name
+            views[second.agent] = evolve(parties, role="second", by=by, by_name=by_name), data.transfers
+    return views
 
 
 def _sound(data: Data) -> tuple[bool, bool, float | None]:

@@ -17,8 +17,9 @@ from typing import TypeVar
 
 from attrs import field, frozen
 
+from . import agent_state as agents
 from . import page
-from .effects import Down, Effect, Push, Started, Watch
+from .effects import Down, Effect, Push, Started, Tell, Watch
 from .evolving import evolve
 from .table import Bug, Machine, Table, always, row
 
@@ -54,6 +55,14 @@ class Watchers:
 
     agent: str
     sessions: tuple[str, ...]
+
+
+@frozen
+class Seek:
+    """The agent `by` wants that `agent` in its call: answered by `Sought`."""
+
+    by: str
+    agent: str
 
 
 @frozen
@@ -125,6 +134,16 @@ class Directory(Machine[Phase]):
         self.state = evolve(self.state, watchers=known)
         return [push for session in message.sessions if session not in before for push in self._whole(session)]
 
+    def _seek(self, message: Seek, now: float) -> list[Effect]:
+        found = self.state.agents.get(message.agent)
+        if found is None:
+            sought = agents.Sought(message.agent, code="no_such_agent")
+        elif found.state not in (page.State.IDLE, page.State.MOBILE):
+            sought = agents.Sought(message.agent, found.name, "agent_not_idle")
+        else:
+            sought = agents.Sought(message.agent, found.name)
+        return [Tell(f"agent:{message.by}", sought)]
+
     # --- what is told -----------------------------------------------------------------------------------------
 
     def _owe(self, agent: str) -> None:
@@ -179,6 +198,7 @@ TABLE = Table(
     always(Stands, Directory._stands, Phase),
     always(Down, Directory._gone, Phase),
     always(Watchers, Directory._watchers, Phase),
+    always(Seek, Directory._seek, Phase),
     row(Timeout, quiet=Bug("nothing is owed, so nothing is waited for"), owing=Directory._tell),
 )
 Directory.table = TABLE

@@ -20,6 +20,7 @@ from attrs import frozen
 class Party(Enum):
     CUSTOMER = "customer"
     AGENT = "agent"
+    SECOND = "second"
 
 
 class Alone(Enum):
@@ -72,7 +73,7 @@ def heard(who: Party, seats: Seats) -> Heard:
     return tuple(seat.leg for seat in called if seat.early and seat.leg) or Alone.RINGBACK
 
 
-def taped(seats: Seats) -> tuple[Heard, Heard]:
+def taped(seats: Seats) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the recording hears: the left channel the customer, the right all that it hears of others."""
     customer = seats[Party.CUSTOMER]
     if customer.held:

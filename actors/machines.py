@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from . import agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk
+from . import acts, agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk
 
 TABLES = (
     agent.TABLE,
     call.TABLE,
+    acts.PARTIES,
     survey.TABLE,
     line.TABLE,
     queue.TABLE,

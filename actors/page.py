@@ -15,6 +15,10 @@ from attrs import field, frozen
 
 from . import gate
 
+# What a call is offered for: by its queue, or by another agent who consults, invites, or gives the call away; or it
+# comes back to the agent that gave it away.
+Purpose = Literal["queue", "consult", "transfer", "three_way", "returned"]
+
 
 class State(Enum):
     """The one state machine of an agent, as its log and its page show it."""
@@ -172,6 +176,70 @@ class Retrieve:
 
 
 @frozen
+class Consult:
+    """Asks a colleague while the customer is held: the one that rings in its page. What becomes of it are events."""
+
+    do: ClassVar[str] = "call.consult"
+    agent: str
+    call: str = ""
+
+
+@frozen
+class Invite:
+    """A colleague is to talk with both; meanwhile they go on."""
+
+    do: ClassVar[str] = "call.invite"
+    agent: str
+    call: str = ""
+
+
+@frozen
+class Transfer:
+    """Gives the call away, to a colleague or to a queue, one of them; this agent's after-call work begins at once.
+
+    A colleague that does not take it leaves it to this agent again: an offer of 20 s, of the purpose "returned".
+    """
+
+    do: ClassVar[str] = "call.transfer"
+    agent: str = ""
+    queue: str = ""
+    call: str = ""
+
+
+@frozen
+class Complete:
+    """The customer and whom this agent consults talk, and the call is no longer this agent's. While it still rings
+    there it goes on as a transfer."""
+
+    do: ClassVar[str] = "call.complete"
+    call: str = ""
+
+
+@frozen
+class Cancel:
+    """The second party is no longer in the call, or rings no more; who was held for a consultation is back."""
+
+    do: ClassVar[str] = "call.cancel"
+    call: str = ""
+
+
+@frozen
+class Swap:
+    """In a consultation: who was held talks with this agent, and the other is held."""
+
+    do: ClassVar[str] = "call.swap"
+    call: str = ""
+
+
+@frozen
+class Merge:
+    """A consultation becomes a conversation of all three."""
+
+    do: ClassVar[str] = "call.merge"
+    call: str = ""
+
+
+@frozen
 class Dial:
     """Calls a number, in whatever writing: from idle, break and after-call work. What becomes of it are events.
 
@@ -228,6 +296,13 @@ Command = (
     | Unmute
     | Hold
     | Retrieve
+    | Consult
+    | Invite
+    | Transfer
+    | Complete
+    | Cancel
+    | Swap
+    | Merge
     | Dial
     | Survey
     | GetSnapshot
@@ -288,6 +363,17 @@ REFUSALS: dict[str, str] = {
     "caller_left": "The caller left before the answer.",
     "answered_elsewhere": "Another agent answered this call.",
     "no_answer": "The call was not answered in time.",
+    "bad_target": "Name one target: a colleague, or a queue for a transfer.",
+    "no_such_agent": "There is no such colleague.",
+    "own_self": "That is yourself.",
+    "agent_not_idle": "This colleague is not idle.",
+    "no_such_queue": "There is no such queue.",
+    "second_there": "Somebody else is in this call; end that first.",
+    "no_second": "You consult nobody, and nobody is invited.",
+    "not_yours": "Who is consulted or invited does not control the call.",
+    "on_hold": "Not while the customer is held.",
+    "too_many_transfers": "This call has been transferred as often as a call may be.",
+    "taken_back": "The other agent took it back.",
     "waited_too_long": "The caller had waited for as long as the queue allows.",
     "busy": "The switch is busy; try again.",
     "on_mobile": "Not while a call is on the mobile.",
@@ -323,6 +409,11 @@ FAILURES: dict[str, str] = {
     "not_accepted": "The call was picked up, and nobody pressed 1 to take it.",
     "given_up": "You hung up before there was an answer.",
     "call_failed": "The call failed.",
+    "declined": "Your colleague declined.",
+    "no_answer": "Your colleague did not answer.",
+    "not_idle": "Your colleague is not idle any more.",
+    "hung_up": "The other party hung up.",
+    "gone": "Your colleague is gone.",
 }
 
 
@@ -364,6 +455,8 @@ class CallOffered:
     """A call rings here. `number` is empty where the caller withheld it; unanswered at `ring_until` it moves on.
 
     `diverted_from` is the number that the caller had dialled and that sent the call on to `dialled`; empty: none.
+    `purpose`: by a queue; or the agent `by` consults, invites, or gives its call away; or it comes back from `by`, who
+    did not take it: `why` is one of the codes of failures.
     """
 
     event: ClassVar[str] = "call.offered"
@@ -377,6 +470,11 @@ class CallOffered:
     offered_at: float
     ring_until: float
     diverted_from: str = ""
+    purpose: Purpose = "queue"
+    by: str = ""
+    by_name: str = ""
+    why: str = ""
+    status: int = 0
 
 
 @frozen
@@ -405,6 +503,9 @@ class CallConnected:
     muted: bool = False
     direction: Literal["inbound", "outbound"] = "inbound"
     diverted_from: str = ""
+    purpose: Purpose = "queue"
+    by: str = ""
+    by_name: str = ""
 
 
 @frozen
@@ -441,13 +542,53 @@ class CallMuted:
 
 
 @frozen
+class SecondParty:
+    """Who is in a call beside the customer and the agent whose call it is, or rings, `since` then; `held`: the agent
+    talks with the customer meanwhile. `number` is there where it is no agent's page."""
+
+    purpose: Literal["consult", "three_way"]
+    kind: Literal["agent"]
+    agent: str
+    name: str
+    number: str
+    state: Literal["ringing", "talking"]
+    early: bool
+    held: bool
+    since: float
+
+
+@frozen
 class CallParties:
-    """Who is in the call, and how: told whenever that changes. `held_since`: since when the customer is held."""
+    """Who is in the call, and how: told whenever that changes. `held_since`: since when the customer is held.
+
+    For the one whose call it is, `role` "agent", and for the `second` party, who hears of itself: it is there for the
+    agent `by`. It becomes the agent where that one leaves the call to it.
+    """
 
     event: ClassVar[str] = "call.parties"
     call: str
+    role: Literal["agent", "second"] = "agent"
     customer_held: bool = False
     held_since: float | None = None
+    second: SecondParty | None = None
+    by: str = ""
+    by_name: str = ""
+
+
+@frozen
+class CallSecondOver:
+    """A second party did not come, or is gone: `why` is one of the codes of failures, `status` the SIP answer, or 0."""
+
+    event: ClassVar[str] = "call.second_over"
+    call: str
+    purpose: Purpose
+    kind: Literal["agent"]
+    agent: str
+    name: str
+    number: str
+    why: str
+    text: str
+    status: int = 0
 
 
 @frozen
@@ -610,6 +751,7 @@ Event = (
     | CallFailed
     | CallMuted
     | CallParties
+    | CallSecondOver
     | CallAway
     | CallBack
     | CallSound
@@ -643,6 +785,15 @@ class LastCall:
     cause: str
     direction: Literal["inbound", "outbound"] = "inbound"
     diverted_from: str = ""
+    purpose: Purpose = "queue"
+
+
+@frozen
+class QueueName:
+    """A queue that a call can be given to."""
+
+    queue: str
+    name: str
 
 
 @frozen
@@ -683,4 +834,6 @@ class Snapshot:
     queues: tuple[QueueStatus, ...] = field(factory=tuple)
     # Those of ours that calls may show.
     numbers: tuple[str, ...] = ()
+    # All queues: where a call may be transferred to.
+    transfer_queues: tuple[QueueName, ...] = field(factory=tuple)
     now: float = 0.0

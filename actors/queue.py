@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -102,6 +103,7 @@ class Join:
     since: float
     again: bool = False
     diverted_from: str = ""
+    direction: Literal["inbound", "outbound"] = "inbound"
 
 
 @frozen
@@ -129,9 +131,12 @@ class Taken:
 
 @frozen
 class OfferOver:
+    """To who made the offer, with its serial."""
+
     call: str
     agent: str
     how: GaveBack
+    serial: int = 0
 
 
 @frozen
@@ -364,6 +369,8 @@ class Queue(Machine[Place]):
                 ring_seconds=profile.ring_seconds,
                 wrap_up_seconds=profile.wrap_up_seconds,
                 diverted_from=join.diverted_from,
+                direction=join.direction,
+                offerer=f"queue:{profile.queue}",
             ),
         )
 

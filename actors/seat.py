@@ -108,6 +108,7 @@ class Seat(Machine[Phase], ABC):
                     testing_until=data.testing_until if data.testing_until < math.inf else None,
                     queues=data.queue_status,
                     numbers=data.profile.numbers,
+                    transfer_queues=tuple(page.QueueName(each.queue, each.name) for each in data.profile.queues),
                     now=now,
                 ),
             )
@@ -127,6 +128,11 @@ class Seat(Machine[Phase], ABC):
             offered_at=self.state.offered_at,
             ring_until=self.state.ring_until,
             diverted_from=call.diverted_from,
+            purpose=call.purpose,
+            by=call.by,
+            by_name=call.by_name,
+            why=call.why,
+            status=call.status,
         )
 
     def connected(self) -> page.CallConnected:
@@ -143,6 +149,9 @@ class Seat(Machine[Phase], ABC):
             muted=self.state.muted,
             direction=call.direction,
             diverted_from=call.diverted_from,
+            purpose=call.purpose,
+            by=call.by,
+            by_name=call.by_name,
         )
 
     def trouble(self) -> page.CallSound | None:
@@ -166,6 +175,7 @@ class Seat(Machine[Phase], ABC):
             cause=cause,
             direction=talked.direction,
             diverted_from=talked.diverted_from,
+            purpose=talked.purpose,
         )
 
     # --- sign-in and media ------------------------------------------------------------------------------------

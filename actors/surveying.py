@@ -11,19 +11,19 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from ..switch import protocol as media
-from . import agent_state as agents
 from . import announcements, records
 from . import survey as surveys
-from .call_state import HangUp, Survey
-from .conversation import Conversation
-from .effects import Effect, Log, Media, Tell
+from .acts import Acts
+from .call_state import Survey
+from .effects import Effect, Log, Media
 from .evolving import evolve
+from .parties import Standing
 
 # Why such a call ends, and the agent's part of it.
 CAUSE = "survey"
 
 
-class Surveying(Conversation):
+class Surveying(Acts):
     """The half of a call that asks."""
 
     @abstractmethod
@@ -37,10 +37,8 @@ class Surveying(Conversation):
             return []
         return self._ask(CAUSE, now)
 
-    def hang_up(self, message: HangUp, now: float) -> list[Effect]:
-        if message.agent != self.state.agent or not self.state.surveys:
-            return super().hang_up(message, now)
-        return self._ask("hung up", now)
+    def over_for_the_agent(self, now: float) -> list[Effect]:
+        return self._ask("hung up", now) if self.state.surveys else super().over_for_the_agent(now)
 
     def ask_when_answered(self, message: Survey, now: float) -> list[Effect]:
         """The agent leaves a call that is still on its way."""
@@ -59,14 +57,15 @@ class Surveying(Conversation):
         return self._begin(data.asks_for, now)
 
     def _ask(self, cause: str, now: float) -> list[Effect]:
-        """The agent of the conversation is free from here on."""
+        """The agent of the conversation is free from here on, and a second party too."""
         data = self.state
-        self.close_leg_entries(now, agents_only=True)
-        self.release_hold(now)
-        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
-        told: list[Effect] = [Tell(f"agent:{data.agent}", agents.Ended(self.id, "agent", cause))]
-        if data.agent_leg:
-            told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
+        legs = [data.agent_leg, data.second.leg if data.second is not None else ""]
+        released = self.let_go(now) if data.second is not None else []
+        told = [*released, *self.parted(cause, "", now)]
+        self.stand(Standing.TALKING, now)
+        gone = tuple(media.Hears(leg, ()) for leg in legs if leg)
+        if gone:
+            told.append(Media(media.Rewire(gone)))
         return [*told, Media(media.CloseRecording(self.id)), *self._begin(data.agent, now)]
 
     def _begin(self, agent: str, now: float) -> list[Effect]:

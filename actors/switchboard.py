@@ -219,6 +219,9 @@ class Switchboard(Machine[Phase]):
                 group.announce_seconds,
                 group.survey,
             )
+        known = tuple(
+            agents.QueueKnown(each.id, each.name or each.id, each.music or BUILT_IN) for each in organisation.queues
+        )
         for one in organisation.agents:
             skills = tuple(skill.queue for skill in one.skills)
             profiles[f"agent:{one.id}"] = agents.Profile(
@@ -228,6 +231,7 @@ class Switchboard(Machine[Phase]):
                 self.state.codecs,
                 organisation.outbound,
                 self._mobile_of(one.id),
+                known,
             )
         return profiles
 

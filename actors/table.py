@@ -110,6 +110,18 @@ class Table(Generic[S]):
             raise ImpossibleInputError(f"{self.name} in {state.name}: {type(message).__name__}: {entry.why}")
         return entry
 
+    def take(self, behaviour: object, state: S, message: object, now: float) -> list[Effect]:
+        """The effects of one input on what this is a table of; raises ImpossibleInputError for a bug."""
+        looked_up = message.command if isinstance(message, page.Request) else message
+        entry = self.find(state, looked_up)
+        if isinstance(entry, Late):
+            return [_late(looked_up, state, entry.why)]
+        return entry(behaviour, message, now)
+
+
+def _late(message: object, state: Enum, why: str) -> Effect:
+    return Log("late", (("input", type(message).__name__), ("state", state.value), ("why", why)))
+
 
 def _drawn(entry: Entry) -> str:
     match entry:
@@ -135,8 +147,4 @@ class Machine(Generic[S]):
 
     def dispatch(self, phase: S, message: object, now: float) -> list[Effect]:
         """The effects of one input in `phase`; raises ImpossibleInputError for what the table calls a bug."""
-        looked_up = message.command if isinstance(message, page.Request) else message
-        entry = self.table.find(phase, looked_up)
-        if isinstance(entry, Late):
-            return [Log("late", (("input", type(looked_up).__name__), ("state", phase.value), ("why", entry.why)))]
-        return entry(self, message, now)
+        return self.table.take(self, phase, message, now)

@@ -20,6 +20,7 @@ from . import (
     organisation,
     origin,
     page,
+    parties,
     queue,
     records,
     registration,
@@ -32,9 +33,9 @@ from . import (
 from .packing import Packer, Veil, unveiled
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, call_state, survey, line, queue, trunk, gateway,
-    registration, limits, directory, switchboard, origin,
-    timeline, protocol, sounds, description, sdp, opus, binding,
+    effects, page, records, signals, organisation, agent_state, parties, call_state, survey, line, queue, trunk,
+    gateway, registration, limits, directory, switchboard, origin, timeline, protocol, sounds, description, sdp, opus,
+    binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

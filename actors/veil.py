@@ -47,7 +47,7 @@ ADDRESSES: Final = frozenset({"address", "peer", "source", "connection"})
 SECRETS: Final = frozenset({"ice_pwd"})
 DIGESTS: Final = frozenset({"digest"})
 DESCRIPTIONS: Final = frozenset({"sdp"})
-PEOPLE: Final = frozenset({"username"})
+PEOPLE: Final = frozenset({"username", "by_name"})
 # Nothing that an actor does depends on these, and some are secrets.
 BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers"})
 # SIP addresses of trunks, one or several.
@@ -60,10 +60,10 @@ OURS: Final = frozenset(
         "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file",
         "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key",
         "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music",
-        "old_leg", "owed", "owner", "party", "pattern", "peaks", "prefix", "protocol", "province", "queue",
-        "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id", "sessions",
-        "silent_legs", "skills", "sources", "state", "time_zone", "transport", "trouble", "trunk", "trunk_codecs",
-        "trunks", "type", "usage", "version", "watchers", "watching", "why",
+        "offerer", "old_leg", "owed", "owner", "party", "pattern", "peaks", "playing", "prefix", "protocol",
+        "province", "queue", "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id",
+        "sessions", "silent_legs", "skills", "sources", "state", "target", "time_zone", "transport", "trouble",
+        "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 
@@ -76,7 +76,8 @@ def _otherwise() -> dict[tuple[type, str], str]:
     """Fields that are not what others of their name are: the method of `Veil` that veils them, or nothing."""
     ours = [
         (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"), (effects.Tell, "to"),
-        (page.QueueStatus, "name"), (queue.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
+        (page.QueueStatus, "name"), (page.QueueName, "name"), (agent_state.QueueKnown, "name"),
+        (queue.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
         (media.MusicTroubled, "name"), (media.MusicWell, "name"),
         (organisation.About, "name"), (organisation.Queue, "name"), (organisation.Window, "name"),
         (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),

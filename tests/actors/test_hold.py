@@ -65,7 +65,7 @@ def test_on_hold_the_customer_hears_the_prompt_and_neither_hears_the_other(house
     house.after(12)
     assert house.ask("lin", page.Retrieve("c")) == page.Accepted()
     assert edges(house) == TALKS
-    assert parties(house) == [page.CallParties("c", True, NOW + 5), page.CallParties("c")]
+    assert parties(house) == [page.CallParties("c", "agent", True, NOW + 5), page.CallParties("c")]
     assert holds(house) == [records.HoldEntry("c", 1, NOW + 5, NOW + 17)]
     assert [source for source in house.engine.sources if source.startswith("call:")] == []
 
@@ -130,7 +130,7 @@ def test_a_page_that_reloads_finds_its_customer_held(house: House) -> None:
     house.tell("agent:lin", page.Attached("again"))
     snapshot = house.ask("lin", page.GetSnapshot(), "again")
     assert isinstance(snapshot, page.Snapshot)
-    assert snapshot.parties == page.CallParties("c", True, NOW + 5)
+    assert snapshot.parties == page.CallParties("c", "agent", True, NOW + 5)
     house.ask("lin", page.Resume(leg), "again")
     house.fact(*house.engine.hear(leg))
     assert edges(house) == HELD

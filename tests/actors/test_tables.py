@@ -19,9 +19,11 @@ from typing import Any, get_args
 import attrs
 import pytest
 from cordboard.actors import (
+    acts,
     agent,
     call,
     callee,
+    controls,
     conversation,
     dialler,
     dialling,
@@ -40,6 +42,7 @@ from cordboard.actors import (
     surveying,
     switchboard,
     trunk,
+    waiting,
 )
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
@@ -54,6 +57,7 @@ from .house import NOW, OFFER, PAGE_OFFER, House, arrived
 LEG = "call:c/caller"
 HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
+KNOWN = agents.QueueKnown("sales", "Sales", "hold")
 COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
 STANDS = queue.Standing(signed_in=True, at_work=True, ready_since=NOW, follows=True)
 
@@ -263,10 +267,19 @@ SAMPLES: list[object] = [
     page.Unmute(),
     page.Hold(),
     page.Retrieve(),
+    page.Consult("wei"),
+    page.Invite("wei"),
+    page.Transfer("wei"),
+    page.Complete(),
+    page.Cancel(),
+    page.Swap(),
+    page.Merge(),
     page.GetSnapshot(),
     page.WatchColleagues(),
     agents.CallerSound("c", comes=False),
-    agents.PartiesMoved(page.CallParties("c", True, NOW)),
+    agents.PartiesMoved(page.CallParties("c", "agent", True, NOW)),
+    agents.SecondOver(page.CallSecondOver("c", "consult", "agent", "wei", "Wei", "", "declined", "Declined.")),
+    agents.Sought("wei", "Wei"),
     agents.Dialled("c", "+8613800138000"),
     agents.Progress("c", rings=True, early=False),
     agents.NotConnected("c", "line_busy", 486),
@@ -293,6 +306,14 @@ SAMPLES: list[object] = [
     calls.MuteAgent("lin", muted=True),
     calls.Hold("lin"),
     calls.Retrieve("lin"),
+    calls.Consult("lin", "wei", "Wei", OFFERED),
+    calls.Invite("lin", "wei", "Wei", OFFERED),
+    calls.Transfer("lin", "wei", "Wei", OFFERED, KNOWN),
+    calls.Divert("lin", KNOWN),
+    calls.Complete("lin", KNOWN),
+    calls.Cancel("lin"),
+    calls.Swap("lin"),
+    calls.Merge("lin"),
     calls.AgentDigit("lin", "5"),
     calls.AgentLeg("lin", "agent:lin/2"),
     calls.AgentGone("lin"),
@@ -341,6 +362,7 @@ SAMPLES: list[object] = [
     switchboard.Drain(),
     directory.Stands(COLLEAGUE),
     directory.Watchers("lin", ("lin", "another")),
+    directory.Seek("wei", "lin"),
     directory.Timeout(),
     media.LegOpened(LEG, "192.0.2.1", 20002),
     media.WebrtcLegOpened("agent:lin/9", "u", "p", media.Fingerprint("sha-256", "AB"), (("192.0.2.1", 20000),)),
@@ -454,12 +476,20 @@ VARIABLES: dict[str, set[type]] = {
         calls.AgentGone,
     },
     "asked": {calls.Dial},
+    "offer": {agents.Offer},
+    "sought": {agents.Sought},
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
     "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
     "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
 }
-NAMES: dict[str, str] = {"agent": "agent", "name": "any", "each": "agent", "self._queue()": "queue"}
+NAMES: dict[str, str] = {
+    "agent": "agent",
+    "name": "any",
+    "each": "agent",
+    "self.queue()": "queue",
+    "offer.offerer": "queue",
+}
 # Whoever owns the SIP call, and whoever owns a line: each of them knows it.
 NAMES |= {
     "call": "caller",
@@ -489,7 +519,11 @@ def classes_of(file: str, message: ast.expr) -> set[type]:
         return VARIABLES[name.id]
     module = {
         "agent": agent,
+        "acts": acts,
         "call": call,
+        "waiting": waiting,
+        "controls": controls,
+        "directory": directory,
         "callee": callee,
         "conversation": conversation,
         "dialler": dialler,

@@ -11,11 +11,12 @@ from cordboard.actors import announcements, page, signals
 from cordboard.actors import call_state as calls
 from cordboard.actors import queue as queues
 from cordboard.actors.announcements import LEAD, TAIL
-from cordboard.actors.call import GOODBYE_TIMEOUT, Call
+from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
 from cordboard.actors.effects import Down, Log, Media, Record, Sip, Started, Stop, Tell
 from cordboard.actors.organisation import ToQueue
 from cordboard.actors.records import CallEntry, OfferEntry, Outcome
+from cordboard.actors.waiting import GOODBYE_TIMEOUT
 from cordboard.switch import protocol as media
 from cordboard.switch.prompts import load
 from cordboard.switch.sources import FRAMES_PER_SECOND, lengths
@@ -142,7 +143,7 @@ def test_an_answer_ends_the_announcement() -> None:
     call.receive(calls.QueueStands(attended=False), NOW)
     effects = call.receive(calls.Accept("lin", "agent:lin/1"), NOW)
     assert Media(media.CloseSource("call:c/play/1")) in effects
-    assert call.state.playing is None
+    assert call.state.playing == {}
     assert call.receive(calls.QueueStands(attended=False), NOW) == [
         Log("late", (("input", "QueueStands"), ("state", "talking"), ("why", "the call had left the queue")))
     ]

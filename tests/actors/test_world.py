@@ -411,9 +411,8 @@ class Staff:
             case page.CallConnected():
                 self.click(rng.uniform(5, 20), page.Mute())
                 self.click(rng.uniform(15, 30), page.Unmute())
-                if rng.random() < 0.3:
-                    self.click(rng.uniform(5, 40), page.Hold())
-                    self.click(rng.uniform(20, 60), page.Retrieve())
+                for _ in range(rng.choice((0, 0, 1, 4, 8))):
+                    self.click(rng.uniform(2, 60), self.some_act())
                 if rng.random() < 0.5:
                     self.click(rng.expovariate(1 / 150), page.HangUp())
                 if rng.random() < 0.05:
@@ -427,6 +426,25 @@ class Staff:
                 self.click(rng.uniform(10, 120), page.SetState("idle"))
             case _:
                 pass
+
+    def some_act(self) -> page.Command:
+        """Whatever an agent may click in a call, whether it fits or not."""
+        colleague = str(1001 + self.rng.randrange(20))
+        return self.rng.choice(
+            (
+                page.Hold(),
+                page.Retrieve(),
+                page.Consult(colleague),
+                page.Consult(colleague),
+                page.Invite(colleague),
+                page.Transfer(colleague),
+                page.Transfer(queue="support"),
+                page.Complete(),
+                page.Cancel(),
+                page.Swap(),
+                page.Merge(),
+            )
+        )
 
     def go_to_lunch(self) -> None:
         """Signs out, and comes back after half a minute to ten minutes."""

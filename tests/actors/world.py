@@ -35,6 +35,7 @@ from cordboard.actors.line import Line
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
+from cordboard.actors.parties import LEFT, RINGS
 from cordboard.actors.queue import Queue
 from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
@@ -55,6 +56,7 @@ from cordboard.switch.model import ModelEngine
 
 from .far import Caller, Robot, SipHost
 from .house import PAGE_OFFER, model, what_is_heard
+from .oracle import assert_heard
 
 START = 1_700_000_000.0
 SWITCH = Address("192.0.2.1", 5060)
@@ -485,27 +487,29 @@ class World:
         data = call.state
         match data.phase:
             case calls.Phase.ROUTING | calls.Phase.OPENING:
-                assert data.playing is None
+                assert data.playing == {}
                 assert call.deadline() < float("inf"), name
             case calls.Phase.WAITING:
-                queue = actors[call._queue()]
+                queue = actors[call.queue()]
                 assert isinstance(queue, Queue)
                 assert data.arrived.call in queue.state.calls, f"{name} waits and nobody knows"
                 attended = any(each.signed_in for each in queue.state.agents.values())
                 heard = what_is_heard(self.engine, data.leg)
                 assert heard in (("music", "position") if attended else ("nobody-here",)), name
             case calls.Phase.TALKING:
-                agent = actors[f"agent:{data.agent}"]
-                assert isinstance(agent, Agent)
-                assert agent.state.phase is agents.Phase.TALKING, f"{name} talks to nobody"
-                assert agent.state.call is not None
-                assert f"call:{agent.state.call.call}" == name
-                voice = agent.state.voice
-                heard = "agent-away" if data.agent_away else "" if data.muted else voice
-                assert what_is_heard(self.engine, data.leg) == ("on-hold" if data.held else heard), name
-                assert not voice or dict(self.engine.hears(voice)) == ({} if data.held else {data.leg: 1.0})
-                for channel in (media.left(call.id), media.right(call.id)):
-                    assert not (data.held and self.engine.hears(channel)), f"{name} is recorded on hold"
+                assert_heard(self.engine, data)
+                assert data.agent or data.standing in LEFT, f"{name} has no owner"
+                there = [data.agent] if data.agent else []
+                if data.second is not None:
+                    there += [] if data.standing in RINGS else [data.second.agent]
+                    rings = actors[f"agent:{data.second.agent}"].state.phase is agents.Phase.RINGING
+                    assert rings is (data.standing in RINGS), f"{name} rings at nobody"
+                for each in there:
+                    agent = actors[f"agent:{each}"]
+                    assert isinstance(agent, Agent)
+                    assert agent.state.phase is agents.Phase.TALKING, f"{name} talks to nobody"
+                    assert agent.state.call is not None
+                    assert f"call:{agent.state.call.call}" == name
             case calls.Phase.GOODBYE:
                 said = {"goodbye"} if data.survey is None else {"survey", "survey-again", "survey-thanks"}
                 assert what_is_heard(self.engine, data.leg) in said, name
@@ -534,10 +538,13 @@ class World:
             call = actors[f"call:{data.call.call}"]
             assert isinstance(call, Call)
             if data.phase is agents.Phase.RINGING:
-                assert call.state.phase is calls.Phase.WAITING, f"{name} rings for nobody"
+                second = call.state.second
+                mine = second is not None and f"agent:{second.agent}" == name and call.state.standing in RINGS
+                assert mine or call.state.phase is calls.Phase.WAITING, f"{name} rings for nobody"
                 assert agent.deadline() < float("inf")
             else:
-                assert call.state.agent == name.removeprefix("agent:"), f"{name} talks to nobody"
+                there = {call.state.agent, call.state.second.agent if call.state.second is not None else ""}
+                assert name.removeprefix("agent:") in there, f"{name} talks to nobody"
         elif data.phase is agents.Phase.DIALLING:
             assert data.call is not None
             assert f"call:{data.call.call}" in actors, f"{name} dials nobody"

@@ -45,6 +45,13 @@ COMMAND = st.one_of(
     st.builds(page.Unmute, call=TEXT),
     st.builds(page.Hold, call=TEXT),
     st.builds(page.Retrieve, call=TEXT),
+    st.builds(page.Consult, agent=TEXT, call=TEXT),
+    st.builds(page.Invite, agent=TEXT, call=TEXT),
+    st.builds(page.Transfer, agent=TEXT, queue=TEXT, call=TEXT),
+    st.builds(page.Complete, call=TEXT),
+    st.builds(page.Cancel, call=TEXT),
+    st.builds(page.Swap, call=TEXT),
+    st.builds(page.Merge, call=TEXT),
     st.builds(page.Dial, number=TEXT),
     st.builds(page.GetSnapshot),
     st.builds(page.WatchColleagues),
@@ -59,6 +66,22 @@ FIELD = {
     float | None: NUMBER | st.none(),
     page.State: st.sampled_from(page.State),
     Literal["inbound", "outbound"]: st.sampled_from(["inbound", "outbound"]),
+    Literal["agent", "second"]: st.sampled_from(["agent", "second"]),
+    Literal["agent"]: st.just("agent"),
+    page.Purpose: st.sampled_from(get_args(page.Purpose)),
+    page.SecondParty | None: st.none()
+    | st.builds(
+        page.SecondParty,
+        st.sampled_from(["consult", "three_way"]),
+        st.just("agent"),
+        TEXT,
+        TEXT,
+        TEXT,
+        st.sampled_from(["ringing", "talking"]),
+        st.booleans(),
+        st.booleans(),
+        NUMBER,
+    ),
     tuple[str, ...]: st.lists(TEXT, max_size=3).map(tuple),
     tuple[page.Colleague, ...]: st.lists(
         st.builds(page.Colleague, TEXT, TEXT, st.sampled_from(page.State), TEXT, NUMBER), max_size=3
@@ -99,7 +122,7 @@ def test_every_command_arrives_as_it_was_sent(
 
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
-    assert len(COMMANDS) == len(get_args(page.Command)) == 19
+    assert len(COMMANDS) == len(get_args(page.Command)) == 26
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

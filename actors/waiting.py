@@ -1,0 +1,151 @@
+"""A call in a queue: its place, what it hears there, the answer that counts, and the end of its patience or ours.
+
+Where nobody is signed in the caller is told so at once, and again until somebody is; else it hears music, and its
+number in line every so often. One that an agent had and lost comes before all others. A call that is let go hears
+goodbye, and an answer that crosses it is told why.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..switch import protocol as media
+from . import agent_state as agents
+from . import announcements, timeline
+from . import queue as queues
+from .call_state import Accept, InLine, Phase, QueueStands, Timeout
+from .effects import Effect, Log, Tell, Watch
+from .evolving import evolve
+from .organisation import ToQueue
+from .parties import Standing
+from .surveying import Surveying
+
+# The longest last word is half as long; an engine that does not say when it is over has died.
+GOODBYE_TIMEOUT = 30.0
+# How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
+TOO_LONG = "waited too long"
+
+
+class Waiting(Surveying):
+    """The half of a call that has nobody to talk to."""
+
+    def queue(self) -> str:
+        route = self.state.route
+        assert isinstance(route, ToQueue), "only a call of a queue waits"
+        return f"queue:{route.queue}"
+
+    def wait(self, now: float, *, again: bool = False) -> list[Effect]:
+        """Takes its place in the queue; one that an agent had and lost comes before all others."""
+        arrived = self.state.arrived
+        self.move(Phase.WAITING, now)
+        self.close_leg_entries(now, agents_only=True)
+        self.stand(Standing.TALKING, now)
+        heard = self.state.timeline or timeline.begun(self.id, "caller", now)
+        nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, second=None, attended=True)
+        self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
+        join = queues.Join(
+            arrived.call,
+            arrived.caller,
+            arrived.caller_name,
+            arrived.dialled,
+            self.state.came,
+            again,
+            arrived.diverted_from,
+            "inbound" if self.state.out is None else "outbound",
+        )
+        return [*self.music(), *self.tape(), Watch(self.queue()), Tell(self.queue(), join)]
+
+    def wait_again(self, now: float, home: agents.QueueKnown | None) -> list[Effect]:
+        """The far side waits for another agent; whom an agent had dialled may have no queue, and hears that it ends."""
+        if isinstance(self.state.route, ToQueue):
+            return self.wait(now, again=True)
+        if home is not None:
+            return self.join_queue(home, now, again=True)
+        self.close_leg_entries(now, agents_only=True)
+        goodbye = announcements.goodbye(self.state.language)
+        return [*self.say_goodbye("the agent is gone", goodbye, now), *self.tape()]
+
+    def join_queue(self, queue: agents.QueueKnown, now: float, *, again: bool = False) -> list[Effect]:
+        entry = self.state.entry
+        if entry is not None and not entry.queue:
+            self.note(queue=queue.queue)
+        self.state = evolve(self.state, route=ToQueue(queue.queue), music=queue.music)
+        return self.wait(now, again=again)
+
+    def let_go_at(self) -> float:
+        """When a caller has waited for as long as its queue lets it: what an agent had of it before does not count."""
+        data = self.state
+        return data.since + data.max_wait_seconds if data.max_wait_seconds > 0 else math.inf
+
+    def queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
+        """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
+        before = self.state
+        self.state = evolve(
+            before,
+            attended=message.attended,
+            max_wait_seconds=message.max_wait_seconds,
+            surveys=message.survey,
+        )
+        if message.announce_seconds != before.announce_seconds:
+            self.state = evolve(self.state, announce_seconds=message.announce_seconds)
+            self.announce_again(now)
+        if message.attended == before.attended:
+            return []
+        if message.attended:
+            return self.music()
+        return self.play(announcements.nobody_here(self.state.language, self.state.music))
+
+    def waited(self, message: Timeout, now: float) -> list[Effect]:
+        """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
+        if self.gone_at() <= now:
+            return self.caller_gone(message, now)
+        if self.let_go_at() > now >= self.state.answer_at:
+            return self.answer(now)
+        if self.let_go_at() > now:
+            self.announce_again(now)
+            return [Tell(self.queue(), queues.WhereAmI(self.id))]
+        goodbye = announcements.goodbye(self.state.language)
+        left = Tell(self.queue(), queues.Leave(self.id, "waited_too_long"))
+        return [left, *self.say_goodbye(TOO_LONG, goodbye, now)]
+
+    def announce_again(self, now: float) -> None:
+        seconds = self.state.announce_seconds
+        self.state = evolve(self.state, announce_at=now + seconds if seconds > 0 else math.inf)
+
+    def in_line(self, message: InLine, now: float) -> list[Effect]:
+        """Where nobody is signed in, that is what is announced."""
+        if not self.state.attended:
+            return []
+        return self.play(announcements.position(self.state.language, message.number))
+
+    def caller_gone(self, message: Timeout, now: float) -> list[Effect]:
+        return self.end("system", "caller silent", now)
+
+    def announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
+        return self.music() if message.source == self.state.player else []
+
+    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
+        """Nobody takes the call, or nothing: the caller hears that, and then it ends."""
+        self.move(Phase.GOODBYE, now)
+        self.state = evolve(self.state, cause=cause)
+        log = Log("call is let go", (("call", self.id), ("cause", cause)))
+        return [log, *self.play(goodbye)]
+
+    def goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
+        if isinstance(message, media.SourceFinished) and message.source != self.state.player:
+            return []  # of what it heard before
+        if self.asks:
+            return self.asked_in_vain(now)
+        by = "agent" if self.state.survey is not None else "system"
+        return self.end(by, self.state.cause, now)
+
+    def joined(self, message: Accept, now: float) -> list[Effect]:
+        if message.serial:  # what the call itself had offered is over
+            return [Tell(f"agent:{message.agent}", agents.Lost(self.id, "taken_back"))]
+        joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
+        return [*joined, Tell(self.queue(), queues.Taken(self.id, message.agent))]
+
+    def answered_late(self, message: Accept, now: float) -> list[Effect]:
+        """The click and the end of the caller's wait crossed: the caller hears goodbye, the agent hears why."""
+        code = "waited_too_long" if self.state.cause == TOO_LONG else "caller_left"
+        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, code))]
