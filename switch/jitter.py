@@ -137,11 +137,13 @@ class Playout:
         if count.max() == 1:
             self._insert(arrivals, clock)
             return
-        order = np.argsort(rows, kind="stable")
+        # Of most rows there is one: only the others' packets are put in turns.
+        several = np.flatnonzero(count[rows] > 1)
+        order = several[np.argsort(rows[several], kind="stable")]
         first = np.searchsorted(rows[order], rows[order])
-        rank = np.empty(len(rows), np.intp)
-        rank[order] = np.arange(len(rows)) - first
-        for i in range(min(int(rank.max()) + 1, MAX_ROUNDS)):
+        rank = np.zeros(len(rows), np.intp)
+        rank[order] = np.arange(len(order)) - first
+        for i in range(min(int(count.max()), MAX_ROUNDS)):
             self._insert(arrivals.select(np.flatnonzero(rank == i)), clock)
         self.flooded += int((rank >= MAX_ROUNDS).sum())
 

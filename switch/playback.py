@@ -118,14 +118,17 @@ class Playback:
         wanted = those(listening[due.rows])
         rows, cells = due.rows[wanted], due.cells[wanted]
         codec = legs.codec[rows]
+        spoken = np.bincount(codec, minlength=_OPUS + 1).tolist()
         for law in _DECODE:
-            if np.count_nonzero(of_law := codec == law):
-                some = those(of_law)
+            if spoken[law]:
+                some = those(codec == law)
                 self._decode_law(law, rows[some], cells[some], speaking)
         missing = due.missing
-        if np.count_nonzero(adpcm := codec == _G722):
+        if spoken[_G722]:
+            adpcm = codec == _G722
             self._decode_g722(rows[adpcm], cells[adpcm], speaking)
-        if np.count_nonzero(opus := codec == _OPUS):
+        if spoken[_OPUS]:
+            opus = codec == _OPUS
             bad = self._decode_opus(rows[opus], cells[opus], speaking)
             if len(bad):  # as good as lost
                 missing = np.concatenate([missing, bad])
@@ -147,8 +150,8 @@ class Playback:
         if len(sources := self._heard_sources):
             pcm[sources] = self._sources.speak(sources)
             speaking[sources] = pcm[sources].any(axis=1)
-        if np.count_nonzero(spoken := speaking[decoded]) < len(decoded):
-            pcm[decoded[~spoken]] = 0
+        if np.count_nonzero(loud := speaking[decoded]) < len(decoded):
+            pcm[decoded[~loud]] = 0
         self._played_at[now, decoded] = self._tick
         return speaking
 

@@ -44,6 +44,7 @@ _OPUS_SILENT: Final = {TICK_MS: (_OPUS_SILENCE.tobytes(),), LEAST_MS: (b"\xf0\xf
 # (codecs/opus.py). There are no more groups than so many: beyond, they are larger instead.
 TOGETHER: Final = 48
 MOST_GROUPS: Final = 6
+_PAYLOAD: Final = np.dtype("V160")  # as in the store
 SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
 
@@ -113,6 +114,7 @@ class Sender:
         self._gather = Gather(legs)
         self._opus_gather = OpusGather(legs)
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
+        self._payloads = self._out[:, rtp.HEADER :].view(_PAYLOAD)[:, 0]
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
         self._ordered: _Order | None = None
@@ -259,7 +261,7 @@ class Sender:
         silent[route.place] = ~speaks
         for law, some, place in route.laws:
             loud = those(speaks[some])
-            self._out[place[loud], rtp.HEADER :] = _ENCODE[law](frames[some][loud])
+            self._payloads[place[loud]] = _ENCODE[law](frames[some][loud]).view(_PAYLOAD)[:, 0]
         if len(sending.g722):
             self._out[sending.g722, rtp.HEADER :] = self._encode_g722(sending, wide)
             silent[sending.g722] = False

@@ -126,6 +126,7 @@ class Sources:
         self._numbers = itertools.count(1)
         self._missing: dict[str, str] = {}  # why each of those cannot be read
         self._programs: dict[int, _Program] = {}
+        self._rows: Rows | None = None  # those of the programs, ascending, where they are known
         # Of the part that a row plays:
         self._banks = np.zeros(capacity, np.int64)  # which bank it is in; 0: the built-in one
         self._first = np.zeros(capacity, np.int64)  # its first frame there
@@ -152,6 +153,7 @@ class Sources:
             check(kind, self._prompts)
             program = _Program(kind, (kind,), (self._cut(kind),), repeat=False, played=[0])
         self._programs[row] = program
+        self._rows = None
         self._begin(row, program)
         self._running[row] = not isinstance(kind, protocol.Playlist)
 
@@ -160,6 +162,7 @@ class Sources:
 
     def close(self, row: int) -> None:
         del self._programs[row]
+        self._rows = None
         self._silence(row)
 
     def speak(self, rows: Rows) -> Pcm:
@@ -189,8 +192,12 @@ class Sources:
 
     def advance(self) -> Rows:
         """One tick has passed for all; gives the rows whose playlist is over."""
-        self._age += self._running
-        over = np.flatnonzero(self._age >= self._until)
+        if self._rows is None:
+            self._rows = np.array(sorted(self._programs), np.intp)
+        if not len(rows := self._rows):
+            return rows
+        self._age[rows] = age = self._age[rows] + self._running[rows]
+        over = rows[age >= self._until[rows]]
         return over[[not self._step(int(row)) for row in over]] if len(over) else over
 
     def barge_in(self, row: int) -> bool | None:
