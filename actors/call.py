@@ -139,9 +139,9 @@ class Call(Waiting):
         self.state = evolve(self.state, entry=entry, legs=(records.LegEntry(arrived.call, 0, "caller", now),))
         if arrived.offer is not None:
             try:
-                self.state = evolve(self.state, agreed=sdp.negotiate(arrived.offer, arrived.codecs, peer=arrived.peer))
+                self.state = evolve(self.state, agreed=self.negotiate(arrived.offer))
             except sdp.SdpError as error:
-                return self._reject(now, error.status, str(error))
+                return self._reject(now, error.status, str(error), phrase=str(error))
         admit = trunk.Admit(arrived.call, arrived.dialled)
         return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
 
@@ -163,12 +163,12 @@ class Call(Waiting):
     def _not_routed(self, message: NotRouted, now: float) -> list[Effect]:
         return self._reject(now, message.status, message.reason, message.retry_after)
 
-    def _reject(self, now: float, status: int, reason: str, retry_after: int = 0) -> list[Effect]:
+    def _reject(self, now: float, status: int, reason: str, retry_after: int = 0, *, phrase: str = "") -> list[Effect]:
         self.close_entries("system", reason, now)
         arrived = self.state.arrived
         where = (("trunk", arrived.trunk), ("dialled", arrived.dialled))
         fields = (("call", self.id), *where, ("status", status), ("reason", reason))
-        return [Log("call refused", fields), Sip(signals.Reject(self.id, status, "", retry_after)), Stop("refused")]
+        return [Log("call refused", fields), Sip(signals.Reject(self.id, status, phrase, retry_after)), Stop("refused")]
 
     def _leg_opened(self, fact: media.LegOpened, now: float) -> list[Effect]:
         data = self.state

@@ -264,6 +264,7 @@ class Granted:
     trunk: str
     host: signals.Host
     nat: bool
+    srtp: bool = False
 
 
 @frozen
@@ -356,6 +357,8 @@ class FarSide:
     answer_at: float = math.inf
     agreed: sdp.Agreed | None = None
     ours: sdp.SessionDescription | None = None
+    # Of ours, those that the far side was told last; none where nothing is encrypted.
+    keys: tuple[media.SrtpKey, ...] = ()
     version: int = 0
     # A new offer of the far side that waits for the leg to follow it, and what we take of it.
     reoffer: tuple[sdp.SessionDescription, sdp.Agreed] | None = None

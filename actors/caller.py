@@ -61,7 +61,14 @@ class Caller(Machine[S], ABC):
         codec = self._offered() if agreed is None else spoken.codec(agreed)
         sends, hears = (True, True) if agreed is None else _ways(agreed)
         peer = data.arrived.peer if data.nat else ""
-        return [Media(media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears, peer=peer))]
+        srtp = media.Srtp(None if agreed is None else spoken.key(agreed)) if data.arrived.srtp else None
+        opening = media.OpenRtpLeg(data.leg, *remote, codec, data.nat, sends=sends, hears=hears, peer=peer, srtp=srtp)
+        return [Media(opening)]
+
+    def negotiate(self, offer: sdp.SessionDescription) -> sdp.Agreed:
+        """Raises SdpError."""
+        arrived = self.state.arrived
+        return sdp.negotiate(offer, arrived.codecs, peer=arrived.peer, srtp=arrived.srtp)
 
     def _offered(self) -> media.Codec:
         """What a far side may send that has not answered our offer yet."""
@@ -76,11 +83,18 @@ class Caller(Machine[S], ABC):
         theirs, agreed = data.reoffer or (data.arrived.offer, data.agreed)
         version = data.version + 1
         if theirs is None or agreed is None:
-            codecs = data.arrived.codecs
-            ours = sdp.offer(fact.address, fact.port, session_id=int(data.came), version=version, codecs=codecs)
+            ours = self.offer(fact, version)
         else:
-            ours = sdp.answer(theirs, agreed, fact.address, fact.port, session_id=int(data.came), version=version)
-        self.state = evolve(data, ours=ours, agreed=agreed, version=version, reoffer=None)
+            ours = sdp.answer(
+                theirs,
+                agreed,
+                fact.address,
+                fact.port,
+                session_id=int(data.came),
+                version=version,
+                keys=spoken.keys(fact),
+            )
+        self.state = evolve(data, ours=ours, agreed=agreed, keys=fact.keys, version=version, reoffer=None)
         return [Sip(say(data.sip, ours))]
 
     def answer(self, now: float) -> list[Effect]:
@@ -92,6 +106,18 @@ class Caller(Machine[S], ABC):
         silent = now if data.silent_since < math.inf else math.inf  # it need not have said anything before
         self.state = evolve(data, answer_at=math.inf, silent_since=silent)
         return [Sip(signals.AnswerSip(data.sip, data.ours))]
+
+    def offer(self, fact: media.LegOpened, version: int) -> sdp.SessionDescription:
+        """Ours, at the leg's address."""
+        data = self.state
+        return sdp.offer(
+            fact.address,
+            fact.port,
+            session_id=int(data.came),
+            version=version,
+            codecs=data.arrived.codecs,
+            keys=spoken.keys(fact),
+        )
 
     def silence(self, fact: media.LegSilent | media.LegHeard | media.LegConnected, now: float) -> list[Effect]:
         """Of the leg, which in an engine that began anew is connected again."""
@@ -171,13 +197,26 @@ class Caller(Machine[S], ABC):
         except sdp.SdpError as error:
             return self.end("system", str(error), now)
         self.state = evolve(self.state, agreed=agreed)
-        return self.follow(agreed)
+        return self.follow(agreed, self.state.keys)
 
-    def follow(self, agreed: sdp.Agreed) -> list[Effect]:
+    def follow(self, agreed: sdp.Agreed, keys: tuple[media.SrtpKey, ...]) -> list[Effect]:
         """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
-        it is."""
-        remote = agreed.remote or (self.state.arrived.peer, 0)
-        return [Media(media.UpdateRtpLeg(self.state.leg, *remote, spoken.codec(agreed), *_ways(agreed)))]
+        it is. `keys` are those of ours that the far side knows; without any it will be told new ones."""
+        data = self.state
+        remote = agreed.remote or (data.arrived.peer, 0)
+        srtp = media.Srtp(spoken.key(agreed), keys) if data.arrived.srtp else None
+        return [Media(media.UpdateRtpLeg(data.leg, *remote, spoken.codec(agreed), *_ways(agreed), srtp))]
+
+    def _keys_for(self, agreed: sdp.Agreed) -> tuple[media.SrtpKey, ...]:
+        """The key of ours with which their offer can be answered; none where it has to be a new one: under another
+        suite, and where their media is elsewhere, for whoever is there now does not know how far we have counted (RFC
+        4568 §7.1.4)."""
+        before = self.state.agreed
+        if agreed.crypto is None or before is None or agreed.remote not in (None, before.remote):
+            return ()
+        suite = agreed.crypto.suite
+        same = before.crypto is not None and before.crypto.suite == suite
+        return tuple(each for each in self.state.keys if each.suite == suite) if same else ()
 
     def reoffered(self, message: signals.Reoffered, now: float) -> list[Effect]:
         data = self.state
@@ -185,11 +224,11 @@ class Caller(Machine[S], ABC):
         if message.offer is None:
             return [Sip(signals.Reanswer(data.sip, data.ours))]
         try:
-            agreed = sdp.negotiate(message.offer, data.arrived.codecs, peer=data.arrived.peer)
+            agreed = self.negotiate(message.offer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(data.sip, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
-        return self.follow(agreed)
+        return self.follow(agreed, self._keys_for(agreed))
 
     def leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
         return self._redescribe(fact, now) if self.state.reoffer is not None else []

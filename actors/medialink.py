@@ -12,8 +12,9 @@ ended here, and what each listener hears is said again.
 
     an opening or an update without an answer     asked again
     a leg, and the engine has it                  goes on
-    a plain RTP leg, and it has not               opened again at the port of ours that the far side sends to; LegFailed
-                                                  where that port is not to be had, else the actor hears nothing of it
+    a trunk's leg, and it has not                 opened again at the port of ours that the far side sends to, under the
+                                                  keys of its description; LegFailed where that port is not to be had,
+                                                  else the actor hears nothing of it
     a browser's leg, and it has not               LegFailed: the keys of its encryption are gone
 """
 
@@ -36,7 +37,7 @@ from .effects import Media
 from .evolving import evolve
 from .hearing import Hearing
 from .runtime import System
-from .states import UNWRITTEN, LegAt, LegGone, LinkState, Record, Unwritten, Whole
+from .states import UNWRITTEN, LegAt, LegGone, LegSealed, LinkState, Record, Unwritten, Whole
 
 # How often the engine is told that we live; 30 s without it ends its legs.
 PING_INTERVAL = 1.0
@@ -210,8 +211,9 @@ class MediaLink:
                 self._failed(fact)
             case media.LegOpened(leg=leg) if leg in self._restoring:
                 self._restored(fact)
-            case media.LegOpened(leg=leg, port=port):
+            case media.LegOpened(leg=leg, port=port, keys=keys):
                 self._opened(leg, port)
+                self._keep_keys(leg, keys)
                 self._tell_owner(leg, fact)
             case media.WebrtcLegOpened(leg=leg):
                 self._opened(leg, 0)
@@ -266,6 +268,17 @@ class MediaLink:
             self._states.add(LegAt(leg, port))
             self._is_at(leg, port, moved=True)
 
+    def _keep_keys(self, leg: str, keys: tuple[media.SrtpKey, ...]) -> None:
+        """Ours, for an engine that may have to go on with them."""
+        opening = self._openings.get(leg)
+        if isinstance(opening, media.OpenRtpLeg) and opening.srtp is not None:
+            self._seal(opening, evolve(opening.srtp, sent=keys))
+
+    def _seal(self, opening: media.OpenRtpLeg, srtp: media.Srtp) -> media.OpenRtpLeg:
+        self._openings[opening.leg] = sealed = evolve(opening, srtp=srtp)
+        self._states.add(LegSealed(opening.leg, srtp))
+        return sealed
+
     def _is_at(self, leg: str, port: int, *, moved: bool) -> None:
         self._ports[leg] = port
         update, opening = self._updates.pop(leg, None), self._openings[leg]
@@ -273,6 +286,8 @@ class MediaLink:
             opening = evolve(opening, codec=update.codec, sends=update.sends, hears=update.hears)
             if update.port:  # 0: it stays where it is
                 opening = evolve(opening, address=update.address, port=update.port)
+            if update.srtp is not None and opening.srtp is not None:
+                opening = evolve(opening, srtp=evolve(update.srtp, engines=opening.srtp.engines))
             self._openings[leg] = opening
 
     def _refused(self, fact: media.LegRefused) -> None:
@@ -356,6 +371,8 @@ class MediaLink:
             self._order(opening)
         elif isinstance(opening, media.OpenRtpLeg):
             self._restoring.add(leg)
+            if opening.srtp is not None:
+                opening = self._seal(opening, evolve(opening.srtp, engines=opening.srtp.engines + 1))
             self._order(evolve(opening, local_port=self._ports[leg]))
         else:
             self._failed(media.LegFailed(leg, "the media engine was restarted"))
@@ -391,6 +408,10 @@ class MediaLink:
                 self._hearing = Hearing(link.hears)
             case LegAt(leg, port, moved):
                 self._is_at(leg, port, moved=moved)
+            case LegSealed(leg, srtp):
+                opening = self._openings[leg]
+                assert isinstance(opening, media.OpenRtpLeg), "a browser's keys are told to nobody"
+                self._openings[leg] = evolve(opening, srtp=srtp)
             case LegGone(leg):
                 self._disown(leg)
             case _:

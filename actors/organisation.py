@@ -15,6 +15,7 @@ from typing import Any, Literal, assert_never, get_args
 import phonenumbers
 from attrs import AttrsInstance, evolve, field, fields, frozen
 
+from ..sip.grammar import Uri
 from .keys import (
     ConfigError,
     IpNetwork,
@@ -209,6 +210,14 @@ class Trunk:
     nat: bool = field(
         default=False,
         metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
+    )
+    srtp: bool = field(
+        default=False,
+        metadata=toml(
+            flag,
+            "true, false",
+            "Its media is encrypted (SRTP, RFC 4568), or there is no call; what it says it says by TLS.",
+        ),
     )
     trusted: bool = field(
         default=False,
@@ -517,6 +526,11 @@ def _check_whole(organisation: Organisation) -> None:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
         if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
+        for proxy in trunk.proxy:
+            if trunk.srtp and Uri.parse(proxy).transport != "tls":
+                raise ConfigError(
+                    f"[[trunk]] {found(trunk.id)} proxy: srtp needs sips: or transport=tls, found {found(proxy)}"
+                )
         if trunk.register and not REGISTERED_USER.fullmatch(trunk.username):
             raise ConfigError(
                 f"[[trunk]] {found(trunk.id)} username: must be a SIP user to register, found {found(trunk.username)}"

@@ -111,7 +111,7 @@ class Outward(Caller[S]):
         return self._leave_trunk(now)
 
     def granted(self, message: Granted, now: float) -> list[Effect]:
-        arrived = evolve(self.state.arrived, trunk=message.trunk)
+        arrived = evolve(self.state.arrived, trunk=message.trunk, srtp=message.srtp)
         self.state = evolve(self.state, arrived=arrived, nat=message.nat)
         return self._attempt(message.host, now)
 
@@ -119,7 +119,7 @@ class Outward(Caller[S]):
         """By this host of the trunk, with a leg of its own."""
         self._out(host=host, attempt=self.out.attempt + 1)
         arrived = evolve(self.state.arrived, peer=host.address)
-        self.state = evolve(self.state, arrived=arrived, agreed=None, ours=None)
+        self.state = evolve(self.state, arrived=arrived, agreed=None, ours=None, keys=())
         self.enter(Stage.READYING, now)
         return self.open_leg()
 
@@ -138,10 +138,8 @@ class Outward(Caller[S]):
         if fact.leg != data.leg:
             return []
         assert out.host is not None, "a trunk has given it"
-        ours = sdp.offer(
-            fact.address, fact.port, session_id=int(data.came), version=out.attempt, codecs=data.arrived.codecs
-        )
-        self.state = evolve(data, ours=ours, version=out.attempt)
+        ours = self.offer(fact, out.attempt)
+        self.state = evolve(data, ours=ours, keys=fact.keys, version=out.attempt)
         self.enter(Stage.CALLING, now)
         self._out(until=now + FAILOVER)
         dial = signals.Dial(data.sip, data.arrived.trunk, out.host, out.number, out.dialled, out.shown, ours)
@@ -175,7 +173,7 @@ class Outward(Caller[S]):
             log = Log("no common media", (("call", self.id), ("reason", str(error))))
             return [log, *self.fail("no_common_media", 0, now)]
         self.state = evolve(self.state, agreed=agreed)
-        return [*self.follow(agreed), *then(now)]
+        return [*self.follow(agreed, self.state.keys), *then(now)]
 
     def _hears_early(self, now: float) -> list[Effect]:
         """The far side is heard before it answers, and hears nobody (RFC 3960 §3.1)."""

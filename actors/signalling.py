@@ -127,6 +127,7 @@ class Signalling:
                 # who has no machines that we could know shows itself to us
                 guest=account if trunk.guest else None,
                 trusted=trunk.trusted,
+                private=trunk.srtp,
                 named={host.address: Uri.parse(host.proxy).host for host in hosts},
             )
         self._endpoint.set_trunks(settings)
@@ -266,6 +267,7 @@ class Signalling:
             peer=output.peer,
             codecs=self._codecs,
             diverted_from=output.diverted_from,
+            srtp=any(trunk.srtp for trunk in self._organisation.trunks if trunk.id == output.trunk),
         )
         self._begin(output.call, output.trunk)
         self._unanswered.add(output.call)

@@ -22,7 +22,7 @@ from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 class Arrived:
     """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
     withheld; `codecs` are what it may speak; `diverted_from` is whom it had dialled that sent it on to us, empty:
-    nobody says so."""
+    nobody says so. `srtp`: its media is encrypted, or there is none."""
 
     call: str
     trunk: str
@@ -33,6 +33,7 @@ class Arrived:
     peer: str
     codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
     diverted_from: str = ""
+    srtp: bool = False
 
 
 @frozen

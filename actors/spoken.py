@@ -1,4 +1,4 @@
-"""What two descriptions agreed on, in the words of the media plane."""
+"""What two descriptions agreed on, in the words of the media plane, and what it says in the words of descriptions."""
 
 from __future__ import annotations
 
@@ -22,3 +22,13 @@ def codec(agreed: sdp.Agreed | sdp.WebrtcAgreed) -> media.Codec:
     if isinstance(agreed, sdp.WebrtcAgreed):
         return made
     return evolve(made, packet_ms=agreed.ptime_ms, heard_type=agreed.heard_type, heard_event=agreed.heard_event)
+
+
+def key(agreed: sdp.Agreed) -> media.SrtpKey | None:
+    """What the far side encrypts with."""
+    return None if agreed.crypto is None else media.SrtpKey(agreed.crypto.suite, agreed.crypto.key)
+
+
+def keys(fact: media.LegOpened) -> dict[sdp.Suite, str]:
+    """What we do, by suite."""
+    return {each.suite: each.key for each in fact.keys}

@@ -136,6 +136,14 @@ class LegAt:
 
 
 @frozen
+class LegSealed:
+    """What a leg is encrypted with, before its far side or an engine is told."""
+
+    leg: str
+    srtp: media.Srtp
+
+
+@frozen
 class LegGone:
     """The engine has this leg no more."""
 
@@ -156,7 +164,7 @@ class Alive:
     at: float
 
 
-Record = Whole | Step | Told | Born | Ended | Said | Dialog | LegAt | LegGone | Committed | Alive
+Record = Whole | Step | Told | Born | Ended | Said | Dialog | LegAt | LegSealed | LegGone | Committed | Alive
 
 
 # --- what changed in a state --------------------------------------------------------------------------------------

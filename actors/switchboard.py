@@ -207,7 +207,7 @@ class Switchboard(Machine[Phase]):
         for each in organisation.trunks:
             limits = Limits(each.calls, each.calls_per_minute)
             profiles[f"trunk:{each.id}"] = trunk.Profile(
-                each.id, each.nat, each.proxy, each.username, each.register, each.guest, limits
+                each.id, each.nat, each.srtp, each.proxy, each.username, each.register, each.guest, limits
             )
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queue.Profile(

@@ -60,6 +60,7 @@ class Profile:
 
     trunk: str
     nat: bool = False
+    srtp: bool = False
     proxy: tuple[str, ...] = ()
     username: str = ""
     register: bool = False
@@ -205,7 +206,7 @@ class Trunk(Machine[Phase]):
         if not goes_on:
             self.state = evolve(data, usage=data.usage.begun(message.call, now))
         call = signals.actor(message.call)
-        return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat))]
+        return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat, data.profile.srtp))]
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
         """An emergency call is worth a try at a host that has not answered."""

@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias, cast
 
 from attrs import evolve, frozen
 
+from . import sdes
 from .grammar import LocalSipError, RemoteSipError
+from .sdes import Crypto
 
 # A browser's offer with video, simulcast and data is about 8 kB; four times that is nobody's.
 MAX_SDP = 32768
@@ -77,8 +79,8 @@ class Candidate:
 
 @frozen
 class Media:
-    """One m-line. `connection` is the address of its c= line, None where there is none. `candidates` are the readable
-    ones."""
+    """One m-line. `connection` is the address of its c= line, None where there is none. `candidates` and `cryptos` are
+    those that can be used."""
 
     kind: str
     port: int
@@ -98,6 +100,7 @@ class Media:
     end_of_candidates: bool = False
     fingerprints: tuple[Fingerprint, ...] = ()
     setup: Setup | None = None
+    cryptos: tuple[Crypto, ...] = ()
 
     def fmtp(self, payload_type: int) -> str:
         return next((text for number, text in self.fmtps if number == payload_type), "")
@@ -235,6 +238,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
     fmtps: list[tuple[int, str]] = []
     candidates: list[Candidate] = []
     fingerprints: list[Fingerprint] = []
+    cryptos: list[Crypto] = []
     for kind, line in section:
         if kind == "c":
             found = CONNECTION.fullmatch(line.rstrip(" "))
@@ -287,6 +291,9 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
                 if not found:
                     raise _unreadable("fingerprint")
                 fingerprints.append(Fingerprint(found[1].lower(), found[2].upper()))
+            case "crypto":
+                if (crypto := sdes.read(value)) is not None:
+                    cryptos.append(crypto)
             case "setup":
                 if value not in ("actpass", "active", "passive", "holdconn"):
                     raise _unreadable("setup")
@@ -312,6 +319,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
         end_of_candidates,
         tuple(fingerprints) or base.fingerprints,
         setup,
+        tuple(cryptos),
     )
 
 
@@ -355,6 +363,7 @@ def _media_lines(media: Media, with_connection: bool) -> list[str]:
         lines.append(f"a=ptime:{media.ptime}")
     if media.maxptime is not None:
         lines.append(f"a=maxptime:{media.maxptime}")
+    lines += [f"a=crypto:{item}" for item in media.cryptos]
     lines.append(f"a={media.direction}")
     if media.rtcp_mux:
         lines.append("a=rtcp-mux")

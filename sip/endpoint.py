@@ -150,7 +150,7 @@ class Endpoint(Doors):
         if method == "REGISTER" and guest is not None:
             self._registered(request, source, trunk, now, out)
             return
-        refused = screen(request)
+        refused = screen(request) or self._exposed(request, source, trunk)
         if refused:
             self._refuse(request, source, refused, now, out)
         elif request.to.tag is not None:
@@ -163,6 +163,12 @@ class Endpoint(Doors):
             self._offered(request, merged, source, trunk, now, out)
         else:
             self._refuse(request, source, Refusal(481, f"{method} outside a dialog"), now, out)
+
+    def _exposed(self, request: Request, source: Address, trunk: str) -> Refusal | None:
+        """Keys that go by the wire as they are, are no secrets (RFC 4568 §8.3)."""
+        if request.method in OFFERING and source.transport != "tls" and self._trunks.settings(trunk).private:
+            return Refusal(488, "without TLS", (("Warning", '399 cordboard "SRTP by TLS only"'),))
+        return None
 
     def _registered(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
         status, rows, changed = self._registrar.register(trunk, request, source, now)

@@ -127,6 +127,11 @@ class Uri:
         """The user without the parameters that `user=phone` may put in it (RFC 3261 §19.1.1)."""
         return (self.user or "").partition(";")[0]
 
+    @property
+    def transport(self) -> str:
+        """By which it says that it is reached, in lower case; "" where it says nothing."""
+        return "tls" if self.scheme == "sips" else (self.param("transport") or "").lower()
+
     def param(self, name: str) -> str | None:
         """Value of a parameter; "" when it stands without one, None when absent."""
         return next((value or "" for key, value in self.params if key == name), None)

@@ -96,7 +96,7 @@ def _targets(uri: Uri, speaks: Container[str], known: Known, rng: Random) -> lis
     named = (uri.param("transport") or "").lower()
     secure = uri.scheme == "sips"
     plain = "tcp" if "tcp" in speaks and "udp" not in speaks else "udp"
-    transport = "tls" if secure else named or plain
+    transport = uri.transport or plain
     host = uri.host.lower().rstrip(".")
     try:
         return [Address.at(str(ipaddress.ip_address(host)), uri.port, transport)]

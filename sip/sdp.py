@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
 from attrs import evolve, frozen
 
-from . import opus
+from . import opus, sdes
 from .description import (
     CODECS,
     COMFORT_NOISE,
@@ -33,6 +34,7 @@ from .description import (
     serialise,
 )
 from .opus import NOTHING_SAID, OpusParameters
+from .sdes import Crypto, Suite
 
 __all__ = [
     "CODECS",
@@ -46,6 +48,7 @@ __all__ = [
     "Agreed",
     "Candidate",
     "CodecName",
+    "Crypto",
     "Direction",
     "Fingerprint",
     "Media",
@@ -53,6 +56,7 @@ __all__ = [
     "SdpError",
     "SessionDescription",
     "Setup",
+    "Suite",
     "TrunkCodec",
     "WebrtcAgreed",
     "accept",
@@ -86,6 +90,9 @@ MIRROR: dict[Direction, Direction] = {
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
+# By whether it is SRTP (RFC 3551 §6, RFC 3711 §12)
+_PROTOCOLS = {False: "RTP/AVP", True: "RTP/SAVP"}
+_NO_KEYS: Mapping[Suite, str] = MappingProxyType({})
 # RFC 4733 §2.4.1: the sixteen keys and nothing else
 EVENTS = "0-15"
 # Payload types of what has none by itself, in our offers.
@@ -108,7 +115,7 @@ class Agreed:
     `remote` is None where they gave 0.0.0.0: the hold of RFC 2543. `index` is the m-line. Each side is sent the payload
     types that its own description names (RFC 3264 §5.1): `heard_type` and `heard_event` are those that we are sent,
     where they are others. `telephone_event_clock` is that of the codec, or 8000 where they have no other. `comfort`:
-    they may send comfort noise."""
+    they may send comfort noise. `crypto` is what they encrypt with, None for plain RTP."""
 
     index: int
     codec: TrunkCodec
@@ -122,6 +129,7 @@ class Agreed:
     telephone_event_clock: int = 8000
     comfort: bool = False
     opus: OpusParameters = NOTHING_SAID
+    crypto: Crypto | None = None
 
 
 @frozen
@@ -160,8 +168,8 @@ def _event(formats: list[Rtpmap], codec: CodecName) -> Rtpmap | None:
     return next((events[clock] for clock in clocks if clock in events), None)
 
 
-def _trunk(media: Media, codecs: Sequence[str]) -> tuple[TrunkCodec, Rtpmap, Rtpmap | None] | None:
-    if media.kind != "audio" or not media.port or media.protocol != "RTP/AVP":
+def _trunk(media: Media, codecs: Sequence[str], srtp: bool) -> tuple[TrunkCodec, Rtpmap, Rtpmap | None] | None:
+    if not _is_audio(media) or media.protocol != _PROTOCOLS[srtp] or (srtp and not media.cryptos):
         return None
     formats = _payload_types(media)
     for item in formats:
@@ -204,8 +212,12 @@ def _packet_ms(media: Media) -> int:
     return min(max(wanted // 10 * 10, 10), MAX_PTIME_MS)
 
 
-def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agreed | None:
-    chosen = _trunk(media, codecs)
+def _is_audio(media: Media) -> bool:
+    return media.kind == "audio" and media.port > 0
+
+
+def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str, srtp: bool) -> Agreed | None:
+    chosen = _trunk(media, codecs, srtp)
     if chosen is None:
         return None
     name, codec, event = chosen
@@ -223,24 +235,46 @@ def _agreed(index: int, media: Media, codecs: Sequence[str], peer: str) -> Agree
         telephone_event_clock=event.clock_rate if event else 8000,
         comfort=codec.clock_rate == 8000 and COMFORT_NOISE in _payload_types(media),
         opus=opus.read(media.fmtp(codec.payload_type)) if name == "opus" else NOTHING_SAID,
+        # of those that can be used the one that they prefer (RFC 4568 §5.1.1)
+        crypto=media.cryptos[0] if srtp else None,
     )
 
 
-def negotiate(offer: SessionDescription, codecs: Sequence[TrunkCodec] = TRUNK_CODECS, *, peer: str = "") -> Agreed:
+def negotiate(
+    offer: SessionDescription, codecs: Sequence[TrunkCodec] = TRUNK_CODECS, *, peer: str = "", srtp: bool = False
+) -> Agreed:
     """What we take of a trunk's offer: of the codecs we know the one it prefers. `peer` is the address the offer came
-    from; without it any machine may be named, this one too. Raises SdpError(488)."""
+    from; without it any machine may be named, this one too. `srtp`: SRTP and nothing else, with keys of the offer; else
+    plain RTP. Raises SdpError(488)."""
     for index, media in enumerate(offer.media):
-        agreed = _agreed(index, media, codecs, peer)
+        agreed = _agreed(index, media, codecs, peer, srtp)
         if agreed:
             return agreed
-    raise SdpError("SDP: no codec in common")
+    raise SdpError(_nothing_in_common(offer, srtp))
+
+
+def _nothing_in_common(offer: SessionDescription, srtp: bool) -> str:
+    audio = [media for media in offer.media if _is_audio(media)]
+    offered = [media for media in audio if media.protocol == _PROTOCOLS[srtp]]
+    if audio and not offered:
+        return "SDP: only SRTP (RTP/SAVP) is spoken here" if srtp else "SDP: only RTP/AVP is spoken here"
+    if srtp and offered and not any(media.cryptos for media in offered):
+        return "SDP: no key of SRTP that can be used"
+    return "SDP: no codec in common"
 
 
 def answer(
-    offer: SessionDescription, agreed: Agreed, address: str, port: int, *, session_id: int, version: int = 1
+    offer: SessionDescription,
+    agreed: Agreed,
+    address: str,
+    port: int,
+    *,
+    session_id: int,
+    version: int = 1,
+    keys: Mapping[Suite, str] = _NO_KEYS,
 ) -> SessionDescription:
     """The answer of `negotiate`'s choice: the chosen m-line, every other refused with port 0 (RFC 3264 §6). `version`
-    grows with each answer of one session."""
+    grows with each answer of one session. `keys` are ours, of which the suite that was agreed on is one."""
     streams = [_refused(media, address) for media in offer.media]
     name, clock, channels = CODECS[agreed.codec]
     maps = [Rtpmap(agreed.payload_type, name, clock, channels)]
@@ -248,7 +282,11 @@ def answer(
         maps.append(COMFORT_NOISE)
     if agreed.telephone_event is not None:
         maps.append(Rtpmap(agreed.telephone_event, "telephone-event", agreed.telephone_event_clock))
-    streams[agreed.index] = evolve(_rtp(maps, address, port, agreed.direction), mid=offer.media[agreed.index].mid)
+    theirs = agreed.crypto
+    # of the tag that was taken (RFC 4568 §5.1.2)
+    cryptos = () if theirs is None else (evolve(theirs, key=keys[theirs.suite]),)
+    stream = _rtp(maps, address, port, agreed.direction, cryptos)
+    streams[agreed.index] = evolve(stream, mid=offer.media[agreed.index].mid)
     return SessionDescription(tuple(streams), str(session_id), str(version), address=address)
 
 
@@ -256,19 +294,20 @@ def _refused(media: Media, address: str) -> Media:
     return Media(media.kind, 0, media.protocol, media.formats[:1] or ("0",), address, "inactive", mid=media.mid)
 
 
-def _rtp(maps: Sequence[Rtpmap], address: str, port: int, direction: Direction) -> Media:
-    """One stream of what `maps` name, in that order."""
+def _rtp(maps: Sequence[Rtpmap], address: str, port: int, direction: Direction, cryptos: tuple[Crypto, ...]) -> Media:
+    """One stream of what `maps` name, in that order; under SRTP where there are keys."""
     fmtps = {"opus": opus.OURS, "telephone-event": EVENTS}
     return Media(
         "audio",
         port,
-        "RTP/AVP",
+        _PROTOCOLS[bool(cryptos)],
         tuple(str(item.payload_type) for item in maps),
         address,
         direction,
         rtpmaps=tuple(maps),
         fmtps=tuple((item.payload_type, fmtps[item.name]) for item in maps if item.name in fmtps),
         ptime=PTIME_MS,
+        cryptos=cryptos,
     )
 
 
@@ -280,26 +319,31 @@ def offer(
     version: int = 1,
     codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
     direction: Direction = "sendrecv",
+    keys: Mapping[Suite, str] = _NO_KEYS,
 ) -> SessionDescription:
-    """Our offer to a trunk: the codecs in the order given, and telephone-event at the clock of each."""
+    """Our offer to a trunk: the codecs in the order given, and telephone-event at the clock of each; SRTP where there
+    are `keys`."""
     maps = [Rtpmap(payload_type(name), *CODECS[name]) for name in codecs]
     clocks = dict.fromkeys(item.clock_rate for item in maps)
     maps += [Rtpmap(TELEPHONE_EVENT_TYPES[clock], "telephone-event", clock) for clock in clocks]
-    media = _rtp(maps, address, port, direction)
+    media = _rtp(maps, address, port, direction, sdes.written(keys.items()))
     return SessionDescription((media,), str(session_id), str(version), address=address)
 
 
 def accept(ours: SessionDescription, theirs: SessionDescription, *, peer: str = "") -> Agreed:
     """What a trunk's answer to our offer of one stream says (the m-lines beside it have port 0); `peer` as in
-    `negotiate`. Raises SdpError(488): another number of m-lines, refused, or a codec that we did not offer."""
+    `negotiate`. Raises SdpError(488): another number of m-lines, refused, or a codec or a key that we did not offer."""
     if len(theirs.media) != len(ours.media):
         raise SdpError("SDP: the answer has another number of m-lines")  # RFC 3264 §6
     index = next(i for i, media in enumerate(ours.media) if media.port)
     formats = _payload_types(ours.media[index])
     heard = {name: item.payload_type for item in reversed(formats) if (name := _codec_of(item))}
-    agreed = _agreed(index, theirs.media[index], list(heard), peer)
+    cryptos = ours.media[index].cryptos
+    agreed = _agreed(index, theirs.media[index], list(heard), peer, bool(cryptos))
     if agreed is None:
         raise SdpError("SDP: the answer refuses our stream")
+    if cryptos and sdes.answered(cryptos, theirs.media[index].cryptos) is None:
+        raise SdpError("SDP: the answer takes a key of SRTP that we did not offer")
     events = {item.clock_rate: item.payload_type for item in formats if item.name == "telephone-event"}
     theirs_event, event = agreed.telephone_event, events.get(agreed.telephone_event_clock)
     if event is None or theirs_event is None:

@@ -20,13 +20,15 @@ class TrunkSettings:
     """`peers` are addresses or networks: who may speak to us as this trunk, and where it may lead us by a 3xx; so are
     `hosts`, the names of its own machines; `named` says which of them is at an address. `account` answers its
     challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. A `trusted` one
-    is told who calls even where the caller withholds it (RFC 3325)."""
+    is told who calls even where the caller withholds it (RFC 3325). With a `private` one nothing is agreed but by
+    TLS."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     account: Account | None = None
     guest: Account | None = None
     trusted: bool = False
+    private: bool = False
     named: Mapping[str, str] = MappingProxyType({})
 
 

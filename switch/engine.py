@@ -16,7 +16,8 @@ The seams for browsers (seams.py): batches from sockets numbered from the RTP po
 `SecureTransport`'s, which gives back RTP packets with their rows; those take the same way as plain ones. Rows with
 `legs.secure` are handed to its `protect` after the headers are written. Opus rows are decoded and encoded through
 `OpusCodec`, in playout order, by threads that go on beside the tick: ahead of it (ahead.py), and after everything else
-was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused.
+was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused. Trunks' legs may be under SRTP, too
+(sealed.py): by which way each row's packets leave is in leaving.py.
 
 Everything is mixed at 8 kHz, and for listeners that hear 16 kHz once more at that (rooms.py, playback.py).
 """
@@ -36,6 +37,7 @@ from .digits import Digits
 from .intake import Intake
 from .jitter import Playout
 from .keying import Keying, over, speakable
+from .leaving import Leaving
 from .legs import Kind, Legs
 from .lifetimes import Lifetimes, RefusedError
 from .outbox import Outbox
@@ -46,7 +48,8 @@ from .quality import TURN_TICKS, Quality
 from .recorder import NoSink, Recorder, Sink
 from .reports import Reports
 from .rooms import Rooms, mix
-from .seams import Batch, Datagram, Library, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport
+from .sealed import Sealed
+from .seams import Batch, Datagram, Library, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport, part
 from .sender import Sender
 from .sources import Prompts, Sources, UnknownSourceError
 
@@ -67,7 +70,8 @@ class Engine:
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
     port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files.
+    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files;
+    `token(n)` gives n octets that nobody can guess, for keys of trunks' SRTP.
     `bare`: without meters and reports of RTCP, to measure what they cost.
     """
 
@@ -83,6 +87,7 @@ class Engine:
         sink: Sink | None = None,
         prompts: Prompts | None = None,
         library: Library | None = None,
+        token: Callable[[int], bytes] | None = None,
         capacity: int = 4096,
         bare: bool = False,
     ) -> None:
@@ -93,13 +98,15 @@ class Engine:
         self._rooms = Rooms()
         self._sources = Sources(capacity, prompts or {}, library)
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
-        self._sender = Sender(self._legs, self._ports, secure, opus)
+        self._sealed = Sealed(self._legs, self._ports, self.counters, token)
+        leaving = Leaving(self._legs, self._ports, self._sealed, secure)
+        self._sender = Sender(self._legs, self._ports, leaving, opus)
         self._reports = Reports(self._legs, self._playout, rng)
         self._quality = Quality(self._legs, self._playout, self._reports)
         self._digits = Digits(self._legs)
         self._keying = Keying(self._legs)
         self._recorder = Recorder(sink or NoSink(), capacity, self.counters)
-        self._outbox = Outbox(self._legs, self._ports, secure)
+        self._outbox = Outbox(leaving)
         self._lifetimes = Lifetimes(
             legs=self._legs,
             ports=self._ports,
@@ -116,6 +123,7 @@ class Engine:
             advertise=advertise,
             rng=rng,
             secure=secure,
+            sealed=self._sealed,
             opus=opus,
         )
         self._intake = Intake(
@@ -125,6 +133,7 @@ class Engine:
             digits=self._digits,
             comfort=self._playback.comfort,
             reports=self._reports,
+            sealed=self._sealed,
             lifetimes=self._lifetimes,
             counters=self.counters,
         )
@@ -159,10 +168,10 @@ class Engine:
         if np.count_nonzero(secured[plain]):  # but in a flood, the pool's sockets are read to their ends first
             plain, other = np.flatnonzero(~secured), np.flatnonzero(secured)
         if n:
-            self._intake.receive(_part(batch, plain), now)
+            self._intake.receive(part(batch, plain), now)
         if n == len(secured) or self._secure is None:
             return []
-        return self._from_secure(self._secure.receive(_part(batch, other), now), now)
+        return self._from_secure(self._secure.receive(part(batch, other), now), now)
 
     def hear_reports(self, batch: Batch, now: float) -> None:
         """Takes in RTCP of plain RTP legs, which has ports of its own beside those of RTP: `batch.port` counts them as
@@ -505,7 +514,3 @@ class Engine:
 
 def _goes_one_way(fact: Fact) -> bool:
     return isinstance(fact, protocol.LegWays) and not (fact.comes and fact.goes)
-
-
-def _part(batch: Batch, index: Rows | slice) -> Batch:
-    return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index], batch.at[index])

@@ -1,9 +1,9 @@
 """What the network pushes: whose each packet is, and where it goes, before anything of it is played.
 
-    receive(batch)           from the pool's sockets     whose? -> RTP parse  -> playout, digits
-    take(packets)            decrypted, of known rows              RTP parse  -> playout, digits
-    hear_beside(batch)       from the ports beside       whose? -> RTCP parse -> reports
-    hear_reports(packets)    decrypted, of known rows              RTCP parse -> reports
+    receive(batch)           from the pool's sockets     whose? -> [SRTP] -> RTP parse  -> playout, digits
+    take(packets)            decrypted, of known rows                        RTP parse  -> playout, digits
+    hear_beside(batch)       from the ports beside       whose? -> [SRTP] -> RTCP parse -> reports
+    hear_reports(packets)    decrypted, of known rows                        RTCP parse -> reports
 
 Whole batches at a time: a packet is an index into columns. What is of nobody, of the wrong type or no packet at all is
 counted by its reason and dropped. The payloads are stored as they came; they are decoded when they are played.
@@ -21,13 +21,15 @@ from ..codecs.opuspacket import SILENT_OCTETS
 from . import rtcp, rtp
 from .comfort import PAYLOAD_TYPE as COMFORT
 from .comfort import Comfort
+from .demux import Kind, kinds
 from .digits import Digits
 from .jitter import Playout
 from .legs import CodecId, Legs, those
 from .lifetimes import Lifetimes
 from .ports import PortPool
 from .reports import Reports
-from .seams import Batch, Octets, Packets, Rows
+from .sealed import Sealed
+from .seams import Batch, Octets, Packets, Rows, part
 from .store import Arrivals
 
 
@@ -41,17 +43,33 @@ class Intake:
     _digits: Digits
     _comfort: Comfort
     _reports: Reports
+    _sealed: Sealed
     _lifetimes: Lifetimes
     _counters: Counter[str]
 
     def receive(self, batch: Batch, now: float) -> None:
-        """Datagrams on the sockets of the pool: RTP of plain legs."""
-        rows = self._ports.find(batch.port, batch.name)
+        """Datagrams on the sockets of the pool: RTP of trunks."""
+        rows, opened = self._ports.find(batch.port, batch.name), []
         if self._ports.learning:
-            self._learn(batch, rtp.parse(batch.data, batch.length), rows, now)
+            opened = self._learn(batch, rtp.parse(batch.data, batch.length), rows, now)
         if strangers := int(np.count_nonzero(rows < 0)):
             self._counters["packets_from_strangers"] += strangers
+        if self._sealed.legs and np.count_nonzero(sealed := (rows >= 0) & self._legs.sealed[rows]):
+            self._open(batch, rows, sealed, opened, now)
+            if not len(rest := np.flatnonzero(~sealed)):
+                return
+            batch, rows = part(batch, rest), rows[rest]
         self._arrive(Packets(rows, batch.data, batch.length, batch.at), now, known=not strangers)
+
+    def _open(self, batch: Batch, rows: Rows, sealed: NDArray[np.bool_], opened: list[int], now: float) -> None:
+        """What is under SRTP, but for what was `opened`. Reports may come by the port of the media as well."""
+        kind = kinds(batch.data, batch.length)
+        kind[opened] = Kind.OTHER
+        for what, hear in ((Kind.RTP, self.take), (Kind.RTCP, self.hear_reports)):
+            some = np.flatnonzero(sealed & (kind == int(what)))
+            packets = Packets(rows[some], batch.data[some], batch.length[some], batch.at[some])
+            if len((packets := self._sealed.unprotect(packets, rtcp=what is Kind.RTCP)).row):
+                hear(packets, now)
 
     def take(self, packets: Packets, now: float) -> None:
         """RTP that came decrypted, by row."""
@@ -62,8 +80,13 @@ class Intake:
         rows = self._ports.find_beside(batch.port, batch.name)
         known = np.flatnonzero(rows >= 0)
         self._counters["packets_from_strangers"] += len(rows) - len(known)
-        if len(known):
-            self.hear_reports(Packets(rows[known], batch.data[known], batch.length[known], batch.at[known]), now)
+        sealed = self._legs.sealed[rows[known]]
+        for of, under in ((known[~sealed], False), (known[sealed], True)):
+            packets = Packets(rows[of], batch.data[of], batch.length[of], batch.at[of])
+            if under:
+                packets = self._sealed.unprotect(packets, rtcp=True)
+            if len(packets.row):
+                self.hear_reports(packets, now)
 
     def hear_reports(self, packets: Packets, now: float) -> None:
         """RTCP of legs, by row: what their far sides say, and that they are there."""
@@ -78,16 +101,27 @@ class Intake:
         if np.count_nonzero(ours := heard.ssrc[sound] == legs.ssrc[rows]):
             self._lifetimes.collide(rows[ours], now)
 
-    def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> None:
-        """Legs behind NATs: their first packets say where they are. Changes `rows` in place."""
+    def _learn(self, batch: Batch, headers: rtp.Headers, rows: Rows, now: float) -> list[int]:
+        """Legs behind NATs: their first packets say where they are. Changes `rows` in place; gives those of the batch
+        that were opened for it, for whoever has the key of a leg under SRTP is its far side, wherever it is."""
+        opened: list[int] = []
         for i in np.flatnonzero(headers.valid & np.isin(batch.port, self._ports.port[list(self._ports.learning)])):
             row = self._ports.learner(int(batch.port[i]))
             if row is None or headers.payload_type[i] != self._legs.heard_type[row] or headers.length[i] <= 0:
                 continue
+            sealed = bool(self._legs.sealed[row])
+            if sealed:
+                of = np.array([i])
+                packets = Packets(np.array([row]), batch.data[of], batch.length[of], batch.at[of])
+                opened.append(int(i))
+                if not len((packets := self._sealed.unprotect(packets)).row):
+                    continue
+                self.take(packets, now)
             name, ssrc, sequence = batch.name[i].tobytes(), int(headers.ssrc[i]), int(headers.sequence[i])
-            if self._ports.learn(row, name, ssrc, sequence, now):
+            if self._ports.learn(row, name, ssrc, sequence, now, proven=sealed):
                 self._lifetimes.reach(row, now)
                 rows[:] = self._ports.find(batch.port, batch.name)
+        return opened
 
     def _arrive(self, packets: Packets, now: float, *, known: bool) -> None:
         """Takes in a batch; where not all of it is `known` to be of legs, the others have the row -1."""

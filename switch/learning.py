@@ -4,6 +4,7 @@ The address in such a leg's SDP is one that only its own network can reach; wher
 they come. Whoever sends to the port first would be taken for it, so not everybody is believed alike (RFC 3550 §A.1 has
 a source prove itself by packets in sequence, too):
 
+    under SRTP, whatever verifies                                        the first packet
     from the SDP's address, or the one that its signalling comes from    the first packet
     from elsewhere                                                       a stream of half a second, if nobody was near
 
@@ -85,13 +86,14 @@ class Learning:
             leg.until = now + LEARNING
             self.rows.add(row)
 
-    def hear(self, row: int, name: bytes, ssrc: int, sequence: int, now: float) -> bool:
+    def hear(self, row: int, name: bytes, ssrc: int, sequence: int, now: float, *, proven: bool = False) -> bool:
         """A valid packet of the leg came from `name`, a sockaddr: whether its far side is there. Told once."""
         leg = self._legs[row]
         if leg.learned or now > leg.until:
             return False
         address = address_of(name)
-        if address not in (leg.peer, address_of(leg.announced)) and not self._proves(leg, name, ssrc, sequence):
+        near = proven or address in (leg.peer, address_of(leg.announced))
+        if not near and not self._proves(leg, name, ssrc, sequence):
             return False
         leg.learned = True
         leg.sources.clear()

@@ -68,7 +68,8 @@ class Legs:
         self._leg_rows: NDArray[np.intp] | None = None
         self.kind = np.zeros(n, np.uint8)
         self.codec = np.zeros(n, np.uint8)
-        self.secure = np.zeros(n, np.bool_)  # SRTP over the browsers' port, not plain RTP
+        self.secure = np.zeros(n, np.bool_)  # a browser's: SRTP over the browsers' port
+        self.sealed = np.zeros(n, np.bool_)  # a trunk's under SRTP: over the pool's sockets as plain RTP is
         self.reached = np.zeros(n, np.bool_)  # there is somewhere to send to
         self.held = np.zeros(n, np.bool_)  # the far side wants to hear nothing (RFC 3264 §8.4)
         self.sending = np.zeros(n, np.bool_)  # reached, and not held
@@ -121,7 +122,7 @@ class Legs:
         self.telephone_event[row] = self.heard_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
-        self.hears_wide[row] = False
+        self.sealed[row] = self.hears_wide[row] = False
         self.media_ever[row] = False
         self.hears[row] = self.comes[row] = self.goes[row] = True
         self.media_at[row] = now

@@ -30,6 +30,8 @@ from .protocol import Fact
 from .quality import Quality
 from .reports import Reports
 from .rooms import Rate, Rooms
+from .sealed import Sealed
+from .sealed import check as check_keys
 from .seams import OpusCodec, Rows, SecureTransport
 from .sender import Sender
 from .sockaddr import socket_name
@@ -75,6 +77,7 @@ class Lifetimes:
     _advertise: Callable[[int, str], tuple[str, int]]
     _rng: np.random.Generator
     _secure: SecureTransport | None
+    _sealed: Sealed
     _opus: OpusCodec | None
     browsers: int = field(default=0, init=False)  # legs of the SecureTransport
     _agreed: dict[int, protocol.Codec] = field(factory=dict, init=False)  # by row
@@ -100,13 +103,22 @@ class Lifetimes:
         except PortsExhaustedError:
             self._remove(row)
             raise
+        keys: tuple[protocol.SrtpKey, ...] = ()
+        if command.srtp is not None:
+            try:
+                keys = self._sealed.open(row, command.srtp, resumed=command.local_port > 0)
+            except ValueError as error:
+                self._ports.close(row, now)
+                self._remove(row)
+                raise RefusedError(str(error)) from error
+            self._begin_stream(row)
         self._legs.held[row], self._legs.hears[row] = not command.sends, command.hears
         if remote is not None:
             self.reach(row, now)
         if command.local_port:
             # A far side that another engine heard: should it be gone by now, that must be told.
             self._legs.heard_ever[row] = self._legs.media_ever[row] = self._legs.connected[row] = True
-        return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
+        return protocol.LegOpened(command.leg, *self._advertise(index, command.address), keys)
 
     def update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
         """Where its far side is now, and how it speaks; raises RefusedError."""
@@ -114,8 +126,15 @@ class Lifetimes:
         if row is None or self._legs.secure[row]:
             raise RefusedError("no such RTP leg is open")
         self._check(command.codec)
+        if bool(self._legs.sealed[row]) != (command.srtp is not None):
+            raise RefusedError("a leg is under SRTP from its beginning to its end, or never")
+        if command.srtp is not None:
+            self._check_keys(command.srtp)
+        before_at = self._ports.name[row].tobytes()
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
+        stays = self._ports.name[row].tobytes() == before_at
+        keys = () if command.srtp is None else self._renew(row, command.srtp, now, stays=stays)
         self._hold(row, now, held=not command.sends)
         if command.hears and not self._legs.hears[row]:
             self._legs.media_at[row] = now
@@ -133,7 +152,7 @@ class Lifetimes:
         if _events(before) != _events(command.codec):
             self._forget_digits(row)
         self._sender.changed()
-        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address), keys)
 
     def open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
         """A browser's leg; raises RefusedError."""
@@ -195,11 +214,7 @@ class Lifetimes:
                 continue
             self._counters["ssrc_collisions"] += 1
             self._say_goodbye(int(row), now)
-            self._begin_stream(int(row))
-            if self._legs.sending[row]:
-                self._reports.send(int(row), now)
-            self._keying.restart(int(row))
-            self._sender.changed()
+            self._begin_stream_anew(int(row), now)
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
@@ -226,6 +241,7 @@ class Lifetimes:
             raise RefusedError("no Opus here")
 
     def _remove(self, row: int) -> None:
+        self._sealed.close(row)
         if self._agreed.pop(row).name == "opus" and self._opus is not None:
             self._opus.close(row)
         self._legs.remove(row)
@@ -264,10 +280,35 @@ class Lifetimes:
         legs.clock_step[row] = 960 if codec.name == "opus" else 160
         legs.event_step[row] = legs.clock_step[row] if codec.event_clock is None else codec.event_clock // 50
 
+    def _check_keys(self, srtp: protocol.Srtp) -> None:
+        try:
+            check_keys(srtp)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+
+    def _renew(self, row: int, srtp: protocol.Srtp, now: float, *, stays: bool) -> tuple[protocol.SrtpKey, ...]:
+        """What it is heard and sent with; gives our keys. Another one of ours is for a stream of its own; whoever is
+        still there hears that the one before is over."""
+        renews = self._sealed.renews(row, srtp)
+        if renews and stays:
+            self._say_goodbye(row, now)
+        keys = self._sealed.renew(row, srtp)
+        if renews:
+            self._begin_stream_anew(row, now)
+        return keys
+
+    def _begin_stream_anew(self, row: int, now: float) -> None:
+        """In the middle of a leg's life."""
+        self._begin_stream(row)
+        if self._legs.sending[row]:
+            self._reports.send(row, now)
+        self._keying.restart(row)
+        self._sender.changed()
+
     def _begin_stream(self, row: int) -> None:
         """An SSRC of which nothing was sent yet."""
         legs = self._legs
-        legs.ssrc[row] = self._rng.integers(1 << 32, dtype=np.uint32)
+        legs.ssrc[row] = self._sealed.ssrc(row, int(self._rng.integers(1 << 32, dtype=np.uint32)))
         # Random, so that they cannot be guessed from outside; below 2**15 so that SRTP's rollover counter is sure (RFC
         # 3711 §3.3.1 starts it at 0, and a loss just after a wrap at the start would be misread).
         legs.sequence[row] = self._rng.integers(1 << 15)

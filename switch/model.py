@@ -19,7 +19,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate, count, takewhile
 from typing import Final, Literal, assert_never
 
 from . import protocol
@@ -30,6 +30,8 @@ from .legs import Kind, Legs
 from .points import Point, candidates
 from .ports import LocalPort, PortPool, PortsExhaustedError
 from .protocol import Command, Fact
+from .sealed import check as check_keys
+from .sealed import drawn
 from .sockaddr import AF_INET, AF_INET6, socket_name
 from .sources import FRAMES_PER_SECOND, Prompts, UnknownSourceError, check, lengths
 
@@ -77,6 +79,8 @@ class ModelEngine:
         self._troubled: set[str] = set()
         self._missing: dict[str, str] = {}  # why which music cannot be read
         self._secure_opened = 0
+        self._keys: dict[str, tuple[protocol.SrtpKey, ...]] = {}  # ours of each leg under SRTP
+        self._numbers = count(1)  # of those keys
         self._pinged_at = now
 
     # --- what can be seen -------------------------------------------------------------------------------------
@@ -226,6 +230,7 @@ class ModelEngine:
 
     def _open_rtp(self, command: protocol.OpenRtpLeg, now: float) -> Fact:
         remote = self._remote(command.address, command.port)
+        self._check_keys(command.srtp)
         row = self._add(command.leg, command.codec, now)
         family = AF_INET6 if ":" in command.address else AF_INET
         try:
@@ -243,17 +248,37 @@ class ModelEngine:
             raise
         self._rows.connected[row] = command.local_port > 0  # another engine heard that far side
         self._aim(row, remote is not None, command.sends)
-        return protocol.LegOpened(command.leg, *self._advertise(index, command.address))
+        keys = self._take_keys(command.leg, command.srtp)
+        return protocol.LegOpened(command.leg, *self._advertise(index, command.address), keys)
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
         if not self._is(command.leg, Kind.LEG) or self._rows.secure[self._rows.ids[command.leg]]:
             raise _RefusedError("no such RTP leg is open")
         self._check(command.codec)
+        if (command.leg in self._keys) != (command.srtp is not None):
+            raise _RefusedError("a leg is under SRTP from its beginning to its end, or never")
+        self._check_keys(command.srtp)
         row = self._rows.ids[command.leg]
         if (remote := self._remote(command.address, command.port)) is not None:
             self._ports.move(row, remote, now)
         self._aim(row, remote is not None or bool(self._rows.reached[row]), command.sends)
-        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address))
+        keys = self._take_keys(command.leg, command.srtp)
+        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address), keys)
+
+    @staticmethod
+    def _check_keys(srtp: protocol.Srtp | None) -> None:
+        try:
+            if srtp is not None:
+                check_keys(srtp)
+        except ValueError as error:
+            raise _RefusedError(str(error)) from error
+
+    def _take_keys(self, leg: str, srtp: protocol.Srtp | None) -> tuple[protocol.SrtpKey, ...]:
+        """Those of ours, which are no secret here."""
+        if srtp is None:
+            return ()
+        self._keys[leg] = srtp.sent or drawn(lambda octets: next(self._numbers).to_bytes(octets, "big"))
+        return self._keys[leg]
 
     def _aim(self, row: int, reached: bool, sends: bool) -> None:
         self._rows.reached[row] = reached
@@ -297,6 +322,7 @@ class ModelEngine:
         self._forget(leg)
         self._sent.pop(leg, None)
         self._pages.pop(leg, None)
+        self._keys.pop(leg, None)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:

@@ -8,22 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from .legs import Legs
-from .ports import PortPool
-from .seams import Datagram, Datagrams, Octets, Rows, SecureTransport
+from .leaving import Leaving
+from .seams import Datagram, Datagrams, Octets, Rows
 
 
 class Outbox:
     """Datagrams of all legs, from one tick to the next. `reports` are for the ports beside those of RTP."""
 
-    def __init__(self, legs: Legs, ports: PortPool, secure: SecureTransport | None) -> None:
-        self._legs = legs
-        self._ports = ports
-        self._secure = secure
+    def __init__(self, leaving: Leaving) -> None:
+        self._leaving = leaving
         self._single: list[Datagram] = []
-        self._sealed: list[Datagrams] = []
+        self._among: list[Datagrams] = []
         self.reports: list[Datagrams] = []
 
     def add(self, datagrams: Iterable[Datagram]) -> None:
@@ -32,18 +27,14 @@ class Outbox:
 
     def post(self, rows: Rows, octets: Octets) -> None:
         """Reports uint8 [n, W] of `rows` [n] go out with the next tick: a trunk's by the ports beside."""
-        secure = self._legs.secure[rows]
-        if self._secure is not None and np.count_nonzero(secure):
-            self._sealed.append(self._secure.protect_rtcp(rows[secure], octets[secure]))
-        if len(plain := rows[~secure]):
-            names, port = self._ports.beside(plain)
-            length = np.full(len(plain), octets.shape[1], np.int32)
-            self.reports.append(Datagrams(octets[~secure], length, port, names))
+        among, beside = self._leaving.reports(rows, octets)
+        self._among += among
+        self.reports += beside
 
     def take(self) -> list[Datagrams]:
         """What there is for the sockets of media; it is the caller's now."""
-        taken = [Datagrams.of(self._single), *self._sealed] if self._single else self._sealed
-        self._single, self._sealed = [], []
+        taken = [Datagrams.of(self._single), *self._among] if self._single else self._among
+        self._single, self._among = [], []
         return taken
 
     def take_reports(self) -> list[Datagrams]:

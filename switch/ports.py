@@ -148,10 +148,10 @@ class PortPool:
         """The rows that have not learned their source yet."""
         return tuple(self._nat.rows)
 
-    def learn(self, row: int, name: bytes, ssrc: int, sequence: int, now: float) -> bool:
-        """A valid packet of a row that learns came from `name`. Whether it is believed: then the row hears and speaks
-        to nobody else from now on."""
-        if not self._nat.hear(row, name, ssrc, sequence, now):
+    def learn(self, row: int, name: bytes, ssrc: int, sequence: int, now: float, *, proven: bool = False) -> bool:
+        """A valid packet of a row that learns came from `name`; `proven`: from its far side. Whether it is believed:
+        then the row hears and speaks to nobody else from now on."""
+        if not self._nat.hear(row, name, ssrc, sequence, now, proven=proven):
             return False
         if self.name[row].tobytes() != name:
             self._let_go(row, now)

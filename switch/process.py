@@ -355,6 +355,7 @@ async def serve(
             sink=sink,
             prompts=prompts.load(),
             library=Shelf(config.music, reader) if config.music else None,
+            token=secrets.token_bytes,
             capacity=config.capacity,
             bare=config.bare,
         )

@@ -85,6 +85,31 @@ class Fingerprint:
     digest: str
 
 
+Suite = Literal["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"]
+
+
+@frozen
+class SrtpKey:
+    """What one side encrypts with: a suite (RFC 4568 §6.2, RFC 7714 §14.2), and its master key and salt in base64."""
+
+    suite: Suite
+    key: str = field(repr=False)
+
+
+@frozen
+class Srtp:
+    """A trunk's leg under SRTP, whose keys are in descriptions (RFC 4568).
+
+    `heard` is the far side's key; None while it has not said one, and nothing is heard or sent. `sent` are ours that it
+    was told, each of another suite, of which the one of its suite is used; empty: the engine makes new ones. `engines`
+    is how many engines before this one have encrypted with them: no two may do so with the same SSRC.
+    """
+
+    heard: SrtpKey | None = None
+    sent: tuple[SrtpKey, ...] = ()
+    engines: int = 0
+
+
 # --- commands ---------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +129,8 @@ class OpenRtpLeg:
 
     `sends` false: the far side holds us, it wants to hear nothing (RFC 3264 §8.4). It is sent reports alone. `hears`
     false: it said that it sends nothing, and is not missed.
+
+    `srtp`: its media is encrypted, with keys that LegOpened gives, and nothing else of it is heard.
     """
 
     leg: str
@@ -115,13 +142,15 @@ class OpenRtpLeg:
     sends: bool = True
     hears: bool = True
     peer: str = ""
+    srtp: Srtp | None = None
 
 
 @frozen
 class UpdateRtpLeg:
     """The far side moved, changed codec or holds by a new offer (RFC 3264 §8); answered by LegOpened as an opening is.
 
-    `port` 0: it stays where it is.
+    `port` 0: it stays where it is. `srtp` as in the opening: a leg is encrypted from its beginning to its end. Where
+    our key becomes another, so does our SSRC: both sides then count its packets from the beginning.
     """
 
     leg: str
@@ -130,6 +159,7 @@ class UpdateRtpLeg:
     codec: Codec
     sends: bool = True
     hears: bool = True
+    srtp: Srtp | None = None
 
 
 @frozen
@@ -311,11 +341,13 @@ class EngineStarted:
 
 @frozen
 class LegOpened:
-    """Where the far side must send its RTP: goes into our SDP."""
+    """Where the far side must send its RTP: goes into our SDP, as do the `keys` that we encrypt with under SRTP, one of
+    each suite."""
 
     leg: str
     address: str
     port: int
+    keys: tuple[SrtpKey, ...] = ()
 
 
 @frozen

@@ -40,6 +40,11 @@ class Batch:
     at: NDArray[np.float64]
 
 
+def part(batch: Batch, index: Rows | slice) -> Batch:
+    """Those datagrams of it."""
+    return Batch(batch.data[index], batch.length[index], batch.port[index], batch.name[index], batch.at[index])
+
+
 @frozen
 class Datagram:
     """One datagram of a kind that does not come by the hundred: `name` is a sockaddr of 32 octets."""

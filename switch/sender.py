@@ -21,12 +21,13 @@ from ..codecs.work import Encoded, Work
 from . import rtp
 from .gather import Gather, OpusGather, frame_ms
 from .keying import Keyed
+from .leaving import Leaving
 from .legs import LEAST_MS, SILENCE, TICK_MS, CodecId, Legs, those
 from .matrix import lay
 from .ports import PortPool
 from .rooms import WIDE as WIDE_FRAME
 from .rooms import Heard
-from .seams import Datagrams, OpusCodec, Outgoing, Rows, SecureTransport
+from .seams import Datagrams, OpusCodec, Outgoing, Rows
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
@@ -105,10 +106,10 @@ class _WideRoute:
 class Sender:
     """The packet matrix, and how the rows stand in it."""
 
-    def __init__(self, legs: Legs, ports: PortPool, secure: SecureTransport | None, opus: OpusCodec | None) -> None:
+    def __init__(self, legs: Legs, ports: PortPool, leaving: Leaving, opus: OpusCodec | None) -> None:
         self._legs = legs
         self._ports = ports
-        self._secure = secure
+        self._leaving = leaving
         self._opus = opus
         self._g722 = g722.Encoders()
         self._gather = Gather(legs)
@@ -173,8 +174,9 @@ class Sender:
 
     def _by_way(self, rows: Rows) -> tuple[Rows, Rows]:
         """Those of plain RTP, by port, and the others."""
-        plain = rows[~self._legs.secure[rows]]
-        return plain[np.argsort(self._ports.port[plain], kind="stable")], rows[self._legs.secure[rows]]
+        rows = rows[np.argsort(self._ports.port[rows], kind="stable")]
+        plain = self._leaving.plain(rows)
+        return rows[plain], rows[~plain]
 
     def _route(self, order: _Order, listeners: Rows) -> _Route:
         place = order.place[listeners]
@@ -195,14 +197,14 @@ class Sender:
             rows, out = rows[~now], out[~now]
         for some, packets, length in self._gather.take(rows, out[:, rtp.HEADER :]):
             self.sent += len(some)
-            yield from self._leave(some, packets, length)
+            yield from self._leaving.media(some, packets, length)
 
     def _report_keys(self, rows: Rows, packets: NDArray[np.uint8], keyed: Keyed) -> Iterator[Datagrams]:
         """The reports of events of `rows` [n], which are among the `keyed`, in `packets` uint8 [n, W]."""
         legs, length = self._legs, np.full(len(rows), EVENT_PACKET, np.int32)
         self._write_headers(packets, rows, legs.payload_type[rows], legs.ssrc[rows], length, keyed)
         self.sent += len(rows)
-        yield from self._leave(rows, packets, length)
+        yield from self._leaving.media(rows, packets, length)
 
     def _send_odd_opus(self, order: _Order, coming: _Coming, keyed: Keyed | None) -> Iterator[Datagrams]:
         """What can go now of the Opus rows whose packets are of other lengths: reports of events, and silence."""
@@ -223,16 +225,7 @@ class Sender:
         some, packets, length = self._opus_gather.take(rows, made)
         if len(some):
             self.sent += len(some)
-            yield from self._leave(some, packets, length)
-
-    def _leave(self, rows: Rows, packets: NDArray[np.uint8], length: NDArray[np.int32]) -> Iterator[Datagrams]:
-        """n packets of `rows` [n], uint8 [n, W], as they leave: plain, or encrypted."""
-        secured = self._legs.secure[rows]
-        if len(plain := np.flatnonzero(~secured)):
-            of = rows[plain]
-            yield Datagrams(packets[plain], length[plain], self._ports.port[of], self._ports.name[of])
-        if self._secure is not None and np.count_nonzero(secured):
-            yield self._secure.protect(rows[secured], packets[secured], length[secured])
+            yield from self._leaving.media(some, packets, length)
 
     def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
         place = order.place[listeners]
@@ -283,8 +276,8 @@ class Sender:
             self._legs.timestamp[sending.held] += self._legs.clock_step[sending.held]
         plain = sending.plain
         parts = [Datagrams(self._out[:plain], length[:plain], sending.port, sending.name), *beside]
-        if even > plain and self._secure is not None:
-            parts.append(self._secure.protect(sending.rows[plain:even], self._out[plain:even], length[plain:]))
+        if even > plain:
+            parts += self._leaving.encrypted(sending.rows[plain:even], self._out[plain:even], length[plain:])
         if len(sending.odd):
             parts += self._send_odd(sending, keyed)
         self.sent += even + sending.opus_even
@@ -331,7 +324,7 @@ class Sender:
         now = length > rtp.HEADER
         packets[now, rtp.HEADER : SILENT_PACKET] = _OPUS_SILENCE
         length = self._write_headers(packets, rows, self._legs.payload_type[rows], self._legs.ssrc[rows], length, keyed)
-        return self._leave(rows[now], packets[now], length[now]), self._follow(order, coming)
+        return self._leaving.media(rows[now], packets[now], length[now]), self._follow(order, coming)
 
     def _follow(self, order: _Order, coming: _Coming) -> Iterator[Datagrams]:
         index: list[Rows] = []
@@ -361,7 +354,7 @@ class Sender:
         self._legs.octets[rows[place]] += octets.astype(np.uint32)
         came = np.flatnonzero(octets)
         place = place[came]
-        yield from self._leave(rows[place], packets[place, :width], rtp.HEADER + octets[came])
+        yield from self._leaving.media(rows[place], packets[place, :width], rtp.HEADER + octets[came])
 
     def _write_headers(
         self,

@@ -1,4 +1,5 @@
-"""SRTP for all legs: keys from the DTLS handshake, one libsrtp session a leg and direction (RFC 3711, 5764, 7714).
+"""SRTP for all legs: one libsrtp session a leg and direction (RFC 3711, 5764, 7714), with keys from the DTLS handshake
+of a browser, or from the session descriptions of a trunk (RFC 4568).
 
 `keys` cuts the material that DTLS exported into the two directions. `Srtp` holds the sessions by row and works on
 batches: what does not verify, was seen before, or has no session is dropped and counted by its reason, never raised.
@@ -18,11 +19,12 @@ from typing import Final
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
-from pylibsrtp import Policy, Session
+from pylibsrtp import Error, Policy, Session
 from pylibsrtp._binding import ffi, lib
 
 from .matrix import Octets
 from .sockaddr import Rows
+from .winding import Key, Winding
 
 # libsrtp copies a stream's state for each new SSRC that authenticates. One leg sends one, and after a page replaced its
 # track another; more than this is refused, or an ill-behaved page could fill our memory.
@@ -79,23 +81,44 @@ def keys(profile: Profile, material: bytes) -> SrtpKeys:
     )
 
 
-class _Streams:
-    """One leg's two sessions, as libsrtp knows them, and the SSRCs that have authenticated."""
+class _Inbound:
+    """What one leg is heard with, also as libsrtp knows it, and the SSRCs that have authenticated. `before` is the
+    session of the far side's last key, as long as it goes on with that; `winding` looks for a stream that began
+    earlier."""
 
-    __slots__ = ("_sessions", "inbound", "outbound", "ssrcs")
+    __slots__ = ("before", "handle", "session", "ssrcs", "winding")
 
-    def __init__(self, material: SrtpKeys) -> None:
-        kind = material.profile.policy
-        self._sessions = (
-            Session(Policy(material.client, Policy.SSRC_ANY_INBOUND, 0, kind)),
-            Session(Policy(material.server, Policy.SSRC_ANY_OUTBOUND, 0, kind)),
-        )
-        self.inbound, self.outbound = (session._srtp[0] for session in self._sessions)
+    def __init__(self, key: Key, before: Session | None, winding: Winding | None) -> None:
+        self.session = key.inbound()
+        self.handle = self.session._srtp[0]
+        self.before = before
+        self.winding = winding
         self.ssrcs: set[int] = set()
 
     def crowded(self, ssrc: int) -> bool:
         """Whether there is no room for this one."""
         return ssrc not in self.ssrcs and len(self.ssrcs) >= MAX_SSRCS
+
+    @property
+    def settled(self) -> bool:
+        """What does not verify is wrong."""
+        return self.winding is None
+
+    def settle(self) -> None:
+        """What came verified."""
+        self.before = self.winding = None
+
+    def retry(self, packet: bytes, ssrc: int) -> bytes:
+        """An RTP packet that did not verify: under the key before; else nothing, and the next may."""
+        if self.before is not None:
+            try:
+                return self.before.unprotect(packet)
+            except (Error, ValueError):
+                pass
+        if self.winding is not None:
+            self.session = self.winding.turn(self.session, ssrc, int.from_bytes(packet[2:4], "big"))
+            self.handle = self.session._srtp[0]
+        return b""
 
 
 class Srtp:
@@ -107,16 +130,32 @@ class Srtp:
     """
 
     def __init__(self, counters: Counter[str], capacity: int) -> None:
-        self._streams: dict[int, _Streams] = {}
+        self._inbound: dict[int, _Inbound] = {}
+        # ... and what each is sent with, as libsrtp knows it, beside the session that it is of.
+        self._outbound: dict[int, tuple[ffi.CData, Session]] = {}
         self._ssrc = np.full(capacity, -1, np.int64)  # of the last RTP; -1: none yet
         self._counters = counters
 
     def open(self, row: int, material: SrtpKeys) -> None:
-        self._streams[row] = _Streams(material)
+        """Both directions of a browser, of which nothing was heard or sent yet."""
+        self.hear(row, Key(material.profile.policy, material.client))
+        self.send(row, Key(material.profile.policy, material.server))
+
+    def hear(self, row: int, key: Key, *, resumed: bool = False) -> None:
+        """The far side encrypts with this key from now on. `resumed`: it may have done so before this row was here."""
+        before = self._inbound.get(row)
+        winding = Winding(key) if resumed or before is not None else None
+        self._inbound[row] = _Inbound(key, None if before is None else before.session, winding)
         self._ssrc[row] = -1
 
+    def send(self, row: int, key: Key) -> None:
+        """We encrypt with this key from now on, with which nothing was sent with the SSRC that the row has."""
+        session = key.outbound()
+        self._outbound[row] = session._srtp[0], session
+
     def close(self, row: int) -> None:
-        self._streams.pop(row, None)
+        self._inbound.pop(row, None)
+        self._outbound.pop(row, None)
 
     def unprotect(
         self, rows: Rows, data: Octets, length: NDArray[np.int32], *, rtcp: bool = False
@@ -126,13 +165,16 @@ class Srtp:
         usual = self._ssrc[rows] == ssrcs
         length, unprotect = length.copy(), lib.srtp_unprotect_rtcp if rtcp else lib.srtp_unprotect
         packet, octets, stride = *_pointers(data, length), data.strides[0]
-        found, dropped = self._streams.get, []
+        found, dropped = self._inbound.get, []
         for i, (row, known) in enumerate(zip(rows.tolist(), usual.tolist(), strict=True)):
             if (streams := found(row)) is None:
                 dropped.append((i, "srtp_no_keys"))
             elif not known and streams.crowded(int(ssrcs[i])):
                 dropped.append((i, "srtp_too_many_ssrcs"))
-            elif refused := unprotect(streams.inbound, packet, octets):
+            elif not known and not rtcp and not streams.settled:
+                if not self._settle(row, streams, data[i], length[i : i + 1], int(ssrcs[i])):
+                    dropped.append((i, "srtp_unauthentic"))
+            elif refused := unprotect(streams.handle, packet, octets):
                 dropped.append((i, "srtp_replayed" if refused in _REPLAYS else "srtp_unauthentic"))
             elif not known:
                 streams.ssrcs.add(int(ssrcs[i]))
@@ -142,15 +184,32 @@ class Srtp:
             octets += 1
         return self._without(length, dropped)
 
+    def _settle(
+        self, row: int, streams: _Inbound, data: NDArray[np.uint8], length: NDArray[np.int32], ssrc: int
+    ) -> bool:
+        """One packet of a stream that is not settled yet, uint8 [W], `length` int32 [1]: whether it could be opened."""
+        packet = data[: length[0]].tobytes()  # what does not verify is not what it was, either
+        try:
+            opened = streams.session.unprotect(packet)
+        except (Error, ValueError):
+            opened = streams.retry(packet, ssrc)
+        else:
+            streams.settle()
+            streams.ssrcs.add(ssrc)
+            self._ssrc[row] = ssrc
+        data[: len(opened)] = np.frombuffer(opened, np.uint8)
+        length[0] = len(opened)
+        return bool(opened)
+
     def protect(self, rows: Rows, data: Octets, length: NDArray[np.int32], *, rtcp: bool = False) -> NDArray[np.int32]:
         """RTP to SRTP, or compound RTCP to SRTCP. Behind each packet are TRAILER octets of room."""
         length, protect = length.copy(), lib.srtp_protect_rtcp if rtcp else lib.srtp_protect
         packet, octets, stride = *_pointers(data, length), data.strides[0]
-        found, dropped = self._streams.get, []
+        found, dropped = self._outbound.get, []
         for i, row in enumerate(rows.tolist()):
-            if (streams := found(row)) is None:
+            if (outbound := found(row)) is None:
                 dropped.append((i, "srtp_unsent_no_keys"))
-            elif protect(streams.outbound, packet, octets):
+            elif protect(outbound[0], packet, octets):
                 # Ours: a sequence number sent twice. libsrtp refuses to use a keystream twice (RFC 3711 §9.1).
                 dropped.append((i, "srtp_unsent_refused"))
             packet += stride

@@ -88,7 +88,7 @@ def _one_of(choices: tuple[Any, ...]) -> Read:
 
 def _union(args: tuple[Any, ...]) -> Read:
     classes = {kind.__name__: _fields(kind) for kind in args if attrs.has(kind)}
-    if classes:
+    if len(classes) > 1:
         return lambda value: _named(classes, value)
     (inner,) = (_reader(kind) for kind in args if kind is not type(None))
     return lambda value: None if value is None else inner(value)
@@ -160,10 +160,10 @@ def _members(kind: type[Any]) -> tuple[tuple[str, bool], ...] | None:
 
 
 def _is_choice(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType) and any(attrs.has(kind) for kind in get_args(hint))
+    return get_origin(hint) in (Union, types.UnionType) and sum(map(attrs.has, get_args(hint))) > 1
 
 
-# Classes of fields that are tuples or single values of one class.
+# Classes of fields that are tuples or single values of one class, or None.
 _NESTED: Final = (
     protocol.AccessPoint,
     protocol.Codec,
@@ -171,6 +171,8 @@ _NESTED: Final = (
     protocol.Hears,
     protocol.OpusWishes,
     protocol.Part,
+    protocol.Srtp,
+    protocol.SrtpKey,
 )
 _COMMANDS: Final = {kind.__name__: _fields(kind) for kind in get_args(Command)}
 _FACTS: Final = {kind.__name__: _fields(kind) for kind in get_args(Fact)}

@@ -38,8 +38,8 @@ def taped(agent_leg: str = "") -> tuple[media.Hears, ...]:
     return media.Hears("c/left", ((LEG, 1.0),)), media.Hears("c/right", voice)
 
 
-def rejected(status: int, retry_after: int = 0) -> list[Effect]:
-    return [Sip(signals.Reject("c", status, "", retry_after)), Stop("refused")]
+def rejected(status: int, retry_after: int = 0, phrase: str = "") -> list[Effect]:
+    return [Sip(signals.Reject("c", status, phrase, retry_after)), Stop("refused")]
 
 
 def opened(call: Call, route: Route | None = None) -> Call:
@@ -82,7 +82,8 @@ def test_a_number_that_leads_nowhere_is_404() -> None:
 
 def test_an_offer_without_our_codecs_is_488_before_anybody_is_asked() -> None:
     odd = evolve(OFFER, media=(evolve(OFFER.media[0], formats=("18",), rtpmaps=()),))
-    assert important(Call(arrived(offer=odd), NOW).receive(Started(), NOW)) == rejected(488)
+    says = rejected(488, phrase="SDP: no codec in common")
+    assert important(Call(arrived(offer=odd), NOW).receive(Started(), NOW)) == says
 
 
 def test_no_media_and_no_trunk_are_503() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 import trio.testing
 from attrs import define, evolve, field, frozen
-from cordboard.actors import medialink
+from cordboard.actors import medialink, states
 from cordboard.actors.alarms import MUSIC_MISSING
 from cordboard.actors.effects import Effect, Media, Record, Started
 from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
@@ -423,3 +423,70 @@ async def test_commands_of_one_moment_go_out_together(made: Scene) -> None:
         assert heard == [media.Ping(0), *wanted]
         assert sizes == [1, medialink.MAX_TOGETHER, 50]
         nursery.cancel_scope.cancel()
+
+
+KEYS = (media.SrtpKey("AEAD_AES_128_GCM", "A" * 38 + "=="), media.SrtpKey("AES_CM_128_HMAC_SHA1_80", "B" * 40))
+HEARD = media.SrtpKey("AES_CM_128_HMAC_SHA1_80", "C" * 40)
+
+
+@story
+async def test_each_new_engine_goes_on_with_the_keys_of_a_leg_and_knows_how_many_have(made: Scene) -> None:
+    made.start("one")
+    opening = evolve(OPEN, srtp=media.Srtp(HEARD))
+    made.do(opening)
+    made.link.on_fact(evolve(OPENED, keys=KEYS))
+    for engines, epoch in enumerate(("two", "three"), 1):
+        made.link.connect(None)
+        made.start(epoch)
+        again = evolve(opening, local_port=20002, srtp=media.Srtp(HEARD, KEYS, engines))
+        assert made.sent == [again]
+        made.sent.clear()
+        made.link.on_fact(evolve(OPENED, keys=KEYS))
+
+
+@story
+async def test_a_key_that_changed_in_the_call_is_the_one_that_is_gone_on_with(made: Scene) -> None:
+    made.start("one")
+    made.do(evolve(OPEN, srtp=media.Srtp(HEARD)))
+    made.link.on_fact(evolve(OPENED, keys=KEYS))
+    made.start("two")
+    made.link.on_fact(evolve(OPENED, keys=KEYS))
+    other, news = evolve(HEARD, key="D" * 40), tuple(evolve(each, key="E" * len(each.key)) for each in KEYS)
+    made.do(media.UpdateRtpLeg("leg", "198.51.100.1", 4002, CODEC, srtp=media.Srtp(other)))
+    made.link.on_fact(evolve(OPENED, keys=news))
+    made.sent.clear()
+    made.start("three")
+    assert made.sent == [evolve(OPEN, port=4002, local_port=20002, srtp=media.Srtp(other, news, 2))]
+
+
+class Book(states.Unwritten):
+    """What would be written."""
+
+    def __init__(self) -> None:
+        self.records: list[states.Record] = []
+
+    def add(self, record: states.Record) -> None:
+        self.records.append(record)
+
+
+@story
+async def test_keys_outlive_this_process_and_so_does_the_count_of_engines(made: Scene) -> None:
+    """Whatever process goes on from here, no two engines encrypt with the same key and SSRC."""
+    book = Book()
+    first = MediaLink(made.system, book)
+    opening = evolve(OPEN, srtp=media.Srtp(HEARD))
+    first.perform("ear", Media(opening))
+    sent: list[media.Command] = []
+    first.connect(sent.append)
+    first.on_fact(media.EngineStarted("one", (), 1))
+    first.on_fact(evolve(OPENED, keys=KEYS))
+    first.on_fact(media.EngineStarted("two", (), 1))
+    assert sent[-1] == evolve(opening, local_port=20002, srtp=media.Srtp(HEARD, KEYS, 1))
+    again = MediaLink(made.system)
+    again.perform("ear", Media(opening))
+    for record in book.records:
+        again.recall(record)
+    assert again.state() == first.state()
+    again.connect(sent.append)
+    again.on_fact(media.EngineStarted("three", (), 1))
+    assert sent[-1] == evolve(opening, local_port=20002, srtp=media.Srtp(HEARD, KEYS, 2))

@@ -299,6 +299,7 @@ class World:
             prompts=PROMPTS,
             library=self.books,
             opus=OpusRows(capacity=256),
+            token=Random(seed).randbytes,
             capacity=256,
         )
         self.fars: list[Far] = []

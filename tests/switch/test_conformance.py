@@ -64,6 +64,7 @@ from cordboard.switch.protocol import (
     UpdateRtpLeg,
     WebrtcLegOpened,
 )
+from cordboard.switch.sealed import SUITES
 from cordboard.switch.webrtc import WebrtcTransport
 
 from .conftest import PROMPTS, Books, Far, Shelf, World
@@ -123,6 +124,7 @@ class Both:
             now=self.now,
             secure=Browsers(WebrtcTransport(IDENTITY, secrets()), points),
             opus=OpusRows(),
+            token=secrets(2),
             sink=Shelf(),
             prompts=PROMPTS,
             library=self.books,
@@ -180,6 +182,9 @@ def comparable(fact: Fact) -> Fact:
             return evolve(fact, ice_ufrag="", ice_pwd="", fingerprint=NAMED, candidates=candidates)
         case AccessPoints():
             return evolve(fact, ice_ufrag="", ice_pwd="")
+        case LegOpened(keys=keys):
+            assert len({each.key for each in keys}) == len(keys)
+            return evolve(fact, keys=tuple(evolve(each, key="") for each in keys))
         case _:
             return fact
 
@@ -196,6 +201,29 @@ def test_openings_are_answered_or_refused_alike() -> None:
     assert both.do(rtp("o", 4002, OPUS)) == [LegOpened("o", "192.0.2.1", 20002)]
     assert both.do(rtp("d", 0, address="2001:db8::7")) == [LegOpened("d", "2001:db8::1", 20002)]
     assert both.do(rtp("e", 4004, address="2001:db8::7", nat=True)) == [LegRefused("e", "")]  # no port of its own left
+
+
+def test_legs_under_srtp_are_opened_updated_and_refused_alike() -> None:
+    both = Both()
+    gcm, sha = (protocol.SrtpKey(suite, "A" * 38 + tail) for suite, tail in ((SUITES[0], "=="), (SUITES[1], "AA")))
+    ours = (SUITES[0], SUITES[1], SUITES[2])
+
+    def suites(facts: list[Fact]) -> list[tuple[str, ...]]:
+        return [tuple(each.suite for each in fact.keys) for fact in facts if isinstance(fact, LegOpened)]
+
+    sealed = evolve(rtp("a", 4000), srtp=protocol.Srtp(gcm))
+    assert suites(both.do(sealed)) == [ours]
+    assert suites(both.do(UpdateRtpLeg("a", "198.51.100.7", 4000, PCMU, srtp=protocol.Srtp(sha, (sha,))))) == [
+        (SUITES[1],)
+    ]
+    assert suites(both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU, srtp=protocol.Srtp(gcm)))) == [ours]
+    assert both.do(UpdateRtpLeg("a", "198.51.100.7", 4002, PCMU)) == [LegRefused("a", "")]
+    assert suites(both.do(rtp("b", 4004))) == [()]
+    assert both.do(UpdateRtpLeg("b", "198.51.100.7", 4004, PCMU, srtp=protocol.Srtp(sha))) == [LegRefused("b", "")]
+    for bad in (protocol.Srtp(gcm, (sha,)), protocol.Srtp(evolve(gcm, key="?")), protocol.Srtp(gcm, engines=256)):
+        assert both.do(evolve(rtp("c", 4006), srtp=bad)) == [LegRefused("c", "")]
+    both.do(CloseLeg("a"))
+    assert suites(both.do(rtp("a", 4008))) == [()]
 
 
 def test_a_far_side_that_moves_takes_its_leg_along() -> None:

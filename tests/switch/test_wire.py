@@ -1,3 +1,5 @@
+from typing import get_args
+
 import msgpack
 import pytest
 from cordboard.switch import protocol, wire
@@ -17,9 +19,12 @@ endless = st.builds(protocol.Tone, number) | st.builds(protocol.Music, text) | s
 sound = endless | st.builds(protocol.Prompt, text, text) | st.builds(protocol.Pause)
 parts = st.lists(st.builds(protocol.Part, sound, number), max_size=3).map(tuple)
 kind = endless | st.builds(protocol.Playlist, parts, st.booleans())
+key = st.builds(protocol.SrtpKey, st.sampled_from(get_args(protocol.Suite)), text)
+keys = st.lists(key, max_size=3).map(tuple)
+srtp = st.none() | st.builds(protocol.Srtp, st.none() | key, keys, count)
 commands = st.one_of(
-    st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans(), count),
-    st.builds(protocol.UpdateRtpLeg, text, text, count, codec),
+    st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans(), count, srtp=srtp),
+    st.builds(protocol.UpdateRtpLeg, text, text, count, codec, srtp=srtp),
     st.builds(protocol.OpenWebrtcLeg, text, text, text, text, prints, codec),
     st.builds(protocol.CloseLeg, text),
     st.builds(protocol.OpenSource, text, kind),
@@ -31,7 +36,7 @@ commands = st.one_of(
 )
 facts = st.one_of(
     st.builds(protocol.EngineStarted, text, names, count, names, names),
-    st.builds(protocol.LegOpened, text, text, count),
+    st.builds(protocol.LegOpened, text, text, count, keys),
     st.builds(
         protocol.WebrtcLegOpened,
         text,
@@ -80,7 +85,7 @@ def test_errors_say_what_was_wrong() -> None:
     assert "CloseLeg has 1 fields, got 2" in refuse(pack(["CloseLeg", "a", "b"]))
     assert "Ping.number: expected int, got bool" in refuse(pack(["Ping", True]))
     codec = ["g723", 4, None, 20, None, None, None, [48000, 0, False]]
-    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, codec, False, 0, True, True, ""]))
+    assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, codec, False, 0, True, True, "", None]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
     playlist = ["Playlist", [[["Playlist", [], False, False], 1.0]], False, False]
     assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))
