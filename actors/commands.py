@@ -16,7 +16,7 @@ import trio
 from attrs import AttrsInstance
 
 from ..switch.musicfile import Piece
-from . import gate, music, values
+from . import consistency, gate, music, values
 from .config import Config
 from .directories import music_directory
 from .frames import DamagedError, Frames
@@ -65,7 +65,7 @@ def import_(organisation: Path, config_file: Path | None, data: Path) -> None:
     What the file does not have is removed, except that agents without a password in it keep theirs. A server that runs
     on the directory takes it up at once.
     """
-    read_config(config_file)
+    config = read_config(config_file)
     read, pieces = _with_music(read_organisation(organisation), organisation)
     try:
         trio.run(_import, read, pieces, data)
@@ -74,7 +74,7 @@ def import_(organisation: Path, config_file: Path | None, data: Path) -> None:
     except OSError as error:  # of the pieces' directory
         raise Unusable(f"{error.filename or music_directory(data)}: {error.strerror}") from error
     click.echo(f"imported {described(read)}")
-    for line in notes(read):
+    for line in (*notes(read), *([] if config_file is None else consistency.warnings(config, read))):
         click.echo(line)
     pid = running(data, "supervisor")
     if pid is not None:
@@ -101,20 +101,28 @@ def _with_music(organisation: Organisation, file: Path) -> tuple[Organisation, d
 
 @click.command()
 @click.argument("file", metavar="FILE", type=FILE)
+@config_option
 @click.option(
     "--dial", "numbers", metavar="NUMBER", multiple=True, help="Whether this may be dialled, and how it leaves."
 )
-def check(file: Path, numbers: Sequence[str]) -> None:
-    """Say what is in an infrastructure or organisation file, or what is wrong with it."""
+def check(file: Path, config_file: Path | None, numbers: Sequence[str]) -> None:
+    """Say what is in an infrastructure or organisation file, or what is wrong with it.
+
+    With --config beside an organisation file: also what the two want of each other.
+    """
     source = read_text(file)
+    beside = None if config_file is None else read_config(config_file)
     try:
         sections = set(parse_toml(source))
         if len(sections & ORGANISATION) > len(sections & INFRASTRUCTURE):
             organisation, _ = _with_music(_organisation(source), file)
             lines = [f"{file}: {described(organisation)}", *notes(organisation)]
+            lines += [] if beside is None else consistency.warnings(beside, organisation)
             lines += [f"{number}: {dialled(organisation, number)}" for number in numbers]
         elif numbers:
             raise ConfigError("has no dialling rules; give the organisation's file")
+        elif beside is not None:
+            raise ConfigError("is an infrastructure file itself; --config goes with the organisation's")
         else:
             config = infrastructure(source)
             lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
@@ -175,7 +183,8 @@ def notes(organisation: Organisation) -> list[str]:
 
 
 def notes_of_config(config: Config) -> list[str]:
-    return [*_unused("[sip]", [config.sip]), *_unused("[recording]", [config.recording])]
+    unused_keys = [*_unused("[sip]", [config.sip]), *_unused("[recording]", [config.recording])]
+    return [*consistency.of_config(config), *unused_keys]
 
 
 def _unused(section: str, entries: Sequence[AttrsInstance]) -> list[str]:

@@ -81,6 +81,8 @@ class Lifetimes:
     _opus: OpusCodec | None
     browsers: int = field(default=0, init=False)  # legs of the SecureTransport
     _agreed: dict[int, protocol.Codec] = field(factory=dict, init=False)  # by row
+    # Where the signalling of rows behind NATs comes from: the addresses in their SDP are of networks of their own.
+    _peers: dict[int, str] = field(factory=dict, init=False)
 
     # --- what the control plane asks ------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ class Lifetimes:
         family = 10 if ":" in command.address else 2
         row = self._add_leg(command.leg, command.codec, now)
         try:
-            index = self._ports.open(
+            self._ports.open(
                 row,
                 remote,
                 family=family,
@@ -118,7 +120,9 @@ class Lifetimes:
         if command.local_port:
             # A far side that another engine heard: should it be gone by now, that must be told.
             self._legs.heard_ever[row] = self._legs.media_ever[row] = self._legs.connected[row] = True
-        return protocol.LegOpened(command.leg, *self._advertise(index, command.address), keys)
+        if command.peer:
+            self._peers[row] = command.peer
+        return protocol.LegOpened(command.leg, *self._ours(row, command.address), keys)
 
     def update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
         """Where its far side is now, and how it speaks; raises RefusedError."""
@@ -152,7 +156,7 @@ class Lifetimes:
         if _events(before) != _events(command.codec):
             self._forget_digits(row)
         self._sender.changed()
-        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address), keys)
+        return protocol.LegOpened(command.leg, *self._ours(row, command.address), keys)
 
     def open_webrtc(self, command: protocol.OpenWebrtcLeg, now: float) -> Fact:
         """A browser's leg; raises RefusedError."""
@@ -234,6 +238,10 @@ class Lifetimes:
         self._forget_digits(row)
         return row
 
+    def _ours(self, row: int, address: str) -> tuple[str, int]:
+        """What the far side of the row, whose SDP has `address`, is to send to."""
+        return self._advertise(int(self._ports.port[row]), self._peers.get(row, address))
+
     def _check(self, codec: protocol.Codec) -> None:
         if not 0 <= codec.payload_type < 128:
             raise RefusedError(f"no RTP payload type: {codec.payload_type}")
@@ -242,6 +250,7 @@ class Lifetimes:
 
     def _remove(self, row: int) -> None:
         self._sealed.close(row)
+        self._peers.pop(row, None)
         if self._agreed.pop(row).name == "opus" and self._opus is not None:
             self._opus.close(row)
         self._legs.remove(row)

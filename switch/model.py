@@ -80,6 +80,7 @@ class ModelEngine:
         self._missing: dict[str, str] = {}  # why which music cannot be read
         self._secure_opened = 0
         self._keys: dict[str, tuple[protocol.SrtpKey, ...]] = {}  # ours of each leg under SRTP
+        self._peers: dict[str, str] = {}  # where the signalling of legs behind NATs comes from
         self._numbers = count(1)  # of those keys
         self._pinged_at = now
 
@@ -234,7 +235,7 @@ class ModelEngine:
         row = self._add(command.leg, command.codec, now)
         family = AF_INET6 if ":" in command.address else AF_INET
         try:
-            index = self._ports.open(
+            self._ports.open(
                 row,
                 remote,
                 family=family,
@@ -249,7 +250,9 @@ class ModelEngine:
         self._rows.connected[row] = command.local_port > 0  # another engine heard that far side
         self._aim(row, remote is not None, command.sends)
         keys = self._take_keys(command.leg, command.srtp)
-        return protocol.LegOpened(command.leg, *self._advertise(index, command.address), keys)
+        if command.peer:
+            self._peers[command.leg] = command.peer
+        return protocol.LegOpened(command.leg, *self._ours(row, command.address), keys)
 
     def _update_rtp(self, command: protocol.UpdateRtpLeg, now: float) -> Fact:
         if not self._is(command.leg, Kind.LEG) or self._rows.secure[self._rows.ids[command.leg]]:
@@ -263,7 +266,10 @@ class ModelEngine:
             self._ports.move(row, remote, now)
         self._aim(row, remote is not None or bool(self._rows.reached[row]), command.sends)
         keys = self._take_keys(command.leg, command.srtp)
-        return protocol.LegOpened(command.leg, *self._advertise(int(self._ports.port[row]), command.address), keys)
+        return protocol.LegOpened(command.leg, *self._ours(row, command.address), keys)
+
+    def _ours(self, row: int, address: str) -> tuple[str, int]:
+        return self._advertise(int(self._ports.port[row]), self._peers.get(self._rows.names[row], address))
 
     @staticmethod
     def _check_keys(srtp: protocol.Srtp | None) -> None:
@@ -323,6 +329,7 @@ class ModelEngine:
         self._sent.pop(leg, None)
         self._pages.pop(leg, None)
         self._keys.pop(leg, None)
+        self._peers.pop(leg, None)
         self._rows.remove(row)
 
     def _forget(self, name: str) -> None:

@@ -233,3 +233,86 @@ def test_every_command_is_there_by_its_name() -> None:
 def test_a_wrong_command_line_is_unusable_input_too() -> None:
     assert run(check).exit_code == 2
     assert run(import_, "org.toml", "--zebra").exit_code == 2
+
+
+TRUNKS = """
+[[trunk]]
+id = "carrier"
+peers = ["198.51.100.0/24"]
+proxy = ["sips:carrier.example", "sip:198.51.100.7;transport=tls", "sip:c.example"]
+srtp = false
+[[trunk]]
+id = "office"
+peers = ["10.1.0.0/16", "2001:db8::/32", "fd00::/8"]
+proxy = "sip:[2001:db8::1]:5060"
+[[trunk]]
+id = "guest"
+username = "pbx"
+password = "secret"
+srtp = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            "",
+            [
+                'trunk "carrier": sips:carrier.example wants TLS, and [sip] tls is off: no call goes out there',
+                'trunk "carrier": sip:198.51.100.7;transport=tls wants TLS, and [sip] tls is off: '
+                "no call goes out there",
+                'trunk "office": sip:[2001:db8::1]:5060 is of IPv6, and no address of [sip] udp is',
+                'trunk "guest": srtp wants TLS, and [sip] tls is off: no call comes in',
+            ],
+        ),
+        ('[sip]\nudp = ["0.0.0.0:5060", "[::]:5060"]\ntls = "0.0.0.0:5061"', []),
+        (
+            '[sip]\nudp = []\ntls = "0.0.0.0:5061"\npublic_address = "203.0.113.1"\n'
+            '[media]\npublic_address = "203.0.113.1"\nlocal_networks = "10.1.2.0/24"',
+            [
+                'trunk "office": sip:[2001:db8::1]:5060 wants UDP, and [sip] udp is off: no call goes out there',
+                'trunk "office": 10.1.0.0/16 is no public address, and not in [media] local_networks: it is told the '
+                "public one",
+                'trunk "office": fd00::/8 is no public address, and not in [media] local_networks: it is told the '
+                "public one",
+            ],
+        ),
+        (
+            '[sip]\nudp = "[::]:5060"\ntls = "0.0.0.0:5061"\npublic_address = "203.0.113.1"\n'
+            '[media]\npublic_address = "203.0.113.1"\nlocal_networks = ["10.0.0.0/8", "fd00::/8"]',
+            [],
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", [check, import_])
+def test_what_the_two_files_want_of_each_other(
+    tmp_path: Path, command: click.Command, config: str, says: list[str]
+) -> None:
+    """A trunk that nobody could reach, or who would be told a wrong address: a warning, for it may be on its way."""
+    (tmp_path / "org.toml").write_text(TRUNKS)
+    (tmp_path / "config.toml").write_text(config)
+    data = ("--data", tmp_path / "data") if command is import_ else ()
+    result = run(command, tmp_path / "org.toml", "--config", tmp_path / "config.toml", *data)
+    assert result.exit_code == 0
+    assert result.output.splitlines()[1:] == [f"warning: {each}" for each in says]
+    assert run(command, tmp_path / "org.toml", *data).output.count("\n") == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("sip", "media"), ("media", "sip")])
+def test_a_public_address_is_one_of_both(tmp_path: Path, one: str, other: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[{one}]\npublic_address = "203.0.113.1"')
+    assert f"warning: [{one}] has a public_address and [{other}] has none" in run(check, path).output
+    path.write_text('[sip]\npublic_address = "203.0.113.1"\n[media]\npublic_address = "203.0.113.1"')
+    assert run(check, path).output.count("\n") == 1
+    assert run(check, path, "--config", path).exit_code == 2
+
+
+def test_srtp_goes_by_tls_alone(tmp_path: Path) -> None:
+    """Said of one file, which is refused: there is no way in which that could be meant."""
+    path = tmp_path / "org.toml"
+    path.write_text('[[trunk]]\nid = "carrier"\nproxy = ["sips:a.example", "sip:b.example"]\nsrtp = true')
+    result = run(check, path)
+    assert result.exit_code == 2
+    assert "srtp needs sips: or transport=tls, found 'sip:b.example'" in result.output

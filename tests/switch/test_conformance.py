@@ -76,6 +76,7 @@ OPUS = Codec("opus", 111)
 PORTS = (LocalPort("192.0.2.1", 20002), LocalPort("192.0.2.1", 20004), LocalPort("2001:db8::1", 20002))
 NAMED = Fingerprint("sha-256", ":".join(["AB"] * 32))
 POINTS = (("north", 20000), ("south", 20001))
+OUTSIDE, PUBLIC = "203.0.113.9", "203.0.113.1"
 LOUD = 3000  # what every leg of a story speaks at
 SETTLED = 0.3  # seconds after which the jitter buffers play and no edge fades any more
 
@@ -110,7 +111,7 @@ class Both:
 
     def __attrs_post_init__(self) -> None:
         def advertise(index: int, peer: str) -> tuple[str, int]:
-            return PORTS[index].address, PORTS[index].port
+            return PUBLIC if peer == OUTSIDE else PORTS[index].address, PORTS[index].port
 
         def point(name: str, port: int) -> Point:
             return Point(name, name.capitalize(), lambda peer: (("192.0.2.1", port),))
@@ -224,6 +225,23 @@ def test_legs_under_srtp_are_opened_updated_and_refused_alike() -> None:
         assert both.do(evolve(rtp("c", 4006), srtp=bad)) == [LegRefused("c", "")]
     both.do(CloseLeg("a"))
     assert suites(both.do(rtp("a", 4008))) == [()]
+
+
+def test_who_is_behind_a_nat_is_told_our_address_by_where_its_signalling_comes_from() -> None:
+    """Its SDP has an address of its own network, which may be like one of ours; also in a new offer, which names it."""
+    both = Both()
+    opening = evolve(rtp("a", 4000, address="10.0.0.9", nat=True), peer=OUTSIDE)
+    ((told,), (again,)) = both.do(opening), both.do(UpdateRtpLeg("a", "10.0.0.9", 4002, PCMU))
+    assert isinstance(told, LegOpened)
+    assert told.address == PUBLIC
+    assert again == told
+    both.do(CloseLeg("a"))
+    (without,) = both.do(rtp("b", 4000, address="10.0.0.9"))
+    assert isinstance(without, LegOpened)
+    assert without.address != PUBLIC
+    (media_outside,) = both.do(UpdateRtpLeg("b", OUTSIDE, 4002, PCMU))
+    assert isinstance(media_outside, LegOpened)
+    assert media_outside.address == PUBLIC
 
 
 def test_a_far_side_that_moves_takes_its_leg_along() -> None:
