@@ -128,6 +128,7 @@ class Signalling:
                 guest=account if trunk.guest else None,
                 trusted=trunk.trusted,
                 private=trunk.srtp,
+                datagrams=any(Uri.parse(proxy).transport == "udp" for proxy in trunk.proxy),
                 named={host.address: Uri.parse(host.proxy).host for host in hosts},
             )
         self._endpoint.set_trunks(settings)

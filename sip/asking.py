@@ -6,6 +6,7 @@ again because a trunk challenged it (RFC 3261 §10.2, §11.1, §22).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Final, Literal
@@ -14,13 +15,25 @@ from attrs import evolve, frozen
 
 from .accounts import CREDENTIALS, Accounts, Tried
 from .binding import way_back
-from .dialog import build_request, is_secure, renewed
+from .call import Call
+from .dialog import build_request, is_secure, over, renewed
 from .events import Output, Replied
 from .grammar import same_uri
 from .guests import Guard
 from .identity import checked_user
 from .layer import Asked, Slot, TransactionLayer, Way
-from .message import Address, LocalSipError, NameAddr, RemoteSipError, Request, Response, Row, Uri, bracket
+from .message import (
+    MAGIC_COOKIE,
+    Address,
+    LocalSipError,
+    NameAddr,
+    RemoteSipError,
+    Request,
+    Response,
+    Row,
+    Uri,
+    bracket,
+)
 from .refresh import SESSION_EXPIRES
 from .registrar import Registrar
 from .screening import ACCEPT, ALLOW, SUPPORTED
@@ -31,6 +44,13 @@ from .trunks import Trunks
 MAX_CALLS = 3000
 # A transaction lives 32 s after its work; at 100 calls/s with INVITE and BYE this is 6400. Three times that is a flood.
 MAX_TRANSACTIONS = 20000
+# A longer request does not go by UDP, where it would come in pieces, or not at all, in octets (RFC 3261 §18.1.1: nobody
+# knows what the way takes).
+LONGEST_DATAGRAM: Final = 1300
+# ... of so many hosts at once.
+MAX_DATAGRAM_HOSTS: Final = 1000
+# To where no connection could be made none is tried for so long, in seconds: each would cost its caller the time.
+NO_CONNECTION: Final = 600.0
 # What a binding lasts of which a registrar says nothing, in seconds (RFC 3261 §10.2.1.1 leaves it to the registrar;
 # its examples have an hour)
 UNSAID_EXPIRES: Final = 3600
@@ -43,13 +63,15 @@ _CALL_ID = re.compile(r"[A-Za-z0-9\-.@]{1,128}", re.ASCII)
 @frozen
 class Settings:
     """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
-    Contact, From. `session_expires` is the session interval that we ask for, in seconds (RFC 4028)."""
+    Contact, From. `session_expires` is the session interval that we ask for, in seconds (RFC 4028). `tcp`: it is
+    spoken, and what is too long for a datagram goes by it."""
 
     local_address: Callable[[Address], tuple[str, int]]
     user_agent: str = "Cordboard"
     max_calls: int = MAX_CALLS
     max_transactions: int = MAX_TRANSACTIONS
     session_expires: int = SESSION_EXPIRES
+    tcp: bool = False
 
 
 class Asking(TransactionLayer):
@@ -66,6 +88,48 @@ class Asking(TransactionLayer):
         self._asking: set[str] = set()
         # Where the hosts are that were asked, and for which trunk: its peers may not name them.
         self._hosts: dict[str, str] = {}
+        # ... and those that took no connection, and until when none is tried: by trunk, for these are few.
+        self._datagrams: dict[tuple[str, Address], float] = {}
+
+    def _start(
+        self, request: Request, way: Way, owner: Call | Asked, now: float, out: list[Output], tried: Tried = ()
+    ) -> Slot:
+        """By TCP where it is too long for a datagram, and the trunk does not want it otherwise (RFC 3261 §18.1.1)."""
+        instead, settings = way[0], self._trunks.settings(owner.trunk)
+        if (
+            instead.reliable
+            or not self.settings.tcp
+            or request.method == "CANCEL"  # it goes the way of its INVITE (§9.1)
+            or settings.datagrams
+            or settings.guest is not None  # it is reached where it was heard
+            or self._datagrams.get((owner.trunk, instead), 0.0) > now
+            or len(bytes(request)) <= LONGEST_DATAGRAM
+        ):
+            return super()._start(request, way, owner, now, out, tried)
+        self.counters["too long for a datagram"] += 1
+        by = evolve(instead, transport="tcp")
+        branch = request.via.branch.removeprefix(MAGIC_COOKIE)
+        slot = super()._start(over(request, branch, self._local(by)), direct(by), owner, now, out, tried)
+        slot.instead = instead
+        return slot
+
+    def _by_datagrams(self, slot: Slot, instead: Address, now: float, out: list[Output]) -> None:
+        owner = slot.asked or slot.call
+        assert owner is not None, "what is asked is somebody's"
+        self.counters["no connection, so by a datagram"] += 1
+        if len(self._datagrams) >= MAX_DATAGRAM_HOSTS:
+            self._datagrams.clear()
+        self._datagrams[owner.trunk, instead] = now + NO_CONNECTION
+        self._let_go(slot)
+        slot.scheduled = math.inf  # what it waited for does not come any more
+        request = over(slot.transaction.request, self._token(), self._local(instead))
+        again = self._start(request, (instead, None), owner, now, out, slot.tried)
+        if (call := slot.call) is not None:
+            if call.transaction is slot.transaction:
+                call.transaction, call.invite, call.peer = again.transaction, request, instead
+            if call.exchange.transaction is slot.transaction:
+                call.exchange.transaction = again.transaction
+            self._mark(call)
 
     def ask(
         self,

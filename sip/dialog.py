@@ -220,6 +220,13 @@ def via_of(branch: str, local: Address) -> Via:
     return Via(text, transport, local.host, local.port, branch, rport=True)
 
 
+def over(request: Request, branch: str, local: Address) -> Request:
+    """The same request, not yet sent, by another transport (RFC 3261 §18.1.1)."""
+    via = via_of(branch, local)
+    rows = tuple((name, via.text if name == "Via" else value) for name, value in request.rows)
+    return evolve(request, rows=rows, via=via)
+
+
 def renewed(request: Request, cseq: int, branch: str, local: Address) -> Request:
     """The same request of ours as a transaction of its own."""
     via = via_of(branch, local)

@@ -402,7 +402,7 @@ class Endpoint(Doors):
         record.invite, record.invite_cseq, record.peer = request, 1, destination
         self._adopt(record)
         slot = self._start(request, self._way(trunk, uri, destination, routes), record, now, out)
-        record.transaction = slot.transaction
+        record.transaction, record.invite, record.peer = slot.transaction, slot.transaction.request, slot.destination
         return out
 
     def _begun(self, call: str, tag: str, state: CallState, now: float) -> Call:

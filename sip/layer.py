@@ -65,11 +65,12 @@ class Asked:
 
 class Slot:
     """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is. `tried`:
-    with which credentials its request was sent again."""
+    with which credentials its request was sent again. `instead`: where its request would have gone by UDP, had it not
+    been too long for that."""
 
     __slots__ = (
-        "asked", "call", "destination", "key", "merged", "otherwise", "scheduled", "state", "tag", "transaction",
-        "tried",
+        "asked", "call", "destination", "instead", "key", "merged", "otherwise", "scheduled", "state", "tag",
+        "transaction", "tried",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class Slot:
         self.key = key
         self.destination = destination
         self.otherwise = otherwise
+        self.instead: Address | None = None
         self.call = call
         self.asked: Asked | None = None
         self.tried: Tried = ()
@@ -121,6 +123,10 @@ class TransactionLayer(ABC):
     @abstractmethod
     def _ack_of_success(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         """The ACK of a 2xx, whatever its branch."""
+
+    @abstractmethod
+    def _by_datagrams(self, slot: Slot, instead: Address, now: float, out: list[Output]) -> None:
+        """There is no connection for this request: by UDP it may get there."""
 
     @abstractmethod
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
@@ -248,6 +254,7 @@ class TransactionLayer(ABC):
         for an answer from there is sent again on another connection where there may be one, and fails where not; a
         response that was not written goes by a new connection (§18.2.2)."""
         out: list[Output] = []
+        missing = {transmit.data for transmit in unwritten}
         for transmit in unwritten:
             if not transmit.data.startswith(b"SIP/"):
                 continue  # a request is its transaction's, and an ACK is asked for again
@@ -263,16 +270,15 @@ class TransactionLayer(ABC):
                 slot.destination = slot.otherwise
                 out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
             else:
-                self.counters["unsent"] += 1
-                self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+                self._unsendable(slot, now, out, sent=transaction.last not in missing)
         return out
 
     def unsent(self, transmit: Transmit, now: float) -> list[Output]:
         """The transport could not send this message (RFC 3261 §18.4): a request fails at once, a response is tried
         again by its timers."""
         out: list[Output] = []
-        self.counters["unsent"] += 1
         if transmit.data[:4] == b"SIP/":
+            self.counters["unsent"] += 1
             return out
         try:
             request = parse(transmit.data)
@@ -281,8 +287,18 @@ class TransactionLayer(ABC):
         if isinstance(request, Request) and request.method != "ACK":
             slot = self._slots.get(client_key(request))
             if slot is not None:
-                self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+                self._unsendable(slot, now, out, sent=False)
+                return out
+        self.counters["unsent"] += 1
         return out
+
+    def _unsendable(self, slot: Slot, now: float, out: list[Output], *, sent: bool) -> None:
+        """The request of this transaction could not be sent, or its answer cannot come any more."""
+        if slot.instead is not None and not sent:
+            self._by_datagrams(slot, slot.instead, now, out)
+            return
+        self.counters["unsent"] += 1
+        self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
 
 
 def client_key(message: Request | Response) -> Key:

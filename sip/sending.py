@@ -135,7 +135,7 @@ class Sending(Asking):
         call.invite, call.invite_cseq = again, again.cseq
         call.early.clear()
         slot = self._start(again, way, call, context.now, context.out, context.tried)
-        call.transaction = slot.transaction
+        call.transaction, call.invite, call.peer = slot.transaction, slot.transaction.request, slot.destination
 
     def _acknowledge(self, dialog: Dialog, invite: Request, out: list[Output]) -> bytes:
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""

@@ -175,7 +175,6 @@ def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
         '[[sms_template]]\nid = "a"\ntext = "b"\n[[sms_template]]\nid = "c"\ntext = "d"\n'
     )
     assert run(check, path).output.splitlines()[1:] == [
-        "note: [[queue]] survey is not used yet",
         "note: [[sms_template]] is not used yet",
     ]
     path.write_text('[sip]\ntls = "0.0.0.0:5061"\n[recording]\nformat = "wav"\n')

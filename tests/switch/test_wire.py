@@ -87,7 +87,7 @@ def test_errors_say_what_was_wrong() -> None:
     codec = ["g723", 4, None, 20, None, None, None, [48000, 0, False]]
     assert "not one of pcmu" in refuse(pack(["OpenRtpLeg", "a", "b", 1, codec, False, 0, True, True, "", None]))
     assert "OpenSource.kind: unknown class Siren" in refuse(pack(["OpenSource", "a", ["Siren"]]))
-    playlist = ["Playlist", [[["Playlist", [], False, False], 1.0]], False, False]
+    playlist = ["Playlist", [[["Playlist", [], False, False, False], 1.0]], False, False, False]
     assert "Part.sound: unknown class Playlist" in refuse(pack(["OpenSource", "a", playlist]))
     assert "finite" in refuse(pack(["OpenSource", "a", ["Tone", float("nan")]]))
     assert "not msgpack" in refuse(b"\xc1")
