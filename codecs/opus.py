@@ -91,9 +91,9 @@ class OpusEncoder:
         context.sample_rate = rate
         context.layout = "mono"
         context.format = "s16"
-        context.bit_rate = (
-            min(BIT_RATE[rate], max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else BIT_RATE[rate]
-        )
+        # Packets of one length are so at either rate of mixing.
+        usual = BIT_RATE[max(rate, 16000) if tuning.constant else rate]
+        context.bit_rate = min(usual, max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else usual
         context.time_base = Fraction(1, rate)
         context.thread_count = 1
         context.options = {

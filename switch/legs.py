@@ -86,6 +86,7 @@ class Legs:
         self.clock_step = np.zeros(n, np.uint32)  # timestamp units of 20 ms
         self.event_step = np.ones(n, np.uint32)  # ... and of events
         self.packet_ms = np.full(n, TICK_MS, np.int64)  # ... and how long a packet is
+        self.constant = np.zeros(n, np.bool_)  # ... and, of Opus, all of one length
         self.marker = np.zeros(n, np.bool_)  # the next packet is the first (RFC 3551 §4.1)
         # ... and what was sent with this SSRC (RFC 3550 §6.4.1).
         self.packets = np.zeros(n, np.uint32)

@@ -286,6 +286,7 @@ class Lifetimes:
         legs.hears_wide[row] = codec.name == "g722"
         self._rooms.tune(row, _rate(codec))
         legs.packet_ms[row] = packet_ms
+        legs.constant[row] = codec.name == "opus" and codec.opus.constant
         legs.clock_step[row] = 960 if codec.name == "opus" else 160
         legs.event_step[row] = legs.clock_step[row] if codec.event_clock is None else codec.event_clock // 50
 

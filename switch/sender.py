@@ -4,7 +4,8 @@ The packets of all G.711 and G.722 legs are one matrix that stays from tick to t
 legs come or go, and holds silence until something is written there. Plain legs stand first, by port, so that each
 socket's packets lie together; SRTP legs follow. G.722 has no octets that are always silence: such a leg that hears
 nothing is encoded like the others. Opus payloads vary in length and have a matrix of their own: silence and digits go
-with the rest, and what is to be encoded is begun before the others' packets are made, and follows as it is ready.
+with the rest, and what is to be encoded is begun before the others' packets are made, and follows as it is ready. Who
+wants all of one length, from which nobody can tell when somebody speaks (RFC 6562), is sent silence encoded, too.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .leaving import Leaving
 from .legs import LEAST_MS, SILENCE, TICK_MS, CodecId, Legs, those
 from .matrix import lay
 from .ports import PortPool
+from .rooms import NARROW as NARROW_FRAME
 from .rooms import WIDE as WIDE_FRAME
 from .rooms import Heard
 from .seams import Datagrams, OpusCodec, Outgoing, Rows
@@ -45,6 +47,9 @@ _OPUS_SILENT: Final = {TICK_MS: (_OPUS_SILENCE.tobytes(),), LEAST_MS: (b"\xf0\xf
 # (codecs/opus.py). There are no more groups than so many: beyond, they are larger instead.
 TOGETHER: Final = 48
 MOST_GROUPS: Final = 6
+# What is encoded for those who want packets of one length.
+_SILENT: Final = np.zeros(NARROW_FRAME, np.int16)
+_SILENT_WIDE: Final = np.zeros(WIDE_FRAME, np.int16)
 _PAYLOAD: Final = np.dtype("V160")  # as in the store
 SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
@@ -61,6 +66,7 @@ class _Order:
     g722: Rows  # places of rows of G.722, ascending
     opus: Rows  # plain ones first, by port
     opus_even: int  # ... as above
+    constant: NDArray[np.intp]  # places of those of which all packets are of one length
     opus_place: NDArray[np.intp]  # [capacity]: index in `opus`, or -1
     held: Rows  # not sent to, though there is somewhere: their time goes on
     port: NDArray[np.int32]  # [plain]
@@ -162,6 +168,7 @@ class Sender:
             g722=np.flatnonzero(legs.codec[narrow] == CodecId.G722),
             opus=wide,
             opus_even=len(wide) - len(wide_odd),
+            constant=np.flatnonzero(legs.constant[wide]),
             opus_place=opus_place,
             held=np.flatnonzero(legs.reached & ~legs.sending),
             port=self._ports.port[plain],
@@ -301,6 +308,12 @@ class Sender:
                 speaks &= ~np.isin(order.opus[place], keyed.rows)
             frames += list(one.pcm[some[speaks]])
             places.append(place[speaks])
+        if len(order.constant):
+            some = order.constant[~np.isin(order.constant, np.concatenate(places))]
+            if keyed is not None:
+                some = some[~np.isin(order.opus[some], keyed.rows)]
+            frames += [_SILENT_WIDE if wide else _SILENT for wide in self._legs.hears_wide[order.opus[some]].tolist()]
+            places.append(some)
         place = np.concatenate(places)
         return _Coming(place, self._opus.encode(order.opus[place], frames))
 

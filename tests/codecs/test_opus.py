@@ -222,7 +222,7 @@ def test_the_upper_band_is_given_of_those_of_which_it_is_wanted(hertz: float) ->
     assert loud == pytest.approx(8000 / np.sqrt(2), rel=0.2)
 
 
-@pytest.mark.parametrize(("bit_rate", "expected"), [(0, 16_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
+@pytest.mark.parametrize(("bit_rate", "expected"), [(0, 24_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
 def test_a_far_side_gets_no_more_bits_than_it_wants_and_packets_of_one_length(bit_rate: int, expected: int) -> None:
     codec = opened(None)
     codec.tune(0, bit_rate, constant=True)

@@ -139,14 +139,25 @@ def test_who_comes_and_goes_is_heard_at_once_and_nothing_of_it_is_lost(world: Wo
     assert a.loudest() == 440
 
 
-def test_packets_of_one_length_stay_so_when_they_are_joined(world: World) -> None:
-    wishes = protocol.OpusWishes(bit_rate=16000, constant=True)
-    a, b = world.far("a", 4000, codec=evolve(OPUS, packet_ms=60, opus=wishes)), world.far("b", 4001)
+@pytest.mark.parametrize("bit_rate", [0, 16000])
+@pytest.mark.parametrize("packet_ms", [20, 60])
+def test_packets_of_one_length_tell_nobody_who_speaks(world: World, packet_ms: int, bit_rate: int) -> None:
+    """Not where they are joined, in silence, nor as a room turns wideband and back."""
+    wishes = protocol.OpusWishes(bit_rate=bit_rate, constant=True)
+    a, b = world.far("a", 4000, codec=evolve(OPUS, packet_ms=packet_ms, opus=wishes)), world.far("b", 4001, codec=OPUS)
+    c = world.far("c", 4002)
+    world.run(0.24)  # nobody is heard
     noise = np.random.default_rng(3)
-    b.source = lambda n: noise.integers(-8000, 8000, len(n)).astype(np.int16)
-    world.hears(a=["b"])
-    world.run(1)
-    assert len({len(payload) for payload in a.payloads[5:]}) == 1
+    for far in (b, c):
+        far.source = lambda n: noise.integers(-8000, 8000, len(n)).astype(np.int16)
+    for sources in (["c"], [], ["b"], ["b", "c"], ["c"]):
+        world.hears(a=sources)
+        world.run(0.24)
+    b.source = c.source = None
+    world.run(0.24)
+    per_frame = {len(payload) / opuspacket.length(payload) for payload in a.payloads}
+    assert len(per_frame) == 1, per_frame
+    assert opuspacket.length(a.payloads[-1]) * 2.5 == packet_ms
 
 
 def test_a_key_takes_the_place_of_what_waits_of_opus(world: World) -> None:
