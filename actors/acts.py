@@ -35,6 +35,7 @@ from .call_state import (
 from .conversation import Conversation
 from .effects import Effect, Log, Tell, Watch
 from .evolving import evolve
+from .line import EndLine, LineBegun, LineOver, LineRings, LineUp, Reach
 from .parties import (
     RINGS,
     AgentHangsUp,
@@ -52,6 +53,8 @@ from .table import Bug, Late, Table, each, row
 # How long a second party rings, and an agent to whom its call comes back, in seconds.
 RING_SECONDS: Final = 30.0
 RETURN_SECONDS: Final = 20.0
+# ... and somebody outside, whose telephone takes its time before it rings.
+LINE_SECONDS: Final = 60.0
 # What an offer came to, as a code of `page.FAILURES`.
 _WHY: Final = {
     GaveBack.REFUSED: "not_idle",
@@ -89,7 +92,7 @@ class Acts(Conversation):
     def accepted(self, message: Accept, now: float) -> list[Effect]:
         """By the second party, or by somebody whose offer is over."""
         second = self.state.second
-        if second is not None and (message.agent, message.serial) == (second.agent, second.offer.serial):
+        if second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial):
             return self.turn(SecondUp(message.leg), now)
         if message.agent == self.state.agent:
             return []  # it has the call; its second answer changes nothing
@@ -97,7 +100,7 @@ class Acts(Conversation):
 
     def offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         second = self.state.second
-        if second is None or (message.agent, message.serial) != (second.agent, second.offer.serial):
+        if second is None or (message.agent, message.serial) != (second.sits, second.offer.serial):
             return []  # an earlier one, which had been taken back
         return self.turn(SecondFails(_WHY[message.how]), now)
 
@@ -114,7 +117,7 @@ class Acts(Conversation):
         if agent == self.state.agent:
             return self.turn(AgentLeaves(), now)
         second = self.state.second
-        if second is None or second.agent != agent:
+        if second is None or second.sits != agent:
             return []
         rings = self.state.standing in RINGS
         return self.turn(SecondFails("gone") if rings else SecondLeaves("gone"), now)
@@ -125,7 +128,46 @@ class Acts(Conversation):
 
     def rang_too_long(self, now: float) -> list[Effect]:
         """Nothing was heard of an offer for longer than it rings: that agent is lost."""
-        return self.turn(SecondFails("no_answer"), now)
+        return self.turn(SecondFails("not_answered" if self.second().line else "no_answer"), now)
+
+    # --- by a line --------------------------------------------------------------------------------------------
+
+    def _by(self, line: str) -> Second | None:
+        """The second party, if it is reached by this one."""
+        second = self.state.second
+        return second if second is not None and second.line == line else None
+
+    def line_begun(self, message: LineBegun, now: float) -> list[Effect]:
+        """One that nobody wanted any more when it began did not hear so."""
+        name, second = f"line:{message.line}", self._by(message.line)
+        if second is None:
+            return [Tell(name, EndLine(message.line))]
+        number = message.number if second.kind == "number" else ""
+        self.state = evolve(self.state, second=evolve(second, number=number))
+        return [Watch(name)]
+
+    def line_rings(self, message: LineRings, now: float) -> list[Effect]:
+        second = self._by(message.line)
+        if second is None or self.state.standing not in RINGS:
+            return []
+        self.state = evolve(self.state, second=evolve(second, early=message.early, leg=message.leg))
+        return self.wire()
+
+    def line_up(self, message: LineUp, now: float) -> list[Effect]:
+        return self.turn(SecondUp(message.leg), now) if self._by(message.line) is not None else []
+
+    def line_over(self, message: LineOver, now: float) -> list[Effect]:
+        return self.line_lost(message.line, message.why, message.status, now)
+
+    def line_lost(self, line: str, why: str, status: int, now: float) -> list[Effect]:
+        """It hears no more of this call."""
+        second = self._by(line)
+        if second is None:
+            return []
+        self.state = evolve(self.state, second=evolve(second, line=""))
+        if self.state.standing in RINGS:
+            return self.turn(SecondFails(why, status), now)
+        return self.turn(SecondLeaves("hung_up" if why == "hung_up" else "gone"), now)
 
     # --- steps ------------------------------------------------------------------------------------------------
 
@@ -139,13 +181,20 @@ class Acts(Conversation):
         """It is offered to the target, in the name of the agent who has it."""
         home = message.home if isinstance(message, Transfer) else None
         offer = evolve(message.offer, purpose=purpose_of(standing), ring_seconds=RING_SECONDS, by=message.agent)
-        return self._offer(Second(message.target, message.name, offer, now, home), now)
+        kind: page.Kind = "number" if message.number else "mobile" if message.mobile else "agent"
+        second = Second(message.target, message.name, offer, now, kind, message.number, home=home)
+        return self._offer(second, now)
 
     def _offer(self, second: Second, now: float) -> list[Effect]:
         serial = self.state.brought + 1
         offer = evolve(second.offer, offerer=f"call:{self.id}", serial=serial)
-        until = now + offer.ring_seconds + OFFER_GRACE
-        self.state = evolve(self.state, brought=serial, second=evolve(second, offer=offer, ring_until=until))
+        until = now + (offer.ring_seconds + OFFER_GRACE if second.sits else LINE_SECONDS)
+        line = "" if second.sits else f"{self.id}+{serial}"
+        self.state = evolve(self.state, brought=serial, second=evolve(second, offer=offer, ring_until=until, line=line))
+        if line:
+            mobile = second.kind == "mobile"
+            reach = Reach(line, f"call:{self.id}", offer.by, second.number, second.agent if mobile else "", mobile)
+            return [Tell("switchboard", reach)]
         agent = f"agent:{second.agent}"
         return [Watch(agent), Tell(agent, offer)]
 
@@ -153,10 +202,13 @@ class Acts(Conversation):
         """The second party is no longer in the call: one that rings hears the `code`, one that talks the `cause`."""
         second, rings = self.second(), self.state.standing in RINGS
         self.state = evolve(self.state, second=None)
+        if not rings:
+            self.close_leg_entries(now, agents_only=True, party=second.party)
+        if not second.sits:
+            return [Tell(f"line:{second.line}", EndLine(second.line))] if second.line else []
         agent = f"agent:{second.agent}"
         if rings:
             return [Tell(agent, agents.Withdraw(self.id, code))]
-        self.close_leg_entries(now, agents_only=True, party=second.agent)
         return [Tell(agent, agents.Ended(self.id, "agent", cause, reason))]
 
     def let_go(self, now: float) -> list[Effect]:
@@ -172,10 +224,10 @@ class Acts(Conversation):
         over = page.CallSecondOver(
             call=self.id,
             purpose=purpose_of(self.state.standing),
-            kind="agent",
+            kind=second.kind,
             agent=second.agent,
             name=second.name,
-            number="",
+            number=second.number,
             why=why,
             text=page.FAILURES[why],
             status=status,
@@ -259,6 +311,8 @@ class Acts(Conversation):
         before = self.state
         self.state = evolve(before, transfers=before.transfers + 1)
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
+        if not self.second().sits:
+            return [*parted, *self._go(Standing.JOINED, before, now)]
         self._taken_over()
         return [*parted, *self._go(Standing.TALKING, before, now)]
 
@@ -286,13 +340,17 @@ class Acts(Conversation):
         }
         second = evolve(self.second(), leg=message.leg, since=now)
         self.state = evolve(self.state, second=second)
-        self.begin_leg_entry(second.agent, now)
-        joined = Tell(f"agent:{second.agent}", agents.Joined(self.id))
-        return [*self._go(up[self.state.standing], None, now), joined]
+        self.begin_leg_entry(second.party, now)
+        joined = [Tell(f"agent:{second.agent}", agents.Joined(self.id))] if second.sits else []
+        return [*self._go(up[self.state.standing], None, now), *joined]
 
     def arrived(self, message: SecondUp, now: float) -> list[Effect]:
-        """Whom it rang at has the call."""
+        """Whom it rang at has the call; somebody outside talks with the customer alone."""
         second = self.second()
+        if not second.sits:
+            self.state = evolve(self.state, second=evolve(second, leg=message.leg, since=now))
+            self.begin_leg_entry(second.party, now)
+            return self._go(Standing.JOINED, None, now)
         self.state = evolve(self.state, second=None)
         self.stand(Standing.TALKING, now)
         return self.talk(second.agent, message.leg, now)
@@ -313,10 +371,11 @@ class Acts(Conversation):
             ring_seconds=RETURN_SECONDS,
             by=before.agent,
             by_name=before.name,
+            by_number=before.number,
             why=message.why,
             status=message.status,
         )
-        second = Second(before.offer.by, before.offer.by_name, offer, now, before.home)
+        second = Second(before.offer.by, before.offer.by_name, offer, now, home=before.home)
         return [*released, *self._offer(second, now), *self._go(Standing.RETURNED, None, now)]
 
     def returned_in_vain(self, message: SecondFails, now: float) -> list[Effect]:
@@ -334,6 +393,10 @@ class Acts(Conversation):
             return [*told, *self._go(stands, None, now)]
         return [*told, *over, *self._go(stands, before, now)]
 
+    def outside_left(self, message: SecondLeaves, now: float) -> list[Effect]:
+        """Nobody is left whom the customer could talk to."""
+        return self.end("system", "the other party left", now)
+
     # --- the agent's own end ----------------------------------------------------------------------------------
 
     def agent_ends(self, message: AgentHangsUp, now: float) -> list[Effect]:
@@ -344,8 +407,10 @@ class Acts(Conversation):
         return self.end("agent", "hung up", now)
 
     def agent_ends_for_itself(self, message: AgentHangsUp, now: float) -> list[Effect]:
-        """In a conversation of three the other agent has the call."""
+        """In a conversation of three the other agent has the call; one outside is not left alone with it (F-51)."""
         before = self.state
+        if not self.second().sits:
+            return self.over_for_the_agent(now)
         parted = self.parted("hung up", "", now)
         self._taken_over()
         return [*parted, *self._go(Standing.TALKING, before, now)]
@@ -359,6 +424,8 @@ class Acts(Conversation):
         return [*released, *silenced, *self.wait_again(now, None)]
 
     def agent_lost_of_three(self, message: AgentLeaves, now: float) -> list[Effect]:
+        if not self.second().sits:
+            return self.agent_lost(message, now)
         self.close_leg_entries(now, agents_only=True, party=self.state.agent)
         self._taken_over()
         return self._go(Standing.TALKING, None, now)
@@ -372,7 +439,8 @@ def _lost(message: Accept) -> str:
 _RINGS = "consult_rings invited invited_held"
 _THERE = "consult swapped three_way three_way_held"
 _TWO = "talking held"
-_LEFT = "transfer returned"
+_WITHOUT = "transfer returned"
+_LEFT = f"{_WITHOUT} joined"
 _NOBODY = Bug("no agent has the call, and an act is that of an agent who has")
 _NO_SECOND = Late("the second party had left")
 _SECOND = Late("there was a second party already")
@@ -441,8 +509,8 @@ PARTIES: Table[Standing] = Table(
     row(
         SecondUp,
         **each(_RINGS, Acts.second_up),
-        **each(_LEFT, Acts.arrived),
-        **each(_THERE, _UP),
+        **each(_WITHOUT, Acts.arrived),
+        **each(f"{_THERE} joined", _UP),
         **each(_TWO, Bug("nobody was asked")),
     ),
     row(
@@ -450,13 +518,14 @@ PARTIES: Table[Standing] = Table(
         **each(_RINGS, Acts.failed),
         transfer=Acts.offer_back,
         returned=Acts.returned_in_vain,
-        **each(_THERE, _UP),
+        **each(f"{_THERE} joined", _UP),
         **each(_TWO, Bug("nobody was asked")),
     ),
     row(
         SecondLeaves,
         **each(_THERE, Acts.second_left),
-        **each(f"{_RINGS} {_LEFT} {_TWO}", Bug("nobody is there that could leave")),
+        joined=Acts.outside_left,
+        **each(f"{_RINGS} {_WITHOUT} {_TWO}", Bug("nobody is there that could leave")),
     ),
     row(
         AgentHangsUp,

@@ -127,6 +127,7 @@ class Offer:
     purpose: page.Purpose = "queue"
     by: str = ""
     by_name: str = ""
+    by_number: str = ""
     why: str = ""
     status: int = 0
 

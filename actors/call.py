@@ -58,9 +58,10 @@ from .call_state import (
 )
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
+from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .organisation import Echo, Room, ToneRoute, ToQueue
 from .parties import RINGS
-from .table import Bug, Late, Row, Table, always, each, row
+from .table import Bug, Entry, Late, Row, Table, always, each, row
 from .waiting import GOODBYE_TIMEOUT, Waiting
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
@@ -237,6 +238,8 @@ class Call(Waiting):
         second = self.state.second
         if second is None:
             return []
+        if not second.sits:
+            return []  # a line ends with its owner
         agent = f"agent:{second.agent}"
         if self.state.standing in RINGS:
             return [Tell(agent, agents.Withdraw(self.id, "caller_left" if by in FAR else "taken_back"))]
@@ -263,6 +266,8 @@ class Call(Waiting):
         data = self.state
         if data.phase in DIALS:
             return self._down_dialling(message, now)
+        if data.phase is Phase.TALKING and message.name.startswith("line:"):
+            return self.line_lost(message.name.removeprefix("line:"), "gone", 0, now)
         if data.phase is Phase.TALKING and message.name.startswith("agent:"):
             return self.left(message.name.removeprefix("agent:"), now)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
@@ -320,6 +325,21 @@ def _of_the_agent(act: type) -> Row:
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
         **each(_OUT, _UNHEARD),
+    )
+
+
+_UNWANTED = Late("its line was not wanted any more")
+
+
+def _of_a_line(message: type, talking: Entry, waiting: Entry = _UNWANTED) -> Row:
+    """What a line says that the call had asked for; one that begins late is ended."""
+    return row(
+        message,
+        talking=talking,
+        served=Bug("a test number asks for no line"),
+        **each("waiting goodbye", waiting),
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, Bug("no line is asked for before the answer")),
     )
 
 
@@ -468,6 +488,11 @@ TABLE = Table(
     _of_the_agent(Cancel),
     _of_the_agent(Swap),
     _of_the_agent(Merge),
+    _of_a_line(LineBegun, Call.line_begun, waiting=Call.line_begun),
+    _of_a_line(LineRings, Call.line_rings),
+    _of_a_line(LineUp, Call.line_up),
+    _of_a_line(LineOver, Call.line_over),
+    _of_a_line(LineDigit, Call._noted),
     row(
         queues.OfferOver,
         talking=Call.offer_over,

@@ -123,12 +123,15 @@ class Retrieve:
 
 @frozen
 class Consult:
-    """The agent consults another, the `target`, called `name`; `offer` is how the call is shown to it."""
+    """The agent consults another, the `target`, called `name`, at its page or on its mobile, or a `number`; `offer` is
+    how the call is shown to it."""
 
     agent: str
     target: str
     name: str
     offer: agents.Offer
+    number: str = ""
+    mobile: bool = False
 
 
 @frozen
@@ -139,6 +142,8 @@ class Invite:
     target: str
     name: str
     offer: agents.Offer
+    number: str = ""
+    mobile: bool = False
 
 
 @frozen
@@ -150,6 +155,8 @@ class Transfer:
     name: str
     offer: agents.Offer
     home: agents.QueueKnown | None = None
+    number: str = ""
+    mobile: bool = False
 
 
 @frozen

@@ -22,6 +22,7 @@ SEEK_TIMEOUT: Final = 5.0
 # A call that is given from one to the next without end has lost its way.
 MAX_TRANSFERS: Final = 10
 
+Bring = page.Consult | page.Invite | page.Transfer
 Control = (
     page.Hold
     | page.Retrieve
@@ -73,7 +74,7 @@ class Controls(Dialler):
             return self.refuse(request, "no_call")
         parties = data.parties or page.CallParties(self._call().call)
         code = refusal(command, parties, data.transfers)
-        if not code and data.seeking is not None and isinstance(command, page.Consult | page.Invite | page.Transfer):
+        if not code and data.seeking is not None and isinstance(command, Bring):
             code = "second_there"
         if code:
             return self.refuse(request, code)
@@ -91,12 +92,20 @@ class Controls(Dialler):
                 return [*self.accept(request), self.tell_call(calls.Swap(agent))]
             case page.Merge():
                 return [*self.accept(request), self.tell_call(calls.Merge(agent))]
-            case page.Consult(target) | page.Invite(target):
-                return self._seek(request, target, now)
-            case page.Transfer(target, queue):
-                if (target == "") is (queue == ""):
-                    return self.refuse(request, "bad_target")
-                return self._divert(request, queue) if queue else self._seek(request, target, now)
+            case page.Consult() | page.Invite() | page.Transfer():
+                return self._bring(request, command, now)
+
+    def _bring(self, request: page.Request, command: Bring, now: float) -> list[Effect]:
+        """Of a colleague the directory knows whether it can come; the gate decides about a number as it is dialled."""
+        queue = command.queue if isinstance(command, page.Transfer) else ""
+        named = [each for each in (command.agent, command.number, queue) if each]
+        if len(named) != 1 or (command.mobile and not command.agent):
+            return self.refuse(request, "bad_target")
+        if queue:
+            return self._divert(request, queue)
+        if command.number:
+            return [*self.accept(request), *self._ask_for(command, "", "")]
+        return self._seek(request, command, now)
 
     def _home(self) -> QueueKnown | None:
         """The first of the agent's own queues."""
@@ -112,14 +121,12 @@ class Controls(Dialler):
 
     # --- a colleague ------------------------------------------------------------------------------------------
 
-    def _seek(self, request: page.Request, target: str, now: float) -> list[Effect]:
-        agent = self.state.profile.agent
-        if not target:
-            return self.refuse(request, "bad_target")
+    def _seek(self, request: page.Request, command: Bring, now: float) -> list[Effect]:
+        agent, target = self.state.profile.agent, command.agent
         if target == agent:
             return self.refuse(request, "own_self")
         self.state = evolve(self.state, seeking=Seeking(request, target, now + SEEK_TIMEOUT))
-        return [Tell("directory", directory.Seek(agent, target))]
+        return [Tell("directory", directory.Seek(agent, target, command.mobile))]
 
     def sought(self, message: Sought, now: float) -> list[Effect]:
         seeking = self.state.seeking
@@ -128,16 +135,22 @@ class Controls(Dialler):
         self.state = evolve(self.state, seeking=None)
         if message.code:
             return self.refuse(seeking.request, message.code)
-        agent, target, name = self.state.profile.agent, message.agent, message.name
+        command = seeking.request.command
+        assert isinstance(command, Bring), "nobody else is sought"
+        return [*self.accept(seeking.request), *self._ask_for(command, message.agent, message.name)]
+
+    def _ask_for(self, command: Bring, target: str, name: str) -> list[Effect]:
+        """The call is told whom this agent wants in it."""
+        agent, number, mobile = self.state.profile.agent, command.number, command.mobile
         offer = evolve(self._call(), by_name=self.state.profile.name, why="", status=0)
-        accepted = self.accept(seeking.request)
-        match seeking.request.command:
+        match command:
             case page.Consult():
-                return [*accepted, self.tell_call(calls.Consult(agent, target, name, offer))]
+                return [self.tell_call(calls.Consult(agent, target, name, offer, number, mobile))]
             case page.Invite():
-                return [*accepted, self.tell_call(calls.Invite(agent, target, name, offer))]
-            case _:
-                return [*accepted, self.tell_call(calls.Transfer(agent, target, name, offer, self._home()))]
+                return [self.tell_call(calls.Invite(agent, target, name, offer, number, mobile))]
+            case page.Transfer():
+                home = self._home()
+                return [self.tell_call(calls.Transfer(agent, target, name, offer, home, number, mobile))]
 
     def seek_until(self) -> float:
         return self.state.seeking.until if self.state.seeking is not None else math.inf

@@ -19,7 +19,8 @@ from .dialling import Dialling
 from .edges import Alone, Party, Seat
 from .effects import Effect, Log, Media, Tell, Watch
 from .evolving import evolve
-from .parties import LEFT, RINGS, THREE, Second, Standing
+from .line import SendDigit
+from .parties import LEFT, RINGS, TALKS_WITH_AGENT, THREE, Second, Standing
 
 
 class Conversation(Dialling):
@@ -103,7 +104,7 @@ class Conversation(Dialling):
     def is_second(self, agent: str) -> bool:
         """Whether that agent is here as the second party, and no more ringing."""
         data = self.state
-        return data.second is not None and data.standing not in RINGS and data.second.agent == agent
+        return data.second is not None and data.standing not in RINGS and data.second.sits == agent
 
     def second(self) -> Second:
         second = self.state.second
@@ -120,12 +121,15 @@ class Conversation(Dialling):
         return self.wire()
 
     def agent_digit(self, message: AgentDigit, now: float) -> list[Effect]:
-        """To the far side, where that agent and it hear each other (F-67)."""
-        data = self.state
-        if data.held:
-            return []
-        together = message.agent == data.agent or (self.is_second(message.agent) and data.standing in THREE)
-        return self.send_digit(message.digit) if together else []
+        """To the far sides that hear that agent, and it them (F-67)."""
+        data, second = self.state, self.state.second
+        mine, sent = message.agent == data.agent, list[Effect]()
+        together = mine or (self.is_second(message.agent) and data.standing in THREE)
+        if together and not data.held:
+            sent += self.send_digit(message.digit)
+        if mine and second is not None and second.line and data.standing in TALKS_WITH_AGENT:
+            sent.append(Tell(f"line:{second.line}", SendDigit(second.line, message.digit)))
+        return sent
 
     def agent_leg_moved(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent == self.state.agent:
@@ -166,6 +170,7 @@ def _seats(data: Data) -> edges.Seats:
             muted=second.muted,
             away=second.away,
             rings=standing in RINGS,
+            early=second.early and standing not in LEFT,
         )
     return seats
 
@@ -178,12 +183,12 @@ def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
     if second is not None and standing not in LEFT:
         shown = page.SecondParty(
             purpose="three_way" if standing in THREE else "consult",
-            kind="agent",
+            kind=second.kind,
             agent=second.agent,
             name=second.name,
-            number="",
+            number=second.number,
             state="ringing" if standing in RINGS else "talking",
-            early=False,
+            early=second.early and standing in RINGS,
             held=standing is Standing.SWAPPED,
             since=second.since,
         )
@@ -191,9 +196,9 @@ def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
     if data.agent:
         parties = page.CallParties(data.arrived.call, "agent", data.held, held_since, shown)
         views[data.agent] = parties, data.transfers
-        if second is not None and standing not in RINGS:
+        if second is not None and second.sits and standing not in RINGS:
             by, by_name = second.offer.by, second.offer.by_name
-            views[second.agent] = evolve(parties, role="second", by=by, by_name=by_name), data.transfers
+            views[second.sits] = evolve(parties, role="second", by=by, by_name=by_name), data.transfers
     return views
 
 

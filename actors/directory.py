@@ -59,10 +59,11 @@ class Watchers:
 
 @frozen
 class Seek:
-    """The agent `by` wants that `agent` in its call: answered by `Sought`."""
+    """The agent `by` wants that `agent` in its call, at its page or on its mobile: answered by `Sought`."""
 
     by: str
     agent: str
+    mobile: bool = False
 
 
 @frozen
@@ -138,6 +139,8 @@ class Directory(Machine[Phase]):
         found = self.state.agents.get(message.agent)
         if found is None:
             sought = agents.Sought(message.agent, code="no_such_agent")
+        elif message.mobile:
+            sought = agents.Sought(message.agent, found.name, "" if found.mobile else "no_mobile")
         elif found.state not in (page.State.IDLE, page.State.MOBILE):
             sought = agents.Sought(message.agent, found.name, "agent_not_idle")
         else:

@@ -17,6 +17,7 @@ from . import gate
 
 # What a call is offered for: by its queue, or by another agent who consults, invites, or gives the call away; or it
 # comes back to the agent that gave it away.
+Kind = Literal["agent", "mobile", "number"]
 Purpose = Literal["queue", "consult", "transfer", "three_way", "returned"]
 
 
@@ -177,33 +178,41 @@ class Retrieve:
 
 @frozen
 class Consult:
-    """Asks a colleague while the customer is held: the one that rings in its page. What becomes of it are events."""
+    """Asks somebody while the customer is held: a colleague in its page, with `mobile` on its mobile, or a `number`, in
+    whatever writing. What becomes of it are events.
+    """
 
     do: ClassVar[str] = "call.consult"
-    agent: str
+    agent: str = ""
     call: str = ""
+    mobile: bool = False
+    number: str = ""
 
 
 @frozen
 class Invite:
-    """A colleague is to talk with both; meanwhile they go on."""
+    """A colleague, or a number, is to talk with both; meanwhile they go on."""
 
     do: ClassVar[str] = "call.invite"
-    agent: str
+    agent: str = ""
     call: str = ""
+    mobile: bool = False
+    number: str = ""
 
 
 @frozen
 class Transfer:
-    """Gives the call away, to a colleague or to a queue, one of them; this agent's after-call work begins at once.
+    """Gives the call away, to a colleague, a number or a queue; this agent's after-call work begins at once.
 
-    A colleague that does not take it leaves it to this agent again: an offer of 20 s, of the purpose "returned".
+    Who does not take it leaves it to this agent again: an offer of 20 s, of the purpose "returned".
     """
 
     do: ClassVar[str] = "call.transfer"
     agent: str = ""
     queue: str = ""
     call: str = ""
+    mobile: bool = False
+    number: str = ""
 
 
 @frozen
@@ -363,7 +372,7 @@ REFUSALS: dict[str, str] = {
     "caller_left": "The caller left before the answer.",
     "answered_elsewhere": "Another agent answered this call.",
     "no_answer": "The call was not answered in time.",
-    "bad_target": "Name one target: a colleague, or a queue for a transfer.",
+    "bad_target": "Name one target: a colleague or a number, or a queue for a transfer.",
     "no_such_agent": "There is no such colleague.",
     "own_self": "That is yourself.",
     "agent_not_idle": "This colleague is not idle.",
@@ -413,7 +422,7 @@ FAILURES: dict[str, str] = {
     "no_answer": "Your colleague did not answer.",
     "not_idle": "Your colleague is not idle any more.",
     "hung_up": "The other party hung up.",
-    "gone": "Your colleague is gone.",
+    "gone": "The other party is gone.",
 }
 
 
@@ -455,8 +464,8 @@ class CallOffered:
     """A call rings here. `number` is empty where the caller withheld it; unanswered at `ring_until` it moves on.
 
     `diverted_from` is the number that the caller had dialled and that sent the call on to `dialled`; empty: none.
-    `purpose`: by a queue; or the agent `by` consults, invites, or gives its call away; or it comes back from `by`, who
-    did not take it: `why` is one of the codes of failures.
+    `purpose`: by a queue; or the agent `by` consults, invites, or gives its call away; or it comes back from `by`, or
+    from `by_number`, who did not take it: `why` is one of the codes of failures.
     """
 
     event: ClassVar[str] = "call.offered"
@@ -473,6 +482,7 @@ class CallOffered:
     purpose: Purpose = "queue"
     by: str = ""
     by_name: str = ""
+    by_number: str = ""
     why: str = ""
     status: int = 0
 
@@ -547,7 +557,7 @@ class SecondParty:
     talks with the customer meanwhile. `number` is there where it is no agent's page."""
 
     purpose: Literal["consult", "three_way"]
-    kind: Literal["agent"]
+    kind: Kind
     agent: str
     name: str
     number: str
@@ -582,7 +592,7 @@ class CallSecondOver:
     event: ClassVar[str] = "call.second_over"
     call: str
     purpose: Purpose
-    kind: Literal["agent"]
+    kind: Kind
     agent: str
     name: str
     number: str

@@ -31,6 +31,8 @@ class Standing(Enum):
     # The agent has left. It rings at whoever is to have the call, or at the agent again since nobody wanted it.
     TRANSFER = "transfer"
     RETURNED = "returned"
+    # The customer and an outside party, who are alone.
+    JOINED = "joined"
 
 
 # Where the customer is held,
@@ -53,20 +55,30 @@ RINGS: Final = frozenset(
         Standing.RETURNED,
     }
 )
-# ... where it is in a conversation of three, or shall be, and where nobody has the call.
+# ... where the agent and it hear each other,
+TALKS_WITH_AGENT: Final = frozenset({Standing.CONSULT, Standing.THREE_WAY, Standing.THREE_WAY_HELD})
+# ... where it is in a conversation of three, or shall be, and where no agent has the call.
 THREE: Final = frozenset({Standing.INVITED, Standing.INVITED_HELD, Standing.THREE_WAY, Standing.THREE_WAY_HELD})
-LEFT: Final = frozenset({Standing.TRANSFER, Standing.RETURNED})
+LEFT: Final = frozenset({Standing.TRANSFER, Standing.RETURNED, Standing.JOINED})
 
 
 @frozen
 class Second:
     """The second party of a call: whom it was `offer`ed to as the call's offer of that serial, in whose name, and since
-    when it rings or is there."""
+    when it rings or is there.
+
+    One of the kind "mobile" or "number" is reached by a `line`; an empty one is over, or was never wanted.
+    """
 
     agent: str
     name: str
     offer: agents.Offer
     since: float
+    kind: page.Kind = "agent"
+    number: str = ""
+    line: str = ""
+    # It rings there, and is heard by its leg already.
+    early: bool = False
     # Where the call goes on if nobody wants it and it came by no queue.
     home: agents.QueueKnown | None = None
     # When somebody who says nothing about the offer is taken to be lost.
@@ -75,6 +87,16 @@ class Second:
     leg: str = ""
     away: bool = False
     muted: bool = False
+
+    @property
+    def sits(self) -> str:
+        """The agent at whose pages it is; empty where it is reached by a line."""
+        return self.agent if self.kind == "agent" else ""
+
+    @property
+    def party(self) -> str:
+        """As the record of the legs has it: an agent, or somebody outside."""
+        return self.agent or "outside"
 
 
 # --- inputs: what becomes of the parties, whoever says it -----------------------------------------------------------

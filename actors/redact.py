@@ -11,7 +11,7 @@ import re
 import traceback
 
 # Field names whose values are telephone numbers, or are made of them.
-NUMBERS = frozenset({"number", "caller", "dialled", "diverted_from", "to", "mobile", "uri"})
+NUMBERS = frozenset({"number", "by_number", "caller", "dialled", "diverted_from", "to", "mobile", "uri"})
 # ... and those that name a person or a place on the network.
 NAMES = frozenset({"name", "caller_name", "address", "peer", "source", "email", "login"})
 

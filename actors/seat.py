@@ -131,6 +131,7 @@ class Seat(Machine[Phase], ABC):
             purpose=call.purpose,
             by=call.by,
             by_name=call.by_name,
+            by_number=call.by_number,
             why=call.why,
             status=call.status,
         )

@@ -22,6 +22,7 @@ TOGETHER: dict[Standing, tuple[str, str, str]] = {
     Standing.THREE_WAY_HELD: ("AS", "C", ""),
     Standing.TRANSFER: ("C", "", "C"),
     Standing.RETURNED: ("C", "", "C"),
+    Standing.JOINED: ("CS", "", ""),
 }
 
 

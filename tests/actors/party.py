@@ -18,6 +18,7 @@ from .house import NOW, House, what_is_heard
 T = TypeVar("T")
 
 LEG = "call:c/caller"
+OUTSIDE = "line:c+1/caller"
 TALKS = {"customer": "lin", "lin": "customer", "left": "customer", "right": "lin"}
 HELD = {"customer": "on-hold", "lin": "", "left": "", "right": ""}
 
@@ -69,7 +70,7 @@ class Centre(House):
         """What the customer, each agent and both channels of the recording hear: names in their order, or one word for
         what the switch says. Agents who hear nothing are left out, but for `lin`."""
         agents = sorted(name.partition(":")[2] for name in self.actors if name.startswith("agent:"))
-        legs = {self.one(name).state.voice: name for name in agents} | {LEG: "customer"}
+        legs = {self.one(name).state.voice: name for name in agents} | {LEG: "customer", OUTSIDE: "outside"}
         found = {}
         ears = {"customer": LEG, **{name: leg for leg, name in legs.items() if leg and name != "customer"}}
         channels = {"left": "c/left", "right": "c/right"} if "call:c" in self.actors else {}

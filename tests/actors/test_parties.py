@@ -6,7 +6,7 @@ from typing import get_args
 
 import attrs
 import pytest
-from cordboard.actors import acts, call, parties, queue
+from cordboard.actors import acts, call, line, parties, queue
 from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Effect, Log, Stop
 from cordboard.actors.table import Bug, ImpossibleInputError, Late
@@ -32,6 +32,11 @@ WAYS: dict[parties.Standing, list[object]] = {
         queue.OfferOver("c", "wei", queue.GaveBack.DECLINED, 1),
     ],
 }
+WAYS[parties.Standing.JOINED] = [
+    calls.Consult("lin", "", "", OFFERED, "+8613800138000"),
+    line.LineUp("c+1", "line:c+1/caller"),
+    calls.Complete("lin", KNOWN),
+]
 TURNS: list[object] = [
     calls.Hold("lin"),
     calls.Retrieve("lin"),

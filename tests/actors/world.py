@@ -500,10 +500,12 @@ class World:
                 assert_heard(self.engine, data)
                 assert data.agent or data.standing in LEFT, f"{name} has no owner"
                 there = [data.agent] if data.agent else []
-                if data.second is not None:
+                if data.second is not None and data.second.sits:
                     there += [] if data.standing in RINGS else [data.second.agent]
                     rings = actors[f"agent:{data.second.agent}"].state.phase is agents.Phase.RINGING
                     assert rings is (data.standing in RINGS), f"{name} rings at nobody"
+                elif data.second is not None:
+                    assert data.standing in RINGS or f"line:{data.second.line}" in actors, f"{name} talks to no line"
                 for each in there:
                     agent = actors[f"agent:{each}"]
                     assert isinstance(agent, Agent)
@@ -539,11 +541,11 @@ class World:
             assert isinstance(call, Call)
             if data.phase is agents.Phase.RINGING:
                 second = call.state.second
-                mine = second is not None and f"agent:{second.agent}" == name and call.state.standing in RINGS
+                mine = second is not None and f"agent:{second.sits}" == name and call.state.standing in RINGS
                 assert mine or call.state.phase is calls.Phase.WAITING, f"{name} rings for nobody"
                 assert agent.deadline() < float("inf")
             else:
-                there = {call.state.agent, call.state.second.agent if call.state.second is not None else ""}
+                there = {call.state.agent, call.state.second.sits if call.state.second is not None else ""}
                 assert name.removeprefix("agent:") in there, f"{name} talks to nobody"
         elif data.phase is agents.Phase.DIALLING:
             assert data.call is not None

@@ -45,9 +45,9 @@ COMMAND = st.one_of(
     st.builds(page.Unmute, call=TEXT),
     st.builds(page.Hold, call=TEXT),
     st.builds(page.Retrieve, call=TEXT),
-    st.builds(page.Consult, agent=TEXT, call=TEXT),
-    st.builds(page.Invite, agent=TEXT, call=TEXT),
-    st.builds(page.Transfer, agent=TEXT, queue=TEXT, call=TEXT),
+    st.builds(page.Consult, agent=TEXT, call=TEXT, mobile=st.booleans(), number=TEXT),
+    st.builds(page.Invite, agent=TEXT, call=TEXT, mobile=st.booleans(), number=TEXT),
+    st.builds(page.Transfer, agent=TEXT, queue=TEXT, call=TEXT, mobile=st.booleans(), number=TEXT),
     st.builds(page.Complete, call=TEXT),
     st.builds(page.Cancel, call=TEXT),
     st.builds(page.Swap, call=TEXT),
@@ -67,7 +67,7 @@ FIELD = {
     page.State: st.sampled_from(page.State),
     Literal["inbound", "outbound"]: st.sampled_from(["inbound", "outbound"]),
     Literal["agent", "second"]: st.sampled_from(["agent", "second"]),
-    Literal["agent"]: st.just("agent"),
+    page.Kind: st.sampled_from(get_args(page.Kind)),
     page.Purpose: st.sampled_from(get_args(page.Purpose)),
     page.SecondParty | None: st.none()
     | st.builds(

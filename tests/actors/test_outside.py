@@ -1,0 +1,200 @@
+"""Second parties outside, by lines: an outside number, a colleague's mobile. The line is played by the story."""
+
+from __future__ import annotations
+
+import pytest
+from cordboard.actors import call_state as calls
+from cordboard.actors import line, page, records, signals
+from cordboard.actors.directory import Directory
+from cordboard.actors.effects import Tell
+from cordboard.actors.parties import Standing
+from cordboard.switch import protocol as media
+
+from .house import NOW, code
+from .party import HELD, OUTSIDE, TALKS, Centre, second
+
+NUMBER = "+8613800138000"
+WANTED = "13800138000"
+LINE = "c+1"
+RINGS = {"customer": "on-hold", "lin": "ringback:CN", "left": "", "right": ""}
+CONSULTS = {"customer": "on-hold", "lin": "outside", "outside": "lin", "left": "", "right": ""}
+JOINED = {"customer": "outside", "outside": "customer", "lin": "", "left": "customer", "right": "outside"}
+THREE = {
+    "customer": "lin outside", "lin": "customer outside", "outside": "customer lin", "left": "customer",
+    "right": "lin outside",
+}  # fmt: skip
+
+
+@pytest.fixture
+def centre() -> Centre:
+    made = Centre().begin().answered()
+    made.engine.command(media.OpenRtpLeg(OUTSIDE, "198.51.100.9", 4000, media.Codec("pcma", 8)), made.now)
+    return made
+
+
+def said(centre: Centre, to: str) -> list[object]:
+    return [each.message for each in centre.of("call:c") if isinstance(each, Tell) and each.to == to]
+
+
+def begun(centre: Centre) -> Centre:
+    """There is somebody of the line's name, who does nothing."""
+    centre.spawn(f"line:{LINE}", Directory())
+    centre.sleep(f"line:{LINE}")
+    centre.tell("call:c", line.LineBegun(LINE, NUMBER))
+    return centre
+
+
+def up(centre: Centre) -> Centre:
+    centre.tell("call:c", line.LineRings(LINE, NUMBER, False, OUTSIDE), line.LineUp(LINE, OUTSIDE))
+    return centre
+
+
+def over(centre: Centre, why: str, status: int = 0, by: str = "system") -> None:
+    centre.tell("call:c", line.LineOver(LINE, by, why, status))
+
+
+def consulting(centre: Centre) -> Centre:
+    centre.do("lin", page.Consult(number=WANTED))
+    return up(begun(centre))
+
+
+def test_an_outside_number_is_consulted(centre: Centre) -> None:
+    centre.do("lin", page.Consult(number=WANTED))
+    assert said(centre, "switchboard") == [line.Reach(LINE, "call:c", "lin", WANTED)]
+    assert centre.ears() == RINGS
+    begun(centre)
+    outside = second("", kind="number", number=NUMBER, state="ringing")
+    assert centre.told("lin", page.CallParties)[-1] == page.CallParties("c", "agent", True, NOW + 5, outside)
+    centre.tell("call:c", line.LineRings(LINE, NUMBER, True, OUTSIDE))
+    assert centre.ears() == {**RINGS, "lin": "outside"}
+    up(centre)
+    assert centre.ears() == CONSULTS
+    centre.do("lin", page.Swap())
+    assert centre.ears() == {**TALKS, "outside": "on-hold"}
+    centre.do("lin", page.Swap(), page.Merge())
+    assert centre.ears() == THREE
+    centre.do("lin", page.Cancel())
+    assert (centre.ears(), said(centre, f"line:{LINE}")) == (TALKS, [line.EndLine(LINE)])
+
+
+def test_a_colleague_on_its_mobile_in_any_state(centre: Centre) -> None:
+    profile = centre.one("wei").state.profile
+    centre.do("wei", page.SetState("break"))
+    assert code(centre.ask("lin", page.Consult("wei"))) == "agent_not_idle"
+    assert code(centre.ask("lin", page.Consult("wei", mobile=True))) == "no_mobile"
+    centre.tell("agent:wei", type(profile)("wei", "Wei", ("support",), mobile=NUMBER))
+    centre.do("lin", page.Consult("wei", mobile=True))
+    assert said(centre, "switchboard") == [line.Reach(LINE, "call:c", "lin", "", "wei", True)]
+    up(begun(centre))
+    assert centre.ears() == CONSULTS
+    assert centre.told("lin", page.CallParties)[-1].second == second("wei", kind="mobile")
+    assert centre.told("wei", page.CallParties) == []
+    assert centre.phases() == ("talking", "break")
+
+
+@pytest.mark.parametrize(("why", "status"), [("line_busy", 486), ("not_allowed", 0), ("no_such_number", 404)])
+def test_a_number_that_is_not_reached_is_told_with_its_reason(centre: Centre, why: str, status: int) -> None:
+    centre.do("lin", page.Consult(number=WANTED))
+    over(centre, why, status)
+    assert centre.ears() == HELD
+    (told,) = centre.told("lin", page.CallSecondOver)
+    assert (told.kind, told.number, told.why, told.status) == ("number", WANTED, why, status)
+    assert said(centre, f"line:{LINE}") == []
+
+
+def test_a_line_that_rings_for_too_long_is_ended(centre: Centre) -> None:
+    centre.do("lin", page.Invite(number=WANTED))
+    begun(centre).after(60)
+    assert (centre.ears(), said(centre, f"line:{LINE}")) == (TALKS, [line.EndLine(LINE)])
+    assert [each.why for each in centre.told("lin", page.CallSecondOver)] == ["not_answered"]
+
+
+def test_complete_leaves_the_customer_with_the_outside_party(centre: Centre) -> None:
+    consulting(centre).after(10)
+    centre.do("lin", page.Complete())
+    assert (centre.ears(), centre.phases("lin"), centre.standing) == (JOINED, ("after_call_work",), Standing.JOINED)
+    assert [(each.party, each.ended) for each in centre.kept(records.LegEntry)] == [
+        ("caller", None), ("lin", NOW + 15), ("outside", None),
+    ]  # fmt: skip
+    over(centre, "hung_up", by="callee")
+    assert "call:c" not in centre.actors
+    assert isinstance(centre.sip()[-1], signals.Release)
+
+
+def test_the_customer_leaves_the_outside_party(centre: Centre) -> None:
+    consulting(centre)
+    centre.do("lin", page.Complete())
+    centre.tell("call:c", signals.Released("c", "hung up", by_caller=True))
+    assert "call:c" not in centre.actors
+
+
+def test_a_blind_transfer_to_a_number(centre: Centre) -> None:
+    centre.do("lin", page.Transfer(number=WANTED))
+    ringing = {"customer": "ringback:CN", "lin": "", "left": "customer", "right": ""}
+    assert (centre.ears(), centre.phases("lin")) == (ringing, ("after_call_work",))
+    begun(centre)
+    centre.tell("call:c", line.LineRings(LINE, NUMBER, True, OUTSIDE))
+    assert centre.ears() == ringing
+    up(centre)
+    assert centre.ears() == JOINED
+
+
+def test_a_blind_transfer_that_is_not_reached_rings_back(centre: Centre) -> None:
+    centre.do("lin", page.Transfer(number=WANTED))
+    over(centre, "line_busy", 486)
+    returned = centre.told("lin", page.CallOffered)[-1]
+    assert (returned.purpose, returned.by, returned.by_number, returned.why, returned.status) == (
+        "returned", "", WANTED, "line_busy", 486,
+    )  # fmt: skip
+    centre.do("lin", page.Answer())
+    assert centre.ears() == TALKS
+
+
+def test_three_with_an_outside_party_end_with_the_agent(centre: Centre) -> None:
+    centre.do("lin", page.Invite(number=WANTED))
+    up(begun(centre))
+    assert centre.ears() == THREE
+    centre.do("lin", page.HangUp())
+    assert "call:c" not in centre.actors
+    assert centre.phases("lin") == ("after_call_work",)
+
+
+def test_an_agent_who_is_lost_takes_the_outside_party_along(centre: Centre) -> None:
+    centre.do("lin", page.Invite(number=WANTED))
+    up(begun(centre))
+    centre.crash("agent:lin")
+    assert centre.standing is calls.Phase.WAITING
+    assert said(centre, f"line:{LINE}") == [line.EndLine(LINE)]
+    assert (centre.ears()["customer"], centre.engine.hears(OUTSIDE)) == ("music", {})
+
+
+def test_the_outside_party_hangs_up_or_is_lost(centre: Centre) -> None:
+    consulting(centre)
+    over(centre, "hung_up", by="callee")
+    assert centre.ears() == HELD
+    assert [each.why for each in centre.told("lin", page.CallSecondOver)] == ["hung_up"]
+
+
+def test_a_line_that_begins_when_nobody_wants_it_any_more_is_ended(centre: Centre) -> None:
+    centre.do("lin", page.Consult(number=WANTED), page.Cancel())
+    centre.tell("call:c", line.LineBegun(LINE, NUMBER), line.LineUp(LINE, OUTSIDE))
+    assert centre.ears() == TALKS
+    assert said(centre, f"line:{LINE}") == [line.EndLine(LINE), line.EndLine(LINE)]
+
+
+def test_keys_go_to_whoever_hears_the_agent(centre: Centre) -> None:
+    consulting(centre)
+    centre.tell("call:c", calls.AgentDigit("lin", "1"))
+    centre.do("lin", page.Swap())
+    centre.tell("call:c", calls.AgentDigit("lin", "2"))
+    centre.do("lin", page.Merge())
+    centre.tell("call:c", calls.AgentDigit("lin", "3"), line.LineDigit(LINE, "4"))
+    assert said(centre, f"line:{LINE}") == [line.SendDigit(LINE, "1"), line.SendDigit(LINE, "3")]
+    assert centre.engine.sent("call:c/caller") == "23"
+
+
+def test_one_target_and_no_more(centre: Centre) -> None:
+    for act in (page.Consult(), page.Consult("wei", number=WANTED), page.Invite(mobile=True, number=WANTED)):
+        assert code(centre.ask("lin", act)) == "bad_target"
+    assert code(centre.ask("lin", page.Transfer("wei", "sales", number=WANTED))) == "bad_target"
+    assert code(centre.ask("lin", page.Consult("lin", mobile=True))) == "own_self"
