@@ -133,7 +133,7 @@ class Survey:
     agent: str
     queue: str
     began: float
-    answer: str
+    outcome: str
 
 
 @frozen
