@@ -13,6 +13,7 @@ from typing import Literal, cast
 from attrs import AttrsInstance, field, frozen
 
 from ..sip import sdp
+from ..sip.guests import ALGORITHMS
 from ..switch.protocol import CodecName
 from .keys import (
     ConfigError,
@@ -100,10 +101,14 @@ def trunk_codecs(value: object) -> tuple[sdp.TrunkCodec, ...]:
     return cast(tuple[sdp.TrunkCodec, ...], _some_of(sdp.TRUNK_CODECS, value))
 
 
-def _some_of(known: Sequence[str], value: object) -> tuple[str, ...]:
+def challenges(value: object) -> tuple[str, ...]:
+    return _some_of(ALGORITHMS, value, "algorithm")
+
+
+def _some_of(known: Sequence[str], value: object, what: str = "codec") -> tuple[str, ...]:
     names = many(one_of(*known))(value)
     if not names:
-        raise ConfigError("must name at least one codec")
+        raise ConfigError(f"must name at least one {what}")
     return names
 
 
@@ -157,6 +162,14 @@ class Sip:
             optional_host,
             "address or host name",
             "What peers outside the local networks reach us by; empty: our own address.",
+        ),
+    )
+    challenges: tuple[str, ...] = field(
+        default=ALGORITHMS,
+        metadata=toml(
+            challenges,
+            "list of MD5, SHA-256",
+            "How PBXs show their passwords. MD5 alone where one gives up because it sees another beside it.",
         ),
     )
 

@@ -288,7 +288,7 @@ class Control:
         shown = SipCertificate(self.config.sip, self._pages.certificate) if self.config.sip.tls else None
         if shown is not None:
             nursery.start_soon(shown.keep)
-        settings = Settings(local_address, tcp=bool(self.config.sip.tcp))
+        settings = Settings(local_address, tcp=bool(self.config.sip.tcp), challenges=self.config.sip.challenges)
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())

@@ -19,7 +19,7 @@ from .call import Call
 from .dialog import build_request, is_secure, over, renewed
 from .events import Output, Replied
 from .grammar import same_uri
-from .guests import Guard
+from .guests import ALGORITHMS, Guard
 from .identity import checked_user
 from .layer import Asked, Slot, TransactionLayer, Way
 from .message import (
@@ -64,7 +64,8 @@ _CALL_ID = re.compile(r"[A-Za-z0-9\-.@]{1,128}", re.ASCII)
 class Settings:
     """`local_address(remote)` gives the host and port that this remote should use for us, by its transport: Via,
     Contact, From. `session_expires` is the session interval that we ask for, in seconds (RFC 4028). `tcp`: it is
-    spoken, and what is too long for a datagram goes by it."""
+    spoken, and what is too long for a datagram goes by it. `challenges` are the algorithms of the passwords that we ask
+    for."""
 
     local_address: Callable[[Address], tuple[str, int]]
     user_agent: str = "Cordboard"
@@ -72,6 +73,7 @@ class Settings:
     max_transactions: int = MAX_TRANSACTIONS
     session_expires: int = SESSION_EXPIRES
     tcp: bool = False
+    challenges: tuple[str, ...] = ALGORITHMS
 
 
 class Asking(TransactionLayer):
@@ -83,7 +85,7 @@ class Asking(TransactionLayer):
         self._token = token
         self._trunks = Trunks({})
         self._accounts = Accounts(token)
-        self._guard = Guard(token)
+        self._guard = Guard(token, settings.challenges)
         self._registrar = Registrar()
         self._asking: set[str] = set()
         # Where the hosts are that were asked, and for which trunk: its peers may not name them.

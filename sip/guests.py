@@ -24,7 +24,7 @@ from typing import Final, TypeAlias
 
 from attrs import frozen
 
-from .digest import Account, Challenge, hash_of, parameters, response_of
+from .digest import Account, Challenge, parameters, response_of
 from .message import RemoteSipError, Request, Row
 
 REALM: Final = "cordboard"
@@ -41,8 +41,9 @@ CHALLENGES_WITHIN: Final = 60.0
 # What is remembered of nonces and of addresses; the oldest goes.
 MAX_NONCES: Final = 10000
 MAX_ADDRESSES: Final = 10000
-# A client that knows nothing of RFC 8760 reads the first challenge alone, and gives up where it cannot answer that; one
-# that knows both may choose.
+# What is asked for by default. A client that knows nothing of RFC 8760 reads the first challenge alone, and gives up
+# where it cannot answer that; one that knows both may choose. There are some (libre before its version 2) that give up
+# where any of them is not MD5.
 ALGORITHMS: Final = ("MD5", "SHA-256")
 
 _COUNT = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
@@ -75,8 +76,10 @@ Verdict: TypeAlias = Admitted | Challenged | Ignored
 class Guard:
     """Who comes in. `token` gives an unguessable string."""
 
-    def __init__(self, token: Callable[[], str]) -> None:
+    def __init__(self, token: Callable[[], str], algorithms: tuple[str, ...] = ALGORITHMS) -> None:
+        """`algorithms` are those of the challenges, in their order."""
         self._token = token
+        self._algorithms = algorithms
         self._secret = (token() + token()).encode()
         self._guests: dict[str, tuple[str, Account]] = {}
         # how far each nonce has been counted
@@ -110,7 +113,8 @@ class Guard:
         if not self._ours(nonce, host, now):
             return self._challenge(host, now, stale=True, known=known)
         trunk, account = self._guests.get(given.get("username", ""), ("", _NOBODY))
-        if not (_is_right(given, nonce, account, request) and trunk):
+        asked = given.get("algorithm", "MD5").upper() in self._algorithms
+        if not (_is_right(given, nonce, account, request) and trunk and asked):
             return self._refuse(host, now)
         count = int(given["nc"], 16)
         if count <= self._counts.get(nonce, 0):
@@ -129,7 +133,7 @@ class Guard:
         nonce = f"{at}-{salt}-{self._sign('nonce', at, salt, host)}"
         more = ", stale=true" if stale else ""
         value = f'Digest realm="{REALM}", nonce="{nonce}", algorithm={{}}, qop="auth"{more}'
-        return Challenged(tuple(("WWW-Authenticate", value.format(algorithm)) for algorithm in ALGORITHMS))
+        return Challenged(tuple(("WWW-Authenticate", value.format(algorithm)) for algorithm in self._algorithms))
 
     def _may_ask(self, address: str, now: float) -> bool:
         since, count = self._asked.pop(address, (now, 0))
@@ -182,8 +186,7 @@ def _given(request: Request) -> dict[str, str] | None:
 def _is_right(given: dict[str, str], nonce: str, account: Account, request: Request) -> bool:
     algorithm = given.get("algorithm", "MD5").upper()
     count = given.get("nc", "")
-    asked = algorithm in ALGORITHMS and hash_of(algorithm) is not None
-    if not asked or given.get("qop") != "auth" or not _COUNT.fullmatch(count):
+    if algorithm not in ALGORITHMS or given.get("qop") != "auth" or not _COUNT.fullmatch(count):
         return False
     challenge = Challenge(REALM, nonce, None, algorithm, qop=True)
     uri = given.get("uri", "")

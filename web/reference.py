@@ -53,12 +53,12 @@ be the host itself or one of `[web] origins`.
 
 `GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
 check has `ok` and what it saw: `trunks` (how many are `known`, and by id the `state` of each, its `reason`, `since`
-when, and the `calls` it brought and the `calls_out` that live; `inbound` where it has no proxy, else `trying`, `up` or
-`down`), `ticks` (`engine`: it is there and ticks; `late_share` of its last second), `disk` (`free_bytes` and `trouble`
-of `data` and `recordings`), `database` (`behind`: rows not yet written; `failing`; rows `lost`), `alarms`
-(`standing`). `failed` names those that are not `ok`. Calls cannot be taken without an engine, nor while the switch
-starts or stops: then `serving` is in `failed` too. `GET /metrics` is for Prometheus, from the machine itself or with a
-bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
+when, and the `calls` it brought and the `calls_out` that live; `inbound` where it has no proxy and is not registered
+with us, else `trying`, `up` or `down`), `ticks` (`engine`: it is there and ticks; `late_share` of its last second),
+`disk` (`free_bytes` and `trouble` of `data` and `recordings`), `database` (`behind`: rows not yet written; `failing`;
+rows `lost`), `alarms` (`standing`). `failed` names those that are not `ok`. Calls cannot be taken without an engine,
+nor while the switch starts or stops: then `serving` is in `failed` too. `GET /metrics` is for Prometheus, from the
+machine itself or with a bearer token. An HTTP error is `{"error": {"code": …, "text": …}}`:
 
 """
 

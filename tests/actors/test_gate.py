@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 from collections import Counter
+from pathlib import Path
 
 import phonenumbers
 import pytest
-from cordboard.actors.gate import Barred, Passed, Target, decide, read, rule_for, written
+from cordboard.actors.gate import Barred, Passed, Target, decide, follow, read, rule_for, written
 from cordboard.actors.keys import ConfigError
 from cordboard.actors.organisation import Dialling, Organisation, Trunk, parse_organisation
 from hypothesis import given
@@ -40,6 +43,55 @@ def test_nothing_leaves_that_no_rule_allows() -> None:
 
 def test_without_a_proxy_no_trunk_takes_calls_out() -> None:
     assert why(centre(*allow("+86"), trunks=(Trunk("carrier"),)), "+8613800138000") == "no_way_out"
+
+
+def test_a_rule_that_names_trunks_has_its_numbers_leave_by_no_other() -> None:
+    office = Trunk("office", username="pbx", password="secret")
+    rules = (Dialling(allow="+86", trunks=("carrier",)), Dialling(allow="2", trunks=("office",)), Dialling(allow="3"))
+    organisation = centre(*rules, trunks=(CARRIER, office, Trunk("calls us alone")))
+
+    def ways(number: str) -> set[str]:
+        decided = decide(organisation, number, "c")
+        return set(decided.trunks) if isinstance(decided, Passed) else {decided.why}
+
+    assert (ways("+8613800138000"), ways("21")) == ({"carrier"}, {"office"})
+    assert ways("31") == {"carrier", "office"}
+    assert ways("110") == {"carrier", "office"}  # whichever there is
+    # who sends a call on does not get it to another trunk, and to no emergency number
+    assert follow(organisation, "22", "c", "office") == Target("22", "22")
+    assert follow(organisation, "22", "c", "carrier") == Barred("not_allowed")
+    assert follow(organisation, "110", "c", "carrier") == Barred("not_allowed")
+    assert follow(organisation, "+442079460958", "c", "carrier") == Barred("not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ('allow = "2"\ntrunks = "offise"', """[[dialling]] '2' trunks: no trunk 'offise'; did you mean "office"?"""),
+        ('deny = "2"\ntrunks = "office"', "[[dialling]] '2': trunks goes with allow"),
+    ],
+)
+def test_a_rule_names_trunks_that_there_are(rule: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_organisation(f'[[trunk]]\nid = "office"\n[[dialling]]\n{rule}\n')
+    assert str(error.value) == complaint
+
+
+def test_there_is_one_gate() -> None:
+    """Whatever leaves is an INVITE of `outward`, of an `Out` that only the switchboard makes, behind `decide`; where it
+    is sent on to is what `follow` lets through."""
+    made: dict[str, set[str]] = {"Out": set(), "Dial": set(), "Follow": set()}
+    for path in Path(inspect.getfile(Barred)).parent.glob("**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                for one, places in made.items():
+                    if name in (one, f"calls.{one}", f"call_state.{one}", f"signals.{one}"):
+                        places.add(f"{path.stem} {name}")
+    assert made["Out"] == {"switchboard calls.Out"}
+    assert made["Follow"] == {"switchboard calls.Follow"}
+    # `calls.Dial` asks the switchboard, `signals.Dial` is the INVITE
+    assert {each for each in made["Dial"] if "signals" in each} == {"outward signals.Dial"}
 
 
 def test_the_longest_prefix_decides_whatever_the_order() -> None:

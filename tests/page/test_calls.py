@@ -41,6 +41,22 @@ def test_who_sent_the_caller_on_is_shown_when_it_rings_in_the_call_and_in_its_de
     expect(page.locator(".details").locator(forwarded)).to_contain_text("+86 10 5550 9000")
 
 
+def test_a_name_or_number_is_never_markup(desk: Desk, page: Page) -> None:
+    """Whoever calls writes both."""
+    evil = '<img src=x onerror="window.evil = 1">\'&amp;'
+    desk.switch.kept.add(call("c8", time.time(), name=evil, number=evil, diverted_from=evil))
+    desk.sign_in()
+    desk.switch.offer(call="c9", name=evil, number=evil, diverted_from=evil)
+    expect(page.locator(".caller-name")).to_have_text(evil)
+    page.get_by_role("button", name="Answer").click()
+    desk.is_in("talking")
+    expect(page.locator(".caller-name")).to_have_text(evil)
+    lines(page).first.get_by_role("button").first.click()
+    expect(page.locator(".details-head")).to_contain_text(evil)
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("window.evil") is None
+
+
 # --- the list -----------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cordboard.sip import call as calls
 from cordboard.sip import exchange as exchanges
-from cordboard.sip import guests, registrar, reliable, renegotiation, screening
+from cordboard.sip import guests, registrar, reliable, renegotiation, screening, sdp
 from cordboard.sip.dialog import Dialog
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
@@ -16,6 +16,7 @@ from .breaking import does_nothing, ignores, instead, refuses, without_row
 from .sipp import (
     ACK,
     ANSWERED,
+    HOST,
     OK_BYE,
     RINGING,
     TRYING,
@@ -28,6 +29,7 @@ from .sipp import (
     invited,
     recv,
     refused,
+    says,
     send,
 )
 
@@ -256,6 +258,34 @@ CALLING = [
         t1=QUICK,
     ),
     Scenario(
+        "hold_as_before_rfc_3264",
+        (
+            call(),
+            *ANSWERED,
+            send("INVITE", cseq=2, body=description(2).replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0")),
+            TRYING,
+            recv(200, says("a=recvonly")),
+            send("ACK", cseq=2),
+            *OK_BYE,
+        ),
+        (*UP, "CallReoffered", "CallEnded"),
+        instead(sdp, "_remote", lambda media, peer: (HOST, 6000)),
+    ),
+    Scenario(
+        "hold_of_both_sides",
+        (
+            call(),
+            *ANSWERED,
+            send("INVITE", cseq=2, body=description(2).replace("sendrecv", "inactive")),
+            TRYING,
+            recv(200, says("a=inactive")),
+            send("ACK", cseq=2),
+            *OK_BYE,
+        ),
+        (*UP, "CallReoffered", "CallEnded"),
+        instead(sdp, "MIRROR", dict.fromkeys(sdp.MIRROR, "sendrecv")),
+    ),
+    Scenario(
         "bye_before_the_ack",
         (call(), TRYING, RINGING, recv(200), send("BYE", cseq=2), recv(200)),
         ("IncomingCall", "CallEnded"),
@@ -368,7 +398,7 @@ CALLING = [
             recv(200, has("Contact", "expires=1[12][0-9]")),
         ),
         ("Registered",),
-        instead(registrar.Registrar, "_listed", lambda self, trunk, now: ()),
+        instead(registrar, "_listed", lambda bindings, now: ()),
         trunks=GUEST,
     ),
     Scenario(

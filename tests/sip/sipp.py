@@ -137,6 +137,12 @@ def has(header: str, pattern: str, variable: str = "") -> str:
     return f'<ereg regexp="{pattern}" search_in="hdr" header="{header}:" check_it="true" assign_to="{name}"/>'
 
 
+def says(pattern: str) -> str:
+    """The message just received has this somewhere, in its body too."""
+    name = f"seen{zlib.crc32(pattern.encode())}"
+    return f'<ereg regexp="{pattern}" search_in="msg" check_it="true" assign_to="{name}"/>'
+
+
 KEEP = "".join(
     f'<ereg regexp=".*" search_in="hdr" header="{header}:" assign_to="{name}"/>'
     for header, name in (("Via", "via"), ("From", "from"), ("To", "to"), ("CSeq", "cseq"))

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import hmac
 from random import Random
+from typing import Any
 
 import pytest
 from cordboard.sip import guests
-from cordboard.sip.digest import Account, Challenge, authorization, parameters
+from cordboard.sip.digest import Account, Challenge, authorization, parameters, response_of
 from cordboard.sip.diversion import diverted_from
-from cordboard.sip.endpoint import Endpoint, TrunkSettings
+from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import (
     CallConfirmed,
     CallEnded,
@@ -198,6 +200,33 @@ def test_a_known_user_and_an_unknown_one_have_the_same_answer() -> None:
     assert heads[0] == heads[1]
 
 
+def test_a_known_user_and_an_unknown_one_cost_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what is reckoned, and not by a clock: one digest of a password, compared octet by octet."""
+    reckoned: list[str] = []
+    compared: list[int] = []
+    compare = hmac.compare_digest
+
+    def respond(challenge: Challenge, account: Account, *more: Any) -> str:
+        reckoned.append(challenge.algorithm)
+        return response_of(challenge, account, *more)
+
+    def equal(one: Any, other: Any) -> bool:
+        compared.append(len(one))
+        return bool(compare(one, other))
+
+    endpoint = fresh()
+    monkeypatch.setattr(guests, "response_of", respond)
+    monkeypatch.setattr(hmac, "compare_digest", equal)
+    seen = []
+    for account in (Account("pbx", "wrong"), Account("nobody", "wrong")):
+        challenge = challenge_in(endpoint.receive(build("REGISTER"), PBX, 0.0))
+        reckoned.clear()
+        compared.clear()
+        endpoint.receive(build("REGISTER", shown(challenge, "REGISTER", account), cseq=2), PBX, 0.0)
+        seen.append((list(reckoned), list(compared)))
+    assert seen[0] == seen[1] == (["SHA-256"], [32, 64])
+
+
 @pytest.mark.parametrize(
     "break_",
     [
@@ -226,6 +255,17 @@ def test_a_proxy_may_have_changed_the_request_uri() -> None:
     challenge = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0))
     proof = shown(challenge, "OPTIONS", uri="sip:192.0.2.1")
     assert statuses(endpoint.receive(build("OPTIONS", proof, cseq=2), PBX, 0.0)) == [200]
+
+
+def test_a_switch_that_asks_for_one_algorithm_takes_no_other() -> None:
+    endpoint = Endpoint(Settings(lambda remote: (n.A.host, n.A.port), challenges=("MD5",)), lambda: "unguessable")
+    endpoint.set_trunks({"office": TrunkSettings(guest=ALICE)})
+    asked = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0), "MD5")
+    (refused,) = responses(endpoint.receive(build("OPTIONS"), PBX, 0.0))
+    assert len(refused.values("WWW-Authenticate")) == 1
+    other = Challenge(asked.realm, asked.nonce, None, "SHA-256", qop=True)
+    assert statuses(endpoint.receive(build("OPTIONS", shown(other, "OPTIONS"), cseq=2), PBX, 0.0)) == [401]
+    assert statuses(endpoint.receive(build("OPTIONS", shown(asked, "OPTIONS"), cseq=3), PBX, 0.0)) == [200]
 
 
 def test_a_client_that_reads_one_challenge_reads_md5() -> None:
