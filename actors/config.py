@@ -310,7 +310,7 @@ class Limits:
     )
     calls: int = field(default=0, metadata=toml(whole(0, 1_000_000), "number", "The most calls at once; 0: 3000."))
     busy_ms: int = field(
-        default=30,
+        default=20,
         metadata=toml(
             whole(0, 10_000),
             "number",

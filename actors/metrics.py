@@ -60,7 +60,9 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_legs", "Media legs that actors hold open", self._link.legs)
         yield GaugeMetricFamily("cordboard_media_up", "1 while the media engine listens", int(self._link.connected))
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
-        yield GaugeMetricFamily("cordboard_busy", "1 while new calls are refused for it", int(self._system.busy))
+        yield GaugeMetricFamily(
+            "cordboard_busy", "1 while new calls are refused for it", int(self._system.pressure.pressed)
+        )
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
         yield self._messages()

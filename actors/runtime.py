@@ -90,7 +90,6 @@ class _Cell:
     # (when it came, message, whether it is in the states)
     mailbox: deque[tuple[float, object, bool]] = field(factory=deque)
     # What `turns` knows of it, and when it wants to be woken, as of its last step.
-    ready: bool = False
     wakes: float = math.inf
     due: float = math.inf
     # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
@@ -185,8 +184,9 @@ class System:
 
     @property
     def busy(self) -> bool:
-        """What happens waits too long for its turn: the edge begins nothing new."""
-        self.pressure.look(self._clock())
+        """What happens waits too long for its turn: the edge begins nothing new. For whoever asks at each beginning."""
+        now, first = self._clock(), self._turns.first()
+        self.pressure.waited(now - first.mailbox[0][0] if first is not None and first.mailbox else 0.0, now)
         return self.pressure.pressed
 
     @property
@@ -270,27 +270,26 @@ class System:
         self._works = False
 
     def _turn(self, cell: _Cell, now: float) -> None:
-        """Serves what is due now: the timers that came due before the next message did, then that message."""
+        """Serves what is due: the timer that came due before the next message did, or that message."""
         if cell.ended is not None:
             return
-        if cell.mailbox and cell.mailbox[0][0] < cell.due:
+        if cell.due <= now and not (cell.mailbox and cell.mailbox[0][0] < cell.due):
+            cell.at = cell.due
+            self._step(cell, None, told=False)
+            if cell.mailbox:
+                self._turns.again(cell)  # this turn was for a message
+        elif cell.mailbox:
             came, message, told = cell.mailbox.popleft()
             self.pressure.waited(now - came, now)
             cell.at = max(cell.at, came)
             self._step(cell, message, told)
-        elif cell.due <= now:
-            cell.at = cell.due
-            self._step(cell, None, told=False)
         if cell.ended is None:
             self._schedule(cell)
 
     def _schedule(self, cell: _Cell) -> None:
-        """When it is its turn again."""
+        """When it wants to be woken."""
         cell.due = cell.deadline()
-        if cell.mailbox:
-            self._turns.add(cell)
-        else:
-            self._turns.wake(cell, cell.due)
+        self._turns.wake(cell, cell.due)
 
     def _step(self, cell: _Cell, message: object | None, told: bool) -> None:
         """Of a message, or of a timer that is due where there is none."""
@@ -461,6 +460,8 @@ class System:
         self._recalled_at = None
         self.counters.clear()
         for cell in self._cells.values():
+            for _ in cell.mailbox:
+                self._turns.add(cell)
             self._schedule(cell)
         self._ring()
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Final
 
 import attrs
@@ -204,6 +205,8 @@ def _patch(old: object, new: object) -> object:
     if isinstance(old, frozenset) and isinstance(new, frozenset) and len(new) > 8:
         return Patch(tuple((each, None) for each in new - old), tuple(old - new))
     if isinstance(old, dict) and isinstance(new, dict) and len(new) > 8:
+        if list(old) == list(new):  # of all that there are one is another: what happens most
+            return Patch(tuple(compress(new.items(), map(is_not, new.values(), old.values()))), ())
         removed = tuple(key for key in old if key not in new)
         put = tuple((key, value) for key, value in new.items() if key not in old or old[key] is not value)
         kept = [key for key in old if key in new]

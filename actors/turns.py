@@ -1,8 +1,10 @@
-"""Whose turn it is: of all actors those that have something to do now, in the order in which that came about, and of
-the others when the next one wants to be woken.
+"""Whose turn it is: a turn for each thing that is to be done now, in the order in which that came about, whoever has to
+do it, and when the next one wants to be woken.
 
-One task serves all actors, so that a message costs no switch of tasks. A heap holds the moments; its deletion is lazy:
-an entry that is no longer what its actor waits for is thrown away when its time comes, or when such are the most.
+So nobody to whom much is told lags behind those to whom little is, and how long the next one has waited is how long
+everything does. One task serves all actors, so that a message costs no switch of tasks. A heap holds the moments; its
+deletion is lazy: an entry that is no longer what its actor waits for is thrown away when its time comes, or when such
+are the most.
 """
 
 from __future__ import annotations
@@ -16,10 +18,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 
 class Waiting(Protocol):
-    """Somebody who takes turns; the fields are kept here."""
+    """Somebody who takes turns; the field is kept here."""
 
-    # It is among those that have something to do.
-    ready: bool
     # The earliest moment that the heap has of it.
     wakes: float
 
@@ -31,7 +31,7 @@ LOOKED_THROUGH: Final = 100
 
 
 def oldest(ready: int) -> int:
-    """Who has had something to do for longest."""
+    """What came first."""
     return 0
 
 
@@ -47,14 +47,16 @@ class Turns(Generic[W]):
         self._stale = 0
 
     def __len__(self) -> int:
-        """How many have something to do."""
+        """How many turns are owed."""
         return len(self._ready)
 
     def add(self, one: W) -> None:
-        """It has something to do now."""
-        if not one.ready:
-            one.ready = True
-            self._ready.append(one)
+        """It has one thing more to do."""
+        self._ready.append(one)
+
+    def again(self, one: W) -> None:
+        """What it had its turn for is still to be done: it is next."""
+        self._ready.appendleft(one)
 
     def wake(self, one: W, moment: float) -> None:
         """It has something to do then, if nothing comes before."""
@@ -71,6 +73,10 @@ class Turns(Generic[W]):
             self._moments = [each for each in self._moments if each[0] == each[2].wakes]
             heapq.heapify(self._moments)
             self._stale = 0
+
+    def first(self) -> W | None:
+        """Whose turn has been owed for longest."""
+        return self._ready[0] if self._ready else None
 
     def deadline(self) -> float:
         """When somebody wants to be woken next, never too late, at times too early; math.inf for never."""
@@ -91,5 +97,4 @@ class Turns(Generic[W]):
         at = self._choose(len(self._ready))
         one = self._ready[at]
         del self._ready[at]
-        one.ready = False
         return one

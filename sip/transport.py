@@ -28,8 +28,9 @@ from .tls import Tls
 
 # More than a UDP datagram can hold
 _BUFFER = 65536
-# So many datagrams are read at once at most, before others have their turn.
-_AT_ONCE = 16
+# So many datagrams are read at once at most, before others have their turn. What waits in the socket is seen by nobody:
+# fewer, and nobody would know that it is too much.
+_AT_ONCE = 64
 # Asked of the system for what comes meanwhile: a second of a busy trunk. What it does not grant is not missed.
 _WAITING = 1 << 20
 # What an idle timer task sleeps at most before it looks again, in seconds

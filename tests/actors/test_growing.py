@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +61,14 @@ def test_where_there_is_no_room_nothing_is_torn(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="No space left"):
         GrowingFile(tmp_path / "g")
     assert len(os.listdir("/proc/self/fd")) == len(files)
+
+
+def test_what_was_added_outlives_a_process_that_is_killed(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    program = (
+        "import os, signal, sys; from pathlib import Path; from cordboard.actors.growing import GrowingFile\n"
+        "file = GrowingFile(Path(sys.argv[1])); file.add(b'last words'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.read_bytes().rstrip(b"\0") == b"last words"

@@ -12,7 +12,6 @@ from cordboard.actors.turns import LOOKED_THROUGH, Turns
 @define(eq=False)
 class One:
     name: str
-    ready: bool = False
     wakes: float = math.inf
 
 
@@ -23,15 +22,16 @@ def taken(turns: Turns[One], now: float) -> list[str]:
     return found
 
 
-def test_who_has_had_something_to_do_for_longest_comes_first_and_once() -> None:
+def test_what_came_first_is_done_first_whoever_has_to_do_it() -> None:
     turns: Turns[One] = Turns()
     a, b, c = (One(name) for name in "abc")
-    for one in (b, a, b, c, a):
+    for one in (b, a, b, b, c, a):
         turns.add(one)
-    assert len(turns) == 3
-    assert taken(turns, 0.0) == ["b", "a", "c"]
+    assert len(turns) == 6
+    assert taken(turns, 0.0) == ["b", "a", "b", "b", "c", "a"]
     turns.add(a)
-    assert taken(turns, 0.0) == ["a"]
+    turns.again(b)
+    assert taken(turns, 0.0) == ["b", "a"]
 
 
 def test_a_moment_is_kept_until_it_comes() -> None:
