@@ -197,7 +197,7 @@ class Agent(Mobile, Controls):
             effects.append(Tell("directory", directory.Stands(_colleague(after))))
         if set(before.watching) != set(after.watching):
             effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
-        for queue in sorted({*before.profile.skills, *after.profile.skills}):
+        for queue in _in_turn(before, after):
             old = _standing(before, queue)
             new = _standing(after, queue)
             if new != old:
@@ -217,7 +217,7 @@ class Agent(Mobile, Controls):
         return [Tell("directory", directory.Stands(_colleague(self.state)))]
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
-        kept = tuple(each for each in self.state.queue_status if each.queue in message.skills)
+        kept = tuple(each for each in self.state.queue_status if message.skill(each.queue))
         before = self.state.profile
         self.state = evolve(self.state, profile=message, dismissed=False, queue_status=kept)
         return self.push(page.Numbers(message.numbers)) if message.numbers != before.numbers else []
@@ -332,15 +332,28 @@ def _colleague(data: Data) -> page.Colleague:
 
 def _standing(data: Data, queue: str) -> queues.Standing | None:
     """How the agent stands to a queue: None where it has nothing to do with it."""
-    if queue not in data.profile.skills or data.dismissed:
+    skill = data.profile.skill(queue)
+    if skill is None or data.dismissed:
         return None
+    taken, talked = (data.taken, data.talked) if data.ready else (0, 0.0)
     at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
     return queues.Standing(
         signed_in=data.phase is not Phase.SIGNED_OUT,
         at_work=at_work,
         ready_since=data.idle_since if data.ready else None,
         follows=bool(data.sessions),
+        level=skill.level,
+        place=data.profile.place,
+        calls=taken,
+        talked=talked,
     )
+
+
+def _in_turn(before: Data, after: Data) -> list[str]:
+    """The agent's queues as they are told of it, and so get their calls to it: the most important first, and of equals
+    the one that has had none for longest, so that none is starved by another."""
+    skills = {each.queue: each for each in (*before.profile.skills, *after.profile.skills)}
+    return sorted(skills, key=lambda queue: (skills[queue].priority, after.turns.get(queue, 0.0), queue))
 
 
 def _of_the_call(command: type) -> Row:

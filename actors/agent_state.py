@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from enum import Enum
 from typing import Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..sip.sdp import WEBRTC_CODECS, SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
+from .organisation import NORMAL
 from .timeline import Timeline
 
 # How an actor ends that the organisation no longer has.
@@ -50,18 +52,32 @@ class QueueKnown:
 
 
 @frozen
+class Skill:
+    """A queue whose calls the agent takes; of several the calls of the lowest `priority` first."""
+
+    queue: str
+    level: int = 1
+    priority: int = NORMAL
+
+
+@frozen
 class Profile:
-    """Who the agent is; comes again when the organisation changes. `skills` are queue ids, `codecs` what its pages may
-    speak, preferred first, `numbers` those of ours that its calls may show; `queues` are all that there are."""
+    """Who the agent is; comes again when the organisation changes. `codecs` are what its pages may speak, preferred
+    first, `numbers` those of ours that its calls may show; `queues` are all that there are, and `place` is its own in
+    the organisation."""
 
     agent: str
     name: str
-    skills: tuple[str, ...]
+    skills: tuple[Skill, ...]
     codecs: tuple[media.CodecName, ...] = WEBRTC_CODECS
     numbers: tuple[str, ...] = ()
     # The mobile number, in E.164 where it is a telephone number.
     mobile: str = ""
     queues: tuple[QueueKnown, ...] = ()
+    place: int = 0
+
+    def skill(self, queue: str) -> Skill | None:
+        return next((each for each in self.skills if each.queue == queue), None)
 
 
 @frozen
@@ -297,6 +313,11 @@ class Data:
     # Since when the agent is idle for its queues: an offer that was not answered does not count.
     idle_since: float = 0.0
     dismissed: bool = False
+    # Since it signed in: how many calls it has taken, and for how long it has talked. When each of its queues had its
+    # turn last.
+    taken: int = 0
+    talked: float = 0.0
+    turns: Mapping[str, float] = field(factory=dict)
     # Pages: every attached websocket, the one that owns the media, and when that one went away (inf: it is there).
     rev: int = 0
     sessions: tuple[str, ...] = ()

@@ -155,6 +155,7 @@ class Call(Waiting):
             music=message.music,
             country=message.country,
             early_seconds=message.early_seconds,
+            priority=message.priority,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self.note(queue=queue, test=not queue)

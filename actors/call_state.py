@@ -16,7 +16,7 @@ from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
 from . import agent_state as agents
 from . import records, signals, survey
-from .organisation import Route
+from .organisation import NORMAL, Route
 from .parties import HOLDS, Second, Standing
 from .timeline import Timeline
 
@@ -41,7 +41,8 @@ class Routed:
     """The switchboard knows where the dialled number leads; `nat` is the trunk's setting.
 
     `language` and `country` are the organisation's: what prompts speak, and whose tones are heard; `music` is the
-    queue's: what is heard where nobody talks. A call of a queue waits for `early_seconds` before it is answered.
+    queue's: what is heard where nobody talks. A call of a queue waits for `early_seconds` before it is answered, and
+    stands in line by its `priority`.
     """
 
     route: Route
@@ -50,6 +51,7 @@ class Routed:
     music: str = BUILT_IN
     country: str = "CN"
     early_seconds: float = 0.0
+    priority: int = NORMAL
 
 
 @frozen
@@ -414,7 +416,8 @@ class Data(FarSide):
     route: Route | None = None
     # How the far side has been heard.
     timeline: Timeline | None = None
-    # What the queue says in which it waits.
+    # Its place in line, and what the queue says in which it waits.
+    priority: int = NORMAL
     attended: bool = True
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0

@@ -70,12 +70,23 @@ class Callee(Seat):
         if self.state.by_mobile:
             goes_on = phase not in (Phase.IDLE, Phase.ON_BREAK, Phase.SIGNED_OUT)
             self.state = evolve(self.state, by_mobile=goes_on, owner_lost_at=math.inf)
+        self._count(phase, now)
         self.state = evolve(self.state, phase=phase, reason=reason, since=now)
 
     def back_to_rest(self, reason: str, now: float) -> None:
         """No call any more, and no paperwork."""
         self.move(self.state.rest, reason, now)
         self.state = evolve(self.state, call=None, last=None)
+
+    def _count(self, phase: Phase, now: float) -> None:
+        """How much the agent has done since it signed in, which some queues go by."""
+        data = self.state
+        if phase is Phase.SIGNED_OUT:
+            self.state = evolve(data, taken=0, talked=0.0)
+        elif phase is Phase.TALKING:
+            self.state = evolve(data, taken=data.taken + 1)
+        elif data.phase is Phase.TALKING:
+            self.state = evolve(data, talked=data.talked + now - data.since)
 
     def release_seat(self, reason: str, now: float) -> list[Effect]:
         self.offer_over(Outcome.RETURNED, now)
@@ -102,7 +113,8 @@ class Callee(Seat):
 
     def _ring(self, offer: Offer, now: float) -> list[Effect]:
         entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
-        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry)
+        turns = {**self.state.turns, offer.queue: now} if offer.purpose == "queue" else self.state.turns
+        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, turns=turns)
         self.move(Phase.RINGING, "offer", now)
         return [Watch(f"call:{offer.call}"), *self.push(self.offered()), *self.rings_there(offer)]
 

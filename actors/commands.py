@@ -34,7 +34,7 @@ from .options import (
     read_text,
     refuse_sections,
 )
-from .organisation import BUILT_STRATEGIES, ENTRIES, About, Organisation, parse_organisation
+from .organisation import ENTRIES, About, Organisation, parse_organisation
 from .packing import UnpackError
 from .replay import Replay
 from .steps import Begins
@@ -171,11 +171,6 @@ def notes(organisation: Organisation) -> list[str]:
             f'warning: agent "{agent.id}": has no password here; without one of an earlier import it cannot log in'
             for agent in organisation.agents
             if agent.password is None
-        ),
-        *(
-            f'note: queue "{queue.id}": {queue.strategy} is not there yet, longest-idle is used'
-            for queue in organisation.queues
-            if queue.strategy not in BUILT_STRATEGIES
         ),
         *_unused("[organisation]", [about]),
         *(line for name, (each, _) in ENTRIES.items() for line in _unused(f"[[{name}]]", getattr(organisation, each))),

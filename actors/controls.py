@@ -109,7 +109,7 @@ class Controls(Dialler):
 
     def _home(self) -> QueueKnown | None:
         """The first of the agent's own queues."""
-        mine = self.state.profile.skills[:1]
+        mine = [each.queue for each in self.state.profile.skills[:1]]
         return next((each for each in self.state.profile.queues if each.queue in mine), None)
 
     def _divert(self, request: page.Request, queue: str) -> list[Effect]:

@@ -122,8 +122,8 @@ def route_text(route: Route) -> str:
 # --- values only this file has ----------------------------------------------------------------------------------
 
 Strategy = Literal["longest-idle", "round-robin", "fewest-calls", "least-talk-time", "random", "ring-all", "top-down"]
-# What the queues can do so far; the others are taken for the first of these.
-BUILT_STRATEGIES: tuple[Strategy, ...] = ("longest-idle",)
+# The priority of a call where nothing is said of it.
+NORMAL = 5
 Role = Literal["agent", "supervisor", "administrator"]
 
 NumberFormat = Literal["e164", "national", "as-dialled"]
@@ -268,6 +268,18 @@ class Queue:
             f"Whom a call is offered first: {', '.join(get_args(Strategy))}.",
         ),
     )
+    widen_seconds: float = field(
+        default=0.0,
+        metadata=toml(
+            seconds(MAX_SECONDS),
+            "seconds",
+            "So long a call waits for agents of level 1 before those of level 2 are asked too, and so on; 0: at once.",
+        ),
+    )
+    priority: int = field(
+        default=NORMAL,
+        metadata=toml(whole(1, 9), "number", "An agent of several queues takes the calls of the lowest number first."),
+    )
     ring_seconds: float = field(
         default=30.0,
         metadata=toml(
@@ -330,9 +342,7 @@ class Agent:
     )
     skills: tuple[Skill, ...] = field(
         default=(),
-        metadata=toml(
-            skills, "{queue = level}", "The queues it answers; level 1 is the best. Levels are not used yet."
-        ),
+        metadata=toml(skills, "{queue = level}", "The queues it answers; level 1 is the best."),
     )
     calls: int = field(default=3, metadata=toml(whole(0, MAX_CALLS), "number", "Calls out at once; 0: no limit."))
     calls_per_minute: int = field(
@@ -350,6 +360,10 @@ class Number:
     pattern: str = field(
         default="",
         metadata=toml(pattern, "regular expression", "Any number it matches in full; tried after `number`s, in order."),
+    )
+    priority: int = field(
+        default=NORMAL,
+        metadata=toml(whole(1, 9), "number", "Of calls that wait in a queue the lowest number is first."),
     )
     route: Route = field(metadata=toml(parse_route, "route", "queue:ID, echo, tone:HZ, hold or room."), kw_only=True)
     outbound: bool = field(
@@ -441,19 +455,22 @@ class Organisation:
 
     @_routes.default
     def _index(self) -> Routes:
-        exact = {each.number: each.route for each in self.numbers if each.number}
-        same = {e164(number, self.country): route for number, route in exact.items()}
-        patterns = tuple((re.compile(each.pattern), each.route) for each in self.numbers if each.pattern)
-        return Routes(exact, {number: route for number, route in same.items() if number}, patterns)
+        exact = {each.number: each for each in self.numbers if each.number}
+        same = {e164(number, self.country): each for number, each in exact.items()}
+        patterns = tuple((re.compile(each.pattern), each) for each in self.numbers if each.pattern)
+        return Routes(exact, {number: each for number, each in same.items() if number}, patterns)
 
     def route(self, number: str) -> Route | None:
         """Where the SIP user `number` leads, or None where nothing of ours has that number."""
-        found = self.written(number)
-        if found is not None:
+        found = self.dialled(number)
+        return found.route if found is not None else None
+
+    def dialled(self, number: str) -> Number | None:
+        """Which of ours the SIP user `number` is."""
+        found = self._written(number)
+        if found is not None or len(number) > LONGEST_NUMBER:
             return found
-        if len(number) > LONGEST_NUMBER:
-            return None
-        return next((route for pattern, route in self._routes.patterns if pattern.fullmatch(number)), None)
+        return next((each for pattern, each in self._routes.patterns if pattern.fullmatch(number)), None)
 
     @property
     def outbound(self) -> tuple[str, ...]:
@@ -462,6 +479,10 @@ class Organisation:
 
     def written(self, number: str) -> Route | None:
         """Where it leads by being one of `numbers`, in whatever writing; patterns are not looked at."""
+        found = self._written(number)
+        return found.route if found is not None else None
+
+    def _written(self, number: str) -> Number | None:
         routes = self._routes
         return routes.exact.get(number) or routes.same.get(e164(number, self.country))
 
@@ -470,9 +491,9 @@ class Organisation:
 class Routes:
     """The numbers of an organisation, ready to be looked up."""
 
-    exact: dict[str, Route]
-    same: dict[str | None, Route]
-    patterns: tuple[tuple[re.Pattern[str], Route], ...]
+    exact: dict[str, Number]
+    same: dict[str | None, Number]
+    patterns: tuple[tuple[re.Pattern[str], Number], ...]
 
 
 # TOML table to the field of Organisation that has its entries, and their class.

@@ -1,9 +1,10 @@
 """A queue (skill group): the calls that wait and the agents who may take them.
 
-A call has one place in the queue: ABSENT, WAITING, or OFFERED to one agent. The longest waiting call that somebody may
-take is offered to the agent who has been idle longest. The agent decides whether it rings, the call decides whose
-answer counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It
-watches its calls and its agents: one that dies without a word is forgotten.
+A call has one place in the queue: ABSENT, WAITING, or OFFERED, to one agent or to several at once. Of the calls that
+somebody may take the most important is offered first (`priority` of the number that was dialled), of equals the one
+that has waited longest; to whom, `acd.py` says. The agent decides whether it rings, the call decides whose answer
+counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It watches its
+calls and its agents: one that dies without a word is forgotten.
 
 An agent who missed a call is not offered it again while anybody else who could take it is at work (F-16); one who
 declined, not for `DECLINE_REST`.
@@ -18,11 +19,12 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from . import acd, page
 from . import agent_state as agents
 from . import call_state as calls
-from . import page
 from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
 from .evolving import evolve
+from .organisation import NORMAL, Strategy
 from .table import Late, Machine, Table, always, row
 
 # A decliner is not offered the same call again for this long (F-34).
@@ -66,6 +68,8 @@ class Profile:
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
     survey: bool = False
+    strategy: Strategy = "longest-idle"
+    widen_seconds: float = 0.0
 
 
 @frozen
@@ -77,13 +81,18 @@ class Dismiss:
 class Standing:
     """How an agent stands to the queue; `ready_since` is None while it cannot be offered a call.
 
-    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out.
+    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out. The rest is that of
+    `acd.Free`.
     """
 
     signed_in: bool
     at_work: bool
     ready_since: float | None
     follows: bool
+    level: int = 1
+    place: int = 0
+    calls: int = 0
+    talked: float = 0.0
 
 
 @frozen
@@ -94,7 +103,8 @@ class AgentStands:
 
 @frozen
 class Join:
-    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others (F-35)."""
+    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others (F-35). Of
+    others the one of the lower `priority` comes first."""
 
     call: str
     number: str
@@ -104,6 +114,7 @@ class Join:
     again: bool = False
     diverted_from: str = ""
     direction: Literal["inbound", "outbound"] = "inbound"
+    priority: int = NORMAL
 
 
 @frozen
@@ -149,12 +160,17 @@ class Timeout:
 
 @frozen
 class Waiting:
-    """One call; `resting` are the agents that are not offered it until the time given (inf: not while others can)."""
+    """One call. Until when each offer of it rings; who is not offered it until when (inf: not while others can); how
+    often it has been offered, to whomever."""
 
     join: Join
-    agent: str = ""
-    offer_until: float = math.inf
+    offers: Mapping[str, float] = field(factory=dict)
     resting: Mapping[str, float] = field(factory=dict)
+    offered: int = 0
+
+    def without(self, agent: str) -> Waiting:
+        """It does not ring there any more."""
+        return evolve(self, offers={name: until for name, until in self.offers.items() if name != agent})
 
 
 @frozen
@@ -163,6 +179,9 @@ class Data:
     # In the order they came (dicts keep it); replaced, never changed.
     calls: Mapping[str, Waiting] = field(factory=dict)
     agents: Mapping[str, Standing] = field(factory=dict)
+    # The place of the agent that was offered a call last.
+    after: int = -1
+    widens_at: float = math.inf
     told: page.QueueStatus | None = None
     tell_at: float = 0.0
 
@@ -180,19 +199,21 @@ class Queue(Machine[Place]):
         call = message.name.removeprefix("call:") if isinstance(message, Down) else getattr(message, "call", "")
         waiting = self.state.calls.get(call)
         if waiting is not None:
-            place = Place.OFFERED if waiting.agent else Place.WAITING
+            place = Place.OFFERED if waiting.offers else Place.WAITING
         before = self._stands()
         effects = self.dispatch(place, message, now)
-        return [*effects, *self._tell_calls(before), *self._offer_calls(now), *self._tell_status(now)]
+        effects += [*self._tell_calls(before), *self._offer_calls(now), *self._tell_status(now)]
+        self._look_ahead(now)
+        return effects
 
     def deadline(self) -> float:
         data = self.state
-        offers = min((each.offer_until for each in data.calls.values()), default=math.inf)
+        offers = min((until for each in data.calls.values() for until in each.offers.values()), default=math.inf)
         rests = min(
-            (until for each in data.calls.values() if not each.agent for until in each.resting.values()),
+            (until for each in data.calls.values() if not each.offers for until in each.resting.values()),
             default=math.inf,
         )
-        return min(offers, rests, data.tell_at if self._owes_status() else math.inf)
+        return min(offers, rests, data.widens_at, data.tell_at if self._owes_status() else math.inf)
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -234,16 +255,15 @@ class Queue(Machine[Place]):
         agent = message.name.removeprefix("agent:")
         self._forget(agent)
         for waiting in list(self.state.calls.values()):
-            if waiting.agent == agent:
-                self._replace(evolve(waiting, agent="", offer_until=math.inf))
+            if agent in waiting.offers:
+                self._replace(waiting.without(agent))
         return []
 
     # --- calls ------------------------------------------------------------------------------------------------
 
     def _join(self, message: Join, now: float) -> list[Effect]:
         waiting = {**self.state.calls, message.call: Waiting(message)}
-        in_order = sorted(waiting.items(), key=lambda item: (not item[1].join.again, item[1].join.since))
-        self.state = evolve(self.state, calls=dict(in_order))
+        self.state = evolve(self.state, calls=dict(sorted(waiting.items(), key=lambda item: _turn(item[1].join))))
         waits = Log("call waits", (("call", message.call), ("waiting", len(waiting))))
         return [waits, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
 
@@ -277,17 +297,14 @@ class Queue(Machine[Place]):
         return self._left(Leave(message.name.removeprefix("call:")), now)
 
     def _withdraw(self, waiting: Waiting, code: str) -> list[Effect]:
-        if not waiting.agent:
-            return []
-        return [Tell(f"agent:{waiting.agent}", agents.Withdraw(waiting.join.call, code))]
+        return [Tell(f"agent:{agent}", agents.Withdraw(waiting.join.call, code)) for agent in waiting.offers]
 
     def _taken(self, message: Taken, now: float) -> list[Effect]:
-        waiting = self._remove(message.call)
-        return [] if waiting.agent == message.agent else self._withdraw(waiting, "answered_elsewhere")
+        return self._withdraw(self._remove(message.call).without(message.agent), "answered_elsewhere")
 
     def _offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         waiting = self.state.calls[message.call]
-        if waiting.agent != message.agent:
+        if message.agent not in waiting.offers:
             return []
         rest = {
             GaveBack.REFUSED: None,  # it is told ready again when it is
@@ -296,7 +313,7 @@ class Queue(Machine[Place]):
             GaveBack.MISSED: math.inf,
         }[message.how]
         resting = dict(waiting.resting) if rest is None else {**waiting.resting, message.agent: rest}
-        self._replace(evolve(waiting, agent="", offer_until=math.inf, resting=resting))
+        self._replace(evolve(waiting.without(message.agent), resting=resting))
         if message.how is GaveBack.REFUSED:
             # It was not free although we thought so: forget that until it says otherwise.
             standing = self.state.agents.get(message.agent)
@@ -310,10 +327,12 @@ class Queue(Machine[Place]):
         lost: list[Effect] = []
         for waiting in list(self.state.calls.values()):
             resting = {name: until for name, until in waiting.resting.items() if until > now}
-            if waiting.offer_until <= now:
-                lost += self._withdraw(waiting, "no_answer")
-                resting[waiting.agent] = now + DECLINE_REST
-                self._replace(evolve(waiting, agent="", offer_until=math.inf, resting=resting))
+            over = {name: until for name, until in waiting.offers.items() if until <= now}
+            if over:
+                lost += self._withdraw(evolve(waiting, offers=over), "no_answer")
+                rings = {name: until for name, until in waiting.offers.items() if name not in over}
+                rest = dict.fromkeys(over, now + DECLINE_REST)
+                self._replace(evolve(waiting, offers=rings, resting={**resting, **rest}))
             elif len(resting) != len(waiting.resting):
                 self._replace(evolve(waiting, resting=resting))
         return lost
@@ -321,25 +340,59 @@ class Queue(Machine[Place]):
     # --- offers -----------------------------------------------------------------------------------------------
 
     def _offer_calls(self, now: float) -> list[Effect]:
-        """Each waiting call in order to the agent longest idle among those who may have it."""
-        busy = {waiting.agent for waiting in self.state.calls.values() if waiting.agent}
-        free = sorted(
-            (standing.ready_since, name)
-            for name, standing in self.state.agents.items()
-            if standing.ready_since is not None and name not in busy
-        )
+        """Each call that rings nowhere in its turn; where all are rung at once, then those that ring elsewhere."""
+        free = self._free()
+        if not free:
+            return []
+        waiting = list(self.state.calls.values())
+        rings = [each for each in waiting if each.offers] if self.state.profile.strategy == "ring-all" else []
         offers: list[Effect] = []
-        for waiting in list(self.state.calls.values()):
+        for each in (*(each for each in waiting if not each.offers), *rings):
             if not free:
                 break
-            if waiting.agent:
-                continue
-            chosen = next((each for each in free if self._may_have(waiting, each[1], now)), None)
-            if chosen is None:
-                continue
-            free.remove(chosen)
-            offers.append(self._offer(waiting, chosen[1], now))
+            decided = acd.decide(self._question(each, tuple(free.values()), now))
+            for agent in decided.chosen:
+                self.state = evolve(self.state, after=free.pop(agent).place)
+                offers.append(self._offer(each.join.call, agent, now))
         return offers
+
+    def _free(self) -> dict[str, acd.Free]:
+        """Who could be offered a call."""
+        rung = {agent for waiting in self.state.calls.values() for agent in waiting.offers}
+        return {
+            name: acd.Free(name, each.level, each.place, each.ready_since, each.calls, each.talked)
+            for name, each in self.state.agents.items()
+            if each.ready_since is not None and name not in rung
+        }
+
+    def _question(self, waiting: Waiting, free: tuple[acd.Free, ...], now: float) -> acd.Question:
+        profile, join = self.state.profile, waiting.join
+        barred: dict[str, acd.Why] = {
+            agent: "missed" if until == math.inf else "declined"
+            for agent, until in waiting.resting.items()
+            if not self._may_have(waiting, agent, now)
+        }
+        return acd.Question(
+            join.call,
+            profile.strategy,
+            join.since,
+            now,
+            waiting.offered,
+            profile.widen_seconds,
+            self.state.after,
+            free,
+            barred,
+        )
+
+    def _look_ahead(self, now: float) -> None:
+        """When a call that waits may be offered to more of those who are free."""
+        at = math.inf
+        if self.state.profile.widen_seconds > 0 and self.state.calls:
+            free = tuple(self._free().values())
+            waiting = (each for each in self.state.calls.values() if not each.offers)
+            at = min((acd.widens_at(self._question(each, free, now)) for each in waiting), default=math.inf)
+        if at != self.state.widens_at:
+            self.state = evolve(self.state, widens_at=at)
 
     def _may_have(self, waiting: Waiting, agent: str, now: float) -> bool:
         until = waiting.resting.get(agent, -math.inf)
@@ -352,10 +405,11 @@ class Queue(Machine[Place]):
             if standing.at_work and name != agent
         )
 
-    def _offer(self, waiting: Waiting, agent: str, now: float) -> Effect:
-        profile, join = self.state.profile, waiting.join
+    def _offer(self, call: str, agent: str, now: float) -> Effect:
+        profile, waiting = self.state.profile, self.state.calls[call]
+        join = waiting.join
         until = now + profile.ring_seconds + OFFER_GRACE
-        self._replace(evolve(waiting, agent=agent, offer_until=until))
+        self._replace(evolve(waiting, offers={**waiting.offers, agent: until}, offered=waiting.offered + 1))
         return Tell(
             f"agent:{agent}",
             agents.Offer(
@@ -398,6 +452,11 @@ class Queue(Machine[Place]):
         pause = max(STATUS_INTERVAL, len(who) / STATUSES_PER_SECOND)
         self.state = evolve(self.state, told=status, tell_at=now + pause)
         return [Tell(f"agent:{name}", agents.QueueMoved(status)) for name in who]
+
+
+def _turn(join: Join) -> tuple[object, ...]:
+    """By which calls stand in line."""
+    return not join.again, join.priority, join.since
 
 
 _GONE = Late("the call had left the queue")

@@ -64,7 +64,7 @@ class Seat(Machine[Phase], ABC):
             self.state = evolve(self.state, opening=None)
 
     def queue_moved(self, message: QueueMoved, now: float) -> list[Effect]:
-        if message.status.queue not in self.state.profile.skills:
+        if self.state.profile.skill(message.status.queue) is None:
             return []  # said before the queue heard that the agent left it
         others = tuple(each for each in self.state.queue_status if each.queue != message.status.queue)
         kept = tuple(sorted((*others, message.status), key=lambda status: status.queue))

@@ -218,12 +218,15 @@ class Switchboard(Machine[Phase]):
                 group.max_wait_seconds,
                 group.announce_seconds,
                 group.survey,
+                group.strategy,
+                group.widen_seconds,
             )
         known = tuple(
             agents.QueueKnown(each.id, each.name or each.id, each.music or BUILT_IN) for each in organisation.queues
         )
-        for one in organisation.agents:
-            skills = tuple(skill.queue for skill in one.skills)
+        priorities = {group.id: group.priority for group in organisation.queues}
+        for place, one in enumerate(organisation.agents):
+            skills = tuple(agents.Skill(each.queue, each.level, priorities[each.queue]) for each in one.skills)
             profiles[f"agent:{one.id}"] = agents.Profile(
                 one.id,
                 one.name or one.id,
@@ -232,6 +235,7 @@ class Switchboard(Machine[Phase]):
                 organisation.outbound,
                 self._mobile_of(one.id),
                 known,
+                place,
             )
         return profiles
 
@@ -241,13 +245,15 @@ class Switchboard(Machine[Phase]):
         organisation = self.state.organisation
         if self.state.full:
             return [Tell(f"call:{message.call}", calls.NotRouted(503, "the media plane is full", FULL_RETRY_AFTER))]
-        route = organisation.route(message.dialled)
-        if route is None:
+        number = organisation.dialled(message.dialled)
+        if number is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
-        group = next((each for each in organisation.queues if route == ToQueue(each.id)), None)
+        group = next((each for each in organisation.queues if number.route == ToQueue(each.id)), None)
         music = (group.music if group is not None else "") or BUILT_IN
         early = group.early_seconds if group is not None else 0.0
-        routed = calls.Routed(route, message.nat, organisation.language, music, organisation.country, early)
+        routed = calls.Routed(
+            number.route, message.nat, organisation.language, music, organisation.country, early, number.priority
+        )
         return [Tell(f"call:{message.call}", routed)]
 
     def _refuse(self, message: FindRoute, now: float) -> list[Effect]:

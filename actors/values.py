@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..sip import binding, description, opus, sdes, sdp
 from ..switch import protocol, sounds
 from . import (
+    acd,
     agent,
     agent_state,
     call,
@@ -34,8 +35,8 @@ from .packing import Packer, Veil, unveiled
 
 MODULES = (
     effects, page, records, signals, organisation, agent_state, parties, call_state, survey, line, queue, trunk,
-    gateway, registration, limits, directory, switchboard, origin, timeline, protocol, sounds, description, sdes, sdp,
-    opus, binding,
+    gateway, registration, limits, directory, switchboard, origin, acd, timeline, protocol, sounds, description, sdes,
+    sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

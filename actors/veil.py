@@ -60,10 +60,10 @@ OURS: Final = frozenset(
         "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file",
         "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key",
         "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music",
-        "offerer", "old_leg", "owed", "owner", "party", "pattern", "peaks", "playing", "prefix", "protocol",
-        "province", "queue", "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id",
-        "sessions", "silent_legs", "skills", "sources", "state", "target", "time_zone", "transport", "trouble",
-        "trunk", "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
+        "offerer", "old_leg", "owed", "owner", "party", "pattern", "peaks", "playing", "prefix", "protocol", "province",
+        "queue", "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id", "sessions",
+        "silent_legs", "skills", "sources", "state", "target", "time_zone", "transport", "trouble", "trunk",
+        "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 

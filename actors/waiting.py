@@ -52,6 +52,7 @@ class Waiting(Surveying):
             again,
             arrived.diverted_from,
             "inbound" if self.state.out is None else "outbound",
+            self.state.priority,
         )
         return [*self.music(), *self.tape(), Watch(self.queue()), Tell(self.queue(), join)]
 

@@ -83,6 +83,8 @@ queues = Table(
     Column("early_seconds", Float, nullable=False),
     # The name of a piece in DATA/music; empty: the built-in one.
     Column("music", String, nullable=False),
+    Column("widen_seconds", Float, nullable=False),
+    Column("priority", Integer, nullable=False),
 )
 
 agents = Table(
@@ -117,6 +119,7 @@ numbers = Table(
     Column("pattern", String, nullable=False),
     Column("route", String, nullable=False),
     Column("outbound", Boolean, nullable=False),
+    Column("priority", Integer, nullable=False),
 )
 
 dialling = Table(

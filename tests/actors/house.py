@@ -37,7 +37,7 @@ from cordboard.actors.effects import (
     Tell,
     Watch,
 )
-from cordboard.actors.organisation import Route, ToQueue
+from cordboard.actors.organisation import NORMAL, Route, ToQueue
 from cordboard.actors.queue import Queue
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
@@ -180,17 +180,19 @@ class House:
         self.run()
 
     def run(self) -> None:
-        while True:
-            ready = [name for name, mail in self.mail.items() if mail and name not in self.asleep]
-            if not ready:
-                return
-            for name in ready:
-                if name in self.actors and self.mail[name]:
-                    message = self.mail[name].popleft()
-                    self._perform(name, self.actors[name].receive(message, self.now))
+        """Actors take turns in the order in which they came to have mail, as in the runtime."""
+        while ready := [name for name, mail in self.mail.items() if mail and name not in self.asleep]:
+            message = self.mail[ready[0]].popleft()
+            self._to_the_end(ready[0])
+            self._perform(ready[0], self.actors[ready[0]].receive(message, self.now))
+
+    def _to_the_end(self, name: str) -> None:
+        self.mail[name] = self.mail.pop(name)
 
     def _put(self, name: str, message: object) -> None:
         if name in self.mail:
+            if not self.mail[name]:
+                self._to_the_end(name)
             self.mail[name].append(message)
         else:
             self.dead_letters.append((name, message))
@@ -251,19 +253,29 @@ class House:
         self.run()
         return made
 
-    def agent(self, name: str, *skills: str) -> Agent:
-        made = Agent(agents.Profile(name, name.title(), skills or ("support",)), self.now)
+    def agent(self, name: str, *skills: str | agents.Skill) -> Agent:
+        known = tuple(agents.Skill(each) if isinstance(each, str) else each for each in skills or ("support",))
+        place = sum(isinstance(each, Agent) for each in self.actors.values())
+        made = Agent(agents.Profile(name, name.title(), known, place=place), self.now)
         self.spawn(f"agent:{name}", made)
         self.tell(f"agent:{name}", page.Attached(name))
         return made
 
-    def robot(self, name: str, *skills: str) -> Agent:
+    def state_of(self, agent: str) -> agents.Data:
+        made = self.actors[f"agent:{agent}"]
+        assert isinstance(made, Agent)
+        return made.state
+
+    def actor_phase(self, agent: str) -> agents.Phase:
+        return self.state_of(agent).phase
+
+    def robot(self, name: str, *skills: str | agents.Skill) -> Agent:
         """An agent signed in without media; its page's session has its name."""
         made = self.agent(name, *skills)
         assert self.ask(name, page.SignIn(media="none")) == page.Accepted()
         return made
 
-    def sitting(self, name: str, *skills: str) -> Agent:
+    def sitting(self, name: str, *skills: str | agents.Skill) -> Agent:
         """An agent signed in by a page with media that is connected."""
         made = self.agent(name, *skills)
         assert isinstance(self.ask(name, page.SignIn(sdp=PAGE_OFFER)), page.Accepted)
@@ -281,7 +293,9 @@ class House:
         assert len(answers) <= 1
         return answers[0] if answers else None
 
-    def call(self, name: str = "c", route: Route | None = None, *, delayed_offer: bool = False) -> Call:
+    def call(
+        self, name: str = "c", route: Route | None = None, *, delayed_offer: bool = False, priority: int = NORMAL
+    ) -> Call:
         """A call that has been routed: to the queue `support` where nothing else is said."""
         if "trunk:carrier" not in self.actors:
             self.spawn("trunk:carrier", trunk.Trunk(trunk.Profile("carrier"), self.now))
@@ -290,7 +304,7 @@ class House:
         made = Call(arrived(name, offer=offer), self.now)
         self.spawn(f"call:{name}", made)
         self.run()
-        self.tell(f"call:{name}", calls.Routed(route or ToQueue("support"), nat=False))
+        self.tell(f"call:{name}", calls.Routed(route or ToQueue("support"), nat=False, priority=priority))
         return made
 
 

@@ -299,7 +299,7 @@ def test_an_agent_that_is_wanted_again_during_its_last_call_stays(talking: House
 def test_a_new_skill_is_a_new_queue(house: House) -> None:
     house.queue("sales")
     lin = house.robot("lin")
-    house.tell("agent:lin", agents.Profile("lin", "Lin", ("sales",)))
+    house.tell("agent:lin", agents.Profile("lin", "Lin", (agents.Skill("sales"),)))
     assert list(house.actors["queue:sales"].state.agents) == ["lin"]
     assert not house.actors["queue:support"].state.agents
     house.call("d")
@@ -314,7 +314,11 @@ def test_a_queue_that_was_left_is_not_shown_any_more(house: House) -> None:
     lin = house.robot("lin", "support", "sales")
     house.after(1)
     assert [each.queue for each in lin.state.queue_status] == ["sales", "support"]
-    house.tell("agent:lin", agents.Profile("lin", "Lin", ("sales",)), agents.QueueMoved(lin.state.queue_status[1]))
+    house.tell(
+        "agent:lin",
+        agents.Profile("lin", "Lin", (agents.Skill("sales"),)),
+        agents.QueueMoved(lin.state.queue_status[1]),
+    )
     assert [each.queue for each in lin.state.queue_status] == ["sales"]
 
 

@@ -166,10 +166,6 @@ allow = "+86"
 
 def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     path = tmp_path / "org.toml"
-    path.write_text('[[queue]]\nid = "all"\nstrategy = "ring-all"\n')
-    result = run(check, path)
-    assert result.exit_code == 0
-    assert result.output.endswith('note: queue "all": ring-all is not there yet, longest-idle is used\n')
     path.write_text(
         '[[queue]]\nid = "a"\nsurvey = true\n[[queue]]\nid = "b"\nsurvey = true\nwrap_up_seconds = 9\n'
         '[[sms_template]]\nid = "a"\ntext = "b"\n[[sms_template]]\nid = "c"\ntext = "d"\n'

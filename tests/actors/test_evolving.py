@@ -9,7 +9,7 @@ from cordboard.actors import agent_state, evolving
 
 
 def test_it_is_what_attrs_makes() -> None:
-    before = agent_state.Data(agent_state.Profile("1001", "Lin", ("support",)))
+    before = agent_state.Data(agent_state.Profile("1001", "Lin", (agent_state.Skill("support"),)))
     after = evolving.evolve(before, rev=7, reason="chosen", robot=True)
     assert after == attrs.evolve(before, rev=7, reason="chosen", robot=True)
     assert (before.rev, evolving.evolve(before)) == (0, before)

@@ -23,7 +23,7 @@ def calls(house: House) -> dict[str, str]:
     """The calls that wait, in order, and to whom each is offered."""
     queue = house.actors["queue:support"]
     assert isinstance(queue, Queue)
-    return {name: waiting.agent for name, waiting in queue.state.calls.items()}
+    return {name: " ".join(waiting.offers) for name, waiting in queue.state.calls.items()}
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_pages_hear_how_the_queue_stands_twice_a_second_at_most(house: House) ->
     assert (statuses[-1].waiting, statuses[-1].oldest_since, statuses[-1].agents_idle) == (50, NOW + 1, 0)
     queue = house.actors["queue:support"]
     assert isinstance(queue, Queue)
-    assert queue.deadline() == next(iter(queue.state.calls.values())).offer_until
+    assert queue.deadline() == min(next(iter(queue.state.calls.values())).offers.values())
 
 
 def test_a_changed_ring_time_counts_from_the_next_offer(house: House) -> None:

@@ -161,7 +161,7 @@ def test_who_left_is_dismissed_who_came_is_started_who_changed_is_told(house: Ho
     assert house.actors["trunk:carrier"].state.profile == trunk.Profile("carrier", nat=True)
     house.tell("switchboard", configured(without("sales")))
     assert "queue:sales" not in house.actors
-    assert wei.state.profile.skills == ("support",)
+    assert wei.state.profile.skills == (agents.Skill("support"),)
     assert "agent:lin" in house.actors
     assert [to for to, _ in house.dead_letters] == ["queue:sales"]  # wei's good-bye to it
 

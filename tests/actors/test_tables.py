@@ -235,7 +235,7 @@ MACHINES: dict[type[Machine[Any]], Callable[[Any], Behaviour]] = {
 SAMPLES: list[object] = [
     Started(),
     Down("call:c", "crashed"),
-    agents.Profile("lin", "Lin", ("support", "sales")),
+    agents.Profile("lin", "Lin", (agents.Skill("support"), agents.Skill("sales"))),
     agents.Dismiss(),
     agents.QueueStarted("support"),
     OFFERED,
@@ -437,7 +437,7 @@ def test_every_pair_does_what_its_row_says(machine: type[Machine[Any]], state: E
 def place_of(behaviour: Machine[Any], state: Enum) -> object:
     if isinstance(behaviour, queue.Queue):
         waiting = behaviour.state.calls.get("c")
-        return queue.Place.ABSENT if waiting is None else queue.Place.OFFERED if waiting.agent else queue.Place.WAITING
+        return queue.Place.ABSENT if waiting is None else queue.Place.OFFERED if waiting.offers else queue.Place.WAITING
     return behaviour.state.phase  # type: ignore[attr-defined]
 
 

@@ -479,7 +479,8 @@ class World:
                         caller = actors[f"call:{call}"]
                         assert isinstance(caller, Call)
                         assert caller.state.phase is calls.Phase.WAITING, (name, call)
-                        assert not waiting.agent or actors[f"agent:{waiting.agent}"].state.phase is agents.Phase.RINGING
+                        rung = {agent: actors[f"agent:{agent}"].state.phase for agent in waiting.offers}
+                        assert set(rung.values()) <= {agents.Phase.RINGING}, (name, call, rung)
                 case _:
                     pass
 
