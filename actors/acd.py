@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping
-from random import Random
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import Final, Literal, assert_never
+from zlib import crc32
 
 from attrs import field, frozen
 
@@ -84,39 +85,37 @@ class Decision:
 
 def decide(question: Question) -> Decision:
     """Nobody is chosen where nobody is free who may have it."""
-    excluded: list[tuple[str, Why]] = []
-    left: list[Free] = []
-    for each in question.free:
-        if each.agent in question.barred:
-            excluded.append((each.agent, question.barred[each.agent]))
-        elif question.asked_from(each.level) > question.now:
-            excluded.append((each.agent, "level"))
-        else:
-            left.append(each)
-    ranked = heapq.nsmallest(RANKED, left, key=_order(question))
+    barred, now = question.barred, question.now
+    late = {level for level in {each.level for each in question.free} if question.asked_from(level) > now}
+    asked = [each for each in question.free if each.agent not in barred and each.level not in late]
+    excluded = tuple(
+        (each.agent, barred.get(each.agent, "level"))
+        for each in question.free
+        if each.agent in barred or each.level in late
+    )
+    ranked = [each[-1] for each in heapq.nsmallest(RANKED, _keyed(question, asked), key=itemgetter(0))]
     chosen = ranked[:RING_ALL] if question.strategy == "ring-all" else ranked[:1]
-    return Decision(tuple(each.agent for each in chosen), tuple(ranked), len(left) - len(ranked), tuple(excluded))
+    return Decision(tuple(each.agent for each in chosen), tuple(ranked), len(asked) - len(ranked), excluded)
 
 
-def _order(question: Question) -> Callable[[Free], tuple[object, ...]]:
+def _keyed(question: Question, asked: list[Free]) -> list[tuple[tuple[float, ...], Free]]:
+    """Each with what it is ranked by, the lowest first."""
     match question.strategy:
         case "longest-idle" | "ring-all":
-            return lambda each: (each.level, each.ready_since, each.place)
+            return [((each.level, each.ready_since, each.place), each) for each in asked]
         case "round-robin":
-            return lambda each: (each.level, each.place <= question.after, each.place)
+            after = question.after
+            return [((each.level, each.place <= after, each.place), each) for each in asked]
         case "fewest-calls":
-            return lambda each: (each.level, each.calls, each.ready_since, each.place)
+            return [((each.level, each.calls, each.ready_since, each.place), each) for each in asked]
         case "least-talk-time":
-            return lambda each: (each.level, each.talked, each.ready_since, each.place)
+            return [((each.level, each.talked, each.ready_since, each.place), each) for each in asked]
         case "random":
             # each has a lot of its own: who else is free changes nothing between two
-            return lambda each: (
-                each.level,
-                Random(f"{question.call} {question.offered} {each.agent}").random(),
-                each.place,
-            )
+            lot = crc32(f"{question.call} {question.offered} ".encode())
+            return [((each.level, crc32(each.agent.encode(), lot), each.place), each) for each in asked]
         case "top-down":
-            return lambda each: (each.level, each.place)
+            return [((each.level, each.place), each) for each in asked]
         case _:
             assert_never(question.strategy)
 

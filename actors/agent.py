@@ -21,8 +21,8 @@ from __future__ import annotations
 import math
 
 from ..switch import protocol as media
+from . import acd, directory, page, records, timeline
 from . import call_state as calls
-from . import directory, page, records, timeline
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
@@ -335,17 +335,14 @@ def _standing(data: Data, queue: str) -> queues.Standing | None:
     skill = data.profile.skill(queue)
     if skill is None or data.dismissed:
         return None
-    taken, talked = (data.taken, data.talked) if data.ready else (0, 0.0)
+    profile = data.profile
+    free = acd.Free(profile.agent, skill.level, profile.place, data.idle_since, data.taken, data.talked)
     at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
     return queues.Standing(
         signed_in=data.phase is not Phase.SIGNED_OUT,
         at_work=at_work,
-        ready_since=data.idle_since if data.ready else None,
+        free=free if data.ready else None,
         follows=bool(data.sessions),
-        level=skill.level,
-        place=data.profile.place,
-        calls=taken,
-        talked=talked,
     )
 
 

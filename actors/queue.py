@@ -79,20 +79,15 @@ class Dismiss:
 
 @frozen
 class Standing:
-    """How an agent stands to the queue; `ready_since` is None while it cannot be offered a call.
+    """How an agent stands to the queue; `free` is None while it cannot be offered a call.
 
-    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out. The rest is that of
-    `acd.Free`.
+    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out.
     """
 
     signed_in: bool
     at_work: bool
-    ready_since: float | None
+    free: acd.Free | None
     follows: bool
-    level: int = 1
-    place: int = 0
-    calls: int = 0
-    talked: float = 0.0
 
 
 @frozen
@@ -318,7 +313,7 @@ class Queue(Machine[Place]):
             # It was not free although we thought so: forget that until it says otherwise.
             standing = self.state.agents.get(message.agent)
             if standing is not None:
-                unready = evolve(standing, ready_since=None)
+                unready = evolve(standing, free=None)
                 self.state = evolve(self.state, agents={**self.state.agents, message.agent: unready})
         return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
 
@@ -360,9 +355,7 @@ class Queue(Machine[Place]):
         """Who could be offered a call."""
         rung = {agent for waiting in self.state.calls.values() for agent in waiting.offers}
         return {
-            name: acd.Free(name, each.level, each.place, each.ready_since, each.calls, each.talked)
-            for name, each in self.state.agents.items()
-            if each.ready_since is not None and name not in rung
+            name: each.free for name, each in self.state.agents.items() if each.free is not None and name not in rung
         }
 
     def _question(self, waiting: Waiting, free: tuple[acd.Free, ...], now: float) -> acd.Question:
@@ -437,7 +430,7 @@ class Queue(Machine[Place]):
             name=data.profile.name,
             waiting=len(data.calls),
             oldest_since=min((each.join.since for each in data.calls.values()), default=None),
-            agents_idle=sum(each.ready_since is not None for each in data.agents.values()),
+            agents_idle=sum(each.free is not None for each in data.agents.values()),
         )
 
     def _owes_status(self) -> bool:

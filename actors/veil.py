@@ -56,14 +56,15 @@ URIS: Final = frozenset({"proxy", "proxies"})
 OURS: Final = frozenset(
     {
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "answer", "ask",
-        "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "city", "code",
-        "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event", "file",
-        "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how", "ice_ufrag", "id", "key",
-        "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music",
-        "offerer", "old_leg", "owed", "owner", "party", "pattern", "peaks", "playing", "prefix", "protocol", "province",
-        "queue", "queue_name", "recording", "recordings", "resting", "seed", "session", "session_id", "sessions",
-        "silent_legs", "skills", "sources", "state", "target", "time_zone", "transport", "trouble", "trunk",
-        "trunk_codecs", "trunks", "type", "usage", "version", "watchers", "watching", "why",
+        "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "chosen", "city",
+        "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
+        "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how",
+        "ice_ufrag", "id", "key", "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid",
+        "mobile_of", "music", "offerer", "offers", "old_leg", "owed", "owner", "party", "pattern", "peaks", "playing",
+        "prefix", "protocol", "province", "queue", "queue_name", "recording", "recordings", "resting", "seed",
+        "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state", "target", "time_zone",
+        "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage", "version", "watchers",
+        "watching", "why",
     }
 )  # fmt: skip
 

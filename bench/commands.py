@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .acd import command as acd
 from .density import command as density
 from .latency import command as latency
 from .memory import command as memory
@@ -17,6 +18,7 @@ def bench() -> None:
     """Measure the switch on this machine; results are kept in bench/results."""
 
 
+bench.add_command(acd)
 bench.add_command(density)
 bench.add_command(latency)
 bench.add_command(memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import line, page, records, signals
 from cordboard.actors.directory import Directory
@@ -82,7 +83,7 @@ def test_a_colleague_on_its_mobile_in_any_state(centre: Centre) -> None:
     centre.do("wei", page.SetState("break"))
     assert code(centre.ask("lin", page.Consult("wei"))) == "agent_not_idle"
     assert code(centre.ask("lin", page.Consult("wei", mobile=True))) == "no_mobile"
-    centre.tell("agent:wei", type(profile)("wei", "Wei", ("support",), mobile=NUMBER))
+    centre.tell("agent:wei", type(profile)("wei", "Wei", (agents.Skill("support"),), mobile=NUMBER))
     centre.do("lin", page.Consult("wei", mobile=True))
     assert said(centre, "switchboard") == [line.Reach(LINE, "call:c", "lin", "", "wei", True)]
     up(begun(centre))

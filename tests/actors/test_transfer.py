@@ -75,7 +75,7 @@ def test_who_does_not_take_it_back_goes_on_with_the_paperwork(centre: Centre, ac
     assert (state.phase.value, state.reason) == ("after_call_work", "transferred")
     assert state.last is not None
     waiting = centre.actors["queue:support"].state.calls["c"]
-    assert (waiting.join.again, waiting.join.since, waiting.agent) == (True, NOW, "wei")
+    assert (waiting.join.again, waiting.join.since, list(waiting.offers)) == (True, NOW, ["wei"])
     centre.do("wei", page.Answer())
     assert centre.ears() == WITH_WEI
 
@@ -147,7 +147,7 @@ def test_ten_times_is_enough(centre: Centre) -> None:
 def test_to_a_queue_with_the_time_that_it_has_waited(centre: Centre) -> None:
     known = agents.QueueKnown("sales", "Sales", "hold")
     profile = centre.one("lin").state.profile
-    centre.tell("agent:lin", type(profile)("lin", "Lin", ("support",), queues=(known,)))
+    centre.tell("agent:lin", type(profile)("lin", "Lin", (agents.Skill("support"),), queues=(known,)))
     centre.agent("max", "sales")
     centre.do("lin", page.Hold(), page.Transfer(queue="sales"))
     assert centre.phases("lin") == ("after_call_work",)
