@@ -94,6 +94,7 @@ ICONS = [
     "phone-off",
     "play",
     "rotate-cw",
+    "star",
     "triangle-alert",
     "user",
     "users",

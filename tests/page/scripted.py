@@ -400,6 +400,11 @@ class Switch:
             case "call.hold" | "call.retrieve":
                 self.held_since = (self.held_since or time.time()) if do == "call.hold" else None
                 await self._push("call.parties", **self._parties)
+            case "call.survey":
+                if self.dialling is not None:
+                    about = {"queue": "", "queue_name": "", "name": "", "dialled": "", "direction": "outbound"}
+                    self.connected, self.dialling = {**about, **self.dialling, "since": time.time()}, None
+                await self._end("agent", "survey")
             case "agent.start_answering":
                 await self._move("idle", "start answering")
             case "demo.call":

@@ -1,12 +1,13 @@
-// The course of a call in the order it took, from its legs, offers and holds. Pure; words are keys with values.
+// The course of a call in the order it took, from its legs, offers, holds and survey. Pure; words are keys with values.
 
 /** What became of an offer, where it did not lead to a conversation; one that another was quicker to take is not told. */
 const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left', returned: 'returned' };
 // Two times of one event, the end of a leg and that of its call, may differ by less than this, in seconds.
 const SAME_S = 0.5;
+const RATING = /^\d$/;
 
-/** [{at, key, agent, seconds}]: what happened when, to which agent ({agent, name}, or null), and how long it had lasted. The
-    end is not in it. */
+/** [{at, key, agent, seconds, rating}]: what happened when, to which agent ({agent, name}, or null), how long it had lasted,
+    and which key the customer pressed. The end is not in it. */
 export function course(call) {
   const outbound = call.direction === 'outbound';
   const steps = outbound ? [] : [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
@@ -25,6 +26,12 @@ export function course(call) {
   for (const { began, ended } of call.holds) {
     steps.push({ at: began, key: 'course.held', agent: null });
     if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.retrieved', agent: null, seconds: ended - began });
+  }
+  if (call.survey) {
+    const { agent, began, outcome } = call.survey;
+    const name = call.legs.find(({ party }) => party === agent)?.name || agent;
+    const key = !outcome ? 'course.survey' : RATING.test(outcome) ? 'course.survey.rated' : `course.survey.${outcome}`;
+    steps.push({ at: began, key, agent: { agent, name }, rating: outcome });
   }
   return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
 }

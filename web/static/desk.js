@@ -74,10 +74,12 @@ const changes = {
   'call.away': (desk, { call, until }) => (desk.connected?.call === call ? { awayUntil: until } : {}),
   'call.back': () => ({ awayUntil: null }),
   'call.sound': (desk, event) => (desk.connected?.call === event.call ? { sound: troubles(event).length ? event : null } : {}),
-  'call.ended': (desk, event, now) =>
-    desk.connected?.call === event.call
-      ? { connected: null, quality: null, awayUntil: null, parties: null, outcome: ended(desk.connected, now, event) }
-      : {},
+  'call.ended': (desk, event, now) => {
+    if (desk.connected?.call === event.call) return { connected: null, quality: null, awayUntil: null, parties: null, outcome: ended(desk.connected, now, event) };
+    if (desk.dialling?.call !== event.call) return {};
+    // it goes on without this agent, who never talked
+    return { dialling: null, paperwork: null, outcome: ended({ ...desk.dialling, name: '', queue_name: '', direction: 'outbound', since: now }, now, event) };
+  },
   'agent.test_call': (_, { until }) => ({ testingUntil: until }),
   'agent.test_call_over': () => ({ testingUntil: null }),
   'media.connected': () => ({ media: 'connected' }),

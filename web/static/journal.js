@@ -28,6 +28,8 @@ export function outcomeText(outcome) {
     return hasText(key) ? t(key) : t('withdrawn.other', { reason: reasonText(outcome.reason) });
   }
   if (outcome.kind === 'failed') return failureText(outcome);
+  const cause = `ended.${reasonKey(outcome.cause)}`; // of the call's end for this agent alone
+  if (outcome.by === 'agent' && hasText(cause)) return t(cause);
   return hasText(`ended.${outcome.by}`) ? t(`ended.${outcome.by}`, { cause: reasonText(outcome.cause) }) : outcome.cause;
 }
 

@@ -26,4 +26,5 @@ const mine = (desk) => desk.owner === 'this' && desk.state === 'talking' && desk
 export const may = {
   hold: (desk) => mine(desk) && !partiesOf(desk).customerHeld,
   retrieve: (desk) => mine(desk) && partiesOf(desk).customerHeld,
+  survey: (desk) => desk.owner === 'this' && desk.state === 'talking' && (desk.connected ?? desk.dialling) !== null,
 };

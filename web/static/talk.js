@@ -71,7 +71,7 @@ export class Talk {
     },
     'call.ended': (_, before) => {
       this.#media.hush();
-      this.#bench.journal.ended(before.connected, this.#bench.desk.outcome);
+      this.#bench.journal.ended(before.connected ?? before.dialling, this.#bench.desk.outcome);
     },
     'call.parties': (_, before) => this.#bench.journal.parties(partyLine(before), partyLine(this.#bench.desk)),
     'call.away': () => {
@@ -86,11 +86,17 @@ export class Talk {
 
   hold = () => this.#inCall('call.hold');
   retrieve = () => this.#inCall('call.retrieve');
-  hangUp = () => this.#command('call.hang_up', { call: (this.#bench.desk.connected ?? this.#bench.desk.dialling).call });
+  survey = () => this.#command('call.survey', { call: this.#call });
+  hangUp = () => this.#command('call.hang_up', { call: this.#call });
   dial = (number, shown = '') => this.#command('call.dial', { number, shown });
 
   #command(name, fields) {
     return this.#bench.command(name, fields);
+  }
+
+  /** The call that is talked in, or that is dialled. */
+  get #call() {
+    return (this.#bench.desk.connected ?? this.#bench.desk.dialling).call;
   }
 
   #inCall(name) {

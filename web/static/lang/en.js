@@ -35,6 +35,7 @@ export default {
   'do.mute': 'Mute',
   'do.unmute': 'Unmute',
   'do.keypad': 'Keypad',
+  'do.survey': 'Survey',
   'do.start_answering': 'Start answering',
   'do.return_to_break': 'Return to break',
   'do.take_over': 'Take over',
@@ -71,6 +72,7 @@ export default {
   'reason.system_hung_up': 'The switch ended the call',
   'reason.after_call_work_over': 'After-call work was over',
   'reason.no_longer_an_agent': 'No longer an agent',
+  'reason.survey': 'Survey',
   'reason.cancelled': 'The caller hung up',
   'reason.start': 'The switch started',
   'reason.stopping': 'The switch stopped',
@@ -148,6 +150,8 @@ export default {
   'tip.hold': 'The customer hears music; neither of you hears the other',
   'tip.retrieve': 'Back to the customer, who is on hold',
 
+  'tip.survey': 'End your part of the call and ask the customer for a rating',
+  'tip.survey.dialling': 'Leave the call: the customer is asked for a rating when it answers',
   'controls.title': 'What to do with the call',
 
   'parties.title': 'Who is in the call',
@@ -159,6 +163,7 @@ export default {
   'party.customer.held': 'The customer is on hold and hears music.',
   'party.customer.talking': 'The customer hears you again.',
 
+  'ended.survey': 'You ended your part; the customer is asked for a rating.',
   'keypad.title': 'Keypad',
   'keypad.sent': 'Keys sent',
   'keypad.text': 'Click, or type on the keyboard.',
@@ -346,6 +351,12 @@ export default {
   'course.left': '{agent} was gone; the call went on without them.',
   'course.held': 'The customer was put on hold.',
   'course.retrieved': 'The customer was taken back after {time}.',
+  'course.survey': '{agent} asked the customer for a rating.',
+  'course.survey.rated': '{agent} asked the customer for a rating: {rating} of 5.',
+  'course.survey.none': '{agent} asked the customer for a rating, and no key was pressed.',
+  'course.survey.invalid': '{agent} asked the customer for a rating, and no key pressed was one of those asked for.',
+  'course.survey.abandoned': '{agent} asked the customer for a rating, and the customer hung up.',
+  'course.survey.lost': '{agent} asked the customer for a rating; what it answered was lost.',
   'course.now': 'The call goes on.',
   'course.you': 'you',
   'over.caller': 'The caller hung up.',
@@ -353,6 +364,7 @@ export default {
   'over.agent': '{agent} hung up.',
   'over.system': 'The switch ended it: {cause}.',
 
+  'over.survey': 'The survey was over.',
   'timeline.title': 'Sound quality',
   'timeline.loading': 'Loading the sound quality…',
   'timeline.error': 'The sound quality cannot be loaded now.',

@@ -35,6 +35,7 @@ export default {
   'do.mute': '静音',
   'do.unmute': '取消静音',
   'do.keypad': '拨号键盘',
+  'do.survey': '满意度评价',
   'do.start_answering': '开始接听',
   'do.return_to_break': '返回小休',
   'do.take_over': '接管',
@@ -71,6 +72,7 @@ export default {
   'reason.system_hung_up': '系统结束通话',
   'reason.after_call_work_over': '话后处理时间已到',
   'reason.no_longer_an_agent': '已不再是坐席',
+  'reason.survey': '满意度评价',
   'reason.cancelled': '访客挂断',
   'reason.start': '交换机启动',
   'reason.stopping': '交换机停止',
@@ -148,6 +150,8 @@ export default {
   'tip.hold': '客户听等待音，双方互相听不到',
   'tip.retrieve': '取回保持中的客户',
 
+  'tip.survey': '结束通话，并向客户发送语音满意度',
+  'tip.survey.dialling': '退出呼叫，客户接听后发送语音满意度',
   'controls.title': '通话操作',
 
   'parties.title': '通话成员',
@@ -159,6 +163,7 @@ export default {
   'party.customer.held': '客户已保持，正在听等待音。',
   'party.customer.talking': '已取回客户，客户可以听到您说话。',
 
+  'ended.survey': '您已结束通话，正在请客户评价。',
   'keypad.title': '拨号键盘',
   'keypad.sent': '已发送的按键',
   'keypad.text': '点击按键，或直接用键盘输入。',
@@ -346,6 +351,12 @@ export default {
   'course.left': '{agent}离开，通话继续等待坐席。',
   'course.held': '客户被保持。',
   'course.retrieved': '{time} 后取回客户。',
+  'course.survey': '{agent} 向客户发送语音满意度。',
+  'course.survey.rated': '{agent} 向客户发送语音满意度：{rating} 分（满分 5 分）。',
+  'course.survey.none': '{agent} 向客户发送语音满意度，客户未按键。',
+  'course.survey.invalid': '{agent} 向客户发送语音满意度，客户按键无效。',
+  'course.survey.abandoned': '{agent} 向客户发送语音满意度，客户已挂机。',
+  'course.survey.lost': '{agent} 向客户发送语音满意度，结果已丢失。',
   'course.now': '通话仍在进行。',
   'course.you': '您',
   'over.caller': '访客挂断。',
@@ -353,6 +364,7 @@ export default {
   'over.agent': '{agent}挂断。',
   'over.system': '系统结束通话：{cause}。',
 
+  'over.survey': '满意度评价已结束。',
   'timeline.title': '语音质量',
   'timeline.loading': '正在加载语音质量…',
   'timeline.error': '暂时无法加载语音质量。',

@@ -18,10 +18,11 @@ import './keypad.js';
 export const ACTS = {
   hold: ['pause', 'F7', 'call.hold', () => bench.talk.hold()],
   retrieve: ['play', 'F7', 'call.retrieve', () => bench.talk.retrieve()],
+  survey: ['star', '', 'call.survey', () => bench.talk.survey()], // without a key: a wrong one would cost a conversation
 };
 
 // What stands in each place; of two the one that means something now.
-const ROW = [['hold', 'retrieve']];
+const ROW = [['hold', 'retrieve'], ['survey']];
 
 class Controls extends View {
   #steady = new Steady(this);

@@ -4,7 +4,7 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { wholeCall } from '../api.js';
 import { bench } from '../bench.js';
 import { course, heldSeconds, heldSpans, waited } from '../course.js';
-import { clock, dayName, length, minute, t, telephone } from '../i18n.js';
+import { clock, dayName, hasText, length, minute, t, telephone } from '../i18n.js';
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
@@ -26,15 +26,15 @@ export function overText(call, me) {
   const failed = call.direction === 'outbound' && call.answered === null && /^(.*?)(?: \(SIP (\d+)\))?$/.exec(call.cause);
   if (failed) return failureText({ why: reasonKey(failed[1]), status: failed[2] });
   if (call.ended_by === 'caller') return t(call.answered === null ? 'over.caller.waiting' : 'over.caller');
-  if (call.ended_by !== 'agent') return t('over.system', { cause: reasonText(call.cause) });
+  if (call.ended_by !== 'agent') return hasText(`over.${reasonKey(call.cause)}`) ? t(`over.${reasonKey(call.cause)}`) : t('over.system', { cause: reasonText(call.cause) });
   const last = call.legs.filter(({ party }) => party !== 'caller').at(-1);
   return sentence('over.agent', { agent: last && { agent: last.party, name: last.name || last.party } }, call, me);
 }
 
 /** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
-function sentence(key, { agent, seconds = 0 }, call, me) {
+function sentence(key, { agent, seconds = 0, rating = '' }, call, me) {
   const name = agent ? (agent.agent === me ? t('course.you') : agent.name) : '';
-  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds) });
+  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating });
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

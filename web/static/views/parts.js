@@ -47,7 +47,7 @@ export function button(key, { symbol = '', kind = '', shortcut = '', tip = t(key
     ?disabled=${!enabled || busy || settling}
     ?data-settling=${enabled && settling}
     aria-keyshortcuts=${shortcut || nothing}
-    title=${shortcut ? `${tip} (${shortcut})` : nothing}
+    title=${shortcut ? `${tip} (${shortcut})` : tip === t(key) ? nothing : tip}
     @click=${act}
   >
     ${symbol ? icon(symbol) : nothing}<span>${t(key)}</span>${shortcut

@@ -7,7 +7,7 @@ import { can, reasonKey } from '../desk.js';
 import { length, t, telephone } from '../i18n.js';
 import { failureText, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
-import { partiesOf } from '../parties.js';
+import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
 import { button, caller, diverted } from './parts.js';
 import { Steady } from './steady.js';
@@ -159,7 +159,18 @@ class Stage extends View {
         ${caller(dial)}
         <p role="status" aria-label=${t('dial.label')}>${t(step)}</p>
       </div>
-      <div class="stage-main">${bench.owns ? nothing : html`<p class="watching">${t('stage.other.text')}</p>`}</div>
+      <div class="stage-main">
+        ${bench.owns
+          ? button('do.survey', {
+              symbol: 'star',
+              kind: 'act survey',
+              tip: t('tip.survey.dialling'),
+              enabled: bench.live && may.survey(bench.desk),
+              busy: bench.pending.has('call.survey'),
+              act: () => bench.talk.survey(),
+            })
+          : html`<p class="watching">${t('stage.other.text')}</p>`}
+      </div>
       <div class="stage-more">
         ${bench.owns
           ? button('do.hang_up', {
