@@ -19,6 +19,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from tests.page.kept import Kept
+from tests.page.party import COMMANDS, Parties
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
 FAR_PAGE = Path(__file__).parent / "far.html"
@@ -75,7 +76,8 @@ class Switch:
         self.state, self.reason, self.since = "signed_out", "", time.time()
         self.offered: Message | None = None
         self.connected: Message | None = None
-        self.held_since: float | None = None
+        self.parties: Parties | None = None
+        self.all_queues = [{"queue": "support", "name": "Support"}, {"queue": "bookings", "name": "Bookings"}]
         self.dialling: Message | None = None
         self.before_dialling = "idle"
         self.media = "none"
@@ -125,8 +127,9 @@ class Switch:
         name: str = "",
         call: str = "c1",
         waited: float = 17,
-        diverted_from: str = "",
+        **more: object,
     ) -> None:
+        """`more`: who asks, and for what (`purpose`, `by`, `by_name`, `why`), and who sent the call on."""
         now = time.time()
         offer = {
             "call": call,
@@ -138,7 +141,9 @@ class Switch:
             "waiting_since": now - waited,
             "offered_at": now,
             "ring_until": now + RING_S,
-            "diverted_from": diverted_from,
+            "diverted_from": "",
+            "purpose": "queue",
+            **more,
         }
 
         async def ring() -> None:
@@ -164,6 +169,24 @@ class Switch:
 
     def pick_up(self) -> None:
         self._run(self._pick_up)
+
+    def second_answers(self, *, early: bool = False) -> None:
+        assert self.parties is not None
+        self.parties.answered(early=early)
+        self.push("call.parties", **self.parties.told)
+
+    def second_leaves(self, why: str, status: int = 0) -> None:
+        """The one who was asked into the call is not in it any more, by itself."""
+        assert self.parties is not None
+        over = self.parties.over(why, status)
+        self.push("call.parties", **self.parties.told)
+        self.push("call.second_over", **over)
+
+    def become_the_agent(self) -> None:
+        """The agent who was asked into the call has it from now on."""
+        assert self.parties is not None
+        self.parties = Parties(self.parties.call)
+        self.push("call.parties", **self.parties.told)
 
     def end(self, by: str = "caller", cause: str = "caller hung up") -> None:
         self._run(partial(self._end, by, cause))
@@ -279,19 +302,35 @@ class Switch:
         assert dial is not None
         about = {"queue": "", "queue_name": "", "name": "", "number": dial["number"], "dialled": dial["number"]}
         self.connected = {"call": dial["call"], **about, "since": time.time(), "muted": False, "direction": "outbound"}
-        await self._push("call.connected", **self.connected)
-        await self._move("talking", "answered")
+        await self._connect()
 
-    @property
-    def _parties(self) -> Message:
+    async def _connect(self) -> None:
+        """The call `connected` is talked in from now on."""
         assert self.connected is not None
-        held = self.held_since is not None
-        return {"call": self.connected["call"], "customer_held": held, "held_since": self.held_since}
+        asked = self.connected.get("purpose") in ("consult", "three_way")
+        by = {key: str(self.connected.get(key, "")) for key in ("by", "by_name")} if asked else {}
+        self.parties = Parties(self.connected["call"], role="second" if asked else "agent", **by)
+        await self._move("talking", "answered")
+        await self._push("call.connected", **self.connected)
+        await self._push("call.parties", **self.parties.told)
+
+    async def _control(self, request: Message) -> Message:
+        """A command about the parties of the call."""
+        if self.parties is None:
+            return {"error": {"code": "no_call", "text": "There is no such call here."}}
+        names = {one["agent"]: one["name"] for one in self.colleagues}
+        if code := self.parties.act(request, names):
+            return {"error": {"code": code, "text": code}}
+        if request["do"] in ("call.complete", "call.transfer"):
+            await self._end("agent", "transferred")
+        else:
+            await self._push("call.parties", **self.parties.told)
+        return {}
 
     async def _end(self, by: str, cause: str) -> None:
         call, self.connected = self.connected, None
         assert call is not None
-        self.away_until = self.trouble = self.held_since = None
+        self.away_until = self.trouble = self.parties = None
         self.last = {**call, "ended": time.time(), "by": by, "cause": cause}
         await self._push("call.ended", call=call["call"], by=by, cause=cause)
         await self._move("after_call_work", "call ended")
@@ -309,7 +348,7 @@ class Switch:
             "media": self.media,
             "offered": self.offered,
             "connected": self.connected,
-            "parties": self._parties if self.connected else None,
+            "parties": None if self.parties is None else self.parties.told,
             "dialling": self.dialling,
             "leg": self.leg,
             "away_until": self.away_until,
@@ -317,6 +356,7 @@ class Switch:
             "testing_until": self.testing_until,
             "last": self.last if self.state == "after_call_work" else None,
             "queues": self.queues,
+            "transfer_queues": self.all_queues,
             "numbers": self.numbers,
             "now": time.time(),
         }
@@ -377,10 +417,10 @@ class Switch:
                 offer, self.offered = self.offered, None
                 if offer is None:
                     return {"error": {"code": "not_ringing", "text": "No call is ringing."}}
-                shared = ("call", "queue", "queue_name", "number", "name", "dialled", "diverted_from")
-                self.connected = {key: offer[key] for key in shared} | {"since": time.time(), "muted": False}
-                await self._move("talking", "answered")
-                await self._push("call.connected", **self.connected)
+                shared = ("call", "queue", "queue_name", "number", "name", "dialled", "diverted_from", "purpose")
+                about = {key: value for key, value in offer.items() if key in (*shared, "by", "by_name")}
+                self.connected = about | {"since": time.time(), "muted": False}
+                await self._connect()
             case "call.dial":
                 self.before_dialling = self.state
                 self.dialling = {"call": "out", "number": request["number"], "since": time.time()}
@@ -397,14 +437,13 @@ class Switch:
                 assert self.connected is not None
                 self.connected["muted"] = do == "call.mute"
                 await self._push("call.muted", call=self.connected["call"], muted=self.connected["muted"])
-            case "call.hold" | "call.retrieve":
-                self.held_since = (self.held_since or time.time()) if do == "call.hold" else None
-                await self._push("call.parties", **self._parties)
             case "call.survey":
                 if self.dialling is not None:
                     about = {"queue": "", "queue_name": "", "name": "", "dialled": "", "direction": "outbound"}
                     self.connected, self.dialling = {**about, **self.dialling, "since": time.time()}, None
                 await self._end("agent", "survey")
+            case _ if do in COMMANDS:
+                return await self._control(request)
             case "agent.start_answering":
                 await self._move("idle", "start answering")
             case "demo.call":

@@ -1,6 +1,7 @@
 // What calls a person to the page when a call is offered: the ring, the blinking title, the desktop notification.
 
 import { t, telephone } from './i18n.js';
+import { offerTitle } from './journal.js';
 import { ring, stopRing } from './sound.js';
 
 const BLINK_MS = 1000;
@@ -34,8 +35,8 @@ export function alertOffer(offer) {
   blink();
   if (document.hidden && notificationPermission() === 'granted') {
     const caller = offer.name ? `${offer.name} ${number}` : number;
-    notification = new Notification(t('offer.title'), {
-      body: t('offer.notification', { number: caller, queue: offer.queue_name }),
+    notification = new Notification(offerTitle(offer), {
+      body: offer.queue_name ? t('offer.notification', { number: caller, queue: offer.queue_name }) : caller,
       tag: 'cordboard-offer',
       requireInteraction: true,
       icon: '/static/icon.svg',

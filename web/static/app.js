@@ -13,6 +13,7 @@ import './views/state.js';
 import './views/stage.js';
 import './views/side.js';
 import './views/dialogs.js';
+import './views/chooser.js';
 import './views/desk.js';
 import { pressed } from './views/keys.js';
 import { View } from './views/view.js';

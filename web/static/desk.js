@@ -19,22 +19,33 @@ export function fromSnapshot(reply) {
     offered: reply.offered ?? null,
     connected: reply.connected ?? null,
     parties: reply.parties ?? null, // who is in that call, and how
+    over: null, // why the last one who was asked into it is not in it, until that is dismissed or another is asked
     dialling: reply.dialling ?? null, // while a call of ours is on its way
     leg: reply.leg ?? '',
     awayUntil: reply.away_until ?? null, // in a call whose agent cannot be heard: until when the caller waits for it
     sound: reply.sound ?? null, // in a call: whose sound does not get through
     testingUntil: reply.testing_until ?? null, // while the agent hears itself
     queues: reply.queues ?? [],
+    transferQueues: reply.transfer_queues ?? [], // all there are: {queue, name}
     numbers: reply.numbers ?? [], // those of ours that calls may show
     outcome: reply.last ? ended(reply.last, reply.last.ended) : null, // what became of the last offer or call: {kind, ...}, shown until the next one
     quality: null, // the switch's last report of this agent's voice
   });
 }
 
+/** The desk of a new snapshot, with what a page that drew `before` still shows and no snapshot tells. */
+export function afterSnapshot(before, desk) {
+  if (before?.state !== desk.state) return desk;
+  const over = before.over?.call === desk.connected?.call && !desk.parties?.second ? before.over : null;
+  return Object.freeze({ ...desk, over, outcome: before.outcome ?? desk.outcome });
+}
+
 const named = ({ call, number, name, queue_name }) => ({ call, number, name, queue_name });
 
 /** A call that was, as `outcome`: of what was known of it and how it ended. */
 const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, length: at - call.since, direction: call.direction ?? 'inbound', ...named(call) });
+
+const NOBODY = { parties: null, over: null };
 
 const changes = {
   'agent.state': (desk, { state, reason, since, until, from_break: fromBreak }) => ({
@@ -47,7 +58,7 @@ const changes = {
     media: state === 'signed_out' ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,
     sound: state === 'talking' ? desk.sound : null,
-    parties: state === 'talking' ? desk.parties : null,
+    ...(state === 'talking' ? {} : NOBODY),
   }),
   'call.offered': (_, event) => ({ offered: event, outcome: null }),
   'call.withdrawn': (desk, { call, reason }) =>
@@ -62,8 +73,10 @@ const changes = {
     quality: null,
     sound: null,
     parties: desk.parties?.call === event.call ? desk.parties : null,
+    over: null,
   }),
-  'call.parties': (_, event) => ({ parties: event }),
+  'call.parties': (desk, event) => ({ parties: event, over: event.second ? null : desk.over }),
+  'call.second_over': (desk, event) => (desk.connected?.call === event.call ? { over: event } : {}),
   'call.dialling': (desk, event) => ({ dialling: event, outcome: desk.dialling ? desk.outcome : null, paperwork: desk.dialling ? desk.paperwork : desk.outcome }),
   'call.failed': (desk, { call, why, status, number }) =>
     desk.dialling?.call === call
@@ -75,7 +88,7 @@ const changes = {
   'call.back': () => ({ awayUntil: null }),
   'call.sound': (desk, event) => (desk.connected?.call === event.call ? { sound: troubles(event).length ? event : null } : {}),
   'call.ended': (desk, event, now) => {
-    if (desk.connected?.call === event.call) return { connected: null, quality: null, awayUntil: null, parties: null, outcome: ended(desk.connected, now, event) };
+    if (desk.connected?.call === event.call) return { connected: null, quality: null, awayUntil: null, ...NOBODY, outcome: ended(desk.connected, now, event) };
     if (desk.dialling?.call !== event.call) return {};
     // it goes on without this agent, who never talked
     return { dialling: null, paperwork: null, outcome: ended({ ...desk.dialling, name: '', queue_name: '', direction: 'outbound', since: now }, now, event) };

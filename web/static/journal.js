@@ -20,6 +20,15 @@ export function failureText({ why, status }) {
   return status ? t('failed.with_status', { words, status }) : words;
 }
 
+/** Why one who was asked into a call is not in it, as a sentence. */
+export function overText({ why, status, name, agent, number }) {
+  const who = name || agent || telephone(number);
+  return hasText(`second.${why}`) ? t(`second.${why}`, { who }) : t('second.failed', { who, words: failureText({ why, status }) });
+}
+
+/** What an offer is about, in a few words. */
+export const offerTitle = ({ purpose = 'queue', by_name: name, by }) => t(`offer.title.${purpose}`, { agent: name || by });
+
 /** What became of an offer or call, as one sentence. */
 export function outcomeText(outcome) {
   if (!outcome) return '';
@@ -32,6 +41,9 @@ export function outcomeText(outcome) {
   if (outcome.by === 'agent' && hasText(cause)) return t(cause);
   return hasText(`ended.${outcome.by}`) ? t(`ended.${outcome.by}`, { cause: reasonText(outcome.cause) }) : outcome.cause;
 }
+
+/** The key and the values of what a refusal says. */
+export const refusalWords = ({ code, text }) => [hasText(`refusal.${code}`) ? `refusal.${code}` : 'refusal.other', { text: text || code }];
 
 export class Journal extends EventTarget {
   entries = []; // newest first: {at, kind, text(), and of a call: call, number, queue, length}
@@ -70,7 +82,7 @@ export class Journal extends EventTarget {
   }
 
   offered(offer) {
-    this.#call('ringing', offer, () => t('log.offered'));
+    this.#call('ringing', offer, () => offerTitle(offer));
   }
 
   withdrawn(offer, reason) {
@@ -101,12 +113,21 @@ export class Journal extends EventTarget {
     this.speak(() => outcomeText(outcome));
   }
 
-  /** How the parties stand, and how they stood. */
-  parties([before], [now]) {
-    if (!before || before.state === now?.state) return;
-    const key = `party.customer.${now.state}`;
-    this.note(key);
-    this.say(key);
+  /** How the parties stand, and how they stood: what is new of the customer and of a second one. */
+  parties(before, now) {
+    for (const one of now.filter(({ who }) => who === 'customer' || who === 'second')) {
+      const was = before.find(({ who }) => who === one.who)?.state ?? (one.who === 'customer' ? 'talking' : '');
+      if (was === one.state) continue;
+      const key = `party.${one.who}.${one.state}`;
+      const values = () => ({ who: one.name || telephone(one.number) });
+      this.#add('link', () => t(key, values()));
+      this.speak(() => t(key, values()));
+    }
+  }
+
+  secondOver(event) {
+    this.#add('link', () => overText(event));
+    this.speak(() => overText(event));
   }
 
   away() {
@@ -130,9 +151,8 @@ export class Journal extends EventTarget {
 
   // --- notices --------------------------------------------------------------------------------------------------
 
-  refused({ code, text }) {
-    const key = hasText(`refusal.${code}`) ? `refusal.${code}` : 'refusal.other';
-    this.warn(key, { text: text || code });
+  refused(refusal) {
+    this.warn(...refusalWords(refusal));
   }
 
   microphone(name) {

@@ -8,6 +8,12 @@ export function afterColleagues(known, { begins, changed = [], gone = [] }) {
   return next;
 }
 
+/** Whom `me` may ask into a call, now: idle ones, who ring in their page. `order` compares names. Pure. */
+export const reachable = (agents, me, order) =>
+  [...agents.values()]
+    .filter(({ agent, state }) => agent !== me && state === 'idle')
+    .sort((one, other) => order(one.name, other.name) || order(one.agent, other.agent));
+
 export class Roster extends EventTarget {
   agents = new Map();
   known = false; // the list has come

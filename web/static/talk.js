@@ -4,11 +4,14 @@
 import { alertOffer, stopAlert } from './alerts.js';
 import { troubles } from './desk.js';
 import { telephone } from './i18n.js';
+import { offerTitle } from './journal.js';
 import { partyLine } from './parties.js';
 import { ringPlayer } from './sound.js';
 
 export class Talk {
   answering = ''; // the call whose Answer was pressed, until the switch has told what became of it
+  choosing = ''; // what somebody is chosen for: "consult", "transfer" or "invite"
+  #dismissed = null;
   #bench;
 
   constructor(bench) {
@@ -24,7 +27,9 @@ export class Talk {
   tellOffer(offer) {
     const { journal } = this.#bench;
     journal.offered(offer);
-    journal.say('offer.announce', { number: telephone(offer.number), queue: offer.queue_name });
+    const number = telephone(offer.number);
+    if ((offer.purpose ?? 'queue') === 'queue') journal.say('offer.announce', { number, queue: offer.queue_name });
+    else journal.speak(() => `${offerTitle(offer)}: ${number}`);
   }
 
   /** Makes ring and microphone agree with the desk, whatever happened unheard. */
@@ -74,6 +79,7 @@ export class Talk {
       this.#bench.journal.ended(before.connected ?? before.dialling, this.#bench.desk.outcome);
     },
     'call.parties': (_, before) => this.#bench.journal.parties(partyLine(before), partyLine(this.#bench.desk)),
+    'call.second_over': (event) => this.#bench.journal.secondOver(event),
     'call.away': () => {
       this.#bench.journal.away();
       if (this.#bench.owns) this.#bench.voice.unheard();
@@ -86,12 +92,36 @@ export class Talk {
 
   hold = () => this.#inCall('call.hold');
   retrieve = () => this.#inCall('call.retrieve');
+  complete = () => this.#inCall('call.complete');
+  cancel = () => this.#inCall('call.cancel');
+  swap = () => this.#inCall('call.swap');
+  merge = () => this.#inCall('call.merge');
+  /** `target` is {agent} or {queue}; `told` hears a refusal. */
+  reach = (act, target, told) => this.#inCall(`call.${act}`, target, told);
+
+  /** Opens the choice of whom to "consult", "transfer" to or "invite"; closes it with "". */
+  choose(act) {
+    this.choosing = act;
+    this.#bench.changed();
+  }
+
+  /** Why the one who was asked last is not in the call, unless it was dismissed. */
+  get over() {
+    const { over } = this.#bench.desk;
+    return over === this.#dismissed ? null : over;
+  }
+
+  dismiss() {
+    this.#dismissed = this.#bench.desk.over;
+    this.#bench.changed();
+  }
+
   survey = () => this.#command('call.survey', { call: this.#call });
   hangUp = () => this.#command('call.hang_up', { call: this.#call });
   dial = (number, shown = '') => this.#command('call.dial', { number, shown });
 
-  #command(name, fields) {
-    return this.#bench.command(name, fields);
+  #command(name, fields, told) {
+    return this.#bench.command(name, fields, told);
   }
 
   /** The call that is talked in, or that is dialled. */
@@ -99,8 +129,8 @@ export class Talk {
     return (this.#bench.desk.connected ?? this.#bench.desk.dialling).call;
   }
 
-  #inCall(name) {
-    return this.#command(name, { call: this.#bench.desk.connected.call });
+  #inCall(name, fields = {}, told = undefined) {
+    return this.#command(name, { call: this.#bench.desk.connected.call, ...fields }, told);
   }
 
   async answer() {

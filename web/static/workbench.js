@@ -6,7 +6,7 @@
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
 import { setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, fromSnapshot } from './desk.js';
+import { after, afterSnapshot, fromSnapshot } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, useZone } from './i18n.js';
 import { Points } from './points.js';
@@ -176,8 +176,7 @@ export class Workbench extends EventTarget {
       const reply = await this.connection.request('snapshot');
       if (reply.now) this.#offset = reply.now - (asked + Date.now()) / 2000;
       const drawn = this.desk;
-      const desk = fromSnapshot(reply);
-      this.desk = drawn?.outcome && drawn.state === desk.state ? Object.freeze({ ...desk, outcome: drawn.outcome }) : desk;
+      this.desk = afterSnapshot(drawn, fromSnapshot(reply));
       // its event was overtaken by this snapshot: nobody has been told
       if (this.desk.offered && this.desk.offered.call !== drawn?.offered?.call) this.talk.tellOffer(this.desk.offered);
     } finally {
@@ -264,7 +263,7 @@ export class Workbench extends EventTarget {
   // --- commands -------------------------------------------------------------------------------------------------
 
   /** One command; a refusal is told in words and resolves to null. The same command is not sent twice at once. */
-  async command(name, fields = {}) {
+  async command(name, fields = {}, told = (refusal) => this.refused(refusal)) {
     const key = fields.state ? `${name} ${fields.state}` : name; // idle right after break is another wish
     if (this.pending.has(key)) return null;
     this.pending.add(key);
@@ -272,7 +271,7 @@ export class Workbench extends EventTarget {
     try {
       return await this.connection.request(name, fields);
     } catch (refusal) {
-      this.refused(refusal);
+      told(refusal);
       return null;
     } finally {
       this.pending.delete(key);

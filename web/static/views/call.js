@@ -5,8 +5,9 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { troubles } from '../desk.js';
 import { t, telephone } from '../i18n.js';
+import { overText } from '../journal.js';
 import { icon } from '../kit.js';
-import { partiesOf } from '../parties.js';
+import { modeOf, partiesOf } from '../parties.js';
 import { word } from '../quality.js';
 import './controls.js';
 import { parties } from './parties.js';
@@ -14,12 +15,18 @@ import { button, diverted } from './parts.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
+const MODE_ICONS = { call: 'phone-call', held: 'pause', consult: 'messages-square', three_way: 'users' };
+
 export function callCard(call) {
-  const held = partiesOf(bench.desk).customerHeld;
+  const { customerHeld, second, byName, by } = partiesOf(bench.desk);
+  const mode = modeOf(bench.desk);
+  const asked = second?.purpose ?? call.purpose; // of one who was asked into it
+  const shown = mode === 'second' ? asked : mode === 'call' && customerHeld ? 'held' : mode;
+  const words = mode === 'second' ? t(`call.mode.asked.${asked}`, { agent: byName || by }) : t(`call.mode.${shown}`);
   return html`
     <div class="stage-head">
       <div class="over">
-        <span class="mode" data-mode=${held ? 'held' : 'call'}>${icon(held ? 'pause' : 'phone-call')} ${t(held ? 'call.held' : 'call.title')}</span>
+        <span class="mode" data-mode=${shown}>${icon(MODE_ICONS[shown])} ${words}</span>
         <cb-clock class="call-time" role="timer" aria-label=${t('call.time')} .since=${call.since}></cb-clock>
         ${bench.owns ? quality() : nothing}
       </div>
@@ -33,7 +40,18 @@ export function callCard(call) {
 /** What has to be known now; the facts of the call where there is nothing. */
 function told(call) {
   if (bench.seat.signingIn || bench.desk.awayUntil !== null) return away();
-  return bench.desk.sound ? sound() : facts(call);
+  if (bench.desk.sound) return sound();
+  return bench.talk.over ? over() : facts(call);
+}
+
+/** Why the one who was asked is not in the call, until it is dismissed or somebody else is asked. */
+function over() {
+  const held = partiesOf(bench.desk).customerHeld;
+  return html`<div class="away-bar over-bar" role="status" aria-label=${t('second.over')}>
+    ${icon('phone-missed')}
+    <p><strong>${overText(bench.talk.over)}</strong> ${held ? t('second.still_held') : nothing}</p>
+    <button type="button" class="button quiet small" aria-label=${t('do.dismiss')} title=${t('do.dismiss')} @click=${() => bench.talk.dismiss()}>${icon('x')}</button>
+  </div>`;
 }
 
 const facts = (call) =>

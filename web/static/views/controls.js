@@ -1,14 +1,14 @@
 // What an agent does with its call, below who is in it: a row for the parties, and one for its own voice and the end.
 //
-// The row has the same places in every state. Where two acts follow each other in one place, the later one takes no click
-// until it has stood there for a moment (`steady.js`).
+// The row has the same places in every state. Where two acts follow each other in one place, the later one leads no further
+// than a dialog or can be taken back, and takes no click until it has stood there for a moment (`steady.js`).
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { can } from '../desk.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
-import { may } from '../parties.js';
+import { may, modeOf } from '../parties.js';
 import { button } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
@@ -18,11 +18,23 @@ import './keypad.js';
 export const ACTS = {
   hold: ['pause', 'F7', 'call.hold', () => bench.talk.hold()],
   retrieve: ['play', 'F7', 'call.retrieve', () => bench.talk.retrieve()],
+  consult: ['messages-square', 'F6', '', () => bench.talk.choose('consult')],
+  transfer: ['phone-forwarded', 'F3', '', () => bench.talk.choose('transfer')],
+  invite: ['user-plus', 'F10', '', () => bench.talk.choose('invite')],
+  swap: ['arrow-left-right', 'F7', 'call.swap', () => bench.talk.swap()],
+  complete: ['check', 'F2', 'call.complete', () => bench.talk.complete()],
+  cancel: ['x', 'F9', 'call.cancel', () => bench.talk.cancel()],
+  merge: ['merge', 'F10', 'call.merge', () => bench.talk.merge()],
   survey: ['star', '', 'call.survey', () => bench.talk.survey()], // without a key: a wrong one would cost a conversation
 };
 
 // What stands in each place; of two the one that means something now.
-const ROW = [['hold', 'retrieve'], ['survey']];
+const ROWS = {
+  call: [['hold', 'retrieve'], ['consult'], ['transfer'], ['invite'], ['survey']],
+  consult: [['swap'], ['complete'], ['cancel'], ['merge'], ['survey']],
+  three_way: [['hold', 'retrieve'], ['consult'], ['cancel'], ['invite'], ['survey']],
+  second: [],
+};
 
 class Controls extends View {
   #steady = new Steady(this);
@@ -32,7 +44,7 @@ class Controls extends View {
     if (!connected || !bench.owns) return nothing;
     return html`
       <div class="stage-acts" role="group" aria-label=${t('controls.title')}>
-        ${ROW.map((names, place) => this.#act(place, names.find((one) => may[one](bench.desk)) ?? names[0]))}
+        ${ROWS[modeOf(bench.desk)].map((names, place) => this.#act(place, names.find((one) => may[one](bench.desk)) ?? names[0]))}
       </div>
       <div class="stage-more">${this.#voice(connected)}</div>
     `;
@@ -40,7 +52,8 @@ class Controls extends View {
 
   #act(place, name) {
     const [symbol, shortcut, command, act] = ACTS[name];
-    return button(`do.${name}`, {
+    const words = name === 'cancel' ? `do.cancel.${modeOf(bench.desk)}` : `do.${name}`;
+    return button(words, {
       symbol,
       kind: `act ${name}`,
       shortcut,

@@ -39,6 +39,7 @@ class Desk extends View {
       </main>
       <cb-notices></cb-notices>
       <cb-dialogs></cb-dialogs>
+      <cb-chooser></cb-chooser>
     `;
   }
 

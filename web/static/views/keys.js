@@ -20,11 +20,14 @@ const MEANINGS = {
 };
 
 export const KEYS = {
-  F2: ['answer', 'start_answering'],
+  F2: ['answer', 'complete', 'start_answering'],
+  F3: ['transfer'],
   F4: ['hang_up', 'decline'],
-  F7: ['hold', 'retrieve'],
+  F6: ['consult'],
+  F7: ['hold', 'retrieve', 'swap'],
   F8: ['mute'],
-  F9: ['idle', 'break'],
+  F9: ['cancel', 'idle', 'break'],
+  F10: ['invite', 'merge'],
 };
 
 let last = { key: '', name: '', at: -Infinity };

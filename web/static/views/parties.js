@@ -1,5 +1,5 @@
-// Who is in the call, one below the other on one line. The line is whole where they hear each other, and dotted where one is
-// held, who is drawn paler and has a pause beside it.
+// Who is in the call, one below the other on one line: the customer, the agent, and a second one. The line is whole where
+// they hear each other, dotted where it rings, and broken where one is held, who is drawn paler and has a pause beside it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { repeat } from '../vendor/lit/lit/directives/repeat.js';
@@ -8,7 +8,8 @@ import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { partyLine } from '../parties.js';
 
-const ICONS = { customer: 'user', you: 'headphones' };
+const ICONS = { customer: 'user', you: 'headphones', agent: 'headphones', second: 'headphones' };
+const STATE_ICONS = { held: 'pause', ringing: 'bell', early: 'bell' };
 
 export function parties(call) {
   const line = partyLine(bench.desk);
@@ -21,12 +22,16 @@ const party = (one, call) => html`<li data-who=${one.who} data-stands=${one.stat
   <span class="disc small">${icon(ICONS[one.who])}</span>
   ${one.who === 'customer'
     ? html`<div class="caller"><h2 class="number">${telephone(one.number)}</h2><p class="caller-name">${one.name || '\u00a0'}</p></div>`
-    : you(call)}
-  ${one.state === 'held' ? held(one) : nothing}
+    : one.who === 'you'
+      ? you(call)
+      : html`<p class="party">${one.name}</p>`}
+  ${one.state === 'talking' && one.who !== 'second' ? nothing : stands(one)}
 </li>`;
 
-const held = ({ since }) => html`<span class="stands">
-  ${icon('pause')}<span>${t('stands.held')}</span><cb-clock class="time" .since=${since}></cb-clock>
+/** How one stands, in a word, and since when. */
+const stands = ({ who, state, since }) => html`<span class="stands">
+  ${STATE_ICONS[state] ? icon(STATE_ICONS[state]) : nothing}<span>${t(`stands.${state}`)}</span>
+  ${since === null ? nothing : html`<cb-clock class="time" .since=${since} data-of=${who}></cb-clock>`}
 </span>`;
 
 /** This agent, with what it hears and says. */

@@ -5,6 +5,7 @@ import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { bench } from '../bench.js';
 import { clock, length, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
+import { tabList } from './tab-list.js';
 import { View } from './view.js';
 import './calls.js';
 import './colleagues.js';
@@ -90,7 +91,6 @@ class Log extends View {
 
 const TABS = { calls: 'history', colleagues: 'users', states: 'user', log: 'info' };
 const TAB_KEY = 'cordboard.tab';
-const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 
 class Tabs extends View {
   #tab = Object.hasOwn(TABS, localStorage.getItem(TAB_KEY)) ? localStorage.getItem(TAB_KEY) : 'calls';
@@ -99,37 +99,18 @@ class Tabs extends View {
     this.#tab = tab;
     localStorage.setItem(TAB_KEY, tab);
     this.requestUpdate();
-  }
-
-  /** Arrows go along the tabs, as in every tab list (WAI-ARIA Authoring Practices). */
-  async #pressed(event) {
-    const names = Object.keys(TABS);
-    const at = names.indexOf(this.#tab);
-    const to = { Home: 0, End: names.length - 1 }[event.key] ?? (STEPS[event.key] && at + STEPS[event.key] + names.length);
-    if (to === undefined) return;
-    event.preventDefault();
-    this.#choose(names[to % names.length]);
-    await this.updateComplete;
-    this.querySelector('[role=tab][aria-selected=true]').focus();
+    return this.updateComplete;
   }
 
   render() {
     return html`<section class="panel tabs" aria-label=${t('tabs.label')}>
-      <div class="tab-list" role="tablist" aria-label=${t('tabs.label')} @keydown=${this.#pressed}>
-        ${Object.entries(TABS).map(
-          ([tab, symbol]) => html`<button
-            type="button"
-            role="tab"
-            id="tab-${tab}"
-            aria-controls="panel-${tab}"
-            aria-selected=${tab === this.#tab}
-            tabindex=${tab === this.#tab ? 0 : -1}
-            @click=${() => this.#choose(tab)}
-          >
-            ${icon(symbol)}<span>${t(`tabs.${tab}`)}</span>
-          </button>`,
-        )}
-      </div>
+      ${tabList({
+        label: t('tabs.label'),
+        prefix: '',
+        tabs: Object.fromEntries(Object.entries(TABS).map(([tab, symbol]) => [tab, { symbol, text: t(`tabs.${tab}`) }])),
+        chosen: this.#tab,
+        choose: (tab) => this.#choose(tab),
+      })}
       ${Object.keys(TABS).map(
         (tab) => html`<div class="tab-panel" role="tabpanel" id="panel-${tab}" aria-labelledby="tab-${tab}" ?hidden=${tab !== this.#tab}>
           ${this.#panel(tab)}

@@ -5,13 +5,15 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { can, reasonKey } from '../desk.js';
 import { length, t, telephone } from '../i18n.js';
-import { failureText, outcomeText } from '../journal.js';
+import { failureText, offerTitle, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
 import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
 import { button, caller, diverted } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
+
+const ASKED = new Set(['consult', 'three_way']); // into a call whose customer does not wait
 
 class Stage extends View {
   #frame = '';
@@ -114,12 +116,13 @@ class Stage extends View {
   #offer(offer) {
     return html`
       <div class="stage-head">
-        <div class="over"><span>${icon('phone-incoming')} ${t('offer.title')}</span><cb-clock .words=${'offer.ring_left'} .until=${offer.ring_until}></cb-clock></div>
+        <div class="over"><span>${icon('phone-incoming')} ${offerTitle(offer)}</span><cb-clock .words=${'offer.ring_left'} .until=${offer.ring_until}></cb-clock></div>
         ${caller(offer)}
+        ${this.#asked(offer)}
         <dl class="facts">
-          <div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>
+          ${offer.queue_name ? html`<div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>` : nothing}
           <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(offer.dialled)}</dd></div>
-          <div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>
+          ${ASKED.has(offer.purpose) ? nothing : html`<div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>`}
           ${diverted(offer)}
         </dl>
       </div>
@@ -148,6 +151,14 @@ class Stage extends View {
           : nothing}
       </div>
     `;
+  }
+
+  /** What another agent asks with this offer; of one that came back to its agent, why. */
+  #asked(offer) {
+    const { purpose = 'queue', by_name: name, by } = offer;
+    if (purpose === 'queue') return nothing;
+    const text = t(`offer.asked.${purpose}`, { agent: name || by, words: purpose === 'returned' ? failureText(offer) : '' });
+    return html`<p class="asked" data-purpose=${purpose}>${text}</p>`;
   }
 
   /** A call of ours on its way: what is known of it, and the way out. */

@@ -1,0 +1,320 @@
+"""Two agents and a customer: consulting, transferring and three-way calls at the page."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.page.scripted import Message, Switch, eventually
+from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
+
+pytestmark = pytest.mark.peer("chromium")
+
+ACTS = {
+    ENGLISH.agent: ("Consult", "Swap", "Merge", "Cancel", "Three-way", "Hold", "Retrieve"),
+    CHINESE.agent: (
+        "咨询转接",
+        "切换",
+        "合并通话",
+        "取消转接",
+        "完成转接",
+        "直接转接",
+        "三方通话",
+        "通话保持",
+        "通话取回",
+    ),
+}
+
+
+def stands(agent: str, name: str, state: str = "idle", *, mobile: bool = False, ago: float = 60) -> Message:
+    return {"agent": agent, "name": name, "state": state, "reason": "", "since": time.time() - ago, "mobile": mobile}
+
+
+@pytest.fixture
+def desk(page: Page, switch: Switch) -> Desk:
+    switch.colleagues = [
+        stands("1001", "Lin", mobile=True),
+        stands("1002", "Maya", mobile=True),
+        stands("1003", "Chen", "talking"),
+        stands("1004", "Wang"),
+        stands("1005", "Ada", "signed_out", mobile=True),
+    ]
+    return Desk(page, switch)
+
+
+def in_call(desk: Desk) -> None:
+    desk.sign_in()
+    desk.answer()
+    act(desk.page, "Consult")
+
+
+def act(page: Page, name: str) -> Locator:
+    """The button of an act, which can be done."""
+    button = page.get_by_role("group", name="What to do with the call").get_by_role("button", name=name, exact=True)
+    expect(button).to_be_enabled()
+    return button
+
+
+def can(page: Page) -> list[str]:
+    """What can be done with the call, when all buttons have stood for a moment."""
+    expect(page.locator("[data-settling]")).to_have_count(0)
+    return [text.strip() for text in page.locator(".stage-acts .button:enabled span").all_inner_texts()]
+
+
+def line(page: Page) -> list[str]:
+    """Who is in the call, and how they stand: "customer held", "you", "second ringing"."""
+    found = []
+    for one in page.locator(".parties li").all():
+        who, state = one.get_attribute("data-who"), one.get_attribute("data-stands")
+        found.append(f"{who} {state}" if state != "talking" else str(who))
+    return found
+
+
+def is_line(page: Page, *expected: str) -> None:
+    eventually(lambda: line(page) == list(expected))
+
+
+def chooser(page: Page) -> Locator:
+    """What is in the dialog, while it is open."""
+    return page.locator(".chooser")
+
+
+def is_closed(page: Page) -> None:
+    expect(chooser(page).get_by_role("tablist")).to_have_count(0)
+
+
+def row(page: Page, name: str) -> Locator:
+    people = chooser(page).get_by_role("list", name="Colleagues")
+    return people.get_by_role("listitem").filter(has_text=name)
+
+
+def ask(page: Page, button: str, name: str) -> None:
+    act(page, button).click()
+    row(page, name).first.get_by_role("button").click()
+    is_closed(page)
+
+
+def asked(switch: Switch) -> list[Message]:
+    """The commands about the call, without their ids."""
+    ours = [one for one in switch.asked if one["do"].startswith("call.") and one["do"] != "call.answer"]
+    return [{key: value for key, value in one.items() if key not in ("id", "at", "call")} for one in ours]
+
+
+# --- consulting -------------------------------------------------------------------------------------------------------
+
+
+def test_a_colleague_is_consulted_by_keyboard_alone_and_gets_the_call(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    page.keyboard.press("F6")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("wan")
+    page.keyboard.press("Enter")
+    is_line(page, "customer held", "you", "second ringing")
+    expect(page.locator(".parties [data-who=second]")).to_contain_text("Wang")
+    assert can(page) == ["Complete", "Cancel"]
+    switch.second_answers()
+    is_line(page, "customer held", "you", "second")
+    assert can(page) == ["Swap", "Complete", "Cancel", "Merge"]
+    page.keyboard.press("F7")
+    is_line(page, "customer", "you", "second held")
+    page.keyboard.press("F2")
+    desk.is_in("after_call_work")
+    expect(page.get_by_role("region", name="Call", exact=True)).to_contain_text("You handed the call over.")
+    assert asked(switch) == [{"do": "call.consult", "agent": "1004"}, {"do": "call.swap"}, {"do": "call.complete"}]
+
+
+@pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+def test_every_state_is_drawn_again_after_a_reload(page: Page, switch: Switch, names: Names) -> None:
+    consult, swap, merge, cancel, invite, hold, retrieve = ACTS[names.agent]
+    switch.colleagues = [stands("1004", "Wang", mobile=True)]
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    desk.answer()
+
+    def press(name: str) -> None:
+        page.locator(".stage-acts").get_by_role("button", name=name, exact=True).click()
+
+    def first() -> None:
+        page.locator(".chooser .people .button").first.click()
+        expect(page.locator(".chooser .people")).to_have_count(0)
+
+    def look(*expected: str) -> None:
+        is_line(page, *expected)
+        before = can(page)
+        page.reload()
+        is_line(page, *expected)
+        expect(page.locator(".audio[data-media=connected]")).to_be_visible()
+        assert can(page) == before
+
+    press(consult)
+    first()
+    look("customer held", "you", "second ringing")
+    switch.second_answers(early=True)
+    look("customer held", "you", "second early")
+    switch.second_answers()
+    look("customer held", "you", "second")
+    press(swap)
+    look("customer", "you", "second held")
+    press(merge)
+    look("customer", "you", "second")
+    press(hold)
+    look("customer held", "you", "second")
+    press(retrieve)
+    press(cancel)
+    is_line(page, "customer", "you")
+    press(invite)
+    first()
+    look("customer", "you", "second ringing")
+    switch.end()
+    desk.is_in("after_call_work")
+
+
+def test_two_clicks_on_complete_or_cancel_are_one_act(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    for name, then in (("Cancel", "talking"), ("Complete", "after_call_work")):
+        ask(page, "Consult", "Wang")
+        box = act(page, name).bounding_box()
+        assert box is not None
+        at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.click(*at)
+        if then == "talking":
+            is_line(page, "customer", "you")
+        else:
+            desk.is_in(then)
+        page.mouse.click(*at)  # Transfer, or Start answering, have come there
+        page.wait_for_timeout(50)
+        is_closed(page)
+        desk.is_in(then)
+    assert [one["do"] for one in asked(switch)] == ["call.consult", "call.cancel", "call.consult", "call.complete"]
+
+
+def test_why_nobody_joined_stays_until_it_is_dismissed_or_somebody_else_is_asked(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    in_call(desk)
+    told = page.get_by_role("status", name="Why nobody joined")
+    ask(page, "Consult", "Wang")
+    switch.second_leaves("declined")
+    expect(told).to_contain_text("Wang declined. The customer is still on hold.")
+    assert can(page) == ["Retrieve", "Consult", "Transfer", "Survey"]
+    switch.push("queue.status", queue="q", name="Q", waiting=0, oldest_since=None, agents_idle=0)
+    expect(told).to_be_visible()
+    ask(page, "Consult", "Maya")
+    expect(told).to_have_count(0)
+    switch.second_answers()
+    switch.second_leaves("hung_up")
+    expect(told).to_contain_text("Maya hung up.")
+    told.get_by_role("button", name="Dismiss").click()
+    expect(told).to_have_count(0)
+    act(page, "Retrieve").click()
+    is_line(page, "customer", "you")
+
+
+# --- whom to ask ------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_is_live_and_nobody_moves_in_it(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    act(page, "Transfer").click()
+    rows = chooser(page).get_by_role("list", name="Colleagues").get_by_role("listitem")
+    names = page.locator(".chooser .person")
+    expect(rows).to_have_count(2)
+    assert names.all_inner_texts() == ["Maya", "Wang"]  # not Lin, who asks, nor Chen, who talks
+    switch.stand(stands("1004", "Wang", "ringing"), stands("1003", "Chen"), stands("1006", "Bo", "break"))
+    expect(rows).to_have_count(3)
+    assert names.all_inner_texts() == ["Maya", "Wang", "Chen"]
+    expect(rows.nth(1)).to_contain_text("Ringing")
+    expect(rows.nth(1).get_by_role("button", name="Transfer")).to_be_disabled()
+    page.get_by_role("searchbox").fill("100")  # sorted anew
+    assert names.all_inner_texts() == ["Chen", "Maya"]
+    page.get_by_role("searchbox").press("ArrowDown")
+    expect(rows.nth(0).get_by_role("button", name="Transfer")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1).get_by_role("button", name="Transfer")).to_be_focused()
+    page.keyboard.press("Enter")
+    desk.is_in("after_call_work")
+    assert asked(switch) == [{"do": "call.transfer", "agent": "1002"}]
+
+
+def test_a_target_that_has_just_left_is_told_and_the_customer_hears_nothing_of_it(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    in_call(desk)
+    switch.refuse["call.consult"] = "agent_not_idle"
+    act(page, "Consult").click()
+    row(page, "Wang").get_by_role("button").click()
+    dialog = chooser(page)
+    expect(dialog.get_by_role("alert")).to_contain_text("This colleague is no longer idle. The call has not changed.")
+    switch.refuse.clear()
+    row(page, "Maya").first.get_by_role("button").click()
+    is_closed(page)
+    is_line(page, "customer held", "you", "second ringing")
+
+
+def test_two_clicks_transfer_once_and_end_no_paperwork(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    act(page, "Transfer").click()
+    page.get_by_role("tab", name="Queues").click()
+    queue = page.get_by_role("list", name="Queues").get_by_role("listitem").filter(has_text="Bookings")
+    queue.get_by_role("button", name="Transfer").dblclick()
+    desk.is_in("after_call_work")
+    is_closed(page)
+    expect(desk.button("Start answering")).to_be_enabled()
+    assert asked(switch) == [{"do": "call.transfer", "queue": "bookings"}]
+
+
+def test_a_customer_who_leaves_closes_the_choice(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    act(page, "Three-way").click()
+    expect(chooser(page).get_by_role("tablist")).to_be_visible()
+    switch.end()
+    desk.is_in("after_call_work")
+    is_closed(page)
+    assert asked(switch) == []
+
+
+# --- the one who is asked ---------------------------------------------------------------------------------------------
+
+
+def test_one_who_is_consulted_controls_nothing_until_it_has_the_call(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    switch.offer(purpose="consult", by="1004", by_name="Wang")
+    stage = page.get_by_role("region", name="Call", exact=True)
+    expect(stage).to_contain_text("Wang asks you")
+    expect(stage).to_contain_text("Wang wants to talk to you about this customer, who is on hold.")
+    desk.button("Answer").click()
+    is_line(page, "customer", "agent", "you")
+    desk.has_just("Mute", "Hang up")
+    expect(page.get_by_role("button", name="Keypad")).to_be_enabled()
+    assert can(page) == []
+    page.keyboard.press("F7")
+    page.reload()
+    is_line(page, "customer", "agent", "you")
+    expect(page.locator(".audio[data-media=connected]")).to_be_visible()
+    assert can(page) == []
+    switch.become_the_agent()
+    is_line(page, "customer", "you")
+    assert can(page) == ["Hold", "Consult", "Transfer", "Three-way", "Survey"]
+    assert asked(switch) == []
+    switch.end("agent", "the other agent ended it")
+    expect(stage).to_contain_text("Your colleague let you go.")
+
+
+def test_every_offer_says_what_it_is_for(desk: Desk, page: Page, switch: Switch) -> None:
+    desk.sign_in()
+    stage = page.get_by_role("region", name="Call", exact=True)
+    spoken = page.locator("[aria-live=assertive]")
+    for purpose, title, text in (
+        ("transfer", "Transfer from Wang", "Wang hands this customer over to you."),
+        ("three_way", "Wang invites you", "Wang and the customer are talking; you join them."),
+        ("returned", "Back to you", "Your transfer did not succeed: The line is busy. (SIP 486)"),
+    ):
+        why = {"why": "line_busy", "status": 486} if purpose == "returned" else {}
+        switch.offer(call=purpose, purpose=purpose, by="1004", by_name="Wang", **why)
+        expect(stage).to_contain_text(title)
+        expect(stage).to_contain_text(text)
+        expect(spoken).to_have_text(f"{title}: +86 138 0013 8000")
+        switch.withdraw("caller left")
+        desk.is_in("idle")
