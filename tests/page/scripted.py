@@ -308,8 +308,8 @@ class Switch:
         """The call `connected` is talked in from now on."""
         assert self.connected is not None
         asked = self.connected.get("purpose") in ("consult", "three_way")
-        by = {key: str(self.connected.get(key, "")) for key in ("by", "by_name")} if asked else {}
-        self.parties = Parties(self.connected["call"], role="second" if asked else "agent", **by)
+        by, name = (str(self.connected.get(key, "")) if asked else "" for key in ("by", "by_name"))
+        self.parties = Parties(self.connected["call"], "second" if asked else "agent", by, name)
         await self._move("talking", "answered")
         await self._push("call.connected", **self.connected)
         await self._push("call.parties", **self.parties.told)

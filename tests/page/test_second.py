@@ -1,10 +1,12 @@
-"""Two agents and a customer: consulting, transferring and three-way calls at the page."""
+"""Two agents and a customer, or an outside number: consulting, transferring and three-way calls at the page."""
 
 from __future__ import annotations
 
 import time
 
 import pytest
+from attrs import fields
+from cordboard.actors.page import Consult, Invite, Transfer
 from playwright.sync_api import Locator, Page, expect
 
 from tests.page.scripted import Message, Switch, eventually
@@ -96,6 +98,20 @@ def ask(page: Page, button: str, name: str) -> None:
     is_closed(page)
 
 
+# Clicks a button, and again at that place as soon as another one stands there: the second half of a double click.
+TWICE = """async (button) => {
+  const { x, y, width, height } = button.getBoundingClientRect();
+  const there = () => document.elementFromPoint(x + width / 2, y + height / 2)?.closest('button');
+  const name = button.innerText;
+  button.click();
+  const stays = () => !there() || there().innerText === name;
+  for (let n = 0; n < 300 && stays(); n++) await new Promise(requestAnimationFrame);
+  const then = there();
+  then?.click();
+  return then?.innerText ?? '';
+}"""
+
+
 def asked(switch: Switch) -> list[Message]:
     """The commands about the call, without their ids."""
     ours = [one for one in switch.asked if one["do"].startswith("call.") and one["do"] != "call.answer"]
@@ -173,18 +189,9 @@ def test_every_state_is_drawn_again_after_a_reload(page: Page, switch: Switch, n
 
 def test_two_clicks_on_complete_or_cancel_are_one_act(desk: Desk, page: Page, switch: Switch) -> None:
     in_call(desk)
-    for name, then in (("Cancel", "talking"), ("Complete", "after_call_work")):
+    for name, then, follows in (("Cancel", "talking", "Transfer"), ("Complete", "after_call_work", "Start answering")):
         ask(page, "Consult", "Wang")
-        box = act(page, name).bounding_box()
-        assert box is not None
-        at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.mouse.click(*at)
-        if then == "talking":
-            is_line(page, "customer", "you")
-        else:
-            desk.is_in(then)
-        page.mouse.click(*at)  # Transfer, or Start answering, have come there
-        page.wait_for_timeout(50)
+        assert follows in act(page, name).evaluate(TWICE)
         is_closed(page)
         desk.is_in(then)
     assert [one["do"] for one in asked(switch)] == ["call.consult", "call.cancel", "call.consult", "call.complete"]
@@ -212,6 +219,31 @@ def test_why_nobody_joined_stays_until_it_is_dismissed_or_somebody_else_is_asked
     is_line(page, "customer", "you")
 
 
+def test_an_outside_number_by_the_keypad_and_its_failure_in_words(desk: Desk, page: Page, switch: Switch) -> None:
+    in_call(desk)
+    act(page, "Consult").click()
+    page.get_by_role("tab", name="Outside number").click()
+    dialog = chooser(page)
+    field = dialog.get_by_label("Outside number", exact=True).and_(dialog.locator("input"))
+    expect(field).to_be_focused()
+    for key in "1109":
+        dialog.get_by_role("group", name="Keypad").get_by_role("button", name=key, exact=True).click()
+    dialog.get_by_role("button", name="Delete the last digit").click()
+    expect(field).to_have_value("110")
+    field.press("Enter")
+    is_line(page, "customer held", "you", "second ringing")
+    switch.second_leaves("line_busy", 486)
+    told = page.get_by_role("status", name="Why nobody joined")
+    expect(told).to_contain_text("110: The line is busy. (SIP 486) The customer is still on hold.")
+    assert asked(switch) == [{"do": "call.consult", "number": "110"}]
+
+
+def test_the_switch_takes_every_target_that_the_page_names() -> None:
+    for command in (Consult, Invite, Transfer):
+        assert {"agent", "mobile", "number"} <= {each.name for each in fields(command)}
+    assert "queue" in {each.name for each in fields(Transfer)}
+
+
 # --- whom to ask ------------------------------------------------------------------------------------------------------
 
 
@@ -220,22 +252,24 @@ def test_the_list_is_live_and_nobody_moves_in_it(desk: Desk, page: Page, switch:
     act(page, "Transfer").click()
     rows = chooser(page).get_by_role("list", name="Colleagues").get_by_role("listitem")
     names = page.locator(".chooser .person")
-    expect(rows).to_have_count(2)
-    assert names.all_inner_texts() == ["Maya", "Wang"]  # not Lin, who asks, nor Chen, who talks
+    expect(rows).to_have_count(4)
+    words = ["Maya", "Wang", "Ada on the mobile", "Maya on the mobile"]  # not Lin, who asks, nor Chen, who talks
+    assert [" ".join(text.split()) for text in names.all_inner_texts()] == words
     switch.stand(stands("1004", "Wang", "ringing"), stands("1003", "Chen"), stands("1006", "Bo", "break"))
-    expect(rows).to_have_count(3)
-    assert names.all_inner_texts() == ["Maya", "Wang", "Chen"]
+    expect(rows).to_have_count(5)
+    assert [" ".join(text.split()) for text in names.all_inner_texts()] == [*words, "Chen"]
     expect(rows.nth(1)).to_contain_text("Ringing")
     expect(rows.nth(1).get_by_role("button", name="Transfer")).to_be_disabled()
     page.get_by_role("searchbox").fill("100")  # sorted anew
-    assert names.all_inner_texts() == ["Chen", "Maya"]
+    assert [" ".join(text.split()) for text in names.all_inner_texts()] == ["Chen", "Maya", *words[2:]]
     page.get_by_role("searchbox").press("ArrowDown")
     expect(rows.nth(0).get_by_role("button", name="Transfer")).to_be_focused()
     page.keyboard.press("ArrowDown")
-    expect(rows.nth(1).get_by_role("button", name="Transfer")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(2).get_by_role("button", name="Transfer")).to_be_focused()
     page.keyboard.press("Enter")
     desk.is_in("after_call_work")
-    assert asked(switch) == [{"do": "call.transfer", "agent": "1002"}]
+    assert asked(switch) == [{"do": "call.transfer", "agent": "1005", "mobile": True}]
 
 
 def test_a_target_that_has_just_left_is_told_and_the_customer_hears_nothing_of_it(
@@ -309,10 +343,10 @@ def test_every_offer_says_what_it_is_for(desk: Desk, page: Page, switch: Switch)
     for purpose, title, text in (
         ("transfer", "Transfer from Wang", "Wang hands this customer over to you."),
         ("three_way", "Wang invites you", "Wang and the customer are talking; you join them."),
-        ("returned", "Back to you", "Your transfer did not succeed: The line is busy. (SIP 486)"),
+        ("returned", "Back to you", "Your transfer to Wang did not succeed: The line is busy. (SIP 486)"),
     ):
-        why = {"why": "line_busy", "status": 486} if purpose == "returned" else {}
-        switch.offer(call=purpose, purpose=purpose, by="1004", by_name="Wang", **why)
+        why, status = ("line_busy", 486) if purpose == "returned" else ("", 0)
+        switch.offer(call=purpose, purpose=purpose, by="1004", by_name="Wang", why=why, status=status)
         expect(stage).to_contain_text(title)
         expect(stage).to_contain_text(text)
         expect(spoken).to_have_text(f"{title}: +86 138 0013 8000")

@@ -8,11 +8,16 @@ export function afterColleagues(known, { begins, changed = [], gone = [] }) {
   return next;
 }
 
-/** Whom `me` may ask into a call, now: idle ones, who ring in their page. `order` compares names. Pure. */
-export const reachable = (agents, me, order) =>
-  [...agents.values()]
-    .filter(({ agent, state }) => agent !== me && state === 'idle')
-    .sort((one, other) => order(one.name, other.name) || order(one.agent, other.agent));
+/** Whom `me` may ask into a call, now: idle ones, who ring in their page, and then all with a mobile number, who ring there:
+    [{key, mobile, of: how the colleague stands}]. `order` compares names. Pure. */
+export function reachable(agents, me, order) {
+  const others = [...agents.values()].filter(({ agent }) => agent !== me).sort((one, other) => order(one.name, other.name) || order(one.agent, other.agent));
+  const target = (of, mobile) => ({ key: `${of.agent} ${mobile}`, mobile, of });
+  return [
+    ...others.filter(({ state }) => state === 'idle').map((of) => target(of, false)),
+    ...others.filter(({ mobile }) => mobile).map((of) => target(of, true)),
+  ];
+}
 
 export class Roster extends EventTarget {
   agents = new Map();

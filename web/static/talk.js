@@ -96,7 +96,7 @@ export class Talk {
   cancel = () => this.#inCall('call.cancel');
   swap = () => this.#inCall('call.swap');
   merge = () => this.#inCall('call.merge');
-  /** `target` is {agent} or {queue}; `told` hears a refusal. */
+  /** `target` is {agent}, {agent, mobile: true}, {number} or {queue}; `told` hears a refusal. */
   reach = (act, target, told) => this.#inCall(`call.${act}`, target, told);
 
   /** Opens the choice of whom to "consult", "transfer" to or "invite"; closes it with "". */

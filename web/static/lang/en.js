@@ -157,9 +157,9 @@ export default {
 
   'tip.hold': 'The customer hears music; neither of you hears the other',
   'tip.retrieve': 'Back to the customer, who is on hold',
-  'tip.consult': 'Ask a colleague; the customer is on hold meanwhile',
+  'tip.consult': 'Ask a colleague or an outside number; the customer is on hold meanwhile',
   'tip.transfer': 'Hand the call over at once',
-  'tip.invite': 'Add a colleague to the call',
+  'tip.invite': 'Add a colleague or an outside number to the call',
   'tip.swap': 'Talk to the other one; this one is on hold',
   'tip.complete': 'Connect the two and leave the call',
   'tip.cancel': 'Let the second one go; the customer stays',
@@ -208,7 +208,7 @@ export default {
   'offer.asked.consult': '{agent} wants to talk to you about this customer, who is on hold.',
   'offer.asked.transfer': '{agent} hands this customer over to you.',
   'offer.asked.three_way': '{agent} and the customer are talking; you join them.',
-  'offer.asked.returned': 'Your transfer did not succeed: {words}',
+  'offer.asked.returned': 'Your transfer to {agent} did not succeed: {words}',
 
 
   'ended.transferred': 'You handed the call over.',
@@ -222,11 +222,14 @@ export default {
   'choose.do.invite': 'Invite',
   'choose.whom': 'Whom',
   'choose.colleagues': 'Colleagues',
+  'choose.outside': 'Outside number',
   'choose.queues': 'Queues',
   'choose.search': 'Search by name or agent number',
-  'choose.nobody': 'Nobody is idle now.',
-  'choose.nobody.found': 'Nobody of that name is idle.',
+  'choose.mobile': 'on the mobile',
+  'choose.nobody': 'Nobody is idle now, and nobody can be reached on a mobile.',
+  'choose.nobody.found': 'Nobody of that name is idle or has a mobile.',
   'choose.more': '{n} more: search by name.',
+  'choose.delete': 'Delete the last digit',
   'choose.queues.none': 'There are no queues.',
   'choose.queue.stands': '{waiting} waiting, {idle} free',
 

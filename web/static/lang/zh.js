@@ -157,9 +157,9 @@ export default {
 
   'tip.hold': '客户听等待音，双方互相听不到',
   'tip.retrieve': '取回保持中的客户',
-  'tip.consult': '咨询同事，期间客户处于保持',
+  'tip.consult': '咨询同事或外部电话，期间客户处于保持',
   'tip.transfer': '立即将通话转出',
-  'tip.invite': '邀请同事加入通话',
+  'tip.invite': '邀请同事或外部电话加入通话',
   'tip.swap': '切换到另一方，当前一方转为保持',
   'tip.complete': '接通双方并退出通话',
   'tip.cancel': '结束第二方，保留客户',
@@ -208,7 +208,7 @@ export default {
   'offer.asked.consult': '{agent} 就该客户向您咨询，客户正在保持。',
   'offer.asked.transfer': '{agent} 将该客户转接给您。',
   'offer.asked.three_way': '{agent} 正与客户通话，您将加入。',
-  'offer.asked.returned': '您的转接未成功：{words}',
+  'offer.asked.returned': '转接给 {agent} 未成功：{words}',
 
 
   'ended.transferred': '您已将通话转出。',
@@ -222,11 +222,14 @@ export default {
   'choose.do.invite': '邀请',
   'choose.whom': '选择对象',
   'choose.colleagues': '同事',
+  'choose.outside': '外部电话',
   'choose.queues': '技能组',
   'choose.search': '按姓名或工号搜索',
-  'choose.nobody': '暂无空闲同事。',
-  'choose.nobody.found': '没有符合条件的空闲同事。',
+  'choose.mobile': '手机',
+  'choose.nobody': '暂无空闲同事，也没有可拨打手机的同事。',
+  'choose.nobody.found': '没有符合条件的空闲同事或手机号码。',
   'choose.more': '还有 {n} 位，请按姓名搜索。',
+  'choose.delete': '删除最后一位',
   'choose.queues.none': '没有技能组。',
   'choose.queue.stands': '排队 {waiting}，空闲 {idle}',
 

@@ -1,4 +1,4 @@
-// Whom to ask into the call, or to hand it to: a colleague, or a queue.
+// Whom to ask into the call, or to hand it to: a colleague, an outside number, or a queue.
 //
 // Colleagues are live, and stay where they stand while the list is looked at: who is no longer free keeps the place and
 // cannot be chosen, who becomes free comes at the end; another search sorts anew. The dialog closes when the switch has
@@ -12,12 +12,13 @@ import { refusalWords } from '../journal.js';
 import { icon } from '../kit.js';
 import { may } from '../parties.js';
 import { reachable } from '../roster.js';
+import { keys } from './keypad.js';
 import { STATE_ICONS } from './parts.js';
 import { SETTLE_MS } from './steady.js';
 import { tabList } from './tab-list.js';
 import { View } from './view.js';
 
-const TABS = { colleagues: 'users', queues: 'hourglass' };
+const TABS = { colleagues: 'users', outside: 'phone', queues: 'hourglass' };
 const MOST = 100; // lines at once; a search finds the others
 const STEPS = { ArrowDown: 1, ArrowUp: -1 };
 
@@ -25,8 +26,9 @@ class Chooser extends View {
   #act = '';
   #tab = 'colleagues';
   #search = '';
-  #order = []; // the agents of the list as it is looked at
-  #known = new Map(); // agent -> how it stands, and whether it is `gone`
+  #number = '';
+  #order = []; // the keys of the list as it is looked at
+  #known = new Map(); // key -> target
   #problem = null; // why the last choice was refused
   #closing = 0;
   #toFocus = false;
@@ -57,7 +59,7 @@ class Chooser extends View {
   #begin() {
     bench.roster.watch();
     this.#tab = 'colleagues';
-    this.#search = '';
+    this.#search = this.#number = '';
     this.#problem = null;
     this.#toFocus = true;
     this.#sort();
@@ -73,26 +75,30 @@ class Chooser extends View {
 
   // --- the list -------------------------------------------------------------------------------------------------
 
-  #free() {
+  #targets() {
     const names = new Intl.Collator(language());
     const sought = this.#search.trim().toLocaleLowerCase();
     const found = reachable(bench.roster.agents, bench.me?.agent, names.compare);
-    return sought ? found.filter(({ agent, name }) => `${name} ${agent}`.toLocaleLowerCase().includes(sought)) : found;
+    return sought ? found.filter(({ of }) => of.name.toLocaleLowerCase().includes(sought) || of.agent.toLocaleLowerCase().includes(sought)) : found;
   }
 
   #sort() {
-    const free = this.#free();
-    this.#order = free.map(({ agent }) => agent);
-    this.#known = new Map(free.map((one) => [one.agent, one]));
+    const targets = this.#targets();
+    this.#order = targets.map(({ key }) => key);
+    this.#known = new Map(targets.map((target) => [target.key, target]));
   }
 
   /** What has changed meanwhile, without moving anybody. */
   #follow() {
-    const free = new Map(this.#free().map((one) => [one.agent, one]));
-    for (const agent of free.keys()) if (!this.#known.has(agent)) this.#order = [...this.#order, agent];
-    for (const agent of this.#order) {
-      const now = bench.roster.agents.get(agent) ?? { ...this.#known.get(agent), state: 'signed_out' };
-      this.#known.set(agent, { ...now, gone: !free.has(agent) });
+    const targets = this.#targets();
+    for (const target of targets) {
+      if (!this.#known.has(target.key)) this.#order = [...this.#order, target.key];
+      this.#known.set(target.key, target);
+    }
+    const free = new Set(targets.map(({ key }) => key));
+    for (const [key, { of, mobile }] of this.#known) {
+      const now = bench.roster.agents.get(of.agent);
+      this.#known.set(key, { key, mobile, of: now ?? { ...of, state: 'signed_out' }, gone: !free.has(key) });
     }
   }
 
@@ -173,12 +179,13 @@ class Chooser extends View {
   }
 
   #panel() {
+    if (this.#tab === 'outside') return this.#outside();
     return this.#tab === 'queues' ? this.#allQueues() : this.#colleagues();
   }
 
   #colleagues() {
     if (!bench.roster.known) return html`<p class="empty" role="status">${t('colleagues.loading')}</p>`;
-    const shown = this.#order.slice(0, MOST).map((agent) => this.#known.get(agent));
+    const shown = this.#order.slice(0, MOST).map((key) => this.#known.get(key));
     return html`<div class="choice" @keydown=${this.#typed}>
       <label class="search" for="choose-search">${icon('search')}<span class="unseen">${t('choose.search')}</span>
         <input
@@ -197,24 +204,54 @@ class Chooser extends View {
         />
       </label>
       <ul class="people" aria-label=${t('colleagues.title')}>
-        ${repeat(shown, ({ agent }) => agent, this.#person)}
+        ${repeat(shown, ({ key }) => key, this.#person)}
       </ul>
       ${shown.length ? nothing : html`<p class="empty" role="status">${t(this.#search ? 'choose.nobody.found' : 'choose.nobody')}</p>`}
       ${this.#order.length > MOST ? html`<p class="fine">${t('choose.more', { n: this.#order.length - MOST })}</p>` : nothing}
     </div>`;
   }
 
-  #person = ({ agent, name, state, since, gone }) => html`<li data-state=${state} ?data-gone=${gone}>
-    <span class="disc small">${icon(STATE_ICONS[state])}</span>
-    <span class="person" id="choose-${agent}">${name}</span>
-    <span class="stands">${t(`state.${state}`)} <cb-clock class="time" .since=${since}></cb-clock></span>
-    ${this.#button({ agent }, `choose-${agent}`, gone)}
+  #person = ({ key, mobile, of, gone }) => html`<li data-state=${of.state} ?data-gone=${gone}>
+    <span class="disc small">${icon(mobile ? 'smartphone' : STATE_ICONS[of.state])}</span>
+    <span class="person" id="choose-${key}">${of.name}${mobile ? html` <span class="mobile">${t('choose.mobile')}</span>` : nothing}</span>
+    <span class="stands">${t(`state.${of.state}`)} <cb-clock class="time" .since=${of.since}></cb-clock></span>
+    ${this.#button({ agent: of.agent, ...(mobile ? { mobile: true } : {}) }, `choose-${key}`, gone)}
   </li>`;
 
   #button(target, of, gone = false) {
     return html`<button type="button" class="button primary small" aria-describedby=${of} ?disabled=${gone || this.#busy} @click=${() => this.#choose(target)}>
       <span>${t(`choose.do.${this.#act}`)}</span>
     </button>`;
+  }
+
+  #outside() {
+    const number = this.#number.trim();
+    const change = (text) => {
+      this.#number = text;
+      this.requestUpdate();
+    };
+    const go = (event) => {
+      event.preventDefault();
+      if (number && !this.#busy) this.#choose({ number });
+    };
+    return html`<form class="outside" @submit=${go}>
+      <label for="choose-number">${t('choose.outside')}</label>
+      <input
+        id="choose-number"
+        type="tel"
+        autocomplete="off"
+        spellcheck="false"
+        maxlength="40"
+        autofocus
+        .value=${this.#number}
+        @input=${({ target }) => change(target.value)}
+      />
+      <button type="button" class="button" aria-label=${t('choose.delete')} title=${t('choose.delete')} ?disabled=${!this.#number} @click=${() => change(this.#number.slice(0, -1))}>
+        ${icon('delete')}
+      </button>
+      <div class="keypad" role="group" aria-label=${t('keypad.title')}>${keys((key) => change(this.#number + key), true)}</div>
+      <button class="button primary large" ?disabled=${!number || this.#busy}>${icon('phone')}<span>${t(`choose.do.${this.#act}`)}</span></button>
+    </form>`;
   }
 
   #allQueues() {

@@ -8,6 +8,9 @@ import { View } from './view.js';
 
 const KEYS = [...'123456789*0#'];
 
+/** The keys of a telephone, each a button. */
+export const keys = (press, ready) => KEYS.map((key) => html`<button type="button" class="button" ?disabled=${!ready} @click=${() => press(key)}>${key}</button>`);
+
 class Keypad extends View {
   #sent = '';
 
@@ -29,7 +32,7 @@ class Keypad extends View {
     const ready = bench.voice.media.takesKeys;
     return html`<div class="keypad" role="group" aria-label=${t('keypad.title')} tabindex="-1" autofocus @keydown=${this.#typed}>
       <output class="sent" aria-label=${t('keypad.sent')}>${this.#sent}</output>
-      ${KEYS.map((key) => html`<button type="button" class="button" ?disabled=${!ready} @click=${() => this.#press(key)}>${key}</button>`)}
+      ${keys((key) => this.#press(key), ready)}
       <p class="fine">${t(ready ? 'keypad.text' : 'keypad.not_now')}</p>
     </div>`;
   }

@@ -155,9 +155,9 @@ class Stage extends View {
 
   /** What another agent asks with this offer; of one that came back to its agent, why. */
   #asked(offer) {
-    const { purpose = 'queue', by_name: name, by } = offer;
+    const { purpose = 'queue', by_name: name, by, by_number: number } = offer;
     if (purpose === 'queue') return nothing;
-    const text = t(`offer.asked.${purpose}`, { agent: name || by, words: purpose === 'returned' ? failureText(offer) : '' });
+    const text = t(`offer.asked.${purpose}`, { agent: name || by || telephone(number), words: purpose === 'returned' ? failureText(offer) : '' });
     return html`<p class="asked" data-purpose=${purpose}>${text}</p>`;
   }
 
