@@ -15,7 +15,7 @@ from abc import abstractmethod
 from typing import Final
 
 from . import agent_state as agents
-from . import page
+from . import page, records
 from .call_state import (
     Accept,
     AgentGone,
@@ -288,15 +288,24 @@ class Acts(Conversation):
         offered = self._bring(message, Standing.TRANSFER, now)
         return [*offered, *self._given(before, now)]
 
+    def _note_transfer(self, now: float, *, queue: str = "") -> None:
+        """The agent gives the call to its second party, or to a queue."""
+        data, second = self.state, self.state.second
+        kind, agent, number = ("queue", "", "") if second is None else (second.kind, second.agent, second.number)
+        count = data.transfers + 1
+        entry = records.TransferEntry(self.id, count, kind, data.agent, now, agent, queue, number)
+        self.state = evolve(data, transfers=count, transfer=entry)
+
     def _given(self, before: Data, now: float) -> list[Effect]:
         """The agent leaves the call to whoever rings."""
-        self.state = evolve(self.state, transfers=self.state.transfers + 1)
+        self._note_transfer(now)
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         return [*parted, *self._go(Standing.TRANSFER, before, now)]
 
     def divert(self, message: Divert, now: float) -> list[Effect]:
         before = self.state
-        self.state = evolve(before, transfers=before.transfers + 1)
+        self._note_transfer(now, queue=message.queue.queue)
+        self.transfer_came_to("queued")
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         self.stand(Standing.TALKING, now)
         return [*parted, *self.wire(before), *self.join_queue(message.queue, now)]
@@ -309,7 +318,8 @@ class Acts(Conversation):
 
     def complete(self, message: Complete, now: float) -> list[Effect]:
         before = self.state
-        self.state = evolve(before, transfers=before.transfers + 1)
+        self._note_transfer(now)
+        self.transfer_came_to("connected")
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         if not self.second().sits:
             return [*parted, *self._go(Standing.JOINED, before, now)]
@@ -347,6 +357,7 @@ class Acts(Conversation):
     def arrived(self, message: SecondUp, now: float) -> list[Effect]:
         """Whom it rang at has the call; somebody outside talks with the customer alone."""
         second = self.second()
+        self.transfer_came_to("connected")
         if not second.sits:
             self.state = evolve(self.state, second=evolve(second, leg=message.leg, since=now))
             self.begin_leg_entry(second.party, now)
@@ -364,6 +375,7 @@ class Acts(Conversation):
     def offer_back(self, message: SecondFails, now: float) -> list[Effect]:
         """Nobody wants it: it rings at the agent it came from."""
         before = self.second()
+        self.transfer_came_to("returned", message.why)
         released = self._rang_in_vain(now)
         offer = evolve(
             before.offer,

@@ -37,8 +37,9 @@ class Booked(Caller[Phase], ABC):
     def recorded(self, before: Data) -> list[Record]:
         after = self.state
         entries: list[records.Entry] = [leg for leg in after.legs if leg not in before.legs]
-        if after.hold is not None and after.hold != before.hold:
-            entries.append(after.hold)
+        for new, old in ((after.hold, before.hold), (after.transfer, before.transfer)):
+            if new is not None and new != old:
+                entries.append(new)
         if after.survey is not None and (before.survey is None or after.survey.entry != before.survey.entry):
             entries.append(after.survey.entry)
         if after.entry is not None and after.entry != before.entry:
@@ -83,6 +84,12 @@ class Booked(Caller[Phase], ABC):
         elif data.held and not self.state.held and data.hold is not None:
             self.state = evolve(self.state, held_since=math.inf, hold=evolve(data.hold, ended=now))
 
+    def transfer_came_to(self, outcome: str, why: str = "") -> None:
+        """What became of the last transfer, while that is open."""
+        transfer = self.state.transfer
+        if transfer is not None and transfer.outcome == "ringing":
+            self.state = evolve(self.state, transfer=evolve(transfer, outcome=outcome, why=why))
+
     def begin_leg_entry(self, party: str, now: float) -> None:
         legs = self.state.legs
         self.state = evolve(self.state, legs=(*legs, records.LegEntry(self.id, len(legs), party, now)))
@@ -103,5 +110,6 @@ class Booked(Caller[Phase], ABC):
             self.survey_hears(surveys.Gone(hung_up=by in FAR), now)
         self.stand(Standing.TALKING, now)
         self.close_leg_entries(now, agents_only=False)
+        self.transfer_came_to("abandoned")
         if self.state.timeline is not None:
             self.state = evolve(self.state, timeline=self.state.timeline.over())

@@ -443,6 +443,7 @@ class Data(FarSide):
     entry: records.CallEntry | None = None
     legs: tuple[records.LegEntry, ...] = ()
     hold: records.HoldEntry | None = None
+    transfer: records.TransferEntry | None = None
     # The survey that is or was asked; and for which agent it is, where it is asked as soon as the far side answers.
     survey: survey.Data | None = None
     asks_for: str = ""

@@ -112,7 +112,7 @@ class Callee(Seat):
         return self._ring(offer, now)
 
     def _ring(self, offer: Offer, now: float) -> list[Effect]:
-        entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now)
+        entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now, purpose=offer.purpose)
         turns = {**self.state.turns, offer.queue: now} if offer.purpose == "queue" else self.state.turns
         self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, turns=turns)
         self.move(Phase.RINGING, "offer", now)

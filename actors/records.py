@@ -76,6 +76,27 @@ class HoldEntry:
 
 
 @frozen
+class TransferEntry:
+    """One time that a call was given to somebody else, by (`call`, `number`); the first is number 1.
+
+    The agent `by` gave it, as the kind says: "agent" or "mobile" to that `agent`, "queue" to that `queue`, "number" to
+    the number `to`. `outcome`: "ringing", "connected", "returned" to the agent, "queued", or "abandoned" by the
+    customer; `why` is a code of `page.FAILURES` where nobody took it.
+    """
+
+    call: str
+    number: int
+    kind: str
+    by: str
+    at: float
+    agent: str = ""
+    queue: str = ""
+    to: str = ""
+    outcome: str = "ringing"
+    why: str = ""
+
+
+@frozen
 class OfferEntry:
     """One offer of a call to an agent, by (`call`, `agent`, `offered`)."""
 
@@ -87,6 +108,8 @@ class OfferEntry:
     # When it was answered or given up, and when the conversation that followed was over.
     decided: float | None = None
     ended: float | None = None
+    # What for, as pages hear it.
+    purpose: str = "queue"
 
 
 @frozen
@@ -152,7 +175,16 @@ class MobileEntry:
 
 
 Entry = (
-    CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | QualityEntry | SoundEntry | SurveyEntry | MobileEntry
+    CallEntry
+    | LegEntry
+    | HoldEntry
+    | TransferEntry
+    | OfferEntry
+    | StateEntry
+    | QualityEntry
+    | SoundEntry
+    | SurveyEntry
+    | MobileEntry
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 import attrs
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .. import page
@@ -28,6 +28,7 @@ from ..records import (
     SoundEntry,
     StateEntry,
     SurveyEntry,
+    TransferEntry,
 )
 from . import schema
 
@@ -40,6 +41,7 @@ TABLES: dict[type[Kept], Table] = {
     CallEntry: schema.calls,
     LegEntry: schema.legs,
     HoldEntry: schema.holds,
+    TransferEntry: schema.transfers,
     OfferEntry: schema.offers,
     StateEntry: schema.agent_states,
     RecordingEntry: schema.recordings,
@@ -118,6 +120,9 @@ def close_open(
     ]
     lost: list[Lasting] = [entry for entry in opened if entry.call not in live_calls]
     lost += [state for state in _signed_in(connection) if state.agent not in live_agents]
+    transfers = schema.transfers
+    given = and_(transfers.c.outcome == "ringing", transfers.c.call.not_in(live_calls))
+    connection.execute(update(transfers).where(given).values(outcome="abandoned"))
     if lost:
         last = min(now, _last_moment(connection, lost))
         write(connection, [_ended(entry, last) for entry in lost])

@@ -137,6 +137,21 @@ class Survey:
 
 
 @frozen
+class Transfer:
+    """One time that the call was given away: by an agent to another, to a queue, or to the number `to`. `outcome`:
+    "ringing", "connected", "returned", "queued" or "abandoned"; `why`: a code of failures where nobody took it."""
+
+    kind: str
+    by: str
+    at: float
+    agent: str
+    queue: str
+    to: str
+    outcome: str
+    why: str
+
+
+@frozen
 class Offer:
     agent: str
     name: str
@@ -145,6 +160,7 @@ class Offer:
     outcome: Outcome
     decided: float | None
     ended: float | None
+    purpose: str
 
 
 @frozen
@@ -169,6 +185,7 @@ class WholeCall(ListedCall):
     diverted_from: str
     legs: tuple[Leg, ...]
     holds: tuple[Hold, ...]
+    transfers: tuple[Transfer, ...]
     offers: tuple[Offer, ...]
     survey: Survey | None
     sound: Recording
@@ -356,6 +373,7 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         diverted_from=row._mapping["diverted_from"],
         legs=_legs(connection, call),
         holds=_holds(connection, call),
+        transfers=_transfers(connection, call),
         offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
         survey=_survey(connection, call),
         sound=recording(connection, call) or Recording(Sound.NONE),
@@ -375,7 +393,14 @@ def _offers(connection: Connection, where: ColumnElement[bool]) -> list[tuple[st
         (
             row.call,
             Offer(
-                row.agent, row.name or row.agent, row.queue, row.offered, Outcome(row.outcome), row.decided, row.ended
+                row.agent,
+                row.name or row.agent,
+                row.queue,
+                row.offered,
+                Outcome(row.outcome),
+                row.decided,
+                row.ended,
+                row.purpose,
             ),
         )
         for row in connection.execute(query)
@@ -403,6 +428,13 @@ def _survey(connection: Connection, call: str) -> Survey | None:
     query = select(asked.c.agent, asked.c.queue, asked.c.began, asked.c.answer).where(asked.c.call == call)
     row = connection.execute(query).first()
     return None if row is None else Survey(*row)
+
+
+def _transfers(connection: Connection, call: str) -> tuple[Transfer, ...]:
+    kept = schema.transfers
+    found = connection.execute(select(kept).where(kept.c.call == call).order_by(kept.c.number))
+    names = [field.name for field in attrs.fields(Transfer)]
+    return tuple(Transfer(**{name: row[name] for name in names}) for row in found.mappings())
 
 
 def recording(connection: Connection, call: str) -> Recording | None:

@@ -232,6 +232,21 @@ mobiles = Table(
     Column("answering", Boolean, nullable=False),
 )
 
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("queue", String, nullable=False),
+    Column("to", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("why", String, nullable=False),
+)
+
 offers = Table(
     "offers",
     metadata,
@@ -242,6 +257,7 @@ offers = Table(
     Column("outcome", String, nullable=False),
     Column("decided", Float),
     Column("ended", Float),
+    Column("purpose", String, nullable=False),
     Index(None, "agent", "offered"),
     Index(None, "ended"),
 )

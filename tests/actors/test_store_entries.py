@@ -24,6 +24,7 @@ from cordboard.actors.records import (
     SoundEntry,
     StateEntry,
     SurveyEntry,
+    TransferEntry,
 )
 from cordboard.actors.store import entries, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, open_database, reading, writing
@@ -86,6 +87,10 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
             recorded=st.booleans(),
         ),
         st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe),
+        st.builds(
+            TransferEntry, call=calls, number=st.integers(1, 2), kind=words, by=agents, at=times, agent=agents,
+            queue=words, to=words, outcome=words, why=words,
+        ),
         st.builds(HoldEntry, call=calls, number=st.integers(1, 2), began=times, ended=maybe),
         st.builds(
             OfferEntry, call=calls, agent=agents, queue=words, offered=st.sampled_from([T0, T0 + 0.1, T0 + 1e-6]),
@@ -132,6 +137,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
         evolve(CALL, answered=T0 + 1.25, ended=T0 + 60.1, ended_by="caller", cause="hung up", recorded=True),
         LegEntry("c1", 1, "1001", T0 + 1.25, T0 + 60.1),
         HoldEntry("c1", 1, T0 + 20, T0 + 31.5),
+        TransferEntry("c1", 1, "number", "1001", T0 + 40, "", "", "+8613800138000", "returned", "line_busy"),
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
@@ -144,7 +150,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
     with reading(engine) as connection:
         for entry, (kind, table) in zip(said, entries.TABLES.items(), strict=True):
             row = connection.execute(select(table)).mappings().one()
-            values = {**row, "outcome": Outcome(row["outcome"])} if "outcome" in row else row
+            values = {**row, "outcome": Outcome(row["outcome"])} if kind is OfferEntry else row
             assert kind(**values) == entry
 
 

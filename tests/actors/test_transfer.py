@@ -42,6 +42,9 @@ def test_the_agent_is_free_at_once_and_the_customer_hears_it_ring(centre: Centre
     ]
     talks = {each.agent: (each.decided, each.ended) for each in centre.kept(records.OfferEntry)}
     assert talks == {"lin": (NOW + 5, NOW + 15), "wei": (NOW + 19, None)}
+    assert [each.purpose for each in centre.kept(records.OfferEntry)] == ["queue", "transfer"]
+    (kept,) = centre.kept(records.TransferEntry)
+    assert kept == records.TransferEntry("c", 1, "agent", "lin", NOW + 15, "wei", outcome="connected")
 
 
 def test_a_customer_who_was_held_is_not_when_it_is_given_away(centre: Centre) -> None:
@@ -57,6 +60,8 @@ def test_nobody_wants_it_and_it_rings_at_who_gave_it_away(centre: Centre, act: p
     centre.do("wei", act) if act is not None else centre.after(30)
     assert centre.ears() == RINGS
     assert centre.phases("lin") == ("ringing",)
+    (kept,) = centre.kept(records.TransferEntry)
+    assert kept == records.TransferEntry("c", 1, "agent", "lin", NOW + 5, "wei", outcome="returned", why=why)
     returned = centre.told("lin", page.CallOffered)[-1]
     assert (returned.purpose, returned.by, returned.by_name, returned.why) == ("returned", "wei", "Wei", why)
     assert returned.ring_until == centre.now + 20
