@@ -39,11 +39,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def called(folder: Path, port: int, *, answers: bool = True) -> Iterator[Path]:
+def called(folder: Path, port: int, *, answers: bool = True, more: str = "") -> Iterator[Path]:
     """A telephone that waits to be called, and holds one call at most; its output is the file given."""
     folder.mkdir()
     config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE, channels=1)
-    config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{port}") + "call_max_calls 1\n"
+    config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{port}") + "call_max_calls 1\n" + more
     (folder / "config").write_text(config)
     mode = "auto" if answers else "manual"
     account = f"<sip:{CUSTOMER}@{own_address()}>;regint=0;answermode={mode};audio_codecs=PCMA/8000/1\n"

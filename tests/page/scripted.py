@@ -88,6 +88,8 @@ class Switch:
         self.last: Message | None = None
         self.work_seconds = 0.0  # of after-call work; 0: until the agent is done
         self.from_break = False  # ... whose call began on break
+        self.by_mobile = False
+        self.mobile = ""  # the number that is known of the agent
         self.queues: list[Message] = []
         self.numbers: list[str] = []
         self._owner: WebSocketConnection | None = None
@@ -152,6 +154,10 @@ class Switch:
             await self._push("call.offered", **offer)
 
         self._run(ring)
+
+    def press_1(self) -> None:
+        """Whoever has the mobile takes the call."""
+        self._run(self._take)
 
     def withdraw(self, reason: str, then: str = "idle", why: str = "") -> None:
         async def gone() -> None:
@@ -271,7 +277,8 @@ class Switch:
 
     async def _move(self, state: str, reason: str = "") -> None:
         self.state, self.reason, self.since = state, reason, time.time()
-        if state == "signed_out":
+        self.by_mobile = self.by_mobile and state not in ("idle", "break", "signed_out")
+        if state == "signed_out" or self.by_mobile:
             self._owner, self._owned, self.media, self.leg = None, False, "none", ""
         await self._push("agent.state", state=state, reason=reason, since=self.since, **self._work)
 
@@ -279,7 +286,15 @@ class Switch:
     def _work(self) -> Message:
         working = self.state == "after_call_work"
         until = self.since + self.work_seconds if working and self.work_seconds else None
-        return {"until": until, "from_break": working and self.from_break}
+        return {"until": until, "from_break": working and self.from_break, "by_mobile": self.by_mobile}
+
+    async def _take(self) -> None:
+        offer, self.offered = self.offered, None
+        assert offer is not None
+        rings_only = ("waiting_since", "offered_at", "ring_until", "why", "status")
+        known = {key: value for key, value in offer.items() if key not in rings_only}
+        self.connected = known | {"since": time.time(), "muted": False}
+        await self._connect()
 
     async def _withdraw(self, reason: str) -> None:
         offer, self.offered = self.offered, None
@@ -344,6 +359,7 @@ class Switch:
             "reason": self.reason,
             "since": self.since,
             **self._work,
+            "mobile": self.mobile,
             "owner": "this" if self._owner is page else "other" if self._owned else "none",
             "media": self.media,
             "offered": self.offered,
@@ -393,8 +409,9 @@ class Switch:
                 answer = await self._answer_of(request["sdp"])
                 self._legs += 1
                 self._owner, self._owned, self.media, self.leg = page, True, "connected", f"leg {self._legs}"
-                if self.state == "signed_out":
+                if self.state in ("signed_out", "mobile_answer"):
                     await self._move("idle", "signed in")
+                self.by_mobile = False
                 await self._push("media.connected")
                 return {"sdp": answer, "leg": self.leg}
             case "agent.resume":
@@ -409,18 +426,17 @@ class Switch:
                     await self._push("agent.test_call", until=self.testing_until)
             case "agent.sign_out":
                 await self._move("signed_out", "signed out")
+            case "agent.mobile":
+                self.by_mobile, self.mobile = True, request["number"] or self.mobile
+                await self._move("mobile_answer", "chosen")
             case "agent.state":
                 if self.offered:
                     await self._withdraw("break")
                 await self._move(request["state"], request["state"])
             case "call.answer":
-                offer, self.offered = self.offered, None
-                if offer is None:
+                if self.offered is None:
                     return {"error": {"code": "not_ringing", "text": "No call is ringing."}}
-                shared = ("call", "queue", "queue_name", "number", "name", "dialled", "diverted_from", "purpose")
-                about = {key: value for key, value in offer.items() if key in (*shared, "by", "by_name")}
-                self.connected = about | {"since": time.time(), "muted": False}
-                await self._connect()
+                await self._take()
             case "call.dial":
                 self.before_dialling = self.state
                 self.dialling = {"call": "out", "number": request["number"], "since": time.time()}
@@ -428,7 +444,7 @@ class Switch:
                 await self._move("talking", "dialling")
             case "call.decline":
                 await self._withdraw("declined")
-                await self._move("idle", "declined")
+                await self._move("mobile_answer" if self.by_mobile else "idle", "declined")
             case "call.hang_up" if self.dialling is not None:
                 await self._fail("given_up", 0)
             case "call.hang_up":

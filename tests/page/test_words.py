@@ -115,4 +115,5 @@ def test_the_name_of_every_state_is_the_guide_s() -> None:
         "talking": "通话",
         "after_call_work": "话后处理",
         "break": "小休",
+        "mobile_answer": "手机接听",
     }

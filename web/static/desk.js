@@ -14,7 +14,8 @@ export function fromSnapshot(reply) {
     since: reply.since,
     until: reply.until ?? null, // of after-call work that is over by itself: when
     fromBreak: reply.from_break ?? false, // after-call work of a call that began on break
-    owner: reply.owner,
+    owner: reply.by_mobile ? 'mobile' : reply.owner, // "this", "other", "none"; "mobile": no page, and every one may speak for it
+    mobile: reply.mobile ?? '', // its number, where one is known
     media: reply.media,
     offered: reply.offered ?? null,
     connected: reply.connected ?? null,
@@ -48,14 +49,14 @@ const ended = (call, at, { by, cause } = call) => ({ kind: 'ended', by, cause, l
 const NOBODY = { parties: null, over: null };
 
 const changes = {
-  'agent.state': (desk, { state, reason, since, until, from_break: fromBreak }) => ({
+  'agent.state': (desk, { state, reason, since, until, from_break: fromBreak, by_mobile: byMobile }) => ({
     state,
     reason,
     since,
     until: until ?? null,
     fromBreak: fromBreak ?? false,
-    owner: state === 'signed_out' ? 'none' : desk.owner,
-    media: state === 'signed_out' ? 'none' : desk.media,
+    owner: byMobile ? 'mobile' : state === 'signed_out' || desk.owner === 'mobile' ? 'none' : desk.owner,
+    media: state === 'signed_out' || byMobile ? 'none' : desk.media,
     awayUntil: state === 'talking' ? desk.awayUntil : null,
     sound: state === 'talking' ? desk.sound : null,
     ...(state === 'talking' ? {} : NOBODY),
@@ -99,7 +100,7 @@ const changes = {
   'media.failed': () => ({ media: 'failed' }),
   'media.quality': (_, event) => ({ quality: event }),
   'agent.taken_over': () => ({ owner: 'other', media: 'none' }),
-  'agent.seat': ({ owner }, { taken }) => ({ owner: !taken ? 'none' : owner === 'this' ? owner : 'other' }),
+  'agent.seat': ({ owner }, { taken }) => ({ owner: owner === 'mobile' ? owner : !taken ? 'none' : owner === 'this' ? owner : 'other' }),
   'agent.numbers': (_, { numbers }) => ({ numbers }),
   'queue.status': (desk, event) => ({
     queues: desk.queues.some((one) => one.queue === event.queue)
@@ -131,18 +132,24 @@ export function troubles({ caller_heard, caller_hears, agent_hears, caller_silen
   return found.length || caller_silent_since === null ? found : ['silent'];
 }
 
+/** Whether this page may speak for the agent: it has the seat, or nobody has, because calls ring on the mobile. */
+export const speaks = (desk) => desk.owner === 'this' || desk.owner === 'mobile';
+
 const may = (...states) => (desk) => desk.owner === 'this' && states.includes(desk.state);
+const mayToo = (...states) => (desk) => speaks(desk) && states.includes(desk.state);
 
 /** Which commands mean something now. */
 export const can = {
   signIn: (desk) => desk.state === 'signed_out' || desk.owner === 'none',
-  signOut: may('idle', 'ringing', 'after_call_work', 'break'),
-  idle: may('break'),
-  break: may('idle', 'ringing', 'after_call_work'),
+  signOut: mayToo('idle', 'ringing', 'after_call_work', 'break', 'mobile_answer'),
+  idle: (desk) => may('break')(desk) || (desk.owner === 'mobile' && mayToo('after_call_work', 'mobile_answer')(desk)),
+  break: mayToo('idle', 'ringing', 'after_call_work', 'mobile_answer'),
+  mobile: (desk) => desk.owner !== 'other' && ['signed_out', 'idle', 'break', 'after_call_work', 'mobile_answer'].includes(desk.state),
   answer: (desk) => may('ringing')(desk) && desk.offered !== null,
-  hangUp: (desk) => may('talking')(desk) && (desk.connected ?? desk.dialling) !== null,
-  mute: (desk) => may('talking')(desk) && desk.connected !== null,
+  decline: (desk) => mayToo('ringing')(desk) && desk.offered !== null,
+  hangUp: (desk) => mayToo('talking')(desk) && (desk.connected ?? desk.dialling) !== null,
+  mute: (desk) => mayToo('talking')(desk) && desk.connected !== null,
   dial: may('idle', 'break', 'after_call_work'),
-  startAnswering: may('after_call_work'),
+  startAnswering: mayToo('after_call_work'),
   testCall: may('idle', 'after_call_work', 'break'),
 };

@@ -3,6 +3,8 @@
 // A call has its customer, at most one agent whose call it is, and at most one second party: one who is consulted, or the
 // third of a three-way call. Before the switch has told of the parties there are the customer and the agent.
 
+import { speaks } from './desk.js';
+
 const ALONE = Object.freeze({ role: 'agent', customerHeld: false, heldSince: null, second: null, by: '', byName: '' });
 // Of a call into which another agent asked this one: its parties decide about it, and until they are told, nobody here does.
 const ASKED = Object.freeze({ ...ALONE, role: 'second' });
@@ -49,7 +51,7 @@ export function partyLine(desk) {
   return [customer, you, { who: 'second', name: name || agent, number, kind, state: stands, since, joined }];
 }
 
-const mine = (desk) => desk.owner === 'this' && desk.state === 'talking' && desk.connected !== null;
+const mine = (desk) => speaks(desk) && desk.state === 'talking' && desk.connected !== null;
 
 /** A rule over the parties of a call that is this agent's own. */
 const own = (rule) => (desk) => mine(desk) && partiesOf(desk).role === 'agent' && rule(partiesOf(desk));
@@ -66,5 +68,5 @@ export const may = {
   cancel: own(({ second }) => second !== null),
   swap: own(({ second }) => consults({ second }) && second.state === 'talking'),
   merge: own(({ second }) => consults({ second }) && second.state === 'talking'),
-  survey: (desk) => desk.owner === 'this' && desk.state === 'talking' && (desk.connected ? own(({ second }) => !second)(desk) : desk.dialling !== null),
+  survey: (desk) => speaks(desk) && desk.state === 'talking' && (desk.connected ? own(({ second }) => !second)(desk) : desk.dialling !== null),
 };

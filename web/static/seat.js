@@ -35,7 +35,7 @@ export class Seat {
   async comeBack() {
     const bench = this.#bench;
     const { state, leg, owner } = bench.desk;
-    if (state === 'signed_out') this.leave();
+    if (state === 'signed_out' || owner === 'mobile') this.leave();
     else if (!(await this.#resumed())) {
       if (await this.#isMine(leg, owner)) await this.#takeAgain(owner === 'other');
       else {

@@ -6,7 +6,7 @@
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
 import { setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, afterSnapshot, fromSnapshot } from './desk.js';
+import { after, afterSnapshot, fromSnapshot, speaks } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, useZone } from './i18n.js';
 import { Points } from './points.js';
@@ -90,6 +90,11 @@ export class Workbench extends EventTarget {
 
   get owns() {
     return this.desk?.owner === 'this';
+  }
+
+  /** Whether what is pressed here counts, with the seat or by a mobile. */
+  get speaks() {
+    return this.desk !== null && speaks(this.desk);
   }
 
   get live() {
@@ -234,14 +239,15 @@ export class Workbench extends EventTarget {
   }
 
   #effects = {
-    'agent.state': ({ state, reason }, before) => {
+    'agent.state': ({ state, reason, by_mobile: byMobile }, before) => {
       this.journal.state(state, reason, before.state);
       if (state !== 'ringing' && state !== 'talking') {
         stopAlert();
         this.voice.media.hush();
       }
-      if (state === 'signed_out' && !this.seat.signingIn) this.seat.leave();
-      if (before.state === 'signed_out' && !this.seat.signingIn) this.takeSnapshot().catch(() => {}); // who signed in?
+      if ((state === 'signed_out' || byMobile) && !this.seat.signingIn) this.seat.leave();
+      const bound = byMobile && before.owner !== 'mobile'; // at which number?
+      if ((before.state === 'signed_out' || bound) && !this.seat.signingIn) this.takeSnapshot().catch(() => {}); // who signed in?
     },
     'agent.test_call': () => {
       if (this.owns) this.voice.media.talk();
@@ -287,6 +293,13 @@ export class Workbench extends EventTarget {
   testCall = (on) => this.command('agent.test_call', { on });
   signOut = () => this.command('agent.sign_out');
   setState = (state) => this.command('agent.state', { state });
-  startAnswering = () => this.command('agent.start_answering');
+  answerByMobile = (number) => this.command('agent.mobile', { number });
+
+  /** Who has worked by a mobile signs in for it. */
+  async startAnswering() {
+    if (this.desk.owner === 'mobile') await this.seat.signIn();
+    if (this.owns) await this.command('agent.start_answering');
+  }
+
   demoCall = () => this.command('demo.call');
 }

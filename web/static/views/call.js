@@ -33,7 +33,7 @@ export function callCard(call) {
       ${parties(call)} ${told(call)}
       ${call.muted ? html`<p class="muted-bar">${icon('mic-off')}<strong>${t('call.muted')}</strong></p>` : nothing}
     </div>
-    ${bench.owns ? html`<cb-controls></cb-controls>` : html`<div class="stage-main">${watching()}</div>`}
+    ${bench.speaks ? html`<cb-controls></cb-controls>` : html`<div class="stage-main">${watching()}</div>`}
   `;
 }
 

@@ -41,7 +41,7 @@ class Controls extends View {
 
   render() {
     const { connected } = bench.desk ?? {};
-    if (!connected || !bench.owns) return nothing;
+    if (!connected || !bench.speaks) return nothing;
     return html`
       <div class="stage-acts" role="group" aria-label=${t('controls.title')}>
         ${ROWS[modeOf(bench.desk)].map((names, place) => this.#act(place, names.find((one) => may[one](bench.desk)) ?? names[0]))}
@@ -77,7 +77,7 @@ class Controls extends View {
         settling: !this.#steady.stands('mute', muted),
         act: () => bench.talk.setMuted(!muted),
       })}
-      ${keypad()}
+      ${bench.owns ? keypad() : html`<span></span>`}
       ${button('do.hang_up', {
         symbol: 'phone-off',
         kind: 'danger right',
@@ -90,7 +90,7 @@ class Controls extends View {
   }
 }
 
-/** Keys go the way of the voice: they need no link to the server. */
+/** Keys go the way of the voice: they need no link to the server, and there are none where that is a mobile's. */
 const keypad = () => html`
   <button type="button" id="keypad" class="button pad" aria-label=${t('do.keypad')} title=${t('do.keypad')} aria-haspopup="dialog">
     ${icon('grip')}<span>${t('do.keypad')}</span>

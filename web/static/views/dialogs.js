@@ -8,8 +8,9 @@ import { icon } from '../kit.js';
 import { KEYS } from './keys.js';
 import { STATE_ICONS, button } from './parts.js';
 import { View } from './view.js';
+import './mobile.js';
 
-/** Which of the dialogs that a person opens is open: "", "devices" or "help". */
+/** Which of the dialogs that a person opens is open: "", "devices", "mobile" or "help". */
 let open = '';
 
 export function openDialog(name) {
@@ -31,7 +32,7 @@ class Dialogs extends View {
   }
 
   render() {
-    return html`${this.#takeOver()} ${this.#devices()} ${this.#help()}`;
+    return html`${this.#takeOver()} ${this.#devices()} ${this.#mobile()} ${this.#help()}`;
   }
 
   #takeOver() {
@@ -68,6 +69,12 @@ class Dialogs extends View {
       @wa-after-hide=${this.#closing('devices')}
     >
       ${open === 'devices' ? html`<cb-devices></cb-devices>` : nothing}
+    </wa-dialog>`;
+  }
+
+  #mobile() {
+    return html`<wa-dialog label=${t('mobile.title')} ?open=${open === 'mobile'} @wa-after-hide=${this.#closing('mobile')}>
+      ${open === 'mobile' ? html`<cb-mobile @done=${() => openDialog('')}></cb-mobile>` : nothing}
     </wa-dialog>`;
   }
 

@@ -13,6 +13,7 @@ export const STATE_ICONS = {
   talking: 'phone-call',
   after_call_work: 'notebook-pen',
   break: 'coffee',
+  mobile_answer: 'smartphone',
 };
 
 /** The reason of a state where it says more than the state itself. */

@@ -13,6 +13,8 @@ import { button, caller, diverted } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 
+// Why a break began that nobody chose.
+const MISSED = ['no_answer', 'mobile_busy', 'mobile_unreachable'];
 const ASKED = new Set(['consult', 'three_way']); // into a call whose customer does not wait
 
 class Stage extends View {
@@ -30,7 +32,7 @@ class Stage extends View {
       data-state=${state ?? 'unknown'}
       ?data-away=${desk?.awayUntil}
       ?data-held=${desk && partiesOf(desk).customerHeld}
-      ?data-acts=${state === 'talking' && connected && bench.owns}
+      ?data-acts=${state === 'talking' && connected && bench.speaks}
       ?data-muted=${state === 'talking' && connected?.muted}
     >
       ${this.#content(desk)}
@@ -59,7 +61,8 @@ class Stage extends View {
     if (state === 'talking' && connected) return show(`call ${connected.call}`, () => callCard(connected));
     if (state === 'talking' && dialling) return show(`dial ${dialling.call}`, () => this.#dialling(dialling));
     if (state === 'ringing' || state === 'talking') return show(state, () => this.#plain({ title: t('call.answering') }));
-    if (owner !== 'this') return show(owner, () => this.#elsewhere(owner));
+    if (state === 'mobile_answer') return show(state, () => this.#mobile(desk));
+    if (!bench.speaks) return show(owner, () => this.#elsewhere(owner));
     if (state === 'after_call_work') return show(state, () => this.#paperwork(desk));
     if (state === 'break') return show(state, () => this.#break(desk));
     return show(state, () => this.#idle(desk));
@@ -104,10 +107,19 @@ class Stage extends View {
     });
   }
 
+  #mobile(desk) {
+    return this.#plain({
+      title: desk.mobile ? t('stage.mobile', { number: telephone(desk.mobile) }) : t('state.mobile_answer'),
+      text: t('stage.mobile.text'),
+      symbol: 'smartphone',
+      outcome: outcomeText(desk.outcome),
+    });
+  }
+
   #break(desk) {
     return this.#plain({
       title: t('stage.break'),
-      text: t(reasonKey(desk.reason) === 'no_answer' ? 'stage.break.no_answer' : 'stage.break.text'),
+      text: t(MISSED.includes(reasonKey(desk.reason)) ? 'stage.break.no_answer' : 'stage.break.text'),
       symbol: 'coffee',
       outcome: reasonKey(desk.reason) === 'no_answer' ? '' : outcomeText(desk.outcome),
     });
@@ -136,15 +148,15 @@ class Stage extends View {
               busy: bench.talk.answering === offer.call,
               act: () => bench.talk.answer(),
             })
-          : html`<p class="watching">${t('stage.other.text')}</p>`}
+          : html`<p class="watching">${t(bench.speaks ? 'stage.mobile.rings' : 'stage.other.text')}</p>`}
       </div>
       <div class="stage-more">
-        ${bench.owns
+        ${bench.speaks
           ? button('do.decline', {
               symbol: 'phone-missed',
               kind: 'right',
               shortcut: 'F4',
-              enabled: bench.live && can.answer(bench.desk) && bench.talk.answering !== offer.call,
+              enabled: bench.live && can.decline(bench.desk) && bench.talk.answering !== offer.call,
               busy: bench.pending.has('call.decline'),
               act: () => bench.talk.decline(),
             })
@@ -219,12 +231,20 @@ class Stage extends View {
           kind: 'primary huge',
           shortcut: 'F2',
           enabled: bench.live && can.startAnswering(desk),
-          busy: bench.pending.has('agent.start_answering'),
+          busy: bench.pending.has('agent.start_answering') || bench.pending.has('agent.sign_in'),
           settling: !this.#settled, // a double click on what handed the call over
           act: () => bench.startAnswering(),
         })}
       </div>
       <div class="stage-more">
+        ${desk.owner === 'mobile'
+          ? button('do.mobile_answer', {
+              symbol: 'smartphone',
+              enabled: bench.live && can.mobile(desk),
+              busy: bench.pending.has('agent.mobile'),
+              act: () => bench.answerByMobile(''),
+            })
+          : nothing}
         ${desk.fromBreak
           ? button('do.return_to_break', {
               symbol: 'coffee',

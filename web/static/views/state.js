@@ -6,6 +6,7 @@ import { bench } from '../bench.js';
 import { can } from '../desk.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
+import { openDialog } from './dialogs.js';
 import { STATE_ICONS, button, stateReason } from './parts.js';
 import { View } from './view.js';
 
@@ -30,7 +31,7 @@ class State extends View {
               : nothing}
           </div>
         </div>
-        ${desk && !bench.owns
+        ${desk && !bench.speaks
           ? button('do.sign_in', {
               symbol: 'log-in',
               kind: 'primary sign-in',
@@ -39,10 +40,30 @@ class State extends View {
               act: () => bench.seat.signIn(),
             })
           : nothing}
-        ${desk && state === 'signed_out' ? html`<p class="state-text">${t('stage.signed_out.text')}</p>` : nothing}
-        ${desk && bench.owns ? this.#actions(state, ready) : nothing}
+        ${desk && !bench.speaks && can.mobile(desk)
+          ? html`<div class="state-actions">
+              <p class="state-text">${state === 'signed_out' ? t('stage.signed_out.text') : nothing}</p>
+              ${this.#mobile(state, ready)}
+            </div>`
+          : nothing}
+        ${desk && bench.speaks ? this.#actions(state, ready) : nothing}
       </section>
     `;
+  }
+
+  /** Its name is long and its place is narrow: for the eye it is a picture, whose words are its tooltip. */
+  #mobile(state, ready) {
+    return html`<button
+      type="button"
+      class="button mobile ${state === 'mobile_answer' ? 'chosen' : ''}"
+      aria-label=${t('do.mobile_answer')}
+      title=${t('do.mobile_answer')}
+      aria-haspopup="dialog"
+      ?disabled=${!ready(can.mobile)}
+      @click=${() => openDialog('mobile')}
+    >
+      ${icon('smartphone')}
+    </button>`;
   }
 
   #actions(state, ready) {
@@ -52,8 +73,8 @@ class State extends View {
           kind: state === 'idle' ? 'chosen' : '',
           shortcut: state === 'break' ? 'F9' : '',
           enabled: ready(can.idle),
-          busy: bench.pending.has('agent.state idle'),
-          act: () => bench.setState('idle'),
+          busy: bench.pending.has('agent.state idle') || bench.pending.has('agent.sign_in'),
+          act: () => (bench.desk.owner === 'mobile' ? bench.seat.signIn() : bench.setState('idle')),
         })}
         ${button('do.break', {
           kind: state === 'break' ? 'chosen' : '',
@@ -63,6 +84,7 @@ class State extends View {
           act: () => bench.setState('break'),
         })}
       </div>
+      ${this.#mobile(state, ready)}
       ${button('do.sign_out', {
         enabled: ready(can.signOut),
         busy: bench.pending.has('agent.sign_out'),

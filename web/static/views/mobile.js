@@ -1,0 +1,50 @@
+// The mobile at which calls are to ring: its number, which the switch keeps, and what that means.
+
+import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
+import { can } from '../desk.js';
+import { t } from '../i18n.js';
+import { button } from './parts.js';
+import { View } from './view.js';
+
+class Mobile extends View {
+  #number = bench.desk?.mobile ?? '';
+
+  render() {
+    const busy = bench.pending.has('agent.mobile');
+    const ready = bench.live && can.mobile(bench.desk) && this.#number.trim() !== '';
+    return html`<form class="mobile-form" @submit=${this.#submit}>
+      <p>${t('mobile.text')}</p>
+      <label for="mobile-number">${t('mobile.number')}</label>
+      <input
+        id="mobile-number"
+        type="tel"
+        autofocus
+        autocomplete="tel"
+        spellcheck="false"
+        maxlength="40"
+        .value=${this.#number}
+        @input=${({ target }) => {
+          this.#number = target.value;
+          this.requestUpdate();
+        }}
+      />
+      ${bench.desk?.owner === 'this' ? html`<p class="fine">${t('mobile.seat')}</p>` : nothing}
+      <div class="dialog-buttons">
+        ${button('do.cancel', { act: () => this.#done() })}
+        <button class="button primary" ?disabled=${!ready || busy}><span>${t('do.confirm')}</span></button>
+      </div>
+    </form>`;
+  }
+
+  #done() {
+    this.dispatchEvent(new CustomEvent('done'));
+  }
+
+  #submit = async (event) => {
+    event.preventDefault();
+    if (await bench.answerByMobile(this.#number.trim())) this.#done();
+  };
+}
+
+customElements.define('cb-mobile', Mobile);
