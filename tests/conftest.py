@@ -46,6 +46,7 @@ class Peer:
 PEERS = {
     "sipp": Peer(("sipp",), ("-v",)),
     "baresip": Peer(("baresip",), ("-h",)),
+    "kamailio": Peer(("kamailio",), ("-v",)),
     "chromium": Peer(("chromium", "chromium-browser", "google-chrome"), ("--version",)),
     "firefox": Peer(("firefox", "firefox-esr"), ("--version",)),
     "pulseaudio": Peer(("pulseaudio",), ("--version",)),
