@@ -479,6 +479,7 @@ VARIABLES: dict[str, set[type]] = {
     "asked": {calls.Dial},
     "offer": {agents.Offer},
     "sought": {agents.Sought},
+    "reach": {line.Reach},
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
     "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
