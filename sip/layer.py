@@ -277,20 +277,24 @@ class TransactionLayer(ABC):
         """The transport could not send this message (RFC 3261 §18.4): a request fails at once, a response is tried
         again by its timers."""
         out: list[Output] = []
-        if transmit.data[:4] == b"SIP/":
+        slot = self._slot_of(transmit.data)
+        if slot is not None:
+            self._unsendable(slot, now, out, sent=False)
+        else:
             self.counters["unsent"] += 1
-            return out
-        try:
-            request = parse(transmit.data)
-        except RemoteSipError:
-            return out
-        if isinstance(request, Request) and request.method != "ACK":
-            slot = self._slots.get(client_key(request))
-            if slot is not None:
-                self._unsendable(slot, now, out, sent=False)
-                return out
-        self.counters["unsent"] += 1
         return out
+
+    def _slot_of(self, data: bytes) -> Slot | None:
+        """The transaction of ours that this is the request of, if any."""
+        if data[:4] == b"SIP/":
+            return None
+        try:
+            request = parse(data)
+        except RemoteSipError:
+            return None
+        if not isinstance(request, Request) or request.method == "ACK":
+            return None
+        return self._slots.get(client_key(request))
 
     def _unsendable(self, slot: Slot, now: float, out: list[Output], *, sent: bool) -> None:
         """The request of this transaction could not be sent, or its answer cannot come any more."""

@@ -131,7 +131,14 @@ async def test_a_request_its_reply_and_an_event(data_dir: Path, subprotocol: str
             else (msgpack.unpackb(first), msgpack.unpackb(second))
         )
         assert replied == {"id": 7, "ok": True}
-        state = {"state": "break", "reason": "asked", "since": 1.5, "until": None, "from_break": False}
+        state = {
+            "state": "break",
+            "reason": "asked",
+            "since": 1.5,
+            "until": None,
+            "from_break": False,
+            "by_mobile": False,
+        }
         assert pushed == {"event": "agent.state", "rev": 8, **state}
         session = h.desk.session
         assert h.desk.heard == [
