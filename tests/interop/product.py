@@ -145,17 +145,23 @@ drain_seconds = {drain_seconds}
 """
 
 
-def lasting(**options: Any) -> str:
-    """Ports that are free now and stay the same when a process is started again, as those of a centre do. They are not
-    of those that the kernel gives out by itself."""
+def free_port(count: int = 1, address: str = "127.0.0.1") -> int:
+    """A port that is free now, for UDP and TCP, or the first of so many in a row. They are not of those that the kernel
+    gives out by itself, or somebody else would have them before whoever they are for."""
     for first in random.sample(range(21000, 32000, 20), 100):
         with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(first, first + 20):
+            for port in range(first, first + count):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    held.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port))
-            given = {"sip_port": first, "web_port": first + 1, "webrtc_port": first + 2, **options}
-            return infrastructure(rtp_ports=f"{first + 4}-{first + 18}", **given)
-    raise AssertionError("no twenty ports in a row are free")
+                    held.enter_context(socket.socket(socket.AF_INET, kind)).bind((address, port))
+            return first
+    raise AssertionError(f"no {count} ports in a row are free")
+
+
+def lasting(**options: Any) -> str:
+    """Ports that stay the same when a process is started again, as those of a centre do."""
+    first = free_port(20)
+    given = {"sip_port": first, "web_port": first + 1, "webrtc_port": first + 2, **options}
+    return infrastructure(rtp_ports=f"{first + 4}-{first + 18}", **given)
 
 
 def environment() -> dict[str, str]:

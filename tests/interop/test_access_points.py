@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,7 +20,7 @@ from .caller import Caller
 from .chromium import CHROMIUM, Agent, singing
 from .hearing import VOICE, Heard, classify, spans, story
 from .machine import fairly, own_address
-from .product import Product, infrastructure, until
+from .product import Product, free_port, infrastructure, until
 from .relay import Relay
 
 HERE = own_address()
@@ -42,12 +41,6 @@ SETTLED_S = 0.8  # of talk, before anything happens and after it
 HOLE_S = 0.3
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])
-
-
 class Net:
     """The two ways to a switch."""
 
@@ -57,7 +50,8 @@ class Net:
 
 @pytest.fixture(scope="module")
 def net() -> Iterator[Net]:
-    with Relay(HERE, free_port(), 0.0) as near, Relay(HERE, free_port(), FARTHER_MS / 1000) as far:
+    at = free_port(2, HERE)
+    with Relay(HERE, at, 0.0) as near, Relay(HERE, at + 1, FARTHER_MS / 1000) as far:
         yield Net(near, far)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import pytest
 from . import sound
 from .chromium import CHROMIUM, Agent, chromium
 from .machine import own_address
-from .product import Organisation, Product, infrastructure, until
+from .product import Organisation, Product, free_port, infrastructure, until
 from .robot import Robot
 from .test_baresip import CONFIG, modules
 
@@ -30,12 +29,6 @@ pytestmark = [
 
 CUSTOMER = "+8613800138000"
 TONE = 620.0
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -65,8 +58,8 @@ def called(folder: Path, port: int, *, answers: bool = True, more: str = "") -> 
 
 @pytest.fixture(scope="module")
 def line() -> int:
-    """The port of the carrier."""
-    return free_port()
+    """The port of the carrier; the telephone has the one after it for TLS."""
+    return free_port(2, "0.0.0.0")
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ import pytest
 
 from . import sound
 from .caller import Caller
-from .product import Product, until
+from .product import Product, free_port, until
 from .robot import Robot
-from .test_sip import THEIRS, free_port, needs_sipp
+from .test_sip import THEIRS, needs_sipp
 
 # RFC 3261 §13.3.1.4: 64 * T1
 NO_ACK_S = 32.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from .product import Organisation, Product, until
-from .test_sip import OURS, free_port
+from .product import Organisation, Product, free_port, until
+from .test_sip import OURS
 
 pytestmark = [
     pytest.mark.long,

@@ -17,7 +17,7 @@ import pytest
 from . import sound
 from .caller import Caller
 from .machine import Waits
-from .product import Product, until
+from .product import Product, free_port, until
 from .test_numbers import GAP_MS
 
 OURS = Path(__file__).parent / "scenarios"
@@ -27,12 +27,6 @@ THEIRS = Path(__file__).parents[1] / "sip" / "scenarios"
 _media_ports = itertools.count(10000 + 2000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 4)
 
 needs_sipp = pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed")
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def sipp(product: Product, scenario: Path, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[str]:
