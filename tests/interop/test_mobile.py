@@ -85,6 +85,7 @@ def test_who_presses_1_has_the_call_and_no_page_is_needed(centre: Product, tmp_p
     centre.at_rest()
 
 
+@pytest.mark.long
 def test_who_presses_nothing_has_not_taken_it(centre: Product, tmp_path: Path, carrier: int) -> None:
     """A mailbox, say: on break, and the caller waits on."""
     with mobile(centre, tmp_path / "mailbox", carrier), Robot(centre, "1001") as lin:
