@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from .product import Organisation, Product, until
+from .product import Organisation, Product, free_port, until
 from .robot import Robot
 from .test_registration import stands
-from .test_sip import free_port
 
 pytestmark = [
     pytest.mark.peer("kamailio"),

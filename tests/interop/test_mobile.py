@@ -13,9 +13,9 @@ import pytest
 from . import sound
 from .caller import Caller
 from .machine import own_address
-from .product import Organisation, Product, infrastructure, until
+from .product import Organisation, Product, free_port, infrastructure, until
 from .robot import Robot
-from .test_dialling import CUSTOMER, TONE, called, free_port, state
+from .test_dialling import CUSTOMER, TONE, called, state
 
 pytestmark = [
     pytest.mark.peer("baresip"),
@@ -28,7 +28,7 @@ VOICE = 440.0
 
 @pytest.fixture(scope="module")
 def carrier() -> int:
-    return free_port()
+    return free_port(2, "0.0.0.0")
 
 
 @pytest.fixture(scope="module")

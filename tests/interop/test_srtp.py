@@ -17,10 +17,10 @@ import pytest
 
 from . import sound
 from .machine import own_address
-from .product import Organisation, Product, lasting, until
+from .product import Organisation, Product, free_port, lasting, until
 from .robot import Robot
 from .test_baresip import CONFIG, modules
-from .test_dialling import free_port, state
+from .test_dialling import state
 from .voice import Voice
 
 pytestmark = [
@@ -36,7 +36,7 @@ HEADER = 44  # octets of a WAV file
 @pytest.fixture(scope="module")
 def line() -> int:
     """The port of the telephone that is called."""
-    return free_port()
+    return free_port(2, "0.0.0.0")
 
 
 @pytest.fixture(scope="module")
