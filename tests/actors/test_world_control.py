@@ -69,8 +69,8 @@ async def test_a_transfer_to_a_busy_number_comes_back(world: World) -> None:
     world.assert_empty()
 
 
-def test_a_consultation_outlives_both_processes(tmp_path: Path) -> None:
-    """The control process is killed and goes on, and then the engine is: who is held stays held, who talks talks."""
+def test_a_consultation_outlives_the_control_process(tmp_path: Path) -> None:
+    """It is killed and goes on: who is held stays held, who talks talks, and the consultation is completed."""
 
     async def run(world: World) -> None:
         lin, caller = await talking(world)
