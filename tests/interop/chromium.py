@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, Error, Locator, Page, expect, sync_playwright
 
 from . import sound
 from .product import PASSWORD, Product, first_in_line
@@ -143,34 +143,53 @@ class Heard:
     db: float
 
 
-@contextlib.contextmanager
-def chromium(microphone: Path) -> Iterator[Browser]:
-    """`microphone`: a WAV file that is played again and again."""
+def _launched(kind: BrowserType, microphone: Path) -> Browser:
     arguments = [
         "--no-sandbox",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}",
     ]
+    return kind.launch(executable_path=CHROMIUM, args=arguments, ignore_default_args=["--mute-audio"])
+
+
+@contextlib.contextmanager
+def chromium(microphone: Path) -> Iterator[Browser]:
+    """`microphone`: a WAV file that is played again and again."""
     with contextlib.ExitStack() as stack:
         with first_in_line():
             playwright = stack.enter_context(sync_playwright())
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=arguments, ignore_default_args=["--mute-audio"]
-            )
+            browser = _launched(playwright.chromium, microphone)
         try:
             yield browser
         finally:
             browser.close()
 
 
+def _tone(hertz: float, folder: Path) -> Path:
+    microphone = folder / f"microphone-{hertz:g}.wav"
+    sound.write_wav(microphone, sound.tone(hertz, 10.0, rate=48000), 48000)
+    return microphone
+
+
 @contextlib.contextmanager
 def singing(hertz: float, folder: Path) -> Iterator[Browser]:
     """Into its microphones goes a tone, from a file in `folder`."""
-    microphone = folder / "microphone.wav"
-    sound.write_wav(microphone, sound.tone(hertz, 10.0, rate=48000), 48000)
-    with chromium(microphone) as browser:
+    with chromium(_tone(hertz, folder)) as browser:
         yield browser
+
+
+@contextlib.contextmanager
+def choir(folder: Path, *hertz: float) -> Iterator[list[Browser]]:
+    """A browser for each tone."""
+    first, *others = hertz
+    with contextlib.ExitStack() as stack:
+        browsers = [stack.enter_context(singing(first, folder))]
+        for each in others:
+            with first_in_line():
+                browsers.append(_launched(browsers[0].browser_type, _tone(each, folder)))
+            stack.callback(browsers[-1].close)
+        yield browsers
 
 
 class Agent:
