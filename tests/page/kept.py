@@ -61,6 +61,7 @@ def call(id_: str, began: float, kind: str = "normal", **more: object) -> Messag
         "legs": [{"party": "caller", "name": "", "began": began, "ended": ended}],
         "holds": [],
         "survey": None,
+        "transfers": [],
         "offers": [offer(LIN, began + 12, outcome, answered or ended, ended if answered else None)],
         "sound": {"state": "none", "format": "", "seconds": 0.0, "size": 0, "reason": ""},
         "history": [],

@@ -9,6 +9,8 @@ from attrs import fields
 from cordboard.actors.page import Consult, Invite, Transfer
 from playwright.sync_api import Locator, Page, expect
 
+from tests.page.callbook import opened
+from tests.page.kept import LIN, MAYA, at, call, noon_zone, offer
 from tests.page.scripted import Message, Switch, eventually
 from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
 
@@ -352,3 +354,36 @@ def test_every_offer_says_what_it_is_for(desk: Desk, page: Page, switch: Switch)
         expect(spoken).to_have_text(f"{title}: +86 138 0013 8000")
         switch.withdraw("caller left")
         desk.is_in("idle")
+
+
+# --- the record -------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Page, switch: Switch) -> None:
+    switch.time_zone = noon_zone()
+    began = at(0.1)
+    wang = {"agent": "1004", "name": "Wang"}
+    made = call("c1", began)
+    made["offers"] += [
+        {**offer(MAYA, began + 30, "answered", began + 34, began + 50), "purpose": "consult"},
+        {**offer(wang, began + 60, "missed", began + 65), "purpose": "transfer"},
+        {**offer(LIN, began + 65, "answered", began + 67, began + 80), "purpose": "returned"},
+    ]
+    made["legs"].append({"party": "1002", "name": "Maya", "began": began + 34, "ended": began + 50})
+    gone = {"kind": "agent", "by": "1001", "at": began + 60, "agent": "1004", "queue": "", "to": "", "why": "no_answer"}
+    made["transfers"].append({**gone, "outcome": "returned"})
+    switch.kept.add(made)
+    Desk(page, switch).log_in()
+    steps = opened(page).locator(".course li span")
+    expect(steps.last).to_be_visible()
+    assert steps.all_inner_texts() == [
+        "The call came in for +86 10 5550 1000 and waited for Support.",
+        "It rang at you.",
+        "You and the customer were connected.",
+        "Maya was asked for advice.",
+        "Maya answered.",
+        "Maya was gone; the call went on without them.",
+        "You handed the call to Wang.",
+        "Nobody took it there: Your colleague did not answer.",
+        "It rang at you again.",
+    ]

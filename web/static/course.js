@@ -1,4 +1,4 @@
-// The course of a call in the order it took, from its legs, offers, holds and survey. Pure; words are keys with values.
+// The course of a call in the order it took, from its legs, offers, transfers, holds and survey. Pure; words are keys with values.
 
 /** What became of an offer, where it did not lead to a conversation; one that another was quicker to take is not told. */
 const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left', returned: 'returned' };
@@ -6,32 +6,58 @@ const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left
 const SAME_S = 0.5;
 const RATING = /^\d$/;
 
-/** [{at, key, agent, seconds, rating}]: what happened when, to which agent ({agent, name}, or null), how long it had lasted,
-    and which key the customer pressed. The end is not in it. */
+const ASKED = new Set(['consult', 'three_way']);
+
+/** Everybody of a call who has a name: agent -> name. */
+const namesOf = ({ legs, offers }) => new Map([...offers.map(({ agent, name }) => [agent, name]), ...legs.map(({ party, name }) => [party, name])].filter(([, name]) => name));
+
+/** What an offer led to; of one to whom the call was given, its giving tells, and of one that came back, why it did. */
+function offered({ agent, name, offered: at, outcome, decided, purpose = 'queue' }, transfers) {
+  if (purpose === 'transfer') return [];
+  const who = { agent, name };
+  const back = purpose === 'returned' ? [{ at, key: 'course.given.back', agent: null, why: transfers.findLast((one) => one.at <= at)?.why }] : [];
+  const steps = [...back, { at, key: purpose === 'queue' ? 'course.offered' : `course.offered.${purpose}`, agent: who }];
+  return outcome in LEFT ? [...steps, { at: decided ?? at, key: `course.${LEFT[outcome]}`, agent: who }] : steps;
+}
+
+/** One who came into the call, and left it before its end; who was asked in only answered. */
+function joined({ party, name, began, ended }, call, purpose) {
+  const agent = { agent: party, name: name || party };
+  const steps = [{ at: began, key: ASKED.has(purpose) ? 'course.answered' : 'course.joined', agent }];
+  const left = ended !== null && (call.ended === null || ended < call.ended - SAME_S);
+  return left ? [...steps, { at: ended, key: 'course.left', agent }] : steps;
+}
+
+/** A call that was given away: to an agent, a queue or a number, as its `kind` says. */
+function given({ kind, by, at, agent, queue, to }, names) {
+  const whom = { agent: names.get(agent) ?? agent, mobile: names.get(agent) ?? agent, queue, number: to }[kind];
+  return { at, key: `course.given.${kind}`, agent: { agent: by, name: names.get(by) ?? by }, to: whom, number: kind === 'number' };
+}
+
+/** [{at, key, agent, seconds, rating, to, why}]: what happened when, to which agent ({agent, name}, or null), how long it had
+    lasted, which key the customer pressed, to whom the call was given, and why nobody took it. The end is not in it. */
 export function course(call) {
   const outbound = call.direction === 'outbound';
   const steps = outbound ? [] : [{ at: call.began, key: call.queue ? 'course.came.queue' : 'course.came', agent: null }];
-  for (const { agent, name, offered, outcome, decided } of call.offers) {
-    if (outbound) steps.push({ at: offered, key: 'course.dialled', agent: { agent, name } });
-    if (outbound || outcome === 'answered_elsewhere') continue;
-    steps.push({ at: offered, key: 'course.offered', agent: { agent, name } });
-    if (outcome in LEFT) steps.push({ at: decided ?? offered, key: `course.${LEFT[outcome]}`, agent: { agent, name } });
+  const names = namesOf(call);
+  for (const offer of call.offers) {
+    const dialled = outbound && (offer.purpose ?? 'queue') === 'queue';
+    if (dialled) steps.push({ at: offer.offered, key: 'course.dialled', agent: { agent: offer.agent, name: offer.name } });
+    else if (offer.outcome !== 'answered_elsewhere') steps.push(...offered(offer, call.transfers));
   }
-  for (const { party, name, began, ended } of call.legs) {
-    if (party === 'caller') continue;
-    const agent = { agent: party, name: name || party };
-    steps.push({ at: began, key: 'course.joined', agent });
-    if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.left', agent });
+  for (const leg of call.legs.filter(({ party }) => party !== 'caller')) {
+    const offer = call.offers.find(({ agent, decided }) => agent === leg.party && decided !== null && Math.abs(decided - leg.began) < SAME_S);
+    steps.push(...joined(leg, call, offer?.purpose ?? (names.has(leg.party) ? 'queue' : 'consult')));
   }
+  for (const one of call.transfers) steps.push(given(one, names));
   for (const { began, ended } of call.holds) {
     steps.push({ at: began, key: 'course.held', agent: null });
     if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.retrieved', agent: null, seconds: ended - began });
   }
   if (call.survey) {
     const { agent, began, outcome } = call.survey;
-    const name = call.legs.find(({ party }) => party === agent)?.name || agent;
     const key = !outcome ? 'course.survey' : RATING.test(outcome) ? 'course.survey.rated' : `course.survey.${outcome}`;
-    steps.push({ at: began, key, agent: { agent, name }, rating: outcome });
+    steps.push({ at: began, key, agent: { agent, name: names.get(agent) ?? agent }, rating: outcome });
   }
   return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
 }

@@ -32,9 +32,9 @@ export function overText(call, me) {
 }
 
 /** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
-function sentence(key, { agent, seconds = 0, rating = '' }, call, me) {
+function sentence(key, { agent, seconds = 0, rating = '', to = '', number = false, why = '' }, call, me) {
   const name = agent ? (agent.agent === me ? t('course.you') : agent.name) : '';
-  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating });
+  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating, to: number ? telephone(to) : to, words: why ? failureText({ why }) : '' });
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
