@@ -121,6 +121,11 @@ class Desk:
         self.wait_in(state)
         self.shoot(state.replace("_", "-"), settle_ms)
 
+    def shoot_call(self, state: str, name: str) -> None:
+        """A picture of a call in that state of the agent."""
+        self.wait_in(state)
+        self.shoot(name, settle_ms=1000)
+
     def shoot_dialog(self, name: str, settle_ms: int = 1000) -> None:
         self._page.get_by_role("dialog").wait_for()
         self.shoot(name, settle_ms)
@@ -139,6 +144,7 @@ class Desk:
     def shoot_narrow(self) -> None:
         self._page.set_viewport_size(NARROW)
         self.shoot("narrow", settle_ms=500)
+        self._page.set_viewport_size(SIZE)
 
     def shoot_away(self) -> None:
         """A picture of a call whose agent is not heard."""
@@ -160,7 +166,7 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.press("Break", "小休")
     quiet.shoot_in("break")
     quiet.shoot_narrow()
-    quiet.close()
+    quiet.press("Idle", "空闲")
     busy = Desk(browser, address, language, directory)
     busy.log_in("1001")
     busy.press("Sign in", "签入")
@@ -168,10 +174,34 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.press("Answer", "接听")
     busy.shoot_in("talking", SETTLED_MS)
     busy.shoot_keypad("159#")
+    take_together(busy, quiet)
+    quiet.close()
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
     take_kept(busy)
     busy.close()
+
+
+def take_together(lin: Desk, chen: Desk) -> None:
+    """A customer who is held, and a colleague who is consulted about it and then talks with both."""
+    lin.press("Hold", "通话保持")
+    lin.wait_for(".stage[data-held]")
+    lin.shoot("on-hold", settle_ms=1500)
+    lin.press("Consult", "咨询转接")
+    lin.wait_for(".chooser .people li")
+    lin.shoot("choosing", settle_ms=700)
+    lin.click(".chooser .people li .button")
+    chen.shoot_call("ringing", "asked")
+    lin.shoot("consulting", settle_ms=500)
+    chen.press("Answer", "接听")
+    chen.shoot_call("talking", "consulted")
+    lin.press("Merge", "合并通话")
+    lin.wait_for("[data-mode=three_way]")
+    lin.shoot("three-way", settle_ms=1500)
+    chen.press("Hang up", "挂断")
+    chen.wait_in("after_call_work")
+    lin.wait_for(".over-bar")
+    lin.shoot("nobody-joined", settle_ms=500)
 
 
 def take_computers(first: Desk, second: Desk) -> None:
@@ -201,9 +231,7 @@ def take_computers(first: Desk, second: Desk) -> None:
 def take_kept(busy: Desk) -> None:
     """What is kept, to an agent who has answered one call and declined another."""
     busy.press("Start answering", "开始接听")
-    busy.wait_in("idle")
-    busy.press("Call me now", "立即呼叫我")
-    busy.wait_in("ringing")
+    busy.wait_in("ringing")  # somebody waits already, or calls within half a minute
     busy.press("Break", "小休")  # declines it, and nothing rings meanwhile
     busy.wait_in("break")
     busy.wait_for("[data-class=not_connected]")
