@@ -335,7 +335,7 @@ class Product:
 
     @property
     def complaints(self) -> list[str]:
-        """What it logged as an error, or did not foresee. That it refuses calls while the machine is full is neither."""
+        """What it logged as an error, or did not foresee. That it refuses calls on a full machine is neither."""
         bad = ("level='error'", "level='critical'", "Traceback", "Error:", "Exception")
         told = (line for line in self.log.read_text().splitlines() if any(word in line for word in bad))
         return [line for line in told if "the control process is busy" not in line]
