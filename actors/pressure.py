@@ -1,11 +1,12 @@
 """Whether this process is asked for more than it can do, by how long what happens waits for its turn.
 
-    EASY  --all that had its turn within WINDOW, and much had, had waited for longer than `limit`-->  PRESSED
+    EASY  --in LASTING windows on end all that had its turn, and much had, had waited for longer than `limit`-->  PRESSED
     PRESSED  --some of it had waited for less than half of that, or hardly anything had its turn-->  EASY
 
-What counts is what waited least: a burst, a long step or a machine that does something else makes many wait,
-and is over; where even the luckiest had to wait, more comes than is done, and the line grows. New calls are then
-refused at the door, before they cost anything, and those that live go on.
+What counts is what waited least: a burst or a long step makes many wait, and is over. So is a machine that does something
+else for a while: all that came meanwhile has waited, and is done within the next window. Where even the luckiest has to
+wait, and again, more comes than is done, and the line grows. New calls are then refused at the door, before they cost
+anything, and those that live go on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from attrs import define, field
 # It is looked at this often, in seconds: in a shorter time a burst looks like a flood, in a longer one a flood lets so
 # many in that everybody waits for them.
 WINDOW: Final = 0.05
+# ... and has to be found so this often: what a pause has left takes one window to be done.
+LASTING: Final = 2
 # Fewer turns in that time are no line: the machine did something else.
 LEAST: Final = 20
 # For how long nobody must have been refused before the alarm about it is over, in seconds.
@@ -30,13 +33,15 @@ class Pressure:
 
     limit: float = 0.0
     pressed: bool = field(default=False, init=False)
-    # How often it has come to that, and when it was so last.
+    # How often it has come to that, and when a call was refused for it last.
     times: int = field(default=0, init=False)
     last: float = field(default=-math.inf, init=False)
     # Of this window: what waited least, and how much had its turn.
     _least: float = field(default=math.inf, init=False)
     _turns: int = field(default=0, init=False)
     _ends: float = field(default=-math.inf, init=False)
+    # So many windows on end there was a line.
+    _lines: int = field(default=0, init=False)
 
     def waited(self, seconds: float, now: float) -> None:
         """Something has its turn that had waited for so long; 0 where nothing waits."""
@@ -50,13 +55,19 @@ class Pressure:
             return
         least, turns, idle = self._least, self._turns, now - self._ends > WINDOW
         self._least, self._turns, self._ends = math.inf, 0, now + WINDOW
+        line = least > self.limit > 0 and turns >= LEAST and not idle
+        self._lines = self._lines + 1 if line else 0
         if least < self.limit / 2 or turns < LEAST or idle:
             self.pressed = False
-        elif least > self.limit > 0 and not self.pressed:
+        elif self._lines >= LASTING and not self.pressed:
             self.pressed = True
             self.times += 1
+
+    def refuses(self, now: float) -> bool:
+        """Whether a call that comes now is refused."""
         if self.pressed:
             self.last = now
+        return self.pressed
 
     def calm(self, now: float) -> bool:
         """Nobody was refused for a while."""

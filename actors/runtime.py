@@ -187,11 +187,11 @@ class System:
         """What happens waits too long for its turn: the edge begins nothing new. For whoever asks at each beginning."""
         now, first = self._clock(), self._turns.first()
         self.pressure.waited(now - first.mailbox[0][0] if first is not None and first.mailbox else 0.0, now)
-        return self.pressure.pressed
+        return self.pressure.refuses(now)
 
     @property
     def calm(self) -> bool:
-        """It has not been so for a while."""
+        """Nobody was refused for a while."""
         return self.pressure.calm(self._clock())
 
     def alive(self, prefix: str = "") -> list[str]:

@@ -18,10 +18,19 @@ def turns(pressure: Pressure, begins: float, waits: list[float]) -> float:
 
 def test_where_even_the_luckiest_waits_for_longer_it_is_pressed() -> None:
     pressure = Pressure(LIMIT)
-    now = turns(pressure, 0.0, [0.031] * 49)
+    now = turns(pressure, 0.0, [0.031] * 99)
     pressed = [pressure.pressed]
     turns(pressure, now, [0.031] * 10)
     assert ([*pressed, pressure.pressed], pressure.times) == ([False, True], 1)
+
+
+def test_what_a_pause_has_left_is_no_line() -> None:
+    """The machine did something else for a while, again and again; all that came meanwhile has waited."""
+    pressure = Pressure(LIMIT)
+    now = 0.0
+    for _ in range(20):
+        now = turns(pressure, now, [0.1 - number / 1000 for number in range(60)] + [0.001] * 40)
+    assert pressure.times == 0
 
 
 def test_a_burst_is_no_flood() -> None:
@@ -41,18 +50,25 @@ def test_few_that_wait_long_are_no_line() -> None:
 
 def test_it_is_over_when_something_hardly_waits() -> None:
     pressure = Pressure(LIMIT)
-    now = turns(pressure, 0.0, [0.1] * 60)
+    now = turns(pressure, 0.0, [0.1] * 110)
+    refused = pressure.refuses(now)
     now = turns(pressure, now, [0.02] * 100)  # in between nothing changes
     pressed = [pressure.pressed]
     now = turns(pressure, now, [0.014] * 110)
-    assert [*pressed, pressure.pressed] == [True, False]
+    assert [refused, *pressed, pressure.pressed, pressure.refuses(now)] == [True, True, False, False]
     assert not pressure.calm(now)
     assert pressure.calm(now + CALM)
 
 
+def test_where_nobody_called_meanwhile_nobody_was_refused() -> None:
+    pressure = Pressure(LIMIT)
+    now = turns(pressure, 0.0, [0.1] * 110)
+    assert (pressure.pressed, pressure.calm(now)) == (True, True)
+
+
 def test_where_nothing_happens_it_is_over() -> None:
     pressure = Pressure(LIMIT)
-    now = turns(pressure, 0.0, [0.1] * 90)
+    now = turns(pressure, 0.0, [0.1] * 110)
     pressed = [pressure.pressed]
     pressure.look(now + 3 * WINDOW)  # what was last is of no account any more
     assert [*pressed, pressure.pressed] == [True, False]
@@ -76,7 +92,7 @@ def test_a_server_that_is_asked_for_twice_what_it_can_keeps_its_line_short() -> 
         now = max(free, arrives)
         waits.append(now - arrives)
         pressure.waited(now - arrives, now)
-        if pressure.pressed:
+        if pressure.refuses(now):
             refused += 1
             free = now + 0.00004
         else:

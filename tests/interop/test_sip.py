@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cordboard.actors.alarms import BUSY
 
 from . import sound
 from .caller import Caller
@@ -104,6 +105,7 @@ def test_the_same_invite_again_is_the_same_call(product: Product, caller: Callab
 @pytest.mark.peer("sipp")
 @needs_sipp
 def test_a_flood_of_calls_does_not_break_the_voice_of_one(product: Product, caller: Callable[..., Caller]) -> None:
+    product.expected.append(BUSY.says())
     customer = caller("600", sound.tone(500)).answered()
     customer.hears(0.5)
     with Waits(product.pids()["media"]) as waits:
