@@ -11,9 +11,9 @@ alone decides whose answer it takes, so two agents answering one call are settle
 Queues are told when the agent becomes ready and when it no longer is; a page that went away makes it not ready at once
 and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
 
-Here are the table, with the deadline of every state, and what the agent does without a call: it signs in and out, goes
-on break, and comes back to work. What it does with one is in `callee.py`, by a mobile in `mobile.py`, with one of its
-own in `dialler.py`; its pages and media are in `seat.py`.
+Here are the table, the deadline of every state, and what follows from any change. What the agent does without a call
+is in `shift.py`, with one in `callee.py`, about who is in it in `controls.py`, by a mobile in `mobile.py`, with a call
+of its own in `dialler.py`; its pages and media are in `seat.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from __future__ import annotations
 import math
 
 from ..switch import protocol as media
-from . import acd, directory, page, records, timeline
 from . import call_state as calls
+from . import directory, page, records, timeline
 from . import queue as queues
 from .agent_state import (
     DISMISSED,
@@ -51,17 +51,13 @@ from .agent_state import (
     Withdraw,
 )
 from .callee import FIRST_WORD
-from .controls import Controls
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
-from .mobile import Mobile
 from .records import Outcome
 from .seat import PAGE_GRACE
+from .shift import Shift, colleague, in_turn, standing
 from .table import Bug, Late, Row, Table, always, each, row
-
-# ... and the paperwork of a call waits this long for its page: a computer may have to be started anew (F-73).
-WORK_GRACE = 600.0
 
 _OWNERS_ONLY = (
     page.SignOut,
@@ -92,7 +88,7 @@ _FOR_MEDIA = (page.RenewMedia, page.TestCall, page.StartAnswering, page.Answer, 
 _TESTING = (Phase.IDLE, Phase.AFTER_CALL_WORK, Phase.ON_BREAK)
 
 
-class Agent(Mobile, Controls):
+class Agent(Shift):
     """The behaviour of one agent; see `Data` for what it remembers."""
 
     def __init__(self, profile: Profile, now: float) -> None:
@@ -138,13 +134,7 @@ class Agent(Mobile, Controls):
             case Phase.MOBILE:
                 return math.inf
             case _:
-                return min(self._gone_at(), data.work_until, data.testing_until)
-
-    def _gone_at(self) -> float:
-        """When the page that does not come back is given up."""
-        data = self.state
-        grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK and not data.by_mobile else PAGE_GRACE
-        return max(data.owner_lost_at, data.since) + grace
+                return min(self.page_gone_at(), data.work_until, data.testing_until)
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -193,13 +183,13 @@ class Agent(Mobile, Controls):
         heard = (after.voice, after.away_since < math.inf)
         if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
             effects.append(self.tell_call(calls.AgentLeg(agent, *heard)))
-        if _colleague(after) != _colleague(before):
-            effects.append(Tell("directory", directory.Stands(_colleague(after))))
+        if colleague(after) != colleague(before):
+            effects.append(Tell("directory", directory.Stands(colleague(after))))
         if set(before.watching) != set(after.watching):
             effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
-        for queue in _in_turn(before, after):
-            old = _standing(before, queue)
-            new = _standing(after, queue)
+        for queue in in_turn(before, after):
+            old = standing(before, queue)
+            new = standing(after, queue)
             if new != old:
                 effects.append(Tell(f"queue:{queue}", queues.AgentStands(agent, new)))
         return effects
@@ -211,147 +201,6 @@ class Agent(Mobile, Controls):
         shown = SHOWN[data.phase].value
         return Record(records.StateEntry(data.profile.agent, self.state.states, data.since, shown, data.reason, call))
 
-    # --- sign-in, sign-out, break -----------------------------------------------------------------------------
-
-    def _started(self, message: Started, now: float) -> list[Effect]:
-        return [Tell("directory", directory.Stands(_colleague(self.state)))]
-
-    def _profile(self, message: Profile, now: float) -> list[Effect]:
-        kept = tuple(each for each in self.state.queue_status if message.skill(each.queue))
-        before = self.state.profile
-        self.state = evolve(self.state, profile=message, dismissed=False, queue_status=kept)
-        return self.push(page.Numbers(message.numbers)) if message.numbers != before.numbers else []
-
-    def _queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
-        standing = _standing(self.state, message.queue)
-        if standing is None:
-            return []
-        return [Tell(f"queue:{message.queue}", queues.AgentStands(self.state.profile.agent, standing))]
-
-    def _dismissed(self, message: Dismiss, now: float) -> list[Effect]:
-        """Takes effect in the same step, or in the one that ends the call."""
-        self.state = evolve(self.state, dismissed=True)
-        return []
-
-    def _dismissed_ringing(self, message: Dismiss, now: float) -> list[Effect]:
-        return [*self.give_back("signed out", now, queues.GaveBack.RETURNED), *self._dismissed(message, now)]
-
-    def seated(self, taken: bool, now: float) -> list[Effect]:
-        self.state = evolve(self.state, by_mobile=False)
-        alone = self.state.phase is Phase.ON_BREAK and not taken
-        if alone or self.state.phase in (Phase.SIGNED_OUT, Phase.MOBILE):
-            self.move(Phase.IDLE, "signed in", now)
-        return []
-
-    def _sign_out(self, request: page.Request, now: float) -> list[Effect]:
-        return [*self.accept(request), *self.release_seat("signed out", now)]
-
-    def _sign_out_ringing(self, request: page.Request, now: float) -> list[Effect]:
-        given = self.give_back("signed out", now, queues.GaveBack.RETURNED)
-        return [*self.accept(request), *given, *self.release_seat("signed out", now)]
-
-    def _detached(self, message: page.Detached, now: float) -> list[Effect]:
-        self.forget_page(message.session, now)
-        return []
-
-    def _detached_ringing(self, message: page.Detached, now: float) -> list[Effect]:
-        self.forget_page(message.session, now)
-        if self.state.reachable:
-            return []
-        return self.give_back("page gone", now, queues.GaveBack.RETURNED)
-
-    def _set_state(self, request: page.Request, now: float) -> list[Effect]:
-        command = request.command
-        assert isinstance(command, page.SetState)
-        wanted = Phase(command.state)
-        if wanted is not self.state.phase:
-            self.move(wanted, "chosen", now)
-            self.state = evolve(self.state, call=None)
-        return self.accept(request)
-
-    def _set_state_ringing(self, request: page.Request, now: float) -> list[Effect]:
-        command = request.command
-        assert isinstance(command, page.SetState)
-        if command.state == "idle":
-            return self.refuse(request, "ringing")
-        given = self.give_back("break", now, queues.GaveBack.DECLINED)
-        self.move(Phase.ON_BREAK, "chosen", now)
-        return [*self.accept(request), *given]
-
-    def _start_answering(self, request: page.Request, now: float) -> list[Effect]:
-        self.move(Phase.IDLE, "start answering", now)
-        self.state = evolve(self.state, call=None)
-        return self.accept(request)
-
-    def _already_idle(self, request: page.Request, now: float) -> list[Effect]:
-        return self.accept(request)
-
-    # --- time -------------------------------------------------------------------------------------------------
-
-    def _page_gone(self, message: Timeout, now: float) -> list[Effect]:
-        if not self.state.by_mobile:
-            return self.release_seat("page gone", now)
-        self.back_to_rest("page gone", now)
-        return []
-
-    def _time(self, message: Timeout, now: float) -> list[Effect]:
-        """No call: the page is given up, the paperwork is over, or the test call."""
-        if self._gone_at() <= now:
-            return self._page_gone(message, now)
-        if self.state.work_until <= now:
-            self.back_to_rest("after-call work over", now)
-            return []
-        return self.stop_testing()
-
-    def _talking_late(self, message: Timeout, now: float) -> list[Effect]:
-        if self.seek_until() <= now:
-            return self.stop_seeking()
-        return self.unheard(message, now)
-
-    # --- refusals ---------------------------------------------------------------------------------------------
-
-    def _no_call(self, request: page.Request, now: float) -> list[Effect]:
-        return self.refuse(request, "no_call")
-
-    def _in_call(self, request: page.Request, now: float) -> list[Effect]:
-        return self.refuse(request, "in_call")
-
-    def _ringing(self, request: page.Request, now: float) -> list[Effect]:
-        return self.refuse(request, "ringing")
-
-    def _nothing_to_finish(self, request: page.Request, now: float) -> list[Effect]:
-        return self.refuse(request, "not_in_after_call_work")
-
-
-def _colleague(data: Data) -> page.Colleague:
-    """The agent as its colleagues see it."""
-    profile = data.profile
-    shown = SHOWN[data.phase]
-    return page.Colleague(profile.agent, profile.name, shown, data.reason, data.since, bool(profile.mobile))
-
-
-def _standing(data: Data, queue: str) -> queues.Standing | None:
-    """How the agent stands to a queue: None where it has nothing to do with it."""
-    skill = data.profile.skill(queue)
-    if skill is None or data.dismissed:
-        return None
-    profile = data.profile
-    free = acd.Free(profile.agent, skill.level, profile.place, data.idle_since, data.taken, data.talked)
-    at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
-    return queues.Standing(
-        signed_in=data.phase is not Phase.SIGNED_OUT,
-        at_work=at_work,
-        free=free if data.ready else None,
-        follows=bool(data.sessions),
-    )
-
-
-def _in_turn(before: Data, after: Data) -> list[str]:
-    """The agent's queues as they are told of it, and so get their calls to it: the most important first, and of equals
-    the one that has had none for longest, so that none is starved by another."""
-    skills = {each.queue: each for each in (*before.profile.skills, *after.profile.skills)}
-    return sorted(skills, key=lambda queue: (skills[queue].priority, after.turns.get(queue, 0.0), queue))
-
 
 def _of_the_call(command: type) -> Row:
     """What a page asks about who is in the call."""
@@ -360,7 +209,7 @@ def _of_the_call(command: type) -> Row:
         signed_out=_OWNED,
         talking=Agent.control,
         dialling=Agent.not_answered_yet,
-        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break mobile", Agent.no_call),
     )
 
 
@@ -372,10 +221,10 @@ _OWNED = Bug("only the owner of the media asks this, and nobody sits here")
 TABLE = Table(
     "agent",
     Phase,
-    always(Started, Agent._started, Phase),
-    always(Profile, Agent._profile, Phase),
+    always(Started, Agent.begins, Phase),
+    always(Profile, Agent.changed, Phase),
     always(QueueMoved, Agent.queue_moved, Phase),
-    always(QueueStarted, Agent._queue_started, Phase),
+    always(QueueStarted, Agent.queue_started, Phase),
     always(page.Attached, Agent.attach, Phase),
     always(page.GetSnapshot, Agent.snapshot, Phase),
     always(page.WatchColleagues, Agent.watch_colleagues, Phase),
@@ -395,20 +244,20 @@ TABLE = Table(
     always(media.LegChecked, Agent.checks, Phase),
     row(
         page.Detached,
-        ringing=Agent._detached_ringing,
-        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent._detached),
+        ringing=Agent.detached_ringing,
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent.detached),
     ),
     row(
         Dismiss,
-        ringing=Agent._dismissed_ringing,
-        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent._dismissed),
+        ringing=Agent.dismissed_ringing,
+        **each("signed_out idle answering talking after_call_work on_break dialling mobile", Agent.dismissed),
     ),
     row(
         page.SignOut,
         signed_out=_OWNED,
-        ringing=Agent._sign_out_ringing,
-        **each("idle after_call_work on_break mobile", Agent._sign_out),
-        **each("answering talking dialling", Agent._in_call),
+        ringing=Agent.sign_out_ringing,
+        **each("idle after_call_work on_break mobile", Agent.sign_out),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         page.RenewMedia,
@@ -418,32 +267,32 @@ TABLE = Table(
     row(
         page.TestCall,
         **each("signed_out mobile", _OWNED),
-        ringing=Agent._ringing,
+        ringing=Agent.refuse_ringing,
         **each("idle after_call_work on_break", Agent.test_call),
-        **each("answering talking dialling", Agent._in_call),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         page.SetState,
         signed_out=_OWNED,
-        ringing=Agent._set_state_ringing,
-        **each("idle after_call_work on_break mobile", Agent._set_state),
-        **each("answering talking dialling", Agent._in_call),
+        ringing=Agent.set_state_ringing,
+        **each("idle after_call_work on_break mobile", Agent.set_state),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         page.StartAnswering,
         signed_out=_OWNED,
-        idle=Agent._already_idle,
+        idle=Agent.already_idle,
         mobile=_OWNED,
-        ringing=Agent._ringing,
-        after_call_work=Agent._start_answering,
-        on_break=Agent._nothing_to_finish,
-        **each("answering talking dialling", Agent._in_call),
+        ringing=Agent.refuse_ringing,
+        after_call_work=Agent.start_answering,
+        on_break=Agent.nothing_to_finish,
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         page.Answer,
         **each("signed_out mobile", _OWNED),
         ringing=Agent.answer,
-        dialling=Agent._in_call,
+        dialling=Agent.refuse_in_call,
         **each("idle after_call_work on_break", Agent.answer_late),
         **each("answering talking", Agent.answered_already),
     ),
@@ -452,12 +301,12 @@ TABLE = Table(
         signed_out=_OWNED,
         ringing=Agent.decline,
         **each("idle after_call_work on_break mobile", Agent.answer_late),
-        **each("answering talking dialling", Agent._in_call),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         page.HangUp,
         signed_out=_OWNED,
-        **each("idle ringing after_call_work on_break mobile", Agent._no_call),
+        **each("idle ringing after_call_work on_break mobile", Agent.no_call),
         dialling=Agent.give_up,
         **each("answering talking", Agent.hang_up),
     ),
@@ -465,13 +314,13 @@ TABLE = Table(
         page.Mute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break dialling mobile", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling mobile", Agent.no_call),
     ),
     row(
         page.Unmute,
         signed_out=_OWNED,
         talking=Agent.set_mute,
-        **each("idle ringing answering after_call_work on_break dialling mobile", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break dialling mobile", Agent.no_call),
     ),
     _of_the_call(page.Hold),
     _of_the_call(page.Retrieve),
@@ -487,14 +336,14 @@ TABLE = Table(
         signed_out=_OWNED,
         talking=Agent.survey,
         dialling=Agent.survey_when_answered,
-        **each("idle ringing answering after_call_work on_break mobile", Agent._no_call),
+        **each("idle ringing answering after_call_work on_break mobile", Agent.no_call),
     ),
     row(
         page.Dial,
         **each("signed_out mobile", _OWNED),
-        ringing=Agent._ringing,
+        ringing=Agent.refuse_ringing,
         **each("idle after_call_work on_break", Agent.dial),
-        **each("answering talking dialling", Agent._in_call),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         Dialled,
@@ -591,9 +440,9 @@ TABLE = Table(
     ),
     row(
         page.MobileAnswer,
-        ringing=Agent._ringing,
+        ringing=Agent.refuse_ringing,
         **each("signed_out idle after_call_work on_break mobile", Agent.bind_mobile),
-        **each("answering talking dialling", Agent._in_call),
+        **each("answering talking dialling", Agent.refuse_in_call),
     ),
     row(
         MobileBound,
@@ -635,9 +484,9 @@ TABLE = Table(
         **each("signed_out mobile", Bug("nothing runs without a page and without a call")),
         ringing=Agent.missed,
         answering=Agent.left_answering,
-        talking=Agent._talking_late,
+        talking=Agent.talking_late,
         dialling=Agent.dial_late,
-        **each("idle after_call_work on_break", Agent._time),
+        **each("idle after_call_work on_break", Agent.time),
     ),
 )
 Agent.table = TABLE

@@ -15,14 +15,12 @@ recording. It ends by `Stop`; what it opened is then closed by the shells, whate
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import announcements, records, signals, switchboard, trunk
-from . import organisation as routes
+from . import announcements, signals
 from . import queue as queues
+from .arrival import SETUP_TIMEOUT, Arrival
 from .booked import FAR
 from .call_state import (
     Accept,
@@ -56,21 +54,19 @@ from .call_state import (
     Timeout,
     Transfer,
 )
-from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
-from .organisation import Echo, Room, ToneRoute, ToQueue
+from .organisation import Echo
 from .parties import RINGS
 from .table import Bug, Entry, Late, Row, Table, always, each, row
-from .waiting import GOODBYE_TIMEOUT, Waiting
+from .waiting import GOODBYE_TIMEOUT
 
-# A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.
-SETUP_TIMEOUT = 4.0
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
 
-class Call(Waiting):
+class Call(Arrival):
     """The behaviour of one call; see `Data` for what it remembers."""
 
     ends_on_crash = True
@@ -121,93 +117,6 @@ class Call(Waiting):
     def move(self, phase: Phase, now: float) -> None:
         """The one door for state changes."""
         self.state = evolve(self.state, phase=phase, since=now)
-
-    # --- set-up -----------------------------------------------------------------------------------------------
-
-    def _started(self, message: Started, now: float) -> list[Effect]:
-        arrived = self.state.arrived
-        entry = records.CallEntry(
-            call=arrived.call,
-            trunk=arrived.trunk,
-            direction="inbound",
-            caller=arrived.caller,
-            caller_name=arrived.caller_name,
-            dialled=arrived.dialled,
-            queue="",
-            began=now,
-            diverted_from=arrived.diverted_from,
-        )
-        self.state = evolve(self.state, entry=entry, legs=(records.LegEntry(arrived.call, 0, "caller", now),))
-        if arrived.offer is not None:
-            try:
-                self.state = evolve(self.state, agreed=self.negotiate(arrived.offer))
-            except sdp.SdpError as error:
-                return self._reject(now, error.status, str(error), phrase=str(error))
-        admit = trunk.Admit(arrived.call, arrived.dialled)
-        return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
-
-    def _routed(self, message: Routed, now: float) -> list[Effect]:
-        self.state = evolve(
-            self.state,
-            route=message.route,
-            nat=message.nat,
-            language=message.language,
-            music=message.music,
-            country=message.country,
-            early_seconds=message.early_seconds,
-            priority=message.priority,
-        )
-        queue = message.route.queue if isinstance(message.route, ToQueue) else ""
-        self.note(queue=queue, test=not queue)
-        self.move(Phase.OPENING, now)
-        return self.open_leg()
-
-    def _not_routed(self, message: NotRouted, now: float) -> list[Effect]:
-        return self._reject(now, message.status, message.reason, message.retry_after)
-
-    def _reject(self, now: float, status: int, reason: str, retry_after: int = 0, *, phrase: str = "") -> list[Effect]:
-        self.close_entries("system", reason, now)
-        arrived = self.state.arrived
-        where = (("trunk", arrived.trunk), ("dialled", arrived.dialled))
-        fields = (("call", self.id), *where, ("status", status), ("reason", reason))
-        return [Log("call refused", fields), Sip(signals.Reject(self.id, status, phrase, retry_after)), Stop("refused")]
-
-    def _leg_opened(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        data = self.state
-        # who made no offer hears nothing before the answer, which has ours
-        if not data.early_seconds or data.arrived.offer is None:
-            return [*self.describe(fact, signals.AnswerSip), *self._serve(now)]
-        self.state = evolve(data, answer_at=now + data.early_seconds)
-        return [*self.describe(fact, signals.AnswerEarly), *self._serve(now)]
-
-    def _serve(self, now: float) -> list[Effect]:
-        """The leg is open and heard: what the caller dialled begins."""
-        data = self.state
-        match data.route:
-            case ToQueue():
-                return self.wait(now)
-            case Echo():
-                served = self.hear(data.leg)
-            case ToneRoute(frequency):
-                tone = f"tone:{frequency:g}"
-                served = [Media(media.OpenSource(tone, media.Tone(frequency))), *self.hear(tone)]
-            case routes.Hold():
-                served = self.music()
-            case Room():
-                joining = switchboard.JoinRoom(self.id, data.arrived.dialled, data.leg)
-                served = [Tell("switchboard", joining)]
-            case None:
-                raise AssertionError("a leg is opened only for a route")
-            case _:
-                assert_never(data.route)
-        self.move(Phase.SERVED, now)
-        return served
-
-    def _late_setup(self, message: Timeout, now: float) -> list[Effect]:
-        return self._reject(now, 503, "set-up took too long", 5)
-
-    def _leg_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
-        return self._reject(now, 503, fact.reason, 5)
 
     # --- in a room ----------------------------------------------------------------------------------------------
 
@@ -260,7 +169,7 @@ class Call(Waiting):
         return self.end("system", f"media failed: {fact.reason}", now)
 
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        return self._reject(now, 503, fact.reason, 5)
+        return self.reject(now, 503, fact.reason, 5)
 
     def _down(self, message: Down, now: float) -> list[Effect]:
         """Whom the call relies on is gone: the agent's call goes back, a queue or trunk that ends takes it along."""
@@ -272,7 +181,7 @@ class Call(Waiting):
         if data.phase is Phase.TALKING and message.name.startswith("agent:"):
             return self.left(message.name.removeprefix("agent:"), now)
         if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
-            return self._reject(now, 503, "the trunk is gone", 5)
+            return self.reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self.queue():
             return self.say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
         return []
@@ -378,26 +287,26 @@ TABLE = Table(
     always(Down, Call._down, Phase),
     row(
         Started,
-        routing=Call._started,
+        routing=Call.arrives,
         seeking=Call.dial,
         **each("opening waiting talking served goodbye readying calling", _ROUTED),
     ),
     row(
         Routed,
-        routing=Call._routed,
+        routing=Call.routed,
         **each("opening waiting talking served goodbye", _ROUTED),
         **each(_OUT, _OUTWARD),
     ),
     row(
         NotRouted,
-        routing=Call._not_routed,
+        routing=Call.not_routed,
         **each("opening waiting talking served goodbye", _ROUTED),
         **each(_OUT, _OUTWARD),
     ),
     row(
         media.LegOpened,
         routing=Bug("no leg was asked for"),
-        opening=Call._leg_opened,
+        opening=Call.leg_there,
         seeking=_ATTEMPT_OVER,
         readying=Call.invite,
         **each("waiting talking served goodbye calling", Call.leg_moved),
@@ -405,7 +314,7 @@ TABLE = Table(
     row(
         media.LegRefused,
         routing=Bug("no leg was asked for"),
-        opening=Call._leg_refused,
+        opening=Call.leg_refused,
         seeking=_ATTEMPT_OVER,
         **each("waiting talking served goodbye", Call.move_refused),
         **each("readying calling", Call.leg_not_had),
@@ -605,7 +514,7 @@ TABLE = Table(
         calling=Call.unheard,
         talking=Call._talked,
         served=Call.caller_gone,
-        **each("routing opening", Call._late_setup),
+        **each("routing opening", Call.late_setup),
     ),
 )
 Call.table = TABLE

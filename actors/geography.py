@@ -29,6 +29,9 @@ WAITING: Final = 100
 # To end by itself it has so long.
 ENDING: Final = 1.0
 
+# What a worker that dies, sleeps or talks nonsense does to who asks it.
+FAULTS: Final = (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError, TypeError)
+
 log = structlog.get_logger()
 
 
@@ -60,7 +63,7 @@ class Geography:
         while True:
             try:
                 await self._serve()
-            except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError, TypeError) as error:
+            except FAULTS as error:
                 log.warning("places of numbers are not known", error=type(error).__name__, again_in=AGAIN)
             self.serves = False
             self.failures += 1
@@ -82,7 +85,7 @@ class Geography:
                 try:
                     numbers = (question.number, *question.ours)
                     callee, *ours = await _ask(process.stdin, process.stdout, numbers, PATIENCE)
-                except Exception:
+                except FAULTS:
                     self._unknown(actor, question)
                     raise
                 self._tell(actor, Located(question.ask, callee, tuple(ours)))

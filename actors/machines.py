@@ -31,7 +31,7 @@ Drawn from the tables by `python -m cordboard.actors.machines`; do not edit.
 Each actor is one state machine; a trunk has one more for each of its hosts (gateway) and one for its registration, a
 call one for its survey.
 Each table is total: for every input (a row) and every state (a column) it names the method that handles it, or why the
-input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours (it raises). A `page.` input is a
+input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours (it raises). An `asks.` input is a
 command of the agent's page; a `Timeout` is the state's own deadline.
 """
 

@@ -1,12 +1,12 @@
 """Whether this process is asked for more than it can do, by how long what happens waits for its turn.
 
-    EASY  --in LASTING windows on end all that had its turn, and much had, had waited for longer than `limit`-->  PRESSED
+    EASY  --LASTING windows on end all that had its turn, and much had, had waited longer than `limit`-->  PRESSED
     PRESSED  --some of it had waited for less than half of that, or hardly anything had its turn-->  EASY
 
-What counts is what waited least: a burst or a long step makes many wait, and is over. So is a machine that does something
-else for a while: all that came meanwhile has waited, and is done within the next window. Where even the luckiest has to
-wait, and again, more comes than is done, and the line grows. New calls are then refused at the door, before they cost
-anything, and those that live go on.
+What counts is what waited least: a burst or a long step makes many wait, and is over. So is a machine that does
+something else for a while: all that came meanwhile has waited, and is done within the next window. Where even the
+luckiest has to wait, and again, more comes than is done, and the line grows. New calls are then refused at the door,
+before they cost anything, and those that live go on.
 """
 
 from __future__ import annotations

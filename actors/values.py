@@ -20,7 +20,6 @@ from . import (
     line,
     organisation,
     origin,
-    page,
     parties,
     queue,
     records,
@@ -32,11 +31,12 @@ from . import (
     trunk,
 )
 from .packing import Packer, Veil, unveiled
+from .page import answers, asks, events, snapshot
 
 MODULES = (
-    effects, page, records, signals, organisation, agent_state, parties, call_state, survey, line, queue, trunk,
-    gateway, registration, limits, directory, switchboard, origin, acd, timeline, protocol, sounds, description, sdes,
-    sdp, opus, binding,
+    effects, answers, asks, events, snapshot, records, signals, organisation, agent_state, parties, call_state,
+    survey, line, queue, trunk, gateway, registration, limits, directory, switchboard, origin, acd, timeline,
+    protocol, sounds, description, sdes, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

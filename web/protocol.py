@@ -1,4 +1,4 @@
-"""The page protocol on the wire: websocket frames to the frozen classes of `actors/page.py`, and back.
+"""The page protocol on the wire: websocket frames to the frozen classes of `actors/page/`, and back.
 
 A text frame is JSON (subprotocol `cordboard.v1.json`), a binary frame is msgpack (`cordboard.v1.msgpack`); both carry
 the same messages, each one map:

@@ -1,6 +1,6 @@
 """Draws docs/protocol.md from the classes: `python -m cordboard.web.reference > docs/protocol.md`.
 
-Tables come from `actors/page.py`, `actors/store/history.py`, `web/protocol.py` and `web/errors.py`; the prose around
+Tables come from `actors/page/`, `actors/store/history.py`, `web/protocol.py` and `web/errors.py`; the prose around
 them stands here. A test holds that the file is current.
 """
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from attrs import evolve
 from cordboard.actors import call_state as calls
 from cordboard.actors import page
 from cordboard.actors.agent import Agent
@@ -91,17 +92,9 @@ class Centre(House):
         return list(newest.values())
 
 
-def second(name: str, **how: object) -> page.SecondParty:
+def second(name: str, **how: Any) -> page.SecondParty:
     """The second party `name`, as pages see it: consulted, and talking since NOW + 5."""
-    given: dict[str, object] = {
-        "purpose": "consult",
-        "kind": "agent",
-        "agent": name,
-        "name": name.title(),
-        "number": "",
-        "state": "talking",
-        "early": False,
-        "held": False,
-        "since": NOW + 5,
-    }
-    return page.SecondParty(**{**given, **how})  # type: ignore[arg-type]
+    talks = page.SecondParty(
+        "consult", "agent", name, name.title(), "", "talking", early=False, held=False, since=NOW + 5
+    )
+    return evolve(talks, **how)

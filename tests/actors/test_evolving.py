@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from attrs import field, frozen
@@ -36,5 +38,6 @@ def test_a_class_that_does_not_take_its_fields_by_their_places_is_a_bug() -> Non
 
     with pytest.raises(TypeError, match="Odd"):
         evolving.evolve(Odd())
+    unknown: Any = {"nothing": 1}
     with pytest.raises(KeyError):
-        evolving.evolve(agent_state.Lost("a", "b"), nothing=1)  # type: ignore[call-arg]
+        evolving.evolve(agent_state.Lost("a", "b"), **unknown)

@@ -8,7 +8,7 @@ import pytest
 from cordboard.actors import values
 from cordboard.actors.veil import Veil
 
-from .test_tables import SAMPLES
+from .samples import SAMPLES
 
 PLAIN = values.packer()
 

@@ -12,7 +12,7 @@ from cordboard.actors.effects import Effect, Log, Stop
 from cordboard.actors.table import Bug, ImpossibleInputError, Late
 
 from .house import NOW
-from .test_tables import KNOWN, OFFERED, a_call
+from .positions import KNOWN, OFFERED, a_call
 
 # How a call that an agent has comes to stand so: what is told to it, from TALKING on.
 ACCEPTED = calls.Accept("wei", "agent:wei/1", 1)

@@ -23,20 +23,13 @@ from typing import Any
 import trio
 import trio.testing
 from cordboard.actors import agent_state as agents
-from cordboard.actors import call_state as calls
-from cordboard.actors import line as lines
 from cordboard.actors import page, past
-from cordboard.actors.agent import Agent
-from cordboard.actors.call import Call
 from cordboard.actors.control import ALIVE_SECONDS
 from cordboard.actors.effects import Behaviour, Locate, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
-from cordboard.actors.line import Line
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
-from cordboard.actors.parties import LEFT, RINGS
-from cordboard.actors.queue import Queue
 from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, System, unix_clock
@@ -54,9 +47,9 @@ from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
+from . import invariants
 from .far import Caller, Robot, SipHost
-from .house import PAGE_OFFER, model, what_is_heard
-from .oracle import assert_heard
+from .house import PAGE_OFFER, model
 
 START = 1_700_000_000.0
 SWITCH = Address("192.0.2.1", 5060)
@@ -465,94 +458,7 @@ class World:
         assert self.switch.endpoint.live_calls - given_up <= owned
         if self.system.pending() or self._in_flight:
             return
-        for name, actor in actors.items():
-            match actor:
-                case Call():
-                    self._look_at_call(name, actor, actors)
-                case Agent():
-                    self._look_at_agent(name, actor, actors)
-                case Line():
-                    assert actor.deadline() < float("inf") or actor.state.phase is lines.Phase.UP, name
-                    assert actor.state.owner in actors, f"{name} is nobody's"
-                case Queue():
-                    for call, waiting in actor.state.calls.items():
-                        caller = actors[f"call:{call}"]
-                        assert isinstance(caller, Call)
-                        assert caller.state.phase is calls.Phase.WAITING, (name, call)
-                        rung = {agent: actors[f"agent:{agent}"].state.phase for agent in waiting.offers}
-                        assert set(rung.values()) <= {agents.Phase.RINGING}, (name, call, rung)
-                case _:
-                    pass
-
-    def _look_at_call(self, name: str, call: Call, actors: dict[str, Behaviour]) -> None:
-        data = call.state
-        match data.phase:
-            case calls.Phase.ROUTING | calls.Phase.OPENING:
-                assert data.playing == {}
-                assert call.deadline() < float("inf"), name
-            case calls.Phase.WAITING:
-                queue = actors[call.queue()]
-                assert isinstance(queue, Queue)
-                assert data.arrived.call in queue.state.calls, f"{name} waits and nobody knows"
-                attended = any(each.signed_in for each in queue.state.agents.values())
-                heard = what_is_heard(self.engine, data.leg)
-                assert heard in (("music", "position") if attended else ("nobody-here",)), name
-            case calls.Phase.TALKING:
-                assert_heard(self.engine, data)
-                assert data.agent or data.standing in LEFT, f"{name} has no owner"
-                there = [data.agent] if data.agent else []
-                if data.second is not None and data.second.sits:
-                    there += [] if data.standing in RINGS else [data.second.agent]
-                    rings = actors[f"agent:{data.second.agent}"].state.phase is agents.Phase.RINGING
-                    assert rings is (data.standing in RINGS), f"{name} rings at nobody"
-                elif data.second is not None:
-                    assert data.standing in RINGS or f"line:{data.second.line}" in actors, f"{name} talks to no line"
-                for each in there:
-                    agent = actors[f"agent:{each}"]
-                    assert isinstance(agent, Agent)
-                    assert agent.state.phase is agents.Phase.TALKING, f"{name} talks to nobody"
-                    assert agent.state.call is not None
-                    assert f"call:{agent.state.call.call}" == name
-            case calls.Phase.GOODBYE:
-                said = {"goodbye"} if data.survey is None else {"survey", "survey-again", "survey-thanks"}
-                assert what_is_heard(self.engine, data.leg) in said, name
-                assert call.deadline() < float("inf"), name
-            case calls.Phase.SERVED:
-                pass
-            case calls.Phase.SEEKING | calls.Phase.READYING | calls.Phase.CALLING:
-                if not data.asks_for:
-                    agent = actors[f"agent:{data.agent}"]
-                    assert isinstance(agent, Agent)
-                    assert agent.state.phase is agents.Phase.DIALLING, f"{name} is dialled by nobody"
-                assert call.deadline() < float("inf"), name
-                assert what_is_heard(self.engine, data.leg) == "", f"{name} is heard before it answers"
-
-    def _look_at_agent(self, name: str, agent: Agent, actors: dict[str, Behaviour]) -> None:
-        data = agent.state
-        assert data.phase is not agents.Phase.ANSWERING, f"{name} waits for a call that says nothing"
-        if data.line:
-            owned = actors.get(f"line:{data.line}")
-            assert data.on_the_mobile, f"{name} has a line and no call"
-            assert owned is None or owned.state.owner == name
-        if data.by_mobile:
-            assert data.owner == "", f"{name} has a page's media and answers by mobile"
-        if data.phase in (agents.Phase.RINGING, agents.Phase.TALKING):
-            assert data.call is not None
-            call = actors[f"call:{data.call.call}"]
-            assert isinstance(call, Call)
-            if data.phase is agents.Phase.RINGING:
-                second = call.state.second
-                mine = second is not None and f"agent:{second.sits}" == name and call.state.standing in RINGS
-                assert mine or call.state.phase is calls.Phase.WAITING, f"{name} rings for nobody"
-                assert agent.deadline() < float("inf")
-            else:
-                there = {call.state.agent, call.state.second.sits if call.state.second is not None else ""}
-                assert name.removeprefix("agent:") in there, f"{name} talks to nobody"
-        elif data.phase is agents.Phase.DIALLING:
-            assert data.call is not None
-            assert f"call:{data.call.call}" in actors, f"{name} dials nobody"
-        elif data.voice:
-            assert not self.engine.hears(data.voice), f"{name} listens after the end"
+        invariants.hold(actors, self.engine)
 
     def assert_empty(self) -> None:
         """Nothing is left of any call, and nothing is wrong."""

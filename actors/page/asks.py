@@ -1,0 +1,314 @@
+"""What a page may ask of its agent, by the names of `do`, and how the agent hears it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from attrs import frozen
+
+
+@frozen
+class SignIn:
+    """Makes the agent idle and this page the owner of its media.
+
+    `sdp` is the page's WebRTC offer, kept connected until sign-out; the reply carries the answer as `sdp`, and as `leg`
+    the name of the media connection. The answer has the addresses of `access_point`, one of those that
+    `GET /api/access-points` lists, or of all of them where it is left out. A robot says `media: "none"` instead. Where
+    another page owns the media the reply is the error `signed_in_elsewhere`, unless `take_over` is true: then that page
+    hears `agent.taken_over`.
+    """
+
+    do: ClassVar[str] = "agent.sign_in"
+    sdp: str = ""
+    media: Literal["", "none"] = ""
+    take_over: bool = False
+    access_point: str = ""
+
+
+@frozen
+class Resume:
+    """This page's websocket was lost and its media connection `leg` was not: it takes its seat again, and no audio
+    changes. Refused with `media_lost` where that is not the agent's connection any more: then the page signs in anew.
+    """
+
+    do: ClassVar[str] = "agent.resume"
+    leg: str
+
+
+@frozen
+class SignOut:
+    """Ends routing to this agent. A ringing call goes back to its place in the queue; in a call it is refused."""
+
+    do: ClassVar[str] = "agent.sign_out"
+
+
+@frozen
+class RenewMedia:
+    """A new WebRTC offer in place of the media connection of sign-in; a call in progress goes on with it.
+
+    With `leg`, the name of the connection that is there, the offer is an ICE restart of that one (RFC 8829 §5.2.1): its
+    way changes, by `access_point` or because the page's network did, and nothing else. Refused with `media_lost` where
+    that is not the agent's connection any more.
+    """
+
+    do: ClassVar[str] = "agent.media"
+    sdp: str
+    leg: str = ""
+    access_point: str = ""
+
+
+@frozen
+class SetState:
+    """Idle or on break. Going on break while ringing declines that offer."""
+
+    do: ClassVar[str] = "agent.state"
+    state: Literal["idle", "break"]
+
+
+@frozen
+class MobileAnswer:
+    """From now on calls ring on a mobile: at `number`, or left out at the one that is known of the agent.
+
+    The number must pass the dialling rules, and is kept. Accepted where the agent is signed out, idle, on break or in
+    after-call work; the page's media connection is of no more use then. Whoever picks up presses 1 to take the call.
+    Signing in, a break and signing out end it.
+    """
+
+    do: ClassVar[str] = "agent.mobile"
+    number: str = ""
+
+
+@frozen
+class TestCall:
+    """Between calls the agent hears itself through the switch, or no more; it ends after 30 s, or by an offer."""
+
+    do: ClassVar[str] = "agent.test_call"
+    on: bool
+
+
+@frozen
+class StartAnswering:
+    """Ends after-call work: the agent is idle, whatever came before the call."""
+
+    do: ClassVar[str] = "agent.start_answering"
+
+
+@frozen
+class Answer:
+    """Takes the offered call. `call` may be left out: then it is the one that rings."""
+
+    do: ClassVar[str] = "call.answer"
+    call: str = ""
+
+
+@frozen
+class Decline:
+    """Refuses the offered call: it goes to the next agent at once, and not to this one for 10 s."""
+
+    do: ClassVar[str] = "call.decline"
+    call: str = ""
+
+
+@frozen
+class HangUp:
+    """Ends the call for both sides; after-call work begins."""
+
+    do: ClassVar[str] = "call.hang_up"
+    call: str = ""
+
+
+@frozen
+class Mute:
+    """The caller no longer hears the agent; the agent hears the caller."""
+
+    do: ClassVar[str] = "call.mute"
+    call: str = ""
+
+
+@frozen
+class Unmute:
+    do: ClassVar[str] = "call.unmute"
+    call: str = ""
+
+
+@frozen
+class Hold:
+    """The customer hears the hold prompt, and neither hears the other; what is so already is accepted."""
+
+    do: ClassVar[str] = "call.hold"
+    call: str = ""
+
+
+@frozen
+class Retrieve:
+    """Both hear each other again."""
+
+    do: ClassVar[str] = "call.retrieve"
+    call: str = ""
+
+
+@frozen
+class Consult:
+    """Asks somebody while the customer is held: a colleague in its page, with `mobile` on its mobile, or a `number`, in
+    whatever writing. What becomes of it are events.
+    """
+
+    do: ClassVar[str] = "call.consult"
+    agent: str = ""
+    call: str = ""
+    mobile: bool = False
+    number: str = ""
+
+
+@frozen
+class Invite:
+    """A colleague, or a number, is to talk with both; meanwhile they go on."""
+
+    do: ClassVar[str] = "call.invite"
+    agent: str = ""
+    call: str = ""
+    mobile: bool = False
+    number: str = ""
+
+
+@frozen
+class Transfer:
+    """Gives the call away, to a colleague, a number or a queue; this agent's after-call work begins at once.
+
+    Who does not take it leaves it to this agent again: an offer of 20 s, of the purpose "returned".
+    """
+
+    do: ClassVar[str] = "call.transfer"
+    agent: str = ""
+    queue: str = ""
+    call: str = ""
+    mobile: bool = False
+    number: str = ""
+
+
+@frozen
+class Complete:
+    """The customer and whom this agent consults talk, and the call is no longer this agent's. While it still rings
+    there it goes on as a transfer."""
+
+    do: ClassVar[str] = "call.complete"
+    call: str = ""
+
+
+@frozen
+class Cancel:
+    """The second party is no longer in the call, or rings no more; who was held for a consultation is back."""
+
+    do: ClassVar[str] = "call.cancel"
+    call: str = ""
+
+
+@frozen
+class Swap:
+    """In a consultation: who was held talks with this agent, and the other is held."""
+
+    do: ClassVar[str] = "call.swap"
+    call: str = ""
+
+
+@frozen
+class Merge:
+    """A consultation becomes a conversation of all three."""
+
+    do: ClassVar[str] = "call.merge"
+    call: str = ""
+
+
+@frozen
+class Dial:
+    """Calls a number, in whatever writing: from idle, break and after-call work. What becomes of it are events.
+
+    The number passes the dialling rules first; one that does not is told by `call.failed`, as is every call that is not
+    answered, and the agent does again what it did before. `call.hang_up` gives it up.
+
+    `shown` is the number of ours that is seen there, one of those of `agent.numbers`. Where it is left out that is one
+    at home in the city of who is called, else in the province, else any.
+    """
+
+    do: ClassVar[str] = "call.dial"
+    number: str
+    shown: str = ""
+
+
+@frozen
+class Survey:
+    """Ends the agent's part of the call, and asks the customer how satisfied it was; after-call work begins at once.
+
+    While dialling the customer is asked as soon as it answers.
+    """
+
+    do: ClassVar[str] = "call.survey"
+    call: str = ""
+
+
+@frozen
+class GetSnapshot:
+    """All that the page shows; the reply's fields are those of `Snapshot`."""
+
+    do: ClassVar[str] = "snapshot"
+
+
+@frozen
+class WatchColleagues:
+    """From now on this page hears how all agents stand: the whole list at once, then what changes (`colleagues`)."""
+
+    do: ClassVar[str] = "colleagues.watch"
+
+
+Command = (
+    SignIn
+    | Resume
+    | SignOut
+    | RenewMedia
+    | SetState
+    | MobileAnswer
+    | TestCall
+    | StartAnswering
+    | Answer
+    | Decline
+    | HangUp
+    | Mute
+    | Unmute
+    | Hold
+    | Retrieve
+    | Consult
+    | Invite
+    | Transfer
+    | Complete
+    | Cancel
+    | Swap
+    | Merge
+    | Dial
+    | Survey
+    | GetSnapshot
+    | WatchColleagues
+)
+
+
+@frozen
+class Request:
+    """A command as the agent receives it: whose page, which request, from which IP address."""
+
+    session: str
+    id: int
+    peer: str
+    command: Command
+
+
+@frozen
+class Attached:
+    """A page logged in as this agent opened its websocket: it hears the agent's events from now on."""
+
+    session: str
+
+
+@frozen
+class Detached:
+    """That websocket is gone."""
+
+    session: str
