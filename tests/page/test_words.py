@@ -10,6 +10,7 @@ import pytest
 from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
+ACTORS = Path(__file__).parents[2] / "actors"
 LANGUAGES = ("en", "zh")
 
 
@@ -43,19 +44,21 @@ def test_every_refusal_and_state_has_words(language: str) -> None:
     assert {state.value for state in State if f"state.{state.value}" not in words} == set()
 
 
+def said_by(*modules: str) -> str:
+    """The source of a behaviour, in those of its modules."""
+    return "\n".join((ACTORS / f"{name}.py").read_text() for name in modules)
+
+
 def said_by_agents() -> str:
-    """The source of an agent's behaviour, in all its modules."""
-    actors = Path(__file__).parents[2] / "actors"
-    return "\n".join((actors / f"{name}.py").read_text() for name in ("agent", "callee", "dialler", "seat"))
+    return said_by("agent", "shift", "callee", "dialler", "seat")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> None:
     words = dictionary(language)
-    actors = Path(__file__).parents[2] / "actors"
-    call, signalling = ((actors / f"{name}.py").read_text() for name in ("call", "signalling"))
+    call = said_by("call", "arrival", "caller", "dialling", "waiting", "acts")
     agent = said_by_agents()
-    causes = re.search(r"_CAUSES = \{(.*?)\}", signalling, re.S)
+    causes = re.search(r"_CAUSES = \{(.*?)\}", (ACTORS / "signalling.py").read_text(), re.S)
     assert causes is not None
     reasons = {
         "crashed",
@@ -72,8 +75,7 @@ def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_of_a_state_and_of_a_lost_recording_has_words(language: str) -> None:
     words = dictionary(language)
-    actors = Path(__file__).parents[2] / "actors"
-    agent, recordings = said_by_agents(), (actors / "recordings.py").read_text()
+    agent, recordings = said_by_agents(), (ACTORS / "recordings.py").read_text()
     reasons = {
         *re.findall(r'move\([^"\n]*, f?"([^"]+)"', agent),
         *re.findall(r'release_seat\("([^"]+)"', agent),

@@ -68,6 +68,7 @@ export default {
   'reason.restart': 'The switch was started again',
   'reason.page_gone': 'The page went away',
   'reason.caller_silent': 'Nothing was heard of the caller any more',
+  'reason.the_other_party_left': 'The other party hung up',
   'reason.the_queue_is_gone': 'The queue is no more',
   'reason.start_answering': 'Started answering',
   'reason.offer': 'A call came',

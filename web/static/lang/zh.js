@@ -68,6 +68,7 @@ export default {
   'reason.restart': '系统已重新启动',
   'reason.page_gone': '页面已离开',
   'reason.caller_silent': '长时间没有收到访客的声音',
+  'reason.the_other_party_left': '对方已挂断',
   'reason.the_queue_is_gone': '技能组已被删除',
   'reason.start_answering': '开始接听',
   'reason.offer': '来电',
