@@ -314,7 +314,8 @@ class Limits:
         metadata=toml(
             whole(0, 10_000),
             "number",
-            "While whatever happens waits for longer than this for its turn, new calls are refused with 503; 0: never.",
+            "While whatever happens waits for longer than this for its turn, or calls in set-up wait for each other "
+            "for 250 ms, new ones are refused with 503; 0: never.",
         ),
     )
 

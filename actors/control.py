@@ -28,7 +28,7 @@ from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..switch.link import connect_unix
-from . import medialink, memory, past
+from . import collecting, medialink, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
 from .child import orphaned
@@ -52,7 +52,7 @@ from .resolver import Resolver
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .statefile import States
-from .states import Alive, Committed, Dialog, Whole
+from .states import Committed, Dialog, Whole
 from .store.database import StoreError
 from .store.store import Store
 from .supervisor import run_directory
@@ -183,6 +183,7 @@ class Control:
                 while not self.link.connected:
                     await trio.sleep(0.01)
             nursery.start_soon(self._repair_recordings)
+            nursery.start_soon(collecting.run, lambda: self.system.idle)
             self._serves = True
             served = " ".join(
                 [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
@@ -245,7 +246,7 @@ class Control:
         self._take_up(organisation)
         left.take_up(self.system, self.signalling)
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
-        self._states.begin(lambda: self._whole(clock()))
+        self._states.begin(lambda: self._whole(clock()), lambda: self.system.living)
         memory.clear()
         codecs = self.config.media.webrtc_codecs, self.config.media.trunk_codecs
         if self.system.alive("switchboard"):
@@ -265,7 +266,7 @@ class Control:
     async def _tell_that_we_live(self, clock: Callable[[], float]) -> None:
         while True:
             await trio.sleep(ALIVE_SECONDS)
-            self._states.add(Alive(clock()))
+            self._states.alive(clock())
 
     async def _repair_recordings(self) -> None:
         try:

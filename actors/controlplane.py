@@ -28,6 +28,7 @@ from ..web.certificate import UnusableCertificateError
 from ..web.hub import Hub
 from ..web.interfaces import WebSettings
 from ..web.metrics import WebMetrics
+from . import collecting
 from .config import Config
 from .control import Control
 from .directories import recordings_directory
@@ -134,7 +135,7 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     registry = CollectorRegistry()
     pages = WebPages(config, data, registry, demo=demo)
     try:
-        trio.run(Control(config, data, pages, registry).run, _say)
+        trio.run(Control(config, data, pages, registry).run, _ready)
     except* (StoreError, UnusableCertificateError, OSError) as group:
         raise Unusable(first_error(group)) from group
 
@@ -160,7 +161,8 @@ def _give_memory_back() -> None:
         mallopt(parameter, value)
 
 
-def _say(line: str) -> None:
+def _ready(line: str) -> None:
+    collecting.settle()
     print(line, flush=True)
 
 

@@ -54,14 +54,17 @@ class SwitchMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
+        setups = self._system.pressure.setups
+        yield GaugeMetricFamily("cordboard_setups", "Calls that came and are in set-up", len(setups))
+        yield GaugeMetricFamily("cordboard_setup_seconds", "What one takes of the line of those in set-up", setups.cost)
         yield GaugeMetricFamily("cordboard_sip_transactions", "SIP transactions", self._endpoint.transactions)
-        yield GaugeMetricFamily("cordboard_actors", "Live actors", len(self._system.alive()))
+        yield GaugeMetricFamily("cordboard_actors", "Live actors", self._system.living)
         yield GaugeMetricFamily("cordboard_tasks", "Trio tasks of the control process", self._tasks())
         yield GaugeMetricFamily("cordboard_legs", "Media legs that actors hold open", self._link.legs)
         yield GaugeMetricFamily("cordboard_media_up", "1 while the media engine listens", int(self._link.connected))
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield GaugeMetricFamily(
-            "cordboard_busy", "1 while new calls are refused for it", int(self._system.pressure.pressed)
+            "cordboard_busy", "1 while new calls are refused for it", int(self._system.pressure.refusing)
         )
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)

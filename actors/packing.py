@@ -13,7 +13,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from operator import attrgetter
 from types import ModuleType
 from typing import Any, Final
 
@@ -29,6 +28,13 @@ Shapes = Mapping[str, tuple[str, ...]]
 # What becomes of one field of one class on the way out: the journal hides what is private.
 Veil = Callable[[type, str], Callable[[Any], Any] | None]
 _Form = Callable[[Any], list[Any]]
+
+
+class _Forms(dict[type, _Form]):
+    """What each class becomes."""
+
+    def __missing__(self, kind: type) -> _Form:
+        raise TypeError(f"{kind.__name__} cannot be packed")
 
 
 def unveiled(kind: type, field: str) -> None:
@@ -54,14 +60,19 @@ class Packer:
     """
 
     def __init__(self, modules: Iterable[ModuleType], behaviours: Iterable[type], veil: Veil = unveiled) -> None:
-        self._forms: dict[type, _Form] = {
-            tuple: lambda value: [_TUPLE, *value],
-            frozenset: lambda value: [_SET, *sorted(value)],
-            ipaddress.IPv4Network: lambda value: [_NETWORK, str(value)],
-            ipaddress.IPv6Network: lambda value: [_NETWORK, str(value)],
-        }
+        self._forms = _Forms(
+            {
+                tuple: lambda value: [_TUPLE, *value],
+                frozenset: lambda value: [_SET, *sorted(value)],
+                ipaddress.IPv4Network: lambda value: [_NETWORK, str(value)],
+                ipaddress.IPv6Network: lambda value: [_NETWORK, str(value)],
+            }
+        )
+        forms = self._forms
         # One for all, as making it takes as long as packing a message.
-        self._packer = msgpack.Packer(default=self._form, strict_types=True, unicode_errors="surrogatepass")
+        self._packer = msgpack.Packer(
+            default=lambda value: forms[type(value)](value), strict_types=True, unicode_errors="surrogatepass"
+        )
         self._classes: dict[str, type] = {}
         self._behaviours: dict[str, type] = {}
         self.shapes: dict[str, tuple[str, ...]] = {}
@@ -92,12 +103,6 @@ class Packer:
     def pack(self, value: object) -> bytes:
         packed: bytes = self._packer.pack(value)
         return packed
-
-    def _form(self, value: object) -> list[Any]:
-        form = self._forms.get(type(value))
-        if form is None:
-            raise TypeError(f"{type(value).__name__} cannot be packed")
-        return form(value)
 
     def unpack(self, octets: bytes, shapes: Shapes | None = None) -> Any:
         """The value again. Raises UnpackError."""
@@ -156,16 +161,9 @@ def _behaviour_form(name: str) -> _Form:
 
 
 def _attrs_form(name: str, fields: list[str], veils: list[Callable[[Any], Any] | None]) -> _Form:
-    if any(veils):
-        steps = list(zip(fields, veils, strict=True))
-        return lambda value: [
-            name,
-            *(veil(getattr(value, field)) if veil else getattr(value, field) for field, veil in steps),
-        ]
-    if len(fields) > 1:
-        get = attrgetter(*fields)
-        return lambda value: [name, *get(value)]
-    if fields:
-        one = attrgetter(fields[0])
-        return lambda value: [name, one(value)]
-    return lambda value: [name]
+    """A function written out for the class, as attrs writes its own: in half the time of one that goes through a list
+    of fields."""
+    given: dict[str, Any] = {f"veil{place}": veil for place, veil in enumerate(veils)}
+    terms = [f"veil{at}(value.{field})" if veils[at] else f"value.{field}" for at, field in enumerate(fields)]
+    form: _Form = eval(f"lambda value: [{', '.join(['name', *terms])}]", {"name": name, **given})
+    return form

@@ -6,7 +6,8 @@
 What counts is what waited least: a burst or a long step makes many wait, and is over. So is a machine that does
 something else for a while: all that came meanwhile has waited, and is done within the next window. Where even the
 luckiest has to wait, and again, more comes than is done, and the line grows. New calls are then refused at the door,
-before they cost anything, and those that live go on.
+before they cost anything, and those that live go on. So they are while too many are in set-up (setups.py), whatever
+these wait for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import math
 from typing import Final
 
 from attrs import define, field
+
+from .setups import SetUps
 
 # It is looked at this often, in seconds: in a shorter time a burst looks like a flood, in a longer one a flood lets so
 # many in that everybody waits for them.
@@ -29,9 +32,10 @@ CALM: Final = 10.0
 
 @define
 class Pressure:
-    """`limit` in seconds; 0: never pressed. `pressed` says whether new calls are refused."""
+    """`limit` in seconds; 0: nobody is ever refused. `pressed`: all that happens waits for too long."""
 
     limit: float = 0.0
+    setups: SetUps = field(factory=SetUps, init=False)
     pressed: bool = field(default=False, init=False)
     # How often it has come to that, and when a call was refused for it last.
     times: int = field(default=0, init=False)
@@ -63,11 +67,17 @@ class Pressure:
             self.pressed = True
             self.times += 1
 
+    @property
+    def refusing(self) -> bool:
+        """Whether calls are refused now."""
+        return self.pressed or (self.limit > 0 and self.setups.full)
+
     def refuses(self, now: float) -> bool:
         """Whether a call that comes now is refused."""
-        if self.pressed:
+        refused = self.refusing
+        if refused:
             self.last = now
-        return self.pressed
+        return refused
 
     def calm(self, now: float) -> bool:
         """Nobody was refused for a while."""

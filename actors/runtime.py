@@ -190,9 +190,19 @@ class System:
         return self.pressure.refuses(now)
 
     @property
+    def idle(self) -> bool:
+        """Nobody waits for a turn, and no caller for an answer."""
+        return not self._turns and not self.pressure.setups
+
+    @property
     def calm(self) -> bool:
         """Nobody was refused for a while."""
         return self.pressure.calm(self._clock())
+
+    @property
+    def living(self) -> int:
+        """How many actors there are."""
+        return len(self._cells)
 
     def alive(self, prefix: str = "") -> list[str]:
         return [name for name in self._cells if name.startswith(prefix)]

@@ -273,6 +273,7 @@ class Signalling:
         self._begin(output.call, output.trunk)
         self._unanswered.add(output.call)
         self._system.counters["calls"] += 1
+        self._system.pressure.setups.begin(output.call, self._clock())
         self._system.spawn(f"call:{output.call}", Call(arrived, self._clock()))
 
     def _tell(self, call: str, signal: signals.SipSignal | signals.DialledSignal, *, over: bool = False) -> None:
@@ -286,6 +287,7 @@ class Signalling:
             self._attempts.setdefault(owner, set()).add(call)
 
     def _over(self, call: str) -> None:
+        self._system.pressure.setups.gone(call)
         self._live.pop(call, None)
         attempts = self._attempts.get(owner := signals.owner(call))
         if attempts is not None:
@@ -300,8 +302,10 @@ class Signalling:
         now, command = self._clock(), effect.command
         match command:
             case signals.AnswerEarly(call, description):
+                self._system.pressure.setups.done(call, now)
                 self._command(self._endpoint.progress(call, description, now))
             case signals.AnswerSip(call, description):
+                self._system.pressure.setups.done(call, now)
                 self._answered(call, 200)
                 self._command(self._endpoint.answer(call, description, now))
             case signals.Reject(call, status, reason, retry_after):

@@ -5,7 +5,7 @@ step wants: that must wait for no disk, and costs no system call. What was writt
 which is what this is for; when the machine dies the calls are gone anyway. It is read as far as it goes. When it has
 grown it is begun anew with all that there is then, always between two steps: within one, what is not carried out yet
 would be missed. So it is, within a second, where it was deleted by somebody else, as some systems do with files in
-memory when their owner logs out.
+memory when their owner logs out; and where it is large because many lived whose calls are over.
 
 A file that cannot be written (memory is full) never stops a call: an alarm is raised, the file goes, because what it
 tells is no longer true, and all is written anew as soon as that is possible.
@@ -28,11 +28,11 @@ from .frames import DamagedError, Frames, framed
 from .growing import GrowingFile
 from .packing import Packer, UnpackError
 from .records import Entry
-from .states import Header, Record, Said, Step, Unwritten, Whole, changes
+from .states import Alive, Header, Record, Said, Step, Unwritten, Whole, changes
 
 FORMAT: Final = 2
 # The file is begun anew when it is this long, which is read in half a second, and this many times as long as what it
-# began with.
+# would begin with: what it began with, for so many as live by now.
 ROTATE_BYTES: Final = 4 << 20
 ROTATE_TIMES: Final = 4
 # After a failure it is tried again with the first step that comes this much later, in seconds; or as much later as to
@@ -64,14 +64,17 @@ class States(Unwritten):
         self._clock = clock
         self._alarm = alarm
         self._whole: Callable[[], Whole] | None = None
+        self._living: Callable[[], int] = lambda: 0
         self._file: GrowingFile | None = None
-        self._began_with = 0
+        # What it began with for each actor.
+        self._each = 0.0
         self._retry_at = 0.0
         self._look_at = 0.0
 
-    def begin(self, whole: Callable[[], Whole]) -> None:
-        """From now on everything is kept; `whole` tells all that there is at the moment it is asked."""
-        self._whole = whole
+    def begin(self, whole: Callable[[], Whole], living: Callable[[], int]) -> None:
+        """From now on everything is kept; `whole` tells all that there is at the moment it is asked, and `living` how
+        many actors that are."""
+        self._whole, self._living = whole, living
         self._rotate()
 
     def end(self) -> None:
@@ -99,6 +102,14 @@ class States(Unwritten):
         if self._whole is not None:
             self.add(Said(entry))
 
+    def alive(self, at: float) -> None:
+        """The process is there, though nothing may have happened; between two steps."""
+        if self._whole is None:
+            return
+        if self._is_due():
+            self._rotate()
+        self.add(Alive(at))
+
     def add(self, record: Record) -> None:
         """What a shell knows, before it is told to anybody."""
         if self._whole is None or self._file is None:
@@ -116,7 +127,9 @@ class States(Unwritten):
             self._look_at = now + LOOK
             if file.deleted:
                 return True
-        return file.length > ROTATE_BYTES and file.length > ROTATE_TIMES * self._began_with
+        if file.length <= ROTATE_BYTES:
+            return False
+        return file.length > ROTATE_TIMES * self._each * self._living()
 
     def _rotate(self) -> None:
         assert self._whole is not None, "begin() comes first"
@@ -127,7 +140,8 @@ class States(Unwritten):
             file = GrowingFile(new)
             try:
                 file.add(framed(self._packer.pack(Header(FORMAT, self._packer.shapes))))
-                file.add(framed(self._packer.pack(self._whole())))
+                whole = self._whole()
+                file.add(framed(self._packer.pack(whole)))
                 new.replace(self._path)
             except BaseException:
                 file.close()
@@ -138,7 +152,7 @@ class States(Unwritten):
             self._failed(error, self._clock() - began)
             return
         self._close()
-        self._file, self._began_with = file, file.length
+        self._file, self._each = file, file.length / max(len(whole.actors), 1)
         self._alarm(ALARM, False)
 
     def _failed(self, error: Exception, took: float = 0.0) -> None:

@@ -4,7 +4,8 @@ The real switch, its control process alone on one core; the media process and th
 Calls come at higher and higher rates until some fail or wait too long. Then many calls at once are weighed. Last, more
 come than one core can: those that are refused must hear 503 with Retry-After at once, the others must not wait for
 them, and a minute later the memory must be what it was. With `--queue` every call waits in a queue until a robot agent
-answers it, and set-up is until it has it; else the dialled number answers, and set-up is until its 200.
+answers it, and set-up is until it has it; else the dialled number answers, and set-up is until its 200. So it is in
+both cases where more come than one core can, for agents are fewer then, and most callers wait and hang up.
 
 The floor, in the same run: the same messages answered from a template by a program that does nothing else
 (answering.py). With `--calls` there are so many, at one rate, and what counts is what is left of them (leftovers.py).
@@ -155,7 +156,7 @@ async def measure(scene: Scene, rates: Sequence[float], seconds: float, progress
         await trio.sleep(STILL)
         before = both_kb(stage.centre)
         begin("beyond the limit")
-        beyond = await step(stage, Wave(BEYOND, seconds, BEYOND_TALK, DIALLED))
+        beyond = await step(stage, Wave(BEYOND, seconds, BEYOND_TALK, scene.number))
         begin("a minute later")
         await trio.sleep(BACK_SECONDS)
         after = both_kb(stage.centre)

@@ -69,8 +69,12 @@ class Scene:
     def agents(self) -> int:
         return AGENTS if self.queued else 0
 
+    @property
+    def number(self) -> str:
+        return QUEUE if self.queued else DIALLED
+
     def wave(self, rate: float, seconds: float, talk: float = TALK) -> Wave:
-        return Wave(rate, seconds, talk, QUEUE if self.queued else DIALLED, self.queued)
+        return Wave(rate, seconds, talk, self.number, self.queued)
 
 
 @frozen

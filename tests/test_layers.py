@@ -67,6 +67,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/geography.py",
         "actors/resolver.py",
         "actors/child.py",
+        "actors/collecting.py",
         "actors/supervisor.py",
         "actors/commands.py",
         "actors/tracing.py",

@@ -36,8 +36,20 @@ def test_a_class_that_does_not_take_its_fields_by_their_places_is_a_bug() -> Non
     class Odd:
         made: int = field(init=False, default=0)
 
+    @frozen
+    class Looked:
+        at: int = field(validator=attrs.validators.ge(0))
+
+    @frozen(slots=False)
+    class Wide:
+        at: int
+
+    with pytest.raises(TypeError, match="Wide"):
+        evolving.evolve(Wide(1))
     with pytest.raises(TypeError, match="Odd"):
         evolving.evolve(Odd())
+    with pytest.raises(TypeError, match="Looked"):
+        evolving.evolve(Looked(1))
     unknown: Any = {"nothing": 1}
     with pytest.raises(KeyError):
         evolving.evolve(agent_state.Lost("a", "b"), **unknown)

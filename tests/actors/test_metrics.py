@@ -14,6 +14,7 @@ from cordboard.actors.metrics import SwitchMetrics
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.recordings import Recordings
 from cordboard.actors.runtime import System
+from cordboard.actors.setups import USUAL
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
 from cordboard.actors.switchboard import Switchboard
@@ -65,6 +66,8 @@ def test_figures(tmp_path: Path) -> None:
             answered = {"trunk": "carrier", "direction": "in", "method": "INVITE", "code": "487"}
             assert value("cordboard_trunk_answers_total", answered) == 3
             assert value("cordboard_tasks") == 17
+            system.pressure.setups.begin("c9", 1.0)
+            assert (value("cordboard_setups"), value("cordboard_setup_seconds")) == (1, USUAL)
             assert value("cordboard_media_edges") is None
             assert (value("process_resident_memory_bytes") or 0) > 1 << 20
             assert value("cordboard_media_process_resident_memory_bytes") is None

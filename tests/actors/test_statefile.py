@@ -13,7 +13,7 @@ from cordboard.actors.effects import Effect, Log, Record, Tell
 from cordboard.actors.packing import UnpackError
 from cordboard.actors.records import Entry, LegEntry
 from cordboard.actors.statefile import States, read
-from cordboard.actors.states import ActorState, Committed, Step, Told, Whole
+from cordboard.actors.states import ActorState, Alive, Committed, Step, Told, Whole
 from cordboard.actors.trunk import Profile, Trunk
 
 ENTRY = LegEntry("c", 0, "caller", 1.0)
@@ -25,6 +25,8 @@ class Keeper:
 
     path: Path
     now: float = 100.0
+    # How many actors there are, all like this trunk.
+    living: int = 1
     trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier"), 100.0))
     alarms: list[bool] = field(factory=list)
     # What was stated, as whoever keeps it has it, and how much of it is safe.
@@ -36,11 +38,11 @@ class Keeper:
         self.states = States(
             lambda: self.path, past.packer(), lambda: self.now, lambda text, on: self.alarms.append(on)
         )
-        self.states.begin(self.whole)
+        self.states.begin(self.whole, lambda: self.living)
 
     def whole(self) -> Whole:
         unsafe = tuple(enumerate(self.stated, 1))[self.safe :]
-        actors = (ActorState("trunk:carrier", self.now, self.trunk),)
+        actors = (ActorState("trunk:carrier", self.now, self.trunk),) * self.living
         return Whole(self.now, actors, unsafe=unsafe, stated=len(self.stated))
 
     def step(self, *effects: Effect, told: bool = True) -> None:
@@ -121,6 +123,21 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     assert (whole.unsafe, whole.stated) == (((1, ENTRY),), 1)
 
 
+def test_what_many_took_that_live_no_more_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statefile, "ROTATE_BYTES", 1000)
+    keeper = Keeper(tmp_path / "states", living=100)
+    crowded = keeper.path.stat().st_ino
+    for _ in range(5):
+        keeper.states.alive(101.0)
+    assert keeper.path.stat().st_ino == crowded
+    keeper.living = 20
+    keeper.states.alive(102.0)  # though no actor has anything to do
+    assert keeper.path.stat().st_ino != crowded
+    whole, last = read(keeper.path, past.packer())
+    assert isinstance(whole, Whole)
+    assert (len(whole.actors), last) == (20, Alive(102.0))
+
+
 def test_what_the_database_lacks_is_known_whenever_the_file_was_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +170,7 @@ def test_what_takes_long_to_write_in_vain_is_tried_more_seldom(tmp_path: Path) -
         keeper.now += 0.5  # there is that much
         return evolve(keeper.whole(), actors=(object(),))  # type: ignore[arg-type]  # and nobody can pack it
 
-    keeper.states.begin(slow)
+    keeper.states.begin(slow, lambda: 1)
     for _ in range(600):
         keeper.now += 0.1
         keeper.step()

@@ -35,7 +35,7 @@ from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, System, unix_clock
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.statefile import States
-from cordboard.actors.states import UNWRITTEN, Alive, Committed, Dialog, Unwritten, Whole
+from cordboard.actors.states import UNWRITTEN, Committed, Dialog, Unwritten, Whole
 from cordboard.actors.steps import UNJOURNALLED, Unjournalled
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.actors.wire import Wire
@@ -200,7 +200,7 @@ class World:
         if self.states is not None:
             states = self.states
             self.life.start_soon(self._tell_that_we_live, states)
-            states.begin(lambda: self._whole(recalls))
+            states.begin(lambda: self._whole(recalls), lambda: self.system.living)
 
     def _whole(self, recalls: tuple[float, ...]) -> Whole:
         first = self._committed - self._inherited + 1
@@ -211,7 +211,7 @@ class World:
     async def _tell_that_we_live(self, states: States) -> None:
         while True:
             await trio.sleep(ALIVE_SECONDS)
-            states.add(Alive(self.now()))
+            states.alive(self.now())
 
     def _keep_dialogs(self) -> None:
         for call, snapshot in self.signalling.snapshots():
@@ -468,6 +468,7 @@ class World:
     def assert_no_calls(self) -> None:
         """Nothing is left of any call."""
         assert self.system.alive("call:") == self.system.alive("line:") == []
+        assert len(self.system.pressure.setups) == 0
         assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
         assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith(("call:", "line:"))] == []
         assert all(not robot.unanswered() for robot in self.pages.values())
