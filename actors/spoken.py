@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 
 from ..sip import sdp
+from ..sip.opus import OpusParameters
 from ..switch import protocol as media
 
 
@@ -17,11 +18,15 @@ def codec(agreed: sdp.Agreed | sdp.WebrtcAgreed) -> media.Codec:
         agreed.payload_type,
         agreed.telephone_event,
         event_clock=agreed.telephone_event_clock if others else None,
-        opus=media.OpusWishes(agreed.opus.playback_rate, agreed.opus.bit_rate, agreed.opus.constant),
+        opus=_wishes(agreed.opus),
     )
     if isinstance(agreed, sdp.WebrtcAgreed):
         return made
     return evolve(made, packet_ms=agreed.ptime_ms, heard_type=agreed.heard_type, heard_event=agreed.heard_event)
+
+
+def _wishes(said: OpusParameters) -> media.OpusWishes:
+    return media.OpusWishes(said.playback_rate, said.bit_rate, said.constant, said.capture_rate)
 
 
 def key(agreed: sdp.Agreed) -> media.SrtpKey | None:

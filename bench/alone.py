@@ -1,6 +1,6 @@
 """What the given libraries take of a core by themselves, in a bare loop over as many legs as the switch has.
 
-    python -m cordboard.bench.alone opus LEGS SECONDS     PyAV, decode and encode 20 ms at 16 kHz, recorded packets
+    python -m cordboard.bench.alone opus LEGS SECONDS     PyAV, decode and encode 20 ms at 48 kHz, recorded packets
     python -m cordboard.bench.alone srtp LEGS SECONDS     pylibsrtp's unprotect and protect of a G.711 packet
 
 Prints the CPU seconds of one leg's 20 ms. Every leg has codecs or sessions of its own, they take turns as they do in a
@@ -20,12 +20,12 @@ import numpy as np
 from pylibsrtp import Policy, Session
 
 from ..codecs import g711
+from ..codecs.bands import RATES, Band
 from ..codecs.opus import OpusDecoder, OpusEncoder
-from ..codecs.resample import Upsampler
 from ..switch import srtp
 from ..switch.priority import hurry
 from . import customer
-from .pages import STRIDE, speech
+from .pages import STRIDE, Ladder, speech
 
 TICK: Final = 0.020
 FRAMES: Final = 250  # recorded: 5 s
@@ -34,11 +34,11 @@ FRAMES: Final = 250  # recorded: 5 s
 def opus(legs: int) -> Callable[[int], None]:
     """What a tick does for each leg."""
     payloads = speech("opus")
-    # Rooms of pages are mixed at 16 kHz.
-    encoders, decoders = [OpusEncoder(16000) for _ in range(legs)], [OpusDecoder() for _ in range(legs)]
+    # Rooms of pages are mixed at 48 kHz.
+    encoders, decoders = [OpusEncoder(RATES[Band.FULL]) for _ in range(legs)], [OpusDecoder() for _ in range(legs)]
     places = np.arange(legs) * STRIDE % len(payloads)
-    up, row = Upsampler(1), np.array([0])
-    pcm = np.concatenate([up.up(row, frame[None]) for frame in g711.decode_ulaw(customer.speech("en"))])
+    ladder = Ladder()
+    pcm = np.stack([ladder.up(frame) for frame in g711.decode_ulaw(customer.speech("en"))]).astype(np.int32)
     # In a room of three each hears the sum of two others.
     mixed = np.clip(pcm + np.roll(pcm, STRIDE, axis=0), -32768, 32767).astype(np.int16)
 

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
+from ..codecs.bands import ABOVE, RATES, Band
 from ..codecs.opus import OpusEncoder
+from ..codecs.resample import Upsampler
 from ..sip import sdp
 from ..switch import protocol
 from . import customer
@@ -25,17 +27,31 @@ from .line import STEPS
 from .rtpload import FRAMES, tone_pcm
 
 STRIDE: Final = 61  # frames of the speech from one page's beginning to the next's
-WIDTH: Final = 224  # of a sealed packet: G.711 has 172 octets and a tag of 16
+WIDTH: Final = 352  # of a sealed packet: G.711 has 172 octets and a tag of 16, Opus up to twice the payload
+_ROW: Final = np.array([0])
 EVENTS: Final = 126  # payload type of telephone events, as pages have them: a leg without is listened to for tones
 Octets = NDArray[np.uint8]
 Payloads = Sequence[bytes]
 
 
+class Ladder:
+    """Frames of 20 ms from 8 kHz up to 48, one after the other."""
+
+    def __init__(self) -> None:
+        self._steps = [Upsampler(1, RATES[band] // RATES[band - 1]) for band in ABOVE]
+
+    def up(self, pcm: g711.Pcm) -> g711.Pcm:
+        """int16 [160] to int16 [960]."""
+        for step in self._steps:
+            pcm = np.rint(step.up(_ROW, pcm[None])[0]).clip(-32768, 32767).astype(np.int16)
+        return pcm
+
+
 def encoder(codec: str) -> Callable[[g711.Pcm], bytes]:
-    """Of 20 ms at 8 kHz."""
+    """Of 20 ms at 8 kHz. Opus is full band, as pages send it, whatever there is to hear."""
     if codec == "opus":
-        opus = OpusEncoder(8000)
-        return lambda pcm: opus.encode(pcm)[0]
+        opus, raised = OpusEncoder(RATES[Band.FULL]), Ladder()
+        return lambda pcm: opus.encode(raised.up(pcm))[0]
     law = g711.encode_ulaw if codec == "pcmu" else g711.encode_alaw
     return lambda pcm: law(pcm).tobytes()
 

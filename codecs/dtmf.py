@@ -50,7 +50,7 @@ def tones(events: NDArray[np.uint8], first: NDArray[np.int64], length: NDArray[n
     many samples the digit has [n], both at 8 kHz. int16 [n, samples], which are those of 20 ms; beyond the digit it is
     silent, and frames that follow each other join in phase.
     """
-    at = first[:, None] + np.arange(0, FRAME, FRAME / samples)
+    at = first[:, None] + np.arange(samples) * (FRAME / samples)
     turns = at / RATE
     low = _amplitude(LOW_DBM0) * np.sin(2 * np.pi * _LOW_OF[events][:, None] * turns)
     high = _amplitude(HIGH_DBM0) * np.sin(2 * np.pi * _HIGH_OF[events][:, None] * turns)

@@ -29,17 +29,21 @@ import numpy.typing as npt
 from attrs import define, field, frozen
 from av.audio.codeccontext import AudioCodecContext
 
+from .bands import ABOVE
 from .opuspacket import MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
 from .resample import Downsampler, UpperBand
-from .work import Decoded, Encoded, Work
+from .work import Decoded, Encoded, Upper, Work
 
 Pcm = npt.NDArray[np.int16]
 Rows = npt.NDArray[np.intp]
 
 OUTPUT_RATE = 48000
 FRAME = 960  # samples of 20 ms at 48 kHz
-# Speech at 48 kHz needs no more (RFC 7587 §3.1.1 has 28-40 kbit/s for full band speech, 8-12 for narrow band).
-BIT_RATE = {8000: 16_000, 16000: 24_000, 48000: 32_000}
+# RFC 7587 §3.1.1 has 8-12 kbit/s for narrow band speech, 16-20 for wideband and 28-40 for full band. That takes as many
+# as G.711: with them CELT alone sounds as well as what we send at 16 kHz, and takes half the time of the hybrid of SILK
+# and CELT, to which 32 would be enough.
+BIT_RATE = {8000: 16_000, 16000: 24_000, 48000: 64_000}
+CELT_BIT_RATE = 48_000  # with fewer, the hybrid is better
 LEAST_BIT_RATE = 6_000  # no far side may want fewer (RFC 7587 §6.1)
 # The longest packet: 120 ms of frames of 1,275 bytes (RFC 6716 §3.2); no more ever reaches libopus.
 MAX_PACKET = 6 * 1275 + 13
@@ -62,11 +66,12 @@ T = TypeVar("T", Decoded, Encoded)
 @frozen
 class Tuning:
     """How a far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length; frames of
-    20 ms or of 10."""
+    20 ms or of 10. `rate` is the highest that is ever encoded for it, in Hz."""
 
     bit_rate: int = 0
     constant: bool = False
     frame_ms: int = 20
+    rate: int = OUTPUT_RATE
 
 
 ANY = Tuning()
@@ -80,7 +85,8 @@ class OpusEncoder:
     """One leg's encoder. `rate` 8000, 16000 or 48000 Hz in.
 
     `complexity` 0, 1, 3, 5, 8 and 10 take 41, 44, 69, 97, 124 and 134 µs for a frame of 8 kHz, and PESQ makes 4.25,
-    4.32, 4.35, 4.43, 4.46 and 4.46 of the sentences in bench/voices: beyond 8 nothing is won.
+    4.32, 4.35, 4.43, 4.46 and 4.46 of the sentences in bench/voices: beyond 8 nothing is won. At 5 one of 16 kHz takes
+    138 µs; one of 48 kHz 77 by CELT, and 162 by the hybrid.
     """
 
     def __init__(self, rate: int, complexity: int = 5, tuning: Tuning = ANY) -> None:
@@ -91,16 +97,19 @@ class OpusEncoder:
         context.sample_rate = rate
         context.layout = "mono"
         context.format = "s16"
-        # Packets of one length are so at either rate of mixing.
-        usual = BIT_RATE[max(rate, 16000) if tuning.constant else rate]
-        context.bit_rate = min(usual, max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else usual
+        # Packets of one length are so at every rate of mixing.
+        usual = BIT_RATE[tuning.rate if tuning.constant else rate]
+        bits = min(usual, max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else usual
+        celt = rate == OUTPUT_RATE and bits >= CELT_BIT_RATE
+        context.bit_rate = bits
         context.time_base = Fraction(1, rate)
         context.thread_count = 1
         context.options = {
-            "application": "voip",
+            "application": "audio" if celt else "voip",
             "frame_duration": str(tuning.frame_ms),
             "compression_level": str(complexity),
-            "vbr": "off" if tuning.constant else "on",
+            # SILK stays within its bits by itself
+            "vbr": "off" if tuning.constant else "constrained" if celt else "on",
         }
         context.open()
         # One frame for good, its buffer written anew each time. Until libopus has taken it, encode() does not return.
@@ -193,16 +202,16 @@ class OpusRows:
         self._legs: dict[int, _Leg] = {}
         self._broken: list[_Leg] = []
         self._down = Downsampler(capacity, 6)
-        self._above = UpperBand(capacity, 3)
-        self._wide = np.zeros(capacity, np.bool_)  # of which the upper band was wanted when they were decoded last
+        self._above = tuple((band, UpperBand(capacity, OUTPUT_RATE, band)) for band in ABOVE)
+        self._top = np.zeros(capacity, np.uint8)  # the highest band that was wanted when they were decoded last
         self._work: Work[Decoded] | Work[Encoded] = Work(())
 
     def open(self, row: int) -> None:
         self._legs[row] = _Leg(row)
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
+    def tune(self, row: int, tuning: Tuning) -> None:
         """What is encoded for this row from now on."""
-        self._legs[row].tuning = Tuning(bit_rate, constant, frame_ms)
+        self._legs[row].tuning = tuning
 
     def close(self, row: int) -> None:
         del self._legs[row]
@@ -215,20 +224,24 @@ class OpusRows:
     def forget(self, rows: Rows) -> None:
         """What these rows said before is not for who hears them now. What is being decoded is to be taken first."""
         self._down.forget(rows)
-        self._wide[rows] = False
+        self._top[rows] = 0
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], wide: npt.NDArray[np.bool_]) -> Work[Decoded]:
-        """The next 20 ms of each row of `rows` [n], with their upper band where they are `wide` [n]. The results are to
-        be taken before anything else is begun."""
-        self._above.forget(rows[wide & ~self._wide[rows]])
-        self._wide[rows] = wide
+    def decode(self, rows: Rows, frames: Sequence[Frame], top: npt.NDArray[np.uint8]) -> Work[Decoded]:
+        """The next 20 ms of each row of `rows` [n], with the bands above 8 kHz up to that which is `top` [n]. The
+        results are to be taken before anything else is begun."""
+        above = [(band, upper) for band, upper in self._above if np.count_nonzero(top >= band)]
+        for band, upper in above:
+            upper.forget(rows[(top >= band) & (self._top[rows] < band)])
+        self._top[rows] = top
 
         def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
             pcm = np.zeros((len(legs), FRAME), np.int16)
             good = [self._decode(leg, frames[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
-            some = np.flatnonzero(wide[index])
-            upper = self._above.above(rows[index[some]], pcm[some])
-            return Decoded(index, self._down.down(rows[index], pcm), np.array(good), index[some], upper)
+            uppers = []
+            for band, upper in above:
+                some = np.flatnonzero(top[index] >= band)
+                uppers.append(Upper(band, index[some], upper.above(rows[index[some]], pcm[some])))
+            return Decoded(index, self._down.down(rows[index], pcm), np.array(good), uppers)
 
         work = self._begin(rows, part)
         if self._executor is None:

@@ -62,18 +62,25 @@ class Work(Generic[T]):
 
 
 @frozen(eq=False)
+class Upper:
+    """One band above 8 kHz (bands.py) of some of the rows that a decoder was given, by their `index` there, intp [m]:
+    `sound` float32 [m, samples], at the band's rate."""
+
+    band: int
+    index: NDArray[np.intp]
+    sound: NDArray[np.float32]
+
+
+@frozen(eq=False)
 class Decoded:
     """Of some of the rows that a decoder was given, by their `index` there, intp [n]: 20 ms each, `pcm` int16 [n, 160]
-    at 8 kHz, and whether there is sound at all, `good` bool [n]: what is not is played as a loss.
-
-    Those of which it was asked for are `wide`, intp [m], by their index too, with their `upper` band at 16 kHz, float32
-    [m, 320]."""
+    at 8 kHz, and whether there is sound at all, `good` bool [n]: what is not is played as a loss. Beside it the `upper`
+    bands of those of which they were asked for."""
 
     index: NDArray[np.intp]
     pcm: Pcm
     good: NDArray[np.bool_]
-    wide: NDArray[np.intp]
-    upper: NDArray[np.float32]
+    upper: Sequence[Upper] = ()
 
 
 @frozen(eq=False)

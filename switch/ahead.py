@@ -10,6 +10,8 @@ decoded before the stream began anew is not played in another's place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from ..codecs.g711 import Pcm
 from ..codecs.work import Decoded, Work
 from .jitter import Playout
 from .legs import CodecId, Kind, Legs
+from .raised import Raised
 from .seams import OpusCodec, Rows
 
 _NOTHING = np.iinfo(np.int64).min
@@ -25,8 +28,11 @@ _NOTHING = np.iinfo(np.int64).min
 class Ahead:
     """Columns of the newest frame of each row that was decoded and not played."""
 
-    def __init__(self, legs: Legs, playout: Playout, codec: OpusCodec, wide: NDArray[np.bool_]) -> None:
-        """`wide` bool [capacity] is kept by whoever decodes: of which rows the upper band is wanted."""
+    def __init__(
+        self, legs: Legs, playout: Playout, codec: OpusCodec, above: Sequence[Raised], wanted: NDArray[np.uint8]
+    ) -> None:
+        """What is above 8 kHz is written to those that are `above`, where it is wanted: up to which band of each row,
+        uint8 [capacity], is kept by whoever plays it."""
         n = legs.capacity
         self._legs = legs
         self._playout = playout
@@ -35,10 +41,9 @@ class Ahead:
         self._stream = np.zeros(n, np.int64)
         self._pcm = np.zeros((n, 160), np.int16)
         self._good = np.zeros(n, np.bool_)
-        self._wide = wide
-        # Of the frames that `decode` gave last: their upper bands at 16 kHz, and which of them have one.
-        self.upper = np.zeros((n, 320), np.float32)
-        self.has_upper = np.zeros(n, np.bool_)
+        self._upper = {each.band: each.upper for each in above}
+        self._wanted = wanted
+        self.top = np.zeros(n, np.uint8)  # of the frames that `decode` gave last: the highest band of each
         self._rows: Rows = np.zeros(0, np.intp)
         self._work: Work[Decoded] = Work(())
 
@@ -78,11 +83,12 @@ class Ahead:
         frames = self._playout.store.frames[cells].tolist()
         self._slot[rows], self._stream[rows] = self._playout.store.slots(cells), self._playout.streams[rows]
         self._rows = rows
-        self.has_upper[rows] = wide = self._wide[rows]
-        self._work = self._codec.decode(rows, frames, wide)
+        self.top[rows] = top = self._wanted[rows]
+        self._work = self._codec.decode(rows, frames, top)
 
     def _take(self) -> None:
         for done in self._work.results():
             rows = self._rows[done.index]
             self._pcm[rows], self._good[rows] = done.pcm, done.good
-            self.upper[self._rows[done.wide]] = done.upper
+            for part in done.upper:
+                self._upper[part.band][self._rows[part.index]] = part.sound

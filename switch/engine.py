@@ -19,19 +19,19 @@ The seams for browsers (seams.py): batches from sockets numbered from the RTP po
 was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused. Trunks' legs may be under SRTP, too
 (sealed.py): by which way each row's packets leave is in leaving.py.
 
-Everything is mixed at 8 kHz, and for listeners that hear 16 kHz once more at that (rooms.py, playback.py).
+Everything is mixed at 8 kHz, but what listeners of 16 and of 48 kHz hear, which is at that (rooms.py, playback.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 import numpy as np
 from attrs import evolve
-from numpy.typing import NDArray
 
+from ..codecs.bands import SAMPLES
 from . import protocol, rooms
 from .digits import Digits
 from .intake import Intake
@@ -59,9 +59,8 @@ ALONE: Final = 30.0  # seconds without a Ping after which all legs end
 READS: Final = 2
 READS_PROBED: Final = 4
 PROBED: Final = 10.0
-# A listener whose edges were edited steps from its last sample to the next frame over 5 ms.
-_STEP_FADE: Final = np.linspace(1.0, 0.0, 40, endpoint=False, dtype=np.float32)
-_WIDE_STEP_FADE: Final = np.linspace(1.0, 0.0, 80, endpoint=False, dtype=np.float32)
+# A listener whose edges were edited steps from its last sample to the next frame over 5 ms: by band.
+_STEP_FADE: Final = tuple(np.linspace(1.0, 0.0, n // 4, endpoint=False, dtype=np.float32) for n in SAMPLES)
 _LEAST_STEP: Final = 64  # a step smaller than this is no click
 
 
@@ -193,16 +192,19 @@ class Engine:
         self._digits.listen(self._playback.pcm)
         if not self._bare:
             self._quality.listen(self._tick, plans.heard, self._playback.pcm)
-        heard = mix(plans.narrow, self._playback.pcm, speaking)
-        wide = mix(plans.wide, *self._playback.speak_wide(plans.wide.heard))
-        heard, wide = self._soften(heard, wide)
+        heard = [mix(plans.bands[0], self._playback.pcm, speaking)]
+        if len(plans.bands) > 1:
+            above = self._playback.speak_above()
+            heard += [mix(plan, *frames) for plan, frames in zip(plans.bands[1:], above, strict=True)]
+        heard = self._soften(heard)
         if len(plans.turning):
-            heard, wide = self._turn(plans.turning, heard, wide)
-        self._recorder.record(heard.listeners, heard.pcm, heard.audible)
+            heard = self._turn(plans.turning, heard)
+        narrow = heard[0]
+        self._recorder.record(narrow.listeners, narrow.pcm, narrow.audible)
         keyed = self._keying.tick()
         if keyed is not None:
-            heard, wide = over(heard, keyed.narrow), over(wide, keyed.wide)
-        outgoing = self._sender.send(heard, wide, self._outbox.take(), keyed)
+            heard = over(heard, keyed.tones)
+        outgoing = self._sender.send(heard, self._outbox.take(), keyed)
         outgoing = self._report(rows, outgoing, now)
         self._advance_sources()
         told = self._quality.tick(self._tick, rows, now)
@@ -463,11 +465,12 @@ class Engine:
         plans = self._rooms.plans()
         if plans is not self._plans:
             self._plans = plans
-            self._legs.hears_wide[plans.narrow.listeners] = False
-            self._legs.hears_wide[plans.wide.listeners] = True
+            for plan in plans.bands:
+                self._legs.band[plan.listeners] = plan.band
+            self._playback.raise_to([plan.heard for plan in plans.bands[1:]])
         return plans
 
-    def _turn(self, rows: Rows, *heard: rooms.Heard) -> list[rooms.Heard]:
+    def _turn(self, rows: Rows, heard: Sequence[rooms.Heard]) -> list[rooms.Heard]:
         """The last that `rows` hear at their old rate: over 10 ms it falls silent, so that of what their encoders still
         hold nothing breaks off."""
         turned = []
@@ -482,7 +485,7 @@ class Engine:
         self._rooms.turn(rows)
         return turned
 
-    def _soften(self, narrow: rooms.Heard, wide: rooms.Heard) -> tuple[rooms.Heard, rooms.Heard]:
+    def _soften(self, heard: list[rooms.Heard]) -> list[rooms.Heard]:
         """Where edges were edited, steps from the last sample heard into the new frame over 5 ms instead of at once.
 
         Nothing of a source that is no longer heard gets through: what fades is one sample's value.
@@ -490,16 +493,15 @@ class Engine:
         edited, self._rooms.edited = self._rooms.edited, set()
         if edited:
             rows = np.array(sorted(edited), np.intp)
-            at_16 = self._legs.hears_wide[rows]
-            narrow = self._bend(narrow, rows[~at_16], _STEP_FADE)
-            wide = self._bend(wide, rows[at_16], _WIDE_STEP_FADE)
-        self._legs.last_sample[narrow.listeners] = narrow.pcm[:, -1]
-        if len(wide.listeners):
-            self._legs.last_sample[wide.listeners] = wide.pcm[:, -1]
-        return narrow, wide
+            bands = self._legs.band[rows]
+            heard = [self._bend(one, rows[bands == one.band]) for one in rooms.up_to(int(bands.max()), heard)]
+        for one in heard:
+            self._legs.last_sample[one.listeners] = one.pcm[:, -1]
+        return heard
 
-    def _bend(self, heard: rooms.Heard, edited: Rows, fade: NDArray[np.float32]) -> rooms.Heard:
+    def _bend(self, heard: rooms.Heard, edited: Rows) -> rooms.Heard:
         """`edited` are among the listeners, or hear nothing more."""
+        fade = _STEP_FADE[heard.band]
         quiet = edited[~np.isin(edited, heard.listeners)]
         listeners = np.concatenate([heard.listeners, quiet])
         pcm = np.concatenate([heard.pcm, np.zeros((len(quiet), heard.pcm.shape[1]), np.int16)])
@@ -509,7 +511,7 @@ class Engine:
         bent = pcm[some, : len(fade)] + step[some, None] * fade
         pcm[some, : len(fade)] = np.clip(np.rint(bent), -32768, 32767)
         audible[some] = True
-        return rooms.Heard(listeners, pcm, audible)
+        return rooms.Heard(heard.band, listeners, pcm, audible)
 
 
 def _goes_one_way(fact: Fact) -> bool:

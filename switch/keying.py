@@ -9,6 +9,7 @@ place of what the leg hears.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,10 +17,11 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs import dtmf
+from ..codecs.bands import SAMPLES
 from . import protocol
 from .digits import LONGEST
 from .legs import NO_EVENT, TICK_MS, Legs
-from .rooms import NARROW, WIDE, Heard
+from .rooms import Heard, up_to
 
 Rows = NDArray[np.intp]
 
@@ -33,27 +35,29 @@ class Keyed:
     """What digits there are in one tick.
 
     The packets of `rows` [n] are reports of events: `payload` uint8 [n, 4], `timestamp` uint32 [n], `marker` bool [n].
-    Those of `narrow` and `wide` hear tones instead of what they hear, at 8 and at 16 kHz.
+    Those of `tones` hear them instead of what they hear, each in its band.
     """
 
     rows: Rows
     payload: NDArray[np.uint8]
     timestamp: NDArray[np.uint32]
     marker: NDArray[np.bool_]
-    narrow: Heard
-    wide: Heard
+    tones: Sequence[Heard]
 
 
-def over(heard: Heard, tones: Heard) -> Heard:
-    """What is heard, with the tones in place of it."""
-    if not len(tones.listeners):
-        return heard
-    stays = np.flatnonzero(~np.isin(heard.listeners, tones.listeners))
-    return Heard(
-        np.concatenate([heard.listeners[stays], tones.listeners]),
-        np.concatenate([heard.pcm[stays], tones.pcm]),
-        np.concatenate([heard.audible[stays], tones.audible]),
-    )
+def over(heard: Sequence[Heard], tones: Sequence[Heard]) -> list[Heard]:
+    """What is heard, by band, with the tones in place of it."""
+    made = up_to(max((one.band for one in tones), default=0), heard)
+    for one in tones:
+        of = made[one.band]
+        stays = np.flatnonzero(~np.isin(of.listeners, one.listeners))
+        made[one.band] = Heard(
+            one.band,
+            np.concatenate([of.listeners[stays], one.listeners]),
+            np.concatenate([of.pcm[stays], one.pcm]),
+            np.concatenate([of.audible[stays], one.audible]),
+        )
+    return made
 
 
 def speakable(command: protocol.SendDigits) -> bool:
@@ -116,8 +120,8 @@ class Keying:
         by_event = legs.telephone_event[keying] != NO_EVENT
         events, toned = keying[by_event], keying[~by_event]
         payload, timestamp, marker = self._reports(events)
-        wide = legs.hears_wide[toned]
-        tones = self._tones(toned[~wide], NARROW), self._tones(toned[wide], WIDE)
+        bands = legs.band[toned]
+        tones = [self._tones(toned[bands == band], band) for band in np.unique(bands).tolist()]
         self._age[keying] += 1
         over = np.concatenate(
             [events[self._ends[events] == ENDS], toned[self._age[toned] * dtmf.FRAME >= self._units[toned]]]
@@ -125,11 +129,11 @@ class Keying:
         self._units[over] = 0
         # Of the gap the packets that repeat the end are a part.
         self._pause[over] = np.maximum(self._gap[over] - np.maximum(self._ends[over] - 1, 0), 0)
-        return Keyed(events, payload, timestamp, marker, *tones)
+        return Keyed(events, payload, timestamp, marker, tones)
 
-    def _tones(self, rows: Rows, samples: int) -> Heard:
-        tones = dtmf.tones(self._event[rows], self._age[rows] * dtmf.FRAME, self._units[rows], samples)
-        return Heard(rows, tones, np.ones(len(rows), np.bool_))
+    def _tones(self, rows: Rows, band: int) -> Heard:
+        tones = dtmf.tones(self._event[rows], self._age[rows] * dtmf.FRAME, self._units[rows], SAMPLES[band])
+        return Heard(band, rows, tones, np.ones(len(rows), np.bool_))
 
     def _next(self, row: int) -> None:
         """The pause is over: the next digit begins, or all have been sent."""

@@ -76,7 +76,7 @@ class Legs:
         self.payload_type = np.zeros(n, np.uint8)  # of what it is sent
         self.heard_type = np.zeros(n, np.uint8)  # ... and of what it sends
         self.heard_begins = np.zeros(n, np.uint32)  # ... and how that begins (rtp.usual)
-        self.hears_wide = np.zeros(n, np.bool_)  # it is sent 16 kHz, not 8
+        self.band = np.zeros(n, np.uint8)  # in which it is sent what it hears
         self.telephone_event = np.full(n, NO_EVENT, np.uint8)
         self.heard_event = np.full(n, NO_EVENT, np.uint8)
         # Outgoing RTP: the next packet's numbers.
@@ -123,8 +123,7 @@ class Legs:
         self.telephone_event[row] = self.heard_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
-        self.sealed[row] = self.hears_wide[row] = False
-        self.media_ever[row] = False
+        self.sealed[row] = self.media_ever[row] = False
         self.hears[row] = self.comes[row] = self.goes[row] = True
         self.media_at[row] = now
         for counter in (
@@ -137,6 +136,7 @@ class Legs:
             self.reported_expected,
             self.reported_concealed,
             self.last_sample,
+            self.band,
         ):
             counter[row] = 0
         return row

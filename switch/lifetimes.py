@@ -17,6 +17,9 @@ from typing import Final
 import numpy as np
 from attrs import define, field
 
+from ..codecs import bands
+from ..codecs.bands import Band
+from ..codecs.opus import Tuning
 from . import protocol, rtp
 from .digits import Digits
 from .gather import frame_ms
@@ -29,7 +32,7 @@ from .ports import PortPool, PortsExhaustedError
 from .protocol import Fact
 from .quality import Quality
 from .reports import Reports
-from .rooms import Rate, Rooms
+from .rooms import TELEPHONE, Reach, Rooms
 from .sealed import Sealed
 from .sealed import check as check_keys
 from .seams import OpusCodec, Rows, SecureTransport
@@ -44,18 +47,21 @@ _CODECS: Final[dict[protocol.CodecName, int]] = {
 }
 
 
-WIDE_RATE: Final = 16_000  # Hz of the upper of the two rates of mixing
-
-
 class RefusedError(Exception):
     """An opening that fails; the text is for people."""
 
 
-def _rate(codec: protocol.Codec) -> Rate:
-    """What a far side says and hears: G.722 has no other rate, Opus takes what there is, unless it plays it in vain."""
-    if codec.name == "opus":
-        return Rate.NARROW if codec.opus.playback_rate < WIDE_RATE else Rate.EITHER
-    return Rate.WIDE if codec.name == "g722" else Rate.NARROW
+def _reach(codec: protocol.Codec) -> Reach:
+    """What a far side gives and hears: G.722 has one rate, Opus takes and sends what there is, but what it says that it
+    plays in vain or has not."""
+    match codec.name:
+        case "opus":
+            wishes = codec.opus
+            return Reach(gives=bands.within(wishes.capture_rate), most=bands.within(wishes.playback_rate))
+        case "g722":
+            return Reach(Band.WIDE, Band.WIDE, Band.WIDE)
+        case _:
+            return TELEPHONE
 
 
 @define(kw_only=True, eq=False)
@@ -267,6 +273,7 @@ class Lifetimes:
     def _set_codec(self, row: int, codec: protocol.Codec) -> None:
         legs = self._legs
         before, self._agreed[row] = self._agreed.get(row), codec
+        reach = _reach(codec)
         packet_ms = min(max(codec.packet_ms // LEAST_MS * LEAST_MS, LEAST_MS), LONGEST_MS)
         if self._opus is not None:
             was = before is not None and before.name == "opus"
@@ -277,14 +284,15 @@ class Lifetimes:
                 self._opus.open(row)
             if is_now:
                 wishes = codec.opus
-                self._opus.tune(row, wishes.bit_rate, constant=wishes.constant, frame_ms=frame_ms(packet_ms))
+                frame = frame_ms(packet_ms)
+                self._opus.tune(row, Tuning(wishes.bit_rate, wishes.constant, frame, bands.RATES[reach.most]))
         legs.codec[row] = _CODECS[codec.name]
         legs.payload_type[row] = codec.payload_type
         legs.heard_type[row] = codec.payload_type if codec.heard_type is None else codec.heard_type
         legs.heard_begins[row] = rtp.usual(int(legs.heard_type[row]))
         legs.telephone_event[row], legs.heard_event[row] = _events(codec)
-        legs.hears_wide[row] = codec.name == "g722"
-        self._rooms.tune(row, _rate(codec))
+        legs.band[row] = reach.least
+        self._rooms.tune(row, reach)
         legs.packet_ms[row] = packet_ms
         legs.constant[row] = codec.name == "opus" and codec.opus.constant
         legs.clock_step[row] = 960 if codec.name == "opus" else 160

@@ -4,36 +4,34 @@ Frames lie in four matrices taken in turn: the newest, and the three before it, 
 that nobody hears is not decoded, unless its digits are listened for. When somebody hears it again, its older frames are
 stale and what was begun with them is forgotten: whoever begins to hear a row hears nothing that it said before.
 
-All of that is at 8 kHz. Of a row that somebody hears at 16 kHz there is another frame, made of it: brought up, with the
-upper band of what G.722 and Opus decode to added. The upper band of a frame that did not come is not made up: it falls
-silent over 5 ms, and rises again with the frame that does.
+All of that is at 8 kHz. Of a row that somebody hears at 16 or 48 kHz there is another frame for each band above, made
+of the one below, with what G.722 and Opus decode to there (raised.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711, g722
+from ..codecs.bands import ABOVE, Band
 from ..codecs.plc import HISTORY, Concealer
-from ..codecs.resample import Downsampler, UpperBand, Upsampler
+from ..codecs.resample import Downsampler, UpperBand
 from .ahead import Ahead
 from .comfort import Comfort
 from .jitter import Due, Playout
 from .legs import SILENCE, CodecId, Kind, Legs, those
+from .raised import Raised
 from .seams import OpusCodec, Rows
 from .sources import Sources
 
 FRAME: Final = 160
 _KEPT: Final = 4  # frames: this tick's, and what a concealment looks back at
-_WIDE: Final = 2 * FRAME
 _CROSS: Final = ((np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
-_WIDE_CROSS: Final = ((np.arange(_WIDE) + 0.5) / _WIDE).astype(np.float32)
-_FALL: Final = np.linspace(1.0, 0.0, 80, endpoint=False, dtype=np.float32)
-# Longer than the filter whose past is silence as it begins.
-_RISE: Final = np.linspace(0.0, 1.0, 160, endpoint=False, dtype=np.float32)
+_NONE: Final = np.zeros(0, np.intp)
 _DECODE: Final = {CodecId.PCMU: g711.decode_ulaw, CodecId.PCMA: g711.decode_alaw}
 _G722: Final = CodecId.G722
 _OPUS: Final = CodecId.OPUS
@@ -55,16 +53,10 @@ class Playback:
         self._g722 = g722.Decoders()
         self._from_g722 = Downsampler(n, 2)
         self._pcm = np.zeros((_KEPT, n, FRAME), np.int16)
-        self._wide = np.zeros((n, _WIDE), np.int16)
-        self._speaking_wide = np.zeros(n, np.bool_)
-        self._up = Upsampler(n)
-        self._above_g722 = UpperBand(n, 1)
-        self._upper = np.zeros((n, _WIDE), np.float32)
-        self._upper_at = np.full(n, -1, np.int64)  # the tick of that
-        self._upper_since = np.full(n, -1, np.int64)  # ... and of the first without a gap
-        self._widened: Rows | None = None  # the rows heard at 16 kHz
-        self._widening = np.zeros(n, np.bool_)
-        self._opus = None if opus is None else Ahead(legs, playout, opus, self._widening)
+        self._above_g722 = UpperBand(n, g722.RATE, Band.WIDE)
+        self._raised = tuple(Raised(n, band) for band in ABOVE)
+        self._top = np.zeros(n, np.uint8)  # the highest band that each row is heard at
+        self._opus = None if opus is None else Ahead(legs, playout, opus, self._raised, self._top)
         self._played_at = np.full((_KEPT, n), -1, np.int64)  # the tick of each frame; another tick's is stale
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
@@ -79,8 +71,8 @@ class Playback:
         """A leg begins or ends in this row, or begins anew with another codec: nothing of before is left."""
         rows = np.array([row])
         self._forget(rows)
-        self._up.forget(rows)
-        self._upper_at[row] = self._upper_since[row] = -1
+        for raised in self._raised:
+            raised.begin(rows)
         self.comfort.forget(row)
         self._played_at[:, row] = -1
         self._loudest[row] = 0
@@ -155,43 +147,28 @@ class Playback:
         self._played_at[now, decoded] = self._tick
         return speaking
 
-    def speak_wide(self, rows: Rows) -> tuple[g711.Pcm, NDArray[np.bool_]]:
-        """After `speak`: this tick's frames of `rows`, which somebody hears at 16 kHz: int16 [capacity, 320], and which
-        rows are not silence, bool [capacity]."""
-        if rows is not self._widened:
-            self._widen(rows)
-        if len(rows):
-            sound = self._up.up(rows, self.pcm[rows])
-            sound += self._upper_bands(rows)
-            self._wide[rows] = np.clip(np.rint(sound), -32768, 32767)
-            self._speaking_wide[rows] = self._wide[rows].any(axis=1)
-        return self._wide, self._speaking_wide
+    def raise_to(self, rows: Sequence[Rows]) -> None:
+        """Those that somebody hears from now on, by band from 16 kHz on, each with those of the bands above it; those
+        that were not heard so before begin with nothing."""
+        top = np.zeros(len(self._top), np.uint8)
+        for number, raised in enumerate(self._raised):
+            some = rows[number] if number < len(rows) else _NONE
+            raised.begin(some[self._top[some] < raised.band])
+            raised.rows = some
+            top[some] = raised.band
+        self._top[:] = top
 
-    def _widen(self, rows: Rows) -> None:
-        """Other rows are heard at 16 kHz; those that were not before begin with nothing, and the rest have nothing."""
-        new = rows[~self._widening[rows]]
-        self._up.forget(new)
-        self._upper_at[new] = self._upper_since[new] = -1
-        self._widened = rows
-        self._widening[:] = False
-        self._widening[rows] = True
-
-    def _upper_bands(self, rows: Rows) -> NDArray[np.float32]:
-        """float32 [n, 320]; zeros of a row whose frame had none."""
-        came, at = self._upper_at[rows] == self._tick, self._tick
-        upper = np.zeros((len(rows), _WIDE), np.float32)
-        upper[came] = self._upper[rows[came]]
-        begun = came & (self._upper_since[rows] == at)
-        upper[begun, : len(_RISE)] *= _RISE
-        ended = ~came & (self._upper_at[rows] == at - 1)
-        upper[ended, : len(_FALL)] = self._upper[rows[ended], -1:] * _FALL
-        return upper
-
-    def _keep_upper(self, rows: Rows, upper: NDArray[np.float32]) -> None:
-        """The upper band [n, 320] of what `rows` [n], which are heard at 16 kHz, decoded to."""
-        self._upper_since[rows[self._upper_at[rows] < self._tick - 1]] = self._tick
-        self._upper[rows] = upper
-        self._upper_at[rows] = self._tick
+    def speak_above(self) -> list[tuple[g711.Pcm, NDArray[np.bool_]]]:
+        """After `speak`: this tick's frames of each band above 8 kHz that somebody hears, int16 [capacity, samples],
+        and which rows are not silence there, bool [capacity]."""
+        frames: list[tuple[g711.Pcm, NDArray[np.bool_]]] = []
+        pcm = self.pcm
+        for raised in self._raised:
+            if not len(raised.rows):
+                break
+            pcm, speaking = raised.speak(pcm, self._tick)
+            frames.append((pcm, speaking))
+        return frames
 
     def _forget(self, rows: Rows) -> None:
         """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
@@ -232,10 +209,11 @@ class Playback:
 
     def _decode_g722(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         whole = self._g722.decode(rows, self._playout.store.narrow[cells])
-        if np.count_nonzero(some := self._widening[rows]):
-            wide = rows[some]
-            self._above_g722.forget(wide[self._upper_at[wide] < self._tick - 1])
-            self._keep_upper(wide, self._above_g722.above(wide, whole[some]))
+        if np.count_nonzero(some := self._top[rows] >= Band.WIDE):
+            wide, raised = rows[some], self._raised[0]
+            self._above_g722.forget(raised.begins(wide, self._tick))
+            raised.upper[wide] = self._above_g722.above(wide, whole[some])
+            raised.came(wide, self._tick)
         self.pcm[rows] = self._from_g722.down(rows, whole)
         speaking[rows] = self.pcm[rows].any(axis=1)
 
@@ -247,14 +225,16 @@ class Playback:
         sound, frames = rows[good], frames[good]
         self.pcm[sound] = frames
         speaking[sound] = frames.any(axis=1)
-        wide = sound[self._opus.has_upper[sound]]
-        self._keep_upper(wide, self._opus.upper[wide])
+        if np.count_nonzero(top := self._opus.top[sound]):
+            for raised in self._raised:
+                raised.came(sound[top >= raised.band], self._tick)
         return rows[~good]
 
     def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
         pcm = self._pcm[self._tick % _KEPT]
-        first, upper = pcm[rows].astype(np.float32), self._upper[rows]
+        first = pcm[rows].astype(np.float32)
+        above = [(raised, raised.upper[rows]) for raised in self._raised if len(raised.rows)]
         for law in _DECODE:
             some = self._legs.codec[rows] == law
             if some.any():
@@ -264,7 +244,8 @@ class Playback:
         if (opus := self._legs.codec[rows] == _OPUS).any():
             self._decode_opus(rows[opus], cells[opus], speaking)
         pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
-        self._upper[rows] = upper * (1 - _WIDE_CROSS) + self._upper[rows] * _WIDE_CROSS
+        for raised, parts in above:
+            raised.cross(rows, parts)
         speaking[rows] = True
 
     def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:

@@ -51,12 +51,14 @@ MAX_DIGIT_MS = 10_000
 
 @frozen
 class OpusWishes:
-    """What a far side says of the Opus that it is sent (RFC 7587 §6.1): the highest rate that it plays, in Hz; the most
-    bits a second, 0 where it sets no bound; and whether all packets shall be of one length."""
+    """What a far side says of its Opus (RFC 7587 §6.1): of what it is sent the highest rate that it plays, in Hz, the
+    most bits a second, 0 where it sets no bound, and whether all packets shall be of one length; and the highest rate
+    of what it sends."""
 
     playback_rate: int = 48_000
     bit_rate: int = 0
     constant: bool = False
+    capture_rate: int = 48_000
 
 
 @frozen

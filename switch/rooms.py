@@ -10,46 +10,59 @@ the sums that have more than j. Most sums of int16 samples are int16 again: they
 and where one is not, its sign tells (of two that are added, neither has the sign that comes out). Those, and sums with
 gains, are made anew in int32, and saturated.
 
-There are two plans, one for each rate; what speaks is there at each rate that somebody hears it at. A listener that has
-one rate alone is mixed at that. One that has either is mixed at 16 kHz where it hears somebody who speaks at 16 kHz, at
-8 kHz else: so a room turns wideband when a second wideband leg comes, and costs what it always did before. In the tick
-in which it turns such a listener is still mixed at its old rate, and is to be faded out: `Plans.turning`.
+There is a plan for each band (codecs/bands.py) that somebody hears; what speaks is there at each rate that it is heard
+at. A listener is mixed at the highest band that anybody among those it hears can give, within what it can hear itself:
+so a room turns wideband when a second wideband leg comes, full band when a second of that comes, and costs what it
+always did before. In the tick in which it turns such a listener is still mixed at its old rate, and is to be faded out:
+`Plans.turning`.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from ..codecs.bands import SAMPLES, Band
 from ..codecs.g711 import Pcm
 
 Rows = NDArray[np.intp]
 _Group = frozenset[tuple[int, float]]
 
-NARROW: Final = 160  # samples of a frame at 8 kHz
-WIDE: Final = 320  # ... at 16
+_EMPTY: Final = np.zeros(0, np.intp)
+_INAUDIBLE: Final = np.zeros(0, np.bool_)
 
 
-class Rate(Enum):
-    """What a row can say and hear: 8 kHz, 16, or either."""
+@frozen
+class Reach:
+    """The highest band that a row can give, and the lowest and the highest that it can hear."""
 
-    NARROW = 8000
-    EITHER = 0
-    WIDE = 16000
+    gives: int = Band.NARROW
+    least: int = Band.NARROW
+    most: int = Band.NARROW
+
+
+TELEPHONE: Final = Reach()
 
 
 @frozen
 class Heard:
-    """What each of `listeners` [n] hears in a tick: int16 [n, 160] at 8 kHz or [n, 320] at 16; `audible` bool [n]:
-    whether it is not all zeros."""
+    """What each of `listeners` [n] hears in a tick in one band: int16 [n, samples]; `audible` bool [n]: whether it is
+    not all zeros."""
 
+    band: int
     listeners: Rows
     pcm: Pcm
     audible: NDArray[np.bool_]
+
+
+def up_to(band: int, heard: Sequence[Heard]) -> list[Heard]:
+    """What is heard, by band from the lowest on, and up to `band` at least: in those beyond by nobody."""
+    beyond = range(len(heard), band + 1)
+    return [*heard, *(Heard(one, _EMPTY, np.zeros((0, SAMPLES[one]), np.int16), _INAUDIBLE) for one in beyond)]
 
 
 @frozen
@@ -62,10 +75,11 @@ class _Column:
 
 @frozen
 class Plan:
-    """What a tick mixes at one rate. `heard`: every row that some listener hears, ascending. `listeners`: rows, first
-    those that have a sum of their own (`direct`, indices of sums), then those that subtract themselves (`shared`,
-    indices of sums)."""
+    """What a tick mixes in one band. `heard`: every row that some listener hears in it or in one above, of which it is
+    made there, ascending. `listeners`: rows, first those that have a sum of their own (`direct`, indices of sums), then
+    those that subtract themselves (`shared`, indices of sums)."""
 
+    band: int
     heard: Rows
     listeners: Rows
     columns: tuple[_Column, ...]
@@ -83,16 +97,12 @@ class Plan:
 
 @frozen
 class Plans:
-    """The plans of both rates, and every row that somebody hears at either, ascending. `turning` are listeners that are
-    to be mixed at the other rate from the next tick on."""
+    """The plans of all bands from the lowest to the highest that has a listener, and every row that somebody hears,
+    ascending. `turning` are listeners that are to be mixed in another band from the next tick on."""
 
     heard: Rows
-    narrow: Plan
-    wide: Plan
+    bands: tuple[Plan, ...]
     turning: Rows
-
-
-_EMPTY: Final = np.zeros(0, np.intp)
 
 
 class Rooms:
@@ -103,15 +113,15 @@ class Rooms:
         self._heard_by: dict[int, set[int]] = {}
         self._group: dict[int, _Group] = {}
         self._members: dict[_Group, list[int]] = {}
-        self._rates: dict[int, Rate] = {}  # of rows that have more than 8 kHz
-        self._wide: set[int] = set()  # listeners that are mixed at 16
+        self._reach: dict[int, Reach] = {}  # of rows that are no telephone
+        self._bands: dict[int, int] = {}  # of listeners: in which each is mixed
         self._plans: Plans | None = None
         # Listeners whose edges were edited since this was last cleared.
         self.edited: set[int] = set()
 
-    def tune(self, row: int, rate: Rate) -> None:
-        """What this row, which begins or begins anew, can say and hear."""
-        self._rates[row] = rate
+    def tune(self, row: int, reach: Reach) -> None:
+        """What this row, which begins or begins anew, can give and hear."""
+        self._reach[row] = reach
         self._settle(row)
         self._plans = None
 
@@ -123,16 +133,19 @@ class Rooms:
         self._plans = None
 
     def _settle(self, listener: int) -> None:
-        if self._wants_wide(listener):
-            self._wide.add(listener)
-        else:
-            self._wide.discard(listener)
+        self._bands[listener] = self._wanted(listener)
 
-    def _wants_wide(self, listener: int) -> bool:
-        rate = self._rates.get(listener, Rate.NARROW)
-        if rate is Rate.EITHER:
-            return any(self._rates.get(row, Rate.NARROW) is not Rate.NARROW for row in self._hears.get(listener, ()))
-        return rate is Rate.WIDE
+    def _wanted(self, listener: int) -> int:
+        reach = self._reach.get(listener, TELEPHONE)
+        if reach.least == reach.most:
+            return reach.least
+        given = max(
+            (self._reach.get(row, TELEPHONE).gives for row in self._hears.get(listener, ())), default=reach.least
+        )
+        return min(max(given, reach.least), reach.most)
+
+    def _band(self, listener: int) -> int:
+        return self._bands.get(listener, Band.NARROW)
 
     def hear(self, listener: int, sources: dict[int, float]) -> None:
         """All that `listener` hears from now on: gain by source row; a gain of 0 is not hearing."""
@@ -170,8 +183,8 @@ class Rooms:
                 del rest[row]
                 self.hear(listener, rest)
         self.hear(row, {})
-        self._rates.pop(row, None)
-        self._wide.discard(row)
+        self._reach.pop(row, None)
+        self._bands.pop(row, None)
         self.edited.discard(row)
 
     @property
@@ -182,10 +195,14 @@ class Rooms:
     def plans(self) -> Plans:
         """The same until edges are edited."""
         if self._plans is None:
+            turning = [one for one in self._hears if self._wanted(one) != self._band(one)]
+            plans: list[Plan] = []
+            above: set[int] = set()
+            for band in range(max(map(self._band, self._hears), default=Band.NARROW), Band.NARROW - 1, -1):
+                plans.append(self._compile(band, above))
+                above.update(plans[-1].heard.tolist())
             heard = np.array(sorted(self._heard_by), np.intp)
-            turning = [one for one in self._hears if self._wants_wide(one) is not (one in self._wide)]
-            plans = self._compile(wide=False), self._compile(wide=True)
-            self._plans = Plans(heard, *plans, np.array(turning, np.intp))
+            self._plans = Plans(heard, tuple(reversed(plans)), np.array(turning, np.intp))
         return self._plans
 
     def _detach(self, listener: int) -> None:
@@ -199,14 +216,14 @@ class Rooms:
             if not self._members[group]:
                 del self._members[group]
 
-    def _compile(self, *, wide: bool) -> Plan:
-        """The plan of those who hear 16 kHz, or who do not."""
+    def _compile(self, band: int, above: set[int]) -> Plan:
+        """The plan of those who are mixed in that band, in which those that are heard `above` are made, too."""
         sums: list[list[tuple[int, float]]] = []
         direct: list[tuple[int, int]] = []  # listener, sum
         shared: list[tuple[int, int]] = []
-        heard: set[int] = set()
+        heard = set(above)
         for group, everybody in self._members.items():
-            if not (members := [one for one in everybody if (one in self._wide) is wide]):
+            if not (members := [one for one in everybody if self._band(one) == band]):
                 continue
             heard.update(*(self._hears[listener] for listener in members))
             # Sharing reads and subtracts once per listener beside the sum; below five it is dearer than adding anew.
@@ -228,8 +245,9 @@ class Rooms:
             columns.append(_Column(np.array([row for row, _ in edges], np.intp), gains))
         direct.sort(key=lambda pair: place[pair[1]])
         gained = [place[i] for i, edges in enumerate(sums) if any(gain != 1.0 for _, gain in edges)]
-        shape = (len(sums), WIDE if wide else NARROW)
+        shape = (len(sums), SAMPLES[band])
         return Plan(
+            band=band,
             heard=np.array(sorted(heard), np.intp),
             listeners=np.array([listener for listener, _ in (*direct, *shared)], np.intp),
             columns=tuple(columns),
@@ -247,11 +265,11 @@ class Rooms:
 def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> Heard:
     """What every listener of the plan hears in this tick, good until the plan is mixed again.
 
-    `pcm` int16 [rows, 160] at 8 kHz or [rows, 320] at 16, as the plan is, zeros where a row does not speak; `speaking`
-    bool [rows]. A listener is audible where any source of it speaks.
+    `pcm` int16 [rows, samples] of the plan's band, zeros where a row does not speak; `speaking` bool [rows]. A listener
+    is audible where any source of it speaks.
     """
     if not plan.sums:
-        return Heard(plan.listeners, plan.frames, np.zeros(0, np.bool_))
+        return Heard(plan.band, plan.listeners, plan.frames, _INAUDIBLE)
     frames, first = plan.frames, plan.columns[0]
     pcm.take(first.rows, axis=0, out=frames, mode="clip")
     voices = speaking[first.rows].astype(np.int32)
@@ -265,8 +283,8 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> Heard:
         if len(broken):
             frames[broken] = _saturated(_totals(plan, pcm, broken))
         if len(plan.direct) == plan.sums:  # one listener each, in their order
-            return Heard(plan.listeners, frames, voices > 0)
-        return Heard(plan.listeners, frames[plan.direct], voices[plan.direct] > 0)
+            return Heard(plan.band, plan.listeners, frames, voices > 0)
+        return Heard(plan.band, plan.listeners, frames[plan.direct], voices[plan.direct] > 0)
     own, rest = pcm.take(plan.own, axis=0), frames.take(plan.shared, axis=0)
     short = _subtract(rest, own)
     if len(broken):
@@ -275,7 +293,7 @@ def mix(plan: Plan, pcm: Pcm, speaking: NDArray[np.bool_]) -> Heard:
     if len(short):
         rest[short] = _saturated(_totals(plan, pcm, plan.shared[short]) - own[short])
     voices = np.concatenate([voices[plan.direct], voices[plan.shared] - speaking[plan.own]])
-    return Heard(plan.listeners, np.concatenate([frames[plan.direct], rest]), voices > 0)
+    return Heard(plan.band, plan.listeners, np.concatenate([frames[plan.direct], rest]), voices > 0)
 
 
 def _add(sums: Pcm, added: Pcm, result: Pcm) -> Rows:

@@ -13,6 +13,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
+from ..codecs.opus import Tuning
 from ..codecs.opuspacket import Frame
 from ..codecs.work import Decoded, Encoded, Work
 from .matrix import lay
@@ -190,9 +191,8 @@ class OpusCodec(Protocol):
 
     def open(self, row: int) -> None: ...
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
-        """How the far side wants to be sent Opus: at most so many bits a second, 0 for any; packets of one length; in
-        frames of 20 ms or of 10."""
+    def tune(self, row: int, tuning: Tuning) -> None:
+        """How the far side wants to be sent Opus."""
         ...
 
     def close(self, row: int) -> None: ...
@@ -205,10 +205,10 @@ class OpusCodec(Protocol):
         """Rows whose codec has raised what it should not: these legs are over."""
         ...
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
-        """The next 20 ms of each of `rows` [n], with the upper band of those that are `wide` [n]."""
+    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
+        """The next 20 ms of each of `rows` [n], with the bands above 8 kHz (bands.py) up to that which is `top` [n]."""
         ...
 
     def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """20 ms each, int16 [160] at 8 kHz or [320] at 16, to the packets of each of `rows` [n]."""
+        """20 ms each, int16 [160] at 8 kHz, [320] at 16 or [960] at 48, to the packets of each of `rows` [n]."""
         ...

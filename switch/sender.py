@@ -18,6 +18,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from ..codecs import g711, g722
+from ..codecs.bands import SAMPLES, Band
 from ..codecs.work import Encoded, Work
 from . import rtp
 from .gather import Gather, OpusGather, frame_ms
@@ -26,15 +27,13 @@ from .leaving import Leaving
 from .legs import LEAST_MS, SILENCE, TICK_MS, CodecId, Legs, those
 from .matrix import lay
 from .ports import PortPool
-from .rooms import NARROW as NARROW_FRAME
-from .rooms import WIDE as WIDE_FRAME
 from .rooms import Heard
 from .seams import Datagrams, OpusCodec, Outgoing, Rows
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
-# At the rates that we encode, no payload of Opus is half as long.
-WIDE_PACKET: Final = rtp.HEADER + 512
+# At the rates that we encode, no payload of Opus is as long.
+OPUS_PACKET: Final = rtp.HEADER + 512
 _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)
 # By CodecId, of the codecs in the matrix; what stands there for G.722 is always written over.
 _SILENCE: Final = np.array([*(SILENCE[law] for law in _LAWS), 0], np.uint8)
@@ -47,9 +46,8 @@ _OPUS_SILENT: Final = {TICK_MS: (_OPUS_SILENCE.tobytes(),), LEAST_MS: (b"\xf0\xf
 # (codecs/opus.py). There are no more groups than so many: beyond, they are larger instead.
 TOGETHER: Final = 48
 MOST_GROUPS: Final = 6
-# What is encoded for those who want packets of one length.
-_SILENT: Final = np.zeros(NARROW_FRAME, np.int16)
-_SILENT_WIDE: Final = np.zeros(WIDE_FRAME, np.int16)
+# What is encoded for those who want packets of one length: by band.
+_SILENT: Final = tuple(np.zeros(samples, np.int16) for samples in SAMPLES)
 _PAYLOAD: Final = np.dtype("V160")  # as in the store
 SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
@@ -79,13 +77,15 @@ class _Order:
 
 @frozen
 class _Route:
-    """Which of the listeners of a tick have a place in the packet matrix, where, and by law; the same until edges or
-    legs change."""
+    """Which of the listeners of a tick in one band have a place in the packet matrix, where, and by law; the same until
+    edges or legs change."""
 
     listeners: Rows
     placed: Rows | slice  # of listeners
     place: NDArray[np.intp]  # [placed]
     laws: tuple[tuple[int, Rows | slice, NDArray[np.intp]], ...]  # law, which of the placed, their places
+    g722: Rows | slice  # which of the placed
+    g722_at: NDArray[np.intp]  # ... and which of the order's rows of it they are
     opus: Rows  # of listeners
     opus_place: NDArray[np.intp]  # ... and where they stand
 
@@ -96,17 +96,6 @@ class _Coming:
 
     place: NDArray[np.intp]
     work: Work[Encoded]
-
-
-@frozen
-class _WideRoute:
-    """... and which of the listeners at 16 kHz are which of the order's G.722 rows, and where those of Opus stand."""
-
-    listeners: Rows
-    heard: Rows
-    g722: Rows
-    opus: Rows
-    opus_place: NDArray[np.intp]
 
 
 class Sender:
@@ -123,10 +112,9 @@ class Sender:
         self._out = np.zeros((legs.capacity, PACKET), np.uint8)
         self._payloads = self._out[:, rtp.HEADER :].view(_PAYLOAD)[:, 0]
         self._out_silent = np.zeros(legs.capacity, np.bool_)
-        self._wide = np.zeros((legs.capacity, WIDE_PACKET), np.uint8)
+        self._wide = np.zeros((legs.capacity, OPUS_PACKET), np.uint8)
         self._ordered: _Order | None = None
-        self._routed: _Route | None = None
-        self._wide_routed: _WideRoute | None = None
+        self._routes: list[_Route | None] = [None] * len(SAMPLES)  # by band
         self.sent = 0  # packets
 
     def begin(self, row: int) -> None:
@@ -138,7 +126,8 @@ class Sender:
 
     def changed(self) -> None:
         """Legs came, went, or are elsewhere: the order is to be made anew."""
-        self._ordered = self._routed = self._wide_routed = None
+        self._ordered = None
+        self._routes = [None] * len(SAMPLES)
 
     def _order(self) -> _Order:
         legs = self._legs
@@ -185,15 +174,29 @@ class Sender:
         plain = self._leaving.plain(rows)
         return rows[plain], rows[~plain]
 
-    def _route(self, order: _Order, listeners: Rows) -> _Route:
+    def _route(self, order: _Order, heard: Heard) -> _Route:
+        listeners, known = heard.listeners, self._routes[heard.band]
+        if known is not None and known.listeners is listeners:
+            return known
         place = order.place[listeners]
         placed = those(place >= 0)
         place = place[placed]
         codec = self._legs.codec[listeners[placed]]
         by_law = ((law, those(codec == law)) for law in _LAWS if (codec == law).any())
         laws = tuple((law, some, place[some]) for law, some in by_law)
+        adpcm = those(codec == CodecId.G722)
         opus = np.flatnonzero(order.opus_place[listeners] >= 0)
-        return _Route(listeners, placed, place, laws, opus, order.opus_place[listeners[opus]])
+        self._routes[heard.band] = made = _Route(
+            listeners,
+            placed,
+            place,
+            laws,
+            adpcm,
+            np.searchsorted(order.g722, place[adpcm]),
+            opus,
+            order.opus_place[listeners[opus]],
+        )
+        return made
 
     def _send_odd(self, order: _Order, keyed: Keyed | None) -> Iterator[Datagrams]:
         """Packets of other lengths, of those whose octets stand behind the others."""
@@ -234,36 +237,24 @@ class Sender:
             self.sent += len(some)
             yield from self._leaving.media(some, packets, length)
 
-    def _route_wide(self, order: _Order, listeners: Rows) -> _WideRoute:
-        place = order.place[listeners]
-        heard = np.flatnonzero(np.isin(place, order.g722))
-        opus = np.flatnonzero(order.opus_place[listeners] >= 0)
-        return _WideRoute(
-            listeners, heard, np.searchsorted(order.g722, place[heard]), opus, order.opus_place[listeners[opus]]
-        )
-
-    def send(self, heard: Heard, wide: Heard, beside: Sequence[Datagrams], keyed: Keyed | None = None) -> Outgoing:
-        """This tick's packets, and the datagrams `beside` them, from what is `heard` at 8 kHz and `wide` at 16; every
+    def send(self, heard: Sequence[Heard], beside: Sequence[Datagrams], keyed: Keyed | None = None) -> Outgoing:
+        """This tick's packets, and the datagrams `beside` them, from what is `heard`, by band from 8 kHz on; every
         other leg, and who is not audible, is sent silence. Where events are `keyed` their reports are sent instead."""
-        listeners = heard.listeners
         if self._ordered is None:
             self._ordered = self._order()
         sending = self._ordered
-        if self._routed is None or self._routed.listeners is not listeners:
-            self._routed = self._route(sending, listeners)
-        if self._wide_routed is None or self._wide_routed.listeners is not wide.listeners:
-            self._wide_routed = self._route_wide(sending, wide.listeners)
-        n, route = len(sending.rows), self._routed
+        routes = [self._route(sending, one) for one in heard]
+        n, narrow, route = len(sending.rows), heard[Band.NARROW], routes[Band.NARROW]
         # Begun first, for others do it meanwhile.
-        coming = self._begin_opus(sending, heard, wide, keyed) if len(sending.opus) else None
+        coming = self._begin_opus(sending, heard, routes, keyed) if len(sending.opus) else None
         silent = ~np.zeros(n, np.bool_)
-        speaks, frames = heard.audible[route.placed], heard.pcm[route.placed]
+        speaks, frames = narrow.audible[route.placed], narrow.pcm[route.placed]
         silent[route.place] = ~speaks
         for law, some, place in route.laws:
             loud = those(speaks[some])
             self._payloads[place[loud]] = _ENCODE[law](frames[some][loud]).view(_PAYLOAD)[:, 0]
         if len(sending.g722):
-            self._out[sending.g722, rtp.HEADER :] = self._encode_g722(sending, wide)
+            self._out[sending.g722, rtp.HEADER :] = self._encode_g722(sending, heard, routes)
             silent[sending.g722] = False
         if np.count_nonzero(turned := silent & ~self._out_silent[:n]):
             self._out[:n][turned, rtp.HEADER :] = sending.silence[turned]
@@ -296,12 +287,13 @@ class Sender:
                 parts += self._send_odd_opus(sending, coming, keyed)
         return Outgoing(parts, later=later)
 
-    def _begin_opus(self, order: _Order, heard: Heard, wide: Heard, keyed: Keyed | None) -> _Coming:
+    def _begin_opus(
+        self, order: _Order, heard: Sequence[Heard], routes: Sequence[_Route], keyed: Keyed | None
+    ) -> _Coming:
         assert self._opus is not None  # without it no such leg is opened
         frames: list[g711.Pcm] = []
         places = []
-        for one, route in ((heard, self._routed), (wide, self._wide_routed)):
-            assert route is not None
+        for one, route in zip(heard, routes, strict=True):
             some, place = route.opus, route.opus_place
             speaks = one.audible[some]
             if keyed is not None and len(keyed.rows):
@@ -312,18 +304,18 @@ class Sender:
             some = order.constant[~np.isin(order.constant, np.concatenate(places))]
             if keyed is not None:
                 some = some[~np.isin(order.opus[some], keyed.rows)]
-            frames += [_SILENT_WIDE if wide else _SILENT for wide in self._legs.hears_wide[order.opus[some]].tolist()]
+            frames += [_SILENT[band] for band in self._legs.band[order.opus[some]].tolist()]
             places.append(some)
         place = np.concatenate(places)
         return _Coming(place, self._opus.encode(order.opus[place], frames))
 
-    def _encode_g722(self, order: _Order, wide: Heard) -> NDArray[np.uint8]:
+    def _encode_g722(self, order: _Order, heard: Sequence[Heard], routes: Sequence[_Route]) -> NDArray[np.uint8]:
         """What each of the order's G.722 rows hears, or silence: uint8 [g722, 160]."""
-        route = self._wide_routed
-        assert route is not None
-        frames = np.zeros((len(order.g722), WIDE_FRAME), np.int16)
-        loud = wide.audible[route.heard]
-        frames[route.g722[loud]] = wide.pcm[route.heard[loud]]
+        frames = np.zeros((len(order.g722), g722.FRAME), np.int16)
+        if len(heard) > Band.WIDE:
+            wide, route = heard[Band.WIDE], routes[Band.WIDE]
+            loud = those(wide.audible[route.placed][route.g722])
+            frames[route.g722_at[loud]] = wide.pcm[route.placed][route.g722][loud]
         return self._g722.encode(order.rows[order.g722], frames)
 
     def _send_opus(

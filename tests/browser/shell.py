@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from cordboard.sip.opus import OURS_FOR_BROWSERS
 from cordboard.switch.dtls import Identity
 from cordboard.switch.protocol import (
     Codec,
@@ -28,7 +29,7 @@ HOST = "127.0.0.1"
 RTPMAP = {
     "pcmu": "a=rtpmap:0 PCMU/8000\r\n",
     "pcma": "a=rtpmap:8 PCMA/8000\r\n",
-    "opus": "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=0\r\n",
+    "opus": f"a=rtpmap:111 opus/48000/2\r\na=fmtp:111 {OURS_FOR_BROWSERS}\r\n",
 }
 PAYLOAD_TYPE = {"pcmu": 0, "pcma": 8, "opus": 111}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 
 import pytest
+from attrs import evolve
 from cordboard.switch import protocol
 from cordboard.switch.protocol import Codec, CodecName, Hears, Rewire
 
@@ -36,9 +38,17 @@ def media() -> Iterator[Media]:
 
 
 def connect(
-    phone: pages.Phone, media: Media, leg: str, codec: CodecName, events: tuple[int, int] | None = None
+    phone: pages.Phone,
+    media: Media,
+    leg: str,
+    codec: CodecName,
+    events: tuple[int, int] | None = None,
+    *,
+    sends: float = FROM_PAGE,
+    plays: int = 48_000,
 ) -> float:
-    media.tell(offered(leg, phone.offer(leg, FROM_PAGE), codec, events[0] if events else None))
+    opening = offered(leg, phone.offer(leg, sends), codec, events[0] if events else None)
+    media.tell(evolve(opening, codec=evolve(opening.codec, opus=protocol.OpusWishes(plays))))
     opened = media.fact(protocol.WebrtcLegOpened, leg)
     assert [address for address, _ in opened.candidates] == [HOST]
     took = phone.connect(leg, answer(opened, codec, events))
@@ -113,6 +123,34 @@ def test_the_keys_of_a_page_are_told_once_each(
     assert phone.hears(leg, FROM_PAGE)
     assert not [fact for fact in media.facts if isinstance(fact, protocol.DigitPressed)]
     media.tell(protocol.CloseLeg(leg))
+
+
+def test_two_pages_hear_all_of_each_other_and_a_telephone_beside_them_what_it_can(
+    phone: pages.Phone, media: Media
+) -> None:
+    """One says what no telephone carries: pages that play less, and telephones, hear nothing of it."""
+    high = 12000.0
+    with Trunk(FROM_TRUNK) as line:
+        for leg, sends, plays in (("high", high, 48_000), ("full", FROM_PAGE, 48_000), ("wide", FROM_PAGE, 16_000)):
+            connect(phone, media, leg, "opus", sends=sends, plays=plays)
+        media.tell(protocol.OpenRtpLeg("beside", HOST, line.port, Codec("pcmu", 0)))
+        opened = media.fact(protocol.LegOpened, "beside")
+        line.call(opened.address, opened.port)
+        media.fact(protocol.LegConnected, "beside")
+        media.tell(Rewire(tuple(Hears(leg, (("high", 1.0),)) for leg in ("full", "wide", "beside"))))
+        assert phone.hears("full", high)
+        loud = phone.listen("full").level
+        assert phone.hears("wide", None)
+        assert line.hears(None)
+        # ... and goes on hearing it beside a telephone, which makes the room none.
+        media.tell(Rewire((Hears("full", (("high", 1.0), ("beside", 1.0))),)))
+        assert phone.until(lambda: phone.listen("full").level > 1.1 * loud)
+        assert phone.hears("full", high)
+        print(f"12 kHz of 0.25 is heard at {20 * math.log10(loud * math.sqrt(2) / 0.25):.1f} dB")
+        assert loud * math.sqrt(2) == pytest.approx(0.25, rel=0.12)  # 1 dB
+        media.tell(protocol.CloseLeg("beside"))
+    for leg in ("high", "full", "wide"):
+        media.tell(protocol.CloseLeg(leg))
 
 
 def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:

@@ -7,9 +7,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 from cordboard.codecs import opus
-from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm
+from cordboard.codecs.bands import ABOVE, Band
+from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm, Tuning
 from cordboard.codecs.opuspacket import Frame, whole
 from cordboard.codecs.work import Work
 
@@ -25,7 +27,7 @@ def tone(rate: int, frames: int, frequency: float = 440.0) -> Pcm:
 def test_one_packet_for_each_frame_and_the_tone_comes_back(rate: int) -> None:
     encoder, decoder = OpusEncoder(rate), OpusDecoder()
     packets = [packet for frame in tone(rate, 50) for packet in encoder.encode(frame)]
-    assert all(3 <= len(packet) <= 200 for packet in packets)
+    assert all(3 <= len(packet) <= 320 for packet in packets)
     pcm = np.concatenate([decoder.decode(packet) for packet in packets])
     assert len(pcm) == 50 * opus.FRAME
     steady = pcm[10 * opus.FRAME :].astype(float)
@@ -103,11 +105,11 @@ def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
         for i, (payload,) in zip(made.index.tolist(), made.packets, strict=True):
             payloads[i] = payload
     back, good = np.zeros((len(ROWS), 160), np.int16), np.zeros(len(ROWS), np.bool_)
-    narrow = np.zeros(len(ROWS), np.bool_)
+    narrow = np.zeros(len(ROWS), np.uint8)
     frames = [whole(payload) for payload in (*payloads[:3], b"\xff" * 10, *payloads[4:])]
     for done in codec.decode(ROWS, frames, narrow).results():
         back[done.index], good[done.index] = done.pcm, done.good
-        assert not len(done.wide)
+        assert not done.upper
     return payloads, back, good.tolist()
 
 
@@ -205,33 +207,35 @@ def test_work_that_is_dropped_is_over() -> None:
     assert list(work.results()) == []
 
 
-@pytest.mark.parametrize("hertz", [1000.0, 5000.0])
-def test_the_upper_band_is_given_of_those_of_which_it_is_wanted(hertz: float) -> None:
+@pytest.mark.parametrize(("hertz", "of"), [(1000.0, Band.NARROW), (5000.0, Band.WIDE), (12000.0, Band.FULL)])
+def test_the_bands_above_are_given_of_those_of_which_they_are_wanted(hertz: float, of: int) -> None:
+    """A tone is in one band, and next to nothing of it in the others."""
     codec, encoder = opened(None), OpusEncoder(48000)
-    wide = ROWS % 2 == 0
-    lower, upper = [], []
+    top = (np.arange(len(ROWS)) % 3).astype(np.uint8)
+    last = int(np.flatnonzero(top == Band.FULL)[0])
+    heard: dict[int, list[Pcm | npt.NDArray[np.float32]]] = {band: [] for band in range(3)}
     for frame in tone(48000, 50, hertz):
-        (first, *_) = parts = list(codec.decode(ROWS, [whole(encoder.encode(frame)[0])] * len(ROWS), wide).results())
-        lower.append(first.pcm[0])
-        upper.append(first.upper[0])
-        assert [ROWS[row] for part in parts for row in part.wide] == ROWS[wide].tolist()
-    above = np.sqrt(np.mean(np.concatenate(upper)[3200:] ** 2))
-    below = np.sqrt(np.mean(np.concatenate(lower)[1600:].astype(float) ** 2))
-    quiet, loud = (above, below) if hertz < 4000 else (below, above)
-    assert quiet < loud / 100
-    assert loud == pytest.approx(8000 / np.sqrt(2), rel=0.2)
+        parts = list(codec.decode(ROWS, [whole(encoder.encode(frame)[0])] * len(ROWS), top).results())
+        heard[Band.NARROW].append(next(part.pcm[part.index == last][0] for part in parts if last in part.index))
+        for band in ABOVE:
+            given = [upper for part in parts for upper in part.upper if upper.band == band]
+            assert sorted(int(i) for one in given for i in one.index) == np.flatnonzero(top >= band).tolist()
+            heard[band].append(next(one.sound[one.index == last][0] for one in given if last in one.index))
+    loud = {band: np.sqrt(np.mean(np.concatenate(each[10:]).astype(float) ** 2)) for band, each in heard.items()}
+    assert loud.pop(of) == pytest.approx(8000 / np.sqrt(2), rel=0.2)
+    assert max(loud.values()) < 8000 / 100
 
 
-@pytest.mark.parametrize(("bit_rate", "expected"), [(0, 24_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
+@pytest.mark.parametrize(("bit_rate", "expected"), [(0, 64_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
 def test_a_far_side_gets_no_more_bits_than_it_wants_and_packets_of_one_length(bit_rate: int, expected: int) -> None:
     codec = opened(None)
-    codec.tune(0, bit_rate, constant=True)
+    codec.tune(0, Tuning(bit_rate, constant=True))
     rng = np.random.default_rng(2)
     sizes = []
     for _ in range(20):
         (made,) = codec.encode(ROWS[:1], [rng.integers(-8000, 8000, 160).astype(np.int16)]).results()
         sizes.append(len(made.packets[0][0]))
     assert sizes == [expected // 400] * 20
-    codec.tune(0, bit_rate, constant=False)
+    codec.tune(0, Tuning(bit_rate))
     (made,) = codec.encode(ROWS[:1], [np.zeros(160, np.int16)]).results()
     assert len(made.packets[0][0]) < sizes[0]

@@ -32,7 +32,7 @@ def test_a_trunk_that_has_only_opus_gets_it() -> None:
         "m=audio 20002 RTP/AVP 96 97",
         "a=rtpmap:96 opus/48000/2",
         "a=rtpmap:97 telephone-event/48000",
-        "a=fmtp:96 maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=0;usedtx=0",
+        "a=fmtp:96 maxplaybackrate=48000;sprop-maxcapturerate=48000;useinbandfec=0;usedtx=0",
         "a=fmtp:97 0-15",
         "a=ptime:20",
         "a=sendrecv",
@@ -70,7 +70,7 @@ def test_our_offer_has_events_at_the_clock_of_each_codec() -> None:
         "a=rtpmap:8 PCMA/8000",
         "a=rtpmap:102 telephone-event/48000",
         "a=rtpmap:101 telephone-event/8000",
-        "a=fmtp:107 maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=0;usedtx=0",
+        "a=fmtp:107 maxplaybackrate=48000;sprop-maxcapturerate=48000;useinbandfec=0;usedtx=0",
         "a=fmtp:102 0-15",
         "a=fmtp:101 0-15",
         "a=ptime:20",
@@ -119,6 +119,8 @@ def test_our_offer_does_not_invite_anybody_to_leave_out_what_is_soft() -> None:
         ("", OpusParameters()),
         ("useinbandfec=1;stereo=1; sprop-stereo=1", OpusParameters()),
         ("maxplaybackrate=16000; cbr=1", OpusParameters(playback_rate=16000, constant=True)),
+        ("sprop-maxcapturerate=8000;sprop-stereo=1", OpusParameters(capture_rate=8000)),
+        ("sprop-maxcapturerate=96000;maxplaybackrate=24000", OpusParameters(playback_rate=24000)),
         ("MaxAverageBitrate=1;maxplaybackrate=1", OpusParameters(8000, 6000)),
         ("maxaveragebitrate=9999999;maxplaybackrate=96000;cbr=0", OpusParameters(48000, 510_000)),
         ("maxplaybackrate=\u0661\u0662;cbr=1_0;maxaveragebitrate=-5;;=;cbr", OpusParameters()),
@@ -132,10 +134,11 @@ def test_what_is_said_of_opus(fmtp: str, expected: OpusParameters) -> None:
 def test_whatever_is_said_of_opus_is_within_its_bounds(fmtp: str) -> None:
     said = opus.read(fmtp)
     assert 8000 <= said.playback_rate <= 48000
+    assert 8000 <= said.capture_rate <= 48000
     assert said.bit_rate == 0 or 6000 <= said.bit_rate <= 510_000
 
 
-@given(st.integers(8000, 48000), st.integers(6000, 510_000), st.booleans())
-def test_what_can_be_said_of_opus_is_read_as_it_is(rate: int, bits: int, constant: bool) -> None:
-    fmtp = f"maxplaybackrate={rate};maxaveragebitrate={bits};cbr={constant:d}"
-    assert opus.read(fmtp) == OpusParameters(rate, bits, constant)
+@given(st.integers(8000, 48000), st.integers(6000, 510_000), st.booleans(), st.integers(8000, 48000))
+def test_what_can_be_said_of_opus_is_read_as_it_is(plays: int, bits: int, constant: bool, gives: int) -> None:
+    fmtp = f"maxplaybackrate={plays};maxaveragebitrate={bits};cbr={constant:d};sprop-maxcapturerate={gives}"
+    assert opus.read(fmtp) == OpusParameters(plays, bits, constant, gives)

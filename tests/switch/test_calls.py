@@ -18,9 +18,10 @@ from types import FrameType
 import numpy as np
 import pytest
 from cordboard.codecs import g711, g722
-from cordboard.codecs.opus import MOST_PARTS
+from cordboard.codecs.bands import ABOVE, SAMPLES
+from cordboard.codecs.opus import MOST_PARTS, Tuning
 from cordboard.codecs.opuspacket import Frame
-from cordboard.codecs.work import Decoded, Encoded, Work
+from cordboard.codecs.work import Decoded, Encoded, Upper, Work
 from cordboard.switch import protocol, rtp
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import LocalPort
@@ -77,7 +78,7 @@ class StillCodec:
     def open(self, row: int) -> None:
         pass
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
+    def tune(self, row: int, tuning: Tuning) -> None:
         pass
 
     def close(self, row: int) -> None:
@@ -89,12 +90,12 @@ class StillCodec:
     def failed(self) -> list[int]:
         return []
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
         def part(index: Rows) -> Decoded:
             pcm, good = np.full((len(index), 160), 1000, np.int16), np.ones(len(index), np.bool_)
-            return Decoded(
-                index, pcm, good, index[wide[index]], np.zeros((np.count_nonzero(wide[index]), 320), np.float32)
-            )
+            wanted = [(band, index[top[index] >= band]) for band in ABOVE]
+            upper = [Upper(band, some, np.zeros((len(some), SAMPLES[band]), np.float32)) for band, some in wanted]
+            return Decoded(index, pcm, good, upper)
 
         return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
 

@@ -1,22 +1,27 @@
 import numpy as np
 import pytest
+from cordboard.codecs.bands import SAMPLES, Band
 from cordboard.codecs.g711 import Pcm
-from cordboard.switch.rooms import Rate, Rooms, mix
+from cordboard.switch.rooms import TELEPHONE, Reach, Rooms, mix
 from numpy.typing import NDArray
 
+G722 = Reach(Band.WIDE, Band.WIDE, Band.WIDE)
 RNG = np.random.default_rng(5)
 PCM = RNG.integers(-32768, 32767, (64, 160)).astype(np.int16)
+REACHES = [TELEPHONE, G722, Reach(Band.FULL, most=Band.FULL), Reach(Band.WIDE, most=Band.FULL), Reach(Band.FULL)]
 SPEAKING = np.ones(64, np.bool_)
 
 
 def heard(rooms: Rooms, pcm: Pcm = PCM, speaking: NDArray[np.bool_] = SPEAKING) -> dict[int, tuple[Pcm, bool]]:
     plans = rooms.plans()
     found = {}
-    for plan, samples in ((plans.narrow, pcm), (plans.wide, np.repeat(pcm, 2, axis=1))):
-        got = mix(plan, samples, speaking)
-        assert got.pcm.shape == (len(got.listeners), samples.shape[1])
+    for plan in plans.bands:
+        times = SAMPLES[plan.band] // 160
+        got = mix(plan, np.repeat(pcm, times, axis=1), speaking)
+        assert got.band == plan.band
+        assert got.pcm.shape == (len(got.listeners), SAMPLES[plan.band])
         for i, row in enumerate(got.listeners):
-            found[int(row)] = got.pcm[i][:: samples.shape[1] // 160], bool(got.audible[i])
+            found[int(row)] = got.pcm[i][::times], bool(got.audible[i])
     return found
 
 
@@ -29,11 +34,11 @@ def by_definition(edges: dict[int, float], pcm: Pcm = PCM) -> NDArray[np.int_]:
 @pytest.mark.parametrize("seed", range(20))
 def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rooms, rates = Rooms(), list(Rate)
+    rooms = Rooms()
     edges: dict[int, dict[int, float]] = {}
     for _ in range(120):  # edits, so that plans are remade from what earlier ones left
         if rng.random() < 0.2:
-            rooms.tune(int(rng.integers(0, 30)), rates[int(rng.integers(0, 3))])
+            rooms.tune(int(rng.integers(0, 30)), REACHES[int(rng.integers(len(REACHES)))])
         if rng.random() < 0.2:
             rooms.turn(rooms.plans().turning)
             assert not len(rooms.plans().turning)
@@ -64,10 +69,9 @@ def test_a_room_costs_a_sum_and_a_subtraction_each() -> None:
     for listener in range(20):
         rooms.hear(listener, {row: 1.0 for row in range(20) if row != listener})
     plans = rooms.plans()
-    assert plans.narrow.sums == 1
-    assert len(plans.narrow.shared) == 20
-    assert not plans.wide.sums
-    assert not len(plans.wide.heard)
+    assert plans.bands[0].sums == 1
+    assert len(plans.bands[0].shared) == 20
+    assert len(plans.bands) == 1
 
 
 def test_who_is_silent_alone_is_not_audible() -> None:
@@ -107,6 +111,6 @@ def test_a_room_in_which_all_hear_themselves() -> None:
     for listener in range(8):
         rooms.hear(listener, everybody)
     got = heard(rooms)
-    assert rooms.plans().narrow.sums == 1
+    assert rooms.plans().bands[0].sums == 1
     for listener in range(8):
         assert np.array_equal(got[listener][0], by_definition(everybody))

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from attrs import evolve
 from cordboard.codecs import g711
+from cordboard.codecs.bands import ABOVE, SAMPLES
+from cordboard.codecs.opus import Tuning
 from cordboard.codecs.opuspacket import Frame
-from cordboard.codecs.work import Decoded, Encoded, Work
+from cordboard.codecs.work import Decoded, Encoded, Upper, Work
 from cordboard.switch import protocol
 from cordboard.switch.engine import Engine
 from cordboard.switch.matrix import lay
@@ -100,7 +102,7 @@ class HeldSamples:
     def open(self, row: int) -> None:
         pass
 
-    def tune(self, row: int, bit_rate: int, *, constant: bool, frame_ms: int = 20) -> None:
+    def tune(self, row: int, tuning: Tuning) -> None:
         pass
 
     def close(self, row: int) -> None:
@@ -113,15 +115,17 @@ class HeldSamples:
         broken, self.broken = self.broken, []
         return broken
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], wide: NDArray[np.bool_]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
         samples = [struct.unpack("!xh", packet)[0] for ((_, _, packet, _),) in frames]
         self.given += zip(rows.tolist(), samples, strict=True)
         self.broken += [row for row, sample in zip(rows.tolist(), samples, strict=True) if sample == 666]
         good = np.array([sample not in (666, -1) for sample in samples], np.bool_)
         pcm = np.repeat(np.array(samples, np.int16)[:, None], 160, axis=1)
-        above = np.flatnonzero(wide)
-        upper = np.zeros((len(above), 320), np.float32)
-        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good, above, upper)])
+        upper = []
+        for band in ABOVE:
+            above = np.flatnonzero(top >= band)
+            upper.append(Upper(band, above, np.zeros((len(above), SAMPLES[band]), np.float32)))
+        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good, upper)])
 
     def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
         for row, frame in zip(rows.tolist(), frames, strict=True):
@@ -300,10 +304,12 @@ def test_what_is_no_opus_is_concealed_and_a_codec_that_breaks_ends_its_leg_alone
     assert world.engine.counters["legs_crashed"] == 1
 
 
-def test_a_room_turns_wideband_with_its_second_wideband_leg_and_back_softly() -> None:
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_a_room_turns_with_its_second_leg_of_more_than_8_khz_and_back_softly(rate: int) -> None:
     world = Browsers()
+    gives = protocol.OpusWishes(capture_rate=rate)
     for row, leg in enumerate(("a", "b")):
-        world.open(leg, evolve(OPUS, telephone_event=110))
+        world.open(leg, evolve(OPUS, telephone_event=110, opus=gives))
         world.come(row, b"hello")
     world.engine.command(protocol.OpenSource("tone", protocol.Tone(500.0)), world.now)
     alone, both = (("tone", 1.0),), (("tone", 1.0), ("b", 1.0))
@@ -312,15 +318,16 @@ def test_a_room_turns_wideband_with_its_second_wideband_leg_and_back_softly() ->
         for _ in range(10):
             world.tick(r1=0)
     heard = world.codec.frames[0]
-    assert [len(frame) for frame in heard] == [160] * 11 + [320] * 10 + [160] * 9  # a tick later than the edges
+    n = rate // 50
+    assert [len(frame) for frame in heard] == [160] * 11 + [n] * 10 + [160] * 9  # a tick later than the edges
     for turns in (10, 20):
         last = heard[turns]
         assert np.abs(last[: len(last) // 4]).max() > 1000
         assert not last[len(last) // 2 :].any()
-    for rate, frames in ((8000, heard[:11]), (16000, heard[11:21]), (8000, heard[21:])):
-        pcm = np.concatenate(frames).astype(float)[rate // 50 :]
+    for its, frames in ((8000, heard[:11]), (rate, heard[11:21]), (8000, heard[21:])):
+        pcm = np.concatenate(frames).astype(float)[its // 50 :]
         # where edges are edited one step of the tone is missing, and no more
-        assert np.abs(np.diff(pcm, 2)).max() < 1.2 * np.abs(heard[5]).max() * 2 * np.pi * 500 / rate
+        assert np.abs(np.diff(pcm, 2)).max() < 1.2 * np.abs(heard[5]).max() * 2 * np.pi * 500 / its
     # Who comes to an idle leg is heard at its rate from the first.
     world.engine.command(protocol.Rewire((protocol.Hears("a"),)), world.now)
     for _ in range(3):
@@ -328,7 +335,7 @@ def test_a_room_turns_wideband_with_its_second_wideband_leg_and_back_softly() ->
     before = len(heard)
     world.engine.command(protocol.Rewire((protocol.Hears("a", both),)), world.now)
     world.tick(r1=0)
-    assert [len(frame) for frame in heard[before:]] == [320]
+    assert [len(frame) for frame in heard[before:]] == [n]
 
 
 def test_a_digit_is_sent_in_the_place_of_what_is_heard_and_silence_where_nothing_is() -> None:
