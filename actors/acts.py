@@ -15,7 +15,7 @@ from abc import abstractmethod
 from typing import Final
 
 from . import agent_state as agents
-from . import page, records
+from . import records, signals
 from .call_state import (
     Accept,
     AgentGone,
@@ -32,29 +32,15 @@ from .call_state import (
     Swap,
     Transfer,
 )
-from .conversation import Conversation
-from .effects import Effect, Log, Tell, Watch
+from .effects import Effect, Tell
 from .evolving import evolve
-from .line import EndLine, LineBegun, LineOver, LineRings, LineUp, Reach
-from .parties import (
-    RINGS,
-    AgentHangsUp,
-    AgentLeaves,
-    Second,
-    SecondFails,
-    SecondLeaves,
-    SecondUp,
-    Standing,
-    purpose_of,
-)
-from .queue import OFFER_GRACE, GaveBack, OfferOver
+from .parties import RINGS, AgentHangsUp, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing
+from .queue import GaveBack, OfferOver
+from .referred import Referred
 from .table import Bug, Late, Table, each, row
 
-# How long a second party rings, and an agent to whom its call comes back, in seconds.
-RING_SECONDS: Final = 30.0
+# How long an agent is rung to whom its call comes back, in seconds.
 RETURN_SECONDS: Final = 20.0
-# ... and somebody outside, whose telephone takes its time before it rings.
-LINE_SECONDS: Final = 60.0
 # What an offer came to, as a code of `page.FAILURES`.
 _WHY: Final = {
     GaveBack.REFUSED: "not_idle",
@@ -65,7 +51,7 @@ _WHY: Final = {
 TRANSFERRED: Final = "transferred"
 
 
-class Acts(Conversation):
+class Acts(Referred):
     """The half of a call that knows of more than two."""
 
     @abstractmethod
@@ -130,129 +116,6 @@ class Acts(Conversation):
         """Nothing was heard of an offer for longer than it rings: that agent is lost."""
         return self.turn(SecondFails("not_answered" if self.second().line else "no_answer"), now)
 
-    # --- by a line --------------------------------------------------------------------------------------------
-
-    def _by(self, line: str) -> Second | None:
-        """The second party, if it is reached by this one."""
-        second = self.state.second
-        return second if second is not None and second.line == line else None
-
-    def line_begun(self, message: LineBegun, now: float) -> list[Effect]:
-        """One that nobody wanted any more when it began did not hear so."""
-        name, second = f"line:{message.line}", self._by(message.line)
-        if second is None:
-            return [Tell(name, EndLine(message.line))]
-        number = message.number if second.kind == "number" else ""
-        self.state = evolve(self.state, second=evolve(second, number=number))
-        return [Watch(name)]
-
-    def line_rings(self, message: LineRings, now: float) -> list[Effect]:
-        second = self._by(message.line)
-        if second is None or self.state.standing not in RINGS:
-            return []
-        self.state = evolve(self.state, second=evolve(second, early=message.early, leg=message.leg))
-        return self.wire()
-
-    def line_up(self, message: LineUp, now: float) -> list[Effect]:
-        return self.turn(SecondUp(message.leg), now) if self._by(message.line) is not None else []
-
-    def line_over(self, message: LineOver, now: float) -> list[Effect]:
-        return self.line_lost(message.line, message.why, message.status, now)
-
-    def line_lost(self, line: str, why: str, status: int, now: float) -> list[Effect]:
-        """It hears no more of this call."""
-        second = self._by(line)
-        if second is None:
-            return []
-        self.state = evolve(self.state, second=evolve(second, line=""))
-        if self.state.standing in RINGS:
-            return self.turn(SecondFails(why, status), now)
-        return self.turn(SecondLeaves("hung_up" if why == "hung_up" else "gone"), now)
-
-    # --- steps ------------------------------------------------------------------------------------------------
-
-    def _go(self, standing: Standing, before: Data | None, now: float) -> list[Effect]:
-        """There, and who was in the call `before` hears no more of it; None: all went by themselves."""
-        self.stand(standing, now)
-        log = Log("call stands", (("call", self.id), ("state", standing.value)))
-        return [log, *self.wire(before)]
-
-    def _bring(self, message: Consult | Invite | Transfer, standing: Standing, now: float) -> list[Effect]:
-        """It is offered to the target, in the name of the agent who has it."""
-        home = message.home if isinstance(message, Transfer) else None
-        offer = evolve(message.offer, purpose=purpose_of(standing), ring_seconds=RING_SECONDS, by=message.agent)
-        kind: page.Kind = "number" if message.number else "mobile" if message.mobile else "agent"
-        second = Second(message.target, message.name, offer, now, kind, message.number, home=home)
-        return self._offer(second, now)
-
-    def _offer(self, second: Second, now: float) -> list[Effect]:
-        serial = self.state.brought + 1
-        offer = evolve(second.offer, offerer=f"call:{self.id}", serial=serial)
-        until = now + (offer.ring_seconds + OFFER_GRACE if second.sits else LINE_SECONDS)
-        line = "" if second.sits else f"{self.id}+{serial}"
-        self.state = evolve(self.state, brought=serial, second=evolve(second, offer=offer, ring_until=until, line=line))
-        if line:
-            mobile = second.kind == "mobile"
-            reach = Reach(line, f"call:{self.id}", offer.by, second.number, second.agent if mobile else "", mobile)
-            return [Tell("switchboard", reach)]
-        agent = f"agent:{second.agent}"
-        return [Watch(agent), Tell(agent, offer)]
-
-    def _second_out(self, code: str, cause: str, reason: str, now: float) -> list[Effect]:
-        """The second party is no longer in the call: one that rings hears the `code`, one that talks the `cause`."""
-        second, rings = self.second(), self.state.standing in RINGS
-        self.state = evolve(self.state, second=None)
-        if not rings:
-            self.close_leg_entries(now, agents_only=True, party=second.party)
-        if not second.sits:
-            return [Tell(f"line:{second.line}", EndLine(second.line))] if second.line else []
-        agent = f"agent:{second.agent}"
-        if rings:
-            return [Tell(agent, agents.Withdraw(self.id, code))]
-        return [Tell(agent, agents.Ended(self.id, "agent", cause, reason))]
-
-    def let_go(self, now: float) -> list[Effect]:
-        return self._second_out("taken_back", "the other agent ended it", "released", now)
-
-    def _rang_in_vain(self, now: float) -> list[Effect]:
-        """Whatever it thinks of the offer: it is over."""
-        return self._second_out("no_answer", "", "", now)
-
-    def _told_why(self, why: str, status: int = 0) -> list[Effect]:
-        """The agent hears why the second party is not there."""
-        second = self.second()
-        over = page.CallSecondOver(
-            call=self.id,
-            purpose=purpose_of(self.state.standing),
-            kind=second.kind,
-            agent=second.agent,
-            name=second.name,
-            number=second.number,
-            why=why,
-            text=page.FAILURES[why],
-            status=status,
-        )
-        return [Tell(f"agent:{self.state.agent}", agents.SecondOver(over))]
-
-    def parted(self, cause: str, reason: str, now: float) -> list[Effect]:
-        """The agent's part is over, and its paperwork begins; the call goes on."""
-        agent = self.state.agent
-        self.close_leg_entries(now, agents_only=True, party=agent)
-        self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
-        return [Tell(f"agent:{agent}", agents.Ended(self.id, "agent", cause, reason))]
-
-    def _taken_over(self) -> None:
-        """The second party is the agent of the call from now on."""
-        second = self.second()
-        self.state = evolve(
-            self.state,
-            agent=second.agent,
-            agent_leg=second.leg,
-            agent_away=second.away,
-            muted=second.muted,
-            second=None,
-        )
-
     # --- hold -------------------------------------------------------------------------------------------------
 
     def hold(self, message: Hold, now: float) -> list[Effect]:
@@ -261,7 +124,7 @@ class Acts(Conversation):
             Standing.INVITED: Standing.INVITED_HELD,
             Standing.THREE_WAY: Standing.THREE_WAY_HELD,
         }
-        return self._go(held[self.state.standing], None, now)
+        return self.go(held[self.state.standing], None, now)
 
     def retrieve(self, message: Retrieve, now: float) -> list[Effect]:
         taken = {
@@ -269,7 +132,7 @@ class Acts(Conversation):
             Standing.INVITED_HELD: Standing.INVITED,
             Standing.THREE_WAY_HELD: Standing.THREE_WAY,
         }
-        return self._go(taken[self.state.standing], None, now)
+        return self.go(taken[self.state.standing], None, now)
 
     def so_already(self, message: object, now: float) -> list[Effect]:
         return []
@@ -277,15 +140,15 @@ class Acts(Conversation):
     # --- a second party ---------------------------------------------------------------------------------------
 
     def consult(self, message: Consult, now: float) -> list[Effect]:
-        offered = self._bring(message, Standing.CONSULT_RINGS, now)
-        return [*offered, *self._go(Standing.CONSULT_RINGS, None, now)]
+        offered = self.bring(message, Standing.CONSULT_RINGS, now)
+        return [*offered, *self.go(Standing.CONSULT_RINGS, None, now)]
 
     def invite_second(self, message: Invite, now: float) -> list[Effect]:
-        return [*self._bring(message, Standing.INVITED, now), *self._go(Standing.INVITED, None, now)]
+        return [*self.bring(message, Standing.INVITED, now), *self.go(Standing.INVITED, None, now)]
 
     def transfer(self, message: Transfer, now: float) -> list[Effect]:
         before = self.state
-        offered = self._bring(message, Standing.TRANSFER, now)
+        offered = self.bring(message, Standing.TRANSFER, now)
         return [*offered, *self._given(before, now)]
 
     def _note_transfer(self, now: float, *, queue: str = "") -> None:
@@ -300,7 +163,7 @@ class Acts(Conversation):
         """The agent leaves the call to whoever rings."""
         self._note_transfer(now)
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
-        return [*parted, *self._go(Standing.TRANSFER, before, now)]
+        return [*parted, *self.go(Standing.TRANSFER, before, now)]
 
     def divert(self, message: Divert, now: float) -> list[Effect]:
         before = self.state
@@ -322,23 +185,23 @@ class Acts(Conversation):
         self.transfer_came_to("connected")
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         if not self.second().sits:
-            return [*parted, *self._go(Standing.JOINED, before, now)]
-        self._taken_over()
-        return [*parted, *self._go(Standing.TALKING, before, now)]
+            return [*parted, *self.go(Standing.JOINED, before, now)]
+        self.taken_over()
+        return [*parted, *self.go(Standing.TALKING, before, now)]
 
     def cancel(self, message: Cancel, now: float) -> list[Effect]:
         """What the second party was there for is over; a customer whom only that kept waiting is back."""
         before = self.state
         released = self.let_go(now)
         kept = before.standing in (Standing.INVITED_HELD, Standing.THREE_WAY_HELD)
-        return [*released, *self._go(Standing.HELD if kept else Standing.TALKING, before, now)]
+        return [*released, *self.go(Standing.HELD if kept else Standing.TALKING, before, now)]
 
     def swap(self, message: Swap, now: float) -> list[Effect]:
         consults = self.state.standing is Standing.CONSULT
-        return self._go(Standing.SWAPPED if consults else Standing.CONSULT, None, now)
+        return self.go(Standing.SWAPPED if consults else Standing.CONSULT, None, now)
 
     def merge(self, message: Merge, now: float) -> list[Effect]:
-        return self._go(Standing.THREE_WAY, None, now)
+        return self.go(Standing.THREE_WAY, None, now)
 
     # --- what becomes of it -----------------------------------------------------------------------------------
 
@@ -352,7 +215,7 @@ class Acts(Conversation):
         self.state = evolve(self.state, second=second)
         self.begin_leg_entry(second.party, now)
         joined = [Tell(f"agent:{second.agent}", agents.Joined(self.id))] if second.sits else []
-        return [*self._go(up[self.state.standing], None, now), *joined]
+        return [*self.go(up[self.state.standing], None, now), *joined]
 
     def arrived(self, message: SecondUp, now: float) -> list[Effect]:
         """Whom it rang at has the call; somebody outside talks with the customer alone."""
@@ -361,7 +224,7 @@ class Acts(Conversation):
         if not second.sits:
             self.state = evolve(self.state, second=evolve(second, leg=message.leg, since=now))
             self.begin_leg_entry(second.party, now)
-            return self._go(Standing.JOINED, None, now)
+            return self.go(Standing.JOINED, None, now)
         self.state = evolve(self.state, second=None)
         self.stand(Standing.TALKING, now)
         return self.talk(second.agent, message.leg, now)
@@ -369,14 +232,14 @@ class Acts(Conversation):
     def failed(self, message: SecondFails, now: float) -> list[Effect]:
         """It will not come. A customer who is held stays so until the agent says otherwise."""
         before = self.state
-        told = [*self._told_why(message.why, message.status), *self._rang_in_vain(now)]
-        return [*told, *self._go(Standing.HELD if before.held else Standing.TALKING, before, now)]
+        told = [*self.told_why(message.why, message.status), *self.rang_in_vain(now)]
+        return [*told, *self.go(Standing.HELD if before.held else Standing.TALKING, before, now)]
 
     def offer_back(self, message: SecondFails, now: float) -> list[Effect]:
         """Nobody wants it: it rings at the agent it came from."""
         before = self.second()
         self.transfer_came_to("returned", message.why)
-        released = self._rang_in_vain(now)
+        released = self.rang_in_vain(now)
         offer = evolve(
             before.offer,
             purpose="returned",
@@ -388,22 +251,22 @@ class Acts(Conversation):
             status=message.status,
         )
         second = Second(before.offer.by, before.offer.by_name, offer, now, home=before.home)
-        return [*released, *self._offer(second, now), *self._go(Standing.RETURNED, None, now)]
+        return [*released, *self.offer_to(second, now), *self.go(Standing.RETURNED, None, now)]
 
     def returned_in_vain(self, message: SecondFails, now: float) -> list[Effect]:
         home = self.second().home
-        released = self._rang_in_vain(now)
+        released = self.rang_in_vain(now)
         self.stand(Standing.TALKING, now)
         return [*released, *self.wait_again(now, home)]
 
     def second_left(self, message: SecondLeaves, now: float) -> list[Effect]:
         """The customer is where it was: held where the agent talked with the second party alone."""
         before = self.state
-        told, over = self._told_why(message.why), self._second_out("", "hung up", "", now)
+        told, over = self.told_why(message.why), self.second_out("", "hung up", "", now)
         stands = Standing.HELD if before.held else Standing.TALKING
         if message.why == "gone":  # by itself, and its leg may be in another call already
-            return [*told, *self._go(stands, None, now)]
-        return [*told, *over, *self._go(stands, before, now)]
+            return [*told, *self.go(stands, None, now)]
+        return [*told, *over, *self.go(stands, before, now)]
 
     def outside_left(self, message: SecondLeaves, now: float) -> list[Effect]:
         """Nobody is left whom the customer could talk to."""
@@ -424,8 +287,8 @@ class Acts(Conversation):
         if not self.second().sits:
             return self.over_for_the_agent(now)
         parted = self.parted("hung up", "", now)
-        self._taken_over()
-        return [*parted, *self._go(Standing.TALKING, before, now)]
+        self.taken_over()
+        return [*parted, *self.go(Standing.TALKING, before, now)]
 
     def agent_lost(self, message: AgentLeaves, now: float) -> list[Effect]:
         before = evolve(self.state, agent="")  # it has gone by itself, and its leg may be in another call already
@@ -439,8 +302,8 @@ class Acts(Conversation):
         if not self.second().sits:
             return self.agent_lost(message, now)
         self.close_leg_entries(now, agents_only=True, party=self.state.agent)
-        self._taken_over()
-        return self._go(Standing.TALKING, None, now)
+        self.taken_over()
+        return self.go(Standing.TALKING, None, now)
 
 
 def _lost(message: Accept) -> str:
@@ -460,6 +323,7 @@ _RINGING = Late("it does not talk yet: the page is told so where it is known")
 _WAITS = Late("beside whom the agent consults the customer waits")
 _UP = Late("it talks already")
 _CONSULTED = Late("nobody is consulted")
+_REFERS = Late("the far side wants to be put through, and hears nobody")
 
 PARTIES: Table[Standing] = Table(
     "parties",
@@ -468,6 +332,7 @@ PARTIES: Table[Standing] = Table(
         Hold,
         **each("talking invited three_way", Acts.hold),
         **each("held consult_rings consult invited_held three_way_held", Acts.so_already),
+        referred=_REFERS,
         swapped=Late("whom the agent consults waits in the customer's place"),
         **each(_LEFT, _NOBODY),
     ),
@@ -476,29 +341,31 @@ PARTIES: Table[Standing] = Table(
         **each("held invited_held three_way_held", Acts.retrieve),
         **each("talking swapped invited three_way", Acts.so_already),
         **each("consult_rings consult", _WAITS),
+        referred=_REFERS,
         **each(_LEFT, _NOBODY),
     ),
-    row(Consult, **each(_TWO, Acts.consult), **each(f"{_RINGS} {_THERE}", _SECOND), **each(_LEFT, _NOBODY)),
+    row(Consult, **each(_TWO, Acts.consult), **each(f"{_RINGS} {_THERE} referred", _SECOND), **each(_LEFT, _NOBODY)),
     row(
         Invite,
         talking=Acts.invite_second,
         held=Late("the customer is held"),
-        **each(f"{_RINGS} {_THERE}", _SECOND),
+        **each(f"{_RINGS} {_THERE} referred", _SECOND),
         **each(_LEFT, _NOBODY),
     ),
-    row(Transfer, **each(_TWO, Acts.transfer), **each(f"{_RINGS} {_THERE}", _SECOND), **each(_LEFT, _NOBODY)),
-    row(Divert, **each(_TWO, Acts.divert), **each(f"{_RINGS} {_THERE}", _SECOND), **each(_LEFT, _NOBODY)),
+    row(Transfer, **each(_TWO, Acts.transfer), **each(f"{_RINGS} {_THERE} referred", _SECOND), **each(_LEFT, _NOBODY)),
+    row(Divert, **each(_TWO, Acts.divert), **each(f"{_RINGS} {_THERE} referred", _SECOND), **each(_LEFT, _NOBODY)),
     row(
         Complete,
         consult_rings=Acts.complete_early,
         **each("consult swapped", Acts.complete),
         **each(_TWO, _NO_SECOND),
-        **each("invited invited_held three_way three_way_held", _CONSULTED),
+        **each("invited invited_held three_way three_way_held referred", _CONSULTED),
         **each(_LEFT, _NOBODY),
     ),
     row(
         Cancel,
         **each(f"{_RINGS} {_THERE}", Acts.cancel),
+        referred=Acts.take_back,
         **each(_TWO, _NO_SECOND),
         **each(_LEFT, _NOBODY),
     ),
@@ -507,14 +374,14 @@ PARTIES: Table[Standing] = Table(
         **each("consult swapped", Acts.swap),
         consult_rings=_RINGING,
         **each(_TWO, _NO_SECOND),
-        **each("invited invited_held three_way three_way_held", _CONSULTED),
+        **each("invited invited_held three_way three_way_held referred", _CONSULTED),
         **each(_LEFT, _NOBODY),
     ),
     row(
         Merge,
         **each("consult swapped three_way_held", Acts.merge),
         three_way=Acts.so_already,
-        **each(_RINGS, _RINGING),
+        **each(f"{_RINGS} referred", _RINGING),
         **each(_TWO, _NO_SECOND),
         **each(_LEFT, _NOBODY),
     ),
@@ -522,6 +389,7 @@ PARTIES: Table[Standing] = Table(
         SecondUp,
         **each(_RINGS, Acts.second_up),
         **each(_WITHOUT, Acts.arrived),
+        referred=Acts.put_through,
         **each(f"{_THERE} joined", _UP),
         **each(_TWO, Bug("nobody was asked")),
     ),
@@ -530,6 +398,7 @@ PARTIES: Table[Standing] = Table(
         **each(_RINGS, Acts.failed),
         transfer=Acts.offer_back,
         returned=Acts.returned_in_vain,
+        referred=Acts.not_put_through,
         **each(f"{_THERE} joined", _UP),
         **each(_TWO, Bug("nobody was asked")),
     ),
@@ -537,11 +406,11 @@ PARTIES: Table[Standing] = Table(
         SecondLeaves,
         **each(_THERE, Acts.second_left),
         joined=Acts.outside_left,
-        **each(f"{_RINGS} {_WITHOUT} {_TWO}", Bug("nobody is there that could leave")),
+        **each(f"{_RINGS} {_WITHOUT} {_TWO} referred", Bug("nobody is there that could leave")),
     ),
     row(
         AgentHangsUp,
-        **each(f"{_TWO} {_RINGS} consult swapped", Acts.agent_ends),
+        **each(f"{_TWO} {_RINGS} consult swapped referred", Acts.agent_ends),
         **each("three_way three_way_held", Acts.agent_ends_for_itself),
         **each(_LEFT, _NOBODY),
     ),
@@ -549,6 +418,12 @@ PARTIES: Table[Standing] = Table(
         AgentLeaves,
         **each(f"{_TWO} {_RINGS} consult swapped", Acts.agent_lost),
         **each("three_way three_way_held", Acts.agent_lost_of_three),
+        referred=Acts.agent_lost_referred,
         **each(_LEFT, _NOBODY),
+    ),
+    row(
+        signals.Referred,
+        talking=Acts.refer,
+        **each(f"held {_RINGS} {_THERE} {_LEFT} referred", Acts.decline),
     ),
 )

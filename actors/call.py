@@ -58,10 +58,12 @@ from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .organisation import Echo
-from .parties import RINGS
+from .parties import RINGS, Standing
 from .table import Bug, Entry, Late, Row, Table, always, each, row
 from .waiting import GOODBYE_TIMEOUT
 
+# What SIP is told of whoever is called for a call that ends meanwhile.
+CANCELLED = 487
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
@@ -94,6 +96,9 @@ class Call(Arrival):
         return made
 
     def receive(self, message: object, now: float) -> list[Effect]:
+        if self.is_of_before(message):
+            fields = (("call", self.id), ("input", type(message).__name__), ("why", "the far side is another by now"))
+            return [Log("late", fields)]
         before = self.state
         effects = self.dispatch(self.state.phase, message, now)
         return [*self.recorded(before), *self.sound_recorded(before, now), *effects, *self.agent_told(before)]
@@ -127,7 +132,7 @@ class Call(Arrival):
 
     def end(self, by: str, cause: str, now: float) -> list[Effect]:
         """From any state: everyone who took part is told; legs and dialog go with the actor."""
-        told = self._second_told(by, cause)
+        told = [*self.referral_over("given_up", CANCELLED), *self._second_told(by, cause)]
         self.close_entries(by, cause, now)
         data = self.state
         told += [Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
@@ -162,8 +167,10 @@ class Call(Arrival):
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
         """Who hangs up during the goodbye had still waited too long."""
-        far = "caller" if self.state.out is None else "callee"
-        return self.end(far if message.by_caller else "system", self.state.cause or message.cause, now)
+        second = self.state.second
+        if self.state.standing is Standing.REFERRED and message.by_caller and second is not None and second.begun:
+            return self.hangs_up_referred()
+        return self.end(self.far if message.by_caller else "system", self.state.cause or message.cause, now)
 
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self.end("system", f"media failed: {fact.reason}", now)
@@ -176,7 +183,7 @@ class Call(Arrival):
         data = self.state
         if data.phase in DIALS:
             return self._down_dialling(message, now)
-        if data.phase is Phase.TALKING and message.name.startswith("line:"):
+        if message.name.startswith("line:"):
             return self.line_lost(message.name.removeprefix("line:"), "gone", 0, now)
         if data.phase is Phase.TALKING and message.name.startswith("agent:"):
             return self.left(message.name.removeprefix("agent:"), now)
@@ -197,6 +204,12 @@ class Call(Arrival):
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
         """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
         return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.player else []
+
+    def _line_digit(self, message: LineDigit, now: float) -> list[Effect]:
+        """Of whoever was put through, and is asked."""
+        moved = self.state.moved
+        answers = message.asked and moved is not None and moved.line == message.line
+        return self.key_answered(media.KeyAnswered(moved.leg, message.digit), now) if answers and moved else []
 
     def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
         """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""
@@ -341,6 +354,12 @@ TABLE = Table(
         **each("seeking readying", _ATTEMPT_OVER),
     ),
     row(
+        signals.Referred,
+        **each("waiting talking served goodbye", Call.referred),
+        **each("routing opening", _NOT_YET),
+        **each(_OUT, _UNANSWERED),
+    ),
+    row(
         Accept,
         waiting=Call.joined,
         talking=Call.accepted,
@@ -401,8 +420,8 @@ TABLE = Table(
     _of_a_line(LineBegun, Call.line_begun, waiting=Call.line_begun),
     _of_a_line(LineRings, Call.line_rings),
     _of_a_line(LineUp, Call.line_up),
-    _of_a_line(LineOver, Call.line_over),
-    _of_a_line(LineDigit, Call._noted),
+    _of_a_line(LineOver, Call.line_over, waiting=Call.line_over),
+    _of_a_line(LineDigit, Call._line_digit, waiting=Call._line_digit),
     row(
         queues.OfferOver,
         talking=Call.offer_over,

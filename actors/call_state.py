@@ -389,6 +389,11 @@ class FarSide:
 
     @property
     def leg(self) -> str:
+        """By which it is heard."""
+        return self.own_leg
+
+    @property
+    def own_leg(self) -> str:
         """Each attempt to reach it has one of its own."""
         attempt = self.out.attempt if self.out is not None else 0
         return f"{self.actor}/caller" + (f"/{attempt}" if attempt > 1 else "")
@@ -408,6 +413,15 @@ class FarSide:
     def on_hold(self) -> bool:
         """It said that it holds us, in any of the ways there are (RFC 3264 §8.4): then it need not send."""
         return self.agreed is not None and (self.agreed.direction != "sendrecv" or self.agreed.remote is None)
+
+
+@frozen
+class Moved:
+    """Who is in the place of a far side that was put through: the line by which it is reached."""
+
+    line: str
+    leg: str
+    number: str
 
 
 @frozen
@@ -435,6 +449,9 @@ class Data(FarSide):
     # Who else is in the call, and since when the far side is held (inf: it is not).
     standing: Standing = Standing.TALKING
     second: Second | None = None
+    # The far side is another by now, or has left before it is.
+    moved: Moved | None = None
+    left: bool = False
     held_since: float = math.inf
     # How many second parties there have been, and how often the call was given to another.
     brought: int = 0
@@ -447,6 +464,10 @@ class Data(FarSide):
     # The survey that is or was asked; and for which agent it is, where it is asked as soon as the far side answers.
     survey: survey.Data | None = None
     asks_for: str = ""
+
+    @property
+    def leg(self) -> str:
+        return self.moved.leg if self.moved is not None else self.own_leg
 
     @property
     def held(self) -> bool:

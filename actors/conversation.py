@@ -125,11 +125,17 @@ class Conversation(Dialling):
         data, second = self.state, self.state.second
         mine, sent = message.agent == data.agent, list[Effect]()
         together = mine or (self.is_second(message.agent) and data.standing in THREE)
-        if together and not data.held:
+        if together and not data.held and data.standing is not Standing.REFERRED:
             sent += self.send_digit(message.digit)
         if mine and second is not None and second.line and data.standing in TALKS_WITH_AGENT:
             sent.append(Tell(f"line:{second.line}", SendDigit(second.line, message.digit)))
         return sent
+
+    def send_digit(self, digit: str) -> list[Effect]:
+        moved = self.state.moved
+        return (
+            super().send_digit(digit) if moved is None else [Tell(f"line:{moved.line}", SendDigit(moved.line, digit))]
+        )
 
     def agent_leg_moved(self, message: AgentLeg, now: float) -> list[Effect]:
         if message.agent == self.state.agent:
@@ -159,7 +165,9 @@ class Conversation(Dialling):
 
 
 def _seats(data: Data) -> edges.Seats:
-    seats = {Party.CUSTOMER: Seat(data.leg, held=data.held)}
+    seats = {
+        Party.CUSTOMER: Seat("" if data.left else data.leg, held=data.held, leaves=data.standing is Standing.REFERRED)
+    }
     if data.agent:
         seats[Party.AGENT] = Seat(data.agent_leg, muted=data.muted, away=data.agent_away)
     if data.second is not None:
@@ -182,7 +190,7 @@ def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
     shown = None
     if second is not None and standing not in LEFT:
         shown = page.SecondParty(
-            purpose="three_way" if standing in THREE else "consult",
+            purpose="three_way" if standing in THREE else "referred" if standing is Standing.REFERRED else "consult",
             kind=second.kind,
             agent=second.agent,
             name=second.name,
@@ -194,7 +202,8 @@ def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
         )
     views = {}
     if data.agent:
-        parties = page.CallParties(data.arrived.call, "agent", data.held, held_since, shown)
+        number = data.moved.number if data.moved is not None else ""
+        parties = page.CallParties(data.arrived.call, "agent", data.held, held_since, shown, number=number)
         views[data.agent] = parties, data.transfers
         if second is not None and second.sits and standing not in RINGS:
             by, by_name = second.offer.by, second.offer.by_name

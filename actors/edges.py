@@ -3,7 +3,7 @@
 All who are there and are not held hear each other. Who is held hears the hold prompt, whatever goes on beside it, and
 nobody hears who is held. A muted one is heard by nobody, and hears. One whose sound is away is heard by nobody either:
 where that leaves somebody alone, a prompt says so. Who has nobody to talk to hears how it rings at whoever is called,
-or what that one lets be heard before it answers. Who rings hears nothing of us yet.
+or what that one lets be heard before it answers. Who rings hears nothing of us yet, and who leaves nothing any more.
 
 The right channel of the recording is what the customer hears of others; while it is held both channels are silent
 (F-56).
@@ -42,10 +42,12 @@ class Seat:
     rings: bool = False
     # It rings, and is heard already.
     early: bool = False
+    # It has left, or is about to: whoever rings is to have its place.
+    leaves: bool = False
 
     @property
     def there(self) -> bool:
-        return not self.held and not self.rings
+        return not self.held and not self.rings and not self.leaves
 
     @property
     def speaks(self) -> bool:
@@ -59,7 +61,7 @@ Heard = tuple[str, ...] | Alone
 
 def heard(who: Party, seats: Seats) -> Heard:
     """What that party hears; one that rings hears nothing."""
-    if seats[who].rings:
+    if seats[who].rings or seats[who].leaves:
         return ()
     if seats[who].held:
         return Alone.HOLD
@@ -76,7 +78,7 @@ def heard(who: Party, seats: Seats) -> Heard:
 def taped(seats: Seats) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What the recording hears: the left channel the customer, the right all that it hears of others."""
     customer = seats[Party.CUSTOMER]
-    if customer.held:
+    if customer.held or customer.leaves:
         return (), ()
     right = heard(Party.CUSTOMER, seats)
     return (customer.leg,), () if isinstance(right, Alone) else right

@@ -22,7 +22,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import announcements, signals
 from .call_state import Denied, FarSide, Follow, Granted, Out, Stay, Timeout
-from .effects import Down, Effect, Log, Media, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .outward import Outward, Stage
 from .table import Bug, Late, Table, always, each, row
@@ -31,6 +31,8 @@ from .table import Bug, Late, Table, always, each, row
 CONFIRM_SECONDS: Final = 20.0
 # The key that says that a person is there.
 ACCEPTS: Final = "1"
+# What SIP is told where a call is none that can be given to another.
+DECLINED: Final = 603
 
 
 class Phase(Enum):
@@ -49,7 +51,7 @@ class Reach:
     """To the switchboard: `owner`, an actor, wants the line of that id, on account of an agent.
 
     It leads to `number`, or to the mobile number of the agent `mobile_of`; the ids of lines begin with that of the call
-    that they are for, and a `+`.
+    that they are for, and a `+`. With a `trunk` it is that one's far side who wants it: then it goes there or nowhere.
     """
 
     line: str
@@ -58,6 +60,7 @@ class Reach:
     number: str = ""
     mobile_of: str = ""
     confirm: bool = False
+    trunk: str = ""
 
 
 @frozen
@@ -99,10 +102,11 @@ class LineOver:
 
 @frozen
 class LineDigit:
-    """To the owner: whoever is there pressed a key."""
+    """To the owner: whoever is there pressed a key; `asked`: as an answer to what the owner has played to it."""
 
     line: str
     digit: str
+    asked: bool = False
 
 
 @frozen
@@ -218,6 +222,13 @@ class Line(Outward[Phase]):
     def _digit(self, message: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
         return [self._tell(LineDigit(self.id, message.digit))]
 
+    def _key(self, fact: media.KeyAnswered, now: float) -> list[Effect]:
+        return [self._tell(LineDigit(self.id, fact.key, asked=True))]
+
+    def _decline(self, message: signals.Referred, now: float) -> list[Effect]:
+        """Whoever is reached for somebody is not given to another."""
+        return [Sip(signals.RejectReferral(message.call, DECLINED))]
+
     def _send_digit(self, message: SendDigit, now: float) -> list[Effect]:
         return self.send_digit(message.digit)
 
@@ -318,7 +329,7 @@ TABLE = Table(
         media.KeyAnswered,
         **each(_DIALS, Bug("nothing is asked before the answer")),
         confirming=Line._answered,
-        up=Late("the key 1 came before it"),
+        up=Line._key,
     ),
     row(
         media.SourceFinished,
@@ -341,6 +352,12 @@ TABLE = Table(
         **each("seeking readying", Late("there is no SIP call that could be lost")),
         calling=Line._lost,
         **each("confirming up", Line._released),
+    ),
+    row(
+        signals.Referred,
+        **each("seeking readying", _ATTEMPT_OVER),
+        calling=_UNANSWERED,
+        **each("confirming up", Line._decline),
     ),
     always(signals.Cancelled, Bug("only who calls us cancels"), Phase),
     row(

@@ -161,7 +161,7 @@ class Mobile(Callee):
 
     def line_digit(self, message: LineDigit, now: float) -> list[Effect]:
         """A key of the mobile is for the caller's side."""
-        if message.line != self.state.line:
+        if message.line != self.state.line or message.asked:
             return []
         return [self.tell_call(calls.AgentDigit(self.state.profile.agent, message.digit))]
 

@@ -219,6 +219,14 @@ class Trunk:
             "Its media is encrypted (SRTP, RFC 4568), or there is no call; what it says it says by TLS.",
         ),
     )
+    refer: bool = field(
+        default=False,
+        metadata=toml(
+            flag,
+            "true, false",
+            "It may put its calls through to other numbers of its own (REFER), as far as the dialling rules allow.",
+        ),
+    )
     trusted: bool = field(
         default=False,
         metadata=toml(flag, "true, false", "It is told the caller's number where that is withheld too (RFC 3325)."),

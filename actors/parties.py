@@ -33,6 +33,8 @@ class Standing(Enum):
     RETURNED = "returned"
     # The customer and an outside party, who are alone.
     JOINED = "joined"
+    # The customer wants to be put through to whoever rings.
+    REFERRED = "referred"
 
 
 # Where the customer is held,
@@ -53,6 +55,7 @@ RINGS: Final = frozenset(
         Standing.INVITED_HELD,
         Standing.TRANSFER,
         Standing.RETURNED,
+        Standing.REFERRED,
     }
 )
 # ... where the agent and it hear each other,
@@ -77,6 +80,8 @@ class Second:
     kind: page.Kind = "agent"
     number: str = ""
     line: str = ""
+    # ... which has begun.
+    begun: bool = False
     # It rings there, and is heard by its leg already.
     early: bool = False
     # Where the call goes on if nobody wants it and it came by no queue.
@@ -140,4 +145,6 @@ def purpose_of(standing: Standing) -> page.Purpose:
         return "three_way"
     if standing in LEFT:
         return "transfer" if standing is Standing.TRANSFER else "returned"
+    if standing is Standing.REFERRED:
+        return "referred"
     return "consult"

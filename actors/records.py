@@ -80,8 +80,9 @@ class TransferEntry:
     """One time that a call was given to somebody else, by (`call`, `number`); the first is number 1.
 
     The agent `by` gave it, as the kind says: "agent" or "mobile" to that `agent`, "queue" to that `queue`, "number" to
-    the number `to`. `outcome`: "ringing", "connected", "returned" to the agent, "queued", or "abandoned" by the
-    customer; `why` is a code of `page.FAILURES` where nobody took it.
+    the number `to`. "referred": the customer's side put it through to that number. `outcome`: "ringing", "connected",
+    "returned" to the agent (or to who referred it), "queued", or "abandoned" by the customer; `why` is a code of
+    `page.FAILURES` where nobody took it.
     """
 
     call: str

@@ -30,6 +30,7 @@ from ..sip.events import (
     CallKeyed,
     CallProgressed,
     CallReanswered,
+    CallReferred,
     CallReoffered,
     CallReofferRefused,
     IncomingCall,
@@ -128,6 +129,7 @@ class Signalling:
                 guest=account if trunk.guest else None,
                 trusted=trunk.trusted,
                 private=trunk.srtp,
+                refers=trunk.refer,
                 datagrams=any(Uri.parse(proxy).transport == "udp" for proxy in trunk.proxy),
                 named={host.address: Uri.parse(host.proxy).host for host in hosts},
             )
@@ -216,6 +218,8 @@ class Signalling:
                 self._tell(call, signals.Reoffered(call, offer))
             case CallKeyed(call, digit):
                 self._tell(call, signals.KeyPressed(call, digit))
+            case CallReferred(call, number):
+                self._tell(call, signals.Referred(call, number))
             case CallEnded(call, cause, _):
                 self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
             case CallProgressed(call, status, answer):
@@ -321,6 +325,12 @@ class Signalling:
                 self._command(self._endpoint.reanswer(call, description, now))
             case signals.RejectReoffer(call, status):
                 self._command(self._endpoint.reject_reoffer(call, status, now))
+            case signals.AcceptReferral(call):
+                self._command(self._endpoint.accept_referral(call, now))
+            case signals.RejectReferral(call, status):
+                self._command(self._endpoint.reject_referral(call, status, now))
+            case signals.ReferralStands(call, status):
+                self._command(self._endpoint.referral_stands(call, status, now))
             case signals.Dial():
                 self._dial(command)
             case signals.Resolve():

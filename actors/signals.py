@@ -76,7 +76,16 @@ class KeyPressed:
     digit: str
 
 
-SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered | KeyPressed
+@frozen
+class Referred:
+    """The far side wants whom it talks with to have `number` in its place: answered by `AcceptReferral` or
+    `RejectReferral`."""
+
+    call: str
+    number: str
+
+
+SipSignal = Arrived | Confirmed | Cancelled | Released | Reoffered | KeyPressed | Referred
 
 
 @frozen
@@ -236,7 +245,27 @@ class Dial:
     description: SessionDescription
 
 
-CallCommand = AnswerEarly | AnswerSip | Reject | Release | Reanswer | RejectReoffer | Dial
+@frozen
+class AcceptReferral:
+    call: str
+
+
+@frozen
+class RejectReferral:
+    call: str
+    status: int
+
+
+@frozen
+class ReferralStands:
+    """How what was referred goes on, as the status of an INVITE; a final one is the last. Also after the call."""
+
+    call: str
+    status: int
+
+
+ReferralCommand = AcceptReferral | RejectReferral | ReferralStands
+CallCommand = AnswerEarly | AnswerSip | Reject | Release | Reanswer | RejectReoffer | Dial | ReferralCommand
 
 
 def owner(call: str) -> str:

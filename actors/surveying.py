@@ -59,9 +59,12 @@ class Surveying(Acts):
     def _ask(self, cause: str, now: float) -> list[Effect]:
         """The agent of the conversation is free from here on, and a second party too."""
         data = self.state
+        if data.left:  # nobody is there who could be asked
+            return self.end("agent", "hung up", now)
+        over = self.referral_over("given_up", 487)
         legs = [data.agent_leg, data.second.leg if data.second is not None else ""]
         released = self.let_go(now) if data.second is not None else []
-        told = [*released, *self.parted(cause, "", now)]
+        told = [*over, *released, *self.parted(cause, "", now)]
         self.stand(Standing.TALKING, now)
         gone = tuple(media.Hears(leg, ()) for leg in legs if leg)
         if gone:

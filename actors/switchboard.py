@@ -328,7 +328,7 @@ class Switchboard(Machine[Phase]):
 
     def _passed(self, message: calls.Dial | line.Reach, now: float, *, shut: bool) -> gate.Passed | str:
         """How it may leave, or why not: a code of `page.FAILURES`."""
-        passed = gate.decide(self.state.organisation, message.number, _id(message))
+        passed = self._decided(message)
         if isinstance(passed, gate.Barred):
             return passed.why
         if passed.target.emergency:
@@ -337,6 +337,14 @@ class Switchboard(Machine[Phase]):
             return "switch_busy"
         usage = self.state.usage.get(message.agent, UNUSED)
         return usage.refusal(self._limits(message.agent), now) or passed
+
+    def _decided(self, message: calls.Dial | line.Reach) -> gate.Passed | gate.Barred:
+        """What a far side wants goes out by its own trunk."""
+        organisation, number = self.state.organisation, message.number
+        if isinstance(message, line.Reach) and message.trunk:
+            target = gate.follow(organisation, number, _id(message), message.trunk)
+            return target if isinstance(target, gate.Barred) else gate.Passed(target, (message.trunk,))
+        return gate.decide(organisation, number, _id(message))
 
     def _begin(self, message: calls.Dial | line.Reach, passed: gate.Passed, shown: str, now: float) -> list[Effect]:
         data, organisation, target = self.state, self.state.organisation, passed.target

@@ -36,7 +36,7 @@ class Waiting(Surveying):
 
     def wait(self, now: float, *, again: bool = False) -> list[Effect]:
         """Takes its place in the queue; one that an agent had and lost comes before all others."""
-        arrived = self.state.arrived
+        arrived, moved = self.state.arrived, self.state.moved
         self.move(Phase.WAITING, now)
         self.close_leg_entries(now, agents_only=True)
         self.stand(Standing.TALKING, now)
@@ -45,8 +45,8 @@ class Waiting(Surveying):
         self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
         join = queues.Join(
             arrived.call,
-            arrived.caller,
-            arrived.caller_name,
+            arrived.caller if moved is None else moved.number,
+            arrived.caller_name if moved is None else "",
             arrived.dialled,
             self.state.came,
             again,

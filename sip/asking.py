@@ -36,7 +36,7 @@ from .message import (
 )
 from .refresh import SESSION_EXPIRES
 from .registrar import Registrar
-from .screening import ACCEPT, ALLOW, SUPPORTED
+from .screening import ACCEPT, able
 from .transaction import Timers
 from .trunks import Trunks
 
@@ -185,7 +185,7 @@ class Asking(TransactionLayer):
             to=to,
             call_id=call_id or self._token(),
             cseq=cseq,
-            rows=(*way, *rows, ALLOW, SUPPORTED, self._agent()),
+            rows=(*way, *rows, *self._able(trunk), self._agent()),
         )
         self._start(self._signed(made, trunk), self._way(trunk, uri, destination, routes), asked, now, out)
         return out
@@ -252,6 +252,10 @@ class Asking(TransactionLayer):
             # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
             uri = f"sip:{name}{local}" + (f";transport={local.transport}" if local.reliable else "")
         return ("Contact", f"<{uri}>" + ("" if expires is None else f";expires={expires}"))
+
+    def _able(self, trunk: str) -> tuple[Row, Row]:
+        """What we let this trunk do, in every message that begins something or answers it (RFC 3261 §20.5, §20.37)."""
+        return able(refers=self._trunks.settings(trunk).refers)
 
     def _agent(self, *, server: bool = False) -> Row:
         return ("Server" if server else "User-Agent", self.settings.user_agent)

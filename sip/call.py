@@ -7,7 +7,8 @@
 
 The table is total (see `machine`). Doing is `sessions`'; here is only who may do what when. What is offered and
 answered while the call is up is a machine of its own, `exchange`, and so are the session timer, `refresh`, and the
-provisional responses that have to arrive, `reliable`: a `Call` is the record of all four.
+provisional responses that have to arrive, `reliable`, and what comes of a REFER, `referral`: a `Call` is the record of
+all five.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .exchange import Exchange
 from .machine import NO_TIMER, Plan, Table, Timed, rows, stay
 from .machine import Move as Moved
 from .message import Address, Request
+from .referral import Referral
 from .refresh import SESSION_EXPIRES, Refresh
 from .reliable import Reliable
 from .sdp import SessionDescription
@@ -68,6 +70,7 @@ class Input(Enum):
     UPDATE = "UPDATE"
     PRACK = "PRACK"
     INFO = "INFO"
+    REFER = "REFER"
     # responses to our first INVITE
     PROGRESS = "1xx"
     SUCCESS = "2xx"
@@ -90,6 +93,7 @@ class Do(Enum):
     ANSWER_HELD = "send 200 with the answer that was kept"
     ANSWER = "send 200 with our description, keep it for retransmission"
     EXCHANGE = "this is for the offers and answers of the call"
+    REFER = "this is for what is referred"
     UPDATE = "answer this UPDATE, or let its offer be answered"
     PRACK = "answer this PRACK, and say what was held"
     RESEND = "send the last response again"
@@ -100,7 +104,7 @@ class Do(Enum):
     REPLY_200 = "answer this request with 200"
     REPLY_481 = "answer this request with 481"
     REPLY_491 = "answer this re-INVITE with 491"
-    REPLY_500 = "answer this re-INVITE with 500 and Retry-After"
+    REPLY_500 = "answer this request with 500 and Retry-After"
     BYE = "send BYE"
     CANCEL = "send CANCEL"
     INVITE_AGAIN = "send our INVITE again, as the refusal asked"
@@ -215,6 +219,10 @@ TABLE: Table[State, Input, Do] = {
     **stay((*WAITING, S.LEAVING, *CALLER), IN.INFO, D.REPLY_200),
     **stay((S.ACCEPTED, S.UP), IN.INFO, D.REPLY_200, D.TELL_KEYED),
     (S.ENDED, IN.INFO): Move(S.ENDED, (D.REPLY_481,)),
+    # REFER: there is no call yet that could be given to somebody
+    **stay((*CALLEE, *CALLER), IN.REFER, D.REPLY_500),
+    (S.UP, IN.REFER): Move(S.UP, (D.REFER,)),
+    (S.ENDED, IN.REFER): Move(S.ENDED, (D.REPLY_481,)),
     # responses to our first INVITE
     **rows(CALLEE, IN.PROGRESS, _NOT_OURS),
     (S.DIALLING, IN.PROGRESS): Move(S.EARLY, (D.TELL_PROGRESS,)),
@@ -300,7 +308,7 @@ class Call(Timed[State, Input, Do]):
 
     __slots__ = (
         "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer", "open",
-        "ours", "peer", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
+        "ours", "peer", "referral", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -337,6 +345,7 @@ class Call(Timed[State, Input, Do]):
         self.exchange = Exchange(timers, chance, now, owner=state is State.DIALLING)
         self.refresh = Refresh(session_expires, now)
         self.reliable = Reliable(timers, now)
+        self.referral = Referral(now)
         super().__init__(PLAN, state, now)
 
     def expire(self, when: float) -> None:
@@ -350,8 +359,8 @@ class Call(Timed[State, Input, Do]):
             self.expire(expires)
 
     def deadline(self) -> float:
-        others = self.exchange.deadline(), self.refresh.deadline(), self.reliable.deadline()
-        return min(super().deadline(), *others)
+        others = self.exchange, self.refresh, self.reliable, self.referral
+        return min(super().deadline(), *(each.deadline() for each in others))
 
     def _begin(self, timer: Input) -> float:
         match timer:

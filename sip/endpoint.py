@@ -16,6 +16,8 @@
                                    header (RFC 3326), as 'Q.850;cause=16'. The call is over for the application at once.
     reanswer(call, sdp, now), reject_reoffer(call, status, now)     to CallReoffered
     reoffer(call, sdp, now)        our re-INVITE; 491 is backed off from
+    accept_referral(call, now), reject_referral(call, status, now)     to CallReferred
+    referral_stands(call, status, now)     what came of it, also after the call
     dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=())
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
@@ -70,8 +72,10 @@ from .message import (
     Uri,
     respond,
 )
+from .referral import Input as ReferralInput
+from .referral import State as ReferralState
 from .renegotiation import is_offerable
-from .screening import ACCEPT, ALLOW, KNOWN_METHODS, OFFERING, SDP_TYPE, SUPPORTED, Refusal, caller_of, describe, screen
+from .screening import ACCEPT, KNOWN_METHODS, OFFERING, SDP_TYPE, Refusal, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sending import Context
 from .sessions import owns
@@ -123,7 +127,7 @@ class Endpoint(Doors):
             if slot.otherwise is not None:
                 found.add(slot.otherwise)
         for call in self._calls.values():
-            if call.state is not CallState.ENDED:
+            if call.state is not CallState.ENDED or call.referral.state is not ReferralState.IDLE:
                 found.add(call.peer)
                 if call.dialog is not None:
                     found.add(call.dialog.peer)
@@ -146,11 +150,12 @@ class Endpoint(Doors):
         if request.to.tag is None and len(self._slots) >= self.settings.max_transactions:
             self._overload(request, source, out)
             return
-        guest = self._trunks.settings(trunk).guest
-        if method == "REGISTER" and guest is not None:
+        settings = self._trunks.settings(trunk)
+        if method == "REGISTER" and settings.guest is not None:
             self._registered(request, source, trunk, now, out)
             return
-        refused = screen(request) or self._exposed(request, source, trunk)
+        refused = screen(request, refers=settings.refers) or self._exposed(request, source, trunk)
+        refused = refused or self._unreferable(request, source, trunk)
         if refused:
             self._refuse(request, source, refused, now, out)
         elif request.to.tag is not None:
@@ -158,7 +163,7 @@ class Endpoint(Doors):
         elif (merged := _merge_key(request)) in self._merged:
             self._refuse(request, source, Refusal(482, "merged request"), now, out)
         elif method == "OPTIONS":
-            self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
+            self._reply(request, source, 200, now, out, rows=(ACCEPT, *self._able(trunk)))
         elif method == "INVITE":
             self._offered(request, merged, source, trunk, now, out)
         else:
@@ -194,7 +199,7 @@ class Endpoint(Doors):
         self._mark(call)
         if request.method == "OPTIONS":
             self._heard(call, early, dialog)
-            self._reply(request, source, 200, now, out, rows=(ALLOW, ACCEPT, SUPPORTED))
+            self._reply(request, source, 200, now, out, rows=(ACCEPT, *self._able(call.trunk)))
             return
         given = _IN_DIALOG[request.method]
         slot = self._serve(request, source, call)
@@ -351,6 +356,28 @@ class Endpoint(Doors):
         """Where an offer is open already, this one comes after it."""
         return self._command(call, CallInput.OFFER, Context(now, body=bytes(sdp)))
 
+    def accept_referral(self, call: str, now: float) -> list[Output]:
+        """To CallReferred: 202, and 100 to who wants to hear how it goes on."""
+        record = self._calls.get(call)
+        untold = record is not None and record.referral.state is ReferralState.ASKED and record.referral.untold
+        return self._referral(call, ReferralInput.ACCEPT_UNTOLD if untold else ReferralInput.ACCEPT, Context(now))
+
+    def reject_referral(self, call: str, status: int, now: float) -> list[Output]:
+        return self._referral(call, ReferralInput.REJECT, _refusal(status, now, None, None))
+
+    def referral_stands(self, call: str, status: int, now: float) -> list[Output]:
+        """What came of it by now, as the status of an INVITE; a final one is the last word."""
+        given = ReferralInput.STANDS if status < 200 else ReferralInput.LAST
+        return self._referral(call, given, Context(now, status=status))
+
+    def _referral(self, call: str, given: ReferralInput, context: Context) -> list[Output]:
+        record = self._calls.get(call)
+        if record is None:
+            self.counters["late: command for a forgotten call"] += 1
+        else:
+            self._refer(record, given, context)
+        return context.out
+
     def dial(
         self,
         call: str,
@@ -394,7 +421,7 @@ class Endpoint(Doors):
             cseq=1,
             rows=(
                 *way,
-                *(contact, ALLOW, SUPPORTED, *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
+                *(contact, *self._able(trunk), *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
             body=record.ours,
         )
@@ -424,6 +451,7 @@ _IN_DIALOG = {
     "INFO": CallInput.INFO,
     "UPDATE": CallInput.UPDATE,
     "PRACK": CallInput.PRACK,
+    "REFER": CallInput.REFER,
 }
 
 

@@ -107,6 +107,15 @@ class CallKeyed:
 
 
 @frozen
+class CallReferred:
+    """They want whom they talk with to have `number` in their place (REFER). Answer with `accept_referral` or
+    `reject_referral`; then `referral_stands` tells them how it goes on, also after the end of the call."""
+
+    call: str
+    number: str
+
+
+@frozen
 class CallProgressed:
     """A provisional response to a call we dialled; `answer` for early media."""
 
@@ -183,6 +192,7 @@ Output: TypeAlias = (
     | CallReanswered
     | CallReofferRefused
     | CallKeyed
+    | CallReferred
     | CallProgressed
     | CallAnswered
     | CallFailed

@@ -1,9 +1,9 @@
 """What the machines of a call have in common: a total table, and timers that live and die with states.
 
 Each row of a table is a `Move` with what to do, a `Late` crossing that is dropped by name, or a `Bug` that raises.
-Entering a state starts its timers unless they run already; leaving it ends them. The four of a call are its life
-(`call`), its offers and answers (`exchange`), its session timer (`refresh`) and its reliable responses (`reliable`):
-they are orthogonal, and tell one another by inputs.
+Entering a state starts its timers unless they run already; leaving it ends them. The five of a call are its life
+(`call`), its offers and answers (`exchange`), its session timer (`refresh`), its reliable responses (`reliable`) and
+what the far side refers (`referral`): they are orthogonal, and tell one another by inputs.
 """
 
 from __future__ import annotations

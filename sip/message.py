@@ -75,17 +75,18 @@ _CALL_ID = re.compile(r"[^ \t@\x00-\x1f\x7f]+(?:@[^ \t@\x00-\x1f\x7f]+)?")
 _CANONICAL = [
     "Accept", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow", "Authentication-Info", "Authorization",
     "Call-ID", "Call-Info", "Contact", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length",
-    "Content-Type", "CSeq", "Date", "Diversion", "Error-Info", "Expires", "From", "History-Info", "In-Reply-To",
-    "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE", "Organization", "P-Asserted-Identity",
+    "Content-Type", "CSeq", "Date", "Diversion", "Error-Info", "Event", "Expires", "From", "History-Info",
+    "In-Reply-To", "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE", "Organization", "P-Asserted-Identity",
     "P-Preferred-Identity", "Priority", "Privacy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Require", "RAck",
-    "Reason", "Record-Route", "Refer-To", "Referred-By", "Replaces", "Reply-To", "Require", "Retry-After", "Route",
-    "RSeq", "Server", "Session-Expires", "Subject", "Supported", "Timestamp", "To", "Unsupported", "User-Agent", "Via",
-    "Warning", "WWW-Authenticate",
+    "Reason", "Record-Route", "Refer-Sub", "Refer-To", "Referred-By", "Replaces", "Reply-To", "Require", "Retry-After",
+    "Route", "RSeq", "Server", "Session-Expires", "Subject", "Subscription-State", "Supported", "Timestamp", "To",
+    "Unsupported", "User-Agent", "Via", "Warning", "WWW-Authenticate",
 ]  # fmt: skip
 # RFC 3261 §7.3.3 and the IANA registry of compact forms.
 _COMPACT = {
     "c": "Content-Type", "e": "Content-Encoding", "f": "From", "i": "Call-ID", "k": "Supported", "l": "Content-Length",
     "m": "Contact", "s": "Subject", "t": "To", "v": "Via", "r": "Refer-To", "b": "Referred-By", "x": "Session-Expires",
+    "o": "Event",
 }  # fmt: skip
 _NAMES = (
     {name: name for name in _CANONICAL}

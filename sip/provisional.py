@@ -19,7 +19,7 @@ from .machine import Move
 from .message import Address, Request, Response, Row, reply_address, reply_otherwise
 from .reliable import rack, rseq_of
 from .renegotiation import Renegotiation
-from .screening import ALLOW, SDP_TYPE, SUPPORTED
+from .screening import SDP_TYPE
 from .sending import Context, usable
 
 # Callees behind a forking proxy whose early dialogs are remembered: more ring nowhere.
@@ -40,7 +40,8 @@ class Provisional(Renegotiation):
 
     def _saying(self, call: Call, body: bytes, number: tuple[Row, ...] = ()) -> tuple[Row, ...]:
         contact = self._contact_in(call, call.peer)
-        return (contact, *self._routes(call), *number, ALLOW, SUPPORTED, *((SDP_TYPE,) if body else ()))
+        able = self._able(call.trunk)
+        return (contact, *self._routes(call), *number, *able, *((SDP_TYPE,) if body else ()))
 
     def _reliable(
         self, call: Call, given: reliable.Input, said: tuple[int, bytes] | None, now: float, out: list[Output]

@@ -22,7 +22,7 @@ from .exchange import State as ExchangeState
 from .layer import Slot
 from .machine import Move
 from .message import RemoteSipError, Request, Response, Row
-from .screening import ALLOW, SDP_TYPE, SUPPORTED
+from .screening import SDP_TYPE
 from .sending import Context, Sending, usable
 
 # RFC 3261 §12.2.1.2: who answers so knows of no dialog
@@ -210,7 +210,7 @@ class Renegotiation(Sending):
         if call.state is CallState.UP:
             timer = call.refresh.accepted(context.slot.transaction.request, now)
             self._schedule(call)
-        return (self._contact_in(call, context.source), ALLOW, SUPPORTED, *timer)
+        return (self._contact_in(call, context.source), *self._able(call.trunk), *timer)
 
     # --- the session timer ------------------------------------------------------------------------------------
 

@@ -12,17 +12,18 @@ from attrs import frozen
 from . import sdp
 from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import NameAddr, RemoteSipError, Request, Response, Row, Uri
+from .referral import NOREFERSUB
 from .refresh import MIN_SE, TIMER, session_expires, tags
 from .reliable import REL100
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE")
+# ... and of a trunk that may refer calls
+REFERRING = (*METHODS, "REFER")
 # Those that have a name, served or not: what is counted by method is counted by these.
 KNOWN_METHODS = frozenset((*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
-ALLOW: Row = ("Allow", ", ".join(METHODS))
 ACCEPT: Row = ("Accept", "application/sdp")
 # Extensions that we speak (RFC 3261 §19.2); rport needs no option tag (RFC 3581 §3).
 OPTION_TAGS = frozenset({REL100, TIMER})
-SUPPORTED: Row = ("Supported", ", ".join(sorted(OPTION_TAGS)))
 SDP_TYPE: Row = ("Content-Type", "application/sdp")
 # Those that refresh a session, and those that may carry an offer
 REFRESHING = frozenset({"INVITE", "UPDATE"})
@@ -40,19 +41,27 @@ class Refusal:
     rows: tuple[Row, ...] = ()
 
 
-def screen(request: Request) -> Refusal | None:
-    """RFC 3261 §8.2.1 to §8.2.3 for everything but ACK and CANCEL, which have no answer of this kind. Raises
-    RemoteSipError."""
-    if request.method not in METHODS:
+def able(*, refers: bool) -> tuple[Row, Row]:
+    """Allow and Supported, for a trunk that may refer calls, or may not."""
+    methods, options = (REFERRING, OPTION_TAGS | {NOREFERSUB}) if refers else (METHODS, OPTION_TAGS)
+    return ("Allow", ", ".join(methods)), ("Supported", ", ".join(sorted(options)))
+
+
+def screen(request: Request, *, refers: bool = False) -> Refusal | None:
+    """RFC 3261 §8.2.1 to §8.2.3 for everything but ACK and CANCEL, which have no answer of this kind, of a trunk that
+    may refer calls, or may not. Raises RemoteSipError."""
+    if request.method not in (REFERRING if refers else METHODS):
         # RFC 3261 §21.5.2: 501 where nobody knows the method
-        return Refusal(405 if request.method in KNOWN_METHODS else 501, f"method {request.method}", (ALLOW,))
+        allow, _ = able(refers=refers)
+        return Refusal(405 if request.method in KNOWN_METHODS else 501, f"method {request.method}", (allow,))
     Uri.parse(request.uri)  # 416, 400
     # a new call that used up its hops came in a loop; OPTIONS may be meant to end here (RFC 3261 §11), and what belongs
     # to a dialog is served
     forwards = request.get("Max-Forwards")
     if forwards is not None and not int(forwards) and request.method == "INVITE" and request.to.tag is None:
         return Refusal(483, "Max-Forwards 0")
-    wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
+    options = OPTION_TAGS | {NOREFERSUB} if refers else OPTION_TAGS
+    wanted = [tag for tag in request.items("Require") if tag.lower() not in options]
     if wanted:
         return Refusal(420, "Require", (("Unsupported", ", ".join(wanted)),))
     found = session_expires(request)

@@ -25,7 +25,7 @@ from .message import (
     reply_otherwise,
     respond,
 )
-from .screening import ALLOW, SDP_TYPE, SUPPORTED, describe
+from .screening import SDP_TYPE, describe
 from .sdp import SdpError, SessionDescription
 from .transaction import Input as TransactionInput
 
@@ -101,14 +101,14 @@ class Sending(Asking):
         assert call.dialog is not None
         call.ours = description
         contact = self._contact_in(call, call.dialog.way()[0])
-        rows = (contact, ALLOW, SUPPORTED, *call.refresh.asked(), SDP_TYPE)
+        rows = (contact, *self._able(call.trunk), *call.refresh.asked(), SDP_TYPE)
         return self._within(call, "INVITE", now, out, rows, description)
 
     def _send_update(self, call: Call, now: float, out: list[Output]) -> None:
         """An UPDATE without an offer, that refreshes the session (RFC 4028 §7.4)."""
         assert call.dialog is not None
         contact = self._contact_in(call, call.dialog.way()[0])
-        self._within(call, "UPDATE", now, out, (contact, ALLOW, SUPPORTED, *call.refresh.asked()))
+        self._within(call, "UPDATE", now, out, (contact, *self._able(call.trunk), *call.refresh.asked()))
 
     def _request_again(self, call: Call, slot: Slot, tried: Tried, now: float, out: list[Output]) -> Slot:
         """A request within the dialog, or of one that was let go, as its refusal asked: with credentials, or a session
@@ -192,7 +192,7 @@ class Sending(Asking):
         call.ours = description
         contact = self._contact_in(call, call.peer)
         timer = call.refresh.accepted(call.invite, now)
-        rows = (*self._routes(call), contact, ALLOW, SUPPORTED, *timer, SDP_TYPE)
+        rows = (*self._routes(call), contact, *self._able(call.trunk), *timer, SDP_TYPE)
         self._reply_invite(call, 200, None, rows, call.ours, now, out)
 
     def _reply_invite(

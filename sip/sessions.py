@@ -38,8 +38,11 @@ from .message import (
     Request,
     Response,
 )
-from .provisional import MAX_FORKS, Provisional
+from .provisional import MAX_FORKS
 from .reason import q850
+from .referral import Input as ReferralInput
+from .referral import State as ReferralState
+from .referring import Referring
 from .reliable import Input as ReliableInput
 from .renegotiation import BAD_ANSWER, GONE
 from .sending import Context, usable
@@ -52,7 +55,7 @@ from .transaction import (
 _Q = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 
 
-class Sessions(Provisional):
+class Sessions(Referring):
     """The upper half of `Endpoint`."""
 
     def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
@@ -95,6 +98,8 @@ class Sessions(Provisional):
         elif slot.transaction.machine is INVITE_CLIENT:
             given = ExchangeInput.LOST if status in GONE else ExchangeInput.REFUSED
             self._exchange(slot.call, given, evolve(context, cause="lost"))
+        elif request.method == "NOTIFY":
+            self._notified(slot.call, status, now, out)
         elif request.method == "UPDATE" and status in GONE and slot.call.state is CallState.UP:
             self._step(slot.call, CallInput.BROKEN, evolve(context, cause="lost"))
 
@@ -117,6 +122,8 @@ class Sessions(Provisional):
                 self._request_again(call, slot, tried, now, out)
             elif response.method == "UPDATE":
                 self._update_answered(call, response, now, out)
+            elif response.method == "NOTIFY":
+                self._notified(call, response.status, now, out)
         elif slot.transaction.request.to.tag is not None:
             self._reinvite_answered(call, slot, context)
         elif tried is not None:
@@ -146,7 +153,9 @@ class Sessions(Provisional):
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
         while timer := call.due(now):
             self._step(call, timer, Context(now, out, status=487))
-            if timer is CallInput.FORGET:
+            if timer is CallInput.FORGET and call.referral.state is not ReferralState.IDLE:
+                call.running[CallInput.FORGET] = now + self._timers.timeout  # somebody wants to hear what comes of it
+            elif timer is CallInput.FORGET:
                 self._by_tag.pop(call.tag, None)
                 self._calls.pop(call.id, None)
                 self._mark(call)
@@ -157,6 +166,8 @@ class Sessions(Provisional):
             self._exchange(call, offering, Context(now, out, cause=cause))
         while refreshing := call.refresh.due(now):
             self._refresh_due(call, refreshing, now, out)
+        while referring := call.referral.due(now):
+            self._refer(call, referring, Context(now, out))
         self._schedule(call)
 
     def _adopt(self, call: Call) -> None:
@@ -175,6 +186,7 @@ class Sessions(Provisional):
         if call.state is CallState.ENDED and before is not CallState.ENDED:
             self._live -= 1
             self._over(call, context.now, context.out)
+            self._refer(call, ReferralInput.OVER, context)
         if given not in UNTOLD:
             self._mark(call)
         if before in WAITING and call.state not in WAITING:
@@ -209,6 +221,8 @@ class Sessions(Provisional):
                 self._updated(call, context)
             case Do.PRACK:
                 self._pracked(call, context)
+            case Do.REFER:
+                self._refer(call, ReferralInput.REFER, context)
             case Do.RESEND:
                 self._resend(call, out)
             case Do.REJECT:

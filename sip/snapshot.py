@@ -26,6 +26,9 @@ from .grammar import Address
 from .layer import Slot, client_key, server_key
 from .machine import D, I, S, Timed
 from .message import Request, parse
+from .referral import EXPIRES, Referral
+from .referral import Input as ReferralInput
+from .referral import State as ReferralState
 from .refresh import Input as RefreshInput
 from .refresh import State as RefreshState
 from .reliable import Input as ReliableInput
@@ -158,6 +161,16 @@ class ReliableSnapshot:
 
 
 @frozen
+class ReferralSnapshot:
+    """What was referred, and is told of."""
+
+    machine: MachineSnapshot
+    event: str
+    stands: int
+    wanted: int
+
+
+@frozen
 class CallSnapshot:
     """A call; see `Call` for what the fields mean. `id` names it in every command."""
 
@@ -177,6 +190,7 @@ class CallSnapshot:
     exchange: ExchangeSnapshot
     refresh: RefreshSnapshot
     reliable: ReliableSnapshot
+    referral: ReferralSnapshot
     transactions: tuple[TransactionSnapshot, ...]
 
     @property
@@ -194,7 +208,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
     """The snapshot of a call with its transactions, None where nothing is left to be done for it."""
     ended = call.state is CallState.ENDED
     kept = [slot for slot in slots if _is_open(slot.transaction, ended=ended)]
-    if ended and not kept:
+    if ended and not kept and call.referral.state is ReferralState.IDLE:
         return None
     dialog = call.dialog
     return CallSnapshot(
@@ -222,6 +236,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
             _freeze_machine(call.refresh), call.refresh.least, call.refresh.speaks, call.refresh.updates
         ),
         reliable=_freeze_reliable(call.reliable),
+        referral=_freeze_referral(call.referral),
         transactions=tuple(_freeze_slot(slot, call) for slot in kept),
     )
 
@@ -246,6 +261,10 @@ def _freeze_reliable(state: Reliable) -> ReliableSnapshot:
     return ReliableSnapshot(
         _freeze_machine(state), state.able, state.required, state.rseq, state.last, state.described, state.held
     )
+
+
+def _freeze_referral(state: Referral) -> ReferralSnapshot:
+    return ReferralSnapshot(_freeze_machine(state), state.event, state.stands, state.wanted)
 
 
 def _freeze_early(tag: str, early: Early) -> EarlySnapshot:
@@ -333,6 +352,7 @@ def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], no
     _thaw_exchange(call, snapshot.exchange, now, latest)
     _thaw_refresh(call, snapshot.refresh, now)
     _thaw_reliable(call.reliable, snapshot.reliable, now, latest)
+    _thaw_referral(call.referral, snapshot.referral, now)
     slots = []
     for each in snapshot.transactions:
         ours = each.machine in (CLIENT.name, INVITE_CLIENT.name)
@@ -374,6 +394,14 @@ def _thaw_reliable(state: Reliable, kept: ReliableSnapshot, now: float, latest: 
     _thaw_machine(state, kept.machine, ReliableState, ReliableInput, now, latest)
     state.able, state.required, state.rseq = kept.able, kept.required, kept.rseq
     state.last, state.described, state.held = kept.last, kept.described, kept.held
+
+
+def _thaw_referral(state: Referral, kept: ReferralSnapshot, now: float) -> None:
+    _thaw_machine(state, kept.machine, ReferralState, ReferralInput, now, now + EXPIRES)
+    if state.state is ReferralState.ASKED:
+        # whoever sent that REFER sends it again, and it is heard as if for the first time
+        state.state = ReferralState.IDLE
+    state.event, state.stands, state.wanted = kept.event, kept.stands, kept.wanted
 
 
 def _thaw_early(kept: EarlySnapshot) -> Early:

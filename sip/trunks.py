@@ -21,7 +21,8 @@ class TrunkSettings:
     `hosts`, the names of its own machines; `named` says which of them is at an address. `account` answers its
     challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. A `trusted` one
     is told who calls even where the caller withholds it (RFC 3325). With a `private` one nothing is agreed but by
-    TLS; of one that wants `datagrams` nothing is said by TCP, however long it is."""
+    TLS; of one that wants `datagrams` nothing is said by TCP, however long it is. One that `refers` may have its calls
+    given to others (RFC 3515)."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class TrunkSettings:
     trusted: bool = False
     private: bool = False
     datagrams: bool = False
+    refers: bool = False
     named: Mapping[str, str] = MappingProxyType({})
 
 

@@ -10,7 +10,7 @@ from attrs import frozen
 # What a call is offered for: by its queue, or by another agent who consults, invites, or gives the call away; or it
 # comes back to the agent that gave it away.
 Kind = Literal["agent", "mobile", "number"]
-Purpose = Literal["queue", "consult", "transfer", "three_way", "returned"]
+Purpose = Literal["queue", "consult", "transfer", "three_way", "returned", "referred"]
 
 
 class State(Enum):
@@ -137,9 +137,10 @@ class CallMuted:
 @frozen
 class SecondParty:
     """Who is in a call beside the customer and the agent whose call it is, or rings, `since` then; `held`: the agent
-    talks with the customer meanwhile. `number` is there where it is no agent's page."""
+    talks with the customer meanwhile. `number` is there where it is no agent's page. Where the customer's side puts the
+    call through to another, "referred", that one rings, and has the customer's place when it answers."""
 
-    purpose: Literal["consult", "three_way"]
+    purpose: Literal["consult", "three_way", "referred"]
     kind: Kind
     agent: str
     name: str
@@ -155,7 +156,8 @@ class CallParties:
     """Who is in the call, and how: told whenever that changes. `held_since`: since when the customer is held.
 
     For the one whose call it is, `role` "agent", and for the `second` party, who hears of itself: it is there for the
-    agent `by`. It becomes the agent where that one leaves the call to it.
+    agent `by`. It becomes the agent where that one leaves the call to it. `number` is the customer's where its side put
+    the call through to another, else empty.
     """
 
     event: ClassVar[str] = "call.parties"
@@ -166,6 +168,7 @@ class CallParties:
     second: SecondParty | None = None
     by: str = ""
     by_name: str = ""
+    number: str = ""
 
 
 @frozen

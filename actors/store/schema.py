@@ -58,6 +58,7 @@ trunks = Table(
     Column("register", Boolean, nullable=False),
     Column("nat", Boolean, nullable=False),
     Column("srtp", Boolean, nullable=False),
+    Column("refer", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("weight", Integer, nullable=False),

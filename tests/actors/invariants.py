@@ -57,6 +57,7 @@ def _look_at_call(name: str, call: Call, actors: Mapping[str, Behaviour], engine
         case calls.Phase.TALKING:
             assert_heard(engine, data)
             assert data.agent or data.standing in LEFT, f"{name} has no owner"
+            assert data.moved is None or f"line:{data.moved.line}" in actors, f"{name} was put through to no line"
             there = [data.agent] if data.agent else []
             if data.second is not None and data.second.sits:
                 there += [] if data.standing in RINGS else [data.second.agent]

@@ -23,6 +23,7 @@ TOGETHER: dict[Standing, tuple[str, str, str]] = {
     Standing.TRANSFER: ("C", "", "C"),
     Standing.RETURNED: ("C", "", "C"),
     Standing.JOINED: ("CS", "", ""),
+    Standing.REFERRED: ("A", "", "A"),
 }
 
 

@@ -119,6 +119,7 @@ SAMPLES: list[object] = [
     signals.Released("c", "hung up", by_caller=True),
     signals.Confirmed("c", None),
     signals.Reoffered("c", OFFER),
+    signals.Referred("c", "+8613800138001"),
     queue.Profile("support", "Support", 20.0),
     queue.Dismiss(),
     queue.AgentStands("lin", STANDS),

@@ -80,16 +80,23 @@ def test_a_rule_names_trunks_that_there_are(rule: str, complaint: str) -> None:
 def test_there_is_one_gate() -> None:
     """Whatever leaves is an INVITE of `outward`, of an `Out` that only the switchboard makes, behind `decide`; where it
     is sent on to is what `follow` lets through."""
-    made: dict[str, set[str]] = {"Out": set(), "Dial": set(), "Follow": set()}
+    made: dict[str, set[str]] = {"Out": set(), "Dial": set(), "Follow": set(), "Reach": set(), "Target": set()}
     for path in Path(inspect.getfile(Barred)).parent.glob("**/*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func)
                 for one, places in made.items():
-                    if name in (one, f"calls.{one}", f"call_state.{one}", f"signals.{one}"):
+                    if name in (one, f"calls.{one}", f"call_state.{one}", f"signals.{one}", f"line.{one}"):
                         places.add(f"{path.stem} {name}")
     assert made["Out"] == {"switchboard calls.Out"}
     assert made["Follow"] == {"switchboard calls.Follow"}
+    # what a far side refers to (REFER) is asked for by a line, of that trunk alone, which `follow` says of
+    assert made["Reach"] == {
+        "mobile Reach",
+        "seconds Reach",
+        "control Reach",
+    }  # the last is the pages' way to the media
+    assert made["Target"] == {"gate Target"}
     # `calls.Dial` asks the switchboard, `signals.Dial` is the INVITE
     assert {each for each in made["Dial"] if "signals" in each} == {"outward signals.Dial"}
 

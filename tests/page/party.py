@@ -26,6 +26,7 @@ class Parties:
     by_name: str = ""
     held_since: float | None = None
     second: Message | None = None
+    number: str = ""
 
     @property
     def told(self) -> Message:
@@ -37,7 +38,19 @@ class Parties:
             "second": self.second,
             "by": self.by,
             "by_name": self.by_name,
+            "number": self.number,
         }
+
+    def refer(self, number: str) -> None:
+        """The customer's side puts the call through to this number, where it rings."""
+        self.second = {
+            "purpose": "referred", "kind": "number", "agent": "", "name": "", "number": number, "state": "ringing",
+            "early": False, "held": False, "since": time.time(),
+        }  # fmt: skip
+
+    def put_through(self) -> None:
+        assert self.second is not None
+        self.number, self.second = self.second["number"], None
 
     def hold(self, held: bool) -> None:
         self.held_since = (self.held_since or time.time()) if held else None

@@ -120,6 +120,31 @@ def asked(switch: Switch) -> list[Message]:
     return [{key: value for key, value in one.items() if key not in ("id", "at", "call")} for one in ours]
 
 
+# --- put through by the other side --------------------------------------------------------------------------------
+
+
+def test_the_other_side_puts_the_call_through(desk: Desk, page: Page, switch: Switch) -> None:
+    """... to another number, which rings and has its place then; or does not, and the agent goes on with who is there."""
+    in_call(desk)
+    assert switch.parties is not None
+    switch.parties.refer("+8613800138001")
+    switch.push("call.parties", **switch.parties.told)
+    is_line(page, "customer leaving", "you", "second ringing")
+    assert can(page) == ["Cancel"]
+    expect(page.locator(".mode")).to_have_text("Being put through")
+    switch.parties.put_through()
+    switch.push("call.parties", **switch.parties.told)
+    is_line(page, "customer", "you")
+    expect(page.locator(".parties [data-who=customer]")).to_contain_text("138 0013 8001")
+    expect(page.get_by_text("You are talking to 138 0013 8001 now.").first).to_be_attached()
+    act(page, "Hold")
+    switch.parties.refer("+8613800138002")
+    switch.push("call.parties", **switch.parties.told)
+    act(page, "Cancel").click()
+    is_line(page, "customer", "you")
+    assert asked(switch)[-1] == {"do": "call.cancel"}
+
+
 # --- consulting -------------------------------------------------------------------------------------------------------
 
 

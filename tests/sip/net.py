@@ -23,6 +23,7 @@ from cordboard.sip.events import (
     CallKeyed,
     CallProgressed,
     CallReanswered,
+    CallReferred,
     CallReoffered,
     CallReofferRefused,
     IncomingCall,
@@ -323,6 +324,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallKeyed()
             | CallProgressed()
             | CallReanswered()
+            | CallReferred()
             | CallReofferRefused()
             | Refused()
             | Registered()

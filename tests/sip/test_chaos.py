@@ -17,6 +17,7 @@ from cordboard.sip.events import (
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallReferred,
     CallReoffered,
     IncomingCall,
     Output,
@@ -51,7 +52,7 @@ class Side:
         ours = sdp.offer(self.peer.address.host, 4000 + 2 * version, session_id=1, version=version)
         up = self.heard(CallAnswered, CallConfirmed)
         with contextlib.suppress(LocalSipError):
-            match self.rng.choice((5, 5, 5, 5, 7, 8)) if up else self.rng.randrange(9):
+            match self.rng.choice((5, 5, 5, 5, 7, 8, 9, 9, 10)) if up else self.rng.randrange(9):
                 case 0:
                     net.do(self.peer, endpoint.ring(call, now))
                 case 1:
@@ -65,8 +66,26 @@ class Side:
                     self.over = True
                 case 7:
                     net.do(self.peer, endpoint.reject_reoffer(call, 488, now))
-                case _:
+                case 8:
                     self.leave(net)
+                case 9:
+                    self.refer(net)
+                case _:
+                    self.tell(net)
+
+    def refer(self, net: n.Net) -> None:
+        """No command of ours, for we refer nothing: the other side does."""
+        endpoint = self.peer.endpoint
+        call = endpoint._calls.get(self.call)
+        if call is not None and call.dialog is not None:
+            out: list[Output] = []
+            endpoint._within(call, "REFER", net.now, out, (("Refer-To", "<tel:+8610>"),))
+            net.do(self.peer, out)
+
+    def tell(self, net: n.Net) -> None:
+        """What came of what was referred, also after the call."""
+        with contextlib.suppress(LocalSipError):
+            net.do(self.peer, self.peer.endpoint.referral_stands(self.call, self.rng.choice((180, 200, 486)), net.now))
 
     def leave(self, net: n.Net) -> None:
         if self.call and not self.over:
@@ -85,6 +104,10 @@ class Side:
                 return peer.endpoint.reanswer(call, n.answer_to(offer) if offer else n.OFFER_B, now)
             case CallReoffered(call=call):
                 return peer.endpoint.reject_reoffer(call, 488, now)
+            case CallReferred(call=call) if self.rng.random() < 0.7:
+                return peer.endpoint.accept_referral(call, now)
+            case CallReferred(call=call):
+                return peer.endpoint.reject_referral(call, 603, now)
             case CallCancelled() | CallEnded() | CallFailed():
                 self.over = True
             case _:
@@ -102,8 +125,10 @@ def play(seed: int) -> None:
     net.delay = (0.005, rng.choice([0.01, 0.3, 1.5]))
     a, b = net.add(ELSEWHERE if rng.random() < 0.3 else n.A), net.add(n.B)
     account = Account("office", "secret")
-    a.endpoint.set_trunks({"switch": TrunkSettings(("192.0.2.0/24",), account=account)})
-    b.endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",)), "office": TrunkSettings(guest=account)})
+    a.endpoint.set_trunks({"switch": TrunkSettings(("192.0.2.0/24",), account=account, refers=True)})
+    b.endpoint.set_trunks(
+        {"carrier": TrunkSettings(("192.0.2.0/24",), refers=True), "office": TrunkSettings(guest=account, refers=True)}
+    )
     for peer in (a, b):
         peer.endpoint.settings = evolve(peer.endpoint.settings, session_expires=90)
     caller, callee = Side(a, rng, "out"), Side(b, rng)
@@ -124,8 +149,9 @@ def play(seed: int) -> None:
     net.run(net.now + 100)
     for side in (caller, callee):
         side.leave(net)
+        side.tell(net)
     net.loss = 0.0
-    net.run(net.now + 200)
+    net.run(net.now + 300)
     check(net, caller, callee)
 
 

@@ -10,6 +10,7 @@ import trio
 
 from .calling import CALLING
 from .dialling import DIALLING
+from .referring import REFERRING
 from .sipp import Scenario, kinds, play
 
 pytestmark = [
@@ -17,7 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed"),
 ]
 
-SCENARIOS = [*CALLING, *DIALLING]
+SCENARIOS = [*CALLING, *DIALLING, *REFERRING]
 
 
 async def _all(scenarios: list[Scenario], results: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cordboard.sip import call as calls
-from cordboard.sip import exchange, refresh, reliable
+from cordboard.sip import exchange, referral, refresh, reliable
 from cordboard.sip.machine import Move as OfCall
 from cordboard.sip.machine import Plan, Timed
 from cordboard.sip.message import Address, LocalSipError, Request, parse
@@ -83,9 +83,12 @@ CALL = (calls.PLAN, calls.State, calls.Input, {calls.State.OFFERED, calls.State.
 EXCHANGE = (exchange.PLAN, exchange.State, exchange.Input, {exchange.State.OPENING}, set[Enum]())
 REFRESH = (refresh.PLAN, refresh.State, refresh.Input, {refresh.State.OFF}, set[Enum]())
 RELIABLE = (reliable.PLAN, reliable.State, reliable.Input, {reliable.State.IDLE}, set[Enum]())
-OF_A_CALL = [CALL, EXCHANGE, REFRESH, RELIABLE]
+REFERRAL = (referral.PLAN, referral.State, referral.Input, {referral.State.IDLE}, set[Enum]())
+OF_A_CALL = [CALL, EXCHANGE, REFRESH, RELIABLE, REFERRAL]
 of_a_call = pytest.mark.parametrize(
-    ("plan", "states", "inputs", "first", "optional"), OF_A_CALL, ids=["call", "exchange", "refresh", "reliable"]
+    ("plan", "states", "inputs", "first", "optional"),
+    OF_A_CALL,
+    ids=["call", "exchange", "refresh", "reliable", "referral"],
 )
 
 

@@ -28,10 +28,11 @@ function joined({ party, name, began, ended }, call, purpose) {
   return left ? [...steps, { at: ended, key: 'course.left', agent }] : steps;
 }
 
-/** A call that was given away: to an agent, a queue or a number, as its `kind` says. */
+/** A call that was given away: to an agent, a queue or a number, as its `kind` says, or put through by the other side. */
 function given({ kind, by, at, agent, queue, to }, names) {
-  const whom = { agent: names.get(agent) ?? agent, mobile: names.get(agent) ?? agent, queue, number: to }[kind];
-  return { at, key: `course.given.${kind}`, agent: { agent: by, name: names.get(by) ?? by }, to: whom, number: kind === 'number' };
+  const whom = { agent: names.get(agent) ?? agent, mobile: names.get(agent) ?? agent, queue, number: to, referred: to }[kind];
+  const who = by ? { agent: by, name: names.get(by) ?? by } : null; // the other side itself
+  return { at, key: `course.given.${kind}`, agent: who, to: whom, number: to !== '' };
 }
 
 /** [{at, key, agent, seconds, rating, to, why}]: what happened when, to which agent ({agent, name}, or null), how long it had

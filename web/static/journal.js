@@ -116,9 +116,11 @@ export class Journal extends EventTarget {
   /** How the parties stand, and how they stood: what is new of the customer and of a second one. */
   parties(before, now) {
     for (const one of now.filter(({ who }) => who === 'customer' || who === 'second')) {
-      const was = before.find(({ who }) => who === one.who)?.state ?? (one.who === 'customer' ? 'talking' : '');
+      const known = before.find(({ who }) => who === one.who);
+      const was = known?.state ?? (one.who === 'customer' ? 'talking' : '');
       if (was === one.state) continue;
-      const key = `party.${one.who}.${one.state}`;
+      const another = one.who === 'customer' && known !== undefined && known.number !== one.number; // its side put it through
+      const key = another ? 'party.customer.moved' : `party.${one.who}.${one.state}`;
       const values = () => ({ who: one.name || telephone(one.number) });
       this.#add('link', () => t(key, values()));
       this.speak(() => t(key, values()));

@@ -5,7 +5,7 @@
 
 import { speaks } from './desk.js';
 
-const ALONE = Object.freeze({ role: 'agent', customerHeld: false, heldSince: null, second: null, by: '', byName: '' });
+const ALONE = Object.freeze({ role: 'agent', customerHeld: false, heldSince: null, second: null, by: '', byName: '', number: '' });
 // Of a call into which another agent asked this one: its parties decide about it, and until they are told, nobody here does.
 const ASKED = Object.freeze({ ...ALONE, role: 'second' });
 
@@ -19,10 +19,11 @@ export function partiesOf({ connected, parties }) {
     second: parties.second ?? null,
     by: parties.by ?? '',
     byName: parties.by_name ?? '',
+    number: parties.number ?? '',
   };
 }
 
-/** "call", "consult" or "three_way": which controls there are; "second" for an agent who was asked into the call. */
+/** "call", "consult", "three_way" or "referred": which controls there are; "second" for an agent who was asked into the call. */
 export function modeOf(desk) {
   const { role, second } = partiesOf(desk);
   return role === 'second' ? role : (second?.purpose ?? 'call');
@@ -36,9 +37,12 @@ export function modeOf(desk) {
 export function partyLine(desk) {
   const { connected } = desk;
   if (!connected) return [];
-  const { role, customerHeld, heldSince, second, by, byName } = partiesOf(desk);
-  const customer = { who: 'customer', name: connected.name, number: connected.number, state: customerHeld ? 'held' : 'talking', since: heldSince, joined: '' };
-  const you = { who: 'you', state: 'talking', since: null, joined: customerHeld ? 'held' : 'open' };
+  const { role, customerHeld, heldSince, second, by, byName, number: moved } = partiesOf(desk);
+  // whoever the customer's side has put through is there in its place, under a number of its own
+  const who = moved ? { name: '', number: moved } : { name: connected.name, number: connected.number };
+  const leaves = second?.purpose === 'referred';
+  const customer = { who: 'customer', ...who, state: leaves ? 'leaving' : customerHeld ? 'held' : 'talking', since: heldSince, joined: '' };
+  const you = { who: 'you', state: 'talking', since: null, joined: customerHeld || leaves ? 'held' : 'open' };
   if (role === 'second') {
     const agent = { who: 'agent', name: byName || by || connected.by_name, number: '', state: 'talking', since: null, joined: you.joined };
     const held = second?.held ?? false;
@@ -59,7 +63,7 @@ const consults = ({ second }) => second?.purpose === 'consult';
 
 /** Which acts mean something now; the switch decides. */
 export const may = {
-  hold: own((parties) => !parties.customerHeld && !consults(parties)),
+  hold: own((parties) => !parties.customerHeld && !consults(parties) && parties.second?.purpose !== 'referred'),
   retrieve: own((parties) => parties.customerHeld && !consults(parties)),
   consult: own(({ second }) => !second),
   transfer: own(({ second }) => !second),

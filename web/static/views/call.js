@@ -15,7 +15,7 @@ import { button, diverted } from './parts.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
-const MODE_ICONS = { call: 'phone-call', held: 'pause', consult: 'messages-square', three_way: 'users' };
+const MODE_ICONS = { call: 'phone-call', held: 'pause', consult: 'messages-square', three_way: 'users', referred: 'phone-forwarded' };
 
 export function callCard(call) {
   const { customerHeld, second, byName, by } = partiesOf(bench.desk);

@@ -33,6 +33,7 @@ const ROWS = {
   call: [['hold', 'retrieve'], ['consult'], ['transfer'], ['invite'], ['survey']],
   consult: [['swap'], ['complete'], ['cancel'], ['merge'], ['survey']],
   three_way: [['hold', 'retrieve'], ['consult'], ['cancel'], ['invite'], ['survey']],
+  referred: [['hold', 'retrieve'], ['consult'], ['cancel'], ['invite'], ['survey']],
   second: [],
 };
 

@@ -9,7 +9,7 @@ import { icon } from '../kit.js';
 import { partyLine } from '../parties.js';
 
 const ICONS = { customer: 'user', you: 'headphones', agent: 'headphones', second: 'user-plus', mobile: 'smartphone', number: 'phone' };
-const STATE_ICONS = { held: 'pause', ringing: 'bell', early: 'bell' };
+const STATE_ICONS = { held: 'pause', leaving: 'phone-forwarded', ringing: 'bell', early: 'bell' };
 
 export function parties(call) {
   const line = partyLine(bench.desk);
