@@ -60,10 +60,11 @@ from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .organisation import Echo
 from .parties import RINGS, Standing
 from .table import Bug, Entry, Late, Row, Table, always, each, row
-from .waiting import GOODBYE_TIMEOUT
+from .waiting import GOODBYE_TIMEOUT, SILENT
 
 # What SIP is told of whoever is called for a call that ends meanwhile.
 CANCELLED = 487
+MEDIA_FAILED = "media failed: "
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
@@ -145,8 +146,14 @@ class Call(Arrival):
         if data.agent_leg and (data.phase is Phase.TALKING or data.phase in DIALS):
             told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
         if by not in FAR:
-            told.append(Sip(signals.Release(data.sip, cause)))
+            told.append(Sip(signals.Release(data.sip, cause, self._why(cause))))
         return [*told, Stop(f"{by}: {cause}")]
+
+    def _why(self, cause: str) -> signals.Why:
+        """What the far side is told of an end that it has not made itself."""
+        if self.state.phase in DIALS and self.out.why == "not_answered":
+            return "no_answer"
+        return "timer" if cause == SILENT else "failed" if cause.startswith(MEDIA_FAILED) else "cleared"
 
     def _second_told(self, by: str, cause: str) -> list[Effect]:
         """The call ends, and a second party with it."""
@@ -173,7 +180,7 @@ class Call(Arrival):
         return self.end(self.far if message.by_caller else "system", self.state.cause or message.cause, now)
 
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        return self.end("system", f"media failed: {fact.reason}", now)
+        return self.end("system", f"{MEDIA_FAILED}{fact.reason}", now)
 
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self.reject(now, 503, fact.reason, 5)

@@ -111,9 +111,10 @@ class LineDigit:
 
 @frozen
 class EndLine:
-    """From the owner: it is not wanted any more."""
+    """From the owner: it is not wanted any more; `elsewhere`: somebody else answered who was called beside it."""
 
     line: str
+    elsewhere: bool = False
 
 
 @frozen
@@ -198,7 +199,7 @@ class Line(Outward[Phase]):
         return self.play(announcements.accept_call(self.state.language))
 
     def fail(self, why: str, status: int, now: float) -> list[Effect]:
-        return self._over("system", why, status)
+        return self._over("system", why, status, "no_answer" if why == "not_answered" else "cleared")
 
     # --- the answer -------------------------------------------------------------------------------------------
 
@@ -238,16 +239,22 @@ class Line(Outward[Phase]):
         """SIP or the media are of no more use."""
         return self._over(by, "gone", 0)
 
-    def _over(self, by: str, why: str, status: int) -> list[Effect]:
-        """The leg and the SIP call go with the actor."""
+    def _over(self, by: str, why: str, status: int, said: signals.Why = "cleared") -> list[Effect]:
+        """The leg goes with the actor, and the SIP call, where the far side has not ended it itself."""
+        released = Sip(signals.Release(self.state.sip, why, said))
         fields = (("line", self.id), ("by", by), ("why", why), ("status", status))
-        return [Log("line over", fields), self._tell(LineOver(self.id, by, why, status)), Stop(f"{by}: {why}")]
+        return [
+            Log("line over", fields),
+            released,
+            self._tell(LineOver(self.id, by, why, status)),
+            Stop(f"{by}: {why}"),
+        ]
 
     def _ended(self, message: EndLine, now: float) -> list[Effect]:
-        return self._over("owner", "given_up", 0)
+        return self._over("owner", "given_up", 0, "elsewhere" if message.elsewhere else "cleared")
 
     def _owner_gone(self, message: Down, now: float) -> list[Effect]:
-        return [Stop(f"{message.name} is gone")]
+        return [Sip(signals.Release(self.state.sip)), Stop(f"{message.name} is gone")]
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
         """The far side hung up, or SIP lost it."""
@@ -260,7 +267,7 @@ class Line(Outward[Phase]):
         return self._over("system", "call_failed", 0)
 
     def _media_lost(self, fact: media.LegFailed | Timeout, now: float) -> list[Effect]:
-        return self._over("system", "gone", 0)
+        return self._over("system", "gone", 0, "timer" if isinstance(fact, Timeout) else "failed")
 
     def _noted(self, fact: media.LegQuality, now: float) -> list[Effect]:
         """Of who is heard here, whoever wired the leg hears enough."""

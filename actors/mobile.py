@@ -90,7 +90,8 @@ class Mobile(Callee):
         if not data.line or data.phase in _ON_THE_LINE:
             return kept
         self.state = evolve(data, line="", line_leg="")
-        return [*kept, Tell(f"line:{data.line}", EndLine(data.line))]
+        # its offer was the last one
+        return [*kept, Tell(f"line:{data.line}", EndLine(data.line, data.gone_code == "answered_elsewhere"))]
 
     # --- an offer ---------------------------------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ class Outward(Caller[S]):
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
         """Nothing came of this attempt in its time."""
         out = self.out
-        released = Sip(signals.Release(self.state.sip))
+        released = Sip(signals.Release(self.state.sip, why="timer"))
         if out.rings or out.early or out.until >= self.state.since + PATIENCE:
             return [*self.fail("not_answered", 0, now)]
         self._out(why="unreachable", status=408)

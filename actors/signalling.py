@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import structlog
 
+from ..sip import reason
 from ..sip.binding import Binding
 from ..sip.dialog import TRANSPORTS
 from ..sip.digest import Account
@@ -197,7 +198,7 @@ class Signalling:
         elif snapshot.unanswered:
             self._command(self._endpoint.reject(snapshot.id, 503, self._clock(), retry_after=RETRY_AFTER))
         elif snapshot.live:
-            self._command(self._endpoint.hang_up(snapshot.id, self._clock()))
+            self._command(self._endpoint.hang_up(snapshot.id, self._clock(), reason.FAILED))
 
     # --- from SIP ---------------------------------------------------------------------------------------------
 
@@ -227,18 +228,18 @@ class Signalling:
             case CallAnswered(call, description):
                 self.answers[self._live[call], "out", "INVITE", 200] += 1
                 self._tell(call, signals.PickedUp(call, description))
-            case CallFailed(call, status, reason, retry_after, redirects, cause):
+            case CallFailed(call, status, words, retry_after, redirects, cause):
                 trunk = self._live[call]
                 self.answers[trunk, "out", "INVITE", status] += 1
                 to = self._redirects(trunk, redirects)
-                self._tell(call, signals.Failed(call, status, reason, retry_after, to, cause), over=True)
+                self._tell(call, signals.Failed(call, status, words, retry_after, to, cause), over=True)
             case Replied():
                 self._replied(output)
             case Registered(trunk, bindings, lost):
                 contacts = tuple(signals.Contact(_host_of(each), each) for each in bindings)
                 self._system.tell(f"trunk:{trunk}", signals.Registered(contacts, lost))
-            case Refused(source, reason):
-                log.info("sip refused", **redacted({"source": source.host, "reason": reason}))
+            case Refused(source, words):
+                log.info("sip refused", **redacted({"source": source.host, "reason": words}))
             case Transmit():
                 raise AssertionError("datagrams are the transport's")
             case _:
@@ -312,15 +313,15 @@ class Signalling:
                 self._system.pressure.setups.done(call, now)
                 self._answered(call, 200)
                 self._command(self._endpoint.answer(call, description, now))
-            case signals.Reject(call, status, reason, retry_after):
+            case signals.Reject(call, status, phrase, retry_after):
                 self._answered(call, status)
                 self._over(call)
                 outputs = self._endpoint.reject(
-                    call, status, now, reason=reason or None, retry_after=retry_after or None
+                    call, status, now, reason=phrase or None, retry_after=retry_after or None
                 )
                 self._command(outputs)
-            case signals.Release(call, _):
-                self._hang_up(call)
+            case signals.Release(call, _, why):
+                self._hang_up(call, _REASONS[why])
             case signals.Reanswer(call, description):
                 self._command(self._endpoint.reanswer(call, description, now))
             case signals.RejectReoffer(call, status):
@@ -372,23 +373,30 @@ class Signalling:
             outputs = [CallFailed(call, 500, "cannot be dialled")]
         self._command(outputs)
 
-    def on_end(self, actor: str, reason: str) -> None:
+    def on_end(self, actor: str, why: str) -> None:
         """The actor of a call or a line is gone: so is its SIP call, or what there is of attempts."""
         if actor.startswith(("call:", "line:")):
             call = actor.partition(":")[2]
             for each in (call, *sorted(self._attempts.get(call, ()))):
-                self._hang_up(each)
+                self._hang_up(each, reason.FAILED)  # one that ends in good order has said so
 
-    def _hang_up(self, call: str) -> None:
+    def _hang_up(self, call: str, said: str) -> None:
         if call in self._live:
             self._answered(call, 480)
             self._over(call)
-            self._command(self._endpoint.hang_up(call, self._clock()))
+            self._command(self._endpoint.hang_up(call, self._clock(), said))
 
     def _command(self, outputs: list[Output]) -> None:
         self._transmit(outputs)
 
 
+_REASONS: dict[signals.Why, str] = {
+    "cleared": reason.CLEARED,
+    "no_answer": reason.NO_ANSWER,
+    "elsewhere": reason.ELSEWHERE,
+    "timer": reason.TIMER,
+    "failed": reason.FAILED,
+}
 _CAUSES = {
     "bye": "hung up",
     "no-ack": "the answer was never acknowledged",

@@ -211,12 +211,17 @@ class Reject:
     retry_after: int = 0
 
 
+# `elsewhere`: somebody else answered who was called beside; `timer`: nothing was heard in time.
+Why = Literal["cleared", "no_answer", "elsewhere", "timer", "failed"]
+
+
 @frozen
 class Release:
-    """Ends the SIP call in whatever state it is."""
+    """Ends the SIP call in whatever state it is. `cause` is in words, `why` what the far side is told of it."""
 
     call: str
     cause: str = ""
+    why: Why = "cleared"
 
 
 @frozen

@@ -23,7 +23,7 @@ from .dialog import Dialog
 from .exchange import Exchange
 from .machine import NO_TIMER, Plan, Table, Timed, rows, stay
 from .machine import Move as Moved
-from .message import Address, Request
+from .message import Address, Request, Row
 from .referral import Referral
 from .refresh import SESSION_EXPIRES, Refresh
 from .reliable import Reliable
@@ -308,7 +308,7 @@ class Call(Timed[State, Input, Do]):
 
     __slots__ = (
         "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer", "open",
-        "ours", "peer", "referral", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
+        "ours", "parting", "peer", "referral", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -336,6 +336,8 @@ class Call(Timed[State, Input, Do]):
         self.ack = b""
         self.needs_answer = False
         self.ours = b""
+        # why we end it, for the BYE or CANCEL that may have to wait
+        self.parting: tuple[Row, ...] = ()
         # of each callee behind a fork, by its tag
         self.early: dict[str, Early] = {}
         self.scheduled = math.inf

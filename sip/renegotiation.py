@@ -22,12 +22,14 @@ from .exchange import State as ExchangeState
 from .layer import Slot
 from .machine import Move
 from .message import RemoteSipError, Request, Response, Row
+from .reason import TIMER
 from .screening import SDP_TYPE
 from .sending import Context, Sending, usable
 
 # RFC 3261 §12.2.1.2: who answers so knows of no dialog
 GONE = frozenset({408, 481})
-# Why a call ends whose far side answers nothing that can be used
+# Why a call ends whose far side says nothing any more, or answers nothing that can be used
+TIMED_OUT: tuple[Row, ...] = (("Reason", TIMER),)
 BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session description"'),)
 
 
@@ -223,7 +225,7 @@ class Renegotiation(Sending):
                 case refresh.Do.REFRESH:
                     self._refresh(call, now, out)
                 case refresh.Do.BREAK:
-                    self._step(call, CallInput.BROKEN, Context(now, out, cause="expired"))
+                    self._step(call, CallInput.BROKEN, Context(now, out, cause="expired", rows=TIMED_OUT))
 
     def _refresh(self, call: Call, now: float, out: list[Output]) -> None:
         """RFC 4028 §7.4: UPDATE where they take it; else a re-INVITE that changes nothing."""

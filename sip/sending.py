@@ -158,7 +158,7 @@ class Sending(Asking):
         request = Request(
             "CANCEL",
             invite.uri,
-            (*kept, *context.rows),
+            (*kept, *call.parting),
             b"",
             invite.via,
             invite.from_,

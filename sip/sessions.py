@@ -39,12 +39,12 @@ from .message import (
     Response,
 )
 from .provisional import MAX_FORKS
-from .reason import q850
+from .reason import ELSEWHERE, q850
 from .referral import Input as ReferralInput
 from .referral import State as ReferralState
 from .referring import Referring
 from .reliable import Input as ReliableInput
-from .renegotiation import BAD_ANSWER, GONE
+from .renegotiation import BAD_ANSWER, GONE, TIMED_OUT
 from .sending import Context, usable
 from .transaction import (
     INVITE_CLIENT,
@@ -137,7 +137,7 @@ class Sessions(Referring):
             other = self._made(call, slot.transaction.request, response, source)
             self.counters["forked answer"] += 1
             self._acknowledge(other, slot.transaction.request, out)
-            self._in(other.advanced(), call, "BYE", now, out)
+            self._in(other.advanced(), call, "BYE", now, out, (("Reason", ELSEWHERE),))
         else:
             if call.dialog is None:
                 try:
@@ -152,7 +152,7 @@ class Sessions(Referring):
 
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
         while timer := call.due(now):
-            self._step(call, timer, Context(now, out, status=487))
+            self._step(call, timer, Context(now, out, status=487, rows=TIMED_OUT))
             if timer is CallInput.FORGET and call.referral.state is not ReferralState.IDLE:
                 call.running[CallInput.FORGET] = now + self._timers.timeout  # somebody wants to hear what comes of it
             elif timer is CallInput.FORGET:
@@ -163,7 +163,7 @@ class Sessions(Referring):
             self._reliable(call, hearing, None, now, out)
         while offering := call.exchange.due(now):
             cause: EndCause = "no-ack" if offering is ExchangeInput.NO_ACK else "lost"
-            self._exchange(call, offering, Context(now, out, cause=cause))
+            self._exchange(call, offering, Context(now, out, cause=cause, rows=TIMED_OUT))
         while refreshing := call.refresh.due(now):
             self._refresh_due(call, refreshing, now, out)
         while referring := call.referral.due(now):
@@ -178,6 +178,8 @@ class Sessions(Referring):
 
     def _step(self, call: Call, given: CallInput, context: Context) -> None:
         before = call.state
+        if given is CallInput.HANG_UP:
+            call.parting = call.parting or context.rows
         row = call.receive(given, context.now)
         if not isinstance(row, Move):
             self.counters[f"late: {row.name}"] += 1
@@ -242,7 +244,7 @@ class Sessions(Referring):
             case Do.REPLY_500:
                 self._answer_request(context, 500, self._wait())
             case Do.BYE:
-                self._within(call, "BYE", now, out, context.rows)
+                self._within(call, "BYE", now, out, call.parting or context.rows)
             case Do.INVITE_AGAIN:
                 self._invite_again(call, context)
             case Do.CANCEL:

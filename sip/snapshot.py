@@ -25,7 +25,7 @@ from .exchange import State as ExchangeState
 from .grammar import Address
 from .layer import Slot, client_key, server_key
 from .machine import D, I, S, Timed
-from .message import Request, parse
+from .message import Request, Row, parse
 from .referral import EXPIRES, Referral
 from .referral import Input as ReferralInput
 from .referral import State as ReferralState
@@ -184,6 +184,7 @@ class CallSnapshot:
     final: bytes
     ack: bytes
     needs_answer: bool
+    parting: tuple[Row, ...]
     early: tuple[EarlySnapshot, ...]
     ours: bytes
     machine: MachineSnapshot
@@ -222,6 +223,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         final=call.final,
         ack=call.ack,
         needs_answer=call.needs_answer,
+        parting=call.parting,
         early=tuple(_freeze_early(tag, each) for tag, each in call.early.items()),
         ours=call.ours,
         machine=_freeze_machine(call),
@@ -343,6 +345,7 @@ def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], no
     call.final = snapshot.final
     call.ack = snapshot.ack
     call.needs_answer = snapshot.needs_answer
+    call.parting = snapshot.parting
     call.ours = snapshot.ours
     call.early = {_text(each.tag): _thaw_early(each) for each in snapshot.early}
     _thaw_machine(call, snapshot.machine, CallState, CallInput, now, latest)

@@ -388,7 +388,7 @@ def test_a_caller_of_whom_nothing_is_heard_for_a_minute_is_gone(house: House) ->
     assert phase(call) is Phase.TALKING
     house.until(NOW + MEDIA_TIMEOUT)
     assert {"call:c", "call:waits"}.isdisjoint(house.actors)
-    assert house.sip()[-1] == signals.Release("c", "caller silent")
+    assert house.sip()[-1] == signals.Release("c", "caller silent", "timer")
     assert (lin.state.phase, lin.state.reason) == (agents.Phase.AFTER_CALL_WORK, "system hung up")
 
 

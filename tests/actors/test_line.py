@@ -90,9 +90,10 @@ def test_nobody_is_there_before_somebody_has_pressed_1() -> None:
     assert hears(made, lines.SendDigit("c+1", "9")) == [Media(media.SendDigits(LEG, "9"))]
 
 
-def over(by: str, why: str, status: int = 0) -> list[Effect]:
+def over(by: str, why: str, status: int = 0, said: signals.Why = "cleared", attempt: int = 1) -> list[Effect]:
     fields = (("line", "c+1"), ("by", by), ("why", why), ("status", status))
-    return [Log("line over", fields), Tell(OWNER, LineOver("c+1", by, why, status)), Stop(f"{by}: {why}")]
+    released = Sip(signals.Release(f"c+1/{attempt}", why, said))
+    return [Log("line over", fields), released, Tell(OWNER, LineOver("c+1", by, why, status)), Stop(f"{by}: {why}")]
 
 
 def test_who_does_not_press_it_within_20_s_or_hangs_up_has_not_taken_it() -> None:
@@ -110,9 +111,10 @@ def test_who_does_not_press_it_within_20_s_or_hangs_up_has_not_taken_it() -> Non
     [
         (signals.Released("c+1/1", "hung up", by_caller=True), over("callee", "hung_up")),
         (signals.Released("c+1/1", "lost in a restart", by_caller=False), over("system", "gone")),
-        (media.LegFailed(LEG, "its port could not be had again"), over("system", "gone")),
+        (media.LegFailed(LEG, "its port could not be had again"), over("system", "gone", said="failed")),
         (EndLine("c+1"), over("owner", "given_up")),
-        (Down(OWNER, "crashed"), [Stop("agent:lin is gone")]),
+        (EndLine("c+1", elsewhere=True), over("owner", "given_up", said="elsewhere")),
+        (Down(OWNER, "crashed"), [Sip(signals.Release("c+1/1")), Stop("agent:lin is gone")]),
     ],
 )
 def test_however_it_ends_its_owner_hears_it_once(ends: object, told: list[Effect]) -> None:
@@ -125,7 +127,7 @@ def test_one_of_whom_nothing_comes_is_given_up_after_a_minute() -> None:
     made = begun()
     hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER), media.LegSilent(LEG, 3.0))
     assert made.deadline() == NOW - 3 + 60
-    assert made.wake(NOW + 57) == over("system", "gone")
+    assert made.wake(NOW + 57) == over("system", "gone", said="timer")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,10 @@ def test_one_of_whom_nothing_comes_is_given_up_after_a_minute() -> None:
 )
 def test_what_the_far_side_says_is_why(status: int, why: str) -> None:
     made = begun()
-    assert hears(made, *CALLED, signals.Failed("c+1/1", status, "")) == over("system", why, status)
+    said: signals.Why = (
+        "no_answer" if why == "not_answered" else "cleared"
+    )  # to whoever is still there, which is nobody
+    assert hears(made, *CALLED, signals.Failed("c+1/1", status, "")) == over("system", why, status, said)
 
 
 def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
@@ -322,7 +327,7 @@ def test_who_is_sent_on_is_reached_there_or_barred_as_a_call_is() -> None:
     assert [each.number for each in dials if isinstance(each, signals.Dial)] == ["+8613800138001"]
     # ... which sends it back to where it was sent before: no more, and by no other trunk
     again = hears(made, evolve(moved, call="c+1/2"))
-    assert again == over("system", "number_moved", 302)
+    assert again == over("system", "number_moved", 302, attempt=2)
     made = begun()
     assert hears(made, *CALLED, moved, Stay()) == over("system", "redirect_barred", 302)
 

@@ -10,9 +10,10 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 from cordboard.actors import page
-from cordboard.actors.agent_state import MobileBarred, MobileBound, Phase
+from cordboard.actors.agent_state import MobileBarred, MobileBound, Phase, Withdraw
 from cordboard.actors.commands import replay
-from cordboard.actors.effects import Record
+from cordboard.actors.effects import Record, Tell
+from cordboard.actors.line import EndLine
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import MobileEntry, OfferEntry, Outcome, StateEntry
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall
@@ -397,6 +398,21 @@ def test_a_call_that_comes_as_the_number_is_bound_rings_in_the_page() -> None:
     state = house.events("lin")[-1]
     assert isinstance(state, page.AgentState)
     assert (state.state, state.by_mobile) == (page.State.TALKING, False)
+
+
+@pytest.mark.parametrize("code", ["answered_elsewhere", "caller_left"])
+def test_a_mobile_that_rang_beside_others_shows_no_missed_call(code: str) -> None:
+    """... where another agent has answered: it is told so, as it is not where the caller has left."""
+    house = House()
+    house.queue()
+    lin = house.robot("lin")
+    house.ask("lin", page.MobileAnswer(MOBILE))
+    house.tell("agent:lin", MobileBound(MOBILE))
+    house.call()
+    line = lin.state.line
+    house.tell("agent:lin", Withdraw("c", code))
+    ended = [each.message for each in house.of("agent:lin") if isinstance(each, Tell) and each.to == f"line:{line}"]
+    assert ended == [EndLine(line, elsewhere=code == "answered_elsewhere")]
 
 
 def test_of_two_requests_the_first_counts() -> None:

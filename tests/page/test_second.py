@@ -124,7 +124,7 @@ def asked(switch: Switch) -> list[Message]:
 
 
 def test_the_other_side_puts_the_call_through(desk: Desk, page: Page, switch: Switch) -> None:
-    """... to another number, which rings and has its place then; or does not, and the agent goes on with who is there."""
+    """... to another number, which rings and then has its place; or does not, and the agent keeps who is there."""
     in_call(desk)
     assert switch.parties is not None
     switch.parties.refer("+8613800138001")
@@ -135,8 +135,8 @@ def test_the_other_side_puts_the_call_through(desk: Desk, page: Page, switch: Sw
     switch.parties.put_through()
     switch.push("call.parties", **switch.parties.told)
     is_line(page, "customer", "you")
-    expect(page.locator(".parties [data-who=customer]")).to_contain_text("138 0013 8001")
-    expect(page.get_by_text("You are talking to 138 0013 8001 now.").first).to_be_attached()
+    expect(page.locator(".parties [data-who=customer]")).to_contain_text("+86 138 0013 8001")
+    expect(page.get_by_text("You are talking to +86 138 0013 8001 now.").first).to_be_attached()
     act(page, "Hold")
     switch.parties.refer("+8613800138002")
     switch.push("call.parties", **switch.parties.told)

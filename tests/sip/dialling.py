@@ -8,8 +8,10 @@ from cordboard.sip import accounts, sessions
 from cordboard.sip import call as calls
 from cordboard.sip import exchange as exchanges
 from cordboard.sip.digest import Account
-from cordboard.sip.endpoint import TrunkSettings
+from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import CallAnswered, CallFailed, CallProgressed, CallReoffered, Replied
+from cordboard.sip.reason import ELSEWHERE
+from cordboard.sip.sending import Context
 
 from .breaking import does_nothing, ignores, instead, refuses, without_row
 from .sipp import HOST, TRYING, App, Scenario, answer, ask, description, has, recv
@@ -34,6 +36,12 @@ def dials_and(event: type, do: Callable[[App], None]) -> Callable[[App], None]:
 
 def hangs_up(app: App) -> None:
     app.command(app.endpoint.hang_up, "out")
+
+
+def gives_up(app: App) -> None:
+    """Before sipp has heard of it."""
+    app.dial()
+    app.transport.command(lambda now: app.endpoint.hang_up("out", now, ELSEWHERE))
 
 
 def failed(status: int, **expected: object) -> Callable[[App], None]:
@@ -218,6 +226,22 @@ DIALLING = [
         ("CallProgressed",),
         without_row(calls.PLAN, S.EARLY, IN.HANG_UP),
         act=dials_and(CallProgressed, hangs_up),
+    ),
+    Scenario(
+        "why_we_give_up_before_anything_is_heard",
+        (
+            INVITE,
+            answer(180),
+            recv("CANCEL", has("Reason", "SIP;cause=200")),
+            answer(200, to=False),
+            answer(200, kept=True, body=description()),
+            recv("ACK"),
+            recv("BYE", has("Reason", "SIP;cause=200")),
+            answer(200, to=False),
+        ),
+        (),
+        instead(Endpoint, "hang_up", lambda self, call, now, reason: self._command(call, IN.HANG_UP, Context(now))),
+        act=gives_up,
     ),
     Scenario(
         "answer_that_crosses_our_cancel",

@@ -55,7 +55,9 @@ def answered(endpoint: Endpoint, request: Request, tag: str = "t") -> list[Outpu
 class Scripted:
     """A call that is up, whose other side is this script. `dialled`: by the endpoint."""
 
-    def __init__(self, endpoint: Endpoint, *rows: Row, dialled: bool = True, now: float = 0.0) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *rows: Row, dialled: bool = True, acknowledges: bool = True, now: float = 0.0
+    ) -> None:
         self.endpoint = endpoint
         self.tag, self.cseq = "far", 0
         if dialled:
@@ -75,7 +77,8 @@ class Scripted:
         self.call = incoming.call
         self.answered = endpoint.answer(self.call, n.OFFER_B, now)
         self.ours = responses(self.answered)[-1].to.tag or ""
-        self.send("ACK", now=now)
+        if acknowledges:
+            self.send("ACK", now=now)
 
     def send(
         self,
