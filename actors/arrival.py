@@ -71,8 +71,7 @@ class Arrival(Waiting):
 
     def leg_there(self, fact: media.LegOpened, now: float) -> list[Effect]:
         data = self.state
-        # who made no offer hears nothing before the answer, which has ours
-        if not data.early_seconds or data.arrived.offer is None:
+        if not data.early_seconds or not data.arrived.early:
             return [*self.describe(fact, signals.AnswerSip), *self.serve(now)]
         self.state = evolve(data, answer_at=now + data.early_seconds)
         return [*self.describe(fact, signals.AnswerEarly), *self.serve(now)]

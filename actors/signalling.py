@@ -273,6 +273,7 @@ class Signalling:
             peer=output.peer,
             codecs=self._codecs,
             diverted_from=output.diverted_from,
+            early=output.early,
             srtp=any(trunk.srtp for trunk in self._organisation.trunks if trunk.id == output.trunk),
         )
         self._begin(output.call, output.trunk)

@@ -22,7 +22,7 @@ from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 class Arrived:
     """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
     withheld; `codecs` are what it may speak; `diverted_from` is whom it had dialled that sent it on to us, empty:
-    nobody says so. `srtp`: its media is encrypted, or there is none."""
+    nobody says so. `srtp`: its media is encrypted, or there is none. `early`: it can hear us before the answer."""
 
     call: str
     trunk: str
@@ -34,11 +34,12 @@ class Arrived:
     codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
     diverted_from: str = ""
     srtp: bool = False
+    early: bool = True
 
 
 @frozen
 class Confirmed:
-    """The ACK came; `answer` is in it where the INVITE carried no offer."""
+    """The ACK came; `answer` is in it where the INVITE carried no offer, or came before it, to what was said early."""
 
     call: str
     answer: SessionDescription | None

@@ -307,8 +307,9 @@ class Call(Timed[State, Input, Do]):
     description that we sent last."""
 
     __slots__ = (
-        "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer", "open",
-        "ours", "parting", "peer", "referral", "refresh", "reliable", "scheduled", "tag", "transaction", "trunk",
+        "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer",
+        "open", "ours", "parting", "peer", "referral", "refresh", "reliable", "scheduled", "settled", "tag",
+        "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -335,6 +336,8 @@ class Call(Timed[State, Input, Do]):
         # our ACK, which answers every 2xx that comes again
         self.ack = b""
         self.needs_answer = False
+        # ... and was answered before we answer the call
+        self.settled = False
         self.ours = b""
         # why we end it, for the BYE or CANCEL that may have to wait
         self.parting: tuple[Row, ...] = ()

@@ -9,7 +9,7 @@
 
     set_trunks({id: TrunkSettings})     who may speak to us, and what is shown and told to whom; calls that live go on
     ring(call, now)                180
-    progress(call, sdp, now)       183 with our answer, before `answer`; sent again until it has arrived, if they can
+    progress(call, sdp, now)       183 with our answer, or offer, before `answer`; sent until it arrives, if they can
     answer(call, sdp, now)         200 with our answer, or our offer where the INVITE had none; sent again until the ACK
     reject(call, status, now, reason=None, retry_after=None)     300 to 699; `reason` is the phrase
     hang_up(call, now, reason=None)     by state: 480, BYE, CANCEL, or BYE as soon as the ACK came; `reason` is a Reason
@@ -242,7 +242,8 @@ class Endpoint(Doors):
         caller, name = caller_of(request)
         number = Uri.parse(request.uri).number
         diverted = diverted_from(request)
-        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted))
+        early = offer is not None or call.reliable.able
+        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
 
     def _is_busy(self) -> bool:
         busy = self.busy()
@@ -328,8 +329,8 @@ class Endpoint(Doors):
         return self._command(call, CallInput.RING, Context(now))
 
     def progress(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
-        """The caller hears what we send before the answer. Where its INVITE had no offer there is nothing to answer
-        yet, and it hears nothing."""
+        """The caller hears what we send before the answer. Where its INVITE had no offer this is ours, which it answers
+        at once (`CallReanswered`), if it can (RFC 3262 §5); else it hears nothing yet."""
         return self._command(call, CallInput.EARLY_ANSWER, Context(now, sdp=sdp))
 
     def answer(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:

@@ -32,7 +32,8 @@ class Transmit:
 class IncomingCall:
     """A new INVITE of a trunk; 100 has been sent. `number` is the user of the Request-URI, `caller` the asserted or
     the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`. `peer` is the
-    address it came from, `diverted_from` the number that the caller was diverted from, empty for none."""
+    address it came from, `diverted_from` the number that the caller was diverted from, empty for none. `early`: it can
+    hear us before the answer (`progress`)."""
 
     call: str
     trunk: str
@@ -43,6 +44,7 @@ class IncomingCall:
     offer: SessionDescription | None
     peer: str
     diverted_from: str = ""
+    early: bool = True
 
 
 @frozen
@@ -83,8 +85,8 @@ class CallReoffered:
 
 @frozen
 class CallReanswered:
-    """The answer to the description that we sent last, in a re-INVITE: one of the application's, or one that refreshes
-    the session."""
+    """The answer to the description that we sent last: in a re-INVITE, of the application's or one that refreshes the
+    session; or in `progress`, of a caller that made no offer."""
 
     call: str
     answer: SessionDescription

@@ -12,7 +12,7 @@ from . import reliable
 from .call import WAITING, Call, Early
 from .call import Input as CallInput
 from .dialog import Dialog
-from .events import CallProgressed, Output, Transmit
+from .events import CallProgressed, CallReanswered, Output, Transmit
 from .exchange import Input as ExchangeInput
 from .layer import Slot
 from .machine import Move
@@ -63,7 +63,8 @@ class Provisional(Renegotiation):
                     self._reply_invite(call, status, None, rows, body, now, out)
                     state.last = call.final
                 case reliable.Do.HOLD:
-                    state.held = said
+                    assert said is not None
+                    state.hold(said)
                 case reliable.Do.NEXT:
                     self._arrived(call, now, out)
                 case reliable.Do.RESEND:
@@ -79,18 +80,21 @@ class Provisional(Renegotiation):
         state = call.reliable
         if state.described and not call.needs_answer:
             self._exchange(call, ExchangeInput.AGREED, Context(now, out))
-        said, state.held = state.held, None
         if call.state not in WAITING:
             return
         self._step(call, CallInput.HEARD, Context(now, out))
-        if said is not None and call.state in WAITING:
+        if call.state in WAITING and (said := state.next()) is not None:
             self._say(call, *said, now, out)
 
     def _pracked(self, call: Call, context: Context) -> None:
-        """Their PRACK. An offer in it waits for the application, as that of an UPDATE does (RFC 3262 §5)."""
+        """Their PRACK. It has the answer where what it acknowledges had our offer; an offer in it waits for the
+        application, as that of an UPDATE does (RFC 3262 §5)."""
         assert context.request is not None
         if not call.reliable.matches(context.request, call.invite_cseq):
             self._answer_request(context, 481)
+            return
+        if call.needs_answer and call.reliable.keeps_answer:
+            self._settled(call, context)
             return
         offers = context.sdp is not None
         if not offers:
@@ -98,6 +102,17 @@ class Provisional(Renegotiation):
         self._reliable(call, reliable.Input.PRACK, None, context.now, context.out)
         if offers:
             self._exchange(call, ExchangeInput.UPDATE, context)
+
+    def _settled(self, call: Call, context: Context) -> None:
+        """They answer our offer before we answer their call: our 200 has no description then (RFC 6337 §3.1.1)."""
+        answer = context.sdp
+        self._answer_request(context, 200 if answer is not None else 488)
+        if answer is None:
+            self._reliable(call, reliable.Input.NO_PRACK, None, context.now, context.out)
+            return
+        call.needs_answer, call.settled = False, True
+        context.out.append(CallReanswered(call.id, answer))
+        self._reliable(call, reliable.Input.PRACK, None, context.now, context.out)
 
     # --- ours -------------------------------------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
     Idle -> Sent (1xx with RSeq; sent again until the PRACK) -> Idle;  Over with the final response
 
-One is on its way at a time; what the application says meanwhile is held, the last of it. `Reliable` is the callee's
-side. The caller's is a number for each early dialog: `rseq_of` reads it, `rack` is what a PRACK says.
+One is on its way at a time, as §3 recommends; what the application says meanwhile is held, and said in its order.
+`Reliable` is the callee's side. The caller's is a number for each early dialog: `rseq_of` reads it, `rack` is what a
+PRACK says.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .transaction import Bug, Late, Timers
 REL100: Final = "100rel"
 # RFC 3262 §3: the first RSeq is from 1 to 2**31 - 1; a bit less leaves room to count.
 MAX_FIRST: Final = 2**31 - 1024
+# Who does not acknowledge has said so after 32 s; by then nobody has more to say. Of more the last counts.
+MOST_HELD: Final = 8
 
 _RACK = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,10})[ \t]+INVITE", re.ASCII)
 _RSEQ = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -42,7 +45,7 @@ class Input(Enum):
 
 class Do(Enum):
     SEND = "send it with the next RSeq"
-    HOLD = "hold it until the PRACK"
+    HOLD = "hold it until the PRACK of what is before it"
     NEXT = "send what was held"
     RESEND = "send it again"
     GIVE_UP = "the call cannot wait any longer"
@@ -71,7 +74,7 @@ PLAN = Plan("reliable response", TABLE, {S.SENT: (IN.RETRANSMIT, IN.NO_PRACK)})
 
 class Reliable(Timed[State, Input, Do]):
     """`able` and `required`: what the caller says of 100rel. `rseq` is the number sent last, 0 for none, `last` that
-    response, `described` whether it held our answer; `held` is the status and the body of what waits."""
+    response, `described` whether it held a description of ours; `held` are the status and the body of what waits."""
 
     __slots__ = ("_timers", "able", "described", "held", "last", "required", "rseq")
 
@@ -81,7 +84,7 @@ class Reliable(Timed[State, Input, Do]):
         self.rseq = 0
         self.last = b""
         self.described = False
-        self.held: tuple[int, bytes] | None = None
+        self.held: tuple[tuple[int, bytes], ...] = ()
         super().__init__(PLAN, State.IDLE, now)
 
     def hear(self, invite: Request) -> None:
@@ -97,6 +100,15 @@ class Reliable(Timed[State, Input, Do]):
     def keeps_answer(self) -> bool:
         """RFC 3262 §3: no 2xx while a description of ours has not arrived."""
         return self.state is State.SENT and self.described
+
+    def hold(self, said: tuple[int, bytes]) -> None:
+        if said not in self.held[-1:]:
+            self.held = (*self.held[: MOST_HELD - 1], said)
+
+    def next(self) -> tuple[int, bytes] | None:
+        """What has waited longest, taken off."""
+        said, self.held = self.held[:1], self.held[1:]
+        return said[0] if said else None
 
     def number(self, chance: float) -> tuple[Row, ...]:
         """The rows of the next response."""

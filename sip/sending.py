@@ -187,13 +187,18 @@ class Sending(Asking):
         return tuple(row for row in call.invite.rows if row[0] == "Record-Route")
 
     def _accept(self, call: Call, description: bytes, now: float, out: list[Output]) -> None:
-        """200 to their INVITE that is open, with our answer, or our offer where it had none."""
+        """200 to their INVITE that is open, with our answer, or our offer where it had none; with nothing where both
+        were said before."""
         assert call.invite is not None
-        call.ours = description
+        settled, call.settled = call.settled, False
+        call.ours = call.ours if settled else description
         contact = self._contact_in(call, call.peer)
         timer = call.refresh.accepted(call.invite, now)
-        rows = (*self._routes(call), contact, *self._able(call.trunk), *timer, SDP_TYPE)
-        self._reply_invite(call, 200, None, rows, call.ours, now, out)
+        rows = (*self._routes(call), contact, *self._able(call.trunk), *timer)
+        if settled:
+            self._reply_invite(call, 200, None, rows, b"", now, out)
+        else:
+            self._reply_invite(call, 200, None, (*rows, SDP_TYPE), call.ours, now, out)
 
     def _reply_invite(
         self,

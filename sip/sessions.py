@@ -206,9 +206,11 @@ class Sessions(Referring):
                 self._say(call, 180, b"", now, out)
             case Do.EARLY_ANSWER:
                 assert context.sdp is not None
-                # an offer of ours has to wait for the 200: nothing says that it arrives before
-                call.ours = b"" if call.needs_answer else bytes(context.sdp)
-                self._say(call, 183, call.ours, now, out)
+                # an offer of ours that may not arrive has to wait for the 200, and one is enough
+                offers = call.needs_answer and not call.reliable.able
+                body = b"" if offers or call.settled else bytes(context.sdp)
+                call.ours = body or call.ours
+                self._say(call, 183, body, now, out)
             case Do.HOLD_ANSWER:
                 assert context.sdp is not None
                 call.ours = bytes(context.sdp)

@@ -157,7 +157,7 @@ class ReliableSnapshot:
     rseq: int
     last: bytes
     described: bool
-    held: tuple[int, bytes] | None
+    held: tuple[tuple[int, bytes], ...]
 
 
 @frozen
@@ -184,6 +184,7 @@ class CallSnapshot:
     final: bytes
     ack: bytes
     needs_answer: bool
+    settled: bool
     parting: tuple[Row, ...]
     early: tuple[EarlySnapshot, ...]
     ours: bytes
@@ -223,6 +224,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         final=call.final,
         ack=call.ack,
         needs_answer=call.needs_answer,
+        settled=call.settled,
         parting=call.parting,
         early=tuple(_freeze_early(tag, each) for tag, each in call.early.items()),
         ours=call.ours,
@@ -345,6 +347,7 @@ def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], no
     call.final = snapshot.final
     call.ack = snapshot.ack
     call.needs_answer = snapshot.needs_answer
+    call.settled = snapshot.settled
     call.parting = snapshot.parting
     call.ours = snapshot.ours
     call.early = {_text(each.tag): _thaw_early(each) for each in snapshot.early}

@@ -269,6 +269,21 @@ def test_an_invite_without_an_offer_gets_ours_and_the_ack_brings_the_answer() ->
     assert call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW) == []
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_a_caller_without_an_offer_hears_the_queue_early_where_it_can(early: bool) -> None:
+    call = Call(evolve(arrived(offer=None), early=early), NOW)
+    call.receive(Started(), NOW)
+    call.receive(calls.Routed(ToQueue("support"), nat=False, early_seconds=60.0), NOW)
+    (said, *_) = call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW)
+    ours = sdp.offer("192.0.2.1", 20002, session_id=int(NOW))
+    assert said == Sip((signals.AnswerEarly if early else signals.AnswerSip)("c", ours))
+    theirs = sdp.answer(ours, sdp.negotiate(ours, ("pcmu",)), "198.51.100.1", 4000, session_id=2)
+    heard = Media(media.UpdateRtpLeg(LEG, "198.51.100.1", 4000, media.Codec("pcmu", 0, 101)))
+    assert call.receive(signals.Confirmed("c", theirs), NOW) == [heard]
+    answered = [each for each in call.receive(calls.Accept("wei", "leg"), NOW + 5) if isinstance(each, Sip)]
+    assert answered == ([Sip(signals.AnswerSip("c", ours))] if early else [])
+
+
 def test_an_answer_in_the_ack_that_cannot_be_used_ends_the_call() -> None:
     call = opened(Call(arrived(offer=None), NOW), Echo())
     refused = evolve(OFFER, media=(evolve(OFFER.media[0], port=0),))

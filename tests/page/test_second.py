@@ -131,7 +131,7 @@ def test_the_other_side_puts_the_call_through(desk: Desk, page: Page, switch: Sw
     switch.push("call.parties", **switch.parties.told)
     is_line(page, "customer leaving", "you", "second ringing")
     assert can(page) == ["Cancel"]
-    expect(page.locator(".mode")).to_have_text("Being put through")
+    expect(page.locator(".mode")).to_have_text("Put through")
     switch.parties.put_through()
     switch.push("call.parties", **switch.parties.told)
     is_line(page, "customer", "you")

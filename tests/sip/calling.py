@@ -333,6 +333,21 @@ CALLING = [
         refuses("OPTIONS"),
     ),
     Scenario(
+        "offer_of_ours_before_the_answer",
+        (
+            send("INVITE", "Supported: 100rel", to="early", within=False, branch=invited()),
+            TRYING,
+            recv(183, *RELIABLE, has("Content-Type", "application/sdp")),
+            send("PRACK", "RAck: [$rseq] 1 INVITE", cseq=2, body=description()),
+            recv(200),
+            recv(200, has("Content-Length", "0")),
+            ACK,
+            *OK_BYE,
+        ),
+        ("IncomingCall", "CallReanswered", "CallConfirmed", "CallEnded"),
+        instead(reliable.Reliable, "keeps_answer", property(lambda self: False)),
+    ),
+    Scenario(
         "refer_is_refused",
         (
             call(),

@@ -12,11 +12,13 @@ from cordboard.sip.events import (
     CallConfirmed,
     CallEnded,
     CallProgressed,
+    CallReanswered,
     CallReoffered,
     IncomingCall,
     Output,
 )
 from cordboard.sip.message import LocalSipError, Request, Row
+from cordboard.sip.reliable import MOST_HELD
 
 from . import net as n
 from .far import PROXY, SDP_TYPE, Scripted, events, reply, requests, responses, statuses
@@ -122,11 +124,105 @@ def test_a_caller_that_cannot_is_told_once() -> None:
     assert statuses(prack(far, 0, 0.2)) == [481]
 
 
-def test_without_an_offer_there_is_nothing_to_answer_early() -> None:
+def test_what_is_said_meanwhile_arrives_in_its_order() -> None:
+    """A ringing that is required to arrive, early media, and another ringing: none takes the place of another."""
+    far = ringing(MUST)
+    (ring,) = responses(far.endpoint.ring(far.call, 0.0))
+    far.ours = ring.to.tag or ""
+    rseq = int(ring.get("RSeq") or "0")
+    for _ in range(2):
+        assert far.endpoint.progress(far.call, ANSWER, 0.1) == []
+    assert far.endpoint.ring(far.call, 0.2) == []
+    for number, (status, body) in enumerate([(183, bytes(ANSWER)), (180, b"")], rseq):
+        _, said = responses(prack(far, number, 0.3))
+        assert (said.status, said.body, said.get("RSeq")) == (status, body, str(number + 1))
+    assert statuses(prack(far, rseq + 2, 0.4)) == [200]
+    assert statuses(prack(far, rseq + 1, 0.5)) == [481]
+    assert statuses(far.endpoint.answer(far.call, ANSWER, 0.6)) == [200]
+
+
+def test_what_waits_is_bounded_and_forgotten_at_the_answer() -> None:
+    far = ringing(MUST)
+    far.endpoint.ring(far.call, 0.0)
+    for _ in range(MOST_HELD):
+        far.endpoint.progress(far.call, ANSWER, 0.1)
+        far.endpoint.ring(far.call, 0.1)
+    assert len(far.endpoint._calls[far.call].reliable.held) == MOST_HELD
+    (ok,) = responses(far.endpoint.answer(far.call, ANSWER, 0.2))
+    far.ours = ok.to.tag or ""
+    rseq = far.endpoint._calls[far.call].reliable.rseq
+    assert statuses(prack(far, rseq, 0.3)) == [200]
+
+
+# --- without an offer of theirs -----------------------------------------------------------------------------------
+
+
+def offers(far: Scripted) -> int:
+    """Our 183 with an offer: its RSeq."""
+    out = far.endpoint.progress(far.call, n.OFFER_A, 0.0)
+    (response,) = responses(out)
+    assert (response.status, response.body, response.get("Require")) == (183, bytes(n.OFFER_A), "100rel")
+    far.ours = response.to.tag or ""
+    return int(response.get("RSeq") or "0")
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_an_offer_of_ours_in_183_is_answered_by_the_prack(again: bool) -> None:
+    """RFC 3262 §5; the 200 has no description then, which would be another offer (RFC 6337 §3.1.1)."""
     far = ringing(CAN, offer=None)
-    _, out = progress(far)
-    assert responses(out)[0].body == b""
-    assert statuses(far.endpoint.answer(far.call, n.OFFER_A, 0.1)) == [200]
+    rseq = offers(far)
+    assert statuses(far.send("UPDATE", sdp=NEW, now=0.1)) == [491]
+    out = prack(far, rseq, 0.2, NEW)
+    assert statuses(out) == [200]
+    assert events(out) == [CallReanswered(far.call, NEW)]
+    if again:
+        ((_, snapshot),) = far.endpoint.snapshots()
+        far.endpoint = n.endpoint(n.A, life=1)
+        far.endpoint.restore(snapshot, 0.3)
+    (more,) = responses(far.endpoint.progress(far.call, n.OFFER_A, 0.3))
+    assert (more.status, more.body) == (183, b"")
+    (ok,) = responses(far.endpoint.answer(far.call, n.OFFER_A, 0.4))
+    assert (ok.status, ok.body, ok.get("Content-Type")) == (200, b"", None)
+    assert events(far.send("ACK", now=0.5, cseq=1)) == [CallConfirmed(far.call, None)]
+    assert events(far.send("INVITE", sdp=NEW, now=1.0)) == [CallReoffered(far.call, NEW)]
+    assert responses(far.endpoint.reanswer(far.call, n.answer_to(NEW), 1.1))[0].body == bytes(n.answer_to(NEW))
+
+
+def test_an_answer_of_the_call_waits_for_that_of_the_offer() -> None:
+    far = ringing(CAN, offer=None)
+    rseq = offers(far)
+    assert far.endpoint.answer(far.call, n.OFFER_A, 0.1) == []
+    out = prack(far, rseq, 0.2, NEW)
+    assert [(each.status, each.method, each.body) for each in responses(out)] == [
+        (200, "PRACK", b""),
+        (200, "INVITE", b""),
+    ]
+    assert events(out) == [CallReanswered(far.call, NEW)]
+
+
+def test_a_prack_that_does_not_answer_our_offer_ends_the_call() -> None:
+    far = ringing(CAN, offer=None)
+    rseq = offers(far)
+    out = prack(far, rseq, 0.2)
+    assert [(each.method, each.status) for each in responses(out)] == [("PRACK", 488), ("INVITE", 504)]
+    assert events(out) == [CallCancelled(far.call)]
+
+
+@pytest.mark.parametrize(("rows", "early"), [((), False), ((CAN,), True), ((MUST,), True)])
+def test_a_caller_that_cannot_acknowledge_hears_our_offer_in_the_200(rows: tuple[Row, ...], early: bool) -> None:
+    far = Scripted.__new__(Scripted)
+    far.endpoint, far.tag, far.cseq, far.call_id, far.ours = n.endpoint(n.A), "far", 0, "waiting", ""
+    incoming = far.send("INVITE", *rows)[-1]
+    assert isinstance(incoming, IncomingCall)
+    assert incoming.early is early
+    if not early:
+        (response,) = responses(far.endpoint.progress(incoming.call, n.OFFER_A, 0.0))
+        assert (response.body, response.get("Require")) == (b"", None)
+        (ok,) = responses(far.endpoint.answer(incoming.call, n.OFFER_A, 0.1))
+        assert (ok.status, ok.body) == (200, bytes(n.OFFER_A))
+
+
+# --- ends -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrong", ["1 1 INVITE", "{rseq} 2 INVITE", "{rseq} 1 BYE", "{rseq}", "\u0661 1 INVITE"])

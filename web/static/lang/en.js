@@ -196,7 +196,7 @@ export default {
   'call.mode.held': 'On hold',
   'call.mode.consult': 'Consultation',
   'call.mode.three_way': 'Three-way call',
-  'call.mode.referred': 'Being put through',
+  'call.mode.referred': 'Put through',
   'call.mode.asked.consult': 'Consulted by {agent}',
   'call.mode.asked.three_way': 'In {agent}’s call',
   'call.heard_level': 'What you hear',
