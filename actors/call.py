@@ -15,6 +15,8 @@ recording. It ends by `Stop`; what it opened is then closed by the shells, whate
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
@@ -60,11 +62,12 @@ from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .organisation import Echo
 from .parties import RINGS, Standing
 from .table import Bug, Entry, Late, Row, Table, always, each, row
-from .waiting import GOODBYE_TIMEOUT, SILENT
+from .waiting import GOODBYE_TIMEOUT
 
+# What the far side is told of an end of ours, by its cause, where that is not that the call was cleared.
+SAID: Final[dict[str, signals.Why]] = {"caller silent": "timer", "media failed": "failed"}
 # What SIP is told of whoever is called for a call that ends meanwhile.
 CANCELLED = 487
-MEDIA_FAILED = "media failed: "
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
@@ -153,7 +156,7 @@ class Call(Arrival):
         """What the far side is told of an end that it has not made itself."""
         if self.state.phase in DIALS and self.out.why == "not_answered":
             return "no_answer"
-        return "timer" if cause == SILENT else "failed" if cause.startswith(MEDIA_FAILED) else "cleared"
+        return SAID.get(cause.partition(":")[0], "cleared")
 
     def _second_told(self, by: str, cause: str) -> list[Effect]:
         """The call ends, and a second party with it."""
@@ -180,7 +183,7 @@ class Call(Arrival):
         return self.end(self.far if message.by_caller else "system", self.state.cause or message.cause, now)
 
     def _leg_failed(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        return self.end("system", f"{MEDIA_FAILED}{fact.reason}", now)
+        return self.end("system", f"media failed: {fact.reason}", now)
 
     def _leg_failed_early(self, fact: media.LegFailed, now: float) -> list[Effect]:
         return self.reject(now, 503, fact.reason, 5)

@@ -24,8 +24,6 @@ from .surveying import Surveying
 GOODBYE_TIMEOUT = 30.0
 # How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
 TOO_LONG = "waited too long"
-# ... and that of one of whom nothing is heard any more.
-SILENT = "caller silent"
 
 
 class Waiting(Surveying):
@@ -122,7 +120,7 @@ class Waiting(Surveying):
         return self.play(announcements.position(self.state.language, message.number))
 
     def caller_gone(self, message: Timeout, now: float) -> list[Effect]:
-        return self.end("system", SILENT, now)
+        return self.end("system", "caller silent", now)
 
     def announced(self, message: media.SourceFinished, now: float) -> list[Effect]:
         return self.music() if message.source == self.state.player else []

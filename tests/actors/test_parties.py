@@ -6,7 +6,7 @@ from typing import get_args
 
 import attrs
 import pytest
-from cordboard.actors import acts, call, line, parties, queue
+from cordboard.actors import acts, call, line, parties, queue, signals
 from cordboard.actors import call_state as calls
 from cordboard.actors.effects import Effect, Log, Stop
 from cordboard.actors.table import Bug, ImpossibleInputError, Late
@@ -37,6 +37,8 @@ WAYS[parties.Standing.JOINED] = [
     line.LineUp("c+1", "line:c+1/caller"),
     calls.Complete("lin", KNOWN),
 ]
+REFERRED = signals.Referred("c", "+8613800138001")
+WAYS[parties.Standing.REFERRED] = [REFERRED, line.LineBegun("c+1", "+8613800138001")]
 TURNS: list[object] = [
     calls.Hold("lin"),
     calls.Retrieve("lin"),
@@ -53,6 +55,7 @@ TURNS: list[object] = [
     parties.SecondLeaves("hung_up"),
     parties.AgentHangsUp(),
     parties.AgentLeaves(),
+    REFERRED,
 ]
 
 
@@ -85,6 +88,7 @@ def test_every_turn_of_the_parties_does_what_its_row_says(standing: parties.Stan
             or (data.agent and data.standing not in parties.RINGS)
             or ended
             or (data.phase is calls.Phase.WAITING)
+            or data.standing is parties.Standing.JOINED
         )
 
 

@@ -56,7 +56,7 @@ def said_by_agents() -> str:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> None:
     words = dictionary(language)
-    call = said_by("call", "arrival", "caller", "dialling", "waiting", "acts")
+    call = said_by("call", "arrival", "caller", "dialling", "waiting", "acts", "seconds", "referred")
     agent = said_by_agents()
     causes = re.search(r"_CAUSES = \{(.*?)\}", (ACTORS / "signalling.py").read_text(), re.S)
     assert causes is not None
