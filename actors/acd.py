@@ -1,6 +1,6 @@
 """Automatic call distribution: which agent a call is offered to, and why not another (F-82, X-4).
 
-    decide(question) -> Decision(chosen, ranked, excluded)
+    decide(question) -> Decision(chosen, ranked, more, excluded)
 
 A pure function of what a queue knows at that moment: how the call stands, and who is free. Of two free agents the one
 of the lower level is the better, whatever the strategy; it settles among those of one level. Where the queue widens,
@@ -15,14 +15,16 @@ only agents of level 1 are asked at first, and every so many seconds of waiting 
 | random | drawn by lot from the call's id and how often it has been offered, so that it is the same when asked again |
 | ring-all | everybody at once |
 | top-down | who comes first in the organisation |
+
+Each decision by which a call rings is kept with all that it was made of (`decisions.py`), and comes out the same when
+it is made again.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, assert_never
 from zlib import crc32
 
@@ -35,13 +37,25 @@ RANKED: Final = 50
 # More agents are not rung at once: each is a page that rings.
 RING_ALL: Final = 50
 
+# What an agent does, as its queues see it: one of these is asked, "free", and the others say why it was not.
+# "unreachable": its page or its voice is away; "refused": it had just begun something else, and will say what.
+Doing = Literal[
+    "free", "signed_out", "break", "ringing", "talking", "after_call_work", "dialling", "unreachable", "refused"
+]
+# Why one who is free is not asked about this call.
 Why = Literal["declined", "missed", "level"]
+
+# Times by which agents are compared come in steps of this many seconds, a power of two: what is kept of them is short.
+STEP: Final = 1 / 1024
+
+# What is less comes first.
+Key = Callable[["Free"], tuple[float, ...]]
 
 
 @frozen
 class Free:
-    """An agent who may take a call now. `place` is its place in the organisation, `calls` and `talked`, in seconds, are
-    of the time since it signed in."""
+    """An agent as one who may take a call. `place` is its place in the organisation, `calls` and `talked`, in seconds,
+    are of the time since it signed in."""
 
     agent: str
     level: int
@@ -80,42 +94,62 @@ class Decision:
     chosen: tuple[str, ...]
     ranked: tuple[Free, ...]
     more: int
-    excluded: tuple[tuple[str, Why], ...]
+    excluded: Mapping[str, Why]
+
+
+def step(moment: float) -> float:
+    """The last step before a moment."""
+    return math.floor(moment / STEP) * STEP
 
 
 def decide(question: Question) -> Decision:
     """Nobody is chosen where nobody is free who may have it."""
+    asked, excluded = _asked(question)
+    # without a list of all keys: thousands of them at once wake the collector of garbage
+    ranked = tuple(heapq.nsmallest(RANKED, asked, key=_key(question)))
+    chosen = ranked[:RING_ALL] if question.strategy == "ring-all" else ranked[:1]
+    return Decision(tuple(each.agent for each in chosen), ranked, len(asked) - len(ranked), excluded)
+
+
+def order(question: Question) -> list[Free]:
+    """All who could be offered the call, the first before all others."""
+    asked, _ = _asked(question)
+    return sorted(asked, key=_key(question))
+
+
+def _asked(question: Question) -> tuple[Sequence[Free], dict[str, Why]]:
+    """Who of the free may have it, and why the others may not."""
     barred, now = question.barred, question.now
     late = {level for level in {each.level for each in question.free} if question.asked_from(level) > now}
+    if not late and not barred:
+        return question.free, {}
     asked = [each for each in question.free if each.agent not in barred and each.level not in late]
-    excluded = tuple(
-        (each.agent, barred.get(each.agent, "level"))
+    excluded: dict[str, Why] = {
+        each.agent: barred.get(each.agent, "level")
         for each in question.free
         if each.agent in barred or each.level in late
-    )
-    ranked = [each[-1] for each in heapq.nsmallest(RANKED, _keyed(question, asked), key=itemgetter(0))]
-    chosen = ranked[:RING_ALL] if question.strategy == "ring-all" else ranked[:1]
-    return Decision(tuple(each.agent for each in chosen), tuple(ranked), len(asked) - len(ranked), excluded)
+    }
+    return asked, excluded
 
 
-def _keyed(question: Question, asked: list[Free]) -> list[tuple[tuple[float, ...], Free]]:
-    """Each with what it is ranked by, the lowest first."""
+def _key(question: Question) -> Key:
+    """By what they are ranked."""
     match question.strategy:
         case "longest-idle" | "ring-all":
-            return [((each.level, each.ready_since, each.place), each) for each in asked]
+            return lambda each: (each.level, each.ready_since, each.place)
         case "round-robin":
             after = question.after
-            return [((each.level, each.place <= after, each.place), each) for each in asked]
+            return lambda each: (each.level, each.place <= after, each.place)
         case "fewest-calls":
-            return [((each.level, each.calls, each.ready_since, each.place), each) for each in asked]
+            return lambda each: (each.level, each.calls, each.ready_since, each.place)
         case "least-talk-time":
-            return [((each.level, each.talked, each.ready_since, each.place), each) for each in asked]
+            return lambda each: (each.level, each.talked, each.ready_since, each.place)
         case "random":
             # each has a lot of its own: who else is free changes nothing between two
             lot = crc32(f"{question.call} {question.offered} ".encode())
-            return [((each.level, crc32(each.agent.encode(), lot), each.place), each) for each in asked]
+            return lambda each: (each.level, crc32(each.agent.encode(), lot), each.place)
         case "top-down":
-            return [((each.level, each.place), each) for each in asked]
+            return lambda each: (each.level, each.place)
         case _:
             assert_never(question.strategy)
 

@@ -18,7 +18,7 @@ from .config import Config
 from .options import Unusable, config_option, data_option, first_error, read_config
 from .supervisor import AlreadyRunningError, supervise
 
-COMMANDS: Final = ("bench", "check", "demo", "import", "replay", "run", "trace")
+COMMANDS: Final = ("bench", "check", "demo", "import", "replay", "run", "trace", "why")
 
 
 class Commands(click.Group):
@@ -45,6 +45,10 @@ class Commands(click.Group):
                 from .tracing import trace
 
                 return trace
+            case "why":
+                from .explaining import why
+
+                return why
         return None
 
 

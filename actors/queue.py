@@ -6,6 +6,8 @@ that has waited longest; to whom, `acd.py` says. The agent decides whether it ri
 counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It watches its
 calls and its agents: one that dies without a word is forgotten.
 
+Each decision by which a call rings somewhere is kept, with all that it was made of (X-4).
+
 An agent who missed a call is not offered it again while anybody else who could take it is at work (F-16); one who
 declined, not for `DECLINE_REST`.
 """
@@ -19,10 +21,10 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from . import acd, page
+from . import acd, decisions, page, records
 from . import agent_state as agents
 from . import call_state as calls
-from .effects import Down, Effect, Log, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Record, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .organisation import NORMAL, Strategy
 from .table import Late, Machine, Table, always, row
@@ -79,15 +81,16 @@ class Dismiss:
 
 @frozen
 class Standing:
-    """How an agent stands to the queue; `free` is None while it cannot be offered a call.
+    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several."""
 
-    `at_work`: it takes calls, or will when the one it has is over; not on break and not signed out.
-    """
-
-    signed_in: bool
-    at_work: bool
-    free: acd.Free | None
+    doing: acd.Doing
+    who: acd.Free
     follows: bool
+
+    @property
+    def at_work(self) -> bool:
+        """It takes calls, or will when the one it has is over; not on break and not signed out."""
+        return self.doing not in ("signed_out", "break")
 
 
 @frozen
@@ -174,6 +177,8 @@ class Data:
     # In the order they came (dicts keep it); replaced, never changed.
     calls: Mapping[str, Waiting] = field(factory=dict)
     agents: Mapping[str, Standing] = field(factory=dict)
+    # What names all of the `agents`, as it was kept last; empty: they are others since.
+    roster: str = ""
     # The place of the agent that was offered a call last.
     after: int = -1
     widens_at: float = math.inf
@@ -226,7 +231,7 @@ class Queue(Machine[Place]):
         told: list[Effect] = []
         for waiting in self.state.calls.values():
             told += self._withdraw(waiting, "caller_left")
-        self.state = evolve(self.state, calls={}, agents={})
+        self.state = evolve(self.state, calls={}, agents={}, roster="")
         return [*told, Stop(agents.DISMISSED)]  # calls watch their queue
 
     def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
@@ -234,7 +239,8 @@ class Queue(Machine[Place]):
         if message.standing is None:
             self._forget(message.agent)
             return []
-        self.state = evolve(self.state, agents={**self.state.agents, message.agent: message.standing})
+        roster = self.state.roster if before is not None else ""
+        self.state = evolve(self.state, agents={**self.state.agents, message.agent: message.standing}, roster=roster)
         agent = f"agent:{message.agent}"
         effects: list[Effect] = [] if before is not None else [Watch(agent)]
         if message.standing.follows and not (before is not None and before.follows):
@@ -243,7 +249,7 @@ class Queue(Machine[Place]):
 
     def _forget(self, agent: str) -> None:
         known = {name: each for name, each in self.state.agents.items() if name != agent}
-        self.state = evolve(self.state, agents=known)
+        self.state = evolve(self.state, agents=known, roster="")
 
     def _agent_died(self, message: Down, now: float) -> list[Effect]:
         """Nobody will answer what was offered there. A call that had left the queue is nobody's name here."""
@@ -264,7 +270,7 @@ class Queue(Machine[Place]):
 
     def _stands(self) -> calls.QueueStands:
         """What a call hears of the queue while it waits."""
-        attended = any(each.signed_in for each in self.state.agents.values())
+        attended = any(each.doing != "signed_out" for each in self.state.agents.values())
         profile = self.state.profile
         return calls.QueueStands(attended, profile.max_wait_seconds, profile.announce_seconds, profile.survey)
 
@@ -313,7 +319,7 @@ class Queue(Machine[Place]):
             # It was not free although we thought so: forget that until it says otherwise.
             standing = self.state.agents.get(message.agent)
             if standing is not None:
-                unready = evolve(standing, free=None)
+                unready = evolve(standing, doing="refused")
                 self.state = evolve(self.state, agents={**self.state.agents, message.agent: unready})
         return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
 
@@ -345,7 +351,10 @@ class Queue(Machine[Place]):
         for each in (*(each for each in waiting if not each.offers), *rings):
             if not free:
                 break
-            decided = acd.decide(self._question(each, tuple(free.values()), now))
+            question = self._question(each, tuple(free.values()), now)
+            decided = acd.decide(question)
+            if decided.chosen:
+                offers += self._decision_kept(question, decided)
             for agent in decided.chosen:
                 self.state = evolve(self.state, after=free.pop(agent).place)
                 offers.append(self._offer(each.join.call, agent, now))
@@ -354,9 +363,20 @@ class Queue(Machine[Place]):
     def _free(self) -> dict[str, acd.Free]:
         """Who could be offered a call."""
         rung = {agent for waiting in self.state.calls.values() for agent in waiting.offers}
-        return {
-            name: each.free for name, each in self.state.agents.items() if each.free is not None and name not in rung
-        }
+        return {name: each.who for name, each in self.state.agents.items() if each.doing == "free" and name not in rung}
+
+    def _decision_kept(self, question: acd.Question, decided: acd.Decision) -> list[Effect]:
+        """With what it was made of; who is in the queue is kept once, as long as they are the same."""
+        agents, queue, kept = self.state.agents, self.state.profile.queue, list[Effect]()
+        if not self.state.roster:
+            self.state = evolve(self.state, roster=decisions.roster_key(agents))
+            kept.append(Record(records.RosterEntry(self.state.roster, "\n".join(agents))))
+        facts = decisions.pack(question, list(agents), [each.doing for each in agents.values()])
+        chosen = " ".join(decided.chosen)
+        entry = records.DecisionEntry(
+            question.call, queue, question.now, question.offered, chosen, self.state.roster, facts
+        )
+        return [*kept, Record(entry)]
 
     def _question(self, waiting: Waiting, free: tuple[acd.Free, ...], now: float) -> acd.Question:
         profile, join = self.state.profile, waiting.join
@@ -430,7 +450,7 @@ class Queue(Machine[Place]):
             name=data.profile.name,
             waiting=len(data.calls),
             oldest_since=min((each.join.since for each in data.calls.values()), default=None),
-            agents_idle=sum(each.free is not None for each in data.agents.values()),
+            agents_idle=sum(each.doing == "free" for each in data.agents.values()),
         )
 
     def _owes_status(self) -> bool:

@@ -114,6 +114,31 @@ class OfferEntry:
 
 
 @frozen
+class DecisionEntry:
+    """To whom a queue offered a call and why, by (`call`, `queue`, `at`, `number`): it had been offered that often.
+
+    `chosen` are agents with spaces between, `roster` names all who were in the queue, `facts` is what the decision was
+    made of (`decisions.py`).
+    """
+
+    call: str
+    queue: str
+    at: float
+    number: int
+    chosen: str
+    roster: str
+    facts: bytes = b""
+
+
+@frozen
+class RosterEntry:
+    """The agents of a queue, one on each line, in the order that decisions mean; by `roster`, which they make."""
+
+    roster: str
+    agents: str
+
+
+@frozen
 class StateEntry:
     """An agent's state from `since` on, by (`agent`, `number`); numbers only grow."""
 
@@ -181,6 +206,8 @@ Entry = (
     | HoldEntry
     | TransferEntry
     | OfferEntry
+    | DecisionEntry
+    | RosterEntry
     | StateEntry
     | QualityEntry
     | SoundEntry

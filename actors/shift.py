@@ -5,7 +5,7 @@ Its page may be gone for `PAGE_GRACE`, in after-call work for `WORK_GRACE`: then
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, assert_never
 
 from . import acd, directory, page
 from . import queue as queues
@@ -151,17 +151,31 @@ def standing(data: Data, queue: str) -> queues.Standing | None:
     skill = data.profile.skill(queue)
     if skill is None or data.dismissed:
         return None
-    free = None
-    if data.ready:
-        who = data.profile
-        free = acd.Free(who.agent, skill.level, who.place, data.idle_since, data.taken, data.talked)
-    at_work = data.phase not in (Phase.SIGNED_OUT, Phase.ON_BREAK)
-    return queues.Standing(
-        signed_in=data.phase is not Phase.SIGNED_OUT,
-        at_work=at_work,
-        free=free,
-        follows=bool(data.sessions),
-    )
+    who = data.profile
+    ready_since, talked = acd.step(data.idle_since), acd.step(data.talked)
+    as_one_of_several = acd.Free(who.agent, skill.level, who.place, ready_since, data.taken, talked)
+    return queues.Standing(_doing(data), as_one_of_several, follows=bool(data.sessions))
+
+
+def _doing(data: Data) -> acd.Doing:
+    """As queues see it, where only one who can hear it ring is free."""
+    match data.phase:
+        case Phase.IDLE | Phase.MOBILE:
+            return "free" if data.ready else "unreachable"
+        case Phase.SIGNED_OUT:
+            return "signed_out"
+        case Phase.RINGING | Phase.ANSWERING:
+            return "ringing"
+        case Phase.TALKING:
+            return "talking"
+        case Phase.AFTER_CALL_WORK:
+            return "after_call_work"
+        case Phase.ON_BREAK:
+            return "break"
+        case Phase.DIALLING:
+            return "dialling"
+        case _:
+            assert_never(data.phase)
 
 
 def in_turn(before: Data, after: Data) -> list[str]:

@@ -62,9 +62,9 @@ OURS: Final = frozenset(
         "ice_ufrag", "id", "key", "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid",
         "mobile_of", "music", "offerer", "offers", "old_leg", "outcome", "owed", "owner", "party", "pattern", "peaks",
         "playing", "prefix", "protocol", "province", "purpose", "queue", "queue_name", "recording", "recordings",
-        "resting", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state", "target",
-        "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage", "version",
-        "watchers", "watching", "why",
+        "resting", "roster", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
+        "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage",
+        "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 

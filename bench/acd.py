@@ -110,8 +110,8 @@ class Centre:
 
 
 def standing(number: int, ready_since: float | None) -> Standing:
-    free = Free(f"a{number}", 1 + number % LEVELS, number, ready_since) if ready_since is not None else None
-    return Standing(signed_in=True, at_work=True, free=free, follows=False)
+    who = Free(f"a{number}", 1 + number % LEVELS, number, ready_since or 0.0)
+    return Standing("talking" if ready_since is None else "free", who, follows=False)
 
 
 def full(strategy: Strategy, agents: int, calls: int, decisions: int) -> Iterator[tuple[float, float]]:

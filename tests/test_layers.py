@@ -71,6 +71,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/supervisor.py",
         "actors/commands.py",
         "actors/tracing.py",
+        "actors/explaining.py",
         "web/session.py",
         "web/api.py",
         "web/recordings.py",

@@ -196,6 +196,7 @@ def build_app(
             logged_in("/api/calls", histories.calls),
             logged_in("/api/calls/{call}", histories.call),
             logged_in("/api/calls/{call}/quality", histories.quality),
+            logged_in("/api/calls/{call}/why", histories.why),
             logged_in("/api/calls/{call}/recording", listen),
             logged_in("/api/calls/{call}/peaks", recordings.peaks),
             logged_in("/api/agents/{agent}/states", histories.states),

@@ -53,6 +53,12 @@ class Histories:
         found = await self._history.quality(login, request.path_params["call"])
         return JSONResponse(to_json(found), headers=_NO_STORE)
 
+    async def why(self, request: Request, login: Login) -> Response:
+        """`/api/calls/ID/why?agent=`."""
+        given = _parameters(request, {"agent"})
+        found = await self._history.why(login, request.path_params["call"], given.get("agent"))
+        return JSONResponse(to_json(found), headers=_NO_STORE)
+
     async def states(self, request: Request, login: Login) -> Response:
         """`/api/agents/ID/states?days=&cursor=`."""
         given = _parameters(request, {"days", "cursor"})

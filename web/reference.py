@@ -17,6 +17,7 @@ import attrs
 from ..actors import page
 from ..actors.store.history import HISTORY, PAGE, STATES, ListedCall, Span, WholeCall
 from ..actors.store.quality import Track, Ways
+from ..actors.store.why import NAMED, Decided
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
 from .protocol import (
@@ -122,6 +123,17 @@ Where sound went one way, `ways` has that it did not come from a party, or not g
 
 """
 
+_WHY = f"""
+### `GET /api/calls/ID/why`
+
+Why a call was offered to whom it was: `{{"decisions": […]}}`, each by which a queue let it ring somewhere, the first
+first. Each is made again from what was kept of it, which was all that the queue knew: `same` is false where that comes
+to others now. `candidates` could have the call; of them, and of those who were `passed` over for one reason, {NAMED}
+are named. With `agent`, `told` says how that agent stood, another's only for supervisors and administrators; an agent
+is always told of itself, and of the others only their number.
+
+"""
+
 _RECORDING = f"""
 ### `GET /api/calls/ID/recording`
 
@@ -185,6 +197,8 @@ def draw() -> str:
         _fields(Track, given=False),
         _WAYS,
         _fields(Ways, given=False),
+        _WHY,
+        _fields(Decided, given=False),
         _RECORDING,
         _fields(Span, given=False),
         _WEBSOCKET,

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, exists, insert, select
 from . import history, schema
 from .history import CallClass, Cursor, ListedCall, Listing, Recording, Sound, States, WholeCall
 from .quality import CallQuality, call_quality
+from .why import Decided, Reasons, reasons
 
 if TYPE_CHECKING:
     from .store import Clock, Store
@@ -108,6 +109,21 @@ class History:
 
         return await self._store.read(ask)
 
+    async def why(self, viewer: Viewer, call: str, agent: str | None = None) -> Reasons:
+        """Why the call was offered to whom it was, and why not to `agent`, or to this viewer: an agent hears of itself,
+        and of the others whom it rang at and how many there were."""
+        if agent is None and not oversees(viewer):
+            agent = viewer.agent
+        if agent is not None:
+            _check_agent(viewer, agent)
+
+        def ask(connection: Connection) -> Reasons:
+            _check_call(connection, viewer, call)
+            found = reasons(connection, call, agent)
+            return found if oversees(viewer) else Reasons(tuple(map(_of_itself, found.decisions)))
+
+        return await self._store.read(ask)
+
     async def states(self, viewer: Viewer, agent: str, days: int, after: int | None = None) -> States:
         """How an agent stood in the last `days` days."""
         _check_agent(viewer, agent)
@@ -173,6 +189,11 @@ def _as_seen(viewer: Viewer, call: Line) -> Line:
     if oversees(viewer) or call.class_ is CallClass.NORMAL or call.recording is Sound.NONE:
         return call
     return evolve(call, recording=Sound.WITHHELD)
+
+
+def _of_itself(decided: Decided) -> Decided:
+    """What an agent may know who oversees nobody: how the others stood is not for it."""
+    return evolve(decided, ranked=(), passed=tuple(evolve(each, agents=()) for each in decided.passed))
 
 
 def _recording(connection: Connection, call: str) -> Recording:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from .. import page
 from ..records import (
     CallEntry,
+    DecisionEntry,
     Entry,
     HoldEntry,
     LegEntry,
@@ -25,6 +26,7 @@ from ..records import (
     Outcome,
     QualityEntry,
     RecordingEntry,
+    RosterEntry,
     SoundEntry,
     StateEntry,
     SurveyEntry,
@@ -43,6 +45,8 @@ TABLES: dict[type[Kept], Table] = {
     HoldEntry: schema.holds,
     TransferEntry: schema.transfers,
     OfferEntry: schema.offers,
+    DecisionEntry: schema.decisions,
+    RosterEntry: schema.rosters,
     StateEntry: schema.agent_states,
     RecordingEntry: schema.recordings,
     QualityEntry: schema.qualities,

@@ -374,11 +374,16 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         legs=_legs(connection, call),
         holds=_holds(connection, call),
         transfers=_transfers(connection, call),
-        offers=tuple(offer for _, offer in _offers(connection, offers.c.call == call)),
+        offers=offers_of(connection, call),
         survey=_survey(connection, call),
         sound=recording(connection, call) or Recording(Sound.NONE),
         history=before,
     )
+
+
+def offers_of(connection: Connection, call: str) -> tuple[Offer, ...]:
+    """Every offer of a call, the first first."""
+    return tuple(offer for _, offer in _offers(connection, offers.c.call == call))
 
 
 def _offers(connection: Connection, where: ColumnElement[bool]) -> list[tuple[str, Offer]]:

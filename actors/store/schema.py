@@ -263,6 +263,25 @@ offers = Table(
     Index(None, "ended"),
 )
 
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("queue", String, primary_key=True),
+    Column("at", Float, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("chosen", String, nullable=False),
+    Column("roster", String, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+)
+
+rosters = Table(
+    "rosters",
+    metadata,
+    Column("roster", String, primary_key=True),
+    Column("agents", String, nullable=False),
+)
+
 agent_states = Table(
     "agent_states",
     metadata,

@@ -51,7 +51,7 @@ def _look_at_call(name: str, call: Call, actors: Mapping[str, Behaviour], engine
             queue = actors[call.queue()]
             assert isinstance(queue, Queue)
             assert data.arrived.call in queue.state.calls, f"{name} waits and nobody knows"
-            attended = any(each.signed_in for each in queue.state.agents.values())
+            attended = any(each.doing != "signed_out" for each in queue.state.agents.values())
             heard = what_is_heard(engine, data.leg)
             assert heard in (("music", "position") if attended else ("nobody-here",)), name
         case calls.Phase.TALKING:

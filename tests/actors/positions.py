@@ -37,7 +37,7 @@ HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
 KNOWN = agents.QueueKnown("sales", "Sales", "hold")
 COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
-STANDS = queue.Standing(signed_in=True, at_work=True, free=acd.Free("lin", 1, 0, NOW), follows=True)
+STANDS = queue.Standing("free", acd.Free("lin", 1, 0, NOW), follows=True)
 
 
 def in_house() -> House:

@@ -13,6 +13,7 @@ from attrs import evolve
 from cordboard.actors.organisation import Agent, Dialling, Trunk
 from cordboard.actors.records import (
     CallEntry,
+    DecisionEntry,
     Entry,
     HoldEntry,
     LegEntry,
@@ -21,6 +22,7 @@ from cordboard.actors.records import (
     Outcome,
     QualityEntry,
     RecordingEntry,
+    RosterEntry,
     SoundEntry,
     StateEntry,
     SurveyEntry,
@@ -104,6 +106,10 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
             points=st.binary(max_size=90),
         ),
         st.builds(
+            DecisionEntry, call=calls, queue=words, at=st.sampled_from([T0, T0 + 1]), number=st.integers(0, 2),
+            chosen=agents, roster=words, facts=st.binary(max_size=90),
+        ),
+        st.builds(
             SoundEntry, call=calls, party=agents, at=st.sampled_from([T0, T0 + 1]), comes=st.booleans(),
             goes=st.booleans(),
         ),
@@ -139,6 +145,8 @@ def test_every_field_comes_back(engine: Engine) -> None:
         HoldEntry("c1", 1, T0 + 20, T0 + 31.5),
         TransferEntry("c1", 1, "number", "1001", T0 + 40, "", "", "+8613800138000", "returned", "line_busy"),
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
+        DecisionEntry("c1", "support", T0, 0, "1001", "r1", bytes(range(60))),
+        RosterEntry("r1", "1001\n1002"),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
         QualityEntry("c1", "1001", T0, bytes(range(60))),

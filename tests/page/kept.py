@@ -89,14 +89,45 @@ def tones(seconds: float = 60.0) -> tuple[bytes, bytes]:
     return file.getvalue(), json.dumps(peaks).encode()
 
 
+def decided(at_: float, chosen: list[Message], told: Message | None, **more: object) -> Message:
+    """A decision as the switch tells it to one who oversees: Lin before Maya, and three who were not asked."""
+    ranked = [
+        {**who, "rank": rank, "level": rank, "idle_seconds": 300.0 / rank, "calls": None, "talk_seconds": None}
+        for rank, who in enumerate((LIN, MAYA), 1)
+    ]
+    made: Message = {
+        "at": at_,
+        "queue": "support",
+        "queue_name": "Support",
+        "strategy": "longest-idle",
+        "waited": 12.5,
+        "offered": 0,
+        "chosen": chosen,
+        "candidates": 2,
+        "ranked": ranked,
+        "passed": [
+            {
+                "why": "talking",
+                "count": 2,
+                "agents": [{"agent": "1003", "name": "Chen"}, {"agent": "1004", "name": "Ada"}],
+            },
+            {"why": "break", "count": 1, "agents": [{"agent": "1005", "name": "Bo"}]},
+        ],
+        "told": told,
+        "same": True,
+    }
+    return made | more
+
+
 @define
 class Kept:
-    """`calls` are whole calls, `qualities` how they sounded; `states` the spans of today;
-    `broken` the beginnings of paths that fail, and how."""
+    """`calls` are whole calls, `qualities` how they sounded, `reasons` why they rang where they did; `states` the spans
+    of today; `broken` the beginnings of paths that fail, and how."""
 
     calls: list[Message] = field(factory=list)
     states: list[Message] = field(factory=list)
     qualities: dict[str, Message] = field(factory=dict)
+    reasons: dict[str, list[Message]] = field(factory=dict)
     broken: dict[str, str] = field(factory=dict)
     asked: list[str] = field(factory=list)  # every request, path and query
     ranges: list[str] = field(factory=list)  # of the recording
@@ -120,6 +151,8 @@ class Kept:
                 return self._json(next((one for one in self.calls if one["call"] == name), None))
             case ["calls", name, "quality"]:
                 return self._json(self.qualities.get(name, {"tracks": [], "ways": []}))
+            case ["calls", name, "why"]:
+                return self._json({"decisions": self.reasons.get(name, [])})
             case ["calls", _, "peaks"]:
                 return Answer("200 OK", self.sound[1])
             case ["calls", _, "recording"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.callbook import cells, four_calls, lines, listed, opened
-from tests.page.kept import LIN, MAYA, Message, at, call, offer, tones
+from tests.page.kept import LIN, MAYA, Message, at, call, decided, offer, tones
 from tests.page.scripted import Switch, eventually
 from tests.page.test_workbench import CHINESE, Desk
 
@@ -265,6 +266,40 @@ def test_the_details_tell_the_call_in_words(desk: Desk, page: Page, switch: Swit
     expect(details.get_by_role("heading", name="+86 138 0013 8000")).to_be_visible()
     page.get_by_role("button", name="All calls").click()
     expect(lines(page)).to_have_count(5)
+
+
+def test_why_it_rang_there_is_told_to_who_oversees_and_of_itself_to_an_agent(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    switch.kept.reasons["c1"] = [
+        decided(at(0.03), [LIN], {"agent": "1001", "rank": 1, "why": ""}, ranked=[]),
+        decided(at(0.02), [MAYA], {"agent": "1001", "rank": None, "why": "declined"}, ranked=[], same=False),
+    ]
+    desk.log_in()
+    details = opened(page)
+    why = details.get_by_text("Why it rang there")
+    why.click()
+    steps = details.locator(".decision")
+    expect(steps).to_have_count(2)
+    expect(steps.nth(0)).to_contain_text("After 0:12 in Support: Lin came first of 2 who could take it (longest idle).")
+    expect(steps.nth(0)).not_to_contain_text("You")
+    expect(steps.nth(1)).to_contain_text("You had declined it.")
+    expect(steps.nth(1)).to_contain_text("Made again, this decision comes to others")
+    expect(details.get_by_role("table").filter(has_text="Idle for")).to_have_count(0)
+    assert "/api/calls/c1/why?agent=1001" in switch.kept.asked
+    switch.kept.broken["/api/calls/c1/why"] = "503 Service Unavailable"
+    why.click()
+    why.click()
+    expect(details.get_by_role("alert")).to_contain_text("This could not be loaded.")
+    switch.kept.broken.clear()
+    switch.kept.reasons["c1"] = [decided(at(0.03), [LIN, MAYA], None)]
+    details.get_by_role("button", name="Try again").click()
+    expect(steps).to_contain_text("it rang at Lin, Maya, of 2 who could take it")
+    table = details.get_by_role("table").filter(has_text="Idle for")
+    expect(table.get_by_role("row")).to_have_text(
+        [re.compile(words, re.S) for words in ("No..*Idle for", "1.*Lin.*5:00", "2.*Maya.*2:30")]
+    )
+    expect(steps.locator(".passed li")).to_have_text(["2 talkingChen, Ada", "1 on breakBo"])
 
 
 def test_a_keyboard_goes_into_a_call_and_back_to_its_line(desk: Desk, page: Page) -> None:

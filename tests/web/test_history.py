@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from attrs import define, evolve
+from cordboard.actors import decisions
+from cordboard.actors.acd import Free, Question
 from cordboard.actors.organisation import parse_organisation
 from cordboard.actors.records import (
     CallEntry,
+    DecisionEntry,
     Entry,
     LegEntry,
     OfferEntry,
     Outcome,
     QualityEntry,
+    RosterEntry,
     SoundEntry,
     StateEntry,
 )
@@ -161,6 +167,42 @@ async def test_the_next_page(data_dir: Path) -> None:
         assert second["next"] is None
         names = [line["call"] for page in (first, second) for line in page["calls"]]  # type: ignore[attr-defined]
         assert names == ["c2", "c1", *(each.call for each in reversed(many))]
+
+
+async def test_a_supervisor_hears_why_of_all_and_an_agent_of_itself(data_dir: Path) -> None:
+    roster = ["1001", "1002", "1003"]
+    free = (Free("1001", 1, 0, NOW - 700), Free("1002", 1, 1, NOW - 650))
+    question = Question("c1", "longest-idle", NOW - 600, NOW - 598, free=free)
+    stated = (
+        RosterEntry(decisions.roster_key(roster), "\n".join(roster)),
+        DecisionEntry(
+            "c1",
+            "support",
+            NOW - 598,
+            0,
+            "1001",
+            decisions.roster_key(roster),
+            decisions.pack(question, roster, ["free", "free", "break"]),
+        ),
+    )
+    async with scene(data_dir, *stated) as s:
+
+        async def told(agent: str, query: str = "") -> Any:
+            (decision,) = json.loads((await s.ask(f"/api/calls/c1/why{query}", agent)).body)["decisions"]
+            return decision
+
+        of_all = await told("1003")
+        assert [each["agent"] for each in of_all["ranked"]] == ["1001", "1002"]
+        assert of_all["passed"] == [{"why": "break", "count": 1, "agents": [{"agent": "1003", "name": "1003"}]}]
+        assert (of_all["told"], of_all["same"], of_all["waited"]) == (None, True, 2.0)
+        assert (await told("1003", "?agent=1002"))["told"] == {"agent": "1002", "rank": 2, "why": ""}
+        own = await told("1001")
+        assert (own["ranked"], own["passed"]) == ([], [{"why": "break", "count": 1, "agents": []}])
+        assert (own["told"]["rank"], own["candidates"]) == (1, 2)
+        assert (await s.ask("/api/calls/c1/why?agent=1002", "1001")).code == "not_allowed"
+        assert (await s.ask("/api/calls/c1/why", "1002")).code == "not_allowed"  # it never rang there
+        assert (await s.ask("/api/calls/c9/why", "1003")).status == 404
+        assert (await s.ask("/api/calls/c1/why?days=7", "1003")).status == 400
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ export const wholeCall = (call, agent = '') => ask('GET', `${named(call)}${agent
 export const peaksOf = (call) => ask('GET', `${named(call)}/peaks`);
 /** How it sounded: {tracks, ways}. */
 export const qualityOf = (call) => ask('GET', `${named(call)}/quality`);
+/** {decisions}: why it rang where it did, and why not at `agent`, or at who asks. */
+export const whyOf = (call, agent = '') => ask('GET', `${named(call)}/why${agent ? `?agent=${encodeURIComponent(agent)}` : ''}`);
 export const recordingOf = (call) => `${named(call)}/recording`;
 
 /** {states}: how an agent stood today, the oldest first. */

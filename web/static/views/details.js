@@ -12,12 +12,16 @@ import { CLASS_ICONS, diverted, failed } from './parts.js';
 import { View } from './view.js';
 import './player.js';
 import './timeline.js';
+import './why.js';
 
 // How long until to ask again while the recording is made, in milliseconds; the last goes on.
 const ENCODING_MS = [1500, 2000, 4000, 8000, 15000];
 const IN_CALL_MS = 10000;
 const SETTLE_MS = 400; // a call is written some 100 ms after its end
 const OVER_MS = 1000; // where it was not even then
+
+/** Whether a queue has let it ring somewhere. */
+const queued = ({ direction, offers }) => offers.some(({ purpose = 'queue' }) => purpose === 'queue') && direction === 'inbound';
 
 /** Who ended it and why, as a sentence; `me` is the agent who reads it. */
 export function overText(call, me) {
@@ -167,6 +171,7 @@ class Details extends View {
             <time class="time">${call.ended === null ? nothing : clock(call.ended)}</time><strong>${overText(call, me)}</strong>
           </li>
         </ol>
+        ${queued(call) ? html`<cb-call-why .call=${call.call} .agent=${this.agent}></cb-call-why>` : nothing}
       </section>
       <section aria-labelledby="history-title">
         <h3 id="history-title">${t('call.history')}</h3>
