@@ -89,6 +89,8 @@ class Density:
             told.append(f"{found.gaps} pauses of 60 ms")
         if self.lost:
             told.append(f"{self.lost} packets are not there")
+        if found.broken:
+            told.append(f"{len(found.broken)} legs heard whom they should, with breaks: {'; '.join(found.broken)}")
         return [*told, *found.wrongly_heard]
 
 
@@ -158,7 +160,8 @@ def table(found: Density) -> Table:
         "to the switch": f"{weighed.received_by_switch} packets of {weighed.sent_to_switch}",
         "from the switch": f"{weighed.received_by_legs} packets of {weighed.sent_by_switch}",
         "pauses of 60 ms": f"{weighed.gaps} (the load itself once paused {weighed.load_stall_ms} ms)",
-        "who hears whom": f"{weighed.checked - len(weighed.wrongly_heard)} right of {weighed.checked}",
+        "who hears whom": f"{weighed.checked - len(weighed.wrongly_heard)} right of {weighed.checked}"
+        + (f", {len(weighed.broken)} with breaks" if weighed.broken else ""),
         "memory": f"{weighed.memory_kb // 1024} MB",
         "stolen": f"{weighed.stolen[0]} % of the core before and after, {weighed.stolen[1]} ms at once",
     }

@@ -29,13 +29,12 @@ from ..switch.seams import Batch, Datagram, Datagrams
 from ..switch.sockaddr import socket_name
 from ..switch.udp import UdpSockets, bind
 from .pages import Pages
-from .rtpload import FRAMES, GAP, PHASES, TICK, Heard, tones_in
+from .rtpload import GAP, PHASES, TICK, Heard
+from .whom import FRAMES, tones_in
 
 CONNECT_SECONDS: Final = 30.0
 KEPT: Final = 1.5  # the last seconds, of which the checked legs keep what they hear
 WAKE_TICKS: Final = 10
-# Of the loudest tone: who is heard is as loud as the others, and what Opus adds to them is not.
-LEAST_TONE: Final = 0.25
 
 
 @frozen
@@ -159,7 +158,7 @@ class _Load:
             if step % (WAKE_TICKS * PHASES) == 0:
                 self._wake()
             step += 1
-        tones = {str(leg): tones_in(self._heard(leg), LEAST_TONE) for leg in load.checked}
+        tones = {str(leg): tones_in(self._heard(leg)) for leg in load.checked}
         return Heard(self.sent, self.received, self.gaps, round(self.stall * 1000, 1), tones)
 
     def _heard(self, leg: int) -> g711.Pcm:

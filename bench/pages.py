@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..switch import protocol
 from . import customer
 from .browser import Browser, State
 from .line import STEPS
-from .rtpload import FRAMES, tone_pcm
+from .whom import FRAMES, room, tone_pcm
 
 STRIDE: Final = 61  # frames of the speech from one page's beginning to the next's
 WIDTH: Final = 352  # of a sealed packet: G.711 has 172 octets and a tag of 16, Opus up to twice the payload
@@ -132,17 +132,4 @@ def rooms(legs: int, size: int) -> protocol.Rewire:
             protocol.Hears(str(leg), tuple((str(other), 1.0) for other in room(leg, size) if other not in (leg, legs)))
             for leg in range(legs)
         )
-    )
-
-
-def room(leg: int, size: int) -> range:
-    return range(leg - leg % size, leg - leg % size + size)
-
-
-def heard_wrongly(tones: Mapping[str, Sequence[int]], size: int, tone_of: Callable[[int], int]) -> tuple[str, ...]:
-    """Of the legs that were listened to, who heard others than those of its room."""
-    return tuple(
-        f"leg {leg} heard {list(heard)}, not {wanted}"
-        for leg, heard in tones.items()
-        if list(heard) != (wanted := sorted(tone_of(other) for other in room(int(leg), size) if other != int(leg)))
     )

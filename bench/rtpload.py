@@ -27,15 +27,10 @@ from ..switch.priority import hurry
 from ..switch.seams import Datagrams, Octets
 from ..switch.sockaddr import Owners, socket_name
 from ..switch.udp import UdpSockets, bind
+from .whom import FRAMES, tone_pcm, tones_in
 
 TICK: Final = 0.020
 PHASES: Final = 4
-FRAMES: Final = 50  # of the tone, which repeats each second: frequencies are whole numbers of Hz
-LOWEST: Final = 300
-STEP: Final = 5
-TONES: Final = 600
-STRIDE: Final = 37
-AMPLITUDE: Final = 6000.0
 GAP: Final = 0.060
 
 
@@ -68,29 +63,9 @@ class Heard:
     tones: dict[str, list[int]]
 
 
-def tone_of(leg: int) -> int:
-    """The frequency that a leg sends, in Hz; those of neighbours are far apart, for no codec keeps two that are not."""
-    return LOWEST + STEP * (STRIDE * leg % TONES)
-
-
-def tone_pcm(leg: int) -> g711.Pcm:
-    """One second of a leg's tone, int16 [8000], which joins its own beginning."""
-    t = np.arange(FRAMES * 160) / 8000
-    pcm: g711.Pcm = (AMPLITUDE * np.sin(2 * np.pi * tone_of(leg) * t)).astype(np.int16)
-    return pcm
-
-
 def _bank(legs: int) -> NDArray[np.uint8]:
     """The payloads of one second of every leg's tone: uint8 [legs, 50, 160]."""
     return np.stack([g711.encode_ulaw(tone_pcm(leg)) for leg in range(legs)]).reshape(legs, FRAMES, 160)
-
-
-def tones_in(pcm: g711.Pcm, least: float = 0.1) -> list[int]:
-    """The frequencies in one second of sound, at any rate, that have `least` of the strongest's amplitude, in Hz."""
-    spectrum = np.abs(np.fft.rfft(pcm * np.hanning(len(pcm))))
-    strong = (spectrum > least * spectrum.max()) & (spectrum > 1000.0)
-    peak = strong[1:-1] & (spectrum[1:-1] >= spectrum[:-2]) & (spectrum[1:-1] >= spectrum[2:])
-    return [int(f) + 1 for f in np.flatnonzero(peak)]
 
 
 class _Legs:

@@ -26,8 +26,9 @@ from ..switch.process import AccessPoint, MediaConfig
 from .floor import Floor
 from .media import Link, cpu_seconds, memory_kb, process, tell, told
 from .pageload import PageLoad
-from .pages import answer, heard_wrongly, opening, rooms
-from .rtpload import Heard, Load, tone_of
+from .pages import answer, opening, rooms
+from .rtpload import Heard, Load
+from .whom import judge
 
 SETTLE: Final = 3.0  # seconds: playouts find their delay
 TAIL: Final = 2.0
@@ -54,9 +55,11 @@ class Scene:
 
 @frozen
 class Weighed:
-    """Percentages are of one core. `series`: (ms p50, p99, longest, % of a core) of each second. `stolen`: of the
-    switch's core while nothing ran, in % and the longest piece in ms. `encoding_percent`: of a core per leg, once its
-    call is over and is made into a file, for as long as the call was, by an encoder that has begun."""
+    """Percentages are of one core. `series`: (ms p50, p99, longest, % of a core) of each second. Of the legs that were
+    `checked`, some heard others than they should, `wrongly_heard`, and some whom they should, with breaks, `broken`
+    (whom.py). `stolen`: of the switch's core while nothing ran, in % and the longest piece in ms. `encoding_percent`:
+    of a core per leg, once its call is over and is made into a file, for as long as the call was, by an encoder that
+    has begun."""
 
     cpu_percent_per_leg: float
     series: Sequence[tuple[float, float, float, float]]
@@ -70,6 +73,7 @@ class Weighed:
     load_stall_ms: float
     checked: int
     wrongly_heard: tuple[str, ...]
+    broken: tuple[str, ...]
     memory_kb: int
     stolen: tuple[float, float]
     encoding_percent: float
@@ -168,7 +172,7 @@ async def weigh(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -
             counters, memory = link.reports()[-1].counters, memory_kb(pid)
         encoding = _encode(Path(folder), cores[0], scene.size) if scene.recorded else 0.0
     after = stolen(cores[0])
-    reports = series[1]
+    reports, verdict = series[1], judge(heard.tones, scene.size)
     return Weighed(
         cpu_percent_per_leg=round(100 * spent / seconds / legs, 4),
         series=series[0],
@@ -181,7 +185,8 @@ async def weigh(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -
         gaps=heard.gaps,
         load_stall_ms=heard.stall_ms,
         checked=len(heard.tones),
-        wrongly_heard=heard_wrongly(heard.tones, scene.size, tone_of),
+        wrongly_heard=verdict.wrong,
+        broken=verdict.broken,
         memory_kb=memory,
         stolen=(round((before[0] + after[0]) / 2, 2), max(before[1], after[1])),
         encoding_percent=encoding,

@@ -6,11 +6,11 @@ import trio
 from attrs import evolve
 from cordboard.bench.alone import opus, srtp_alone
 from cordboard.bench.density import SCENES, Density, measure, picture, table
-from cordboard.bench.pages import heard_wrongly
 from cordboard.bench.probe import spin
 from cordboard.bench.recorded import Recorded
-from cordboard.bench.rtpload import tone_of, tone_pcm, tones_in
 from cordboard.bench.weigh import Weighed, checked
+from cordboard.bench.whom import FRAMES, TONES, Verdict, judge, leg_of, tone_of, tone_pcm, tones_in
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
@@ -27,6 +27,7 @@ WEIGHED = Weighed(
     load_stall_ms=3.0,
     checked=60,
     wrongly_heard=(),
+    broken=(),
     memory_kb=100_000,
     stolen=(0.1, 0.4),
     encoding_percent=0.3,
@@ -47,12 +48,14 @@ def test_the_verdict() -> None:
     ]
     pages = evolve(FOUND, scene="opus", times=1.3, cores=1.6)
     assert pages.problems == ["two cores hold 1.6 times the legs of one, less than 1.7"]
-    lossy = evolve(WEIGHED, late_ticks=2, gaps=1, received_by_legs=1009, wrongly_heard=("leg 1 heard [], not [337]",))
+    wrong, broken = ("leg 1 did not hear leg 0",), ("leg 3 heard [1218] Hz for [1225]",)
+    lossy = evolve(WEIGHED, late_ticks=2, gaps=1, received_by_legs=1009, wrongly_heard=wrong, broken=broken)
     assert evolve(FOUND, weighed=lossy).problems == [
         "2 of 1000 ticks were late, more than 0.1 %",
         "1 pauses of 60 ms",
         "1 packets are not there",
-        "leg 1 heard [], not [337]",
+        "1 legs heard whom they should, with breaks: leg 3 heard [1218] Hz for [1225]",
+        "leg 1 did not hear leg 0",
     ]
 
 
@@ -61,10 +64,41 @@ def test_whom_a_leg_hears_is_known_by_tones() -> None:
     assert min(abs(tone_of(leg) - tone_of(leg + 1)) for leg in range(600)) > 100
     both = (tone_pcm(4).astype(np.int32) + tone_pcm(5)).astype(np.int16)
     assert tones_in(both) == sorted((tone_of(4), tone_of(5)))
-    assert heard_wrongly({"3": sorted((tone_of(4), tone_of(5)))}, 3, tone_of) == ()
-    assert len(heard_wrongly({"3": [tone_of(4)]}, 3, tone_of)) == 1
+    assert [leg_of(tone_of(leg)) for leg in range(TONES)] == list(range(TONES))
+    assert judge({"3": tones_in(both)}, 3) == Verdict((), ())
+    assert judge({"3": [tone_of(4)]}, 3) == Verdict(("leg 3 did not hear leg 5",), ())
+    wrong = judge({"3": sorted((tone_of(4), tone_of(5), tone_of(9), 1501))}, 3).wrong
+    assert wrong == (f"leg 3 heard 1501 Hz, which is no leg's, heard leg 9 ({tone_of(9)} Hz)",)
+    assert judge({"3": [tone_of(4) - 12, tone_of(4), tone_of(5)]}, 3).wrong == ()
     assert checked(60, 3) == tuple(range(60))
     assert checked(600, 2) == (*range(20), *range(580, 600))
+
+
+@pytest.mark.parametrize("lost", [1, 4, 25])
+@pytest.mark.parametrize("what", ["left out", "waited for", "silence"])
+def test_a_tone_with_breaks_is_nobody_elses_and_hides_nobody(what: str, lost: int) -> None:
+    """What lateness makes of a second of sound, in so many of its 50 frames."""
+    chance = np.random.default_rng(lost)
+
+    def second(leg: int) -> NDArray[np.int32]:
+        frames, at, heard = tone_pcm(leg).reshape(FRAMES, -1).astype(np.int32), 0, []
+        gone = set(chance.choice(FRAMES, lost, replace=False).tolist())
+        for n in range(FRAMES):
+            here = 0 * frames[0] if n in gone and what != "left out" else frames[at % FRAMES]
+            heard.append(here)
+            at += 2 if n in gone and what == "left out" else n not in gone or what == "silence"
+        return np.concatenate(heard)
+
+    broken = 0
+    for leg in range(0, 300, 6):
+        heard = second(leg + 1) + second(leg + 2)
+        verdict = judge({str(leg): tones_in(heard.astype(np.int16))}, 3)
+        assert verdict.wrong == ()
+        broken += len(verdict.broken)
+        stranger = leg + 4
+        (told,) = judge({str(leg): tones_in((heard + tone_pcm(stranger)).astype(np.int16))}, 3).wrong
+        assert f"heard leg {stranger} (" in told
+    assert broken or what == "silence"
 
 
 def test_the_bare_loops_do_what_a_tick_does() -> None:
