@@ -9,6 +9,9 @@ has pressed 1 (F-17); until then nobody but its own prompt is heard there.
 
 The owner hears `LineBegun`, then `LineRings` where it rings or is heard, then `LineUp`, and in any case and once
 `LineOver`. The line ends with its owner. One whose number does not pass the gate never begins: then `LineOver` is all.
+
+As long as it is up, how it sounds is kept with the call, as of a page or of the customer: under the name of the agent
+whose mobile it is, or as "outside".
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from attrs import frozen
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import announcements, signals
+from . import announcements, records, signals, timeline
 from .call_state import Denied, FarSide, Follow, Granted, Out, Stay, Timeout
-from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .outward import Outward, Stage
+from .records import OUTSIDE
 from .table import Bug, Late, Table, always, each, row
 
 # Who picks up a telephone has it at the ear, and the prompt has been said twice.
@@ -134,6 +138,9 @@ class Data(FarSide):
     # An actor.
     owner: str = ""
     confirm: bool = False
+    # As of a LegEntry; how it was heard since it is up.
+    party: str = OUTSIDE
+    timeline: timeline.Timeline | None = None
 
 
 class Line(Outward[Phase]):
@@ -156,10 +163,19 @@ class Line(Outward[Phase]):
             out=out,
             owner=reach.owner,
             confirm=reach.confirm,
+            party=reach.mobile_of or OUTSIDE,
         )
 
     def receive(self, message: object, now: float) -> list[Effect]:
-        return self.dispatch(self.state.phase, message, now)
+        before = self.state
+        effects = self.dispatch(self.state.phase, message, now)
+        return [*self._recorded(before, now), *effects]
+
+    def will(self, reason: str, now: float) -> list[Record]:
+        """What is kept of a line that cannot say itself that it ends."""
+        before = self.state
+        self._heard_out()
+        return self._recorded(before, now)
 
     def deadline(self) -> float:
         match self.state.phase:
@@ -210,6 +226,8 @@ class Line(Outward[Phase]):
 
     def _up(self, now: float) -> list[Effect]:
         self.move(Phase.UP, now)
+        data = self.state
+        self.state = evolve(data, timeline=timeline.begun(signals.call_of(self.id), data.party, now))
         log = Log("line is up", (("line", self.id), ("owner", self.state.owner)))
         return [log, self._tell(LineUp(self.id, self.state.leg))]
 
@@ -241,6 +259,7 @@ class Line(Outward[Phase]):
 
     def _over(self, by: str, why: str, status: int, said: signals.Why = "cleared") -> list[Effect]:
         """The leg goes with the actor, and the SIP call, where the far side has not ended it itself."""
+        self._heard_out()
         released = Sip(signals.Release(self.state.sip, why, said))
         fields = (("line", self.id), ("by", by), ("why", why), ("status", status))
         return [
@@ -254,6 +273,7 @@ class Line(Outward[Phase]):
         return self._over("owner", "given_up", 0, "elsewhere" if message.elsewhere else "cleared")
 
     def _owner_gone(self, message: Down, now: float) -> list[Effect]:
+        self._heard_out()
         return [Sip(signals.Release(self.state.sip)), Stop(f"{message.name} is gone")]
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
@@ -269,9 +289,27 @@ class Line(Outward[Phase]):
     def _media_lost(self, fact: media.LegFailed | Timeout, now: float) -> list[Effect]:
         return self._over("system", "gone", 0, "timer" if isinstance(fact, Timeout) else "failed")
 
-    def _noted(self, fact: media.LegQuality, now: float) -> list[Effect]:
-        """Of who is heard here, whoever wired the leg hears enough."""
+    # --- how it sounds ------------------------------------------------------------------------------------------
+
+    def _heard(self, fact: media.LegQuality, now: float) -> list[Effect]:
+        heard = self.state.timeline
+        if heard is not None:
+            self.state = evolve(self.state, timeline=heard.heard(fact, now))
         return []
+
+    def _heard_out(self) -> None:
+        if self.state.timeline is not None:
+            self.state = evolve(self.state, timeline=self.state.timeline.over())
+
+    def _recorded(self, before: Data, now: float) -> list[Record]:
+        """What is kept after a step: another point, and where sound goes one way, or both again."""
+        data = self.state
+        kept = timeline.recorded(before.timeline, data.timeline)
+        ways = (True, True) if before.timeline is None else (before.comes, before.goes)
+        if data.timeline is not None and (data.comes, data.goes) != ways:
+            call = signals.call_of(self.id)
+            kept.append(Record(records.SoundEntry(call, data.party, now, data.comes, data.goes)))
+        return kept
 
     def _tell(self, said: object) -> Tell:
         return Tell(self.state.owner, said)
@@ -323,7 +361,7 @@ TABLE = Table(
     always(media.LegSilent, Line.silence, Phase),
     always(media.LegHeard, Line.silence, Phase),
     always(media.LegWays, Line.ways, Phase),
-    always(media.LegQuality, Line._noted, Phase),
+    always(media.LegQuality, Line._heard, Phase),
     row(
         media.DigitPressed,
         **each("seeking readying", _ATTEMPT_OVER),

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from . import agent_state as agents
 from . import page
+from .records import OUTSIDE
 
 
 class Standing(Enum):
@@ -101,7 +102,7 @@ class Second:
     @property
     def party(self) -> str:
         """As the record of the legs has it: an agent, or somebody outside."""
-        return self.agent or "outside"
+        return self.agent or OUTSIDE
 
 
 # --- inputs: what becomes of the parties, whoever says it -----------------------------------------------------------

@@ -11,8 +11,12 @@ Times are seconds since the Unix epoch; `None` where it has not happened yet.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from attrs import frozen
+
+# The party of a call who is reached by a number, and is no agent.
+OUTSIDE: Final = "outside"
 
 
 class Outcome(Enum):
@@ -60,7 +64,7 @@ class LegEntry:
 
     call: str
     number: int
-    party: str  # "caller", or the agent's id
+    party: str  # "caller", the agent's id, or OUTSIDE
     began: float
     ended: float | None = None
 

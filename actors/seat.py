@@ -311,6 +311,8 @@ class Seat(Machine[Phase], ABC):
                 fact.rtt_ms,
                 fact.far_loss_percent,
                 fact.far_jitter_ms,
+                fact.speaks,
+                fact.hears_speech,
             )
         )
 

@@ -101,7 +101,7 @@ class Engine:
         leaving = Leaving(self._legs, self._ports, self._sealed, secure)
         self._sender = Sender(self._legs, self._ports, leaving, opus)
         self._reports = Reports(self._legs, self._playout, rng)
-        self._quality = Quality(self._legs, self._playout, self._reports)
+        self._quality = Quality(self._legs, self._playout, self._reports, self._rooms)
         self._digits = Digits(self._legs)
         self._keying = Keying(self._legs)
         self._recorder = Recorder(sink or NoSink(), capacity, self.counters)

@@ -132,9 +132,6 @@ class Legs:
             self.unchecked,
             self.energy,
             self.energy_frames,
-            self.reported_received,
-            self.reported_expected,
-            self.reported_concealed,
             self.last_sample,
             self.band,
         ):

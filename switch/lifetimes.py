@@ -205,6 +205,7 @@ class Lifetimes:
         self._remove(row)
         self._playback.begin(row)
         self._sender.begin(row)
+        self._quality.begin(row)
         self._forget_digits(row)
 
     # --- what the network tells -----------------------------------------------------------------------------------
@@ -239,6 +240,7 @@ class Lifetimes:
         self._begin_stream(row)
         self._reports.open(row)
         self._playout.open(row, wide=codec.name == "opus")
+        self._quality.begin(row)
         self._playback.begin(row)
         self._sender.begin(row)
         self._forget_digits(row)

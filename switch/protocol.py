@@ -441,6 +441,10 @@ class LegFailed:
 class LegQuality:
     """Every 2 s per connected leg: what was heard since the last one, levels in dBov (0 loudest, -127 silence).
 
+    `speaks`: in these 2 s there was speech in it. `hears_speech`: ... in what one of the legs said that it hears, be it
+    its own. A leg that nobody hears, be it muted, held or between two calls, is not listened to: its level is that of
+    silence, and it does not speak.
+
     What the far side's last RTCP report said of how it hears us (RFC 3550 §6.4) is None before the first, and new about
     every 5 s. `rtt_ms` is the time there and back, without what a report lay there.
     """
@@ -455,6 +459,8 @@ class LegQuality:
     rtt_ms: float | None = None
     far_loss_percent: float | None = None
     far_jitter_ms: float | None = None
+    speaks: bool = False
+    hears_speech: bool = False
 
 
 @frozen

@@ -1,7 +1,8 @@
 """What is known of each leg's media, told as facts: connected, silent, heard again, and a report every 2 s.
 
-Legs take turns, so that no tick pays for all: every 100 ms a twentieth of them report, and each tick an eighth of what
-is heard is measured for its level. Who fell silent is looked for every 100 ms.
+Legs take turns, so that no tick pays for all: every 100 ms a twentieth of them report. Who fell silent is looked for
+every 100 ms. In every other tick the legs that somebody hears are measured for their level, and for whether somebody
+speaks there (speech.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..codecs.g711 import Pcm
 from .jitter import Playout
-from .legs import Legs
+from .legs import Kind, Legs
 from .protocol import (
     EngineReport,
     Fact,
@@ -28,6 +29,8 @@ from .protocol import (
     LegWays,
 )
 from .reports import Reports
+from .rooms import Rooms
+from .speech import LOOK_TICKS, Speech, dbov
 
 Rows = NDArray[np.intp]
 
@@ -36,32 +39,41 @@ SILENT_AFTER: Final = 3.0  # seconds
 SECURE_SILENT_AFTER: Final = 0.5
 REPORT_TICKS: Final = 100  # 2 s
 TURN_TICKS: Final = 5  # a turn each 100 ms: every message wakes two processes
-LEVEL_TICKS: Final = 8
-LEAST_LEVEL: Final = -127.0  # dBov: RFC 6464's word for silence
-_NO_POWER: Final = 1e-9  # far below that level
 
 
 class Quality:
     """The observer of the columns: it writes only the columns of what was told."""
 
-    def __init__(self, legs: Legs, playout: Playout, reports: Reports) -> None:
+    def __init__(self, legs: Legs, playout: Playout, reports: Reports, rooms: Rooms) -> None:
         self._legs = legs
         self._playout = playout
         self._reports = reports
+        self._rooms = rooms
+        self._speech = Speech(legs.capacity)
+        # Of the rows heard last, which stay the same array until edges are edited, the legs.
+        self._heard: Rows | None = None
+        self._heard_legs: Rows = np.zeros(0, np.intp)
         self._seconds: list[float] = []
         self._late = 0
 
     def begin(self, row: int) -> None:
-        """The playout's counters of this row began anew."""
+        """A leg begins in this row, or begins anew with another codec: the playout's counters began anew."""
         legs = self._legs
+        self._speech.begin(row)
         legs.reported_received[row] = legs.reported_expected[row] = legs.reported_concealed[row] = 0
 
     def listen(self, tick: int, heard: Rows, pcm: Pcm) -> None:
-        """Measures the level of some of the rows that are heard."""
-        rows = heard[tick % LEVEL_TICKS :: LEVEL_TICKS]
+        """Measures the level of the legs that are among the rows `heard`, and who of them speaks."""
+        if heard is not self._heard:
+            self._heard, self._heard_legs = heard, heard[self._legs.kind[heard] == Kind.LEG]
+        rows = self._heard_legs
+        if tick % LOOK_TICKS or not len(rows):
+            return
         frames = pcm[rows].astype(np.float32)
-        self._legs.energy[rows] += np.vecdot(frames, frames) / frames.shape[1]
+        power = np.vecdot(frames, frames)
+        self._legs.energy[rows] += power / np.float32(frames.shape[1])
         self._legs.energy_frames[rows] += 1
+        self._speech.listen(tick, rows, frames, power)
 
     def tick(self, tick: int, rows: Rows, now: float) -> list[Fact]:
         """The facts of this tick about the legs `rows`."""
@@ -85,7 +97,7 @@ class Quality:
             facts.append(LegHeard(legs.names[row]))
         facts.extend(self._ways(rows, now))
         turn = rows[(rows % (REPORT_TICKS // TURN_TICKS) == tick // TURN_TICKS % (REPORT_TICKS // TURN_TICKS))]
-        facts.extend(self._of(turn[legs.connected[turn]]))
+        facts.extend(self._of(turn[legs.connected[turn]], tick))
         return facts
 
     def _ways(self, rows: Rows, now: float) -> list[Fact]:
@@ -115,7 +127,7 @@ class Quality:
                 facts.append(LegWays(name, bool(legs.comes[row]), bool(legs.goes[row])))
         return facts
 
-    def _of(self, rows: Rows) -> list[LegQuality]:
+    def _of(self, rows: Rows, tick: int) -> list[LegQuality]:
         """What was heard of each of `rows` since its last report."""
         legs, playout = self._legs, self._playout
         received = playout.received[rows] - legs.reported_received[rows]
@@ -126,9 +138,7 @@ class Quality:
         legs.reported_concealed[rows] = playout.concealed[rows]
         power = legs.energy[rows] / np.maximum(legs.energy_frames[rows], 1)
         legs.energy[rows] = legs.energy_frames[rows] = 0
-        # dBov: a square wave at the overload point is 0 (ITU-T G.100.1).
-        level = np.maximum(10 * np.log10(np.maximum(power, _NO_POWER) / 32768.0**2), LEAST_LEVEL)
-        told = self._reports
+        told, since = self._reports, tick - REPORT_TICKS
         return list(
             map(
                 LegQuality,
@@ -138,8 +148,10 @@ class Quality:
                 concealed_ms.tolist(),
                 np.round(playout.jitter[rows] * 1000, 2).tolist(),
                 np.round(np.maximum(playout.delay[rows], 0.0) * 1000, 1).tolist(),
-                np.round(level, 1).tolist(),
+                np.round(dbov(power), 1).tolist(),
                 *(_known(column[rows]) for column in (1000 * told.round_trip, 100 * told.loss, 1000 * told.jitter)),
+                (self._speech.spoke_at[rows] > since).tolist(),
+                [self._speech.spoke(self._rooms.heard_by(row), since) for row in rows.tolist()],
             )
         )
 

@@ -264,7 +264,8 @@ class MediaFailed:
 class MediaQuality:
     """The agent's voice as the switch hears it, every 2 s: loss in percent, the rest in milliseconds and dBov.
 
-    `far_` is what the browser's last report says of what it hears; null before the first.
+    `far_` is what the browser's last report says of what it hears; null before the first. `speaks`: the switch heard
+    the agent speak in these 2 s; `hears_speech`: somebody spoke whom the agent was to hear.
     """
 
     event: ClassVar[str] = "media.quality"
@@ -275,6 +276,8 @@ class MediaQuality:
     rtt_ms: float | None = None
     far_loss_percent: float | None = None
     far_jitter_ms: float | None = None
+    speaks: bool = False
+    hears_speech: bool = False
 
 
 @frozen

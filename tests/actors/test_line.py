@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from attrs import evolve, frozen
@@ -14,7 +14,9 @@ from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Star
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
 from cordboard.actors.organisation import Agent as Staff
 from cordboard.actors.organisation import Organisation
+from cordboard.actors.records import QualityEntry, SoundEntry
 from cordboard.actors.switchboard import Drain, MediaFull
+from cordboard.actors.timeline import unpack
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded
 from cordboard.switch import protocol as media
@@ -338,3 +340,57 @@ def test_an_owner_that_is_gone_before_it_begins_leaves_nothing() -> None:
     house.spawn("line:c+1", begun())
     house.run()
     assert "line:c+1" not in house.actors
+
+
+# --- how it sounds ------------------------------------------------------------------------------------------------
+
+
+def records(effects: Sequence[Effect]) -> list[object]:
+    return [effect.entry for effect in effects if isinstance(effect, Record)]
+
+
+@pytest.mark.parametrize(("mobile_of", "party"), [("", "outside"), ("chen", "chen")])
+def test_how_it_sounds_is_kept_with_the_call_from_the_answer_to_the_end(mobile_of: str, party: str) -> None:
+    reach = Reach("c+1", "call:c", "lin", CUSTOMER, mobile_of)
+    made = Line(reach, Out(CUSTOMER, CUSTOMER, trunks=("carrier",)), "en", "CN", ("pcma",), NOW)
+    report = media.LegQuality(LEG, 90, 10, 200.0, 3.0, 40.0, -30.0)
+    for message in (*CALLED, report):
+        assert records(made.receive(message, NOW)) == []
+    assert records(made.receive(signals.PickedUp("c+1/1", ANSWER), NOW + 5)) == []
+    kept: list[object] = []
+    for at in (7, 9, 11):
+        kept += records(made.receive(report, NOW + at))
+    assert records(made.receive(media.LegWays(LEG, comes=False, goes=True), NOW + 12)) == [
+        SoundEntry("c", party, NOW + 12, comes=False, goes=True)
+    ]
+    kept += records(made.receive(media.LegWays(LEG, comes=True, goes=True), NOW + 13))[1:]
+    made.receive(report, NOW + 13)
+    kept += records(made.receive(signals.Released("c+1/1", "hung up", by_caller=True), NOW + 14))
+    assert all(isinstance(entry, QualityEntry) and (entry.call, entry.party) == ("c", party) for entry in kept)
+    last = kept[-1]
+    assert isinstance(last, QualityEntry)
+    points = list(unpack(last.points, last.began))
+    assert [(each.at - NOW, each.seconds, each.received, each.lost) for each in points] == [
+        (5.0, 4.0, 180, 20),
+        (9.0, 4.0, 180, 20),
+    ]
+    assert records(made.will("crashed", NOW + 15)) == []
+
+
+def test_what_is_known_of_a_line_that_dies_is_kept() -> None:
+    for crashes in (True, False):
+        made = begun()
+        hears(made, *CALLED, signals.PickedUp("c+1/1", ANSWER))
+        made.receive(media.LegWays(LEG, comes=True, goes=False), NOW + 1)
+        made.receive(media.LegQuality(LEG, 100, 0, 0.0, 1.0, 20.0, -30.0), NOW + 2)
+        ends = made.will("crashed", NOW + 8) if crashes else made.receive(Down(OWNER, "ended"), NOW + 8)
+        (kept,) = records(ends)
+        assert isinstance(kept, QualityEntry)
+        assert len(kept.points) == 30
+
+
+def test_sound_that_went_one_way_before_the_answer_is_kept_with_it() -> None:
+    made = begun()
+    assert records(hears(made, *CALLED, media.LegWays(LEG, comes=False, goes=True))) == []
+    (kept,) = records(hears(made, signals.PickedUp("c+1/1", ANSWER)))
+    assert kept == SoundEntry("c", "outside", NOW, comes=False, goes=True)

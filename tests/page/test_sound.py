@@ -54,8 +54,37 @@ def test_the_meters_have_chinese_names(page: Page, switch: Switch) -> None:
     desk = Desk(page, switch, CHINESE)
     desk.sign_in()
     desk.answer()
-    for name in ("我的音量", "访客音量"):
+    for name in ("我的音量", "听到的音量"):
         expect(page.get_by_role("meter", name=name)).to_be_visible()
+
+
+SPEAKS = {
+    "en": ("The switch hears you speak", "There is speech in what you hear"),
+    "zh": ("交换机听到您在说话", "听到的声音中有人说话"),
+}
+
+
+@pytest.mark.parametrize("language", SPEAKS)
+def test_beside_the_levels_stands_that_the_switch_hears_speech(page: Page, switch: Switch, language: str) -> None:
+    desk = Desk(page, switch, CHINESE) if language == "zh" else Desk(page, switch)
+    desk.sign_in()
+    desk.answer()
+    mine, theirs = (page.get_by_role("img", name=name) for name in SPEAKS[language])
+    meters = [meter.bounding_box() for meter in page.get_by_role("meter").all()]
+
+    def told(*, speaks: bool, hears_speech: bool) -> None:
+        figures = {"loss_percent": 0.0, "jitter_ms": 1.0, "delay_ms": 40.0, "level": -26.0}
+        switch.push("media.quality", **figures, speaks=speaks, hears_speech=hears_speech)
+
+    for speaks, hears_speech in ((False, False), (True, False), (False, True), (True, True)):
+        told(speaks=speaks, hears_speech=hears_speech)
+        expect(mine).to_have_count(int(speaks))
+        expect(theirs).to_have_count(int(hears_speech))
+        assert [meter.bounding_box() for meter in page.get_by_role("meter").all()] == meters
+    # Who has just muted is not told that the switch hears it, though its last word says so.
+    desk.button("Mute").click()
+    expect(mine).to_have_count(0)
+    expect(theirs).to_have_count(1)
 
 
 # --- sound that goes one way --------------------------------------------------------------------------------------

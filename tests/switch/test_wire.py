@@ -45,7 +45,19 @@ facts = st.one_of(
         st.builds(protocol.Fingerprint, text, text),
         st.lists(st.tuples(text, count), max_size=3).map(tuple),
     ),
-    st.builds(protocol.LegQuality, text, count, count, number, number, number, number, *[st.none() | number] * 3),
+    st.builds(
+        protocol.LegQuality,
+        text,
+        count,
+        count,
+        number,
+        number,
+        number,
+        number,
+        *[st.none() | number] * 3,
+        st.booleans(),
+        st.booleans(),
+    ),
     st.builds(
         protocol.EngineReport, count, count, count, st.tuples(number, number, number), st.dictionaries(text, count)
     ),

@@ -97,7 +97,7 @@ const changes = {
   'agent.test_call': (_, { until }) => ({ testingUntil: until }),
   'agent.test_call_over': () => ({ testingUntil: null }),
   'media.connected': () => ({ media: 'connected' }),
-  'media.failed': () => ({ media: 'failed' }),
+  'media.failed': () => ({ media: 'failed', quality: null }),
   'media.quality': (_, event) => ({ quality: event }),
   'agent.taken_over': () => ({ owner: 'other', media: 'none' }),
   'agent.seat': ({ owner }, { taken }) => ({ owner: owner === 'mobile' ? owner : !taken ? 'none' : owner === 'this' ? owner : 'other' }),
@@ -115,6 +115,17 @@ export function after(desk, event, now) {
   const change = changes[event.event];
   return Object.freeze({ ...desk, rev: event.rev, ...(change ? change(desk, event, now) : {}) });
 }
+
+/** Whether the switch heard speech lately, of this agent and in what it is to hear: {speaks, hears}. */
+export const speech = ({ quality, connected }) => ({
+  speaks: Boolean(quality?.speaks) && !connected?.muted,
+  hears: Boolean(quality?.hears_speech),
+});
+
+export const speechChanged = (before, desk) => {
+  const [was, is] = [speech(before), speech(desk)];
+  return was.speaks !== is.speaks || was.hears !== is.hears;
+};
 
 /** Reasons come as words; dictionaries have them as keys: "No answer" and "no_answer" are one. */
 export const reasonKey = (reason) => String(reason ?? '').trim().toLowerCase().replace(/[\s-]+/g, '_');

@@ -6,7 +6,7 @@
 import { HttpError, logIn, logOut, whoAmI } from './api.js';
 import { setTitle, stopAlert } from './alerts.js';
 import { Connection, Refusal } from './connection.js';
-import { after, afterSnapshot, fromSnapshot, speaks } from './desk.js';
+import { after, afterSnapshot, fromSnapshot, speaks, speechChanged } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, useZone } from './i18n.js';
 import { Points } from './points.js';
@@ -235,7 +235,7 @@ export class Workbench extends EventTarget {
     this.desk = after(before, event, this.now());
     if (this.desk === before) return;
     (this.#effects[event.event] ?? this.talk.effects[event.event])?.(event, before);
-    if (event.event !== 'media.quality') this.changed();
+    if (event.event !== 'media.quality' || speechChanged(before, this.desk)) this.changed();
   }
 
   #effects = {

@@ -141,6 +141,7 @@ export default {
   'call.duration': 'Lasted {time}',
   'call.you': 'You',
   'call.your_level': 'Your level',
+  'call.speaks': 'The switch hears you speak',
   'call.muted': 'You are muted. Nobody hears you.',
   'call.muted.done': 'Muted. Nobody hears you.',
   'call.unmuted.done': 'Unmuted. The caller hears you.',
@@ -200,6 +201,7 @@ export default {
   'call.mode.asked.consult': 'Consulted by {agent}',
   'call.mode.asked.three_way': 'In {agent}’s call',
   'call.heard_level': 'What you hear',
+  'call.hears_speech': 'There is speech in what you hear',
 
   'party.customer.held': 'The customer is on hold and hears music.',
   'party.customer.talking': 'The customer hears you again.',
@@ -515,6 +517,7 @@ export default {
   'timeline.none': 'Nothing was measured in this call.',
   'timeline.line.customer': 'The customer’s line',
   'timeline.line.agent': 'The line of {agent}',
+  'timeline.outside': 'the outside number',
   'timeline.from.customer': 'From the customer',
   'timeline.to.customer': 'To the customer',
   'timeline.from.agent': 'From {agent}',

@@ -141,6 +141,7 @@ export default {
   'call.duration': '时长 {time}',
   'call.you': '我',
   'call.your_level': '我的音量',
+  'call.speaks': '交换机听到您在说话',
   'call.muted': '已静音，对方听不到您说话。',
   'call.muted.done': '已静音，对方听不到您说话。',
   'call.unmuted.done': '已取消静音，访客可以听到您说话。',
@@ -200,6 +201,7 @@ export default {
   'call.mode.asked.consult': '{agent} 向您咨询',
   'call.mode.asked.three_way': '{agent} 的三方通话',
   'call.heard_level': '听到的音量',
+  'call.hears_speech': '听到的声音中有人说话',
 
   'party.customer.held': '客户已保持，正在听等待音。',
   'party.customer.talking': '已取回客户，客户可以听到您说话。',
@@ -515,6 +517,7 @@ export default {
   'timeline.none': '本通话没有质量数据。',
   'timeline.line.customer': '访客线路',
   'timeline.line.agent': '{agent} 的线路',
+  'timeline.outside': '外部号码',
   'timeline.from.customer': '来自访客',
   'timeline.to.customer': '发往访客',
   'timeline.from.agent': '来自 {agent}',

@@ -5,6 +5,7 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { bench } from '../bench.js';
 import { t, telephone } from '../i18n.js';
+import { speech } from '../desk.js';
 import { icon } from '../kit.js';
 import { partyLine } from '../parties.js';
 
@@ -34,13 +35,18 @@ const stands = ({ who, state, since }) => html`<span class="stands">
   ${since === null ? nothing : html`<cb-clock class="time" .since=${since} data-of=${who}></cb-clock>`}
 </span>`;
 
-/** This agent, with what it hears and says. */
+/** This agent, with what it hears and says. The levels are those of the streams here; that there is speech in them, and that
+ *  it arrives, says the switch. */
 function you(call) {
   const { remote, microphone } = bench.voice.media;
   if (!bench.owns) return html`<p class="party">${t('call.you')}</p>`;
+  const { hears, speaks } = speech(bench.desk);
   return html`<p class="party">${t('call.you')}</p>
     <div class="levels">
-      <span aria-hidden="true">${icon('volume-2')}</span><cb-meter .label=${t('call.heard_level')} .stream=${remote}></cb-meter>
-      <span aria-hidden="true">${icon(call.muted ? 'mic-off' : 'mic')}</span><cb-meter .label=${t('call.your_level')} .stream=${microphone}></cb-meter>
+      <span aria-hidden="true">${icon('volume-2')}</span><cb-meter .label=${t('call.heard_level')} .stream=${remote}></cb-meter>${speaking('call.hears_speech', hears)}
+      <span aria-hidden="true">${icon(call.muted ? 'mic-off' : 'mic')}</span><cb-meter .label=${t('call.your_level')} .stream=${microphone}></cb-meter>${speaking('call.speaks', speaks)}
     </div>`;
 }
+
+/** The mark beside a meter; its place is kept where there is none. */
+const speaking = (words, on) => html`<span class="speech" role="img" aria-label=${t(words)} title=${t(words)} ?data-off=${!on}></span>`;

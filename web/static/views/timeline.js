@@ -17,6 +17,9 @@ const RIGHT_PX = 46;
 const TO = 2; // the series of what went to the party
 const LONG_S = 600; // a call longer than this has minutes at its axis
 
+/** Who it is: an agent, or somebody outside. */
+const called = ({ party, name }) => name || (party === 'outside' ? t('timeline.outside') : party);
+
 class CallQuality extends View {
   static properties = { whole: {} };
 
@@ -137,8 +140,8 @@ class CallQuality extends View {
   }
 
   /** "From the customer", "To Lin". */
-  #way(way, { party, name }) {
-    return t(party === 'caller' ? `timeline.${way}.customer` : `timeline.${way}.agent`, { agent: name || party });
+  #way(way, track) {
+    return t(track.party === 'caller' ? `timeline.${way}.customer` : `timeline.${way}.agent`, { agent: called(track) });
   }
 
   #said(way, track) {
@@ -153,10 +156,10 @@ class CallQuality extends View {
     </li>`;
   }
 
-  #silence({ party, name, way, begin, end }) {
-    const key = `timeline.silent.${way}.${party === 'caller' ? 'customer' : 'agent'}`;
+  #silence({ way, begin, end, ...whose }) {
+    const key = `timeline.silent.${way}.${whose.party === 'caller' ? 'customer' : 'agent'}`;
     const span = end === null ? t('timeline.span.end', { begin: clock(begin) }) : t('timeline.span', { begin: clock(begin), end: clock(end) });
-    return html`<li data-quality="poor">${icon('triangle-alert')}<span><strong>${t(key, { agent: name || party })}</strong> ${span}</span></li>`;
+    return html`<li data-quality="poor">${icon('triangle-alert')}<span><strong>${t(key, { agent: called(whose) })}</strong> ${span}</span></li>`;
   }
 
   render() {
@@ -184,8 +187,8 @@ class CallQuality extends View {
     `;
   }
 
-  #line({ party, name }) {
-    return party === 'caller' ? t('timeline.line.customer') : t('timeline.line.agent', { agent: name || party });
+  #line(track) {
+    return track.party === 'caller' ? t('timeline.line.customer') : t('timeline.line.agent', { agent: called(track) });
   }
 }
 
