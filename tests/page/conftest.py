@@ -1,12 +1,17 @@
-"""A scripted switch and Chromium with a made-up microphone, for every test of the page."""
+"""A scripted switch and Chromium with a made-up microphone, for every test of the page.
+
+The browser, its one profile, the port and the far end are there for a whole run: to make them, and to load a hundred
+modules into an empty profile, took longer than most tests. What a page leaves in the profile goes with its test.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
+from tests.page.door import Door
 from tests.page.scripted import Switch
 
 ARGS = [
@@ -16,14 +21,6 @@ ARGS = [
     "--host-resolver-rules=MAP plain.test 127.0.0.1",
     "--autoplay-policy=document-user-activation-required",
 ]
-
-
-@pytest.fixture
-def switch() -> Iterator[Switch]:
-    switch = Switch()
-    switch.start()
-    yield switch
-    switch.stop()
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +33,47 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def context(browser: Browser, switch: Switch) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.grant_permissions(["microphone"], origin=switch.url)
+@pytest.fixture(scope="session")
+def door(browser: Browser) -> Iterator[Door]:
+    """With its far end, which has a profile of its own."""
+    door = Door()
+    door.start()
+    context = browser.new_context()
+    context.grant_permissions(["microphone"], origin=door.url)
     far = context.new_page()
-    far.goto(f"{switch.url}/far")
+    far.goto(f"{door.url}/far")
     far.wait_for_function("document.title === 'far end ready'")
-    yield context
+    yield door
     context.close()
+    door.stop()
+
+
+@pytest.fixture
+def switch(door: Door) -> Iterator[Switch]:
+    switch = Switch(door)
+    door.open(switch)
+    yield switch
+    door.close()
+
+
+@pytest.fixture(scope="session")
+def profile(browser: Browser, door: Door) -> Iterator[tuple[BrowserContext, CDPSession]]:
+    """What all tests share, and a way to empty it between them."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context.grant_permissions(["microphone"], origin=door.url)
+    yield context, context.new_cdp_session(context.new_page())
+    context.close()
+
+
+@pytest.fixture
+def context(profile: tuple[BrowserContext, CDPSession], switch: Switch) -> Iterator[BrowserContext]:
+    """The browser as a person finds it who has never been here, but for the files that it has kept."""
+    context, session = profile
+    yield context
+    for page in context.pages[1:]:
+        page.close()
+    context.clear_cookies()
+    session.send("Storage.clearDataForOrigin", {"origin": switch.url, "storageTypes": "local_storage"})
 
 
 @pytest.fixture

@@ -1,66 +1,35 @@
 """A switch that does what a test tells it, for the page alone: the real protocol over http and one websocket per page.
 
-It keeps one agent the way the protocol describes it and pushes what the test says happened. WebRTC offers are answered
-by a second browser page (`/far`), so that media in these tests is real in both directions. It listens on plain http at
-127.0.0.1, which browsers take for a secure context; the pages get the policy that the server sends.
+It keeps one agent the way the protocol describes it and pushes what the test says happened. Pages come to it through
+the door (`door.py`), which has the files and the far end of the media.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
-from tests.page.kept import Kept
+from tests.page.door import Door
+from tests.page.kept import Answer, Kept
 from tests.page.party import COMMANDS, Parties
 
-STATIC = Path(__file__).parents[2] / "web" / "static"
-FAR_PAGE = Path(__file__).parent / "far.html"
-POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; media-src 'self' blob:"
-)
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 RING_S = 30.0
 COOKIE = "session=lin"
 
 Message = dict[str, Any]
 
 
-class Replayed(trio.abc.Stream):
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, stream: trio.abc.Stream, read: bytes) -> None:
-        self._stream, self._read = stream, read
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if self._read:
-            read, self._read = self._read, b""
-            return read
-        return await self._stream.receive_some(max_bytes)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 class Switch:
     """One agent named Lin, password "right". Methods without underscore may be called from the test's thread."""
 
-    def __init__(self) -> None:
-        self.port = 0
+    def __init__(self, door: Door) -> None:
+        self.door = door
         self.demo = False
         self.language = "en"
         self.role = "agent"
@@ -96,26 +65,12 @@ class Switch:
         self._owned = False
         self._rev = self._legs = 0
         self._pages: list[WebSocketConnection] = []
-        self._far: WebSocketConnection | None = None
-        self._answers: dict[int, Callable[[str], None]] = {}
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._scope = trio.CancelScope()
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=trio.run, args=(self._serve,), daemon=True)
 
     # --- for tests ----------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        self._thread.start()
-        self._ready.wait()
-
-    def stop(self) -> None:
-        self._on_loop(self._scope.cancel)
-        self._thread.join()
-
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.door.url
 
     def push(self, event: str, **fields: object) -> None:
         self._run(partial(self._push, event, **fields))
@@ -377,23 +332,6 @@ class Switch:
             "now": time.time(),
         }
 
-    async def _answer_of(self, sdp: str) -> str:
-        """The far page's answer; without a far page an answer that leads nowhere is not given at all."""
-        assert self._far is not None, "open the far page before signing in"
-        got = trio.Event()
-        answer = ""
-
-        def take(text: str) -> None:
-            nonlocal answer
-            answer = text
-            got.set()
-
-        key = len(self._answers)
-        self._answers[key] = take
-        await self._send(self._far, {"key": key, "sdp": sdp})
-        await got.wait()
-        return answer
-
     async def _do(self, page: WebSocketConnection, request: Message) -> Message:
         do = request["do"]
         if do in self.refuse:
@@ -406,7 +344,7 @@ class Switch:
                     return {"error": {"code": "signed_in_elsewhere", "text": "Signed in on another page."}}
                 if request.get("leg"):  # the far page makes a connection for each offer
                     return {"error": {"code": "media_lost", "text": "That media connection is gone."}}
-                answer = await self._answer_of(request["sdp"])
+                answer = await self.door.answer_of(request["sdp"])
                 self._legs += 1
                 self._owner, self._owned, self.media, self.leg = page, True, "connected", f"leg {self._legs}"
                 if self.state in ("signed_out", "mobile_answer"):
@@ -472,121 +410,46 @@ class Switch:
                 return {"error": {"code": "unknown_command", "text": "There is no such command."}}
         return {}
 
-    # --- the wire -----------------------------------------------------------------------------------------------
+    # --- behind the door ----------------------------------------------------------------------------------------
 
     def _run(self, act: Callable[[], Awaitable[None]]) -> None:
-        trio.from_thread.run(act, trio_token=self._token)
+        self.door.run(act)
 
-    def _on_loop(self, act: Callable[[], object]) -> None:
-        trio.from_thread.run_sync(act, trio_token=self._token)
-
-    async def _serve(self) -> None:
-        self._token = trio.lowlevel.current_trio_token()
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                listeners = await nursery.start(
-                    partial(trio.serve_tcp, self._connection, 0, host="127.0.0.1", handler_nursery=nursery)
-                )
-                self.port = listeners[0].socket.getsockname()[1]
-                self._ready.set()
-
-    async def _connection(self, stream: trio.SocketStream) -> None:
-        try:
-            head = b""
-            while b"\r\n\r\n" not in head:
-                more = await stream.receive_some(65536)
-                if not more:
-                    return
-                head += more
-            if b"upgrade: websocket" in head.lower():
-                await self._websocket(Replayed(stream, head), head.decode("latin-1"))
-            else:
-                await stream.send_all(self._http(head.decode("latin-1")))
-        except (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
-            return
-        finally:
-            await trio.aclose_forcefully(stream)
-
-    async def _websocket(self, stream: Replayed, head: str) -> None:
-        far = head.startswith("GET /far-socket ")
-        if self.down and not far:
-            return
-        async with trio.open_nursery() as nursery:
-            request = await wrap_server_stream(nursery, stream)
-            names = request.proposed_subprotocols
-            page = await request.accept(subprotocol=names[0] if names else None)
-            try:
-                await (self._hear_far(page) if far else self._hear(page, nursery))
-            except ConnectionClosed:
-                pass
-            finally:
-                if page in self._pages:
-                    self._pages.remove(page)
-                if self._owner is page and not self.keep_the_seat:
-                    self._owner, self._owned = None, False
-                nursery.cancel_scope.cancel()
-
-    async def _hear(self, page: WebSocketConnection, nursery: trio.Nursery) -> None:
+    async def serve(self, page: WebSocketConnection, nursery: trio.Nursery) -> None:
         self._pages.append(page)
-        while True:
-            request = json.loads(await page.get_message())
-            self.asked.append({**request, "at": time.time()})
-            if request["do"] not in self.hold:
-                nursery.start_soon(self._reply, page, request)
+        try:
+            while True:
+                request = json.loads(await page.get_message())
+                self.asked.append({**request, "at": time.time()})
+                if request["do"] not in self.hold:
+                    nursery.start_soon(self._reply, page, request)
+        finally:
+            self._pages.remove(page)
+            if self._owner is page and not self.keep_the_seat:
+                self._owner, self._owned = None, False
 
     async def _reply(self, page: WebSocketConnection, request: Message) -> None:
         reply = await self._do(page, request)
         ok = {} if "error" in reply else {"ok": True}
         await self._send(page, {"id": request["id"], **ok, **reply})
 
-    async def _hear_far(self, far: WebSocketConnection) -> None:
-        self._far = far
-        while True:
-            message = json.loads(await far.get_message())
-            self._answers.pop(message["key"])(message["sdp"])
-
-    def _http(self, text: str) -> bytes:
-        head, _, body = text.partition("\r\n\r\n")
-        method, target, _ = head.split("\r\n")[0].split(" ")
+    def answer(self, method: str, target: str, head: str, body: bytes) -> Answer:
         path = target.partition("?")[0]
         about = {"demo": self.demo, "language": self.language, "time_zone": self.time_zone}
-        me = json.dumps({"agent": "1001", "name": "Lin", "role": self.role, **about})
+        me = json.dumps({"agent": "1001", "name": "Lin", "role": self.role, **about}).encode()
         if method == "POST" and path == "/api/login":
             if self.retry_after:
-                return self._response("429 Too Many Requests", headers=[f"Retry-After: {self.retry_after}"])
+                return Answer("429 Too Many Requests", headers=(f"Retry-After: {self.retry_after}",))
             if json.loads(body)["password"] != "right":
-                return self._response("401 Unauthorized")
-            return self._response("200 OK", me.encode(), headers=[f"Set-Cookie: {COOKIE}; HttpOnly; Path=/"])
+                return Answer("401 Unauthorized")
+            return Answer("200 OK", me, headers=(f"Set-Cookie: {COOKIE}; HttpOnly; Path=/",))
         if path == "/api/logout":
-            return self._response("200 OK", headers=["Set-Cookie: session=; Path=/; Max-Age=0"])
+            return Answer("200 OK", headers=("Set-Cookie: session=; Path=/; Max-Age=0",))
         if path == "/api/me":
-            return self._response("200 OK", me.encode()) if COOKIE in head else self._response("401 Unauthorized")
-        if path == "/api/access-points":
-            return self._response("503 Service Unavailable")
+            return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
         if path.startswith(("/api/calls", "/api/agents/")):
-            made = self.kept.answer(target, head)
-            return self._response(made.status, made.body, made.kind, headers=list(made.headers))
-        if path == "/far":
-            return self._response("200 OK", FAR_PAGE.read_bytes(), "text/html", policy=False)
-        file = STATIC / ("index.html" if path == "/" else path.removeprefix("/static/"))
-        if not file.is_file() or STATIC not in file.resolve().parents:
-            return self._response("404 Not Found")
-        return self._response("200 OK", file.read_bytes(), TYPES.get(file.suffix, "application/octet-stream"))
-
-    def _response(
-        self,
-        status: str,
-        body: bytes = b"",
-        kind: str = "application/json",
-        *,
-        headers: list[str] | None = None,
-        policy: bool = True,
-    ) -> bytes:
-        lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}; charset=utf-8", f"Content-Length: {len(body)}"]
-        lines += ["Connection: close", "Cache-Control: no-store", *(headers or [])]
-        if policy:
-            lines.append(f"Content-Security-Policy: {POLICY}")
-        return "\r\n".join([*lines, "", ""]).encode() + body
+            return self.kept.answer(target, head)
+        return Answer("503 Service Unavailable" if path == "/api/access-points" else "404 Not Found")
 
 
 def eventually(true: Callable[[], bool], within: float = 5.0) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.page.scripted import STATIC, Switch
+from tests.page.door import STATIC
+from tests.page.scripted import Switch
 
 pytestmark = pytest.mark.peer("chromium")
 
@@ -26,9 +27,9 @@ def test_a_browser_without_webrtc_is_told(page: Page, switch: Switch) -> None:
 
 def test_plain_http_is_told_and_the_right_address_given(context: BrowserContext, switch: Switch) -> None:
     page = context.new_page()
-    page.goto(f"http://plain.test:{switch.port}/?lang=en")
+    page.goto(f"http://plain.test:{switch.door.port}/?lang=en")
     expect(page.get_by_role("alert")).to_contain_text("not opened over https")
-    expect(page.get_by_role("link")).to_have_attribute("href", f"https://plain.test:{switch.port}/?lang=en")
+    expect(page.get_by_role("link")).to_have_attribute("href", f"https://plain.test:{switch.door.port}/?lang=en")
 
 
 def test_without_javascript_there_are_words() -> None:

@@ -345,6 +345,7 @@ def test_the_keys_do_what_the_help_says(desk: Desk, page: Page, switch: Switch) 
     page.keyboard.press("F9")
     desk.is_in("break")
     desk.has_just("Idle", "Sign out")
+    page.wait_for_timeout(450)  # sooner it would be the same press, twice
     page.keyboard.press("F9")
     desk.is_in("idle")
     switch.offer()
