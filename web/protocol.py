@@ -75,9 +75,10 @@ class DemoCall:
     """The synthetic customer calls now. Only where the switch runs as a demonstration; elsewhere unknown."""
 
     do: ClassVar[str] = "demo.call"
+    refusals: ClassVar[tuple[str, ...]] = ()
 
 
-Commands = Mapping[str, type]
+Commands = Mapping[str, type[page.Command | DemoCall]]
 COMMANDS: Commands = {command.do: command for command in get_args(page.Command)}
 DEMO_COMMANDS: Commands = {**COMMANDS, DemoCall.do: DemoCall}
 

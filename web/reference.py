@@ -29,6 +29,7 @@ from .protocol import (
     MAX_SDP,
     MAX_TEXT,
     Close,
+    DemoCall,
     Message,
     Subprotocol,
     describe,
@@ -179,6 +180,9 @@ reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBO
 pings every {PING_SECONDS:.0f} s and gives up a page not heard of, by pong or else, for {SILENCE_SECONDS:.0f} s.
 """
 
+_ANY_REQUEST = """Any request may be refused with `bad_request`, and with `busy` beyond the limits above; what else a
+command may be refused with stands beside it. The codes are told in words under Replies."""
+
 
 def draw() -> str:
     """The whole of docs/protocol.md."""
@@ -203,7 +207,8 @@ def draw() -> str:
         _fields(Span, given=False),
         _WEBSOCKET,
         "\n## Commands\n",
-        *(_section(do, command, given=True) for do, command in DEMO_COMMANDS.items()),
+        f"\n{_ANY_REQUEST}\n",
+        *(_command(do, command) for do, command in DEMO_COMMANDS.items()),
         "\n## Replies\n",
         "\nThe reply to a command that was accepted has `ok` and these fields, left out where empty:\n\n",
         _fields(page.Accepted, given=False),
@@ -228,6 +233,11 @@ def _section(name: str, kind: type, *, given: bool) -> str:
     doc = "" if kind.__doc__ is None or "__attrs_own" in kind.__doc__ else inspect.cleandoc(kind.__doc__)
     fields = _fields(kind, given=given)
     return "\n".join(part for part in (f"\n### `{name}`\n", doc and f"{doc}\n", fields) if part)
+
+
+def _command(do: str, kind: type[page.Command | DemoCall]) -> str:
+    refused = f"\nRefused with {', '.join(f'`{code}`' for code in kind.refusals)}.\n" if kind.refusals else ""
+    return _section(do, kind, given=True) + refused
 
 
 def _fields(kind: type, *, given: bool) -> str:

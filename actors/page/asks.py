@@ -1,10 +1,43 @@
-"""What a page may ask of its agent, by the names of `do`, and how the agent hears it."""
+"""What a page may ask of its agent, by the names of `do`, and how the agent hears it.
+
+Beside each stands what it may be refused with (`REFUSALS` has the words). Every request may be refused with
+`bad_request`, and with `busy` where a page asks too much at once.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from attrs import frozen
+
+from .. import gate
+
+# What only the page that has the seat may ask.
+_SEATED: Final = ("not_signed_in", "not_owner")
+# ... about a call, about who is in it, and about who is to come into it.
+_ABOUT: Final = (*_SEATED, "no_call")
+_PARTIES: Final = (*_ABOUT, "not_answered_yet", "not_yours")
+_BRINGS: Final = (
+    *_PARTIES,
+    "second_there",
+    "bad_target",
+    "own_self",
+    "no_such_agent",
+    "agent_not_idle",
+    "no_mobile",
+    "busy",
+)
+# ... about a call that rang, and what became of it.
+_RANG: Final = (
+    *_SEATED,
+    "in_call",
+    "not_ringing",
+    "caller_left",
+    "answered_elsewhere",
+    "no_answer",
+    "taken_back",
+    "waited_too_long",
+)
 
 
 @frozen
@@ -19,6 +52,7 @@ class SignIn:
     """
 
     do: ClassVar[str] = "agent.sign_in"
+    refusals: ClassVar[tuple[str, ...]] = ("on_mobile", "signed_in_elsewhere", "media_refused", "busy")
     sdp: str = ""
     media: Literal["", "none"] = ""
     take_over: bool = False
@@ -32,6 +66,7 @@ class Resume:
     """
 
     do: ClassVar[str] = "agent.resume"
+    refusals: ClassVar[tuple[str, ...]] = ("media_lost",)
     leg: str
 
 
@@ -40,6 +75,7 @@ class SignOut:
     """Ends routing to this agent. A ringing call goes back to its place in the queue; in a call it is refused."""
 
     do: ClassVar[str] = "agent.sign_out"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "in_call")
 
 
 @frozen
@@ -52,6 +88,7 @@ class RenewMedia:
     """
 
     do: ClassVar[str] = "agent.media"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "media_lost", "media_refused", "busy")
     sdp: str
     leg: str = ""
     access_point: str = ""
@@ -62,6 +99,7 @@ class SetState:
     """Idle or on break. Going on break while ringing declines that offer."""
 
     do: ClassVar[str] = "agent.state"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "ringing", "in_call")
     state: Literal["idle", "break"]
 
 
@@ -75,6 +113,7 @@ class MobileAnswer:
     """
 
     do: ClassVar[str] = "agent.mobile"
+    refusals: ClassVar[tuple[str, ...]] = ("not_owner", "ringing", "in_call", "no_mobile", "busy", *gate.WORDS)
     number: str = ""
 
 
@@ -83,6 +122,7 @@ class TestCall:
     """Between calls the agent hears itself through the switch, or no more; it ends after 30 s, or by an offer."""
 
     do: ClassVar[str] = "agent.test_call"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "ringing", "in_call", "media_lost")
     on: bool
 
 
@@ -91,6 +131,7 @@ class StartAnswering:
     """Ends after-call work: the agent is idle, whatever came before the call."""
 
     do: ClassVar[str] = "agent.start_answering"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "ringing", "in_call", "not_in_after_call_work")
 
 
 @frozen
@@ -98,6 +139,7 @@ class Answer:
     """Takes the offered call. `call` may be left out: then it is the one that rings."""
 
     do: ClassVar[str] = "call.answer"
+    refusals: ClassVar[tuple[str, ...]] = _RANG
     call: str = ""
 
 
@@ -106,6 +148,7 @@ class Decline:
     """Refuses the offered call: it goes to the next agent at once, and not to this one for 10 s."""
 
     do: ClassVar[str] = "call.decline"
+    refusals: ClassVar[tuple[str, ...]] = _RANG
     call: str = ""
 
 
@@ -114,6 +157,7 @@ class HangUp:
     """Ends the call for both sides; after-call work begins."""
 
     do: ClassVar[str] = "call.hang_up"
+    refusals: ClassVar[tuple[str, ...]] = _ABOUT
     call: str = ""
 
 
@@ -122,12 +166,14 @@ class Mute:
     """The caller no longer hears the agent; the agent hears the caller."""
 
     do: ClassVar[str] = "call.mute"
+    refusals: ClassVar[tuple[str, ...]] = _ABOUT
     call: str = ""
 
 
 @frozen
 class Unmute:
     do: ClassVar[str] = "call.unmute"
+    refusals: ClassVar[tuple[str, ...]] = _ABOUT
     call: str = ""
 
 
@@ -136,6 +182,7 @@ class Hold:
     """The customer hears the hold prompt, and neither hears the other; what is so already is accepted."""
 
     do: ClassVar[str] = "call.hold"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "second_there")
     call: str = ""
 
 
@@ -144,6 +191,7 @@ class Retrieve:
     """Both hear each other again."""
 
     do: ClassVar[str] = "call.retrieve"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "second_there")
     call: str = ""
 
 
@@ -154,6 +202,7 @@ class Consult:
     """
 
     do: ClassVar[str] = "call.consult"
+    refusals: ClassVar[tuple[str, ...]] = _BRINGS
     agent: str = ""
     call: str = ""
     mobile: bool = False
@@ -165,6 +214,7 @@ class Invite:
     """A colleague, or a number, is to talk with both; meanwhile they go on."""
 
     do: ClassVar[str] = "call.invite"
+    refusals: ClassVar[tuple[str, ...]] = (*_BRINGS, "on_hold")
     agent: str = ""
     call: str = ""
     mobile: bool = False
@@ -179,6 +229,7 @@ class Transfer:
     """
 
     do: ClassVar[str] = "call.transfer"
+    refusals: ClassVar[tuple[str, ...]] = (*_BRINGS, "no_such_queue", "too_many_transfers")
     agent: str = ""
     queue: str = ""
     call: str = ""
@@ -192,6 +243,7 @@ class Complete:
     there it goes on as a transfer."""
 
     do: ClassVar[str] = "call.complete"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "no_second", "too_many_transfers")
     call: str = ""
 
 
@@ -200,6 +252,7 @@ class Cancel:
     """The second party is no longer in the call, or rings no more; who was held for a consultation is back."""
 
     do: ClassVar[str] = "call.cancel"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "no_second")
     call: str = ""
 
 
@@ -208,6 +261,7 @@ class Swap:
     """In a consultation: who was held talks with this agent, and the other is held."""
 
     do: ClassVar[str] = "call.swap"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "no_second")
     call: str = ""
 
 
@@ -216,6 +270,7 @@ class Merge:
     """A consultation becomes a conversation of all three."""
 
     do: ClassVar[str] = "call.merge"
+    refusals: ClassVar[tuple[str, ...]] = (*_PARTIES, "no_second")
     call: str = ""
 
 
@@ -231,6 +286,7 @@ class Dial:
     """
 
     do: ClassVar[str] = "call.dial"
+    refusals: ClassVar[tuple[str, ...]] = (*_SEATED, "ringing", "in_call", "media_lost")
     number: str
     shown: str = ""
 
@@ -243,6 +299,7 @@ class Survey:
     """
 
     do: ClassVar[str] = "call.survey"
+    refusals: ClassVar[tuple[str, ...]] = (*_ABOUT, "not_yours", "busy")
     call: str = ""
 
 
@@ -251,6 +308,7 @@ class GetSnapshot:
     """All that the page shows; the reply's fields are those of `Snapshot`."""
 
     do: ClassVar[str] = "snapshot"
+    refusals: ClassVar[tuple[str, ...]] = ()
 
 
 @frozen
@@ -258,6 +316,7 @@ class WatchColleagues:
     """From now on this page hears how all agents stand: the whole list at once, then what changes (`colleagues`)."""
 
     do: ClassVar[str] = "colleagues.watch"
+    refusals: ClassVar[tuple[str, ...]] = ()
 
 
 Command = (

@@ -118,7 +118,7 @@ class Robot:
     session: str
     heard: list[tuple[float, page.Event]] = field(factory=list)
     on_event: Callable[[page.Event], None] = lambda event: None
-    _asked: dict[int, trio.Event] = field(factory=dict)
+    _asked: dict[int, tuple[page.Command, trio.Event]] = field(factory=dict)
     _replies: dict[int, page.Accepted | page.Refused | page.Snapshot] = field(factory=dict)
     _serial: itertools.count[int] = field(factory=itertools.count)
     _read: int = 0
@@ -129,19 +129,22 @@ class Robot:
     def click(self, command: page.Command) -> int:
         """Asks, and does not wait."""
         number = next(self._serial)
-        self._asked[number] = trio.Event()
+        self._asked[number] = command, trio.Event()
         self.tell(page.Request(self.session, number, PEER, command))
         return number
 
     async def ask(self, command: page.Command) -> page.Accepted | page.Refused | page.Snapshot:
         number = self.click(command)
-        await self._asked[number].wait()
+        await self._asked[number][1].wait()
         return self._replies[number]
 
     def reply(self, number: int, result: page.Accepted | page.Refused | page.Snapshot) -> None:
         assert number not in self._replies, "a request has one reply"
+        command, answered = self._asked[number]
+        if isinstance(result, page.Refused):
+            assert result.code in command.refusals, (command, result.code)
         self._replies[number] = result
-        self._asked[number].set()
+        answered.set()
 
     def unanswered(self) -> list[int]:
         return [number for number in self._asked if number not in self._replies]

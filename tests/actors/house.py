@@ -291,6 +291,7 @@ class House:
         self.tell(f"agent:{agent}", page.Request(session or agent, number, PEER, command))
         answers = [each.result for _, each in self.said if isinstance(each, Reply) and each.id == number]
         assert len(answers) <= 1
+        assert all(each.code in command.refusals for each in answers if isinstance(each, page.Refused))
         return answers[0] if answers else None
 
     def call(
