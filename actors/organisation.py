@@ -127,6 +127,7 @@ NORMAL = 5
 Role = Literal["agent", "supervisor", "administrator"]
 
 NumberFormat = Literal["e164", "national", "as-dialled"]
+NumberPlace = Literal["to", "address"]
 
 # RFC 3261 §25.1, user, without escapes.
 REGISTERED_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}")
@@ -210,6 +211,15 @@ class Trunk:
     nat: bool = field(
         default=False,
         metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
+    )
+    number_in: NumberPlace = field(
+        default="to",
+        metadata=toml(
+            one_of(*get_args(NumberPlace)),
+            "to, address",
+            "Where it registers with us: its address is called as it gave it, and the number is in To; or the number "
+            "is the user of that address.",
+        ),
     )
     srtp: bool = field(
         default=False,
@@ -555,6 +565,10 @@ def _check_whole(organisation: Organisation) -> None:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
         if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
+        if trunk.number_in != "to" and not trunk.guest:
+            raise ConfigError(f"[[trunk]] {found(trunk.id)}: number_in is for one that registers with us")
+        if trunk.refer and not (trunk.proxy or trunk.guest):
+            raise ConfigError(f"[[trunk]] {found(trunk.id)}: refer needs a way out: proxy, or username and password")
         for proxy in trunk.proxy:
             if trunk.srtp and Uri.parse(proxy).transport != "tls":
                 raise ConfigError(

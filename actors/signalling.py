@@ -42,12 +42,13 @@ from ..sip.events import (
     Transmit,
 )
 from ..sip.grammar import Address, LocalSipError, Uri, is_ip, same_host
+from ..sip.registrar import BULK
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
 from . import gate, signals
 from .call import Call
 from .effects import Sip
-from .organisation import Organisation
+from .organisation import Organisation, Trunk
 from .redact import redacted
 from .runtime import System
 
@@ -357,10 +358,11 @@ class Signalling:
         ours = gate.read(command.shown, organisation.country)
         us = trunk.username if trunk.proxy else ""  # else it is what the PBX is called
         shown = us if ours is None else gate.written(ours, trunk, organisation.country)
+        uri, called = _called(number, host.proxy, trunk)
         try:
             outputs = self._endpoint.dial(
                 call,
-                _address_of(number, host.proxy),
+                uri,
                 Address(host.address, host.port, host.transport),
                 shown or None,
                 command.description,
@@ -368,6 +370,7 @@ class Signalling:
                 trunk=command.trunk,
                 asserted=shown,
                 routes=host.routes,
+                called=called,
             )
         except LocalSipError as error:
             log.error("cannot be dialled", call=call, trunk=command.trunk, error=str(error))
@@ -407,10 +410,18 @@ _CAUSES = {
 }
 
 
-def _address_of(number: str, proxy: str) -> str:
-    """The number at a trunk's proxy: `#` is no sign of a SIP user (RFC 3261 §25.1)."""
+def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
+    """What is called, and the user of To where that is another: `#` is no sign of either (RFC 3261 §25.1).
+
+    A PBX that registers with us is called by its Contact as it is (§16.6), unless that says that it stands for all its
+    numbers (`bnc`, RFC 6140 §7.1), or the trunk does."""
+    user = quote(number, safe="+*")
+    if not trunk.proxy and trunk.number_in == "to" and Uri.parse(proxy).param(BULK) is None:
+        return proxy, user
     scheme, _, rest = proxy.partition(":")
-    return f"{scheme}:{quote(number, safe='+*')}@{rest.rpartition('@')[2]}"
+    host, *params = rest.rpartition("@")[2].split(";")
+    kept = [each for each in params if each.partition("=")[0].lower() != BULK]
+    return f"{scheme}:{user}@{';'.join((host, *kept))}", ""
 
 
 def _host_of(binding: Binding) -> signals.Host:

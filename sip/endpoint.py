@@ -18,7 +18,7 @@
     reoffer(call, sdp, now)        our re-INVITE; 491 is backed off from
     accept_referral(call, now), reject_referral(call, status, now)     to CallReferred
     referral_stands(call, status, now)     what came of it, also after the call
-    dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=())
+    dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=(), called="")
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
     bind(trunk, bindings)          where a guest is, after a restart
@@ -70,12 +70,13 @@ from .message import (
     Request,
     Response,
     Uri,
+    bracket,
     respond,
 )
 from .referral import Input as ReferralInput
 from .referral import State as ReferralState
 from .renegotiation import is_offerable
-from .screening import ACCEPT, KNOWN_METHODS, OFFERING, SDP_TYPE, Refusal, caller_of, describe, screen
+from .screening import ACCEPT, KNOWN_METHODS, OFFERING, SDP_TYPE, Refusal, called_of, caller_of, describe, screen
 from .sdp import SessionDescription
 from .sending import Context
 from .sessions import owns
@@ -240,7 +241,8 @@ class Endpoint(Doors):
             call.expire(now + int(expires))
         self._schedule(call)
         caller, name = caller_of(request)
-        number = Uri.parse(request.uri).number
+        account = self._trunks.settings(trunk).account
+        number = called_of(request, account.username if account is not None else "")
         diverted = diverted_from(request)
         early = offer is not None or call.reliable.able
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
@@ -392,18 +394,22 @@ class Endpoint(Doors):
         trunk: str = "",
         asserted: str = "",
         routes: tuple[str, ...] = (),
+        called: str = "",
     ) -> list[Output]:
-        """The application bounds its own calls: no limit is applied here. `uri` is the Request-URI and To. `trunk`: by
-        whose account challenges are answered, and within whose hosts a 3xx may lead. `asserted` is the number that a
-        trusted trunk is told even where `caller` is None; `routes` are Route values, of a proxy of ours."""
+        """The application bounds its own calls: no limit is applied here. `uri` is the Request-URI, and To, but where
+        another user of ours is `called`, who is there (RFC 7315 §4.2): then that is To. `trunk`: by whose account
+        challenges are answered, and within whose hosts a 3xx may lead. `asserted` is the number that a trusted trunk is
+        told even where `caller` is None; `routes` are Route values, of a proxy of ours."""
         if call in self._calls:
             raise LocalSipError("a call of this id exists")
+        local = self._local(destination)
+        to = f"sip:{called}@{bracket(local.host)}" if called else uri
         try:
             Uri.parse(uri)
+            Uri.parse(to)
         except RemoteSipError as error:
             raise LocalSipError(f"cannot be dialled: {error.text}") from None
         way = route_rows(routes)
-        local = self._local(destination)
         trusted = self._trunks.settings(trunk).trusted
         from_, identity = identified(caller, caller_name, asserted, local, trusted=trusted)
         out: list[Output] = []
@@ -417,11 +423,12 @@ class Endpoint(Doors):
             branch=self._token(),
             local=local,
             from_=f"{from_};tag={record.tag}",
-            to=f"<{uri}>",
+            to=f"<{to}>",
             call_id=self._token(),
             cseq=1,
             rows=(
                 *way,
+                *((("P-Called-Party-ID", f"<{to}>"),) if called else ()),
                 *(contact, *self._able(trunk), *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
             body=record.ours,

@@ -27,9 +27,11 @@ LEAST: Final = 60
 # A guest's ways in; of more the oldest goes. One that begins anew behind a NAT leaves one behind each time.
 MAX_BINDINGS: Final = 8
 MAX_PATH: Final = 5
-# What a REGISTER may require, and what we say that we can (RFC 3327 §5.3, RFC 5626 §6).
+# What a REGISTER may require, and what we say that we can (RFC 3327 §5.3, RFC 5626 §6, RFC 6140 §5.2).
 OUTBOUND: Final = "outbound"
-OPTION_TAGS: Final = frozenset({"path", OUTBOUND})
+OPTION_TAGS: Final = frozenset({"gin", "path", OUTBOUND})
+# The parameter of a Contact that stands for all numbers of a PBX (RFC 6140 §5.1).
+BULK: Final = "bnc"
 SUPPORTED: Final[Row] = ("Supported", ", ".join(sorted(OPTION_TAGS)))
 
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -126,6 +128,8 @@ def _binding(contact: NameAddr, request: Request, source: Address, until: float,
     uri = Uri.parse(contact.uri)
     if uri.scheme != "sip" and not (uri.scheme == "sips" and source.transport == "tls"):
         raise RemoteSipError("Contact is not a SIP URI")
+    if uri.param(BULK) is not None and uri.user is not None:
+        raise RemoteSipError("Contact with bnc has a user")  # RFC 6140 §5.1
     q = contact.param("q")
     # RFC 5626 §6: an instance alone is that of a client with one flow
     instance = contact.param("+sip.instance") or ""

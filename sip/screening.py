@@ -102,6 +102,26 @@ def describe(message: Request | Response) -> sdp.SessionDescription | None:
     return sdp.parse(message.body)
 
 
+def called_of(request: Request, us: str) -> str:
+    """The number that was dialled. A carrier that calls the Contact by which we are registered as `us` has it in
+    P-Called-Party-ID (RFC 7315 §4.2), or in To."""
+    number = Uri.parse(request.uri).number
+    if not us or number != us:
+        return number
+    try:
+        named = request.items("P-Called-Party-ID")[:1]
+    except RemoteSipError:
+        named = []
+    for text in (*named, str(request.to)):
+        try:
+            found = Uri.parse(NameAddr.parse(text).uri).number
+        except RemoteSipError:
+            continue
+        if found:
+            return found
+    return number
+
+
 def caller_of(request: Request) -> tuple[str | None, str]:
     """Who calls: (number or user, name for people). A trunk's P-Asserted-Identity goes before From (RFC 3325 §9.1);
     None where the caller asked for privacy or is anonymous (RFC 3323 §4.2, RFC 3261 §8.1.1.3)."""

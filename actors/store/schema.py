@@ -57,6 +57,7 @@ trunks = Table(
     Column("password", String, nullable=False),
     Column("register", Boolean, nullable=False),
     Column("nat", Boolean, nullable=False),
+    Column("number_in", String, nullable=False),
     Column("srtp", Boolean, nullable=False),
     Column("refer", Boolean, nullable=False),
     Column("trusted", Boolean, nullable=False),

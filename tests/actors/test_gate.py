@@ -293,6 +293,9 @@ def test_a_telephone_number_is_one_number_however_it_is_written(home: str, abroa
         ('[[trunk]]\nid = "t"\nformat = "E164"', "format: must be one of e164, national, as-dialled; found 'E164'"),
         ('[[trunk]]\nid = "t"\nprefix = "x"', "prefix: must be the beginning of a number as \"+86\", found 'x'"),
         ('[[trunk]]\nid = "t"\nweight = 0', "weight: must be 1 to 1000, found 0"),
+        ('[[trunk]]\nid = "t"\nrefer = true', "[[trunk]] 't': refer needs a way out: proxy, or username and password"),
+        ('[[trunk]]\nid = "t"\nnumber_in = "address"', "[[trunk]] 't': number_in is for one that registers with us"),
+        ('[[trunk]]\nid = "t"\nnumber_in = "from"', "number_in: must be one of to, address; found 'from'"),
     ],
 )
 def test_a_file_that_is_wrong(wrong: str, said: str) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from attrs import evolve
 from click.testing import CliRunner
-from cordboard.actors import alarms, page
+from cordboard.actors import alarms, page, signals
 from cordboard.actors.commands import replay
-from cordboard.actors.organisation import Dialling, Organisation, Trunk
+from cordboard.actors.organisation import Dialling, NumberPlace, Organisation, Trunk
+from cordboard.actors.signalling import _host_of
 from cordboard.actors.trunk import Data, Phase
+from cordboard.sip.binding import Binding
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import Replied
-from cordboard.sip.message import Address
+from cordboard.sip.events import IncomingCall, Replied
+from cordboard.sip.message import Address, Request, Row, parse
+from cordboard.sip.screening import called_of
+
+from tests.sip.test_guests import build
 
 from .dialler import Far, dialling, failures, rings_and_answers
 from .test_world import settle
@@ -56,6 +62,13 @@ class Pbx(Far):
         self.do(lambda now: endpoint.ask(ask, "switch", "REGISTER", uri, SWITCH, now, user="pbx", expires=expires))
 
 
+def dialled(world: World, call: IncomingCall) -> tuple[str, str | None]:
+    """Who was called, in To and as its registrar says."""
+    invite = world.carrier.endpoint._calls[call.call].invite
+    assert invite is not None
+    return str(invite.to), invite.get("P-Called-Party-ID")
+
+
 def trunk(world: World) -> Data:
     state = world.system.state_of("trunk:office")
     assert isinstance(state, Data)
@@ -77,8 +90,9 @@ def test_it_is_called_where_it_is_while_it_is_there(tmp_path: Path) -> None:
         await lin.ask(page.Dial("21"))
         await lin.hears(page.CallConnected)
         (call,) = pbx.calls
-        # the Contact that it gave, with the number in the place of its name
-        assert (call.called_uri, call.caller) == (f"sip:21@{CARRIER.host}:5060", "+861055502000")
+        # the Contact that it gave, and the number in To
+        assert (call.called_uri, call.caller) == (f"sip:pbx@{CARRIER.host}:5060", "+861055502000")
+        assert dialled(world, call) == (f"<sip:21@{SWITCH.host}>", f"<sip:21@{SWITCH.host}>")
         await lin.ask(page.HangUp())
         await settle(world)
         await lin.ask(page.StartAnswering())
@@ -127,9 +141,65 @@ def test_numbers_leave_by_the_trunks_that_their_rule_names() -> None:
         assert (pbx.calls, failures(lin)) == ([], [("trunk_down", 0)])
         await lin.ask(page.Dial("23"))
         await lin.hears(page.CallConnected)
-        assert [call.number for call in pbx.calls] == ["23"]
+        assert [dialled(world, call)[0] for call in pbx.calls] == [f"<sip:23@{SWITCH.host}>"]
 
     play(tell, office())
+
+
+@pytest.mark.parametrize(
+    ("contact", "number_in", "uri", "to"),
+    [
+        (
+            f"sip:pbx@{CARRIER.host}:5060;line=7",
+            "to",
+            f"sip:pbx@{CARRIER.host}:5060;line=7",
+            f"sip:*21%23@{SWITCH.host}",
+        ),
+        (f"sip:pbx@{CARRIER.host}:5060;line=7", "address", f"sip:*21%23@{CARRIER.host}:5060;line=7", ""),
+        # RFC 6140: all the numbers of the PBX
+        (f"sip:{CARRIER.host}:5060;bnc;x=1", "to", f"sip:*21%23@{CARRIER.host}:5060;x=1", ""),
+    ],
+)
+def test_its_address_is_called_as_it_gave_it_or_with_the_number(
+    contact: str, number_in: NumberPlace, uri: str, to: str
+) -> None:
+    async def tell(world: World) -> None:
+        lin = await world.sign_in("1001")
+        pbx = Pbx(world)
+        at = Binding(contact, CARRIER.host, 5060, "udp", world.now() + 100, "r", 1)
+        world.system.tell("trunk:office", signals.Registered((signals.Contact(_host_of(at), at),)))
+        await settle(world)
+        await lin.ask(page.Dial("*21#"))
+        await lin.hears(page.CallConnected)
+        (call,) = pbx.calls
+        assert call.called_uri == uri
+        assert dialled(world, call) == (f"<{to or uri}>", f"<{to}>" if to else None)
+        pbx.hang_up()
+        await lin.hears(page.CallEnded)
+
+    plain = office()
+    rules = (*plain.dialling, Dialling(allow="*"))
+    pbx = evolve(plain.trunks[0], number_in=number_in)
+    play(tell, evolve(plain, trunks=(pbx,), dialling=rules))
+
+
+@pytest.mark.parametrize(
+    ("rows", "number"),
+    [
+        ((), "600"),
+        ((("P-Called-Party-ID", "<sip:+861055501000@carrier.example;user=phone>"),), "+861055501000"),
+        ((("P-Called-Party-ID", "<tel:+861055501000>"),), "+861055501000"),
+        ((("P-Called-Party-ID", "<sip:"),), "600"),
+    ],
+)
+def test_a_carrier_that_calls_our_own_contact_says_which_number_it_means(rows: tuple[Row, ...], number: str) -> None:
+    """... in P-Called-Party-ID, else in To; and one that calls a number means that."""
+    request = parse(build("INVITE", *rows, to="sip:600@192.0.2.1"))
+    assert isinstance(request, Request)
+    ours = evolve(request, uri="sip:us@192.0.2.1")
+    assert called_of(ours, "us") == number
+    assert called_of(ours, "") == "us"
+    assert called_of(request, "us") == "600"
 
 
 def test_over_a_restart_it_is_still_there(tmp_path: Path) -> None:

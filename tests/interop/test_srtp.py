@@ -69,15 +69,18 @@ def centre(tmp_path_factory: pytest.TempPathFactory, certificate: Path, line: in
 
 
 @contextmanager
-def telephone(folder: Path, certificate: Path, line: int, says: sound.Pcm, dials: str = "") -> Iterator[Path]:
-    """Dials at once, or waits to be called at the TLS port `line`; its output is the file given."""
+def telephone(
+    folder: Path, certificate: Path, line: int, says: sound.Pcm, dials: str = "", *, sealed: bool = True
+) -> Iterator[Path]:
+    """Dials at once, or waits to be called at the TLS port `line`; its output is the file given. `sealed`: it speaks
+    SRTP, else plain RTP."""
     folder.mkdir()
     config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE, channels=1)
     config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{line - 1}")  # TLS is one above
     config += f"sip_certificate {certificate}\nsip_cafile {certificate}\nmodule srtp.so\n"
     (folder / "config").write_text(config)
     account = f"<sip:{CUSTOMER}@{own_address()};transport=tls>;regint=0;answermode=auto;audio_codecs=PCMA/8000/1"
-    (folder / "accounts").write_text(account + ";mediaenc=srtp-mand\n")
+    (folder / "accounts").write_text(account + (";mediaenc=srtp-mand" if sealed else "") + "\n")
     (folder / "contacts").touch()
     sound.write_wav(folder / "says.wav", says, sound.RATE)
     said = folder / "said.txt"
@@ -132,6 +135,14 @@ def test_baresip_hears_itself_under_srtp_and_a_media_process_that_dies_goes_on(
     print(f"baresip under SRTP hears its words with correlation {before:.3f}, and {after:.3f} by another media process")
     assert before >= 0.9
     assert after >= 0.9
+
+
+def test_plain_rtp_is_refused_in_words(centre: Product, certificate: Path, line: int, tmp_path: Path) -> None:
+    uri = f"sip:600@{own_address()}:{centre.tls_port};transport=tls"
+    with telephone(tmp_path / "phone", certificate, line, sound.tone(620, 8), uri, sealed=False) as said:
+        until(lambda: "488" in said.read_text(), 15, "the refusal")
+    centre.at_rest()
+    print(f"a telephone that speaks plain RTP: {next(one for one in said.read_text().splitlines() if '488' in one)}")
 
 
 def test_an_agent_dials_baresip_under_srtp_and_both_hear_each_other(

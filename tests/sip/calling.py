@@ -9,7 +9,7 @@ from cordboard.sip import exchange as exchanges
 from cordboard.sip import guests, registrar, reliable, renegotiation, screening, sdp
 from cordboard.sip.dialog import Dialog
 from cordboard.sip.digest import Account
-from cordboard.sip.endpoint import TrunkSettings
+from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import CallEnded, CallKeyed, IncomingCall
 
 from .breaking import does_nothing, ignores, instead, refuses, without_row
@@ -65,6 +65,7 @@ def by(cause: str) -> Callable[[App], None]:
     return check
 
 
+CRYPTO = "\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
 RELIABLE = (has("RSeq", "[0-9]+", "rseq"), has("Require", "100rel"))
 PRACK = (send("PRACK", "RAck: [$rseq] 1 INVITE", cseq=2), recv(200))
 GUEST = {"office": TrunkSettings(guest=ALICE)}
@@ -346,6 +347,22 @@ CALLING = [
         ),
         ("IncomingCall", "CallReanswered", "CallConfirmed", "CallEnded"),
         instead(reliable.Reliable, "keeps_answer", property(lambda self: False)),
+    ),
+    Scenario(
+        "keys_that_anybody_could_read",
+        (
+            call("600", body=description().replace("RTP/AVP", "RTP/SAVP") + CRYPTO),
+            TRYING,
+            recv(488, has("Warning", "TLS")),
+            refused(),
+            call("600", cseq=2),
+            TRYING,
+            recv(488, has("Warning", "TLS")),
+            refused(2),
+        ),
+        ("Refused", "Refused"),
+        instead(Endpoint, "_exposed", lambda *arguments: None),
+        trunks={"sipp": TrunkSettings((HOST,), private=True)},
     ),
     Scenario(
         "refer_is_refused",

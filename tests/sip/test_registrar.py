@@ -163,7 +163,18 @@ def test_a_client_with_an_instance_has_one_place_whatever_its_contact_says() -> 
 @pytest.mark.parametrize(("source", "kept"), [(TCP, "outbound"), (PBX, None)])
 def test_a_flow_is_promised_where_it_is_a_connection(source: Address, kept: str | None) -> None:
     answer, _ = register(fresh(), f"{CONTACT}{INSTANCE};reg-id=1", ("Supported", "outbound, path"), source=source)
-    assert (answer.get("Require"), answer.get("Supported")) == (kept, "outbound, path")
+    assert (answer.get("Require"), answer.get("Supported")) == (kept, "gin, outbound, path")
+
+
+@pytest.mark.parametrize(
+    ("contact", "status"), [("<sip:10.0.0.5:5060;bnc>", 200), ("<sip:pbx@10.0.0.5:5060;bnc>", 400)]
+)
+def test_a_pbx_registers_all_its_numbers_at_once(contact: str, status: int) -> None:
+    """RFC 6140 §5.1."""
+    answer, out = register(fresh(), contact, ("Require", "gin"))
+    assert answer.status == status
+    if status == 200:
+        assert told(out) == [("sip:10.0.0.5:5060;bnc", PBX)]
 
 
 def test_proxies_on_the_way_are_passed_on_the_way_back() -> None:
@@ -172,7 +183,7 @@ def test_proxies_on_the_way_are_passed_on_the_way_back() -> None:
     answer, out = register(endpoint, CONTACT, ("Path", "<sip:edge.example;lr>, <sip:far.example;lr>"))
     assert [answer.values("Path"), answer.get("Supported")] == [
         ["<sip:edge.example;lr>", "<sip:far.example;lr>"],
-        "outbound, path",
+        "gin, outbound, path",
     ]
     (registered,) = out
     assert isinstance(registered, Registered)
