@@ -190,7 +190,7 @@ class Caller(Machine[S], ABC):
 
     def confirmed(self, message: signals.Confirmed, now: float) -> list[Effect]:
         ours = self.state.ours
-        if message.answer is None or ours is None:
+        if ours is None:
             return []
         try:
             agreed = sdp.accept(ours, message.answer, peer=self.state.arrived.peer)

@@ -102,13 +102,20 @@ class WebPages:
             bell.sendto(b"call", str(self._demo_socket))
 
 
-# What makes a line of the log. An exception may say what it was about, whoever logs it.
-LOG_PROCESSORS: Final = (
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.ExceptionRenderer(lambda raised: redacted_trace(raised[1])),
-    structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-)
+# An exception may say what it was about, whoever logs it.
+_EXCEPTION: Final = structlog.processors.ExceptionRenderer(lambda raised: redacted_trace(raised[1]))
+
+
+def _line(logger: object, method: str, fields: structlog.typing.EventDict) -> str:
+    """A line of the log: when, how grave and what, then the rest as it was given."""
+    level, event = fields.pop("level"), fields.pop("event")
+    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    rest = "".join([f" {name}={value!r}" for name, value in fields.items()])
+    return f"timestamp='{now}Z' level={level!r} event={event!r}{rest}"
+
+
+# Of each call there are a dozen lines: what makes one is no longer than it has to be.
+LOG_PROCESSORS: Final = (structlog.processors.add_log_level, _EXCEPTION, _line)
 
 
 def _log_to_stderr() -> None:

@@ -1,10 +1,10 @@
 """What a behaviour may want done: the only way an actor touches the world.
 
 `receive(message, now)` and `wake(now)` return a list of these; the runtime carries them out in order, each by the
-shell that knows how: `Tell`, `Spawn`, `Watch`, `Stop` by the runtime itself, `Sip` by the signalling shell, `Media` by
-the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store, `Locate` by the shell
-that knows geography. Media legs and SIP calls belong to the actor that opened them: when it ends, however it ends, they
-are closed.
+shell that knows how: `Tell`, `Spawn`, `Watch`, `Unwatch`, `Stop` by the runtime itself, `Sip` by the signalling shell,
+`Media` by the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store, `Locate` by
+the shell that knows geography. Media legs and SIP calls belong to the actor that opened them: when it ends, however it
+ends, they are closed.
 """
 
 from __future__ import annotations
@@ -78,6 +78,13 @@ class Watch:
 
 
 @frozen
+class Unwatch:
+    """No `Down` of that actor comes any more, but one that is on its way."""
+
+    name: str
+
+
+@frozen
 class Stop:
     """The actor is done; what it opened is closed and its watchers hear `reason`."""
 
@@ -144,4 +151,4 @@ class Locate:
     ours: tuple[str, ...]
 
 
-Effect = Tell | Spawn | Watch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm | Locate
+Effect = Tell | Spawn | Watch | Unwatch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm | Locate

@@ -4,7 +4,7 @@ A call has one place in the queue: ABSENT, WAITING, or OFFERED, to one agent or 
 somebody may take the most important is offered first (`priority` of the number that was dialled), of equals the one
 that has waited longest; to whom, `acd.py` says. The agent decides whether it rings, the call decides whose answer
 counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It watches its
-calls and its agents: one that dies without a word is forgotten.
+calls, as long as they are here, and its agents: one that dies without a word is forgotten.
 
 Each decision by which a call rings somewhere is kept, with all that it was made of (X-4).
 
@@ -24,7 +24,7 @@ from attrs import field, frozen
 from . import acd, decisions, page, records
 from . import agent_state as agents
 from . import call_state as calls
-from .effects import Down, Effect, Log, Record, Started, Stop, Tell, Watch
+from .effects import Down, Effect, Log, Record, Started, Stop, Tell, Unwatch, Watch
 from .evolving import evolve
 from .organisation import NORMAL, Strategy
 from .table import Late, Machine, Table, always, row
@@ -252,8 +252,10 @@ class Queue(Machine[Place]):
         self.state = evolve(self.state, agents=known, roster="")
 
     def _agent_died(self, message: Down, now: float) -> list[Effect]:
-        """Nobody will answer what was offered there. A call that had left the queue is nobody's name here."""
+        """Nobody will answer what was offered there. A call that left the queue as it ended is nobody's name here."""
         agent = message.name.removeprefix("agent:")
+        if agent not in self.state.agents:
+            return []
         self._forget(agent)
         for waiting in list(self.state.calls.values()):
             if agent in waiting.offers:
@@ -292,16 +294,17 @@ class Queue(Machine[Place]):
         self.state = evolve(self.state, calls={**self.state.calls, waiting.join.call: waiting})
 
     def _left(self, message: Leave, now: float) -> list[Effect]:
-        return self._withdraw(self._remove(message.call), message.code)
+        return [Unwatch(f"call:{message.call}"), *self._withdraw(self._remove(message.call), message.code)]
 
     def _call_died(self, message: Down, now: float) -> list[Effect]:
-        return self._left(Leave(message.name.removeprefix("call:")), now)
+        return self._withdraw(self._remove(message.name.removeprefix("call:")), "caller_left")
 
     def _withdraw(self, waiting: Waiting, code: str) -> list[Effect]:
         return [Tell(f"agent:{agent}", agents.Withdraw(waiting.join.call, code)) for agent in waiting.offers]
 
     def _taken(self, message: Taken, now: float) -> list[Effect]:
-        return self._withdraw(self._remove(message.call).without(message.agent), "answered_elsewhere")
+        others = self._remove(message.call).without(message.agent)
+        return [Unwatch(f"call:{message.call}"), *self._withdraw(others, "answered_elsewhere")]
 
     def _offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         waiting = self.state.calls[message.call]

@@ -39,6 +39,7 @@ from .effects import (
     Started,
     Stop,
     Tell,
+    Unwatch,
     Watch,
 )
 from .effects import Record as Keep
@@ -337,6 +338,10 @@ class System:
                 self._bear(name, behaviour)
             case Watch(name):
                 self._watch(cell.name, name)
+            case Unwatch(name):
+                cell.watched.pop(name, None)
+                if name in self._cells:
+                    self._cells[name].watchers.pop(cell.name, None)
             case Stop(reason):
                 self._remove(cell, reason)
             case Sip():

@@ -210,10 +210,9 @@ class Signalling:
             case CallCancelled(call):
                 self._answered(call, 487)
                 self._tell(call, signals.Cancelled(call), over=True)
-            case CallConfirmed(call, answer):
-                self._tell(call, signals.Confirmed(call, answer))
-            case CallReanswered(call, answer):
-                self._tell(call, signals.Confirmed(call, answer))
+            case CallConfirmed(call, answer) | CallReanswered(call, answer):
+                if answer is not None:  # else the far side has said all in its offer, and nobody waits for this
+                    self._tell(call, signals.Confirmed(call, answer))
             case CallReofferRefused(call, status):
                 log.info("sip new offer refused", call=call, status=status)
             case CallReoffered(call, offer):

@@ -39,10 +39,11 @@ class Arrived:
 
 @frozen
 class Confirmed:
-    """The ACK came; `answer` is in it where the INVITE carried no offer, or came before it, to what was said early."""
+    """The far side has answered an offer of ours: in the ACK where its INVITE carried none, or before that, to what was
+    said early; or our re-INVITE."""
 
     call: str
-    answer: SessionDescription | None
+    answer: SessionDescription
 
 
 @frozen

@@ -1,6 +1,6 @@
 """Waves of calls against the real switch, its control process alone on one core, for `cordboard bench setup`.
 
-The media process and the load (setupload.py) have the other cores.
+The media process, the encoder of recordings and the load (setupload.py) have the other cores.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Final
@@ -32,6 +32,8 @@ AGENTS: Final = 120
 MOST_FAILED: Final = 0.002
 SLOW_MS: Final = 500.0
 DIALLED, QUEUE = "601", "5001"
+# How often it is looked whether the control process has begun others, in seconds: they begin on its core.
+LOOK: Final = 0.2
 
 
 @frozen
@@ -114,6 +116,16 @@ def pin(pid: int, cores: Sequence[int]) -> None:
         os.sched_setaffinity(int(task), set(cores))
 
 
+async def keep_apart(pid: int, cores: Sequence[int]) -> None:
+    """What this process begins has those cores, until cancelled."""
+    while True:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError):  # the task or its child has ended meanwhile
+                for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+                    pin(int(child), cores)
+        await trio.sleep(LOOK)
+
+
 async def wave(load: Popen[str], wanted: Wave) -> Heard:
     tell(load, json.dumps(attrs.asdict(wanted)))
     return Heard(**json.loads(await trio.to_thread.run_sync(told, load)))
@@ -161,5 +173,8 @@ async def staged(scene: Scene) -> AsyncIterator[Stage]:
             pin(centre.pid("media"), rest)
             async with loading(Load(centre.sip[1], centre.door.port, robots(scene.agents)), rest) as load:
                 pin(centre.pid("control"), cores[:1])
-                await wave(load, scene.wave(WARM_RATE, WARM))
-                yield Stage(centre, load)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(keep_apart, centre.pid("control"), rest)
+                    await wave(load, scene.wave(WARM_RATE, WARM))
+                    yield Stage(centre, load)
+                    nursery.cancel_scope.cancel()

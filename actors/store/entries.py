@@ -82,14 +82,17 @@ def upsert(dialect: str, table: Table) -> Insert:
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
+_FIELDS = {kind: tuple(each.name for each in attrs.fields(kind)) for kind in TABLES}
+
+
 def _row(entry: Kept) -> dict[str, Any]:
-    return {name: _cell(value) for name, value in attrs.asdict(entry, recurse=False).items()}
+    return {name: _cell(getattr(entry, name)) for name in _FIELDS[type(entry)]}
 
 
 def _cell(value: object) -> object:
     if isinstance(value, Outcome):
         return value.value
-    if isinstance(value, str):
+    if isinstance(value, str) and (not value.isascii() or "\0" in value):
         # What came by the wire may hold what no database takes: half of a surrogate pair, and NUL for PostgreSQL.
         return value.encode("utf-8", "replace").decode().replace("\0", "?")
     return value

@@ -35,6 +35,7 @@ from cordboard.actors.effects import (
     Started,
     Stop,
     Tell,
+    Unwatch,
     Watch,
 )
 from cordboard.actors.organisation import NORMAL, Route, ToQueue
@@ -209,6 +210,9 @@ class House:
                         self._put(name, Down(watched, "not alive"))
                     elif name not in self.watchers.setdefault(watched, []):
                         self.watchers[watched].append(name)
+                case Unwatch(watched):
+                    if name in self.watchers.get(watched, []):
+                        self.watchers[watched].remove(name)
                 case Stop(reason):
                     self.end(name, reason)
                 case Media(command):

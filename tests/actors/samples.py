@@ -117,7 +117,7 @@ SAMPLES: list[object] = [
     calls.Timeout(),
     signals.Cancelled("c"),
     signals.Released("c", "hung up", by_caller=True),
-    signals.Confirmed("c", None),
+    signals.Confirmed("c", OFFER),
     signals.Reoffered("c", OFFER),
     signals.Referred("c", "+8613800138001"),
     queue.Profile("support", "Support", 20.0),

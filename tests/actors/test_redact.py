@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -142,5 +143,8 @@ def test_what_an_exception_says_is_redacted_whoever_logs_it() -> None:
     except KeyError as error:
         log.error("connection_failed", exc_info=True)
         log.error("sip crashed", exc_info=error)
+    log.exception("none")  # nothing was raised, and yet it is a line
+    *_, last = written.getvalue().splitlines()
     assert written.getvalue().count("exception='Traceback") == 2
+    assert re.fullmatch(r"timestamp='[0-9-]{10}T[0-9:.]{15}Z' level='error' event='none'.*", last)
     assert "13912345678" not in written.getvalue()

@@ -11,7 +11,7 @@ from cordboard.actors.effects import Sip, Tell
 from cordboard.actors.parties import Standing
 from cordboard.switch import protocol as media
 
-from .house import CALLER, NOW
+from .house import CALLER, NOW, OFFER
 from .party import HELD, LEG, OUTSIDE, TALKS, Centre, second
 
 NUMBER = "+8613800138001"
@@ -88,7 +88,7 @@ def test_what_still_comes_of_who_referred_changes_nothing(centre: Centre) -> Non
     up(refers(centre))
     before = len(centre.said)
     crossing = (
-        LEFT, signals.Confirmed("c", None), signals.KeyPressed("c", "5"), REFER, media.LegSilent(LEG, 1.0),
+        LEFT, signals.Confirmed("c", OFFER), signals.KeyPressed("c", "5"), REFER, media.LegSilent(LEG, 1.0),
         media.LegFailed(LEG, "gone"), media.DigitPressed(LEG, "5", 100, "event"),
     )  # fmt: skip
     centre.tell("call:c", *crossing)

@@ -7,7 +7,7 @@ import math
 import trio
 import trio.testing
 from attrs import define, field
-from cordboard.actors.effects import Down, Effect, Record, Stop, Watch
+from cordboard.actors.effects import Down, Effect, Record, Stop, Unwatch, Watch
 from cordboard.actors.runtime import Hands, System, unix_clock
 
 
@@ -21,7 +21,7 @@ class Heard:
         match message:
             case Down():
                 self.state = (*self.state, message)
-            case Watch() | Stop():
+            case Watch() | Unwatch() | Stop():
                 return [message]
         return []
 
@@ -66,6 +66,28 @@ def test_a_watch_ends_with_either_side() -> None:
             await trio.testing.wait_all_tasks_blocked()
             assert last.state == (Down("nobody", "not alive"), Down("queue", "gone"))
             assert system._cells["call:last"].watched == {}
+            system.stop()
+
+    trio.run(story, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_who_watches_no_more_hears_nothing_and_may_watch_again() -> None:
+    async def story() -> None:
+        async with trio.open_nursery() as nursery:
+            system = System(unix_clock(0.0), nursery)
+            system.connect(Hands(nothing, nothing, nothing, nothing, nothing, nothing))
+            system.spawn("queue", queue := Heard())
+            for name in ("left", "back"):
+                system.spawn(name, Heard())
+                for watch in (Watch(name), Unwatch(name), Unwatch(name), Unwatch("nobody")):
+                    system.tell("queue", watch)
+            system.tell("queue", Watch("back"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert (system._cells["left"].watchers, list(system._cells["queue"].watched)) == ({}, ["back"])
+            for name in ("left", "back"):
+                system.tell(name, Stop("over"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert queue.state == (Down("back", "over"),)
             system.stop()
 
     trio.run(story, clock=trio.testing.MockClock(autojump_threshold=0))
