@@ -12,10 +12,12 @@ from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
 STATIC = Path(__file__).parents[2] / "web" / "static"
 ACTORS = Path(__file__).parents[2] / "actors"
 LANGUAGES = ("en", "zh")
+PARTS = ("call", "kept", "page", "told")
 
 
-def dictionary(language: str) -> dict[str, str]:
-    text = (STATIC / "lang" / f"{language}.js").read_text()
+def dictionary(language: str, *parts: str) -> dict[str, str]:
+    """Those parts of it, or all."""
+    text = "\n".join((STATIC / "lang" / language / f"{part}.js").read_text() for part in parts or PARTS)
     lines = [line for line in text.splitlines() if line.startswith("  '")]
     found = [re.fullmatch(r"  '([\w.]+)': (['\"])(.*)\2,", line) for line in lines]
     assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
@@ -24,8 +26,16 @@ def dictionary(language: str) -> dict[str, str]:
     return {match[1]: match[3] for match in found if match}
 
 
-def test_both_languages_have_the_same_keys() -> None:
-    assert set(dictionary("en")) == set(dictionary("zh"))
+@pytest.mark.parametrize("part", PARTS)
+def test_both_languages_have_the_same_keys_in_the_same_order(part: str) -> None:
+    assert list(dictionary("en", part)) == list(dictionary("zh", part))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_dictionary_is_its_parts(language: str) -> None:
+    assert {file.stem for file in (STATIC / "lang" / language).iterdir()} == set(PARTS)
+    text = (STATIC / "lang" / f"{language}.js").read_text()
+    assert re.findall(r"from '\./(\w+)/(\w+)\.js'", text) == [(language, part) for part in PARTS]
 
 
 def test_both_languages_fill_in_the_same_values() -> None:
