@@ -54,6 +54,8 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
 # An address in words, or what looks like one.
 _PLACE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}", re.ASCII)
 _SDP = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*application/sdp", re.IGNORECASE)
+# What came of a REFER: a status line (RFC 3420).
+_FRAGMENT = re.compile(rb"\n(?:content-type|c)[ \t]*:[ \t]*message/sipfrag", re.IGNORECASE)
 # The lines of a session description that say what is spoken and which way, and nothing else.
 _SAID = re.compile(
     rb"^(?:v=0|m=[ -~]*|a=(?:rtpmap|fmtp|ptime|maxptime|mid|setup|group|rtcp-mux|ice-lite"
@@ -116,6 +118,8 @@ def shown(data: bytes) -> str:
         lines.append(f"({', '.join(others)})"[:MAX_LINE])
     if body and _SDP.search(head):
         lines += ["", *(redact_number(line.decode()) for line in _SAID.findall(body))]
+    elif body and _FRAGMENT.search(head):
+        lines += ["", _start(body.partition(b"\r\n")[0])]
     elif body:
         lines += ["", f"({len(body)} octets)"]
     return "\n".join(lines)[:MAX_TEXT]
@@ -187,14 +191,16 @@ def _words(text: str) -> str:
 def _how() -> dict[str, Callable[[str], str]]:
     """How the value of a header field is shown; the names of all others are."""
     kinds: dict[Callable[[str], str], str] = {
-        _addresses: "From To Contact Route Record-Route P-Asserted-Identity P-Preferred-Identity Refer-To Referred-By "
+        _addresses: "From To Contact Route Record-Route P-Asserted-Identity P-Preferred-Identity P-Called-Party-ID "
+        "Refer-To Referred-By "
         "Diversion History-Info Reply-To f t m r b",
         _via: "Via v",
         _count: "CSeq Max-Forwards Content-Length Expires Min-Expires Session-Expires Min-SE RSeq RAck Retry-After l x",
         _credentials: "Authorization Proxy-Authorization WWW-Authenticate Proxy-Authenticate Authentication-Info",
         _call_id: "Call-ID i",
         _words: "Accept Accept-Encoding Allow Allow-Events Content-Disposition Content-Encoding Content-Type Event "
-        "Privacy Proxy-Require Reason Require Server Subscription-State Supported Unsupported User-Agent c e k",
+        "Privacy Proxy-Require Reason Refer-Sub Require Server Subscription-State Supported Unsupported User-Agent c e "
+        "k o",
     }
     named = {name: how for how, names in kinds.items() for name in names.split(" ")}
     return named | {name.lower(): how for name, how in named.items()}

@@ -193,3 +193,23 @@ def test_what_a_trunk_is_asked_is_its_though_no_peer_names_the_host() -> None:
     tap.received(reply, host, 0.1, endpoint.receive(reply, host, 0.1))
     assert [(each.trunk, each.sent) for each in told] == [("carrier", True), ("carrier", False)]
     assert tap.counts["carrier", "in", "OPTIONS", "200"] == 1
+
+
+def test_what_is_shown_of_what_was_referred() -> None:
+    """To whom is not; what came of it is."""
+    said = (
+        b"NOTIFY sip:alice.wang@192.0.2.77 SIP/2.0\r\nEvent: refer;id=2\r\nSubscription-State: terminated\r\n"
+        b"P-Called-Party-ID: <sip:+8613912345678@pbx.example.net>\r\nContent-Type: message/sipfrag;version=2.0\r\n\r\n"
+        b"SIP/2.0 200 OK for 13912345678\r\nTo: <sip:alice.wang@192.0.2.77>\r\n"
+    )
+    text = shown(said)
+    assert [private for private in PRIVATE if private in text] == []
+    assert text.split("\n") == [
+        "NOTIFY <sip:(10 characters)@...> SIP/2.0",
+        "Event: refer;id=2",
+        "Subscription-State: terminated",
+        "P-Called-Party-ID: <sip:***78@...>",
+        "Content-Type: message/sipfrag;version=2.0",
+        "",
+        "SIP/2.0 200 OK for ***78",
+    ]
