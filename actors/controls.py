@@ -16,11 +16,10 @@ from .agent_state import PartiesMoved, Phase, QueueKnown, SecondOver, Seeking, S
 from .dialler import Dialler
 from .effects import Effect, Tell
 from .evolving import evolve
+from .parties import MAX_TRANSFERS
 
 # The directory answers within milliseconds.
 SEEK_TIMEOUT: Final = 5.0
-# A call that is given from one to the next without end has lost its way.
-MAX_TRANSFERS: Final = 10
 
 Bring = page.Consult | page.Invite | page.Transfer
 Control = (

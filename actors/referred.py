@@ -21,7 +21,7 @@ from .call_state import Cancel, Moved, Phase
 from .effects import Effect, Log, Media, Sip
 from .evolving import evolve
 from .line import DECLINED, LineBegun, LineRings
-from .parties import AgentLeaves, Second, SecondFails, SecondUp, Standing
+from .parties import MAX_TRANSFERS, AgentLeaves, Second, SecondFails, SecondUp, Standing
 from .seconds import Seconds
 
 # What SIP is told where the number never left: by the code of `page.FAILURES`.
@@ -55,6 +55,8 @@ class Referred(Seconds):
         data = self.state
         entry = data.entry
         assert entry is not None, "a call begins with its entry"
+        if data.transfers >= MAX_TRANSFERS:
+            return self.decline(message, now)
         offer = agents.Offer(self.id, "", "", entry.caller, entry.caller_name, entry.dialled, now, 0.0, by=data.agent)
         second = Second("", "", offer, now, "number", message.number)
         wanted = self.offer_to(second, now, trunk=data.arrived.trunk)

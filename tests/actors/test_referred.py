@@ -8,7 +8,7 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import line, page, records, signals
 from cordboard.actors.directory import Directory
 from cordboard.actors.effects import Sip, Tell
-from cordboard.actors.parties import Standing
+from cordboard.actors.parties import MAX_TRANSFERS, Standing
 from cordboard.switch import protocol as media
 
 from .house import CALLER, NOW, OFFER
@@ -207,6 +207,36 @@ def test_it_is_heard_before_it_answers(centre: Centre) -> None:
     refers(centre)
     centre.tell("call:c", line.LineRings(LINE, NUMBER, True, OUTSIDE))
     assert centre.ears() == {**RINGS, "lin": "outside"}
+
+
+def test_whoever_is_there_now_is_asked_how_satisfied_it_is(centre: Centre) -> None:
+    """It is heard by a line, which says its keys."""
+    up(refers(centre))
+    centre.do("lin", page.Survey())
+    assert (centre.standing, centre.ears()["outside"]) == (calls.Phase.GOODBYE, "survey")
+    centre.tell("call:c", line.LineDigit(LINE, "5"))
+    assert centre.kept(records.SurveyEntry)[-1].answer == ""
+    centre.tell("call:c", line.LineDigit(LINE, "5", asked=True))
+    assert centre.kept(records.SurveyEntry)[-1].answer == "5"
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_a_survey_ends_what_is_referred(centre: Centre, left: bool) -> None:
+    refers(centre)
+    if left:
+        centre.tell("call:c", LEFT)
+    centre.tell("call:c", calls.Survey("lin"))
+    assert sip(centre)[1] == signals.ReferralStands("c", 487)
+    assert (centre.kept(records.SurveyEntry) != []) is not left
+    assert centre.phases("lin") == ("after_call_work",)
+
+
+def test_a_call_is_put_through_so_often_and_no_more(centre: Centre) -> None:
+    for serial in range(1, MAX_TRANSFERS + 1):
+        centre.tell("call:c", REFER, line.LineBegun(f"c+{serial}", NUMBER))
+        centre.tell("call:c", line.LineOver(f"c+{serial}", "system", "line_busy", 486))
+    centre.tell("call:c", REFER)
+    assert sip(centre)[-1] == signals.RejectReferral("c", 603)
 
 
 def test_a_line_that_is_lost_is_the_end_of_who_was_put_through(centre: Centre) -> None:

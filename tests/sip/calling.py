@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from cordboard.sip import call as calls
 from cordboard.sip import exchange as exchanges
-from cordboard.sip import guests, registrar, reliable, renegotiation, screening, sdp
+from cordboard.sip import reliable, renegotiation, screening, sdp
 from cordboard.sip.dialog import Dialog
-from cordboard.sip.digest import Account
-from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import CallEnded, CallKeyed, IncomingCall
 
 from .breaking import does_nothing, ignores, instead, refuses, without_row
@@ -39,7 +37,6 @@ XS, XIN = exchanges.State, exchanges.Input
 QUICK = 0.02
 UP = ("IncomingCall", "CallConfirmed")
 CALL = (*UP, "CallEnded")
-ALICE = Account("alice", "secret")
 
 
 def hears(number: str) -> Callable[[App], None]:
@@ -65,12 +62,8 @@ def by(cause: str) -> Callable[[App], None]:
     return check
 
 
-CRYPTO = "\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
 RELIABLE = (has("RSeq", "[0-9]+", "rseq"), has("Require", "100rel"))
 PRACK = (send("PRACK", "RAck: [$rseq] 1 INVITE", cseq=2), recv(200))
-GUEST = {"office": TrunkSettings(guest=ALICE)}
-AUTH = "[authentication username=alice password=secret]"
-WRONG = "[authentication username=alice password=guess]"
 
 CALLING = [
     Scenario(
@@ -349,22 +342,6 @@ CALLING = [
         instead(reliable.Reliable, "keeps_answer", property(lambda self: False)),
     ),
     Scenario(
-        "keys_that_anybody_could_read",
-        (
-            call("600", body=description().replace("RTP/AVP", "RTP/SAVP") + CRYPTO),
-            TRYING,
-            recv(488, has("Warning", "TLS")),
-            refused(),
-            call("600", cseq=2),
-            TRYING,
-            recv(488, has("Warning", "TLS")),
-            refused(2),
-        ),
-        ("Refused", "Refused"),
-        instead(Endpoint, "_exposed", lambda *arguments: None),
-        trunks={"sipp": TrunkSettings((HOST,), private=True)},
-    ),
-    Scenario(
         "refer_is_refused",
         (
             call(),
@@ -403,48 +380,5 @@ CALLING = [
         CALL,
         ignores("Diversion"),
         check=diverted,
-    ),
-    Scenario(
-        "pbx_with_a_password",
-        (
-            call(),
-            recv(401, more='auth="true"'),
-            refused(),
-            call("600", AUTH, cseq=2),
-            TRYING,
-            RINGING,
-            recv(200),
-            send("ACK", cseq=2),
-            *OK_BYE,
-        ),
-        CALL,
-        instead(guests, "_is_right", lambda *arguments: False),
-        trunks=GUEST,
-    ),
-    Scenario(
-        "pbx_that_registers",
-        (
-            send("REGISTER", "Expires: 120", to="alice", within=False),
-            recv(401, more='auth="true"'),
-            send("REGISTER", "Expires: 120", AUTH, to="alice", cseq=2, within=False),
-            recv(200, has("Contact", "expires=1[12][0-9]")),
-        ),
-        ("Registered",),
-        instead(registrar, "_listed", lambda bindings, now: ()),
-        trunks=GUEST,
-    ),
-    Scenario(
-        "pbx_with_a_wrong_password",
-        (
-            call(),
-            recv(401, more='auth="true"'),
-            refused(),
-            call("600", WRONG, cseq=2),
-            recv(401),
-            refused(2),
-        ),
-        (),
-        instead(guests, "_is_right", lambda *arguments: True),
-        trunks=GUEST,
     ),
 ]

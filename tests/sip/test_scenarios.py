@@ -10,6 +10,7 @@ import trio
 
 from .calling import CALLING
 from .dialling import DIALLING
+from .entering import ENTERING
 from .referring import REFERRING
 from .sipp import Scenario, kinds, play
 
@@ -18,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed"),
 ]
 
-SCENARIOS = [*CALLING, *DIALLING, *REFERRING]
+SCENARIOS = [*CALLING, *DIALLING, *REFERRING, *ENTERING]
 
 
 async def _all(scenarios: list[Scenario], results: dict[str, str]) -> None:

@@ -15,9 +15,9 @@ from attrs import define, evolve, field
 from cordboard.actors import page, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
-from cordboard.actors.controls import MAX_TRANSFERS
 from cordboard.actors.effects import Reply
 from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.parties import MAX_TRANSFERS
 from cordboard.actors.switchboard import Configure, Switchboard
 from cordboard.actors.trunk import Trunk
 from cordboard.web.metrics import WebMetrics
