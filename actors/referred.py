@@ -156,10 +156,11 @@ class Referred(Seconds):
         return [Media(media.CloseLeg(data.own_leg))]
 
     def is_of_before(self, message: object) -> bool:
-        """What comes of a far side whose place another has, or that has left: it crossed that."""
+        """What comes of a far side whose place another has, or that has left: it crossed that, or is that its SIP call
+        was not found again by another process."""
         data = self.state
         if data.moved is None and not data.left:
             return False
         if isinstance(message, signals.SipSignal):
-            return message.call == data.sip
+            return True
         return getattr(message, "leg", "") == data.own_leg

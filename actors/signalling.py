@@ -263,10 +263,13 @@ class Signalling:
         return tuple(found)
 
     def _incoming(self, output: IncomingCall) -> None:
+        # what a carrier calls besides may be ours too: the name by which it knows us
+        called = (output.number, Uri.parse(output.called_uri).number)
+        dialled = next((each for each in called if self._organisation.dialled(each) is not None), output.number)
         arrived = signals.Arrived(
             call=output.call,
             trunk=output.trunk,
-            dialled=output.number,
+            dialled=dialled,
             caller=output.caller or "",
             caller_name=output.caller_name,
             offer=output.offer,

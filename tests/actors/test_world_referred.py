@@ -129,17 +129,24 @@ def test_whom_it_refers_to_counts_against_the_agent_and_the_trunk() -> None:
     play(tell, evolve(plain, agents=agents))
 
 
-def test_a_restart_of_the_process_loses_nothing_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["rings", "rings, and who referred has left", "talks"])
+def test_a_restart_of_the_process_loses_nothing_of_it(tmp_path: Path, when: str) -> None:
     async def tell(world: World) -> None:
         lin, pbx = await talks(world)
         pbx.refer(f"sip:{OTHER}@{CARRIER.host}")
         await settle(world, 1)
         assert pbx.answers == [202]
+        if when.endswith("left"):
+            pbx.do(lambda now: world.carrier.endpoint.hang_up(pbx.calls[0].call, now))
+        await settle(world, 6 if when == "talks" else 0.1)
         await restart(world)
-        await come_back(world, lin)
+        lin = await come_back(world, lin)
         await settle(world, 8)
         assert [call.number for call in pbx.calls] == [CUSTOMER, OTHER]
         assert pbx.told[-1] == "SIP/2.0 200 OK"
         assert world.carrier.endpoint.live_calls == 1
+        assert leg_hears(world, lin) == [leg for leg in world.engine.legs if leg.startswith("line:")]
+        pbx.hang_up()
+        await lin.hears(page.CallEnded)
 
     play(tell, dialling(refer=True), data=tmp_path)

@@ -8,7 +8,7 @@ from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.trunks import Trunks
 
 from .breaking import instead
-from .sipp import HOST, OK_BYE, RINGING, TRYING, Scenario, call, description, has, recv, refused, send
+from .sipp import HOST, OK_BYE, RINGING, TRYING, Scenario, call, description, has, invited, recv, refused, send
 
 CALL = ("IncomingCall", "CallConfirmed", "CallEnded")
 GUEST = {"office": TrunkSettings(guest=Account("alice", "secret"))}
@@ -86,7 +86,7 @@ ENTERING = [
     ),
     Scenario(
         "scanner_that_hears_nothing",
-        (call(), send("OPTIONS", cseq=2, within=False), send("REGISTER", cseq=3, within=False), SILENCE),
+        (*(send(method, within=False, retrans=False) for method in ("INVITE", "OPTIONS", "REGISTER")), SILENCE),
         (),
         instead(Trunks, "match", lambda self, host: "sipp"),
         trunks={"sipp": TrunkSettings(("203.0.113.1",))},
@@ -97,8 +97,10 @@ ENTERING = [
             call(),
             recv(401, more='auth="true"'),
             refused(),
-            *(step for cseq in range(2, 12) for step in guess(cseq)),
-            call("600", cseq=12),
+            *(step for cseq in range(2, 11) for step in guess(cseq)),
+            send("INVITE", WRONG, cseq=11, within=False, retrans=False, branch=invited(11)),
+            SILENCE,
+            call("600", cseq=12).replace(' retrans="500"', ""),
             SILENCE,
         ),
         ("Refused",),
