@@ -6,10 +6,13 @@ The layer of `Endpoint` between `provisional` and `sessions`.
 
 from __future__ import annotations
 
+import contextlib
+
 from attrs import evolve
 
 from .call import Call
 from .events import CallReferred, Output
+from .grammar import NameAddr, Uri, same_host
 from .machine import Move
 from .message import Address, RemoteSipError, Request, Row
 from .provisional import Provisional
@@ -24,9 +27,12 @@ DONE, TIMED_OUT = "noresource", "timeout"
 class Referring(Provisional):
     """See the module's docstring."""
 
+    _by_tag: dict[str, Call]
+
     def _unreferable(self, request: Request, source: Address, trunk: str) -> Refusal | None:
-        """A REFER that no call hears of. Whom it names has to be of the trunk's hosts, or of ours: its number is called
-        by the trunk, and nobody else is. Raises RemoteSipError where it cannot be read."""
+        """A REFER that no call hears of. Whom it names has to be at the trunk's hosts, or at ours, or where the two
+        sides of the call say they are: the number is called by the trunk, and nobody else is. Raises RemoteSipError
+        where it cannot be read."""
         if request.method != "REFER" or request.to.tag is None:
             return None
         try:
@@ -34,9 +40,21 @@ class Referring(Provisional):
         except RemoteSipError as error:
             warning = ("Warning", f'399 {self.settings.user_agent} "{error.text}"')
             return Refusal(error.status, error.text, (warning,))
-        if uri.scheme == "tel" or self._trunks.owns(trunk, uri.host) or uri.host == self._local(source).host:
+        own = uri.scheme == "tel" or self._trunks.owns(trunk, uri.host) or uri.host == self._local(source).host
+        if own or any(same_host(uri.host, each) for each in self._named(request)):
             return None
         return Refusal(603, "refers elsewhere", (("Warning", f'399 {self.settings.user_agent} "refers elsewhere"'),))
+
+    def _named(self, request: Request) -> list[str]:
+        """The hosts that both sides of the call have given themselves and each other."""
+        call = self._by_tag.get(request.to.tag or "")
+        if call is None or call.dialog is None:
+            return []
+        hosts: list[str] = []
+        for each in (call.dialog.local, call.dialog.remote, f"<{call.dialog.target}>"):
+            with contextlib.suppress(RemoteSipError):
+                hosts.append(Uri.parse(NameAddr.parse(each).uri).host)
+        return hosts
 
     def _refer(self, call: Call, given: Input, context: Context) -> None:
         state = call.referral

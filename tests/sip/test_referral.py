@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
-from cordboard.sip.events import CallEnded, CallReferred, Output
+from cordboard.sip.events import CallEnded, CallReferred, IncomingCall, Output
 from cordboard.sip.message import LocalSipError, RemoteSipError, Request, Row, parse
 from cordboard.sip.referral import EXPIRES, refer_to
 from hypothesis import given
@@ -196,6 +196,30 @@ def test_what_cannot_be_done_is_refused_and_the_call_goes_on(rows: tuple[Row, ..
 def test_the_trunk_names_its_hosts_or_ours(to: str) -> None:
     far = scripted()
     assert events(far.send("REFER", ("Refer-To", to))) == [CallReferred(far.call, "+8610")]
+
+
+@pytest.mark.parametrize("host", ["switch.example", "office.example", "10.0.0.5"])
+def test_it_may_name_what_the_two_sides_of_the_call_are_called(host: str) -> None:
+    """... in To, From and its Contact: a PBX behind a NAT, and one that knows us by a name, have no other."""
+    made = endpoint()
+    head = (
+        "{method} sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{method}\r\nCall-ID: named\r\n"
+        "To: <sip:600@switch.example>{tag}\r\nFrom: <sip:1@office.example>;tag=f\r\nCSeq: {cseq} {method}\r\n"
+        "Contact: <sip:1@10.0.0.5>\r\nMax-Forwards: 70\r\n{more}\r\n"
+    )
+
+    def send(method: str, cseq: int, tag: str = "", more: str = "") -> list[Output]:
+        text = head.format(method=method, cseq=cseq, tag=tag, more=more)
+        return made.receive(text.encode(), PROXY, 0.0)
+
+    incoming = send("INVITE", 1)[-1]
+    assert isinstance(incoming, IncomingCall)
+    (ok,) = responses(made.answer(incoming.call, n.OFFER_B, 0.0))
+    tag = f";tag={ok.to.tag}"
+    ack = bytes(n.answer_to(n.OFFER_B)).decode()
+    send("ACK", 1, tag, f"Content-Type: application/sdp\r\nContent-Length: {len(ack)}\r\n\r\n{ack}"[:-2])
+    out = send("REFER", 2, tag, f"Refer-To: <sip:+8610@{host}>\r\n")
+    assert events(out) == [CallReferred(incoming.call, "+8610")]
 
 
 def test_a_trunk_that_may_not_refer_is_told_so_by_allow() -> None:
