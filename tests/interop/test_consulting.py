@@ -52,6 +52,14 @@ def is_heard(customer: Caller, *hertz: float) -> None:
     until(as_it_should, 8, f"{hertz} at the customer")
 
 
+def beside(customer: Caller, hertz: float) -> float:
+    """The amplitude of the strongest that the customer heard in the last half second, beside this tone."""
+    heard = sound.spectrum(customer.hears(0.5, since=time.time() - 0.5))
+    at = int(hertz * 0.5)
+    heard[at - 20 : at + 21] = 0.0
+    return float(heard.max())
+
+
 def hears_nobody(agent: Agent) -> bool:
     """What is loudest at its page is neither of the other two."""
     hertz = agent.listen().hertz
@@ -129,3 +137,38 @@ def test_held_consulted_swapped_merged_and_given_away(agents: tuple[Agent, Agent
     lin.hears(None)
     customer.hang_up()
     maya.is_("After-call work")
+
+
+@pytest.mark.long
+def test_two_agents_hear_all_of_each_other_and_the_customer_what_telephones_carry(
+    product: Product, tmp_path: Path
+) -> None:
+    """One sings at 12 kHz: the other hears it while they are by themselves, and beside the customer, who does not."""
+    high = 12_000.0
+    with (
+        Caller(product.sip_port, "5001", sound.tone(CUSTOMER)) as customer,
+        contextlib.ExitStack() as stack,
+    ):
+        browsers = stack.enter_context(choir(tmp_path, LIN, high))
+        lin, maya = (Agent(one, product, agent) for one, agent in zip(browsers, ("1001", "1002"), strict=True))
+        for one in (lin, maya):
+            stack.callback(one.leave)
+            one.log_in()
+        lin.sign_in()
+        customer.dial()
+        lin.is_("Ringing")
+        lin.answer()
+        lin.hears(CUSTOMER)
+        maya.sign_in()
+        choose(lin, "Consult", "Maya")
+        maya.answer()
+        lin.hears(high)
+        maya.hears(LIN)
+        # What the microphone gives is -15.3 dBFS; an ear listens to the last 0.7 s.
+        until(lambda: abs(lin.listen().db + 15.3) < 1, 8, "12 kHz as loud as it is sung")
+        lin.click("Merge")
+        until(lambda: beside(customer, LIN) < SILENT, 8, "nothing but Lin at the customer")  # 12 kHz would fold to 4
+        is_heard(customer, LIN)
+        lin.hears(high)
+        customer.hang_up()
+    product.at_rest()
