@@ -6,7 +6,7 @@ agent's own part. Each step ends in one standing, and who hears whom follows fro
 
 Who is offered the call hears what a queue would say, with the call's name as who offers it; `serial` tells this offer
 from an earlier one to the same agent. A transfer that nobody takes is offered back to the agent it came from, and then
-waits at the front of its queue.
+waits at the front of its queue. One that a queue has sent outside, and no agent has, ends there with a goodbye.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Final
 
+from ..switch import protocol as media
 from . import agent_state as agents
-from . import records, signals
+from . import announcements, records, signals
 from .call_state import (
     Accept,
     AgentGone,
@@ -28,6 +29,7 @@ from .call_state import (
     Hold,
     Invite,
     Merge,
+    Phase,
     Retrieve,
     Swap,
     Transfer,
@@ -37,6 +39,7 @@ from .evolving import evolve
 from .parties import RINGS, AgentHangsUp, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing
 from .queue import GaveBack, OfferOver
 from .referred import Referred
+from .seconds import LINE_SECONDS
 from .table import Bug, Late, Table, each, row
 
 # How long an agent is rung to whom its call comes back, in seconds.
@@ -49,6 +52,8 @@ _WHY: Final = {
     GaveBack.MISSED: "no_answer",
 }
 TRANSFERRED: Final = "transferred"
+# How a call ends that its queue sent to a number where nobody took it.
+NOBODY_TOOK_IT: Final = "nobody took it"
 
 
 class Acts(Referred):
@@ -61,6 +66,10 @@ class Acts(Referred):
     @abstractmethod
     def join_queue(self, queue: agents.QueueKnown, now: float) -> list[Effect]:
         """The call waits in that queue."""
+
+    @abstractmethod
+    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
+        """The customer hears this, and then the call ends."""
 
     # --- from messages to inputs ------------------------------------------------------------------------------
 
@@ -151,23 +160,23 @@ class Acts(Referred):
         offered = self.bring(message, Standing.TRANSFER, now)
         return [*offered, *self._given(before, now)]
 
-    def _note_transfer(self, now: float, *, queue: str = "") -> None:
-        """The agent gives the call to its second party, or to a queue."""
+    def note_transfer(self, now: float, *, queue: str = "", cause: str = "") -> None:
+        """The agent gives the call to its second party, or to a queue; or a queue sends it on for that cause."""
         data, second = self.state, self.state.second
         kind, agent, number = ("queue", "", "") if second is None else (second.kind, second.agent, second.number)
         count = data.transfers + 1
-        entry = records.TransferEntry(self.id, count, kind, data.agent, now, agent, queue, number)
+        entry = records.TransferEntry(self.id, count, kind, data.agent, now, agent, queue, number, cause=cause)
         self.state = evolve(data, transfers=count, transfer=entry)
 
     def _given(self, before: Data, now: float) -> list[Effect]:
         """The agent leaves the call to whoever rings."""
-        self._note_transfer(now)
+        self.note_transfer(now)
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         return [*parted, *self.go(Standing.TRANSFER, before, now)]
 
     def divert(self, message: Divert, now: float) -> list[Effect]:
         before = self.state
-        self._note_transfer(now, queue=message.queue.queue)
+        self.note_transfer(now, queue=message.queue.queue)
         self.transfer_came_to("queued")
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         self.stand(Standing.TALKING, now)
@@ -181,7 +190,7 @@ class Acts(Referred):
 
     def complete(self, message: Complete, now: float) -> list[Effect]:
         before = self.state
-        self._note_transfer(now)
+        self.note_transfer(now)
         self.transfer_came_to("connected")
         parted = self.parted(TRANSFERRED, TRANSFERRED, now)
         if not self.second().sits:
@@ -224,7 +233,7 @@ class Acts(Referred):
         if not second.sits:
             self.state = evolve(self.state, second=evolve(second, leg=message.leg, since=now))
             self.begin_leg_entry(second.party, now)
-            return self.go(Standing.JOINED, None, now)
+            return [*self.answer(now), *self.first_answer(now), *self.go(Standing.JOINED, None, now)]
         self.state = evolve(self.state, second=None)
         self.stand(Standing.TALKING, now)
         return self.talk(second.agent, message.leg, now)
@@ -238,6 +247,8 @@ class Acts(Referred):
     def offer_back(self, message: SecondFails, now: float) -> list[Effect]:
         """Nobody wants it: it rings at the agent it came from."""
         before = self.second()
+        if not before.offer.by:
+            return self._sent_out_in_vain(message.why, now)
         self.transfer_came_to("returned", message.why)
         released = self.rang_in_vain(now)
         offer = evolve(
@@ -252,6 +263,27 @@ class Acts(Referred):
         )
         second = Second(before.offer.by, before.offer.by_name, offer, now, home=before.home)
         return [*released, *self.offer_to(second, now), *self.go(Standing.RETURNED, None, now)]
+
+    # --- without an agent -------------------------------------------------------------------------------------
+
+    def send_out(self, number: str, cause: str, now: float) -> list[Effect]:
+        """Its queue does not keep the call: it rings outside, which the customer hears."""
+        arrived, entry = self.state.arrived, self.state.entry
+        self.move(Phase.TALKING, now)
+        queue = entry.queue if entry is not None else ""
+        offer = agents.Offer(
+            self.id, queue, queue, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, LINE_SECONDS
+        )
+        reached = self.offer_to(Second("", "", offer, now, "number", number), now)
+        self.note_transfer(now, cause=cause)
+        return [*reached, *self.go(Standing.TRANSFER, None, now)]
+
+    def _sent_out_in_vain(self, why: str, now: float) -> list[Effect]:
+        """Nobody takes it there either, and the customer hears that."""
+        self.transfer_came_to("failed", why)
+        released = self.rang_in_vain(now)
+        self.stand(Standing.TALKING, now)
+        return [*released, *self.say_goodbye(NOBODY_TOOK_IT, announcements.goodbye(self.state.language), now)]
 
     def returned_in_vain(self, message: SecondFails, now: float) -> list[Effect]:
         home = self.second().home

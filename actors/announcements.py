@@ -6,6 +6,7 @@ reason lasts; after one that does not there is music again, or the end of the ca
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from ..switch.protocol import Busy, Music, Part, Pause, Playlist, Prompt
@@ -20,6 +21,8 @@ LEAD: Final = 0.3
 # Four beats of the slowest busy tone that there is, in seconds: fewer could be another tone.
 BUSY: Final = 6.0
 TAIL: Final = 0.4
+# What waits for so many minutes waits for more than an hour, and hears no more of it.
+LONG_WAIT: Final = 60
 # How long somebody has to find the key before it is asked for again.
 ACCEPT_PAUSE: Final = 2.5
 # ... and who is asked for a rating, before that is none.
@@ -40,11 +43,37 @@ def nobody_here(language: str, music: str) -> Playlist:
     )
 
 
-def position(language: str, number: int) -> Playlist:
-    """Its number in line, digit by digit (F-36); a key ends that, and there is music again."""
+def position(language: str, number: int, seconds: float | None = None) -> Playlist:
+    """Its number in line, digit by digit, and for how long it will wait where that is known (F-36); a key ends that,
+    and there is music again."""
     words = ["position", *(f"digit-{digit}" for digit in str(number))]
-    said = (Part(Prompt(word, language)) for word in words)
+    said = [Part(Prompt(word, language)) for word in words]
+    if seconds is not None:
+        said += [Part(Pause(), LEAD), *(Part(Prompt(word, language)) for word in wait(seconds))]
     return Playlist((Part(Pause(), LEAD), *said, Part(Pause(), LEAD)), barge_in=True)
+
+
+def wait(seconds: float) -> list[str]:
+    """The prompts that say about how long a wait is: in whole minutes, rather one too many."""
+    minutes = math.ceil(seconds / 60)
+    if minutes <= 1:
+        return ["wait-short"]
+    if minutes >= LONG_WAIT:
+        return ["wait-long"]
+    return ["wait", *_minutes(minutes), "minutes"]
+
+
+def _minutes(minutes: int) -> list[str]:
+    """Of 2 to 59, as it is said: twenty five, 二十五; of two things it is 两, and no digit."""
+    tens, ones = divmod(minutes, 10)
+    if minutes == 2 or 10 <= minutes < 20:
+        return [f"number-{minutes}"]
+    return [*([f"number-{10 * tens}"] if tens else []), *([f"digit-{ones}"] if ones else [])]
+
+
+def closed(language: str) -> Playlist:
+    """The queue is closed, and the call ends."""
+    return Playlist((Part(Pause(), LEAD), Part(Prompt("closed", language)), Part(Pause(), TAIL)))
 
 
 def agent_away(language: str, music: str) -> Playlist:

@@ -50,6 +50,7 @@ from .call_state import (
     Retrieve,
     RoomFull,
     Routed,
+    SentOn,
     Stay,
     Survey,
     Swap,
@@ -479,6 +480,15 @@ TABLE = Table(
     row(
         InLine,
         waiting=Call.in_line,
+        talking=_LEFT,
+        **each(_OUT, _OUTWARD),
+        served=Bug("a test number is in no queue"),
+        goodbye=_LEFT,
+        **each("routing opening", _NOT_YET),
+    ),
+    row(
+        SentOn,
+        waiting=Call.not_kept,
         talking=_LEFT,
         **each(_OUT, _OUTWARD),
         served=Bug("a test number is in no queue"),

@@ -64,24 +64,55 @@ class NotRouted:
 
 
 @frozen
+class Onward:
+    """Where a call goes that its queue does not keep: to another queue, to a number, or to hear that it is over."""
+
+    queue: agents.QueueKnown | None = None
+    number: str = ""
+
+
+NOWHERE = Onward()
+# Why a queue does not keep a call: the cause of its end where it goes nowhere.
+CLOSED = "closed"
+FULL = "the queue was full"
+UNATTENDED = "nobody was signed in"
+TOO_LONG = "waited too long"
+
+
+@frozen
+class SentOn:
+    """The queue does not keep the call: `why` is one of the words above."""
+
+    queue: str
+    why: str
+    to: Onward = NOWHERE
+
+
+@frozen
 class QueueStands:
-    """How the queue stands in which the call waits: as it joins, and whenever that changes.
+    """How the queue stands in which the call waits: as it joins, and whenever that changes. What an earlier queue of
+    the call says is not for it.
 
     `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go, and hears
     its number in line every `announce_seconds`; 0: never. `survey`: it is asked for one when its agent hangs up.
+    One that has waited too long goes where `overflow` says.
     """
 
+    queue: str
     attended: bool
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
     survey: bool = False
+    overflow: Onward = NOWHERE
 
 
 @frozen
 class InLine:
-    """The answer to `queue.WhereAmI`: 1 is who is next."""
+    """The answer to `queue.WhereAmI`: 1 is who is next, in so many `seconds`, where that can be told."""
 
+    queue: str
     number: int
+    seconds: float | None = None
 
 
 @frozen
@@ -433,6 +464,9 @@ class Data(FarSide):
     # Its place in line, and what the queue says in which it waits.
     priority: int = NORMAL
     attended: bool = True
+    overflow: Onward = NOWHERE
+    # Queues that have sent it on: it comes to none of them again.
+    left_queues: tuple[str, ...] = ()
     max_wait_seconds: float = 0.0
     announce_seconds: float = 0.0
     # ... and whether whoever talked in it is asked for a survey, when the agent hangs up.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -34,7 +34,7 @@ from .options import (
     read_text,
     refuse_sections,
 )
-from .organisation import ENTRIES, About, Organisation, parse_organisation
+from .organisation import ENTRIES, About, Organisation, ToNumber, parse_organisation, to_onward
 from .packing import UnpackError
 from .replay import Replay
 from .steps import Begins
@@ -172,9 +172,20 @@ def notes(organisation: Organisation) -> list[str]:
             for agent in organisation.agents
             if agent.password is None
         ),
+        *_barred_onward(organisation),
         *_unused("[organisation]", [about]),
         *(line for name, (each, _) in ENTRIES.items() for line in _unused(f"[[{name}]]", getattr(organisation, each))),
     ]
+
+
+def _barred_onward(organisation: Organisation) -> Iterator[str]:
+    """Numbers to which no call would get out: their callers would hear goodbye."""
+    for queue in organisation.queues:
+        for key, written in (("overflow", queue.overflow), ("closed", queue.closed)):
+            to = to_onward(written)
+            decided = gate.decide(organisation, to.number, "") if isinstance(to, ToNumber) else None
+            if isinstance(decided, gate.Barred):
+                yield f'warning: queue "{queue.id}" {key}: {decided.words}'
 
 
 def notes_of_config(config: Config) -> list[str]:

@@ -29,21 +29,27 @@ class Conversation(Dialling):
     def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
         self.move(Phase.TALKING, now)
         data = self.state
-        first = data.entry is not None and data.entry.answered is None
         away = data.agent_away and data.out is not None
         heard = data.timeline or timeline.begun(self.id, "caller", now)
-        self.state = evolve(data, agent=agent, agent_leg=leg, agent_away=away, muted=False, timeline=heard)
+        there = evolve(data, agent=agent, agent_leg=leg, agent_away=away, muted=False, timeline=heard)
+        self.state = evolve(there, left_queues=())
         self.begin_leg_entry(agent, now)
-        if first:
-            self.note(answered=now, recorded=True)
         name = f"agent:{agent}"
         return [
-            *([Media(media.OpenRecording(self.id))] if first else []),
+            *self.first_answer(now),
             *self.wire(),
             Watch(name),
             Tell(name, agents.Joined(self.id)),
             Log("call answered", (("call", self.id), ("agent", agent))),
         ]
+
+    def first_answer(self, now: float) -> list[Effect]:
+        """Somebody talks with the far side: from the first time on it is recorded."""
+        entry = self.state.entry
+        if entry is None or entry.answered is not None:
+            return []
+        self.note(answered=now, recorded=True)
+        return [Media(media.OpenRecording(self.id))]
 
     # --- who hears whom ---------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import phonenumbers
 from attrs import AttrsInstance, evolve, field, fields, frozen
 
 from ..sip.grammar import Uri
+from . import hours
 from .keys import (
     ConfigError,
     IpNetwork,
@@ -78,6 +79,13 @@ class Room:
     """All who dial the same number hear each other."""
 
 
+@frozen
+class ToNumber:
+    """The call goes out to this number, if the dialling rules let it."""
+
+    number: str
+
+
 Route = ToQueue | Echo | ToneRoute | Hold | Room
 
 # A SIP user that is longer is no number, and no pattern is asked about it.
@@ -119,9 +127,35 @@ def route_text(route: Route) -> str:
             assert_never(route)
 
 
+# Where a call goes that its queue does not keep; nowhere: it hears why, and ends.
+Onward = ToQueue | ToNumber | None
+_ONWARD = ("queue:ID", "number:NUMBER")
+
+
+def onward(value: object) -> str:
+    """The text of an `Onward`. Raises ConfigError."""
+    to_onward(text(value))
+    return text(value)
+
+
+def to_onward(written: str) -> Onward:
+    """`"queue:support"`, `"number:+861055502000"`, or nothing. Raises ConfigError."""
+    kind, _, rest = written.partition(":")
+    if not written:
+        return None
+    if kind == "queue" and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", rest):
+        return ToQueue(rest)
+    if kind == "number" and re.fullmatch(r"\+?[0-9*#]{1,25}", rest):
+        return ToNumber(rest)
+    raise ConfigError(
+        f"must be empty or one of {', '.join(_ONWARD)}; found {found(written)}{nearest(written, _ONWARD)}"
+    )
+
+
 # --- values only this file has ----------------------------------------------------------------------------------
 
 Strategy = Literal["longest-idle", "round-robin", "fewest-calls", "least-talk-time", "random", "ring-all", "top-down"]
+Unattended = Literal["wait", "overflow"]
 # The priority of a call where nothing is said of it.
 NORMAL = 5
 Role = Literal["agent", "supervisor", "administrator"]
@@ -181,6 +215,10 @@ class About:
     )
     language: Literal["zh", "en"] = field(
         default="zh", metadata=toml(one_of("zh", "en"), "zh, en", "What pages and prompts speak until told otherwise.")
+    )
+    holidays: tuple[str, ...] = field(
+        default=(),
+        metadata=toml(many(hours.holiday), "day or a list", "On these days queues with `hours` are closed."),
     )
 
 
@@ -316,11 +354,47 @@ class Queue:
     max_wait_seconds: float = field(
         default=0.0, metadata=toml(seconds(MAX_SECONDS), "seconds", "The most a caller waits; 0: no limit.")
     )
+    max_waiting: int = field(
+        default=0,
+        metadata=toml(whole(0, MAX_CALLS), "number", "So many may wait; who comes then does not. 0: no limit."),
+    )
+    unattended: Unattended = field(
+        default="wait",
+        metadata=toml(
+            one_of(*get_args(Unattended)),
+            "wait, overflow",
+            "Where nobody is signed in callers `wait`, and are told so, or go where the `overflow` goes.",
+        ),
+    )
+    overflow: str = field(
+        default="",
+        metadata=toml(
+            onward,
+            "queue:ID, number:NUMBER",
+            "Where callers go who have waited too long, or find too many; empty: they hear goodbye.",
+        ),
+    )
+    hours: tuple[str, ...] = field(
+        default=(),
+        metadata=toml(
+            many(hours.opening), "hours or a list", 'When it is open, as "Mon-Fri 09:00-18:00"; empty: always.'
+        ),
+    )
+    closed: str = field(
+        default="",
+        metadata=toml(
+            onward, "queue:ID, number:NUMBER", "Where callers go who come when it is closed; empty: they are told so."
+        ),
+    )
     announce_seconds: float = field(
         default=60.0,
         metadata=toml(
             seconds(MAX_SECONDS), "seconds", "How often a caller that waits hears its number in line; 0: never."
         ),
+    )
+    announce_wait: bool = field(
+        default=True,
+        metadata=toml(flag, "true, false", "... and how long it will wait, as soon as that can be told."),
     )
     early_seconds: float = field(
         default=0.0,
@@ -462,6 +536,7 @@ class Organisation:
     time_zone: str = "Asia/Shanghai"
     country: str = "CN"
     language: Literal["zh", "en"] = "zh"
+    holidays: tuple[str, ...] = ()
     trunks: tuple[Trunk, ...] = ()
     queues: tuple[Queue, ...] = ()
     agents: tuple[Agent, ...] = ()
@@ -588,6 +663,7 @@ def _check_whole(organisation: Organisation) -> None:
                     f"[[agent]] {found(agent.id)} skills: no queue {found(skill.queue)}{nearest(skill.queue, queues)}"
                 )
     _check_numbers(organisation, queues)
+    _check_onward(organisation, queues)
     trunks = [trunk.id for trunk in organisation.trunks]
     for rule in organisation.dialling:
         if (rule.allow is None) == (rule.deny is None):
@@ -601,6 +677,30 @@ def _check_whole(organisation: Organisation) -> None:
                 label = f"[[dialling]] {found(rule.begins)} trunks"
                 raise ConfigError(f"{label}: no trunk {found(named)}{nearest(named, trunks)}")
     no_duplicates("dialling", "prefix", (rule.begins for rule in organisation.dialling))
+
+
+def _check_onward(organisation: Organisation, queues: list[str]) -> None:
+    """Calls that a queue does not keep must come to rest somewhere."""
+    ways: dict[str, list[str]] = {}
+    for queue in organisation.queues:
+        for key, written in (("overflow", queue.overflow), ("closed", queue.closed)):
+            to = to_onward(written)
+            if isinstance(to, ToQueue):
+                if to.queue not in queues:
+                    near = nearest(to.queue, queues)
+                    raise ConfigError(f"[[queue]] {found(queue.id)} {key}: no queue {found(to.queue)}{near}")
+                ways.setdefault(queue.id, []).append(to.queue)
+        if queue.unattended == "overflow" and not queue.overflow:
+            raise ConfigError(f'[[queue]] {found(queue.id)} unattended: "overflow" needs the key "overflow"')
+    for queue in organisation.queues:
+        reached, todo = set[str](), list(ways.get(queue.id, ()))
+        while todo:
+            at = todo.pop()
+            if at == queue.id:
+                raise ConfigError(f"[[queue]] {found(queue.id)}: overflow or closed leads back to it")
+            if at not in reached:
+                reached.add(at)
+                todo += ways.get(at, ())
 
 
 def _check_numbers(organisation: Organisation, queues: list[str]) -> None:

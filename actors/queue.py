@@ -26,7 +26,9 @@ from . import agent_state as agents
 from . import call_state as calls
 from .effects import Down, Effect, Log, Record, Started, Stop, Tell, Unwatch, Watch
 from .evolving import evolve
+from .hours import Span, is_open
 from .organisation import NORMAL, Strategy
+from .pace import UNKNOWN, Pace
 from .table import Late, Machine, Table, always, row
 
 # A decliner is not offered the same call again for this long (F-34).
@@ -72,6 +74,16 @@ class Profile:
     survey: bool = False
     strategy: Strategy = "longest-idle"
     widen_seconds: float = 0.0
+    # How many may wait, 0: any number; and whether callers go on where nobody is signed in. Where to.
+    max_waiting: int = 0
+    sends_on_unattended: bool = False
+    overflow: calls.Onward = calls.NOWHERE
+    # When it is open, and where callers go when it is not.
+    hours: tuple[Span, ...] = ()
+    holidays: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    closed: calls.Onward = calls.NOWHERE
+    announce_wait: bool = False
 
 
 @frozen
@@ -182,6 +194,7 @@ class Data:
     # The place of the agent that was offered a call last.
     after: int = -1
     widens_at: float = math.inf
+    pace: Pace = UNKNOWN
     told: page.QueueStatus | None = None
     tell_at: float = 0.0
 
@@ -202,7 +215,9 @@ class Queue(Machine[Place]):
             place = Place.OFFERED if waiting.offers else Place.WAITING
         before = self._stands()
         effects = self.dispatch(place, message, now)
-        effects += [*self._tell_calls(before), *self._offer_calls(now), *self._tell_status(now)]
+        effects += [*self._tell_calls(before), *self._unattended(now)]
+        effects += [*self._offer_calls(now), *self._tell_status(now)]
+        self._paced(self.state.pace.somebody_waits(bool(self.state.calls), now))
         self._look_ahead(now)
         return effects
 
@@ -265,24 +280,63 @@ class Queue(Machine[Place]):
     # --- calls ------------------------------------------------------------------------------------------------
 
     def _join(self, message: Join, now: float) -> list[Effect]:
+        """Who comes back from an agent is no newcomer: it was let in before."""
+        profile = self.state.profile
+        if not message.again:
+            if not is_open(profile.hours, profile.holidays, profile.time_zone, now):
+                return [self._sent_on(message.call, calls.CLOSED, profile.closed)]
+            if profile.max_waiting and len(self.state.calls) >= profile.max_waiting:
+                return [self._sent_on(message.call, calls.FULL, profile.overflow)]
+        if profile.sends_on_unattended and not self._attended():
+            return [self._sent_on(message.call, calls.UNATTENDED, profile.overflow)]
         waiting = {**self.state.calls, message.call: Waiting(message)}
         self.state = evolve(self.state, calls=dict(sorted(waiting.items(), key=lambda item: _turn(item[1].join))))
         waits = Log("call waits", (("call", message.call), ("waiting", len(waiting))))
         return [waits, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
 
+    def _sent_on(self, call: str, why: str, to: calls.Onward) -> Effect:
+        """The call does not wait here."""
+        return Tell(f"call:{call}", calls.SentOn(self.state.profile.queue, why, to))
+
+    def _unattended(self, now: float) -> list[Effect]:
+        """Nobody is signed in any more: where callers do not wait for that, they go on."""
+        profile, waiting = self.state.profile, self.state.calls
+        if not waiting or not profile.sends_on_unattended or self._attended():
+            return []
+        self.state = evolve(self.state, calls={})
+        told: list[Effect] = []
+        for call, waits in waiting.items():
+            told += [Unwatch(f"call:{call}"), *self._withdraw(waits, "taken_back")]
+            told.append(self._sent_on(call, calls.UNATTENDED, profile.overflow))
+        return told
+
+    def _attended(self) -> bool:
+        return any(each.doing != "signed_out" for each in self.state.agents.values())
+
     def _stands(self) -> calls.QueueStands:
         """What a call hears of the queue while it waits."""
-        attended = any(each.doing != "signed_out" for each in self.state.agents.values())
         profile = self.state.profile
-        return calls.QueueStands(attended, profile.max_wait_seconds, profile.announce_seconds, profile.survey)
+        return calls.QueueStands(
+            profile.queue,
+            self._attended(),
+            profile.max_wait_seconds,
+            profile.announce_seconds,
+            profile.survey,
+            profile.overflow,
+        )
+
+    def _paced(self, pace: Pace) -> None:
+        if pace is not self.state.pace:
+            self.state = evolve(self.state, pace=pace)
 
     def _tell_calls(self, before: calls.QueueStands) -> list[Effect]:
         stands = self._stands()
         return [] if stands == before else [Tell(f"call:{call}", stands) for call in self.state.calls]
 
     def _in_line(self, message: WhereAmI, now: float) -> list[Effect]:
-        number = list(self.state.calls).index(message.call) + 1
-        return [Tell(f"call:{message.call}", calls.InLine(number))]
+        profile, number = self.state.profile, list(self.state.calls).index(message.call) + 1
+        seconds = self.state.pace.wait(number, now) if profile.announce_wait else None
+        return [Tell(f"call:{message.call}", calls.InLine(profile.queue, number, seconds))]
 
     def _remove(self, call: str) -> Waiting:
         calls = dict(self.state.calls)
@@ -303,6 +357,7 @@ class Queue(Machine[Place]):
         return [Tell(f"agent:{agent}", agents.Withdraw(waiting.join.call, code)) for agent in waiting.offers]
 
     def _taken(self, message: Taken, now: float) -> list[Effect]:
+        self._paced(self.state.pace.took(now))
         others = self._remove(message.call).without(message.agent)
         return [Unwatch(f"call:{message.call}"), *self._withdraw(others, "answered_elsewhere")]
 

@@ -83,10 +83,11 @@ class HoldEntry:
 class TransferEntry:
     """One time that a call was given to somebody else, by (`call`, `number`); the first is number 1.
 
-    The agent `by` gave it, as the kind says: "agent" or "mobile" to that `agent`, "queue" to that `queue`, "number" to
-    the number `to`. "referred": the customer's side put it through to that number. `outcome`: "ringing", "connected",
-    "returned" to the agent (or to who referred it), "queued", or "abandoned" by the customer; `why` is a code of
-    `page.FAILURES` where nobody took it.
+    The agent `by` gave it, or the queue in which it waited, and `by` is empty; as the kind says: "agent" or "mobile" to
+    that `agent`, "queue" to that `queue`, "number" to the number `to`. "referred": the customer's side put it through
+    to that number. `outcome`: "ringing", "connected", "returned" to the agent (or to who referred it), "queued",
+    "failed" where there is nobody to return it to, or "abandoned" by the customer; `why` is a code of `page.FAILURES`
+    where nobody took it.
     """
 
     call: str
@@ -99,6 +100,8 @@ class TransferEntry:
     to: str = ""
     outcome: str = "ringing"
     why: str = ""
+    # Why the queue in which it waited sent it on, where no agent did.
+    cause: str = ""
 
 
 @frozen

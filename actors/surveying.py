@@ -8,8 +8,6 @@ with the agent's part.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from ..switch import protocol as media
 from . import announcements, records
 from . import survey as surveys
@@ -25,10 +23,6 @@ CAUSE = "survey"
 
 class Surveying(Acts):
     """The half of a call that asks."""
-
-    @abstractmethod
-    def say_goodbye(self, cause: str, goodbye: media.Playlist, now: float) -> list[Effect]:
-        """The customer hears this, and then the call ends."""
 
     # --- how it begins ----------------------------------------------------------------------------------------
 

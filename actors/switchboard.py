@@ -24,8 +24,9 @@ from . import agent_state as agents
 from . import call_state as calls
 from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
+from .hours import span
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
-from .organisation import Organisation, ToQueue, e164
+from .organisation import Organisation, ToNumber, ToQueue, e164, to_onward
 from .origin import Located
 from .records import MobileEntry
 from .table import Bug, Machine, Table, always, row
@@ -220,10 +221,16 @@ class Switchboard(Machine[Phase]):
                 group.survey,
                 group.strategy,
                 group.widen_seconds,
+                group.max_waiting,
+                group.unattended == "overflow",
+                self._onward(group.overflow),
+                tuple(map(span, group.hours)),
+                organisation.holidays,
+                organisation.time_zone,
+                self._onward(group.closed),
+                group.announce_wait,
             )
-        known = tuple(
-            agents.QueueKnown(each.id, each.name or each.id, each.music or BUILT_IN) for each in organisation.queues
-        )
+        known = self._queues_known()
         priorities = {group.id: group.priority for group in organisation.queues}
         for place, one in enumerate(organisation.agents):
             skills = tuple(agents.Skill(each.queue, each.level, priorities[each.queue]) for each in one.skills)
@@ -238,6 +245,24 @@ class Switchboard(Machine[Phase]):
                 place,
             )
         return profiles
+
+    def _onward(self, written: str) -> calls.Onward:
+        """Where calls go that a queue does not keep."""
+        match to_onward(written):
+            case ToQueue(name):
+                known = (each for each in self._queues_known() if each.queue == name)
+                return calls.Onward(queue=next(known, None))
+            case ToNumber(number):
+                return calls.Onward(number=number)
+            case None:
+                return calls.NOWHERE
+
+    def _queues_known(self) -> tuple[agents.QueueKnown, ...]:
+        """As calls may be given to them."""
+        return tuple(
+            agents.QueueKnown(each.id, each.name or each.id, each.music or BUILT_IN)
+            for each in self.state.organisation.queues
+        )
 
     # --- routes -----------------------------------------------------------------------------------------------
 

@@ -16,10 +16,12 @@ from . import (
     directory,
     effects,
     gateway,
+    hours,
     limits,
     line,
     organisation,
     origin,
+    pace,
     parties,
     queue,
     records,
@@ -35,8 +37,8 @@ from .page import answers, asks, events, snapshot
 
 MODULES = (
     effects, answers, asks, events, snapshot, records, signals, organisation, agent_state, parties, call_state,
-    survey, line, queue, trunk, gateway, registration, limits, directory, switchboard, origin, acd, timeline,
-    protocol, sounds, description, sdes, sdp, opus, binding,
+    survey, line, queue, trunk, gateway, registration, limits, directory, switchboard, origin, acd, hours, pace,
+    timeline, protocol, sounds, description, sdes, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

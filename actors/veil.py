@@ -59,8 +59,9 @@ OURS: Final = frozenset(
         "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "chosen", "city",
         "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
         "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how",
-        "ice_ufrag", "id", "key", "kind", "language", "leg", "legs", "line", "line_leg", "listener", "method", "mid",
-        "mobile_of", "music", "offerer", "offers", "old_leg", "outcome", "owed", "owner", "party", "pattern", "peaks",
+        "holidays", "hours", "ice_ufrag", "id", "key", "kind", "language", "left_queues", "leg", "legs", "line",
+        "line_leg", "listener", "method", "mid", "mobile_of", "music", "offerer", "offers", "old_leg", "outcome",
+        "owed", "owner", "party", "pattern", "peaks",
         "playing", "prefix", "protocol", "province", "purpose", "queue", "queue_name", "recording", "recordings",
         "resting", "roster", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
         "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage",
@@ -114,6 +115,9 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (page.Snapshot, "numbers"): "",
         (agent_state.Profile, "numbers"): "",
         (effects.Log, "fields"): "fields",
+        (organisation.Queue, "overflow"): "onward",
+        (organisation.Queue, "closed"): "onward",
+        (organisation.Queue, "unattended"): "",
         (switchboard.JoinRoom, "room"): "number",
         (switchboard.Data, "rooms"): "rooms",
         (switchboard.Data, "mobiles"): "numbers",
@@ -223,6 +227,11 @@ class Veil:
     def rooms(self, value: Any) -> Any:
         """A mapping by number."""
         return {self.number(number): each for number, each in value.items()}
+
+    def onward(self, value: Any) -> Any:
+        """Where a queue sends calls on to: a number may be anybody's."""
+        kind, colon, rest = value.partition(":")
+        return f"{kind}{colon}{self.number(rest)}" if kind == "number" else value
 
     def numbers(self, value: Any) -> Any:
         """A mapping to numbers."""

@@ -1,8 +1,9 @@
 """A call in a queue: its place, what it hears there, the answer that counts, and the end of its patience or ours.
 
 Where nobody is signed in the caller is told so at once, and again until somebody is; else it hears music, and its
-number in line every so often. One that an agent had and lost comes before all others. A call that is let go hears
-goodbye, and an answer that crosses it is told why.
+number in line every so often, and how long it will wait. One that an agent had and lost comes before all others. A call
+that its queue does not keep, because it is closed or full, or nobody is there, or it has waited too long, goes on to
+another queue or to a number outside, or hears goodbye; an answer that crosses that is told why.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ..switch import protocol as media
 from . import agent_state as agents
 from . import announcements, timeline
 from . import queue as queues
-from .call_state import Accept, InLine, Phase, QueueStands, Timeout
+from .call_state import CLOSED, TOO_LONG, Accept, InLine, Onward, Phase, QueueStands, SentOn, Timeout
 from .effects import Effect, Log, Tell, Watch
 from .evolving import evolve
 from .organisation import ToQueue
@@ -22,8 +23,6 @@ from .surveying import Surveying
 
 # The longest last word is half as long; an engine that does not say when it is over has died.
 GOODBYE_TIMEOUT = 30.0
-# How the wait of a caller ends that was let go: its record's cause, and what an agent hears that it rang at.
-TOO_LONG = "waited too long"
 
 
 class Waiting(Surveying):
@@ -81,11 +80,14 @@ class Waiting(Surveying):
     def queue_stands(self, message: QueueStands, now: float) -> list[Effect]:
         """Where nobody is signed in the caller is told so at once, and again and again until somebody is."""
         before = self.state
+        if f"queue:{message.queue}" != self.queue():
+            return []  # it waits elsewhere by now
         self.state = evolve(
             before,
             attended=message.attended,
             max_wait_seconds=message.max_wait_seconds,
             surveys=message.survey,
+            overflow=message.overflow,
         )
         if message.announce_seconds != before.announce_seconds:
             self.state = evolve(self.state, announce_seconds=message.announce_seconds)
@@ -105,9 +107,31 @@ class Waiting(Surveying):
         if self.let_go_at() > now:
             self.announce_again(now)
             return [Tell(self.queue(), queues.WhereAmI(self.id))]
-        goodbye = announcements.goodbye(self.state.language)
         left = Tell(self.queue(), queues.Leave(self.id, "waited_too_long"))
-        return [left, *self.say_goodbye(TOO_LONG, goodbye, now)]
+        return [left, *self._go_on(TOO_LONG, self.state.overflow, now)]
+
+    def not_kept(self, message: SentOn, now: float) -> list[Effect]:
+        if f"queue:{message.queue}" != self.queue():
+            return []  # it waits elsewhere by now
+        return self._go_on(message.why, message.to, now)
+
+    def _go_on(self, cause: str, to: Onward, now: float) -> list[Effect]:
+        """The queue does not keep the call, which goes where that says, but to no queue that has sent it on before."""
+        data, route = self.state, self.state.route
+        assert isinstance(route, ToQueue), "only a call of a queue waits"
+        left = (*data.left_queues, route.queue)
+        self.state = evolve(data, left_queues=left)
+        if to.queue is not None and to.queue.queue not in left:
+            self.note_transfer(now, queue=to.queue.queue, cause=cause)
+            self.transfer_came_to("queued")
+            return [self._log_sent_on(cause), *self.join_queue(to.queue, now)]
+        if to.number:
+            return [self._log_sent_on(cause), *self.send_out(to.number, cause, now)]
+        goodbye = announcements.closed if cause == CLOSED else announcements.goodbye
+        return self.say_goodbye(cause, goodbye(data.language), now)
+
+    def _log_sent_on(self, cause: str) -> Effect:
+        return Log("call is sent on", (("call", self.id), ("cause", cause)))
 
     def announce_again(self, now: float) -> None:
         seconds = self.state.announce_seconds
@@ -115,9 +139,9 @@ class Waiting(Surveying):
 
     def in_line(self, message: InLine, now: float) -> list[Effect]:
         """Where nobody is signed in, that is what is announced."""
-        if not self.state.attended:
+        if not self.state.attended or f"queue:{message.queue}" != self.queue():
             return []
-        return self.play(announcements.position(self.state.language, message.number))
+        return self.play(announcements.position(self.state.language, message.number, message.seconds))
 
     def caller_gone(self, message: Timeout, now: float) -> list[Effect]:
         return self.end("system", "caller silent", now)

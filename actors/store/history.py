@@ -139,7 +139,8 @@ class Survey:
 @frozen
 class Transfer:
     """One time that the call was given away: by an agent to another, to a queue, or to the number `to`. `outcome`:
-    "ringing", "connected", "returned", "queued" or "abandoned"; `why`: a code of failures where nobody took it."""
+    "ringing", "connected", "returned", "queued", "failed" or "abandoned"; `why`: a code of failures where nobody took
+    it. Where no agent gave it, the queue did in which it waited: `cause` says why."""
 
     kind: str
     by: str
@@ -149,6 +150,7 @@ class Transfer:
     to: str
     outcome: str
     why: str
+    cause: str
 
 
 @frozen

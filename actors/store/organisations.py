@@ -37,13 +37,14 @@ def write_organisation(connection: Connection, organisation: Organisation, hashe
     `hashes` has the new password hash of each agent whose password changed: it must log in again; others keep theirs.
     """
     about = {name: getattr(organisation, name) for name in ("name", "time_zone", "country", "language")}
-    _replace(connection, schema.organisation, [about | {"id": 1}])
+    _replace(connection, schema.organisation, [about | {"id": 1, "holidays": list(organisation.holidays)}])
     trunks = [
         _row(trunk, at) | {"peers": [str(peer) for peer in trunk.peers], "proxy": list(trunk.proxy)}
         for at, trunk in enumerate(organisation.trunks)
     ]
     _replace(connection, schema.trunks, trunks)
-    _replace(connection, schema.queues, [_row(queue, at) for at, queue in enumerate(organisation.queues)])
+    queues = [_row(queue, at) | {"hours": list(queue.hours)} for at, queue in enumerate(organisation.queues)]
+    _replace(connection, schema.queues, queues)
     _replace(connection, schema.agents, [_agent_row(agent, at, hashes) for at, agent in enumerate(organisation.agents)])
     connection.execute(delete(schema.logins).where(schema.logins.c.agent.in_(list(hashes))))
     skills = [
@@ -98,7 +99,8 @@ def read_organisation(connection: Connection) -> Organisation:
     for row in connection.execute(select(schema.skills).order_by(schema.skills.c.position)).mappings():
         skills.setdefault(row["agent"], []).append(Skill(row["queue"], row["level"]))
     return Organisation(
-        **_fields(about, "id"),
+        **_fields(about, "id", "holidays"),
+        holidays=tuple(about["holidays"]),
         trunks=tuple(
             Trunk(
                 **_fields(row, "peers", "proxy"),
@@ -107,7 +109,9 @@ def read_organisation(connection: Connection) -> Organisation:
             )
             for row in _rows(connection, schema.trunks)
         ),
-        queues=tuple(Queue(**_fields(row)) for row in _rows(connection, schema.queues)),
+        queues=tuple(
+            Queue(**_fields(row, "hours"), hours=tuple(row["hours"])) for row in _rows(connection, schema.queues)
+        ),
         agents=tuple(
             Agent(**_fields(row, "password_hash"), skills=tuple(skills.get(row["id"], ())))
             for row in _rows(connection, schema.agents)

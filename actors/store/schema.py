@@ -43,6 +43,7 @@ organisation = Table(
     Column("time_zone", String, nullable=False),
     Column("country", String, nullable=False),
     Column("language", String, nullable=False),
+    Column("holidays", JSON, nullable=False),
 )
 
 trunks = Table(
@@ -87,6 +88,12 @@ queues = Table(
     Column("music", String, nullable=False),
     Column("widen_seconds", Float, nullable=False),
     Column("priority", Integer, nullable=False),
+    Column("max_waiting", Integer, nullable=False),
+    Column("unattended", String, nullable=False),
+    Column("overflow", String, nullable=False),
+    Column("hours", JSON, nullable=False),
+    Column("closed", String, nullable=False),
+    Column("announce_wait", Boolean, nullable=False),
 )
 
 agents = Table(
@@ -247,6 +254,7 @@ transfers = Table(
     Column("to", String, nullable=False),
     Column("outcome", String, nullable=False),
     Column("why", String, nullable=False),
+    Column("cause", String, nullable=False),
 )
 
 offers = Table(

@@ -35,6 +35,11 @@ PROMPTS = {
         "nobody-here": "All our agents are away at the moment. Please stay on the line, or call again later.",
         "goodbye": "We are sorry that nobody could take your call. Please call again later. Goodbye.",
         "position": "Your number in line is",
+        "wait": "You will wait for about",
+        "minutes": "minutes",
+        "wait-short": "You will be answered within a minute.",
+        "wait-long": "You may have to wait for more than an hour.",
+        "closed": "We are closed at the moment. Please call again when we are open. Goodbye.",
         "accept-call": "You have a call from work. To take it, press one.",
         "survey": "How satisfied were you with this call? Press a key from one to five. Five means very satisfied.",
         "survey-again": "That key is none of these. Please press a key from one to five. Five means very satisfied.",
@@ -49,6 +54,21 @@ PROMPTS = {
         "digit-7": "seven",
         "digit-8": "eight",
         "digit-9": "nine",
+        "number-2": "two",
+        "number-10": "ten",
+        "number-11": "eleven",
+        "number-12": "twelve",
+        "number-13": "thirteen",
+        "number-14": "fourteen",
+        "number-15": "fifteen",
+        "number-16": "sixteen",
+        "number-17": "seventeen",
+        "number-18": "eighteen",
+        "number-19": "nineteen",
+        "number-20": "twenty",
+        "number-30": "thirty",
+        "number-40": "forty",
+        "number-50": "fifty",
     },
     # In pinyin: espeak-ng's table of characters is not the same everywhere.
     "zh": {
@@ -64,6 +84,17 @@ PROMPTS = {
         "qing3 nin2 shao1 hou4 zai4 bo1, zai4 jian4.",
         # 您当前的排队号码是
         "position": "nin2 dang1 qian2 de5 pai2 dui4 hao4 ma3 shi4",
+        # 预计等候时间约
+        "wait": "yu4 ji4 deng3 hou4 shi2 jian1 yue1",
+        # 分钟
+        "minutes": "fen1 zhong1",
+        # 预计一分钟内为您接通。
+        "wait-short": "yu4 ji4 yi4 fen1 zhong1 nei4 wei4 nin2 jie1 tong1.",
+        # 等候时间可能超过一小时。
+        "wait-long": "deng3 hou4 shi2 jian1 ke3 neng2 chao1 guo4 yi4 xiao3 shi2.",
+        # 您好，现在是非工作时间，请您在工作时间再拨，再见。
+        "closed": "nin2 hao3, xian4 zai4 shi4 fei1 gong1 zuo4 shi2 jian1, "
+        "qing3 nin2 zai4 gong1 zuo4 shi2 jian1 zai4 bo1, zai4 jian4.",
         # 您有工作来电，接听请按一。
         "accept-call": "nin2 you3 gong1 zuo4 lai2 dian4, jie1 ting1 qing3 an4 yi1.",
         # 请为本次服务打分，按一到五键，五分为非常满意。
@@ -83,6 +114,22 @@ PROMPTS = {
         "digit-7": "qi1",
         "digit-8": "ba1",
         "digit-9": "jiu3",
+        # 两、十、十一……十九、二十、三十、四十、五十
+        "number-2": "liang3",
+        "number-10": "shi2",
+        "number-11": "shi2 yi1",
+        "number-12": "shi2 er4",
+        "number-13": "shi2 san1",
+        "number-14": "shi2 si4",
+        "number-15": "shi2 wu3",
+        "number-16": "shi2 liu4",
+        "number-17": "shi2 qi1",
+        "number-18": "shi2 ba1",
+        "number-19": "shi2 jiu3",
+        "number-20": "er4 shi2",
+        "number-30": "san1 shi2",
+        "number-40": "si4 shi2",
+        "number-50": "wu3 shi2",
     },
 }
 # espeak-ng's voice, and words (or syllables) per minute: calm speech.

@@ -454,5 +454,5 @@ def test_the_agents_keys_go_to_the_caller_whose_call_it_has() -> None:
 def test_a_key_that_sip_tells_of_ends_the_prompt_that_is_played() -> None:
     call, key = opened(Call(arrived(), NOW)), signals.KeyPressed("c", "7")
     assert call.receive(key, NOW + 1) == []
-    call.receive(calls.QueueStands(attended=False), NOW + 2)
+    call.receive(calls.QueueStands("support", attended=False), NOW + 2)
     assert call.receive(key, NOW + 3) == [Media(media.PressKey(LEG, "7"))]

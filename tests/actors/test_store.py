@@ -45,6 +45,12 @@ password = "trunk secret"
 [[queue]]
 id = "sales"
 ring_seconds = 12.5
+hours = ["Mon-Fri 09:00-18:00", "Sat 10:00-14:00"]
+closed = "number:+861055502000"
+overflow = "queue:complaints"
+unattended = "overflow"
+max_waiting = 7
+announce_wait = false
 [[queue]]
 id = "complaints"
 [[agent]]

@@ -91,7 +91,7 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
         st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe),
         st.builds(
             TransferEntry, call=calls, number=st.integers(1, 2), kind=words, by=agents, at=times, agent=agents,
-            queue=words, to=words, outcome=words, why=words,
+            queue=words, to=words, outcome=words, why=words, cause=words,
         ),
         st.builds(HoldEntry, call=calls, number=st.integers(1, 2), began=times, ended=maybe),
         st.builds(

@@ -72,30 +72,32 @@ def offer(house: House, agent: str) -> OfferEntry:
 def test_where_nobody_is_the_caller_is_told_in_the_language_of_the_house(language: str) -> None:
     call = waiting(language)
     playlist = announcements.nobody_here(language, "hold")
-    assert call.receive(calls.QueueStands(attended=False), NOW) == [
+    assert call.receive(calls.QueueStands("support", attended=False), NOW) == [
         Media(media.OpenSource("call:c/play/1", playlist)),
         hears("call:c/play/1"),
     ]
     assert playlist.repeat
     assert media.Part(media.Prompt("nobody-here", language)) in playlist.parts
     # Told again, nothing begins anew; when somebody comes there is music, and what was played is closed.
-    assert call.receive(calls.QueueStands(attended=False, max_wait_seconds=5.0), NOW) == []
-    assert call.receive(calls.QueueStands(attended=True), NOW) == [
+    assert call.receive(calls.QueueStands("support", attended=False, max_wait_seconds=5.0), NOW) == []
+    assert call.receive(calls.QueueStands("support", attended=True), NOW) == [
         Media(media.OpenSource(MUSIC, media.Music())),
         hears(MUSIC),
         Media(media.CloseSource("call:c/play/1")),
     ]
-    assert call.receive(calls.QueueStands(attended=True), NOW) == []
-    assert call.receive(calls.QueueStands(attended=False), NOW)[0] == Media(media.OpenSource("call:c/play/2", playlist))
+    assert call.receive(calls.QueueStands("support", attended=True), NOW) == []
+    assert call.receive(calls.QueueStands("support", attended=False), NOW)[0] == Media(
+        media.OpenSource("call:c/play/2", playlist)
+    )
 
 
 def test_the_music_of_the_queue_is_heard_wherever_nobody_talks() -> None:
     call = waiting("en", music="ours")
     opened = Media(media.OpenSource("music:ours", media.Music("ours")))
-    assert call.receive(calls.QueueStands(attended=False), NOW)[0] == Media(
+    assert call.receive(calls.QueueStands("support", attended=False), NOW)[0] == Media(
         media.OpenSource("call:c/play/1", announcements.nobody_here("en", "ours"))
     )
-    assert call.receive(calls.QueueStands(attended=True), NOW)[:2] == [opened, hears("music:ours")]
+    assert call.receive(calls.QueueStands("support", attended=True), NOW)[:2] == [opened, hears("music:ours")]
     call.receive(calls.Accept("lin", "agent/leg"), NOW)
     away = announcements.agent_away("en", "ours")
     assert Media(media.OpenSource("call:c/play/2", away)) in call.receive(calls.AgentLeg("lin", "", away=True), NOW)
@@ -140,11 +142,11 @@ def test_who_joins_an_empty_queue_is_told_at_once_and_each_from_the_first_word(h
 
 def test_an_answer_ends_the_announcement() -> None:
     call = waiting()
-    call.receive(calls.QueueStands(attended=False), NOW)
+    call.receive(calls.QueueStands("support", attended=False), NOW)
     effects = call.receive(calls.Accept("lin", "agent:lin/1"), NOW)
     assert Media(media.CloseSource("call:c/play/1")) in effects
     assert call.state.playing == {}
-    assert call.receive(calls.QueueStands(attended=False), NOW) == [
+    assert call.receive(calls.QueueStands("support", attended=False), NOW) == [
         Log("late", (("input", "QueueStands"), ("state", "talking"), ("why", "the call had left the queue")))
     ]
 
@@ -154,7 +156,7 @@ def test_an_answer_ends_the_announcement() -> None:
 
 def test_who_waits_hears_its_number_in_line_again_and_again_and_music_between() -> None:
     call = waiting("zh")
-    call.receive(calls.QueueStands(attended=True, announce_seconds=30.0), NOW)
+    call.receive(calls.QueueStands("support", attended=True, announce_seconds=30.0), NOW)
     assert call.deadline() == NOW + 30
     assert call.wake(NOW + 30) == [Tell("queue:support", queues.WhereAmI("c"))]
     assert call.deadline() == NOW + 60
@@ -165,7 +167,7 @@ def test_who_waits_hears_its_number_in_line_again_and_again_and_music_between() 
         "digit-2",
     ]
     assert (said.barge_in, said.repeat) == (True, False)
-    assert call.receive(calls.InLine(12), NOW + 30) == [
+    assert call.receive(calls.InLine("support", 12), NOW + 30) == [
         Media(media.OpenSource("call:c/play/1", said)),
         hears("call:c/play/1"),
     ]
@@ -176,9 +178,9 @@ def test_who_waits_hears_its_number_in_line_again_and_again_and_music_between() 
         Media(media.CloseSource("call:c/play/1")),
     ]
     # The queue may change its mind.
-    call.receive(calls.QueueStands(attended=True, announce_seconds=100.0), NOW + 40)
+    call.receive(calls.QueueStands("support", attended=True, announce_seconds=100.0), NOW + 40)
     assert call.deadline() == NOW + 140
-    call.receive(calls.QueueStands(attended=True), NOW + 50)
+    call.receive(calls.QueueStands("support", attended=True), NOW + 50)
     assert call.deadline() == math.inf
 
 
@@ -220,9 +222,9 @@ def test_a_number_in_line_is_that_of_the_moment(house: House) -> None:
 def test_the_end_of_a_number_is_not_the_end_of_the_goodbye() -> None:
     """Both cross where the wait is over while the number is said."""
     call = waiting("en")
-    call.receive(calls.QueueStands(attended=True, max_wait_seconds=31.0, announce_seconds=30.0), NOW)
+    call.receive(calls.QueueStands("support", attended=True, max_wait_seconds=31.0, announce_seconds=30.0), NOW)
     call.wake(NOW + 30)
-    call.receive(calls.InLine(1), NOW + 30)
+    call.receive(calls.InLine("support", 1), NOW + 30)
     call.wake(NOW + 31)
     assert phase(call) is Phase.GOODBYE
     assert call.receive(media.SourceFinished("call:c/play/1"), NOW + 31) == []
@@ -345,7 +347,7 @@ def test_an_answer_that_crosses_the_end_of_the_queue_is_lost(lost: bool) -> None
     if lost:
         call.receive(Down("queue:support", "dismissed"), NOW)
     else:
-        call.receive(calls.QueueStands(attended=True, max_wait_seconds=5.0), NOW)
+        call.receive(calls.QueueStands("support", attended=True, max_wait_seconds=5.0), NOW)
         call.wake(call.deadline())
     why = "caller_left" if lost else "waited_too_long"
     assert call.receive(calls.Accept("lin", ""), NOW + 5) == [Tell("agent:lin", agents.Lost("c", why))]
@@ -368,12 +370,12 @@ def test_the_queue_tells_its_calls_what_changed_and_nothing_else(house: House) -
         ]
 
     house.call()
-    assert told() == [calls.QueueStands(attended=False, max_wait_seconds=60.0)]
+    assert told() == [calls.QueueStands("support", attended=False, max_wait_seconds=60.0)]
     house.robot("lin")
     house.robot("wei")
     house.ask("wei", page.SetState("break"))
     house.ask("lin", page.SignOut())
-    assert told()[1:] == [calls.QueueStands(attended=True, max_wait_seconds=60.0)]
+    assert told()[1:] == [calls.QueueStands("support", attended=True, max_wait_seconds=60.0)]
     house.tell("queue:support", queues.Leave("c"))
     house.ask("wei", page.SignOut())
     assert len(told()) == 2

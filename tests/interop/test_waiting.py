@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import av
 import numpy as np
@@ -38,9 +40,14 @@ MakeCaller = Callable[..., Caller]
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Three queues: one lets nobody wait for long, and one tells who waits its number in line."""
+    """Queues of which one lets nobody wait for long, one tells who waits its number in line, one is closed now, and one
+    lets nobody wait at all where nobody is signed in."""
     organisation = Organisation(LANGUAGE).trunk().queue("support").queue("hasty", max_wait_seconds=MAX_WAIT)
     organisation.queue("patient", announce_seconds=ANNOUNCE).agent("3001", "Bo", patient=1)
+    hour = (datetime.now(ZoneInfo("Asia/Shanghai")).hour + 6) % 23  # and never this one or the next
+    organisation.queue("shut", hours=[f"{hour:02}:00-{hour + 1:02}:00"])
+    organisation.queue("empty", unattended="overflow", overflow="queue:patient")
+    organisation.number("5004", "queue:shut").number("5005", "queue:empty")
     organisation.agent("1001", "Lin", support=1).agent("2001", "Ada", hasty=1)
     organisation.number("5001", "queue:support").number("5002", "queue:hasty").number("5003", "queue:patient")
     made = Product(tmp_path_factory.mktemp("switch"), infrastructure(codecs=["pcma"]), organisation.text).start()
@@ -221,6 +228,42 @@ def test_who_waits_too_long_hears_goodbye(product: Product, robot: MakeRobot) ->
         assert (kept["ended_by"], kept["cause"], kept["class"]) == ("system", "waited too long", "not_connected")
 
     fairly(measure)
+
+
+def test_who_calls_when_it_is_closed_hears_that_and_no_more(product: Product) -> None:
+    def measure() -> None:
+        with Caller(product.sip_port, "5004") as customer:
+            customer.dial().answered()
+            answered = next(one.at for one in customer.said if one.status == 200)
+            ended = customer.ended(15)
+            score, after = said("closed", customer.heard(answered, ended))
+            silence = ended - answered - after - len(prompt("closed")) / sound.RATE
+        print(
+            f"closed: the first word {1000 * after:.0f} ms after the answer, correlation {score:.3f}; "
+            f"BYE {1000 * silence:.0f} ms after the last"
+        )
+        assert score >= SAME
+        assert after <= 1.0
+        assert 0.2 <= silence <= 1.0
+
+    fairly(measure)
+
+
+def test_where_nobody_is_signed_in_the_call_rings_in_the_queue_it_goes_on_to(
+    product: Product, robot: MakeRobot
+) -> None:
+    agent = robot("3001").sign_in()
+    with Caller(product.sip_port, "5005") as customer:
+        customer.dial().answered()
+        offered = agent.event("call.offered")
+        assert offered["queue"] == "patient"
+        customer.hang_up()
+        agent.event("call.withdrawn")
+    kept = until(lambda: over(product, "3001", offered["call"]), 10, "the record of the call")
+    assert [(each["kind"], each["queue"], each["cause"]) for each in kept["transfers"]] == [
+        ("queue", "patient", "nobody was signed in")
+    ]
+    agent.do("agent.sign_out")
 
 
 def ask(product: Product, agent: str, path: str) -> Reply:

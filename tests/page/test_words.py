@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from cordboard.actors import acts, call_state
 from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
@@ -75,11 +76,14 @@ def test_every_reason_that_ends_an_offer_or_a_call_has_words(language: str) -> N
         *re.findall(r'give_back\("([^"]+)"', agent),
         *re.findall(r'end\("system", f?"([^":]+)', call),
         *re.findall(r'_say_goodbye\("([^"]+)"', call),
+        *(call_state.CLOSED, call_state.FULL, call_state.UNATTENDED, call_state.TOO_LONG, acts.NOBODY_TOOK_IT),
         *re.findall(r': "([^"]+)"', causes[1]),
     } - {"the room is full", "hung up"}  # no agent is in a room; "hung up" has a sentence of its own
     assert len(reasons) >= 8
     keys = {reason.replace(" ", "_") for reason in reasons}
     assert {key for key in keys if f"reason.{key}" not in words and f"withdrawn.{key}" not in words} == set()
+    sent_on = (call_state.CLOSED, call_state.FULL, call_state.UNATTENDED, call_state.TOO_LONG)
+    assert {cause for cause in sent_on if f"course.sent_on.{cause.replace(' ', '_')}" not in words} == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

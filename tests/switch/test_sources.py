@@ -356,12 +356,14 @@ def active(pcm: Pcm) -> float:
 def test_every_prompt_is_there_in_both_languages(prompts: Prompts) -> None:
     names = {name for name, _ in prompts}
     assert set(prompts) == {(name, language) for name in names for language in ("zh", "en")}
-    digits = {f"digit-{digit}" for digit in range(10)}
-    said = {"agent-away", "on-hold", "nobody-here", "goodbye", "position", "accept-call"}
+    digits = {f"digit-{digit}" for digit in range(10)} | {"minutes"}
+    digits |= {f"number-{number}" for number in (2, *range(10, 20), 20, 30, 40, 50)}
+    said = {"agent-away", "on-hold", "nobody-here", "goodbye", "position", "accept-call", "closed"}
+    said |= {"wait", "wait-short", "wait-long"}
     assert names == said | {"survey", "survey-again", "survey-thanks"} | digits
     for key, pcm in prompts.items():
         assert len(pcm) % 160 == 0, key
-        low, high = (0.2, 0.8) if key[0] in digits else (1, 8)
+        low, high = (0.2, 0.9) if key[0] in digits else (1, 8)
         assert low < len(pcm) / 8000 < high, key
 
 

@@ -28,11 +28,14 @@ function joined({ party, name, began, ended }, call, purpose) {
   return left ? [...steps, { at: ended, key: 'course.left', agent }] : steps;
 }
 
-/** A call that was given away: to an agent, a queue or a number, as its `kind` says, or put through by the other side. */
-function given({ kind, by, at, agent, queue, to }, names) {
+/** A call that was given away: to an agent, a queue or a number, as its `kind` says, or put through by the other
+    side; or that its queue did not keep, for a `cause`. */
+function given({ kind, by, at, agent, queue, to, cause = '', outcome, why }, names) {
   const whom = { agent: names.get(agent) ?? agent, mobile: names.get(agent) ?? agent, queue, number: to, referred: to }[kind];
   const who = by ? { agent: by, name: names.get(by) ?? by } : null; // the other side itself
-  return { at, key: `course.given.${kind}`, agent: who, to: whom, number: to !== '' };
+  if (!cause) return [{ at, key: `course.given.${kind}`, agent: who, to: whom, number: to !== '' }];
+  const sent = { at, key: `course.sent_on.${cause.replaceAll(' ', '_')}`, agent: null, to: whom, number: to !== '' };
+  return outcome === 'failed' ? [sent, { at, key: 'course.given.back', agent: null, why }] : [sent];
 }
 
 /** [{at, key, agent, seconds, rating, to, why}]: what happened when, to which agent ({agent, name}, or null), how long it had
@@ -50,7 +53,7 @@ export function course(call) {
     const offer = call.offers.find(({ agent, decided }) => agent === leg.party && decided !== null && Math.abs(decided - leg.began) < SAME_S);
     steps.push(...joined(leg, call, offer?.purpose ?? (names.has(leg.party) ? 'queue' : 'consult')));
   }
-  for (const one of call.transfers) steps.push(given(one, names));
+  for (const one of call.transfers) steps.push(...given(one, names));
   for (const { began, ended } of call.holds) {
     steps.push({ at: began, key: 'course.held', agent: null });
     if (ended !== null && (call.ended === null || ended < call.ended - SAME_S)) steps.push({ at: ended, key: 'course.retrieved', agent: null, seconds: ended - began });
