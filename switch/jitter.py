@@ -11,7 +11,8 @@ The smallest lead of the last 4 s says how much delay is idle: that much is let 
 cross-fading two frames into one where the talker pauses; who does not pause for 2 s is cut into. A drifting clock of
 the far side is the same thing, slowly.
 
-A new SSRC, a timestamp far off, or a stream that comes back after a second of nothing begins the row anew.
+A new SSRC, a timestamp far off, or a stream that comes back after a second of nothing begins the row anew. A packet of
+before that comes after such a second does not.
 
 Clock: G.711 counts samples at 8 kHz and is stored in blocks of 10 ms, two to a slot; Opus counts them at 48 kHz (RFC
 7587 §4.1), in blocks of 2.5 ms, eight to a slot.
@@ -34,6 +35,9 @@ TICK: Final = 0.020  # seconds of a slot
 START_DELAY: Final = 0.010  # a stream's first frame lies this long and then waits for the tick: 10 to 30 ms
 MARGIN: Final = 0.010  # lead that is left when delay is let go: half a slot
 RESTART_LEAD: Final = -0.5  # a packet this late is a stream that has jumped
+# So many packets behind the newest one may still be of its stream; what is further behind is of another that has begun
+# with the same SSRC (RFC 3550 A.1).
+MAX_MISORDER: Final = 100
 IDLE_SLOTS: Final = 50  # after this many empty slots the next packet begins the row anew
 WINDOW_TICKS: Final = 100  # 2 s: how often delay is reconsidered
 MAX_DELAY_SLOTS: Final = 15  # late packets push the playout back no further: 300 ms
@@ -179,7 +183,8 @@ class Playout:
             self.store.put(a, block, self._play, wide=clock.wide)
             return
         active = self.active[rows]
-        anew = ~active | (a.ssrc != self._ssrc[rows]) | (ahead >= SLOTS) | ((lead < RESTART_LEAD) & (newer > 0))
+        over = ~active & ~self._straggles(a, newer, ahead)
+        anew = over | (a.ssrc != self._ssrc[rows]) | (ahead >= SLOTS) | ((lead < RESTART_LEAD) & (newer > 0))
         if np.count_nonzero(anew):
             begun = rows[anew]
             self._begin(begun, a.timestamp[anew], a.sequence[anew], a.ssrc[anew], a.at[anew])
@@ -205,6 +210,12 @@ class Playout:
         last = (block + self.store.blocks(a) - 1) >> shift
         if len(keep := np.flatnonzero(~late | (last >= self._play[rows]))):
             self.store.put(a.select(keep), block[keep], self._play, wide=clock.wide)
+
+    def _straggles(self, a: Arrivals, newer: NDArray[np.int64], ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which packets are the last of a stream that has ended: they begin none, and nothing is said once more."""
+        known = (self.received[a.row] > 0) & (a.ssrc == self._ssrc[a.row])
+        straggles: NDArray[np.bool_] = known & (newer <= 0) & (newer > -MAX_MISORDER) & (ahead < 0)
+        return straggles
 
     def _begin(
         self,

@@ -15,8 +15,9 @@ import signal
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +33,10 @@ from .product import Product, lasting, until
 from .robot import Robot
 from .voice import Voice
 
-AGENT: Final = "1001"
-AGENT_HZ, CUSTOMER_HZ = 1000, 500
+AGENT, SECOND = "1001", "1002"
+AGENT_HZ, CUSTOMER_HZ, SECOND_HZ = 1000, 500, 1500
 TALK: Final = 1.5  # before the kill, and after all is well again
+LOOK: Final = 10  # packets
 # A child that dies 5 times in 30 s is given up: kills are this far apart.
 PACE: Final = 8.0
 # What a crowded machine may add to what a quiet one takes, in the assertions; the figures say what it was.
@@ -71,10 +73,11 @@ class Desk:
     robot: Robot
     voice: Voice
     leg: str = ""
+    hertz: int = AGENT_HZ
 
     @classmethod
-    def signed_in(cls, product: Product) -> Desk:
-        desk = cls(product, Robot(product, AGENT), Voice(sound.tone(AGENT_HZ)))
+    def signed_in(cls, product: Product, agent: str = AGENT, hertz: int = AGENT_HZ) -> Desk:
+        desk = cls(product, Robot(product, agent), Voice(sound.tone(hertz)), hertz=hertz)
         desk._speak("agent.sign_in")
         return desk
 
@@ -109,7 +112,11 @@ class Desk:
 
     def _replace_voice(self) -> None:
         self.voice.close()
-        self.voice = Voice(sound.tone(AGENT_HZ))
+        self.voice = Voice(sound.tone(self.hertz))
+
+    def hears(self) -> set[int]:
+        """Who of the three is in the last that it heard."""
+        return heard([packet.payload for packet in self.voice.packets[-LOOK:]], ulaw=False)
 
     def close(self) -> None:
         self.robot.close()
@@ -143,11 +150,12 @@ def control_dies(product: Product, desk: Desk) -> float:
     return ready
 
 
-def media_dies(product: Product, desk: Desk) -> float:
+def media_dies(product: Product, *desks: Desk) -> float:
     old = product.pids()["media"]
     kill(product, "media")
     begun = time.time()
-    desk.renew()
+    for desk in desks:
+        desk.renew()
     until(lambda: product.pids().get("media", old) != old and healthy(product), 20, "media again")
     return time.time() - begun
 
@@ -180,6 +188,13 @@ def has(frame: NDArray[np.int16], hertz: int) -> bool:
     t = np.arange(len(frame)) / sound.RATE
     wave = np.exp(-2j * np.pi * hertz * t)
     return bool(np.abs((frame * wave).sum()) * 2 / len(frame) > 4000)
+
+
+def heard(payloads: Sequence[bytes], *, ulaw: bool) -> set[int]:
+    """Whose tones are in most of these packets."""
+    frames = [sound.decode(payload, ulaw=ulaw) for payload in payloads]
+    voices = (AGENT_HZ, CUSTOMER_HZ, SECOND_HZ)
+    return {hertz for hertz in voices if sum(has(frame, hertz) for frame in frames) > len(frames) / 2}
 
 
 def longest(times: list[float]) -> float:
@@ -240,15 +255,26 @@ def drill(product: Product, desk: Desk, dies: Callable[[Product, Desk], float]) 
     return Talk(call, longest([one.at for one in heard]), longest(voiced(heard)), ready, ended - answered)
 
 
-def with_recording(product: Product, talk: Talk) -> Figures:
-    """... and what was recorded of it, once it is encoded, which is nobody's hurry."""
-    file = product.data / "recordings" / f"{talk.call}.opus"
+def recording(product: Product, call: str) -> Path:
+    """... once it is encoded, which is nobody's hurry."""
+    file = product.data / "recordings" / f"{call}.opus"
     until(file.exists, 30, "the recording")
+    return file
+
+
+def with_recording(product: Product, talk: Talk) -> Figures:
+    """... and what was recorded of it."""
+    file = recording(product, talk.call)
     length, lost = recorded(file)
     return Figures(talk.gap_ms, talk.unheard_ms, talk.ready, lost, length - talk.seconds)
 
 
-KINDS: Final = {"control": control_dies, "media": media_dies, "supervisor": supervisor_dies, "all": all_die}
+KINDS: Final[Mapping[str, Callable[[Product, Desk], float]]] = {
+    "control": control_dies,
+    "media": media_dies,
+    "supervisor": supervisor_dies,
+    "all": all_die,
+}
 ONCE: Final = {"control": 2, "media": 2, "supervisor": 1, "all": 1}
 LONG: Final = 20
 
@@ -315,6 +341,52 @@ def test_a_call_goes_on(own: Product, kind: str, request: pytest.FixtureRequest)
     if kind == "media":
         assert worst.unheard_ms < 2000 * CROWDED
         assert worst.lost < 2 * CROWDED
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_a_consultation_a_conversation_of_three_and_a_hold_are_what_they_were(own: Product) -> None:
+    """The media process dies in each of them, and both pages make new connections."""
+    desks = [Desk.signed_in(own), Desk.signed_in(own, SECOND, SECOND_HZ)]
+    lin, wei = desks
+    # What the first, the second and the customer hear, where the customer is held, and where it is not.
+    apart: list[set[int]] = [{SECOND_HZ}, {AGENT_HZ}, set()]
+    together = [{CUSTOMER_HZ, SECOND_HZ}, {CUSTOMER_HZ, AGENT_HZ}, {AGENT_HZ, SECOND_HZ}]
+
+    def hear(wanted: list[set[int]]) -> bool:
+        last = [packet.payload for packet in customer.between(time.time() - 1)[-LOOK:]]
+        return [lin.hears(), wei.hears(), heard(last, ulaw=False)] == wanted
+
+    try:
+        with Caller(own.sip_port, "5001", sound.tone(CUSTOMER_HZ)) as customer:
+            customer.dial().answered()
+            call = lin.robot.event("call.offered")["call"]
+            lin.robot.do("call.answer")
+            lin.robot.event("call.connected")
+            lin.robot.do("call.consult", agent=SECOND)
+            wei.robot.event("call.offered")
+            wei.robot.do("call.answer")
+            for act, wanted in (("", apart), ("call.merge", together), ("call.hold", apart)):
+                if act:
+                    lin.robot.do(act)
+                until(partial(hear, wanted), 10, f"who hears whom after {act}")
+                begun = time.time()
+                media_dies(own, *desks)
+                until(partial(hear, wanted), 20, f"the same again after {act}")
+                print(f"media killed after {act or 'call.consult'}: all is as it was {time.time() - begun:.2f} s later")
+            lin.robot.do("call.retrieve")
+            until(partial(hear, together), 10, "all three again")
+            customer.hang_up()
+            for desk in desks:
+                desk.robot.state("after_call_work")
+        until(lambda: left_open(own) == (0, 0), 5, "the end of every row")
+        length, _ = recorded(recording(own, call))
+        assert length > 3 * TALK
+    finally:
+        for desk in desks:
+            desk.close()
+    until(lambda: own.figure("cordboard_legs") == 0, 5, "no leg")
+    assert own.complaints == []
 
 
 def test_without_a_supervisor_the_call_goes_on_to_its_end(own: Product) -> None:
