@@ -237,11 +237,14 @@ class OpusRows:
         def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
             pcm = np.zeros((len(legs), FRAME), np.int16)
             good = [self._decode(leg, frames[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
-            uppers = []
+            below = low = self._down.down(rows[index], pcm)
+            uppers, some = [], np.arange(len(legs))
             for band, upper in above:
-                some = np.flatnonzero(top[index] >= band)
-                uppers.append(Upper(band, index[some], upper.above(rows[index[some]], pcm[some])))
-            return Decoded(index, self._down.down(rows[index], pcm), np.array(good), uppers)
+                higher = np.flatnonzero(top[index[some]] >= band)
+                some = some[higher]
+                sound, below = upper.above(rows[index[some]], pcm[some], below[higher])
+                uppers.append(Upper(band, index[some], sound))
+            return Decoded(index, low, np.array(good), uppers)
 
         work = self._begin(rows, part)
         if self._executor is None:

@@ -209,12 +209,13 @@ class Playback:
 
     def _decode_g722(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         whole = self._g722.decode(rows, self._playout.store.narrow[cells])
+        low = self._from_g722.down(rows, whole)
         if np.count_nonzero(some := self._top[rows] >= Band.WIDE):
             wide, raised = rows[some], self._raised[0]
             self._above_g722.forget(raised.begins(wide, self._tick))
-            raised.upper[wide] = self._above_g722.above(wide, whole[some])
+            raised.upper[wide], _ = self._above_g722.above(wide, whole[some], low[some])
             raised.came(wide, self._tick)
-        self.pcm[rows] = self._from_g722.down(rows, whole)
+        self.pcm[rows] = low
         speaking[rows] = self.pcm[rows].any(axis=1)
 
     def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> Rows:
