@@ -15,10 +15,10 @@ from attrs import define, field
 
 # In seconds. A caller hears nothing meanwhile, and by T1 it asks again (RFC 3261 §17.1.1.2): half of that.
 BOUND: Final = 0.25
-# What one call takes of the line before anything is measured, in seconds, and what it is never taken to be more than:
-# so many may be in set-up at once on the slowest machine, and after any pause of it.
+# What one call takes of the line before anything is measured, in seconds; and so many may be in set-up at once on the
+# slowest machine, and after any pause of it.
 USUAL: Final = 0.004
-LEAST: Final = 16
+LEAST: Final = 8
 # The measured figure follows so much of each new one: it is that of the last few dozens.
 SHARE: Final = 1 / 16
 # Who had fewer before it tells nothing of what a line takes, but that it is no more than this.

@@ -3,7 +3,8 @@
 Agents become free one after the other while calls wait: each time the queue offers the first call to that agent, who
 takes it, and another call comes. That is how it is all day in a centre that is full. The other case is a centre with
 nobody waiting: all agents are free, and one call comes. Both by every strategy; a decision is the whole step of the
-queue's actor, from the message to its effects, and how it is written down for a next process.
+queue's actor, from the message to its effects, and how it is written down for a next process. Garbage is looked for as
+the control process does it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ..actors import past
+from ..actors import collecting, past
 from ..actors import queue as queues
 from ..actors.acd import Free
 from ..actors.agent_state import Offer
@@ -145,6 +146,7 @@ def timed(found: list[tuple[float, float]]) -> Timed:
 def measure(agents: int, calls: int, decisions: int, progress: Progress) -> Decided:
     task = progress.add_task("deciding", total=2 * len(STRATEGIES) * decisions)
     results: dict[str, dict[str, Timed]] = {"full": {}, "quiet": {}}
+    collecting.settle()
     for strategy in STRATEGIES:
         for kind in results:
             gc.collect()
