@@ -365,7 +365,7 @@ class Call(Timed[State, Input, Do]):
 
     def deadline(self) -> float:
         others = self.exchange, self.refresh, self.reliable, self.referral
-        return min(super().deadline(), *(each.deadline() for each in others))
+        return min([super().deadline(), *(each.deadline() for each in others if each.running)])
 
     def _begin(self, timer: Input) -> float:
         match timer:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from attrs import frozen
 
@@ -41,6 +42,7 @@ class Refusal:
     rows: tuple[Row, ...] = ()
 
 
+@cache
 def able(*, refers: bool) -> tuple[Row, Row]:
     """Allow and Supported, for a trunk that may refer calls, or may not."""
     methods, options = (REFERRING, OPTION_TAGS | {NOREFERSUB}) if refers else (METHODS, OPTION_TAGS)

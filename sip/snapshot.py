@@ -192,7 +192,7 @@ class CallSnapshot:
     exchange: ExchangeSnapshot
     refresh: RefreshSnapshot
     reliable: ReliableSnapshot
-    referral: ReferralSnapshot
+    referral: ReferralSnapshot | None
     transactions: tuple[TransactionSnapshot, ...]
 
     @property
@@ -267,7 +267,9 @@ def _freeze_reliable(state: Reliable) -> ReliableSnapshot:
     )
 
 
-def _freeze_referral(state: Referral) -> ReferralSnapshot:
+def _freeze_referral(state: Referral) -> ReferralSnapshot | None:
+    if state.state is ReferralState.IDLE:
+        return None
     return ReferralSnapshot(_freeze_machine(state), state.event, state.stands, state.wanted)
 
 
@@ -358,7 +360,8 @@ def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], no
     _thaw_exchange(call, snapshot.exchange, now, latest)
     _thaw_refresh(call, snapshot.refresh, now)
     _thaw_reliable(call.reliable, snapshot.reliable, now, latest)
-    _thaw_referral(call.referral, snapshot.referral, now)
+    if snapshot.referral is not None:
+        _thaw_referral(call.referral, snapshot.referral, now)
     slots = []
     for each in snapshot.transactions:
         ours = each.machine in (CLIENT.name, INVITE_CLIENT.name)

@@ -20,6 +20,7 @@ from .test_srtp import heard, said_to
 from .voice import Voice
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.peer("baresip"),
     pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed"),
 ]
