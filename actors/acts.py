@@ -222,7 +222,7 @@ class Acts(Referred):
         }
         second = evolve(self.second(), leg=message.leg, since=now)
         self.state = evolve(self.state, second=second)
-        self.begin_leg_entry(second.party, now)
+        self.begin_leg_entry(second.party, now, second.outside)
         joined = [Tell(f"agent:{second.agent}", agents.Joined(self.id))] if second.sits else []
         return [*self.go(up[self.state.standing], None, now), *joined]
 
@@ -232,7 +232,7 @@ class Acts(Referred):
         self.transfer_came_to("connected")
         if not second.sits:
             self.state = evolve(self.state, second=evolve(second, leg=message.leg, since=now))
-            self.begin_leg_entry(second.party, now)
+            self.begin_leg_entry(second.party, now, second.outside)
             return [*self.answer(now), *self.first_answer(now), *self.go(Standing.JOINED, None, now)]
         self.state = evolve(self.state, second=None)
         self.stand(Standing.TALKING, now)

@@ -90,9 +90,9 @@ class Booked(Caller[Phase], ABC):
         if transfer is not None and transfer.outcome == "ringing":
             self.state = evolve(self.state, transfer=evolve(transfer, outcome=outcome, why=why))
 
-    def begin_leg_entry(self, party: str, now: float) -> None:
+    def begin_leg_entry(self, party: str, now: float, to: str = "") -> None:
         legs = self.state.legs
-        self.state = evolve(self.state, legs=(*legs, records.LegEntry(self.id, len(legs), party, now)))
+        self.state = evolve(self.state, legs=(*legs, records.LegEntry(self.id, len(legs), party, now, to=to)))
 
     def close_leg_entries(self, now: float, *, agents_only: bool, party: str = "") -> None:
         """Of all, of all agents, or of one `party`."""

@@ -106,6 +106,11 @@ class Second:
         """As the record of the legs has it: an agent, or somebody outside."""
         return self.agent or OUTSIDE
 
+    @property
+    def outside(self) -> str:
+        """The number of somebody outside."""
+        return "" if self.agent else self.number
+
 
 # --- inputs: what becomes of the parties, whoever says it -----------------------------------------------------------
 

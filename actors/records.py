@@ -67,6 +67,7 @@ class LegEntry:
     party: str  # "caller", the agent's id, or OUTSIDE
     began: float
     ended: float | None = None
+    to: str = ""  # the number of somebody outside
 
 
 @frozen

@@ -91,7 +91,7 @@ class Referred(Seconds):
         before, second = self.state, self.second()
         self.transfer_came_to("connected")
         self.close_leg_entries(now, agents_only=False, party="caller")
-        self.begin_leg_entry("outside", now)
+        self.begin_leg_entry("outside", now, second.outside)
         hushed = self.stop_playing()
         closed = self.far_side_gone()
         released = [] if before.left else [Sip(signals.Release(before.sip, "put through"))]

@@ -112,10 +112,13 @@ class Listing:
 
 @frozen
 class Leg:
+    """A party of a call; `to` is the number of one who is "outside"."""
+
     party: str
     name: str
     began: float
     ended: float | None
+    to: str
 
 
 @frozen
@@ -422,7 +425,7 @@ def _legs(connection: Connection, call: str) -> tuple[Leg, ...]:
         .where(legs.c.call == call)
         .order_by(legs.c.number)
     )
-    return tuple(Leg(row.party, row.name or "", row.began, row.ended) for row in connection.execute(query))
+    return tuple(Leg(row.party, row.name or "", row.began, row.ended, row.to) for row in connection.execute(query))
 
 
 def _holds(connection: Connection, call: str) -> tuple[Hold, ...]:

@@ -205,6 +205,7 @@ legs = Table(
     Column("party", String, nullable=False),
     Column("began", Float, nullable=False),
     Column("ended", Float),
+    Column("to", String, nullable=False),
     Index(None, "ended"),
 )
 

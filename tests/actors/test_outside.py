@@ -114,8 +114,8 @@ def test_complete_leaves_the_customer_with_the_outside_party(centre: Centre) -> 
     consulting(centre).after(10)
     centre.do("lin", page.Complete())
     assert (centre.ears(), centre.phases("lin"), centre.standing) == (JOINED, ("after_call_work",), Standing.JOINED)
-    assert [(each.party, each.ended) for each in centre.kept(records.LegEntry)] == [
-        ("caller", None), ("lin", NOW + 15), ("outside", None),
+    assert [(each.party, each.ended, each.to) for each in centre.kept(records.LegEntry)] == [
+        ("caller", None, ""), ("lin", NOW + 15, ""), ("outside", None, NUMBER),
     ]  # fmt: skip
     over(centre, "hung_up", by="callee")
     assert "call:c" not in centre.actors

@@ -79,8 +79,8 @@ def test_the_number_rings_and_then_has_the_place_of_who_referred(centre: Centre)
     assert centre.told("lin", page.CallParties)[-1] == page.CallParties("c", number=NUMBER)
     (kept,) = centre.kept(records.TransferEntry)
     assert kept == records.TransferEntry("c", 1, "referred", "", NOW + 5, to=NUMBER, outcome="connected")
-    assert [(each.party, each.ended) for each in centre.kept(records.LegEntry)] == [
-        ("caller", NOW + 10), ("lin", None), ("outside", None),
+    assert [(each.party, each.ended, each.to) for each in centre.kept(records.LegEntry)] == [
+        ("caller", NOW + 10, ""), ("lin", None, ""), ("outside", None, NUMBER),
     ]  # fmt: skip
 
 

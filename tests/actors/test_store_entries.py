@@ -88,7 +88,7 @@ stated: st.SearchStrategy[list[Entry]] = st.lists(
             queue=words, began=times, answered=maybe, ended=maybe, ended_by=words, cause=words, test=st.booleans(),
             recorded=st.booleans(),
         ),
-        st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe),
+        st.builds(LegEntry, call=calls, number=st.integers(0, 2), party=agents, began=times, ended=maybe, to=words),
         st.builds(
             TransferEntry, call=calls, number=st.integers(1, 2), kind=words, by=agents, at=times, agent=agents,
             queue=words, to=words, outcome=words, why=words, cause=words,

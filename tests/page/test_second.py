@@ -395,6 +395,8 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         {**offer(LIN, began + 65, "answered", began + 67, began + 80), "purpose": "returned"},
     ]
     made["legs"].append({"party": "1002", "name": "Maya", "began": began + 34, "ended": began + 50})
+    outside = {"party": "outside", "name": "", "began": began + 52, "ended": began + 58, "to": "+862155502000"}
+    made["legs"].append(outside)
     gone = {"kind": "agent", "by": "1001", "at": began + 60, "agent": "1004", "queue": "", "to": "", "why": "no_answer"}
     made["transfers"].append({**gone, "outcome": "returned"})
     switch.kept.add(made)
@@ -408,6 +410,8 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         "Maya was asked for advice.",
         "Maya answered.",
         "Maya was gone; the call went on without them.",
+        "+86 21 5550 2000 answered.",
+        "+86 21 5550 2000 was gone; the call went on without them.",
         "You handed the call to Wang.",
         "Nobody took it there: Your colleague did not answer.",
         "It rang at you again.",

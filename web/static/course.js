@@ -21,8 +21,8 @@ function offered({ agent, name, offered: at, outcome, decided, purpose = 'queue'
 }
 
 /** One who came into the call, and left it before its end; who was asked in only answered. */
-function joined({ party, name, began, ended }, call, purpose) {
-  const agent = { agent: party, name: name || party };
+function joined({ party, name, began, ended, to = '' }, call, purpose) {
+  const agent = { agent: party, name: name || to || party, number: to !== '' };
   const steps = [{ at: began, key: ASKED.has(purpose) ? 'course.answered' : 'course.joined', agent }];
   const left = ended !== null && (call.ended === null || ended < call.ended - SAME_S);
   return left ? [...steps, { at: ended, key: 'course.left', agent }] : steps;

@@ -31,13 +31,13 @@ export function overText(call, me) {
   if (failed) return failureText({ why: reasonKey(failed[1]), status: failed[2] });
   if (call.ended_by === 'caller') return t(call.answered === null ? 'over.caller.waiting' : 'over.caller');
   if (call.ended_by !== 'agent') return hasText(`over.${reasonKey(call.cause)}`) ? t(`over.${reasonKey(call.cause)}`) : t('over.system', { cause: reasonText(call.cause) });
-  const last = call.legs.filter(({ party }) => party !== 'caller').at(-1);
+  const last = call.legs.filter(({ party }) => party !== 'caller' && party !== 'outside').at(-1);
   return sentence('over.agent', { agent: last && { agent: last.party, name: last.name || last.party } }, call, me);
 }
 
 /** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
 function sentence(key, { agent, seconds = 0, rating = '', to = '', number = false, why = '' }, call, me) {
-  const name = agent ? (agent.agent === me ? t('course.you') : agent.name) : '';
+  const name = agent ? (agent.agent === me ? t('course.you') : agent.number ? telephone(agent.name) : agent.name) : '';
   const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating, to: number ? telephone(to) : to, words: why ? failureText({ why }) : '' });
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
