@@ -26,6 +26,14 @@ def fits(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
+# Of those of them that are not whole between the sides of the window when they are scrolled to, their names.
+OUTSIDE = """(controls) => controls.filter((one) => {
+  one.scrollIntoView({ block: 'center' });
+  const { left, right } = one.getBoundingClientRect();
+  return left < 0 || right > document.documentElement.clientWidth;
+}).map((one) => one.ariaLabel ?? one.innerText)"""
+
+
 def test_a_wide_window_does_not_scroll_whatever_the_queues(page: Page, switch: Switch) -> None:
     desk = Desk(page, switch)
     desk.sign_in()
@@ -36,6 +44,44 @@ def test_a_wide_window_does_not_scroll_whatever_the_queues(page: Page, switch: S
     box = page.get_by_role("region", name="What happened").bounding_box()
     assert box is not None
     assert box["height"] > 350
+    fits(page)
+
+
+@pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+def test_a_consultation_in_a_narrow_window(page: Page, switch: Switch, names: Names) -> None:
+    """All of the choice, and of who is in the call, is within reach at 1280 px and 400 %."""
+    switch.colleagues = [
+        {"agent": f"10{n:02}", "name": name, "state": "idle", "reason": "", "since": at(1), "mobile": n == 2}
+        for n, name in enumerate(("Maya Konstantinopoulou", "欧阳娜娜", "Chen"), 2)
+    ]
+    page.set_viewport_size({"width": 320, "height": 256})
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    desk.answer()
+    page.locator(".stage-acts .button:enabled").first.wait_for()
+    chooser = page.locator(".chooser")
+    for key, tabs in (("F6", ("colleagues", "outside")), ("F3", ("queues", "outside", "colleagues"))):
+        page.keyboard.press(key)
+        for tab in tabs:
+            page.locator(f"#choose-tab-{tab}").click()
+            expect(page.locator(f"#choose-panel-{tab}")).to_be_visible()
+            fits(page)
+            assert chooser.locator("button, input").evaluate_all(OUTSIDE) == []
+        page.keyboard.press("Escape")
+        expect(chooser.get_by_role("tablist")).to_have_count(0)
+    page.keyboard.press("F6")
+    chooser.locator(".people .button").first.click()
+    expect(page.locator(".parties [data-who=second]")).to_be_visible()
+    fits(page)
+    switch.second_answers()
+    expect(page.locator(".stage-acts .button:enabled")).to_have_count(4)
+    fits(page)
+    assert page.locator(".stage-acts .button").evaluate_all(OUTSIDE) == []
+    page.keyboard.press("F10")
+    expect(page.locator("[data-mode=three_way]")).to_be_visible()
+    fits(page)
+    switch.second_leaves("hung_up")
+    expect(page.locator(".over-bar")).to_be_visible()
     fits(page)
 
 
