@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from fractions import Fraction
 from itertools import chain
 from random import Random
@@ -283,7 +284,7 @@ class Books:
 
 
 class World:
-    def __init__(self, seed: int = 1, ports: int = 16) -> None:
+    def __init__(self, seed: int = 1, ports: int = 16, executor: Executor | None = None) -> None:
         self.rng = Random(seed)
         self.now = 1000.0
         self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
@@ -298,7 +299,7 @@ class World:
             sink=self.shelf,
             prompts=PROMPTS,
             library=self.books,
-            opus=OpusRows(capacity=256),
+            opus=OpusRows(executor, capacity=256),
             token=Random(seed).randbytes,
             capacity=256,
         )
