@@ -189,6 +189,42 @@ def test_mute_and_hold_leak_nothing(world: World) -> None:
     assert b.tones(0.5) == [440]
 
 
+def test_a_supervisor_listens_whispers_and_barges_in_and_the_caller_hears_what_it_should(
+    new_world: type[World],
+) -> None:
+    """Where it listens and whispers, the caller is sent the same, octet by octet, as if it were not there."""
+
+    def call(*, supervised: bool) -> tuple[World, Far, Far, Far]:
+        world = new_world()
+        caller, agent, chief = world.far("caller", 4000), world.far("agent", 4001), world.far("chief", 4002)
+        for far, hertz in ((caller, 440), (agent, 660), (chief, 1000)):
+            far.says(hertz, 4000)
+        world.hears(caller=["agent"], agent=["caller"])
+        world.run(1)
+        if supervised:
+            world.hears(chief=["caller", "agent"])
+        world.run(1)
+        if supervised:
+            world.hears(agent=["caller", ("chief", 0.5)])
+        world.run(1)
+        return world, caller, agent, chief
+
+    world, caller, agent, chief = call(supervised=True)
+    _, alone, unadvised, _ = call(supervised=False)
+    assert caller.payloads == alone.payloads
+    assert agent.payloads[:100] == unadvised.payloads[:100]
+    assert set(chief.payloads[:50]) == {b"\xff" * 160}
+    assert (caller.tones(0.5), agent.tones(0.5), chief.tones(0.5)) == ([660], [440, 1000], [440, 660])
+    # It barges in: a conversation of three, of which nobody hears itself; and leaves again.
+    world.hears(caller=["agent", "chief"], agent=["caller", "chief"], chief=["caller", "agent"])
+    world.run(1)
+    assert (caller.tones(0.5), agent.tones(0.5), chief.tones(0.5)) == ([660, 1000], [440, 1000], [440, 660])
+    world.hears(caller=["agent"], agent=["caller"], chief=[])
+    world.run(1)
+    assert (caller.tones(0.5), agent.tones(0.5)) == ([660], [440])
+    assert set(chief.payloads[-40:]) == {b"\xff" * 160}
+
+
 def test_who_begins_to_hear_in_a_gap_hears_nothing_of_before(world: World) -> None:
     """A loss was being concealed as the first listener left: the second is not given the rest of it."""
     a, _, c = (world.far(name, 4000 + i) for i, name in enumerate("abc"))
