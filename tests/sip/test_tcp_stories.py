@@ -9,6 +9,7 @@ import pytest
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallEnded, CallFailed, CallReoffered, IncomingCall
 from cordboard.sip.message import Address, Request, Response
+from cordboard.sip.reason import TIMER
 
 from . import net as n
 
@@ -191,7 +192,7 @@ def test_a_lost_ack_ends_the_call_after_64_t1_and_the_2xx_came_again_all_the_whi
     assert isinstance(b.events[-1], CallEnded)
     assert b.events[-1].cause == "no-ack"
     assert said(net).count("200 INVITE") == 11
-    assert a.events[-1] == CallEnded("out", "bye")
+    assert a.events[-1] == CallEnded("out", "bye", TIMER)
     over(net, a, b)
 
 
