@@ -2,11 +2,13 @@
 
 Everybody hangs up, the transactions' last timers run out (RFC 3261: 32 s), and then every task, actor, call, leg,
 socket, file and open row must be as it was before the first call; the database must have a row for each call that was
-let in; and memory may not have grown since the first tenth of them, when every pool had become as large as it gets.
+let in; and memory may not have grown since the pools were as large as they get, which is when as many transactions
+end by their timers as begin.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import sqlite3
@@ -29,8 +31,10 @@ from .series import Standing, missing
 from .soak import LOOK_SECONDS, returned, steady
 from .waves import MOST_FAILED, Scene, Step, resident_kb, staged, step
 
-# Memory is looked at after each of so many equal parts; from the first part's end on it may grow by so much, in MB.
+# Memory is looked at after each of so many equal parts; from the end of the first that ends so late, in seconds, it may
+# grow by so much, in MB: twice the timers.
 PARTS: Final = 10
+FULL_SECONDS: Final = 64.0
 MAY_GROW_MB: Final = 8.0
 # Of what the switch complains about, so much is kept.
 COMPLAINTS: Final = 20
@@ -65,6 +69,11 @@ class Left:
     complaints: Sequence[str]
 
     @property
+    def full(self) -> int:
+        """By the end of which part the pools were as large as they get."""
+        return min(math.ceil(FULL_SECONDS * self.rate * PARTS / self.made), PARTS)
+
+    @property
     def problems(self) -> list[str]:
         """Why it is not good, a line each."""
         told = [f"{name}: {before} before, {after} after" for name, (before, after) in self.missing.items()]
@@ -73,8 +82,9 @@ class Left:
         if not self.made - self.refused <= self.rows <= self.made:  # who is refused at the door has none
             told.append(f"{self.rows} rows of {self.made} calls, of which {self.refused} were refused")
         for name, mb in (("control", self.control_mb), ("media", self.media_mb)):
-            if mb[-1] - mb[1] > MAY_GROW_MB:
-                told.append(f"{name} grew by {mb[-1] - mb[1]:.1f} MB after its first {self.made // PARTS} calls")
+            if mb[-1] - mb[self.full] > MAY_GROW_MB:
+                calls = self.full * self.made // PARTS
+                told.append(f"{name} grew by {mb[-1] - mb[self.full]:.1f} MB after its first {calls} calls")
         return [*told, *(f"the switch complains: {line}" for line in self.complaints)]
 
 

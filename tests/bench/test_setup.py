@@ -135,6 +135,10 @@ LEFT = Left(
 )
 
 
+def many(calls: int, control_mb: list[float]) -> Left:
+    return attrs.evolve(LEFT, made=calls, up=calls, rows=calls, control_mb=control_mb)
+
+
 @pytest.mark.parametrize(
     ("left", "said"),
     [
@@ -142,7 +146,9 @@ LEFT = Left(
         (attrs.evolve(LEFT, missing={"legs": (0, 2)}), ["legs: 0 before, 2 after"]),
         (attrs.evolve(LEFT, up=990), ["10 of 1000 calls did not come up"]),
         (attrs.evolve(LEFT, rows=998, refused=1, up=999), ["998 rows of 1000 calls, of which 1 were refused"]),
-        (attrs.evolve(LEFT, control_mb=[*MEMORY[:-1], 103.5]), ["control grew by 8.5 MB after its first 100 calls"]),
+        (many(100_000, [95.0] * 11 + [103.5]), ["control grew by 8.5 MB after its first 10000 calls"]),
+        (many(20_000, [60.0, 80.0, 90.0, 94.0] + [96.0] * 8), []),  # as long as transactions end more slowly than begin
+        (many(20_000, [95.0] * 11 + [103.5]), ["control grew by 8.5 MB after its first 8000 calls"]),
         (attrs.evolve(LEFT, complaints=("Traceback",)), ["the switch complains: Traceback"]),
     ],
 )
