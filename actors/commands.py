@@ -190,7 +190,17 @@ def _barred_onward(organisation: Organisation) -> Iterator[str]:
 
 def notes_of_config(config: Config) -> list[str]:
     unused_keys = [*_unused("[sip]", [config.sip]), *_unused("[recording]", [config.recording])]
-    return [*consistency.of_config(config), *unused_keys]
+    return [*_unreadable(config), *consistency.of_config(config), *unused_keys]
+
+
+def _unreadable(config: Config) -> Iterator[str]:
+    """The file may be checked elsewhere than it is used: no error."""
+    files = [("sip", "authorities", config.sip.authorities)]
+    for section, shown in (("sip", config.sip), ("web", config.web)):
+        files += [(section, "certificate", shown.certificate), (section, "key", shown.key)]
+    for section, key, file in files:
+        if file and not os.access(file, os.R_OK):
+            yield f"warning: [{section}] {key}: cannot be read here: {file}"
 
 
 def _unused(section: str, entries: Sequence[AttrsInstance]) -> list[str]:
@@ -202,11 +212,13 @@ def _unused(section: str, entries: Sequence[AttrsInstance]) -> list[str]:
 
 def described_config(config: Config) -> str:
     """Where everything listens."""
-    sip = [f"udp {address}" for address in config.sip.udp]
-    rtp = config.media.rtp_ports
+    ways = (("udp", config.sip.udp), ("tcp", config.sip.tcp), ("tls", config.sip.tls))
+    sip = [f"{way} {address}" for way, addresses in ways for address in addresses]
+    ports = config.media.rtp_ports
+    rtp = f"{len(ports)} free ports" if 0 in ports else f"{len(ports)} ports, {ports[0]} to {ports[-1]}"
     points = [f"{point.id} {','.join(point.address)}:{point.port}" for point in config.access_points]
     return (
-        f"infrastructure: SIP on {', '.join(sip) or 'nothing'}; RTP on {len(rtp)} ports, {rtp[0]} to {rtp[-1]}; "
+        f"infrastructure: SIP on {', '.join(sip) or 'nothing'}; RTP on {rtp}; "
         f"access points {', '.join(points)}; web on {', '.join(map(str, config.web.listen))}"
     )
 

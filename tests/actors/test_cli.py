@@ -125,12 +125,30 @@ def test_check_tells_the_two_kinds_of_file_apart(tmp_path: Path, organisation: P
         f'{organisation}: organisation "Harbour Travel": 1 queue, 2 agents\n{WARNING}\n',
     )
     config = tmp_path / "config.toml"
-    config.write_text('[sip]\ntcp = ""\n')
+    config.write_text('[web]\nnames = ["desk"]\n')
     result = run(check, config)
     assert (result.exit_code, result.output) == (
         0,
-        f"{config}: infrastructure: SIP on udp 0.0.0.0:5060; RTP on 16 ports, 20002 to 20032; "
+        f"{config}: infrastructure: SIP on udp 0.0.0.0:5060, tcp 0.0.0.0:5060; RTP on 16 ports, 20002 to 20032; "
         "access points main 0.0.0.0:20000; web on 0.0.0.0:8443\n",
+    )
+
+
+def test_check_warns_of_files_that_are_not_there(tmp_path: Path) -> None:
+    config, there = tmp_path / "config.toml", tmp_path / "chain.pem"
+    there.write_text("")
+    config.write_text(
+        f'[media]\nrtp_ports = "0"\n[sip]\nauthorities = "/nowhere/ca.pem"\n'
+        f'[web]\ncertificate = "{there}"\nkey = "/nowhere/key.pem"\n'
+    )
+    result = run(check, config)
+    assert "; RTP on 8 free ports; " in result.output
+    assert (result.exit_code, result.output.splitlines()[1:]) == (
+        0,
+        [
+            "warning: [sip] authorities: cannot be read here: /nowhere/ca.pem",
+            "warning: [web] key: cannot be read here: /nowhere/key.pem",
+        ],
     )
 
 

@@ -132,7 +132,7 @@ def test_the_agent_is_told_of_a_customer_of_whom_nothing_comes(product: Product,
             answered = time.monotonic()
             agent.is_("Ringing")
             agent.answer()
-            expect(agent.page.locator(".sound-bar")).to_contain_text("You cannot hear the caller.")
+            expect(agent.page.locator(".sound-bar")).to_contain_text("You cannot hear the customer.")
             took = time.monotonic() - answered
             print(f"told {took:.2f} s after the customer was reached")
             assert took < TOLD_S

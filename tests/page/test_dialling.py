@@ -16,8 +16,24 @@ pytestmark = pytest.mark.peer("chromium")
 # Where pictures go that somebody wants to look at; nowhere else.
 PICTURES = os.environ.get("CORDBOARD_PICTURES", "")
 WORDS = {
-    ENGLISH.agent: ("Number", "Dial", "Redial", "Outgoing call", "It rings there.", "The line is busy. (SIP 486)"),
-    CHINESE.agent: ("号码", "呼叫", "再次拨打", "外呼", "对方振铃中。", "对方正忙。（SIP 486）"),
+    ENGLISH.agent: (
+        "Number",
+        "Dial",
+        "Redial",
+        "Outgoing call",
+        "It rings there.",
+        "The line is busy. (SIP 486)",
+        "The dialling rules do not allow this number.",
+    ),
+    CHINESE.agent: (
+        "号码",
+        "呼叫",
+        "再次拨打",
+        "外呼",
+        "对方振铃中。",
+        "对方正忙。（SIP 486）",
+        "拨号规则不允许呼叫此号码。",
+    ),
 }
 
 
@@ -28,7 +44,7 @@ def picture(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("names", [ENGLISH, CHINESE], ids=["en", "zh"])
 def test_a_number_is_dialled_rings_answers_and_is_dialled_again(page: Page, switch: Switch, names: Names) -> None:
-    number, dial, redial, outgoing, rings, busy = WORDS[names.agent]
+    number, dial, redial, outgoing, rings, busy, barred = WORDS[names.agent]
     language = "zh" if names is CHINESE else "en"
     desk = Desk(page, switch, names)
     desk.sign_in()
@@ -62,6 +78,18 @@ def test_a_number_is_dialled_rings_answers_and_is_dialled_again(page: Page, swit
     expect(page.get_by_text(busy).first).to_be_visible()
     expect(page.get_by_role("button", name=redial, exact=True)).to_be_enabled()
     picture(page, f"dial-busy-{language}")
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    field.fill("0900 5550")
+    field.press("Enter")
+    desk.is_in("talking")
+    switch.fail("not_allowed", 0)
+    desk.is_in("idle")
+    expect(page.locator(".stage")).to_contain_text(barred)  # and not how the call before it ended
+    page.get_by_role("button", name=redial, exact=True).click()
+    desk.is_in("talking")
+    assert switch.asked[-1]["number"] == "0900 5550"
+    picture(page, f"dial-barred-{language}")
 
 
 def test_it_is_given_up_by_button_and_by_key(page: Page, switch: Switch) -> None:

@@ -394,9 +394,11 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         {**offer(wang, began + 60, "missed", began + 65), "purpose": "transfer"},
         {**offer(LIN, began + 65, "answered", began + 67, began + 80), "purpose": "returned"},
     ]
+    made["legs"][-1]["ended"] = began + 60  # which is told by the giving
     made["legs"].append({"party": "1002", "name": "Maya", "began": began + 34, "ended": began + 50})
     outside = {"party": "outside", "name": "", "began": began + 52, "ended": began + 58, "to": "+862155502000"}
     made["legs"].append(outside)
+    made["legs"].append({"party": "1001", "name": "Lin", "began": began + 67, "ended": began + 85})
     gone = {"kind": "agent", "by": "1001", "at": began + 60, "agent": "1004", "queue": "", "to": "", "why": "no_answer"}
     made["transfers"].append({**gone, "outcome": "returned"})
     switch.kept.add(made)
@@ -415,4 +417,5 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         "You handed the call to Wang.",
         "Nobody took it there: Your colleague did not answer.",
         "It rang at you again.",
+        "You and the customer were connected.",
     ]

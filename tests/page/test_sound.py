@@ -91,8 +91,8 @@ def test_beside_the_levels_stands_that_the_switch_hears_speech(page: Page, switc
 
 
 TOLD: list[tuple[Message, str, str]] = [
-    ({"caller_heard": False}, "You cannot hear the caller.", "您听不到访客的声音。"),
-    ({"caller_hears": False}, "The caller cannot hear you.", "访客听不到您的声音。"),
+    ({"caller_heard": False}, "You cannot hear the customer.", "您听不到访客的声音。"),
+    ({"caller_hears": False}, "The customer cannot hear you.", "访客听不到您的声音。"),
     ({"agent_hears": False}, "Your computer gets no sound.", "您的电脑收不到声音。"),
 ]
 
@@ -124,11 +124,11 @@ def test_two_sides_at_once_a_page_that_comes_back_and_the_next_call(desk: Desk, 
     expect(bar.locator("p")).to_have_count(2)
     desk.switch.sound(caller_heard=False, caller_hears=False)
     expect(bar).to_have_text(
-        "You and the caller cannot hear each other. No sound gets through between the switch and the caller.",
+        "You and the customer cannot hear each other. No sound gets through between the switch and the customer.",
         use_inner_text=True,
     )
     desk.switch.sound(caller_silent_since=1.0)
-    expect(bar).to_contain_text("Nothing comes from the caller’s line.")
+    expect(bar).to_contain_text("Nothing comes from the customer’s line.")
     desk.switch.end()
     desk.button("Start answering").click()
     desk.answer()

@@ -94,6 +94,8 @@ def test_every_reason_of_a_state_and_of_a_lost_recording_has_words(language: str
         *re.findall(r'move\([^"\n]*, f?"([^"]+)"', agent),
         *re.findall(r'release_seat\("([^"]+)"', agent),
         *re.findall(r'give_back\("([^"]+)"', agent),
+        *re.findall(r'second_out\([^)]*, "(\w+)", now\)', said_by("seconds", "acts")),
+        acts.TRANSFERRED,
     }
     told = {reason.replace("{message.by}", by) for reason in reasons for by in ("caller", "agent", "system")}
     assert len(told) >= 15

@@ -127,6 +127,9 @@ export const speechChanged = (before, desk) => {
   return was.speaks !== is.speaks || was.hears !== is.hears;
 };
 
+/** The last call out, where it came to nothing and no other came after it: {why, status, number}; else null. */
+export const failedCall = (outcome) => (outcome?.kind === 'failed' ? outcome : (outcome?.failed ?? null));
+
 /** Reasons come as words; dictionaries have them as keys: "No answer" and "no_answer" are one. */
 export const reasonKey = (reason) => String(reason ?? '').trim().toLowerCase().replace(/[\s-]+/g, '_');
 

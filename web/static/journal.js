@@ -1,7 +1,7 @@
 // What this page tells a person in words: a log of what happened here today, notices that come and go, and sentences
 // for a screen reader. Entries keep keys, not words, so that changing the language changes them too.
 
-import { reasonKey } from './desk.js';
+import { failedCall, reasonKey } from './desk.js';
 import { hasText, t, telephone } from './i18n.js';
 
 const KEEP = 200;
@@ -41,6 +41,9 @@ export function outcomeText(outcome) {
   if (outcome.by === 'agent' && hasText(cause)) return t(cause);
   return hasText(`ended.${outcome.by}`) ? t(`ended.${outcome.by}`, { cause: reasonText(outcome.cause) }) : outcome.cause;
 }
+
+/** What was last, as one sentence: a call out that failed is later than the end of the call whose paperwork it came in. */
+export const latestText = (outcome) => (failedCall(outcome) ? failureText(failedCall(outcome)) : outcomeText(outcome));
 
 /** The key and the values of what a refusal says. */
 export const refusalWords = ({ code, text }) => [hasText(`refusal.${code}`) ? `refusal.${code}` : 'refusal.other', { text: text || code }];

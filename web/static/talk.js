@@ -3,7 +3,7 @@
 
 import { alertOffer, stopAlert } from './alerts.js';
 import { troubles } from './desk.js';
-import { telephone } from './i18n.js';
+import { t, telephone } from './i18n.js';
 import { offerTitle } from './journal.js';
 import { partyLine } from './parties.js';
 import { ringPlayer } from './sound.js';
@@ -29,7 +29,7 @@ export class Talk {
     journal.offered(offer);
     const number = telephone(offer.number);
     if ((offer.purpose ?? 'queue') === 'queue') journal.say('offer.announce', { number, queue: offer.queue_name });
-    else journal.speak(() => `${offerTitle(offer)}: ${number}`);
+    else journal.speak(() => t('offer.said', { title: offerTitle(offer), number }));
   }
 
   /** Makes ring and microphone agree with the desk, whatever happened unheard. */

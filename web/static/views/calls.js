@@ -8,7 +8,7 @@ import { bench } from '../bench.js';
 import { CallList } from '../call-list.js';
 import { dayKey, dayName, language, length, minute, otherZone, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
-import { CLASS_ICONS, choices, failed } from './parts.js';
+import { CLASS_ICONS, choices, failed, nameOf } from './parts.js';
 import { View } from './view.js';
 import './details.js';
 
@@ -180,7 +180,7 @@ class Calls extends View {
     <td class="time">${minute(call.began)}</td>
     <th scope="row">
       <button type="button" class="opener number" data-call=${call.call}>${telephone(call.number)}</button>
-      ${call.name ? html`<span class="fine">${call.name}</span>` : nothing}
+      ${nameOf(call) ? html`<span class="fine">${call.name}</span>` : nothing}
     </th>
     <td class="spare">${call.queue_name}</td>
     <td><span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span></td>

@@ -8,7 +8,7 @@ import { clock, dayName, hasText, length, minute, t, telephone } from '../i18n.j
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
-import { CLASS_ICONS, diverted, failed } from './parts.js';
+import { CLASS_ICONS, diverted, failed, nameOf } from './parts.js';
 import { View } from './view.js';
 import './player.js';
 import './timeline.js';
@@ -140,7 +140,7 @@ class Details extends View {
     return html`
       <header class="details-head">
         <h2 class="number">${telephone(call.number)}</h2>
-        <span>${call.name}</span>
+        <span>${nameOf(call)}</span>
         ${call.class
           ? html`<span class="class badge" data-class=${call.class}>${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`
           : nothing}

@@ -1,10 +1,11 @@
-// The number to be called, and the button that calls it; in the paperwork of such a call also the one that calls it again.
+// The number to be called, and the button that calls it; in the paperwork of such a call, and after one that came to
+// nothing, also the one that calls it again.
 // Where there are several numbers of ours, the agent may choose which is shown there.
 // In its place in every state, so that nothing moves; what cannot be dialled now stays written until it can.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { can } from '../desk.js';
+import { can, failedCall } from '../desk.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { button } from './parts.js';
@@ -21,7 +22,8 @@ class Dial extends View {
     if (!desk || !bench.owns || desk.state === 'signed_out') return nothing;
     const ready = bench.live && can.dial(desk) && !bench.pending.has('call.dial');
     const { outcome } = desk;
-    const again = desk.state === 'after_call_work' && outcome?.kind === 'ended' && outcome.direction === 'outbound';
+    const called = desk.state === 'after_call_work' && outcome?.kind === 'ended' && outcome.direction === 'outbound';
+    const again = failedCall(outcome)?.number ?? (called ? outcome.number : '');
     return html`<form class="dial panel" @submit=${this.#submit}>
       <label for="number">${t('dial.number')}</label>
       <input
@@ -38,7 +40,7 @@ class Dial extends View {
       />
       ${this.#choice(desk.numbers)}
       <button class="button" ?disabled=${!ready || !this.#number.trim()}>${icon('phone')}<span>${t('do.dial')}</span></button>
-      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.talk.dial(outcome.number, this.#shown) }) : nothing}
+      ${again ? button('do.redial', { symbol: 'rotate-cw', enabled: ready, act: () => bench.talk.dial(again, this.#shown) }) : nothing}
     </form>`;
   }
 

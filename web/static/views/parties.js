@@ -8,6 +8,7 @@ import { t, telephone } from '../i18n.js';
 import { speech } from '../desk.js';
 import { icon } from '../kit.js';
 import { partyLine } from '../parties.js';
+import { nameOf } from './parts.js';
 
 const ICONS = { customer: 'user', you: 'headphones', agent: 'headphones', second: 'user-plus', mobile: 'smartphone', number: 'phone' };
 const STATE_ICONS = { held: 'pause', leaving: 'phone-forwarded', ringing: 'bell', early: 'bell' };
@@ -22,7 +23,7 @@ export function parties(call) {
 const party = (one, call) => html`<li data-who=${one.who} data-stands=${one.state} data-joined=${one.joined || nothing}>
   <span class="disc small">${icon(ICONS[one.kind] ?? ICONS[one.who])}</span>
   ${one.who === 'customer'
-    ? html`<div class="caller"><h2 class="number">${telephone(one.number)}</h2><p class="caller-name">${one.name || '\u00a0'}</p></div>`
+    ? html`<div class="caller"><h2 class="number">${telephone(one.number)}</h2><p class="caller-name">${nameOf(one) || '\u00a0'}</p></div>`
     : one.who === 'you'
       ? you(call)
       : html`<p class="party">${one.name || telephone(one.number)}${one.name && one.number ? html` <span class="fine">${telephone(one.number)}</span>` : nothing}</p>`}

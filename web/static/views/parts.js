@@ -67,10 +67,13 @@ export const languageButton = () => html`<button
   ${icon('languages')}<span>${t('language.switch')}</span>
 </button>`;
 
+/** The name that the network gave; none where it is the number once more, which some telephones give. */
+export const nameOf = ({ number, name }) => (name === number ? '' : name);
+
 /** Who it is: the number large, and the name where the network gave one. */
 export const caller = ({ number, name }) => html`<div class="caller">
   <h2 class="number">${telephone(number)}</h2>
-  <p class="caller-name">${name || '\u00a0'}</p>
+  <p class="caller-name">${nameOf({ number, name }) || '\u00a0'}</p>
 </div>`;
 
 /** A fact of a call that another number sent on to the one that was dialled; nothing where none did. */

@@ -3,9 +3,9 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { can, reasonKey } from '../desk.js';
+import { can, failedCall, reasonKey } from '../desk.js';
 import { length, t, telephone } from '../i18n.js';
-import { failureText, offerTitle, outcomeText } from '../journal.js';
+import { failureText, latestText, offerTitle, outcomeText } from '../journal.js';
 import { icon } from '../kit.js';
 import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
@@ -85,7 +85,7 @@ class Stage extends View {
       title: bench.seat.signingIn ? t('stage.signing_in') : t(`stage.${owner}`),
       text: bench.seat.signingIn ? '' : t(`stage.${owner}.text`),
       symbol: 'monitor-smartphone',
-      outcome: outcomeText(bench.desk.outcome),
+      outcome: latestText(bench.desk.outcome),
     });
   }
 
@@ -95,7 +95,7 @@ class Stage extends View {
       title: up ? t('stage.idle') : t('stage.connecting'),
       text: up ? t('stage.idle.text') : '',
       symbol: 'phone',
-      outcome: outcomeText(desk.outcome),
+      outcome: latestText(desk.outcome),
       more: bench.me?.demo
         ? button('do.demo_call', {
             symbol: 'phone-incoming',
@@ -112,7 +112,7 @@ class Stage extends View {
       title: desk.mobile ? t('stage.mobile', { number: telephone(desk.mobile) }) : t('state.mobile_answer'),
       text: t('stage.mobile.text'),
       symbol: 'smartphone',
-      outcome: outcomeText(desk.outcome),
+      outcome: latestText(desk.outcome),
     });
   }
 
@@ -121,7 +121,7 @@ class Stage extends View {
       title: t('stage.break'),
       text: t(MISSED.includes(reasonKey(desk.reason)) ? 'stage.break.no_answer' : 'stage.break.text'),
       symbol: 'coffee',
-      outcome: reasonKey(desk.reason) === 'no_answer' ? '' : outcomeText(desk.outcome),
+      outcome: reasonKey(desk.reason) === 'no_answer' && !failedCall(desk.outcome) ? '' : latestText(desk.outcome),
     });
   }
 

@@ -149,7 +149,7 @@ class CallQuality extends View {
     return html`<li data-quality=${word}>
       ${icon(word === 'poor' ? 'triangle-alert' : word === 'unknown' ? 'info' : 'circle-check')}
       <span>
-        <strong>${this.#way(way, track)}:</strong>
+        <strong>${t('timeline.of', { way: this.#way(way, track) })}</strong>
         ${t(`timeline.${word}`)}${mos === null ? nothing : t('timeline.mean', { n: mos.toFixed(1) })}
         ${worst === null ? nothing : t('timeline.worst', { at: clock(worst.at), n: worst.mos.toFixed(1), word: t(`timeline.${wordOf(worst.mos)}`), loss: worst.loss.toFixed(0) })}
       </span>

@@ -31,6 +31,8 @@ export default {
   'reason.system_hung_up': 'The switch ended the call',
   'reason.after_call_work_over': 'After-call work was over',
   'reason.no_longer_an_agent': 'No longer an agent',
+  'reason.transferred': 'You handed the call over',
+  'reason.released': 'Your colleague let you go',
   'reason.survey': 'Survey',
   'reason.cancelled': 'The caller hung up',
   'reason.start': 'The switch started',

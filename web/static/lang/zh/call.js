@@ -120,7 +120,7 @@ export default {
   'call.hears_speech': '听到的声音中有人说话',
 
   'party.customer.held': '客户已保持，正在听等待音。',
-  'party.customer.talking': '已取回客户，客户可以听到您说话。',
+  'party.customer.talking': '客户可以听到您说话。',
   'party.customer.leaving': '对方正在为您转接。',
   'party.customer.moved': '现在与您通话的是 {who}。',
   'party.second.ringing': '正在呼叫 {who}',
@@ -142,6 +142,7 @@ export default {
   'offer.title.transfer': '{agent} 转接的来电',
   'offer.title.three_way': '{agent} 邀请您加入三方通话',
   'offer.title.returned': '转接未成功，来电返回',
+  'offer.said': '{title}：{number}',
   'offer.asked.consult': '{agent} 就该客户向您咨询，客户正在保持。',
   'offer.asked.transfer': '{agent} 将该客户转接给您。',
   'offer.asked.three_way': '{agent} 正与客户通话，您将加入。',

@@ -31,6 +31,8 @@ export default {
   'reason.system_hung_up': '系统结束通话',
   'reason.after_call_work_over': '话后处理时间已到',
   'reason.no_longer_an_agent': '已不再是坐席',
+  'reason.transferred': '您已将通话转出',
+  'reason.released': '同事已结束对您的邀请',
   'reason.survey': '满意度评价',
   'reason.cancelled': '访客挂断',
   'reason.start': '交换机启动',
