@@ -24,7 +24,7 @@ class Dial extends View {
     const { outcome } = desk;
     const called = desk.state === 'after_call_work' && outcome?.kind === 'ended' && outcome.direction === 'outbound';
     const again = failedCall(outcome)?.number ?? (called ? outcome.number : '');
-    return html`<form class="dial panel" @submit=${this.#submit}>
+    return html`<form class="dial panel" ?data-again=${again} @submit=${this.#submit}>
       <label for="number">${t('dial.number')}</label>
       <input
         id="number"
