@@ -4,7 +4,8 @@
 
 A pure function of what a queue knows at that moment: how the call stands, and who is free. Of two free agents the one
 of the lower level is the better, whatever the strategy; it settles among those of one level. Where the queue widens,
-only agents of level 1 are asked at first, and every so many seconds of waiting those of one level more.
+only agents of level 1 are asked at first, and every so many seconds of waiting those of one level more. A call that is
+kept for one agent is that one's alone, for as long as it is kept.
 
 | strategy | first is |
 | --- | --- |
@@ -43,7 +44,7 @@ Doing = Literal[
     "free", "signed_out", "break", "ringing", "talking", "after_call_work", "dialling", "unreachable", "refused"
 ]
 # Why one who is free is not asked about this call.
-Why = Literal["declined", "missed", "level"]
+Why = Literal["declined", "missed", "level", "kept"]
 
 # Times by which agents are compared come in steps of this many seconds, a power of two: what is kept of them is short.
 STEP: Final = 1 / 1024
@@ -69,7 +70,8 @@ class Free:
 class Question:
     """A call that waits, to be `offered` for that time again, and who is free. `barred` are those who may not have it.
 
-    `after` is the place of the agent that this queue offered a call last.
+    `after` is the place of the agent that this queue offered a call last. `kept_for`: that agent alone may have it, of
+    whatever level, for the moment; empty: whoever comes first.
     """
 
     call: str
@@ -81,6 +83,7 @@ class Question:
     after: int = -1
     free: tuple[Free, ...] = ()
     barred: Mapping[str, Why] = field(factory=dict)
+    kept_for: str = ""
 
     def asked_from(self, level: int) -> float:
         """When agents of that level are asked."""
@@ -120,6 +123,13 @@ def order(question: Question) -> list[Free]:
 def _asked(question: Question) -> tuple[Sequence[Free], dict[str, Why]]:
     """Who of the free may have it, and why the others may not."""
     barred, now = question.barred, question.now
+    if question.kept_for:
+        others: dict[str, Why] = {
+            each.agent: barred.get(each.agent, "kept")
+            for each in question.free
+            if each.agent in barred or each.agent != question.kept_for
+        }
+        return [each for each in question.free if each.agent not in others], others
     late = {level for level in {each.level for each in question.free} if question.asked_from(level) > now}
     if not late and not barred:
         return question.free, {}
@@ -155,6 +165,8 @@ def _key(question: Question) -> Key:
 
 
 def widens_at(question: Question) -> float:
-    """When agents are asked that are free and not asked yet, or `math.inf`."""
+    """When agents are asked that are free and not asked yet, or `math.inf`; of a call that is kept for one, never."""
+    if question.kept_for:
+        return math.inf
     moments = (question.asked_from(each.level) for each in question.free if each.agent not in question.barred)
     return min((moment for moment in moments if moment > question.now), default=math.inf)

@@ -46,6 +46,7 @@ from .page import Request
 from .past import Past
 from .pressure import Pressure
 from .reach import Reach
+from .recollection import Recollection
 from .recordings import Recordings
 from .records import MobileEntry
 from .resolver import Resolver
@@ -311,6 +312,7 @@ class Control:
                 self._pages.reply,
                 self.store.ledger.keep,
                 self._geography.locate,
+                Recollection(nursery, self.store, self.system.tell).look_back,
             ),
             on_end=(self.signalling.on_end, self.link.on_end, self._pages.on_end),
         )

@@ -88,6 +88,7 @@ def pack(question: Question, roster: Sequence[str], doing: Iterable[Doing]) -> b
         question.widen_seconds,
         question.after,
         barred,
+        question.kept_for,
         bytes(codes),
         *columns,
     ]
@@ -103,7 +104,7 @@ def unpack(call: str, roster: Sequence[str], facts: bytes) -> Kept:
 
 
 def _unpacked(call: str, roster: Sequence[str], facts: list[Any]) -> Kept:
-    version, strategy_at, since, now, offered, widen_seconds, after, barred, codes, *columns = facts
+    version, strategy_at, since, now, offered, widen_seconds, after, barred, kept_for, codes, *columns = facts
     if version != FORMAT:
         raise ValueError(f"format {version}")
     strategy = STRATEGIES[strategy_at]
@@ -125,7 +126,8 @@ def _unpacked(call: str, roster: Sequence[str], facts: list[Any]) -> Kept:
         )
     )
     why = {roster[at]: WHYS[code] for at, code in barred}
-    return Kept(Question(call, strategy, since, now, offered, widen_seconds, after, free, why), doing)
+    question = Question(call, strategy, since, now, offered, widen_seconds, after, free, why, kept_for)
+    return Kept(question, doing)
 
 
 def _split(column: array[Any]) -> bytes:

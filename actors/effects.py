@@ -3,8 +3,8 @@
 `receive(message, now)` and `wake(now)` return a list of these; the runtime carries them out in order, each by the
 shell that knows how: `Tell`, `Spawn`, `Watch`, `Unwatch`, `Stop` by the runtime itself, `Sip` by the signalling shell,
 `Media` by the link to the engine, `Push` and `Reply` by the hub of page sessions, `Record` by the store, `Locate` by
-the shell that knows geography. Media legs and SIP calls belong to the actor that opened them: when it ends, however it
-ends, they are closed.
+the shell that knows geography, `LookBack` by the one that asks the database. Media legs and SIP calls belong to the
+actor that opened them: when it ends, however it ends, they are closed.
 """
 
 from __future__ import annotations
@@ -151,4 +151,14 @@ class Locate:
     ours: tuple[str, ...]
 
 
-Effect = Tell | Spawn | Watch | Unwatch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm | Locate
+@frozen
+class LookBack:
+    """Asks who served the customer's `number` last, in a call that began at `since` or later and is not `ask`:
+    `queue.LastServed` comes back."""
+
+    ask: str
+    number: str
+    since: float
+
+
+Effect = Tell | Spawn | Watch | Unwatch | Stop | Sip | Media | Push | Reply | Record | Log | Alarm | Locate | LookBack

@@ -37,6 +37,7 @@ WORDS: Final = {
     "declined": "free, had declined it",
     "missed": "free, had missed it",
     "level": "free, of a level that was not asked yet",
+    "kept": "free, while it was kept for who served the caller last",
     "elsewhere": "not in the queue",
 }
 

@@ -374,6 +374,17 @@ class Queue:
             "Where callers go who have waited too long, or find too many; empty: they hear goodbye.",
         ),
     )
+    last_agent_seconds: float = field(
+        default=0.0,
+        metadata=toml(
+            seconds(MAX_SECONDS),
+            "seconds",
+            "So long a caller is kept for the agent who served it last, where that one is at work; 0: not at all.",
+        ),
+    )
+    last_agent_days: int = field(
+        default=7, metadata=toml(whole(1, 366), "number", "... if that was within so many days.")
+    )
     hours: tuple[str, ...] = field(
         default=(),
         metadata=toml(

@@ -24,7 +24,7 @@ from attrs import field, frozen
 from . import acd, decisions, page, records
 from . import agent_state as agents
 from . import call_state as calls
-from .effects import Down, Effect, Log, Record, Started, Stop, Tell, Unwatch, Watch
+from .effects import Down, Effect, Log, LookBack, Record, Started, Stop, Tell, Unwatch, Watch
 from .evolving import evolve
 from .hours import Span, is_open
 from .organisation import NORMAL, Strategy
@@ -35,6 +35,9 @@ from .table import Late, Machine, Table, always, row
 DECLINE_REST = 10.0
 # An agent that says nothing about an offer this long after its ring time is taken to be lost, and the call goes on.
 OFFER_GRACE = 5.0
+# A call is not offered for this long while it is looked who served it last.
+LOOK_BACK = 0.5
+DAY = 86400.0
 # Pages hear how a queue stands at most this often, in seconds.
 STATUS_INTERVAL = 0.5
 # ... and of all agents who look so many a second at most: what a twentieth of a core tells.
@@ -84,6 +87,9 @@ class Profile:
     time_zone: str = "UTC"
     closed: calls.Onward = calls.NOWHERE
     announce_wait: bool = False
+    # So long a caller is kept for who served it last, if that was within so many days; 0: not at all.
+    last_agent_seconds: float = 0.0
+    last_agent_days: int = 7
 
 
 @frozen
@@ -143,6 +149,14 @@ class WhereAmI:
 
 
 @frozen
+class LastServed:
+    """The answer to `LookBack`: who served that caller last, or nobody."""
+
+    call: str
+    agent: str
+
+
+@frozen
 class Taken:
     """The call took this agent's answer."""
 
@@ -177,6 +191,11 @@ class Waiting:
     offers: Mapping[str, float] = field(factory=dict)
     resting: Mapping[str, float] = field(factory=dict)
     offered: int = 0
+    # Until when it is not offered, since it is looked who served it last (inf: it is not); and until when it is kept
+    # for that agent (inf: it is not).
+    looks_until: float = math.inf
+    kept_for: str = ""
+    kept_until: float = math.inf
 
     def without(self, agent: str) -> Waiting:
         """It does not ring there any more."""
@@ -228,7 +247,8 @@ class Queue(Machine[Place]):
             (until for each in data.calls.values() if not each.offers for until in each.resting.values()),
             default=math.inf,
         )
-        return min(offers, rests, data.widens_at, data.tell_at if self._owes_status() else math.inf)
+        kept = min((min(each.looks_until, each.kept_until) for each in data.calls.values()), default=math.inf)
+        return min(offers, rests, kept, data.widens_at, data.tell_at if self._owes_status() else math.inf)
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -289,10 +309,30 @@ class Queue(Machine[Place]):
                 return [self._sent_on(message.call, calls.FULL, profile.overflow)]
         if profile.sends_on_unattended and not self._attended():
             return [self._sent_on(message.call, calls.UNATTENDED, profile.overflow)]
-        waiting = {**self.state.calls, message.call: Waiting(message)}
+        looks = profile.last_agent_seconds > 0 and message.number != "" and not message.again
+        until = now + LOOK_BACK if looks else math.inf
+        waiting = {**self.state.calls, message.call: Waiting(message, looks_until=until)}
         self.state = evolve(self.state, calls=dict(sorted(waiting.items(), key=lambda item: _turn(item[1].join))))
         waits = Log("call waits", (("call", message.call), ("waiting", len(waiting))))
-        return [waits, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
+        asked: list[Effect] = []
+        if looks:
+            asked.append(LookBack(message.call, message.number, now - profile.last_agent_days * DAY))
+        return [waits, *asked, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
+
+    def _last_served(self, message: LastServed, now: float) -> list[Effect]:
+        """It is kept for who served it last, where that one is at work; else for nobody."""
+        waiting, seconds = self.state.calls[message.call], self.state.profile.last_agent_seconds
+        if waiting.looks_until == math.inf:
+            return []  # that came too late
+        waiting = evolve(waiting, looks_until=math.inf)
+        if seconds > 0 and self._at_work(message.agent):
+            waiting = evolve(waiting, kept_for=message.agent, kept_until=now + seconds)
+        self._replace(waiting)
+        return [Log("last served", (("call", message.call), ("agent", waiting.kept_for)))]
+
+    def _at_work(self, agent: str) -> bool:
+        standing = self.state.agents.get(agent)
+        return standing is not None and standing.at_work
 
     def _sent_on(self, call: str, why: str, to: calls.Onward) -> Effect:
         """The call does not wait here."""
@@ -372,6 +412,8 @@ class Queue(Machine[Place]):
             GaveBack.MISSED: math.inf,
         }[message.how]
         resting = dict(waiting.resting) if rest is None else {**waiting.resting, message.agent: rest}
+        if rest is not None and message.agent == waiting.kept_for:
+            waiting = evolve(waiting, kept_for="", kept_until=math.inf)
         self._replace(evolve(waiting.without(message.agent), resting=resting))
         if message.how is GaveBack.REFUSED:
             # It was not free although we thought so: forget that until it says otherwise.
@@ -385,6 +427,9 @@ class Queue(Machine[Place]):
         """Rests that are over are forgotten; an agent that never answered an offer loses it."""
         lost: list[Effect] = []
         for waiting in list(self.state.calls.values()):
+            if min(waiting.looks_until, waiting.kept_until) <= now:
+                waiting = evolve(waiting, looks_until=math.inf, kept_for="", kept_until=math.inf)
+                self._replace(waiting)
             resting = {name: until for name, until in waiting.resting.items() if until > now}
             over = {name: until for name, until in waiting.offers.items() if until <= now}
             if over:
@@ -403,7 +448,7 @@ class Queue(Machine[Place]):
         free = self._free()
         if not free:
             return []
-        waiting = list(self.state.calls.values())
+        waiting = [each for each in self.state.calls.values() if each.looks_until == math.inf]
         rings = [each for each in waiting if each.offers] if self.state.profile.strategy == "ring-all" else []
         offers: list[Effect] = []
         for each in (*(each for each in waiting if not each.offers), *rings):
@@ -453,7 +498,13 @@ class Queue(Machine[Place]):
             self.state.after,
             free,
             barred,
+            self._kept_for(waiting),
         )
+
+    def _kept_for(self, waiting: Waiting) -> str:
+        """For whom alone it is, as long as that one is at work and wants it."""
+        agent = waiting.kept_for
+        return agent if agent and agent not in waiting.resting and self._at_work(agent) else ""
 
     def _look_ahead(self, now: float) -> None:
         """When a call that waits may be offered to more of those who are free."""
@@ -544,6 +595,7 @@ TABLE = Table(
     row(Join, absent=Queue._join, waiting=Late("it waits already"), offered=Late("it waits already")),
     row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
     row(WhereAmI, absent=_GONE, waiting=Queue._in_line, offered=Queue._in_line),
+    row(LastServed, absent=_GONE, waiting=Queue._last_served, offered=Late("it rings, and had not waited for it")),
     row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),
     row(OfferOver, absent=_GONE, waiting=Late("another agent has it"), offered=Queue._offer_over),
 )

@@ -31,6 +31,7 @@ from .effects import (
     Effect,
     Locate,
     Log,
+    LookBack,
     Media,
     Push,
     Reply,
@@ -78,6 +79,8 @@ class Hands:
     reply: Callable[[Reply], None]
     record: Callable[[Keep], None]
     locate: Callable[[str, Locate], None]
+    # Whoever asks waits for no answer where nobody looks.
+    look_back: Callable[[str, LookBack], None] = lambda actor, question: None
 
 
 @define(eq=False)
@@ -356,6 +359,8 @@ class System:
                 self._hands.record(effect)
             case Locate():
                 self._hands.locate(cell.name, effect)
+            case LookBack():
+                self._hands.look_back(cell.name, effect)
             case Log(event, fields):
                 log.info(event, actor=cell.name, **redacted(dict(fields)))
             case Alarm(text, standing):

@@ -229,6 +229,8 @@ class Switchboard(Machine[Phase]):
                 organisation.time_zone,
                 self._onward(group.closed),
                 group.announce_wait,
+                group.last_agent_seconds,
+                group.last_agent_days,
             )
         known = self._queues_known()
         priorities = {group.id: group.priority for group in organisation.queues}

@@ -72,6 +72,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/commands.py",
         "actors/tracing.py",
         "actors/explaining.py",
+        "actors/recollection.py",
         "web/session.py",
         "web/api.py",
         "web/recordings.py",

@@ -360,6 +360,20 @@ def talked(connection: Connection, call: str, agent: str) -> bool:
     return bool(connection.execute(select(query)).scalar())
 
 
+def last_served(connection: Connection, number: str, since: float, but: str) -> str:
+    """The agent who was connected last with that number, in a call that began at `since` or later, other than the call
+    `but`; empty: none."""
+    talked = (
+        select(offers.c.agent)
+        .join(calls, calls.c.call == offers.c.call)
+        .where(calls.c.caller == number, calls.c.began >= since, calls.c.call != but)
+        .where(offers.c.outcome == Outcome.ANSWERED.value)
+        .order_by(offers.c.decided.desc())
+        .limit(1)
+    )
+    return connection.execute(talked).scalar() or ""
+
+
 def whole_call(connection: Connection, call: str, agent: str | None, now: float) -> WholeCall | None:
     """All that is known of a call, as `agent` sees it, or as the whole centre; None where there is none."""
     query = _of_agent(agent, offers.c.call == call, now) if agent is not None else _of_centre(now)

@@ -94,6 +94,8 @@ queues = Table(
     Column("hours", JSON, nullable=False),
     Column("closed", String, nullable=False),
     Column("announce_wait", Boolean, nullable=False),
+    Column("last_agent_seconds", Float, nullable=False),
+    Column("last_agent_days", Integer, nullable=False),
 )
 
 agents = Table(

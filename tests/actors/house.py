@@ -26,6 +26,7 @@ from cordboard.actors.effects import (
     Effect,
     Locate,
     Log,
+    LookBack,
     Media,
     Push,
     Record,
@@ -224,7 +225,7 @@ class House:
                         self.owners[command.source] = name
                     for fact in self.engine.command(command, self.now):
                         self._put(name, fact)
-                case Sip() | Push() | Reply() | Record() | Log() | Alarm() | Locate():
+                case Sip() | Push() | Reply() | Record() | Log() | Alarm() | Locate() | LookBack():
                     pass
             self.said.append((name, effect))
 

@@ -127,6 +127,7 @@ SAMPLES: list[object] = [
     queue.Join("c", "", "", "", NOW),
     queue.Leave("c"),
     queue.WhereAmI("c"),
+    queue.LastServed("c", "lin"),
     queue.Taken("c", "lin"),
     queue.OfferOver("c", "lin", queue.GaveBack.DECLINED),
     queue.Timeout(),

@@ -6,6 +6,7 @@ import math
 from typing import get_args
 
 import pytest
+from attrs import evolve
 from cordboard.actors import acd, page
 from cordboard.actors.acd import Free, Question, decide
 from cordboard.actors.agent import Agent
@@ -43,6 +44,7 @@ QUESTIONS = st.builds(
     st.integers(-1, 50),
     st.lists(FREE, max_size=70, unique_by=lambda each: each.agent).map(tuple),
     st.dictionaries(st.text("abcdefgh", min_size=1, max_size=4), st.sampled_from(get_args(acd.Why)), max_size=5),
+    st.sampled_from(["", "", "a", "b"]),
 )
 
 
@@ -85,7 +87,10 @@ def test_who_is_chosen_may_have_it_and_nobody_of_a_better_level_is_passed_over(q
     excluded = dict(decided.excluded)
     assert len(decided.ranked) + decided.more + len(excluded) == len(question.free)
     for each in question.free:
-        asked = question.asked_from(each.level) <= question.now and each.agent not in question.barred
+        in_time = question.asked_from(each.level) <= question.now
+        asked = each.agent not in question.barred and (
+            each.agent == question.kept_for if question.kept_for else in_time
+        )
         assert asked == (each.agent not in excluded)
     assert bool(decided.chosen) == bool(decided.ranked)
     assert [each.level for each in decided.ranked] == sorted(each.level for each in decided.ranked)
@@ -94,6 +99,9 @@ def test_who_is_chosen_may_have_it_and_nobody_of_a_better_level_is_passed_over(q
 
 @given(QUESTIONS)
 def test_more_are_asked_just_when_it_is_said_that_they_will_be(question: Question) -> None:
+    if question.kept_for:  # by another timer
+        assert acd.widens_at(question) == math.inf
+        question = evolve(question, kept_for="")
     at = acd.widens_at(question)
     assert at > question.now
     later = Question(

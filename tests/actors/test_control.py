@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 import trio
 from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
 from cordboard.actors.effects import Push, Reply
 from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.queue import Join
 from cordboard.actors.store.store import Store
 from cordboard.web.certificate import ensure
 from prometheus_client import CollectorRegistry
@@ -141,5 +144,28 @@ def test_a_trunk_over_tls_both_ways(tmp_path: Path) -> None:
         assert request.startswith(f"OPTIONS {proxy} SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:{port};")
         assert f"\r\nContact: <sips:127.0.0.1:{port}>\r\n" in request
         assert answer.startswith("SIP/2.0 200 OK\r\n")
+
+    trio.run(main)
+
+
+def test_a_queue_hears_from_the_database_who_served_a_caller_last(tmp_path: Path) -> None:
+    """It has the call no more by then, and says that the answer came late."""
+    organisation = parse_organisation('[[queue]]\nid = "support"\nlast_agent_seconds = 20\n')
+    now = time.time()
+
+    async def main() -> None:
+        async with await Store.open(tmp_path) as store:
+            await store.import_organisation(organisation)
+        control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
+        said: list[str] = []
+        with trio.fail_after(PATIENCE), structlog.testing.capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.run, said.append)
+                while not said:
+                    await trio.sleep(0.01)
+                control.system.tell("queue:support", Join("c", "+8613912345678", "", "+861055501000", now))
+                while not any(each["event"] == "late" and each["input"] == "LastServed" for each in logs):
+                    await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
 
     trio.run(main)
