@@ -115,11 +115,17 @@ def test_a_telephone_puts_the_agent_through(centre: Product, line: int, tmp_path
         assert "transfer failed" not in said.read_text()
 
 
-def test_where_nobody_has_that_number_the_agent_is_where_it_was(centre: Product, line: int, tmp_path: Path) -> None:
-    with talking(centre, line, tmp_path / "phones") as (lin, _, said):
+def test_where_nobody_has_that_number_it_is_told_so(centre: Product, line: int, tmp_path: Path) -> None:
+    """... and hangs up, which is baresip's way then."""
+    with Robot(centre, "1001") as lin, telephones(tmp_path / "phones", line) as said:
+        lin.sign_in()
+        until(lambda: state(centre) == "up", 20, "the trunk")
+        lin.do("call.dial", number=CUSTOMER)
+        lin.event("call.connected", 15)
+        until(lambda: said.read_text().count("Call established") == 1, 15, "the call")
         tell(line, "transfer", f"sip:{NOBODY}@{own_address()}:{line}")
         over = lin.event("call.second_over", 20)
         assert (over["purpose"], over["number"], over["why"]) == ("referred", NOBODY, "no_such_number")
         until(lambda: "transfer failed: 404" in said.read_text(), 10, "what baresip is told of it")
-        assert centre.figure("cordboard_calls") == 1
-        assert lin.event("call.parties")["number"] == ""
+        lin.state("after_call_work")
+    centre.at_rest()
