@@ -75,6 +75,10 @@ class Organisation:
         """Its password is `harbour-ID`."""
         return self._add("[[agent]]", id=id_, name=name or id_, password=PASSWORD.format(id_), skills=skills)
 
+    def mobile(self, id_: str, name: str, number: str) -> Organisation:
+        """An agent of no queue, who can be reached there."""
+        return self._add("[[agent]]", id=id_, name=name, password=PASSWORD.format(id_), mobile=number)
+
     def number(self, number: str, route: str, **fields: object) -> Organisation:
         return self._add("[[number]]", number=number, route=route, **fields)
 

@@ -84,6 +84,7 @@ def customer(product: Product, agents: tuple[Agent, Agent]) -> Iterator[Caller]:
         yield made.dial()
 
 
+@pytest.mark.long  # tests/interop/test_who_hears_whom.py is stricter, and has G.711 at the pages
 def test_held_consulted_swapped_merged_and_given_away(agents: tuple[Agent, Agent], customer: Caller) -> None:
     lin, maya = agents
     lin.is_("Ringing")

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,17 +32,30 @@ TONE = 620.0
 
 
 @contextmanager
-def called(folder: Path, port: int, *, answers: bool = True, more: str = "") -> Iterator[Path]:
-    """A telephone that waits to be called, and holds one call at most; its output is the file given."""
+def called(
+    folder: Path,
+    port: int,
+    *,
+    answers: bool = True,
+    says: sound.Pcm | None = None,
+    beside: Mapping[str, str] | None = None,
+    more: str = "",
+) -> Iterator[Path]:
+    """A telephone that waits to be called, and holds one call at most; its output is the file given. `beside`: numbers
+    that it has too, each with baresip's way to answer."""
     folder.mkdir()
     config = CONFIG.format(folder=folder, modules=modules(), rate=sound.RATE, channels=1)
     config = config.replace("sip_listen 0.0.0.0:0", f"sip_listen 0.0.0.0:{port}") + "call_max_calls 1\n" + more
     (folder / "config").write_text(config)
-    mode = "auto" if answers else "manual"
-    account = f"<sip:{CUSTOMER}@{own_address()}>;regint=0;answermode={mode};audio_codecs=PCMA/8000/1\n"
-    (folder / "accounts").write_text(account)
+    modes = {CUSTOMER: "auto" if answers else "manual", **(beside or {})}
+    (folder / "accounts").write_text(
+        "".join(
+            f"<sip:{number}@{own_address()}>;regint=0;answermode={mode};audio_codecs=PCMA/8000/1\n"
+            for number, mode in modes.items()
+        )
+    )
     (folder / "contacts").touch()
-    sound.write_wav(folder / "says.wav", sound.tone(TONE, 20), sound.RATE)
+    sound.write_wav(folder / "says.wav", sound.tone(TONE, 20) if says is None else says, sound.RATE)
     said = folder / "said.txt"
     with said.open("w") as output:
         process = subprocess.Popen(

@@ -1,0 +1,291 @@
+"""Who hears whom, whatever an agent does with a call: before it, on the way, and after it, at every ear (`ears.py`).
+
+Where each of it is shown with real peers, and with a reload of the page (R); what takes longer runs with `--long`.
+
+| what | where |
+| --- | --- |
+| hold, retrieve, mute (R); keys in a call as the far side hears them | muted and held |
+| consulting a colleague: cancel, swap (R) | consulted, swapped and cancelled |
+| ... who hangs up; complete (R) | who is consulted hangs up |
+| three-way (R): the third, the agent, the customer leaves | of three each leaves |
+| consulting a number (R): merge, it hangs up, complete | a number is consulted |
+| transfer to an agent, a queue, a number, a mobile (R) | a call is given away; whoever does not take it |
+| a call out: no answer (R), busy | a number that rings |
+| a survey: a key, a wrong one, none, the customer hangs up | test_survey.py |
+| mobile answer, with 1 and without | test_mobile.py |
+| no answer: the agent is on break, the call goes on | test_ringing.py |
+| ringing, talking and paperwork through a reload, a crash, another computer | test_coming_back.py |
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from .ears import TelephoneEar
+from .machine import own_address
+from .product import until
+from .stage import (
+    AUTO,
+    RINGS,
+    Stage,
+    choose,
+    choose_number,
+    choose_queue,
+    reload,
+    stage,
+    stands,
+    story,
+)
+
+pytestmark = [
+    pytest.mark.peer("chromium"),
+    pytest.mark.peer("baresip"),
+    pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed"),
+    pytest.mark.timeout(240),
+]
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if own_address() == "127.0.0.1":
+        pytest.skip("this machine has no address but loopback")
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+def consults(on: Stage) -> None:
+    """Lin asks Maya, who answers."""
+    choose(on.lin, "Consult", "Maya")
+    on.maya.is_("Ringing")
+    on.room.hears(customer="music", lin="ringing", maya="")
+    on.maya.answer()
+    on.room.hears(customer="music", lin="maya", maya="lin")
+
+
+def outside_listens(on: Stage) -> None:
+    on.room.has("outside", TelephoneEar(on.telephone.folder))
+
+
+# --- one customer -----------------------------------------------------------------------------------------------------
+
+
+def test_muted_and_held_and_each_after_a_reload(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        lin.click("Mute")
+        room.hears(customer="", lin="customer")
+        reload(lin)
+        room.hears(customer="", lin="customer")
+        lin.click("Unmute")
+        room.hears(customer="lin", lin="customer")
+        lin.click("Hold")
+        room.hears(customer="music", lin="")
+        reload(lin)
+        stands(lin, "customer", "held")
+        room.hears(customer="music", lin="")
+        lin.click("Retrieve")
+        room.hears(customer="lin", lin="customer")
+        lin.click("Keypad")
+        lin.page.keyboard.type("159*#0")
+        until(lambda: len(customer.keys()) >= 6, 8, "six keys at the customer")
+        assert customer.keys() == [(key, 800) for key in "159*#0"]
+        lin.page.keyboard.press("Escape")
+        lin.click("Hold")
+        room.hears(customer="music", lin="")
+        customer.hang_up()
+        lin.is_("After-call work")
+        room.hears(lin="", maya="")
+
+
+# --- a colleague ------------------------------------------------------------------------------------------------------
+
+
+def test_consulted_swapped_and_cancelled_with_a_reload_of_each(on: Stage) -> None:
+    lin, maya, room = on.lin, on.maya, on.room
+    with story(on) as stack:
+        on.talks(stack)
+        choose(lin, "Consult", "Maya")
+        maya.is_("Ringing")
+        reload(lin)
+        room.hears(customer="music", lin="ringing", maya="")
+        reload(maya, "Idle")  # a page that goes while it rings has not taken it
+        expect(lin.page.get_by_role("status", name="Why nobody joined")).to_be_visible()
+        room.hears(customer="music", lin="", maya="")
+        choose(lin, "Consult", "Maya")
+        maya.is_("Ringing")
+        maya.answer()
+        room.hears(customer="music", lin="maya", maya="lin")
+        reload(lin)
+        room.hears(customer="music", lin="maya", maya="lin")
+        reload(maya)
+        room.hears(customer="music", lin="maya", maya="lin")
+        lin.click("Swap")
+        room.hears(customer="lin", lin="customer", maya="music")
+        reload(lin)
+        room.hears(customer="lin", lin="customer", maya="music")
+        lin.click("Swap")
+        room.hears(customer="music", lin="maya", maya="lin")
+        lin.click("Cancel")
+        room.hears(customer="lin", lin="customer", maya="")
+        maya.is_("After-call work")
+
+
+def test_who_is_consulted_hangs_up_and_then_has_the_call(on: Stage) -> None:
+    lin, maya, room = on.lin, on.maya, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        consults(on)
+        maya.click("Hang up")
+        room.hears(customer="music", lin="", maya="")
+        expect(lin.page.get_by_role("status", name="Why nobody joined")).to_contain_text("Maya hung up.")
+        lin.click("Retrieve")
+        room.hears(customer="lin", lin="customer", maya="")
+        maya.ready()
+        consults(on)
+        lin.click("Complete")
+        lin.is_("After-call work")
+        room.hears(customer="maya", lin="", maya="customer")
+        reload(maya)
+        room.hears(customer="maya", lin="", maya="customer")
+        customer.hang_up()
+        maya.is_("After-call work")
+
+
+def test_of_three_each_leaves(on: Stage) -> None:
+    lin, maya, room = on.lin, on.maya, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        consults(on)
+        lin.click("Merge")
+        room.hears(customer="lin maya", lin="customer maya", maya="customer lin")
+        reload(lin)
+        room.hears(customer="lin maya", lin="customer maya", maya="customer lin")
+        maya.click("Hang up")
+        room.hears(customer="lin", lin="customer", maya="")
+        maya.ready()
+        choose(lin, "Three-way", "Maya")
+        maya.is_("Ringing")
+        room.hears(customer="lin", lin="customer", maya="")
+        maya.answer()
+        room.hears(customer="lin maya", lin="customer maya", maya="customer lin")
+        lin.click("Hang up")
+        lin.is_("After-call work")
+        room.hears(customer="maya", lin="", maya="customer")
+        lin.ready()
+        choose(maya, "Three-way", "Lin")
+        lin.is_("Ringing")
+        lin.answer()
+        room.hears(customer="lin maya", lin="customer maya", maya="customer lin")
+        customer.hang_up()
+        lin.is_("After-call work")
+        maya.is_("After-call work")
+        room.hears(lin="", maya="")
+
+
+# --- somebody outside -------------------------------------------------------------------------------------------------
+
+
+def test_a_number_is_consulted_and_left_with_the_customer(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        outside_listens(on)
+        choose_number(lin, "Consult", AUTO)
+        room.hears(customer="music", lin="outside", outside="lin")
+        reload(lin)
+        room.hears(customer="music", lin="outside", outside="lin")
+        lin.click("Merge")
+        room.hears(customer="lin outside", lin="customer outside", outside="customer lin")
+        on.telephone.hang_up()
+        room.hears(customer="lin", lin="customer")
+        outside_listens(on)
+        choose_number(lin, "Consult", AUTO)
+        room.hears(customer="music", lin="outside", outside="lin")
+        lin.click("Complete")
+        lin.is_("After-call work")
+        room.hears(customer="outside", lin="", outside="customer")
+        customer.hang_up()
+        until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 10, "the end outside")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("to", ["agent", "queue", "number", "mobile"])
+def test_a_call_is_given_away_without_a_word(on: Stage, to: str) -> None:
+    lin, maya, room = on.lin, on.maya, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        outside_listens(on)
+        if to == "agent":
+            choose(lin, "Transfer", "Maya")
+        elif to == "queue":
+            choose_queue(lin, "Sales")
+        elif to == "number":
+            choose_number(lin, "Transfer", AUTO)
+        else:
+            choose(lin, "Transfer", "Chen", mobile=True)
+        lin.is_("After-call work")
+        reload(lin, "After-call work")
+        if to in ("agent", "queue"):
+            maya.is_("Ringing")
+            room.hears(customer="ringing" if to == "agent" else "music", lin="", maya="")
+            maya.answer()
+            room.hears(customer="maya", lin="", maya="customer")
+            customer.hang_up()
+            maya.is_("After-call work")
+            return
+        if to == "mobile":
+            until(lambda: "established" in on.telephone.said.rpartition("Incoming call")[2], 10, "the mobile's answer")
+            room.hears(customer="ringing", lin="")
+            outside_listens(on)
+            on.telephone.key("1")
+        room.hears(customer="outside", lin="", outside="customer")
+        on.telephone.hang_up()
+        customer.ended()
+
+
+@pytest.mark.long
+def test_whoever_does_not_take_it_leaves_it_to_the_first(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        on.talks(stack)
+        choose_number(lin, "Transfer", RINGS)
+        lin.is_("After-call work")
+        until(lambda: "Incoming call" in on.telephone.said, 10, "the ringing outside")
+        room.hears(customer="ringing", lin="")
+        on.telephone.hang_up()  # declines it
+        lin.is_("Ringing")
+        expect(lin.page.get_by_text("Back to you", exact=True)).to_be_visible()
+        lin.answer()
+        room.hears(customer="lin", lin="customer")
+
+
+# --- calls out --------------------------------------------------------------------------------------------------------
+
+
+def dial(on: Stage, number: str) -> None:
+    on.lin.page.get_by_label("Number", exact=True).fill(number)
+    on.lin.click("Dial")
+    on.lin.is_("Talking")
+
+
+@pytest.mark.long
+def test_a_number_that_rings_is_given_up_and_one_that_is_busy_says_so(on: Stage) -> None:
+    lin = on.lin
+    with story(on) as stack:
+        dial(on, RINGS)
+        on.room.hears(lin="ringing")
+        reload(lin)
+        lin.click("Hang up")
+        lin.is_("Idle")
+        on.talks(stack)
+        choose_number(lin, "Consult", AUTO)
+        on.room.hears(customer="music", lin="outside")
+        on.maya.page.get_by_label("Number", exact=True).fill(AUTO)
+        on.maya.click("Dial")
+        expect(on.maya.page.get_by_text("The line is busy. (SIP 486)").first).to_be_visible()
+        on.maya.is_("Idle")
