@@ -45,9 +45,9 @@ def test_who_sent_the_caller_on_is_shown_when_it_rings_in_the_call_and_in_its_de
 def test_a_name_or_number_is_never_markup(desk: Desk, page: Page) -> None:
     """Whoever calls writes both."""
     evil = '<img src=x onerror="window.evil = 1">\'&amp;'
-    desk.switch.kept.add(call("c8", time.time(), name=evil, number=evil, diverted_from=evil))
+    desk.switch.kept.add(call("c8", time.time(), name=evil, number=f"{evil}1", diverted_from=evil))
     desk.sign_in()
-    desk.switch.offer(call="c9", name=evil, number=evil, diverted_from=evil)
+    desk.switch.offer(call="c9", name=evil, number=f"{evil}1", diverted_from=evil)
     expect(page.locator(".caller-name")).to_have_text(evil)
     page.get_by_role("button", name="Answer", exact=True).click()
     desk.is_in("talking")
