@@ -20,6 +20,7 @@ from . import announcements, records, signals
 from .call_state import (
     Accept,
     AgentGone,
+    AgentLeg,
     Cancel,
     Complete,
     Consult,
@@ -90,7 +91,8 @@ class Acts(Referred):
         if second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial):
             return self.turn(SecondUp(message.leg), now)
         if message.agent == self.state.agent:
-            return []  # it has the call; its second answer changes nothing
+            # it was offered the call again before this knew that it has it, and is heard by what it says now
+            return self.agent_leg_moved(AgentLeg(message.agent, message.leg), now)
         return [Tell(f"agent:{message.agent}", agents.Lost(self.id, _lost(message)))]
 
     def offer_over(self, message: OfferOver, now: float) -> list[Effect]:
@@ -105,7 +107,10 @@ class Acts(Referred):
         return self.turn(SecondLeaves("hung_up"), now) if self.is_second(message.agent) else []
 
     def agent_gone(self, message: AgentGone, now: float) -> list[Effect]:
-        return self.left(message.agent, now)
+        return [*self.left(message.agent, now), *self.let_agent_go(message, now)]
+
+    def let_agent_go(self, message: AgentGone, now: float) -> list[Effect]:
+        return [Tell(f"agent:{message.agent}", agents.LetGo(self.id))]
 
     def left(self, agent: str, now: float) -> list[Effect]:
         """An agent is gone, and hears no more of this call."""
@@ -353,7 +358,7 @@ _NO_SECOND = Late("the second party had left")
 _SECOND = Late("there was a second party already")
 _RINGING = Late("it does not talk yet: the page is told so where it is known")
 _WAITS = Late("beside whom the agent consults the customer waits")
-_UP = Late("it talks already")
+_UP = Bug("it has answered, and says no more of its offer")
 _CONSULTED = Late("nobody is consulted")
 _REFERS = Late("the far side wants to be put through, and hears nobody")
 

@@ -28,12 +28,14 @@ from .agent_state import (
     DISMISSED,
     SHOWN,
     AnswerByMobile,
+    BindingLate,
     CallerSound,
     Data,
     Dialled,
     Dismiss,
     Ended,
     Joined,
+    LetGo,
     Lost,
     MobileBarred,
     MobileBound,
@@ -119,6 +121,9 @@ class Agent(Shift):
         return [*self.offer_recorded(None), *heard, self._state_recorded()]
 
     def deadline(self) -> float:
+        return min(self._phase_deadline(), self.state.binding_until)
+
+    def _phase_deadline(self) -> float:
         data = self.state
         match data.phase:
             case Phase.TALKING if data.away_since < math.inf:
@@ -137,7 +142,7 @@ class Agent(Shift):
                 return min(self.page_gone_at(), data.work_until, data.testing_until)
 
     def wake(self, now: float) -> list[Effect]:
-        return self.receive(Timeout(), now)
+        return self.receive(BindingLate() if self.state.binding_until <= now else Timeout(), now)
 
     def _request(self, request: page.Request, now: float) -> list[Effect]:
         """A page's command: refused unless that page may ask it; then as the table says."""
@@ -221,7 +226,11 @@ _OWNED = Bug("only the owner of the media asks this, and nobody sits here")
 TABLE = Table(
     "agent",
     Phase,
-    always(Started, Agent.begins, Phase),
+    row(
+        Started,
+        signed_out=Agent.begins,
+        **each("idle ringing answering talking after_call_work on_break dialling mobile", Bug("an actor starts once")),
+    ),
     always(Profile, Agent.changed, Phase),
     always(QueueMoved, Agent.queue_moved, Phase),
     always(QueueStarted, Agent.queue_started, Phase),
@@ -358,7 +367,7 @@ TABLE = Table(
     row(
         NotConnected,
         dialling=Agent.not_connected,
-        **each("signed_out idle ringing answering talking after_call_work on_break mobile", _GIVEN_UP),
+        **each("signed_out idle ringing answering talking after_call_work on_break mobile", Agent.let_go),
     ),
     row(
         Offer,
@@ -383,6 +392,7 @@ TABLE = Table(
         answering=Agent.withdrawn,
         **each("signed_out idle ringing talking after_call_work on_break dialling mobile", _NOT_MINE),
     ),
+    always(LetGo, Agent.let_go, Phase),
     row(
         CallerSound,
         talking=Agent.caller_sound,
@@ -407,8 +417,7 @@ TABLE = Table(
         Ended,
         answering=Agent.ended_answering,
         talking=Agent.ended,
-        after_call_work=Late("the call had died before it said so"),
-        **each("signed_out idle ringing on_break dialling mobile", Late("the agent left the call before it ended")),
+        **each("signed_out idle ringing after_call_work on_break dialling mobile", Agent.let_go),
     ),
     row(
         Down,
@@ -451,10 +460,14 @@ TABLE = Table(
         **each("answering talking dialling", Agent.mobile_bound_busy),
     ),
     always(MobileBarred, Agent.mobile_barred, Phase),
+    always(BindingLate, Agent.binding_late, Phase),
     row(
         AnswerByMobile,
         signed_out=Agent.answer_by_mobile,
-        **each("idle ringing answering talking after_call_work on_break dialling mobile", Late("a page was quicker")),
+        **each(
+            "idle ringing answering talking after_call_work on_break dialling mobile",
+            Bug("it is told as it begins, before any page"),
+        ),
     ),
     always(LineBegun, Agent.line_begun, Phase),
     row(

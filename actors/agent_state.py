@@ -103,6 +103,11 @@ class MobileBarred:
 
 
 @frozen
+class BindingLate:
+    """Never sent: the switchboard says nothing about the mobile."""
+
+
+@frozen
 class AnswerByMobile:
     """After a restart: the agent answered by mobile, and does so again."""
 
@@ -180,6 +185,14 @@ class Ended:
     by: str
     cause: str
     reason: str = ""
+
+
+@frozen
+class LetGo:
+    """The call knows now that the agent had left it by itself, and does nothing with its leg any more. Until then it
+    may have let it hear something, or nothing, wherever the agent is by now."""
+
+    call: str
 
 
 @frozen
@@ -357,6 +370,7 @@ class Data:
     # talks, its leg where somebody has taken the call, and how many there have been.
     by_mobile: bool = False
     binding: page.Request | None = None
+    binding_until: float = math.inf
     line: str = ""
     line_leg: str = ""
     lines: int = 0

@@ -228,7 +228,7 @@ class Call(Arrival):
 
     def _noted(
         self,
-        fact: media.DigitPressed | media.RecordingClosed | media.RecordingTroubled | media.RecordingWell,
+        fact: media.DigitPressed | media.RecordingTroubled | media.RecordingWell,
         now: float,
     ) -> list[Effect]:
         """The recording is for whoever keeps them: a call goes on whatever becomes of it. A digit has done what it does
@@ -239,14 +239,49 @@ class Call(Arrival):
 _NOT_YET = Bug("the call is not answered yet")
 _NO_AGENT = Late("the agent had left the call")
 _LEFT = Late("the call had left the queue")
-_ROUTED = Late("the route was asked for once and had come")
+_ROUTED = Bug("the route is asked for once, and waited for")
+_NO_LEG = Bug("no leg is open yet")
+_UNANSWERED_LEG = Late("the answer to its opening was lost with the link, and it is asked for again")
 _OUT = "seeking readying calling"
 _IN = "routing opening waiting served"
 _OUTWARD = Bug("the call goes out, and has no queue and no route")
 _INWARD = Bug("nobody dials this call")
 _UNANSWERED = Bug("the far side has not answered yet")
 _UNHEARD = Late("the far side has not answered yet, and nobody hears it there")
+_ALONE = Bug("who dials talks to nobody yet: its agent refuses that")
 _ATTEMPT_OVER = Late("that attempt was over")
+_NOT_ASKED = Bug("where an attempt is sent on is asked for once, and waited for")
+
+
+def _of_the_leg(message: type, entry: Entry) -> Row:
+    """What the engine says of a leg: that of an attempt before is closed, but it may have been said."""
+    return row(
+        message,
+        routing=_NO_LEG,
+        **each("opening readying", _UNANSWERED_LEG),
+        seeking=_ATTEMPT_OVER,
+        **each("waiting talking served goodbye calling", entry),
+    )
+
+
+def _of_the_recording(message: type) -> Row:
+    return row(
+        message,
+        **each("waiting talking goodbye", Call._noted),
+        **each(f"routing opening served {_OUT}", Bug("it is not recorded")),
+    )
+
+
+def _of_an_attempt(message: type, entry: Entry) -> Row:
+    """What SIP says of one that goes out until it is answered, or has come to nothing."""
+    return row(
+        message,
+        seeking=_ATTEMPT_OVER,
+        readying=Bug("SIP says nothing more of an attempt that was let go"),
+        calling=entry,
+        **each("waiting talking goodbye", Bug("SIP tells of one answer")),
+        **each("routing opening served", _INWARD),
+    )
 
 
 def _of_the_agent(act: type) -> Row:
@@ -258,7 +293,7 @@ def _of_the_agent(act: type) -> Row:
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
-        **each(_OUT, _UNHEARD),
+        **each(_OUT, _ALONE),
     )
 
 
@@ -280,14 +315,13 @@ def _of_a_line(message: type, talking: Entry, waiting: Entry = _UNWANTED) -> Row
 TABLE = Table(
     "call",
     Phase,
-    always(media.LegConnected, Call.silence, Phase),
-    always(media.LegQuality, Call.heard, Phase),
-    always(media.RecordingClosed, Call._noted, Phase),
-    always(media.RecordingTroubled, Call._noted, Phase),
-    always(media.RecordingWell, Call._noted, Phase),
-    always(media.LegSilent, Call.silence, Phase),
-    always(media.LegHeard, Call.silence, Phase),
-    always(media.LegWays, Call.ways, Phase),
+    _of_the_leg(media.LegConnected, Call.silence),
+    _of_the_leg(media.LegQuality, Call.heard),
+    _of_the_recording(media.RecordingTroubled),
+    _of_the_recording(media.RecordingWell),
+    _of_the_leg(media.LegSilent, Call.silence),
+    _of_the_leg(media.LegHeard, Call.silence),
+    _of_the_leg(media.LegWays, Call.ways),
     row(
         signals.KeyPressed,
         served=Call._echo_digit,
@@ -297,12 +331,18 @@ TABLE = Table(
     ),
     row(
         media.DigitPressed,
-        routing=Bug("no leg was asked for"),
+        routing=_NO_LEG,
+        **each("opening readying", _UNANSWERED_LEG),
         served=Call._echo_digit,
-        **each("opening waiting talking goodbye", Call._noted),
-        **each(_OUT, _UNHEARD),
+        **each("waiting talking goodbye", Call._noted),
+        seeking=_ATTEMPT_OVER,
+        calling=_UNHEARD,
     ),
-    always(signals.Cancelled, Call._cancelled, Phase),
+    row(
+        signals.Cancelled,
+        **each(f"{_IN} talking goodbye", Call._cancelled),
+        **each(_OUT, Bug("only who calls us cancels")),
+    ),
     row(
         signals.Released,
         **each("routing opening waiting talking served goodbye calling", Call._released),
@@ -313,7 +353,7 @@ TABLE = Table(
         Started,
         routing=Call.arrives,
         seeking=Call.dial,
-        **each("opening waiting talking served goodbye readying calling", _ROUTED),
+        **each("opening waiting talking served goodbye readying calling", Bug("an actor starts once")),
     ),
     row(
         Routed,
@@ -345,7 +385,7 @@ TABLE = Table(
     ),
     row(
         media.LegFailed,
-        routing=Bug("no leg was asked for"),
+        routing=_NO_LEG,
         opening=Call._leg_failed_early,
         seeking=_ATTEMPT_OVER,
         **each("waiting talking served goodbye", Call._leg_failed),
@@ -362,7 +402,7 @@ TABLE = Table(
         **each("routing opening", _NOT_YET),
         **each("waiting talking served goodbye", Call.reoffered),
         calling=Call.reoffered_early,
-        **each("seeking readying", _ATTEMPT_OVER),
+        **each("seeking readying", Bug("what is heard of, is never left for another attempt")),
     ),
     row(
         signals.Referred,
@@ -416,7 +456,7 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
-        **each(_OUT, _UNHEARD),
+        **each(_OUT, _ALONE),
     ),
     _of_the_agent(Hold),
     _of_the_agent(Retrieve),
@@ -457,14 +497,14 @@ TABLE = Table(
         served=Bug("no agent is in a test number"),
         goodbye=_NO_AGENT,
         **each("routing opening", _NOT_YET),
-        **each(_OUT, _UNHEARD),
+        **each(_OUT, _ALONE),
     ),
     row(
         AgentGone,
-        waiting=_NO_AGENT,
+        waiting=Call.let_agent_go,
         talking=Call.agent_gone,
         served=Bug("no agent is in a test number"),
-        goodbye=_NO_AGENT,
+        goodbye=Call.let_agent_go,
         **each("routing opening", _NOT_YET),
         **each(_OUT, Call.given_up),
     ),
@@ -517,33 +557,18 @@ TABLE = Table(
     row(
         Follow,
         seeking=Call.sent_on,
-        **each("readying calling waiting talking goodbye", _ATTEMPT_OVER),
+        **each("readying calling waiting talking goodbye", _NOT_ASKED),
         **each("routing opening served", _INWARD),
     ),
     row(
         Stay,
         seeking=Call.stays,
-        **each("readying calling waiting talking goodbye", _ATTEMPT_OVER),
+        **each("readying calling waiting talking goodbye", _NOT_ASKED),
         **each("routing opening served", _INWARD),
     ),
-    row(
-        signals.Progressed,
-        calling=Call.progressed,
-        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
-        **each("routing opening served", _INWARD),
-    ),
-    row(
-        signals.PickedUp,
-        calling=Call.picked_up,
-        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
-        **each("routing opening served", _INWARD),
-    ),
-    row(
-        signals.Failed,
-        calling=Call.attempt_failed,
-        **each("seeking readying waiting talking goodbye", _ATTEMPT_OVER),
-        **each("routing opening served", _INWARD),
-    ),
+    _of_an_attempt(signals.Progressed, Call.progressed),
+    _of_an_attempt(signals.PickedUp, Call.picked_up),
+    _of_an_attempt(signals.Failed, Call.attempt_failed),
     row(
         Timeout,
         waiting=Call.waited,

@@ -25,8 +25,10 @@ from .agent_state import (
     Data,
     Ended,
     Joined,
+    LetGo,
     Lost,
     MediaState,
+    NotConnected,
     Offer,
     Phase,
     Timeout,
@@ -116,7 +118,8 @@ class Callee(Seat):
         turns = {**self.state.turns, offer.queue: now} if offer.purpose == "queue" else self.state.turns
         self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, turns=turns)
         self.move(Phase.RINGING, "offer", now)
-        return [Watch(f"call:{offer.call}"), *self.push(self.offered()), *self.rings_there(offer)]
+        watched = filter(None, dict.fromkeys((f"call:{offer.call}", offer.offerer)))  # a dead queue takes nothing back
+        return [*map(Watch, watched), *self.push(self.offered()), *self.rings_there(offer)]
 
     @abstractmethod
     def rings_there(self, offer: Offer) -> list[Effect]:
@@ -208,15 +211,27 @@ class Callee(Seat):
         by now wires it anew.
         """
         agent, voice = self.state.profile.agent, self.state.voice
-        effects = [Tell(f"call:{message.call}", calls.AgentGone(agent)), *self._hear_nothing()]
+        effects = [Tell(f"call:{message.call}", calls.AgentGone(agent)), *self.hear_nothing(), *self.stop_testing()]
         if voice and self.state.in_call:
             effects.append(self.tell_call(calls.AgentLeg(agent, voice)))
         return effects
 
-    def _hear_nothing(self) -> list[Effect]:
+    def hear_nothing(self) -> list[Effect]:
         """Of a call that goes on without this agent."""
         voice = self.state.voice
         return [Media(media.Rewire((media.Hears(voice, ()),)))] if voice else []
+
+    def let_go(self, message: LetGo | Ended | NotConnected, now: float) -> list[Effect]:
+        """A call that the agent had left says that it is done with it: its leg hears again what it is to hear here."""
+        data = self.state
+        voice = data.voice
+        if not voice:
+            return []
+        if data.in_call:
+            away = data.away_since < math.inf
+            return [self.tell_call(calls.AgentLeg(data.profile.agent, voice, away))]
+        tests = data.testing_until < math.inf
+        return [Media(media.Rewire((media.Hears(voice, ((voice, 1.0),) if tests else ()),)))]
 
     def answered_already(self, request: page.Request, now: float) -> list[Effect]:
         """A double click is one answer."""
@@ -296,7 +311,7 @@ class Callee(Seat):
 
     def ended(self, message: Ended, now: float) -> list[Effect]:
         if message.call != self._call().call:
-            return []
+            return self.let_go(message, now)
         return self.finish(message.by, message.cause, message.reason or f"{message.by} hung up", now)
 
     def finish(self, by: str, cause: str, reason: str, now: float) -> list[Effect]:
@@ -313,12 +328,15 @@ class Callee(Seat):
 
     def ended_answering(self, message: Ended, now: float) -> list[Effect]:
         """Before we knew that it was ours: as a caller who left while it rang."""
+        if message.call != self._call().call:
+            return self.let_go(message, now)
         return self.withdrawn(Withdraw(message.call, "caller_left"), now)
 
     def call_died_talking(self, message: Down, now: float) -> list[Effect]:
         if message.name != f"call:{self._call().call}":
             return []
-        return self.ended(Ended(self._call().call, "system", message.reason), now)
+        # it could not say any more that the agent hears nothing of it
+        return [*self.hear_nothing(), *self.ended(Ended(self._call().call, "system", message.reason), now)]
 
     def digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
         return [self.tell_call(calls.AgentDigit(self.state.profile.agent, fact.digit))]
@@ -372,6 +390,6 @@ class Callee(Seat):
         """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
         if self.state.away_since + PAGE_GRACE > now:
             return []
-        told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self._hear_nothing()]
+        told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self.hear_nothing()]
         ended = self.finish("system", "the agent could not be heard", "media lost", now)
         return [*told, *ended, *(self.release_seat("page gone", now) if not self.state.present else ())]

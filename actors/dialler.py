@@ -69,7 +69,9 @@ class Dialler(Callee):
             dial_until=math.inf,
             offer_entry=records.OfferEntry(offer.call, self.state.profile.agent, "", now),
         )
-        return [Watch(f"call:{message.call}"), *self._told()]
+        # its media may be another by now than at the click, when there was no call that could be told so
+        heard = calls.AgentLeg(self.state.profile.agent, self.state.voice, self.state.away_since < math.inf)
+        return [Watch(f"call:{message.call}"), self.tell_call(heard), *self._told()]
 
     def dialled_too_late(self, message: Dialled, now: float) -> list[Effect]:
         """The agent had given it up before it began."""
@@ -96,7 +98,7 @@ class Dialler(Callee):
 
     def not_connected(self, message: NotConnected, now: float) -> list[Effect]:
         if message.call != self._call().call:
-            return []
+            return self.let_go(message, now)
         return self._back(message.why, message.status, now)
 
     def _back(self, why: str, status: int, now: float) -> list[Effect]:
@@ -135,7 +137,7 @@ class Dialler(Callee):
     def call_died_dialling(self, message: Down, now: float) -> list[Effect]:
         if message.name != f"call:{self._call().call}":
             return []
-        return self._back("call_failed", 0, now)
+        return [*self.hear_nothing(), *self._back("call_failed", 0, now)]
 
     def dial_late(self, message: Timeout, now: float) -> list[Effect]:
         """The gate says nothing, or the page is gone for too long."""

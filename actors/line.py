@@ -29,7 +29,7 @@ from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell,
 from .evolving import evolve
 from .outward import Outward, Stage
 from .records import OUTSIDE
-from .table import Bug, Late, Table, always, each, row
+from .table import Bug, Entry, Late, Row, Table, always, each, row
 
 # Who picks up a telephone has it at the ear, and the prompt has been said twice.
 CONFIRM_SECONDS: Final = 20.0
@@ -318,7 +318,26 @@ class Line(Outward[Phase]):
 _DIALS = "seeking readying calling"
 _ATTEMPT_OVER = Late("that attempt was over")
 _UNANSWERED = Bug("the far side has not answered yet")
-_NOT_PLAYED = Late("nothing was being said any more")
+_NOT_ASKED = Bug("where an attempt is sent on is asked for once, and waited for")
+_UNANSWERED_LEG = Late("the answer to its opening was lost with the link, and it is asked for again")
+_NO_DIALOG = Bug("what is heard of, is never left for another attempt")
+
+
+def _of_the_leg(message: type, entry: Entry) -> Row:
+    """What the engine says of a leg: that of an attempt before is closed, but it may have been said."""
+    return row(message, seeking=_ATTEMPT_OVER, readying=_UNANSWERED_LEG, **each("calling confirming up", entry))
+
+
+def _of_an_attempt(message: type, entry: Entry) -> Row:
+    """What SIP says of it until it is answered, or has come to nothing."""
+    return row(
+        message,
+        seeking=_ATTEMPT_OVER,
+        readying=Bug("SIP says nothing more of an attempt that was let go"),
+        calling=entry,
+        **each("confirming up", Bug("SIP tells of one answer")),
+    )
+
 
 TABLE = Table(
     "line",
@@ -329,7 +348,7 @@ TABLE = Table(
     row(
         SendDigit,
         up=Line._send_digit,
-        **each(f"{_DIALS} confirming", Late("nobody is there yet who could hear it")),
+        **each(f"{_DIALS} confirming", Bug("its owner sends keys to who talks")),
     ),
     row(
         Granted,
@@ -337,8 +356,8 @@ TABLE = Table(
         **each("readying calling confirming up", Late("it was asked for in vain, and given back")),
     ),
     row(Denied, seeking=Line.denied, **each("readying calling confirming up", _ATTEMPT_OVER)),
-    row(Follow, seeking=Line.sent_on, **each("readying calling confirming up", _ATTEMPT_OVER)),
-    row(Stay, seeking=Line.stays, **each("readying calling confirming up", _ATTEMPT_OVER)),
+    row(Follow, seeking=Line.sent_on, **each("readying calling confirming up", _NOT_ASKED)),
+    row(Stay, seeking=Line.stays, **each("readying calling confirming up", _NOT_ASKED)),
     row(
         media.LegOpened,
         seeking=_ATTEMPT_OVER,
@@ -357,14 +376,15 @@ TABLE = Table(
         **each("readying calling", Line.leg_not_had),
         **each("confirming up", Line._media_lost),
     ),
-    always(media.LegConnected, Line.silence, Phase),
-    always(media.LegSilent, Line.silence, Phase),
-    always(media.LegHeard, Line.silence, Phase),
-    always(media.LegWays, Line.ways, Phase),
-    always(media.LegQuality, Line._heard, Phase),
+    _of_the_leg(media.LegConnected, Line.silence),
+    _of_the_leg(media.LegSilent, Line.silence),
+    _of_the_leg(media.LegHeard, Line.silence),
+    _of_the_leg(media.LegWays, Line.ways),
+    _of_the_leg(media.LegQuality, Line._heard),
     row(
         media.DigitPressed,
-        **each("seeking readying", _ATTEMPT_OVER),
+        seeking=_ATTEMPT_OVER,
+        readying=_UNANSWERED_LEG,
         calling=Late("it has not answered yet"),
         confirming=Late("it was pressed before anybody asked"),
         up=Line._digit,
@@ -380,14 +400,14 @@ TABLE = Table(
         media.SourceFinished,
         **each(_DIALS, Bug("nothing is played before the answer")),
         confirming=Bug("the prompt is said until it is over"),
-        up=_NOT_PLAYED,
+        up=Bug("its prompt was said again and again, and never finished"),
     ),
-    row(signals.Progressed, calling=Line.progressed, **each("seeking readying confirming up", _ATTEMPT_OVER)),
-    row(signals.PickedUp, calling=Line.picked_up, **each("seeking readying confirming up", _ATTEMPT_OVER)),
-    row(signals.Failed, calling=Line.attempt_failed, **each("seeking readying confirming up", _ATTEMPT_OVER)),
+    _of_an_attempt(signals.Progressed, Line.progressed),
+    _of_an_attempt(signals.PickedUp, Line.picked_up),
+    _of_an_attempt(signals.Failed, Line.attempt_failed),
     row(
         signals.Reoffered,
-        **each("seeking readying", _ATTEMPT_OVER),
+        **each("seeking readying", _NO_DIALOG),
         calling=Line.reoffered_early,
         **each("confirming up", Line.reoffered),
     ),

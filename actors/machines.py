@@ -6,10 +6,12 @@ A test holds that the page is current.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from . import acts, agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk
+from .table import Table
 
-TABLES = (
+TABLES: tuple[Table[Any], ...] = (
     agent.TABLE,
     call.TABLE,
     acts.PARTIES,
@@ -36,9 +38,27 @@ command of the agent's page; a `Timeout` is the state's own deadline.
 """
 
 
+CROSSINGS = """
+# The late crossings
+
+What comes so late that its hearer has gone on is dropped, each for a reason that is its name: in the log, and here,
+with the inputs that it is about and the states in which they are met. All that is not here is handled, or is a bug.
+"""
+
+
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(f"\n## {table.name.capitalize()}\n\n{table.draw()}\n" for table in TABLES)
+    tables = "".join(f"\n## {table.name.capitalize()}\n\n{table.draw()}\n" for table in TABLES)
+    return HEAD + tables + CROSSINGS + "".join(_crossings(table) for table in TABLES if table.late())
+
+
+def _crossings(table: Table[Any]) -> str:
+    """Those of one machine, by their names."""
+    lines = [
+        f"- **{why}**: " + "; ".join(f"{message.__name__} in {', '.join(states)}" for message, states in met)
+        for why, met in table.late().items()
+    ]
+    return f"\n## Late for the {table.name}\n\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ FACTS = 8192
 RECONNECT = 0.1
 
 Opening = media.OpenRtpLeg | media.OpenWebrtcLeg
+Update = media.UpdateRtpLeg | media.RestartIce
 RecordingFact = media.RecordingClosed | media.RecordingTroubled | media.RecordingWell
 
 log = structlog.get_logger()
@@ -69,8 +70,8 @@ class MediaLink:
         self._openings: dict[str, Opening] = {}
         # Our port of each leg that the engine has answered; 0 for a browser's.
         self._ports: dict[str, int] = {}
-        # What was not answered yet: how legs are to be moved, and those of a dead engine that are opened again.
-        self._updates: dict[str, media.UpdateRtpLeg] = {}
+        # What was not answered yet: how legs are to be moved or reached, and those that are opened again.
+        self._updates: dict[str, Update] = {}
         self._restoring: set[str] = set()
         # What each leg was last told to hear.
         self._hearing = Hearing()
@@ -130,7 +131,7 @@ class MediaLink:
             case media.CloseSource(source):
                 self._sources.pop(source, None)
                 self._players.pop(source, None)
-            case media.UpdateRtpLeg(leg=leg):
+            case media.UpdateRtpLeg(leg=leg) | media.RestartIce(leg=leg):
                 if leg in self._owners:
                     self._updates[leg] = command
             case media.OpenRecording(recording):
@@ -149,7 +150,7 @@ class MediaLink:
             case media.SendDigits() | media.PressKey():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
-            case media.RestartIce() | media.ListAccessPoints() | media.Ping():
+            case media.ListAccessPoints() | media.Ping():
                 pass
             case _:
                 assert_never(command)
@@ -263,10 +264,12 @@ class MediaLink:
             self._system.tell(owner, fact, kept=kept)
 
     def _opened(self, leg: str, port: int) -> None:
-        """The engine answered an opening, or an update."""
+        """The engine answered an opening, or an update. One that failed as it was opened again is nobody's."""
         if leg in self._owners:
             self._states.add(LegAt(leg, port))
             self._is_at(leg, port, moved=True)
+        else:
+            self._order(media.CloseLeg(leg))
 
     def _keep_keys(self, leg: str, keys: tuple[media.SrtpKey, ...]) -> None:
         """Ours, for an engine that may have to go on with them."""
@@ -282,7 +285,7 @@ class MediaLink:
     def _is_at(self, leg: str, port: int, *, moved: bool) -> None:
         self._ports[leg] = port
         update, opening = self._updates.pop(leg, None), self._openings[leg]
-        if update is not None and moved and isinstance(opening, media.OpenRtpLeg):
+        if isinstance(update, media.UpdateRtpLeg) and moved and isinstance(opening, media.OpenRtpLeg):
             opening = evolve(opening, codec=update.codec, sends=update.sends, hears=update.hears)
             if update.port:  # 0: it stays where it is
                 opening = evolve(opening, address=update.address, port=update.port)
@@ -320,10 +323,11 @@ class MediaLink:
             self._order(media.CloseLeg(fact.leg))
 
     def _hear_of(self, fact: RecordingFact) -> None:
+        """Who closes a recording owns it no more, and hears nothing of that."""
+        owner = self._recordings.get(fact.recording)
         if isinstance(fact, media.RecordingClosed):
             self._closing.discard(fact.recording)
-        owner = self._recordings.get(fact.recording)
-        if owner is not None:
+        elif owner is not None:
             self._system.tell(owner, fact)
         self.on_recording(fact)
 

@@ -13,13 +13,15 @@ it is as ever, and a page that goes and does not come back ends it. Idle, Break 
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from . import call_state as calls
 from . import page, records
 from . import queue as queues
-from .agent_state import AnswerByMobile, BindMobile, MobileBarred, MobileBound, Offer, Phase
+from .agent_state import AnswerByMobile, BindingLate, BindMobile, MobileBarred, MobileBound, Offer, Phase, Withdraw
 from .callee import Callee
+from .dialler import GATE_TIMEOUT
 from .effects import Down, Effect, Log, Record, Tell, Watch
 from .evolving import evolve
 from .line import EndLine, LineBegun, LineDigit, LineOver, LineRings, LineUp, Reach
@@ -43,11 +45,13 @@ class Mobile(Callee):
             return self.refuse(request, "no_mobile")
         if data.binding is not None:
             return self.refuse(request, "busy")  # the switchboard answers within milliseconds
-        self.state = evolve(data, binding=request)
+        self.state = evolve(data, binding=request, binding_until=now + GATE_TIMEOUT)
         return [Tell("switchboard", BindMobile(data.profile.agent, number))]
 
     def mobile_bound(self, message: MobileBound, now: float) -> list[Effect]:
-        """From now on calls ring there."""
+        """From now on calls ring there. Where it came too late for whoever asked, the number is known."""
+        if self.state.binding is None:
+            return self._bound(message)
         self.state = evolve(self.state, by_mobile=True, call=None, last=None)
         self.move(Phase.MOBILE, "chosen", now)
         return [*self._bound(message), *self._reply_binding(""), *self.leave()]
@@ -62,13 +66,16 @@ class Mobile(Callee):
     def mobile_barred(self, message: MobileBarred, now: float) -> list[Effect]:
         return self._reply_binding(message.why)
 
+    def binding_late(self, message: BindingLate, now: float) -> list[Effect]:
+        return self._reply_binding("busy")
+
     def _bound(self, message: MobileBound) -> list[Effect]:
         self.state = evolve(self.state, profile=evolve(self.state.profile, mobile=message.number))
         return self._kept()
 
     def _reply_binding(self, refusal: str) -> list[Effect]:
         request = self.state.binding
-        self.state = evolve(self.state, binding=None)
+        self.state = evolve(self.state, binding=None, binding_until=math.inf)
         if request is None:
             return []
         return self.refuse(request, refusal) if refusal else self.accept(request)
@@ -150,7 +157,11 @@ class Mobile(Callee):
 
     def down_ringing(self, message: Down, now: float) -> list[Effect]:
         over = _died(message)
-        return self.call_died_offered(message, now) if over is None else self.line_over_ringing(over, now)
+        if over is not None:
+            return self.line_over_ringing(over, now)
+        if message.name == self._call().offerer:
+            return self.withdrawn(Withdraw(self._call().call, "taken_back"), now)
+        return self.call_died_offered(message, now)
 
     def down_answering(self, message: Down, now: float) -> list[Effect]:
         over = _died(message)

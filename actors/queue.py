@@ -29,7 +29,7 @@ from .evolving import evolve
 from .hours import Span, is_open
 from .organisation import NORMAL, Strategy
 from .pace import UNKNOWN, Pace
-from .table import Late, Machine, Table, always, row
+from .table import Bug, Entry, Late, Machine, Row, Table, row
 
 # A decliner is not offered the same call again for this long (F-34).
 DECLINE_REST = 10.0
@@ -287,11 +287,13 @@ class Queue(Machine[Place]):
         self.state = evolve(self.state, agents=known, roster="")
 
     def _agent_died(self, message: Down, now: float) -> list[Effect]:
-        """Nobody will answer what was offered there. A call that left the queue as it ended is nobody's name here."""
-        agent = message.name.removeprefix("agent:")
-        if agent not in self.state.agents:
+        """Nobody will answer what was offered there, though the agent may have said before that it is none of ours any
+        more. A call that left the queue as it ended is nobody's name here."""
+        if not message.name.startswith("agent:"):
             return []
-        self._forget(agent)
+        agent = message.name.removeprefix("agent:")
+        if agent in self.state.agents:
+            self._forget(agent)
         for waiting in list(self.state.calls.values()):
             if agent in waiting.offers:
                 self._replace(waiting.without(agent))
@@ -582,17 +584,25 @@ def _turn(join: Join) -> tuple[object, ...]:
 
 
 _GONE = Late("the call had left the queue")
+_JOINED = Bug("a call that joins waits nowhere: it leaves, or is taken, before it joins again")
+_NO_CALL = Bug("it names no call")
+
+
+def _of_no_call(message: type, entry: Entry) -> Row:
+    """What names no call is about none that has a place."""
+    return row(message, absent=entry, waiting=_NO_CALL, offered=_NO_CALL)
+
 
 TABLE = Table(
     "queue",
     Place,
-    always(Started, Queue._started, Place),
-    always(Profile, Queue._profile, Place),
-    always(Dismiss, Queue._dismissed, Place),
-    always(AgentStands, Queue._agent_stands, Place),
-    always(Timeout, Queue._time, Place),
+    _of_no_call(Started, Queue._started),
+    _of_no_call(Profile, Queue._profile),
+    _of_no_call(Dismiss, Queue._dismissed),
+    _of_no_call(AgentStands, Queue._agent_stands),
+    _of_no_call(Timeout, Queue._time),
     row(Down, absent=Queue._agent_died, waiting=Queue._call_died, offered=Queue._call_died),
-    row(Join, absent=Queue._join, waiting=Late("it waits already"), offered=Late("it waits already")),
+    row(Join, absent=Queue._join, waiting=_JOINED, offered=_JOINED),
     row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
     row(WhereAmI, absent=_GONE, waiting=Queue._in_line, offered=Queue._in_line),
     row(LastServed, absent=_GONE, waiting=Queue._last_served, offered=Late("it rings, and had not waited for it")),

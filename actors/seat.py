@@ -356,12 +356,13 @@ class Seat(Machine[Phase], ABC):
         return [*self.accept(request), Media(media.Rewire((hears,))), *begun]
 
     def stop_testing(self) -> list[Effect]:
-        """No more echo, for whatever reason; nothing where there was none."""
+        """No more echo, for whatever reason; nothing where there was none. It may be because another leg takes over:
+        the one that hears itself is the voice until then."""
         data = self.state
         if data.testing_until == math.inf:
             return []
         self.state = evolve(data, testing_until=math.inf)
-        silence = [Media(media.Rewire((media.Hears(data.leg, ()),)))] if data.leg else []
+        silence = [Media(media.Rewire((media.Hears(data.voice, ()),)))] if data.voice else []
         return [*silence, *self.push(page.TestCallOver())]
 
     def _sit(self, request: page.Request, now: float, *, robot: bool, answer: str = "") -> list[Effect]:

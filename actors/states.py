@@ -53,7 +53,7 @@ class LinkState:
 
     # actor, opening, and our port: None while the engine has not answered, 0 for a browser's leg
     legs: tuple[tuple[str, media.OpenRtpLeg | media.OpenWebrtcLeg, int | None], ...] = ()
-    updates: tuple[media.UpdateRtpLeg, ...] = ()  # not answered
+    updates: tuple[media.UpdateRtpLeg | media.RestartIce, ...] = ()  # not answered
     recordings: tuple[tuple[str, str], ...] = ()  # actor, recording
     sources: tuple[tuple[str, media.OpenSource], ...] = ()  # the actor of a playlist, or empty
     hears: tuple[media.Hears, ...] = ()

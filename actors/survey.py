@@ -18,7 +18,7 @@ from attrs import frozen
 from . import records
 from .effects import Effect
 from .evolving import evolve
-from .table import Late, Machine, Table, row
+from .table import Bug, Machine, Table, row
 
 # What may be pressed; 5 is the best.
 RATINGS: Final = "12345"
@@ -101,7 +101,7 @@ class Survey(Machine[Phase]):
         return []
 
 
-_OVER = Late("it was over")
+_OVER = Bug("the call asks nobody any more, and tells nothing of it")
 
 TABLE = Table(
     "survey",

@@ -101,6 +101,19 @@ class Table(Generic[S]):
             lines.append(f"| **{message.__module__.rpartition('.')[2]}.{message.__name__}** | {' | '.join(cells)} |")
         return "\n".join(lines)
 
+    def late(self) -> dict[str, list[tuple[type, list[str]]]]:
+        """The late crossings by their names: which inputs, in which states."""
+        found: dict[str, list[tuple[type, list[str]]]] = {}
+        for message in self.messages:
+            names: dict[str, list[str]] = {}
+            for state in self.states:
+                entry = self._entries[state, message]
+                if isinstance(entry, Late):
+                    names.setdefault(entry.why, []).append(state.name.lower())
+            for why, states in names.items():
+                found.setdefault(why, []).append((message, states))
+        return found
+
     def find(self, state: S, message: object) -> Handler | Late:
         """The handler or the late crossing for this pair; raises ImpossibleInputError for a bug or an unknown input."""
         entry = self._entries.get((state, type(message)))

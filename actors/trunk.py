@@ -123,7 +123,8 @@ class Trunk(Machine[Phase]):
     state: Data
 
     def __init__(self, profile: Profile, now: float) -> None:
-        self.state = Data(profile, since=now)
+        # Hosts are numbered on from what an earlier life of this trunk can have reached, whose questions may be open.
+        self.state = Data(profile, since=now, hosts_had=int(now * 1000))
 
     def receive(self, message: object, now: float) -> list[Effect]:
         effects = self.dispatch(self.state.phase, message, now)

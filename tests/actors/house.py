@@ -224,7 +224,8 @@ class House:
                     if isinstance(command, media.OpenSource) and isinstance(command.kind, media.Playlist):
                         self.owners[command.source] = name
                     for fact in self.engine.command(command, self.now):
-                        self._put(name, fact)
+                        if not isinstance(fact, media.RecordingClosed):  # who closes one hears nothing of it
+                            self._put(name, fact)
                 case Sip() | Push() | Reply() | Record() | Log() | Alarm() | Locate() | LookBack():
                     pass
             self.said.append((name, effect))
@@ -317,12 +318,13 @@ class House:
 
 
 def what_is_heard(engine: ModelEngine, leg: str) -> str:
-    """`music`, the name of the first prompt of a playlist, or legs, in one word or several."""
+    """`music`, the first prompt of a playlist, `tones` where it has none, or legs, in one word or several."""
     words = []
     for name in engine.hears(leg):
         kind = engine.kind(name) if name in engine.sources else None
         if isinstance(kind, media.Playlist):
-            words.append(next(part.sound.name for part in kind.parts if isinstance(part.sound, media.Prompt)))
+            prompts = (part.sound.name for part in kind.parts if isinstance(part.sound, media.Prompt))
+            words.append(next(prompts, "tones"))
         else:
             words.append("music" if name == MUSIC else name)
     return " ".join(words)

@@ -41,6 +41,8 @@ def assert_heard(engine: ModelEngine, data: calls.Data) -> None:
         others = [each for each in together if each != who]
         if who in held:
             wanted = {"on-hold"}
+        elif who in ringing and second is not None and second.early and who == "A":
+            wanted = {legs["S"]}  # what it lets be heard before it answers
         elif who in ringing:
             wanted = {f"ringback:{data.country}"}
         elif others and all(away[each] for each in others):

@@ -36,6 +36,7 @@ SAMPLES: list[object] = [
     agents.Withdraw("c", "caller_left"),
     agents.Joined("c"),
     agents.Lost("c", "answered_elsewhere"),
+    agents.LetGo("another"),
     agents.Ended("c", "caller", "hung up"),
     agents.QueueMoved(page.QueueStatus("support", "Support", 1, NOW, 0)),
     agents.Timeout(),
@@ -50,6 +51,7 @@ SAMPLES: list[object] = [
     page.MobileAnswer("+8613800138000"),
     agents.MobileBound("+8613800138000"),
     agents.MobileBarred("not_allowed"),
+    agents.BindingLate(),
     agents.AnswerByMobile(),
     agents.BindMobile("lin", "+8613800138000"),
     page.StartAnswering(),
@@ -187,7 +189,6 @@ SAMPLES: list[object] = [
     line.LineDigit("c+1", "5"),
     line.SendDigit("c+1", "5"),
     media.SourceFinished("call:c/play/1"),
-    media.RecordingClosed("c", 1.0),
     media.RecordingTroubled("c", "disk full"),
     media.RecordingWell("c"),
 ]

@@ -170,10 +170,12 @@ def test_a_cancel_behind_the_opening_of_the_leg_leaves_no_ghost() -> None:
     assert lin.state.phase is agents.Phase.IDLE
 
 
-def test_a_second_answer_of_the_same_agent_changes_nothing() -> None:
+def test_a_second_answer_of_the_same_agent_changes_no_more_than_its_leg() -> None:
+    """It was offered the call again before this one knew that it has it."""
     call = opened(Call(arrived(), NOW))
     call.receive(calls.Accept("lin", "leg"), NOW)
-    assert call.receive(calls.Accept("lin", "leg"), NOW) == []
+    call.receive(calls.Accept("lin", "another"), NOW)
+    assert (call.state.agent, call.state.agent_leg) == ("lin", "another")
     assert call.receive(calls.Accept("wei", "leg"), NOW) == [Tell("agent:wei", agents.Lost("c", "answered_elsewhere"))]
 
 
@@ -183,7 +185,7 @@ def test_words_of_an_agent_who_is_not_in_the_call_change_nothing() -> None:
     before = call.state
     for message in (calls.HangUp("wei"), calls.MuteAgent("wei", muted=True), calls.AgentLeg("wei", "x")):
         assert call.receive(message, NOW) == []
-    assert call.receive(calls.AgentGone("wei"), NOW) == []
+    assert call.receive(calls.AgentGone("wei"), NOW) == [Tell("agent:wei", agents.LetGo("c"))]
     assert call.receive(Down("agent:wei", "dismissed"), NOW) == []
     assert call.state is before
 

@@ -270,12 +270,3 @@ def test_an_empty_queue_sleeps(house: House) -> None:
         Tell,
     ]
     assert queue.deadline() == NOW + queues.STATUS_INTERVAL
-
-
-def test_one_join_counts_once(house: House) -> None:
-    house.robot("lin")
-    house.call()
-    house.tell("queue:support", queues.Join("c", "", "", "", NOW))
-    offers = [each for each in house.of("queue:support") if isinstance(each, Tell) and each.to == "agent:lin"]
-    assert len([each for each in offers if type(each.message).__name__ == "Offer"]) == 1
-    assert house.late() == ["Join"]

@@ -13,11 +13,11 @@ from cordboard.actors import page
 from cordboard.actors.agent_state import Phase
 from cordboard.switch import protocol as media
 
+from .books import books
 from .dialler import Far, dialling, rings_and_answers
 from .far import Caller, Robot
 from .house import PAGE_OFFER
 from .test_world import HOTLINE, organisation, phase, settle
-from .test_world_restart import books
 from .world import World, play
 
 # What the first agent does in its conversation, and whether the second answers when it is asked: before the death.

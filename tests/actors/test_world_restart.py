@@ -15,11 +15,11 @@ from cordboard.actors import machines, page, past, statefile, values
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.call_state import Phase as CallPhase
 from cordboard.actors.frames import DamagedError, Frames, framed
-from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, StateEntry
+from cordboard.actors.records import CallEntry
 from cordboard.actors.states import Header
-from cordboard.actors.store.entries import Key, key_of
 from cordboard.sip.events import CallEnded, CallFailed
 
+from .books import books
 from .far import Robot
 from .house import PAGE_OFFER
 from .test_world import HOTLINE, Staff, customer, organisation, phase, settle
@@ -49,29 +49,6 @@ async def come_back(world: World, robot: Robot) -> Robot:
         reply = await again.ask(page.SignIn(sdp=PAGE_OFFER))
     assert isinstance(reply, page.Accepted)
     return again
-
-
-def books(world: World) -> list[Entry]:
-    """The newest row of every key; nothing in them is open."""
-    newest: dict[Key, Entry] = {}
-    for record in world.records:
-        newest[key_of(record.entry)] = record.entry
-    for entry in newest.values():
-        match entry:
-            case CallEntry() | LegEntry():
-                assert entry.ended is not None, entry
-            case OfferEntry():
-                assert entry.outcome is not Outcome.RINGING, entry
-                assert entry.outcome is not Outcome.ANSWERED or entry.ended is not None, entry
-            case StateEntry():
-                pass
-    busy = {one.agent: one.state for one in sorted(_states(newest), key=lambda one: one.number)}
-    assert not {"ringing", "talking"} & set(busy.values()), busy
-    return list(newest.values())
-
-
-def _states(newest: dict[Key, Entry]) -> list[StateEntry]:
-    return [entry for entry in newest.values() if isinstance(entry, StateEntry)]
 
 
 async def end(world: World) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,18 +25,18 @@ import trio.testing
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page, past
 from cordboard.actors.control import ALIVE_SECONDS
-from cordboard.actors.effects import Behaviour, Locate, Push, Record, Reply
+from cordboard.actors.effects import Locate, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
 from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
-from cordboard.actors.runtime import Hands, System, unix_clock
+from cordboard.actors.runtime import Hands, unix_clock
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.statefile import States
-from cordboard.actors.states import UNWRITTEN, Committed, Dialog, Unwritten, Whole
-from cordboard.actors.steps import UNJOURNALLED, Unjournalled
+from cordboard.actors.states import UNWRITTEN, Committed, Dialog, Whole
+from cordboard.actors.steps import UNJOURNALLED
 from cordboard.actors.switchboard import Configure, Open, Switchboard
 from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
@@ -50,6 +50,7 @@ from cordboard.switch.model import ModelEngine
 from . import invariants
 from .far import Caller, Robot, SipHost
 from .house import PAGE_OFFER, model
+from .watched import Life, WatchedSystem
 
 START = 1_700_000_000.0
 SWITCH = Address("192.0.2.1", 5060)
@@ -62,71 +63,37 @@ HANDSHAKE = 0.3
 COMMIT = 0.1
 
 
-# What we dialled and nobody wants any more, until its far side has said so too.
-GIVEN_UP = (SipState.WITHDRAWN, SipState.CANCELLED)
+# What nobody wants any more, until its far side has said so too, or has acknowledged our answer.
+GIVEN_UP = (SipState.WITHDRAWN, SipState.CANCELLED, SipState.LEAVING)
 
 
-class Life:
-    """The tasks of one control process, which end all at once when it is killed. A nursery to the runtime."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self._nursery = nursery
-        self._scopes: list[trio.CancelScope] = []
-        self.over = False
-
-    def start_soon(self, task: Callable[..., Awaitable[object]], *arguments: object, name: object = None) -> None:
-        scope = trio.CancelScope()
-        self._scopes.append(scope)
-
-        async def live() -> None:
-            with scope:
-                await task(*arguments)
-
-        self._nursery.start_soon(live, name=name)
-
-    def end(self) -> None:
-        self.over = True
-        for scope in self._scopes:
-            scope.cancel()
-
-
-class WatchedSystem(System):
-    """The runtime with somebody who looks after each step."""
-
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        life: Life,
-        look: Callable[[], None],
-        states: Unwritten,
-        journal: Unjournalled,
-        choose: Callable[[int], int],
-    ) -> None:
-        super().__init__(clock, life, states, journal, choose)  # type: ignore[arg-type] # all that it asks of a nursery
-        self._look = look
-
-    def _step(self, cell: Any, message: object | None, told: bool) -> None:
-        super()._step(cell, message, told)
-        self._look()
-
-    def behaviours(self) -> dict[str, Behaviour]:
-        return {name: cell.behaviour for name, cell in self._cells.items()}
-
-    def pending(self) -> int:
-        """Messages that no actor has read yet."""
-        return sum(len(cell.mailbox) for cell in self._cells.values())
+# What the engine may not be able to do.
+Refusable = media.OpenRtpLeg | media.UpdateRtpLeg | media.OpenWebrtcLeg
 
 
 class World:
     """See the module's docstring."""
 
-    def __init__(self, organisation: Organisation, nursery: trio.Nursery, seed: int, data: Path | None = None) -> None:
+    def __init__(
+        self,
+        organisation: Organisation,
+        nursery: trio.Nursery,
+        seed: int,
+        data: Path | None = None,
+        mobiles: Sequence[MobileEntry] = (),
+    ) -> None:
         self.rng = Random(seed)
         # Whose turn it is among actors is chance: any order may come about.
         self._order = Random(seed)
         self.nursery = nursery
         self.now = unix_clock(START)
         self.log: list[str] = []
+        # What the engine says is lost.
+        self.deaf = False
+        # The engine cannot do so many of the next commands of a kind.
+        self.refuses: Counter[type] = Counter()
+        # Nobody will read the log.
+        self.silent = False
         self.pages: dict[str, Robot] = {}
         self.callers: dict[str, Caller] = {}
         self.looked = 0
@@ -163,7 +130,7 @@ class World:
         self.engine: ModelEngine
         self.start_engine("first")
         self._begin(())
-        self.system.spawn("switchboard", Switchboard(organisation, ("opus",)))
+        self.system.spawn("switchboard", Switchboard(organisation, ("opus",), mobiles=mobiles))
 
     # --- the control process ----------------------------------------------------------------------------------
 
@@ -293,7 +260,8 @@ class World:
         (self.system.alarm if standing else self.system.clear_alarm)(text)
 
     def note(self, *words: object) -> None:
-        self.log.append(f"{self.now() - START:.6f} " + " ".join(str(word) for word in words))
+        if not self.silent:
+            self.log.append(f"{self.now() - START:.6f} " + " ".join(str(word) for word in words))
         self._happened.set()
         self._happened = trio.Event()
 
@@ -354,6 +322,7 @@ class World:
     def start_engine(self, epoch: str) -> None:
         """A new engine process: the old one and its legs are gone."""
         self.link.connect(None)
+        self.refuses.clear()
         self._commands.clear()
         self.engine = model(self.now())
         self._epoch = epoch
@@ -361,6 +330,7 @@ class World:
 
     def connect_engine(self) -> None:
         """The link to it is there, or there again."""
+        self.deaf = False
         self.link.connect(self._to_engine)
         for fact in (self.engine.started(self._epoch, 1), *self.engine.standing(self.now())):
             self.link.on_fact(fact)
@@ -390,13 +360,18 @@ class World:
         self._in_flight -= 1
         if engine is not self.engine:
             return
-        self.on_facts(engine.command(self._commands.popleft(), self.now()))
+        command = self._commands.popleft()
+        if isinstance(command, Refusable) and self.refuses[type(command)]:
+            self.refuses[type(command)] -= 1
+            self.on_facts([media.LegRefused(command.leg, "no port")])
+        else:
+            self.on_facts(engine.command(command, self.now()))
         self._commanded.set()
 
     def on_facts(self, facts: list[media.Fact]) -> None:
         for fact in facts:
             self.note("engine ->", fact)
-            if not self.life.over:
+            if not self.life.over and self.link.connected and not self.deaf:
                 self.link.on_fact(fact)
             if isinstance(fact, media.LegOpened | media.WebrtcLegOpened):
                 self.later(HANDSHAKE, partial(self._handshake, self.engine, fact.leg))
@@ -439,6 +414,8 @@ class World:
 
     def _ended(self, actor: str, reason: str) -> None:
         self.note("ended", actor, reason)
+        for session in [name for name, robot in self.pages.items() if f"agent:{robot.agent}" == actor]:
+            del self.pages[session]  # whose agent is none any more
 
     # --- what must hold ---------------------------------------------------------------------------------------
 
@@ -451,12 +428,12 @@ class World:
         """After each step."""
         self.looked += 1
         counters = self.system.counters
-        assert counters["crashes"] == 0, "no actor crashes"
+        assert counters["crashes"] == self.system.poisoned, "no actor crashes of itself"
         actors = self.system.behaviours()
         given_up = sum(each.state in GIVEN_UP for each in self.switch.endpoint._calls.values())
         owned = len([name for name in actors if name.startswith(("call:", "line:"))])
         assert self.switch.endpoint.live_calls - given_up <= owned
-        if self.system.pending() or self._in_flight:
+        if self.system.pending() or self._in_flight or self.deaf or not self.link.connected:
             return
         invariants.hold(actors, self.engine)
 
@@ -475,9 +452,11 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(organisation: Organisation, seed: int, data: Path | None = None) -> AsyncIterator[World]:
+async def open_world(
+    organisation: Organisation, seed: int, data: Path | None = None, mobiles: Sequence[MobileEntry] = ()
+) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
-        world = World(organisation, nursery, seed, data)
+        world = World(organisation, nursery, seed, data, mobiles)
         nursery.start_soon(world.switch.run)
         nursery.start_soon(world.carrier.run)
         nursery.start_soon(world.run_engine)
@@ -488,10 +467,14 @@ async def open_world(organisation: Organisation, seed: int, data: Path | None = 
 
 
 def play(
-    story: Callable[[World], Awaitable[None]], organisation: Organisation, seed: int = 1, data: Path | None = None
+    story: Callable[[World], Awaitable[None]],
+    organisation: Organisation,
+    seed: int = 1,
+    data: Path | None = None,
+    mobiles: Sequence[MobileEntry] = (),
 ) -> list[str]:
     """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts. With a directory for
-    `data` there is a journal."""
+    `data` there is a journal. `mobiles` are those that agents had bound before."""
     scheduler: Any = trio._core._run
     before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
@@ -500,7 +483,7 @@ def play(
 
     async def main() -> None:
         nonlocal log
-        async with open_world(organisation, seed, data) as world:
+        async with open_world(organisation, seed, data, mobiles) as world:
             await story(world)
             log = world.log
 
