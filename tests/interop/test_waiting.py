@@ -21,7 +21,7 @@ from cordboard.codecs.tones import hold_music
 from . import sound
 from .caller import Caller
 from .machine import Waits, fairly
-from .product import ROOT, Organisation, Product, Reply, infrastructure, until
+from .product import ROOT, Organisation, Product, Reply, cordboard, infrastructure, until
 from .robot import Robot
 from .sound import Pcm
 from .test_numbers import GAP_MS, SILENT_DB
@@ -47,6 +47,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     hour = (datetime.now(ZoneInfo("Asia/Shanghai")).hour + 6) % 23  # and never this one or the next
     organisation.queue("shut", hours=[f"{hour:02}:00-{hour + 1:02}:00"])
     organisation.queue("empty", unattended="overflow", overflow="queue:patient")
+    organisation.queue("loyal", last_agent_seconds=20).agent("4001", "Cy", loyal=1).agent("4002", "Dee", loyal=1)
+    organisation.number("5006", "queue:loyal")
     organisation.number("5004", "queue:shut").number("5005", "queue:empty")
     organisation.agent("1001", "Lin", support=1).agent("2001", "Ada", hasty=1)
     organisation.number("5001", "queue:support").number("5002", "queue:hasty").number("5003", "queue:patient")
@@ -264,6 +266,34 @@ def test_where_nobody_is_signed_in_the_call_rings_in_the_queue_it_goes_on_to(
         ("queue", "patient", "nobody was signed in")
     ]
     agent.do("agent.sign_out")
+
+
+def test_a_caller_rings_at_who_served_it_last_and_why_tells_so(product: Product, robot: MakeRobot) -> None:
+    longest, other = robot("4001").sign_in(), robot("4002").sign_in()
+    longest.do("agent.state", state="break")
+    with Caller(product.sip_port, "5006") as customer:
+        customer.dial().answered()
+        other.event("call.offered")
+        other.do("call.answer")
+        other.event("call.connected")
+        other.do("call.hang_up")
+        customer.ended()
+    longest.do("agent.state", state="idle")
+    other.do("agent.start_answering")
+    with Caller(product.sip_port, "5006") as customer:
+        customer.dial().answered()
+        call = other.event("call.offered")["call"]
+        customer.hang_up()
+        other.event("call.withdrawn")
+    for agent in (longest, other):
+        agent.do("agent.sign_out")
+    until(lambda: over(product, "4002", call), 10, "the record of the call")
+    told = cordboard("why", call, "--agent", "4001", "--data", str(product.data))
+    print(told.stdout)
+    assert told.returncode == 0, told.stderr
+    assert "offered to Dee (4002): caller left" in told.stdout
+    assert "4001: free, while it was kept for who served the caller last" in told.stdout
+    assert "made again: the same" in told.stdout
 
 
 def ask(product: Product, agent: str, path: str) -> Reply:
