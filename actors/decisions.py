@@ -3,7 +3,7 @@
 A queue of thousands decides many times a second, so it is short. Who is in the queue is kept once for many decisions
 (`Roster`); of each agent there is then one octet that says what it did, and of who was free also what the strategy
 looks at, in columns. The octets of one weight stand together, so that numbers which are much alike are packed well. Of
-5000 agents who all work it takes about 1 kB, of 5000 who are all free some 20.
+5000 agents who all work it takes 2 kB, of 5000 who are all free 2 to 37, by what their strategy looks at.
 """
 
 from __future__ import annotations
