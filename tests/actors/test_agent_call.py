@@ -293,7 +293,7 @@ def test_an_agent_that_is_wanted_again_during_its_last_call_stays(talking: House
     talking.ask("lin", page.HangUp())
     assert agent(talking).phase is Phase.AFTER_CALL_WORK
     talking.ask("lin", page.StartAnswering())
-    assert talking.actors["queue:support"].state.agents["lin"].free is not None
+    assert talking.actors["queue:support"].state.agents["lin"].doing == "free"
 
 
 def test_a_new_skill_is_a_new_queue(house: House) -> None:
