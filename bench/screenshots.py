@@ -1,7 +1,8 @@
 """The pictures of docs/screenshots: Chromium works at the running demonstration, in both languages.
 
 `python -m cordboard.bench.screenshots DIRECTORY`. Nothing is staged: the switch is `cordboard demo` in a data directory
-of its own, on free ports, the synthetic customer is who calls, and one agent is in no queue that anybody calls.
+of its own, on free ports, the synthetic customer is who calls, and one agent is in no queue that anybody calls. Calls
+out ring at a telephone that nobody picks up.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -25,6 +27,7 @@ from .demo import SAMPLE
 
 SIZE = ViewportSize(width=1280, height=800)
 NARROW = ViewportSize(width=640, height=800)  # as wide as that at 200 %
+NARROWEST = ViewportSize(width=320, height=800)  # ... and at 400 %
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
@@ -32,6 +35,9 @@ LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 CALLED = 'name = "Chen"\npassword = "harbour-1003"\nskills = { support = 1, bookings = 1 }'
 QUIET = 'name = "Chen"\npassword = "harbour-1003"\nskills = { bookings = 1 }'
 assert CALLED in SAMPLE
+# The way out, to what answers at an address of its own.
+OUTWARD = '\n[[trunk]]\nid = "carrier"\nproxy = "sip:127.0.0.2:{port}"\n\n[[dialling]]\nallow = "+86"\n'
+MOBILE = "138 0013 8000"
 # A loaded machine is slow, not broken.
 PATIENCE_MS = 60_000
 # Long enough for levels and quality to be measured and drawn.
@@ -44,10 +50,46 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(probe.getsockname()[1])
 
 
+def _answers(request: str) -> list[str]:
+    """What a telephone says that rings, and that nobody picks up (RFC 3261 §13.3.1.1, §9.2)."""
+    method = request.partition(" ")[0]
+    given = [line for line in request.split("\r\n") if re.match("(Via|From|To|Call-ID|CSeq):", line)]
+    head = [f"{line};tag=rings" if line.startswith("To:") and ";tag=" not in line else line for line in given]
+    said = {"INVITE": ["180 Ringing"], "ACK": []}.get(method, ["200 OK"])
+    made = ["\r\n".join([f"SIP/2.0 {status}", *head, "Content-Length: 0\r\n\r\n"]) for status in said]
+    if method == "CANCEL":
+        made.append(made[0].replace("200 OK", "487 Request Terminated").replace("CANCEL", "INVITE"))
+    return made
+
+
+@contextmanager
+def telephone() -> Iterator[int]:
+    """Rings whenever it is called; gives its port."""
+
+    def serve() -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                data, switch = udp.recvfrom(65536)
+                for said in _answers(data.decode(errors="replace")):
+                    udp.sendto(said.encode(), switch)
+
+    done = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(0.2)
+        udp.bind(("127.0.0.2", 0))
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield int(udp.getsockname()[1])
+        finally:
+            done.set()
+            thread.join()
+
+
 @contextmanager
 def demonstration() -> Iterator[str]:
     """The address of a demonstration's pages, while it runs."""
-    with tempfile.TemporaryDirectory() as directory:
+    with telephone() as port, tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "config.toml"
         config.write_text(
             f'[sip]\nudp = "127.0.0.1:{free_port(socket.SOCK_DGRAM)}"\ntcp = ""\n'
@@ -58,7 +100,7 @@ def demonstration() -> Iterator[str]:
         )
         data = Path(directory) / "data"
         organisation = Path(directory) / "org.toml"
-        organisation.write_text(SAMPLE.replace(CALLED, QUIET), encoding="utf-8")
+        organisation.write_text(SAMPLE.replace(CALLED, QUIET) + OUTWARD.format(port=port), encoding="utf-8")
         cordboard = [sys.executable, "-m", "cordboard.actors.main"]
         subprocess.run([*cordboard, "import", str(organisation), "--data", str(data)], check=True)
         argv = [*cordboard, "demo", "--config", str(config), "--data", str(data)]
@@ -141,10 +183,13 @@ class Desk:
         self.shoot("keypad", settle_ms=500)
         self._page.keyboard.press("Escape")
 
-    def shoot_narrow(self) -> None:
-        self._page.set_viewport_size(NARROW)
-        self.shoot("narrow", settle_ms=500)
+    def shoot_narrow(self, name: str = "narrow", size: ViewportSize = NARROW) -> None:
+        self._page.set_viewport_size(size)
+        self.shoot(name, settle_ms=500)
         self._page.set_viewport_size(SIZE)
+
+    def fill(self, selector: str, text: str) -> None:
+        self._page.locator(selector).first.fill(text)
 
     def shoot_away(self) -> None:
         """A picture of a call whose agent is not heard."""
@@ -167,6 +212,7 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_in("break")
     quiet.shoot_narrow()
     quiet.press("Idle", "空闲")
+    take_outward(quiet)
     busy = Desk(browser, address, language, directory)
     busy.log_in("1001")
     busy.press("Sign in", "签入")
@@ -182,6 +228,24 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.close()
 
 
+def take_outward(quiet: Desk) -> None:
+    """A call out that rings, and calls that ring on a mobile."""
+    quiet.wait_in("idle")
+    quiet.fill("#number", MOBILE)
+    quiet.press("Dial", "呼叫")
+    quiet.wait_for("text=/It rings there|对方振铃中/")
+    quiet.shoot("dialling", settle_ms=1000)
+    quiet.press("Hang up", "挂断")
+    quiet.wait_in("idle")
+    quiet.press("Mobile answer", "手机接听")
+    quiet.fill("cb-mobile input", MOBILE)
+    quiet.shoot_dialog("mobile")
+    quiet.press("Confirm", "确认")
+    quiet.shoot_in("mobile_answer")
+    quiet.press("Idle", "空闲")
+    quiet.wait_in("idle")
+
+
 def take_together(lin: Desk, chen: Desk) -> None:
     """A customer who is held, and a colleague who is consulted about it and then talks with both."""
     lin.press("Hold", "通话保持")
@@ -195,6 +259,7 @@ def take_together(lin: Desk, chen: Desk) -> None:
     lin.shoot("consulting", settle_ms=500)
     chen.press("Answer", "接听")
     chen.shoot_call("talking", "consulted")
+    lin.shoot_narrow("narrowest", NARROWEST)
     lin.press("Merge", "合并通话")
     lin.wait_for("[data-mode=three_way]")
     lin.shoot("three-way", settle_ms=1500)
@@ -220,8 +285,8 @@ def take_computers(first: Desk, second: Desk) -> None:
     second.close()
     first.shoot_away()
     first.press("Go on here", "在此继续")
-    first.press("Hang up", "挂断")
-    first.wait_in("after_call_work")
+    first.press("Survey", "满意度评价")
+    first.shoot_call("after_call_work", "survey")
     first.press("Devices", "设备")
     first.press("Test call", "测试一通外呼")
     first.shoot_dialog("test-call", SETTLED_MS)
