@@ -10,15 +10,12 @@ OpenSSL (by pyOpenSSL) does the handshake between two memory buffers; this modul
   time that is given to us, and virtual time would never resend a flight. They are not used. The last flight's
   datagrams are kept and sent again, byte for byte, on our own timer or when the far side shows that it missed them by
   repeating its own (RFC 6347 §4.2.4). A record that did arrive the first time is dropped by its sequence number.
-- OpenSSL is let go with Finished: what it holds for a connection that carries nothing is 92 kB, more than both ends of
-  Opus. All that is said after that are our last flight, again, and our close_notify, which is sealed beforehand. Theirs
-  is not heard: that a page is gone is told by its consent (RFC 7675), its websocket and its silence.
 
     state        | flight         finished     refused    close notify   timeout     close
     -------------+------------------------------------------------------------------------
     WAITING      | HANDSHAKING    bug          ENDED      ENDED          bug         ENDED
     HANDSHAKING  | HANDSHAKING    CONNECTED    ENDED      ENDED          ENDED       ENDED
-    CONNECTED    | late           bug          bug        bug            bug         ENDED
+    CONNECTED    | late           bug          ENDED      ENDED          bug         ENDED
     ENDED        | late           late         late       late           bug         late
 
 The caller hands in only what came from an address that passed a STUN check (CVE-2023-49786).
@@ -101,6 +98,8 @@ TABLE: dict[tuple[State, Input], State | Crossing] = {
     (State.HANDSHAKING, Input.TIMEOUT): State.ENDED,
     (State.HANDSHAKING, Input.CLOSE): State.ENDED,
     (State.CONNECTED, Input.FLIGHT): Crossing.REPEAT_AFTER_FINISHED,
+    (State.CONNECTED, Input.REFUSED): State.ENDED,
+    (State.CONNECTED, Input.CLOSE_NOTIFY): State.ENDED,
     (State.CONNECTED, Input.CLOSE): State.ENDED,
     (State.ENDED, Input.FLIGHT): Crossing.RECORD_AFTER_END,
     (State.ENDED, Input.FINISHED): Crossing.RECORD_AFTER_END,
@@ -126,7 +125,7 @@ class Connected:
 
 @frozen
 class Ended:
-    """Refused, timed out, or closed by the far side before there were keys."""
+    """Refused, timed out, or closed by the far side."""
 
     reason: str
 
@@ -229,13 +228,11 @@ class DtlsServer:
     def __init__(self, identity: Identity, offered: Iterable[Fingerprint]) -> None:
         self.state = State.WAITING
         self._expected = _Expected(offered)
-        # While the handshake goes on.
-        self._ssl: SSL.Connection | None = SSL.Connection(identity.context, None)
+        self._ssl = SSL.Connection(identity.context, None)
         self._ssl.set_app_data(self._expected)
         self._ssl.set_accept_state()
         self._ssl.set_ciphertext_mtu(MTU)
         self._flight: tuple[bytes, ...] = ()
-        self._goodbye: tuple[bytes, ...] = ()
         self._sent = -math.inf
         self._interval = RETRANSMIT_SECONDS
         self._retransmit = math.inf
@@ -249,27 +246,27 @@ class DtlsServer:
         """One datagram, at most MAX_DATAGRAM bytes; a longer one, or one after the end, is dropped."""
         if len(datagram) > MAX_DATAGRAM or self.state is State.ENDED:
             return []
-        if self._ssl is None:
-            return self._receive_connected(datagram, now)
         self._ssl.bio_write(datagram)
+        if self.state is State.CONNECTED:
+            return self._receive_connected(datagram, now)
         try:
             self._ssl.do_handshake()
         except SSL.WantReadError:
-            return self._flight_out(self._ssl, datagram, now)
+            return self._flight_out(datagram, now)
         except SSL.ZeroReturnError:
-            return self._end(self._ssl, Input.CLOSE_NOTIFY, "the browser closed the handshake")
+            return self._end(Input.CLOSE_NOTIFY, "the browser closed the handshake")
         except SSL.Error as error:
             if self._expected.matched is False:
-                return self._end(self._ssl, Input.REFUSED, "the certificate has no fingerprint of the offer")
-            return self._end(self._ssl, Input.REFUSED, f"the handshake failed: {_words(error)}")
-        return self._finish(self._ssl, now)
+                return self._end(Input.REFUSED, "the certificate has no fingerprint of the offer")
+            return self._end(Input.REFUSED, f"the handshake failed: {_words(error)}")
+        return self._finish(now)
 
     def deadline(self) -> float:
         return min(self._retransmit, self._give_up)
 
     def wake(self, now: float) -> list[Output]:
-        if now >= self._give_up and self._ssl is not None:
-            return self._end(self._ssl, Input.TIMEOUT, "the handshake did not end in time")
+        if now >= self._give_up:
+            return self._end(Input.TIMEOUT, "the handshake did not end in time")
         if now < self._retransmit:
             return []
         # Each wait is twice the one before (RFC 6347 §4.2.4.1).
@@ -279,11 +276,17 @@ class DtlsServer:
     def close(self) -> list[Output]:
         """Ends it from our side, with close_notify where there is someone to tell."""
         told = self.state is State.CONNECTED
-        return [Send(self._goodbye)] if self._move(Input.CLOSE) and told else []
+        if not self._move(Input.CLOSE) or not told:
+            return []
+        try:
+            self._ssl.shutdown()
+        except SSL.Error:
+            return []
+        return [Send(datagrams)] if (datagrams := self._read()) else []
 
-    def _flight_out(self, ssl: SSL.Connection, datagram: bytes, now: float) -> list[Output]:
+    def _flight_out(self, datagram: bytes, now: float) -> list[Output]:
         """OpenSSL waits for more: send what it wrote, or again what it wrote last, if this was a repeat."""
-        if flight := _written(ssl):
+        if flight := self._read():
             if self.state is State.WAITING:
                 self._give_up = now + HANDSHAKE_SECONDS
             self._move(Input.FLIGHT)
@@ -291,27 +294,40 @@ class DtlsServer:
             return self._send_flight(now)
         return self._repeat(datagram, now) if _starts_with_client_hello(datagram) else []
 
-    def _finish(self, ssl: SSL.Connection, now: float) -> list[Output]:
+    def _finish(self, now: float) -> list[Output]:
         """Finished came and fits: our last flight and the keys."""
         # With a certificate that was never shown to _verify this would be the hole; it cannot be reached.
         if not self._expected.matched:
-            return self._end(ssl, Input.REFUSED, "the certificate was not verified")
-        profile = PROFILES.get(ssl.get_selected_srtp_profile().decode("ascii"))
+            return self._end(Input.REFUSED, "the certificate was not verified")
+        profile = PROFILES.get(self._ssl.get_selected_srtp_profile().decode("ascii"))
         if profile is None:
-            return self._end(ssl, Input.REFUSED, "no SRTP profile in common")  # RFC 5764 §4.1.1: use_srtp is a must
-        # RFC 5764 §4.2: the label, no context.
-        material = ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", profile.material_length)
-        self._flight = _written(ssl) or self._flight
-        ssl.shutdown()
-        self._goodbye = _written(ssl)
+            return self._end(Input.REFUSED, "no SRTP profile in common")  # RFC 5764 §4.1.1: use_srtp is a must
         self._move(Input.FINISHED)
-        return [*self._send_flight(now), Connected(keys(profile, material))]
+        self._retransmit = self._give_up = math.inf
+        outputs: list[Output] = []
+        if flight := self._read():
+            self._flight = flight
+            outputs += self._send_flight(now)
+        # RFC 5764 §4.2: the label, no context.
+        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", profile.material_length)
+        outputs.append(Connected(keys(profile, material)))
+        return outputs
 
     def _receive_connected(self, datagram: bytes, now: float) -> list[Output]:
-        """After Finished a plaintext handshake record can only be a repeat: our last flight was lost (RFC 6347 §4.2.4).
-        Nothing else is read: no data channel was negotiated."""
-        plain = datagram[:1] == bytes([_HANDSHAKE_RECORD]) and datagram[3:5] == b"\0\0"
-        return self._repeat(datagram, now) if plain else []
+        """After Finished: alerts matter, data does not, and a repeat of the last flight wants ours again."""
+        try:
+            while True:
+                self._ssl.recv(MAX_DATAGRAM)  # no data channel was negotiated
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            return self._end(Input.CLOSE_NOTIFY, "the browser closed the connection")
+        except SSL.Error as error:
+            return self._end(Input.REFUSED, f"DTLS failed: {_words(error)}")
+        if written := self._read():
+            return [Send(written)]
+        # A plaintext handshake record now can only be a repeat: our last flight was lost (RFC 6347 §4.2.4).
+        return self._repeat(datagram, now) if datagram[0] == _HANDSHAKE_RECORD and datagram[3:5] == b"\0\0" else []
 
     def _repeat(self, datagram: bytes, now: float) -> list[Output]:
         if not self._flight or now < self._sent + REPEAT_SECONDS:
@@ -324,32 +340,30 @@ class DtlsServer:
             self._retransmit = now + self._interval
         return [Send(self._flight)]
 
-    def _end(self, ssl: SSL.Connection, what: Input, reason: str) -> list[Output]:
+    def _end(self, what: Input, reason: str) -> list[Output]:
         """The end, with the alert that OpenSSL may have written about it."""
         self._move(what)
-        datagrams = _written(ssl)
+        datagrams = self._read()
         return [Send(datagrams), Ended(reason)] if datagrams else [Ended(reason)]
 
+    def _read(self) -> tuple[bytes, ...]:
+        """All that OpenSSL has written, as datagrams."""
+        glued = bytearray()
+        while True:
+            try:
+                glued += self._ssl.bio_read(16384)
+            except SSL.WantReadError:
+                return tuple(split(bytes(glued)))
+
     def _move(self, what: Input) -> bool:
-        """The one door for state changes; timers and OpenSSL go with the handshake. False: a late crossing."""
+        """The one door for state changes; timers die with the handshake. False: a late crossing."""
         after = TABLE[self.state, what]
         if isinstance(after, Crossing):
             return False
         self.state = after
-        if after is not State.HANDSHAKING:
+        if after is State.ENDED:
             self._retransmit = self._give_up = math.inf
-            self._ssl = None
         return True
-
-
-def _written(ssl: SSL.Connection) -> tuple[bytes, ...]:
-    """All that OpenSSL has to say, as datagrams."""
-    glued = bytearray()
-    while True:
-        try:
-            glued += ssl.bio_read(16384)
-        except SSL.WantReadError:
-            return tuple(split(bytes(glued)))
 
 
 def _starts_with_client_hello(datagram: bytes) -> bool:

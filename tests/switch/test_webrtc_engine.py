@@ -209,6 +209,17 @@ def test_without_events_a_page_says_and_hears_keys_as_tones_in_opus() -> None:
     assert max(strongest) == pytest.approx(1209, abs=5)
 
 
+def test_a_goodbye_frees_the_row_and_its_name() -> None:
+    switch, browser = Switch(), Browser()
+    switch.open(browser, Codec("opus", 111))
+    switch.connect(browser)
+    switch.engine.receive(batch(browser.dtls.close()), switch.now)
+    switch.tick()
+    assert switch.facts == [LegConnected("leg-1"), LegFailed("leg-1", "the browser closed the connection")]
+    assert switch.engine.started("", 0).legs == ()
+    assert isinstance(switch.open(Browser(), Codec("opus", 111))[0], WebrtcLegOpened)
+
+
 def test_closing_a_leg_says_goodbye_with_the_next_tick() -> None:
     switch, browser = Switch(), Browser()
     switch.open(browser, Codec("pcmu", 0))
