@@ -276,8 +276,7 @@ def _of_an_attempt(message: type, entry: Entry) -> Row:
     """What SIP says of one that goes out until it is answered, or has come to nothing."""
     return row(
         message,
-        seeking=_ATTEMPT_OVER,
-        readying=Bug("SIP says nothing more of an attempt that was let go"),
+        **each("seeking readying", _ATTEMPT_OVER),
         calling=entry,
         **each("waiting talking goodbye", Bug("SIP tells of one answer")),
         **each("routing opening served", _INWARD),

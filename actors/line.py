@@ -332,8 +332,7 @@ def _of_an_attempt(message: type, entry: Entry) -> Row:
     """What SIP says of it until it is answered, or has come to nothing."""
     return row(
         message,
-        seeking=_ATTEMPT_OVER,
-        readying=Bug("SIP says nothing more of an attempt that was let go"),
+        **each("seeking readying", _ATTEMPT_OVER),
         calling=entry,
         **each("confirming up", Bug("SIP tells of one answer")),
     )

@@ -66,6 +66,7 @@ _USED = pytest.StashKey[dict[str, set[str]]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests that take minutes too")
+    parser.addoption("--walk", type=int, metavar="SEED", help="take that random walk again (tests/actors/test_walk.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
