@@ -6,7 +6,7 @@ A module whose classes are in a state, a message or an effect is named here, and
 from __future__ import annotations
 
 from ..sip import binding, description, opus, sdes, sdp
-from ..switch import protocol, sounds
+from ..switch import agreed, commands, facts, sounds
 from . import (
     acd,
     agent,
@@ -38,7 +38,7 @@ from .page import answers, asks, events, snapshot
 MODULES = (
     effects, answers, asks, events, snapshot, records, signals, organisation, agent_state, parties, call_state,
     survey, line, queue, trunk, gateway, registration, limits, directory, switchboard, origin, acd, hours, pace,
-    timeline, protocol, sounds, description, sdes, sdp, opus, binding,
+    timeline, agreed, commands, facts, sounds, description, sdes, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

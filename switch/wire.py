@@ -74,7 +74,7 @@ def _reader(hint: Any) -> Read:
     if isinstance(hint, type) and attrs.has(hint):
         fields = _fields(hint)
         return lambda value: fields(_items(value))
-    raise TypeError(f"no wire form for {hint}")  # ours: a field in protocol.py that nobody taught this module
+    raise TypeError(f"no wire form for {hint}")  # ours: a field of the contract that nobody taught this module
 
 
 def _one_of(choices: tuple[Any, ...]) -> Read:
