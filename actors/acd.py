@@ -31,7 +31,7 @@ from zlib import crc32
 
 from attrs import field, frozen
 
-from .organisation import Strategy
+from .entries import Strategy
 
 # So many of the best are told in a decision; who comes after them is one of `more`.
 RANKED: Final = 50

@@ -38,7 +38,7 @@ from .call_state import (
 from .effects import Effect, Tell
 from .evolving import evolve
 from .parties import RINGS, AgentHangsUp, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing
-from .queue import GaveBack, OfferOver
+from .queue_state import GaveBack, OfferOver
 from .referred import Referred
 from .seconds import LINE_SECONDS
 from .table import Bug, Late, Table, each, row

@@ -23,7 +23,7 @@ import math
 from ..switch import protocol as media
 from . import call_state as calls
 from . import directory, page, records, timeline
-from . import queue as queues
+from . import queue_state as queues
 from .agent_state import (
     DISMISSED,
     SHOWN,

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from ..sip.sdp import WEBRTC_CODECS, SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
-from .organisation import NORMAL
+from .entries import NORMAL
 from .timeline import Timeline
 
 # How an actor ends that the organisation no longer has.

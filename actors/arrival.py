@@ -6,12 +6,11 @@ from typing import Final, assert_never
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import organisation as routes
-from . import records, signals, switchboard, trunk
+from . import records, routes, signals, switchboard, trunk
 from .call_state import NotRouted, Phase, Routed, Timeout
 from .effects import Effect, Log, Media, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
-from .organisation import Echo, Room, ToneRoute, ToQueue
+from .routes import Echo, Room, ToneRoute, ToQueue
 from .waiting import Waiting
 
 # A route and a media leg are there within milliseconds or not at all; a caller's own patience is about this long.

@@ -21,7 +21,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import announcements, signals
-from . import queue as queues
+from . import queue_state as queues
 from .arrival import SETUP_TIMEOUT, Arrival
 from .booked import FAR
 from .call_state import (
@@ -60,8 +60,8 @@ from .call_state import (
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
-from .organisation import Echo
 from .parties import RINGS, Standing
+from .routes import Echo
 from .table import Bug, Entry, Late, Row, Table, always, each, row
 from .waiting import GOODBYE_TIMEOUT
 

@@ -16,8 +16,9 @@ from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
 from . import agent_state as agents
 from . import records, signals, survey
-from .organisation import NORMAL, Route
+from .entries import NORMAL
 from .parties import HOLDS, Second, Standing
+from .routes import Route
 from .timeline import Timeline
 
 

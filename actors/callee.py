@@ -18,7 +18,7 @@ from abc import abstractmethod
 from ..switch import protocol as media
 from . import call_state as calls
 from . import page, records, timeline
-from . import queue as queues
+from . import queue_state as queues
 from .agent_state import (
     Back,
     CallerSound,

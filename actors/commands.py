@@ -19,6 +19,7 @@ from ..switch.musicfile import Piece
 from . import consistency, gate, music, values
 from .config import Config
 from .directories import music_directory
+from .entries import ENTRIES, About
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
 from .keys import ConfigError, parse_toml, table_keys, unused
@@ -34,9 +35,10 @@ from .options import (
     read_text,
     refuse_sections,
 )
-from .organisation import ENTRIES, About, Organisation, ToNumber, parse_organisation, to_onward
+from .organisation import Organisation, parse_organisation
 from .packing import UnpackError
 from .replay import Replay
+from .routes import ToNumber, to_onward
 from .steps import Begins
 from .store import Store, StoreError
 from .supervisor import running

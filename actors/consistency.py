@@ -13,8 +13,9 @@ from typing import Final
 
 from ..sip.grammar import Uri
 from .config import Config
+from .entries import Trunk
 from .keys import IpNetwork
-from .organisation import Organisation, Trunk
+from .organisation import Organisation
 
 # Addresses that are no public ones (RFC 1918, 6598, 4193).
 _PRIVATE: Final[tuple[IpNetwork, ...]] = tuple(

@@ -19,7 +19,7 @@ import msgpack
 from attrs import frozen
 
 from .acd import Doing, Free, Question, Why
-from .organisation import Strategy
+from .entries import Strategy
 
 FORMAT: Final = 1
 # Fast, and what can be packed at all is packed by the order of the octets.

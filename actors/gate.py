@@ -24,7 +24,8 @@ import phonenumbers
 from attrs import frozen
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ShortNumberCost
 
-from .organisation import Dialling, Organisation, Trunk, e164
+from .entries import Dialling, Trunk
+from .organisation import Organisation, e164
 
 # What may be dialled at all: a telephone number in any writing, or what a keypad has.
 _DIALLED: Final = re.compile(r"\+?[0-9*#]{1,32}", re.ASCII)

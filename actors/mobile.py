@@ -18,7 +18,7 @@ from typing import Final
 
 from . import call_state as calls
 from . import page, records
-from . import queue as queues
+from . import queue_state as queues
 from .agent_state import AnswerByMobile, BindingLate, BindMobile, MobileBarred, MobileBound, Offer, Phase, Withdraw
 from .callee import Callee
 from .dialler import GATE_TIMEOUT

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from .config import SECTIONS, Config, parse_config
+from .entries import ENTRIES
 from .keys import ConfigError, parse_toml
-from .organisation import ENTRIES
 
 DATA = Path("data")
 

@@ -14,7 +14,7 @@ import trio
 from sqlalchemy import Connection
 
 from .effects import LookBack
-from .queue import LastServed
+from .queue_state import LastServed
 from .store import StoreError
 from .store.history import last_served
 

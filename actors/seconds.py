@@ -17,7 +17,7 @@ from .effects import Effect, Log, Tell, Watch
 from .evolving import evolve
 from .line import EndLine, LineBegun, LineOver, LineRings, LineUp, Reach
 from .parties import RINGS, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing, purpose_of
-from .queue import OFFER_GRACE
+from .queue_state import OFFER_GRACE
 
 # How long a second party rings, in seconds.
 RING_SECONDS: Final = 30.0

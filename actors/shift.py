@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from . import acd, directory, page
-from . import queue as queues
+from . import queue_state as queues
 from .agent_state import SHOWN, Data, Dismiss, Phase, Profile, QueueStarted, Timeout
 from .controls import Controls
 from .effects import Effect, Started, Tell

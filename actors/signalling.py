@@ -48,7 +48,8 @@ from ..sip.snapshot import CallSnapshot
 from . import gate, signals
 from .call import Call
 from .effects import Sip
-from .organisation import Organisation, Trunk
+from .entries import Trunk
+from .organisation import Organisation
 from .redact import redacted
 from .runtime import System
 

@@ -22,13 +22,15 @@ from ..switch.sounds import BUILT_IN
 from . import agent, call, directory, gate, line, origin, queue, signals, trunk
 from . import agent_state as agents
 from . import call_state as calls
+from . import queue_state as queues
 from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
 from .hours import span
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
-from .organisation import Organisation, ToNumber, ToQueue, e164, to_onward
+from .organisation import Organisation, e164
 from .origin import Located
 from .records import MobileEntry
+from .routes import ToNumber, ToQueue, to_onward
 from .table import Bug, Machine, Table, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
@@ -183,7 +185,7 @@ class Switchboard(Machine[Phase]):
         effects: list[Effect] = []
         for name, profile in missing.items():
             effects += [Spawn(name, self._behaviour(profile, now)), Watch(name)]
-            if isinstance(profile, queue.Profile):
+            if isinstance(profile, queues.Profile):
                 told = agents.QueueStarted(profile.queue)
                 effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
             elif isinstance(profile, agents.Profile) and profile.agent in self.state.by_mobile:
@@ -196,7 +198,7 @@ class Switchboard(Machine[Phase]):
         match profile:
             case trunk.Profile():
                 return trunk.Trunk(profile, now)
-            case queue.Profile():
+            case queues.Profile():
                 return queue.Queue(profile)
             case agents.Profile():
                 return agent.Agent(profile, now)
@@ -211,7 +213,7 @@ class Switchboard(Machine[Phase]):
                 each.id, each.nat, each.srtp, each.proxy, each.username, each.register, each.guest, limits
             )
         for group in organisation.queues:
-            profiles[f"queue:{group.id}"] = queue.Profile(
+            profiles[f"queue:{group.id}"] = queues.Profile(
                 group.id,
                 group.name or group.id,
                 group.ring_seconds,
@@ -451,7 +453,7 @@ class Switchboard(Machine[Phase]):
         return []
 
 
-_Profile: TypeAlias = "trunk.Profile | queue.Profile | agents.Profile"
+_Profile: TypeAlias = "trunk.Profile | queues.Profile | agents.Profile"
 
 
 def _id(message: calls.Dial | line.Reach) -> str:
@@ -463,8 +465,8 @@ def _dismissal(profile: _Profile) -> object:
     match profile:
         case trunk.Profile():
             return trunk.Dismiss()
-        case queue.Profile():
-            return queue.Dismiss()
+        case queues.Profile():
+            return queues.Dismiss()
         case agents.Profile():
             return agents.Dismiss()
 

@@ -178,7 +178,7 @@ class Trace:
             self.lines.append(Line(at, _page(me), me, message.command.do, Kind.PAGE))
         elif isinstance(message, signals.SipSignal):
             self.lines.append(Line(at, SIP, me, _said(message), Kind.ACTOR))
-        elif type(message).__module__ == protocol.__name__:
+        elif isinstance(message, protocol.Fact):
             self.lines.append(Line(at, MEDIA, me, _said(message), Kind.MEDIA))
 
     def _wanted(self, name: str, me: str, at: float, effect: Effect) -> None:

@@ -15,6 +15,7 @@ from . import (
     call_state,
     directory,
     effects,
+    entries,
     gateway,
     hours,
     limits,
@@ -24,8 +25,10 @@ from . import (
     pace,
     parties,
     queue,
+    queue_state,
     records,
     registration,
+    routes,
     signals,
     survey,
     switchboard,
@@ -36,9 +39,9 @@ from .packing import Packer, Veil, unveiled
 from .page import answers, asks, events, snapshot
 
 MODULES = (
-    effects, answers, asks, events, snapshot, records, signals, organisation, agent_state, parties, call_state,
-    survey, line, queue, trunk, gateway, registration, limits, directory, switchboard, origin, acd, hours, pace,
-    timeline, agreed, commands, facts, sounds, description, sdes, sdp, opus, binding,
+    effects, answers, asks, events, snapshot, records, signals, routes, entries, organisation, agent_state, parties,
+    call_state, survey, line, queue_state, trunk, gateway, registration, limits, directory, switchboard, origin, acd,
+    hours, pace, timeline, agreed, commands, facts, sounds, description, sdes, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

@@ -29,7 +29,8 @@ from ..sip import description, sdp
 from ..sip.binding import Binding
 from ..sip.privacy import Stand, without_private
 from ..switch import protocol as media
-from . import agent_state, call_state, effects, gate, organisation, page, queue, signals, switchboard
+from . import agent_state, call_state, effects, entries, gate, organisation, page, signals, switchboard
+from . import queue_state as queues
 from .organisation import e164
 from .redact import KEYS, LONG_DIGITS, NAMES, NUMBER, NUMBERS, TEXTS
 
@@ -80,10 +81,10 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"),
         (effects.Unwatch, "name"), (effects.Tell, "to"),
         (page.QueueStatus, "name"), (page.QueueName, "name"), (agent_state.QueueKnown, "name"),
-        (queue.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
+        (queues.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
         (media.MusicTroubled, "name"), (media.MusicWell, "name"),
-        (organisation.About, "name"), (organisation.Queue, "name"), (organisation.Window, "name"),
-        (organisation.Organisation, "name"), (organisation.SmsTemplate, "text"),
+        (entries.About, "name"), (entries.Queue, "name"), (entries.Window, "name"),
+        (organisation.Organisation, "name"), (entries.SmsTemplate, "text"),
         (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),
         (description.Rtpmap, "name"), (media.OpenSource, "source"), (media.CloseSource, "source"),
         (media.SourceFinished, "source"),
@@ -115,9 +116,9 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (page.Snapshot, "numbers"): "",
         (agent_state.Profile, "numbers"): "",
         (effects.Log, "fields"): "fields",
-        (organisation.Queue, "overflow"): "onward",
-        (organisation.Queue, "closed"): "onward",
-        (organisation.Queue, "unattended"): "",
+        (entries.Queue, "overflow"): "onward",
+        (entries.Queue, "closed"): "onward",
+        (entries.Queue, "unattended"): "",
         (switchboard.JoinRoom, "room"): "number",
         (switchboard.Data, "rooms"): "rooms",
         (switchboard.Data, "mobiles"): "numbers",

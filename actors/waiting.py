@@ -13,12 +13,12 @@ import math
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import announcements, timeline
-from . import queue as queues
+from . import queue_state as queues
 from .call_state import CLOSED, TOO_LONG, Accept, InLine, Onward, Phase, QueueStands, SentOn, Timeout
 from .effects import Effect, Log, Tell, Watch
 from .evolving import evolve
-from .organisation import ToQueue
 from .parties import Standing
+from .routes import ToQueue
 from .surveying import Surveying
 
 # The longest last word is half as long; an engine that does not say when it is over has died.

@@ -23,12 +23,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ..actors import collecting, past
-from ..actors import queue as queues
+from ..actors import queue_state as queues
 from ..actors.acd import Free
 from ..actors.agent_state import Offer
 from ..actors.effects import Effect, Tell
-from ..actors.organisation import Strategy
-from ..actors.queue import AgentStands, Join, Profile, Queue, Standing, Taken
+from ..actors.entries import Strategy
+from ..actors.queue import Queue
+from ..actors.queue_state import AgentStands, Join, Profile, Standing, Taken
 from ..actors.states import Step, changes
 from .chart import Line, Panel, draw
 from .media import machine

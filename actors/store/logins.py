@@ -14,7 +14,7 @@ import argon2
 from attrs import field, frozen
 from sqlalchemy import Connection, delete, insert, select, update
 
-from ..organisation import MAX_PASSWORD
+from ..entries import MAX_PASSWORD
 from . import schema
 
 # A shift and its breaks; a page that is used keeps its login.

@@ -1,4 +1,4 @@
-"""Rows to the frozen classes of `organisation.py` and back. Runs inside a transaction of the caller's.
+"""Rows to the frozen classes of `entries.py` and back. Runs inside a transaction of the caller's.
 
 An import replaces: what the new organisation has not is deleted, what it has is inserted or updated in place, so that
 rows that refer to a kept agent (its logins) stay.
@@ -13,19 +13,9 @@ from typing import Any
 import attrs
 from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
 
-from ..organisation import (
-    Agent,
-    Dialling,
-    Number,
-    Organisation,
-    Queue,
-    Skill,
-    SmsTemplate,
-    Trunk,
-    Window,
-    parse_route,
-    route_text,
-)
+from ..entries import Agent, Dialling, Number, Queue, Skill, SmsTemplate, Trunk, Window
+from ..organisation import Organisation
+from ..routes import parse_route, route_text
 from . import schema
 
 Row = dict[str, Any]

@@ -1,6 +1,6 @@
 """The tables, in SQLAlchemy Core: what `migrations/` must add up to (a test compares the two).
 
-Column names are the field names of the classes in `organisation.py` and `records.py` where there is such a field.
+Column names are the field names of the classes in `entries.py` and `records.py` where there is such a field.
 `position` keeps the order of the file. What belongs to an agent goes with the agent, but not what has happened: calls,
 offers, states and the audit outlive the agents, queues and trunks that they name, and refer to them without a foreign
 key. Times are seconds since the Unix epoch.

@@ -11,7 +11,9 @@ from attrs import evolve
 from click.testing import CliRunner
 from cordboard.actors import page, records
 from cordboard.actors.commands import replay
-from cordboard.actors.organisation import Dialling, Number, Organisation, ToQueue
+from cordboard.actors.entries import Dialling, Number
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.routes import ToQueue
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
 

@@ -16,7 +16,7 @@ from attrs import define, field
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, signals, trunk
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import (
@@ -39,8 +39,9 @@ from cordboard.actors.effects import (
     Unwatch,
     Watch,
 )
-from cordboard.actors.organisation import NORMAL, Route, ToQueue
+from cordboard.actors.entries import NORMAL
 from cordboard.actors.queue import Queue
+from cordboard.actors.routes import Route, ToQueue
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine

@@ -15,7 +15,8 @@ from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import line as lines
-from cordboard.actors import page, queue, signals
+from cordboard.actors import page, signals
+from cordboard.actors import queue_state as queues
 from cordboard.actors.acts import PARTIES
 from cordboard.actors.call import DIALS, Call
 from cordboard.actors.effects import Behaviour, Down
@@ -52,13 +53,13 @@ def words(name: str, actor: Behaviour, rng: Random) -> Sequence[object]:
         case Queue():
             waiting = rng.choice([*actor.state.calls, GONE])
             return [
-                queue.Leave(GONE),
-                queue.LastServed(GONE, NOBODY),
-                queue.LastServed(waiting, "1002"),
-                queue.Taken(GONE, NOBODY),
-                queue.WhereAmI(GONE),
-                queue.OfferOver(waiting, NOBODY, queue.GaveBack.DECLINED),
-                queue.OfferOver(GONE, NOBODY, queue.GaveBack.DECLINED),
+                queues.Leave(GONE),
+                queues.LastServed(GONE, NOBODY),
+                queues.LastServed(waiting, "1002"),
+                queues.Taken(GONE, NOBODY),
+                queues.WhereAmI(GONE),
+                queues.OfferOver(waiting, NOBODY, queues.GaveBack.DECLINED),
+                queues.OfferOver(GONE, NOBODY, queues.GaveBack.DECLINED),
             ]
         case _:
             return _to_agent(actor.state.profile.agent) if name.startswith("agent:") else ()
@@ -133,7 +134,7 @@ def _to_call(call: Call, rng: Random) -> list[object]:
         lines.LineUp(GONE_LINE, f"line:{GONE_LINE}/caller"),
         lines.LineOver(GONE_LINE, "callee", "hung_up"),
         lines.LineDigit(GONE_LINE, "5"),
-        queue.OfferOver(call.id, NOBODY, queue.GaveBack.DECLINED, 99),
+        queues.OfferOver(call.id, NOBODY, queues.GaveBack.DECLINED, 99),
         media.SourceFinished(f"{data.actor}/play/0"),
         Down("agent:" + NOBODY, "dismissed"),
     ]

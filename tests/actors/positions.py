@@ -24,8 +24,10 @@ from cordboard.actors import (
 )
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
+from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Behaviour, Down, Started
-from cordboard.actors.organisation import Echo, Organisation, ToQueue
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.routes import Echo, ToQueue
 from cordboard.actors.table import Machine
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
@@ -37,7 +39,7 @@ HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
 OFFERED = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0)
 KNOWN = agents.QueueKnown("sales", "Sales", "hold")
 COLLEAGUE = page.Colleague("lin", "Lin", page.State.IDLE, "signed in", NOW)
-STANDS = queue.Standing("free", acd.Free("lin", 1, 0, NOW), follows=True)
+STANDS = queues.Standing("free", acd.Free("lin", 1, 0, NOW), follows=True)
 
 
 def in_house() -> House:
@@ -111,13 +113,13 @@ def a_call_out(phase: calls.Phase) -> Behaviour:
     return made
 
 
-def a_queue(place: queue.Place) -> Behaviour:
+def a_queue(place: queues.Place) -> Behaviour:
     """A queue in which the call `c` has that place."""
-    made = queue.Queue(queue.Profile("support", "Support"))
-    if place is not queue.Place.ABSENT:
-        made.receive(queue.Join("c", "", "", "", NOW), NOW)
-    if place is queue.Place.OFFERED:
-        made.receive(queue.AgentStands("lin", STANDS), NOW)
+    made = queue.Queue(queues.Profile("support", "Support"))
+    if place is not queues.Place.ABSENT:
+        made.receive(queues.Join("c", "", "", "", NOW), NOW)
+    if place is queues.Place.OFFERED:
+        made.receive(queues.AgentStands("lin", STANDS), NOW)
     return made
 
 

@@ -10,15 +10,16 @@ from cordboard.actors import (
     line,
     origin,
     page,
-    queue,
     registration,
     signals,
     survey,
     switchboard,
     trunk,
 )
+from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Down, Started
-from cordboard.actors.organisation import Echo, Organisation
+from cordboard.actors.organisation import Organisation
+from cordboard.actors.routes import Echo
 from cordboard.sip import binding
 from cordboard.switch import protocol as media
 
@@ -123,16 +124,16 @@ SAMPLES: list[object] = [
     signals.Confirmed("c", OFFER),
     signals.Reoffered("c", OFFER),
     signals.Referred("c", "+8613800138001"),
-    queue.Profile("support", "Support", 20.0),
-    queue.Dismiss(),
-    queue.AgentStands("lin", STANDS),
-    queue.Join("c", "", "", "", NOW),
-    queue.Leave("c"),
-    queue.WhereAmI("c"),
-    queue.LastServed("c", "lin"),
-    queue.Taken("c", "lin"),
-    queue.OfferOver("c", "lin", queue.GaveBack.DECLINED),
-    queue.Timeout(),
+    queues.Profile("support", "Support", 20.0),
+    queues.Dismiss(),
+    queues.AgentStands("lin", STANDS),
+    queues.Join("c", "", "", "", NOW),
+    queues.Leave("c"),
+    queues.WhereAmI("c"),
+    queues.LastServed("c", "lin"),
+    queues.Taken("c", "lin"),
+    queues.OfferOver("c", "lin", queues.GaveBack.DECLINED),
+    queues.Timeout(),
     trunk.Profile("carrier", nat=True),
     trunk.Admit("c", "600"),
     trunk.Recalled(),

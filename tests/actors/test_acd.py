@@ -11,7 +11,8 @@ from cordboard.actors import acd, page
 from cordboard.actors.acd import Free, Question, decide
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase, Skill
-from cordboard.actors.organisation import Strategy, ToQueue
+from cordboard.actors.entries import Strategy
+from cordboard.actors.routes import ToQueue
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
-from cordboard.actors import page, signals
-from cordboard.actors import queue as queues
+from cordboard.actors import page, queue, signals
+from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Down, Effect, Record, Reply
@@ -48,7 +48,7 @@ def test_signing_in_without_media_is_idle_at_once(house: House) -> None:
     snapshot = house.ask("lin", page.GetSnapshot())
     assert isinstance(snapshot, page.Snapshot)
     assert (snapshot.owner, snapshot.media, snapshot.state) == ("this", "none", page.State.IDLE)
-    house.after(queues.STATUS_INTERVAL)
+    house.after(queue.STATUS_INTERVAL)
     assert [(status.waiting, status.agents_idle) for status in lin.state.queue_status] == [(0, 1)]
 
 

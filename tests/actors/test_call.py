@@ -7,12 +7,12 @@ from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import announcements, page, signals, trunk
 from cordboard.actors import call_state as calls
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
 from cordboard.actors.caller import HOLD_TIMEOUT, MEDIA_TIMEOUT
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
-from cordboard.actors.organisation import Echo, Hold, Room, Route, ToneRoute, ToQueue
+from cordboard.actors.routes import Echo, Hold, Room, Route, ToneRoute, ToQueue
 from cordboard.sip import sdp
 from cordboard.sip.description import Direction
 from cordboard.switch import protocol as media

@@ -7,7 +7,8 @@ from cordboard.actors import signals, values
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import Routed
 from cordboard.actors.effects import Effect, Media, Sip, Started
-from cordboard.actors.organisation import Echo, parse_organisation
+from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.routes import Echo
 from cordboard.actors.veil import Veil
 from cordboard.sip import sdp
 from cordboard.sip.description import Direction

@@ -9,8 +9,9 @@ from pathlib import Path
 import attrs
 import pytest
 from cordboard.actors.config import SECTIONS, AccessPoint, Address, Config, parse_config
+from cordboard.actors.entries import ENTRIES, About
 from cordboard.actors.keys import ConfigError, table_keys
-from cordboard.actors.organisation import ENTRIES, About, parse_organisation
+from cordboard.actors.organisation import parse_organisation
 from hypothesis import given
 from hypothesis import strategies as st
 

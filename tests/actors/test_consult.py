@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Tell
 from cordboard.actors.parties import Standing
 

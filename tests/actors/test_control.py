@@ -15,7 +15,7 @@ from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
 from cordboard.actors.effects import Push, Reply
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.queue import Join
+from cordboard.actors.queue_state import Join
 from cordboard.actors.store.store import Store
 from cordboard.web.certificate import ensure
 from prometheus_client import CollectorRegistry

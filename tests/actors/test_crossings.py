@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
-from cordboard.actors import page, queue, trunk
+from cordboard.actors import page, trunk
+from cordboard.actors import queue_state as queues
 from cordboard.actors.dialler import GATE_TIMEOUT
 from cordboard.actors.effects import Down
 
@@ -65,7 +66,7 @@ def test_an_agent_that_is_none_of_the_queues_any_more_and_ends_takes_its_offer_a
     made.call()
     (rung,) = made.actors["queue:support"].state.calls["c"].offers
     made.sleep(f"agent:{rung}")
-    made.tell("queue:support", queue.AgentStands(rung, None), Down(f"agent:{rung}", "dismissed"))
+    made.tell("queue:support", queues.AgentStands(rung, None), Down(f"agent:{rung}", "dismissed"))
     assert rung not in made.actors["queue:support"].state.calls["c"].offers
 
 

@@ -15,7 +15,7 @@ from cordboard.actors.acd import Doing, Free, Question, decide, order, step
 from cordboard.actors.agent_state import Phase, Skill
 from cordboard.actors.decisions import DOINGS, UnreadableError, pack, roster_key, unpack
 from cordboard.actors.effects import Record
-from cordboard.actors.organisation import Strategy
+from cordboard.actors.entries import Strategy
 from cordboard.actors.records import DecisionEntry, OfferEntry, RosterEntry
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page, records
-from cordboard.actors.organisation import Dialling, Organisation
+from cordboard.actors.entries import Dialling
+from cordboard.actors.organisation import Organisation
 from cordboard.actors.switchboard import Drain, MediaFull, Open
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import phonenumbers
 import pytest
+from cordboard.actors.entries import Dialling, Trunk
 from cordboard.actors.gate import Barred, Passed, Target, decide, follow, read, rule_for, written
 from cordboard.actors.keys import ConfigError
-from cordboard.actors.organisation import Dialling, Organisation, Trunk, parse_organisation
+from cordboard.actors.organisation import Organisation, parse_organisation
 from hypothesis import given
 from hypothesis import strategies as st
 

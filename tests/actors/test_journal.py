@@ -13,14 +13,16 @@ import pytest
 import trio
 from attrs import evolve
 from click.testing import CliRunner, Result
-from cordboard.actors import agent_state, call, journal, page, queue
+from cordboard.actors import agent_state, call, journal, page
+from cordboard.actors import queue_state as queues
 from cordboard.actors.alarms import JOURNAL_UNWRITTEN
 from cordboard.actors.commands import replay
 from cordboard.actors.effects import Effect, Log
+from cordboard.actors.entries import Number
 from cordboard.actors.frames import framed
 from cordboard.actors.journal import JOURNAL, QUARANTINE, RECORDS, Journal, Part, write
-from cordboard.actors.organisation import Number, ToQueue
 from cordboard.actors.queue import Queue
+from cordboard.actors.routes import ToQueue
 from cordboard.actors.runtime import System
 from cordboard.actors.states import ActorState
 from cordboard.actors.steps import Begins
@@ -109,10 +111,10 @@ def test_chance_in_a_behaviour_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     tickets = itertools.count(1)
     join = Queue._join
 
-    def _join(self: Queue, message: queue.Join, now: float) -> list[Effect]:
+    def _join(self: Queue, message: queues.Join, now: float) -> list[Effect]:
         return [*join(self, message, now), Log("call waits", (("waiting", next(tickets)),))]
 
-    monkeypatch.setitem(Queue.table._entries, (queue.Place.ABSENT, queue.Join), _join)
+    monkeypatch.setitem(Queue.table._entries, (queues.Place.ABSENT, queues.Join), _join)
     play(a_day, organisation(), data=tmp_path)
     result = replayed(tmp_path)
     assert result.exit_code == 1
@@ -126,10 +128,10 @@ def test_chance_in_a_behaviour_is_found(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_step_that_goes_wrong_only_then_is_found(day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def _join(self: Queue, message: queue.Join, now: float) -> list[Effect]:
+    def _join(self: Queue, message: queues.Join, now: float) -> list[Effect]:
         raise KeyError("here")
 
-    monkeypatch.setitem(Queue.table._entries, (queue.Place.ABSENT, queue.Join), _join)
+    monkeypatch.setitem(Queue.table._entries, (queues.Place.ABSENT, queues.Join), _join)
     result = replayed(day)
     assert result.exit_code == 1
     assert "  expected  goes well\n  got       raises KeyError: 'here'\n" in result.output
@@ -311,9 +313,9 @@ def test_quarantine_is_bounded(tmp_path: Path, broken: None, monkeypatch: pytest
 
 
 def test_a_storm_of_crashes_is_in_the_journal_alone(disk: Disk, tmp_path: Path) -> None:
-    support = Queue(queue.Profile("support", "Support"))
+    support = Queue(queues.Profile("support", "Support"))
     for _ in range(100):
-        disk.journal.crashed("queue:support", disk.now, queue.Leave("c"), False, support, KeyError("+8613912345678"))
+        disk.journal.crashed("queue:support", disk.now, queues.Leave("c"), False, support, KeyError("+8613912345678"))
     trio.run(disk.journal._flush)
     assert disk.journal.counters["quarantined"] == 100
     assert len(list((tmp_path / QUARANTINE).iterdir())) == journal.MAX_AT_ONCE
@@ -347,13 +349,13 @@ class Disk:
 
     def steps(self, count: int) -> None:
         for _ in range(count):
-            self.journal.took("queue:support", self.now, queue.Profile("support", "Support"), False, [])
+            self.journal.took("queue:support", self.now, queues.Profile("support", "Support"), False, [])
 
 
 @pytest.fixture
 def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     made = Disk(tmp_path, monkeypatch)
-    support = Queue(queue.Profile("support", "Support"))
+    support = Queue(queues.Profile("support", "Support"))
     made.journal.begin(lambda: [ActorState("queue:support", made.now, support)])
     return made
 
@@ -423,7 +425,7 @@ def test_a_step_that_cannot_be_packed_is_taken_all_the_same(disk: Disk, tmp_path
 
     disk.journal.took("queue:support", disk.now, Unknown(), False, [])
     assert disk.alarms == [JOURNAL_UNWRITTEN.text]
-    disk.journal.crashed("queue:support", disk.now, Unknown(), False, Queue(queue.Profile("a", "A")), KeyError())
+    disk.journal.crashed("queue:support", disk.now, Unknown(), False, Queue(queues.Profile("a", "A")), KeyError())
     assert disk.journal.counters["quarantined"] == 1
 
 

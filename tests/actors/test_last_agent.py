@@ -12,7 +12,8 @@ from cordboard.actors import agent_state as agents
 from cordboard.actors import page
 from cordboard.actors.acd import decide
 from cordboard.actors.effects import LookBack
-from cordboard.actors.queue import DAY, LOOK_BACK, LastServed
+from cordboard.actors.queue import DAY, LOOK_BACK
+from cordboard.actors.queue_state import LastServed
 from cordboard.actors.recollection import MOST, Recollection
 from cordboard.actors.records import CallEntry, OfferEntry, Outcome
 from cordboard.actors.store import Store, StoreError

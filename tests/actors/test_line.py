@@ -11,8 +11,8 @@ from cordboard.actors import signals
 from cordboard.actors.announcements import accept_call
 from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
+from cordboard.actors.entries import Agent as Staff
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
-from cordboard.actors.organisation import Agent as Staff
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import QualityEntry, SoundEntry
 from cordboard.actors.switchboard import Drain, MediaFull

@@ -10,8 +10,9 @@ import pytest
 from attrs import evolve
 from cordboard.actors import music
 from cordboard.actors.commands import check, import_
+from cordboard.actors.entries import Queue
 from cordboard.actors.keys import ConfigError
-from cordboard.actors.organisation import Organisation, Queue
+from cordboard.actors.organisation import Organisation
 from cordboard.switch.musicfile import decode, load
 
 from .test_cli import run, stored

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from cordboard.actors.entries import Queue, Skill
 from cordboard.actors.keys import ConfigError
-from cordboard.actors.organisation import (
-    Echo,
-    Hold,
-    Organisation,
-    Queue,
-    Room,
-    Route,
-    Skill,
-    ToneRoute,
-    ToQueue,
-    parse_organisation,
-    parse_route,
-    route_text,
-)
+from cordboard.actors.organisation import Organisation, parse_organisation
+from cordboard.actors.routes import Echo, Hold, Room, Route, ToneRoute, ToQueue, parse_route, route_text
 from hypothesis import given
 from hypothesis import strategies as st
 

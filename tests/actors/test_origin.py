@@ -16,10 +16,12 @@ from cordboard.actors import gazetteer, page, switchboard
 from cordboard.actors.commands import replay
 from cordboard.actors.dialler import GATE_TIMEOUT
 from cordboard.actors.effects import Locate
+from cordboard.actors.entries import Number
 from cordboard.actors.geography import Geography
-from cordboard.actors.organisation import Number, Organisation, ToQueue
+from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place, nearest
 from cordboard.actors.page import Snapshot
+from cordboard.actors.routes import ToQueue
 from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers.geodata import GEOCODE_DATA

@@ -11,7 +11,7 @@ from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import line, page, records, signals
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.acts import NOBODY_TOOK_IT
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import CLOSED, FULL, TOO_LONG, UNATTENDED, Onward, Phase

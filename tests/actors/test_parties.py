@@ -6,8 +6,9 @@ from typing import get_args
 
 import attrs
 import pytest
-from cordboard.actors import acts, call, line, parties, queue, signals
+from cordboard.actors import acts, call, line, parties, signals
 from cordboard.actors import call_state as calls
+from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Effect, Log, Stop
 from cordboard.actors.table import Bug, ImpossibleInputError, Late
 
@@ -29,7 +30,7 @@ WAYS: dict[parties.Standing, list[object]] = {
     parties.Standing.TRANSFER: [calls.Transfer("lin", "wei", "Wei", attrs.evolve(OFFERED, by="lin"), KNOWN)],
     parties.Standing.RETURNED: [
         calls.Transfer("lin", "wei", "Wei", attrs.evolve(OFFERED, by="lin"), KNOWN),
-        queue.OfferOver("c", "wei", queue.GaveBack.DECLINED, 1),
+        queues.OfferOver("c", "wei", queues.GaveBack.DECLINED, 1),
     ],
 }
 WAYS[parties.Standing.JOINED] = [

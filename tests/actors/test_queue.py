@@ -6,11 +6,11 @@ import math
 
 import pytest
 from cordboard.actors import page, signals
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Log, Tell, Watch
-from cordboard.actors.queue import Queue
+from cordboard.actors.queue import STATUS_INTERVAL, Queue
 
 from .house import NOW, House
 
@@ -269,4 +269,4 @@ def test_an_empty_queue_sleeps(house: House) -> None:
         Watch,
         Tell,
     ]
-    assert queue.deadline() == NOW + queues.STATUS_INTERVAL
+    assert queue.deadline() == NOW + STATUS_INTERVAL

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page
-from cordboard.actors.organisation import Dialling
+from cordboard.actors.entries import Dialling
 from cordboard.actors.outward import REDIRECTS
 from cordboard.sip.events import IncomingCall, Transmit
 from cordboard.sip.message import Address, respond

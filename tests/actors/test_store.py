@@ -19,7 +19,8 @@ import trio
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from cordboard.actors.organisation import Agent, Organisation, parse_organisation
+from cordboard.actors.entries import Agent
+from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.store import Store, StoreError, logins, schema
 from cordboard.actors.store.database import FILE, MIGRATIONS, newest_revision, open_database, reading
 

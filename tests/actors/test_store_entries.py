@@ -10,7 +10,7 @@ import alembic.command
 import alembic.config
 import pytest
 from attrs import evolve
-from cordboard.actors.organisation import Agent, Dialling, Trunk
+from cordboard.actors.entries import Agent, Dialling, Trunk
 from cordboard.actors.records import (
     CallEntry,
     DecisionEntry,

@@ -10,8 +10,9 @@ from cordboard.actors import page, signals, switchboard, trunk
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Down, Tell
-from cordboard.actors.organisation import Echo, Organisation, ToQueue, parse_organisation
+from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.queue import Queue
+from cordboard.actors.routes import Echo, ToQueue
 from cordboard.actors.switchboard import Configure, Switchboard
 from cordboard.switch import protocol as media
 

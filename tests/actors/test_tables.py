@@ -31,8 +31,9 @@ from cordboard.actors import (
 )
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
+from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Behaviour, Effect, Log, Started
-from cordboard.actors.organisation import Echo
+from cordboard.actors.routes import Echo
 from cordboard.actors.table import Bug, ImpossibleInputError, Late, Machine, Table, always, row
 from cordboard.switch import protocol as media
 
@@ -81,7 +82,9 @@ def test_every_pair_does_what_its_row_says(machine: type[Machine[Any]], state: E
 def place_of(behaviour: Behaviour, state: Enum) -> object:
     if isinstance(behaviour, queue.Queue):
         waiting = behaviour.state.calls.get("c")
-        return queue.Place.ABSENT if waiting is None else queue.Place.OFFERED if waiting.offers else queue.Place.WAITING
+        return (
+            queues.Place.ABSENT if waiting is None else queues.Place.OFFERED if waiting.offers else queues.Place.WAITING
+        )
     data: Any = behaviour.state
     return data.phase
 
@@ -105,12 +108,12 @@ KINDS: dict[str, type[Machine[Any]]] = {each.table.name: each for each in MACHIN
 # Where a message is put into a variable first, what it may be.
 VARIABLES: dict[str, set[type]] = {
     "admit": {trunk.Admit},
-    "join": {queue.Join},
+    "join": {queues.Join},
     "joining": {switchboard.JoinRoom},
     "routed": {calls.Routed},
     "stands": {calls.QueueStands},
     "self._stands()": {calls.QueueStands},
-    "new": {agents.Profile, queue.Profile, trunk.Profile},
+    "new": {agents.Profile, queues.Profile, trunk.Profile},
     "message": {
         calls.Accept,
         calls.HangUp,
@@ -128,7 +131,7 @@ VARIABLES: dict[str, set[type]] = {
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
     "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
-    "_dismissal": {agents.Dismiss, queue.Dismiss, trunk.Dismiss},
+    "_dismissal": {agents.Dismiss, queues.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {
     "agent": "agent",

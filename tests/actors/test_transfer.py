@@ -6,8 +6,8 @@ import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
-from cordboard.actors.organisation import ToQueue
 from cordboard.actors.parties import MAX_TRANSFERS, Standing
+from cordboard.actors.routes import ToQueue
 
 from .house import NOW, code
 from .party import TALKS, Centre

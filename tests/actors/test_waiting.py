@@ -9,13 +9,13 @@ from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import announcements, page, signals
 from cordboard.actors import call_state as calls
-from cordboard.actors import queue as queues
+from cordboard.actors import queue_state as queues
 from cordboard.actors.announcements import LEAD, TAIL
 from cordboard.actors.call import Call
 from cordboard.actors.call_state import Phase
 from cordboard.actors.effects import Down, Log, Media, Record, Sip, Started, Stop, Tell
-from cordboard.actors.organisation import ToQueue
 from cordboard.actors.records import CallEntry, OfferEntry, Outcome
+from cordboard.actors.routes import ToQueue
 from cordboard.actors.waiting import GOODBYE_TIMEOUT
 from cordboard.switch import protocol as media
 from cordboard.switch.prompts import load

@@ -9,7 +9,8 @@ from attrs import evolve
 from click.testing import CliRunner
 from cordboard.actors import alarms, page, signals
 from cordboard.actors.commands import replay
-from cordboard.actors.organisation import Dialling, NumberPlace, Organisation, Trunk
+from cordboard.actors.entries import Dialling, NumberPlace, Trunk
+from cordboard.actors.organisation import Organisation
 from cordboard.actors.signalling import _host_of
 from cordboard.actors.trunk import Data, Phase
 from cordboard.sip.binding import Binding

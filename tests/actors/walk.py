@@ -22,7 +22,7 @@ from cordboard.actors.alarms import TRUNK_DOWN
 from cordboard.actors.call import DIALS as OUTWARD
 from cordboard.actors.call_state import AgentGone
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.queue import LastServed
+from cordboard.actors.queue_state import LastServed
 from cordboard.actors.records import MobileEntry
 from cordboard.actors.switchboard import MediaFull, Open
 from cordboard.sip.message import Address

@@ -1,0 +1,194 @@
+"""What a queue hears and what it remembers: the messages and the data of `queue.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Literal
+
+from attrs import field, frozen
+
+from . import acd, page
+from . import call_state as calls
+from .entries import NORMAL, Strategy
+from .evolving import evolve
+from .hours import Span
+from .pace import UNKNOWN, Pace
+
+# An agent that says nothing about an offer this long after its ring time is taken to be lost, and the call goes on.
+OFFER_GRACE = 5.0
+
+
+class Place(Enum):
+    """Where one call stands in one queue."""
+
+    ABSENT = "absent"
+    WAITING = "waiting"
+    OFFERED = "offered"
+
+
+class GaveBack(Enum):
+    """How an agent's offer ended without an answer."""
+
+    REFUSED = "refused"  # it did not ring: the agent was not free
+    RETURNED = "returned"  # it rang, and the agent left
+    DECLINED = "declined"
+    MISSED = "missed"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Profile:
+    """What the organisation says of the queue; comes again when it changes."""
+
+    queue: str
+    name: str
+    ring_seconds: float = 30.0
+    wrap_up_seconds: float = 0.0
+    max_wait_seconds: float = 0.0
+    announce_seconds: float = 0.0
+    survey: bool = False
+    strategy: Strategy = "longest-idle"
+    widen_seconds: float = 0.0
+    # How many may wait, 0: any number; and whether callers go on where nobody is signed in. Where to.
+    max_waiting: int = 0
+    sends_on_unattended: bool = False
+    overflow: calls.Onward = calls.NOWHERE
+    # When it is open, and where callers go when it is not.
+    hours: tuple[Span, ...] = ()
+    holidays: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    closed: calls.Onward = calls.NOWHERE
+    announce_wait: bool = False
+    # So long a caller is kept for who served it last, if that was within so many days; 0: not at all.
+    last_agent_seconds: float = 0.0
+    last_agent_days: int = 7
+
+
+@frozen
+class Dismiss:
+    """The queue is no longer in the organisation: its calls are told and it ends."""
+
+
+@frozen
+class Standing:
+    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several."""
+
+    doing: acd.Doing
+    who: acd.Free
+    follows: bool
+
+    @property
+    def at_work(self) -> bool:
+        """It takes calls, or will when the one it has is over; not on break and not signed out."""
+        return self.doing not in ("signed_out", "break")
+
+
+@frozen
+class AgentStands:
+    agent: str
+    standing: Standing | None
+
+
+@frozen
+class Join:
+    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others (F-35). Of
+    others the one of the lower `priority` comes first."""
+
+    call: str
+    number: str
+    name: str
+    dialled: str
+    since: float
+    again: bool = False
+    diverted_from: str = ""
+    direction: Literal["inbound", "outbound"] = "inbound"
+    priority: int = NORMAL
+
+
+@frozen
+class Leave:
+    """The call is over while it waits or rings; `code` is a refusal of `page.REFUSALS`."""
+
+    call: str
+    code: str = "caller_left"
+
+
+@frozen
+class WhereAmI:
+    """A call that waits asks for its number in line; answered by `InLine`."""
+
+    call: str
+
+
+@frozen
+class LastServed:
+    """The answer to `LookBack`: who served that caller last, or nobody."""
+
+    call: str
+    agent: str
+
+
+@frozen
+class Taken:
+    """The call took this agent's answer."""
+
+    call: str
+    agent: str
+
+
+@frozen
+class OfferOver:
+    """To who made the offer, with its serial."""
+
+    call: str
+    agent: str
+    how: GaveBack
+    serial: int = 0
+
+
+@frozen
+class Timeout:
+    """Never sent: what `wake` looks up in the table."""
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Waiting:
+    """One call. Until when each offer of it rings; who is not offered it until when (inf: not while others can); how
+    often it has been offered, to whomever."""
+
+    join: Join
+    offers: Mapping[str, float] = field(factory=dict)
+    resting: Mapping[str, float] = field(factory=dict)
+    offered: int = 0
+    # Until when it is not offered, since it is looked who served it last (inf: it is not); and until when it is kept
+    # for that agent (inf: it is not).
+    looks_until: float = math.inf
+    kept_for: str = ""
+    kept_until: float = math.inf
+
+    def without(self, agent: str) -> Waiting:
+        """It does not ring there any more."""
+        return evolve(self, offers={name: until for name, until in self.offers.items() if name != agent})
+
+
+@frozen
+class Data:
+    profile: Profile
+    # In the order they came (dicts keep it); replaced, never changed.
+    calls: Mapping[str, Waiting] = field(factory=dict)
+    agents: Mapping[str, Standing] = field(factory=dict)
+    # What names all of the `agents`, as it was kept last; empty: they are others since.
+    roster: str = ""
+    # The place of the agent that was offered a call last.
+    after: int = -1
+    widens_at: float = math.inf
+    pace: Pace = UNKNOWN
+    told: page.QueueStatus | None = None
+    tell_at: float = 0.0
