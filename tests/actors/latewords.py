@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from attrs import evolve
 from cordboard.actors import agent_state as agents
@@ -22,7 +22,7 @@ from cordboard.actors.call import DIALS, Call
 from cordboard.actors.effects import Behaviour, Down
 from cordboard.actors.line import Line
 from cordboard.actors.queue import Queue
-from cordboard.actors.table import Late, Table
+from cordboard.actors.table import Late, Machine, Table
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
 
@@ -65,10 +65,14 @@ def words(name: str, actor: Behaviour, rng: Random) -> Sequence[object]:
             return _to_agent(actor.state.profile.agent) if name.startswith("agent:") else ()
 
 
+def _table(actor: object) -> Table[Any]:
+    assert isinstance(actor, Machine)
+    return actor.table
+
+
 def dropped(name: str, actor: Behaviour, rng: Random) -> list[object]:
     """Of these, what changes nothing where the actor stands."""
-    table: Table[Any] = type(actor).table  # type: ignore[attr-defined]
-    state = actor.state
+    state, table = actor.state, _table(actor)
     said = [word for word in words(name, actor, rng) if _is_nothing(table.find(state.phase, word), word)]
     if isinstance(actor, Call) and state.phase is calls.Phase.TALKING:
         mine = _of_its_agent(state, rng)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Final
 
+import pytest
 from cordboard.actors import agent, call, line, queue, survey
 from cordboard.actors.acts import PARTIES
 from cordboard.actors.table import Bug, Handler, Late, Table
@@ -35,11 +36,9 @@ class Reached:
             self.counts[table.name, state, type(message)] += 1
             return find(table, state, message)
 
-        Table.find = counted  # type: ignore[method-assign,assignment] # for as long as this lasts
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Table, "find", counted)
             yield
-        finally:
-            Table.find = find  # type: ignore[method-assign]
 
     def never(self) -> list[str]:
         """The pairs that were not."""

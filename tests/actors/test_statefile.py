@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field
@@ -168,7 +169,8 @@ def test_what_takes_long_to_write_in_vain_is_tried_more_seldom(tmp_path: Path) -
     def slow() -> Whole:
         asked.append(keeper.now)
         keeper.now += 0.5  # there is that much
-        return evolve(keeper.whole(), actors=(object(),))  # type: ignore[arg-type]  # and nobody can pack it
+        nobody_can_pack_it: Any = object()
+        return evolve(keeper.whole(), actors=(nobody_can_pack_it,))
 
     keeper.states.begin(slow, lambda: 1)
     for _ in range(600):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -95,12 +95,12 @@ def test_what_is_stated_while_it_writes_comes_with_the_next(tmp_path: Path) -> N
         written: list[list[Kept]] = []
         busy, go = trio.Event(), trio.Event()
 
-        async def write(entries: list[Kept]) -> None:
-            written.append(entries)
+        async def write(entries: Sequence[Kept]) -> None:
+            written.append([*entries])
             busy.set()
             await go.wait()
 
-        book = Ledger(write)  # type: ignore[arg-type]
+        book = Ledger(write)
         async with trio.open_nursery() as nursery:
             book.keep(Record(call(1)))
             nursery.start_soon(book.run, print, print)

@@ -116,7 +116,7 @@ def seen(*steps: tuple[bytes, Address, bool]) -> tuple[Wire, list[Spoke]]:
     return tap, told
 
 
-def test_every_message_of_a_call_is_known_to_be_its() -> None:
+def test_every_message_of_a_call_is_known_to_be_its(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the first INVITE to the last 200, whichever side says it, and with or without a tag of ours."""
     world, a, b = net.pair()
     told: list[Spoke] = []
@@ -135,7 +135,7 @@ def test_every_message_of_a_call_is_known_to_be_its() -> None:
         transmitted(outputs)
         return outputs
 
-    b.endpoint.receive = tapped  # type: ignore[method-assign]
+    monkeypatch.setattr(b.endpoint, "receive", tapped)
 
     def react(peer: net.Peer, output: Output, now: float) -> list[Output]:
         outputs = net.answering(peer, output, now)

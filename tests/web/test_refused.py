@@ -211,15 +211,25 @@ def swapped(centre: Centre) -> None:
     centre.lin.do("call.swap")
 
 
-def consulted(centre: Centre) -> None:
-    """The call is Wei's, who asks Lin."""
+def taken_by_wei(centre: Centre) -> None:
     signed_in(centre)
-    centre.lin.do("agent.state", state="break")
+    centre.wei.sign_in()
+    centre.comes("+861055501001")
+    centre.wei.do("call.answer")
+
+
+def asked_by_wei(centre: Centre) -> None:
+    """The call is Wei's, who asks Lin."""
+    on_break(centre)
     centre.wei.sign_in()
     centre.comes("+861055501001")
     centre.wei.do("call.answer")
     centre.lin.do("agent.state", state="idle")
     centre.wei.do("call.consult", agent="lin")
+
+
+def consulted(centre: Centre) -> None:
+    asked_by_wei(centre)
     centre.lin.do("call.answer")
 
 
@@ -257,26 +267,13 @@ def left(centre: Centre) -> None:
     centre.tell("call:c", LEFT)
 
 
-def taken_by_wei(centre: Centre) -> None:
-    signed_in(centre)
-    centre.wei.sign_in()
-    centre.comes("+861055501001")
-    centre.wei.do("call.answer")
-
-
 def missed(centre: Centre) -> None:
     ringing(centre)
     centre.after(31)
 
 
 def taken_back(centre: Centre) -> None:
-    signed_in(centre)
-    centre.lin.do("agent.state", state="break")
-    centre.wei.sign_in()
-    centre.comes("+861055501001")
-    centre.wei.do("call.answer")
-    centre.lin.do("agent.state", state="idle")
-    centre.wei.do("call.consult", agent="lin")
+    asked_by_wei(centre)
     centre.wei.do("call.cancel")
 
 
