@@ -123,11 +123,19 @@ class Trunk:
     )
     password: str = field(default="", repr=False, metadata=toml(text, "text", "... and that we are it."))
     register: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Tell it where we are, with the user name (REGISTER).")
+        default=False,
+        metadata=toml(
+            flag, "true, false", "Tell it where we are, with the user name (REGISTER); calls are from its domain then."
+        ),
     )
     nat: bool = field(
         default=False,
-        metadata=toml(flag, "true, false", "Its media comes from elsewhere than its SDP says: learn from where."),
+        metadata=toml(
+            flag,
+            "true, false",
+            "It is behind a NAT: its media and what it says in a call are answered where they come from, whatever it "
+            "says itself.",
+        ),
     )
     number_in: NumberPlace = field(
         default="to",

@@ -130,6 +130,8 @@ class Signalling:
                 account=account if trunk.proxy else None,
                 # who has no machines that we could know shows itself to us
                 guest=account if trunk.guest else None,
+                nat=trunk.nat,
+                registers=trunk.register,
                 trusted=trunk.trusted,
                 private=trunk.srtp,
                 refers=trunk.refer,

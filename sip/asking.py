@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from .accounts import CREDENTIALS, Accounts, Tried
 from .binding import way_back
-from .call import Call
+from .call import Call, State
 from .dialog import build_request, is_secure, over, renewed
 from .events import Output, Replied
 from .grammar import same_uri
@@ -37,6 +37,7 @@ from .message import (
 from .refresh import SESSION_EXPIRES
 from .registrar import Registrar
 from .screening import ACCEPT, able
+from .transaction import Input as TransactionInput
 from .transaction import Timers
 from .trunks import Trunks
 
@@ -50,7 +51,7 @@ LONGEST_DATAGRAM: Final = 1300
 # ... of so many hosts at once.
 MAX_DATAGRAM_HOSTS: Final = 1000
 # To where no connection could be made none is tried for so long, in seconds: each would cost its caller the time.
-NO_CONNECTION: Final = 600.0
+NO_CONNECTION: Final = 3600.0
 # What a binding lasts of which a registrar says nothing, in seconds (RFC 3261 §10.2.1.1 leaves it to the registrar;
 # its examples have an hour)
 UNSAID_EXPIRES: Final = 3600
@@ -103,7 +104,7 @@ class Asking(TransactionLayer):
             or not self.settings.tcp
             or request.method == "CANCEL"  # it goes the way of its INVITE (§9.1)
             or settings.datagrams
-            or settings.guest is not None  # it is reached where it was heard
+            or settings.pinned  # it is reached where it was heard
             or self._datagrams.get((owner.trunk, instead), 0.0) > now
             or len(bytes(request)) <= LONGEST_DATAGRAM
         ):
@@ -122,6 +123,9 @@ class Asking(TransactionLayer):
         if len(self._datagrams) >= MAX_DATAGRAM_HOSTS:
             self._datagrams.clear()
         self._datagrams[owner.trunk, instead] = now + NO_CONNECTION
+        if slot.call is not None and slot.call.state is State.WITHDRAWN:  # nobody wants it to ring any more
+            self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+            return
         self._let_go(slot)
         slot.scheduled = math.inf  # what it waited for does not come any more
         request = over(slot.transaction.request, self._token(), self._local(instead))

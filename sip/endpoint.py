@@ -224,7 +224,7 @@ class Endpoint(Doors):
             return
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source)
-        dialog = evolve(dialog, pinned=self._trunks.settings(trunk).guest is not None)
+        dialog = evolve(dialog, pinned=self._trunks.settings(trunk).pinned)
         offer = describe(request)
         call = self._begun(self._token(), tag, CallState.OFFERED, now)
         call.trunk = trunk
@@ -410,8 +410,10 @@ class Endpoint(Doors):
         except RemoteSipError as error:
             raise LocalSipError(f"cannot be dialled: {error.text}") from None
         way = route_rows(routes)
-        trusted = self._trunks.settings(trunk).trusted
-        from_, identity = identified(caller, caller_name, asserted, local, trusted=trusted)
+        settings = self._trunks.settings(trunk)
+        # an address of record is in the domain of its registrar (RFC 3261 §10, §20.20)
+        home = Uri.parse(uri).host if settings.registers else local.host
+        from_, identity = identified(caller, caller_name, asserted, home, trusted=settings.trusted)
         out: list[Output] = []
         record = self._begun(call, self._token(), CallState.DIALLING, now)
         record.trunk = trunk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .message import Address, LocalSipError, Row, bracket, quote
+from .message import LocalSipError, Row, bracket, quote
 
 ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
@@ -21,11 +21,12 @@ def checked_user(user: str) -> str:
 
 
 def identified(
-    caller: str | None, name: str, asserted: str, local: Address, *, trusted: bool
+    caller: str | None, name: str, asserted: str, home: str, *, trusted: bool
 ) -> tuple[str, tuple[Row, ...]]:
-    """The From without tag, and the rows that go with it. `caller` None is withheld; `asserted`, the number that a
-    `trusted` side is told in any case, is none where it is empty. Raises LocalSipError."""
-    host = bracket(local.host)
+    """The From without tag, and the rows that go with it. `home` is the host of our addresses. `caller` None is
+    withheld; `asserted`, the number that a `trusted` side is told in any case, is none where it is empty. Raises
+    LocalSipError."""
+    host = bracket(home)
     rows: list[Row] = []
     if asserted:
         checked_user(asserted)

@@ -305,7 +305,7 @@ def respond(
     body: bytes = b"",
 ) -> Response:
     """A response to `request` that came from `source` (RFC 3261 §8.2.6): Via, From, To (with `tag`), Call-ID and CSeq
-    echoed."""
+    echoed, and of a 100 Timestamp (§8.2.6.1)."""
     to = request.to
     if tag is not None and to.tag is None:
         to = evolve(to, params=(*to.params, ("tag", tag)))
@@ -324,6 +324,8 @@ def respond(
             to_row = row if to is request.to else ("To", f"{row[1]};tag={tag}")
         elif name == "CSeq":
             cseq_row = row
+        elif name == "Timestamp" and status == 100:
+            rows = (*rows, row)
     return Response(
         status,
         PHRASES.get(status, "Unknown") if phrase is None else phrase,

@@ -162,7 +162,7 @@ class Provisional(Renegotiation):
 
     def _made(self, call: Call, invite: Request, response: Response, source: Address) -> Dialog:
         made = Dialog.of_response(invite, response, source)
-        return evolve(made, pinned=self._trunks.settings(call.trunk).guest is not None)
+        return evolve(made, pinned=self._trunks.settings(call.trunk).pinned)
 
     def _dialog_of(self, call: Call, invite: Request, response: Response, source: Address) -> Dialog:
         """That of a 2xx, which may go on with an early one (RFC 3261 §13.2.2.4): the numbers of its requests go on, the

@@ -2,6 +2,7 @@
 
     Off        nobody agreed to a timer
     Ours       we refresh after half of the interval: -> Asking until that is answered, else the call ends
+    Refused    the far side is there and would not, for now: asked again, as long as the interval lasts
     Theirs     they refresh, or the call ends shortly before the interval does (§10)
 
 Who refreshes is agreed anew with every 2xx to an INVITE or UPDATE: `accepted` as the one who answers (§9), `granted`
@@ -28,6 +29,8 @@ MAX_SE: Final = 86400
 # RFC 4028 §10: who waits for a refresh gives up that much before the interval ends, or a third of it.
 EARLIER: Final = 32.0
 TIMER: Final = "timer"
+# A refresh that was refused without a word about when is tried again so many times in what is left of the interval.
+TRIES: Final = 4
 
 _SESSION = re.compile(r"[ \t]*([0-9]{1,10})(?![0-9])", re.ASCII)
 _REFRESHER = re.compile(r";[ \t]*refresher[ \t]*=[ \t]*(uac|uas)(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
@@ -37,6 +40,7 @@ class State(Enum):
     OFF = "Off"
     OURS = "Ours"
     ASKING = "Asking"
+    REFUSED = "Refused"
     THEIRS = "Theirs"
 
 
@@ -46,6 +50,8 @@ class Input(Enum):
     THEY = "they refresh"
     OVER = "the call is over"
     HALF = "half of the interval"
+    REFUSED = "the refresh was refused"
+    AGAIN = "refresh again"
     LAPSE = "the interval ends"
 
 
@@ -63,24 +69,34 @@ TABLE: Table[State, Input, Do] = {
     **rows(S, IN.THEY, Move(S.THEIRS)),
     **rows(S, IN.OVER, Move(S.OFF)),
     (S.OURS, IN.HALF): Move(S.ASKING, (D.REFRESH,)),
-    **rows((S.OFF, S.ASKING, S.THEIRS), IN.HALF, NO_TIMER),
+    **rows((S.OFF, S.ASKING, S.REFUSED, S.THEIRS), IN.HALF, NO_TIMER),
+    # RFC 4028 §10: only 408, 481 and silence say that the far side is gone
+    (S.ASKING, IN.REFUSED): Move(S.REFUSED),
+    **rows((S.OFF, S.OURS, S.REFUSED, S.THEIRS), IN.REFUSED, Late("a refusal that is of no refresh")),
+    (S.REFUSED, IN.AGAIN): Move(S.ASKING, (D.REFRESH,)),
+    **rows((S.OFF, S.OURS, S.ASKING, S.THEIRS), IN.AGAIN, NO_TIMER),
     **rows((S.OFF, S.OURS), IN.LAPSE, NO_TIMER),
-    **rows((S.ASKING, S.THEIRS), IN.LAPSE, Move(S.OFF, (D.BREAK,))),
+    **rows((S.ASKING, S.REFUSED, S.THEIRS), IN.LAPSE, Move(S.OFF, (D.BREAK,))),
 }
 
-PLAN = Plan("session timer", TABLE, {S.OURS: (IN.HALF,), S.ASKING: (IN.LAPSE,), S.THEIRS: (IN.LAPSE,)})
+PLAN = Plan(
+    "session timer",
+    TABLE,
+    {S.OURS: (IN.HALF,), S.ASKING: (IN.LAPSE,), S.REFUSED: (IN.AGAIN, IN.LAPSE), S.THEIRS: (IN.LAPSE,)},
+)
 
 
 class Refresh(Timed[State, Input, Do]):
     """`interval` is that of the session, in seconds, and `least` the shortest that anybody on the way takes; `speaks`:
-    they know of session timers, `updates`: they take UPDATE."""
+    they know of session timers, `updates`: they take UPDATE; `pause` is for how long they refused."""
 
-    __slots__ = ("least", "speaks", "updates")
+    __slots__ = ("least", "pause", "speaks", "updates")
 
     def __init__(self, interval: int, now: float) -> None:
         self.least = MIN_SE
         self.speaks = False
         self.updates = False
+        self.pause = 0.0
         super().__init__(PLAN, State.OFF, now)
         self.interval = float(interval)
 
@@ -91,7 +107,14 @@ class Refresh(Timed[State, Input, Do]):
         self._enter(now)
         return row
 
+    def refused(self, retry_after: int | None, now: float) -> Move | Late:
+        """By a final answer that does not say that they know of no call."""
+        self.pause = self.interval / 2 / (TRIES + 1) if retry_after is None else float(max(retry_after, 1))
+        return self.receive(Input.REFUSED, now)
+
     def _begin(self, timer: Input) -> float:
+        if timer is Input.AGAIN:
+            return self.pause
         if self.state is State.THEIRS:
             return self.interval - min(EARLIER, self.interval / 3)
         return self.interval / 2
@@ -125,8 +148,9 @@ class Refresh(Timed[State, Input, Do]):
         if not self.speaks:
             self.agree(Input.NOBODY, now)
             return ()
-        if found is not None:
-            self.interval = float(min(found[0], MAX_SE))
+        least = _SESSION.match(request.get("Min-SE") or "")
+        wanted = self.interval if found is None else float(found[0])
+        self.interval = min(max(wanted, float(least[1]) if least else 0.0), float(MAX_SE))
         who = (found[1] if found is not None else "") or ("uac" if self.state is State.THEIRS else "uas")
         self.agree(Input.THEY if who == "uac" else Input.WE, now)
         row = ("Session-Expires", f"{self.interval:.0f};refresher={who}")

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from attrs import evolve
 
 from . import exchange, refresh
+from .asking import retry_after
 from .call import CALLER, Call
 from .call import Input as CallInput
 from .call import State as CallState
@@ -119,6 +120,7 @@ class Renegotiation(Sending):
                 self._reanswered(call, context)
             case Do.TELL_REFUSED:
                 state.glares = 0
+                self._refresh_refused(call, context.response, now)
                 out.append(CallReofferRefused(call.id, context.status))
             case Do.BREAK:
                 self._step(call, CallInput.BROKEN, context)
@@ -190,6 +192,8 @@ class Renegotiation(Sending):
             self._refresh(call, now, out)
         elif response.status in GONE:
             self._step(call, CallInput.BROKEN, Context(now, out, cause="lost"))
+        else:
+            self._refresh_refused(call, response, now)
 
     def _retarget(self, call: Call, response: Response) -> None:
         """A 2xx to a target refresh request may move the remote target (RFC 3261 §12.2.1.2)."""
@@ -233,6 +237,14 @@ class Renegotiation(Sending):
             self._send_update(call, now, out)
         else:
             self._exchange(call, ExchangeInput.OFFER, Context(now, out, body=call.ours))
+
+    def _refresh_refused(self, call: Call, response: Response | None, now: float) -> None:
+        """By who is there: it is asked again. An offer of the application's that is refused while a refresh waits for
+        its answer brings the next one forward, and no more."""
+        row = call.refresh.refused(None if response is None else retry_after(response), now)
+        if isinstance(row, Move):
+            self._mark(call)
+            self._schedule(call)
 
     def _over(self, call: Call, now: float, out: list[Output]) -> None:
         """The call has ended: so have its other machines."""

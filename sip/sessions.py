@@ -100,8 +100,11 @@ class Sessions(Referring):
             self._exchange(slot.call, given, evolve(context, cause="lost"))
         elif request.method == "NOTIFY":
             self._notified(slot.call, status, now, out)
-        elif request.method == "UPDATE" and status in GONE and slot.call.state is CallState.UP:
-            self._step(slot.call, CallInput.BROKEN, evolve(context, cause="lost"))
+        elif request.method == "UPDATE" and slot.call.state is CallState.UP:
+            if status in GONE:
+                self._step(slot.call, CallInput.BROKEN, evolve(context, cause="lost"))
+            else:  # there was no connection
+                self._refresh_refused(slot.call, None, now)
 
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the transaction user. Those to BYE and CANCEL change nothing (RFC 3261 §15.1.1, §9.1)."""

@@ -25,9 +25,12 @@ from .tls import SecureStream, Tls, trouble
 _CHUNK = 16384
 # Messages that wait for one connection. Whoever lets more of them lie reads nothing, or floods.
 _WAITING = 256
-# A peer on the other side of the world is there within a second, and its handshake done within another; one that is not
-# there will not come, in seconds. For each of the two.
-CONNECT_TIMEOUT = 5.0
+# A peer on the other side of the world is there within a second, and in one more where the first packet was lost (RFC
+# 6298 §2); what takes longer will not come, in seconds. A call that was too long for a datagram still has its time to
+# go by one after all, before it is given to another host (`actors/outward`).
+CONNECT_TIMEOUT = 2.5
+# ... and a handshake, of which one side may be busy with many.
+HANDSHAKE_TIMEOUT = 5.0
 # What was written and is not acknowledged, or lies there unwritten, for so long ends a connection, in seconds: with it
 # the other end that went without a word is found out.
 STALLED = 30.0
@@ -200,7 +203,7 @@ class TcpTransport:
     async def _handshake(self, remote: Address, secure: SecureStream) -> None:
         """Raises TooSlowError or BrokenResourceError where the two do not come together."""
         try:
-            with trio.fail_after(CONNECT_TIMEOUT):
+            with trio.fail_after(HANDSHAKE_TIMEOUT):
                 await secure.do_handshake()
         except (trio.TooSlowError, trio.BrokenResourceError) as error:
             self.connections.counters["TLS handshake failed"] += 1

@@ -19,20 +19,28 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 class TrunkSettings:
     """`peers` are addresses or networks: who may speak to us as this trunk, and where it may lead us by a 3xx; so are
     `hosts`, the names of its own machines; `named` says which of them is at an address. `account` answers its
-    challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. A `trusted` one
-    is told who calls even where the caller withholds it (RFC 3325). With a `private` one nothing is agreed but by
-    TLS; of one that wants `datagrams` nothing is said by TCP, however long it is. One that `refers` may have its calls
-    given to others (RFC 3515)."""
+    challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. One that is
+    behind a `nat` is answered there too, for the addresses that it gives lead nowhere. With one that `registers` us we
+    are who we are there, in its domain. A `trusted` one is told who calls even where the caller withholds it (RFC
+    3325). With a `private` one nothing is agreed but by TLS; of one that wants `datagrams` nothing is said by TCP,
+    however long it is. One that `refers` may have its calls given to others (RFC 3515)."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     account: Account | None = None
     guest: Account | None = None
+    nat: bool = False
+    registers: bool = False
     trusted: bool = False
     private: bool = False
     datagrams: bool = False
     refers: bool = False
     named: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def pinned(self) -> bool:
+        """In a call it is reached where it was heard, whatever its Contact says."""
+        return self.nat or self.guest is not None
 
 
 class Trunks:

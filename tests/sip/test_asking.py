@@ -364,6 +364,19 @@ def test_who_calls_is_told_to_whom_it_may_be_told(
     assert invite.values("Route") == ["<sip:192.0.2.9;lr>"]
 
 
+@pytest.mark.parametrize(("registers", "home"), [(True, "carrier.example"), (False, "192.0.2.1")])
+def test_where_we_are_registered_we_call_from_that_domain(registers: bool, home: str) -> None:
+    """The address of record that was registered, not where it leads (RFC 3261 §10, §20.20)."""
+    endpoint = n.endpoint(n.A)
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",), trusted=True, registers=registers)})
+    uri, now = "sip:+86139@carrier.example", 0.0
+    outputs = endpoint.dial("out", uri, PROXY, "+8610", n.OFFER_A, now, trunk="carrier", asserted="+8610")
+    (invite,) = requests(outputs)
+    assert invite.from_.uri == f"sip:+8610@{home}"
+    assert invite.get("P-Asserted-Identity") == f"<sip:+8610@{home}>"
+    assert invite.get("Contact") == "<sip:192.0.2.1:5060>"
+
+
 @pytest.mark.parametrize(
     "options",
     [

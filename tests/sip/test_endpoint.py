@@ -129,6 +129,18 @@ def test_a_retransmitted_invite_is_absorbed() -> None:
     assert statuses(first) == [100]
 
 
+def test_a_timestamp_comes_back_with_the_100_and_with_no_other() -> None:
+    """RFC 3261 §8.2.6.1."""
+    endpoint = fresh()
+    out = endpoint.receive(build(extra="Timestamp: 54.2\r\n", body=SDP), CARRIER, 0.0)
+    (trying,) = responses(out)
+    assert (trying.status, trying.get("Timestamp")) == (100, "54.2")
+    incoming = out[-1]
+    assert isinstance(incoming, IncomingCall)
+    (ringing,) = responses(endpoint.ring(incoming.call, 0.1))
+    assert ringing.get("Timestamp") is None
+
+
 def test_the_same_invite_by_another_way_is_merged() -> None:
     """RFC 3261 §8.2.2.2."""
     endpoint = fresh()

@@ -123,6 +123,19 @@ def test_what_came_as_a_datagram_after_all_is_cancelled_as_one() -> None:
     over(net, a, b)
 
 
+def test_a_call_that_is_given_up_while_a_connection_is_tried_rings_nowhere() -> None:
+    net, a, b = pair(refuses=True)
+    dial(net, a)
+    net.do(a, a.endpoint.hang_up("out", net.now))
+    net.run(60)
+    assert ways(net) == ["TCP"]
+    assert b.kinds() == []
+    over(net, a, b)
+    # what it taught is not forgotten
+    dial(net, a, "second")
+    assert ways(net) == ["TCP", "UDP"]
+
+
 def test_a_long_invite_is_cancelled_where_it_went() -> None:
     net, a, b = pair()
     b.react = None

@@ -76,6 +76,8 @@ def test_a_caller_that_refreshes_is_not_given_up(by: str) -> None:
         ((session(600),), "600;refresher=uas"),  # put in by a proxy
         ((SUPPORTED, session(10**9)), "86400;refresher=uas"),
         ((SUPPORTED, ("Session-Expires", "soon")), "1800;refresher=uas"),
+        # nothing less than the least that anybody on the way takes (§9)
+        ((SUPPORTED, ("Min-SE", "3600")), "3600;refresher=uas"),
         ((), None),
     ],
 )
@@ -163,12 +165,30 @@ def test_a_peer_that_knows_no_such_call_ends_it(status: int) -> None:
     assert events(out) == [CallEnded("out", "lost")]
 
 
-def test_a_refresh_that_is_refused_lets_the_session_end_when_it_ends() -> None:
+def test_a_refresh_that_is_always_refused_lets_the_session_end_when_it_ends() -> None:
     far = dialled(ALLOW, session(600, "uac"))
     update, _ = refreshed(far, 300.0)
-    assert reply(far.endpoint, update, 500, tag="far", now=300.1) == []
+    for count in range(1, 5):
+        assert reply(far.endpoint, update, 500, tag="far", now=300.0 + 60 * (count - 1)) == []
+        update, out = refreshed(far, 300.0 + 60 * count)
+        assert events(out) == []
+    reply(far.endpoint, update, 500, tag="far", now=540.1)
     assert events(far.wake(599.9)) == []
     assert events(far.wake(600.0)) == [CallEnded("out", "expired")]
+
+
+@pytest.mark.parametrize("allow", [ALLOW, ("Allow", "INVITE, ACK, BYE")], ids=["UPDATE", "INVITE"])
+def test_a_refresh_that_is_refused_for_now_is_asked_again_when_they_say(allow: Row) -> None:
+    """As one that meets another transaction of theirs is (RFC 3261 §14.2, RFC 3311 §5.2)."""
+    far = dialled(allow, session(600, "uac"))
+    request, _ = refreshed(far, 300.0)
+    reply(far.endpoint, request, 500, ("Retry-After", "7"), tag="far", now=300.1)
+    far.wake(300.2)
+    again, _ = refreshed(far, 307.1)
+    rows = (CONTACT, SDP_TYPE, session(600, "uac"))
+    reply(far.endpoint, again, 200, *rows, body=bytes(n.answer_to(n.OFFER_A)), tag="far", now=307.2)
+    assert refreshed(far, 607.2)[0].method == request.method
+    assert far.endpoint.live_calls == 1
 
 
 def test_a_longer_interval_is_asked_for_once() -> None:

@@ -18,7 +18,7 @@ from cordboard.sip.dialog import Dialog
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallAnswered, CallConfirmed, CallEnded, CallFailed, IncomingCall, Refused, Transmit
 from cordboard.sip.message import Address, Request, Response, Via, reply_otherwise
-from cordboard.sip.tcp import CONNECT_TIMEOUT
+from cordboard.sip.tcp import HANDSHAKE_TIMEOUT
 from cordboard.sip.tls import Tls
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -214,7 +214,7 @@ def test_a_handshake_has_its_time_and_what_comes_after_it_too(office: Office) ->
         silent = await connected(b)
         source = Address("127.0.0.1", silent.socket.getsockname()[1], "tls")
         assert await closed(silent) == b""
-        assert clock.current_time() - begun == pytest.approx(CONNECT_TIMEOUT, abs=0.1)
+        assert clock.current_time() - begun == pytest.approx(HANDSHAKE_TIMEOUT, abs=0.1)
         assert await b.heard.receive() == Refused(source, "connection refused: no TLS handshake")
         slow = trio.SSLStream(
             await connected(b), ssl.create_default_context(cafile=certificate), server_hostname="127.0.0.1"
