@@ -1,11 +1,15 @@
-"""Whether the media plane can take more calls, by what its ticks say of themselves every second.
+"""Whether the media plane can take more calls, by what its ticks say of themselves.
 
     open  --strained for FULL_AFTER reports in a row-->  full  --easy for OPEN_AFTER reports in a row-->  open
+    open  --TicksLong-->                                 full
 
 A tick has 20 ms. Strained is an engine whose usual tick is long and whose longest fill their time, or begin late: one
 more leg makes them longer, and then every call is heard to break up. A machine that is busy with something else makes
 single ticks long or late, but not the usual one; refusing calls would not help there. Between strained and easy nothing
 changes.
+
+Reports come every second, which is long where many calls come: a hundred that speak G.722 make a tick 9 ms longer. So
+an engine whose usual tick has grown long tells it at once (`TicksLong`, of its last 0.4 s), and is full at once.
 """
 
 from __future__ import annotations
@@ -61,3 +65,8 @@ class Admission:
             return False
         self.full, self._in_a_row = not self.full, 0
         return True
+
+    def press(self) -> bool:
+        """Takes in that ticks are long now; true where it was not `full` before."""
+        before, self.full, self._in_a_row = self.full, True, 0
+        return not before

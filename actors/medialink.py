@@ -96,6 +96,11 @@ class MediaLink:
         return self._send is not None
 
     @property
+    def full(self) -> bool:
+        """New calls are refused, for the engine could not bear them."""
+        return self._admission.full
+
+    @property
     def legs(self) -> int:
         return len(self._owners)
 
@@ -199,6 +204,9 @@ class MediaLink:
             case media.EngineReport():
                 self.report = fact
                 if self._admission.hear(fact):
+                    self._tell_whether_full()
+            case media.TicksLong():
+                if self._admission.press():
                     self._tell_whether_full()
             case media.AccessPoints():
                 self.on_access_points(fact)

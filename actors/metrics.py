@@ -62,6 +62,7 @@ class SwitchMetrics(Collector):
         yield GaugeMetricFamily("cordboard_tasks", "Trio tasks of the control process", self._tasks())
         yield GaugeMetricFamily("cordboard_legs", "Media legs that actors hold open", self._link.legs)
         yield GaugeMetricFamily("cordboard_media_up", "1 while the media engine listens", int(self._link.connected))
+        yield GaugeMetricFamily("cordboard_media_full", "1 while new calls are refused for it", int(self._link.full))
         yield GaugeMetricFamily("cordboard_alarms", "Alarms that stand", len(self._system.alarms))
         yield GaugeMetricFamily(
             "cordboard_busy", "1 while new calls are refused for it", int(self._system.pressure.refusing)

@@ -211,6 +211,7 @@ class Engine:
         self.counters["legs_one_way"] += sum(_goes_one_way(fact) for fact in told)
         self._facts += told
         self._facts += self._recorder.facts()
+        self._facts += self._quality.long(self._tick)
         if now - self._pinged_at > ALONE:
             self._end_all(now)
         if self._tick % 50 == 0:
@@ -244,7 +245,7 @@ class Engine:
             self._advance_sources()
 
     def ran(self, seconds: float, *, late: bool) -> None:
-        """How long the last tick took, and whether it began late."""
+        """How long the last tick took, with all that was done since the one before it, and whether it began late."""
         self._quality.ran(seconds, late=late)
 
     def stop(self) -> None:

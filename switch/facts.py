@@ -261,6 +261,13 @@ class EngineReport:
 
 
 @frozen
+class TicksLong:
+    """The usual one of the last ticks took so many ms, most of its 20: told five times a second while that is so."""
+
+    usual_ms: float
+
+
+@frozen
 class Pong:
     number: int
 
@@ -288,5 +295,6 @@ Fact = (
     | RecordingWell
     | AccessPoints
     | EngineReport
+    | TicksLong
     | Pong
 )

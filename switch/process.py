@@ -400,6 +400,7 @@ async def _pace(
     begun = trio.current_time()
     due = begun + TICK
     ticks = 0
+    between = 0.0  # seconds that were worked since the last tick
     with Timer() as timer:
         while True:
             # Browsers' handshakes and checks are not kept waiting; RTP is dated by the kernel and can lie.
@@ -407,10 +408,12 @@ async def _pace(
             for before in range(reads - 1, 0, -1):
                 if trio.current_time() < (at := due - before * TICK / reads):
                     await timer.until(at)
-                    _sweep(engine, door, sockets, trio.current_time(), pool)
+                    woken = trio.current_time()
+                    _sweep(engine, door, sockets, woken, pool)
                     if 2 * before == reads:
                         with door.stops("crashed_aheads"):
                             engine.ahead()
+                    between += trio.current_time() - woken
             # On time this is `due`. Behind time, ticks follow each other at half the interval, not as a burst.
             await timer.until(max(due, begun + TICK / 2))
             begun = trio.current_time()
@@ -430,7 +433,8 @@ async def _pace(
                     reports.send(part)
                 for part in outgoing.later:
                     sockets.send(part)
-            engine.ran(trio.current_time() - begun, late=late)
+            engine.ran(between + trio.current_time() - begun, late=late)
+            between = 0.0
             due += TICK
             ticks += 1
             if ticks % REPORT_TICKS == 0 and (batch := reports.receive(begun)) is not None:

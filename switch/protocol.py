@@ -9,7 +9,7 @@ between two ticks, all of one command at the same tick.
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
                                    LegUnchecked LegChecked LegFailed LegQuality DigitPressed KeyAnswered SourceFinished
                                    MusicTroubled MusicWell RecordingClosed RecordingTroubled RecordingWell
-                                   AccessPoints EngineReport Pong
+                                   AccessPoints EngineReport TicksLong Pong
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -74,6 +74,7 @@ from .facts import RecordingClosed as RecordingClosed
 from .facts import RecordingTroubled as RecordingTroubled
 from .facts import RecordingWell as RecordingWell
 from .facts import SourceFinished as SourceFinished
+from .facts import TicksLong as TicksLong
 from .facts import WebrtcLegOpened as WebrtcLegOpened
 from .sounds import Busy as Busy
 from .sounds import Music as Music

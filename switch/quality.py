@@ -2,13 +2,13 @@
 
 Legs take turns, so that no tick pays for all: every 100 ms a twentieth of them report. Who fell silent is looked for
 every 100 ms. In every other tick the legs that somebody hears are measured for their level, and for whether somebody
-speaks there (speech.py).
+speaks there (speech.py). How the ticks themselves fare is told every second, and sooner where they grow long.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from .protocol import (
     LegSilent,
     LegUnchecked,
     LegWays,
+    TicksLong,
 )
 from .reports import Reports
 from .rooms import Rooms
@@ -39,6 +40,11 @@ SILENT_AFTER: Final = 3.0  # seconds
 SECURE_SILENT_AFTER: Final = 0.5
 REPORT_TICKS: Final = 100  # 2 s
 TURN_TICKS: Final = 5  # a turn each 100 ms: every message wakes two processes
+# The usual (the median) of so many ticks is long where it takes so much of their 20 ms. So many, that a moment in which
+# the machine is slow is not their usual; no more, for a hundred calls of G.722 a second make a tick 9 ms longer in one.
+LONG_OF: Final = 20
+LONG_MS: Final = 13.0
+LONG_TURN_TICKS: Final = 10
 
 
 class Quality:
@@ -54,6 +60,7 @@ class Quality:
         self._heard: Rows | None = None
         self._heard_legs: Rows = np.zeros(0, np.intp)
         self._seconds: list[float] = []
+        self._latest: deque[float] = deque(maxlen=LONG_OF)
         self._late = 0
 
     def begin(self, row: int) -> None:
@@ -157,7 +164,15 @@ class Quality:
 
     def ran(self, seconds: float, *, late: bool) -> None:
         self._seconds.append(seconds)
+        self._latest.append(seconds)
         self._late += late
+
+    def long(self, tick: int) -> list[TicksLong]:
+        """Whether the ticks have grown long, each time it is to be told."""
+        if tick % LONG_TURN_TICKS or len(self._latest) < LONG_OF:
+            return []
+        usual = 1000 * sorted(self._latest)[(LONG_OF - 1) // 2]
+        return [TicksLong(round(usual, 3))] if usual >= LONG_MS else []
 
     def report(self, legs: int, edges: int, counters: Counter[str]) -> EngineReport:
         """How the ticks since the last report fared; `counters` get them too."""

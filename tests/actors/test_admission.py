@@ -6,7 +6,7 @@ import pytest
 from cordboard.actors import admission, alarms, switchboard
 from cordboard.actors.admission import FULL_AFTER, OPEN_AFTER, Admission
 from cordboard.sip.events import CallFailed
-from cordboard.switch.protocol import EngineReport, EngineStarted
+from cordboard.switch.protocol import EngineReport, EngineStarted, TicksLong
 
 from .test_world import settle, story
 from .world import World
@@ -53,6 +53,17 @@ def test_seconds_that_are_not_in_a_row_change_nothing() -> None:
     assert not any(gate.hear(each) for each in (STRAINED, STRAINED, EASY, STRAINED, BETWEEN, STRAINED, STOLEN) * 5)
 
 
+def test_ticks_that_are_long_now_make_it_full_at_once_and_begin_the_good_seconds_anew() -> None:
+    gate = Admission()
+    assert [gate.press(), gate.press()] == [True, False]
+    assert not any(gate.hear(EASY) for _ in range(OPEN_AFTER - 1))
+    assert not gate.press()
+    assert [gate.hear(EASY) for _ in range(OPEN_AFTER)] == [False] * (OPEN_AFTER - 1) + [True]
+    assert not any(gate.hear(STRAINED) for _ in range(FULL_AFTER - 1))
+    assert gate.press()
+    assert gate.full
+
+
 @story
 async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) -> None:
     await settle(world)
@@ -73,6 +84,15 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
     assert world.system.alarms == []
     again = world.dial("600")
     await again.answered.wait()
+    world.link.on_fact(TicksLong(13.5))
+    await settle(world)
+    assert world.system.alarms == [alarms.MEDIA_FULL.says()]
+    refused = world.dial("600")
+    await refused.over.wait()
+    assert isinstance(refused.last, CallFailed)
+    assert (refused.last.status, refused.last.retry_after) == (503, switchboard.FULL_RETRY_AFTER)
+    for _ in range(OPEN_AFTER):
+        world.link.on_fact(EASY)
     for each in (living, again):
         each.hang_up()
     await settle(world)

@@ -91,6 +91,9 @@ def test_figures(tmp_path: Path) -> None:
             assert value("cordboard_media_edges") == 4
             ticks = [value(f"cordboard_media_tick_{name}_ms") for name in ("p50", "p99", "max")]
             assert ticks == [0.1, 0.2, 0.3]
+            assert value("cordboard_media_full") == 0
+            link.on_fact(media.TicksLong(13.5))
+            assert value("cordboard_media_full") == 1
             assert value("cordboard_media_total", {"what": "ticks"}) == 100
             assert (value("cordboard_media_process_resident_memory_bytes") or 0) > 1 << 20
             assert value("cordboard_open_rows", {"table": "calls"}) == 0

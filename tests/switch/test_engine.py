@@ -46,6 +46,24 @@ def test_an_echo_comes_back_within_60_ms(world: World) -> None:
     assert silence <= 3
 
 
+def test_ticks_that_have_grown_long_are_told_before_their_second_is_over(world: World) -> None:
+    """Not one, nor as many as a machine that is slow for a moment makes long, but the usual one; until it is short."""
+
+    def told(*seconds: float) -> list[float]:
+        world.facts.clear()
+        for one in seconds:
+            world.run(0.02)
+            world.engine.ran(one, late=False)
+        return [fact.usual_ms for fact in world.all(protocol.TicksLong)]
+
+    short, long = 0.005, 0.014
+    assert told(*[short] * 50) == []
+    assert told(0.4, *[short] * 9, *[long] * 10, *[short] * 30) == []
+    assert told(*[long] * 21) == [14.0]
+    assert told(*[long] * 29) == [14.0] * 3
+    assert told(*[short] * 50) == [14.0]
+
+
 def test_a_tone_is_within_5_hz(world: World) -> None:
     a = world.far("a", 4000)
     world.do(protocol.OpenSource("t", protocol.Tone(440.0)))

@@ -61,6 +61,7 @@ facts = st.one_of(
     st.builds(
         protocol.EngineReport, count, count, count, st.tuples(number, number, number), st.dictionaries(text, count)
     ),
+    st.builds(protocol.TicksLong, number),
     st.builds(protocol.LegSilent, text, number),
     st.builds(protocol.LegWays, text, st.booleans(), st.booleans()),
     st.builds(protocol.LegUnchecked, text, number),
