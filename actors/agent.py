@@ -131,7 +131,7 @@ class Agent(Shift):
             case Phase.TALKING:
                 return min(math.inf if data.audible else data.since + FIRST_WORD, self.seek_until())
             case Phase.RINGING:
-                return data.ring_until
+                return min(data.ring_until, data.unrung_since + PAGE_GRACE)
             case Phase.ANSWERING:
                 return data.owner_lost_at + PAGE_GRACE
             case Phase.DIALLING:
@@ -168,6 +168,7 @@ class Agent(Shift):
         voice went; and what is kept of the agent is recorded.
         """
         effects = [*self.look_at_voice(now), *self.mobile_consequences(before.by_mobile)]
+        self.look_at_ringing(now)
         if self.state.phase is not Phase.TALKING:
             effects += self.stop_seeking()
         if before.leg != self.state.leg or self.state.phase not in _TESTING:
@@ -495,7 +496,7 @@ TABLE = Table(
     row(
         Timeout,
         **each("signed_out mobile", Bug("nothing runs without a page and without a call")),
-        ringing=Agent.missed,
+        ringing=Agent.rang_out,
         answering=Agent.left_answering,
         talking=Agent.talking_late,
         dialling=Agent.dial_late,

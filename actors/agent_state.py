@@ -354,6 +354,8 @@ class Data:
     # The call that rings, talks or has its paperwork done, and how the last one that went away did.
     call: Offer | None = None
     offered_at: float = 0.0
+    # Since when nobody is there who would hear it ring (inf: somebody is).
+    unrung_since: float = math.inf
     muted: bool = False
     parties: page.CallParties | None = None
     transfers: int = 0
@@ -459,6 +461,11 @@ class Data:
         if self.phase is Phase.AFTER_CALL_WORK and self.call is not None and self.call.wrap_up_seconds > 0:
             return self.since + self.call.wrap_up_seconds
         return math.inf
+
+    @property
+    def asked_for(self) -> bool:
+        """What rings is meant for this agent, and not for whoever of a queue is free."""
+        return self.call is not None and self.call.purpose != "queue"
 
     @property
     def ring_until(self) -> float:

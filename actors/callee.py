@@ -1,8 +1,10 @@
 """The agent's half of a call: what rings, the answer, the conversation, and whether the agent can be heard in it.
 
 An offer is taken only while the agent is ready; any other goes back to its queue at once. What rings is answered,
-declined or missed, withdrawn by the call or given back as the agent leaves, and what became of it is kept. After an
-answer the call says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
+declined or missed, withdrawn by the call or given back as the agent leaves, and what became of it is kept. Where the
+page that rings is gone, a queue's call goes on to the next agent at once; what was meant for this agent, who is
+consulted, invited or given the call, rings on for `PAGE_GRACE`, and in the page that is back. After an answer the call
+says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
 
 In a call the page does not matter, only the voice (F-35): while nothing comes from the agent, by a page that reloads or
 a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the call goes back to its queue's front.
@@ -237,9 +239,25 @@ class Callee(Seat):
         """A double click is one answer."""
         return self.accept(request) if self._names(request, self._call()) else self.refuse(request, "in_call")
 
-    def missed(self, message: Timeout, now: float) -> list[Effect]:
-        """The ring time is over."""
-        return self.not_answered("no answer", now)
+    def rang_out(self, message: Timeout, now: float) -> list[Effect]:
+        """The ring time is over, or the page that was to ring has not come back."""
+        if self.state.ring_until <= now:
+            return self.not_answered("no answer", now)
+        paperwork, present = self.state.back_to is not None, self.state.present
+        told = self.give_back("media failed" if present else "page gone", now, queues.GaveBack.RETURNED)
+        return told if present or paperwork else [*told, *self.release_seat("page gone", now)]
+
+    def unrung(self, reason: str, now: float) -> list[Effect]:
+        """Nobody hears it ring any more."""
+        return [] if self.state.asked_for else self.give_back(reason, now, queues.GaveBack.RETURNED)
+
+    def look_at_ringing(self, now: float) -> None:
+        """Whether what rings here is heard, or again."""
+        data = self.state
+        unrung = data.phase is Phase.RINGING and not data.could_ring
+        since = min(data.unrung_since, now) if unrung else math.inf
+        if since != data.unrung_since:
+            self.state = evolve(data, unrung_since=since)
 
     def not_answered(self, reason: str, now: float) -> list[Effect]:
         """On break, so that the next call does not ring in an empty room (F-15)."""
@@ -251,17 +269,17 @@ class Callee(Seat):
         return [*told, self._tell_offerer(offer, queues.GaveBack.MISSED)]
 
     def leg_failed_ringing(self, fact: media.LegFailed, now: float) -> list[Effect]:
-        """Who cannot be heard is not rung: the call goes on to the next agent."""
+        """Who cannot be heard is not rung: a queue's call goes on to the next agent."""
         told = self.leg_failed(fact, now)
         if self.state.media is not MediaState.FAILED:
             return told
-        return [*told, *self.give_back("media failed", now, queues.GaveBack.RETURNED)]
+        return [*told, *self.unrung("media failed", now)]
 
     def unchecked_ringing(self, fact: media.LegUnchecked, now: float) -> list[Effect]:
         told = self.checks(fact, now)
         if self.state.can_hear:
             return told
-        return [*told, *self.give_back("computer gone", now, queues.GaveBack.RETURNED)]
+        return [*told, *self.unrung("computer gone", now)]
 
     def offer_recorded(self, before: records.OfferEntry | None) -> list[Record]:
         entry = self.state.offer_entry

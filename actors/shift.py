@@ -66,9 +66,7 @@ class Shift(Mobile, Controls):
 
     def detached_ringing(self, message: page.Detached, now: float) -> list[Effect]:
         self.forget_page(message.session, now)
-        if self.state.reachable:
-            return []
-        return self.give_back("page gone", now, queues.GaveBack.RETURNED)
+        return [] if self.state.reachable else self.unrung("page gone", now)
 
     def set_state(self, request: page.Request, now: float) -> list[Effect]:
         command = request.command

@@ -271,7 +271,7 @@ class Agent:
         """Idle, whatever a call before has left."""
         if self.button("Hang up").is_visible():
             self.click("Hang up")
-            self.is_("After-call work")
+            expect(self.status).not_to_have_text("Talking")
         if self.button("Start answering").is_visible():
             self.click("Start answering")
         if self.status.text_content() == "Break":

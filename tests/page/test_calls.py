@@ -89,7 +89,7 @@ def test_chinese_has_the_guide_s_words(page: Page, switch: Switch) -> None:
         expect(page.get_by_role("button", name=name, exact=True)).to_be_visible()
     page.get_by_role("button", name="138 0013 8000").last.click()
     expect(page.get_by_role("button", name="播放", exact=True)).to_be_enabled()
-    expect(page.get_by_role("article", name="通话详情")).to_contain_text("访客挂断。")
+    expect(page.get_by_role("article", name="通话详情")).to_contain_text("客户挂断。")
 
 
 def test_a_hundred_calls_and_more(desk: Desk, page: Page, switch: Switch) -> None:

@@ -115,7 +115,7 @@ def test_the_page_that_watches_says_that_the_agent_is_coming_back(page: Page, sw
     switch.leave_the_seat()
     expect(stage).to_contain_text("The page with this call is gone." if english else "承载本通话的页面已离开。")
     switch.come_back()
-    expect(stage).not_to_contain_text("The caller waits" if english else "访客正在等待")
+    expect(stage).not_to_contain_text("The customer waits" if english else "客户正在等待")
 
 
 def test_a_page_that_watched_goes_on_with_the_call(desk: Desk, page: Page, switch: Switch) -> None:

@@ -91,8 +91,8 @@ def test_beside_the_levels_stands_that_the_switch_hears_speech(page: Page, switc
 
 
 TOLD: list[tuple[Message, str, str]] = [
-    ({"caller_heard": False}, "You cannot hear the customer.", "您听不到访客的声音。"),
-    ({"caller_hears": False}, "The customer cannot hear you.", "访客听不到您的声音。"),
+    ({"caller_heard": False}, "You cannot hear the customer.", "您听不到客户的声音。"),
+    ({"caller_hears": False}, "The customer cannot hear you.", "客户听不到您的声音。"),
     ({"agent_hears": False}, "Your computer gets no sound.", "您的电脑收不到声音。"),
 ]
 
@@ -240,7 +240,7 @@ def test_the_charts_are_drawn_again_in_another_language_and_width(desk: Desk, pa
     wide = first.locator("canvas").bounding_box()
     assert wide is not None
     page.get_by_role("button", name="中文").click()
-    expect(first.locator(".u-legend")).to_contain_text("来自访客")
+    expect(first.locator(".u-legend")).to_contain_text("来自客户")
     expect(shown.get_by_role("heading", name="语音质量")).to_be_visible()
     page.set_viewport_size({"width": 1000, "height": 800})
     expect(shown.locator("canvas")).to_have_count(2)

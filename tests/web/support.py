@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from cordboard.actors.store import History, Store, StoreError
 from cordboard.web import certificate
 from cordboard.web.asgi import Timeouts
 from cordboard.web.hub import Hub
-from cordboard.web.interfaces import WebSettings
+from cordboard.web.interfaces import Desk, WebSettings
 from cordboard.web.metrics import WebMetrics
 from cordboard.web.server import Limits, serve
 from prometheus_client import CollectorRegistry
@@ -114,20 +114,12 @@ class EchoDesk:
 
 
 @define
-class House:
-    """A running server."""
+class Door:
+    """A running server, and ways in."""
 
     port: int
-    hub: Hub
-    desk: EchoDesk
     book: Book
-    demo_calls: list[int]
-    facts: dict[str, object]
-    streams: list[trio.SocketStream] = field(factory=list)
-
-    def count(self, name: str, **labels: str) -> float:
-        """A metric's value now."""
-        return self.hub.metrics.registry.get_sample_value(f"cordboard_web_{name}", labels) or 0.0
+    streams: list[trio.SocketStream] = field(factory=list, kw_only=True)
 
     async def tcp(self) -> trio.SocketStream:
         stream = await trio.open_tcp_stream("127.0.0.1", self.port)
@@ -152,9 +144,9 @@ class House:
         return entry.token
 
     @asynccontextmanager
-    async def page(self, subprotocol: str = JSON) -> AsyncIterator[WebSocketConnection]:
+    async def page(self, subprotocol: str = JSON, agent: str = "1001") -> AsyncIterator[WebSocketConnection]:
         """A logged-in page's websocket."""
-        token = await self.token()
+        token = await self.token(agent)
         async with trio.open_nursery() as nursery:
             stream = await self.tls()
             connection = await wrap_client_stream(
@@ -168,6 +160,24 @@ class House:
             async with connection:
                 yield connection
             nursery.cancel_scope.cancel()
+
+
+@define
+class House(Door):
+    """... with agents that accept everything."""
+
+    hub: Hub
+    desk: EchoDesk
+    demo_calls: list[int]
+    facts: dict[str, object]
+
+    def count(self, name: str, **labels: str) -> float:
+        """A metric's value now."""
+        return count(self.hub, name, **labels)
+
+
+def count(hub: Hub, name: str, **labels: str) -> float:
+    return hub.metrics.registry.get_sample_value(f"cordboard_web_{name}", labels) or 0.0
 
 
 @frozen
@@ -257,11 +267,60 @@ async def house(
     desk, book = EchoDesk(hub), Book()
     calls: list[int] = []
     facts: dict[str, object] = {"ready": True}
+    async with server(
+        data_dir,
+        hub,
+        desk,
+        book,
+        facts=facts,
+        demo_call=(lambda: calls.append(1)) if demo else None,
+        origins=origins,
+        timeouts=timeouts,
+        limits=limits,
+        static=static,
+        history=history,
+        listen=listen,
+    ) as port:
+        opened = House(port, book, hub, desk, calls, facts)
+        async with closing(opened, hub, crashes):
+            yield opened
+
+
+@asynccontextmanager
+async def closing(door: Door, hub: Hub, crashes: int = 0) -> AsyncIterator[None]:
+    """Its clients' streams are closed at the end, when so many connections have ended by a failure of the server."""
+    try:
+        yield
+        await trio.testing.wait_all_tasks_blocked()
+        assert count(hub, "crashes_total") == crashes
+    finally:
+        for stream in door.streams:
+            await trio.aclose_forcefully(stream)
+
+
+@asynccontextmanager
+async def server(
+    data_dir: Path,
+    hub: Hub,
+    desk: Desk,
+    book: Book,
+    *,
+    facts: Mapping[str, object] | None = None,
+    demo_call: Callable[[], None] | None = None,
+    origins: tuple[str, ...] = (),
+    timeouts: Timeouts | None = None,
+    limits: Limits | None = None,
+    static: Path | None = None,
+    history: History | None = None,
+    listen: str = "127.0.0.1:0",
+) -> AsyncIterator[int]:
+    """It serves until the block ends; its port."""
     settings = WebSettings(listen=(listen,), data_dir=data_dir, origins=origins, recordings=data_dir / "recordings")
+    ready = {"ready": True} if facts is None else facts
     async with trio.open_nursery() as nursery:
 
         async def reach(peer: str) -> dict[str, object] | None:
-            return {"ice_ufrag": "abcd", "ice_pwd": "x" * 24, "points": [], "peer": peer} if facts["ready"] else None
+            return {"ice_ufrag": "abcd", "ice_pwd": "x" * 24, "points": [], "peer": peer} if ready["ready"] else None
 
         async def run(task_status: trio.TaskStatus[tuple[tuple[str, int], ...]]) -> None:
             await serve(
@@ -269,10 +328,10 @@ async def house(
                 hub,
                 desk,
                 book,
-                lambda: (facts["ready"] is True, {"calls": 0}),
+                lambda: (ready["ready"] is True, {"calls": 0}),
                 history or no_history(),
                 reach,
-                (lambda: calls.append(1)) if demo else None,
+                demo_call,
                 static=static or data_dir,
                 timeouts=timeouts or Timeouts(),
                 limits=limits or Limits(),
@@ -280,14 +339,7 @@ async def house(
             )
 
         bound = await nursery.start(run)
-        opened = House(bound[0][1], hub, desk, book, calls, facts)
-        try:
-            yield opened
-            await trio.testing.wait_all_tasks_blocked()
-            assert opened.count("crashes_total") == crashes
-        finally:
-            for stream in opened.streams:
-                await trio.aclose_forcefully(stream)
+        yield bound[0][1]
         nursery.cancel_scope.cancel()
 
 

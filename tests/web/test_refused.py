@@ -1,32 +1,42 @@
-"""Every refusal of every command, frame for frame: a websocket's session before a whole centre of actors.
+"""Every refusal of every command, by a raw websocket client at the real server, a whole centre of actors behind it.
 
 What a command may be refused with stands beside it (`actors/page/asks.py`), and in docs/protocol.md. Here each of these
 happens, by the way there is, and none that does not stand there; what was refused has changed nothing for the agent.
+The cases take turns at both subprotocols. The clock stands still, but where a test moves it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
+from pathlib import Path
 from typing import Any, get_args
 
+import msgpack
 import pytest
+import trio.testing
 from attrs import define, evolve, field
 from cordboard.actors import page, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
-from cordboard.actors.effects import Reply
+from cordboard.actors.effects import Push, Reply
 from cordboard.actors.organisation import parse_organisation
 from cordboard.actors.parties import MAX_TRANSFERS
 from cordboard.actors.switchboard import Configure, Switchboard
 from cordboard.actors.trunk import Trunk
+from cordboard.web.hub import Hub
 from cordboard.web.metrics import WebMetrics
-from cordboard.web.protocol import COMMANDS, Message, Subprotocol
-from cordboard.web.session import REQUEST_BURST, Session
+from cordboard.web.protocol import COMMANDS, Message
+from cordboard.web.session import REQUEST_BURST
 from prometheus_client import CollectorRegistry
+from trio_websocket import WebSocketConnection
 
-from tests.actors.house import PAGE_OFFER, PEER, House, arrived
+from tests.actors.house import PAGE_OFFER, House, arrived
 from tests.actors.positions import HOST
+
+from .support import JSON, MSGPACK, Book, Door, closing, server
 
 ORGANISATION = """
     organisation = { country = "CN", language = "zh" }
@@ -50,80 +60,123 @@ ORGANISATION = """
 """
 LEFT = signals.Released("c", "hung up", by_caller=True)
 MOBILE = "+8613800138000"
+# Requests are numbered from 1 on.
+FIRST_MARK = 1_000_000
 
 
 @define
 class Desk:
-    """One page's websocket, without a socket: what it says and what it hears are frames."""
+    """One page of an agent: what it says and what it hears are frames of its websocket."""
 
-    house: House
+    centre: Centre
     agent: str
-    session: Session
+    connection: WebSocketConnection
+    subprotocol: str
     told: int = 0
-    read: int = 0
+    marks: int = 0
+    heard: dict[object, Message] = field(factory=dict)
 
-    @classmethod
-    def of(cls, house: House, agent: str, name: str = "") -> Desk:
-        metrics = WebMetrics(CollectorRegistry())
-        session = Session(name or agent, agent, PEER, "token", Subprotocol.JSON, metrics, house.now)
-        house.tell(f"agent:{agent}", page.Attached(session.id))
-        return cls(house, agent, session)
-
-    def all_at_once(self, *asked: Mapping[str, object]) -> list[Message]:
-        """The replies to requests that come in one moment, in the order of the requests."""
+    async def all_at_once(self, *asked: Mapping[str, object]) -> list[Message]:
+        """The replies, as far as there are any, to requests that the agent finds in its mailbox at one moment, in the
+        order of the requests."""
         first = self.told + 1
-        requests = [
-            self.session.receive(json.dumps({"id": first + n, **one}), self.house.now) for n, one in enumerate(asked)
-        ]
-        self.told += len(asked)
-        self.house.tell(f"agent:{self.agent}", *(each for each in requests if each is not None))
-        return self.replies(*range(first, first + len(asked)))
+        asleep = f"agent:{self.agent}" in self.centre.asleep
+        self.centre.sleep(f"agent:{self.agent}")
+        for each in asked:
+            await self._say(each)
+        await self._hear_all()
+        if not asleep:
+            self.centre.wake(f"agent:{self.agent}")
+        return await self.replies(*range(first, first + len(asked)))
 
-    def replies(self, *ids: int) -> list[Message]:
+    async def replies(self, *ids: int) -> list[Message]:
         """... as far as there are any."""
-        for _, effect in self.house.said[self.read :]:
-            if isinstance(effect, Reply) and effect.session == self.session.id:
-                self.session.reply(effect.id, effect.result)
-        self.read = len(self.house.said)
-        heard = []
-        while (message := self.session.next()) is not None:
-            heard.append(message)
-        return [message for number in ids for message in heard if message.get("id") == number]
+        await self._hear_all()
+        return [self.heard[number] for number in ids if number in self.heard]
 
-    def ask(self, do: str, **fields: object) -> Message:
-        [reply] = self.all_at_once({"do": do, **fields})
+    async def ask(self, do: str, **fields: object) -> Message:
+        await self._say({"do": do, **fields})
+        [reply] = await self.replies(self.told)
         return reply
 
-    def do(self, do: str, **fields: object) -> Message:
-        reply = self.ask(do, **fields)
+    async def do(self, do: str, **fields: object) -> Message:
+        reply = await self.ask(do, **fields)
         assert reply.get("ok") is True, reply
         return reply
 
-    def sign_in(self) -> Desk:
+    async def sign_in(self) -> Desk:
         """With media that is connected."""
-        leg = self.do("agent.sign_in", sdp=PAGE_OFFER)["leg"]
+        leg = (await self.do("agent.sign_in", sdp=PAGE_OFFER))["leg"]
         assert isinstance(leg, str)
-        self.house.fact(*self.house.engine.connect(leg))
+        self.centre.fact(*self.centre.engine.connect(leg))
         return self
+
+    async def _say(self, request: Mapping[str, object]) -> None:
+        self.told += 1
+        await self._send({"id": self.told, **request})
+
+    async def _send(self, message: Mapping[str, object]) -> None:
+        frame = json.dumps(message) if self.subprotocol == JSON else msgpack.packb(message)
+        await self.connection.send_message(frame)
+
+    async def _hear_all(self) -> None:
+        """What was said so far is taken, and what there is of replies has come: frames are read in their order, and
+        what is no command is refused at once, by no agent."""
+        self.marks += 1
+        mark = FIRST_MARK + self.marks
+        await self._send({"id": mark, "do": "mark"})
+        while mark not in self.heard:
+            frame = await self.connection.get_message()
+            message = json.loads(frame) if self.subprotocol == JSON else msgpack.unpackb(frame)
+            self.heard[message.get("id")] = message
 
 
 @define
 class Centre(House):
-    """Three agents as the organisation has them; the trunk is up."""
+    """Three agents as the organisation has them, at the real server; the trunk is up. Actors act in no time."""
 
+    hub: Hub = field(factory=lambda: Hub(WebMetrics(CollectorRegistry())))
+    subprotocol: str = JSON
+    door: Door = field(init=False)
+    stack: AsyncExitStack = field(init=False)
     desks: dict[str, Desk] = field(factory=dict)
+    told: int = 0
 
     @classmethod
-    def opened(cls) -> Centre:
-        made = cls()
+    @asynccontextmanager
+    async def opened(cls, data_dir: Path, subprotocol: str = JSON) -> AsyncIterator[Centre]:
+        made = cls(subprotocol=subprotocol)
         made.spawn("switchboard", Switchboard(parse_organisation(ORGANISATION), ("opus",)))
         made.run()
         trunk = made.actors["trunk:carrier"]
         assert isinstance(trunk, Trunk)
         made.tell("trunk:carrier", signals.Resolved((HOST,), lasting=True))
         made.tell("trunk:carrier", signals.Replied(trunk.state.gateways[0].ask, 200, True, 1, "id"))
-        made.desks = {agent: Desk.of(made, agent) for agent in ("lin", "wei", "zoe")}
-        return made
+        book = Book({"lin": "a", "wei": "b", "zoe": "c"})
+        async with server(data_dir, made.hub, Agents(made), book) as port:
+            made.door = Door(port, book)
+            async with closing(made.door, made.hub), AsyncExitStack() as made.stack:
+                for agent in ("lin", "wei"):
+                    made.desks[agent] = await made.page(agent)
+                yield made
+
+    async def page(self, agent: str) -> Desk:
+        """Another page of that agent."""
+        connection = await self.stack.enter_async_context(self.door.page(self.subprotocol, agent))
+        return Desk(self, agent, connection, self.subprotocol)
+
+    def run(self) -> None:
+        """What the actors say to pages is sent."""
+        House.run(self)
+        new, self.told = self.said[self.told :], len(self.said)
+        for _, effect in new:
+            match effect:
+                case Reply():
+                    self.hub.reply(effect)
+                case Push():
+                    self.hub.push(effect)
+                case _:
+                    pass
 
     @property
     def lin(self) -> Desk:
@@ -138,147 +191,158 @@ class Centre(House):
         self.spawn("call:c", Call(evolve(arrived(), dialled=dialled), self.now))
         self.run()
 
-    def shown(self) -> object:
+    async def shown(self) -> object:
         """All that Lin's page would show, but for the time."""
         agent = self.actors["agent:lin"]
         assert isinstance(agent, Agent)
-        told = self.lin.do("snapshot")
+        told = await self.lin.do("snapshot")
         return {key: value for key, value in told.items() if key not in ("id", "now", "rev")}
+
+
+@define
+class Agents:
+    """The way from the server to the actors."""
+
+    centre: Centre
+
+    def tell(self, agent_id: str, message: object) -> bool:
+        self.centre.tell(f"agent:{agent_id}", message)
+        return True
 
 
 # --- positions of Lin, by the way there is ------------------------------------------------------------------------
 
 
-def signed_out(centre: Centre) -> None:
+async def signed_out(centre: Centre) -> None:
     pass
 
 
-def signed_in(centre: Centre) -> None:
-    centre.lin.sign_in()
+async def signed_in(centre: Centre) -> None:
+    await centre.lin.sign_in()
 
 
-def without_sound(centre: Centre) -> None:
+async def without_sound(centre: Centre) -> None:
     """The media connection is not there yet."""
-    centre.lin.do("agent.sign_in", sdp=PAGE_OFFER)
+    await centre.lin.do("agent.sign_in", sdp=PAGE_OFFER)
 
 
-def elsewhere(centre: Centre) -> None:
+async def elsewhere(centre: Centre) -> None:
     """Another page of Lin's has the seat."""
-    Desk.of(centre, "lin", "another").sign_in()
+    await (await centre.page("lin")).sign_in()
 
 
-def on_break(centre: Centre) -> None:
-    signed_in(centre)
-    centre.lin.do("agent.state", state="break")
+async def on_break(centre: Centre) -> None:
+    await signed_in(centre)
+    await centre.lin.do("agent.state", state="break")
 
 
-def ringing(centre: Centre) -> None:
-    signed_in(centre)
+async def ringing(centre: Centre) -> None:
+    await signed_in(centre)
     centre.comes()
 
 
-def talking(centre: Centre) -> None:
-    ringing(centre)
-    centre.lin.do("call.answer")
+async def talking(centre: Centre) -> None:
+    await ringing(centre)
+    await centre.lin.do("call.answer")
 
 
-def dialling(centre: Centre) -> None:
+async def dialling(centre: Centre) -> None:
     """... and the switchboard has not said a word yet."""
-    signed_in(centre)
+    await signed_in(centre)
     centre.sleep("switchboard")
-    centre.lin.do("call.dial", number=MOBILE)
+    await centre.lin.do("call.dial", number=MOBILE)
 
 
-def held(centre: Centre) -> None:
-    talking(centre)
-    centre.lin.do("call.hold")
+async def held(centre: Centre) -> None:
+    await talking(centre)
+    await centre.lin.do("call.hold")
 
 
-def asking_wei(centre: Centre) -> None:
+async def asking_wei(centre: Centre) -> None:
     """Wei is consulted, and it rings there."""
-    talking(centre)
-    centre.wei.sign_in()
-    centre.lin.do("call.consult", agent="wei")
+    await talking(centre)
+    await centre.wei.sign_in()
+    await centre.lin.do("call.consult", agent="wei")
 
 
-def with_wei(centre: Centre) -> None:
-    asking_wei(centre)
-    centre.wei.do("call.answer")
+async def with_wei(centre: Centre) -> None:
+    await asking_wei(centre)
+    await centre.wei.do("call.answer")
 
 
-def swapped(centre: Centre) -> None:
-    with_wei(centre)
-    centre.lin.do("call.swap")
+async def swapped(centre: Centre) -> None:
+    await with_wei(centre)
+    await centre.lin.do("call.swap")
 
 
-def taken_by_wei(centre: Centre) -> None:
-    signed_in(centre)
-    centre.wei.sign_in()
+async def taken_by_wei(centre: Centre) -> None:
+    await signed_in(centre)
+    await centre.wei.sign_in()
     centre.comes("+861055501001")
-    centre.wei.do("call.answer")
+    await centre.wei.do("call.answer")
 
 
-def asked_by_wei(centre: Centre) -> None:
+async def asked_by_wei(centre: Centre) -> None:
     """The call is Wei's, who asks Lin."""
-    on_break(centre)
-    centre.wei.sign_in()
+    await on_break(centre)
+    await centre.wei.sign_in()
     centre.comes("+861055501001")
-    centre.wei.do("call.answer")
-    centre.lin.do("agent.state", state="idle")
-    centre.wei.do("call.consult", agent="lin")
+    await centre.wei.do("call.answer")
+    await centre.lin.do("agent.state", state="idle")
+    await centre.wei.do("call.consult", agent="lin")
 
 
-def consulted(centre: Centre) -> None:
-    asked_by_wei(centre)
-    centre.lin.do("call.answer")
+async def consulted(centre: Centre) -> None:
+    await asked_by_wei(centre)
+    await centre.lin.do("call.answer")
 
 
-def sought(centre: Centre) -> None:
+async def sought(centre: Centre) -> None:
     """Wei is wanted, and the directory has not answered."""
-    talking(centre)
+    await talking(centre)
     centre.sleep("directory")
-    assert centre.lin.all_at_once({"do": "call.consult", "agent": "wei"}) == []
+    assert await centre.lin.all_at_once({"do": "call.consult", "agent": "wei"}) == []
 
 
-def given_ten_times(centre: Centre) -> None:
-    talking(centre)
-    centre.wei.sign_in()
+async def given_ten_times(centre: Centre) -> None:
+    await talking(centre)
+    await centre.wei.sign_in()
     giver, taker = centre.lin, centre.wei
     for _ in range(MAX_TRANSFERS):
-        giver.do("call.transfer", agent=taker.agent)
-        taker.do("call.answer")
-        giver.do("agent.start_answering")
+        await giver.do("call.transfer", agent=taker.agent)
+        await taker.do("call.answer")
+        await giver.do("agent.start_answering")
         giver, taker = taker, giver
     assert giver is centre.lin
 
 
-def given_ten_times_and_with_wei(centre: Centre) -> None:
-    given_ten_times(centre)
-    centre.lin.do("call.consult", agent="wei")
+async def given_ten_times_and_with_wei(centre: Centre) -> None:
+    await given_ten_times(centre)
+    await centre.lin.do("call.consult", agent="wei")
 
 
-def on_the_mobile(centre: Centre) -> None:
-    centre.lin.do("agent.mobile", number=MOBILE)
+async def on_the_mobile(centre: Centre) -> None:
+    await centre.lin.do("agent.mobile", number=MOBILE)
     centre.comes()
 
 
-def left(centre: Centre) -> None:
-    ringing(centre)
+async def left(centre: Centre) -> None:
+    await ringing(centre)
     centre.tell("call:c", LEFT)
 
 
-def missed(centre: Centre) -> None:
-    ringing(centre)
+async def missed(centre: Centre) -> None:
+    await ringing(centre)
     centre.after(31)
 
 
-def taken_back(centre: Centre) -> None:
-    asked_by_wei(centre)
-    centre.wei.do("call.cancel")
+async def taken_back(centre: Centre) -> None:
+    await asked_by_wei(centre)
+    await centre.wei.do("call.cancel")
 
 
-def too_late(centre: Centre) -> None:
-    signed_in(centre)
+async def too_late(centre: Centre) -> None:
+    await signed_in(centre)
     centre.comes("+861055501002")
     centre.after(21)
 
@@ -301,7 +365,7 @@ SEATED = [do for do, command in COMMANDS.items() if "not_signed_in" in command.r
 BRINGS = ["call.consult", "call.invite", "call.transfer"]
 PARTIES = [*BRINGS, *(f"call.{name}" for name in ("hold", "retrieve", "complete", "cancel", "swap", "merge"))]
 RANG = ["call.answer", "call.decline"]
-Position = Callable[[Centre], None]
+Position = Callable[[Centre], Awaitable[None]]
 # Where Lin is, the code, the commands that are refused with it, and what they say there.
 TABLE: list[tuple[Position, str, list[str], Message]] = [
     (signed_out, "not_signed_in", SEATED, {}),
@@ -354,10 +418,10 @@ TABLE: list[tuple[Position, str, list[str], Message]] = [
 
 def cases() -> Iterator[Any]:
     for position, code, commands, fields in TABLE:
-        for do in commands:
+        for do, subprotocol in zip(commands, cycle((JSON, MSGPACK)), strict=False):
             told = {**GIVEN.get(do, {}), **fields}
             told = {key: value for key, value in told.items() if key in COMMANDS[do].__annotations__}
-            yield pytest.param(position, code, do, told, id=f"{do}-{code}-{position.__name__}")
+            yield pytest.param(subprotocol, position, code, do, told, id=f"{do}-{code}-{position.__name__}")
 
 
 def code(reply: Message) -> object:
@@ -367,44 +431,51 @@ def code(reply: Message) -> object:
     return error["code"]
 
 
-@pytest.mark.parametrize(("position", "refused", "do", "fields"), list(cases()))
-def test_it_is_refused_in_words_and_nothing_has_changed(
-    position: Position, refused: str, do: str, fields: Message
+@pytest.mark.parametrize(("subprotocol", "position", "refused", "do", "fields"), list(cases()))
+async def test_it_is_refused_in_words_and_nothing_has_changed(
+    data_dir: Path,
+    clock: trio.testing.MockClock,
+    subprotocol: str,
+    position: Position,
+    refused: str,
+    do: str,
+    fields: Message,
 ) -> None:
-    centre = Centre.opened()
-    position(centre)
-    before = centre.shown()
-    assert code(centre.lin.ask(do, **fields)) == refused
-    assert refused in COMMANDS[do].refusals
-    assert centre.shown() == before
+    async with Centre.opened(data_dir, subprotocol) as centre:
+        await position(centre)
+        before = await centre.shown()
+        assert code(await centre.lin.ask(do, **fields)) == refused
+        assert refused in COMMANDS[do].refusals
+        assert await centre.shown() == before
 
 
 # What takes two requests, or an actor that says nothing: the code is that of the first, and its command is the key.
-def overtaken(centre: Centre, do: str) -> Message:
+async def overtaken(centre: Centre, do: str) -> Message:
     """A second offer comes before the engine has answered the first."""
     request = {"do": do, "sdp": PAGE_OFFER}
-    first, second = centre.lin.all_at_once(request, request)
+    first, second = await centre.lin.all_at_once(request, request)
     assert second["ok"] is True
     return first
 
 
-def twice(centre: Centre, do: str) -> Message:
+async def twice(centre: Centre, do: str) -> Message:
     """The switchboard has not answered the first."""
     centre.sleep("switchboard")
     request = {"do": do, "number": MOBILE}
-    [refused] = centre.lin.all_at_once(request, request)
+    [refused] = await centre.lin.all_at_once(request, request)
     centre.wake("switchboard")
-    assert centre.lin.replies(1)[0]["ok"] is True
+    [bound] = await centre.lin.replies(1)
+    assert bound["ok"] is True
     return refused
 
 
-def nobody_answers(centre: Centre, do: str) -> Message:
+async def nobody_answers(centre: Centre, do: str) -> Message:
     """The directory says nothing."""
     centre.sleep("directory")
     asked = centre.lin.told + 1
-    assert centre.lin.all_at_once({"do": do, "agent": "wei"}) == []
+    assert await centre.lin.all_at_once({"do": do, "agent": "wei"}) == []
     centre.after(6)
-    [refused] = centre.lin.replies(asked)
+    [refused] = await centre.lin.replies(asked)
     return refused
 
 
@@ -417,35 +488,41 @@ def nobody_answers(centre: Centre, do: str) -> Message:
         *((talking, do, nobody_answers) for do in BRINGS),
     ],
 )
-def test_who_asks_too_soon_is_told_that_the_switch_is_busy(
-    position: Position, do: str, story: Callable[[Centre, str], Message]
+async def test_who_asks_too_soon_is_told_that_the_switch_is_busy(
+    data_dir: Path,
+    clock: trio.testing.MockClock,
+    position: Position,
+    do: str,
+    story: Callable[[Centre, str], Awaitable[Message]],
 ) -> None:
-    centre = Centre.opened()
-    position(centre)
-    assert code(story(centre, do)) == "busy"
-    assert "busy" in COMMANDS[do].refusals
+    async with Centre.opened(data_dir) as centre:
+        await position(centre)
+        assert code(await story(centre, do)) == "busy"
+        assert "busy" in COMMANDS[do].refusals
 
 
-def test_a_mobile_needs_a_trunk_that_takes_calls_out() -> None:
-    centre = Centre.opened()
-    inward = ORGANISATION.replace(', proxy = "sip:192.0.2.10"', "")
-    centre.tell("switchboard", Configure(parse_organisation(inward), ("opus",)))
-    assert code(centre.lin.ask("agent.mobile", number=MOBILE)) == "no_way_out"
+async def test_a_mobile_needs_a_trunk_that_takes_calls_out(data_dir: Path, clock: trio.testing.MockClock) -> None:
+    async with Centre.opened(data_dir) as centre:
+        inward = ORGANISATION.replace(', proxy = "sip:192.0.2.10"', "")
+        centre.tell("switchboard", Configure(parse_organisation(inward), ("opus",)))
+        assert code(await centre.lin.ask("agent.mobile", number=MOBILE)) == "no_way_out"
 
 
 @pytest.mark.parametrize("do", COMMANDS)
-def test_every_command_is_refused_where_it_is_not_well_said_or_comes_too_often(do: str) -> None:
-    centre = Centre.opened()
-    centre.lin.sign_in()
-    centre.after(1)
-    before = centre.shown()
-    assert code(centre.lin.ask(do, **{**GIVEN.get(do, {}), "surprise": 1})) == "bad_request"
-    request: Message = {"do": do, **GIVEN.get(do, {})}
-    replies = centre.lin.all_at_once(*[{"do": "snapshot"}] * int(REQUEST_BURST), request)
-    assert code(replies[-1]) == "busy"
-    centre.after(1)
-    assert centre.shown() == before
-    assert code(centre.lin.ask(f"{do}.nonsense")) == "unknown_command"
+async def test_every_command_is_refused_where_it_is_not_well_said_or_comes_too_often(
+    data_dir: Path, clock: trio.testing.MockClock, do: str
+) -> None:
+    async with Centre.opened(data_dir) as centre:
+        await centre.lin.sign_in()
+        clock.jump(1)
+        before = await centre.shown()
+        assert code(await centre.lin.ask(do, **{**GIVEN.get(do, {}), "surprise": 1})) == "bad_request"
+        request: Message = {"do": do, **GIVEN.get(do, {})}
+        replies = await centre.lin.all_at_once(*[{"do": "snapshot"}] * int(REQUEST_BURST), request)
+        assert code(replies[-1]) == "busy"
+        clock.jump(1)
+        assert await centre.shown() == before
+        assert code(await centre.lin.ask(f"{do}.nonsense")) == "unknown_command"
 
 
 def test_what_stands_beside_the_commands_happens_and_every_code_is_some_command_s() -> None:

@@ -65,13 +65,14 @@ const facts = (call) =>
 
 /** In the place of the facts: the agent's audio is on its way, and for how long the caller waits for it. */
 function away() {
-  const { owner, awayUntil } = bench.desk;
+  const { owner, awayUntil, connected } = bench.desk;
   const doing = bench.seat.signingIn ? 'connecting' : bench.voice.renewing ? 'restoring' : owner;
+  const then = partiesOf(bench.desk).role === 'second' ? 'without' : connected.queue ? 'left' : 'ends';
   return html`<div class="away-bar">
     ${icon(bench.seat.signingIn ? 'headphones' : 'triangle-alert')}
     <p>
       <strong>${t(`call.away.${doing}`)}</strong>
-      ${awayUntil === null ? nothing : html`<cb-clock .words=${'call.away.left'} .until=${awayUntil}></cb-clock>`}
+      ${awayUntil === null ? nothing : html`<cb-clock .words=${`call.away.${then}`} .until=${awayUntil}></cb-clock>`}
     </p>
   </div>`;
 }

@@ -51,24 +51,21 @@ class State extends View {
     `;
   }
 
-  /** Its name is long and its place is narrow: for the eye it is a picture, whose words are its tooltip. */
   #mobile(state, ready) {
     return html`<button
       type="button"
-      class="button mobile ${state === 'mobile_answer' ? 'chosen' : ''}"
-      aria-label=${t('do.mobile_answer')}
-      title=${t('do.mobile_answer')}
+      class="button by-mobile ${state === 'mobile_answer' ? 'chosen' : ''}"
       aria-haspopup="dialog"
       ?disabled=${!ready(can.mobile)}
       @click=${() => openDialog('mobile')}
     >
-      ${icon('smartphone')}
+      <span>${t('do.mobile_answer')}</span>
     </button>`;
   }
 
   #actions(state, ready) {
     return html`<div class="state-actions" role="group" aria-label=${t('state.label')}>
-      <div class="pair">
+      <div class="modes">
         ${button('do.idle', {
           kind: state === 'idle' ? 'chosen' : '',
           shortcut: state === 'break' ? 'F9' : '',
@@ -83,8 +80,8 @@ class State extends View {
           busy: bench.pending.has('agent.state break'),
           act: () => bench.setState('break'),
         })}
+        ${this.#mobile(state, ready)}
       </div>
-      ${this.#mobile(state, ready)}
       ${button('do.sign_out', {
         enabled: ready(can.signOut),
         busy: bench.pending.has('agent.sign_out'),

@@ -23,7 +23,7 @@ export default {
   'log.withdrawn': 'Not connected: {reason}',
   'log.link_lost': 'Connection to the server lost',
   'log.link_back': 'Connected again',
-  'log.away': 'Your audio was gone; the caller was asked to wait',
+  'log.away': 'Your audio was gone; the customer was asked to wait',
   'log.back': 'Your audio is back',
   'log.taken_over': 'Taken over by another page',
   'log.media_failed': 'Audio connection lost',
