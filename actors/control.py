@@ -27,6 +27,7 @@ from prometheus_client import CollectorRegistry
 from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
+from ..sip.homes import Homes
 from ..switch.link import connect_unix
 from . import collecting, medialink, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
@@ -281,11 +282,11 @@ class Control:
 
     async def _open_sip(self, nursery: trio.Nursery, clock: Callable[[], float]) -> list[str]:
         """Binds SIP; calls come from here on. Gives the bound addresses as in a SIP URI."""
-        addresses: list[SipAddress] = []
+        homes = Homes(sip_transport.local_address_for)
         networks = self.config.media.local_networks
 
         def local_address(remote: SipAddress) -> tuple[str, int]:
-            return ours_for(remote, addresses, self.config.sip.public_address, networks)
+            return ours_for(remote, homes, self.config.sip.public_address, networks)
 
         shown = SipCertificate(self.config.sip, self._pages.certificate) if self.config.sip.tls else None
         if shown is not None:
@@ -329,13 +330,13 @@ class Control:
                 on_error=lambda error: log.error("sip crashed", exc_info=error),
                 before=lambda: self.signalling.keep(),
                 tap=self.wire,
+                homes=homes,
                 task_status=task_status,
             )
 
         transport = await nursery.start(serve)
         self.signalling.connect(transport.perform)
-        addresses += transport.addresses
-        return [f"{each};transport={each.transport}" if each.reliable else str(each) for each in addresses]
+        return [f"{each};transport={each.transport}" if each.reliable else str(each) for each in transport.addresses]
 
     def _take_up(self, organisation: Organisation) -> None:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
@@ -395,30 +396,18 @@ class Control:
         nursery.cancel_scope.cancel()
 
 
-def ours_for(
-    remote: SipAddress,
-    bound: Sequence[SipAddress],
-    public: str,
-    networks: Sequence[IpNetwork],
-) -> tuple[str, int]:
-    """The host and port by which `remote` reaches us: of the `bound` addresses the first of its transport and family.
-    Outside `networks` it is told the `public` host, where there is one that it can reach."""
-    ip = ipaddress.ip_address(remote.host)
-
-    def far(address: SipAddress) -> int:
-        return 2 * (address.transport != remote.transport) + (address.six != remote.six)
-
-    nearest = min(bound, key=far)
+def ours_for(remote: SipAddress, homes: Homes, public: str, networks: Sequence[IpNetwork]) -> tuple[str, int]:
+    """The host and port by which `remote` reaches us. Outside `networks` it is told the `public` host, where there is
+    one that it can reach."""
+    ip, home = ipaddress.ip_address(remote.host), homes.of(remote)
     if public and not ip.is_loopback and not any(ip in network for network in networks):
         try:
             reachable = ipaddress.ip_address(public).version == ip.version
         except ValueError:
             reachable = True  # a name may have addresses of both families
         if reachable:
-            return public, nearest.port
-    if ipaddress.ip_address(nearest.host).is_unspecified or nearest.six != remote.six:
-        return sip_transport.local_address_for(remote.host), nearest.port
-    return nearest.host, nearest.port
+            return public, home.port
+    return home.host, home.port
 
 
 def _joined(host: str, port: int) -> str:

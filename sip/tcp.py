@@ -19,6 +19,7 @@ from attrs import frozen
 from .connections import LOOK, Close, Connection, Connections, Heard, Write
 from .events import Output, Refused, Transmit
 from .grammar import Address
+from .homes import Homes
 from .tls import SecureStream, Tls, trouble
 
 # What is read at once; a message of usual length is 1 kB
@@ -99,6 +100,7 @@ class TcpTransport:
         doors: Sequence[Door],
         tls: Tls | None,
         connections: Connections,
+        homes: Homes,
         clock: Callable[[], float],
         receive: Callable[[bytes, Address], None],
         lost: Callable[[Address, Sequence[Transmit]], None],
@@ -107,6 +109,7 @@ class TcpTransport:
     ) -> None:
         self.addresses = [each.address for each in doors]
         self.connections = connections
+        self._homes = homes
         self._doors = doors
         self._tls = tls
         self._clock = clock
@@ -148,17 +151,17 @@ class TcpTransport:
             raise OSError("the other end does not read")
 
     def _connect(self, remote: Address, now: float) -> Connection | None:
-        near = (each for each in self.addresses if (each.transport, each.six) == (remote.transport, remote.six))
-        local = next(near, None)
-        if local is None or self._nursery is None:
+        near = [each for each in self.addresses if (each.transport, each.six) == (remote.transport, remote.six)]
+        if not near or self._nursery is None:
             self._refused(remote, f"[sip] {remote.transport} names no address to connect from")
             return None
         made = self.connections.open(remote, now)
         if made is None:
             return None
+        local = self._homes.of(remote)
 
         async def connect() -> trio.SocketStream:
-            """From the address we listen on: by that one the peer knows us."""
+            """From an address we listen on: by that one the peer knows us."""
             ours = trio.socket.socket(socket.AF_INET6 if remote.six else socket.AF_INET, socket.SOCK_STREAM)
             try:
                 await ours.bind((local.host, 0))
@@ -179,6 +182,7 @@ class TcpTransport:
     async def _accepted(self, stream: trio.SocketStream, transport: str) -> None:
         try:
             remote = _address(stream.socket.getpeername(), transport)
+            local = _address(stream.socket.getsockname(), transport)
         except OSError:
             return  # it is gone already
         made = self.connections.accept(remote, self._clock())
@@ -190,6 +194,7 @@ class TcpTransport:
         async def connected() -> trio.SocketStream:
             return stream
 
+        self._homes.hear(remote, local)
         self._lines[made] = _Line()
         await self._serve(made, connected, Tls.accepted)
 
@@ -235,6 +240,7 @@ class TcpTransport:
             pass  # theirs, or the network's; what was not written is given back
         finally:
             del self._lines[connection]
+            self._homes.forget(connection.remote)
             self.connections.closed(connection)
             self._lost(connection.remote, [each for each in line.waiting if isinstance(each, Transmit)])
 

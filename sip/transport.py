@@ -1,9 +1,9 @@
-"""The shell around the endpoint: UDP sockets, TCP and TLS (`tcp`), the clock, and the endpoint's timers (Trio).
+"""The shell around the endpoint: UDP (`udp`), TCP and TLS (`tcp`), the clock, and the endpoint's timers (Trio).
 
     async with trio.open_nursery() as nursery:
         transport = await nursery.start(serve, endpoint, addresses, on_output)
 
-One task per socket receives; one sleeps until the endpoint's deadline. `perform` is synchronous: it calls `before`,
+One task sleeps until the endpoint's deadline, others receive. `perform` is synchronous: it calls `before`,
 which may write what must not be lost, then sends every `Transmit` at once and hands everything else to `on_output`; so
 a command is `transport.perform(endpoint.answer(call, sdp, transport.now()))`, or `transport.command(lambda now:
 endpoint.answer(call, sdp, now))`. A message that cannot be sent, or one that breaks the endpoint, is counted and costs
@@ -22,34 +22,14 @@ import trio
 from .connections import Connections
 from .endpoint import Endpoint
 from .events import Output, Transmit
+from .homes import Homes
 from .message import Address
 from .tcp import Door, TcpTransport, listen
 from .tls import Tls
+from .udp import Datagrams, bind
 
-# More than a UDP datagram can hold
-_BUFFER = 65536
-# So many datagrams are read at once at most, before others have their turn. What waits in the socket is seen by nobody:
-# fewer, and nobody would know that it is too much.
-_AT_ONCE = 64
-# Asked of the system for what comes meanwhile: a second of a busy trunk. What it does not grant is not missed.
-_WAITING = 1 << 20
 # What an idle timer task sleeps at most before it looks again, in seconds
 _LONGEST_SLEEP = 3600.0
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A UDP socket on a numeric address, IPv4 or IPv6 (without brackets). Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    try:
-        if family == socket.AF_INET6:
-            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WAITING)
-        udp.bind((host, port))
-    except OSError as error:
-        udp.close()
-        raise OSError(error.errno, f"[sip] udp: cannot listen on UDP {host} port {port}: {error.strerror}") from error
-    return udp
 
 
 def local_address_for(remote: str) -> str:
@@ -90,16 +70,19 @@ class SipTransport:
         before: Callable[[], None] = lambda: None,
         tap: Tap | None = None,
         secure: Tls | None = None,
+        homes: Homes | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._tap = tap
         self.now = clock
         connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
+        homes = homes or Homes(local_address_for)
+        self._udp = Datagrams(sockets, homes, self._receive)
         self._tcp = TcpTransport(
-            doors, secure, connections, clock, self._receive, self._lost, on_output, endpoint.name_at
+            doors, secure, connections, homes, clock, self._receive, self._lost, on_output, endpoint.name_at
         )
-        self.addresses = [*(Address(*udp.getsockname()[:2]) for udp in sockets), *self._tcp.addresses]
-        self._sockets = sockets
+        self.addresses = [*self._udp.addresses, *self._tcp.addresses]
+        homes.bind(self.addresses)
         self._on_output = on_output
         self._on_error = on_error
         self._before = before
@@ -135,12 +118,8 @@ class SipTransport:
 
     def _send(self, output: Transmit) -> None:
         """One datagram. Raises OSError where it cannot be sent."""
-        wanted = socket.AF_INET6 if ":" in output.destination.host else socket.AF_INET
-        sender = next((item for item in self._sockets if item.family == wanted), None)
         try:
-            if sender is None:
-                raise OSError("no socket of this address family")
-            sender.sendto(output.data, (output.destination.host, output.destination.port))
+            self._udp.send(output.data, output.destination)
         except BlockingIOError:
             # a full send buffer is loss, and retransmission is made for loss
             self.endpoint.counters["send buffer full"] += 1
@@ -150,9 +129,7 @@ class SipTransport:
             self.endpoint.counters["connection refused"] += 1
 
     def close(self) -> None:
-        for udp in self._sockets:
-            trio.lowlevel.notify_closing(udp)
-            udp.close()
+        self._udp.close()
         self._tcp.close()
 
     def _attend(self, act: Callable[[float], list[Output]]) -> None:
@@ -177,21 +154,6 @@ class SipTransport:
     def _lost(self, remote: Address, unwritten: Sequence[Transmit]) -> None:
         self._attend(lambda now: self.endpoint.disconnected(remote, unwritten, now))
 
-    async def _read(self, udp: socket.socket) -> None:
-        # One buffer for all: a new one for each datagram, cut to its size, leaves the heap full of holes behind what is
-        # kept of it for a transaction's time.
-        buffer = bytearray(_BUFFER)
-        while True:
-            await trio.lowlevel.wait_readable(udp)
-            for _ in range(_AT_ONCE):
-                try:
-                    length, source = udp.recvfrom_into(buffer)
-                except BlockingIOError:
-                    break
-                except ConnectionError:
-                    continue  # an ICMP error of an earlier send
-                self._receive(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]))
-
     async def _wake(self) -> None:
         while True:
             self._changed = trio.Event()
@@ -209,8 +171,7 @@ class SipTransport:
         """Serves until cancelled, then closes the sockets."""
         try:
             async with trio.open_nursery() as nursery:
-                for udp in self._sockets:
-                    nursery.start_soon(self._read, udp)
+                self._udp.start(nursery)
                 self._tcp.start(nursery)
                 nursery.start_soon(self._wake)
                 task_status.started(self)
@@ -230,10 +191,11 @@ async def serve(
     on_error: Callable[[Exception], None] | None = None,
     before: Callable[[], None] = lambda: None,
     tap: Tap | None = None,
+    homes: Homes | None = None,
     task_status: trio.TaskStatus[SipTransport] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Binds `addresses` for UDP, `tcp`, and `tls`, for which `secure` has what we show; serves until cancelled.
-    `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
+    """Binds `addresses` for UDP, `tcp`, and `tls`, for which `secure` has what we show, and tells `homes` of them.
+    Serves until cancelled; `nursery.start` gives the `SipTransport`. Raises OSError where it cannot bind.
 
     An exception of the endpoint or of `on_output` goes to `on_error`; without one it ends the task."""
     sockets: list[socket.socket] = []
@@ -250,4 +212,6 @@ async def serve(
         for door in doors:
             door.listener.socket.close()
         raise
-    await SipTransport(endpoint, sockets, doors, on_output, clock, on_error, before, tap, secure).run(task_status)
+    await SipTransport(endpoint, sockets, doors, on_output, clock, on_error, before, tap, secure, homes).run(
+        task_status
+    )

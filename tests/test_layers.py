@@ -44,6 +44,7 @@ SHELLS: frozenset[str] = frozenset(
         "sip/tcp.py",
         "sip/tls.py",
         "sip/transport.py",
+        "sip/udp.py",
         "actors/runtime.py",
         "actors/journal.py",
         "actors/statefile.py",

@@ -7,6 +7,8 @@ import ipaddress
 import pytest
 from cordboard.actors.control import ours_for
 from cordboard.sip.grammar import Address
+from cordboard.sip.homes import Homes
+from cordboard.sip.transport import local_address_for
 
 BOUND = (
     Address("10.0.0.5", 5060),
@@ -38,12 +40,13 @@ NEAR, FAR, SIX = "10.0.0.9", "203.0.113.9", "2001:db8::9"
     ],
 )
 def test_a_peer_is_told_an_address_that_it_can_reach(remote: Address, public: str, ours: tuple[str, int]) -> None:
-    assert ours_for(remote, BOUND, public, LOCAL) == ours
+    assert ours_for(remote, Homes(local_address_for, BOUND), public, LOCAL) == ours
 
 
 def test_an_unspecified_address_is_told_as_that_of_the_route() -> None:
     bound = (Address("0.0.0.0", 5060), Address("::", 5060, "tcp"))
-    assert ours_for(Address("127.0.0.1", 40000), bound, "", ()) == ("127.0.0.1", 5060)
-    assert ours_for(Address("::1", 40000, "tcp"), bound, "", ()) == ("::1", 5060)
+    homes = Homes(local_address_for, bound)
+    assert ours_for(Address("127.0.0.1", 40000), homes, "", ()) == ("127.0.0.1", 5060)
+    assert ours_for(Address("::1", 40000, "tcp"), homes, "", ()) == ("::1", 5060)
     # no socket of that family: the route knows best
-    assert ours_for(Address("::1", 40000), bound[:1], "", ()) == ("::1", 5060)
+    assert ours_for(Address("::1", 40000), Homes(local_address_for, bound[:1]), "", ()) == ("::1", 5060)
