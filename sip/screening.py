@@ -11,6 +11,7 @@ from functools import cache
 from attrs import frozen
 
 from . import sdp
+from .bodies import session_in
 from .info import ACCEPT_INFO, RECEIVES, key_of
 from .message import NameAddr, RemoteSipError, Request, Response, Row, Uri
 from .referral import NOREFERSUB
@@ -22,14 +23,13 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "PRACK", "UPDATE
 REFERRING = (*METHODS, "REFER")
 # Those that have a name, served or not: what is counted by method is counted by these.
 KNOWN_METHODS = frozenset((*METHODS, "REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"))
-ACCEPT: Row = ("Accept", "application/sdp")
+ACCEPT: Row = ("Accept", "application/sdp, multipart/mixed")
 # Extensions that we speak (RFC 3261 §19.2); rport needs no option tag (RFC 3581 §3).
 OPTION_TAGS = frozenset({REL100, TIMER})
 SDP_TYPE: Row = ("Content-Type", "application/sdp")
 # Those that refresh a session, and those that may carry an offer
 REFRESHING = frozenset({"INVITE", "UPDATE"})
 OFFERING = frozenset({"INVITE", "PRACK", "UPDATE"})
-_MEDIA_TYPE = re.compile(r"[ \t]*application[ \t]*/[ \t]*sdp[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
 _ACCEPTED = re.compile(
     r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
 )
@@ -72,11 +72,12 @@ def screen(request: Request, *, refers: bool = False) -> Refusal | None:
     if request.method in OFFERING and not _accepts_sdp(request):
         return Refusal(406, "Accept", (ACCEPT,))
     if request.method in OFFERING and request.body:
-        kind = request.get("Content-Type")
-        if kind is None or not _MEDIA_TYPE.fullmatch(kind):
-            return Refusal(415, "Content-Type", (ACCEPT,))
         if (request.get("Content-Encoding") or "identity").lower() != "identity":
             return Refusal(415, "Content-Encoding", (("Accept-Encoding", "identity"),))
+        try:
+            session_in(request)
+        except RemoteSipError as error:
+            return Refusal(error.status, error.text, (ACCEPT,) if error.status == 415 else ())
     if request.method == "INFO" and request.get("Info-Package") is not None:
         return Refusal(469, "Info-Package", (RECEIVES,))
     if request.method == "INFO":
@@ -95,13 +96,9 @@ def _accepts_sdp(request: Request) -> bool:
 
 
 def describe(message: Request | Response) -> sdp.SessionDescription | None:
-    """The session description in a body, None where there is none. Raises SdpError."""
-    if not message.body:
-        return None
-    kind = message.get("Content-Type")
-    if kind is None or not _MEDIA_TYPE.fullmatch(kind):
-        return None
-    return sdp.parse(message.body)
+    """The session description in a body, None where there is none. Raises RemoteSipError."""
+    body = session_in(message)
+    return None if body is None else sdp.parse(body)
 
 
 def called_of(request: Request, us: str) -> str:

@@ -18,6 +18,7 @@ from .events import EndCause, Output, Transmit
 from .layer import Slot, client_key, server_key
 from .message import (
     Address,
+    RemoteSipError,
     Request,
     Response,
     Row,
@@ -26,7 +27,7 @@ from .message import (
     respond,
 )
 from .screening import SDP_TYPE, describe
-from .sdp import SdpError, SessionDescription
+from .sdp import SessionDescription
 from .transaction import Input as TransactionInput
 
 # RFC 3261 §14.2, RFC 3311 §5.2: who offers while an offer of theirs waits is told to wait from 0 to 10 s
@@ -265,5 +266,5 @@ def usable(message: Request | Response) -> SessionDescription | None:
     """Their answer, where a bad one is as good as none."""
     try:
         return describe(message)
-    except SdpError:
+    except RemoteSipError:
         return None

@@ -77,7 +77,7 @@ def up() -> tuple[Endpoint, str, str]:
     ("data", "status", "header"),
     [
         (build("OPTIONS"), 200, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
-        (build("OPTIONS"), 200, ("Accept", "application/sdp")),
+        (build("OPTIONS"), 200, ("Accept", "application/sdp, multipart/mixed")),
         (build("REGISTER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
         (build("REFER"), 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE")),
         (build("BYE"), 481, None),
@@ -85,7 +85,7 @@ def up() -> tuple[Endpoint, str, str]:
         (build("CANCEL"), 481, None),
         (build(extra="Require: path\r\nRequire: timer, x, 100rel\r\n"), 420, ("Unsupported", "path, x")),
         (build(extra="Supported: timer\r\nSession-Expires: 60\r\n"), 422, ("Min-SE", "90")),
-        (build(extra="Content-Type: text/html\r\n", body="<p>"), 415, ("Accept", "application/sdp")),
+        (build(extra="Content-Type: text/html\r\n", body="<p>"), 415, ("Accept", "application/sdp, multipart/mixed")),
         (build(extra="Content-Encoding: gzip\r\n", body=SDP), 415, ("Accept-Encoding", "identity")),
         (build(uri="soap:600@192.0.2.2"), 416, None),
         (build(body="v=1\r\n"), 400, None),
