@@ -31,7 +31,7 @@ from av.audio.codeccontext import AudioCodecContext
 
 from .bands import ABOVE
 from .opuspacket import MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
-from .resample import Downsampler, UpperBand
+from .resample import Downsampler, to_band
 from .work import Decoded, Encoded, Upper, Work
 
 Pcm = npt.NDArray[np.int16]
@@ -202,7 +202,7 @@ class OpusRows:
         self._legs: dict[int, _Leg] = {}
         self._broken: list[_Leg] = []
         self._down = Downsampler(capacity, 6)
-        self._above = tuple((band, UpperBand(capacity, OUTPUT_RATE, band)) for band in ABOVE)
+        self._above = tuple((band, to_band(capacity, OUTPUT_RATE, band)) for band in ABOVE)
         self._top = np.zeros(capacity, np.uint8)  # the highest band that was wanted when they were decoded last
         self._work: Work[Decoded] | Work[Encoded] = Work(())
 
@@ -229,21 +229,20 @@ class OpusRows:
     def decode(self, rows: Rows, frames: Sequence[Frame], top: npt.NDArray[np.uint8]) -> Work[Decoded]:
         """The next 20 ms of each row of `rows` [n], with the bands above 8 kHz up to that which is `top` [n]. The
         results are to be taken before anything else is begun."""
-        above = [(band, upper) for band, upper in self._above if np.count_nonzero(top >= band)]
-        for band, upper in above:
-            upper.forget(rows[(top >= band) & (self._top[rows] < band)])
+        above = [(band, upper, self._top[rows] < band) for band, upper in self._above if np.count_nonzero(top >= band)]
+        for band, upper, begins in above:
+            upper.forget(rows[(top >= band) & begins])
         self._top[rows] = top
 
         def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
             pcm = np.zeros((len(legs), FRAME), np.int16)
             good = [self._decode(leg, frames[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
-            below = low = self._down.down(rows[index], pcm)
-            uppers, some = [], np.arange(len(legs))
-            for band, upper in above:
-                higher = np.flatnonzero(top[index[some]] >= band)
-                some = some[higher]
-                sound, below = upper.above(rows[index[some]], pcm[some], below[higher])
-                uppers.append(Upper(band, index[some], sound))
+            low = self._down.down(rows[index], pcm)
+            uppers = []
+            for band, upper, begins in above:
+                some = np.flatnonzero(top[index] >= band)
+                its = index[some]
+                uppers.append(Upper(band, its, upper.down(rows[its], pcm[some]), begins[its]))
             return Decoded(index, low, np.array(good), uppers)
 
         work = self._begin(rows, part)

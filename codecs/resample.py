@@ -4,10 +4,9 @@ Each filter is a windowed sinc at its higher rate. Down it is evaluated at those
 only that are not zeros: a matrix product for all rows. The end of each row's past is its state, so frames join without
 a seam; the delay is 1 ms between 48 kHz and the others, 2 ms between 16 and 8.
 
-Sound of more than 8 kHz is kept in parts, one for each band (bands.py): at 8 kHz what G.711 carries, which is heard,
-concealed and mixed as everything is; at 16 kHz what is above it; at 48 what is above that. Such a part (`UpperBand`) is
-what came, less what comes up from the band below: so whatever the filters are, both add up to the sound as it was, and
-either may fail to come without a click of the other.
+Sound of more than 8 kHz is there at each band up to its own (bands.py), as late in each as what comes up to it from
+8 kHz (`to_band`). So what a band has that the one below it has not is its frame less what comes up from below: whatever
+the filters are, both add up to the sound as it was, and either may fail to come without a click of the other.
 """
 
 from __future__ import annotations
@@ -103,24 +102,11 @@ class Delay:
         return later
 
 
-class UpperBand:
-    """Of sound at `rate` what a band has that the one below it has not, for `capacity` rows, each with its own past."""
-
-    def __init__(self, capacity: int, rate: int, band: int) -> None:
-        factor, late = rate // RATES[band], _LATE[rate, band]
-        self._whole = Downsampler(capacity, factor, late) if factor > 1 else Delay(capacity, late)
-        self._up = Upsampler(capacity, RATES[band] // RATES[band - 1])
-
-    def forget(self, rows: Rows) -> None:
-        """The rows' past is silence again."""
-        self._whole.forget(rows)
-        self._up.forget(rows)
-
-    def above(self, rows: Rows, pcm: Pcm, below: Pcm) -> tuple[NDArray[np.float32], Pcm]:
-        """The next 20 ms of each of `rows` (unique), int16 at `rate`, which are `below` in the band below this: this
-        band's part at its own rate, float32 [n, samples], and what the two add up to, int16 [n, samples]."""
-        whole = self._whole.down(rows, pcm)
-        return whole - self._up.up(rows, below), whole
+def to_band(capacity: int, rate: int, band: int) -> Downsampler | Delay:
+    """What brings sound at `rate` to a band above 8 kHz, as late as what comes up there from below, for `capacity`
+    rows."""
+    factor, late = rate // RATES[band], _LATE[rate, band]
+    return Downsampler(capacity, factor, late) if factor > 1 else Delay(capacity, late)
 
 
 class Upsampler:
@@ -142,6 +128,24 @@ class Upsampler:
 
     def up(self, rows: Rows, pcm: Pcm) -> NDArray[np.float32]:
         """The next 20 ms of each of `rows` (unique): int16 [n, m] to float32 [n, m * factor]."""
-        signal = np.concatenate([self._past[rows], pcm], axis=1, dtype=np.float32)
-        self._past[rows] = signal[:, -self._past.shape[1] :]
-        return _product(signal, BLOCK, self._matrix)
+        sound = self.look(rows, pcm)
+        self.follow(rows, pcm)
+        return sound
+
+    def look(self, rows: Rows, pcm: Pcm) -> NDArray[np.float32]:
+        """What `up` would give, which is still the next then."""
+        return _product(np.concatenate([self._past[rows], pcm], axis=1, dtype=np.float32), BLOCK, self._matrix)
+
+    def follow(self, rows: Rows, pcm: Pcm) -> None:
+        """What `up` leaves behind: nothing is brought up."""
+        self._past[rows] = pcm[:, -self._past.shape[1] :]
+
+    def last(self, pcm: Pcm) -> NDArray[np.float32]:
+        """The last samples of what `up` would give, float32 [n]: no row's past is in them."""
+        taps = self._matrix[BLOCK - 1 :, -1]
+        return pcm[:, -len(taps) :].astype(np.float32) @ taps
+
+    def stands_as(self, other: Upsampler, rows: Rows) -> NDArray[np.bool_]:
+        """Whether `rows` [n] have the same past in both."""
+        same: NDArray[np.bool_] = (self._past[rows] == other._past[rows]).all(axis=1)
+        return same

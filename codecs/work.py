@@ -63,19 +63,21 @@ class Work(Generic[T]):
 
 @frozen(eq=False)
 class Upper:
-    """One band above 8 kHz (bands.py) of some of the rows that a decoder was given, by their `index` there, intp [m]:
-    `sound` float32 [m, samples], at the band's rate."""
+    """The same in one band above 8 kHz (bands.py) of some of the rows that a decoder was given, by their `index` there,
+    intp [m]: `pcm` int16 [m, samples], at the band's rate. Those that `begins` bool [m] are the first of the row in
+    this band, and follow nothing."""
 
     band: int
     index: NDArray[np.intp]
-    sound: NDArray[np.float32]
+    pcm: Pcm
+    begins: NDArray[np.bool_]
 
 
 @frozen(eq=False)
 class Decoded:
     """Of some of the rows that a decoder was given, by their `index` there, intp [n]: 20 ms each, `pcm` int16 [n, 160]
-    at 8 kHz, and whether there is sound at all, `good` bool [n]: what is not is played as a loss. Beside it the `upper`
-    bands of those of which they were asked for."""
+    at 8 kHz, and whether there is sound at all, `good` bool [n]: what is not is played as a loss. Beside it the
+    frames of the `upper` bands, from the lowest on, of those of which they were asked for."""
 
     index: NDArray[np.intp]
     pcm: Pcm

@@ -29,19 +29,26 @@ class Ahead:
     """Columns of the newest frame of each row that was decoded and not played."""
 
     def __init__(
-        self, legs: Legs, playout: Playout, codec: OpusCodec, above: Sequence[Raised], wanted: NDArray[np.uint8]
+        self,
+        legs: Legs,
+        playout: Playout,
+        codec: OpusCodec,
+        decoded: Pcm,
+        above: Sequence[Raised],
+        wanted: NDArray[np.uint8],
     ) -> None:
-        """What is above 8 kHz is written to those that are `above`, where it is wanted: up to which band of each row,
-        uint8 [capacity], is kept by whoever plays it."""
+        """Frames are written to `decoded`, int16 [capacity, 160], and in the bands above 8 kHz to those that are
+        `above`, where they are wanted: up to which band of each row, uint8 [capacity], is kept by whoever plays
+        them."""
         n = legs.capacity
         self._legs = legs
         self._playout = playout
         self._codec = codec
         self._slot = np.full(n, _NOTHING, np.int64)
         self._stream = np.zeros(n, np.int64)
-        self._pcm = np.zeros((n, 160), np.int16)
+        self._pcm = decoded
         self._good = np.zeros(n, np.bool_)
-        self._upper = {each.band: each.upper for each in above}
+        self._above = {each.band: each for each in above}
         self._wanted = wanted
         self.top = np.zeros(n, np.uint8)  # of the frames that `decode` gave last: the highest band of each
         self._rows: Rows = np.zeros(0, np.intp)
@@ -49,13 +56,13 @@ class Ahead:
 
     def forget(self, rows: Rows) -> None:
         """What these rows said before is not for who hears them now."""
-        self._take()
+        self.take()
         self._slot[rows] = _NOTHING
         self._codec.forget(rows)
 
     def begin(self, rows: Rows) -> None:
         """Of `rows`, those that are legs of Opus and whose next frame is there."""
-        self._take()
+        self.take()
         legs = self._legs
         rows = rows[(legs.kind[rows] == Kind.LEG) & (legs.codec[rows] == CodecId.OPUS)]
         rows, cells = self._playout.next(rows)
@@ -65,10 +72,10 @@ class Ahead:
     def decode(self, rows: Rows, cells: Rows) -> tuple[Pcm, NDArray[np.bool_]]:
         """The frames that stand in `cells` of the playout for `rows` [n]: int16 [n, 160] at 8 kHz, and which of them
         are sound at all, bool [n]."""
-        self._take()
+        self.take()
         later = ~self._ready(rows, cells)
         self._begin(rows[later], cells[later])
-        self._take()
+        self.take()
         self._slot[rows] = _NOTHING
         return self._pcm[rows], self._good[rows]
 
@@ -86,9 +93,10 @@ class Ahead:
         self.top[rows] = top = self._wanted[rows]
         self._work = self._codec.decode(rows, frames, top)
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """What was begun is over, and kept: before anything else is begun with the codec."""
         for done in self._work.results():
+            for part in reversed(done.upper):  # each looks at what is below of the frame before
+                self._above[part.band].put(self._rows[part.index], part.pcm, part.begins)
             rows = self._rows[done.index]
             self._pcm[rows], self._good[rows] = done.pcm, done.good
-            for part in done.upper:
-                self._upper[part.band][self._rows[part.index]] = part.sound

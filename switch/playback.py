@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..codecs import g711, g722
 from ..codecs.bands import ABOVE, Band
 from ..codecs.plc import HISTORY, Concealer
-from ..codecs.resample import Downsampler, UpperBand
+from ..codecs.resample import Downsampler, to_band
 from .ahead import Ahead
 from .comfort import Comfort
 from .jitter import Due, Playout
@@ -53,10 +53,15 @@ class Playback:
         self._g722 = g722.Decoders()
         self._from_g722 = Downsampler(n, 2)
         self._pcm = np.zeros((_KEPT, n, FRAME), np.int16)
-        self._above_g722 = UpperBand(n, g722.RATE, Band.WIDE)
-        self._raised = tuple(Raised(n, band) for band in ABOVE)
+        self._wide_g722 = to_band(n, g722.RATE, Band.WIDE)
+        self._below = np.zeros((n, FRAME), np.int16)  # of the newest frame that was decoded to more than this
+        below, raised = self._below, []
+        for band in ABOVE:
+            raised.append(Raised(n, band, below))
+            below = raised[-1].whole
+        self._raised = tuple(raised)
         self._top = np.zeros(n, np.uint8)  # the highest band that each row is heard at
-        self._opus = None if opus is None else Ahead(legs, playout, opus, self._raised, self._top)
+        self._opus = None if opus is None else Ahead(legs, playout, opus, self._below, self._raised, self._top)
         self._played_at = np.full((_KEPT, n), -1, np.int64)  # the tick of each frame; another tick's is stale
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
@@ -99,6 +104,8 @@ class Playback:
         """Fills this tick's frame of every row of `decoded`, of which some are `heard`; returns bool [capacity]: which
         are not silence."""
         self._tick += 1
+        if self._opus is not None:
+            self._opus.take()
         if heard is not self._heard:
             self._hear(heard)
         if decoded is not self._decoded:
@@ -212,9 +219,11 @@ class Playback:
         low = self._from_g722.down(rows, whole)
         if np.count_nonzero(some := self._top[rows] >= Band.WIDE):
             wide, raised = rows[some], self._raised[0]
-            self._above_g722.forget(raised.begins(wide, self._tick))
-            raised.upper[wide], _ = self._above_g722.above(wide, whole[some], low[some])
+            begins = raised.begins(wide, self._tick)
+            self._wide_g722.forget(wide[begins])
+            raised.put(wide, self._wide_g722.down(wide, whole[some]), begins)
             raised.came(wide, self._tick)
+            self._below[wide] = low[some]
         self.pcm[rows] = low
         speaking[rows] = self.pcm[rows].any(axis=1)
 
@@ -235,7 +244,7 @@ class Playback:
         """Two frames in the time of one: from the first, which stands in this tick's frame, across to the second."""
         pcm = self._pcm[self._tick % _KEPT]
         first = pcm[rows].astype(np.float32)
-        above = [(raised, raised.upper[rows]) for raised in self._raised if len(raised.rows)]
+        above = [(raised, raised.parts(rows, self._tick)) for raised in self._raised if len(raised.rows)]
         for law in _DECODE:
             some = self._legs.codec[rows] == law
             if some.any():
@@ -246,7 +255,7 @@ class Playback:
             self._decode_opus(rows[opus], cells[opus], speaking)
         pcm[rows] = np.rint(first * (1 - _CROSS) + pcm[rows] * _CROSS).astype(np.int16)
         for raised, parts in above:
-            raised.cross(rows, parts)
+            raised.cross(rows, parts, self._tick)
         speaking[rows] = True
 
     def _conceal(self, rows: Rows, speaking: NDArray[np.bool_]) -> None:

@@ -1,8 +1,13 @@
 """The frames of one band above 8 kHz, of the rows that are heard at it: the one below brought up, and its own part.
 
-What was said above the band below comes from who decodes (`upper`), of frames that came. Of one that did not it is not
-made up: it falls silent over 5 ms from where the last one ended, and rises again with the frame that does come. So a
-concealment, a tone or a prompt, which is all of the lowest band, is heard at any rate.
+Who decodes gives the whole of a frame in each band up to its own (`put`). The band's own part of it is the whole less
+what comes up of its frame below, so that both are the whole again. Where what is heard below is what was decoded, they
+are not taken apart at all: that is every frame of a stream that nothing happens to, and a quarter of what a tick would
+do for it. Where it is not, for it was concealed, or another frame goes over into it, the part is added to what is.
+
+Of a frame that did not come the part is not made up: it falls silent over 5 ms from where the last one ended, and rises
+again with the frame that does come. So a concealment, a tone or a prompt, which is all of the lowest band, is heard at
+any rate.
 """
 
 from __future__ import annotations
@@ -18,22 +23,27 @@ from ..codecs.resample import Upsampler
 from .seams import Rows
 
 _NONE: Final = np.zeros(0, np.intp)
+_NO_PARTS: Final = np.zeros((0, 0), np.float32)
 _LONG_AGO: Final = -1
 
 
 class Raised:
     """Columns of the band's frames."""
 
-    def __init__(self, capacity: int, band: int) -> None:
-        samples = SAMPLES[band]
+    def __init__(self, capacity: int, band: int, below: Pcm) -> None:
+        """`below` int16 [capacity, samples of the band below]: what the newest frame that was decoded of each row is in
+        that band. Whoever decodes writes it there when this band has its own."""
+        samples, factor = SAMPLES[band], RATES[band] // RATES[band - 1]
         self.band = band
         self.rows: Rows = _NONE  # those that somebody hears at this band, or at one above
-        # Of the newest frame that has one, this band's own part: whoever decodes writes it here.
-        self.upper = np.zeros((capacity, samples), np.float32)
-        self._at = np.full(capacity, _LONG_AGO, np.int64)  # the tick of that
+        self.whole = np.zeros((capacity, samples), np.int16)  # of the newest frame that has more than the band below
+        self._below = below
+        self._decoded = Upsampler(capacity, factor)  # as if all that was decoded had come up
+        self._at = np.full(capacity, _LONG_AGO, np.int64)  # the tick of the newest
         self._since = np.full(capacity, _LONG_AGO, np.int64)  # ... and of the first without a gap
-        self._last = np.zeros(capacity, np.float32)  # how the last one that was heard ended
-        self._up = Upsampler(capacity, RATES[band] // RATES[band - 1])
+        self._last = np.zeros(capacity, np.float32)  # how the part of the last one that was heard ended
+        self._crossed: tuple[Rows, NDArray[np.float32]] = _NONE, _NO_PARTS  # rows and parts of this tick
+        self._up = Upsampler(capacity, factor)
         self._pcm = np.zeros((capacity, samples), np.int16)
         self._speaking = np.zeros(capacity, np.bool_)
         self._cross = ((np.arange(samples) + 0.5) / samples).astype(np.float32)
@@ -46,27 +56,66 @@ class Raised:
         self._up.forget(rows)
         self._at[rows] = self._since[rows] = _LONG_AGO
 
+    def put(self, rows: Rows, whole: Pcm, begins: NDArray[np.bool_]) -> None:
+        """The frames that `rows` [n] were decoded to, int16 [n, samples]; those that `begins` bool [n] follow nothing.
+        What they are below is put there after."""
+        self._decoded.follow(rows, self._below[rows])
+        self._decoded.forget(rows[begins])
+        self.whole[rows] = whole
+
     def came(self, rows: Rows, tick: int) -> None:
-        """The parts of `rows` that stand in `upper` are those of this tick's frames."""
-        self._since[rows[self._at[rows] < tick - 1]] = tick
+        """The frames of `rows` that stand in `whole` are those of this tick."""
+        self._since[rows[self.begins(rows, tick)]] = tick
         self._at[rows] = tick
 
-    def begins(self, rows: Rows, tick: int) -> Rows:
-        """Those of `rows`, of whose frames of this tick a part comes, that had none in the last."""
-        return rows[self._at[rows] < tick - 1]
+    def begins(self, rows: Rows, tick: int) -> NDArray[np.bool_]:
+        """Which of `rows` [n], of which a frame of this tick comes, had none in the last."""
+        begins: NDArray[np.bool_] = self._at[rows] < tick - 1
+        return begins
 
-    def cross(self, rows: Rows, first: NDArray[np.float32]) -> None:
+    def parts(self, rows: Rows, tick: int) -> NDArray[np.float32]:
+        """This band's own of the frames that stand there now, float32 [n, samples]; nothing of those of earlier
+        ticks."""
+        parts = np.zeros((len(rows), self.whole.shape[1]), np.float32)
+        came = self._at[rows] == tick
+        some = rows[came]
+        parts[came] = self.whole[some] - self._decoded.look(some, self._below[some])
+        return parts
+
+    def cross(self, rows: Rows, first: NDArray[np.float32], tick: int) -> None:
         """Two frames in the time of one: from the `first` parts [n] across to those that stand there now."""
-        self.upper[rows] = first * (1 - self._cross) + self.upper[rows] * self._cross
+        self._crossed = rows, first * (1 - self._cross) + self.parts(rows, tick) * self._cross
 
     def speak(self, below: Pcm, tick: int) -> tuple[Pcm, NDArray[np.bool_]]:
         """This tick's frames, made of those of the band `below`: int16 [capacity, samples], and which are not silence,
         bool [capacity]; those of `rows` mean something."""
         rows = self.rows
-        sound = self._up.up(rows, below[rows])
+        low = below[rows]
+        whole = (self._at[rows] == tick) & (self._since[rows] < tick) & self._up.stands_as(self._decoded, rows)
+        whole &= (low.view(np.uint64) == self._below[rows].view(np.uint64)).all(axis=1)
+        if len(self._crossed[0]):
+            whole &= ~np.isin(rows, self._crossed[0])
+        if np.count_nonzero(whole):
+            some, its = rows[whole], low[whole]
+            pcm = self.whole[some]
+            self._pcm[some] = pcm
+            self._speaking[some] = pcm.view(np.uint64).any(axis=1)
+            self._last[some] = pcm[:, -1] - self._up.last(its)
+            self._up.follow(some, its)
+        if not whole.all():
+            self._add(rows[~whole], low[~whole], tick)
+        self._crossed = _NONE, _NO_PARTS
+        return self._pcm, self._speaking
+
+    def _add(self, rows: Rows, low: Pcm, tick: int) -> None:
+        """The frames of those `rows` whose parts, if there are any, are added to what comes up of `low`."""
+        sound = self._up.up(rows, low)
         at = self._at[rows]
         if len(came := np.flatnonzero(at == tick)):
-            parts = self.upper[rows[came]]
+            parts = self.parts(rows[came], tick)
+            crossed, theirs = self._crossed
+            for row, part in zip(crossed.tolist(), theirs, strict=True):
+                parts[rows[came] == row] = part
             self._last[rows[came]] = parts[:, -1]
             parts[self._since[rows[came]] == tick, : len(self._rise)] *= self._rise
             sound[came] += parts
@@ -75,4 +124,3 @@ class Raised:
         pcm = np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
         self._pcm[rows] = pcm
         self._speaking[rows] = pcm.any(axis=1)
-        return self._pcm, self._speaking

@@ -9,7 +9,7 @@ import pytest
 from cordboard.codecs import callprogress, tones
 from cordboard.codecs.bands import ABOVE, RATES
 from cordboard.codecs.g711 import Pcm
-from cordboard.codecs.resample import Downsampler, UpperBand, Upsampler
+from cordboard.codecs.resample import Downsampler, Upsampler, to_band
 
 
 def frequency_of(pcm: Pcm, rate: int = 8000) -> float:
@@ -130,15 +130,16 @@ def test_all_bands_add_up_to_the_whole(rate: int, bands: tuple[int, ...], late: 
     can carry by itself is in that alone."""
     row, t = np.array([0]), np.arange(rate // 2) / rate
     sent = np.rint(8000 * np.sin(2 * np.pi * hertz * t)).astype(np.int16)
-    down, above = Downsampler(1, rate // 8000), {band: UpperBand(1, rate, band) for band in bands}
-    up = {band: Upsampler(1, RATES[band] // RATES[band - 1]) for band in bands}
+    down, above = Downsampler(1, rate // 8000), {band: to_band(1, rate, band) for band in bands}
+    up, from_below = ({band: Upsampler(1, RATES[band] // RATES[band - 1]) for band in bands} for _ in range(2))
     heard = []
     parts: dict[int, list[float]] = {band: [] for band in (0, *bands)}
     for frame in sent.reshape(25, 1, -1):
         sound = below = down.down(row, frame)
         parts[0].append(float(np.abs(sound).max()))
         for band in bands:
-            upper, below = above[band].above(row, frame, below)
+            whole = above[band].down(row, frame)
+            upper, below = whole - from_below[band].up(row, below), whole
             parts[band].append(float(np.abs(upper).max()))
             sound = np.rint(up[band].up(row, sound) + upper).astype(np.int16)
         heard.append(sound[0])

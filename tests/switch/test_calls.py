@@ -93,7 +93,10 @@ class StillCodec:
         def part(index: Rows) -> Decoded:
             pcm, good = np.full((len(index), 160), 1000, np.int16), np.ones(len(index), np.bool_)
             wanted = [(band, index[top[index] >= band]) for band in ABOVE]
-            upper = [Upper(band, some, np.zeros((len(some), SAMPLES[band]), np.float32)) for band, some in wanted]
+            upper = [
+                Upper(band, some, np.full((len(some), SAMPLES[band]), 1000, np.int16), np.zeros(len(some), np.bool_))
+                for band, some in wanted
+            ]
             return Decoded(index, pcm, good, upper)
 
         return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])

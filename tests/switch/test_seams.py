@@ -92,9 +92,10 @@ class ClearTransport:
 
 class HeldSamples:
     """A payload that comes is one sample, held for 20 ms, behind the octet that says so; one that leaves is the sample.
-    Decoders say what they were given, and break of a sample of 666."""
+    Decoders say what they were given, and break of a sample of 666. What is begun is to be taken before more is."""
 
     def __init__(self) -> None:
+        self.work: Work[Decoded] | Work[Encoded] = Work(())
         self.given: list[tuple[int, int]] = []  # (row, sample)
         self.frames: dict[int, list[g711.Pcm]] = {}  # what each row was to hear
         self.broken: list[int] = []
@@ -116,6 +117,7 @@ class HeldSamples:
         return broken
 
     def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
+        assert not list(self.work.results()), "what was begun before is lost"
         samples = [struct.unpack("!xh", packet)[0] for ((_, _, packet, _),) in frames]
         self.given += zip(rows.tolist(), samples, strict=True)
         self.broken += [row for row, sample in zip(rows.tolist(), samples, strict=True) if sample == 666]
@@ -124,10 +126,13 @@ class HeldSamples:
         upper = []
         for band in ABOVE:
             above = np.flatnonzero(top >= band)
-            upper.append(Upper(band, above, np.zeros((len(above), SAMPLES[band]), np.float32)))
-        return Work([lambda: Decoded(np.arange(len(rows)), pcm, good, upper)])
+            wide = np.repeat(pcm[above, :1], SAMPLES[band], axis=1)
+            upper.append(Upper(band, above, wide, np.zeros(len(above), np.bool_)))
+        self.work = work = Work([lambda: Decoded(np.arange(len(rows)), pcm, good, upper)])
+        return work
 
     def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
+        assert not list(self.work.results()), "what was begun before is lost"
         for row, frame in zip(rows.tolist(), frames, strict=True):
             self.frames.setdefault(row, []).append(frame)
         halves = [np.arange(len(rows))[i::2] for i in (1, 0)]
@@ -136,7 +141,8 @@ class HeldSamples:
             # late in the frame: of the one before no filter has anything left there
             return Encoded(index, [[struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4]))] for i in index])
 
-        return Work([functools.partial(part, index) for index in halves])
+        self.work = work = Work([functools.partial(part, index) for index in halves])
+        return work
 
 
 def held(packet: bytes) -> int:
@@ -408,5 +414,6 @@ def test_legs_of_both_transports_hear_each_other(n: int) -> None:
             world.come(i, header + b"\xf8" + struct.pack("!h", 1000))
         outgoing, _ = world.engine.tick(world.now)
         last = outgoing.parts[0].data[0, 12:172].tobytes()
+        list(outgoing.later)
     heard = g711.decode_ulaw(np.frombuffer(last, np.uint8))
     assert (np.abs(heard - 1000 * n) < 80).all()
