@@ -1,8 +1,10 @@
 """Automatic call distribution: which agent a call is offered to, and why not another (F-82, X-4).
 
+    choose(question) -> who is offered it
     decide(question) -> Decision(chosen, ranked, more, excluded)
 
-A pure function of what a queue knows at that moment: how the call stands, and who is free. Of two free agents the one
+Pure functions of what a queue knows at that moment: how the call stands, and who is free. A queue chooses; whoever asks
+why is told the whole decision. Of two free agents the one
 of the lower level is the better, whatever the strategy; it settles among those of one level. Where the queue widens,
 only agents of level 1 are asked at first, and every so many seconds of waiting those of one level more. A call that is
 kept for one agent is that one's alone, for as long as it is kept.
@@ -105,8 +107,16 @@ def step(moment: float) -> float:
     return math.floor(moment / STEP) * STEP
 
 
+def choose(question: Question) -> tuple[str, ...]:
+    """Who is offered the call, all of them at once; nobody where nobody is free who may have it."""
+    asked, _ = _asked(question)
+    if question.strategy == "ring-all":
+        return tuple(each.agent for each in heapq.nsmallest(RING_ALL, asked, key=_key(question)))
+    return (min(asked, key=_key(question)).agent,) if asked else ()
+
+
 def decide(question: Question) -> Decision:
-    """Nobody is chosen where nobody is free who may have it."""
+    """What `choose` came to, and why it is not another."""
     asked, excluded = _asked(question)
     # without a list of all keys: thousands of them at once wake the collector of garbage
     ranked = tuple(heapq.nsmallest(RANKED, asked, key=_key(question)))

@@ -1,9 +1,9 @@
 """The journal: what every actor received, when, and what it made of it, in files that `cordboard replay` takes again.
 
-It never stops or delays a step. A step is packed, veiled and put aside; what was put aside is written some times a
-second by a worker thread. What cannot be written (a full disk) raises an alarm, and the journal goes on with another
-file as soon as it can. Each file begins with all the actors that there are, so that it can be replayed alone, and has
-pseudonyms of its own (`veil.py`); all files together are bounded, and the oldest go.
+It never stops or delays a step. Steps are put aside as they are, packed and veiled some dozens in a row, and written
+some times a second by a worker thread. What cannot be written (a full disk) raises an alarm, and the journal goes on
+with another file as soon as it can. Each file begins with all the actors that there are, so that it can be replayed
+alone, and has pseudonyms of its own (`veil.py`); all files together are bounded, and the oldest go.
 
 A message that crashed its actor is kept beside it, in a file of its own: the actor as it was, the message, the trace.
 Such a file can be replayed too, and crashes again.
@@ -33,10 +33,10 @@ from attrs import define, field, frozen
 
 from . import steps, switchboard, values
 from .alarms import JOURNAL_UNWRITTEN
-from .effects import Behaviour, Effect, Record
+from .effects import Behaviour, Effect, Record, Spawn
 from .frames import framed
 from .organisation import Organisation
-from .packing import Packer
+from .packing import Packer, revive
 from .redact import redact_number
 from .states import ActorState
 from .steps import Begins, Crashed, Ends, Entry, Lives, Spoke, Took, Unjournalled
@@ -55,6 +55,8 @@ MAX_FILES: Final = 200
 MAX_QUARANTINED: Final = 100
 # ... of which so many between two writes: each has a veil of its own, which takes some milliseconds.
 MAX_AT_ONCE: Final = 5
+# So many records are packed at once: in a row they take half of what they take one by one among all else that is done.
+TOGETHER: Final = 64
 # What was put aside is written this often, in seconds: as much may be missing after a kill.
 FLUSH: Final = 0.2
 # ... and more than this is never put aside: the disk is slower than the centre.
@@ -137,6 +139,8 @@ class Journal(Unjournalled):
         self._told: tuple[Organisation, ...] = ()
         self._met: tuple[Organisation, ...] = ()
         self._file: _File | None = None
+        # What happened and is not packed yet; only while there is a file.
+        self._behind: list[Callable[[_File], Entry]] = []
         # Of files that are closed.
         self._closed: list[Part] = []
         self._waiting = 0
@@ -177,6 +181,7 @@ class Journal(Unjournalled):
         """Begins another file where this one is long enough, or where there is none; between two steps."""
         if self._actors is None:
             return
+        self._pack()
         if self._file is None:
             if self._clock() >= self._retry_at:
                 self._open()
@@ -186,19 +191,22 @@ class Journal(Unjournalled):
     # --- what happens -----------------------------------------------------------------------------------------
 
     def born(self, name: str, at: float, behaviour: Behaviour) -> None:
-        self._keep(lambda file: Lives(name, at, file.pack(behaviour)))
+        newborn = revive(type(behaviour), behaviour.state)  # as it is now, whatever it becomes meanwhile
+        self._keep(lambda file: Lives(name, at, file.pack(newborn)))
 
     def took(self, name: str, at: float, message: object | None, told: bool, effects: list[Effect]) -> None:
-        began = time.perf_counter()
         self._keep(lambda file: Took(name, at, file.heard(message), told, file.pack(tuple(effects))))
-        self.seconds += time.perf_counter() - began
         self.counters["steps"] += 1
+        if Spawn in map(type, effects):
+            self._pack()  # who is born now, is another after its first step
 
     def crashed(
         self, name: str, at: float, message: object | None, told: bool, behaviour: Behaviour, error: Exception
     ) -> None:
+        what, trace = type(error).__name__, _trace(error)
+
         def entry(file: _File) -> Entry:
-            return Crashed(name, at, file.heard(message), told, type(error).__name__, _trace(error))
+            return Crashed(name, at, file.heard(message), told, what, trace)
 
         self._keep(entry)
         self._quarantine(name, at, behaviour, entry)
@@ -206,18 +214,28 @@ class Journal(Unjournalled):
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         self._keep(lambda file: Ends(name, at, file.veil.text(reason), b"" if will is None else file.pack(tuple(will))))
 
-    def spoke(self, message: Spoke) -> None:
-        self._keep(lambda file: message)
+    def spoke(self, message: Callable[[], Spoke]) -> None:
+        self._keep(lambda file: message())
 
     def _keep(self, entry: Callable[[_File], Entry]) -> None:
-        file = self._file
-        if file is None:
+        """What it is made of never changes any more, so that it can be packed by and by."""
+        if self._file is not None:
+            self._behind.append(entry)
+            if len(self._behind) >= TOGETHER:
+                self._pack()
+
+    def _pack(self) -> None:
+        """All that has happened, into the file that there was then."""
+        behind, self._behind = self._behind, []
+        file, began = self._file, time.perf_counter()
+        if file is None or not behind:
             return
         try:
-            octets = file.add(entry(file))
-        except Exception as error:  # whatever is wrong with the journal, the step was well
+            octets = sum([file.add(entry(file)) for entry in behind])
+        except Exception as error:  # whatever is wrong with the journal, the steps were well
             self._failed(error, lost=False)
             return
+        self.seconds += time.perf_counter() - began
         self.counters["octets"] += octets
         self._waiting += octets
         if self._waiting > MAX_WAITING:
@@ -253,6 +271,7 @@ class Journal(Unjournalled):
         self.counters["files"] += 1
         for one in actors:
             self.born(one.name, one.at, one.behaviour)
+        self._pack()
 
     def _new(self, directory: Path, suffix: str) -> _File:
         now = self._clock()
@@ -265,6 +284,7 @@ class Journal(Unjournalled):
         return file
 
     def _close(self) -> None:
+        self._pack()
         if self._file is not None:
             self._closed.append(self._file.take())
             self._file = None
@@ -285,6 +305,7 @@ class Journal(Unjournalled):
 
     def take(self) -> list[Part]:
         """What was put aside, for `write`."""
+        self._pack()
         current = [] if self._file is None else [self._file.take()]
         parts = [part for part in (*self._closed, *current) if part.octets]
         self._closed.clear()

@@ -35,6 +35,7 @@ from .queue_state import (
     OfferOver,
     Place,
     Profile,
+    Standing,
     Taken,
     Timeout,
     Waiting,
@@ -101,7 +102,7 @@ class Queue(Machine[Place]):
         told: list[Effect] = []
         for waiting in self.state.calls.values():
             told += self._withdraw(waiting, "caller_left")
-        self.state = evolve(self.state, calls={}, agents={}, roster="")
+        self.state = evolve(self.state, calls={}, agents={}, idle=0, roster="")
         return [*told, Stop(agents.DISMISSED)]  # calls watch their queue
 
     def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
@@ -109,17 +110,24 @@ class Queue(Machine[Place]):
         if message.standing is None:
             self._forget(message.agent)
             return []
-        roster = self.state.roster if before is not None else ""
-        self.state = evolve(self.state, agents={**self.state.agents, message.agent: message.standing}, roster=roster)
+        self._know(message.agent, message.standing)
         agent = f"agent:{message.agent}"
         effects: list[Effect] = [] if before is not None else [Watch(agent)]
         if message.standing.follows and not (before is not None and before.follows):
             effects.append(Tell(agent, agents.QueueMoved(self._status())))
         return effects
 
+    def _know(self, agent: str, standing: Standing) -> None:
+        """How an agent stands from now on."""
+        data, before = self.state, self.state.agents.get(agent)
+        idle = data.idle + _is_free(standing) - _is_free(before)
+        roster = data.roster if before is not None else ""
+        self.state = evolve(data, agents={**data.agents, agent: standing}, idle=idle, roster=roster)
+
     def _forget(self, agent: str) -> None:
-        known = {name: each for name, each in self.state.agents.items() if name != agent}
-        self.state = evolve(self.state, agents=known, roster="")
+        data = self.state
+        known = {name: each for name, each in data.agents.items() if name != agent}
+        self.state = evolve(data, agents=known, idle=data.idle - _is_free(data.agents.get(agent)), roster="")
 
     def _agent_died(self, message: Down, now: float) -> list[Effect]:
         """Nobody will answer what was offered there, though the agent may have said before that it is none of ours any
@@ -256,8 +264,7 @@ class Queue(Machine[Place]):
             # It was not free although we thought so: forget that until it says otherwise.
             standing = self.state.agents.get(message.agent)
             if standing is not None:
-                unready = evolve(standing, doing="refused")
-                self.state = evolve(self.state, agents={**self.state.agents, message.agent: unready})
+                self._know(message.agent, evolve(standing, doing="refused"))
         return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
 
     def _time(self, message: Timeout, now: float) -> list[Effect]:
@@ -282,20 +289,22 @@ class Queue(Machine[Place]):
 
     def _offer_calls(self, now: float) -> list[Effect]:
         """Each call that rings nowhere in its turn; where all are rung at once, then those that ring elsewhere."""
-        free = self._free()
-        if not free:
+        if not self.state.idle:
             return []
         waiting = [each for each in self.state.calls.values() if each.looks_until == math.inf]
         rings = [each for each in waiting if each.offers] if self.state.profile.strategy == "ring-all" else []
-        offers: list[Effect] = []
-        for each in (*(each for each in waiting if not each.offers), *rings):
+        wanted = [*(each for each in waiting if not each.offers), *rings]
+        if not wanted:
+            return []
+        free, offers = self._free(), list[Effect]()
+        for each in wanted:
             if not free:
                 break
             question = self._question(each, tuple(free.values()), now)
-            decided = acd.decide(question)
-            if decided.chosen:
-                offers += self._decision_kept(question, decided)
-            for agent in decided.chosen:
+            chosen = acd.choose(question)
+            if chosen:
+                offers += self._decision_kept(question, chosen)
+            for agent in chosen:
                 self.state = evolve(self.state, after=free.pop(agent).place)
                 offers.append(self._offer(each.join.call, agent, now))
         return offers
@@ -305,16 +314,15 @@ class Queue(Machine[Place]):
         rung = {agent for waiting in self.state.calls.values() for agent in waiting.offers}
         return {name: each.who for name, each in self.state.agents.items() if each.doing == "free" and name not in rung}
 
-    def _decision_kept(self, question: acd.Question, decided: acd.Decision) -> list[Effect]:
+    def _decision_kept(self, question: acd.Question, chosen: tuple[str, ...]) -> list[Effect]:
         """With what it was made of; who is in the queue is kept once, as long as they are the same."""
         agents, queue, kept = self.state.agents, self.state.profile.queue, list[Effect]()
         if not self.state.roster:
             self.state = evolve(self.state, roster=decisions.roster_key(agents))
             kept.append(Record(records.RosterEntry(self.state.roster, "\n".join(agents))))
         facts = decisions.pack(question, list(agents), [each.doing for each in agents.values()])
-        chosen = " ".join(decided.chosen)
         entry = records.DecisionEntry(
-            question.call, queue, question.now, question.offered, chosen, self.state.roster, facts
+            question.call, queue, question.now, question.offered, " ".join(chosen), self.state.roster, facts
         )
         return [*kept, Record(entry)]
 
@@ -396,7 +404,7 @@ class Queue(Machine[Place]):
             name=data.profile.name,
             waiting=len(data.calls),
             oldest_since=min((each.join.since for each in data.calls.values()), default=None),
-            agents_idle=sum(each.doing == "free" for each in data.agents.values()),
+            agents_idle=data.idle,
         )
 
     def _owes_status(self) -> bool:
@@ -411,6 +419,10 @@ class Queue(Machine[Place]):
         pause = max(STATUS_INTERVAL, len(who) / STATUSES_PER_SECOND)
         self.state = evolve(self.state, told=status, tell_at=now + pause)
         return [Tell(f"agent:{name}", agents.QueueMoved(status)) for name in who]
+
+
+def _is_free(standing: Standing | None) -> bool:
+    return standing is not None and standing.doing == "free"
 
 
 def _turn(join: Join) -> tuple[object, ...]:

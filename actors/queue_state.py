@@ -184,6 +184,8 @@ class Data:
     # In the order they came (dicts keep it); replaced, never changed.
     calls: Mapping[str, Waiting] = field(factory=dict)
     agents: Mapping[str, Standing] = field(factory=dict)
+    # How many of them are free: it is asked at every step.
+    idle: int = field()
     # What names all of the `agents`, as it was kept last; empty: they are others since.
     roster: str = ""
     # The place of the agent that was offered a call last.
@@ -192,3 +194,7 @@ class Data:
     pace: Pace = UNKNOWN
     told: page.QueueStatus | None = None
     tell_at: float = 0.0
+
+    @idle.default
+    def _idle(self) -> int:
+        return sum(each.doing == "free" for each in self.agents.values())

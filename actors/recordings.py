@@ -46,8 +46,10 @@ RETRY: Final = 10.0
 REFUSED_RETRY: Final = 60.0
 # A file that was written so short a time ago is still being written by an engine that outlived the control process.
 FRESH: Final = 5.0
-# For so long the first file stays after the store was told.
+# For so long the first file stays after the store was told, and so much longer at most: until then others go with it,
+# since each time the disk is asked for something takes a hundred times what that takes itself.
 SETTLE: Final = 10.0
+TOGETHER: Final = 1.0
 # One that waits longer for its turn waits too long, in seconds: encoding does not keep up with the calls.
 BEHIND: Final = 600.0
 # How often that is looked at, in seconds.
@@ -193,13 +195,8 @@ class Recordings:
     async def _work(self) -> None:
         while True:
             now = trio.current_time()
-            while self._done and (done := next(iter(self._done.values()))).at <= now:
-                recording = next(iter(self._done))
-                del self._done[recording]
-                if done.aside:
-                    await self._put_aside(self._raw(recording))
-                else:
-                    await trio.to_thread.run_sync(self._delete, recording)
+            if self._settled() <= now:
+                await self._let_go(now)
             if self._encoder.deadline() <= now:
                 await self._encoder.rest()
             recording, job = self._next()
@@ -213,9 +210,21 @@ class Recordings:
                 self._at_work = None
                 continue
             self._bell = trio.Event()
-            settled = next((done.at for done in self._done.values()), math.inf)
-            with trio.move_on_at(min(job.at, self._encoder.deadline(), settled)):
+            with trio.move_on_at(min(job.at, self._encoder.deadline(), self._settled())):
                 await self._bell.wait()
+
+    def _settled(self) -> float:
+        """When first files are to go."""
+        return next((done.at + TOGETHER for done in self._done.values()), math.inf)
+
+    async def _let_go(self, now: float) -> None:
+        """Of the first files those that nobody needs any more."""
+        over = {recording: done for recording, done in self._done.items() if done.at <= now}
+        for recording in over:
+            del self._done[recording]
+        await trio.to_thread.run_sync(self._delete, [each for each, done in over.items() if not done.aside])
+        for recording in [each for each, done in over.items() if done.aside]:
+            await self._put_aside(self._raw(recording))
 
     async def _look_behind(self) -> None:
         while True:
@@ -259,15 +268,7 @@ class Recordings:
     # --- one recording ----------------------------------------------------------------------------------------
 
     async def _encode(self, recording: str, job: _Job) -> None:
-        size, age = await trio.to_thread.run_sync(self._state, recording)
-        if size is None:
-            made = await trio.to_thread.run_sync(self._made, recording)
-            if made is None:
-                self._lost(recording, "nothing of it could be written")
-            else:  # encoded long ago, and whoever knew died before the store could write that down
-                self._tell_ready(recording, made, "")
-            return
-        if job.left and age < FRESH:
+        if job.left and (age := await trio.to_thread.run_sync(self._age, recording)) < FRESH:
             self._put(recording, evolve(job, at=trio.current_time() + FRESH - age))
             return
         answer = await self._encoder.encode(Wanted(str(self._raw(recording)), str(self._out(recording)), self._format))
@@ -275,11 +276,15 @@ class Recordings:
             return  # it was closed once more meanwhile
         match answer:
             case Encoded():
-                await self._ready(recording, job, size, answer)
+                self._ready(recording, job, answer)
+            case Refused(Why.GOES_ON):
+                self._put(recording, evolve(job, at=trio.current_time(), tries=0))
+            case Refused(Why.ABSENT):
+                await self._absent(recording)
             case Refused(Why.NO_SOUND):  # a call that was over with its answer
                 log.info("recording empty", recording=recording)
                 self._store.recording_lost(recording, "there is no sound in it")
-                await trio.to_thread.run_sync(self._delete, recording)
+                self._done[recording] = _Done(trio.current_time() + SETTLE, aside=False)
             case Refused(Why.UNUSABLE):
                 self._lost(recording, "its file is damaged")
                 await self._put_aside(self._raw(recording))
@@ -288,10 +293,15 @@ class Recordings:
             case Refused(_, reason):
                 self._failed(recording, job, reason)
 
-    async def _ready(self, recording: str, job: _Job, size: int, made: Encoded) -> None:
-        if (await trio.to_thread.run_sync(self._state, recording))[0] != size:
-            self._put(recording, evolve(job, at=trio.current_time(), tries=0))  # it went on meanwhile
-            return
+    async def _absent(self, recording: str) -> None:
+        """It was encoded long ago, and whoever knew died before the store could write that down; or it never was."""
+        made = await trio.to_thread.run_sync(self._made, recording)
+        if made is None:
+            self._lost(recording, "nothing of it could be written")
+        else:
+            self._tell_ready(recording, made, "")
+
+    def _ready(self, recording: str, job: _Job, made: Encoded) -> None:
         log.info("recording encoded", recording=recording, seconds=made.seconds, bytes=made.bytes)
         closed = job.closed or media.RecordingClosed(recording, 0.0)
         unread = max(0.0, closed.seconds - made.seconds)
@@ -340,15 +350,14 @@ class Recordings:
     def _out(self, recording: str) -> Path:
         return self._directory / f"{recording}.{self._format}"
 
-    def _state(self, recording: str) -> tuple[int | None, float]:
-        """How long its first file is, None where there is none, and for how many seconds nothing was written to it.
-        Raises OSError where nobody can tell."""
+    def _age(self, recording: str) -> float:
+        """For how many seconds nothing was written to its first file; math.inf where there is none. Raises OSError
+        where nobody can tell."""
         try:
-            state = self._raw(recording).stat()
+            written = self._raw(recording).stat().st_mtime
         except FileNotFoundError:
-            return None, 0.0
-        # A time that lies ahead: the clock was set back since, and nothing was written after that.
-        return state.st_size, abs(time.time() - state.st_mtime)
+            return math.inf
+        return abs(time.time() - written)  # a time that lies ahead: the clock was set back, and nothing written since
 
     def _made(self, recording: str) -> Encoded | None:
         """What an encoder once said of it, from what it made; None where there is nothing. Raises OSError where nobody
@@ -375,9 +384,10 @@ class Recordings:
                 left.append(path.stem)
         return left, aside
 
-    def _delete(self, recording: str) -> None:
-        with contextlib.suppress(OSError):
-            self._raw(recording).unlink()
+    def _delete(self, recordings: Iterable[str]) -> None:
+        for recording in recordings:
+            with contextlib.suppress(OSError):
+                self._raw(recording).unlink()
 
     async def _put_aside(self, path: Path) -> None:
         """What cannot be read is kept for whoever wants to try."""

@@ -10,6 +10,7 @@ out again byte for byte. Between them are the SIP messages that came and went, f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from attrs import frozen
@@ -134,8 +135,8 @@ class Unjournalled:
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         """An actor that did not end by itself; None: its will could not be read."""
 
-    def spoke(self, message: Spoke) -> None:
-        """A SIP message came or went."""
+    def spoke(self, message: Callable[[], Spoke]) -> None:
+        """A SIP message came or went; it may be made by and by."""
 
 
 UNJOURNALLED: Final = Unjournalled()

@@ -213,7 +213,9 @@ class Wire:
     """Between the endpoint and its transport. `whose` is `Endpoint.whose`; `tell` takes what the journal keeps.
     `counts` is by trunk, direction (`in`, `out`), method and code, all of them from bounded sets."""
 
-    def __init__(self, whose: Callable[[str, Iterable[str]], tuple[str, str]], tell: Callable[[Spoke], None]) -> None:
+    def __init__(
+        self, whose: Callable[[str, Iterable[str]], tuple[str, str]], tell: Callable[[Callable[[], Spoke]], None]
+    ) -> None:
         self._whose = whose
         self._tell = tell
         self.counts: Counter[tuple[str, str, str, str]] = Counter()
@@ -246,7 +248,7 @@ class Wire:
         if not call and not self._room(at):
             self.untold += 1
             return
-        self._tell(Spoke(at, trunk, call, found.call_id, sent, shown(data)))
+        self._tell(lambda: Spoke(at, trunk, call, found.call_id, sent, shown(data)))
 
     def _call_of(self, call_id: str, call: str) -> str:
         if not call:

@@ -68,6 +68,10 @@ class NoSoundError(Exception):
     """Whoever made the file died before the first sound."""
 
 
+class GoesOnError(Exception):
+    """Whoever makes the file is still at it."""
+
+
 def sound(raw: BinaryIO) -> Iterator[Pcm]:
     """The sound of a recording whose header was read: int16 [2, n], at most BLOCK frames each, silence in the gaps."""
     end = 0
@@ -88,13 +92,14 @@ def _silence(frames: int) -> Iterator[Pcm]:
 
 
 def encode(raw: Path, out: Path, format_: Format, tell: Callable[[float], None]) -> Encoded:
-    """`tell` hears after each block how many seconds are done. Raises BrokenFileError, NoSoundError, OSError, what
-    libav raises, and what `tell` does."""
+    """`tell` hears after each block how many seconds are done. Raises BrokenFileError, NoSoundError, GoesOnError,
+    OSError, what libav raises, and what `tell` does."""
     peaks = Peaks()
     waveform = peaks_of(out)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(raw.open("rb"))
-        if raw.stat().st_size <= HEADER_LENGTH:
+        size = os.stat(source.fileno()).st_size
+        if size <= HEADER_LENGTH:
             raise NoSoundError
         read_header(source)
         made = stack.enter_context(_appearing(out))
@@ -103,6 +108,8 @@ def encode(raw: Path, out: Path, format_: Format, tell: Callable[[float], None])
             raise NoSoundError
         with _appearing(waveform) as drawn:
             drawn.write(peaks.to_json().encode())
+        if raw.stat().st_size != size:
+            raise GoesOnError
     return Encoded(samples / RATE, out.stat().st_size, waveform.name)
 
 
@@ -178,12 +185,16 @@ def _say(answer: Answer) -> None:
 
 
 def _do(wanted: Wanted) -> Encoded | Refused:
+    if not os.path.exists(wanted.raw):
+        return Refused(Why.ABSENT, "there is no such file")
     try:
         return encode(Path(wanted.raw), Path(wanted.out), FORMATS[wanted.format], _Teller())
     except BrokenFileError as error:
         return Refused(Why.UNUSABLE, str(error))
     except NoSoundError:
         return Refused(Why.NO_SOUND, "there is no sound in it")
+    except GoesOnError:
+        return Refused(Why.GOES_ON, "more of it was written meanwhile")
     except BrokenPipeError:  # no disk says that: whoever wanted it is gone
         raise
     except (OSError, av.error.FFmpegError) as error:

@@ -24,7 +24,9 @@ PART: Final = ".part"
 class Why(StrEnum):
     """Why nothing was made of a recording."""
 
+    ABSENT = "absent"  # there is no such file
     NO_SOUND = "no sound"
+    GOES_ON = "goes on"  # more of it was written meanwhile
     UNUSABLE = "unusable"  # it is no recording
     DISK_REFUSES = "disk refuses"  # it is full or read-only, whatever the recording
     FAILED = "failed"

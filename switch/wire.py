@@ -10,9 +10,8 @@ The codecs of all classes are worked out from their annotations once, when this 
 
 from __future__ import annotations
 
-import functools
 import types
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
@@ -27,6 +26,7 @@ MAX_FRAME: Final = 1 << 20
 
 M = TypeVar("M")
 Read = Callable[[Any], Any]
+Form = Callable[[Any], list[Any]]
 
 
 class WireError(Exception):
@@ -142,23 +142,6 @@ def _named(classes: dict[str, Callable[[list[Any]], Any]], value: Any) -> Any:
     return classes[items[0]](items[1:])
 
 
-def _plain(value: Any, *, named: bool) -> Any:
-    if (members := _members(cast(Hashable, type(value)))) is not None:
-        fields = [_plain(getattr(value, name), named=choice) for name, choice in members]
-        return [type(value).__name__, *fields] if named else fields
-    if isinstance(value, tuple):
-        return [_plain(item, named=named) for item in value]
-    return value
-
-
-@functools.cache
-def _members(kind: type[Any]) -> tuple[tuple[str, bool], ...] | None:
-    """The fields of an attrs class, and whether what is in them is named; None for any other class."""
-    if not attrs.has(kind):
-        return None
-    return tuple((a.name, a.name in _NAMED_FIELDS.get(kind, ())) for a in attrs.fields(kind))
-
-
 def _is_choice(hint: Any) -> bool:
     return get_origin(hint) in (Union, types.UnionType) and sum(map(attrs.has, get_args(hint))) > 1
 
@@ -182,9 +165,38 @@ _NAMED_FIELDS: Final[dict[type, frozenset[str]]] = {
 }
 
 
+def _form(kind: type) -> Form:
+    """A function written out for the class, since each call has a dozen commands: what its fields hold, in their order,
+    and in front of one that may be of several classes the name of its own."""
+    named = _NAMED_FIELDS.get(kind, frozenset())
+    names = [each.name for each in attrs.fields(kind)]
+    terms = [f"named(value.{name})" if name in named else f"value.{name}" for name in names]
+    form: Form = eval(f"lambda value: [{', '.join(terms)}]", {"named": _with_name})
+    return form
+
+
+def _with_name(value: Any) -> list[Any] | None:
+    return None if value is None else [type(value).__name__, *_FORMS[type(value)](value)]
+
+
+class _Forms(dict[type, Form]):
+    """Of every class that has been met."""
+
+    def __missing__(self, kind: type) -> Form:
+        if not attrs.has(kind):
+            raise TypeError(f"no wire form for {kind.__name__}")
+        self[kind] = form = _form(kind)
+        return form
+
+
+_FORMS: Final = _Forms()
+# One for all, as making it takes as long as packing a message. It walks tuples, and asks only where it meets a class.
+_PACKER: Final = msgpack.Packer(default=lambda value: _FORMS[type(value)](value))
+
+
 def encode(message: Command | Fact) -> bytes:
     """A message as one frame, its length in front."""
-    body = cast(bytes, msgpack.packb(_plain(message, named=True)))
+    body = cast(bytes, _PACKER.pack(_with_name(message)))
     if len(body) > MAX_FRAME:
         raise ValueError(f"a {type(message).__name__} of {len(body)} octets")
     return len(body).to_bytes(LENGTH, "big") + body

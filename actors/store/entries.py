@@ -6,12 +6,14 @@ tail of what was stated may be written again and the tables are the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any, assert_never
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import assert_never
 
 import attrs
 from attrs import evolve
-from sqlalchemy import ColumnElement, Connection, Insert, RowMapping, Table, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Dialect, Insert, RowMapping, Table, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .. import page
@@ -54,7 +56,9 @@ TABLES: dict[type[Kept], Table] = {
     SurveyEntry: schema.surveys,
     MobileEntry: schema.mobiles,
 }
-_KEYS = {kind: tuple(column.name for column in table.primary_key.columns) for kind, table in TABLES.items()}
+_KEYS: dict[type[Kept], Callable[[Kept], object]] = {
+    kind: attrgetter(*(column.name for column in table.primary_key.columns)) for kind, table in TABLES.items()
+}
 
 Key = tuple[object, ...]
 
@@ -62,16 +66,27 @@ Key = tuple[object, ...]
 def key_of(entry: Kept) -> Key:
     """What the entry replaces: one entry of each key is all that needs to be written."""
     kind = type(entry)
-    return (kind, *(getattr(entry, name) for name in _KEYS[kind]))
+    return kind, _KEYS[kind](entry)
 
 
 def write(connection: Connection, entries: Iterable[Kept]) -> None:
     """Keeps the entries; of several of one key the last."""
-    newest = {key_of(entry): entry for entry in entries}
-    for kind, table in TABLES.items():
-        rows = [_row(entry) for entry in newest.values() if type(entry) is kind]
-        if rows:
-            connection.execute(upsert(connection.dialect.name, table), rows)
+    rows: dict[type[Kept], dict[Key, Kept]] = {kind: {} for kind in TABLES}
+    for entry in entries:
+        rows[type(entry)][key_of(entry)] = entry
+    for kind, newest in rows.items():
+        if newest:
+            text, cells = _statement(connection.dialect, TABLES[kind])
+            connection.exec_driver_sql(text, [tuple(map(_cell, cells(entry))) for entry in newest.values()])
+
+
+@cache
+def _statement(dialect: Dialect, table: Table) -> tuple[str, Callable[[Kept], tuple[object, ...]]]:
+    """What keeps rows of a table, as the driver takes it, and what gives it the fields of each in their places: written
+    out once, since rows are written by the thousand each second and their values need no conversion."""
+    compiled = upsert(dialect.name, table).compile(dialect=dialect)
+    assert compiled.positiontup is not None, "the drivers of our databases count parameters"
+    return str(compiled), attrgetter(*compiled.positiontup)
 
 
 def upsert(dialect: str, table: Table) -> Insert:
@@ -80,13 +95,6 @@ def upsert(dialect: str, table: Table) -> Insert:
     keys = list(table.primary_key.columns)
     rest = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=rest)
-
-
-_FIELDS = {kind: tuple(each.name for each in attrs.fields(kind)) for kind in TABLES}
-
-
-def _row(entry: Kept) -> dict[str, Any]:
-    return {name: _cell(getattr(entry, name)) for name in _FIELDS[type(entry)]}
 
 
 def _cell(value: object) -> object:

@@ -31,6 +31,7 @@ def hold(actors: Mapping[str, Behaviour], engine: ModelEngine) -> None:
                 assert actor.deadline() < float("inf") or actor.state.phase is lines.Phase.UP, name
                 assert actor.state.owner in actors, f"{name} is nobody's"
             case Queue():
+                assert actor.state.idle == sum(each.doing == "free" for each in actor.state.agents.values()), name
                 for call, waiting in actor.state.calls.items():
                     caller = actors[f"call:{call}"]
                     assert isinstance(caller, Call)

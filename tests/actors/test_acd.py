@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from attrs import evolve
 from cordboard.actors import acd, page
-from cordboard.actors.acd import Free, Question, decide
+from cordboard.actors.acd import Free, Question, choose, decide
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase, Skill
 from cordboard.actors.entries import Strategy
@@ -96,6 +96,7 @@ def test_who_is_chosen_may_have_it_and_nobody_of_a_better_level_is_passed_over(q
     assert bool(decided.chosen) == bool(decided.ranked)
     assert [each.level for each in decided.ranked] == sorted(each.level for each in decided.ranked)
     assert decide(question) == decided
+    assert choose(question) == decided.chosen
 
 
 @given(QUESTIONS)

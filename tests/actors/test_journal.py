@@ -424,9 +424,21 @@ def test_a_step_that_cannot_be_packed_is_taken_all_the_same(disk: Disk, tmp_path
         pass
 
     disk.journal.took("queue:support", disk.now, Unknown(), False, [])
+    disk.journal.look()
     assert disk.alarms == [JOURNAL_UNWRITTEN.text]
     disk.journal.crashed("queue:support", disk.now, Unknown(), False, Queue(queues.Profile("a", "A")), KeyError())
     assert disk.journal.counters["quarantined"] == 1
+
+
+def test_what_is_put_aside_is_as_it_was_then(disk: Disk, tmp_path: Path) -> None:
+    support, begun = Queue(queues.Profile("support", "Support")), disk.journal.counters["octets"]
+    disk.journal.born("queue:support", disk.now, support)
+    support.receive(queues.Profile("support", "Renamed"), disk.now)
+    assert disk.journal.counters["octets"] == begun, "it is packed with what comes after it"
+    disk.steps(journal.TOGETHER)
+    assert disk.journal.counters["octets"] > begun
+    trio.run(disk.journal._flush)
+    assert b"Renamed" not in octets(tmp_path)
 
 
 def test_the_journal_is_written_by_itself_and_the_rest_of_it_at_the_end(tmp_path: Path) -> None:

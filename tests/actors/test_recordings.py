@@ -67,7 +67,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    for name in ("SETTLE", "RETRY"):
+    for name in ("SETTLE", "TOGETHER", "RETRY"):
         monkeypatch.setattr(recordings, name, 0.05)
     return Desk(tmp_path)
 

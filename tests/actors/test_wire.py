@@ -107,7 +107,7 @@ def test_whatever_comes_is_shown_in_bounds_and_printable() -> None:
 def seen(*steps: tuple[bytes, Address, bool]) -> tuple[Wire, list[Spoke]]:
     told: list[Spoke] = []
     endpoint = net.endpoint(net.A)
-    tap = Wire(endpoint.whose, told.append)
+    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
     for data, remote, sent in steps:
         if sent:
             tap.sent(data, remote, 1.0)
@@ -120,7 +120,7 @@ def test_every_message_of_a_call_is_known_to_be_its(monkeypatch: pytest.MonkeyPa
     """From the first INVITE to the last 200, whichever side says it, and with or without a tag of ours."""
     world, a, b = net.pair()
     told: list[Spoke] = []
-    tap = Wire(b.endpoint.whose, told.append)
+    tap = Wire(b.endpoint.whose, lambda spoke: told.append(spoke()))
 
     def transmitted(outputs: list[Output]) -> None:
         for each in outputs:
@@ -170,7 +170,7 @@ def test_what_is_dialled_is_a_calls_from_the_first_message() -> None:
     endpoint = net.endpoint(net.A)
     endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
     told: list[Spoke] = []
-    tap = Wire(endpoint.whose, told.append)
+    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
     for each in endpoint.dial(
         "mine", "sip:600@203.0.113.9", Address("203.0.113.9", 5060), "1", net.OFFER_A, 0.0, trunk="carrier"
     ):
@@ -187,7 +187,7 @@ def test_what_a_trunk_is_asked_is_its_though_no_peer_names_the_host() -> None:
     (asked,) = endpoint.ask("ping", "carrier", "OPTIONS", "sip:sip.carrier.example", host, 0.0)
     assert isinstance(asked, Transmit)
     told: list[Spoke] = []
-    tap = Wire(endpoint.whose, told.append)
+    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
     tap.sent(asked.data, asked.destination, 0.0)
     reply = asked.data.replace(b"OPTIONS sip:sip.carrier.example SIP/2.0", b"SIP/2.0 200 OK")
     tap.received(reply, host, 0.1, endpoint.receive(reply, host, 0.1))

@@ -222,6 +222,25 @@ def test_where_nobody_waits_for_it_any_more_it_ends_and_leaves_nothing(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["r.cbr"]
 
 
+def test_what_goes_on_meanwhile_and_what_is_not_there_is_said(tmp_path: Path) -> None:
+    raw, out = tmp_path / "r.cbr", tmp_path / "out"
+    write(raw, talk(FRAMES, 1), talk(FRAMES, 2))
+    with began("-c", TALKS) as worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        worker.stdin.write(Wanted(str(raw), str(out), "opus").line())
+        worker.stdin.flush()
+        assert isinstance(parse_answer(worker.stdout.readline()), Progress)
+        with raw.open("ab") as file:
+            file.write(b"CHNK and more")
+        said = [parse_answer(worker.stdout.readline())]
+        while isinstance(said[-1], Progress):
+            said.append(parse_answer(worker.stdout.readline()))
+        assert said[-1] == Refused(Why.GOES_ON, "more of it was written meanwhile")
+        raw.unlink()
+        assert ask(worker, raw, out, "opus") == Refused(Why.ABSENT, "there is no such file")
+
+
 @pytest.mark.parametrize("format_", FORMATS)
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, format_: str) -> None:
     raw = tmp_path / "r.cbr"
