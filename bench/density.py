@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from ..switch.jitter import MARGIN
 from .chart import Line, Panel, draw
 from .media import machine
 from .outcome import finish, passing
@@ -89,7 +90,7 @@ class Density:
             told.append(f"{found.gaps} pauses of 60 ms")
         if self.lost:
             told.append(f"{self.lost} packets are not there")
-        if found.broken:
+        if found.broken and found.load_late_ms < 1000 * MARGIN:
             told.append(f"{len(found.broken)} legs heard whom they should, with breaks: {'; '.join(found.broken)}")
         return [*told, *found.wrongly_heard]
 
@@ -161,7 +162,8 @@ def table(found: Density) -> Table:
         "from the switch": f"{weighed.received_by_legs} packets of {weighed.sent_by_switch}",
         "pauses of 60 ms": f"{weighed.gaps} (the load itself once paused {weighed.load_stall_ms} ms)",
         "who hears whom": f"{weighed.checked - len(weighed.wrongly_heard)} right of {weighed.checked}"
-        + (f", {len(weighed.broken)} with breaks" if weighed.broken else ""),
+        + (f", {len(weighed.broken)} with breaks" if weighed.broken else "")
+        + (f" (the load itself came {weighed.load_late_ms} ms late)" if weighed.broken else ""),
         "memory": f"{weighed.memory_kb // 1024} MB",
         "stolen": f"{weighed.stolen[0]} % of the core before and after, {weighed.stolen[1]} ms at once",
     }

@@ -29,7 +29,7 @@ from ..switch.seams import Batch, Datagram, Datagrams
 from ..switch.sockaddr import socket_name
 from ..switch.udp import UdpSockets, bind
 from .pages import Pages
-from .rtpload import GAP, PHASES, TICK, Heard
+from .rtpload import GAP, PHASES, REMEMBERED, TICK, Heard
 from .whom import FRAMES, tones_in
 
 CONNECT_SECONDS: Final = 30.0
@@ -83,7 +83,7 @@ class _Load:
         self._last = np.full(load.legs, np.nan)
         self._looked = [0.0] * PHASES
         self.sent = self.received = self.gaps = 0
-        self.stall = 0.0
+        self.stall = self.late = 0.0
 
     def connect(self, answers: Sequence[str]) -> None:
         """All handshakes. Raises TimeoutError."""
@@ -152,6 +152,8 @@ class _Load:
             if tick < len(recorded):
                 self._groups[phase].send(*recorded[tick])
                 self.sent += len(self._groups[phase].legs)
+                if due > end - REMEMBERED:
+                    self.late = max(self.late, time.monotonic() - start - due)
             measured = load.settle < due < end
             keep = end - KEPT < due < end
             self.receive((phase + PHASES // 2) % PHASES, time.monotonic(), measured=measured, keep=keep)
@@ -159,7 +161,8 @@ class _Load:
                 self._wake()
             step += 1
         tones = {str(leg): tones_in(self._heard(leg)) for leg in load.checked}
-        return Heard(self.sent, self.received, self.gaps, round(self.stall * 1000, 1), tones)
+        stall_ms, late_ms = (round(1000 * seconds, 1) for seconds in (self.stall, self.late))
+        return Heard(self.sent, self.received, self.gaps, stall_ms, late_ms, tones)
 
     def _heard(self, leg: int) -> g711.Pcm:
         """The last second that a checked leg heard."""

@@ -32,6 +32,8 @@ from .whom import FRAMES, tone_pcm, tones_in
 TICK: Final = 0.020
 PHASES: Final = 4
 GAP: Final = 0.060
+# A packet that comes too late delays its stream, and that delay is let go within so many seconds, frame by frame.
+REMEMBERED: Final = 10.0
 
 
 @frozen
@@ -54,12 +56,14 @@ class Load:
 @frozen
 class Heard:
     """sent, received: packets in all. gaps: pauses of 60 ms or more at some leg while it was measured. stall_ms: the
-    longest that this load itself did not look. tones: of each checked leg, the frequencies it heard, in Hz."""
+    longest that this load itself did not look; late_ms: the longest after its time that it sent one of the packets by
+    which what is heard in the end may have breaks. tones: of each checked leg, the frequencies it heard, in Hz."""
 
     sent: int
     received: int
     gaps: int
     stall_ms: float
+    late_ms: float
     tones: dict[str, list[int]]
 
 
@@ -132,7 +136,7 @@ class _Legs:
 def _drive(load: Load, legs: _Legs) -> Heard:
     start = time.monotonic() + TICK
     end = load.settle + load.seconds
-    looked, stall, step = start, 0.0, 0
+    looked, stall, late, step = start, 0.0, 0.0, 0
     tones: dict[str, list[int]] = {}
     while True:
         due = start + step * TICK / PHASES
@@ -147,10 +151,12 @@ def _drive(load: Load, legs: _Legs) -> Heard:
         looked = now
         if sending:
             legs.send(step // PHASES, step % PHASES)
+            if due - start > end - REMEMBERED:
+                late = max(late, time.monotonic() - due)
         elif not tones:
             tones = legs.tones()
         if due - start > end + load.tail:
-            return Heard(legs.sent, legs.received, legs.gaps, round(stall * 1000, 1), tones)
+            return Heard(legs.sent, legs.received, legs.gaps, round(stall * 1000, 1), round(late * 1000, 1), tones)
         step += 1
 
 

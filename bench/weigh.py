@@ -57,9 +57,9 @@ class Scene:
 class Weighed:
     """Percentages are of one core. `series`: (ms p50, p99, longest, % of a core) of each second. Of the legs that were
     `checked`, some heard others than they should, `wrongly_heard`, and some whom they should, with breaks, `broken`
-    (whom.py). `stolen`: of the switch's core while nothing ran, in % and the longest piece in ms. `encoding_percent`:
-    of a core per leg, once its call is over and is made into a file, for as long as the call was, by an encoder that
-    has begun."""
+    (whom.py), which are the load's own where it came later than a playout waits for (`load_late_ms`). `stolen`: of the
+    switch's core while nothing ran, in % and the longest piece in ms. `encoding_percent`: of a core per leg, once its
+    call is over and is made into a file, for as long as the call was, by an encoder that has begun."""
 
     cpu_percent_per_leg: float
     series: Sequence[tuple[float, float, float, float]]
@@ -71,6 +71,7 @@ class Weighed:
     received_by_legs: int
     gaps: int
     load_stall_ms: float
+    load_late_ms: float
     checked: int
     wrongly_heard: tuple[str, ...]
     broken: tuple[str, ...]
@@ -184,6 +185,7 @@ async def weigh(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -
         received_by_legs=heard.received,
         gaps=heard.gaps,
         load_stall_ms=heard.stall_ms,
+        load_late_ms=heard.late_ms,
         checked=len(heard.tones),
         wrongly_heard=verdict.wrong,
         broken=verdict.broken,

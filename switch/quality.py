@@ -36,6 +36,7 @@ from .speech import LOOK_TICKS, Speech, dbov
 Rows = NDArray[np.intp]
 
 SILENT_AFTER: Final = 3.0  # seconds
+MISSED_AFTER: Final = 2.5  # ... that sound goes one way is told within three, on a busy machine too
 # A browser sends every 20 ms as long as there is a page, and its customer is not to wait for a page that is gone.
 SECURE_SILENT_AFTER: Final = 0.5
 REPORT_TICKS: Final = 100  # 2 s
@@ -113,7 +114,7 @@ class Quality:
         # who pauses may send nothing; who says that it sent since the last that came does not pause
         missed = ~legs.media_ever[rows] | (self._reports.sends_since[rows] > legs.media_at[rows])
         awaited = ~legs.secure[rows] & legs.reached[rows] & legs.hears[rows]
-        comes = ~(awaited & missed & (now - legs.media_at[rows] > SILENT_AFTER))
+        comes = ~(awaited & missed & (now - legs.media_at[rows] > MISSED_AFTER))
         goes = ~(legs.sending[rows] & self._reports.deaf[rows])
         changed = rows[(comes != legs.comes[rows]) | (goes != legs.goes[rows])]
         legs.comes[rows], legs.goes[rows] = comes, goes

@@ -25,6 +25,7 @@ WEIGHED = Weighed(
     received_by_legs=1010,
     gaps=0,
     load_stall_ms=3.0,
+    load_late_ms=2.0,
     checked=60,
     wrongly_heard=(),
     broken=(),
@@ -57,6 +58,8 @@ def test_the_verdict() -> None:
         "1 legs heard whom they should, with breaks: leg 3 heard [1218] Hz for [1225]",
         "leg 1 did not hear leg 0",
     ]
+    late = evolve(WEIGHED, broken=broken, load_late_ms=33.0)
+    assert evolve(FOUND, weighed=late).problems == [], "who comes later than a playout waits for is heard with breaks"
 
 
 def test_whom_a_leg_hears_is_known_by_tones() -> None:

@@ -10,9 +10,7 @@ from . import sound
 from .caller import Caller
 from .product import Product, until
 
-# 3 s without a packet, looked for every 100 ms; and what a busy machine makes of that.
-TOLD_S = 3.1
-SLACK_S = 0.4
+TOLD_S = 3.0
 
 
 def told(product: Product) -> list[str]:
@@ -36,7 +34,7 @@ def test_a_customer_of_whom_nothing_comes_is_named(product: Product) -> None:
         print(f"told {took:.2f} s after the answer: {line}")
         assert leg is not None
         assert leg[1].startswith("call:")
-        assert took < TOLD_S + SLACK_S
+        assert took < TOLD_S
         for each in (speaks, mute):
             each.hang_up()
     product.at_rest()
