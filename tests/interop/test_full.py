@@ -45,7 +45,8 @@ def product(tmp_path: Path) -> Iterator[Product]:
 def pouring_in(product: Product) -> Iterator[None]:
     """Calls of G.722 that stay, so many a second; those that are refused are told when to come again, or sipp fails."""
     command = ["sipp", f"127.0.0.1:{product.sip_port}", "-i", "127.0.0.1", "-p", str(free_port()), "-nostdin"]
-    command += ["-sf", str(OURS / "wideband.xml"), "-mp", "12000", "-r", str(CALLS_A_SECOND), "-d", "60000"]
+    command += ["-sf", str(OURS / "stays.xml"), "-s", "601", "-key", "codec", "9", "-key", "map", "G722/8000"]
+    command += ["-mp", "12000", "-r", str(CALLS_A_SECOND), "-d", "60000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sipp:
         try:
             yield

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cordboard.actors.alarms import BUSY
 
 from . import sound
-from .caller import Caller
+from .caller import PCMA, Caller
 from .machine import Waits
 from .product import Product, free_port, until
 from .test_numbers import GAP_MS
@@ -57,6 +58,25 @@ def sipp(product: Product, scenario: Path, *arguments: str, port: int = 0) -> su
 def test_sipp(product: Product, folder: Path, scenario: str) -> None:
     done = sipp(product, folder / f"{scenario}.xml", "-m", "1", "-timeout_error")
     assert done.returncode == 0, done.stdout[-2500:] + done.stderr
+    product.at_rest()
+
+
+@pytest.mark.peer("sipp")
+@needs_sipp
+def test_a_voice_goes_through_sipp_and_comes_back_as_it_was(tmp_path: Path, product: Product) -> None:
+    """Two in a room: a customer, and sipp, which sends back whatever it is sent, by our own SSRC and numbers."""
+    _, speech = sound.speak(tmp_path)
+    speech = speech[: sound.RATE]
+    command = ["-s", "703", "-key", "codec", str(PCMA), "-key", "map", "PCMA/8000"]
+    command += ["-rtp_echo", "-m", "1", "-d", "4000"]
+    with ThreadPoolExecutor() as beside, Caller(product.sip_port, "703", speech) as customer:
+        echo = beside.submit(sipp, product, OURS / "stays.xml", *command)
+        customer.dial().answered()
+        until(lambda: product.figure("cordboard_calls") == 2, 5, "sipp in the room")
+        score, _ = sound.correlation(speech, customer.hears(2.2))
+        print(f"through sipp and back: correlation {score:.3f}")
+        assert score >= 0.9
+        assert echo.result().returncode == 0
     product.at_rest()
 
 
