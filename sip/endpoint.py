@@ -263,9 +263,10 @@ class Endpoint(Doors):
         if target is None or target.transaction.machine is not INVITE_SERVER:
             self._refuse(request, source, Refusal(481, "CANCEL of no transaction"), now, out)
             return
-        # RFC 3261 §9.2: 200, with the To tag of the INVITE's responses
+        # RFC 3261 §9.2: 200, with the To tag of the INVITE's responses, which a re-INVITE has itself
         slot = self._serve(request, source, target.call)
-        self._send(slot, TransactionInput.SEND_2XX, respond(request, 200, source, tag=target.tag), now, out)
+        tag = target.transaction.request.to.tag or target.tag
+        self._send(slot, TransactionInput.SEND_2XX, respond(request, 200, source, tag=tag), now, out)
         call = target.call
         if (
             call is None

@@ -16,7 +16,7 @@ from .events import CallProgressed, CallReanswered, Output, Transmit
 from .exchange import Input as ExchangeInput
 from .layer import Slot
 from .machine import Move
-from .message import Address, Request, Response, Row, reply_address, reply_otherwise
+from .message import Address, RemoteSipError, Request, Response, Row, reply_address, reply_otherwise
 from .reliable import rack, rseq_of
 from .renegotiation import Renegotiation
 from .screening import SDP_TYPE
@@ -127,7 +127,11 @@ class Provisional(Renegotiation):
                 if early.rseq and rseq != early.rseq + 1:
                     self.counters["late: reliable response again, or too early"] += 1
                     return
-                self._prack(call, early, slot.transaction.request, response, rseq, source, context)
+                try:
+                    self._prack(call, early, slot.transaction.request, response, rseq, source, context)
+                except RemoteSipError:
+                    # it cannot be acknowledged, but it says that somebody is there, and may be told that we are not
+                    self.counters["reliable response without a dialog"] += 1
         self._step(call, CallInput.PROGRESS, context)
 
     def _prack(

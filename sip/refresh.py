@@ -145,6 +145,9 @@ class Refresh(Timed[State, Input, Do]):
         """The rows of a 2xx to a request of theirs (§9): we refresh, unless they want to or do so already."""
         self._hear(request)
         found = session_expires(request)
+        if found is not None and found[0] < MIN_SE:
+            # who speaks of timers was told so (422); a proxy that put it in cannot be
+            found, self.speaks = None, TIMER in tags(request, "Supported")
         if not self.speaks:
             self.agree(Input.NOBODY, now)
             return ()

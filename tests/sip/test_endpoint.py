@@ -159,6 +159,18 @@ def test_cancel_of_a_waiting_invite() -> None:
     assert ok.to.tag == terminated.to.tag
 
 
+@pytest.mark.parametrize("tagged", [True, False])
+def test_cancel_of_a_reinvite_is_answered_with_the_tag_that_it_has(tagged: bool) -> None:
+    """Also where the CANCEL has none, as it must (RFC 3261 §9.1)."""
+    endpoint, _, tag = up()
+    first = build(tag=tag, cseq=2, branch="z9hG4bKre", body=SDP)
+    endpoint.receive(build("UPDATE", tag=tag, cseq=2, branch="z9hG4bKup", body=SDP), CARRIER, 1.0)
+    assert statuses(endpoint.receive(first.replace(b"CSeq: 2", b"CSeq: 3"), CARRIER, 1.1)) == [100, 500]
+    cancel = build("CANCEL", tag=tag if tagged else "", cseq=3, branch="z9hG4bKre")
+    (ok,) = responses(endpoint.receive(cancel, CARRIER, 1.2))
+    assert (ok.status, ok.to.tag) == (200, tag)
+
+
 def test_cancel_after_the_answer_changes_nothing() -> None:
     endpoint = fresh()
     call = endpoint.receive(build(body=SDP), CARRIER, 0.0)[-1]

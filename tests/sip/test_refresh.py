@@ -97,6 +97,18 @@ def test_an_interval_that_is_too_short_is_refused_with_ours() -> None:
     assert statuses(far.send("UPDATE", session(60), now=1.0)) == [200]
 
 
+@pytest.mark.parametrize("seconds", [0, 1, 89])
+def test_an_interval_that_nobody_may_have_is_none(seconds: int) -> None:
+    """RFC 4028 §4, §9: who knows of timers is told so; what a proxy put in cannot be refused, and is not obeyed: a
+    refresh each half second, or before the ACK."""
+    far = Scripted(n.endpoint(n.A), session(seconds), dialled=False)
+    assert responses(far.answered)[-1].get("Session-Expires") is None
+    assert far.wake(3600.0) == []
+    assert statuses(far.send("UPDATE", session(seconds), now=3600.0)) == [200]
+    assert far.wake(7200.0) == []
+    assert far.endpoint.live_calls == 1
+
+
 # --- as the one who asked -----------------------------------------------------------------------------------------
 
 

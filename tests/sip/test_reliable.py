@@ -372,10 +372,20 @@ def test_a_challenged_prack_is_sent_again() -> None:
     assert third.cseq == 4
 
 
-def test_a_reliable_response_without_a_contact_is_dropped() -> None:
+@pytest.mark.parametrize("rows", [(), (CONTACT, ("Record-Route", "junk"))], ids=["no Contact", "bad Record-Route"])
+def test_a_reliable_response_that_makes_no_dialog_still_says_that_it_rings(rows: tuple[Row, ...]) -> None:
+    """It cannot be acknowledged; but whoever gives the call up has to be able to say so, or it rings on, and nothing
+    ever ends what was asked."""
     endpoint, invite = dialled()
-    assert reply(endpoint, invite, 183, MUST, ("RSeq", "7"), tag="x", now=0.1) == []
-    assert endpoint.counters["bad response"] == 1
+    out = reply(endpoint, invite, 183, MUST, ("RSeq", "1"), *rows)
+    assert requests(out) == []
+    assert events(out) == [CallProgressed("out", 183, None)]
+    (cancel,) = requests(endpoint.hang_up("out", 1.0))
+    assert cancel.method == "CANCEL"
+    endpoint.wake(200.0)
+    while endpoint.deadline() < 300.0:
+        endpoint.wake(endpoint.deadline())
+    assert endpoint.idle
 
 
 def test_a_call_that_is_given_up_still_acknowledges() -> None:
