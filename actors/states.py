@@ -185,9 +185,10 @@ def changes(before: Any, after: Any) -> dict[str, object]:
         return {}
     kind: type = type(after)
     names, get = _fields(kind)
-    return {
-        name: _patch(old, new) for name, old, new in zip(names, get(before), get(after), strict=True) if old is not new
-    }
+    olds, news = get(before), get(after)
+    # of some forty fields a few are others: they are found without a word of Python for each
+    others = compress(zip(names, olds, news, strict=True), map(is_not, olds, news))
+    return {name: _patch(old, new) for name, old, new in others}
 
 
 @cache

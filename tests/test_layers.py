@@ -81,6 +81,8 @@ SHELLS: frozenset[str] = frozenset(
         "web/asgi.py",
         "web/certificate.py",
         "web/websocket.py",
+        "web/tunnel.py",
+        "web/hub.py",
         "web/vendor.py",
         "bench",
     }

@@ -1,14 +1,19 @@
 """Where the actors' effects for pages find the pages: the runtime calls `push` and `reply`, synchronously.
 
+What is pushed while actors have their turns leaves when they have had them: `run` lets each page that is owed something
+say it, one after the other.
+
 Sessions come and go with their websockets; an effect for one that is gone is dropped and counted, because a page that
 comes back takes a snapshot and never relies on what it missed. A session ends with its login and with its agent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
+import trio
 
 from ..actors.store import StoreError
 from .interfaces import Accounts
@@ -28,6 +33,29 @@ class Hub:
     def __init__(self, metrics: WebMetrics) -> None:
         self.metrics = metrics
         self._sessions: dict[str, Session] = {}
+        # What lets pages say what waits for them, by their sessions, in the order in which they came to owe it.
+        self._owing: dict[str, Callable[[], None]] = {}
+        self._bell = trio.Event()
+
+    async def run(self) -> None:
+        """Lets pages say what they are owed, until cancelled."""
+        while True:
+            await self._bell.wait()
+            self._bell = trio.Event()
+            owing, self._owing = self._owing, {}
+            for name, say in owing.items():
+                try:
+                    say()
+                except Exception:  # the supervisor: what fails at one page is that page's
+                    self.metrics.crashes.inc()
+                    log.exception("page_failed")
+                    if name in self._sessions:
+                        self._sessions[name].close(Close.INTERNAL, "failure")
+
+    def owe(self, session: str, say: Callable[[], None]) -> None:
+        """Something waits for a page, which `say` lets it hear."""
+        self._owing[session] = say
+        self._bell.set()
 
     def push(self, effect: Push) -> None:
         """An event for a page."""

@@ -30,6 +30,7 @@ from .errors import HTTP_ERRORS, error_body
 from .files import Files
 from .hub import Hub
 from .interfaces import Accounts, Desk, Health, Reach, Site, WebSettings
+from .tunnel import Tunnel
 
 STATIC = Path(__file__).parent / "static"
 _TLS_HANDSHAKE = 0x16  # the content type of a ClientHello's record (RFC 8446 §5.1)
@@ -38,30 +39,7 @@ _CERTIFICATE_CHECK_SECONDS = 24 * 3600.0
 _LOGIN_CHECK_SECONDS = 600.0
 _CODE_OF_STATUS = {413: "too_large", 431: "headers_too_large"}
 
-# What is read of a socket at once: a whole TLS record (RFC 8446 §5.2) with room to spare.
-_RECORD = 17 * 1024
-
 log = structlog.get_logger("web")
-
-
-class _Measured(trio.abc.Stream):
-    """A socket that is read in measured draughts. Under TLS Trio asks for 64 KB each time: such buffers, cut to the
-    hundred octets that came, leave the heap of a process that runs for months full of holes."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self._stream = stream
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes or _RECORD)
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
 
 
 @frozen
@@ -107,6 +85,7 @@ async def serve(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_certificate)
             nursery.start_soon(server.keep_logins)
+            nursery.start_soon(hub.run)
             await trio.serve_listeners(server.handle, listeners)
     finally:
         for listener in listeners:
@@ -213,7 +192,7 @@ class Server:
         if first[0] != _TLS_HANDSHAKE:
             await self._redirect(stream)
             return
-        tls = trio.SSLStream(_Measured(stream), self._context, server_side=True, https_compatible=True)
+        tls = Tunnel(stream, self._context)
         shaken = False
         with trio.move_on_after(self._timeouts.handshake):
             with suppress(trio.BrokenResourceError):
@@ -243,7 +222,7 @@ class Server:
         except BadHttpError as bad:
             await self._refuse(http, bad)
 
-    async def _http(self, tls: trio.SSLStream[_Measured], peer: tuple[str, int], own: tuple[str, int]) -> None:
+    async def _http(self, tls: Tunnel, peer: tuple[str, int], own: tuple[str, int]) -> None:
         http = HttpStream(tls, self._timeouts)
         first = True
         try:

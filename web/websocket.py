@@ -2,8 +2,9 @@
 
 A shell. `admit` looks at the upgrade request before anything is upgraded: origin, login, subprotocol. Then a
 request of our own making with only what was checked is replayed to trio-websocket, so that no second parser sees what
-the peer wrote. One task reads frames into the `Session`, one writes its outbox, one keeps watch. All that waits in the
-outbox goes out together: most of what a message costs is its TLS record and its segment.
+the peer wrote. One task reads frames into the `Session`, one writes what the system does not take at once, one keeps
+watch. All that waits in the outbox goes out together, when the hub has it said: most of what a message costs is its
+TLS record, its segment, and whatever else has to be woken for it.
 
 Keeping watch must not kill a busy page. A ping goes out every 10 s, but its answer is not what is looked at:
 trio-websocket does not read while its queue is full, and a page under load answers late. The watch asks how long the
@@ -35,6 +36,7 @@ from .hub import Hub
 from .interfaces import Accounts, Desk, Login
 from .protocol import MAX_FRAME, Close, Subprotocol, encode
 from .session import DemoRequest, Session
+from .tunnel import Tunnel
 
 PATH = b"/ws"
 PING_SECONDS = 10.0
@@ -124,7 +126,7 @@ class ReplayStream(trio.abc.Stream):
     at what came before the upgrade is accepted until more comes.
     """
 
-    def __init__(self, stream: trio.abc.Stream, head: bytes, trailing: bytes) -> None:
+    def __init__(self, stream: Tunnel, head: bytes, trailing: bytes) -> None:
         self._stream = stream
         self._head = head
         self._trailing = trailing
@@ -166,6 +168,15 @@ class ReplayStream(trio.abc.Stream):
             while await self._stream.receive_some(_READ_SIZE):
                 pass
 
+    def send_now(self, data: bytes | bytearray) -> bool:
+        """Whole frames; whether the system has taken them. Raises trio.BrokenResourceError."""
+        return self._stream.send_now(data)
+
+    async def flush(self) -> None:
+        """Waits until the system has taken everything. Raises trio.BrokenResourceError."""
+        async with self._writing:
+            await self._stream.flush()
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Whole frames, of whoever has some to send."""
         async with self._writing:
@@ -179,7 +190,7 @@ class ReplayStream(trio.abc.Stream):
 
 
 async def serve_page(
-    stream: trio.abc.Stream,
+    stream: Tunnel,
     trailing: bytes,
     admitted: Admitted,
     peer: str,
@@ -229,6 +240,8 @@ class _Page:
         self._hub = hub
         self._desk = desk
         self._demo_call = demo_call
+        # The system takes no more, or there will be no more: the rest is `_write`'s.
+        self._writes = False
         self._changed = trio.Event()
         self._scope = trio.CancelScope()
         self._session = Session(
@@ -261,6 +274,7 @@ class _Page:
             session.close(Close.INTERNAL, "failure")
             raise
         finally:
+            self._writes = True  # what is still said is said by `_close`
             self._hub.remove(session)
             stopping = trio.current_effective_deadline() == -math.inf
             with trio.CancelScope(shield=True):
@@ -268,7 +282,24 @@ class _Page:
                 await self._close(STOP_SECONDS if stopping else CLOSE_SECONDS)
 
     def _on_change(self) -> None:
-        self._changed.set()
+        self._hub.owe(self._session.id, self._say)
+
+    def _say(self) -> None:
+        """All that waits in the outbox, as far as the system takes it at once."""
+        if self._writes:
+            return
+        if self._connection.closed is not None:
+            self._scope.cancel()
+            return
+        taken = True
+        try:
+            while taken and (frames := self._waiting()):
+                taken = self._stream.send_now(frames)
+        except trio.BrokenResourceError:
+            self._scope.cancel()
+        if not taken or self._session.closing is not None:
+            self._writes = True
+            self._changed.set()
 
     async def _read(self) -> None:
         session = self._session
@@ -290,23 +321,24 @@ class _Page:
                         session.refuse_busy(request.id, "mailbox")
 
     async def _write(self) -> None:
+        """What the system did not take at once, and what waits behind it; then the end, if that is it."""
         session = self._session
         while True:
-            while frames := self._waiting():
-                if self._connection.closed is not None:
-                    self._scope.cancel()
-                    return
-                try:
+            await self._changed.wait()
+            self._changed = trio.Event()
+            try:
+                with trio.fail_after(SILENCE_SECONDS):
+                    await self._stream.flush()
+                while self._connection.closed is None and (frames := self._waiting()):
                     with trio.fail_after(SILENCE_SECONDS):
                         await self._stream.send_all(frames)
-                except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-                    self._scope.cancel()
-                    return
-            if session.closing is not None:
+            except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
                 self._scope.cancel()
                 return
-            self._changed = trio.Event()
-            await self._changed.wait()
+            self._writes = False
+            if session.closing is not None or self._connection.closed is not None:
+                self._scope.cancel()
+                return
 
     def _waiting(self) -> bytearray:
         """What is in the outbox, as frames (RFC 6455 §5.2)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import trio
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
 from cordboard.web.access import Throttle
@@ -165,6 +166,23 @@ def test_the_hub_finds_the_page_or_counts(session: Session, metrics: WebMetrics)
     assert code(session) is Close.POLICY
     hub.remove(session)
     assert len(hub) == 0
+
+
+async def test_what_fails_at_one_page_ends_that_page_alone(session: Session, metrics: WebMetrics) -> None:
+    hub, said = Hub(metrics), trio.Event()
+    hub.add(session)
+
+    def fails() -> None:
+        raise ValueError("a page")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.run)
+        hub.owe("s", fails)
+        hub.owe("another", said.set)
+        await said.wait()
+        nursery.cancel_scope.cancel()
+    assert code(session) is Close.INTERNAL
+    assert metrics.registry.get_sample_value("cordboard_web_crashes_total") == 1
 
 
 def test_a_throttle_frees_one_attempt_at_a_time() -> None:
