@@ -146,6 +146,15 @@ TRUNK_DOWN: Final = Alarm(
     "again, or to say goodbye.",
 )
 
+WEBHOOK_FAILS: Final = Alarm(
+    "the webhook {webhook} does not take what it is told: {reason}",
+    "Another system did not answer several times in a row, or answered with an error. What it is to be told waits in "
+    "the database and is tried again, ever more rarely, up to once an hour; after three days it is given up. No call "
+    "notices.",
+    "Look at that system, and at `url` and `secret` of its `[[webhook]]`. It is over when something was taken, or "
+    "nothing waits any more; `cordboard_webhooks_waiting` says how many.",
+)
+
 CATALOGUE: Final = (
     RECORDINGS_UNWRITTEN,
     ENCODING_WAITS,
@@ -165,6 +174,7 @@ CATALOGUE: Final = (
     BUSY,
     MUSIC_MISSING,
     TRUNK_DOWN,
+    WEBHOOK_FAILS,
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from ..switch.protocol import Busy, Music, Part, Pause, Playlist, Prompt
+from ..switch.protocol import Busy, Music, Part, Pause, Playlist, Prompt, Tone
 
 # Music between two announcements of the same, in seconds: who waits for long hears one about every 25 s, and who waits
 # for an agent that comes back within 20 s or never hears two.
@@ -21,6 +21,9 @@ LEAD: Final = 0.3
 # Four beats of the slowest busy tone that there is, in seconds: fewer could be another tone.
 BUSY: Final = 6.0
 TAIL: Final = 0.4
+# After which a message begins: short, and no tone of any network, in Hz and seconds.
+BEEP_HZ: Final = 1000.0
+BEEP: Final = 0.4
 # What waits for so many minutes waits for more than an hour, and hears no more of it.
 LONG_WAIT: Final = 60
 # How long somebody has to find the key before it is asked for again.
@@ -112,8 +115,14 @@ def survey(language: str, *, again: bool = False) -> Playlist:
 
 
 def thanks(language: str) -> Playlist:
-    """The survey is over, and so is the call."""
+    """What was asked for is said, and the call is over."""
     return Playlist((Part(Pause(), LEAD), Part(Prompt("survey-thanks", language)), Part(Pause(), TAIL)))
+
+
+def voicemail(language: str) -> Playlist:
+    """Nobody can take the call, which may leave a message after the tone; a key goes straight to that."""
+    asked = Part(Prompt("voicemail", language))
+    return Playlist((Part(Pause(), LEAD), asked, Part(Pause(), LEAD), Part(Tone(BEEP_HZ), BEEP)), barge_in=True)
 
 
 def busy(country: str) -> Playlist:

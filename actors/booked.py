@@ -11,7 +11,7 @@ from abc import ABC
 from typing import Any, Final
 
 from ..switch import protocol as media
-from . import records, timeline
+from . import records, timeline, voicemail
 from . import survey as surveys
 from .call_state import Data, Phase
 from .caller import Caller
@@ -42,6 +42,9 @@ class Booked(Caller[Phase], ABC):
                 entries.append(new)
         if after.survey is not None and (before.survey is None or after.survey.entry != before.survey.entry):
             entries.append(after.survey.entry)
+        message = after.voicemail.entry if after.voicemail is not None else None
+        if message is not None and (before.voicemail is None or before.voicemail.entry != message):
+            entries.append(message)
         if after.entry is not None and after.entry != before.entry:
             entries.insert(0, after.entry)
         return [*(Record(entry) for entry in entries), *timeline.recorded(before.timeline, after.timeline)]
@@ -73,6 +76,13 @@ class Booked(Caller[Phase], ABC):
         effects = machine.receive(message, now)
         self.state = evolve(self.state, survey=machine.state)
         return effects
+
+    def voicemail_hears(self, message: object, now: float) -> None:
+        """The caller's message takes a step."""
+        assert self.state.voicemail is not None, "it leaves one"
+        machine = voicemail.Voicemail(self.state.voicemail, self.id)
+        machine.receive(message, now)
+        self.state = evolve(self.state, voicemail=machine.state)
 
     def stand(self, standing: Standing, now: float) -> None:
         """The one door for the standing: a hold begins and ends with it."""
@@ -108,6 +118,8 @@ class Booked(Caller[Phase], ABC):
             self.note(ended=now, ended_by=by, cause=cause)
         if self.state.survey is not None and self.state.survey.phase is surveys.Phase.ASKING:
             self.survey_hears(surveys.Gone(hung_up=by in FAR), now)
+        if self.state.voicemail is not None and self.state.voicemail.phase is not voicemail.Phase.OVER:
+            self.voicemail_hears(voicemail.Gone(), now)
         self.stand(Standing.TALKING, now)
         self.close_leg_entries(now, agents_only=False)
         self.transfer_came_to("abandoned")

@@ -63,7 +63,6 @@ from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .parties import RINGS, Standing
 from .routes import Echo
 from .table import Bug, Entry, Late, Row, Table, always, each, row
-from .waiting import GOODBYE_TIMEOUT
 
 # What the far side is told of an end of ours, by its cause, where that is not that the call was cleared.
 SAID: Final[dict[str, signals.Why]] = {"caller silent": "timer", "media failed": "failed"}
@@ -115,7 +114,7 @@ class Call(Arrival):
             case Phase.WAITING:
                 return min(self.gone_at(), self.let_go_at(), self.state.answer_at, self.state.announce_at)
             case Phase.GOODBYE:
-                return self.state.since + GOODBYE_TIMEOUT
+                return self.last_word_until()
             case Phase.SEEKING | Phase.READYING | Phase.CALLING:
                 return self.dialling_deadline()
             case _:
@@ -140,7 +139,7 @@ class Call(Arrival):
         told = [*self.referral_over("given_up", CANCELLED), *self._second_told(by, cause)]
         self.close_entries(by, cause, now)
         data = self.state
-        told += [Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
+        told += [*self.message_left(), Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
         if data.phase is Phase.WAITING:
             told.append(Tell(self.queue(), queues.Leave(self.id)))
         if data.phase is Phase.TALKING and data.agent:
@@ -215,6 +214,9 @@ class Call(Arrival):
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
         """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
         return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.player else []
+
+    def _last_key(self, message: signals.KeyPressed, now: float) -> list[Effect]:
+        return [*self._key_pressed(message, now), *self.last_key(message, now)]
 
     def _line_digit(self, message: LineDigit, now: float) -> list[Effect]:
         """Of whoever was put through, and is asked."""
@@ -325,7 +327,8 @@ TABLE = Table(
         signals.KeyPressed,
         served=Call._echo_digit,
         **each("routing opening", _NOT_YET),
-        **each("waiting talking goodbye", Call._key_pressed),
+        **each("waiting talking", Call._key_pressed),
+        goodbye=Call._last_key,
         **each(_OUT, _UNANSWERED),
     ),
     row(
@@ -333,7 +336,8 @@ TABLE = Table(
         routing=_NO_LEG,
         **each("opening readying", _UNANSWERED_LEG),
         served=Call._echo_digit,
-        **each("waiting talking goodbye", Call._noted),
+        **each("waiting talking", Call._noted),
+        goodbye=Call.last_key,
         seeking=_ATTEMPT_OVER,
         calling=_UNHEARD,
     ),

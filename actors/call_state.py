@@ -15,7 +15,7 @@ from ..sip import sdp
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
 from . import agent_state as agents
-from . import records, signals, survey
+from . import records, signals, survey, voicemail
 from .entries import NORMAL
 from .parties import HOLDS, Second, Standing
 from .routes import Route
@@ -66,10 +66,12 @@ class NotRouted:
 
 @frozen
 class Onward:
-    """Where a call goes that its queue does not keep: to another queue, to a number, or to hear that it is over."""
+    """Where a call goes that its queue does not keep: to another queue, to a number, to leave a message, or to hear
+    that it is over."""
 
     queue: agents.QueueKnown | None = None
     number: str = ""
+    voicemail: bool = False
 
 
 NOWHERE = Onward()
@@ -499,6 +501,8 @@ class Data(FarSide):
     # The survey that is or was asked; and for which agent it is, where it is asked as soon as the far side answers.
     survey: survey.Data | None = None
     asks_for: str = ""
+    # The message that it leaves or has left.
+    voicemail: voicemail.Data | None = None
 
     @property
     def leg(self) -> str:

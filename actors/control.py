@@ -59,6 +59,7 @@ from .store.database import StoreError
 from .store.store import Store
 from .supervisor import run_directory
 from .switchboard import Configure, Drain, Open, Switchboard
+from .webhooks import Webhooks
 from .wire import Wire
 
 # How often a draining process looks whether its last call is over, in seconds.
@@ -107,6 +108,7 @@ class Control:
         self.recordings: Recordings
         self.endpoint: Endpoint
         self.wire: Wire
+        self.webhooks: Webhooks
         self._geography: Geography
         self.organisation_name = ""
         self.language = "zh"
@@ -146,6 +148,8 @@ class Control:
             left, clock = self._recall(lambda: memory.directory(run) / past.FILE, nursery)
             nursery.start_soon(self.journal.run)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
+            self.webhooks = Webhooks(self.store.outbox, self.system, clock)
+            nursery.start_soon(self.webhooks.run)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
             self.link.on_recording = self.recordings.on_fact
@@ -172,6 +176,7 @@ class Control:
                     self.journal,
                     self.recordings,
                     self.wire,
+                    self.webhooks,
                 )
             )
             organisation = await self.store.load_organisation()

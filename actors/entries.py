@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from attrs import AttrsInstance, field, frozen
 
 from . import hours
+from .integrations import SmsTemplate, Webhook, Window
 from .keys import (
     ConfigError,
     IpNetwork,
@@ -21,7 +22,6 @@ from .keys import (
     many,
     network,
     one_of,
-    optional_origin,
     pattern,
     prefix,
     seconds,
@@ -31,7 +31,6 @@ from .keys import (
     text,
     time_zone,
     toml,
-    web_address,
     whole,
 )
 from .routes import Route, onward, parse_route
@@ -257,7 +256,7 @@ class Queue:
         default="",
         metadata=toml(
             onward,
-            "queue:ID, number:NUMBER",
+            "queue:ID, number:NUMBER, voicemail",
             "Where callers go who have waited too long, or find too many; empty: they hear goodbye.",
         ),
     )
@@ -281,7 +280,9 @@ class Queue:
     closed: str = field(
         default="",
         metadata=toml(
-            onward, "queue:ID, number:NUMBER", "Where callers go who come when it is closed; empty: they are told so."
+            onward,
+            "queue:ID, number:NUMBER, voicemail",
+            "Where callers go who come when it is closed; empty: they are told so.",
         ),
     )
     announce_seconds: float = field(
@@ -380,34 +381,6 @@ class Dialling:
         return self.allow or self.deny or ""
 
 
-@frozen
-class SmsTemplate:
-    """A text message that agents may send."""
-
-    id: str = field(metadata=toml(identifier, "id", "Its name in programs.", used=False))
-    text: str = field(metadata=toml(some_text, "text", "What is sent; {name} is a variable.", used=False))
-    approved: bool = field(
-        default=False, metadata=toml(flag, "true, false", "Only approved templates can be sent.", used=False)
-    )
-
-
-@frozen
-class Window:
-    """A page of another system shown beside the call."""
-
-    name: str = field(metadata=toml(some_text, "text", "The tab's name.", used=False))
-    url: str = field(metadata=toml(web_address, "URL", "Where it is; {number} and the like are filled in.", used=False))
-    secret: str = field(
-        default="", repr=False, metadata=toml(text, "text", "Signs the parameters; empty: no signature.", used=False)
-    )
-    origin: str = field(
-        default="",
-        metadata=toml(
-            optional_origin, "origin", "Who may hear the same data by postMessage; empty: nobody.", used=False
-        ),
-    )
-
-
 # TOML table to the field of Organisation that has its entries, and their class.
 ENTRIES: dict[str, tuple[str, type[AttrsInstance]]] = {
     "trunk": ("trunks", Trunk),
@@ -417,4 +390,5 @@ ENTRIES: dict[str, tuple[str, type[AttrsInstance]]] = {
     "dialling": ("dialling", Dialling),
     "sms_template": ("sms_templates", SmsTemplate),
     "window": ("windows", Window),
+    "webhook": ("webhooks", Webhook),
 }

@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 from .decisions import UnreadableError
 from .options import Unusable, data_option
 from .store import Store, StoreError
-from .store.history import Offer, Who, offers_of
+from .store.history import offers_of
+from .store.told import Offer, Who
 from .store.why import Candidate, Decided, Passed, Reasons, reasons
 
 # So many agents stand in a line, and lines in a list.

@@ -266,6 +266,14 @@ def web_address(value: object) -> str:
     return text(value)
 
 
+def http_address(value: object) -> str:
+    """One to which requests go as it is written."""
+    parts = urlsplit(web_address(value))
+    if parts.username is not None or parts.fragment or not re.fullmatch(r"[\x21-\x7e]+", text(value)):
+        raise ConfigError(f"must have neither user, # nor characters outside of ASCII, found {found(value)}")
+    return text(value)
+
+
 def prefix(value: object) -> str:
     if not re.fullmatch(r"\+?[0-9*#]{0,20}", text(value)):
         raise ConfigError(f'must be the beginning of a number as "+86", found {found(value)}')

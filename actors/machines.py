@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import acts, agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk
+from . import acts, agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk, voicemail
 from .table import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -16,6 +16,7 @@ TABLES: tuple[Table[Any], ...] = (
     call.TABLE,
     acts.PARTIES,
     survey.TABLE,
+    voicemail.TABLE,
     line.TABLE,
     queue.TABLE,
     trunk.TABLE,

@@ -17,6 +17,7 @@ from .runtime import System
 from .signalling import Signalling
 from .store.ledger import Ledger
 from .trunk import Phase
+from .webhooks import Webhooks
 from .wire import Wire
 
 
@@ -35,6 +36,7 @@ class SwitchMetrics(Collector):
         journal: Journal,
         recordings: Recordings,
         wire: Wire,
+        webhooks: Webhooks,
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -51,6 +53,7 @@ class SwitchMetrics(Collector):
         self._journal = journal
         self._recordings = recordings
         self._wire = wire
+        self._webhooks = webhooks
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -70,6 +73,10 @@ class SwitchMetrics(Collector):
         yield _counters("cordboard_runtime", "What the actor runtime counted", self._system.counters)
         yield _counters("cordboard_sip", "What the SIP endpoint counted", self._endpoint.counters)
         yield self._messages()
+        yield GaugeMetricFamily(
+            "cordboard_webhooks_waiting", "What other systems are still to be told", self._webhooks.waiting
+        )
+        yield _counters("cordboard_webhooks", "What became of telling it", self._webhooks.counters)
         yield _counters(
             "cordboard_journal", "Steps in the journal, messages that crashed their actor", self._journal.counters
         )

@@ -15,7 +15,8 @@ import phonenumbers
 from attrs import evolve, field, fields, frozen
 
 from ..sip.grammar import Uri
-from .entries import ENTRIES, REGISTERED_USER, About, Agent, Dialling, Number, Queue, SmsTemplate, Trunk, Window
+from .entries import ENTRIES, REGISTERED_USER, About, Agent, Dialling, Number, Queue, Trunk
+from .integrations import SmsTemplate, Webhook, Window
 from .keys import (
     ConfigError,
     check_sections,
@@ -60,6 +61,7 @@ class Organisation:
     dialling: tuple[Dialling, ...] = ()
     sms_templates: tuple[SmsTemplate, ...] = ()
     windows: tuple[Window, ...] = ()
+    webhooks: tuple[Webhook, ...] = ()
     _routes: Routes = field(init=False, eq=False, repr=False)
 
     @_routes.default
@@ -136,6 +138,7 @@ def _check_whole(organisation: Organisation) -> None:
         ("queue", organisation.queues),
         ("agent", organisation.agents),
         ("sms_template", organisation.sms_templates),
+        ("webhook", organisation.webhooks),
     ):
         no_duplicates(name, "id", (each.id for each in entries))
     no_duplicates("window", "name", (window.name for window in organisation.windows))

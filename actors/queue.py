@@ -32,6 +32,7 @@ from .queue_state import (
     Join,
     LastServed,
     Leave,
+    MessageLeft,
     OfferOver,
     Place,
     Profile,
@@ -235,6 +236,10 @@ class Queue(Machine[Place]):
     def _left(self, message: Leave, now: float) -> list[Effect]:
         return [Unwatch(f"call:{message.call}"), *self._withdraw(self._remove(message.call), message.code)]
 
+    def _message_left(self, message: MessageLeft, now: float) -> list[Effect]:
+        self.state = evolve(self.state, message_at=now)
+        return []
+
     def _call_died(self, message: Down, now: float) -> list[Effect]:
         return self._withdraw(self._remove(message.name.removeprefix("call:")), "caller_left")
 
@@ -405,6 +410,7 @@ class Queue(Machine[Place]):
             waiting=len(data.calls),
             oldest_since=min((each.join.since for each in data.calls.values()), default=None),
             agents_idle=data.idle,
+            message_at=data.message_at,
         )
 
     def _owes_status(self) -> bool:
@@ -433,6 +439,7 @@ def _turn(join: Join) -> tuple[object, ...]:
 _GONE = Late("the call had left the queue")
 _JOINED = Bug("a call that joins waits nowhere: it leaves, or is taken, before it joins again")
 _NO_CALL = Bug("it names no call")
+_KEPT = Bug("who leaves a message has left the queue, and the call ends with it")
 
 
 def _of_no_call(message: type, entry: Entry) -> Row:
@@ -452,6 +459,7 @@ TABLE = Table(
     row(Join, absent=Queue._join, waiting=_JOINED, offered=_JOINED),
     row(Leave, absent=_GONE, waiting=Queue._left, offered=Queue._left),
     row(WhereAmI, absent=_GONE, waiting=Queue._in_line, offered=Queue._in_line),
+    row(MessageLeft, absent=Queue._message_left, waiting=_KEPT, offered=_KEPT),
     row(LastServed, absent=_GONE, waiting=Queue._last_served, offered=Late("it rings, and had not waited for it")),
     row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),
     row(OfferOver, absent=_GONE, waiting=Late("another agent has it"), offered=Queue._offer_over),

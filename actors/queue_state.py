@@ -118,6 +118,13 @@ class Leave:
 
 
 @frozen
+class MessageLeft:
+    """A call that the queue did not keep has left a message."""
+
+    call: str
+
+
+@frozen
 class WhereAmI:
     """A call that waits asks for its number in line; answered by `InLine`."""
 
@@ -192,6 +199,8 @@ class Data:
     after: int = -1
     widens_at: float = math.inf
     pace: Pace = UNKNOWN
+    # When a caller has left a message last.
+    message_at: float | None = None
     told: page.QueueStatus | None = None
     tell_at: float = 0.0
 

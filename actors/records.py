@@ -200,6 +200,17 @@ class SurveyEntry:
 
 
 @frozen
+class MessageEntry:
+    """What a caller said after the tone, by `call`, for the `queue` that could not take it; the recording of the call
+    has it."""
+
+    call: str
+    queue: str
+    began: float
+    ended: float | None = None
+
+
+@frozen
 class MobileEntry:
     """The mobile `number` that an agent has bound, by `agent`, and whether it is `answering` by it."""
 
@@ -220,6 +231,7 @@ Entry = (
     | QualityEntry
     | SoundEntry
     | SurveyEntry
+    | MessageEntry
     | MobileEntry
 )
 

@@ -46,6 +46,11 @@ class ToNumber:
     number: str
 
 
+@frozen
+class ToVoicemail:
+    """The caller may leave a message, which is the queue's."""
+
+
 Route = ToQueue | Echo | ToneRoute | Hold | Room
 
 # A SIP user that is longer is no number, and no pattern is asked about it.
@@ -88,8 +93,8 @@ def route_text(route: Route) -> str:
 
 
 # Where a call goes that its queue does not keep; nowhere: it hears why, and ends.
-Onward = ToQueue | ToNumber | None
-_ONWARD = ("queue:ID", "number:NUMBER")
+Onward = ToQueue | ToNumber | ToVoicemail | None
+_ONWARD = ("queue:ID", "number:NUMBER", "voicemail")
 
 
 def onward(value: object) -> str:
@@ -99,10 +104,12 @@ def onward(value: object) -> str:
 
 
 def to_onward(written: str) -> Onward:
-    """`"queue:support"`, `"number:+861055502000"`, or nothing. Raises ConfigError."""
+    """`"queue:support"`, `"number:+861055502000"`, `"voicemail"`, or nothing. Raises ConfigError."""
     kind, _, rest = written.partition(":")
     if not written:
         return None
+    if written == "voicemail":
+        return ToVoicemail()
     if kind == "queue" and re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", rest):
         return ToQueue(rest)
     if kind == "number" and re.fullmatch(r"\+?[0-9*#]{1,25}", rest):

@@ -30,7 +30,7 @@ from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .organisation import Organisation, e164
 from .origin import Located
 from .records import MobileEntry
-from .routes import ToNumber, ToQueue, to_onward
+from .routes import ToNumber, ToQueue, ToVoicemail, to_onward
 from .table import Bug, Machine, Table, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
@@ -258,6 +258,8 @@ class Switchboard(Machine[Phase]):
                 return calls.Onward(queue=next(known, None))
             case ToNumber(number):
                 return calls.Onward(number=number)
+            case ToVoicemail():
+                return calls.Onward(voicemail=True)
             case None:
                 return calls.NOWHERE
 

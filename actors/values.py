@@ -18,6 +18,7 @@ from . import (
     entries,
     gateway,
     hours,
+    integrations,
     limits,
     line,
     organisation,
@@ -34,14 +35,16 @@ from . import (
     switchboard,
     timeline,
     trunk,
+    voicemail,
 )
 from .packing import Packer, Veil, unveiled
 from .page import answers, asks, events, snapshot
 
 MODULES = (
-    effects, answers, asks, events, snapshot, records, signals, routes, entries, organisation, agent_state, parties,
-    call_state, survey, line, queue_state, trunk, gateway, registration, limits, directory, switchboard, origin, acd,
-    hours, pace, timeline, agreed, commands, facts, sounds, description, sdes, sdp, opus, binding,
+    effects, answers, asks, events, snapshot, records, signals, routes, entries, integrations, organisation,
+    agent_state, parties, call_state, survey, voicemail, line, queue_state, trunk, gateway, registration, limits,
+    directory, switchboard, origin, acd, hours, pace, timeline, agreed, commands, facts, sounds, description, sdes, sdp,
+    opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

@@ -29,7 +29,7 @@ from ..sip import description, sdp
 from ..sip.binding import Binding
 from ..sip.privacy import Stand, without_private
 from ..switch import protocol as media
-from . import agent_state, call_state, effects, entries, gate, organisation, page, signals, switchboard
+from . import agent_state, call_state, effects, entries, gate, integrations, organisation, page, signals, switchboard
 from . import queue_state as queues
 from .organisation import e164
 from .redact import KEYS, LONG_DIGITS, NAMES, NUMBER, NUMBERS, TEXTS
@@ -59,9 +59,9 @@ OURS: Final = frozenset(
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "answer", "ask",
         "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "chosen", "city",
         "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
-        "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code", "how",
-        "holidays", "hours", "ice_ufrag", "id", "kept_for", "key", "kind", "language", "left_queues", "leg", "legs",
-        "line", "line_leg", "listener", "method", "mid", "mobile_of", "music", "offerer", "offers", "old_leg",
+        "events", "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code",
+        "how", "holidays", "hours", "ice_ufrag", "id", "kept_for", "key", "kind", "language", "left_queues", "leg",
+        "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music", "offerer", "offers", "old_leg",
         "outcome", "owed", "owner", "party", "pattern", "peaks",
         "playing", "prefix", "protocol", "province", "purpose", "queue", "queue_name", "recording", "recordings",
         "resting", "roster", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
@@ -83,8 +83,8 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (page.QueueStatus, "name"), (page.QueueName, "name"), (agent_state.QueueKnown, "name"),
         (queues.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
         (media.MusicTroubled, "name"), (media.MusicWell, "name"),
-        (entries.About, "name"), (entries.Queue, "name"), (entries.Window, "name"),
-        (organisation.Organisation, "name"), (entries.SmsTemplate, "text"),
+        (entries.About, "name"), (entries.Queue, "name"), (integrations.Window, "name"),
+        (organisation.Organisation, "name"), (integrations.SmsTemplate, "text"),
         (organisation.Routes, "exact"), (organisation.Routes, "same"), (organisation.Routes, "patterns"),
         (description.Rtpmap, "name"), (media.OpenSource, "source"), (media.CloseSource, "source"),
         (media.SourceFinished, "source"),

@@ -3,7 +3,7 @@
 Where nobody is signed in the caller is told so at once, and again until somebody is; else it hears music, and its
 number in line every so often, and how long it will wait. One that an agent had and lost comes before all others. A call
 that its queue does not keep, because it is closed or full, or nobody is there, or it has waited too long, goes on to
-another queue or to a number outside, or hears goodbye; an answer that crosses that is told why.
+another queue, to a number outside or to leave a message, or hears goodbye; an answer that crosses that is told why.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .effects import Effect, Log, Tell, Watch
 from .evolving import evolve
 from .parties import Standing
 from .routes import ToQueue
-from .surveying import Surveying
+from .taking_messages import TakingMessages
 
 # The longest last word is half as long; an engine that does not say when it is over has died.
 GOODBYE_TIMEOUT = 30.0
 
 
-class Waiting(Surveying):
+class Waiting(TakingMessages):
     """The half of a call that has nobody to talk to."""
 
     def queue(self) -> str:
@@ -127,6 +127,8 @@ class Waiting(Surveying):
             return [self._log_sent_on(cause), *self.join_queue(to.queue, now)]
         if to.number:
             return [self._log_sent_on(cause), *self.send_out(to.number, cause, now)]
+        if to.voicemail:
+            return [self._log_sent_on(cause), *self.answer(now), *self.to_voicemail(cause, now)]
         goodbye = announcements.closed if cause == CLOSED else announcements.goodbye
         return self.say_goodbye(cause, goodbye(data.language), now)
 
@@ -156,11 +158,18 @@ class Waiting(Surveying):
         log = Log("call is let go", (("call", self.id), ("cause", cause)))
         return [log, *self.play(goodbye)]
 
+    def last_word_until(self) -> float:
+        """When what the caller hears last must be over, or what it says."""
+        until = self.message_until()
+        return min(until, self.gone_at()) if until < math.inf else self.state.since + GOODBYE_TIMEOUT
+
     def goodbye_said(self, message: media.SourceFinished | Timeout, now: float) -> list[Effect]:
         if isinstance(message, media.SourceFinished) and message.source != self.state.player:
             return []  # of what it heard before
         if self.asks:
             return self.asked_in_vain(now)
+        if self.takes_message:
+            return self.message_goes_on(message, now)
         by = "agent" if self.state.survey is not None else "system"
         return self.end(by, self.state.cause, now)
 

@@ -74,6 +74,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/tracing.py",
         "actors/explaining.py",
         "actors/recollection.py",
+        "actors/webhooks.py",
         "web/session.py",
         "web/api.py",
         "web/recordings.py",

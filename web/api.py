@@ -109,15 +109,17 @@ def build_app(
         response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return response
 
-    def logged_in(path: str, handle: Handler) -> Route:
-        """A route for those who are logged in."""
+    def logged_in(path: str, handle: Handler, *, changes: bool = False) -> Route:
+        """A route for those who are logged in; one that `changes` something is for our own pages and for scripts."""
 
         async def handle_known(request: Request) -> ASGIApp:
+            if changes and not origin_allowed(request.headers, settings.origins):
+                return error("bad_origin")
             token = token_of(request.headers)
             login = await accounts.who(token) if token else None
             return error("not_logged_in") if login is None else await handle(request, login)
 
-        return Route(path, handle_known)
+        return Route(path, handle_known, methods=["POST"] if changes else None)
 
     async def me(request: Request, login: Login) -> Response:
         body = {"agent": login.agent, "name": login.name, "role": login.role, **site()}
@@ -195,6 +197,7 @@ def build_app(
             logged_in("/api/access-points", access_points),
             logged_in("/api/calls", histories.calls),
             logged_in("/api/calls/{call}", histories.call),
+            logged_in("/api/calls/{call}/message", histories.handle, changes=True),
             logged_in("/api/calls/{call}/quality", histories.quality),
             logged_in("/api/calls/{call}/why", histories.why),
             logged_in("/api/calls/{call}/recording", listen),

@@ -6,6 +6,7 @@ named where it is wrong, and the JSON.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from enum import Enum
@@ -15,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..actors.store import CallClass, Cursor, History, Recording, cursor
-from .errors import BadParameterError
+from .errors import BadParameterError, error
 from .interfaces import Login
 
 DEFAULT_DAYS = 7
 MAX_DAYS = 366
+# Beside the classes: the calls that left a message.
+VOICEMAIL = "voicemail"
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _DAYS = re.compile(r"[1-9][0-9]{0,2}")
@@ -36,6 +39,11 @@ class Histories:
     async def calls(self, request: Request, login: Login) -> Response:
         """`/api/calls?days=&class=&agent=&cursor=`."""
         given = _parameters(request, {"days", "class", "agent", "cursor"})
+        if given.get("class") == VOICEMAIL:
+            if "agent" in given:
+                raise BadParameterError("agent", f"is none where the class is {VOICEMAIL}: messages are a queue's.")
+            found = await self._history.messages(login, _days(given), _cursor(given.get("cursor")))
+            return JSONResponse(to_json(found), headers=_NO_STORE)
         listing = await self._history.calls(
             login, _days(given), given.get("agent"), _class(given.get("class", "all")), _cursor(given.get("cursor"))
         )
@@ -46,6 +54,20 @@ class Histories:
         given = _parameters(request, {"agent"})
         whole = await self._history.call(login, request.path_params["call"], given.get("agent"))
         return JSONResponse(to_json(whole), headers=_NO_STORE)
+
+    async def handle(self, request: Request, login: Login) -> Response:
+        """POST `/api/calls/ID/message`, `{"handled": true}`."""
+        _parameters(request, ())
+        try:
+            asked = json.loads(await request.body())
+        except (ValueError, RecursionError):
+            asked = None
+        match asked:
+            case {"handled": bool(handled), **rest} if not rest:
+                await self._history.handle(login, request.path_params["call"], handled=handled)
+                return Response(status_code=204, headers=_NO_STORE)
+            case _:
+                return error("bad_request", 'It must be {"handled": true} or {"handled": false}.')
 
     async def quality(self, request: Request, login: Login) -> Response:
         """`/api/calls/ID/quality`."""
@@ -92,7 +114,7 @@ def _days(given: dict[str, str]) -> int:
 def _class(text: str) -> CallClass | None:
     names = [each.value for each in CallClass]
     if text not in ("all", *names):
-        raise BadParameterError("class", f"must be all, {', '.join(names)}.")
+        raise BadParameterError("class", f"must be all, {', '.join([*names, VOICEMAIL])}.")
     return None if text == "all" else CallClass(text)
 
 

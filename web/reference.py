@@ -1,6 +1,6 @@
 """Draws docs/protocol.md from the classes: `python -m cordboard.web.reference > docs/protocol.md`.
 
-Tables come from `actors/page/`, `actors/store/history.py`, `web/protocol.py` and `web/errors.py`; the prose around
+Tables come from `actors/page/`, `actors/store/told.py`, `web/protocol.py` and `web/errors.py`; the prose around
 them stands here. A test holds that the file is current.
 """
 
@@ -15,8 +15,9 @@ from enum import Enum
 import attrs
 
 from ..actors import page
-from ..actors.store.history import HISTORY, PAGE, STATES, ListedCall, Span, WholeCall
+from ..actors.store.history import HISTORY, PAGE, STATES
 from ..actors.store.quality import Track, Ways
+from ..actors.store.told import ListedCall, Span, WholeCall
 from ..actors.store.why import NAMED, Decided
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown

@@ -106,6 +106,7 @@ ICONS = [
     "user",
     "user-plus",
     "users",
+    "voicemail",
     "volume-2",
     "wifi",
     "wifi-off",

@@ -305,7 +305,8 @@ class Numbers:
 
 @frozen
 class QueueStatus:
-    """How one of the agent's queues stands. `oldest_since` is when its longest waiting call came, or null."""
+    """How one of the agent's queues stands. `oldest_since` is when its longest waiting call came, or null; `message_at`
+    when a caller has left a message last."""
 
     event: ClassVar[str] = "queue.status"
     queue: str
@@ -313,6 +314,7 @@ class QueueStatus:
     waiting: int
     oldest_since: float | None
     agents_idle: int
+    message_at: float | None = None
 
 
 @frozen

@@ -2,9 +2,9 @@
 
 from .access import History, NotAllowedError, NotThereError
 from .database import StoreError
-from .history import CallClass, Cursor, Recording, Sound, cursor
 from .logins import Login
 from .store import Accounts, Store
+from .told import CallClass, Cursor, Recording, Sound, cursor
 
 __all__ = [
     "Accounts",

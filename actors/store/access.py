@@ -8,15 +8,15 @@ same address, belong to that one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import evolve
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, delete, exists, insert, select
 
 from . import history, schema
-from .history import CallClass, Cursor, ListedCall, Listing, Recording, Sound, States, WholeCall
 from .quality import CallQuality, call_quality
+from .told import CallClass, Cursor, ListedCall, Listing, Recording, Sound, States, WholeCall
 from .why import Decided, Reasons, reasons
 
 if TYPE_CHECKING:
@@ -77,9 +77,37 @@ class History:
         def ask(connection: Connection) -> Listing:
             begin = history.since(connection, now, days)
             listing = history.list_calls(connection, agent, begin, now, kind, after)
-            return evolve(listing, calls=tuple(_as_seen(viewer, call) for call in listing.calls))
+            return _seen(connection, viewer, listing)
 
         return await self._store.read(ask)
+
+    async def messages(self, viewer: Viewer, days: int, after: Cursor | None = None) -> Listing:
+        """Calls of the last `days` days that left a message for a queue of the viewer's, or for any where it oversees
+        them."""
+        now = self._clock()
+
+        def ask(connection: Connection) -> Listing:
+            begin = history.since(connection, now, days)
+            agent = None if oversees(viewer) else viewer.agent
+            return _seen(connection, viewer, history.list_messages(connection, agent, begin, now, after))
+
+        return await self._store.read(ask)
+
+    async def handle(self, viewer: Viewer, call: str, *, handled: bool) -> None:
+        """Somebody has seen to the message of a call, or has not; whoever was first stays."""
+        now, table = self._clock(), schema.handled
+
+        def change(connection: Connection) -> None:
+            _check_call(connection, viewer, call, history.message_for)
+            if not history.has_message(connection, call):
+                raise NotThereError
+            known = connection.execute(select(exists().where(table.c.call == call))).scalar()
+            if not handled:
+                connection.execute(delete(table).where(table.c.call == call))
+            elif not known:
+                connection.execute(insert(table).values(call=call, agent=viewer.agent, at=now))
+
+        await self._store.write(change)
 
     async def call(self, viewer: Viewer, call: str, agent: str | None = None) -> WholeCall:
         """One call as `agent` sees it, or without one as this viewer does."""
@@ -90,11 +118,11 @@ class History:
         now = self._clock()
 
         def ask(connection: Connection) -> WholeCall:
-            _check_call(connection, viewer, call)
+            _check_call(connection, viewer, call, _knows)
             whole = history.whole_call(connection, call, agent, now)
             if whole is None:  # a test call, or one that did not touch this agent
                 raise NotThereError
-            seen = _as_seen(viewer, whole)
+            seen = _as_seen(viewer, whole, history.queues_of(connection, viewer.agent))
             withheld = seen.recording is Sound.WITHHELD
             return evolve(seen, sound=Recording(Sound.WITHHELD)) if withheld else seen
 
@@ -180,13 +208,32 @@ def _check_call(connection: Connection, viewer: Viewer, call: str, allows: Allow
 
 
 def _check_sound(connection: Connection, viewer: Viewer, call: str) -> None:
-    """What a customer said to one agent is not for all at whom the call rang."""
-    _check_call(connection, viewer, call, history.talked)
+    """What a customer said to one agent is not for all at whom the call rang; what it left for their queue is."""
+    _check_call(connection, viewer, call, _may_hear)
 
 
-def _as_seen(viewer: Viewer, call: Line) -> Line:
-    """A line of the viewer's own list, or of one that it oversees."""
-    if oversees(viewer) or call.class_ is CallClass.NORMAL or call.recording is Sound.NONE:
+def _knows(connection: Connection, call: str, agent: str) -> bool:
+    return history.touched(connection, call, agent) or history.message_for(connection, call, agent)
+
+
+def _may_hear(connection: Connection, call: str, agent: str) -> bool:
+    return history.talked(connection, call, agent) or history.message_alone(connection, call, agent)
+
+
+def _seen(connection: Connection, viewer: Viewer, listing: Listing) -> Listing:
+    queues = history.queues_of(connection, viewer.agent)
+    return evolve(listing, calls=tuple(_as_seen(viewer, call, queues) for call in listing.calls))
+
+
+def _as_seen(viewer: Viewer, call: Line, queues: Collection[str]) -> Line:
+    """A line of the viewer's own list, of one that it oversees, or of the messages for its `queues`."""
+    if oversees(viewer):
+        return call
+    if call.message is not None and call.message.queue not in queues:
+        call = evolve(call, message=None)
+    talked = call.class_ is CallClass.NORMAL and any(who.agent == viewer.agent for who in call.agents)
+    alone = call.message is not None and call.answered is None
+    if talked or alone or call.recording is Sound.NONE:
         return call
     return evolve(call, recording=Sound.WITHHELD)
 

@@ -23,6 +23,7 @@ from ..records import (
     Entry,
     HoldEntry,
     LegEntry,
+    MessageEntry,
     MobileEntry,
     OfferEntry,
     Outcome,
@@ -38,7 +39,7 @@ from . import schema
 
 Kept = Entry | RecordingEntry
 # What begins and ends.
-Lasting = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | SurveyEntry
+Lasting = CallEntry | LegEntry | HoldEntry | OfferEntry | StateEntry | SurveyEntry | MessageEntry
 SIGNED_OUT = page.State.SIGNED_OUT.value
 
 TABLES: dict[type[Kept], Table] = {
@@ -54,6 +55,7 @@ TABLES: dict[type[Kept], Table] = {
     QualityEntry: schema.qualities,
     SoundEntry: schema.sounds,
     SurveyEntry: schema.surveys,
+    MessageEntry: schema.messages,
     MobileEntry: schema.mobiles,
 }
 _KEYS: dict[type[Kept], Callable[[Kept], object]] = {
@@ -123,11 +125,12 @@ def close_open(
     calls, legs, holds, offers = schema.calls, schema.legs, schema.holds, schema.offers
     rang = offers.c.outcome == Outcome.RINGING.value
     talked = offers.c.outcome == Outcome.ANSWERED.value
-    opened: list[CallEntry | LegEntry | HoldEntry | OfferEntry | SurveyEntry] = [
+    opened: list[CallEntry | LegEntry | HoldEntry | OfferEntry | SurveyEntry | MessageEntry] = [
         *(CallEntry(**row) for row in _mappings(connection, calls, calls.c.ended.is_(None))),
         *(LegEntry(**row) for row in _mappings(connection, legs, legs.c.ended.is_(None))),
         *(HoldEntry(**row) for row in _mappings(connection, holds, holds.c.ended.is_(None))),
         *(SurveyEntry(**row) for row in _mappings(connection, schema.surveys, schema.surveys.c.ended.is_(None))),
+        *(MessageEntry(**row) for row in _mappings(connection, schema.messages, schema.messages.c.ended.is_(None))),
         *(
             OfferEntry(**{**row, "outcome": Outcome(row["outcome"])})
             for row in _mappings(connection, offers, and_(offers.c.ended.is_(None), or_(rang, talked)))
@@ -180,7 +183,7 @@ def _ended(entry: Lasting, last: float) -> Lasting:
             return evolve(entry, ended=ended, ended_by="system", cause="lost")
         case SurveyEntry():
             return evolve(entry, answer="lost", ended=max(last, entry.began))
-        case LegEntry() | HoldEntry():
+        case LegEntry() | HoldEntry() | MessageEntry():
             return evolve(entry, ended=max(last, entry.began))
         case OfferEntry(outcome=Outcome.ANSWERED):
             return evolve(entry, ended=max(last, entry.decided or entry.offered))

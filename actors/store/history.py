@@ -12,18 +12,47 @@ somewhere, else not connected; a call that may still be answered is in no class 
 
 from __future__ import annotations
 
-import re
 import zoneinfo
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
-from enum import Enum
 
 import attrs
-from attrs import frozen
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from ..records import Outcome
+from ..voicemail import SHORTEST
 from . import schema
+from .told import (
+    CallClass,
+    Cursor,
+    Hold,
+    Leg,
+    ListedCall,
+    Listing,
+    Message,
+    Offer,
+    Recording,
+    Sound,
+    Span,
+    States,
+    Survey,
+    Transfer,
+    Who,
+    WholeCall,
+)
 
 # Calls of one page of a list, states of one page, and calls of the same customer that come with one call. A page is
 # made in the event loop, where it must not take longer than a packet may wait.
@@ -32,189 +61,7 @@ STATES = 2000
 HISTORY = 20
 
 calls, offers, legs, holds, states = schema.calls, schema.offers, schema.legs, schema.holds, schema.agent_states
-
-
-class CallClass(Enum):
-    NORMAL = "normal"
-    NOT_CONNECTED = "not_connected"
-    RING_ABANDONED = "ring_abandoned"
-
-
-class Sound(Enum):
-    """How far the recording of a call is."""
-
-    NONE = "none"
-    RECORDING = "recording"
-    ENCODING = "encoding"
-    READY = "ready"
-    LOST = "lost"
-    WITHHELD = "withheld"  # from who asks: other agents talked in it
-
-
-@frozen
-class Cursor:
-    """The last call of a page: the next page begins after it."""
-
-    began: float
-    call: str
-
-    def __str__(self) -> str:
-        return f"{self.began!r}_{self.call}"
-
-
-_CURSOR = re.compile(r"([0-9]{1,12}\.[0-9]{1,17})_([\x21-\x7e]{1,256})")
-
-
-def cursor(text: str) -> Cursor | None:
-    """What `str` of a cursor says; None where it is none."""
-    found = _CURSOR.fullmatch(text)
-    return Cursor(float(found[1]), found[2]) if found else None
-
-
-@frozen
-class Who:
-    agent: str
-    name: str
-
-
-@frozen
-class ListedCall:
-    """A line of a list: `class_` and `talk_seconds` are the agent's whose list it is, or the whole centre's.
-
-    `class_` is None while it has none, and such a call is in no list. `agents` answered it, in the order they did.
-    """
-
-    call: str
-    class_: CallClass | None
-    direction: str
-    number: str
-    name: str
-    dialled: str
-    queue: str
-    queue_name: str
-    began: float
-    answered: float | None
-    ended: float | None
-    ended_by: str
-    cause: str
-    talk_seconds: float
-    recording: Sound
-    agents: tuple[Who, ...]
-
-
-@frozen
-class Listing:
-    """A page of a list, the newest first; `next` is where the next one begins, None after the last."""
-
-    calls: tuple[ListedCall, ...]
-    next: Cursor | None
-
-
-@frozen
-class Leg:
-    """A party of a call; `to` is the number of one who is "outside"."""
-
-    party: str
-    name: str
-    began: float
-    ended: float | None
-    to: str
-
-
-@frozen
-class Hold:
-    """One time that the customer was held; in the recording it is silence."""
-
-    began: float
-    ended: float | None
-
-
-@frozen
-class Survey:
-    """What the customer said of the service of that agent: a key from 1 to 5, or as a `SurveyEntry` has it."""
-
-    agent: str
-    queue: str
-    began: float
-    outcome: str
-
-
-@frozen
-class Transfer:
-    """One time that the call was given away: by an agent to another, to a queue, or to the number `to`. `outcome`:
-    "ringing", "connected", "returned", "queued", "failed" or "abandoned"; `why`: a code of failures where nobody took
-    it. Where no agent gave it, the queue did in which it waited: `cause` says why."""
-
-    kind: str
-    by: str
-    at: float
-    agent: str
-    queue: str
-    to: str
-    outcome: str
-    why: str
-    cause: str
-
-
-@frozen
-class Offer:
-    agent: str
-    name: str
-    queue: str
-    offered: float
-    outcome: Outcome
-    decided: float | None
-    ended: float | None
-    purpose: str
-
-
-@frozen
-class Recording:
-    """`file` and `peaks` are names within the directory of recordings; `reason` is why it was lost, or is
-    not whole."""
-
-    state: Sound
-    file: str = ""
-    format: str = ""
-    seconds: float = 0.0
-    size: int = 0
-    peaks: str = ""
-    reason: str = ""
-
-
-@frozen
-class WholeCall(ListedCall):
-    """All that is known of one call; `history` is the same customer's calls before it, the newest first."""
-
-    trunk: str
-    diverted_from: str
-    legs: tuple[Leg, ...]
-    holds: tuple[Hold, ...]
-    transfers: tuple[Transfer, ...]
-    offers: tuple[Offer, ...]
-    survey: Survey | None
-    sound: Recording
-    history: tuple[ListedCall, ...]
-
-
-@frozen
-class Span:
-    """A state of an agent; the next one begins where it ends, and the last has no end."""
-
-    state: str
-    reason: str
-    call: str
-    since: float
-    until: float | None
-    seconds: float
-
-
-@frozen
-class States:
-    """A page of an agent's states, the oldest first; `next` is where the next one begins, None after the last."""
-
-    states: tuple[Span, ...]
-    next: int | None
+messages, handled = schema.messages, schema.handled
 
 
 # --- days -------------------------------------------------------------------------------------------------------
@@ -279,7 +126,7 @@ def _of_centre(now: float) -> Select[tuple[object, ...]]:
 
 
 def _listed(kind: ColumnElement[str], talk: ColumnElement[float]) -> Select[tuple[object, ...]]:
-    queues, recordings = schema.queues, schema.recordings
+    queues, recordings, mailboxes, agents = schema.queues, schema.recordings, schema.queues.alias(), schema.agents
     return (
         select(
             calls,
@@ -287,11 +134,26 @@ def _listed(kind: ColumnElement[str], talk: ColumnElement[float]) -> Select[tupl
             talk.label("talk"),
             queues.c.name.label("queue_name"),
             recordings.c.file.label("file"),
+            messages.c.queue.label("mailbox"),
+            mailboxes.c.name.label("mailbox_name"),
+            messages.c.began.label("message_began"),
+            messages.c.ended.label("message_ended"),
+            handled.c.agent.label("handled_by"),
+            agents.c.name.label("handled_name"),
+            handled.c.at.label("handled_at"),
         )
         .outerjoin(queues, queues.c.id == calls.c.queue)
         .outerjoin(recordings, recordings.c.call == calls.c.call)
+        .outerjoin(messages, and_(messages.c.call == calls.c.call, _whole_message()))
+        .outerjoin(mailboxes, mailboxes.c.id == messages.c.queue)
+        .outerjoin(handled, handled.c.call == messages.c.call)
+        .outerjoin(agents, agents.c.id == handled.c.agent)
         .where(calls.c.test.is_(False))
     )
+
+
+def _whole_message() -> ColumnElement[bool]:
+    return messages.c.ended - messages.c.began >= SHORTEST
 
 
 def list_calls(
@@ -301,7 +163,29 @@ def list_calls(
     # No call is offered before it began, so that the index of offers serves.
     query = _of_agent(agent, offers.c.offered >= since, now) if agent is not None else _of_centre(now)
     found = query.selected_columns["class"]
-    query = query.where(calls.c.began >= since, found == kind.value if kind is not None else found.is_not(None))
+    query = query.where(found == kind.value if kind is not None else found.is_not(None))
+    return _page(connection, query, since, after)
+
+
+def list_messages(connection: Connection, agent: str | None, since: float, now: float, after: Cursor | None) -> Listing:
+    """A page of the calls that left a message for a queue of `agent`, or for any."""
+    query = _of_centre(now).where(messages.c.call.is_not(None))
+    if agent is not None:
+        query = query.where(messages.c.queue.in_(_queues_of(agent)))
+    return _page(connection, query, since, after)
+
+
+def _queues_of(agent: str) -> Select[tuple[str]]:
+    return select(schema.skills.c.queue).where(schema.skills.c.agent == agent)
+
+
+def queues_of(connection: Connection, agent: str) -> frozenset[str]:
+    """The queues that it answers."""
+    return frozenset(connection.scalars(_queues_of(agent)))
+
+
+def _page(connection: Connection, query: Select[tuple[object, ...]], since: float, after: Cursor | None) -> Listing:
+    query = query.where(calls.c.began >= since)
     if after is not None:
         query = query.where(
             or_(calls.c.began < after.began, and_(calls.c.began == after.began, calls.c.call < after.call))
@@ -337,8 +221,23 @@ def _lines(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> t
             talk_seconds=row["talk"],
             recording=_sound(row["recorded"], row["ended"], row["file"]),
             agents=tuple(answered.get(row["call"], {}).values()),
+            message=_message(row),
         )
         for row in found
+    )
+
+
+def _message(row: RowMapping) -> Message | None:
+    if row["mailbox"] is None:
+        return None
+    by = row["handled_by"]
+    return Message(
+        row["mailbox"],
+        row["mailbox_name"] or row["mailbox"],
+        row["message_began"],
+        row["message_ended"],
+        Who(by, row["handled_name"] or by) if by is not None else None,
+        row["handled_at"],
     )
 
 
@@ -360,6 +259,23 @@ def talked(connection: Connection, call: str, agent: str) -> bool:
     return bool(connection.execute(select(query)).scalar())
 
 
+def has_message(connection: Connection, call: str) -> bool:
+    """Whether a message was left in that call."""
+    return bool(connection.execute(select(exists().where(messages.c.call == call, _whole_message()))).scalar())
+
+
+def message_for(connection: Connection, call: str, agent: str) -> bool:
+    """Whether a message was left in that call for a queue of that agent."""
+    query = exists().where(messages.c.call == call, _whole_message(), messages.c.queue.in_(_queues_of(agent)))
+    return bool(connection.execute(select(query)).scalar())
+
+
+def message_alone(connection: Connection, call: str, agent: str) -> bool:
+    """... and nothing else was said in it."""
+    answered = select(calls.c.answered).where(calls.c.call == call)
+    return message_for(connection, call, agent) and connection.execute(answered).scalar() is None
+
+
 def last_served(connection: Connection, number: str, since: float, but: str) -> str:
     """The agent who was connected last with that number, in a call that began at `since` or later, other than the call
     `but`; empty: none."""
@@ -378,6 +294,8 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     """All that is known of a call, as `agent` sees it, or as the whole centre; None where there is none."""
     query = _of_agent(agent, offers.c.call == call, now) if agent is not None else _of_centre(now)
     row = connection.execute(query.where(calls.c.call == call)).first()
+    if row is None and agent is not None and message_for(connection, call, agent):
+        row = connection.execute(_of_centre(now).where(calls.c.call == call)).first()
     if row is None:
         return None
     (line,) = _lines(connection, [row])

@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
 
-from ..entries import Agent, Dialling, Number, Queue, Skill, SmsTemplate, Trunk, Window
+from ..entries import Agent, Dialling, Number, Queue, Skill, Trunk
+from ..integrations import SmsTemplate, Webhook, Window
 from ..organisation import Organisation
 from ..routes import parse_route, route_text
 from . import schema
@@ -49,6 +50,8 @@ def write_organisation(connection: Connection, organisation: Organisation, hashe
     _replace(connection, schema.dialling, rules)
     _replace(connection, schema.sms_templates, [_row(each, at) for at, each in enumerate(organisation.sms_templates)])
     _replace(connection, schema.windows, [_row(window, at) for at, window in enumerate(organisation.windows)])
+    hooks = [_row(hook, at) | {"events": list(hook.events)} for at, hook in enumerate(organisation.webhooks)]
+    _replace(connection, schema.webhooks, hooks)
 
 
 def _row(entry: attrs.AttrsInstance, position: int) -> Row:
@@ -116,6 +119,9 @@ def read_organisation(connection: Connection) -> Organisation:
         ),
         sms_templates=tuple(SmsTemplate(**_fields(row)) for row in _rows(connection, schema.sms_templates)),
         windows=tuple(Window(**_fields(row)) for row in _rows(connection, schema.windows)),
+        webhooks=tuple(
+            Webhook(**_fields(row, "events"), events=tuple(row["events"])) for row in _rows(connection, schema.webhooks)
+        ),
     )
 
 

@@ -162,6 +162,36 @@ windows = Table(
     Column("origin", String, nullable=False),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("url", String, nullable=False),
+    # In clear: what is sent is signed with it.
+    Column("secret", String, nullable=False),
+    Column("events", JSON, nullable=False),
+)
+
+# What is on its way to them, and for some days what was: see `outbox.py`.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("webhook", String, ForeignKey("webhooks.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("body", String, nullable=False),
+    Column("made", Float, nullable=False),
+    Column("tries", Integer, nullable=False),
+    # When it is tried next; null: it is not, any more.
+    Column("due", Float),
+    # When it was taken; null: it was not.
+    Column("taken", Float),
+    # What the last try met, where that failed.
+    Column("trouble", String, nullable=False),
+    Index(None, "due"),
+    Index(None, "made"),
+)
+
 logins = Table(
     "logins",
     metadata,
@@ -234,6 +264,27 @@ surveys = Table(
     Index(None, "agent", "began"),
     Index(None, "queue", "began"),
     Index(None, "ended"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("queue", String, nullable=False),
+    Column("began", Float, nullable=False),
+    Column("ended", Float),
+    # Those of a queue in a time; and those that are open.
+    Index(None, "queue", "began"),
+    Index(None, "ended"),
+)
+
+# Messages that somebody has seen to.
+handled = Table(
+    "handled",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("at", Float, nullable=False),
 )
 
 mobiles = Table(

@@ -24,6 +24,7 @@ from .access import History
 from .database import StoreError, open_database, reading, writing
 from .ledger import Ledger
 from .logins import Login
+from .outbox import Outbox, put
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Store:
         self.accounts = Accounts(self, clock)
         self.history = History(self, clock)
         self.ledger = Ledger(self.apply)
+        self.outbox = Outbox(self)
 
     @classmethod
     async def open(cls, data_dir: Path, clock: Clock = time.time) -> Store:
@@ -92,8 +94,16 @@ class Store:
         return await self.read(organisations.read_organisation)
 
     async def apply(self, stated: Iterable[entries.Kept]) -> None:
-        """Keeps entries, in one transaction: also those that were kept before, as after a crash. Raises StoreError."""
-        await self.write(lambda connection: entries.write(connection, stated))
+        """Keeps entries, in one transaction: also those that were kept before, as after a crash; what is told of them
+        goes into the outbox. Raises StoreError."""
+        kept = list(stated)
+
+        def keep(connection: Connection) -> int:
+            entries.write(connection, kept)
+            return put(connection, kept)
+
+        if await self.write(keep):
+            self.outbox.on_letters()
 
     async def close_open(self, now: float, live_calls: Collection[str], live_agents: Collection[str] = ()) -> int:
         """At a start, after `apply`: ends what other calls and agents than these left open. Gives how many rows those

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from ..acd import Free, decide, order
 from ..decisions import SCORES, Kept, UnreadableError, unpack
 from . import schema
-from .history import Who
+from .told import Who
 
 # Agents of one decision who are named: of those who were free the best, and of those who were passed over for one
 # reason the first.

@@ -44,6 +44,8 @@ PROMPTS = {
         "survey": "How satisfied were you with this call? Press a key from one to five. Five means very satisfied.",
         "survey-again": "That key is none of these. Please press a key from one to five. Five means very satisfied.",
         "survey-thanks": "Thank you. Goodbye.",
+        "voicemail": "Nobody can take your call at the moment. Please leave a message after the tone, "
+        "and press the hash key when you have finished.",
         "digit-0": "zero",
         "digit-1": "one",
         "digit-2": "two",
@@ -103,6 +105,9 @@ PROMPTS = {
         "survey-again": "shu1 ru4 you3 wu4, qing3 an4 yi1 dao4 wu3 jian4, wu3 fen1 wei2 fei1 chang2 man3 yi4.",
         # 谢谢您，再见。
         "survey-thanks": "xie4 xie5 nin2, zai4 jian4.",
+        # 您好，现在无法接听您的来电，请在提示音后留言，留言结束请按井号键。
+        "voicemail": "nin2 hao3, xian4 zai4 wu2 fa3 jie1 ting1 nin2 de5 lai2 dian4, "
+        "qing3 zai4 ti2 shi4 yin1 hou4 liu2 yan2, liu2 yan2 jie2 shu4 qing3 an4 jing3 hao4 jian4.",
         # 零、一、二、三、四、五、六、七、八、九
         "digit-0": "ling2",
         "digit-1": "yi1",

@@ -79,7 +79,7 @@ PAGE_OFFER = "\r\n".join(
 
 # The prompts that there are, as long as nobody's voice but easily reckoned with: in seconds.
 PROMPT_SECONDS = {"agent-away": 4, "on-hold": 3, "nobody-here": 6, "goodbye": 5, "position": 2, "accept-call": 3}
-PROMPT_SECONDS |= {"survey": 6, "survey-again": 6, "survey-thanks": 2}
+PROMPT_SECONDS |= {"survey": 6, "survey-again": 6, "survey-thanks": 2, "voicemail": 7}
 PROMPT_SECONDS |= {"closed": 5, "wait": 2, "minutes": 1, "wait-short": 2, "wait-long": 3, "number-2": 1}
 PROMPT_SECONDS |= {f"number-{number}": 1 for number in (*range(10, 20), 20, 30, 40, 50)}
 PROMPT_SECONDS |= {f"digit-{digit}": 1 for digit in range(10)}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import line as lines
+from cordboard.actors import voicemail
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Behaviour
@@ -73,8 +74,7 @@ def _look_at_call(name: str, call: Call, actors: Mapping[str, Behaviour], engine
                 assert agent.state.call is not None
                 assert f"call:{agent.state.call.call}" == name
         case calls.Phase.GOODBYE:
-            said = {"goodbye", "tones"} if data.survey is None else {"survey", "survey-again", "survey-thanks"}
-            assert what_is_heard(engine, data.leg) in said, name
+            assert what_is_heard(engine, data.leg) in _last_words(data), name
             assert call.deadline() < float("inf"), name
         case calls.Phase.SERVED:
             pass
@@ -85,6 +85,15 @@ def _look_at_call(name: str, call: Call, actors: Mapping[str, Behaviour], engine
                 assert agent.state.phase is agents.Phase.DIALLING, f"{name} is dialled by nobody"
             assert call.deadline() < float("inf"), name
             assert what_is_heard(engine, data.leg) == "", f"{name} is heard before it answers"
+
+
+def _last_words(data: calls.Data) -> set[str]:
+    """What a far side may hear that nobody talks to any more."""
+    if data.survey is not None:
+        return {"survey", "survey-again", "survey-thanks"}
+    if data.voicemail is not None:
+        return {"" if data.voicemail.phase is voicemail.Phase.RECORDING else "voicemail", "survey-thanks"}
+    return {"goodbye", "closed", "tones"}
 
 
 def _look_at_agent(name: str, agent: Agent, actors: Mapping[str, Behaviour], engine: ModelEngine) -> None:

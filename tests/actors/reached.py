@@ -12,11 +12,19 @@ from enum import Enum
 from typing import Any, Final
 
 import pytest
-from cordboard.actors import agent, call, line, queue, survey
+from cordboard.actors import agent, call, line, queue, survey, voicemail
 from cordboard.actors.acts import PARTIES
 from cordboard.actors.table import Bug, Handler, Late, Table
 
-TABLES: Final[tuple[Table[Any], ...]] = (agent.TABLE, call.TABLE, PARTIES, survey.TABLE, line.TABLE, queue.TABLE)
+TABLES: Final[tuple[Table[Any], ...]] = (
+    agent.TABLE,
+    call.TABLE,
+    PARTIES,
+    survey.TABLE,
+    voicemail.TABLE,
+    line.TABLE,
+    queue.TABLE,
+)
 
 Pair = tuple[str, Enum, type]
 

@@ -131,6 +131,7 @@ SAMPLES: list[object] = [
     queues.Leave("c"),
     queues.WhereAmI("c"),
     queues.LastServed("c", "lin"),
+    queues.MessageLeft("c"),
     queues.Taken("c", "lin"),
     queues.OfferOver("c", "lin", queues.GaveBack.DECLINED),
     queues.Timeout(),

@@ -19,6 +19,7 @@ from cordboard.actors.signalling import Signalling
 from cordboard.actors.store import Store
 from cordboard.actors.switchboard import Switchboard
 from cordboard.actors.trunk import Profile, Trunk
+from cordboard.actors.webhooks import Webhooks
 from cordboard.actors.wire import Wire
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import Transmit
@@ -48,8 +49,11 @@ def test_figures(tmp_path: Path) -> None:
             journal = Journal(tmp_path, trio.current_time, lambda text, standing: None)
             tasks, ledger = (lambda: 17), store.ledger
             wire = Wire(endpoint.whose, journal.spoke)
+            hooks = Webhooks(store.outbox, system, trio.current_time)
             registry.register(
-                SwitchMetrics(system, signalling, link, endpoint, ledger, health, tasks, journal, recordings, wire)
+                SwitchMetrics(
+                    system, signalling, link, endpoint, ledger, health, tasks, journal, recordings, wire, hooks
+                )
             )
             value = registry.get_sample_value
 

@@ -312,7 +312,7 @@ def test_each_queue_is_told_of_itself() -> None:
         ('overflow = "queue:sale"', r"\[\[queue\]\] 'support' overflow: no queue 'sale'; did you mean \"sales\"\?"),
         ('closed = "queue:support"', r"\[\[queue\]\] 'support': overflow or closed leads back to it"),
         ('closed = "queue:other"', r"\[\[queue\]\] 'other': overflow or closed leads back to it"),
-        ('overflow = "echo"', "overflow: must be empty or one of queue:ID, number:NUMBER; found 'echo'"),
+        ('overflow = "echo"', "overflow: must be empty or one of queue:ID, number:NUMBER, voicemail; found 'echo'"),
         ('overflow = "number:sip:me@there"', "overflow: must be empty or one of"),
         ('unattended = "overflow"', '\'support\' unattended: "overflow" needs the key "overflow"'),
         ('unattended = "never"', "unattended: must be one of wait, overflow"),

@@ -17,6 +17,7 @@ from cordboard.actors.records import (
     Entry,
     HoldEntry,
     LegEntry,
+    MessageEntry,
     MobileEntry,
     OfferEntry,
     Outcome,
@@ -151,6 +152,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
         QualityEntry("c1", "1001", T0, bytes(range(60))),
         SoundEntry("c1", "caller", T0 + 5, comes=False, goes=True),
         SurveyEntry("c1", "1001", "support", T0 + 60.2, "5", T0 + 66),
+        MessageEntry("c1", "support", T0 + 70, T0 + 90),
         MobileEntry("1001", "+8613800138000", answering=True),
     ]
     write(engine, *said)

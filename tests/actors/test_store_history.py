@@ -14,7 +14,7 @@ from cordboard.actors.organisation import parse_organisation
 from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
 from cordboard.actors.store import entries, history, organisations, schema
 from cordboard.actors.store.database import open_database, writing
-from cordboard.actors.store.history import CallClass, Cursor, Listing, Sound, Who
+from cordboard.actors.store.told import CallClass, Cursor, Listing, Sound, Who, cursor
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine
@@ -170,7 +170,7 @@ def test_pages_follow_each_other_without_a_gap_where_many_began_at_once(db: Conn
     for _ in range(3):
         page = listed(db, "1001", after=after)
         got += [line.call for line in page.calls]
-        assert page.next is None or history.cursor(str(page.next)) == page.next
+        assert page.next is None or cursor(str(page.next)) == page.next
         after = page.next
     assert after is None
     assert got == names[::-1]
@@ -178,7 +178,7 @@ def test_pages_follow_each_other_without_a_gap_where_many_began_at_once(db: Conn
 
 @pytest.mark.parametrize("text", ["", "1", "1.5", "1.5_", "a_b", "1e9_c", "-1.5_c", "1.5_c d", "١.5_c", "1" * 400])
 def test_what_is_no_cursor(text: str) -> None:
-    assert history.cursor(text) is None
+    assert cursor(text) is None
 
 
 def moment(text: str) -> float:

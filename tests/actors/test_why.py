@@ -16,7 +16,7 @@ from cordboard.actors.organisation import parse_organisation
 from cordboard.actors.records import CallEntry, DecisionEntry, Entry, OfferEntry, Outcome, RosterEntry
 from cordboard.actors.store import Store
 from cordboard.actors.store.database import FILE
-from cordboard.actors.store.history import Who
+from cordboard.actors.store.told import Who
 from cordboard.actors.store.why import Candidate, Passed, Told, reasons
 
 T0 = 1_800_000_000.0  # 2027-01-15 16:00:00 in Shanghai

@@ -31,7 +31,7 @@ from cordboard.switch.protocol import MAX_HEARD
 
 from .books import books
 from .house import PAGE_OFFER
-from .walkers import ACTS, HOTLINE, NIGHT, SALES, Walkers
+from .walkers import ACTS, HOTLINE, MAILBOX, NIGHT, SALES, Walkers
 from .world import CARRIER, World, play
 
 SPARE: Final = Address("198.51.100.2", 5060)
@@ -64,6 +64,13 @@ ORGANISATION: Final = parse_organisation(
     id = "night"
     hours = "Mon-Fri 20:00-21:00"
     closed = "queue:support"
+    [[queue]]
+    id = "mailbox"
+    hours = "Mon-Fri 20:00-21:00"
+    closed = "voicemail"
+    [[number]]
+    number = "{MAILBOX}"
+    route = "queue:mailbox"
     [[number]]
     number = "{NIGHT}"
     route = "queue:night"
@@ -119,6 +126,9 @@ ASKS_OUTSIDE: Final[tuple[Step, ...]] = (*TALKS, "answers at once", (LIN, page.C
 THREE: Final[tuple[Step, ...]] = (*CONSULTS, (WEI, page.Answer()), (LIN, page.Merge()))
 MOBILE: Final[tuple[Step, ...]] = ("answers at once", (MO, page.MobileAnswer()), HOTLINE)
 
+# Of its message, after greeting and tone.
+LEAVES: Final = ("sleep 9", "key call:", "sleep 2")
+
 DIALS: Final[tuple[Step, ...]] = ((LIN, IN), "answers at once", (LIN, page.Dial(OUTSIDE)))
 BINDS: Final[tuple[Step, ...]] = (
     (MO, IN), (MO, page.SetState("break")), HOTLINE, "nap switchboard 9", (MO, page.MobileAnswer()),
@@ -161,6 +171,11 @@ POSITIONS: Final[dict[str, tuple[Step, ...]]] = {
     "after-call work": (*TALKS, (LIN, page.HangUp())),
     "on break": ((LIN, IN), (LIN, page.SetState("break")), (WEI, IN), (WEI, page.SetState("break"))),
     "is closed": (NIGHT, NIGHT),
+    "is greeted": (MAILBOX, "key call:", "sleep 2", "hang up"),
+    "leaves a message": (MAILBOX, *LEAVES, "hang up"),
+    "leaves a message and presses hash": (MAILBOX, *LEAVES, *("info",) * 12),
+    "leaves a long message": (MAILBOX, *LEAVES, "sleep 175"),
+    "is greeted for ever": (MAILBOX, "sleep 1", "engine 40", "sleep 32"),
     "refers": (*TALKS, "rings for ever", "refer"),
     "a mobile refers": (*MOBILE, "refer", "refer", "press 1", "refer", "refer"),
     "a line refers": (*ASKS_OUTSIDE, *("refer",) * 5),
@@ -410,6 +425,8 @@ class History:
                         walkers.fact(leg)
             case ["refer"]:
                 walkers.refers()
+            case ["info"]:
+                walkers.key_by_info()
             case ["late"]:
                 for kind in ("call:", "agent:1001", "agent:1002", "line:"):
                     walkers.late_words(kind)

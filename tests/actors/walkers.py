@@ -36,8 +36,9 @@ T = TypeVar("T")
 HOTLINE: Final = "+861055501000"
 SALES: Final = "+861055501001"
 NIGHT: Final = "+861055501002"
+MAILBOX: Final = "+861055501003"
 # What customers dial, the hotlines most often.
-DIALLED: Final = {HOTLINE: 10, SALES: 5, NIGHT: 1, "600": 1, "602": 1, "701": 2, "999": 1}
+DIALLED: Final = {HOTLINE: 10, SALES: 5, NIGHT: 1, MAILBOX: 2, "600": 1, "602": 1, "701": 2, "999": 1}
 # What agents dial: three that may be, one that may not, and one that is no number.
 NUMBERS: Final = ("13800138005", "13800138006", "+861055508000", "13912345678", "12")
 # For how long somebody's mail waits: some turns, a moment, for longer than anybody waits for it.

@@ -88,6 +88,9 @@ class Organisation:
     def numbers(self, pattern: str, route: str) -> Organisation:
         return self._add("[[number]]", pattern=pattern, route=route)
 
+    def webhook(self, id_: str, url: str, secret: str) -> Organisation:
+        return self._add("[[webhook]]", id=id_, url=url, secret=secret)
+
     @property
     def text(self) -> str:
         return "\n\n".join(self._entries) + "\n"

@@ -65,11 +65,22 @@ def call(id_: str, began: float, kind: str = "normal", **more: object) -> Messag
         "offers": [offer(LIN, began + 12, outcome, answered or ended, ended if answered else None)],
         "sound": {"state": "none", "format": "", "seconds": 0.0, "size": 0, "reason": ""},
         "history": [],
+        "message": None,
     }
     if kind == "normal":
         made["legs"].append({"party": "1001", "name": "Lin", "began": answered, "ended": ended})
         made["sound"] = {"state": "ready", "format": "wav", "seconds": 60.0, "size": 1, "reason": ""}
     return made | more
+
+
+def message(id_: str, began: float, **more: object) -> Message:
+    """A call that left a message of 24 s for Support, and rang nowhere."""
+    left = {"queue": "support", "queue_name": "Support", "began": began + 9, "ended": began + 33}
+    sound = {"state": "ready", "format": "wav", "seconds": 24.0, "size": 1, "reason": ""}
+    made = call(
+        id_, began, "not_connected", ended=began + 33, cause="closed", offers=[], recording="ready", sound=sound
+    )
+    return made | {"message": {**left, "handled_by": None, "handled_at": None}} | more
 
 
 def tones(seconds: float = 60.0) -> tuple[bytes, bytes]:
@@ -137,7 +148,7 @@ class Kept:
     def add(self, *calls: Message) -> None:
         self.calls = sorted([*self.calls, *calls], key=lambda one: (one["began"], one["call"]), reverse=True)
 
-    def answer(self, target: str, head: str) -> Answer:
+    def answer(self, target: str, head: str, body: bytes = b"") -> Answer:
         url = urlsplit(target)
         self.asked.append(target)
         for path, status in self.broken.items():
@@ -149,6 +160,8 @@ class Kept:
                 return self._json(self._list(query))
             case ["calls", name]:
                 return self._json(next((one for one in self.calls if one["call"] == name), None))
+            case ["calls", name, "message"]:
+                return self._handle(name, json.loads(body)["handled"])
             case ["calls", name, "quality"]:
                 return self._json(self.qualities.get(name, {"tracks": [], "ways": []}))
             case ["calls", name, "why"]:
@@ -171,12 +184,18 @@ class Kept:
         mine = [
             one
             for one in self.calls
-            if wanted in ("all", one["class"])
+            if (one["message"] is not None if wanted == "voicemail" else wanted in ("all", one["class"]))
             and ("agent" not in query or any(each["agent"] == query["agent"] for each in one["offers"]))
         ]
         first = int(query.get("cursor", "0"))
         more = first + PAGE < len(mine)
         return {"calls": mine[first : first + PAGE], "next": str(first + PAGE) if more else None}
+
+    def _handle(self, name: str, handled: bool) -> Answer:
+        one = next(one for one in self.calls if one["call"] == name)
+        by = {"handled_by": LIN, "handled_at": time.time()} if handled else {"handled_by": None, "handled_at": None}
+        one["message"] = {**one["message"], **by}
+        return Answer("204 No Content")
 
     def _part(self, head: str) -> Answer:
         whole = self.sound[0]

@@ -160,7 +160,14 @@ class Switch:
     def set_queues(self, *rows: tuple[str, int, float | None, int]) -> None:
         for name, waiting, oldest, idle in rows:
             since = None if oldest is None else time.time() - oldest
-            row = {"queue": name, "name": name, "waiting": waiting, "oldest_since": since, "agents_idle": idle}
+            row = {
+                "queue": name,
+                "name": name,
+                "waiting": waiting,
+                "oldest_since": since,
+                "agents_idle": idle,
+                "message_at": None,
+            }
             self.queues = [*(one for one in self.queues if one["queue"] != name), row]
             self.push("queue.status", **row)
 
@@ -448,7 +455,7 @@ class Switch:
         if path == "/api/me":
             return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
         if path.startswith(("/api/calls", "/api/agents/")):
-            return self.kept.answer(target, head)
+            return self.kept.answer(target, head, body)
         return Answer("503 Service Unavailable" if path == "/api/access-points" else "404 Not Found")
 
 

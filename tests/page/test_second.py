@@ -233,7 +233,7 @@ def test_why_nobody_joined_stays_until_it_is_dismissed_or_somebody_else_is_asked
     switch.second_leaves("declined")
     expect(told).to_contain_text("Wang declined. The customer is still on hold.")
     assert can(page) == ["Retrieve", "Consult", "Transfer", "Survey"]
-    switch.push("queue.status", queue="q", name="Q", waiting=0, oldest_since=None, agents_idle=0)
+    switch.push("queue.status", queue="q", name="Q", waiting=0, oldest_since=None, agents_idle=0, message_at=None)
     expect(told).to_be_visible()
     ask(page, "Consult", "Maya")
     expect(told).to_have_count(0)

@@ -360,7 +360,7 @@ def test_every_prompt_is_there_in_both_languages(prompts: Prompts) -> None:
     digits |= {f"number-{number}" for number in (2, *range(10, 20), 20, 30, 40, 50)}
     said = {"agent-away", "on-hold", "nobody-here", "goodbye", "position", "accept-call", "closed"}
     said |= {"wait", "wait-short", "wait-long"}
-    assert names == said | {"survey", "survey-again", "survey-thanks"} | digits
+    assert names == said | {"survey", "survey-again", "survey-thanks", "voicemail"} | digits
     for key, pcm in prompts.items():
         assert len(pcm) % 160 == 0, key
         low, high = (0.2, 0.9) if key[0] in digits else (1, 8)

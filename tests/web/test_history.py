@@ -20,6 +20,7 @@ from cordboard.actors.records import (
     DecisionEntry,
     Entry,
     LegEntry,
+    MessageEntry,
     OfferEntry,
     Outcome,
     QualityEntry,
@@ -51,6 +52,9 @@ id = "1002"
 [[agent]]
 id = "1003"
 role = "supervisor"
+[[agent]]
+id = "1004"
+skills = { support = 1 }
 """)
 SOUND = bytes(range(256)) * 1000
 CALL = CallEntry(
@@ -121,7 +125,7 @@ async def scene(data_dir: Path, *more: Entry) -> AsyncIterator[Scene]:
         await store.import_organisation(CENTRE)
         await store.apply([*STATED, *more])
         async with house(data_dir, history=store.history) as h:
-            h.book.passwords["1003"] = "look"
+            h.book.passwords["1003"] = h.book.passwords["1004"] = "look"
             h.book.roles["1003"] = "supervisor"
             yield Scene(h, store, clock, data_dir / "recordings")
 
@@ -153,6 +157,7 @@ async def test_a_line_of_the_list(data_dir: Path) -> None:
                     "dialled": "+861055501000", "queue": "support", "queue_name": "Support", "began": NOW - 600,
                     "answered": NOW - 590, "ended": NOW - 500, "ended_by": "caller", "cause": "hung up",
                     "talk_seconds": 90.0, "recording": "encoding", "agents": [{"agent": "1001", "name": "Lin"}],
+                    "message": None,
                 }
             ],
             "next": None,
@@ -314,6 +319,80 @@ async def test_how_a_call_sounded_is_for_those_who_may_see_the_call(data_dir: Pa
 
 
 # --- recordings -------------------------------------------------------------------------------------------------
+
+
+LEFT = (
+    evolve(CALL, call="m1", began=NOW - 200, answered=None, ended=NOW - 150, cause="closed"),
+    MessageEntry("m1", "support", NOW - 190, NOW - 150),
+    evolve(CALL, call="m2", began=NOW - 100, answered=None, ended=NOW - 90, cause="closed"),
+    MessageEntry("m2", "support", NOW - 91, NOW - 90.5),  # who hung up at the tone
+    evolve(CALL, call="m3", began=NOW - 80, answered=None, ended=NOW - 30, cause="closed"),
+    MessageEntry("m3", "sales", NOW - 70, NOW - 30),
+    MessageEntry("c1", "support", NOW - 520, NOW - 500),  # after Lin had talked with it
+)
+
+
+async def test_a_message_is_for_the_agents_of_its_queue(data_dir: Path) -> None:
+    async with scene(data_dir, *LEFT) as s:
+        for call in ("m1", "m3", "c1"):
+            s.recorded(call)
+        await s.store.ledger.flush()
+        assert await s.calls("/api/calls?class=voicemail", "1002") == []
+        assert await s.calls("/api/calls?class=voicemail", "1004") == [("m1", "not_connected"), ("c1", "normal")]
+        everything = [("m3", "not_connected"), ("m1", "not_connected"), ("c1", "normal")]
+        assert await s.calls("/api/calls?class=voicemail", "1003") == everything
+        line = (await s.ask("/api/calls?class=voicemail", "1004")).json["calls"][0]  # type: ignore[index]
+        assert line["recording"] == "ready"
+        assert line["message"] == {
+            "queue": "support", "queue_name": "Support", "began": NOW - 190, "ended": NOW - 150,
+            "handled_by": None, "handled_at": None,
+        }  # fmt: skip
+        for call, agent, status in (
+            ("m1", "1004", 200),
+            ("m1", "1002", 403),
+            ("m3", "1004", 403),
+            ("m3", "1003", 200),
+            ("c1", "1004", 403),  # what it said to Lin is Lin's
+            ("c1", "1001", 200),
+        ):
+            assert (await s.ask(f"/api/calls/{call}/recording", agent)).status == status, (call, agent)
+        whole = await s.ask("/api/calls/m1", "1004")
+        assert (whole.status, whole.json["sound"]["state"]) == (200, "ready")  # type: ignore[index]
+        whole = await s.ask("/api/calls/c1", "1004")
+        assert (whole.status, whole.json["sound"]["state"]) == (200, "withheld")  # type: ignore[index]
+        assert (await s.ask("/api/calls?class=voicemail&agent=1004", "1004")).code == "bad_parameter"
+
+
+async def test_somebody_sees_to_a_message_and_whoever_was_first_stays(data_dir: Path) -> None:
+    async with scene(data_dir, *LEFT) as s:
+
+        async def handled(call: str, agent: str, body: object = None, headers: tuple[tuple[str, str], ...] = ()) -> int:
+            token = await s.house.token(agent)
+            client = await s.house.http()
+            said = json.dumps({"handled": True} if body is None else body).encode()
+            known = [("Authorization", f"Bearer {token}"), *headers]
+            return (await client.ask("POST", f"/api/calls/{call}/message", said, known)).status
+
+        async def by(call: str) -> object:
+            answer = await s.ask(f"/api/calls/{call}", "1003")
+            return answer.json["message"]["handled_by"]  # type: ignore[index]
+
+        assert await handled("m1", "1002") == 403
+        assert await handled("m2", "1003") == 404
+        assert await handled("nothing", "1003") == 404
+        assert await handled("c2", "1003") == 404
+        assert await by("m1") is None
+        assert await handled("m1", "1004") == 204
+        assert await handled("m1", "1003") == 204
+        assert await by("m1") == {"agent": "1004", "name": "1004"}
+        assert await handled("m1", "1003", {"handled": False}) == 204
+        assert await by("m1") is None
+        wrong: object
+        for wrong in ({}, {"handled": 1}, {"handled": True, "more": 1}, []):
+            assert await handled("m1", "1003", wrong) == 400
+        assert await handled("m1", "1003", None, (("Origin", "https://elsewhere.example"),)) == 403
+        assert await by("m1") is None
+        assert (await s.ask("/api/calls/m1/message", "1003")).status == 405
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,9 @@ def test_replies() -> None:
     )  # fmt: skip
     left = unpack(encode(reply(8, snapshot), Subprotocol.MSGPACK))
     assert (left["id"], left["ok"], left["rev"], left["state"]) == (8, True, 3, "idle")
-    assert left["queues"] == [{"queue": "q", "name": "Q", "waiting": 1, "oldest_since": None, "agents_idle": 2}]
+    assert left["queues"] == [
+        {"queue": "q", "name": "Q", "waiting": 1, "oldest_since": None, "agents_idle": 2, "message_at": None}
+    ]
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)

@@ -49,6 +49,8 @@ export const peaksOf = (call) => ask('GET', `${named(call)}/peaks`);
 export const qualityOf = (call) => ask('GET', `${named(call)}/quality`);
 /** {decisions}: why it rang where it did, and why not at `agent`, or at who asks. */
 export const whyOf = (call, agent = '') => ask('GET', `${named(call)}/why${agent ? `?agent=${encodeURIComponent(agent)}` : ''}`);
+/** Somebody has seen to the message that was left in it, or has not. */
+export const handleMessage = (call, handled) => ask('POST', `${named(call)}/message`, { handled });
 export const recordingOf = (call) => `${named(call)}/recording`;
 
 /** {states}: how an agent stood today, the oldest first. */

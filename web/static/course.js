@@ -1,4 +1,4 @@
-// The course of a call in the order it took, from its legs, offers, transfers, holds and survey. Pure; words are keys with values.
+// The course of a call in the order it took, from its legs, offers, transfers, holds, survey and message. Pure; words are keys with values.
 
 /** What became of an offer, where it did not lead to a conversation; one that another was quicker to take is not told. */
 const LEFT = { missed: 'missed', declined: 'declined', caller_left: 'caller_left', returned: 'returned' };
@@ -64,6 +64,7 @@ export function course(call) {
     const key = !outcome ? 'course.survey' : RATING.test(outcome) ? 'course.survey.rated' : `course.survey.${outcome}`;
     steps.push({ at: began, key, agent: { agent, name: names.get(agent) ?? agent }, rating: outcome });
   }
+  if (call.message) steps.push({ at: call.message.began, key: 'course.message', agent: null, to: call.message.queue_name });
   return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
 }
 

@@ -8,11 +8,13 @@ import { bench } from '../bench.js';
 import { CallList } from '../call-list.js';
 import { dayKey, dayName, language, length, minute, otherZone, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
+import { look, unseen } from '../voicemail.js';
 import { CLASS_ICONS, choices, failed, nameOf } from './parts.js';
 import { View } from './view.js';
 import './details.js';
 
-const KINDS = ['all', 'normal', 'not_connected', 'ring_abandoned'];
+const VOICEMAIL = 'voicemail';
+const KINDS = ['all', 'normal', 'not_connected', 'ring_abandoned', VOICEMAIL];
 const WHOSE = ['mine', 'everyone'];
 const WHOSE_KEY = 'cordboard.whose';
 // A call that nobody was offered shows by no event: who oversees all calls asks now and then.
@@ -35,7 +37,11 @@ class Calls extends View {
   #timer = 0;
   #again = () => this.requestUpdate();
   #seen = () => this.#look();
-  #heard = ({ detail }) => HINTS.has(detail.event) && this.#list.hint(ENDS.has(detail.event) ? detail.call : '');
+  #heard = ({ detail }) => {
+    if (HINTS.has(detail.event)) this.#list.hint(ENDS.has(detail.event) ? detail.call : '');
+    if (detail.event === 'queue.status' && this.#messages && this.#unseen) this.#list.hint();
+    if (detail.event === 'queue.status') this.requestUpdate();
+  };
   #linked = () => this.#list.hint();
   #moved = ({ detail }) => this.#everyone && !detail.begins && this.#list.hint('', COLLEAGUES_MS);
 
@@ -69,10 +75,24 @@ class Calls extends View {
 
   updated(changed) {
     if (changed.has('shown')) this.#look();
+    if (this.#looked && this.#messages && this.#list.calls) look(bench.desk?.queues ?? [], bench.me.agent);
   }
 
   #look() {
-    this.#list.look(this.shown && !document.hidden);
+    this.#list.look(this.#looked);
+    this.requestUpdate();
+  }
+
+  get #looked() {
+    return this.shown && !document.hidden;
+  }
+
+  get #messages() {
+    return this.#list.kind === VOICEMAIL;
+  }
+
+  get #unseen() {
+    return unseen(bench.desk?.queues ?? [], bench.me.agent);
   }
 
   get #oversees() {
@@ -91,8 +111,13 @@ class Calls extends View {
       bench.roster.watch(); // tells when others' calls end
       this.#timer = setInterval(() => this.#list.hint(), OVERSEER_MS);
     }
-    this.#list.show(this.#list.kind, this.#everyone ? {} : { agent: bench.me.agent });
+    this.#list.show(this.#list.kind, this.#query(this.#list.kind));
     this.requestUpdate();
+  }
+
+  /** Messages are for all of a queue's agents. */
+  #query(kind) {
+    return this.#everyone || kind === VOICEMAIL ? {} : { agent: bench.me.agent };
   }
 
   async #show(call) {
@@ -114,6 +139,7 @@ class Calls extends View {
             ?shown=${this.shown}
             @close=${() => this.#show('')}
             @show=${({ detail }) => this.#show(detail)}
+            @handled=${() => this.#list.hint()}
           ></cb-call-details>`
         : nothing}
     `;
@@ -122,8 +148,15 @@ class Calls extends View {
   #bar() {
     const zone = otherZone();
     return html`<div class="filters">
-      ${choices('calls.filter', KINDS, this.#list.kind, (kind) => `calls.${kind}`, (kind) => this.#list.show(kind))}
-      ${this.#oversees
+      ${choices(
+        'calls.filter',
+        KINDS,
+        this.#list.kind,
+        (kind) => `calls.${kind}`,
+        (kind) => this.#list.show(kind, this.#query(kind)),
+        (kind) => (kind === VOICEMAIL && !this.#messages && this.#unseen ? 'voicemail.unseen' : ''),
+      )}
+      ${this.#oversees && !this.#messages
         ? choices('calls.whose', WHOSE, this.#whose, (whose) => `calls.${whose}`, (whose) => {
             localStorage.setItem(WHOSE_KEY, whose);
             this.#choose(whose);
@@ -151,9 +184,9 @@ class Calls extends View {
                   <th scope="col">${t('calls.time')}</th>
                   <th scope="col">${t('calls.number')}</th>
                   <th scope="col" class="spare">${t('calls.queue')}</th>
-                  <th scope="col">${t('calls.class')}</th>
-                  ${this.#everyone ? html`<th scope="col">${t('calls.agents')}</th>` : nothing}
-                  <th scope="col" class="end">${t('calls.length')}</th>
+                  <th scope="col">${t(this.#messages ? 'voicemail.state' : 'calls.class')}</th>
+                  ${this.#agents ? html`<th scope="col">${t('calls.agents')}</th>` : nothing}
+                  <th scope="col" class="end">${t(this.#messages ? 'voicemail.length' : 'calls.length')}</th>
                   <th scope="col"><span class="unseen">${t('calls.recording')}</span></th>
                 </tr>
               </thead>
@@ -165,16 +198,21 @@ class Calls extends View {
                 </button>`
               : nothing}
           </div>`
-        : html`<p class="empty">${t(`calls.none.${this.#list.kind === 'all' ? 'all' : 'filtered'}`, { days: DAYS })}</p>`}
+        : html`<p class="empty">${t(`calls.none.${{ all: 'all', [VOICEMAIL]: VOICEMAIL }[this.#list.kind] ?? 'filtered'}`, { days: DAYS })}</p>`}
     `;
   }
 
   #day = ({ key, calls }) => html`<tbody>
     <tr class="day">
-      <th scope="rowgroup" colspan=${this.#everyone ? 7 : 6}>${dayName(calls[0].began, bench.now())}</th>
+      <th scope="rowgroup" colspan=${this.#agents ? 7 : 6}>${dayName(calls[0].began, bench.now())}</th>
     </tr>
     ${repeat(calls, ({ call }) => call, this.#line)}
   </tbody>`;
+
+  /** Who answered is a column of its own where that may be others. */
+  get #agents() {
+    return this.#everyone && !this.#messages;
+  }
 
   #line = (call) => html`<tr data-class=${call.class} @click=${() => this.#show(call.call)}>
     <td class="time">${minute(call.began)}</td>
@@ -182,11 +220,13 @@ class Calls extends View {
       <button type="button" class="opener number" data-call=${call.call}>${telephone(call.number)}</button>
       ${nameOf(call) ? html`<span class="fine">${call.name}</span>` : nothing}
     </th>
-    <td class="spare">${call.queue_name}</td>
-    <td><span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span></td>
-    ${this.#everyone ? html`<td>${call.agents.map(({ name }) => name).join(', ')}</td>` : nothing}
+    <td class="spare">${this.#messages ? call.message.queue_name : call.queue_name}</td>
+    <td>${this.#messages ? handled(call.message) : html`<span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`}</td>
+    ${this.#agents ? html`<td>${call.agents.map(({ name }) => name).join(', ')}</td>` : nothing}
     <td class="time end">
-      ${call.ended === null
+      ${this.#messages
+        ? length(call.message.ended - call.message.began)
+        : call.ended === null
         ? html`<span class="live">${t('calls.in_progress')}</span>`
         : call.class === 'normal'
           ? length(call.talk_seconds)
@@ -199,6 +239,11 @@ class Calls extends View {
 }
 
 const sound = (symbol, words) => html`<span role="img" aria-label=${t(words)} title=${t(words)}>${icon(symbol)}</span>`;
+
+/** Whether somebody has seen to a message, and who. */
+const handled = ({ handled_by: by }) => html`<span class="class" ?data-open=${!by}>
+  ${icon(by ? 'circle-check' : 'voicemail')}${by ? t('voicemail.by', { agent: by.name }) : t('voicemail.new')}
+</span>`;
 
 /** Calls, newest first, in groups of one day each. */
 function byDay(calls) {

@@ -1,14 +1,14 @@
 // One call, whole: who, when, what became of it, its course, its recording, and the earlier calls of the same number.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
-import { wholeCall } from '../api.js';
+import { handleMessage, wholeCall } from '../api.js';
 import { bench } from '../bench.js';
 import { course, heldSeconds, heldSpans, waited } from '../course.js';
 import { clock, dayName, hasText, length, minute, t, telephone } from '../i18n.js';
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
-import { CLASS_ICONS, diverted, failed, nameOf } from './parts.js';
+import { CLASS_ICONS, button, diverted, failed, nameOf } from './parts.js';
 import { View } from './view.js';
 import './player.js';
 import './timeline.js';
@@ -26,6 +26,7 @@ const queued = ({ direction, offers }) => offers.some(({ purpose = 'queue' }) =>
 /** Who ended it and why, as a sentence; `me` is the agent who reads it. */
 export function overText(call, me) {
   if (call.ended === null) return t('course.now');
+  if (call.message) return t('over.message');
   if (call.ended_by === 'callee') return t('over.callee');
   const failed = call.direction === 'outbound' && call.answered === null && /^(.*?)(?: \(SIP (\d+)\))?$/.exec(call.cause);
   if (failed) return failureText({ why: reasonKey(failed[1]), status: failed[2] });
@@ -49,6 +50,7 @@ class Details extends View {
   #error = null;
   #tries = 0;
   #timer = 0;
+  #marking = false;
   #over = false; // as this page heard
   #heard = ({ detail }) => {
     if (detail.event !== 'call.ended' || detail.call !== this.call) return;
@@ -159,6 +161,7 @@ class Details extends View {
         </div>
         ${diverted(call)}
       </dl>
+      ${call.message ? this.#message(call.message) : nothing}
       <cb-player .call=${call.call} .sound=${call.sound} .held=${heldSpans(call, call.sound.seconds)}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>
       <section aria-labelledby="course-title">
@@ -184,6 +187,32 @@ class Details extends View {
           : html`<p class="empty">${t('call.history.none')}</p>`}
       </section>
     `;
+  }
+
+  /** What was left for a queue, and whether somebody has seen to it. */
+  #message({ queue_name: queue, began, ended, handled_by: by, handled_at: at }) {
+    return html`<section class="message" aria-label=${t('calls.voicemail')}>
+      ${icon(by ? 'circle-check' : 'voicemail')}
+      <p>
+        ${t('voicemail.left', { queue, time: length(ended - began) })}
+        ${by ? html`<span class="fine">${t('voicemail.handled', { agent: by.name, time: `${dayName(at, bench.now())} ${minute(at)}` })}</span>` : nothing}
+      </p>
+      ${button(by ? 'voicemail.reopen' : 'voicemail.done', { kind: 'small', busy: this.#marking, act: () => this.#mark(!by) })}
+    </section>`;
+  }
+
+  async #mark(handled) {
+    this.#marking = true;
+    this.requestUpdate();
+    try {
+      await handleMessage(this.call, handled);
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#marking = false;
+    if (!this.#error) await this.#load();
+    this.requestUpdate();
+    this.#say('handled');
   }
 
   /** One of the same customer's; only those that this agent answered, or that who oversees sees, can be opened. */

@@ -24,11 +24,11 @@ export function stateReason({ state, reason }) {
 
 export const CLASS_ICONS = { normal: 'phone-call', not_connected: 'phone-missed', ring_abandoned: 'phone-off' };
 
-/** One of several, as buttons in a row; `word(value)` is the key of its name. */
-export const choices = (label, values, chosen, word, choose) => html`<div class="choices" role="group" aria-label=${t(label)}>
+/** One of several, as buttons in a row; `word(value)` is the key of its name, `news(value)` of what there is new of it. */
+export const choices = (label, values, chosen, word, choose, news = () => '') => html`<div class="choices" role="group" aria-label=${t(label)}>
   ${values.map(
     (value) => html`<button type="button" class="button small" aria-pressed=${value === chosen} @click=${() => value !== chosen && choose(value)}>
-      ${t(word(value))}
+      ${t(word(value))}${news(value) ? html`<span class="news" role="img" aria-label=${t(news(value))} title=${t(news(value))}></span>` : nothing}
     </button>`,
   )}
 </div>`;
