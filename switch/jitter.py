@@ -43,7 +43,8 @@ MAX_MISORDER: Final = 100
 IDLE_SLOTS: Final = 50  # after this many empty slots the next packet begins the row anew
 WINDOW_TICKS: Final = 100  # 2 s: how often delay is reconsidered
 MAX_DELAY_SLOTS: Final = 15  # late packets push the playout back no further: 300 ms
-# More packets of one leg in one batch than this are dropped: 20 ms of 10 ms packets after a stall of 200 ms are 22.
+# More packets of one leg in one batch than this are dropped, the oldest: 20 ms of 10 ms packets after a stall of 200 ms
+# are 22.
 MAX_ROUNDS: Final = 24
 
 
@@ -148,10 +149,10 @@ class Playout:
         order = several[np.argsort(rows[several], kind="stable")]
         first = np.searchsorted(rows[order], rows[order])
         rank = np.zeros(len(rows), np.intp)
-        rank[order] = np.arange(len(order)) - first
+        rank[order] = np.arange(len(order)) - first - np.maximum(count[rows[order]] - MAX_ROUNDS, 0)
         for i in range(min(int(count.max()), MAX_ROUNDS)):
             self._insert(arrivals.select(np.flatnonzero(rank == i)), clock)
-        self.flooded += int((rank >= MAX_ROUNDS).sum())
+        self.flooded += int((rank < 0).sum())
 
     def count(self, rows: Rows, sequence: NDArray[np.uint16]) -> None:
         """Packets of `rows` [n] that are not played have sequence numbers of the same stream: they are not lost."""
@@ -349,8 +350,9 @@ class Playout:
         return Due(r[got], cells[got], missing, merged, merged_cells)
 
     def skip(self, rows: Rows, ticks: int) -> None:
-        """Time went by without ticks: what was due then is not played any more."""
+        """Time went by without ticks: what was due then is not played any more, and came no later for it."""
         self._play[rows[self._started[rows]]] += ticks
+        self._next_tick += ticks * TICK
 
     def stream(self, rows: Rows) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
         """SSRC and highest sequence number of what was heard last of each of `rows`; zeros where nothing was."""

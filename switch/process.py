@@ -64,8 +64,7 @@ from .writer import RecordingWriter
 TICK: Final = 0.020
 LATE: Final = 0.002  # seconds after its time that a tick may begin before it is counted as late
 BEHIND: Final = 5  # ticks behind which are caught up; more are skipped
-# Reports are read so often that the kernel's time of each is believed (udp.OLDEST): the round trip is made of it.
-REPORT_TICKS: Final = 10
+REPORT_TICKS: Final = 10  # how often reports of RTCP are read, which the kernel dates: they make no hurry
 FACTS: Final = 4096  # facts waiting for a control plane that does not read
 # Octets of commands carried out before a tick may come between: some 80, of 50 µs each where they open legs.
 COMMANDS: Final = 4096

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import math
 import socket
 import time
 from collections.abc import Sequence
@@ -31,7 +32,6 @@ PER_SOCKET: Final = 2048
 MAX_ERRORS: Final = 64
 # Asked of the kernel per socket: 100 ms of 600 legs' packets at the kernel's book-keeping of about 1 kB each.
 BUFFER: Final = 4 << 20
-OLDEST: Final = 0.25  # seconds that a datagram is believed to have waited
 _SO_RCVBUFFORCE: Final = 33  # Linux, with CAP_NET_ADMIN: beyond net.core.rmem_max
 _SO_SNDBUFFORCE: Final = 32
 _SO_TIMESTAMPNS: Final = 35  # arrival in real time, as a control message of 32 octets
@@ -94,6 +94,8 @@ class UdpSockets:
         self.unsent = 0  # the kernel's buffer was full
         self.refused = 0  # unreachable, or an ICMP error of an earlier datagram
         self.cut = 0  # longer than WIDTH
+        # When each was read to its end: nothing that lies there has waited for longer.
+        self._emptied = np.full(len(sockets), -math.inf)
         self._data = np.zeros((SWEEP, WIDTH), np.uint8)
         self._names = np.zeros((SWEEP, NAME), np.uint8)
         self._port = np.zeros(SWEEP, np.int32)
@@ -140,6 +142,10 @@ class UdpSockets:
             waiting = more
             if not waiting or filled == SWEEP:
                 break
+        since = self._emptied[self._port[:filled]]
+        left = self._emptied[waiting]
+        self._emptied[first:] = now
+        self._emptied[waiting] = left
         if not filled:
             return None
         length = headers["length"][:filled].astype(np.int32)
@@ -148,7 +154,7 @@ class UdpSockets:
         headers["name_length"][:filled] = NAME
         headers["control_length"][:filled] = 32
         age = time.time() - (self._control[:filled, 2] + self._control[:filled, 3] * 1e-9)
-        at = now - np.clip(age, 0.0, OLDEST)  # the real-time clock may be set meanwhile
+        at = now - np.clip(age, 0.0, now - since)  # the real-time clock may be set meanwhile
         return Batch(self._data[:filled], length, self._port[:filled], self._names[:filled], at)
 
     def _take(self, fd: int, headers: int, room: int) -> int:

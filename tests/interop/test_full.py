@@ -19,6 +19,7 @@ import pytest
 from cordboard.actors.alarms import BUSY, MEDIA_FULL
 from cordboard.actors.switchboard import FULL_RETRY_AFTER
 
+from . import sound
 from .caller import FRAME, Caller
 from .machine import Waits
 from .product import Product, free_port, infrastructure, until
@@ -56,13 +57,26 @@ def pouring_in(product: Product) -> Iterator[None]:
     assert failed is None, f"sipp ended with {failed}"
 
 
+def grown(speech: sound.Pcm, heard: sound.Pcm) -> float:
+    """How many ms later than at the beginning of what was `heard` the `speech`, said again and again, is at its end."""
+    begin = 2 * len(speech)
+    first, last = heard[sound.RATE // 2 :][:begin], heard[-begin:]
+    moved = len(heard) - begin + sound.correlation(speech, last)[1]
+    moved -= sound.RATE // 2 + sound.correlation(speech, first)[1]
+    half = len(speech) // 2
+    return 1000 * ((moved + half) % len(speech) - half) / sound.RATE
+
+
 @pytest.mark.peer("sipp")
 @needs_sipp
-def test_a_full_engine_refuses_calls_before_one_that_lives_breaks(product: Product) -> None:
+def test_a_full_engine_refuses_calls_before_one_that_lives_breaks(tmp_path: Path, product: Product) -> None:
     media = product.pids()["media"]
-    with Caller(product.sip_port, "601") as customer:
+    _, speech = sound.speak(tmp_path)
+    with Caller(product.sip_port, "600", speech[: sound.RATE]) as customer:
         customer.dial().answered()
-        # A hiccup: everything stands still, is late, and goes on. It is counted, and nobody is refused for it.
+        customer.hears(2.5)
+        # A hiccup: everything stands still, is late, and goes on. It is counted, and nobody is refused for it, or heard
+        # later for it.
         before = product.metrics()
         os.kill(media, signal.SIGSTOP)
         time.sleep(HICCUP)
@@ -76,6 +90,10 @@ def test_a_full_engine_refuses_calls_before_one_that_lives_breaks(product: Produ
         assert product.figure("cordboard_media_full") == 0
         with Caller(product.sip_port, "601") as another:
             another.dial().answered()
+        customer.hears(2.0)
+        later = grown(speech[: sound.RATE], customer.heard())
+        print(f"after {HICCUP} s of nothing the echo comes {later:+.0f} ms later than before")
+        assert abs(later) <= 40
 
         begin = time.time()
         with Waits(media) as waits, pouring_in(product):

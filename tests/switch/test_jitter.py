@@ -9,7 +9,7 @@ from cordboard.switch import protocol
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .conftest import Far, World
+from .conftest import TICK, Far, World
 
 
 class Echo(Protocol):
@@ -97,6 +97,23 @@ def test_delay_rises_in_jitter_and_falls_when_the_network_is_calm_again(echo: Ec
     assert clean < 30
     assert clean + 20 < rough < 90
     assert again < 40
+
+
+@pytest.mark.parametrize("ticks", [6, 15, 50])
+def test_a_stop_of_our_own_is_over_when_it_is_over(echo: Echo, ticks: int) -> None:
+    """The machine stood still, and what came meanwhile was dated by the kernel. Nobody's sound is later for it."""
+    world, far = echo()
+    world.run(4)
+    before = world.all(protocol.LegQuality)[-1].delay_ms
+    world.engine.skip(ticks)
+    for _ in range(ticks):
+        world.now += TICK
+        far.speak(world.now)
+    world.facts.clear()
+    world.run(6)
+    assert [report.delay_ms for report in world.all(protocol.LegQuality)] == pytest.approx([before] * 3, abs=1.0)
+    assert concealed(world) <= 40
+    assert clicks(far.heard(5)) == 0
 
 
 def test_idle_delay_is_let_go_in_pauses(echo: Echo) -> None:

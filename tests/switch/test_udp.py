@@ -1,10 +1,13 @@
 """Real sockets of this machine, many read at once."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
+from cordboard.switch import udp
 from cordboard.switch.seams import Datagram, Datagrams
 from cordboard.switch.sockaddr import socket_name
 from cordboard.switch.udp import PER_SOCKET, SWEEP, UdpSockets, bind
@@ -32,6 +35,24 @@ def test_all_that_came_is_read_in_its_order(sockets: UdpSockets) -> None:
     assert [one for one, port in zip(said, batch.port, strict=True) if port == 1] == [b"%d" % n for n in range(1500)]
     assert said.count(b"last") == 1
     assert sockets.receive(0.0) is None
+
+
+def test_what_has_waited_is_dated_by_the_kernel_but_not_before_all_was_read(
+    sockets: UdpSockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long we stood still; and whoever sets the clock of the machine meanwhile changes little."""
+
+    def came(read_at: float, waited: float) -> float:
+        post(sockets, 1, b"x")
+        monkeypatch.setattr(udp, "time", SimpleNamespace(time=lambda: time.time() + waited))
+        batch = sockets.receive(read_at)
+        assert batch is not None
+        return float(batch.at[0])
+
+    assert sockets.receive(100.0) is None
+    assert came(102.0, 1.5) == pytest.approx(100.5, abs=0.4)
+    assert came(102.02, 3600.0) == 102.0
+    assert came(102.04, -3600.0) == 102.04
 
 
 def test_a_flood_on_one_socket_leaves_the_others_their_share(sockets: UdpSockets) -> None:
