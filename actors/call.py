@@ -316,7 +316,14 @@ def _of_a_line(message: type, talking: Entry, waiting: Entry = _UNWANTED) -> Row
 TABLE = Table(
     "call",
     Phase,
-    _of_the_leg(media.LegConnected, Call.silence),
+    row(
+        media.LegConnected,
+        routing=_NO_LEG,
+        **each("opening readying", _UNANSWERED_LEG),
+        seeking=_ATTEMPT_OVER,
+        calling=Call.first_heard,
+        **each("waiting talking served goodbye", Call.silence),
+    ),
     _of_the_leg(media.LegQuality, Call.heard),
     _of_the_recording(media.RecordingTroubled),
     _of_the_recording(media.RecordingWell),

@@ -373,8 +373,9 @@ class Out:
     attempt: int = 0
     # Where it was sent on to.
     followed: tuple[signals.Redirect, ...] = ()
-    # It rings, or is heard, there.
+    # It rings there; media comes from there; and what comes is heard.
     rings: bool = False
+    comes: bool = False
     early: bool = False
     # Until when something must be heard of it.
     until: float = math.inf

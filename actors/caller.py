@@ -199,13 +199,15 @@ class Caller(Machine[S], ABC):
         self.state = evolve(self.state, agreed=agreed)
         return self.follow(agreed, self.state.keys)
 
-    def follow(self, agreed: sdp.Agreed, keys: tuple[media.SrtpKey, ...]) -> list[Effect]:
+    def follow(self, agreed: sdp.Agreed, keys: tuple[media.SrtpKey, ...], *, missed: bool = True) -> list[Effect]:
         """The leg sends where the far side wants it now, and if it does; an offer that names no address leaves it where
-        it is. `keys` are those of ours that the far side knows; without any it will be told new ones."""
+        it is. `keys` are those of ours that the far side knows; without any it will be told new ones. `missed` false:
+        it need not send."""
         data = self.state
         remote = agreed.remote or (data.arrived.peer, 0)
         srtp = media.Srtp(spoken.key(agreed), keys) if data.arrived.srtp else None
-        return [Media(media.UpdateRtpLeg(data.leg, *remote, spoken.codec(agreed), *_ways(agreed), srtp))]
+        sends, hears = _ways(agreed)
+        return [Media(media.UpdateRtpLeg(data.leg, *remote, spoken.codec(agreed), sends, hears and missed, srtp))]
 
     def _keys_for(self, agreed: sdp.Agreed) -> tuple[media.SrtpKey, ...]:
         """The key of ours with which their offer can be answered; none where it has to be a new one: under another

@@ -117,7 +117,7 @@ class Outward(Caller[S]):
 
     def _attempt(self, host: signals.Host, now: float) -> list[Effect]:
         """By this host of the trunk, with a leg of its own."""
-        self._out(host=host, attempt=self.out.attempt + 1)
+        self._out(host=host, attempt=self.out.attempt + 1, comes=False)
         arrived = evolve(self.state.arrived, peer=host.address)
         self.state = evolve(self.state, arrived=arrived, agreed=None, ours=None, keys=())
         self.enter(Stage.READYING, now)
@@ -151,12 +151,20 @@ class Outward(Caller[S]):
         out = self.out
         if out.until < self.state.since + PATIENCE:
             self._out(until=self.state.since + PATIENCE)
-        if message.answer is not None:
-            return self._agree(message.answer, self._hears_early, now)
-        if message.status == 100 or out.rings:
-            return []
-        self._out(rings=True)
-        return self.told_progress()
+        rings = message.status == 180 or (message.status != 100 and message.answer is None)
+        told: list[Effect] = []
+        if rings and not out.rings:
+            self._out(rings=True)
+            told = self.told_progress()
+        return told if message.answer is None else [*told, *self._agree(message.answer, self._agreed_early, now)]
+
+    def first_heard(self, fact: media.LegConnected, now: float) -> list[Effect]:
+        """Media comes from the far side, perhaps before it has said by which codec."""
+        heard = self.silence(fact, now)
+        if fact.leg != self.state.leg:
+            return heard
+        self._out(comes=True)
+        return [*heard, *self._hears_early(now)]
 
     def reoffered_early(self, message: signals.Reoffered, now: float) -> list[Effect]:
         """The far side rings elsewhere by now: it has answered our offer so that we know it did (RFC 3262), and makes
@@ -164,7 +172,7 @@ class Outward(Caller[S]):
         return self.reoffered(message, now) if message.call == self.state.sip else []
 
     def _agree(self, answer: sdp.SessionDescription, then: Callable[[float], list[Effect]], now: float) -> list[Effect]:
-        """The leg is as the far side wants it, and what follows; where nothing fits that is the end."""
+        """What both speak, and what follows; where nothing fits that is the end."""
         ours = self.state.ours
         assert ours is not None, "it was offered"
         try:
@@ -173,14 +181,23 @@ class Outward(Caller[S]):
             log = Log("no common media", (("call", self.id), ("reason", str(error))))
             return [log, *self.fail("no_common_media", 0, now)]
         self.state = evolve(self.state, agreed=agreed)
-        return [*self.follow(agreed, self.state.keys), *then(now)]
+        return then(now)
 
     def _hears_early(self, now: float) -> list[Effect]:
-        """The far side is heard before it answers, and hears nobody (RFC 3960 §3.1)."""
-        if self.out.early:
+        """The far side is heard before it answers, and hears nobody (RFC 3960 §3.1); as long as nothing comes from it,
+        it rings (§3.2)."""
+        if self.out.early or not self.out.comes or self.state.agreed is None:
             return []
         self._out(early=True)
         return self.told_progress()
+
+    def _agreed_early(self, now: float) -> list[Effect]:
+        return [*self._follow(missed=False), *self._hears_early(now)]
+
+    def _follow(self, *, missed: bool) -> list[Effect]:
+        agreed = self.state.agreed
+        assert agreed is not None, "it has answered our offer"
+        return self.follow(agreed, self.state.keys, missed=missed)
 
     def picked_up(self, message: signals.PickedUp, now: float) -> list[Effect]:
         if message.call != self.state.sip:
@@ -194,7 +211,7 @@ class Outward(Caller[S]):
     def _picked_up(self, now: float) -> list[Effect]:
         if self.state.silent_since < math.inf:  # it need not have said anything before
             self.state = evolve(self.state, silent_since=now)
-        return self.answered(now)
+        return [*self._follow(missed=True), *self.answered(now)]
 
     def attempt_failed(self, message: signals.Failed, now: float) -> list[Effect]:
         """SIP is done with it."""

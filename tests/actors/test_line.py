@@ -62,13 +62,37 @@ def test_it_is_dialled_and_is_up() -> None:
         Tell(OWNER, LineRings("c+1", CUSTOMER, early=False, leg=LEG))
     ]
     assert hears(made, signals.Progressed("c+1/1", 180, None)) == []
-    early = hears(made, signals.Progressed("c+1/1", 183, ANSWER))
-    assert early[1:] == [Tell(OWNER, LineRings("c+1", CUSTOMER, early=True, leg=LEG))]
+    (followed,) = hears(made, signals.Progressed("c+1/1", 183, ANSWER))
+    assert isinstance(followed, Media)
+    assert hears(made, media.LegConnected(LEG)) == [Tell(OWNER, LineRings("c+1", CUSTOMER, early=True, leg=LEG))]
     assert hears(made, signals.PickedUp("c+1/1", ANSWER))[1:] == [
         Log("line is up", (("line", "c+1"), ("owner", OWNER))),
         Tell(OWNER, LineUp("c+1", LEG)),
     ]
     assert made.state.phase is Phase.UP
+
+
+@pytest.mark.parametrize("first", ["the answer", "the media"])
+def test_who_could_be_heard_rings_until_something_comes(first: str) -> None:
+    """RFC 3960 §3.2; media may be quicker than the answer that says what it is."""
+    made = begun()
+    answer, comes = signals.Progressed("c+1/1", 180, ANSWER), media.LegConnected(LEG)
+    told = hears(made, *CALLED, *((answer, comes) if first == "the answer" else (comes, answer)))
+    assert told[-1] == Tell(OWNER, LineRings("c+1", CUSTOMER, early=True, leg=LEG))
+    assert made.out.rings
+    assert hears(made, comes) == []
+
+
+def test_who_need_not_send_before_it_answers_is_not_missed() -> None:
+    made = begun()
+    followed = hears(made, *CALLED, signals.Progressed("c+1/1", 183, ANSWER))
+    answered = hears(made, signals.PickedUp("c+1/1", None))
+    updates = [
+        each.command
+        for each in (*followed, *answered)
+        if isinstance(each, Media) and isinstance(each.command, media.UpdateRtpLeg)
+    ]
+    assert [each.hears for each in updates] == [False, True]
 
 
 def test_nobody_is_there_before_somebody_has_pressed_1() -> None:

@@ -82,8 +82,8 @@ class Organisation:
     def number(self, number: str, route: str, **fields: object) -> Organisation:
         return self._add("[[number]]", number=number, route=route, **fields)
 
-    def may_dial(self, prefix: str) -> Organisation:
-        return self._add("[[dialling]]", allow=prefix)
+    def may_dial(self, prefix: str, *trunks: str) -> Organisation:
+        return self._add("[[dialling]]", allow=prefix, trunks=list(trunks))
 
     def numbers(self, pattern: str, route: str) -> Organisation:
         return self._add("[[number]]", pattern=pattern, route=route)

@@ -1,12 +1,14 @@
 """A centre in which everybody gives a tone: two agents at pages, customers, and a real telephone outside, baresip.
 
 One switch, two browsers and one telephone serve a module; a test begins with both agents idle and leaves nobody. All
-speak G.711, which leaves a tone a tone.
+speak G.711, which leaves a tone a tone. Beside the telephone is a network, sipp, which is heard before it answers.
 """
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,9 +23,13 @@ from .ears import AMPLITUDE, SCRIPT, VOICES, CustomerEar, PageEar, Room
 from .machine import own_address
 from .product import Organisation, Product, free_port, infrastructure, until
 from .test_dialling import CUSTOMER, called, state
+from .test_sip import OURS
 
-# What the telephone does with calls for these: it picks up, or rings.
-AUTO, RINGS = CUSTOMER, "+8613800138001"
+# What the telephone does with calls for these: it picks up, rings, or says that it can be heard before it answers (183)
+# and sends nothing.
+AUTO, RINGS, MUTE = CUSTOMER, "+8613800138001", "+8613800138002"
+# ... and where something is heard, before the network answers for whoever is called.
+ANNOUNCED = "+8621555501000"
 
 
 @frozen
@@ -41,6 +47,9 @@ class Telephone:
 
     def hang_up(self) -> None:
         self.key("b")
+
+    def pick_up(self) -> None:
+        self.key("a")
 
     @property
     def said(self) -> str:
@@ -80,7 +89,10 @@ def stage(folder: Path) -> Iterator[Stage]:
     switch.mkdir()
     steady = sound.tone(VOICES["music"], 20, AMPLITUDE, 44100)
     sound.write_wav(switch / "steady.wav", steady, 44100)
-    organisation = Organisation().trunk("carrier", here, "127.0.0.1", proxy=f"sip:{here}:{port}").may_dial("+86")
+    announces = free_port(2, "0.0.0.0")
+    organisation = Organisation().trunk("carrier", here, "127.0.0.1", proxy=f"sip:{here}:{port}")
+    organisation.trunk("network", "198.51.100.99", proxy=f"sip:{here}:{announces}")
+    organisation.may_dial("+86", "carrier").may_dial("+8621", "network")
     organisation.queue("support", music="steady.wav").queue("sales", music="steady.wav")
     organisation.agent("1001", "Lin", support=1).agent("1002", "Maya", sales=1).mobile("1003", "Chen", AUTO)
     organisation.number("5001", "queue:support").number("+861055501000", "queue:support", outbound=True)
@@ -90,8 +102,9 @@ def stage(folder: Path) -> Iterator[Stage]:
         says = sound.tone(VOICES["outside"], 20)
         more = f"module_app cons.so\ncons_listen 127.0.0.1:{keys}\n"
         phone = folder / "phone"
-        beside = {RINGS: "manual"}
+        beside = {RINGS: "manual", MUTE: "early"}
         stack.enter_context(called(phone, port, says=says, beside=beside, more=more))
+        stack.enter_context(network(folder / "network", announces))
         browsers = stack.enter_context(choir(folder, VOICES["lin"], VOICES["maya"]))
         room = Room()
         agents = []
@@ -99,10 +112,27 @@ def stage(folder: Path) -> Iterator[Stage]:
             agents.append(Agent(browser, centre, agent, script=SCRIPT).log_in().sign_in())
             stack.callback(agents[-1].leave)
             room.has(name, PageEar(agents[-1]))
-        until(lambda: state(centre) == "up", 20, "the trunk")
+        until(lambda: {state(centre, each) for each in ("carrier", "network")} == {"up"}, 20, "the trunks")
         lin, maya = agents
         yield Stage(centre, lin, maya, Telephone(phone, keys), room)
-    assert [line for line in centre.complaints if "the trunk carrier is down" not in line] == []
+    assert [line for line in centre.complaints if not re.search("the trunk (carrier|network) is down", line)] == []
+
+
+@contextmanager
+def network(folder: Path, port: int) -> Iterator[None]:
+    """sipp: it rings, is heard, and answers in the end."""
+    folder.mkdir()
+    (folder / "says.alaw").write_bytes(sound.encode(sound.tone(VOICES["outside"], 20), ulaw=False))
+    here = own_address()
+    command = ["sipp", "-sf", str(OURS / "announcement.xml"), "-i", here, "-p", str(port), "-mi", here, "-nostdin"]
+    command += ["-mp", str(free_port(2, "0.0.0.0"))]
+    with (folder / "said.txt").open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @contextmanager

@@ -90,8 +90,8 @@ def centre(tmp_path_factory: pytest.TempPathFactory, line: int) -> Iterator[Prod
     assert [line for line in made.complaints if "the trunk carrier is down" not in line] == []
 
 
-def state(centre: Product) -> str:
-    return str(centre.http("/api/health").json["checks"]["trunks"]["trunks"]["carrier"]["state"])
+def state(centre: Product, trunk: str = "carrier") -> str:
+    return str(centre.http("/api/health").json["checks"]["trunks"]["trunks"][trunk]["state"])
 
 
 @pytest.mark.long

@@ -10,9 +10,11 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | three-way (R): the third, the agent, the customer leaves | of three each leaves |
 | consulting a number (R): merge, it hangs up, complete | a number is consulted |
 | transfer to an agent, a queue, a number, a mobile (R) | a call is given away; whoever does not take it |
-| a call out: no answer (R), busy | a number that rings |
-| a survey: a key, a wrong one, none, the customer hangs up | test_survey.py |
-| mobile answer, with 1 and without | test_mobile.py |
+| three-way with a number: the agent, the customer leaves | of three with a number |
+| a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
+| a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
+| ... by event, INFO and tone; no key, the customer hangs up | test_survey.py |
+| mobile answer (R), with 1; without | a mobile has the call; test_mobile.py |
 | no answer: the agent is on break, the call goes on | test_ringing.py |
 | ringing, talking and paperwork through a reload, a crash, another computer | test_coming_back.py |
 """
@@ -29,7 +31,9 @@ from .ears import TelephoneEar
 from .machine import own_address
 from .product import until
 from .stage import (
+    ANNOUNCED,
     AUTO,
+    MUTE,
     RINGS,
     Stage,
     choose,
@@ -40,11 +44,14 @@ from .stage import (
     stands,
     story,
 )
+from .test_history import ask
+from .test_sip import needs_sipp
 
 pytestmark = [
     pytest.mark.peer("chromium"),
     pytest.mark.peer("baresip"),
     pytest.mark.skipif(shutil.which("baresip") is None, reason="baresip is not installed"),
+    needs_sipp,
     pytest.mark.timeout(240),
 ]
 
@@ -261,6 +268,24 @@ def test_whoever_does_not_take_it_leaves_it_to_the_first(on: Stage) -> None:
         room.hears(customer="lin", lin="customer")
 
 
+@pytest.mark.long
+def test_of_three_with_a_number_the_agent_or_the_customer_leaves(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    for leaves in ("agent", "customer"):
+        with story(on) as stack:
+            customer = on.talks(stack)
+            outside_listens(on)
+            choose_number(lin, "Three-way", AUTO)
+            room.hears(customer="lin outside", lin="customer outside", outside="customer lin")
+            if leaves == "agent":
+                lin.click("Hang up")
+                customer.ended()
+            else:
+                customer.hang_up()
+            lin.is_("After-call work")
+            until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 10, "the end outside")
+
+
 # --- calls out --------------------------------------------------------------------------------------------------------
 
 
@@ -268,6 +293,86 @@ def dial(on: Stage, number: str) -> None:
     on.lin.page.get_by_label("Number", exact=True).fill(number)
     on.lin.click("Dial")
     on.lin.is_("Talking")
+
+
+@pytest.mark.long
+@pytest.mark.peer("sipp")
+def test_what_is_heard_before_the_answer_and_after_it_through_a_reload(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on):
+        dial(on, ANNOUNCED)
+        room.hears(lin="ringing")
+        room.hears(lin="outside")
+        said = lin.page.get_by_role("status", name="Outgoing call")
+        expect(said).to_have_text("You hear the far side; it has not answered yet.")
+        reload(lin)
+        room.hears(lin="outside")
+        expect(lin.button("Hold")).to_be_enabled()
+        room.hears(lin="outside")
+        lin.click("Hold")
+        room.hears(lin="")
+        lin.click("Retrieve")
+        room.hears(lin="outside")
+        lin.click("Hang up")
+        lin.is_("After-call work")
+        room.hears(lin="", maya="")
+
+
+@pytest.mark.long
+def test_who_could_be_heard_before_the_answer_and_sends_nothing_rings(on: Stage) -> None:
+    """RFC 3960 §3.2."""
+    lin = on.lin
+    with story(on):
+        dial(on, MUTE)
+        on.room.hears(lin="ringing")
+        until(lambda: "Set audio decoder" in on.telephone.said.rpartition("using AF")[2], 10, "the telephone's 183")
+        on.room.hears(lin="ringing")
+        expect(lin.page.get_by_role("status", name="Outgoing call")).to_have_text("It rings there.")
+        lin.click("Hang up")
+        lin.is_("Idle")
+
+
+def asked(on: Stage, number: str) -> object:
+    """What came of the survey in the newest call with that number, when it is kept."""
+    calls = ask(on.centre, "/api/calls?days=1").json["calls"]
+    newest = next(each["call"] for each in calls if each["number"] == number)
+    kept = ask(on.centre, f"/api/calls/{newest}").json["survey"] or {}
+    return kept.get("outcome")
+
+
+@pytest.mark.long
+def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        lin.click("Survey")
+        lin.is_("After-call work")
+        room.hears(customer="music", lin="")  # or words, as here
+        reload(lin, "After-call work")
+        for key in "94":  # the first is none of those asked for
+            customer.hears(1.0)
+            customer.press(key)
+        customer.ended()
+        room.hears(lin="", maya="")
+        until(lambda: asked(on, customer.number) == "4", 10, "what the customer pressed")
+
+
+@pytest.mark.long
+def test_a_survey_while_dialling_asks_whoever_answers(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on):
+        dial(on, RINGS)
+        room.hears(lin="ringing")
+        lin.click("Survey")
+        lin.is_("After-call work")
+        reload(lin, "After-call work")
+        outside_listens(on)
+        on.telephone.pick_up()
+        until(lambda: on.room.ears["outside"].hears(0).other.any(), 8, "words at the telephone")
+        room.hears(lin="", maya="")
+        on.telephone.key("4")
+        until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 15, "the end of the survey")
+        until(lambda: asked(on, RINGS) == "4", 10, "what was pressed there")
 
 
 @pytest.mark.long
@@ -286,3 +391,36 @@ def test_a_number_that_rings_is_given_up_and_one_that_is_busy_says_so(on: Stage)
         on.maya.click("Dial")
         expect(on.maya.page.get_by_text("The line is busy. (SIP 486)").first).to_be_visible()
         on.maya.is_("Idle")
+
+
+# --- by mobile --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_mobile_has_the_call_once_1_is_pressed_and_the_page_controls_it(on: Stage) -> None:
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        lin.click("Mobile answer")
+        lin.page.locator("cb-mobile").get_by_label("Mobile number").fill(AUTO)
+        lin.click("Confirm")
+        lin.is_("Mobile answer")
+        on.calls_in(stack)
+        lin.is_("Ringing")
+        until(lambda: "established" in on.telephone.said.rpartition("Incoming call")[2], 10, "the mobile's answer")
+        room.hears(customer="music")
+        outside_listens(on)
+        until(lambda: room.ears["outside"].hears(0).other.any(), 10, "the question at the mobile")
+        on.telephone.key("1")
+        lin.is_("Talking")
+        room.hears(customer="outside", outside="customer")
+        lin.page.reload()
+        lin.is_("Talking")
+        lin.click("Hold")
+        room.hears(customer="music", outside="")
+        lin.click("Retrieve")
+        room.hears(customer="outside", outside="customer")
+        lin.click("Hang up")
+        lin.is_("After-call work")
+        lin.click("Start answering")
+        lin.is_("Idle")
+        lin.until("cordboard.peer?.connectionState === 'connected'")
