@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 from ..sip import transport as sip_transport
 from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
-from ..sip.homes import Homes
+from ..sip.homes import Homes, is_any
 from ..switch.link import connect_unix
 from . import collecting, medialink, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
@@ -66,6 +66,8 @@ from .wire import Wire
 DRAIN_LOOK = 0.1
 # How often the states say that this process lives though nothing happens; see past.STALE.
 ALIVE_SECONDS = 5.0
+# Addresses of nobody (RFC 5737 §3, RFC 3849): the way there is the way to everybody.
+ANYWHERE = {False: "192.0.2.1", True: "2001:db8::1"}
 # After the last actor has ended, what it said to the engine is still on its way.
 LAST_WORDS = 0.2
 
@@ -193,7 +195,7 @@ class Control:
             nursery.start_soon(collecting.run, lambda: self.system.idle)
             self._serves = True
             served = " ".join(
-                [*(f"https://{_joined(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
+                [*(f"https://{opened_at(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
             )
             announce(f"ready {served}")
         if self._ended:
@@ -341,7 +343,10 @@ class Control:
 
         transport = await nursery.start(serve)
         self.signalling.connect(transport.perform)
-        return [f"{each};transport={each.transport}" if each.reliable else str(each) for each in transport.addresses]
+        return [
+            opened_at(each.host, each.port) + (f";transport={each.transport}" if each.reliable else "")
+            for each in transport.addresses
+        ]
 
     def _take_up(self, organisation: Organisation) -> None:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
@@ -415,5 +420,8 @@ def ours_for(remote: SipAddress, homes: Homes, public: str, networks: Sequence[I
     return home.host, home.port
 
 
-def _joined(host: str, port: int) -> str:
+def opened_at(host: str, port: int) -> str:
+    """As somebody can open it: where we listen on all addresses, by that which others see."""
+    if is_any(host):
+        host = sip_transport.local_address_for(ANYWHERE[":" in host])
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -53,12 +53,20 @@ def files(settings: WebSettings, now: datetime) -> tuple[str, str]:
 
 
 def load(context: ssl.SSLContext, settings: WebSettings, now: datetime) -> None:
-    """Puts the certificate into `context`, for the connections from now on. Raises `UnusableCertificateError`."""
+    """Puts the certificate into `context`, for the connections from now on. Raises `UnusableCertificateError`, which
+    names the key of the configuration that is to be put right."""
     certificate, key = files(settings, now)
+    for name, file in (("certificate", certificate), ("key", key)):
+        try:
+            with open(file, "rb"):
+                pass
+        except OSError as error:
+            raise UnusableCertificateError(f"[web] {name}: {file}: {error.strerror}") from error
     try:
         context.load_cert_chain(certificate, key)
-    except OSError as error:  # ssl.SSLError is one
-        raise UnusableCertificateError(f"{certificate}, {key}: {error}") from error
+    except ssl.SSLError as error:
+        words = (error.reason or str(error)).replace("_", " ").lower()
+        raise UnusableCertificateError(f"[web] certificate: {certificate}, key: {key}: {words}") from error
 
 
 def ensure(directory: Path, names: tuple[str, ...], now: datetime) -> tuple[Path, Path]:

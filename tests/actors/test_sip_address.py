@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 import pytest
-from cordboard.actors.control import ours_for
+from cordboard.actors.control import opened_at, ours_for
 from cordboard.sip.grammar import Address
 from cordboard.sip.homes import Homes
 from cordboard.sip.transport import local_address_for
@@ -50,3 +51,18 @@ def test_an_unspecified_address_is_told_as_that_of_the_route() -> None:
     assert ours_for(Address("::1", 40000, "tcp"), homes, "", ()) == ("::1", 5060)
     # no socket of that family: the route knows best
     assert ours_for(Address("::1", 40000), Homes(local_address_for, bound[:1]), "", ()) == ("::1", 5060)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_what_listens_everywhere_is_said_by_an_address_that_can_be_opened(host: str) -> None:
+    """It is one of this machine's."""
+    named, _, port = opened_at(host, 8443).rpartition(":")
+    assert port == "8443"
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    assert not ipaddress.ip_address(named.strip("[]")).is_unspecified
+    with socket.socket(family, socket.SOCK_STREAM) as ours:
+        ours.bind((named.strip("[]"), 0))
+
+
+def test_what_listens_somewhere_is_said_as_it_is() -> None:
+    assert (opened_at("127.0.0.2", 5060), opened_at("2001:db8::1", 5060)) == ("127.0.0.2:5060", "[2001:db8::1]:5060")

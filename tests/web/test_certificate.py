@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from cordboard.web.certificate import (
     LIFETIME,
     UnusableCertificateError,
@@ -56,8 +57,13 @@ def test_a_configured_one_is_used_or_refused(tmp_path: Path) -> None:
     settings = WebSettings(certificate=str(certificate), key=str(key), data_dir=tmp_path)
     load(tls_context(), settings, NOW)
     assert not (tmp_path / "tls").exists()
+    other, _ = ensure(tmp_path / "other", (), NOW)
+    with pytest.raises(UnusableCertificateError, match=r"^\[web\] certificate: .*, key: .*: key values mismatch$"):
+        load(tls_context(), evolve(settings, certificate=str(other)), NOW)
     key.write_text("damaged")
-    with pytest.raises(UnusableCertificateError, match=r"key\.pem"):
+    with pytest.raises(UnusableCertificateError, match=r"^\[web\] certificate: .*, key: .*key\.pem: "):
         load(tls_context(), settings, NOW)
-    with pytest.raises(UnusableCertificateError, match="nowhere"):
-        load(tls_context(), WebSettings(certificate="nowhere", data_dir=tmp_path), NOW)
+    with pytest.raises(UnusableCertificateError, match=r"^\[web\] certificate: nowhere: No such file or directory$"):
+        load(tls_context(), evolve(settings, certificate="nowhere"), NOW)
+    with pytest.raises(UnusableCertificateError, match=r"^\[web\] key: nowhere: No such file or directory$"):
+        load(tls_context(), evolve(settings, key="nowhere"), NOW)
