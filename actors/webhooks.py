@@ -16,8 +16,8 @@ import hmac
 import importlib
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
 import trio
@@ -61,7 +61,12 @@ class Answer:
         return self.trouble or f"HTTP {self.status}"
 
 
-Post = Callable[[str, bytes, dict[str, str]], Awaitable[Answer]]
+class Post(Protocol):
+    """Sends a body with headers to an address; whatever goes wrong is in the answer."""
+
+    async def __call__(self, url: str, body: bytes, headers: dict[str, str], /) -> Answer: ...
+
+    async def aclose(self) -> None: ...
 
 
 class Letters(Protocol):
@@ -121,7 +126,7 @@ class Webhooks:
         self._letters = letters
         self._alarms = alarms
         self._clock = clock
-        self._post = post or over_http
+        self._post = post or Http()
         self._hooks: dict[str, _Hook] = {}
         self._bell = trio.Event()
         self._cleared = -math.inf
@@ -133,7 +138,7 @@ class Webhooks:
         self._bell.set()
 
     async def run(self) -> None:
-        async with trio.open_nursery() as nursery:
+        async with contextlib.aclosing(self._post), trio.open_nursery() as nursery:
             while True:
                 self._bell = trio.Event()
                 try:
@@ -213,14 +218,30 @@ class Webhooks:
         await self._letters.failed(letter, str(answer), due)
 
 
-async def over_http(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+class Http:
+    """Posts by HTTP; one client for all, made in a thread when something is to be sent first: it reads all authorities
+    that there are."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._making = trio.Lock()
+
+    async def __call__(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+        async with self._making:
+            if self._client is None:
+                self._client = await trio.to_thread.run_sync(_client)
+        try:
+            async with self._client.stream("POST", url, content=body, headers=headers) as response:
+                return Answer(response.status_code)  # what it says besides is not read
+        except Exception as error:  # whatever a library meets there is that system's trouble, and no call's
+            return Answer(0, str(error) or type(error).__name__)
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+
+def _client() -> Any:
     # Where no webhook is configured, nobody waits for the library.
-    httpx = await trio.to_thread.run_sync(importlib.import_module, "httpx")
-    try:
-        async with (
-            httpx.AsyncClient(timeout=PATIENCE_SECONDS, follow_redirects=False) as client,
-            client.stream("POST", url, content=body, headers=headers) as response,
-        ):
-            return Answer(response.status_code)  # what it says besides is not read
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        return Answer(0, str(error) or type(error).__name__)
+    httpx = importlib.import_module("httpx")
+    return httpx.AsyncClient(timeout=PATIENCE_SECONDS, follow_redirects=False)

@@ -13,14 +13,13 @@ import pytest
 import trio
 import trio.testing
 from attrs import define, field
-from cordboard.actors import webhooks
 from cordboard.actors.integrations import Webhook
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import CallEntry, SurveyEntry
 from cordboard.actors.store import Store
 from cordboard.actors.store.database import StoreError
 from cordboard.actors.store.outbox import KEEP_SECONDS, Letter, Waiting
-from cordboard.actors.webhooks import GIVE_UP_SECONDS, Answer, Webhooks, signature
+from cordboard.actors.webhooks import GIVE_UP_SECONDS, Answer, Http, Webhooks, signature
 
 from tests.receiver import receiver
 
@@ -126,8 +125,11 @@ async def scene(**answers: list[Answer]) -> AsyncIterator[Scene]:
     box = Box()
     made: Scene
 
-    async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        return await made.post(url, body, headers)
+    class Line:
+        async def __call__(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+            return await made.post(url, body, headers)
+
+        async def aclose(self) -> None: ...
 
     class Board:
         def alarm(self, text: str) -> None:
@@ -136,7 +138,7 @@ async def scene(**answers: list[Answer]) -> AsyncIterator[Scene]:
         def clear_alarm(self, text: str) -> None:
             made.clear_alarm(text)
 
-    made = Scene(box, Webhooks(box, Board(), lambda: T0 + trio.current_time(), post), answers)
+    made = Scene(box, Webhooks(box, Board(), lambda: T0 + trio.current_time(), Line()), answers)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(made.hooks.run)
         yield made
@@ -342,11 +344,14 @@ def test_it_goes_by_http_and_follows_no_redirection(tmp_path: Path) -> None:
     assert json.loads(body)["data"]["answer"] == "4"
 
 
-def test_who_is_not_there_is_named(tmp_path: Path) -> None:
+def test_who_is_not_there_is_named() -> None:
     async def story() -> None:
-        answer = await webhooks.over_http("http://127.0.0.1:9/", b"{}", {})
-        assert not answer.took
-        assert not answer.there
-        assert str(answer)
+        post = Http()
+        for url in ("http://127.0.0.1:9/", "https://127.0.0.1:9/", "http://[::1", "http://\u2603.invalid/"):
+            answer = await post(url, b"{}", {})
+            assert not answer.took
+            assert not answer.there
+            assert str(answer)
+        await post.aclose()
 
     trio.run(story)
