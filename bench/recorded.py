@@ -3,31 +3,31 @@
 It goes as fast as it goes. So it says what the engine itself takes of a core, whether two cores take more legs than
 one, what legs weigh, and how many calls of Python a tick makes.
 
-    python -m cordboard.bench.recorded CODEC LEGS TICKS     one line of JSON; Opus on as many threads as there are cores
+    python -m cordboard.bench.recorded CODEC LEGS TICKS     one line of JSON; Opus on as many cores as there are
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import itertools
 import json
-import os
 import secrets
 import sys
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from ..codecs.opus import OpusRows
 from ..switch import protocol
 from ..switch.browsers import Browsers
+from ..switch.coders import Coders, Other
+from ..switch.codingprocess import coding, cores
 from ..switch.dtls import Identity
 from ..switch.engine import Engine
 from ..switch.points import Point
 from ..switch.ports import LocalPort
+from ..switch.priority import hurry
 from ..switch.seams import Batch
 from ..switch.sockaddr import socket_name
 from ..switch.webrtc import WebrtcTransport
@@ -42,7 +42,7 @@ class Recorded:
     """Legs of one codec in rooms of `size`, connected; `run` plays what was recorded."""
 
     def __init__(
-        self, codec: protocol.CodecName, legs: int, ticks: int, executor: Executor | None = None, size: int = 3
+        self, codec: protocol.CodecName, legs: int, ticks: int, others: Sequence[Other] = (), size: int = 3
     ) -> None:
         self.legs = legs
         self.sent = 0
@@ -55,7 +55,7 @@ class Recorded:
             rng=np.random.default_rng(1),
             now=self._now,
             secure=Browsers(transport, [Point("main", "Main", lambda peer: (("127.0.0.1", 20000),))]),
-            opus=OpusRows(executor, capacity=2 * legs),
+            opus=Coders(others, 2 * legs),
             capacity=2 * legs,
         )
         pages = Pages(codec, legs)
@@ -102,10 +102,13 @@ class Recorded:
 def main() -> None:
     names: dict[str, protocol.CodecName] = {"opus": "opus", "pcmu": "pcmu", "pcma": "pcma"}
     codec, legs, ticks = names[sys.argv[1]], int(sys.argv[2]), int(sys.argv[3])
-    others = len(os.sched_getaffinity(0)) - 1
-    with contextlib.ExitStack() as stack:
-        executor = stack.enter_context(ThreadPoolExecutor(others)) if others else None
-        recorded = Recorded(codec, legs, ticks, executor)
+    hurry()
+    with coding(cores(), 2 * legs) as others:
+        while any(other.requests is None for other in others):
+            time.sleep(TICK)
+            for other in others:
+                other.look()
+        recorded = Recorded(codec, legs, ticks, others)
         begun, spent = time.monotonic(), time.process_time()
         recorded.run()
         seconds, spent = time.monotonic() - begun, time.process_time() - spent

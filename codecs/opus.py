@@ -1,8 +1,8 @@
 """Opus for a phone call: mono frames of 20 ms in and out, by PyAV's libopus (RFC 6716, RFC 7587).
 
-An `OpusEncoder` and an `OpusDecoder` belong to one leg each and are used by one thread at a time. PyAV lets go of the
-GIL while libopus works, so `OpusRows` spreads the legs of a tick over the threads of an executor: `decode` and `encode`
-only begin it, and it goes on beside whatever else is done until its results are asked for (work.py).
+An `OpusEncoder` and an `OpusDecoder` belong to one leg each; `OpusRows` has those of many legs, and does what a tick
+wants of them in parts (work.py). It is one process's: who has more cores has several (switch/coders.py). Threads would
+not do: PyAV lets go of the GIL for each frame, and those who want it back are in each other's way.
 
 The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included, or two of
 10 ms: libopus looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. Longer
@@ -17,9 +17,7 @@ of one or two bytes, is silence.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from fractions import Fraction
 from typing import TypeVar
 
@@ -48,12 +46,9 @@ LEAST_BIT_RATE = 6_000  # no far side may want fewer (RFC 7587 §6.1)
 # The longest packet: 120 ms of frames of 1,275 bytes (RFC 6716 §3.2); no more ever reaches libopus.
 MAX_PACKET = 6 * 1275 + 13
 
-# Legs of which one part of the work is made: some 2.5 ms of encoding. Fewer, and threads are woken for little; more,
-# and one waits for another at the end.
-PART = 16
-# ... and where there is nobody to share it with: libopus leaves nothing in the processor's caches of what is done
-# about a part, which takes 0.5 ms for few legs and for many.
-PART_ALONE = 48
+# Legs of which one part of the work is made. libopus leaves nothing in the processor's caches of what is done about a
+# part, which takes 0.5 ms for few legs and for many.
+TOGETHER = 48
 # More parts than this are only more to be handed about: beyond, they are larger instead.
 MOST_PARTS = 16
 
@@ -190,15 +185,15 @@ class _Leg:
 
 
 class OpusRows:
-    """Encoders and decoders by row. `decode` and `encode` begin at once on the threads of `executor`; without one,
-    `decode` is done when it returns, and `encode` when its results are asked for.
+    """Encoders and decoders by row. `decode` is done when it returns, `encode` as its results are asked for.
 
-    What one leg's codec raises, whatever it is, is that leg's end (`failed`) and nobody else's.
+    What one leg's codec raises, whatever it is, is that leg's end (`failed`) and nobody else's. `together`: of how many
+    legs a part of what is encoded is made.
     """
 
-    def __init__(self, executor: Executor | None = None, complexity: int = 5, capacity: int = 4096) -> None:
-        self._executor = executor
+    def __init__(self, capacity: int = 4096, complexity: int = 5, together: int = TOGETHER) -> None:
         self._complexity = complexity
+        self._together = together
         self._legs: dict[int, _Leg] = {}
         self._broken: list[_Leg] = []
         self._down = Downsampler(capacity, 6)
@@ -206,8 +201,14 @@ class OpusRows:
         self._top = np.zeros(capacity, np.uint8)  # the highest band that was wanted when they were decoded last
         self._work: Work[Decoded] | Work[Encoded] = Work(())
 
+    @property
+    def legs(self) -> int:
+        """How many have codecs here."""
+        return len(self._legs)
+
     def open(self, row: int) -> None:
         self._legs[row] = _Leg(row)
+        self.forget(np.array([row]))
 
     def tune(self, row: int, tuning: Tuning) -> None:
         """What is encoded for this row from now on."""
@@ -245,9 +246,8 @@ class OpusRows:
                 uppers.append(Upper(band, its, upper.down(rows[its], pcm[some]), begins[its]))
             return Decoded(index, low, np.array(good), uppers)
 
-        work = self._begin(rows, part)
-        if self._executor is None:
-            work.finish()
+        work = self._begin(rows, part, TOGETHER)
+        work.make_ours()
         return work
 
     def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
@@ -259,7 +259,7 @@ class OpusRows:
         def part(legs: Sequence[_Leg], index: Rows) -> Encoded:
             return Encoded(index, [self._encode(leg, frames[i]) for leg, i in zip(legs, index, strict=True)])
 
-        return self._begin(rows, part)
+        return self._begin(rows, part, self._together)
 
     def _decode(self, leg: _Leg, frame: Frame, pcm: Pcm) -> bool:
         """Fills `pcm`, zeros at 48 kHz; False where it stays so."""
@@ -285,11 +285,10 @@ class OpusRows:
             self._broken.append(leg)
             return ()
 
-    def _begin(self, rows: Rows, part: Callable[[Sequence[_Leg], Rows], T]) -> Work[T]:
+    def _begin(self, rows: Rows, part: Callable[[Sequence[_Leg], Rows], T], together: int) -> Work[T]:
         self._work.drop()  # a tick that crashed in the middle left some
         legs = [self._legs[row] for row in rows.tolist()]
         every = np.arange(len(rows))
-        size = max(PART if self._executor else PART_ALONE, -(-len(rows) // MOST_PARTS))
-        parts = [functools.partial(part, legs[i : i + size], every[i : i + size]) for i in range(0, len(rows), size)]
-        self._work = work = Work(parts, self._executor)
+        size = max(together, -(-len(rows) // MOST_PARTS))
+        self._work = work = Work(part(legs[i : i + size], every[i : i + size]) for i in range(0, len(rows), size))
         return work

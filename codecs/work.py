@@ -1,64 +1,69 @@
-"""Work in parts that threads do meanwhile, and whoever wants the results does himself what none of them has begun.
+"""Work in parts: some that are made here, as they are asked for, and some that others make meanwhile.
 
-`Work.results()` gives each part's result once, as parts are finished and in no order. The parts wait in the order they
-are given; the executor's threads take them from the front, this thread from the back, so that nobody idles while
-somebody waits. Without an executor all is done here, as it is asked for.
+`Work.results()` gives each part's result once, in no order: what others have finished first, then a part of ours, and
+so on. When ours are made it waits for the others, so that nobody idles while somebody waits.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from .g711 import Pcm
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Beside(Protocol[T_co]):
+    """What others do of a work."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing more comes of it."""
+        ...
+
+    def take(self, *, wait: bool) -> Sequence[T_co]:
+        """Results that were not taken yet; with `wait` one at least, unless it is `over` then."""
+        ...
 
 
 class Work(Generic[T]):
-    """`parts`, begun on `executor` at once."""
+    """The results of `ours` are made as they are iterated over, the rest is made `beside`."""
 
-    def __init__(self, parts: Sequence[Callable[[], T]], executor: Executor | None = None) -> None:
-        self._parts: deque[tuple[Callable[[], T], Future[T] | None]] = deque(
-            (part, None if executor is None else executor.submit(part)) for part in parts
-        )
-        self._finished: list[T] = []
+    def __init__(self, ours: Iterable[T], beside: Beside[T] | None = None) -> None:
+        self._ours = iter(ours)
+        self._beside = beside
+        self._made: deque[T] = deque()
 
-    def finish(self) -> None:
-        """All that is left is done when this returns; the results are kept."""
-        self._finished += list(self.results())
+    def make_ours(self) -> None:
+        """Our part is made when this returns, and kept."""
+        self._made.extend(self._ours)
 
     def results(self) -> Iterator[T]:
-        """What is left of it; waits for what threads have begun. Raises what a part raises."""
-        parts, finished = self._parts, self._finished
-        while finished:
-            yield finished.pop()
-        while parts:
-            first, last = parts[0][1], parts[-1][1]
-            if first is not None and first.done():
-                parts.popleft()
-                yield first.result()
-            elif last is None or last.cancel():
-                yield parts.pop()[0]()
-            else:
-                # All are begun, or were done while this was looked at: the first is the first to be over.
-                assert first is not None
-                parts.popleft()
-                yield first.result()
+        """What is left of it. Raises what a part raises."""
+        while self._made:
+            yield self._made.popleft()
+        left = True
+        while self._beside is not None and not self._beside.over:
+            yield from self._beside.take(wait=not left)
+            if left:
+                left = (one := next(self._ours, None)) is not None
+                if one is not None:
+                    yield one
+        yield from self._ours
 
     def drop(self) -> None:
-        """Nobody wants the results any more. When this is over no thread is at it."""
-        self._finished.clear()
-        while self._parts:
-            _, future = self._parts.pop()
-            if future is not None and not future.cancel():
-                future.exception()
+        """Nobody wants the results any more. When this is over no other is at it."""
+        self._ours = iter(())
+        self._made.clear()
+        while self._beside is not None and not self._beside.over:
+            self._beside.take(wait=True)
 
 
 @frozen(eq=False)
@@ -84,6 +89,11 @@ class Decoded:
     good: NDArray[np.bool_]
     upper: Sequence[Upper] = ()
 
+    def among(self, index: NDArray[np.intp]) -> Decoded:
+        """The same of rows that are these of others."""
+        upper = [evolve(one, index=index[one.index]) for one in self.upper]
+        return evolve(self, index=index[self.index], upper=upper)
+
 
 @frozen(eq=False)
 class Encoded:
@@ -92,3 +102,7 @@ class Encoded:
 
     index: NDArray[np.intp]
     packets: Sequence[Sequence[bytes]]
+
+    def among(self, index: NDArray[np.intp]) -> Encoded:
+        """The same of rows that are these of others."""
+        return evolve(self, index=index[self.index])

@@ -1,6 +1,6 @@
 """Opus, decoded ahead of the tick that plays it: half a tick before, what the next one will play has mostly come.
 
-    begin(rows)           half-way between two ticks; threads decode while nothing else is to be done
+    begin(rows)           half-way between two ticks, while nothing else is to be done
     decode(rows, cells)   in the tick: what is ready is taken, what came later is decoded now
 
 A decoder must see its packets in the order in which they are played, and each once: what was decoded ahead and is not

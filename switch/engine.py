@@ -15,9 +15,9 @@ RTCP alone. Only rows that some edge hears are decoded, only mixes that are not 
 The seams for browsers (seams.py): batches from sockets numbered from the RTP pool's size up are the
 `SecureTransport`'s, which gives back RTP packets with their rows; those take the same way as plain ones. Rows with
 `legs.secure` are handed to its `protect` after the headers are written. Opus rows are decoded and encoded through
-`OpusCodec`, in playout order, by threads that go on beside the tick: ahead of it (ahead.py), and after everything else
-was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused. Trunks' legs may be under SRTP, too
-(sealed.py): by which way each row's packets leave is in leaving.py.
+`OpusCodec`, in playout order, by processes that go on beside the tick: ahead of it (ahead.py), and after everything
+else was sent (`Outgoing.later`). Without a transport, or a codec, such legs are refused. Trunks' legs may be under
+SRTP, too (sealed.py): by which way each row's packets leave is in leaving.py.
 
 Everything is mixed at 8 kHz, but what listeners of 16 and of 48 kHz hear, which is at that (rooms.py, playback.py).
 """
@@ -221,6 +221,8 @@ class Engine:
             self.counters["digits_ignored"] = self._digits.ignored
             if self._secure is not None:
                 self.counters |= Counter(self._secure.counters)
+            if self._opus is not None:
+                self.counters |= Counter(self._opus.counters)
             self._facts.append(self._quality.report(len(rows), self._rooms.edges, self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts

@@ -43,9 +43,10 @@ import trio
 from attrs import frozen
 
 from ..codecs import tones
-from ..codecs.opus import OpusRows
 from . import prompts
 from .browsers import Browsers
+from .coders import Coders
+from .codingprocess import coding, cores
 from .dtls import Identity
 from .engine import Engine
 from .link import unix_listener
@@ -218,18 +219,16 @@ def reachable(config: MediaConfig, doors: Doors) -> tuple[Point, ...]:
 
 
 @contextlib.contextmanager
-def browsers(config: MediaConfig, doors: Doors) -> Iterator[tuple[SecureTransport, OpusCodec]]:
-    """What browsers' legs need behind `doors`: a certificate of this process, and threads for Opus."""
+def browsers(config: MediaConfig, doors: Doors, beside: int) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+    """What browsers' legs need behind `doors`: a certificate of this process, and so many processes `beside` this one
+    that code Opus."""
     identity = Identity(datetime.datetime.now(datetime.UTC))
     transport = WebrtcTransport(identity, secrets.token_bytes, capacity=config.capacity)
-    with contextlib.ExitStack() as stack:
-        # This thread does a share of the Opus work itself.
-        others = len(os.sched_getaffinity(0)) - 1
-        executor = stack.enter_context(ThreadPoolExecutor(others, "opus")) if others else None
-        yield Browsers(transport, reachable(config, doors)), OpusRows(executor, capacity=config.capacity)
+    with coding(beside, config.capacity) as others:
+        yield Browsers(transport, reachable(config, doors)), Coders(others, config.capacity)
 
 
-Secure = Callable[[MediaConfig, Doors], contextlib.AbstractContextManager[tuple[SecureTransport, OpusCodec]]]
+Secure = Callable[[MediaConfig, Doors, int], contextlib.AbstractContextManager[tuple[SecureTransport, OpusCodec]]]
 
 
 class _Link:
@@ -313,8 +312,8 @@ async def serve(
     """Runs the media plane until it is cancelled. Raises OSError when a port cannot be bound, and what the engine
     raised when it can make no more ticks.
 
-    `own_process`: the garbage collector is taken out of the ticks. `secure` makes the browsers' transport behind the
-    ports that follow the RTP pool's; without it there are no such ports.
+    `own_process`: the garbage collector is taken out of the ticks, and other cores are used. `secure` makes the
+    browsers' transport behind the ports that follow the RTP pool's; without it there are no such ports.
     """
     with contextlib.ExitStack() as stack:
         numbers = port_numbers(config.rtp_ports)
@@ -338,7 +337,7 @@ async def serve(
                         stack.callback(shared[-1].close)
                         bound[address, point.port] = LocalPort(*shared[-1].getsockname()[:2])
                     doors[point.id] = (*doors.get(point.id, ()), bound[address, point.port])
-            transport = stack.enter_context(secure(config, doors))
+            transport = stack.enter_context(secure(config, doors, cores() if own_process else 0))
         sockets = UdpSockets([*pool, *shared])
         reports = UdpSockets([rtcp for _, rtcp in pairs])
         sink = stack.enter_context(RecordingWriter(config.recordings)) if config.recordings else None

@@ -185,9 +185,14 @@ class Library(Protocol):
 
 
 class OpusCodec(Protocol):
-    """The Opus decoders and encoders of all rows; which threads do the work is the shell's choice.
+    """The Opus decoders and encoders of all rows; which processes do the work is the shell's choice (coders.py).
 
     `decode` and `encode` only begin it. The results of one are to be taken before the next begins."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What went wrong beside the engine."""
+        ...
 
     def open(self, row: int) -> None: ...
 

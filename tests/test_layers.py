@@ -38,6 +38,8 @@ SHELLS: frozenset[str] = frozenset(
         "switch/disksync.py",
         "switch/writer.py",
         "switch/encoder.py",
+        "switch/coder.py",
+        "switch/codingprocess.py",
         "switch/prompts.py",
         "switch/musicfile.py",
         "switch/voices",
@@ -92,13 +94,13 @@ SHELLS: frozenset[str] = frozenset(
 # Modules that wait, read clocks, reach outside or draw chance: no core imports them, nor what is inside them.
 IMPURE: frozenset[str] = frozenset(
     {
-        "asyncio", "ctypes", "fcntl", "multiprocessing", "os", "queue", "secrets", "select",
+        "asyncio", "concurrent", "ctypes", "fcntl", "multiprocessing", "os", "queue", "secrets", "select",
         "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "trio",
         "trio_websocket", "uuid",
     }
 )  # fmt: skip
-# Of these, a core may have only the named things: a generator or an executor that it is given.
-ONLY: dict[str, frozenset[str]] = {"random": frozenset({"Random"}), "concurrent": frozenset({"Executor", "Future"})}
+# Of these, a core may have only the named things: a generator that it is given.
+ONLY: dict[str, frozenset[str]] = {"random": frozenset({"Random"})}
 # Moments are values, and the methods that ask the clock for one are not.
 CLOCKS: frozenset[str] = frozenset({"now", "utcnow", "today"})
 

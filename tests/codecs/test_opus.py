@@ -1,8 +1,7 @@
-"""Opus frames: one packet for each, the sound comes back, junk is refused, threads change nothing, one ends alone."""
+"""Opus frames: one packet for each, the sound comes back, junk is refused, one leg ends alone."""
 
-import functools
-import threading
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -94,7 +93,7 @@ def test_random_bytes_raise_nothing_else() -> None:
             continue
 
 
-ROWS = np.arange(40) * 3  # more than two parts
+ROWS = np.arange(40) * 3  # more than one leg
 
 
 def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
@@ -112,31 +111,15 @@ def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
     return payloads, back, good.tolist()
 
 
-def opened(executor: Executor | None) -> OpusRows:
-    codec = OpusRows(executor, capacity=128)
+def opened() -> OpusRows:
+    codec = OpusRows(capacity=128)
     for row in ROWS.tolist():
         codec.open(row)
     return codec
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_legs_on_threads_are_what_they_are_one_by_one(threads: int) -> None:
-    frames = np.stack([tone(8000, 6, 200.0 + 20 * row) for row in range(len(ROWS))])  # [rows, frames, 160]
-    with ThreadPoolExecutor(threads) as executor:
-        alone, spread = opened(None), opened(executor)
-        for n in range(6):
-            payloads, back, good = coded(alone, frames[:, n])
-            assert all(payloads)
-            assert good == [i != 3 for i in range(len(ROWS))]
-            others = coded(spread, frames[:, n])
-            assert (payloads, good) == (others[0], others[2])
-            assert (back == others[1]).all()
-    assert np.abs(back[[0, 39]]).max() > 4000
-    assert not back[3].any()
-
-
 def test_what_is_decoded_comes_down_to_8_khz_without_a_seam() -> None:
-    codec = opened(None)
+    codec = opened()
     heard = np.concatenate([coded(codec, np.repeat(frame[None], len(ROWS), axis=0))[1] for frame in tone(8000, 50)], 1)
     steady = heard[0, 1600:].astype(float)
     spectrum = np.abs(np.fft.rfft(steady * np.hanning(len(steady))))
@@ -145,7 +128,7 @@ def test_what_is_decoded_comes_down_to_8_khz_without_a_seam() -> None:
 
 
 def test_a_codec_that_breaks_is_its_leg_s_end_and_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = opened(None)
+    codec = opened()
     coded(codec, tone(8000, 40))
     decode_into = OpusDecoder.decode_into
     bad = codec._legs[ROWS[5]].decoder
@@ -168,7 +151,7 @@ def test_a_codec_that_breaks_is_its_leg_s_end_and_no_other_s(monkeypatch: pytest
 
 
 def test_a_leg_turns_to_another_rate_and_goes_on() -> None:
-    codec, decoder = opened(None), OpusDecoder()
+    codec, decoder = opened(), OpusDecoder()
     for rate in (8000, 16000, 48000, 8000):
         for frame in tone(rate, 10):
             (made,) = codec.encode(ROWS[:1], [frame]).results()
@@ -176,40 +159,45 @@ def test_a_leg_turns_to_another_rate_and_goes_on() -> None:
         assert np.abs(heard).max() == pytest.approx(8000, rel=0.2)
 
 
-def test_work_is_done_once_by_whoever_is_free() -> None:
-    with ThreadPoolExecutor(1) as executor:
-        for _ in range(50):
-            work = Work([functools.partial(int, i) for i in range(9)], executor)
-            assert sorted(work.results()) == list(range(9))
-            assert list(work.results()) == []
-    alone = Work([functools.partial(int, i) for i in range(3)])
-    alone.finish()
-    assert sorted(alone.results()) == [0, 1, 2]
+class Others:
+    """They make a result whenever they are asked for one, and more where nobody waits."""
+
+    def __init__(self, n: int) -> None:
+        self.left = deque(range(100, 100 + n))
+        self.waited = 0
+
+    @property
+    def over(self) -> bool:
+        return not self.left
+
+    def take(self, *, wait: bool) -> Sequence[int]:
+        self.waited += wait
+        return [self.left.popleft() for _ in range(1 if wait else min(2, len(self.left)))]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "waits"), [(3, 0, 0), (0, 3, 1), (3, 3, 0), (1, 7, 3), (5, 4, 0)])
+def test_work_is_made_once_and_nobody_waits_who_has_some_left(ours: int, theirs: int, waits: int) -> None:
+    others = Others(theirs)
+    work = Work(iter(range(1, 1 + ours)), others)
+    assert sorted(work.results()) == [*range(1, 1 + ours), *range(100, 100 + theirs)]
+    assert others.waited == waits
+    assert list(work.results()) == []
 
 
 def test_work_that_is_dropped_is_over() -> None:
-    begun, goes_on, done = threading.Event(), threading.Event(), []
-
-    def part(i: int) -> None:
-        begun.set()
-        goes_on.wait()
-        done.append(i)
-
-    with ThreadPoolExecutor(1) as executor:
-        work = Work([functools.partial(part, i) for i in range(3)], executor)
-        begun.wait()
-        goes_on.set()
-        work.drop()
-        at_once = list(done)
-    assert done == at_once
-    assert 0 in at_once
+    others = Others(3)
+    work = Work(iter(range(3)), others)
+    assert next(work.results()) in (0, 100)
+    work.make_ours()
+    work.drop()
+    assert others.over
     assert list(work.results()) == []
 
 
 @pytest.mark.parametrize(("hertz", "of"), [(1000.0, Band.NARROW), (5000.0, Band.WIDE), (12000.0, Band.FULL)])
 def test_the_bands_above_are_given_of_those_of_which_they_are_wanted(hertz: float, of: int) -> None:
     """A tone is in those that reach as high, and next to nothing of it in those below."""
-    codec, encoder = opened(None), OpusEncoder(48000)
+    codec, encoder = opened(), OpusEncoder(48000)
     top = (np.arange(len(ROWS)) % 3).astype(np.uint8)
     last = int(np.flatnonzero(top == Band.FULL)[0])
     heard: dict[int, list[Pcm]] = {band: [] for band in range(3)}
@@ -227,7 +215,7 @@ def test_the_bands_above_are_given_of_those_of_which_they_are_wanted(hertz: floa
 
 @pytest.mark.parametrize(("bit_rate", "expected"), [(0, 64_000), (8_000, 8_000), (500, opus.LEAST_BIT_RATE)])
 def test_a_far_side_gets_no_more_bits_than_it_wants_and_packets_of_one_length(bit_rate: int, expected: int) -> None:
-    codec = opened(None)
+    codec = opened()
     codec.tune(0, Tuning(bit_rate, constant=True))
     rng = np.random.default_rng(2)
     sizes = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
 from fractions import Fraction
 from itertools import chain
 from random import Random
@@ -18,6 +17,8 @@ from av.audio.codeccontext import AudioCodecContext
 from cordboard.codecs import g711, g722
 from cordboard.codecs.opus import OpusDecoder, OpusRows
 from cordboard.switch import protocol
+from cordboard.switch.coders import Coders, LostError, Other
+from cordboard.switch.coding import PART, Answers, Columns, Requests
 from cordboard.switch.engine import Engine
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.recfile import FRAMES_PER_SECOND, Chunk
@@ -283,8 +284,46 @@ class Books:
         return read
 
 
+class Companion:
+    """Another process that codes, but in this one: it is there at once, or when it is `let`, and `dies` when it is
+    told."""
+
+    def __init__(self, slots: int = 256, *, there: bool = True) -> None:
+        self.requests: Requests | None = None
+        self._slots = slots
+        self._answers: list[bytes] = []
+        self.there = there
+        self.look()
+
+    def look(self) -> None:
+        if self.requests is None and self.there:
+            columns = Columns(memoryview(bytearray(Columns.size(self._slots))), self._slots)
+            self.requests = Requests(columns)
+            self._ends = Answers(columns, OpusRows(self._slots, together=PART))
+
+    def die(self) -> None:
+        """It answers nothing any more."""
+        self.there = False
+
+    def ask(self, request: bytes) -> None:
+        self._live()
+        self._answers = list(self._ends.to(request))
+
+    def answers(self, *, wait: bool) -> list[bytes]:
+        """One at a time; without waiting, not the first."""
+        self._live()
+        if not wait and self._answers:
+            return [self._answers.pop()] if len(self._answers) > 1 else []
+        return [self._answers.pop()] if self._answers else []
+
+    def _live(self) -> None:
+        if not self.there:
+            self.requests = None
+            raise LostError
+
+
 class World:
-    def __init__(self, seed: int = 1, ports: int = 16, executor: Executor | None = None) -> None:
+    def __init__(self, seed: int = 1, ports: int = 16, others: Sequence[Other] = ()) -> None:
         self.rng = Random(seed)
         self.now = 1000.0
         self.ports = tuple(LocalPort("192.0.2.1", 20002 + 2 * i) for i in range(ports))
@@ -299,7 +338,7 @@ class World:
             sink=self.shelf,
             prompts=PROMPTS,
             library=self.books,
-            opus=OpusRows(executor, capacity=256),
+            opus=Coders(others, capacity=256),
             token=Random(seed).randbytes,
             capacity=256,
         )

@@ -16,9 +16,10 @@ from typing import Final
 import numpy as np
 from attrs import define, field, frozen
 from cordboard.codecs import g711
-from cordboard.codecs.opus import OpusEncoder, OpusRows
+from cordboard.codecs.opus import OpusEncoder
 from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
+from cordboard.switch.coders import Coders
 from cordboard.switch.engine import Engine
 from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
@@ -106,7 +107,7 @@ class Stage:
             rng=np.random.default_rng(seed),
             now=self.now,
             secure=Browsers(self.transport, [Point("main", "Main", lambda peer: (("192.0.2.1", 20000),))]),
-            opus=OpusRows(),
+            opus=Coders(),
             sink=self.shelf,
             capacity=32,
         )

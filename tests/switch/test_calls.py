@@ -7,12 +7,11 @@ transport that do nothing (what is around SRTP is counted in test_secure.py).
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import sys
-from collections.abc import Sequence
-from types import FrameType, SimpleNamespace
+from collections.abc import Mapping, Sequence
+from types import FrameType, MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -74,6 +73,8 @@ class KnownTransport:
 class StillCodec:
     """All is the same sound, in as many parts as OpusRows makes."""
 
+    counters: Mapping[str, int] = MappingProxyType({})
+
     def open(self, row: int) -> None:
         pass
 
@@ -99,13 +100,13 @@ class StillCodec:
             ]
             return Decoded(index, pcm, good, upper)
 
-        return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
+        return Work(part(index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS))
 
     def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
         def part(index: Rows) -> Encoded:
             return Encoded(index, [[b"opus"]] * len(index))
 
-        return Work([functools.partial(part, index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS)])
+        return Work(part(index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS))
 
 
 class StillContext:

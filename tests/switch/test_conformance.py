@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pytest
 from attrs import define, evolve, field
-from cordboard.codecs.opus import OpusRows
 from cordboard.codecs.tones import TONE_AMPLITUDE
 from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
+from cordboard.switch.coders import Coders
 from cordboard.switch.engine import Engine
 from cordboard.switch.model import ModelEngine
 from cordboard.switch.points import Point
@@ -124,7 +124,7 @@ class Both:
             rng=np.random.default_rng(1),
             now=self.now,
             secure=Browsers(WebrtcTransport(IDENTITY, secrets()), points),
-            opus=OpusRows(),
+            opus=Coders(),
             token=secrets(2),
             sink=Shelf(),
             prompts=PROMPTS,

@@ -7,15 +7,13 @@ nobody shouts.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from cordboard.codecs import g711
 from cordboard.switch.protocol import CloseLeg
 from numpy.typing import NDArray
 
-from tests.switch.conftest import G722, OPUS, PCMU, TICK, Far, Sound, World
+from tests.switch.conftest import G722, OPUS, PCMU, TICK, Companion, Far, Sound, World
 
 ROOMS, SIZE = 4, 3
 CODECS = (PCMU, OPUS, G722)
@@ -87,33 +85,32 @@ class Rooms:
         self.world.hears(**{leg: []})
 
 
-def late(seed: int, loud: Sound, threads: int) -> Rooms:
-    with ThreadPoolExecutor(max(threads, 1)) as executor:
-        world = World(seed, executor=executor if threads else None)
-        rng = world.rng
-        rooms = Rooms(world, loud)
-        # Whole heaps of packets come at once, and some much too late.
-        world.delay = lambda far: rng.choice((0.005, 0.005, 0.06, rng.uniform(0, 0.3)))
-        world.lost = lambda far: rng.random() < 0.05
-        for _ in range(TICKS):
-            if rng.random() < 0.2:
-                skipped = rng.randrange(1, 6)
-                world.engine.skip(skipped)
-                world.now += skipped * TICK
-            if rng.random() < 0.1:
-                rooms.change()
-            if rng.random() < 0.1:
-                rooms.hold()
-            if rng.random() < 0.1:
-                rooms.wire(rng.randrange(ROOMS))
-            world.step()
+def late(seed: int, loud: Sound, others: int) -> Rooms:
+    world = World(seed, others=[Companion() for _ in range(others)])
+    rng = world.rng
+    rooms = Rooms(world, loud)
+    # Whole heaps of packets come at once, and some much too late.
+    world.delay = lambda far: rng.choice((0.005, 0.005, 0.06, rng.uniform(0, 0.3)))
+    world.lost = lambda far: rng.random() < 0.05
+    for _ in range(TICKS):
+        if rng.random() < 0.2:
+            skipped = rng.randrange(1, 6)
+            world.engine.skip(skipped)
+            world.now += skipped * TICK
+        if rng.random() < 0.1:
+            rooms.change()
+        if rng.random() < 0.1:
+            rooms.hold()
+        if rng.random() < 0.1:
+            rooms.wire(rng.randrange(ROOMS))
+        world.step()
     return rooms
 
 
-@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("others", [0, 2])
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (2, 3, 4))])
-def test_in_lateness_nobody_hears_a_stranger(seed: int, threads: int) -> None:
-    loud, silent = late(seed, shout, threads), late(seed, nothing, threads)
+def test_in_lateness_nobody_hears_a_stranger(seed: int, others: int) -> None:
+    loud, silent = late(seed, shout, others), late(seed, nothing, others)
     assert [far.payloads for far in loud.quiet] == [far.payloads for far in silent.quiet]
     # There was something to be heard, in both kinds of rooms.
     for rooms, least in ((loud.loud, 4000), (loud.quiet, 250)):

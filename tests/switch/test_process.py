@@ -17,8 +17,8 @@ from aioice import stun
 from attrs import evolve
 from cordboard.bench.browser import binding
 from cordboard.codecs import g711
-from cordboard.codecs.opus import OpusRows
 from cordboard.switch import protocol
+from cordboard.switch.coders import Coders
 from cordboard.switch.link import connect_unix, unix_listener
 from cordboard.switch.ports import LocalPort
 from cordboard.switch.process import (
@@ -179,9 +179,9 @@ class Brittle:
         self.probed_at = -math.inf
 
     @contextmanager
-    def secure(self, config: MediaConfig, doors: Doors) -> Iterator[tuple[SecureTransport, OpusCodec]]:
+    def secure(self, config: MediaConfig, doors: Doors, beside: int) -> Iterator[tuple[SecureTransport, OpusCodec]]:
         self.ports = doors["main"]
-        yield self, OpusRows()
+        yield self, Coders()
 
     def open(self, row: int, command: protocol.OpenWebrtcLeg, now: float) -> protocol.WebrtcLegOpened:
         raise RuntimeError("broke on an opening")

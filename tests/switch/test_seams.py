@@ -1,10 +1,10 @@
 """The two seams, with the plainest thing that fits each: a transport without encryption, and 48 kHz PCM for a codec."""
 
-import functools
 import itertools
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -94,6 +94,8 @@ class HeldSamples:
     """A payload that comes is one sample, held for 20 ms, behind the octet that says so; one that leaves is the sample.
     Decoders say what they were given, and break of a sample of 666. What is begun is to be taken before more is."""
 
+    counters: Mapping[str, int] = MappingProxyType({})
+
     def __init__(self) -> None:
         self.work: Work[Decoded] | Work[Encoded] = Work(())
         self.given: list[tuple[int, int]] = []  # (row, sample)
@@ -128,7 +130,7 @@ class HeldSamples:
             above = np.flatnonzero(top >= band)
             wide = np.repeat(pcm[above, :1], SAMPLES[band], axis=1)
             upper.append(Upper(band, above, wide, np.zeros(len(above), np.bool_)))
-        self.work = work = Work([lambda: Decoded(np.arange(len(rows)), pcm, good, upper)])
+        self.work = work = Work([Decoded(np.arange(len(rows)), pcm, good, upper)])
         return work
 
     def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
@@ -141,7 +143,7 @@ class HeldSamples:
             # late in the frame: of the one before no filter has anything left there
             return Encoded(index, [[struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4]))] for i in index])
 
-        self.work = work = Work([functools.partial(part, index) for index in halves])
+        self.work = work = Work(part(index) for index in halves)
         return work
 
 

@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from cordboard.codecs import dtmf, g711, g722
-from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusRows
+from cordboard.codecs.opus import OpusDecoder, OpusEncoder
 from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
+from cordboard.switch.coders import Coders
 from cordboard.switch.engine import Engine
 from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
@@ -48,7 +49,7 @@ class Switch:
             rng=np.random.default_rng(1),
             now=0.0,
             secure=self.browsers,
-            opus=OpusRows(),
+            opus=Coders(),
             capacity=16,
         )
         self.now = 0.0
