@@ -150,6 +150,8 @@ class Caller(Machine[S], ABC):
             before = playing.get(listener)
             if isinstance(heard, media.Playlist):
                 if before is not None and before.playlist == heard:
+                    # said again: an agent that took its ear out of another call has taken it out of this one too
+                    hears.append(media.Hears(listener, ((before.source, 1.0),)))
                     continue
                 plays += 1
                 now = playing[listener] = Playing(f"{self.state.actor}/play/{plays}", heard)

@@ -425,8 +425,7 @@ TABLE = Table(
     ),
     row(
         signals.Referred,
-        **each("seeking readying", _ATTEMPT_OVER),
-        calling=_UNANSWERED,
+        **each("seeking readying calling", _ATTEMPT_OVER),
         **each("confirming up", Line._decline),
     ),
     always(signals.Cancelled, Bug("only who calls us cancels"), Phase),

@@ -58,6 +58,10 @@ PEERS = {
 # Processes of others in real time, on a machine that others use too: what fails is tried again, and said to have been.
 # Everything else has to pass at once.
 RERUNS = 3
+# Which waits for minutes, and which works for the better part of one.
+FIRST = {"test_soak.py": 0, "test_walk.py": 1}
+# The property of a test whose value is printed when all are through.
+PRINTED = "printed"
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 # peer -> the tests that drove it
@@ -66,7 +70,7 @@ _USED = pytest.StashKey[dict[str, set[str]]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests that take minutes too")
-    parser.addoption("--walk", type=int, metavar="SEED", help="take that random walk again (tests/actors/test_walk.py)")
+    parser.addoption("--walk", metavar="LINE", help="take that random walk again (tests/actors/test_walk.py)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,8 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "interop" in item.path.parts or peers_of(item):
             item.add_marker(pytest.mark.flaky(reruns=RERUNS))
-    # What waits for minutes begins first, that all others are done meanwhile.
-    items.sort(key=lambda item: item.path.name != "test_soak.py")
+    # What takes longest begins first, that all others are done meanwhile.
+    items.sort(key=lambda item: FIRST.get(item.path.name, len(FIRST)))
     if config.getoption("--long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
@@ -112,6 +116,10 @@ def pytest_runtest_call(item: pytest.Item):  # type: ignore[no-untyped-def] # a 
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for report in [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]:
+        for text in [value for name, value in report.user_properties if name == PRINTED]:
+            terminalreporter.section(report.nodeid)
+            terminalreporter.write_line(text)
     used = config.stash[_USED]
     skipped = terminalreporter.stats.get("skipped", [])
     missing = {report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)}

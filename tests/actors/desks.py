@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -21,16 +22,9 @@ T = TypeVar("T")
 HOTLINE: Final = "+861055501000"
 SALES: Final = "+861055501001"
 NIGHT: Final = "+861055501002"
-# What customers dial, the hotlines most often.
-DIALLED: Final = {HOTLINE: 10, SALES: 5, NIGHT: 1, "600": 1, "602": 1, "701": 2, "999": 1}
+MAILBOX: Final = "+861055501003"
 # What agents dial: three that may be, one that may not, and one that is no number.
 NUMBERS: Final = ("13800138005", "13800138006", "+861055508000", "13912345678", "12")
-# For how long somebody's mail waits: some turns, a moment, for longer than anybody waits for it.
-NAPS: Final = (1e-5, 1e-5, 0.01, 0.6, 6.0, 45.0)
-# Whose mail waits how often.
-SLEEPERS: Final = {"call:": 5, "agent:": 5, "line:": 4, "queue:": 3, "switchboard": 1, "trunk:": 2, "directory": 1}
-# After a crash the same actor does not crash again at once: the fifth in 30 s would isolate it.
-MAX_CRASHES: Final = 2
 
 
 class Desks:
@@ -38,15 +32,21 @@ class Desks:
 
     def __init__(self, world: World, rng: Random) -> None:
         self.world = world
-        self.rng = rng
-        self.outside = [Outside(world, host, rng) for host in world.hosts.values() if host is not world.switch]
+        # Of whatever is done now; and of what agents do by themselves.
+        self.rng = self._habits = rng
+        self.outside = [
+            Outside(world, host, Random(rng.getrandbits(32)))
+            for host in world.hosts.values()
+            if host is not world.switch
+        ]
         # The pages of each agent that are open, the oldest first.
         self.pages: dict[str, list[Robot]] = {}
         # How likely an agent does by itself what is to be done next.
         self.diligence = rng.choice((0.2, 0.6, 0.9))
         self.whole = world.organisation
-        self.crashed: dict[str, int] = {}
         self._versions = 1
+        # How much is still to be done later.
+        self.owed = 0
         # Who is at the button though nothing is asked: no more of it at the end.
         self.over = False
 
@@ -57,6 +57,25 @@ class Desks:
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
+
+    def by(self, rng: Random, act: Callable[[], object]) -> None:
+        """Does that, with this chance: what others did before changes nothing in it."""
+        before, self.rng = self.rng, rng
+        try:
+            act()
+        finally:
+            self.rng = before
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """... with the chance that it has now."""
+        rng = self.rng
+
+        def do() -> None:
+            self.owed -= 1
+            self.by(rng, act)
+
+        self.owed += 1
+        self.world.later(seconds, do)
 
     # --- how things stand -------------------------------------------------------------------------------------
 
@@ -80,10 +99,10 @@ class Desks:
     # --- pages ------------------------------------------------------------------------------------------------
 
     def open_page(self, agent: str) -> Robot | None:
-        if f"agent:{agent}" not in self.world.system.behaviours():
+        if self.world.life.over or f"agent:{agent}" not in self.world.system.behaviours():
             return None
         robot = self.world.open_page(agent)
-        robot.on_event = lambda event: self._goes_on(robot, event)
+        robot.on_event = lambda event: self.by(self._habits, lambda: self._goes_on(robot, event))
         self.pages.setdefault(agent, []).append(robot)
         return robot
 
@@ -99,7 +118,7 @@ class Desks:
 
     def _soon(self, robot: Robot, least: float, most: float, command: page.Command) -> None:
         if not self.over and self.chance(self.diligence):
-            self.world.later(self.rng.uniform(least, most), lambda: None if self.over else self.click(robot, command))
+            self.later(self.rng.uniform(least, most), lambda: None if self.over else self.click(robot, command))
 
     def _goes_on(self, robot: Robot, event: page.Event) -> None:
         """What an agent does by itself, that more happens than rings."""
@@ -143,12 +162,17 @@ class Desks:
         leg = state.voice if state is not None and state.owner == robot.session else ""
         self.close(robot)
         if leg and self.chance(0.7):
-            self.world.later(0.5, lambda: self.world.on_facts(self.world.engine.silence(leg, 0.5)))
-        if not self.over:
-            self.world.later(self.rng.choice((0.3, 2.0, 15.0, 25.0)), lambda: None if self.over else self._back(robot))
+            self.later(0.5, lambda: self.world.on_facts(self.world.engine.silence(leg, 0.5)))
+        self.later(self.rng.choice((0.3, 2.0, 15.0, 25.0)), partial(self.comes_back, robot))
         return True
 
-    def _back(self, robot: Robot) -> None:
+    def comes_back(self, robot: Robot) -> None:
+        """A page that lost its websocket opens another."""
+        if self.over:
+            return
+        if self.world.life.over:
+            self.later(1.0, partial(self.comes_back, robot))
+            return
         again, state = self.open_page(robot.agent), self.state_of(robot.agent)
         if again is not None and state is not None:
             resumes = bool(state.leg) and self.chance(0.6)
@@ -178,6 +202,19 @@ class Desks:
             return False
         self._press(agent, fits=True)
         return self._press(agent, fits=True)
+
+    def press_in_both(self) -> bool:
+        """The same one in two tabs, in one moment."""
+        agent = self.choose([each for each in self.pages if self.pages[each] and self.state_of(each) is not None])
+        state = self.state_of(agent) if agent is not None else None
+        if agent is None or state is None:
+            return False
+        if len(self.pages[agent]) < 2:
+            self.open_page(agent)
+        command = self.rng.choice(self.fitting(state))
+        for robot in self.pages[agent][-2:]:
+            self.click(robot, command)
+        return True
 
     def _press(self, agent: str, *, fits: bool) -> bool:
         state = self.state_of(agent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ class SipHost:
         # There is no process: what comes is lost.
         self.deaf = False
         self._world = world
-        self._changed = trio.Event()
+        self._wakes_at = math.inf
 
     def _new(self) -> Endpoint:
         settings = Settings(lambda remote: (self.address.host, self.address.port))
@@ -55,7 +56,7 @@ class SipHost:
                     self.tap.sent(output.data, output.destination, self._world.now())
             else:
                 self.on_output(output)
-        self._changed.set()
+        self._wait()
 
     def receive(self, data: bytes, source: Address) -> None:
         if not self.deaf:
@@ -64,14 +65,21 @@ class SipHost:
                 self.tap.received(data, source, self._world.now(), outputs)
             self.perform(outputs)
 
-    async def run(self) -> None:
-        while True:
-            self._changed = trio.Event()
-            wait = self.endpoint.deadline() - self._world.now()
-            with trio.move_on_after(wait):
-                await self._changed.wait()
-            if self.endpoint.deadline() <= self._world.now():
-                self.perform(self.endpoint.wake(self._world.now()))
+    def _wait(self) -> None:
+        """For its next timer."""
+        when = self.endpoint.deadline()
+        if when < self._wakes_at:
+            self._wakes_at = when
+            self._world.later(when - self._world.now(), lambda: self._wake(when))
+
+    def _wake(self, when: float) -> None:
+        if when != self._wakes_at:
+            return
+        self._wakes_at = math.inf
+        if self.endpoint.deadline() <= self._world.now():
+            self.perform(self.endpoint.wake(self._world.now()))
+        else:
+            self._wait()
 
 
 @define(eq=False)

@@ -100,26 +100,26 @@ def _of_an_attempt(call: str, sip: str, phase: str, rng: Random) -> list[object]
         media.LegQuality(leg, 100, 2, 0.02, 4.0, 60.0, -25.0),
         media.DigitPressed(leg, rng.choice("159"), 100, "event"),
     ]
-    if phase == "seeking":
-        return [
-            *facts,
-            media.LegOpened(leg, "192.0.2.1", 20002),
-            media.LegRefused(leg, "no port"),
-            media.LegFailed(leg, "gone"),
-            signals.Progressed(f"{call}/9", 180, None),
-            signals.PickedUp(f"{call}/9", DESCRIPTION),
-            signals.Failed(f"{call}/9", 486, "Busy Here"),
-            *([signals.Referred(f"{call}/9", "+8613800138007")] if "+" in call else []),
-        ]
-    if phase == "readying" and "+" in call:
-        facts.append(signals.Referred(f"{call}/9", "+8613800138007"))
-    if phase == "readying":
-        facts += [
-            signals.Progressed(f"{call}/9", 180, None),
-            signals.PickedUp(f"{call}/9", DESCRIPTION),
-            signals.Failed(f"{call}/9", 486, "Busy Here"),
-        ]
-    return [*facts, media.LegFailed(leg, "gone")] if phase in ("opening", "readying") else []
+    attempt = f"{call}/9"
+    referred: list[object] = [signals.Referred(attempt, "+8613800138007")] if "+" in call else []
+    said: list[object] = [
+        signals.Progressed(attempt, 180, None),
+        signals.PickedUp(attempt, DESCRIPTION),
+        signals.Failed(attempt, 486, "Busy Here"),
+        *referred,
+    ]
+    match phase:
+        case "seeking":
+            opened = media.LegOpened(leg, "192.0.2.1", 20002)
+            return [*facts, opened, media.LegRefused(leg, "no port"), media.LegFailed(leg, "gone"), *said]
+        case "readying":
+            return [*facts, media.LegFailed(leg, "gone"), *said]
+        case "opening":
+            return [*facts, media.LegFailed(leg, "gone")]
+        case "calling":
+            return referred
+        case _:
+            return []
 
 
 def _to_call(call: Call, rng: Random) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
 from cordboard.actors import queue_state as queues
@@ -114,6 +115,15 @@ def test_swap_lets_one_wait_while_the_other_talks(centre: Centre) -> None:
     centre.do("lin", page.Swap(), page.Cancel())
     assert centre.ears() == TALKS
     assert [each.ended is not None for each in centre.kept(records.HoldEntry)] == [True, True]
+
+
+def test_who_is_let_in_where_it_had_gone_hears_on_what_it_heard(centre: Centre) -> None:
+    """An offer that it had given up is answered after all, late: its ear is taken out of that call, and of no other."""
+    consulting(centre)
+    centre.do("lin", page.Swap())
+    centre.tell("agent:wei", agents.Joined("another"))
+    assert ("call:another", calls.AgentGone("wei")) in centre.dead_letters
+    assert centre.ears() == SWAPPED
 
 
 def test_merge_is_a_conversation_of_three(centre: Centre) -> None:

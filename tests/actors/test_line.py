@@ -182,6 +182,19 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
     assert made.wake(NOW + 4)[1:] == over("system", "unreachable", 503)
 
 
+def test_who_was_left_for_another_trunk_refers_nobody_any_more() -> None:
+    """... however late its word comes: a walk heard it as the next one was called already."""
+    made = begun(trunks=("carrier", "spare"))
+    hears(made, *CALLED, signals.Failed("c+1/1", 503, ""), Denied("carrier", "unreachable"))
+    hears(made, Granted("spare", HOST, nat=False))
+    hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
+    assert made.state.phase is Phase.CALLING
+    before = made.state
+    (said,) = hears(made, signals.Referred("c+1/1", "+8613800138007"))
+    assert isinstance(said, Log)
+    assert (said.event, made.state) == ("late", before)
+
+
 def test_an_answer_that_we_cannot_speak_is_the_end() -> None:
     made = begun()
     opus = evolve(ANSWER, media=(evolve(ANSWER.media[0], formats=("99",)),))

@@ -7,16 +7,21 @@ taken one after the other. A step that is made to crash meets a message that no 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import trio
-from cordboard.actors.effects import Behaviour
+from cordboard.actors.effects import Behaviour, Effect
 from cordboard.actors.runtime import System
 from cordboard.actors.states import Unwritten
 from cordboard.actors.steps import Unjournalled
 
 # Seconds since the epoch have no more digits.
 ROUNDING: Final = 1e-6
+
+
+class KilledError(BaseException):
+    """The process that did this is no more."""
 
 
 class Life:
@@ -32,7 +37,7 @@ class Life:
         self._scopes.append(scope)
 
         async def live() -> None:
-            with scope:
+            with scope, suppress(KilledError):
                 await task(*arguments)
 
         self._nursery.start_soon(live, name=name)
@@ -61,6 +66,9 @@ class WatchedSystem(System):
     ) -> None:
         super().__init__(clock, life, states, journal, choose)  # type: ignore[arg-type] # all that it asks of a nursery
         self._look = look
+        self._life = life
+        # How much more steps get of what they want before the process dies of it, and how it does.
+        self._doom: tuple[int, Callable[[], None]] | None = None
         self._asleep: dict[str, float] = {}
         self._owed: list[Any] = []
         # How many steps were made to crash, and whose next one is.
@@ -73,9 +81,9 @@ class WatchedSystem(System):
     def behaviours(self) -> dict[str, Behaviour]:
         return {name: cell.behaviour for name, cell in self._cells.items()}
 
-    def pending(self) -> int:
-        """Messages that no actor has read yet."""
-        return sum(len(cell.mailbox) for cell in self._cells.values())
+    def pending(self) -> bool:
+        """Whether there is a message that no actor has read yet."""
+        return any(cell.mailbox for cell in self._cells.values())
 
     def poison(self, name: str) -> None:
         """The next message of that actor crashes it, and is lost."""
@@ -85,12 +93,22 @@ class WatchedSystem(System):
         """Does that between two turns of an instant: after so many more of them."""
         self._between.append((self._turns_taken + turns, act))
 
+    def forget_between(self) -> None:
+        """What was to be done between two turns is not done."""
+        self._between.clear()
+
     def sleep(self, name: str, until: float) -> None:
         """That actor takes no turn until then, when somebody calls `wake`."""
         self._asleep[name] = until
 
+    def doom(self, effects: int, die: Callable[[], None]) -> None:
+        """The process dies within a step, when so many more effects of steps were carried out."""
+        self._doom = effects, die
+
     def wake(self) -> None:
         """Whoever has slept for long enough goes on."""
+        if self._life.over:
+            return
         now = self._clock() + ROUNDING
         self._asleep = {name: until for name, until in self._asleep.items() if until > now}
         owed, self._owed = self._owed, []
@@ -98,7 +116,18 @@ class WatchedSystem(System):
             self._turns.add(cell)
         self._ring()
 
+    def _perform(self, cell: Any, effect: Effect) -> None:
+        if self._doom is not None:
+            left, die = self._doom
+            self._doom = left - 1, die
+            if left == 0:
+                die()
+                raise KilledError
+        super()._perform(cell, effect)
+
     def _turn(self, cell: Any, now: float) -> None:
+        if self._life.over:
+            raise KilledError
         if self._asleep.get(cell.name, now) > now:
             self._owed.append(cell)
         else:

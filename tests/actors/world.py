@@ -12,10 +12,11 @@ those that say that every caller has an owner and every busy agent a call.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,11 +26,13 @@ import trio.testing
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page, past
 from cordboard.actors.control import ALIVE_SECONDS
-from cordboard.actors.effects import Locate, Push, Record, Reply
+from cordboard.actors.effects import Locate, LookBack, Push, Record, Reply
 from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
+from cordboard.actors.packing import Packer
+from cordboard.actors.queue_state import LastServed
 from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, unix_clock
@@ -48,6 +51,8 @@ from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
 from . import invariants
+from .appointments import Appointments
+from .books import lost
 from .far import Caller, Robot, SipHost
 from .house import PAGE_OFFER, model
 from .watched import Life, WatchedSystem
@@ -71,6 +76,12 @@ GIVEN_UP = (SipState.WITHDRAWN, SipState.CANCELLED, SipState.LEAVING)
 Refusable = media.OpenRtpLeg | media.UpdateRtpLeg | media.OpenWebrtcLeg
 
 
+@cache
+def packer() -> Packer:
+    """One for all processes: to make one takes as long as a short story."""
+    return past.packer()
+
+
 class World:
     """See the module's docstring."""
 
@@ -81,11 +92,15 @@ class World:
         seed: int,
         data: Path | None = None,
         mobiles: Sequence[MobileEntry] = (),
+        *,
+        journalled: bool = True,
     ) -> None:
         self.rng = Random(seed)
         # Whose turn it is among actors is chance: any order may come about.
         self._order = Random(seed)
         self.nursery = nursery
+        self._appointments = Appointments(Random(seed))
+        self.run = self._appointments.run
         self.now = unix_clock(START)
         self.log: list[str] = []
         # What the engine says is lost.
@@ -105,9 +120,11 @@ class World:
         self._unplugged: set[Address] = set()
         # SIP messages that begin so are lost
         self.lose: tuple[str, ...] = ()
+        # What becomes of the next datagrams: how much later than usual each of its copies comes, where there is any.
+        self.fates: deque[tuple[float, ...]] = deque()
         self._happened = trio.Event()
-        self._commanded = trio.Event()
         self.data = data
+        self._journalled = data is not None and journalled
         self.organisation = organisation
         self.switch = SipHost(self, SWITCH, {"carrier": TrunkSettings(("198.51.100.0/24",))}, "s")
         self.carrier = SipHost(self, CARRIER, {"switch": TrunkSettings(("192.0.2.0/24",))}, "c")
@@ -117,6 +134,9 @@ class World:
         self.records: list[Record] = []
         # Where telephone numbers are at home; of others nobody knows.
         self.places: dict[str, Place] = {}
+        # Who served a caller last, by its number; and until when the database answers nobody.
+        self.served: dict[str, str] = {}
+        self.store_stands_until = 0.0
         self._committed = 0
         self._inherited = 0  # of them by earlier processes
         self.kills = 0
@@ -137,9 +157,9 @@ class World:
     def _new_process(self) -> None:
         """One that knows nothing yet."""
         self.life = Life(self.nursery)
-        self.journal = Journal(self.data, self.now, self._alarm) if self.data is not None else None
+        self.journal = Journal(self.data, self.now, self._alarm) if self.data is not None and self._journalled else None
         file = None if self.data is None else self.data / past.FILE
-        self.states = None if file is None else States(lambda: file, past.packer(), self.now, self._alarm)
+        self.states = None if file is None else States(lambda: file, packer(), self.now, self._alarm)
         states, journal = self.states or UNWRITTEN, self.journal or UNJOURNALLED
         self.system = WatchedSystem(self.now, self.life, self.look, states, journal, self._order.randrange)
         self.link = MediaLink(self.system, states)
@@ -153,9 +173,17 @@ class World:
         self.signalling.resolve = Resolver(self.life, found, ("udp",), self.rng).resolve  # type: ignore[arg-type] # as above
         self.switch.on_output = self.signalling.on_output
         self.switch.before = self._keep_dialogs
-        self.switch.tap = Wire(self.switch.endpoint.whose, (self.journal or UNJOURNALLED).spoke)
+        self.switch.tap = None if self.journal is None else Wire(self.switch.endpoint.whose, self.journal.spoke)
         self.system.connect(
-            Hands(self.signalling.perform, self.link.perform, self._push, self._reply, self._record, self._locate),
+            Hands(
+                self.signalling.perform,
+                self.link.perform,
+                self._push,
+                self._reply,
+                self._record,
+                self._locate,
+                self._look_back,
+            ),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
 
@@ -189,17 +217,30 @@ class World:
         ours = tuple(map(self.places.get, question.ours))
         self.system.tell(actor, Located(question.ask, self.places.get(question.number), ours))
 
+    def _look_back(self, actor: str, question: LookBack) -> None:
+        life = self.life
+
+        def answer() -> None:
+            if not life.over:
+                self.system.tell(actor, LastServed(question.ask, self.served.get(question.number, "")))
+
+        self.later(self._of_the_store(), answer)
+
+    def _of_the_store(self) -> float:
+        """How long what the database is asked takes."""
+        return max(COMMIT, self.store_stands_until - self.now())
+
     def _record(self, record: Record) -> None:
         self.records.append(record)
         life, stated = self.life, len(self.records)
 
         def commit() -> None:
-            if life is self.life and stated > self._committed:
+            if not life.over and stated > self._committed:
                 if self.states is not None:
                     self.states.add(Committed(stated - self._inherited))
                 self._committed = stated
 
-        self.later(COMMIT, commit)
+        self.later(self._of_the_store(), commit)
 
     def kill_control(self) -> None:
         """`kill -9`: its websockets are gone, and what it knew, but for the file and the database."""
@@ -215,7 +256,7 @@ class World:
     def restart_control(self) -> past.Past:
         """The next one, which goes on. Gives what it found."""
         assert self.data is not None, "there is a file only in a directory"
-        left = past.read(self.data / past.FILE, past.packer(), self.now())
+        left = past.read(self.data / past.FILE, packer(), self.now())
         self._new_process()
         with suppress(past.RecallError):
             left.recall(self.system, self.link)
@@ -223,15 +264,18 @@ class World:
             self._new_process()
         self._connect()
         self.records += [Record(entry) for entry in left.entries]
+        self.records += [Record(entry) for entry in lost(self.records, self.system.alive(), self.now())]
         self._committed = self._inherited = len(self.records)
         left.take_up(self.system, self.signalling)
         self._begin((*left.recalls, self.now()))
         self.switch.deaf = False
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
+            self.system.tell("switchboard", Configure(self.organisation, ("opus",)))
         else:
             self.system.spawn("switchboard", Switchboard(self.organisation, ("opus",), mobiles=self._mobiles()))
         self.connect_engine()
+        self.switch.perform([])  # whose timers are those of the calls that were taken up
         self.note("control", "restarted")
         return left
 
@@ -251,6 +295,8 @@ class World:
     def configure(self, organisation: Organisation) -> None:
         """The organisation is another from now on."""
         self.organisation = organisation
+        if self.life.over:
+            return  # the next process reads it
         self.signalling.take_up(organisation)
         if self.journal is not None:
             self.journal.take_up(organisation)
@@ -270,28 +316,25 @@ class World:
         await self._happened.wait()
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
-        async def wait() -> None:
-            await trio.sleep_until(when)
-            act()
-
-        when = trio.current_time() + seconds
-        self.nursery.start_soon(wait)
+        self._appointments.at(trio.current_time() + seconds, act)
 
     # --- SIP --------------------------------------------------------------------------------------------------
 
     def carry(self, source: Address, output: Transmit) -> None:
-        message = parse(output.data)
-        what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
+        what = ""
+        if self.lose or not self.silent:
+            message = parse(output.data)
+            what = message.method if isinstance(message, Request) else f"{message.status} {message.method}"
         self.note("sip", source.host, what)
         host = self.hosts[output.destination]
         if self._unplugged.isdisjoint((source, output.destination)) and not what.startswith(self.lose):
-            self.later(self.rng.uniform(*SIP_DELAY), lambda: host.receive(output.data, source))
+            for more in self.fates.popleft() if self.fates else (0.0,):
+                self.later(self.rng.uniform(*SIP_DELAY) + more, lambda: host.receive(output.data, source))
 
     def add_host(self, address: Address) -> SipHost:
         """Another machine of a carrier."""
         made = SipHost(self, address, {"switch": TrunkSettings(("192.0.2.0/24",))}, f"{len(self.hosts)}")
         self.hosts[address] = made
-        self.nursery.start_soon(made.run)
         return made
 
     def unplug(self, address: Address) -> None:
@@ -321,30 +364,44 @@ class World:
 
     def start_engine(self, epoch: str) -> None:
         """A new engine process: the old one and its legs are gone."""
-        self.link.connect(None)
+        self.lose_engine()
         self.refuses.clear()
         self._commands.clear()
         self.engine = model(self.now())
+        self._engine_at = math.inf
         self._epoch = epoch
         self.connect_engine()
+
+    def lose_engine(self) -> None:
+        """The link to it is gone."""
+        if not self.life.over:
+            self.link.connect(None)
 
     def connect_engine(self) -> None:
         """The link to it is there, or there again."""
         self.deaf = False
+        if self.life.over:
+            return  # the next process comes to it
         self.link.connect(self._to_engine)
         for fact in (self.engine.started(self._epoch, 1), *self.engine.standing(self.now())):
             self.link.on_fact(fact)
-        self._commanded.set()
+        self._engine_waits()
 
-    async def run_engine(self) -> None:
+    def _engine_waits(self) -> None:
         """Its timers; the link that pings it every second is not here."""
-        while True:
-            self._commanded = trio.Event()
-            with trio.move_on_after(self.engine.deadline() - self.now()):
-                await self._commanded.wait()
-            if self.engine.deadline() <= self.now():
-                self.engine.command(media.Ping(0), self.now())
-                self.on_facts(self.engine.wake(self.now()))
+        engine, when = self.engine, self.engine.deadline()
+        if when < self._engine_at:
+            self._engine_at = when
+            self.later(when - self.now(), lambda: self._engine_wakes(engine, when))
+
+    def _engine_wakes(self, engine: ModelEngine, when: float) -> None:
+        if engine is not self.engine or when != self._engine_at:
+            return
+        self._engine_at = math.inf
+        if engine.deadline() <= self.now():
+            engine.command(media.Ping(0), self.now())
+            self.on_facts(engine.wake(self.now()))
+        self._engine_waits()
 
     def _to_engine(self, command: media.Command) -> None:
         self.note("engine <-", command)
@@ -366,7 +423,7 @@ class World:
             self.on_facts([media.LegRefused(command.leg, "no port")])
         else:
             self.on_facts(engine.command(command, self.now()))
-        self._commanded.set()
+        self._engine_waits()
 
     def on_facts(self, facts: list[media.Fact]) -> None:
         for fact in facts:
@@ -444,22 +501,34 @@ class World:
 
     def assert_no_calls(self) -> None:
         """Nothing is left of any call."""
-        assert self.system.alive("call:") == self.system.alive("line:") == []
-        assert len(self.system.pressure.setups) == 0
-        assert (self.signalling.calls, self.switch.endpoint.live_calls, self.carrier.endpoint.live_calls) == (0, 0, 0)
-        assert [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith(("call:", "line:"))] == []
+        assert self.calls_left() == {}
         assert all(not robot.unanswered() for robot in self.pages.values())
+
+    def calls_left(self) -> dict[str, object]:
+        """What is left of calls, by who knows of it."""
+        held = {
+            "actors": [*self.system.alive("call:"), *self.system.alive("line:")],
+            "set-ups": len(self.system.pressure.setups),
+            "signalling": self.signalling.calls,
+            "switch": self.switch.endpoint.live_calls,
+            "carrier": self.carrier.endpoint.live_calls,
+            "engine": [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith(("call:", "line:"))],
+        }
+        return {who: what for who, what in held.items() if what}
 
 
 @asynccontextmanager
 async def open_world(
-    organisation: Organisation, seed: int, data: Path | None = None, mobiles: Sequence[MobileEntry] = ()
+    organisation: Organisation,
+    seed: int,
+    data: Path | None = None,
+    mobiles: Sequence[MobileEntry] = (),
+    *,
+    journalled: bool = True,
 ) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
-        world = World(organisation, nursery, seed, data, mobiles)
-        nursery.start_soon(world.switch.run)
-        nursery.start_soon(world.carrier.run)
-        nursery.start_soon(world.run_engine)
+        world = World(organisation, nursery, seed, data, mobiles, journalled=journalled)
+        nursery.start_soon(world.run)
         yield world
         if world.journal is not None:
             write(world.journal.take())
@@ -472,9 +541,12 @@ def play(
     seed: int = 1,
     data: Path | None = None,
     mobiles: Sequence[MobileEntry] = (),
+    *,
+    journalled: bool = True,
 ) -> list[str]:
     """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts. With a directory for
-    `data` there is a journal. `mobiles` are those that agents had bound before."""
+    `data` there is a file of states, and a journal where it is to be `journalled`. `mobiles` are those that agents had
+    bound before."""
     scheduler: Any = trio._core._run
     before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
     scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
@@ -483,7 +555,7 @@ def play(
 
     async def main() -> None:
         nonlocal log
-        async with open_world(organisation, seed, data, mobiles) as world:
+        async with open_world(organisation, seed, data, mobiles, journalled=journalled) as world:
             await story(world)
             log = world.log
 
