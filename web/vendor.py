@@ -3,7 +3,8 @@
 Each package comes by `npm pack` in the exact version and with the exact hash written here. Of Web Awesome's bundle only
 the components the pages use are kept, with the chunks they import; Lit's bare imports become relative ones, because an
 import map would need an inline script and the pages' policy allows none; of Lucide the named icons become one sprite;
-wavesurfer.js is one module, without its plugins, and uPlot one with its style sheet.
+wavesurfer.js is one module, without its plugins, and uPlot one with its style sheet; libphonenumber-js, which knows how
+each country writes its numbers, is its bundle with the smallest data, made a module.
 The result is committed, so that a server needs no registry and no build step.
 """
 
@@ -45,6 +46,10 @@ PACKAGES = {
     "wavesurfer.js": (
         "8.0.1",
         "h0OnRWSVTqIYLSw3/IVrBtsun/xw9L5u4FA3bjfSDTFMX/xswVWS1JwK4fFu3ulmxRUSHg8zQORl6zENG983eg==",
+    ),
+    "libphonenumber-js": (
+        "1.13.16",
+        "tIOCM9yx2Go6d5/ZANe0K+G4AZek1Ymx81HxQpf19Sri4zMP95eQbKdnUGHAvFQ4nx0PeLhFqvAfisTADXj3tQ==",
     ),
     "uplot": ("1.6.32", "KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw=="),
 }
@@ -223,6 +228,18 @@ def take_uplot(packages: Path) -> None:
     shutil.copyfile(home / "dist" / "uPlot.min.css", TARGET / "uplot" / "uplot.css")
 
 
+def take_numbers(packages: Path) -> None:
+    """Its bundle puts what it has into `exports` where there is such a thing, which a module has not."""
+    home = packages / "libphonenumber-js"
+    (TARGET / "libphonenumber").mkdir(parents=True)
+    for licence in ("LICENSE", "LICENSE.Apache"):  # of the library, and of Google's data
+        shutil.copyfile(home / licence, TARGET / "libphonenumber" / licence)
+    bundle = without_source_map((home / "bundle" / "libphonenumber-min.js").read_text()).strip()
+    module = f"const exports = {{}};\nconst module = {{ exports }};\n{bundle}\n"
+    module += "export const parsePhoneNumber = exports.parsePhoneNumberFromString;\n"
+    (TARGET / "libphonenumber" / "libphonenumber.js").write_text(module)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         into = Path(directory)
@@ -235,6 +252,7 @@ def main() -> None:
         take_icons(packages)
         take_wavesurfer(packages)
         take_uplot(packages)
+        take_numbers(packages)
     versions = {name: version for name, (version, _) in PACKAGES.items()}
     (TARGET / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
 

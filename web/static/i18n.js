@@ -5,6 +5,7 @@
 
 import en from './lang/en.js';
 import zh from './lang/zh.js';
+import { parsePhoneNumber } from './vendor/libphonenumber/libphonenumber.js';
 
 const DICTIONARIES = { en, zh };
 const TAGS = { en: 'en', zh: 'zh-CN' };
@@ -119,31 +120,26 @@ export function midnight(epoch) {
   return Math.floor(epoch) - h * 3600 - m * 60 - s;
 }
 
-// ITU-T E.164 assignments: one-digit and two-digit country codes; all others have three.
-const ONE = /^[17]/;
-const TWO = /^(2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])/;
+// As many as a page shows at once, with room to spare.
+const REMEMBERED = 2000;
+const telephones = new Map();
 
-/** Threes, and fours at the end where they do not come out even: 415 555 1234. */
-function groups(digits) {
-  const fours = digits.length < 4 ? 0 : [0, 1, 2][digits.length % 3];
-  const threes = digits.slice(0, Math.max(0, digits.length - 4 * fours)).match(/.{1,3}/g) ?? [];
-  return [...threes, ...(digits.slice(threes.join('').length).match(/.{1,4}/g) ?? [])].join(' ');
+function spaced(number) {
+  // a Chinese mobile as it is dialled there
+  if (/^1\d{10}$/.test(number)) return parsePhoneNumber(number, 'CN')?.formatNational() ?? number;
+  if (!/^\+\d{5,15}$/.test(number)) return number;
+  return parsePhoneNumber(number)?.formatInternational() ?? number;
 }
 
-function chinese(national) {
-  const mobile = /^(1\d\d)(\d{4})(\d{4})$/.exec(national);
-  if (mobile) return mobile.slice(1).join(' ');
-  const fixed = /^(10|2\d|[3-9]\d\d)(\d{3,4})(\d{4})$/.exec(national);
-  return fixed ? fixed.slice(1).join(' ') : groups(national);
-}
-
-/** A number as people read it: +86 138 0013 8000. What is not a telephone number stays as it is. */
+/** A number as people of its country write it: +86 138 0013 8000, +44 7700 900142. What is not a telephone number stays
+ * as it is. */
 export function telephone(number) {
   if (!number) return t('number.withheld');
-  if (/^1\d{10}$/.test(number)) return chinese(number);
-  if (!/^\+\d{5,15}$/.test(number)) return number;
-  const digits = number.slice(1);
-  if (digits.startsWith('86')) return `+86 ${chinese(digits.slice(2))}`;
-  const code = ONE.test(digits) ? 1 : TWO.test(digits) ? 2 : 3;
-  return `+${digits.slice(0, code)} ${groups(digits.slice(code))}`;
+  let text = telephones.get(number);
+  if (text === undefined) {
+    text = spaced(number);
+    if (telephones.size >= REMEMBERED) telephones.clear();
+    telephones.set(number, text);
+  }
+  return text;
 }
