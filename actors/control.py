@@ -29,7 +29,7 @@ from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..sip.homes import Homes, is_any
 from ..switch.link import connect_unix
-from . import collecting, medialink, memory, past
+from . import collecting, largepages, medialink, memory, past
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
 from .child import orphaned
@@ -198,6 +198,7 @@ class Control:
                 [*(f"https://{opened_at(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]
             )
             announce(f"ready {served}")
+            nursery.start_soon(trio.to_thread.run_sync, largepages.collapse)
         if self._ended:
             self._states.end()
             memory.leave(run)

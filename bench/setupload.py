@@ -172,7 +172,7 @@ class Caller:
             code = str(status)
             self.heard.refused[code] = self.heard.refused.get(code, 0) + 1
             self.heard.unsaid += status == 503 and not RETRY.search(data)
-            del self._calls[call.number]
+            self._calls.pop(call.number, None)  # the wave may be over
 
     async def _send(self, data: bytes) -> None:
         await self._udp.sendto(data, self._switch)

@@ -54,6 +54,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/mediaplane.py",
         "actors/memory.py",
         "actors/growing.py",
+        "actors/largepages.py",
         "actors/store",
         "actors/main.py",
         "actors/controlplane.py",

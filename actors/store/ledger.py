@@ -19,8 +19,8 @@ from ..records import Entry, RecordingEntry
 from .database import StoreError
 from .entries import Kept, Key, key_of
 
-# What is stated within this time goes into one transaction.
-GATHER_SECONDS = 0.05
+# What is stated within this time goes into one transaction: each takes the core a millisecond, however little is in it.
+GATHER_SECONDS = 0.1
 # Rows that wait at most: hours of a busy centre, some 50 MB.
 MAX_WAITING = 100_000
 # Between two tries while the database cannot be written: doubled from the first to the last.
