@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
@@ -13,6 +15,7 @@ from cordboard.actors.effects import Down, Effect, Record, Reply
 from cordboard.switch import protocol as media
 
 from .house import NOW, PAGE_OFFER, House, code
+from .samples import BY_CLASS
 
 LEFT = signals.Released("c", "hung up", by_caller=True)
 
@@ -91,6 +94,25 @@ def test_a_second_page_must_take_over_and_the_first_is_told(house: House) -> Non
     house.tell("agent:lin", page.Detached("lin"))
     house.after(60)
     assert lin.state.ready
+
+
+# What any page of an agent may ask, whoever owns the media.
+ANY_PAGES = (page.GetSnapshot, page.WatchColleagues, page.SignIn, page.Resume)
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in get_args(page.Command) if each not in ANY_PAGES], ids=lambda command: command.__name__
+)
+def test_what_is_for_the_owner_no_other_page_may_ask(house: House, command: type[page.Command]) -> None:
+    lin = house.robot("lin")
+    house.call()
+    house.ask("lin", page.Answer())
+    house.tell("agent:lin", page.Attached("other"))
+    before = lin.state
+    asked = BY_CLASS[command]
+    assert isinstance(asked, page.Command)
+    assert code(house.ask("lin", asked, "other")) == "not_owner"
+    assert lin.state == before
 
 
 def test_taking_over_in_a_call_keeps_the_call_and_its_mute(house: House) -> None:
@@ -391,6 +413,20 @@ class Sleeper:
 
 def offer(call: str = "c") -> agents.Offer:
     return agents.Offer(call, "support", "Support", "", "", "", NOW, 30.0)
+
+
+def test_what_takes_back_an_earlier_offer_leaves_the_one_that_rings(house: House) -> None:
+    lin = house.robot("lin")
+    house.call("first")
+    house.ask("lin", page.Decline())
+    house.call("second")
+    assert lin.state.call is not None
+    assert lin.state.call.call == "second"
+    for message in (agents.Withdraw("first", "caller_left"), agents.Withdraw("first", "answered_elsewhere")):
+        house.tell("agent:lin", message)  # said before its queue heard of the decline
+        assert phase(lin) is Phase.RINGING
+    house.ask("lin", page.Answer())
+    assert phase(lin) is Phase.TALKING
 
 
 def test_answer_crosses_the_callers_leave_before_the_call_heard_it(house: House) -> None:

@@ -10,7 +10,7 @@ from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Tell
 from cordboard.actors.parties import Standing
 
-from .house import CALLER, NOW, code
+from .house import CALLER, NOW, PAGE_OFFER, code
 from .party import HELD, TALKS, Centre, second
 
 RINGS = {"customer": "on-hold", "lin": "ringback:CN", "left": "", "right": ""}
@@ -252,6 +252,20 @@ def test_a_page_that_reloads_finds_all_of_it(centre: Centre) -> None:
         assert centre.ears() == CONSULTS
 
 
+@pytest.mark.parametrize("name", ["lin", "wei"])
+def test_a_new_leg_of_either_agent_takes_the_place_of_its_old_one(centre: Centre, name: str) -> None:
+    """A page that reloads brings another, which counts from when it is connected."""
+    consulting(centre)
+    old = centre.one(name).state.voice
+    assert isinstance(centre.ask(name, page.RenewMedia(PAGE_OFFER)), page.Accepted)
+    assert (centre.one(name).state.voice, centre.ears()) == (old, CONSULTS)
+    centre.fact(*centre.engine.connect(centre.one(name).state.leg))
+    assert centre.one(name).state.voice != old
+    assert centre.ears() == CONSULTS
+    centre.do("lin", page.Merge())
+    assert centre.ears() == THREE
+
+
 def test_mutes_stay_with_who_is_muted(centre: Centre) -> None:
     consulting(centre)
     centre.do("wei", page.Mute())
@@ -264,6 +278,18 @@ def test_mutes_stay_with_who_is_muted(centre: Centre) -> None:
     }  # fmt: skip
     centre.do("lin", page.HangUp())
     assert centre.ears() == {"customer": "wei", "wei": "customer", "lin": "", "left": "customer", "right": "wei"}
+
+
+def test_whose_call_it_is_from_now_on_stays_muted(centre: Centre) -> None:
+    consulting(centre)
+    centre.do("wei", page.Mute())
+    centre.do("lin", page.Complete())
+    muted = {"customer": "", "wei": "customer", "lin": "", "left": "customer", "right": ""}
+    assert centre.ears() == muted
+    centre.do("wei", page.Hold(), page.Retrieve())
+    assert centre.ears() == muted
+    centre.do("wei", page.Unmute())
+    assert centre.ears() == {**muted, "customer": "wei", "right": "wei"}
 
 
 # --- crossings ----------------------------------------------------------------------------------------------------
@@ -290,6 +316,20 @@ def test_a_decline_of_an_earlier_offer_is_not_one_of_the_next(centre: Centre) ->
     stale = queues.OfferOver("c", "wei", queues.GaveBack.DECLINED, 1)
     centre.tell("call:c", stale)
     assert centre.standing is Standing.CONSULT_RINGS
+    centre.do("wei", page.Answer())
+    assert centre.ears() == CONSULTS
+
+
+def test_an_answer_to_an_earlier_offer_is_none_to_the_next(centre: Centre) -> None:
+    """The click had crossed both that it was cancelled and that it was asked for anew."""
+    centre.do("lin", page.Consult("wei"), page.Cancel(), page.Consult("wei"))
+    assert centre.phases() == ("talking", "ringing")
+    centre.tell("call:c", calls.Accept("wei", centre.one("wei").state.voice, 1))
+    assert (centre.standing, centre.phases(), centre.ears()) == (
+        Standing.CONSULT_RINGS,
+        ("talking", "ringing"),
+        RINGS,
+    )
     centre.do("wei", page.Answer())
     assert centre.ears() == CONSULTS
 

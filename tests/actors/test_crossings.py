@@ -90,10 +90,33 @@ def test_an_agent_whose_media_moved_before_its_call_began_is_heard_in_it() -> No
     assert told == [calls.AgentLeg("lin", house.state_of("lin").voice)]
 
 
+def test_a_call_that_begins_after_its_agent_gave_it_up_is_told_so() -> None:
+    house = House()
+    house.sitting("lin")
+    house.ask("lin", page.Dial("+8613800138000"))
+    call = house.state_of("lin").call
+    assert call is not None
+    house.ask("lin", page.HangUp())
+    house.dead_letters.clear()
+    house.tell("agent:lin", agents.Dialled(call.call, "+8613800138000"))
+    assert house.dead_letters == [(f"call:{call.call}", calls.HangUp("lin"))]
+
+
 def test_a_trunk_that_begins_anew_asks_by_other_names() -> None:
     """What an earlier one asked may still be open."""
     first, second = (trunk.Trunk(trunk.Profile("carrier"), NOW + later).state.hosts_had for later in (0.0, 1.0))
     assert first < second
+
+
+def test_paperwork_is_interrupted_by_ones_own_call_that_comes_back_and_by_no_queue() -> None:
+    """A queue to which the call came back believed for a moment that this agent is free."""
+    made = centre().answered()
+    made.do("lin", page.Transfer("wei"))
+    offer = agents.Offer("c", "support", "Support", "", "", "", NOW, 30.0, offerer="queue:support")
+    made.tell("agent:lin", offer)
+    assert made.phases() == ("after_call_work", "ringing")
+    made.do("wei", page.Decline())
+    assert made.phases() == ("ringing", "idle")
 
 
 def test_an_offer_that_nobody_made_is_refused_in_time() -> None:

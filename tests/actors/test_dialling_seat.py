@@ -175,3 +175,29 @@ async def test_a_restart_while_it_rings_and_one_in_the_call_lose_nothing(world: 
     await settle(world, 40)
     assert outcomes(world) == [records.Outcome.ANSWERED]
     world.assert_empty()
+
+
+@story
+async def test_a_call_that_was_dialled_given_away_and_wanted_by_nobody_waits_in_the_agents_queue(world: World) -> None:
+    """F-46: it came by no queue, and is dropped all the same by nobody."""
+    lin, wei = await world.sign_in("1001"), await world.sign_in("1002")
+    far = Far(world, rings_and_answers)
+    await settle(world)
+    await lin.ask(page.Dial(CUSTOMER))
+    connected = await lin.hears(page.CallConnected)
+    assert isinstance(connected, page.CallConnected)
+    assert await lin.ask(page.Transfer("1002")) == page.Accepted()
+    await settle(world)
+    await wei.ask(page.Decline())
+    await settle(world)
+    assert world.agent("1001").phase is agents.Phase.RINGING
+    await lin.ask(page.Decline())
+    await settle(world)
+    offer = world.agent("1002").call
+    assert offer is not None
+    assert (offer.call, offer.queue, offer.purpose) == (connected.call, "support", "queue")
+    await wei.ask(page.Answer())
+    await settle(world)
+    assert leg_hears(world, wei) == [f"call:{connected.call}/caller"]
+    far.hang_up()
+    await wei.hears(page.CallEnded)

@@ -70,6 +70,25 @@ def test_a_decliner_rests_10_s_and_the_next_agent_is_rung_at_once(house: House) 
     assert phase(wei) is Phase.IDLE
 
 
+def test_an_offer_that_came_to_nothing_costs_nobody_its_place(house: House) -> None:
+    """A caller who leaves while it rings, or a decline: who was idle for longest still is."""
+    lin = house.robot("lin")
+    house.after(1)
+    wei = house.robot("wei")
+    house.call("leaves")
+    house.after(5)
+    house.tell("call:leaves", signals.Released("leaves", "hung up", by_caller=True))
+    house.call("declined")
+    assert (phase(lin), phase(wei)) == (Phase.RINGING, Phase.IDLE)
+    house.after(5)
+    house.ask("lin", page.Decline())
+    house.ask("wei", page.Answer())
+    house.ask("wei", page.HangUp())
+    house.ask("wei", page.StartAnswering())
+    house.call("next")
+    assert calls(house) == {"next": "lin"}
+
+
 def test_a_decliner_is_offered_other_calls_meanwhile(house: House) -> None:
     house.robot("lin")
     house.call("a")
