@@ -221,8 +221,12 @@ class Outward(Caller[S]):
         self._out(why=failures.why_of(message.status, message.cause), status=message.status)
         if message.redirects:
             return self._moved(message.redirects, now)
-        if out.rings or out.early or not failures.asks_elsewhere(message.status, message.cause):
-            return self.fail(self.out.why, message.status, now)
+        elsewhere = failures.asks_elsewhere(message.status, message.cause)
+        if out.rings or out.early or not elsewhere:
+            # a host that says when it takes calls again is left alone until then, also where it rang (RFC 3261 §20.33)
+            told = self._trouble(silent=False, retry_after=message.retry_after)
+            rests = told if elsewhere and message.retry_after is not None else []
+            return [*rests, *self.fail(self.out.why, message.status, now)]
         silent = message.status == 408
         return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)
 
@@ -252,12 +256,17 @@ class Outward(Caller[S]):
         """By another host of the same trunk, where it has one, else by the next trunk."""
         data, out = self.state, self.out
         assert out.host is not None, "a trunk has given it"
-        trouble = Trouble(self.id, out.host, silent=silent, retry_after=retry_after)
+        trouble = self._trouble(silent=silent, retry_after=retry_after)
         fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
         closed = Media(media.CloseLeg(data.leg))
         self._out(tried=(*out.tried, out.host), host=None)
-        left: list[Effect] = [Log("call goes elsewhere", fields), closed, Tell(f"trunk:{out.trunks[0]}", trouble)]
-        return [*left, *self.seek(now)]
+        return [Log("call goes elsewhere", fields), closed, *trouble, *self.seek(now)]
+
+    def _trouble(self, *, silent: bool, retry_after: int | None) -> list[Effect]:
+        """The trunk hears what its host said."""
+        out = self.out
+        assert out.host is not None, "a trunk has given it"
+        return [Tell(f"trunk:{out.trunks[0]}", Trouble(self.id, out.host, silent=silent, retry_after=retry_after))]
 
     def not_granted(self, message: Timeout, now: float) -> list[Effect]:
         """A trunk that says nothing is no longer there."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .binding import Binding
 from .connections import Standing
 from .events import Output, Refused, Transmit
+from .grammar import TOKEN
 from .guests import Admitted, Challenged, Ignored
 from .layer import server_key
 from .message import (
@@ -39,6 +40,10 @@ RETRY_AFTER = 5
 _BEGINNING = frozenset({"INVITE", "OPTIONS", "REGISTER"})
 
 _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
+# To whom something is said, without taking it apart.
+_TAG_OF_TO = re.compile(
+    rf"\n(?:to|t)[ \t]*:[^\r\n]*?;[ \t]*tag[ \t]*=[ \t]*({TOKEN})[ \t]*[;\r]".encode(), re.IGNORECASE
+)
 
 
 class Doors(Sessions):
@@ -86,7 +91,7 @@ class Doors(Sessions):
         trunk = None
         if data[:4].upper() != b"SIP/":
             trunk = self._trunks.match(source.host)
-            if trunk is None and not self._guard.hears(source.host, now):
+            if trunk is None and not self._guard.hears(source.host, now) and not self._of_a_call(data):
                 found = _METHOD.match(data)
                 self._stranger(found[1].decode() if found else "")
                 return out
@@ -110,6 +115,12 @@ class Doors(Sessions):
                 self.counters["bad response"] += 1
         return out
 
+    def _of_a_call(self, data: bytes) -> bool:
+        """Whether it has a tag of ours, which nobody else knows: a call that lives is heard from an address, too, where
+        somebody has tried passwords since it began. Behind a NAT that is the address of all who are there."""
+        found = _TAG_OF_TO.search(data)
+        return found is not None and found[1].decode() in self._by_tag
+
     def _stranger(self, method: str) -> None:
         self.counters[f"stranger {method if method in KNOWN_METHODS else 'other'}"] += 1
 
@@ -125,7 +136,7 @@ class Doors(Sessions):
             return call.trunk
         if method == "CANCEL" and server_key(request, "INVITE") in self._slots:
             return ""
-        if request.to.tag is not None or method not in _BEGINNING:
+        if request.to.tag is not None or method not in _BEGINNING or not self._guard.hears(source.host, now):
             self._stranger(method)
             return None
         match self._guard.check(request, source.host, now, known=bool(self._registrar.at(source.host))):

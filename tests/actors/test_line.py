@@ -182,6 +182,26 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
     assert made.wake(NOW + 4)[1:] == over("system", "unreachable", 503)
 
 
+@pytest.mark.parametrize(
+    ("status", "retry_after", "cause", "told"),
+    [
+        (503, 30, 0, [Tell("trunk:carrier", Trouble("c+1", HOST, silent=False, retry_after=30))]),
+        (503, None, 0, []),
+        # it was the callee's exchange, or the callee, and no host of the trunk
+        (503, 30, 17, []),
+        (480, 30, 0, []),
+    ],
+)
+def test_a_host_that_says_when_it_takes_calls_again_is_left_alone_though_it_rang(
+    status: int, retry_after: int | None, cause: int, told: list[Effect]
+) -> None:
+    made = begun()
+    hears(made, *CALLED, signals.Progressed("c+1/1", 180, None))
+    said = hears(made, signals.Failed("c+1/1", status, "", retry_after, (), cause))
+    assert [each for each in said if isinstance(each, Tell) and isinstance(each.message, Trouble)] == told
+    assert isinstance(said[-1], Stop)
+
+
 def test_who_was_left_for_another_trunk_refers_nobody_any_more() -> None:
     """... however late its word comes: a walk heard it as the next one was called already."""
     made = begun(trunks=("carrier", "spare"))

@@ -294,6 +294,26 @@ def test_ten_wrong_passwords_in_a_minute_and_nothing_is_heard_any_more() -> None
     assert statuses(endpoint.receive(build("OPTIONS"), PBX, 54.0 + guests.BAN_SECONDS)) == [401]
 
 
+def test_a_call_that_lives_is_heard_from_an_address_that_is_banned() -> None:
+    """Somebody else behind that NAT tried passwords: whoever talks can still hang up, and begins nothing."""
+    endpoint = fresh()
+    incoming = enter(endpoint, "INVITE", body=SDP)[-1]
+    assert isinstance(incoming, IncomingCall)
+    tag = responses(endpoint.answer(incoming.call, n.OFFER_B, 0.1))[0].to.tag or ""
+    endpoint.receive(build("ACK", cseq=2, branch="ack", tag=tag), PBX, 0.2)
+    for index in range(10):
+        wrong(endpoint, 1.0 + index, Address(PBX.host, 50000))
+    assert endpoint.counters["banned"] == 1
+    for method in ("OPTIONS", "INVITE", "REGISTER"):
+        assert endpoint.receive(build(method, cseq=7), PBX, 20.0) == []
+        assert endpoint.receive(build(method, cseq=8, tag="guessed"), PBX, 20.0) == []
+    assert statuses(endpoint.receive(build("INFO", cseq=3, tag=tag), PBX, 21.0)) == [200]
+    assert endpoint.receive(build("BYE", cseq=4, tag=tag), PBX, 22.0)[-1] == CallEnded(incoming.call, "bye")
+    # the tag of somebody's call is none of another's
+    other = build("BYE", cseq=5, tag=tag, call_id="another")
+    assert endpoint.receive(other, PBX, 23.0) == []
+
+
 def test_nine_wrong_passwords_and_a_pause_ban_nobody() -> None:
     endpoint = fresh()
     for index in range(30):
