@@ -15,7 +15,9 @@ A new SSRC, a timestamp far off, or a stream that comes back after a second of n
 before that comes after such a second does not.
 
 Clock: G.711 counts samples at 8 kHz and is stored in blocks of 10 ms, two to a slot; Opus counts them at 48 kHz (RFC
-7587 §4.1), in blocks of 2.5 ms, eight to a slot.
+7587 §4.1), in blocks of 2.5 ms, eight to a slot. A timestamp is taken for the nearest block's, so coarse blocks bear
+with those who read theirs off a clock. Whose packets of G.711 are no multiple of 10 ms (some gateways have 5, 15 and
+25) is stored in blocks of 5 ms from the first of them on.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..codecs.opuspacket import UNIT
 from .legs import those
-from .store import NARROW_SHIFT, SLOTS, WIDE_SHIFT, Arrivals, Rows, Store
+from .store import FINE_SHIFT, NARROW_SHIFT, OCTETS, SLOTS, WIDE_SHIFT, Arrivals, Rows, Store
 
 TICK: Final = 0.020  # seconds of a slot
 START_DELAY: Final = 0.010  # a stream's first frame lies this long and then waits for the tick: 10 to 30 ms
@@ -55,11 +57,11 @@ class _Clock:
     units: int
     second: float
     shift: int
-    wide: bool
 
 
-_NARROW: Final = _Clock(80, 1 / 8000, NARROW_SHIFT, wide=False)
-_WIDE: Final = _Clock(UNIT, 1 / 48000, WIDE_SHIFT, wide=True)
+_NARROW: Final = _Clock(OCTETS >> NARROW_SHIFT, 1 / 8000, NARROW_SHIFT)
+_FINE: Final = _Clock(OCTETS >> FINE_SHIFT, 1 / 8000, FINE_SHIFT)
+_WIDE: Final = _Clock(UNIT, 1 / 48000, WIDE_SHIFT)
 _SMOOTH: Final = 1 / 16  # RFC 3550 §6.4.1
 
 
@@ -86,6 +88,7 @@ class Playout:
         # Timestamp units of a block, and blocks of a slot as a power of two.
         self._block_units = np.full(n, _NARROW.units, np.int64)
         self._shift = np.full(n, _NARROW.shift, np.int64)
+        self._fine_rows: frozenset[int] = frozenset()
         self.active = np.zeros(n, np.bool_)  # a stream is known
         self.quiet = np.zeros(n, np.bool_)  # nothing is missing: it said that it is silent (comfort.py)
         self.streams = np.zeros(n, np.int64)  # how many have begun in this row
@@ -120,6 +123,7 @@ class Playout:
         self.store.open(row, wide=wide)
         clock = _WIDE if wide else _NARROW
         self._block_units[row], self._shift[row] = clock.units, clock.shift
+        self._fine_rows -= {row}
         for column in (self.active, self._started, self._hold, self._drop, self._overdue, self._empty):
             column[row] = 0
         for counter in (self.received, self.expected, self.late, self.concealed, self.resets):
@@ -132,11 +136,30 @@ class Playout:
             return
         if self.store.wide_rows and np.count_nonzero(wide := self.store.is_wide[arrivals.row]):
             if np.count_nonzero(wide) < len(wide):
-                self._insert_all(arrivals.select((~wide).nonzero()[0]), _NARROW)
+                self._insert_narrow(arrivals.select((~wide).nonzero()[0]))
                 arrivals = arrivals.select(wide.nonzero()[0])
             self._insert_all(arrivals, _WIDE)
         else:
+            self._insert_narrow(arrivals)
+
+    def _insert_narrow(self, arrivals: Arrivals) -> None:
+        """Of G.711 and G.722."""
+        if np.count_nonzero(other := arrivals.length != OCTETS):
+            self._refine(arrivals.row[other][arrivals.length[other] % _NARROW.units != 0])
+        if self._fine_rows and np.count_nonzero(fine := self._shift[arrivals.row] == FINE_SHIFT):
+            if np.count_nonzero(fine) < len(fine):
+                self._insert_all(arrivals.select((~fine).nonzero()[0]), _NARROW)
+                arrivals = arrivals.select(fine.nonzero()[0])
+            self._insert_all(arrivals, _FINE)
+        else:
             self._insert_all(arrivals, _NARROW)
+
+    def _refine(self, rows: Rows) -> None:
+        """Packets of `rows` are no multiple of their blocks: each begins anew with such of 5 ms, if it has not yet."""
+        if len(coarse := rows[self._shift[rows] == NARROW_SHIFT]):
+            self._block_units[coarse], self._shift[coarse] = _FINE.units, _FINE.shift
+            self._fine_rows |= set(coarse.tolist())
+            self.active[coarse] = False
 
     def _insert_all(self, arrivals: Arrivals, clock: _Clock) -> None:
         rows = arrivals.row
@@ -183,7 +206,7 @@ class Playout:
         if np.count_nonzero(usual) == len(rows):
             self.received[rows] += 1
             self._measure(a, clock, newer, step, block, lead)
-            self.store.put(a, block, self._play, wide=clock.wide)
+            self.store.put(a, block, self._play, shift)
             return
         active = self.active[rows]
         over = ~active & ~self._straggles(a, newer, ahead)
@@ -206,13 +229,13 @@ class Playout:
         self.received[rows] += 1
         self._measure(a, clock, newer, step, block, lead)
         if not np.count_nonzero(late):
-            self.store.put(a, block, self._play, wide=clock.wide)
+            self.store.put(a, block, self._play, shift)
             return
         self._be_late(rows[late], lead[late])
         # Of a long packet the rest may still be in time.
-        last = (block + self.store.blocks(a) - 1) >> shift
+        last = (block + self.store.blocks(a, shift) - 1) >> shift
         if len(keep := np.flatnonzero(~late | (last >= self._play[rows]))):
-            self.store.put(a.select(keep), block[keep], self._play, wide=clock.wide)
+            self.store.put(a.select(keep), block[keep], self._play, shift)
 
     def _straggles(self, a: Arrivals, newer: NDArray[np.int64], ahead: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which packets are the last of a stream that has ended: they begin none, and nothing is said once more."""

@@ -1,9 +1,10 @@
 """What came and is not played yet: payloads as they came, in a ring of 20 ms slots for each row.
 
-A cell is one slot of one row. In a cell of G.711 or G.722 lie the octets of two **blocks** of 10 ms. In one of Opus lie
-the pieces of packets that fill it (codecs/opuspacket.py), in blocks of 2.5 ms: a packet of 60 ms is in three cells, one
-object and no copy, and a cell may hold eight packets. So packets of any length are played whole, and what is known of a
-cell is a bit for each 2.5 ms of it; half a cell is none.
+A cell is one slot of one row. In a cell of G.711 or G.722 lie the octets of two **blocks** of 10 ms, or of four of 5
+ms, where a far side's packets are no multiple of 10 (jitter.py). In one of Opus lie the pieces of packets that fill it
+(codecs/opuspacket.py), in blocks of 2.5 ms: a packet of 60 ms is in three cells, one object and no copy, and a cell may
+hold eight packets. So packets of any length are played whole, and what is known of a cell is a bit for each 2.5 ms of
+it; half a cell is none.
 
 Where in its row's stream a block stands is for jitter.py to say.
 """
@@ -23,14 +24,20 @@ Octets = NDArray[np.uint8]
 Rows = NDArray[np.intp]
 
 SLOTS: Final = 32  # 640 ms: more than any delay at which people can talk
-NARROW_SHIFT: Final = 1  # a slot is 2 ** 1 blocks of 10 ms ...
-WIDE_SHIFT: Final = 3  # ... or 2 ** 3 of 2.5 ms
+# A slot of G.711 and G.722 is 2 ** 1 blocks of 10 ms, or 2 ** 2 of 5 ms; one of Opus 2 ** 3 of 2.5 ms.
+NARROW_SHIFT: Final = 1
+FINE_SHIFT: Final = 2
+WIDE_SHIFT: Final = 3
+OCTETS: Final = 160  # of a slot of G.711 and G.722
 
 _NOWHERE: Final = np.iinfo(np.int64).min // 2
 _WHOLE: Final = np.uint8(0xFF)
 _PAYLOAD: Final = np.dtype("V160")
-# The bits of a slot's first and second block of 10 ms.
-_HALVES: Final = np.array([0x0F, 0xF0], np.uint8)
+# By how many blocks a slot has, as a power of two, the bits of each.
+_BITS: Final = {
+    NARROW_SHIFT: np.array([0x0F, 0xF0], np.uint8),
+    FINE_SHIFT: np.array([0x03, 0x0C, 0x30, 0xC0], np.uint8),
+}
 
 
 @frozen
@@ -75,7 +82,6 @@ class Store:
         # uint8 [cells, 160]: payloads of G.711 and G.722; a cell is (slot % SLOTS) * capacity + row.
         self.narrow = np.zeros((n * SLOTS, 160), np.uint8)
         self._payloads = self.narrow.view(_PAYLOAD)[:, 0]
-        self._blocks = self.narrow.reshape(n * SLOTS * 2, 80)
         # object [cells]: a Frame of Opus each.
         self.frames = np.full(n * SLOTS, None, np.object_)
         self._number = np.full(n * SLOTS, _NOWHERE, np.int64)
@@ -110,28 +116,27 @@ class Store:
         slots: NDArray[np.int64] = self._number[cells]
         return slots
 
-    def blocks(self, a: Arrivals) -> NDArray[np.int64]:
-        """How many blocks of its row's each packet is: int64 [n]; 0 of what is too short for one, or no packet of
-        Opus."""
-        count = (a.length // 80).astype(np.int64)
-        if np.count_nonzero(wide := self.is_wide[a.row]):
-            first = a.data[a.packet[wide], a.offset[wide]]
-            second = a.data[a.packet[wide], np.minimum(a.offset[wide] + 1, a.data.shape[1] - 1)]
-            count[wide] = opuspacket.units(first, second, a.length[wide])
-        return count
+    def blocks(self, a: Arrivals, shift: int) -> NDArray[np.int64]:
+        """How many blocks each packet is, of 2 ** `shift` in a slot: int64 [n]; 0 of what is too short for one, or no
+        packet of Opus."""
+        if shift != WIDE_SHIFT:
+            return a.length.astype(np.int64) // (OCTETS >> shift)
+        first = a.data[a.packet, a.offset]
+        second = a.data[a.packet, np.minimum(a.offset + 1, a.data.shape[1] - 1)]
+        return opuspacket.units(first, second, a.length).astype(np.int64)
 
-    def put(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64], *, wide: bool) -> None:
-        """At most one packet per row, each from its `block` [n] on, all of Opus or none. `play` [capacity] is the slot
-        that each row plays next: what stands before it, or too far behind, is let go."""
-        if wide:
+    def put(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64], shift: int) -> None:
+        """At most one packet per row, each from its `block` [n] on, of 2 ** `shift` in a slot. `play` [capacity] is the
+        slot that each row plays next: what stands before it, or too far behind, is let go."""
+        if shift == WIDE_SHIFT:
             self._put_wide(a, block, play)
             return
         rows = a.row
-        whole = a.length == 160
+        whole = a.length == OCTETS
         whole &= a.offset == 12
-        whole &= (block & 1) == 0
+        whole &= (block & (1 << shift) - 1) == 0
         if np.count_nonzero(whole) == len(rows):
-            slot = block >> NARROW_SHIFT
+            slot = block >> shift
             cells = self.cells(rows, slot)
             stored = self._number[cells] == slot
             if np.count_nonzero(stored):
@@ -143,25 +148,26 @@ class Store:
             self._number[cells] = slot
             self._have[cells] = _WHOLE
             return
-        self._put_blocks(a, block, play)
+        self._put_blocks(a, block, play, shift)
 
-    def _put_blocks(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64]) -> None:
-        """The general way for G.711: any packet time that is a multiple of 10 ms, any offset (RFC 3551 §4.2)."""
-        blocks = a.length // 80
-        for i in range(int(blocks.max(initial=0))):
-            some = blocks > i
+    def _put_blocks(self, a: Arrivals, block: NDArray[np.int64], play: NDArray[np.int64], shift: int) -> None:
+        """The general way for G.711: any packet time that is a multiple of a block, any offset (RFC 3551 §4.2)."""
+        count, octets, bits = self.blocks(a, shift), OCTETS >> shift, _BITS[shift]
+        blocks = self.narrow.reshape(-1, octets)
+        for i in range(int(count.max(initial=0))):
+            some = count > i
             row, number = a.row[some], block[some] + i
-            slot, first = number >> NARROW_SHIFT, play[row]
+            slot, first = number >> shift, play[row]
             # Beyond the ring, or before what is played: the rest of a long packet at either edge.
             fits = (slot >= first) & (slot < first + SLOTS)
             row, number, slot = row[fits], number[fits], slot[fits]
-            source, begin = a.packet[some][fits], a.offset[some][fits] + 80 * i
-            cells = self.cells(row, slot)
-            bit = _HALVES[number & 1]
+            source, begin = a.packet[some][fits], a.offset[some][fits] + octets * i
+            cells, place = self.cells(row, slot), number & (1 << shift) - 1
+            bit = bits[place]
             have = np.where(self._number[cells] == slot, self._have[cells], 0).astype(np.uint8)
             if i == 0:
                 self.duplicate[row] += (have & bit) != 0
-            self._blocks[2 * cells + (number & 1)] = a.data[source[:, None], begin[:, None] + np.arange(80)]
+            blocks[(cells << shift) + place] = a.data[source[:, None], begin[:, None] + np.arange(octets)]
             self._number[cells] = slot
             self._have[cells] = have | bit
 
@@ -170,7 +176,7 @@ class Store:
         where = zip(a.packet.tolist(), a.offset.tolist(), (a.offset + a.length).tolist(), strict=True)
         packets = [a.data[i, begin:end].tobytes() for i, begin, end in where]
         next_slot = play[a.row]
-        end = block + self.blocks(a)
+        end = block + self.blocks(a, WIDE_SHIFT)
         begin_slot, end_slot = block >> WIDE_SHIFT, (end + FRAME_UNITS - 1) >> WIDE_SHIFT
         for i in range(int((end_slot - begin_slot).max())):
             slot = begin_slot + i

@@ -53,13 +53,23 @@ def test_a_clean_network_is_played_whole_with_little_delay(echo: Echo, seed: int
     assert world.all(protocol.LegQuality)[-1].delay_ms <= 40
 
 
-@pytest.mark.parametrize("ptime", [10, 20, 30, 40, 60])
+@pytest.mark.parametrize("ptime", [5, 10, 15, 20, 25, 30, 35, 40, 60, 100, 180])
 def test_any_packet_time(echo: Echo, ptime: int) -> None:
     world, far = echo()
     far.ptime = ptime
     world.run(8)
     assert far.tones() == [400]
     assert clicks(far.heard(4)) == 0
+    assert concealed(world) <= 40
+
+
+def test_who_turns_to_packets_of_another_length_is_heard_on(echo: Echo) -> None:
+    world, far = echo()
+    for ptime in (20, 15, 20, 30, 5, 20):
+        far.ptime = ptime
+        world.run(3)
+        assert far.tones() == [400], ptime
+    assert concealed(world) <= 200
 
 
 @pytest.mark.parametrize(("sequence", "timestamp"), [(65500, 2**32 - 5000), (0, 2**31 - 5000), (65535, 2**32 - 80)])
