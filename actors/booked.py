@@ -105,10 +105,12 @@ class Booked(Caller[Phase], ABC):
         self.state = evolve(self.state, legs=(*legs, records.LegEntry(self.id, len(legs), party, now, to=to)))
 
     def close_leg_entries(self, now: float, *, agents_only: bool, party: str = "") -> None:
-        """Of all, of all agents, or of one `party`."""
+        """Of all, of all but the far side's, or of one `party`."""
+        moved = self.state.moved
+        far = 0 if moved is None else moved.place
 
         def closed(leg: records.LegEntry) -> records.LegEntry:
-            stays = leg.ended is not None or (agents_only and leg.number == 0) or party not in ("", leg.party)
+            stays = leg.ended is not None or (agents_only and leg.number == far) or party not in ("", leg.party)
             return leg if stays else evolve(leg, ended=now)
 
         self.state = evolve(self.state, legs=tuple(map(closed, self.state.legs)))

@@ -452,11 +452,13 @@ class FarSide:
 
 @frozen
 class Moved:
-    """Who is in the place of a far side that was put through: the line by which it is reached."""
+    """Who is in the place of a far side that was put through: the line by which it is reached, and which of the legs of
+    the record is its own."""
 
     line: str
     leg: str
     number: str
+    place: int
 
 
 @frozen

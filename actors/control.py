@@ -36,7 +36,9 @@ from .child import orphaned
 from .config import Config
 from .directories import recordings_directory
 from .effects import Push, Record, Reply
+from .evidence import Evidence
 from .geography import Geography
+from .guard import Guard
 from .health import Health
 from .journal import Journal
 from .keys import IpNetwork
@@ -116,6 +118,7 @@ class Control:
         self.language = "zh"
         self.time_zone = "UTC"
         self._health: Health
+        self._guard: Guard
         self._states: States
         self._recalls: tuple[float, ...] = ()
         # That it is to end, what it then waits in, and whether it has ended all itself.
@@ -165,6 +168,9 @@ class Control:
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
             self._health = Health(self.system, self.link, self.store, directories)
+            evidence = Evidence(self.data)
+            nursery.start_soon(evidence.run)
+            self._guard = Guard(self.system, self.link, self.signalling, clock, evidence.keep)
             nursery.start_soon(self._health.run)  # no disk that hangs keeps calls waiting for this process
             self.registry.register(
                 SwitchMetrics(
@@ -179,12 +185,14 @@ class Control:
                     self.recordings,
                     self.wire,
                     self.webhooks,
+                    self._guard,
                 )
             )
             organisation = await self.store.load_organisation()
             await self._close_books(left, clock())
             self._go_on(left, organisation, await self.store.mobiles(), clock)
             nursery.start_soon(self._tell_that_we_live, clock)
+            nursery.start_soon(self._guard.run)
             nursery.start_soon(medialink.run, self.link, lambda: connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)
             await nursery.start(self._hear_signals, nursery)

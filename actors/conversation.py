@@ -12,11 +12,10 @@ from collections.abc import Collection
 
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import announcements, edges, page, timeline
+from . import page, timeline, wiring
 from .call_state import AgentDigit, AgentLeg, Data, MuteAgent, Phase
 from .caller import Ear
 from .dialling import Dialling
-from .edges import Alone, Party, Seat
 from .effects import Effect, Log, Media, Tell, Watch
 from .evolving import evolve
 from .line import SendDigit
@@ -53,36 +52,18 @@ class Conversation(Dialling):
 
     # --- who hears whom ---------------------------------------------------------------------------------------
 
-    def seats(self) -> edges.Seats:
-        return _seats(self.state)
-
     def wire(self, before: Data | None = None) -> list[Effect]:
         """Who hears whom now, all of it between the same two ticks; who was in the call `before` and has left hears
         nothing."""
-        seats = self.seats()
-        opened: list[Effect] = []
-        ears: list[Ear] = []
-        for party, seat in seats.items():
-            if seat.leg and not seat.rings:
-                sound = self._sound(edges.heard(party, seats))
-                opened += [Media(each) for each in (sound,) if isinstance(each, media.OpenSource)]
-                ears.append((seat.leg, (sound.source,) if isinstance(sound, media.OpenSource) else sound))
-        present = {listener for listener, _ in ears}
-        left = {} if before is None else {seat.leg: None for seat in _seats(before).values() if seat.leg}
-        gone: list[Ear] = [(leg, ()) for leg in left if leg not in present]
-        return [*opened, *self.say(*ears, *self._channels(seats), *gone), *self._hush(present)]
-
-    def _sound(self, heard: edges.Heard) -> tuple[str, ...] | media.Playlist | media.OpenSource:
-        data = self.state
-        match heard:
-            case Alone.HOLD:
-                return announcements.on_hold(data.language, data.music)
-            case Alone.AWAY:
-                return announcements.agent_away(data.language, data.music)
-            case Alone.RINGBACK:
-                return media.OpenSource(f"ringback:{data.country}", media.Ringback(data.country))
-            case legs:
-                return legs
+        heard = wiring.heard(self.state)
+        shared = [sound for sound in heard.values() if isinstance(sound, media.OpenSource)]
+        ears: list[Ear] = [
+            (leg, (sound.source,) if isinstance(sound, media.OpenSource) else sound) for leg, sound in heard.items()
+        ]
+        left = {} if before is None else {seat.leg: None for seat in wiring.seats(before).values() if seat.leg}
+        gone: list[Ear] = [(leg, ()) for leg in left if leg not in heard]
+        said = self.say(*ears, *wiring.taped(self.state).items(), *gone)
+        return [*map(Media, shared), *said, *self._hush(heard)]
 
     def _hush(self, listeners: Collection[str]) -> list[Effect]:
         """What is played to anybody else is of no more use."""
@@ -93,17 +74,9 @@ class Conversation(Dialling):
         self.state = evolve(data, playing={each: at for each, at in data.playing.items() if each not in useless})
         return [Media(media.CloseSource(playing.source)) for playing in useless.values()]
 
-    def _channels(self, seats: edges.Seats) -> tuple[Ear, ...]:
-        """What the recording hears, where there is one."""
-        entry = self.state.entry
-        if entry is None or not entry.recorded:
-            return ()
-        left, right = edges.taped(seats)
-        return (media.left(self.id), left), (media.right(self.id), right)
-
     def tape(self) -> list[Effect]:
         """The recording goes on while nobody talks with the caller, who alone hears what is played."""
-        return [*self.say(*self._channels(self.seats())), *self._hush({self.state.leg})]
+        return [*self.say(*wiring.taped(self.state).items()), *self._hush({self.state.leg})]
 
     # --- what an agent of it says -----------------------------------------------------------------------------
 
@@ -168,25 +141,6 @@ class Conversation(Dialling):
             if (sound := _sound(data)) != (_sound(before) if same else (True, True, None)):
                 told.append(Tell(f"agent:{data.agent}", agents.CallerSound(self.id, *sound)))
         return told
-
-
-def _seats(data: Data) -> edges.Seats:
-    seats = {
-        Party.CUSTOMER: Seat("" if data.left else data.leg, held=data.held, leaves=data.standing is Standing.REFERRED)
-    }
-    if data.agent:
-        seats[Party.AGENT] = Seat(data.agent_leg, muted=data.muted, away=data.agent_away)
-    if data.second is not None:
-        second, standing = data.second, data.standing
-        seats[Party.SECOND] = Seat(
-            second.leg,
-            held=standing is Standing.SWAPPED,
-            muted=second.muted,
-            away=second.away,
-            rings=standing in RINGS,
-            early=second.early and standing not in LEFT,
-        )
-    return seats
 
 
 def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:

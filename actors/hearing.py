@@ -22,6 +22,11 @@ class Hearing:
     def all(self) -> tuple[Hears, ...]:
         return tuple(self._hears.values())
 
+    def of(self, listener: str) -> tuple[str, ...]:
+        """The names of what it was told to hear."""
+        one = self._hears.get(listener)
+        return () if one is None else tuple(name for name, _ in one.sources)
+
     def tell(self, one: Hears) -> None:
         before = self._hears.get(one.listener)
         self._hears[one.listener] = one

@@ -354,6 +354,7 @@ def _make_room(directory: Path) -> None:
             octets += path.stat().st_size
             if number and (number >= most or octets > ALL_BYTES):
                 path.unlink()
+                path.with_name(f"{path.stem.rpartition('-')[0]}.txt").unlink(missing_ok=True)  # what people read of it
 
 
 def _trace(error: Exception) -> str:

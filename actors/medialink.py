@@ -38,6 +38,7 @@ from .evolving import evolve
 from .hearing import Hearing
 from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LegSealed, LinkState, Record, Unwritten, Whole
+from .watchman import leg_name
 
 # How often the engine is told that we live; 30 s without it ends its legs.
 PING_INTERVAL = 1.0
@@ -109,6 +110,25 @@ class MediaLink:
         """Those that actors hold open."""
         return frozenset(self._recordings)
 
+    @property
+    def owners(self) -> set[str]:
+        """The actors for which something is open."""
+        return {
+            *(actor for actor, legs in self._legs.items() if legs),
+            *self._players.values(),
+            *self._recordings.values(),
+        }
+
+    def owner_of(self, leg: str) -> str:
+        """Whose it is; empty where it is not open."""
+        return self._owners.get(leg, "")
+
+    def heard_by(self, listener: str) -> frozenset[str] | None:
+        """What a leg, or a channel of a recording, was last told to hear, of what is open; None: it is not."""
+        if not self._listens(listener):
+            return None
+        return frozenset(name for name in self._hearing.of(listener) if name in self._owners or name in self._sources)
+
     def connect(self, send: Callable[[media.Command], None] | None) -> None:
         """The way to the engine, or None when it is lost."""
         self._send = send
@@ -152,6 +172,7 @@ class MediaLink:
                 for one in hears:
                     if self._listens(one.listener):
                         self._hearing.tell(one)
+                        self._system.touch(leg_name(one.listener))
             case media.SendDigits() | media.PressKey():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
@@ -187,6 +208,7 @@ class MediaLink:
         self._openings[opening.leg] = opening
 
     def _disown(self, leg: str) -> None:
+        self._system.touch(leg_name(leg))
         for known in (self._openings, self._ports, self._updates):
             known.pop(leg, None)
         self._hearing.forget(leg)

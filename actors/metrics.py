@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ..sip.endpoint import Endpoint
+from .guard import Guard
 from .health import Health
 from .journal import Journal
 from .medialink import MediaLink
@@ -37,6 +38,7 @@ class SwitchMetrics(Collector):
         recordings: Recordings,
         wire: Wire,
         webhooks: Webhooks,
+        guard: Guard,
     ) -> None:
         self._system = system
         self._signalling = signalling
@@ -54,6 +56,7 @@ class SwitchMetrics(Collector):
         self._recordings = recordings
         self._wire = wire
         self._webhooks = webhooks
+        self._guard = guard
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("cordboard_calls", "Live SIP calls", self._signalling.calls)
@@ -83,6 +86,7 @@ class SwitchMetrics(Collector):
         yield CounterMetricFamily(
             "cordboard_journal_seconds", "What the journal has cost the steps", self._journal.seconds
         )
+        yield from self._invariants()
         yield from self._trunks()
         yield from self._kept()
         for process in self._processes:
@@ -96,6 +100,15 @@ class SwitchMetrics(Collector):
             yield GaugeMetricFamily("cordboard_media_edges", "Pairs of a listener and what it hears", report.edges)
             yield GaugeMetricFamily("cordboard_media_late_ticks", "Late ticks of the last second", report.late_ticks)
             yield _counters("cordboard_media", "What the media engine counted", report.counters)
+
+    def _invariants(self) -> Iterable[Metric]:
+        """What is always true, and was found to be otherwise."""
+        guard = self._guard
+        yield _counters("cordboard_invariants", "What stood for two looks and must never be", guard.found)
+        yield _counters("cordboard_invariants_cured", "... of which somebody was told what it had missed", guard.cured)
+        yield GaugeMetricFamily("cordboard_invariants_standing", "What stands now and must never be", guard.standing)
+        yield CounterMetricFamily("cordboard_invariants_looks", "Looks at one actor", guard.looked)
+        yield CounterMetricFamily("cordboard_invariants_seconds", "What looking has cost", guard.seconds)
 
     def _trunks(self) -> Iterable[Metric]:
         """Each trunk, and the answers by method and code: to what it asked us (in), and to what we asked (out)."""

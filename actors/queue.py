@@ -266,9 +266,9 @@ class Queue(Machine[Place]):
             waiting = evolve(waiting, kept_for="", kept_until=math.inf)
         self._replace(evolve(waiting.without(message.agent), resting=resting))
         if message.how is GaveBack.REFUSED:
-            # It was not free although we thought so: forget that until it says otherwise.
+            # It was not free although we thought so: forget that until it says otherwise, unless it has said so since.
             standing = self.state.agents.get(message.agent)
-            if standing is not None:
+            if standing is not None and standing.doing == "free":
                 self._know(message.agent, evolve(standing, doing="refused"))
         return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
 

@@ -95,7 +95,7 @@ class Referred(Seconds):
         hushed = self.stop_playing()
         closed = self.far_side_gone()
         released = [] if before.left else [Sip(signals.Release(before.sip, "put through"))]
-        moved = Moved(second.line, message.leg, second.number)
+        moved = Moved(second.line, message.leg, second.number, len(before.legs))
         self.state = evolve(self.state, moved=moved, second=None, left=False)
         talks = self.go(Standing.TALKING, before, now)
         return [*hushed, *self._stands(_ANSWERED), *released, *talks, *closed]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, KeysView
 from typing import Any, assert_never
 
 import structlog
@@ -140,6 +140,8 @@ class System:
         self._on_end: list[Callable[[str, str], None]] = []
         self.counters: Counter[str] = Counter()
         self.alarms: list[str] = []
+        # Hears of every actor that is another than it was, and of media legs (`watchman.leg_name`) from their shell.
+        self.touch: Callable[[str], None] = lambda name: None
 
     def connect(self, hands: Hands, on_end: Iterable[Callable[[str, str], None]] = ()) -> None:
         """Gives the runtime its hands; before the first spawn."""
@@ -162,6 +164,7 @@ class System:
         cell = _Cell(name, behaviour, now)
         cell.due = cell.deadline()
         self._cells[name] = cell
+        self.touch(name)
         self._put(cell, Started(), now, told=True)
         if self._recalled_at is None:
             self._journal.born(name, now, behaviour)
@@ -208,6 +211,11 @@ class System:
         """How many actors there are."""
         return len(self._cells)
 
+    @property
+    def names(self) -> KeysView[str]:
+        """Of all live actors."""
+        return self._cells.keys()
+
     def alive(self, prefix: str = "") -> list[str]:
         return [name for name in self._cells if name.startswith(prefix)]
 
@@ -216,6 +224,11 @@ class System:
         cell = self._cells.get(name)
         if cell is not None:
             self._end(cell, reason)
+
+    def close(self, name: str) -> None:
+        """What is still open outside for an actor that has ended is closed again."""
+        assert name not in self._cells, "what is open for who lives is its own"
+        self._close(name, "ended")
 
     def stop(self, reason: str = STOPPING) -> None:
         """Ends every actor, the youngest first: calls before agents, these before queues, trunks and switchboard."""
@@ -317,6 +330,8 @@ class System:
             self._crashed(cell, what, error)
             return
         self._states.step(cell.name, cell.at, told, before, cell.behaviour.state, effects)
+        if cell.behaviour.state is not before:
+            self.touch(cell.name)
         self._journal.took(cell.name, cell.at, message, told, effects)
         failure = self._carry_out(cell, effects)
         if failure is not None:
@@ -415,12 +430,8 @@ class System:
         self._turns.leave(cell)
         self._bell.set()
         self.counters["dead_letters"] += len(cell.mailbox)
-        for close in self._on_end:
-            try:
-                close(cell.name, reason)
-            except Exception as error:  # what one shell cannot close must not keep the watchers waiting
-                self.counters["crashes"] += 1
-                log.error("not closed", actor=cell.name, trace=redacted_trace(error))
+        self.touch(cell.name)
+        self._close(cell.name, reason)
         for name in cell.watched:
             if name in self._cells:
                 self._cells[name].watchers.pop(cell.name, None)
@@ -429,6 +440,14 @@ class System:
             if watching is not None:
                 watching.watched.pop(cell.name, None)
                 self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
+
+    def _close(self, name: str, reason: str) -> None:
+        for close in self._on_end:
+            try:
+                close(name, reason)
+            except Exception as error:  # what one shell cannot close must not keep the watchers waiting
+                self.counters["crashes"] += 1
+                log.error("not closed", actor=name, trace=redacted_trace(error))
 
     # --- what an earlier process left ---------------------------------------------------------------------------
 
@@ -501,6 +520,15 @@ class System:
     def state_of(self, name: str) -> Any:
         """The state of a live actor, for the shells that bring the edges back to it."""
         return self._cells[name].behaviour.state
+
+    def find(self, name: str) -> Behaviour | None:
+        """The live actor of that name."""
+        cell = self._cells.get(name)
+        return None if cell is None else cell.behaviour
+
+    def unread_since(self) -> float:
+        """When the oldest message came that an actor has not read; math.inf where all are read."""
+        return min((cell.mailbox[0][0] for cell in self._cells.values() if cell.mailbox), default=math.inf)
 
 
 def unix_clock(start_unix: float) -> Callable[[], float]:

@@ -152,10 +152,10 @@ def standing(data: Data, queue: str) -> queues.Standing | None:
     who = data.profile
     ready_since, talked = acd.step(data.idle_since), acd.step(data.talked)
     as_one_of_several = acd.Free(who.agent, skill.level, who.place, ready_since, data.taken, talked)
-    return queues.Standing(_doing(data), as_one_of_several, follows=bool(data.sessions))
+    return queues.Standing(doing(data), as_one_of_several, follows=bool(data.sessions))
 
 
-def _doing(data: Data) -> acd.Doing:
+def doing(data: Data) -> acd.Doing:
     """As queues see it, where only one who can hear it ring is free."""
     match data.phase:
         case Phase.IDLE | Phase.MOBILE:

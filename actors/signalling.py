@@ -103,6 +103,11 @@ class Signalling:
     def lives(self, call: str) -> bool:
         return call in self._live or call in self._attempts
 
+    @property
+    def owners(self) -> set[str]:
+        """The actors for which SIP calls live that nobody has given up."""
+        return {signals.actor(call) for call in (*self._live, *self._endpoint.wanted())}
+
     # --- trunks -----------------------------------------------------------------------------------------------
 
     def take_up(self, organisation: Organisation) -> None:
@@ -388,6 +393,12 @@ class Signalling:
             call = actor.partition(":")[2]
             for each in (call, *sorted(self._attempts.get(call, ()))):
                 self._hang_up(each, reason.FAILED)  # one that ends in good order has said so
+
+    def end_unowned(self, actor: str) -> None:
+        """The SIP calls of an actor that is gone, of which this shell knows nothing any more."""
+        for call in self._endpoint.wanted():
+            if signals.actor(call) == actor:
+                self._command(self._endpoint.hang_up(call, self._clock(), reason.FAILED))
 
     def _hang_up(self, call: str, said: str) -> None:
         if call in self._live:

@@ -35,14 +35,19 @@ class Waiting(TakingMessages):
 
     def wait(self, now: float, *, again: bool = False) -> list[Effect]:
         """Takes its place in the queue; one that an agent had and lost comes before all others."""
-        arrived, moved = self.state.arrived, self.state.moved
         self.move(Phase.WAITING, now)
         self.close_leg_entries(now, agents_only=True)
         self.stand(Standing.TALKING, now)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, second=None, attended=True)
         self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
-        join = queues.Join(
+        join = self.joins(again=again)
+        return [*self.music(), *self.tape(), Watch(self.queue()), Tell(self.queue(), join)]
+
+    def joins(self, *, again: bool) -> queues.Join:
+        """What its queue is told of it."""
+        arrived, moved = self.state.arrived, self.state.moved
+        return queues.Join(
             arrived.call,
             arrived.caller if moved is None else moved.number,
             arrived.caller_name if moved is None else "",
@@ -53,7 +58,6 @@ class Waiting(TakingMessages):
             "inbound" if self.state.out is None else "outbound",
             self.state.priority,
         )
-        return [*self.music(), *self.tape(), Watch(self.queue()), Tell(self.queue(), join)]
 
     def wait_again(self, now: float, home: agents.QueueKnown | None) -> list[Effect]:
         """The far side waits for another agent; whom an agent had dialled may have no queue, and hears that it ends."""

@@ -47,6 +47,10 @@ class State(Enum):
     ENDED = "Ended"
 
 
+# The application wants it no more; what is left is to end it, or to remember it.
+GIVEN_UP = frozenset({State.LEAVING, State.WITHDRAWN, State.CANCELLED, State.ENDED})
+
+
 class Input(Enum):
     # the application
     RING = "ring"

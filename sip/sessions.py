@@ -13,7 +13,7 @@ from collections.abc import Callable
 from attrs import evolve
 
 from .asking import Settings, retry_after
-from .call import UNTOLD, WAITING, Call, Do
+from .call import GIVEN_UP, UNTOLD, WAITING, Call, Do
 from .call import Input as CallInput
 from .call import State as CallState
 from .events import (
@@ -68,6 +68,10 @@ class Sessions(Referring):
     def live_calls(self) -> int:
         """Calls that have not ended."""
         return self._live
+
+    def wanted(self) -> list[str]:
+        """The calls that the application has not given up."""
+        return [name for name, call in self._calls.items() if call.state not in GIVEN_UP]
 
     @property
     def idle(self) -> bool:

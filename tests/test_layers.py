@@ -76,6 +76,8 @@ SHELLS: frozenset[str] = frozenset(
         "actors/commands.py",
         "actors/tracing.py",
         "actors/explaining.py",
+        "actors/guard.py",
+        "actors/evidence.py",
         "actors/recollection.py",
         "actors/webhooks.py",
         "web/session.py",

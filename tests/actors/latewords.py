@@ -163,7 +163,7 @@ def _of_its_agent(data: calls.Data, rng: Random) -> list[object]:
         *(kind(agent, "", "", offer, number=number) for kind in brings),
         *(kind(agent) for kind in (calls.Hold, calls.Retrieve, calls.Complete, calls.Cancel, calls.Swap, calls.Merge)),
         calls.Divert(agent, KNOWN),
-        calls.MuteAgent(agent, muted=rng.random() < 0.5),
+        calls.MuteAgent(NOBODY, muted=rng.random() < 0.5),
         calls.AgentDigit(agent, "5"),
         calls.HangUp(NOBODY),
         calls.Survey(NOBODY),

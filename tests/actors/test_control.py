@@ -11,12 +11,15 @@ from pathlib import Path
 
 import structlog
 import trio
+from cordboard.actors import acd
+from cordboard.actors.alarms import UNTRUE
 from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
-from cordboard.actors.effects import Push, Reply
+from cordboard.actors.effects import Media, Push, Reply
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.queue_state import Join
+from cordboard.actors.queue_state import AgentStands, Join, Standing
 from cordboard.actors.store.store import Store
+from cordboard.switch import protocol as media
 from cordboard.web.certificate import ensure
 from prometheus_client import CollectorRegistry
 
@@ -167,5 +170,49 @@ def test_a_queue_hears_from_the_database_who_served_a_caller_last(tmp_path: Path
                 while not any(each["event"] == "late" and each["input"] == "LastServed" for each in logs):
                     await trio.sleep(0.01)
                 nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_what_must_never_be_is_found_in_a_process_that_works_and_mended(tmp_path: Path) -> None:
+    """A leg is opened for a call that is not there, and a queue believes that somebody is free who is signed out."""
+    organisation = parse_organisation('[[queue]]\nid = "support"\n[[agent]]\nid = "lin"\nskills = { support = 1 }\n')
+    config, registry = parse_config(INFRASTRUCTURE), CollectorRegistry()
+    leg = media.OpenRtpLeg("call:ghost/caller", "127.0.0.1", 40000, media.Codec("pcma", 8))
+    free = Standing("free", acd.Free("lin", 1, 0, 1.0), follows=False)
+
+    def counted(name: str, what: str) -> float:
+        return registry.get_sample_value(f"cordboard_{name}_total", {"what": what}) or 0.0
+
+    async def main() -> None:
+        async with await Store.open(tmp_path) as store:
+            await store.import_organisation(organisation)
+        control = Control(config, tmp_path, NoPages(tmp_path / "tls"), registry)
+        said: list[str] = []
+        seen: set[str] = set()
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.run, said.append)
+                while not said:
+                    await trio.sleep(0.01)
+                control.link.perform("call:ghost", Media(leg))
+                control.system.tell("queue:support", AgentStands("lin", free))
+                standing = {""}
+                while len(seen) < 2 or standing or control.link.legs:
+                    standing = {text for text in control.system.alarms if text.startswith(UNTRUE.text[:10])}
+                    seen |= standing
+                    await trio.sleep(0.01)
+                while len(list((tmp_path / "quarantine").glob("*-not_offered.txt"))) < 1:
+                    await trio.sleep(0.01)
+                assert counted("invariants", "media_unowned") == counted("invariants_cured", "media_unowned") == 1
+                assert counted("invariants", "not_offered") == counted("invariants_cured", "not_offered") == 1
+                assert registry.get_sample_value("cordboard_invariants_standing") == 0
+                nursery.cancel_scope.cancel()
+        assert seen == {
+            UNTRUE.says(what="media is open for nobody", who="call:ghost"),
+            UNTRUE.says(what="a queue does not know what an agent does", who="agent:lin, queue:support"),
+        }
+        (told,) = (tmp_path / "quarantine").glob("*-not_offered.txt")
+        assert "AgentStands(agent='lin', standing=Standing(doing='free'" in told.read_text(encoding="utf-8")
 
     trio.run(main)

@@ -51,6 +51,18 @@ def test_what_a_call_makes_an_agent_hear_that_has_left_it_is_undone() -> None:
     assert made.ears()["lin"] == ""
 
 
+def test_the_refusal_of_an_offer_that_crossed_a_sign_out_leaves_nobody_signed_in() -> None:
+    """The caller hears that nobody is there, and not music for ever."""
+    house = House()
+    house.queue()
+    house.robot("lin")
+    house.sleep("agent:lin")
+    house.ask("lin", page.SignOut())
+    house.call()
+    house.wake("agent:lin")
+    assert house.heard() == "nobody-here"
+
+
 def test_a_mobile_of_which_the_switchboard_says_nothing_is_refused_and_comes_too_late() -> None:
     house = House()
     lin = house.sitting("lin")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 from cordboard.actors.call_state import Dial
+from cordboard.actors.guard import Guard
 from cordboard.actors.health import Health
 from cordboard.actors.journal import Journal
 from cordboard.actors.medialink import MediaLink
@@ -50,9 +51,10 @@ def test_figures(tmp_path: Path) -> None:
             tasks, ledger = (lambda: 17), store.ledger
             wire = Wire(endpoint.whose, journal.spoke)
             hooks = Webhooks(store.outbox, system, trio.current_time)
+            guard = Guard(system, link, signalling, trio.current_time, lambda name, actors: None)
             registry.register(
                 SwitchMetrics(
-                    system, signalling, link, endpoint, ledger, health, tasks, journal, recordings, wire, hooks
+                    system, signalling, link, endpoint, ledger, health, tasks, journal, recordings, wire, hooks, guard
                 )
             )
             value = registry.get_sample_value

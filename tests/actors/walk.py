@@ -61,7 +61,7 @@ class Walk:
     async def live(self) -> None:
         await trio.sleep(PACE)
         for step in POSITIONS[self._history.position]:
-            await trio.sleep(self._take(step))
+            await trio.sleep(self.take(step))
         for outside in self.walkers.outside:
             outside.habit = ""
         for one in self._history.rounds:
@@ -69,7 +69,7 @@ class Walk:
             await trio.sleep(one.wait)
         await self._end()
 
-    def _take(self, step: Step) -> float:
+    def take(self, step: Step) -> float:
         """Does that; gives how long it takes."""
         walkers, world = self.walkers, self.world
         if isinstance(step, tuple):

@@ -73,6 +73,8 @@ class WatchedSystem(System):
         self._owed: list[Any] = []
         # How many steps were made to crash, and whose next one is.
         self.poisoned = 0
+        # Who has lost a message so.
+        self.lost: set[str] = set()
         self._poison: set[str] = set()
         # What is done between two turns: after so many more of them.
         self._between: list[tuple[int, Callable[[], object]]] = []
@@ -136,6 +138,7 @@ class WatchedSystem(System):
     def _step(self, cell: Any, message: object | None, told: bool) -> None:
         if message is not None and cell.name in self._poison:
             self._poison.remove(cell.name)
+            self.lost.add(cell.name)
             message = Poison()
         self.poisoned += isinstance(message, Poison)
         super()._step(cell, message, told)

@@ -27,6 +27,7 @@ from cordboard.actors import agent_state as agents
 from cordboard.actors import page, past
 from cordboard.actors.control import ALIVE_SECONDS
 from cordboard.actors.effects import Locate, LookBack, Push, Record, Reply
+from cordboard.actors.guard import Centre
 from cordboard.actors.journal import Journal, write
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
@@ -109,6 +110,8 @@ class World:
         self.refuses: Counter[type] = Counter()
         # Nobody will read the log.
         self.silent = False
+        # Something is made untrue, and not looked at here.
+        self.planted = False
         self.pages: dict[str, Robot] = {}
         self.callers: dict[str, Caller] = {}
         self.looked = 0
@@ -186,6 +189,7 @@ class World:
             ),
             on_end=(self.signalling.on_end, self.link.on_end, self._ended),
         )
+        self.centre = Centre(self.system, self.link, self.signalling)
 
     def _begin(self, recalls: tuple[float, ...]) -> None:
         """From now on all is written down."""
@@ -484,6 +488,8 @@ class World:
     def look(self) -> None:
         """After each step."""
         self.looked += 1
+        if self.planted:
+            return
         counters = self.system.counters
         assert counters["crashes"] == self.system.poisoned, "no actor crashes of itself"
         actors = self.system.behaviours()
@@ -492,6 +498,11 @@ class World:
         assert self.switch.endpoint.live_calls - given_up <= owned
         if self.system.pending() or self._in_flight or self.deaf or not self.link.connected:
             return
+        for each in invariants.untrue_of(self.centre, actors):
+            # what a trunk or the switchboard misses since its message crashed it, it is told again
+            assert each.cure is not None, each
+            assert each.cure.to in self.system.lost, each
+            self.system.tell(each.cure.to, each.cure.message)
         invariants.hold(actors, self.engine)
 
     def assert_empty(self) -> None:

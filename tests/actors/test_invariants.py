@@ -1,0 +1,263 @@
+"""Each invariant is made untrue in a centre that lives: within two looks there is an alarm that names those concerned,
+what the journal has of them is put aside, and where they can be told what they missed all is well again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import structlog
+import trio
+from attrs import define, evolve, field, frozen
+from cordboard.actors import agent_state as agents
+from cordboard.actors import call_state as calls
+from cordboard.actors import evidence, page, records
+from cordboard.actors import queue_state as queues
+from cordboard.actors.agent import Agent
+from cordboard.actors.call import Call
+from cordboard.actors.effects import Media
+from cordboard.actors.guard import Guard
+from cordboard.actors.invariants import What
+from cordboard.actors.journal import write
+from cordboard.actors.line import LineOver
+from cordboard.actors.watchman import LOOK
+from cordboard.switch import protocol as media
+
+from .beginnings import LIN, ORGANISATION, POSITIONS, Step
+from .desks import HOTLINE
+from .histories import History
+from .walk import Walk
+from .world import World, play
+
+# Two looks, and what was planted may have happened just after one.
+SOON: Final = 2 * LOOK + 0.001
+# A leg of a trunk, for whoever has none.
+OPENED: Final = media.OpenRtpLeg("call:ghost/caller", "198.51.100.9", 4000, media.Codec("pcma", 8))
+
+
+@pytest.fixture(autouse=True)
+def _unlogged() -> Iterator[None]:
+    """Alarms are looked at as such."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(50), logger_factory=structlog.ReturnLoggerFactory()
+    )
+    yield
+    structlog.configure(**before)
+
+
+@define
+class Centre:
+    """A world in some position, and the guard over it; `kept` is what was put aside of what."""
+
+    world: World
+    guard: Guard = field(init=False)
+    kept: dict[str, str] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        world = self.world
+        self.guard = Guard(world.system, world.link, world.signalling, world.now, self._keep)
+        self.world.planted = True
+
+    def _keep(self, what: str, actors: Collection[str]) -> None:
+        world = self.world
+        assert world.data is not None
+        assert world.journal is not None
+        write(world.journal.take())
+        told = [path for path in evidence.keep(world.data, what, actors) if path.suffix == ".txt"]
+        self.kept[what] = told[0].read_text(encoding="utf-8") if told else ""
+
+    @property
+    def call(self) -> Call:
+        (name,) = self.world.system.alive("call:")
+        call = self.world.system.find(name)
+        assert isinstance(call, Call)
+        return call
+
+    @property
+    def actor(self) -> str:
+        return f"call:{self.call.id}"
+
+    @property
+    def lin(self) -> agents.Data:
+        return self.world.agent(LIN)
+
+    def tell(self, name: str, message: object) -> str:
+        """... and gives what a trace has of it."""
+        assert self.world.system.tell(name, message)
+        return type(message).__name__
+
+    def change(self, actor: Call | Agent, **changes: Any) -> str:
+        """Its state is another, of itself."""
+        name = self.actor if isinstance(actor, Call) else f"agent:{LIN}"
+        state: Any = actor.state
+        actor.state = evolve(state, **changes)
+        self.world.system.touch(name)
+        return "is there"
+
+    def agent(self) -> Agent:
+        agent = self.world.system.find(f"agent:{LIN}")
+        assert isinstance(agent, Agent)
+        return agent
+
+    def order(self, command: media.Command) -> str:
+        """The engine is told something by nobody."""
+        self.world.link.perform("call:ghost", Media(command))
+        return ""
+
+    def forgotten(self) -> str:
+        """The shell of SIP knows nothing of the call any more, when its actor ends."""
+        call = self.call.id
+        self.world.signalling._over(call)
+        self.world.system.end(self.actor, "planted")
+        return "planted"
+
+
+@frozen
+class Plant:
+    """What is made untrue, from which position, how (giving a word of the trace), and whom the alarm names first."""
+
+    what: What
+    position: tuple[Step, ...]
+    how: Callable[[Centre], str]
+    whom: str
+    cured: bool = True
+
+
+def _call_gone(centre: Centre) -> str:
+    """It is forgotten that the trunk watches it, and so the trunk does not hear of its end."""
+    cells = centre.world.system._cells
+    del cells[centre.actor].watchers["trunk:carrier"]
+    del cells["trunk:carrier"].watched[centre.actor]
+    centre.world.callers[next(iter(centre.world.callers))].hang_up()
+    return "hung up"
+
+
+def _offer_again(centre: Centre) -> str:
+    return centre.tell(
+        f"agent:{LIN}", agents.Offer(centre.call.id, "support", "", "", "", "", 0.0, 30.0, offerer="queue:support")
+    )
+
+
+def _rings_for_ever(centre: Centre) -> str:
+    return centre.change(centre.call, second=evolve(centre.call.second(), ring_until=math.inf))
+
+
+def _busy(centre: Centre) -> str:
+    ghost = agents.Offer("ghost", "support", "", "", "", "", 0.0, 30.0, offerer="queue:support")
+    parties = page.CallParties("ghost")
+    return centre.change(centre.agent(), phase=agents.Phase.TALKING, call=ghost, parties=parties)
+
+
+_MUTED, _GONE = calls.MuteAgent(LIN, muted=True), queues.AgentStands(LIN, None)
+PLANTS: Final = (
+    Plant(What.NO_OWNER, POSITIONS["talks"], lambda c: c.change(c.call, agent=""), "call:", cured=False),
+    Plant(What.NOT_WAITING, (HOTLINE,), lambda c: c.tell("queue:support", queues.Leave(c.call.id)), "call:"),
+    Plant(
+        What.TALKS_TO_NOBODY,
+        POSITIONS["talks"],
+        lambda c: c.tell(f"agent:{LIN}", agents.Ended(c.call.id, "x", "y")),
+        "call:",
+    ),
+    Plant(
+        What.DIALLED_BY_NOBODY,
+        POSITIONS["dials"],
+        lambda c: c.tell(f"agent:{LIN}", agents.NotConnected(c.call.id, "not_answered")),
+        "call:",
+    ),
+    Plant(What.NO_TIMER, POSITIONS["rings outside"], _rings_for_ever, "call:", cured=False),
+    Plant(What.NO_MEDIA, POSITIONS["talks"], lambda c: c.order(media.CloseLeg(c.call.state.leg)), "call:"),
+    Plant(What.BUSY_FOR_NOTHING, POSITIONS["idle"], _busy, f"agent:{LIN}"),
+    Plant(What.MUTED_AND_HEARD, POSITIONS["talks"], lambda c: c.tell(c.actor, _MUTED), "call:"),
+    Plant(What.OTHER_VOICE, POSITIONS["talks"], lambda c: c.tell(c.actor, calls.AgentLeg(LIN, "")), "call:"),
+    Plant(
+        What.NOT_OFFERED,
+        POSITIONS["idle"],
+        lambda c: c.tell("queue:support", _GONE),
+        f"agent:{LIN}",
+    ),
+    Plant(
+        What.OFFER_OPEN,
+        POSITIONS["idle"],
+        lambda c: c.change(c.agent(), offer_entry=records.OfferEntry("ghost", LIN, "support", 1.0)),
+        f"agent:{LIN}",
+        cured=False,
+    ),
+    Plant(
+        What.RECORD_OPEN,
+        POSITIONS["talks"],
+        lambda c: c.change(c.call, legs=c.call.state.legs[:1]),
+        "call:",
+        cured=False,
+    ),
+    Plant(
+        What.QUEUE_HAS_STRANGER,
+        POSITIONS["talks"],
+        lambda c: c.tell("queue:sales", c.call.joins(again=False)),
+        "queue:sales",
+    ),
+    Plant(
+        What.RINGS_UNHEARD,
+        POSITIONS["rings"],
+        lambda c: c.tell(f"agent:{LIN}", agents.Withdraw(c.call.id, "taken_back")),
+        "queue:support",
+    ),
+    Plant(
+        What.LINE_UNOWNED,
+        POSITIONS["consults outside"],
+        lambda c: c.tell(c.actor, LineOver(c.world.system.alive("line:")[0].removeprefix("line:"), "system", "gone")),
+        "line:",
+    ),
+    Plant(What.STILL_COUNTED, POSITIONS["talks"], _call_gone, "trunk:carrier"),
+    Plant(
+        What.HEARS_OTHERWISE,
+        POSITIONS["talks"],
+        lambda c: c.order(media.Rewire((media.Hears(c.call.state.leg, ()),))),
+        "call:",
+    ),
+    Plant(
+        What.HEARS_OTHERWISE,
+        POSITIONS["idle"],
+        lambda c: c.order(media.Rewire((media.Hears(c.lin.voice, ((c.lin.voice, 1.0),)),))),
+        f"agent:{LIN}",
+    ),
+    Plant(What.MEDIA_UNOWNED, POSITIONS["nothing"], lambda c: c.order(OPENED), "call:ghost"),
+    Plant(What.SIP_UNOWNED, POSITIONS["talks"], Centre.forgotten, "call:"),
+)
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.what.name.lower()} of {plant.whom}")
+def test_what_is_made_untrue_is_an_alarm_in_two_seconds(plant: Plant, tmp_path: Path) -> None:
+    """... and is over as soon as somebody was told what it had missed; what cannot be cured stands."""
+
+    async def run(world: World) -> None:
+        walk = Walk(world, History("nothing", 1, ()))
+        await trio.sleep(0.4)
+        for step in plant.position:
+            await trio.sleep(walk.take(step))
+        centre = Centre(world)
+        world.nursery.start_soon(centre.guard.run)
+        await trio.sleep(3 * LOOK + 0.3)
+        assert (sum(centre.guard.found.values()), world.system.alarms) == (0, [])
+        word, what = plant.how(centre), plant.what.name.lower()
+        await trio.sleep(LOOK)
+        assert centre.guard.found[what] == 0, "it may yet be told what it has not read"
+        await trio.sleep(SOON - LOOK)
+        assert centre.guard.found[what] == 1
+        (alarm,) = (text for text in world.system.alarms if plant.what.value in text)
+        assert f"({plant.whom}" in alarm
+        assert word in centre.kept[what]
+        assert centre.guard.cured[what] == plant.cured
+        await trio.sleep(SOON)
+        assert (alarm in world.system.alarms) is not plant.cured
+        assert centre.guard.standing == len(world.system.alarms)
+
+    play(run, ORGANISATION, data=tmp_path)
+
+
+def test_every_invariant_is_planted() -> None:
+    assert {plant.what for plant in PLANTS} == set(What)
