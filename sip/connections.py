@@ -32,6 +32,9 @@ from .stream import KEEP_ALIVE, Frames
 # end: together half a minute.
 LOOK: Final = 5.0
 QUIET: Final = 25.0
+# After how long without a word the other end of a connection on which something lives is pinged, in seconds: with the
+# look, and the time that the system waits for its acknowledgement (`tcp.STALLED`), half a minute too.
+PING_AFTER: Final = 10.0
 PING: Final = b"\r\n\r\n"
 PONG: Final = b"\r\n"
 
@@ -239,7 +242,7 @@ class Connections:
                 if quiet or late or self._hears(each.remote.host, now) is Standing.NOBODY:
                     self.counters["idle connection"] += 1
                     actions.append(Close(each, "nothing lives on it"))
-            elif quiet and now - each.pinged_at >= QUIET:
+            elif now - each.heard_at >= PING_AFTER and now - each.pinged_at >= PING_AFTER:
                 each.pinged_at = now
                 each.unanswered = 1
                 actions.append(Write(each, PING))

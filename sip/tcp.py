@@ -33,8 +33,8 @@ CONNECT_TIMEOUT = 2.5
 # ... and a handshake, of which one side may be busy with many.
 HANDSHAKE_TIMEOUT = 5.0
 # What was written and is not acknowledged, or lies there unwritten, for so long ends a connection, in seconds: with it
-# the other end that went without a word is found out.
-STALLED = 30.0
+# the other end that went without a word is found out. A call outlives its connection.
+STALLED = 15.0
 _BACKLOG = 128
 
 

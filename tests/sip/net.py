@@ -38,7 +38,7 @@ from cordboard.sip.snapshot import CallSnapshot
 from cordboard.sip.transaction import Timers
 
 # What a kernel holds that nobody acknowledges, before it gives the connection up, in seconds (`tcp.STALLED`)
-UNACKNOWLEDGED = 30.0
+UNACKNOWLEDGED = 15.0
 
 A = Address("192.0.2.1", 5060)
 B = Address("192.0.2.2", 5060)

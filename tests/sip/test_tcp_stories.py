@@ -139,8 +139,9 @@ def test_the_caller_is_gone_with_its_connection() -> None:
 def test_the_caller_vanishes_without_a_word() -> None:
     """Nobody ends the connection: a ping that is not acknowledged does."""
     net, a, b = pair()
+    net.run(net.now + 100)
     net.vanish(a)
-    net.run(net.now + 61)
+    net.run(net.now + 30)
     assert len(b.connections) == 0
     net.do(b, b.endpoint.hang_up(b.last_call(), net.now))
     over(net, b)
