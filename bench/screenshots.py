@@ -132,8 +132,11 @@ class Desk:
         self._page.goto(f"{address}/?lang={language}")
         self._page.locator("input").first.wait_for()
 
+    def settle(self, ms: int) -> None:
+        self._page.wait_for_timeout(ms)
+
     def shoot(self, name: str, settle_ms: int = 0) -> None:
-        self._page.wait_for_timeout(settle_ms)
+        self.settle(settle_ms)
         self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
 
     def press(self, english: str, chinese: str) -> None:
@@ -208,6 +211,9 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_in("signed_out")
     quiet.press("Sign in", "签入")
     quiet.shoot_in("idle")
+    quiet.press("Help", "帮助")
+    quiet.shoot_dialog("help")
+    quiet.leave_dialog()
     quiet.press("Break", "小休")
     quiet.shoot_in("break")
     quiet.shoot_narrow()
@@ -221,6 +227,7 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     busy.shoot_in("talking", SETTLED_MS)
     busy.shoot_keypad("159#")
     take_together(busy, quiet)
+    take_given_away(busy, quiet)
     quiet.close()
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
@@ -248,18 +255,28 @@ def take_outward(quiet: Desk) -> None:
 
 def take_together(lin: Desk, chen: Desk) -> None:
     """A customer who is held, and a colleague who is consulted about it and then talks with both."""
+    lin.press("Mute", "静音")
+    lin.wait_for(".stage[data-muted]")
+    lin.shoot("muted", settle_ms=500)
+    lin.press("Unmute", "取消静音")
     lin.press("Hold", "通话保持")
     lin.wait_for(".stage[data-held]")
     lin.shoot("on-hold", settle_ms=1500)
     lin.press("Consult", "咨询转接")
     lin.wait_for(".chooser .people li")
     lin.shoot("choosing", settle_ms=700)
+    lin.click("#choose-tab-outside")
+    lin.shoot("choosing-number", settle_ms=700)
+    lin.click("#choose-tab-colleagues")
     lin.click(".chooser .people li .button")
     chen.shoot_call("ringing", "asked")
     lin.shoot("consulting", settle_ms=500)
     chen.press("Answer", "接听")
     chen.shoot_call("talking", "consulted")
     lin.shoot_narrow("narrowest", NARROWEST)
+    lin.press("Swap", "切换")
+    lin.wait_for("[data-who=second][data-stands=held]")
+    lin.shoot("swapped", settle_ms=1000)
     lin.press("Merge", "合并通话")
     lin.wait_for("[data-mode=three_way]")
     lin.shoot("three-way", settle_ms=1500)
@@ -267,6 +284,29 @@ def take_together(lin: Desk, chen: Desk) -> None:
     chen.wait_in("after_call_work")
     lin.wait_for(".over-bar")
     lin.shoot("nobody-joined", settle_ms=500)
+    chen.press("Start answering", "开始接听")
+    chen.wait_in("idle")
+
+
+def take_given_away(lin: Desk, chen: Desk) -> None:
+    """A colleague is wanted as the third, and then to have the call, does not want it, and it comes back."""
+    lin.press("Three-way", "三方通话")
+    lin.click(".chooser .people li .button")
+    chen.shoot_call("ringing", "invited")
+    lin.shoot("inviting", settle_ms=500)
+    lin.click(".stage-acts .cancel:enabled")
+    chen.wait_in("idle")
+    lin.press("Transfer", "直接转接")
+    lin.click("#choose-tab-queues")
+    lin.shoot("choosing-queue", settle_ms=700)
+    lin.click("#choose-tab-colleagues")
+    lin.click(".chooser .people li .button")
+    chen.shoot_call("ringing", "handed-over")
+    chen.press("Decline", "拒接")
+    lin.shoot_call("ringing", "returned")
+    lin.press("Answer", "接听")
+    lin.wait_in("talking")
+    lin.settle(SETTLED_MS)
 
 
 def take_computers(first: Desk, second: Desk) -> None:

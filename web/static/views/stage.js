@@ -15,7 +15,6 @@ import { View } from './view.js';
 
 // Why a break began that nobody chose.
 const MISSED = ['no_answer', 'mobile_busy', 'mobile_unreachable'];
-const ASKED = new Set(['consult', 'three_way']); // into a call whose customer does not wait
 
 class Stage extends View {
   #frame = '';
@@ -134,7 +133,7 @@ class Stage extends View {
         <dl class="facts">
           ${offer.queue_name ? html`<div><dt>${t('offer.queue')}</dt><dd>${offer.queue_name}</dd></div>` : nothing}
           <div><dt>${t('offer.dialled')}</dt><dd class="number">${telephone(offer.dialled)}</dd></div>
-          ${ASKED.has(offer.purpose) ? nothing : html`<div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>`}
+          ${(offer.purpose ?? 'queue') === 'queue' ? html`<div><dt>${t('offer.waiting')}</dt><dd><cb-clock class="time" .since=${offer.waiting_since}></cb-clock></dd></div>` : nothing}
           ${diverted(offer)}
         </dl>
       </div>
