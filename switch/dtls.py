@@ -10,6 +10,8 @@ OpenSSL (by pyOpenSSL) does the handshake between two memory buffers; this modul
   time that is given to us, and virtual time would never resend a flight. They are not used. The last flight's
   datagrams are kept and sent again, byte for byte, on our own timer or when the far side shows that it missed them by
   repeating its own (RFC 6347 §4.2.4). A record that did arrive the first time is dropped by its sequence number.
+- When the keys are told OpenSSL has done its part, and is let go of: what either end says at last is read and written
+  without it (farewell.py).
 
     state        | flight         finished     refused    close notify   timeout     close
     -------------+------------------------------------------------------------------------
@@ -23,6 +25,7 @@ The caller hands in only what came from an address that passed a STUN check (CVE
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import math
@@ -36,6 +39,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 
+from .farewell import CLOSE_NOTIFY, HEADER, SUITES, Farewell, Secrets
 from .protocol import Fingerprint
 from .srtp import PROFILES, SrtpKeys, keys
 
@@ -51,8 +55,8 @@ REPEAT_SECONDS = 0.04
 # From the first ClientHello to Finished. Past this the page is better off with a new offer.
 HANDSHAKE_SECONDS = 20.0
 
-_RECORD_HEADER = 13  # type, version, epoch, sequence number, length (RFC 6347 §4.1)
 _HANDSHAKE_RECORD = 22
+_DTLS_1_2 = 0xFEFD
 # RFC 8122 §5 has more, SHA-1 and MD5 among them, which prove nothing today. Best first.
 HASHES: dict[str, Callable[[bytes], bytes]] = {
     "sha-512": lambda data: hashlib.sha512(data).digest(),
@@ -156,12 +160,11 @@ class Identity:
         context = SSL.Context(SSL.DTLS_SERVER_METHOD)
         context.use_certificate(certificate)
         context.use_privatekey(key)
-        # Buffers for as long as a record is read or written, not as long as the call lasts: 50 kB of them.
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         # No session tickets: a leg is never resumed, and they would follow Finished in the last flight.
         context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        context.set_cipher_list(b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
+        context.set_max_proto_version(_DTLS_1_2)  # of which the farewell is
+        context.set_cipher_list(":".join(SUITES).encode())
         context.set_tlsext_use_srtp(":".join(PROFILES).encode())
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verify)
         self.context = context
@@ -212,7 +215,7 @@ def split(flight: bytes) -> list[bytes]:
     datagrams: list[bytes] = []
     start = end = 0
     while end < len(flight):
-        record_end = end + _RECORD_HEADER + int.from_bytes(flight[end + 11 : end + 13], "big")
+        record_end = end + HEADER + int.from_bytes(flight[end + 11 : end + 13], "big")
         if record_end - start > MTU and end > start:
             datagrams.append(flight[start:end])
             start = end
@@ -228,10 +231,11 @@ class DtlsServer:
     def __init__(self, identity: Identity, offered: Iterable[Fingerprint]) -> None:
         self.state = State.WAITING
         self._expected = _Expected(offered)
-        self._ssl = SSL.Connection(identity.context, None)
-        self._ssl.set_app_data(self._expected)
-        self._ssl.set_accept_state()
-        self._ssl.set_ciphertext_mtu(MTU)
+        ssl = SSL.Connection(identity.context, None)
+        ssl.set_app_data(self._expected)
+        ssl.set_accept_state()
+        ssl.set_ciphertext_mtu(MTU)
+        self._end: SSL.Connection | Farewell = ssl  # of the connection; a farewell from when it is connected
         self._flight: tuple[bytes, ...] = ()
         self._sent = -math.inf
         self._interval = RETRANSMIT_SECONDS
@@ -246,27 +250,27 @@ class DtlsServer:
         """One datagram, at most MAX_DATAGRAM bytes; a longer one, or one after the end, is dropped."""
         if len(datagram) > MAX_DATAGRAM or self.state is State.ENDED:
             return []
-        self._ssl.bio_write(datagram)
-        if self.state is State.CONNECTED:
-            return self._receive_connected(datagram, now)
+        if isinstance(self._end, Farewell):
+            return self._receive_connected(self._end, datagram, now)
+        self._end.bio_write(datagram)
         try:
-            self._ssl.do_handshake()
+            self._end.do_handshake()
         except SSL.WantReadError:
             return self._flight_out(datagram, now)
         except SSL.ZeroReturnError:
-            return self._end(Input.CLOSE_NOTIFY, "the browser closed the handshake")
+            return self._over(Input.CLOSE_NOTIFY, "the browser closed the handshake")
         except SSL.Error as error:
             if self._expected.matched is False:
-                return self._end(Input.REFUSED, "the certificate has no fingerprint of the offer")
-            return self._end(Input.REFUSED, f"the handshake failed: {_words(error)}")
-        return self._finish(now)
+                return self._over(Input.REFUSED, "the certificate has no fingerprint of the offer")
+            return self._over(Input.REFUSED, f"the handshake failed: {_words(error)}")
+        return self._finish(self._end, now)
 
     def deadline(self) -> float:
         return min(self._retransmit, self._give_up)
 
     def wake(self, now: float) -> list[Output]:
         if now >= self._give_up:
-            return self._end(Input.TIMEOUT, "the handshake did not end in time")
+            return self._over(Input.TIMEOUT, "the handshake did not end in time")
         if now < self._retransmit:
             return []
         # Each wait is twice the one before (RFC 6347 §4.2.4.1).
@@ -275,14 +279,9 @@ class DtlsServer:
 
     def close(self) -> list[Output]:
         """Ends it from our side, with close_notify where there is someone to tell."""
-        told = self.state is State.CONNECTED
-        if not self._move(Input.CLOSE) or not told:
+        if not self._move(Input.CLOSE) or not isinstance(self._end, Farewell):
             return []
-        try:
-            self._ssl.shutdown()
-        except SSL.Error:
-            return []
-        return [Send(datagrams)] if (datagrams := self._read()) else []
+        return [Send((self._end.said(),))]
 
     def _flight_out(self, datagram: bytes, now: float) -> list[Output]:
         """OpenSSL waits for more: send what it wrote, or again what it wrote last, if this was a repeat."""
@@ -294,14 +293,14 @@ class DtlsServer:
             return self._send_flight(now)
         return self._repeat(datagram, now) if _starts_with_client_hello(datagram) else []
 
-    def _finish(self, now: float) -> list[Output]:
+    def _finish(self, ssl: SSL.Connection, now: float) -> list[Output]:
         """Finished came and fits: our last flight and the keys."""
         # With a certificate that was never shown to _verify this would be the hole; it cannot be reached.
         if not self._expected.matched:
-            return self._end(Input.REFUSED, "the certificate was not verified")
-        profile = PROFILES.get(self._ssl.get_selected_srtp_profile().decode("ascii"))
+            return self._over(Input.REFUSED, "the certificate was not verified")
+        profile = PROFILES.get(ssl.get_selected_srtp_profile().decode("ascii"))
         if profile is None:
-            return self._end(Input.REFUSED, "no SRTP profile in common")  # RFC 5764 §4.1.1: use_srtp is a must
+            return self._over(Input.REFUSED, "no SRTP profile in common")  # RFC 5764 §4.1.1: use_srtp is a must
         self._move(Input.FINISHED)
         self._retransmit = self._give_up = math.inf
         outputs: list[Output] = []
@@ -309,23 +308,17 @@ class DtlsServer:
             self._flight = flight
             outputs += self._send_flight(now)
         # RFC 5764 §4.2: the label, no context.
-        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", profile.material_length)
+        material = ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", profile.material_length)
+        self._end = Farewell(_secrets(ssl), self._flight)
         outputs.append(Connected(keys(profile, material)))
         return outputs
 
-    def _receive_connected(self, datagram: bytes, now: float) -> list[Output]:
+    def _receive_connected(self, farewell: Farewell, datagram: bytes, now: float) -> list[Output]:
         """After Finished: alerts matter, data does not, and a repeat of the last flight wants ours again."""
-        try:
-            while True:
-                self._ssl.recv(MAX_DATAGRAM)  # no data channel was negotiated
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
-            return self._end(Input.CLOSE_NOTIFY, "the browser closed the connection")
-        except SSL.Error as error:
-            return self._end(Input.REFUSED, f"DTLS failed: {_words(error)}")
-        if written := self._read():
-            return [Send(written)]
+        if (alert := farewell.heard(datagram)) is not None:
+            if alert == CLOSE_NOTIFY:
+                return self._over(Input.CLOSE_NOTIFY, "the browser closed the connection")
+            return self._over(Input.REFUSED, f"the browser ended the connection with alert {alert}")
         # A plaintext handshake record now can only be a repeat: our last flight was lost (RFC 6347 §4.2.4).
         return self._repeat(datagram, now) if datagram[0] == _HANDSHAKE_RECORD and datagram[3:5] == b"\0\0" else []
 
@@ -340,7 +333,7 @@ class DtlsServer:
             self._retransmit = now + self._interval
         return [Send(self._flight)]
 
-    def _end(self, what: Input, reason: str) -> list[Output]:
+    def _over(self, what: Input, reason: str) -> list[Output]:
         """The end, with the alert that OpenSSL may have written about it."""
         self._move(what)
         datagrams = self._read()
@@ -349,11 +342,10 @@ class DtlsServer:
     def _read(self) -> tuple[bytes, ...]:
         """All that OpenSSL has written, as datagrams."""
         glued = bytearray()
-        while True:
-            try:
-                glued += self._ssl.bio_read(16384)
-            except SSL.WantReadError:
-                return tuple(split(bytes(glued)))
+        with contextlib.suppress(SSL.WantReadError):
+            while isinstance(self._end, SSL.Connection):
+                glued += self._end.bio_read(16384)
+        return tuple(split(bytes(glued)))
 
     def _move(self, what: Input) -> bool:
         """The one door for state changes; timers die with the handshake. False: a late crossing."""
@@ -370,6 +362,16 @@ def _starts_with_client_hello(datagram: bytes) -> bool:
     """Its first record is the first fragment of a ClientHello: the far side begins its flight again."""
     # After the record header: msg_type 1, length, message_seq, fragment_offset (RFC 6347 §4.2.2).
     return datagram[0] == _HANDSHAKE_RECORD and datagram[13:14] == b"\x01" and datagram[19:22] == b"\0\0\0"
+
+
+def _secrets(ssl: SSL.Connection) -> Secrets:
+    """Of a handshake that is over."""
+    suite, master, client, server = ssl.get_cipher_name(), ssl.master_key(), ssl.client_random(), ssl.server_random()
+    assert suite is not None
+    assert master is not None
+    assert client is not None
+    assert server is not None
+    return Secrets(SUITES[suite], master, client, server)
 
 
 def _words(error: SSL.Error) -> str:

@@ -7,9 +7,10 @@ from itertools import product
 import pytest
 from cordboard.switch import dtls, srtp
 from cordboard.switch.dtls import MTU, TABLE, Connected, Crossing, DtlsServer, Ended, Input, Send, State
+from cordboard.switch.farewell import SUITES
 from cordboard.switch.protocol import Fingerprint
 
-from .webrtc_peer import IDENTITY, DtlsClient, Sealing
+from .webrtc_peer import DAY, IDENTITY, DtlsClient, Sealing
 
 
 def run(
@@ -196,6 +197,53 @@ def test_our_close_says_goodbye_once() -> None:
     client.step(goodbye.datagrams[0])
     assert type(client.error).__name__ == "ZeroReturnError"
     assert server.close() == []
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_both_ends_say_their_last_word_in_either_suite(suite: str) -> None:
+    identity = dtls.Identity(DAY)
+    identity.context.set_cipher_list(suite.encode())
+    for who in ("browser", "us"):
+        client = DtlsClient()
+        server = DtlsServer(identity, (client.fingerprint(),))
+        run(client, server)
+        assert client.ssl.get_cipher_name() == suite
+        if who == "us":
+            (goodbye,) = server.close()
+            assert isinstance(goodbye, Send)
+            client.step(goodbye.datagrams[0])
+            assert type(client.error).__name__ == "ZeroReturnError"
+        else:
+            outputs = [output for datagram in client.close() for output in server.receive(datagram, 30.0)]
+            assert outputs == [Ended("the browser closed the connection")]
+
+
+def test_who_sees_the_path_but_has_no_keys_cannot_say_goodbye_for_a_browser() -> None:
+    client, server = pair()
+    run(client, server)
+    (goodbye,) = client.close()
+    forged = [bytes([21, 0xFE, 0xFD]) + number.to_bytes(8, "big") + bytes([0, 2, 1, 0]) for number in (7, 7 | 1 << 48)]
+    for at in (1, 4, 10, 14, 20, 22, 30):  # version, epoch, sequence number, nonce, alert, tag
+        forged.append(goodbye[:at] + bytes([goodbye[at] ^ 1]) + goodbye[at + 1 :])
+    forged += [goodbye[:end] for end in range(1, len(goodbye))]
+    for datagram in forged:
+        assert server.receive(datagram, 30.0) == []
+    assert server.state is State.CONNECTED
+    assert server.receive(forged[-1] + goodbye, 30.0) == []  # behind half a record there is none
+    behind = bytes([23, 0xFE, 0xFD]) + bytes(8) + bytes([0, 3]) + b"any" + goodbye
+    assert server.receive(behind, 30.0) == [Ended("the browser closed the connection")]
+
+
+def test_a_flight_that_was_lost_is_sent_again_without_openssl() -> None:
+    client, server = pair()
+    run(client, server)
+    first = next(one for one in server.receive(client.flight[0], 40.0) if isinstance(one, Send))
+    assert any(datagram[0] == 20 for datagram in first.datagrams)  # ChangeCipherSpec, and Finished behind it
+    assert server.receive(client.flight[0], 40.001) == []
+    (goodbye,) = server.close()
+    assert isinstance(goodbye, Send)
+    client.step(goodbye.datagrams[0])
+    assert type(client.error).__name__ == "ZeroReturnError"
 
 
 def test_garbage_does_not_disturb_a_connection() -> None:
