@@ -201,11 +201,6 @@ class OpusRows:
         self._top = np.zeros(capacity, np.uint8)  # the highest band that was wanted when they were decoded last
         self._work: Work[Decoded] | Work[Encoded] = Work(())
 
-    @property
-    def legs(self) -> int:
-        """How many have codecs here."""
-        return len(self._legs)
-
     def open(self, row: int) -> None:
         self._legs[row] = _Leg(row)
         self.forget(np.array([row]))

@@ -54,7 +54,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     descriptor, memory, slots = map(int, sys.argv[1:])
     connection = socket.socket(fileno=descriptor)
-    answers = Answers(columns(memory, slots), OpusRows(slots, together=PART))
+    answers = Answers(columns(memory, slots), OpusRows(2 * slots, together=PART))
     gc.collect()
     gc.freeze()
     gc.disable()

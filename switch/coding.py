@@ -3,7 +3,7 @@
 A **request** is one message: legs that were opened, tuned, closed and forgotten since the last, and then what is to be
 decoded or encoded. It is answered in parts, as they are ready, each of them a message: of which legs, and packets,
 which are small. Sound is not sent: it lies in `Columns` of memory that both have, a slot for each leg of the request,
-where nobody writes while the other reads.
+where nobody writes while the other reads. A row here is what a codec has as its number (coders.py).
 
     decode    rows, the bands that are wanted, frames        ->  which are sound; sound in `narrow` and `above`
     encode    rows, their bands; sound in `heard`            ->  packets
@@ -88,11 +88,6 @@ class Requests:
         self._edits: list[tuple[object, ...]] = []
         self._packets: dict[int, bytes | None] = {}  # by row: the one that was sent last
         self._new: set[int] = set()  # rows of legs of which the coder has not heard yet
-
-    @property
-    def legs(self) -> int:
-        """How many have codecs there."""
-        return len(self._packets)
 
     def open(self, row: int) -> None:
         self._edits.append((_Edit.OPEN, row))

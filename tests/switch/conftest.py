@@ -299,7 +299,7 @@ class Companion:
         if self.requests is None and self.there:
             columns = Columns(memoryview(bytearray(Columns.size(self._slots))), self._slots)
             self.requests = Requests(columns)
-            self._ends = Answers(columns, OpusRows(self._slots, together=PART))
+            self._ends = Answers(columns, OpusRows(2 * self._slots, together=PART))
 
     def die(self) -> None:
         """It answers nothing any more."""

@@ -84,39 +84,49 @@ def test_legs_at_others_are_what_they_are_here(n: int) -> None:
     assert not spread.counters
 
 
+def shares(codec: Coders, *others: Companion) -> list[list[int]]:
+    """How many decoders and how many encoders are here, and at each of the others."""
+    return [[spread._many[place] for place in (None, *others)] for spread in (codec._decoders, codec._encoders)]
+
+
+def talk(codec: Coders, rows: Rows) -> None:
+    packets = encoded(codec, [tone(0, 0)] * len(rows), rows)
+    assert all(packets)
+    _, good, _ = told(codec.decode(rows, [whole(its[0]) for its in packets], np.zeros(len(rows), np.uint8)), len(rows))
+    assert all(good)
+
+
 def test_all_have_their_share() -> None:
-    others = [Companion(), Companion()]
-    codec = opened(others)
-    encoded(codec, [tone(0, 0)] * len(ROWS))
-    there = [other.requests.legs for other in others if other.requests is not None]
-    assert there == [16, 15]  # and 9 here, where packets are sealed and sent
+    """... and here, where packets are sealed and sent, there are fewer encoders."""
+    others = Companion(), Companion()
+    codec = opened(list(others))
+    talk(codec, ROWS)
+    assert shares(codec, *others) == [[13, 14, 13], [8, 16, 16]]
 
 
 def test_who_was_there_first_gives_some_to_who_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coders, "LOOK", 4)
     late = Companion(there=False)
     codec = opened([late])
-    frames = [tone(0, 0)] * len(ROWS)
-    encoded(codec, frames)
-    assert codec._ours.legs == len(ROWS)
+    talk(codec, ROWS)
+    assert shares(codec, late) == [[40, 0], [40, 0]]
     late.there = True
     for _ in range(5 * coders.LOOK):
-        assert all(encoded(codec, frames))
-    assert late.requests is not None
-    assert 20 <= late.requests.legs <= 28
+        talk(codec, ROWS)
+    (_, decoders), (_, encoders) = shares(codec, late)
+    assert 16 <= decoders <= 24
+    assert 23 <= encoders <= 30
 
 
 def test_a_leg_that_nothing_is_asked_of_has_no_codec_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coders, "IDLE", 2 * coders.LOOK)
     other = Companion()
     codec = opened([other])
-    frames = [tone(0, 0)] * len(ROWS)
-    encoded(codec, frames)
+    talk(codec, ROWS)
     for _ in range(coders.IDLE + 2 * coders.LOOK):
-        list(codec.encode(ROWS[:1], frames[:1]).results())
-    encoded(codec, frames[:2], ROWS[:2])
-    assert other.requests is not None
-    assert other.requests.legs + codec._ours.legs == 2
+        list(codec.encode(ROWS[:1], [tone(0, 0)]).results())
+    talk(codec, ROWS[:2])
+    assert [sum(each) for each in shares(codec, other)] == [2, 2]
 
 
 @pytest.mark.parametrize("when", ["before", "between", "after"])
@@ -156,7 +166,8 @@ def test_a_codec_that_breaks_there_is_its_leg_s_end_and_not_of_who_has_its_row_b
     other = Companion()
     codec = opened([other], ROWS[:2])
     packets = encoded(codec, [tone(row, 0) for row in ROWS[:2].tolist()], ROWS[:2])
-    (there,) = [row for row in ROWS[:2].tolist() if codec._places[row] is other]
+    told(codec.decode(ROWS[:2], [whole(its[0]) for its in packets], np.zeros(2, np.uint8)), 2)
+    (there,) = [row for row in ROWS[:2].tolist() if codec._decoders._places[row] is other]
     frames, narrow = [whole(its[0]) for its in packets], np.zeros(2, np.uint8)
     decode_into, broken = OpusDecoder.decode_into, []
 
