@@ -68,9 +68,9 @@ class Engine:
     """All legs of one media process.
 
     `ports` are the sockets of the RTP pool in the order of their numbers; `advertise(index, peer)` is the address and
-    port by which `peer` reaches pool socket `index`; `rng` draws SSRCs and the first sequence numbers and timestamps;
-    `sink` keeps recordings; `prompts` are the spoken pieces that can be played, `library` has the music of files;
-    `token(n)` gives n octets that nobody can guess, for keys of trunks' SRTP.
+    port by which `peer` reaches pool socket `index`, `home(peer)` our address on the way there; `rng` draws SSRCs and
+    the first sequence numbers and timestamps; `sink` keeps recordings; `prompts` are the spoken pieces that can be
+    played, `library` has the music of files; `token(n)` gives n octets that nobody can guess, for keys of trunks' SRTP.
     `bare`: without meters and reports of RTCP, to measure what they cost.
     """
 
@@ -79,6 +79,7 @@ class Engine:
         *,
         ports: tuple[LocalPort, ...],
         advertise: Callable[[int, str], tuple[str, int]],
+        home: Callable[[str], str] = lambda peer: "",
         rng: np.random.Generator,
         now: float,
         secure: SecureTransport | None = None,
@@ -120,6 +121,7 @@ class Engine:
             outbox=self._outbox,
             counters=self.counters,
             advertise=advertise,
+            home=home,
             rng=rng,
             secure=secure,
             sealed=self._sealed,

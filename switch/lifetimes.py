@@ -66,7 +66,8 @@ def _reach(codec: protocol.Codec) -> Reach:
 
 @define(kw_only=True, eq=False)
 class Lifetimes:
-    """Every leg's life. The stages are the engine's own, and so are `counters`; `advertise` and `rng` as there."""
+    """Every leg's life. The stages are the engine's own, and so are `counters`; `advertise`, `home` and `rng` as
+    there."""
 
     _legs: Legs
     _ports: PortPool
@@ -81,6 +82,7 @@ class Lifetimes:
     _outbox: Outbox
     _counters: Counter[str]
     _advertise: Callable[[int, str], tuple[str, int]]
+    _home: Callable[[str], str]
     _rng: np.random.Generator
     _secure: SecureTransport | None
     _sealed: Sealed
@@ -107,6 +109,7 @@ class Lifetimes:
                 now=now,
                 preferred=command.local_port,
                 peer=command.peer,
+                home=self._home(command.peer or command.address),
             )
         except PortsExhaustedError:
             self._remove(row)

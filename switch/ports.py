@@ -63,15 +63,19 @@ class PortPool:
         now: float,
         preferred: int = 0,
         peer: str = "",
+        home: str = "",
     ) -> int:
         """Gives the row a port for a remote (`socket_name`; None: not known yet). Returns the port's index.
 
         `peer` is the IP address that the signalling of a leg behind a NAT comes from. `preferred` is the port's number
-        that the far side knows already: taken unless another leg has it, however it rests. Raises PortsExhaustedError.
+        that the far side knows already: taken unless another leg has it, however it rests. `home` is our address on the
+        way there: where ports are bound to it, it is one of those, for by others there is no way. Raises
+        PortsExhaustedError.
         """
-        index = self._preferred_port(preferred, remote, family, nat=nat) if preferred else None
+        near = self._near(family, home)
+        index = self._preferred_port(near, preferred, remote, nat=nat) if preferred else None
         if index is None:
-            index = self._exclusive_port(family, now) if nat else self._shared_port(remote, family, now)
+            index = self._exclusive_port(near, now) if nat else self._shared_port(near, remote, now)
         if nat:
             self._exclusive[index] = row
             self._nat.open(row, peer)
@@ -163,34 +167,38 @@ class PortPool:
         self._nat.expire(now)
         self._resting = {pair: until for pair, until in self._resting.items() if until > now}
 
-    def _preferred_port(self, port: int, remote: bytes | None, family: int, *, nat: bool) -> int | None:
-        for i, local in enumerate(self.ports):
-            if local.port != port or local.family != family or i in self._exclusive:
+    def _near(self, family: int, home: str) -> list[int]:
+        """The ports that lead there. Raises PortsExhaustedError."""
+        known = [i for i, local in enumerate(self.ports) if local.family == family]
+        if not known:
+            raise PortsExhaustedError(f"[media] has no address of IPv{6 if family == AF_INET6 else 4}")
+        return [i for i in known if self.ports[i].address == home] or known
+
+    def _preferred_port(self, near: list[int], port: int, remote: bytes | None, *, nat: bool) -> int | None:
+        for i in near:
+            if self.ports[i].port != port or i in self._exclusive:
                 continue
             if self._load[i] == 0 if nat else (i, remote) not in self._taken:
                 return i
         return None
 
-    def _shared_port(self, remote: bytes | None, family: int, now: float) -> int:
+    def _shared_port(self, near: list[int], remote: bytes | None, now: float) -> int:
         fit = [
             i
-            for i, local in enumerate(self.ports)
-            if local.family == family
-            and i not in self._exclusive
+            for i in near
+            if i not in self._exclusive
             and self._quarantine[i] <= now
             and (remote is None or self._free(i, remote, now))
         ]
-        if not any(local.family == family for local in self.ports):
-            raise PortsExhaustedError(f"[media] has no address of IPv{6 if family == AF_INET6 else 4}")
         if not fit:
             raise PortsExhaustedError("no RTP port is free for that remote address: all are in use with it or rest")
         # The top quarter is left to legs behind NATs while there is room below.
-        top = len(self.ports) - len(self.ports) // 4
-        return min(fit, key=lambda i: (i >= top, self._load[i]))
+        top = near[len(near) - len(near) // 4 :]
+        return min(fit, key=lambda i: (i in top, self._load[i]))
 
-    def _exclusive_port(self, family: int, now: float) -> int:
-        for i in reversed(range(len(self.ports))):
-            if self.ports[i].family == family and self._load[i] == 0 and self._port_rests[i] <= now:
+    def _exclusive_port(self, near: list[int], now: float) -> int:
+        for i in reversed(near):
+            if self._load[i] == 0 and self._port_rests[i] <= now:
                 return i
         raise PortsExhaustedError("no RTP port is free for a leg behind a NAT, which needs one of its own")
 

@@ -346,6 +346,7 @@ async def serve(
         engine = Engine(
             ports=ports,
             advertise=advertiser(config, ports),
+            home=route_source,
             rng=np.random.default_rng(secrets.randbits(128)),
             now=trio.current_time(),
             secure=transport[0],

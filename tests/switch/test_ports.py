@@ -107,6 +107,23 @@ def test_find_knows_every_leg_and_no_stranger() -> None:
     assert made.find(port, matrix).tolist() == list(range(60))
 
 
+@pytest.mark.parametrize("nat", [False, True])
+def test_of_several_addresses_a_leg_has_a_port_of_the_one_that_leads_there(nat: bool) -> None:
+    """By another its sound would go nowhere, and who is told of it would send nowhere. The same numbers are bound on
+    each."""
+    addresses = ("10.0.0.5", "203.0.113.5")
+    made = PortPool(tuple(LocalPort(address, 20002 + 2 * i) for address in addresses for i in range(8)), 64)
+    for row in range(12 if not nat else 8):
+        home = addresses[row % 2]
+        index = made.open(row, remote(4000 + row), family=FOUR, nat=nat, now=0.0, home=home)
+        assert made.ports[index].address == home
+    # ... also the port that the far side knows already
+    index = made.open(20, remote(7000), family=FOUR, nat=nat, now=0.0, preferred=20004, home=addresses[1])
+    assert made.ports[index] == LocalPort(addresses[1], 20004)
+    # where nothing is bound to it, it is any: all of them may be listened on
+    assert made.open(21, remote(7001), family=FOUR, nat=nat, now=0.0, home="192.0.2.77") >= 0
+
+
 def test_a_nat_leg_has_a_port_of_its_own_from_the_top() -> None:
     made = pool(4)
     assert made.open(0, remote(), family=FOUR, nat=True, now=0.0) == 3
