@@ -23,6 +23,7 @@ from typing import Final
 
 from attrs import frozen
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from .beginnings import POSITIONS
 from .walkers import ACTS
@@ -75,6 +76,10 @@ class History:
 
     def __repr__(self) -> str:
         return f"{self.position} #{self.chance}: " + "; ".join(map(str, self.rounds))
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        """As hypothesis prints it."""
+        printer.text(repr(self))
 
     def has(self, *names: str) -> bool:
         """Whether any such act, or step of where it begins, is in it."""

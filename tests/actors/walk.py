@@ -109,10 +109,18 @@ class Walk:
             case ["grey"]:
                 walkers.press_all_that_are_grey()
             case ["restart", *both]:
+                talk = [caller for caller in walkers.callers() if caller.answered.is_set()]
+                talk_outside = [(outside, call) for outside in walkers.outside for call in outside.up]
                 world.kill_control()
                 if both:
                     world.start_engine("second")
                 world.later(DOWN, walkers.control_is_back)
+
+                def all_talk_on() -> None:
+                    assert [caller.call for caller in talk if caller.over.is_set()] == []
+                    assert [call for outside, call in talk_outside if call not in outside.up] == []
+
+                world.later(DOWN + PACE / 2, all_talk_on)
                 return DOWN + PACE
             case ["close"]:
                 for pages in list(walkers.pages.values()):
