@@ -32,6 +32,7 @@ ORGANISATION: Final = parse_organisation(
     id = "support"
     name = "Support"
     announce_seconds = 15
+    last_agent_seconds = 10
     [[queue]]
     id = "sales"
     name = "Sales"

@@ -15,6 +15,8 @@ from .desks import HOTLINE, MAILBOX, NIGHT, SALES, Desks
 from .far import Caller
 from .world import CARRIER, World
 
+# The customer who does not hide its number.
+CUSTOMER: Final = "+8613912345678"
 # What customers dial, the hotlines most often.
 DIALLED: Final = {HOTLINE: 10, SALES: 5, NIGHT: 1, MAILBOX: 2, "600": 1, "602": 1, "701": 2, "999": 1}
 
@@ -32,7 +34,7 @@ class Customers(Desks):
 
     def dial(self, number: str = "") -> bool:
         number = number or self.rng.choices(list(DIALLED), list(DIALLED.values()))[0]
-        caller = self.world.dial(number, caller=self.rng.choice(("+8613912345678", None)))
+        caller = self.world.dial(number, caller=self.rng.choice((CUSTOMER, None)))
         if self.chance(0.1):
             self.later(self.rng.uniform(0, 0.05), caller.hang_up)
         return True

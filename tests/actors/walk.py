@@ -28,6 +28,7 @@ from cordboard.switch import protocol as media
 
 from .beginnings import LIN, MO, ORGANISATION, POSITIONS, SPARE, WEI, Step
 from .books import books
+from .customers import CUSTOMER
 from .histories import History, Round
 from .walkers import ACTS, WITHOUT, Walkers
 from .world import World, play
@@ -56,7 +57,10 @@ class Walk:
         self._history = history
         spare = world.add_host(SPARE)
         assert spare is not world.carrier
-        self.walkers = Walkers(world, Random(history.chance))
+        rng = Random(history.chance)
+        # Who served the customer last who does not hide its number; at times somebody who is none any more, or nobody.
+        world.served[CUSTOMER] = rng.choice((LIN, WEI, MO, "1009", ""))
+        self.walkers = Walkers(world, rng)
 
     async def live(self) -> None:
         await trio.sleep(PACE)
