@@ -386,7 +386,8 @@ TABLE = Table(
         answering=Agent.joined,
         talking=Agent.joined_again,
         dialling=Agent.picked_up,
-        **each("signed_out idle ringing after_call_work on_break mobile", Agent.joined_too_late),
+        ringing=Agent.joined_ringing,
+        **each("signed_out idle after_call_work on_break mobile", Agent.joined_too_late),
     ),
     row(
         Lost,

@@ -218,6 +218,14 @@ class Callee(Seat):
             effects.append(self.tell_call(calls.AgentLeg(agent, voice)))
         return effects
 
+    def joined_ringing(self, message: Joined, now: float) -> list[Effect]:
+        """An answer to an earlier offer counted after all, though the agent had left: where it was to this call, the
+        queue has it no more, and nobody offers what rings."""
+        offer, told = self._call(), self.joined_too_late(message, now)
+        if message.call != offer.call or offer.serial:
+            return told
+        return [*told, *self._offer_gone("taken back", "taken_back", now)]
+
     def hear_nothing(self) -> list[Effect]:
         """Of a call that goes on without this agent."""
         voice = self.state.voice

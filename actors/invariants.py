@@ -185,8 +185,8 @@ def _of_agent(name: str, data: agents.Data, centre: Centre) -> Iterator[Untrue]:
         if isinstance(queue, Queue) and not data.dismissed:
             known = queue.state.agents.get(data.profile.agent)
             if (known.doing if known is not None else "signed_out") != doing(data):
-                stands = queues.AgentStands(data.profile.agent, standing(data, skill.queue))
-                cure = Tell(f"queue:{skill.queue}", stands)
+                stand = standing(data, skill.queue)
+                cure = Tell(f"queue:{skill.queue}", queues.AgentStands(data.profile.agent, stand))
                 yield Untrue(What.NOT_OFFERED, (name, f"queue:{skill.queue}"), cure=cure)
 
 

@@ -24,7 +24,9 @@ class Shift(Mobile, Controls):
     """The shift of an agent."""
 
     def begins(self, message: Started, now: float) -> list[Effect]:
-        return [Tell("directory", directory.Stands(colleague(self.state)))]
+        """A queue may still hear what an earlier actor of this name said last: this comes after it."""
+        stands = [told for skill in self.state.profile.skills for told in self._stands(skill.queue)]
+        return [Tell("directory", directory.Stands(colleague(self.state))), *stands]
 
     def changed(self, message: Profile, now: float) -> list[Effect]:
         kept = tuple(each for each in self.state.queue_status if message.skill(each.queue))
@@ -33,10 +35,13 @@ class Shift(Mobile, Controls):
         return self.push(page.Numbers(message.numbers)) if message.numbers != before.numbers else []
 
     def queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
-        stands = standing(self.state, message.queue)
+        return self._stands(message.queue)
+
+    def _stands(self, queue: str) -> list[Effect]:
+        stands = standing(self.state, queue)
         if stands is None:
             return []
-        return [Tell(f"queue:{message.queue}", queues.AgentStands(self.state.profile.agent, stands))]
+        return [Tell(f"queue:{queue}", queues.AgentStands(self.state.profile.agent, stands))]
 
     def dismissed(self, message: Dismiss, now: float) -> list[Effect]:
         """Takes effect in the same step, or in the one that ends the call."""

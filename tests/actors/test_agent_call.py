@@ -8,6 +8,7 @@ from cordboard.actors import page, records, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Push
+from cordboard.actors.queue import Queue
 from cordboard.switch import protocol as media
 
 from .house import CALLER, NOW, PAGE_OFFER, House, code
@@ -52,6 +53,35 @@ def test_answering_connects_both_ways_at_once(talking: House) -> None:
     snapshot = talking.ask("lin", page.GetSnapshot())
     assert isinstance(snapshot, page.Snapshot)
     assert (snapshot.connected, snapshot.offered) == (connected, None)
+
+
+def test_an_answer_that_was_given_up_and_is_taken_late_ends_the_offer_that_followed_it(house: House) -> None:
+    """The call has it for longer than it rings: its queue takes it back, offers it again, and then it is taken."""
+    house.sitting("lin")
+    house.call()
+    house.sleep("call:c")
+    assert house.ask("lin", page.Answer()) == page.Accepted()
+    house.after(46)
+    assert agent(house).phase is Phase.RINGING
+    house.wake("call:c")
+    lin, queue = agent(house), house.actors["queue:support"]
+    assert isinstance(queue, Queue)
+    (waiting,) = queue.state.calls.values()
+    assert lin.phase is (Phase.RINGING if waiting.offers else Phase.IDLE)
+    assert house.heard("c") == "music"
+    assert house.engine.hears(lin.leg) == {}
+
+
+def test_a_queue_that_hears_late_of_an_agents_earlier_actor_knows_how_this_one_stands(house: House) -> None:
+    house.sleep("queue:support")
+    first = house.sitting("lin")
+    house.crash("agent:lin")
+    house.spawn("agent:lin", Agent(first.state.profile, house.now))
+    house.run()
+    house.wake("queue:support")
+    queue = house.actors["queue:support"]
+    assert isinstance(queue, Queue)
+    assert {name: each.doing for name, each in queue.state.agents.items()} == {"lin": "signed_out"}
 
 
 def test_double_clicks_are_one_click(talking: House) -> None:

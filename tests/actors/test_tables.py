@@ -131,6 +131,11 @@ VARIABLES: dict[str, set[type]] = {
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
     "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
+    "call.joins(again=True)": {queues.Join},
+    # What is told again to whoever missed it (invariants.py).
+    "cure": {agents.Withdraw, agents.Lost, agents.Ended, agents.NotConnected, agents.LetGo, calls.AgentLeg},
+    "failed": {media.LegFailed},
+    "over": {queues.OfferOver},
     "_dismissal": {agents.Dismiss, queues.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {
@@ -138,6 +143,7 @@ NAMES: dict[str, str] = {
     "name": "any",
     "each": "agent",
     "self.queue()": "queue",
+    "call.queue()": "queue",
     "offer.offerer": "queue",
 }
 # Whoever owns the SIP call, and whoever owns a line: each of them knows it.
