@@ -47,7 +47,7 @@ REFUSED_RETRY: Final = 60.0
 # A file that was written so short a time ago is still being written by an engine that outlived the control process.
 FRESH: Final = 5.0
 # For so long the first file stays after the store was told, and so much longer at most: until then others go with it,
-# since each time the disk is asked for something takes a hundred times what that takes itself.
+# since to have a thread ask the disk for something takes thirty times what that takes itself.
 SETTLE: Final = 10.0
 TOGETHER: Final = 1.0
 # One that waits longer for its turn waits too long, in seconds: encoding does not keep up with the calls.
