@@ -23,7 +23,7 @@ from .signalling import Signalling
 from .watchman import LOOK, Verdict, Watchman
 
 # How many are looked at before everybody else has a turn: a millisecond or two.
-AT_ONCE = 50
+AT_ONCE = 30
 # One error of ours may make a thousand things untrue: so many are named at once, the others counted.
 MOST_NAMED = 20
 
@@ -43,6 +43,7 @@ class Guard:
     ) -> None:
         self._system = system
         self._signalling = signalling
+        self._link = link
         self._clock = clock
         self._keep = keep
         self._watchman = Watchman(Centre(system, link, signalling))
@@ -103,7 +104,9 @@ class Guard:
             self._cure(untrue)
 
     def _cure(self, untrue: Untrue) -> None:
-        if untrue.what in (What.MEDIA_UNOWNED, What.SIP_UNOWNED):
+        if untrue.what is What.ENGINE_OTHERWISE:
+            self._link.hang_up()  # it says then what it has, and is told what it lacks
+        elif untrue.what in (What.MEDIA_UNOWNED, What.SIP_UNOWNED):
             for owner in untrue.names:
                 self._system.close(owner)
                 self._signalling.end_unowned(owner)
@@ -142,6 +145,9 @@ class Centre:
 
     def sip_owners(self) -> Set[str]:
         return self._signalling.owners
+
+    def engine_agrees(self) -> bool:
+        return self._link.agrees
 
     def unread_since(self) -> float:
         return self._system.unread_since()

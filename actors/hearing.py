@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..switch.protocol import Hears
 
@@ -21,6 +21,10 @@ class Hearing:
     @property
     def all(self) -> tuple[Hears, ...]:
         return tuple(self._hears.values())
+
+    def pairs(self, opened: Callable[[str], bool]) -> int:
+        """How many pairs of a listener and what it hears there are, of what is `opened`."""
+        return sum(opened(name) for one in self._hears.values() for name, _ in one.sources)
 
     def of(self, listener: str) -> tuple[str, ...]:
         """The names of what it was told to hear."""

@@ -39,6 +39,8 @@ from .trunk import Trunk
 
 # What of the actors' states no invariant follows from, and changes most: how it sounds, and what pages were told.
 UNMINDED: Final = frozenset({"timeline", "rev", "queue_status", "caller", "told", "tell_at", "pace"})
+# Who is no actor, and may have something open that nobody knows of.
+ENGINE: Final = "media"
 # Why somebody is gone who did not say so.
 LOST: Final = "it was gone, and nobody had been told"
 # What pages show where the call knew nothing of the agent.
@@ -67,6 +69,7 @@ class What(Enum):
     HEARS_OTHERWISE = "somebody hears what the mode does not allow"
     MEDIA_UNOWNED = "media is open for nobody"
     SIP_UNOWNED = "a SIP call is nobody's"
+    ENGINE_OTHERWISE = "the media engine has other legs or edges than it was told"
 
 
 @frozen
@@ -116,6 +119,10 @@ class Centre(Protocol):
         """The actors for which SIP calls live that somebody wants."""
         ...
 
+    def engine_agrees(self) -> bool:
+        """The media engine has what it was told, and nothing else."""
+        ...
+
 
 def untrue(name: str, centre: Centre) -> Iterator[Untrue]:
     """All that does not hold of one actor; nothing of one that is gone."""
@@ -145,6 +152,8 @@ def open_for_nobody(centre: Centre) -> Iterator[Untrue]:
         yield Untrue(What.MEDIA_UNOWNED, (owner,))
     for owner in centre.sip_owners() - centre.living():
         yield Untrue(What.SIP_UNOWNED, (owner,))
+    if not centre.engine_agrees():
+        yield Untrue(What.ENGINE_OTHERWISE, (ENGINE,))
 
 
 def _gone(what: What, name: str, other: str) -> Untrue:

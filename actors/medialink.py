@@ -32,6 +32,7 @@ from ..switch import protocol as media
 from ..switch.wire import Frames, WireError, decode_fact, encode
 from . import switchboard
 from .admission import Admission
+from .agreement import Agreement, Known
 from .alarms import MEDIA_FULL, MUSIC_MISSING
 from .effects import Media
 from .evolving import evolve
@@ -90,6 +91,9 @@ class MediaLink:
         self.on_access_points: Callable[[media.AccessPoints], None] = lambda fact: None
         self.report: media.EngineReport | None = None
         self._admission = Admission()
+        self._agreement = Agreement()
+        # Ends the connection, which is made anew; whoever has one sets it.
+        self.hang_up: Callable[[], None] = lambda: None
         self.pid = 0
 
     @property
@@ -128,6 +132,16 @@ class MediaLink:
         if not self._listens(listener):
             return None
         return frozenset(name for name in self._hearing.of(listener) if name in self._owners or name in self._sources)
+
+    @property
+    def agrees(self) -> bool:
+        """The engine has what it was told, and nothing else, as far as its reports say."""
+        return self._agreement.holds
+
+    def known(self) -> Known:
+        """What the engine was told, in numbers."""
+        edges = self._hearing.pairs(lambda name: name in self._owners or name in self._sources)
+        return Known(len(self._ports.keys() - self._restoring), len(self._owners), edges)
 
     def connect(self, send: Callable[[media.Command], None] | None) -> None:
         """The way to the engine, or None when it is lost."""
@@ -225,6 +239,7 @@ class MediaLink:
                 self._started(fact)
             case media.EngineReport():
                 self.report = fact
+                self._agreement.hear(fact.legs, fact.edges, self.known())
                 if self._admission.hear(fact):
                     self._tell_whether_full()
             case media.TicksLong():
@@ -367,6 +382,7 @@ class MediaLink:
 
     def _started(self, fact: media.EngineStarted) -> None:
         self.pid = fact.pid
+        self._agreement = Agreement()
         if fact.epoch != self._epoch:
             log.info("engine started", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
@@ -483,6 +499,7 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
                         link.connect(None)
                         nursery.cancel_scope.cancel()
 
+                link.hang_up = nursery.cancel_scope.cancel
                 nursery.start_soon(_write, stream, waiting)
                 nursery.start_soon(_ping, send)
                 frames = Frames(decode_fact)

@@ -224,3 +224,6 @@ class _Asking(Centre):
 
     def sip_owners(self) -> Set[str]:
         return self._centre.sip_owners()
+
+    def engine_agrees(self) -> bool:
+        return self._centre.engine_agrees()

@@ -63,6 +63,23 @@ def test_the_refusal_of_an_offer_that_crossed_a_sign_out_leaves_nobody_signed_in
     assert house.heard() == "nobody-here"
 
 
+def test_a_call_that_is_slow_takes_an_answer_whose_agent_has_left_and_been_rung_again() -> None:
+    """The queue thinks then that the agent has it: what rings is offered by nobody, and rings no more."""
+    house = House()
+    house.queue()
+    lin = house.robot("lin")
+    house.call()
+    house.sleep("call:c")
+    house.ask("lin", page.Answer())
+    house.tell("agent:lin", agents.Lost("c", "taken_back"))
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.RETURNED))
+    assert lin.state.phase is agents.Phase.RINGING
+    house.wake("call:c")
+    queue = house.actors["queue:support"]
+    assert lin.state.phase is agents.Phase.RINGING
+    assert list(queue.state.calls["c"].offers) == ["lin"]
+
+
 def test_a_mobile_of_which_the_switchboard_says_nothing_is_refused_and_comes_too_late() -> None:
     house = House()
     lin = house.sitting("lin")

@@ -18,6 +18,7 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import evidence, page, records
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
+from cordboard.actors.agreement import REPORTS
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Media
 from cordboard.actors.guard import Guard
@@ -260,4 +261,46 @@ def test_what_is_made_untrue_is_an_alarm_in_two_seconds(plant: Plant, tmp_path: 
 
 
 def test_every_invariant_is_planted() -> None:
-    assert {plant.what for plant in PLANTS} == set(What)
+    assert {plant.what for plant in PLANTS} | {What.ENGINE_OTHERWISE} == set(What)
+
+
+@pytest.mark.parametrize("what", ["a leg too much", "an edge too little"])
+def test_an_engine_that_has_something_else_says_what_it_has_and_is_mended(what: str, tmp_path: Path) -> None:
+    """What it reports every second differs from what it was told, five times in a row; the link is made anew."""
+
+    async def report(world: World) -> None:
+        while True:
+            await trio.sleep(1.0)
+            legs, edges = world.engine_has()
+            world.link.on_fact(media.EngineReport(legs, 50, 0, (1.0, 1.0, 1.0), edges=edges))
+
+    async def run(world: World) -> None:
+        walk = Walk(world, History("nothing", 1, ()))
+        await trio.sleep(0.4)
+        for step in POSITIONS["talks"]:
+            await trio.sleep(walk.take(step))
+        centre = Centre(world)
+        world.nursery.start_soon(report, world)
+        world.nursery.start_soon(centre.guard.run)
+        anew = list[float]()
+
+        def hang_up() -> None:
+            anew.append(world.now())
+            world.link.connect(None)
+            world.connect_engine()
+
+        world.link.hang_up = hang_up
+        await trio.sleep(8.3)
+        assert (sum(centre.guard.found.values()), anew) == (0, [])
+        wanted, began = world.engine_has(), world.now()
+        leg = centre.call.state.leg
+        lost = media.Rewire((media.Hears(leg, ()),))
+        world.engine.command(OPENED if what == "a leg too much" else lost, world.now())
+        assert world.engine_has() != wanted
+        await trio.sleep(REPORTS + SOON + 1.0)
+        assert centre.guard.found["engine_otherwise"] == len(anew) == 1
+        assert anew[0] - began <= REPORTS + SOON
+        assert world.engine_has() == wanted
+        assert (centre.guard.standing, world.system.alarms) == (0, [])
+
+    play(run, ORGANISATION, data=tmp_path)

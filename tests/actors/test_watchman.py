@@ -58,6 +58,9 @@ class Centre:
     def sip_owners(self) -> Set[str]:
         return set()
 
+    def engine_agrees(self) -> bool:
+        return True
+
     def unread_since(self) -> float:
         return self.unread
 

@@ -485,6 +485,12 @@ class World:
         assert isinstance(state, agents.Data)
         return state
 
+    def engine_has(self) -> tuple[int, int]:
+        """Its legs, and pairs of a listener and what it hears."""
+        engine = self.engine
+        channels = (side(each) for each in engine.recordings for side in (media.left, media.right))
+        return len(engine.legs), sum(len(engine.hears(each)) for each in (*engine.legs, *channels))
+
     def look(self) -> None:
         """After each step."""
         self.looked += 1
@@ -504,6 +510,8 @@ class World:
             assert each.cure.to in self.system.lost, each
             self.system.tell(each.cure.to, each.cure.message)
         invariants.hold(actors, self.engine)
+        known, wanted = self.link.known(), self.engine_has()
+        assert (known.legs, known.edges) == wanted
 
     def assert_empty(self) -> None:
         """Nothing is left of any call, and nothing is wrong."""
