@@ -3,7 +3,8 @@
 Pairs of plain G.711 legs, a talker and a listener each, in three weathers one after the other: clean, 60 ms of jitter
 with 3 % loss, and clean again. Beside it, in the same run, goes the floor: the same packets straight through the relay
 (relay.py). Added delay is what is heard against when it was due, less the floor's median; so in jitter it holds what
-the jitter buffer must wait. How the delay rises and falls is printed, and kept as a picture.
+the jitter buffer must wait. How the delay rises and falls is printed, and kept as a picture. A spinning probe says what
+the machine itself took away, before and after.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import attrs
 import click
 import numpy as np
 import trio
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
@@ -33,6 +34,7 @@ from .chart import Line, Panel, draw
 from .media import Link, machine, process, tell, told
 from .outcome import finish, passing
 from .relay import Journey, Weather
+from .weigh import PROBE, stolen
 
 SETTLE: Final = 10.0  # seconds of each weather until it is measured: the playouts find their delay
 JITTER: Final = 0.060
@@ -71,7 +73,8 @@ class Stage:
 
 @frozen
 class Found:
-    """One measurement, as it is kept. `series`: the added delay of each second, ms."""
+    """One measurement, as it is kept. `series`: the added delay of each second, ms. `stolen`: of the switch's core
+    while nothing ran, in % and the longest piece in ms; None where nobody looked."""
 
     date: str
     machine: str
@@ -83,6 +86,7 @@ class Found:
     floor_p99_ms: float
     stages: Sequence[Stage]
     series: Sequence[float | None]
+    stolen: tuple[float, float] | None = None
 
     @property
     def problems(self) -> list[str]:
@@ -216,17 +220,24 @@ def table(found: Found) -> Table:
 
 
 def rise(found: Found) -> str:
-    """The added delay over time, in a line."""
+    """The added delay over time, in a line, and in another what the machine took."""
     every = max(len(found.series) // 16, 1)
     shown = " ".join("-" if value is None else f"{value:.0f}" for value in found.series[::every])
-    return f"delay every {every * STEP:g} s, ms: {shown}"
+    told = f"delay every {every * STEP:g} s, ms: {shown}"
+    if found.stolen is None:
+        return told
+    return f"{told}\nstolen: {found.stolen[0]} % of the core before and after, {found.stolen[1]} ms at once"
 
 
 async def _watched(pairs: int, seconds: float, seed: int) -> Found:
-    total = sum(weather.seconds for weather in weathers(seconds))
+    total = sum(weather.seconds for weather in weathers(seconds)) + 2 * PROBE
     with Progress(console=Console(stderr=True)) as progress:
         async with passing(progress, "clean, jitter, clean", total):
-            return await measure(pairs, seconds, seed)
+            core = min(os.sched_getaffinity(0))
+            before = await trio.to_thread.run_sync(stolen, core)
+            found = await measure(pairs, seconds, seed)
+            after = await trio.to_thread.run_sync(stolen, core)
+    return evolve(found, stolen=(round((before[0] + after[0]) / 2, 2), max(before[1], after[1])))
 
 
 @click.command("latency")

@@ -15,6 +15,7 @@ def test_the_verdict() -> None:
     worse = evolve(found, stages=(evolve(clean, added_p50_ms=25.5), evolve(rough, unheard_percent=1.2)))
     assert worse.problems == ["clean: p50, ms: 25.5, more than 25", "rough: unheard, %: 1.2, more than 1"]
     assert "Added delay" in picture(found)
+    assert rise(evolve(found, stolen=(3.5, 12.0))).endswith("before and after, 12.0 ms at once")
 
 
 def test_frames_are_known_again_and_delay_rises_with_jitter(capsys: pytest.CaptureFixture[str]) -> None:
