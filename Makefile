@@ -1,6 +1,7 @@
 # make run          a demonstration: the switch, three agents, and a customer who calls
 # make test         lint, types and the tests (10 to 15 minutes on two cores); make test-all has the long ones too
 # make check        lint and types alone
+# make planted      breaks the product in many ways, one at a time, and looks whether the tests notice
 # make bench        how many legs this machine holds
 # make screenshots  the pictures of docs/screenshots, from the running demonstration
 #
@@ -26,7 +27,7 @@ define TESTS
 	$(BIN)/python -m pytest $(ALONE)
 endef
 
-.PHONY: run test test-all check bench screenshots tools clean
+.PHONY: run test test-all planted check bench screenshots tools clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
@@ -38,6 +39,10 @@ test: tools check
 test-all: export PYTEST_ADDOPTS := --long
 test-all: tools check
 	$(TESTS)
+	$(BIN)/python -m tests.planted
+
+planted: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.planted
 
 check: $(VENV)/.installed-dev .typing
 	$(BIN)/ruff check .

@@ -327,6 +327,25 @@ async def test_limits_of_an_agent_and_of_a_trunk(world: World) -> None:
 
 
 @story
+async def test_an_agent_has_so_many_calls_at_once_and_what_is_over_does_not_count(world: World) -> None:
+    limited = tuple(evolve(each, calls=1) for each in world.organisation.agents)
+    world.configure(evolve(world.organisation, agents=limited))
+    lin = await world.sign_in("1001")
+    Far(world, rings_and_answers)
+    await settle(world)
+    for times in (1, 2):
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world, 4)
+        assert world.agent("1001").phase is agents.Phase.TALKING
+        await lin.ask(page.Consult(number="+8613800138005"))
+        await settle(world)
+        over = [event.why for _, event in lin.heard if isinstance(event, page.CallSecondOver)]
+        assert over == ["too_many_calls"] * times
+        await lin.ask(page.HangUp())
+        await settle(world)
+
+
+@story
 async def test_a_switch_that_is_full_or_draining_lets_emergency_calls_out_alone(world: World) -> None:
     lin = await world.sign_in("1001")
     far = Far(world, rings_and_answers)

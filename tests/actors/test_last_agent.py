@@ -68,6 +68,18 @@ def test_where_nobody_did_or_nobody_answers_whoever_comes_first_is_rung(house: H
     assert rung(house) == ["anna"]
 
 
+def test_who_it_was_is_told_too_late_and_the_call_is_kept_back_for_nobody(house: House) -> None:
+    house.ask("anna", page.SetState("break"))
+    house.call("other")
+    house.tell("queue:support", LastServed("other", "bo"))
+    house.ask("bo", page.Answer())
+    house.call()
+    house.after(LOOK_BACK + 0.1)
+    was(house, "bo")  # who talks, and would be waited for
+    house.ask("anna", page.SetState("idle"))
+    assert rung(house) == ["anna"]
+
+
 def test_one_who_talks_is_waited_for_and_then_no_more(house: House) -> None:
     house.tell("queue:support", evolve(house.actors["queue:support"].state.profile, last_agent_seconds=0.0))
     house.ask("anna", page.SetState("break"))

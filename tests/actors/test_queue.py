@@ -229,6 +229,39 @@ def test_late_words_of_an_agent_do_not_offer_a_call_twice(house: House) -> None:
     assert house.late()[-3:] == ["Taken", "Leave", "OfferOver"]
 
 
+def test_what_an_agent_says_late_of_an_offer_that_is_over_does_not_bar_it(house: House) -> None:
+    """It left as it rang, another has been rung since, and it is back: it may have the call again."""
+    house.robot("lin")
+    house.after(1)
+    house.robot("wei")
+    house.call()
+    house.ask("lin", page.SignOut())
+    assert calls(house) == {"c": "wei"}
+    house.ask("lin", page.SignIn(media="none"))
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.MISSED))
+    assert calls(house) == {"c": "wei"}
+    house.ask("wei", page.Decline())
+    assert calls(house) == {"c": "lin"}
+
+
+def test_who_refuses_is_not_asked_again_before_it_says_how_it_stands(house: House) -> None:
+    lin = house.robot("lin")
+    house.after(1)
+    house.robot("wei")
+    house.sleep("agent:lin")
+    house.call()
+    assert calls(house) == {"c": "lin"}
+    house.mail["agent:lin"].clear()
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.REFUSED))
+    assert calls(house) == {"c": "wei"}
+    house.ask("wei", page.Decline())
+    assert calls(house) == {"c": ""}
+    house.wake("agent:lin")
+    for state in ("break", "idle"):
+        house.ask("lin", page.SetState(state))
+    assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
+
+
 def test_a_queue_that_is_dismissed_lets_its_calls_go(house: House) -> None:
     lin = house.robot("lin")
     house.call("a")

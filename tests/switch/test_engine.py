@@ -207,6 +207,22 @@ def test_mute_and_hold_leak_nothing(world: World) -> None:
     assert b.tones(0.5) == [440]
 
 
+def test_who_ceases_or_begins_to_hear_hears_no_click(world: World) -> None:
+    """What is loud at that moment falls, or rises, over 5 ms: 200 a sample, and what µ-law makes of it."""
+    a, b = world.far("a", 4000), world.far("b", 4001)
+    a.source = lambda n: np.full(len(n), 8000, np.int16)
+    world.hears(b=["a"])
+    world.run(1)
+    for sources, level in (([], 0), (["a"], 8000)):
+        before = len(b.payloads)
+        world.hears(b=sources)
+        world.run(0.1)
+        pcm = b.heard()[160 * (before - 1) :].astype(int)
+        assert abs(pcm[0] - (8000 - level)) < 200
+        assert abs(pcm[-1] - level) < 200
+        assert np.abs(np.diff(pcm)).max() < 600
+
+
 def test_a_supervisor_listens_whispers_and_barges_in_and_the_caller_hears_what_it_should(
     new_world: type[World],
 ) -> None:
@@ -277,6 +293,17 @@ def test_an_unknown_id_is_left_out_and_counted(world: World) -> None:
     assert a.tones(0.5) == [500]
     assert world.engine.counters["unknown_sources"] == 1
     assert world.engine.counters["unknown_listeners"] == 1
+
+
+def test_what_comes_in_the_place_of_a_closed_source_is_heard_by_nobody(world: World) -> None:
+    a = world.far("a", 4000)
+    world.do(protocol.OpenSource("t", protocol.Tone(500.0)))
+    world.hears(a=["t"])
+    world.run(0.5)
+    assert a.payloads[-1] != b"\xff" * 160
+    world.do(protocol.CloseSource("t"), *(protocol.OpenSource(f"t{n}", protocol.Tone(600.0 + n)) for n in range(9)))
+    world.run(0.5)
+    assert set(a.payloads[-20:]) == {b"\xff" * 160}
 
 
 def test_a_closed_leg_is_heard_no_more_and_sent_nothing(world: World) -> None:

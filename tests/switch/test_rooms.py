@@ -105,6 +105,21 @@ def test_what_is_beyond_16_bits_is_saturated_once(size: int, loud: int) -> None:
         assert np.array_equal(got[listener][0], by_definition(one, pcm))
 
 
+@pytest.mark.parametrize("odd", range(7))
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_what_is_left_of_a_sum_less_oneself_may_be_beyond_16_bits_though_the_sum_is_not(sign: int, odd: int) -> None:
+    rooms = Rooms()
+    pcm = np.full((64, 160), sign * 6000, np.int16)
+    pcm[odd] = -sign * 30000
+    edges = {listener: {row: 1.0 for row in range(7) if row != listener} for listener in range(7)}
+    for listener, one in edges.items():
+        rooms.hear(listener, one)
+    got = heard(rooms, pcm)
+    assert got[odd][0].tolist() == [32767 if sign > 0 else -32768] * 160
+    for listener, one in edges.items():
+        assert np.array_equal(got[listener][0], by_definition(one, pcm))
+
+
 def test_a_room_in_which_all_hear_themselves() -> None:
     rooms = Rooms()
     everybody = dict.fromkeys(range(8), 1.0)

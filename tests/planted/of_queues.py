@@ -1,0 +1,91 @@
+"""Bugs of queues: who waits, in which order, who is rung, and when that is looked at again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .bug import Bug
+
+QUEUES: Final = (
+    Bug(
+        "an agent who may not have the call is offered it",
+        "actors/acd.py",
+        "asked = [each for each in question.free if each.agent not in barred and each.level not in late]",
+        "asked = [each for each in question.free if each.level not in late]",
+    ),
+    Bug(
+        "who came last is served first",
+        "actors/queue.py",
+        "return not join.again, join.priority, join.since",
+        "return not join.again, join.priority, -join.since",
+    ),
+    Bug(
+        "who has just become idle is rung first",
+        "actors/acd.py",
+        "return lambda each: (each.level, each.ready_since, each.place)",
+        "return lambda each: (each.level, -each.ready_since, each.place)",
+    ),
+    Bug(
+        "fewest calls goes before the better level",
+        "actors/acd.py",
+        "return lambda each: (each.level, each.calls, each.ready_since, each.place)",
+        "return lambda each: (each.calls, each.level, each.ready_since, each.place)",
+    ),
+    Bug(
+        "round robin begins anew with the same agent",
+        "actors/queue.py",
+        "                self.state = evolve(self.state, after=free.pop(agent).place)",
+        "                free.pop(agent)",
+    ),
+    Bug(
+        "who missed a call is offered it again 10 s later",
+        "actors/queue.py",
+        "            GaveBack.MISSED: math.inf,",
+        "            GaveBack.MISSED: now + DECLINE_REST,",
+    ),
+    Bug(
+        "a call that the only agent declined is never offered again",
+        "actors/queue.py",
+        "return min(offers, rests, kept, data.widens_at,",
+        "return min(offers, kept, data.widens_at,",
+    ),
+    Bug(
+        "a call is kept without end for who served it last",
+        "actors/queue.py",
+        "return min(offers, rests, kept, data.widens_at,",
+        "return min(offers, rests, data.widens_at,",
+    ),
+    Bug(
+        "where all are rung the others ring on after an answer",
+        "actors/queue.py",
+        'return [Unwatch(f"call:{message.call}"), *self._withdraw(others, "answered_elsewhere")]',
+        'return [Unwatch(f"call:{message.call}")]',
+    ),
+    Bug(
+        "who comes back from an agent after closing time is sent away",
+        "actors/queue.py",
+        "        if not message.again:\n            if not is_open",
+        "        if message.call:\n            if not is_open",
+    ),
+    Bug(
+        "who refused because it was busy is asked again at once, and again",
+        "actors/queue.py",
+        'self._know(message.agent, evolve(standing, doing="refused"))',
+        "self._know(message.agent, standing)",
+        survived=True,
+    ),
+    Bug(
+        "what an agent says late of an offer that was over bars it from the call",
+        "actors/queue.py",
+        "        if message.agent not in waiting.offers:\n            return []\n        rest",
+        "        if message.agent in waiting.resting:\n            return []\n        rest",
+        survived=True,
+    ),
+    Bug(
+        "who served the caller last is found too late, and the call is kept back all the same",
+        "actors/queue.py",
+        "        if waiting.looks_until == math.inf:\n            return []  # that came too late",
+        "        if waiting.kept_until < math.inf:\n            return []  # that came too late",
+        survived=True,
+    ),
+)
