@@ -261,9 +261,10 @@ class Signalling:
         for each in uris:
             uri = Uri.parse(each)
             if is_ip(uri.host):
-                transport = (uri.param("transport") or (known[0].transport if known else "udp")).lower()
+                transport = uri.transport or (known[0].transport if known else "udp")
                 at = Address.at(uri.host, uri.port, transport)
-                named = f"sip:{at}" + (f";transport={transport}" if at.reliable else "")
+                named = f"{uri.scheme}:{at}"
+                named += f";transport={transport}" if at.reliable and uri.scheme == "sip" else ""
                 hosts = [signals.Host(named, at.host, at.port, transport)] if transport in TRANSPORTS else []
             else:
                 hosts = [host for host in known if same_host(Uri.parse(host.proxy).host, uri.host)]

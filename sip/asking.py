@@ -36,7 +36,7 @@ from .message import (
 )
 from .refresh import SESSION_EXPIRES
 from .registrar import Registrar
-from .screening import ACCEPT, able
+from .screening import ACCEPT, OFFERING, able
 from .transaction import Input as TransactionInput
 from .transaction import Timers
 from .trunks import Trunks
@@ -99,6 +99,12 @@ class Asking(TransactionLayer):
     ) -> Slot:
         """By TCP where it is too long for a datagram, and the trunk does not want it otherwise (RFC 3261 §18.1.1)."""
         instead, settings = way[0], self._trunks.settings(owner.trunk)
+        if settings.private and request.body and request.method in OFFERING and instead.transport != "tls":
+            # the far side leads elsewhere than its trunk may: keys do not go there (RFC 4568 §8.3)
+            self.counters["keys not sent but by TLS"] += 1
+            slot = super()._start(request, way, owner, now, [], tried)
+            self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
+            return slot
         if (
             instead.reliable
             or not self.settings.tcp

@@ -16,6 +16,7 @@ from .asking import Settings, retry_after
 from .call import GIVEN_UP, UNTOLD, WAITING, Call, Do
 from .call import Input as CallInput
 from .call import State as CallState
+from .dialog import is_secure
 from .events import (
     CallAnswered,
     CallCancelled,
@@ -330,7 +331,13 @@ class Sessions(Referring):
         except RemoteSipError:
             return ()
         found.sort(key=lambda each: -_preference(each.param("q")))
-        kept = tuple(each.uri for each in found if self._trunks.leads_within(call.trunk, each.uri))
+        secure = call.invite is not None and is_secure(call.invite.uri)
+        kept = tuple(
+            each.uri
+            for each in found
+            # RFC 3261 §8.1.3.4: who asked for a SIPS URI goes on to no other
+            if self._trunks.leads_within(call.trunk, each.uri) and (is_secure(each.uri) or not secure)
+        )
         self.counters["redirect elsewhere"] += len(found) - len(kept)
         return kept
 

@@ -98,7 +98,7 @@ class Trunks:
             parsed = Uri.parse(uri)
         except RemoteSipError:
             return False
-        return parsed.scheme == "sip" and self.owns(trunk, parsed.host)
+        return parsed.scheme in ("sip", "sips") and self.owns(trunk, parsed.host)
 
 
 _NOBODY = TrunkSettings()

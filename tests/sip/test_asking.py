@@ -6,7 +6,7 @@ import pytest
 from cordboard.sip.digest import Account, Challenge, parameters, response_of
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import CallAnswered, CallFailed, Replied, Transmit
-from cordboard.sip.message import LocalSipError, Request, Row
+from cordboard.sip.message import Address, LocalSipError, Request, Row
 
 from . import net as n
 from .far import PROXY, STRANGER, answered, events, reply, requests
@@ -14,6 +14,9 @@ from .far import PROXY, STRANGER, answered, events, reply, requests
 ALICE = Account("alice", "secret")
 MD5 = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n1", algorithm=MD5, qop="auth"')
 SHA = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n2", algorithm=SHA-256, qop="auth"')
+
+
+TLS = Address("192.0.2.9", 5061, "tls")
 
 
 def known(account: Account | None = ALICE, *, trusted: bool = False) -> Endpoint:
@@ -327,6 +330,18 @@ def test_a_redirect_is_told_where_it_stays_with_the_trunk() -> None:
         "out", 302, "Moved Temporarily", None, ("sip:+86139@Proxy.Carrier.Example.", "sip:+86900@192.0.2.9:5070")
     )
     assert endpoint.counters["redirect elsewhere"] == 3
+
+
+@pytest.mark.parametrize(("uri", "kept"), [("sips:1@192.0.2.9", 1), ("sip:1@192.0.2.9", 2)])
+def test_who_asked_for_a_secure_uri_is_sent_on_to_no_other(uri: str, kept: int) -> None:
+    """RFC 3261 §8.1.3.4."""
+    endpoint = known()
+    (invite,) = requests(endpoint.dial("out", uri, TLS, "1001", n.OFFER_A, 0.0, trunk="carrier"))
+    contacts = ("Contact", "<sips:2@192.0.2.9>;q=0.1, <sip:3@192.0.2.9;transport=tls>;q=0.9")
+    failed = events(reply(endpoint, invite, 302, contacts, source=TLS))[-1]
+    assert isinstance(failed, CallFailed)
+    assert len(failed.redirects) == kept
+    assert failed.redirects[-1] == "sips:2@192.0.2.9"
 
 
 def test_early_media_is_of_whoever_answers_in_the_end() -> None:

@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 from cordboard.sip import sdes, sdp
 from cordboard.sip.description import parse
+from cordboard.sip.events import CallAnswered, CallFailed, CallReofferRefused, Transmit
 from cordboard.sip.message import Address
 from cordboard.sip.sdes import Crypto
 from cordboard.sip.trunks import TrunkSettings
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from . import net as n
-from .far import responses
+from .far import events, reply, requests, responses
 
 KEY = b64encode(bytes(range(30))).decode()
 GCM = b64encode(bytes(range(28))).decode()
@@ -192,3 +193,29 @@ def test_of_a_private_trunk_nothing_is_agreed_but_by_tls(method: str) -> None:
 
     assert heard("udp") == heard("tcp") == [488]
     assert heard("tls") == ([100] if method == "INVITE" else [481])
+
+
+def test_keys_of_a_private_trunk_go_by_tls_alone_wherever_its_far_side_leads() -> None:
+    """By a redirect to UDP, or by a Contact that is reached by it: the offer is not sent, and nothing hangs."""
+    tls, udp = Address("192.0.2.9", 5061, "tls"), Address("192.0.2.9", 5060)
+    endpoint = n.endpoint(n.A)
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.9",), private=True)})
+    out = endpoint.dial("moved", "sip:6@192.0.2.9", udp, "1001", n.OFFER_A, 0.0, trunk="carrier")
+    assert events(out) == [CallFailed("moved", 503, "cannot be sent")]
+    assert requests(out) == []
+    (invite,) = requests(
+        endpoint.dial("out", "sip:6@192.0.2.9;transport=tls", tls, "1001", n.OFFER_A, 0.0, trunk="carrier")
+    )
+    rows = ("Contact", "<sip:6@192.0.2.9;transport=udp>"), ("Content-Type", "application/sdp")
+    out = reply(endpoint, invite, 200, *rows, source=tls, body=bytes(n.answer_to(n.OFFER_A)))
+    assert isinstance(out[-1], CallAnswered)
+    out = endpoint.reoffer("out", n.OFFER_A, 1.0)
+    assert out == [CallReofferRefused("out", 503)]
+    assert endpoint.counters["keys not sent but by TLS"] == 2
+    # what has no keys in it goes where they say
+    (bye,) = endpoint.hang_up("out", 2.0)
+    assert isinstance(bye, Transmit)
+    assert bye.destination == udp
+    while endpoint.deadline() < 300:
+        endpoint.wake(endpoint.deadline())
+    assert endpoint.idle
