@@ -12,6 +12,29 @@ from random import Random
 import trio
 
 
+class Jumping(trio.abc.Clock):
+    """A clock that stands while anybody does anything, and then is where the next of all waits for it.
+
+    As `MockClock` with `autojump_threshold=0`, in half of Trio's work; there must be no thread and no socket.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def start_clock(self) -> None:
+        """It is where it was made."""
+
+    def current_time(self) -> float:
+        return self._now
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Trio asks where nobody has anything to do before then."""
+        if deadline == math.inf:
+            return deadline
+        self._now = max(self._now, deadline)
+        return 0.0
+
+
 class Appointments:
     """`at(when, act)`, in seconds of Trio's clock. Of what is due at the same moment any may come first."""
 

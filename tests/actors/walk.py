@@ -29,7 +29,7 @@ from cordboard.switch import protocol as media
 from .beginnings import LIN, MO, ORGANISATION, POSITIONS, SPARE, WEI, Step
 from .books import books
 from .customers import CUSTOMER
-from .histories import History, Round
+from .histories import Act, History, Round
 from .walkers import ACTS, WITHOUT, Walkers
 from .world import World, play
 
@@ -188,14 +188,16 @@ class Walk:
 
     def _do(self, one: Round) -> None:
         for act in one.acts:
-            if self.world.life.over and act.name not in WITHOUT:
-                continue
-            _, does = ACTS[act.name]
-            do = partial(self.walkers.by, Random(act.choice), partial(does, self.walkers))
             if act.turns and not self.world.life.over:
-                self.world.system.between(act.turns, do)
+                self.world.system.between(act.turns, partial(self._act, act))
             else:
-                do()
+                self._act(act)
+
+    def _act(self, act: Act) -> None:
+        if self.world.life.over and act.name not in WITHOUT:
+            return
+        _, does = ACTS[act.name]
+        self.walkers.by(Random(act.choice), partial(does, self.walkers))
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class Walk:
         world.fates.clear()
         world.system.forget_between()
         while walkers.owed:
-            await trio.sleep(PACE)
+            await trio.sleep(LOOK)
         world.configure(walkers.whole)
         for outside in walkers.outside:
             outside.closes()

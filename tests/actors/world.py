@@ -22,7 +22,6 @@ from random import Random
 from typing import Any
 
 import trio
-import trio.testing
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page, past
 from cordboard.actors.control import ALIVE_SECONDS
@@ -52,7 +51,7 @@ from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
 from . import invariants
-from .appointments import Appointments
+from .appointments import Appointments, Jumping
 from .books import lost
 from .far import Caller, Robot, SipHost
 from .house import PAGE_OFFER, model
@@ -452,7 +451,8 @@ class World:
 
     async def sign_in(self, agent: str, *, sound: bool = True) -> Robot:
         """... and signs in; it can be rung when this returns."""
-        await trio.testing.wait_all_tasks_blocked()
+        while self.system.pending():
+            await trio.lowlevel.checkpoint()
         robot = self.open_page(agent)
         command = page.SignIn(sdp=PAGE_OFFER) if sound else page.SignIn(media="none")
         assert isinstance(await robot.ask(command), page.Accepted)
@@ -579,7 +579,7 @@ def play(
             log = world.log
 
     try:
-        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+        trio.run(main, clock=Jumping())
     finally:
         scheduler._ALLOW_DETERMINISTIC_SCHEDULING = before
     return log
