@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cordboard.codecs.opuspacket import whole
-from cordboard.switch import codingprocess
+from cordboard.switch import coder, codingprocess
+from cordboard.switch import process as media_process
 from cordboard.switch.coders import Coders
 from cordboard.switch.codingprocess import CodingProcess, coding, cores
+from cordboard.switch.process import AccessPoint, MediaConfig
 
 from .test_coders import ROWS, encoded, opened, told, tone
 
@@ -102,6 +105,23 @@ def test_it_ends_with_whoever_started_it() -> None:
         parent.kill()
     assert ended.poll(10_000)
     os.close(descriptor)
+
+
+def test_the_media_process_has_one_beside_it_for_each_other_core(tmp_path: Path) -> None:
+    config = MediaConfig(
+        addresses=("127.0.0.1",), rtp_ports="0", access_points=(AccessPoint(addresses=("127.0.0.1",), port=0),)
+    )
+    command = [sys.executable, "-m", media_process.__name__, str(tmp_path / "media.sock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as media:
+        assert media.stdin is not None
+        assert media.stdout is not None
+        media.stdin.write(config.to_json() + "\n")
+        media.stdin.flush()
+        assert media.stdout.readline() == "ready\n"
+        children = Path(f"/proc/{media.pid}/task/{media.pid}/children").read_text().split()
+        programs = [Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[2] for child in children]
+        assert programs == [coder.__name__.encode()] * cores()
+        media.kill()
 
 
 def test_there_are_none_on_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
