@@ -7,6 +7,7 @@ begun to stand is an alarm and a line of the log, and counted; what the journal 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Set
@@ -26,6 +27,8 @@ from .watchman import LOOK, Verdict, Watchman
 AT_ONCE = 30
 # One error of ours may make a thousand things untrue: so many are named at once, the others counted.
 MOST_NAMED = 20
+# The link to the engine is made anew at most this often, in seconds: what that does not mend is an alarm that stands.
+ANEW = 600.0
 
 log = structlog.get_logger()
 
@@ -48,6 +51,7 @@ class Guard:
         self._keep = keep
         self._watchman = Watchman(Centre(system, link, signalling))
         self._alarms: dict[Untrue, str] = {}
+        self._anew_from = -math.inf
         # By the name of the invariant: what stood for a moment at least, and what somebody was told again.
         self.found: Counter[str] = Counter({what.name.lower(): 0 for what in What})
         self.cured: Counter[str] = Counter()
@@ -105,6 +109,9 @@ class Guard:
 
     def _cure(self, untrue: Untrue) -> None:
         if untrue.what is What.ENGINE_OTHERWISE:
+            if self._clock() < self._anew_from:
+                return
+            self._anew_from = self._clock() + ANEW
             self._link.hang_up()  # it says then what it has, and is told what it lacks
         elif untrue.what in (What.MEDIA_UNOWNED, What.SIP_UNOWNED):
             for owner in untrue.names:

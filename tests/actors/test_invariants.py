@@ -302,5 +302,8 @@ def test_an_engine_that_has_something_else_says_what_it_has_and_is_mended(what: 
         assert anew[0] - began <= REPORTS + SOON
         assert world.engine_has() == wanted
         assert (centre.guard.standing, world.system.alarms) == (0, [])
+        world.engine.command(OPENED if what == "a leg too much" else lost, world.now())
+        await trio.sleep(30.0)
+        assert (centre.guard.standing, len(world.system.alarms), len(anew)) == (1, 1, 1), "not again and again"
 
     play(run, ORGANISATION, data=tmp_path)
