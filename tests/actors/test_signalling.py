@@ -70,6 +70,7 @@ async def test_an_engine_that_is_away_is_503(world: World) -> None:
 @story
 async def test_an_engine_that_says_nothing_is_503_after_4_s(world: World) -> None:
     await settle(world)
+    world.deaf = True  # the engine hears nothing of what it is told
     world.link.connect(lambda command: None)
     echo = world.dial("600")
     await echo.over.wait()
@@ -178,6 +179,7 @@ async def test_calls_whose_actors_are_lost_are_ended(world: World) -> None:
     echo = world.dial("600")
     await echo.answered.wait()
     await settle(world)
+    world.deaf = True  # the engine hears nothing of what it is told
     world.link.connect(lambda command: None)
     waiting = world.dial("600")
     while len(world.system.alive("call:")) < 2:
