@@ -142,6 +142,8 @@ class World:
         self._committed = 0
         self._inherited = 0  # of them by earlier processes
         self.kills = 0
+        # Who has lost a message, in whichever process.
+        self._lost: set[str] = set()
         self.life: Life
         self.journal: Journal | None
         self.states: States | None
@@ -164,6 +166,7 @@ class World:
         self.states = None if file is None else States(lambda: file, packer(), self.now, self._alarm)
         states, journal = self.states or UNWRITTEN, self.journal or UNJOURNALLED
         self.system = WatchedSystem(self.now, self.life, self.look, states, journal, self._order.randrange)
+        self.system.lost = self._lost
         self.link = MediaLink(self.system, states)
 
     def _connect(self) -> None:
