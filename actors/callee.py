@@ -212,11 +212,16 @@ class Callee(Seat):
         As it took the answer it let the agent's leg hear the caller: that is undone, and the call that the agent is in
         by now wires it anew.
         """
-        agent, voice = self.state.profile.agent, self.state.voice
-        effects = [Tell(f"call:{message.call}", calls.AgentGone(agent)), *self.hear_nothing(), *self.stop_testing()]
-        if voice and self.state.in_call:
-            effects.append(self.tell_call(calls.AgentLeg(agent, voice)))
+        gone = Tell(f"call:{message.call}", calls.AgentGone(self.state.profile.agent))
+        effects = [gone, *self.hear_nothing(), *self.stop_testing()]
+        if self.state.voice and self.state.in_call:
+            effects.append(self._heard_by())
         return effects
+
+    def _heard_by(self) -> Effect:
+        """The call that the agent is in wires it anew."""
+        data = self.state
+        return self.tell_call(calls.AgentLeg(data.profile.agent, data.voice, data.away_since < math.inf))
 
     def joined_ringing(self, message: Joined, now: float) -> list[Effect]:
         """An answer to an earlier offer counted after all, though the agent had left: where it was to this call, the
@@ -238,8 +243,7 @@ class Callee(Seat):
         if not voice:
             return []
         if data.in_call:
-            away = data.away_since < math.inf
-            return [self.tell_call(calls.AgentLeg(data.profile.agent, voice, away))]
+            return [self._heard_by()]
         tests = data.testing_until < math.inf
         return [Media(media.Rewire((media.Hears(voice, ((voice, 1.0),) if tests else ()),)))]
 

@@ -126,6 +126,13 @@ def test_who_is_let_in_where_it_had_gone_hears_on_what_it_heard(centre: Centre) 
     assert centre.ears() == SWAPPED
 
 
+def test_who_is_let_in_where_it_had_gone_is_away_on_where_it_is_away(centre: Centre) -> None:
+    centre.fact(*centre.engine.uncheck(centre.one("lin").state.voice, 10.0))
+    assert centre.heard("c") == "agent-away"
+    centre.tell("agent:lin", agents.Joined("another"))
+    assert centre.heard("c") == "agent-away"
+
+
 def test_merge_is_a_conversation_of_three(centre: Centre) -> None:
     consulting(centre)
     centre.do("lin", page.Merge())
