@@ -28,8 +28,8 @@ AGENTS: Final = (
     Bug(
         "a call joined to an agent who had left does not hear so, and waits for that agent for ever",
         "actors/callee.py",
-        '[Tell(f"call:{message.call}", calls.AgentGone(agent)), *self.hear_nothing(), *self.stop_testing()]',
-        "[*self.hear_nothing(), *self.stop_testing()]",
+        "effects = [gone, *self.hear_nothing(), *self.stop_testing()]",
+        "effects = [*self.hear_nothing(), *self.stop_testing()]",
     ),
     Bug(
         "what takes back an earlier offer takes back the one that rings now",
