@@ -45,7 +45,7 @@ TICK: Final = 0.020
 FRAME: Final = 160
 # Before it and after it nothing is said: the playout begins, and the last frame has time to come.
 LEAD_IN, LEAD_OUT = 10, 10
-ARRIVES: Final = 0.011  # seconds after a tick: no playout finds delay that it could let go
+ARRIVES: Final = 0.005  # seconds after a tick: no playout finds delay that it could let go
 LISTENERS_FROM: Final = 40_000  # their port numbers; talkers' are below
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from cordboard.actors import admission, alarms, switchboard
 from cordboard.actors.admission import FULL_AFTER, OPEN_AFTER, Admission
 from cordboard.sip.events import CallFailed
@@ -14,6 +15,13 @@ from .world import World
 
 def report(p50: float, p99: float, late: int = 0) -> EngineReport:
     return EngineReport(1500, 50, late, (p50, p99, p99))
+
+
+def reports(world: World, one: EngineReport, times: int) -> None:
+    """The engine of that world says so, of what it has."""
+    for _ in range(times):
+        legs, edges = world.engine_has()
+        world.link.on_fact(evolve(one, legs=legs, edges=edges))
 
 
 STRAINED = report(10.0, 17.0)
@@ -69,8 +77,7 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
     await settle(world)
     living = world.dial("600")
     await living.answered.wait()
-    for _ in range(FULL_AFTER):
-        world.link.on_fact(STRAINED)
+    reports(world, STRAINED, FULL_AFTER)
     await settle(world)
     assert world.system.alarms == [alarms.MEDIA_FULL.says()]
     refused = world.dial("600")
@@ -78,8 +85,7 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
     assert isinstance(refused.last, CallFailed)
     assert (refused.last.status, refused.last.retry_after) == (503, switchboard.FULL_RETRY_AFTER)
     assert not living.over.is_set()
-    for _ in range(OPEN_AFTER):
-        world.link.on_fact(EASY)
+    reports(world, EASY, OPEN_AFTER)
     await settle(world)
     assert world.system.alarms == []
     again = world.dial("600")
@@ -91,8 +97,7 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
     await refused.over.wait()
     assert isinstance(refused.last, CallFailed)
     assert (refused.last.status, refused.last.retry_after) == (503, switchboard.FULL_RETRY_AFTER)
-    for _ in range(OPEN_AFTER):
-        world.link.on_fact(EASY)
+    reports(world, EASY, OPEN_AFTER)
     for each in (living, again):
         each.hang_up()
     await settle(world)
@@ -102,8 +107,7 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
 @story
 async def test_a_new_engine_is_not_as_full_as_the_last(world: World) -> None:
     await settle(world)
-    for _ in range(FULL_AFTER):
-        world.link.on_fact(STRAINED)
+    reports(world, STRAINED, FULL_AFTER)
     await settle(world)
     world.link.on_fact(EngineStarted("another", (), 1))
     await settle(world)
