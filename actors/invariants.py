@@ -449,12 +449,11 @@ def _of_line(name: str, line: Line, centre: Centre) -> Iterator[Untrue]:
     owner = centre.find(data.owner)
     if owner is None:
         yield _gone(What.LINE_UNOWNED, name, data.owner)
-    elif (owned := _lines_of(owner)) is not None and line.id not in owned:
+    elif line.id not in _lines_of(owner):
         yield Untrue(What.LINE_UNOWNED, (name, data.owner), cure=Tell(name, EndLine(line.id)))
 
 
-def _lines_of(owner: Behaviour) -> tuple[str, ...] | None:
-    """None where it is neither of those who know their lines."""
+def _lines_of(owner: Behaviour) -> tuple[str, ...]:
     match owner:
         case Agent(state=data):
             return (data.line,)
@@ -462,4 +461,4 @@ def _lines_of(owner: Behaviour) -> tuple[str, ...] | None:
             second = data.second.line if data.second is not None else ""
             return (second, data.moved.line if data.moved is not None else "")
         case _:
-            return None
+            return ()

@@ -12,6 +12,7 @@ from cordboard.actors.announcements import accept_call
 from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.entries import Agent as Staff
+from cordboard.actors.invariants import What, untrue
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import QualityEntry, SoundEntry
@@ -23,6 +24,7 @@ from cordboard.switch import protocol as media
 
 from .dialler import CUSTOMER, Far, dialling, rings_and_answers
 from .house import NOW, House
+from .invariants import StandIn
 from .test_world import settle
 from .world import World, play
 
@@ -231,7 +233,7 @@ class Kept:
     heard: tuple[tuple[float, object], ...] = ()
 
 
-class Owner:
+class Owner(StandIn):
     """Whoever wants lines: it keeps what it hears."""
 
     def __init__(self) -> None:
@@ -297,6 +299,19 @@ def test_a_colleagues_mobile_rings_and_hears_what_its_owner_lets_it_hear() -> No
         assert owner.last() == LineOver("c+1", "callee", "hung_up")
         assert world.system.state_of("switchboard").usage["1001"].calls == frozenset()
         assert world.system.state_of("trunk:carrier").usage.calls == frozenset()
+
+    tell(run)
+
+
+def test_a_line_whose_owner_knows_of_none_is_nobodys() -> None:
+    """Whoever is not an agent or a call has none; production is told, a test's own owner is let be."""
+
+    async def run(world: World, owner: Owner) -> None:
+        far = Far(world, rings_and_answers)
+        reach(world, mobile_of="1002")
+        await settle(world, 3)
+        assert [each.what for each in untrue("line:c+1", world.centre)] == [What.LINE_UNOWNED]
+        far.hang_up()
 
     tell(run)
 
