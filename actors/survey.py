@@ -9,7 +9,6 @@ Whoever said nothing is no 0: it is "none", as who kept pressing other keys is "
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from typing import Final
 
@@ -18,7 +17,7 @@ from attrs import frozen
 from . import records
 from .effects import Effect
 from .evolving import evolve
-from .table import Bug, Machine, Table, row
+from .table import Bug, Table, Untimed, row
 
 # What may be pressed; 5 is the best.
 RATINGS: Final = "12345"
@@ -65,7 +64,7 @@ class Data:
     asked: int = 1
 
 
-class Survey(Machine[Phase]):
+class Survey(Untimed[Phase]):
     """The steps of one survey; `state` is what the call keeps."""
 
     def __init__(self, state: Data) -> None:
@@ -73,13 +72,6 @@ class Survey(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
-
-    def deadline(self) -> float:
-        """The call times what it plays."""
-        return math.inf
-
-    def wake(self, now: float) -> list[Effect]:
-        return []
 
     def _pressed(self, message: Pressed, now: float) -> list[Effect]:
         if message.key in RATINGS:

@@ -8,7 +8,6 @@ actors: all who are in one hear each other.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from random import Random
@@ -31,7 +30,7 @@ from .organisation import Organisation, e164
 from .origin import Located
 from .records import MobileEntry
 from .routes import ToNumber, ToQueue, ToVoicemail, to_onward
-from .table import Bug, Machine, Table, always, row
+from .table import Bug, Table, Untimed, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
 RETRY_AFTER = 10
@@ -127,7 +126,7 @@ class Data:
     barred: Mapping[str, int] = field(factory=dict)
 
 
-class Switchboard(Machine[Phase]):
+class Switchboard(Untimed[Phase]):
     """`codecs` are what pages may speak, `trunk_codecs` what trunks may, preferred first; `mobiles` what is kept of the
     mobiles that agents have bound."""
 
@@ -150,12 +149,6 @@ class Switchboard(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
-
-    def deadline(self) -> float:
-        return math.inf
-
-    def wake(self, now: float) -> list[Effect]:
-        return []
 
     # --- the organisation -------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ new state or message that nobody thought about does not start. Tests walk `pairs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -161,3 +162,13 @@ class Machine(Generic[S]):
     def dispatch(self, phase: S, message: object, now: float) -> list[Effect]:
         """The effects of one input in `phase`; raises ImpossibleInputError for what the table calls a bug."""
         return self.table.take(self, phase, message, now)
+
+
+class Untimed(Machine[S]):
+    """One without a timer: nothing is to be timed, or whoever keeps it times it."""
+
+    def deadline(self) -> float:
+        return math.inf
+
+    def wake(self, now: float) -> list[Effect]:
+        return []

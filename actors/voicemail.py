@@ -9,7 +9,6 @@ left none.
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 from typing import Final
 
@@ -18,7 +17,7 @@ from attrs import frozen
 from . import records
 from .effects import Effect
 from .evolving import evolve
-from .table import Bug, Machine, Table, row
+from .table import Bug, Table, Untimed, row
 
 # What ends a message, as in any voicemail.
 END: Final = "#"
@@ -80,7 +79,7 @@ def was_left(entry: records.MessageEntry) -> bool:
     return entry.ended is not None and entry.ended - entry.began >= SHORTEST
 
 
-class Voicemail(Machine[Phase]):
+class Voicemail(Untimed[Phase]):
     """The steps of one message of the call `call`; `state` is what the call keeps."""
 
     def __init__(self, state: Data, call: str) -> None:
@@ -89,13 +88,6 @@ class Voicemail(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         return self.dispatch(self.state.phase, message, now)
-
-    def deadline(self) -> float:
-        """The call times it."""
-        return math.inf
-
-    def wake(self, now: float) -> list[Effect]:
-        return []
 
     def _begin(self, message: Said, now: float) -> list[Effect]:
         entry = records.MessageEntry(self._call, self.state.queue, now)
