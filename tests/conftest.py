@@ -10,14 +10,25 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from attrs import frozen
 from hypothesis import HealthCheck, settings
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("cordboard", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cordboard")
+
+
+@pytest.fixture
+def unlogged() -> Iterator[None]:
+    """What actors log is not what is looked at."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.configure(**before)
 
 
 @frozen

@@ -72,18 +72,23 @@ def test_ticks_that_are_long_now_make_it_full_at_once_and_begin_the_good_seconds
     assert gate.full
 
 
-@story
-async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) -> None:
-    await settle(world)
-    living = world.dial("600")
-    await living.answered.wait()
-    reports(world, STRAINED, FULL_AFTER)
+async def is_full(world: World) -> None:
+    """There is an alarm, and whoever calls now is refused."""
     await settle(world)
     assert world.system.alarms == [alarms.MEDIA_FULL.says()]
     refused = world.dial("600")
     await refused.over.wait()
     assert isinstance(refused.last, CallFailed)
     assert (refused.last.status, refused.last.retry_after) == (503, switchboard.FULL_RETRY_AFTER)
+
+
+@story
+async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) -> None:
+    await settle(world)
+    living = world.dial("600")
+    await living.answered.wait()
+    reports(world, STRAINED, FULL_AFTER)
+    await is_full(world)
     assert not living.over.is_set()
     reports(world, EASY, OPEN_AFTER)
     await settle(world)
@@ -91,12 +96,7 @@ async def test_a_full_engine_refuses_calls_and_keeps_those_it_has(world: World) 
     again = world.dial("600")
     await again.answered.wait()
     world.link.on_fact(TicksLong(13.5))
-    await settle(world)
-    assert world.system.alarms == [alarms.MEDIA_FULL.says()]
-    refused = world.dial("600")
-    await refused.over.wait()
-    assert isinstance(refused.last, CallFailed)
-    assert (refused.last.status, refused.last.retry_after) == (503, switchboard.FULL_RETRY_AFTER)
+    await is_full(world)
     reports(world, EASY, OPEN_AFTER)
     for each in (living, again):
         each.hang_up()

@@ -6,10 +6,9 @@ one again, as it is printed there, and prints what left anybody, to the last dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from .beginnings import POSITIONS
@@ -27,13 +26,7 @@ BLOCKS = 5
 COMMAND = ".venv/bin/python -m pytest -s tests/actors/test_walk.py --walk"
 
 
-@pytest.fixture(autouse=True)
-def _unlogged() -> Iterator[None]:
-    """What actors log is not what is looked at."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("unlogged")
 
 
 def walk_from(position: str, block: int, examples: int) -> None:

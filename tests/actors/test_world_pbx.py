@@ -16,7 +16,7 @@ from cordboard.actors.trunk import Data, Phase
 from cordboard.sip.binding import Binding
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import IncomingCall, Replied
+from cordboard.sip.events import IncomingCall, Output, Replied
 from cordboard.sip.message import Address, Request, Row, parse
 from cordboard.sip.screening import called_of
 
@@ -50,11 +50,11 @@ class Pbx(Far):
         far.endpoint.set_trunks({"switch": TrunkSettings(("192.0.2.0/24",), account=PBX)})
         far.on_output = self._said
 
-    def _said(self, output: object) -> None:
+    def _said(self, output: Output) -> None:
         if isinstance(output, Replied):
             self.registered.append(output.status)
         else:
-            self._hear(output)  # type: ignore[arg-type]
+            self._hear(output)
 
     def register(self, expires: int = 120) -> None:
         self.asks += 1

@@ -5,10 +5,7 @@ The walk that reaches everything (tests/actors/test_walk.py) takes minutes. Thes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import structlog
 
 from ..actors.beginnings import POSITIONS
 from ..actors.test_walk import walk_from
@@ -17,12 +14,7 @@ from ..actors.test_walk import walk_from
 STEP = 3
 
 
-@pytest.fixture(autouse=True)
-def _unlogged() -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    yield
-    structlog.configure(**before)
+pytestmark = pytest.mark.usefixtures("unlogged")
 
 
 @pytest.mark.parametrize("position", list(POSITIONS)[::STEP])
