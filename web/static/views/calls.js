@@ -241,7 +241,7 @@ class Calls extends View {
 const sound = (symbol, words) => html`<span role="img" aria-label=${t(words)} title=${t(words)}>${icon(symbol)}</span>`;
 
 /** Whether somebody has seen to a message, and who. */
-const handled = ({ handled_by: by }) => html`<span class="class" ?data-open=${!by}>
+const handled = ({ handled_by: by }) => html`<span class="what" ?data-open=${!by}>
   ${icon(by ? 'circle-check' : 'voicemail')}${by ? t('voicemail.by', { agent: by.name }) : t('voicemail.new')}
 </span>`;
 
