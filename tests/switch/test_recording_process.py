@@ -32,13 +32,16 @@ class Teller:
     begun: float = field(factory=trio.current_time)
     said: int = 0
     to: tuple[str, int] | None = None
+    late: float = 0.0  # s, the latest that a packet left: the machine's doing, and what a jitter buffer keeps as delay
 
     async def tell(self) -> None:
         while True:
-            await trio.sleep_until(self.begun + self.said * 0.02)
+            due = self.begun + self.said * 0.02
+            await trio.sleep_until(due)
             digits = bytes([self.said % 100]) * 80 + bytes([self.said // 100]) * 80
             header = struct.pack("!BBHII", 0x80, 0, self.said & 0xFFFF, 160 * self.said, 7)
             if self.to is not None:
+                self.late = max(self.late, trio.current_time() - due)
                 await self.socket.sendto(header + digits, self.to)
             self.said += 1
 
@@ -96,7 +99,7 @@ async def record(control: Control, teller: Teller) -> None:
 
 
 def test_a_kill_loses_at_most_two_seconds_and_the_next_process_goes_on_in_step(tmp_path: Path) -> None:
-    async def main() -> list[int]:
+    async def main() -> tuple[list[int], float]:
         with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
             await far.bind(("127.0.0.1", 0))
             teller = Teller(far)
@@ -118,20 +121,24 @@ def test_a_kill_loses_at_most_two_seconds_and_the_next_process_goes_on_in_step(t
                         closed = await control.fact(protocol.RecordingClosed)
                         assert closed.seconds > 5
                 nursery.cancel_scope.cancel()
-        return [at - last for last in before]
+        return [at - last for last in before], teller.late
 
     def path(name: str) -> Path:
         return tmp_path / "recordings" / f"{name}.cbr"
 
-    lost = np.array(trio.run(main)) * 0.02
+    frames, late = trio.run(main)
+    lost = np.array(frames) * 0.02
+    print(f"packets left {late * 1000:.0f} ms late at most")
     print(f"lost by kill -9: {lost.mean():.2f} s of sound on average, {lost.max():.2f} s at most, of 50 recordings")
     assert lost.max() < 2.0
     for name in NAMES:
         numbers = understood(path(name))
         places, said = np.array(list(numbers)), np.array(list(numbers.values()))
         gap = int(np.argmax(np.diff(places)))
-        assert places[gap + 1] - places[gap] > 10  # the process was away
-        # The place of each number on the recording's clock, before and after: no further apart than jitter buffers are.
+        away = places[gap + 1] - places[gap]
+        assert away > 10
+        # The place of each number on the recording's clock, before and after: no further apart than jitter buffers are,
+        # which keep what came late as delay. A recording that goes on where it stopped is off by all the time away.
         drift = np.median((places - said)[gap + 1 :]) - np.median((places - said)[: gap + 1])
-        assert abs(drift) <= 3
+        assert abs(drift) <= min(3 + late / 0.02, away / 2)
         assert (np.diff(said) > 0).all()
