@@ -7,7 +7,8 @@ sent, pauses at the receivers, and who hears whom. In the same run the same mach
     --bare      ... without meters, reports and recordings   the floor
     --record    rooms of two, every call recorded            % of a core
     --srtp      rooms of three of pages, G.711               the floor, and pylibsrtp in a bare loop
-    --opus      rooms of three of pages, Opus                PyAV in a bare loop; and what a second core is worth
+    --opus      rooms of three of pages, Opus                PyAV in a bare loop, and libopus itself in one; and what a
+                                                             second core is worth
 
 A spinning probe says what the machine itself took away, before and after.
 """
@@ -53,7 +54,8 @@ RATIO_TICKS: Final = 500
 @frozen
 class Density:
     """One measurement, as it is kept. Percentages are of one core; `against_percent_per_leg` is what the legs are held
-    against, `times` how often they take it; `cores` is what a second core is worth (Opus; 0: not measured)."""
+    against, `times` how often they take it. Of Opus, `libopus_percent_per_leg` is what libopus takes where it is called
+    as the switch calls it, and `cores` what a second core is worth. 0: not measured."""
 
     date: str
     machine: str
@@ -64,6 +66,7 @@ class Density:
     seconds: float
     floor_percent_per_leg: float
     alone_percent_per_leg: float
+    libopus_percent_per_leg: float
     against_percent_per_leg: float
     times: float
     cores: float
@@ -103,10 +106,12 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
     async with passing(progress, scene, 2 * (SETTLE + seconds) + TAIL + 2 * PROBE):
         weighed = await weigh(wanted, legs, seconds, cores)
         lowest = await floor(wanted, legs, seconds, cores)
-        ratio = libraries = 0.0
+        ratio = libraries = codec = 0.0
         if wanted.secure:
             what = "opus" if wanted.codec == "opus" else "srtp"
             libraries = await trio.to_thread.run_sync(alone, what, legs, ALONE_SECONDS, cores[0])
+        if wanted.codec == "opus":
+            codec = await trio.to_thread.run_sync(alone, "libopus", legs, ALONE_SECONDS, cores[0])
         if wanted.codec == "opus" and len(cores) > 1:
             ratio = await trio.to_thread.run_sync(cores_ratio, legs, RATIO_TICKS, cores)
     against = libraries if wanted.codec == "opus" else lowest + libraries
@@ -120,6 +125,7 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
         seconds=seconds,
         floor_percent_per_leg=lowest,
         alone_percent_per_leg=libraries,
+        libopus_percent_per_leg=codec,
         against_percent_per_leg=round(against, 4),
         times=round(weighed.cpu_percent_per_leg / against, 2),
         cores=ratio,
@@ -152,6 +158,10 @@ def table(found: Density) -> Table:
         "the floor": f"{found.floor_percent_per_leg:.4f} %",
         "held against": f"{found.against_percent_per_leg:.4f} %: {found.times} times"
         + (f" (aim {TIMES[found.scene]})" if found.scene in TIMES else ""),
+        "libopus alone": f"{found.libopus_percent_per_leg:.4f} %: "
+        f"{weighed.cpu_percent_per_leg / found.libopus_percent_per_leg:.2f} times"
+        if found.libopus_percent_per_leg
+        else "",
         "two cores": f"{found.cores} times the legs of one (aim {CORES})" if found.cores else "",
         "made into a file": f"{weighed.encoding_percent} % per leg, afterwards, by one process for all"
         if scene.recorded

@@ -1,32 +1,30 @@
-"""Opus for a phone call: mono frames of 20 ms in and out, by PyAV's libopus (RFC 6716, RFC 7587).
+"""Opus for a phone call: mono frames of 20 ms in and out, by libopus (RFC 6716, RFC 7587).
 
 An `OpusEncoder` and an `OpusDecoder` belong to one leg each; `OpusRows` has those of many legs, and does what a tick
 wants of them in parts (work.py). It is one process's: who has more cores has several (switch/coders.py). Threads would
-not do: PyAV lets go of the GIL for each frame, and those who want it back are in each other's way.
+not do: each call lets go of the GIL for one frame, and those who want it back are in each other's way.
 
 The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of 20 ms, the first included, or two of
-10 ms: libopus looks ahead inside (6.5 ms that the far side hears as delay), which PyAV shows only in timestamps. Longer
-packets are made of these by whoever sends them (opuspacket.join): with frames of 60 ms of its own libopus would save
-2 % of the bits, and what is in one could not begin or end, or turn to another rate, in the middle of it.
+10 ms: libopus looks ahead inside (6.5 ms that the far side hears as delay). Longer packets are made of these by whoever
+sends them (opuspacket.join): with frames of 60 ms of its own libopus would save 2 % of the bits, and what is in one
+could not begin or end, or turn to another rate, in the middle of it.
 
 The decoder always gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's
-cache; it takes packets of any length, and what of one is not wanted yet is kept. libopus' concealment and FEC cannot be
-reached through PyAV: what did not come, or is no Opus, is left to whoever conceals. What carries no sound, a DTX frame
-of one or two bytes, is silence.
+cache; it takes packets of any length, and what of one is not wanted yet is kept. What did not come, or is no Opus, is
+left to whoever conceals, for all codecs alike (plc.py). What carries no sound, a DTX frame of one or two bytes, is
+silence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from typing import TypeVar
 
-import av
 import numpy as np
 import numpy.typing as npt
 from attrs import define, field, frozen
-from av.audio.codeccontext import AudioCodecContext
 
+from . import libopus
 from .bands import ABOVE
 from .opuspacket import MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
 from .resample import Downsampler, to_band
@@ -42,9 +40,12 @@ FRAME = 960  # samples of 20 ms at 48 kHz
 # and CELT, to which 32 would be enough.
 BIT_RATE = {8000: 16_000, 16000: 24_000, 48000: 64_000}
 CELT_BIT_RATE = 48_000  # with fewer, the hybrid is better
+COMPLEXITY = 5
 LEAST_BIT_RATE = 6_000  # no far side may want fewer (RFC 7587 §6.1)
 # The longest packet: 120 ms of frames of 1,275 bytes (RFC 6716 §3.2); no more ever reaches libopus.
 MAX_PACKET = 6 * 1275 + 13
+# At our bit rates no packet that we make is as long.
+ROOM = 512
 
 # Legs of which one part of the work is made. libopus leaves nothing in the processor's caches of what is done about a
 # part, which takes 0.5 ms for few legs and for many.
@@ -84,58 +85,40 @@ class OpusEncoder:
     138 µs; one of 48 kHz 77 by CELT, and 162 by the hybrid.
     """
 
-    def __init__(self, rate: int, complexity: int = 5, tuning: Tuning = ANY) -> None:
+    def __init__(self, rate: int, complexity: int = COMPLEXITY, tuning: Tuning = ANY) -> None:
         self.samples = rate // 50
         self.tuning = tuning
-        context = av.CodecContext.create("libopus", "w")
-        assert isinstance(context, AudioCodecContext)
-        context.sample_rate = rate
-        context.layout = "mono"
-        context.format = "s16"
         # Packets of one length are so at every rate of mixing.
         usual = BIT_RATE[tuning.rate if tuning.constant else rate]
         bits = min(usual, max(tuning.bit_rate, LEAST_BIT_RATE)) if tuning.bit_rate else usual
         celt = rate == OUTPUT_RATE and bits >= CELT_BIT_RATE
-        context.bit_rate = bits
-        context.time_base = Fraction(1, rate)
-        context.thread_count = 1
-        context.options = {
-            "application": "audio" if celt else "voip",
-            "frame_duration": str(tuning.frame_ms),
-            "compression_level": str(complexity),
-            # SILK stays within its bits by itself
-            "vbr": "off" if tuning.constant else "constrained" if celt else "on",
-        }
-        context.open()
-        # One frame for good, its buffer written anew each time. Until libopus has taken it, encode() does not return.
-        frame = av.AudioFrame(format="s16", layout="mono", samples=self.samples)
-        frame.sample_rate = rate
-        self._context = context
-        self._frame = frame
-        self._plane = frame.planes[0]
-        self._pts = 0
+        self._frame = rate * tuning.frame_ms // 1000
+        self._encoder = libopus.Encoder(
+            rate,
+            libopus.AUDIO if celt else libopus.VOIP,
+            bits,
+            complexity,
+            constant=tuning.constant,
+            constrained=celt,  # SILK stays within its bits by itself
+        )
+        self._packet = libopus.Memory(np.zeros((1, ROOM), np.uint8))
 
     def encode(self, pcm: Pcm) -> Sequence[bytes]:
         """`pcm`: int16 `[rate / 50]`, 20 ms. Returns one packet of it, or two where its frames are of 10 ms: each is an
         RTP payload as it is (RFC 7587 §4.2)."""
-        self._plane.update(pcm.astype(np.int16, copy=False).tobytes())
-        self._frame.pts = self._pts
-        self._pts += self.samples
-        return [bytes(packet) for packet in self._context.encode(self._frame)]
+        frames, packets = libopus.Memory(np.ascontiguousarray(pcm, np.int16).reshape(-1, self._frame)), []
+        for at in frames.rows:
+            octets = self._encoder.encode(at, self._frame, self._packet.rows[0], ROOM)
+            packets.append(self._packet.matrix[0, :octets].tobytes())
+        return packets
 
 
 class OpusDecoder:
     """One leg's decoder."""
 
     def __init__(self) -> None:
-        # FFmpeg's libopus wrapper mixes stereo down itself when it is opened as mono.
-        context = av.CodecContext.create("libopus", "r")
-        assert isinstance(context, AudioCodecContext)
-        context.sample_rate = OUTPUT_RATE
-        context.layout = "mono"
-        context.thread_count = 1
-        context.open()
-        self._context = context
+        # libopus mixes stereo down itself where it is to give mono.
+        self._decoder = libopus.Decoder(OUTPUT_RATE)
         self._packet: bytes | None = None  # the last one, where some of it is still to be played ...
         self._rest = _SILENCE  # ... and all of its sound
 
@@ -146,13 +129,13 @@ class OpusDecoder:
             raise OpusError("shorter or longer than any Opus packet")
         if len(packet) <= SILENT_OCTETS:
             return _SILENCE[: length(packet) * UNIT]
+        pcm = libopus.Memory(np.empty((1, MAX_UNITS * UNIT), np.int16))
         try:
-            frames = self._context.decode(av.Packet(packet))
-        except av.FFmpegError as error:
+            samples = self._decoder.decode(packet, pcm.rows[0], MAX_UNITS * UNIT)
+        except libopus.LibopusError as error:
             raise OpusError(str(error)) from error
-        if not frames:
-            raise OpusError("no frame in the packet")
-        return np.frombuffer(memoryview(frames[0].planes[0]), np.int16, count=frames[0].samples)
+        sound: Pcm = pcm.matrix[0, :samples]
+        return sound
 
     def decode_into(self, frame: Frame, pcm: Pcm) -> None:
         """What a frame is made of, its packets in their order and each decoded once, into `pcm` int16 `[960]`. Raises
@@ -170,8 +153,7 @@ class OpusDecoder:
             if end == len(sound):
                 self._packet, self._rest = None, _SILENCE
             elif packet is not self._packet:
-                # A copy: the plane belongs to FFmpeg's frame, which is let go here.
-                self._packet, self._rest = packet, sound.copy()
+                self._packet, self._rest = packet, sound
 
 
 @define(eq=False)
@@ -191,7 +173,7 @@ class OpusRows:
     legs a part of what is encoded is made.
     """
 
-    def __init__(self, capacity: int = 4096, complexity: int = 5, together: int = TOGETHER) -> None:
+    def __init__(self, capacity: int = 4096, complexity: int = COMPLEXITY, together: int = TOGETHER) -> None:
         self._complexity = complexity
         self._together = together
         self._legs: dict[int, _Leg] = {}

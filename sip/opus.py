@@ -18,8 +18,8 @@ _PARAMETER: Final = re.compile(r"[ \t]*([A-Za-z0-9-]{1,40})[ \t]*=[ \t]*([0-9]{1
 _RATES: Final = (8_000, 48_000)
 _BIT_RATES: Final = (6_000, 510_000)
 
-# libopus' in-band FEC cannot be reached from where we decode, so nobody should spend bits on it; no DTX, for silence is
-# sent by the switch itself.
+# What is lost is concealed before the next packet has come, so nobody should spend bits on in-band FEC; no DTX, for
+# silence is sent by the switch itself.
 OURS: Final = "maxplaybackrate=48000;sprop-maxcapturerate=48000;useinbandfec=0;usedtx=0"
 # Asked for stereo, Chromium codes its one microphone as audio instead of as VoIP, whose high-pass bends a voice's
 # lowest tones: speech correlates 0.97 with its source instead of 0.92.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trio
 from attrs import evolve
-from cordboard.bench.alone import opus, srtp_alone
+from cordboard.bench.alone import libopus_alone, opus, srtp_alone
 from cordboard.bench.density import SCENES, Density, measure, picture, table
 from cordboard.bench.probe import spin
 from cordboard.bench.recorded import Recorded
@@ -34,7 +34,7 @@ WEIGHED = Weighed(
     encoding_percent=0.3,
 )
 FOUND = Density(
-    "2026-01-01 00:00 UTC", "a machine", 2, "3.11", "full", 600, 20.0, 0.016, 0.0, 0.016, 1.9, 0.0, WEIGHED
+    "2026-01-01 00:00 UTC", "a machine", 2, "3.11", "full", 600, 20.0, 0.016, 0.0, 0.0, 0.016, 1.9, 0.0, WEIGHED
 )  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def test_the_verdict() -> None:
         "the legs take 2.1 times what they are held against, more than 2.0",
         "a leg takes 0.06 % of a core, more than 0.05",
     ]
-    pages = evolve(FOUND, scene="opus", times=1.3, cores=1.6)
+    pages = evolve(FOUND, scene="opus", times=1.3, libopus_percent_per_leg=0.02, cores=1.6)
+    assert table(pages).row_count == 13
     assert pages.problems == ["two cores hold 1.6 times the legs of one, less than 1.7"]
     wrong, broken = ("leg 1 did not hear leg 0",), ("leg 3 heard [1218] Hz for [1225]",)
     lossy = evolve(WEIGHED, late_ticks=2, gaps=1, received_by_legs=1009, wrongly_heard=wrong, broken=broken)
@@ -105,7 +106,7 @@ def test_a_tone_with_breaks_is_nobody_elses_and_hides_nobody(what: str, lost: in
 
 
 def test_the_bare_loops_do_what_a_tick_does() -> None:
-    for loop in (opus(2), srtp_alone(2)):
+    for loop in (opus(2), libopus_alone(2), srtp_alone(2)):
         for number in range(3):
             loop(number)
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from cordboard.codecs import opus
+from cordboard.bench import pyav
+from cordboard.codecs import libopus, opus
 from cordboard.codecs.bands import ABOVE, Band
 from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm, Tuning
 from cordboard.codecs.opuspacket import Frame, whole
@@ -32,6 +33,37 @@ def test_one_packet_for_each_frame_and_the_tone_comes_back(rate: int) -> None:
     spectrum = np.abs(np.fft.rfft(steady * np.hanning(len(steady))))
     assert spectrum.argmax() * 48000 / len(steady) == pytest.approx(440, abs=2)
     assert np.sqrt(np.mean(steady**2)) == pytest.approx(8000 / np.sqrt(2), rel=0.2)
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("frame_ms", [10, 20])
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_what_is_coded_is_to_the_octet_what_pyav_makes_of_it(rate: int, frame_ms: int, constant: bool) -> None:
+    ours = OpusEncoder(rate, tuning=Tuning(constant=constant, frame_ms=frame_ms))
+    theirs = pyav.Encoder(rate, constant=constant, frame_ms=frame_ms)
+    hears, theirs_hears = OpusDecoder(), pyav.Decoder()
+    chance = np.random.default_rng(rate + frame_ms)
+    for frame in tone(rate, 25):
+        loud = np.clip(frame * chance.uniform(0, 4) + chance.normal(0, 900, len(frame)), -32768, 32767)
+        packets = ours.encode(loud.astype(np.int16))
+        assert packets == theirs.encode(loud.astype(np.int16))
+        assert len(packets) == 20 // frame_ms
+        for packet in packets:
+            assert np.array_equal(hears.decode(packet), theirs_hears.decode(packet))
+
+
+def test_what_libopus_refuses_is_an_error_of_ours() -> None:
+    with pytest.raises(libopus.LibopusError, match="encoder"):
+        libopus.Encoder(44100, libopus.VOIP, 16000, 5, constant=False, constrained=False)
+    with pytest.raises(libopus.LibopusError, match="decoder"):
+        libopus.Decoder(11025)
+    pcm, packet = libopus.Memory(np.zeros((1, 960), np.int16)), libopus.Memory(np.zeros((1, opus.ROOM), np.uint8))
+    made = libopus.Encoder(48000, libopus.AUDIO, 64000, 5, constant=False, constrained=True)
+    with pytest.raises(libopus.LibopusError, match="encode"):
+        made.encode(pcm.rows[0], 959, packet.rows[0], opus.ROOM)
+    octets = made.encode(pcm.rows[0], 960, packet.rows[0], opus.ROOM)
+    with pytest.raises(libopus.LibopusError, match="decode"):
+        libopus.Decoder(48000).decode(packet.matrix[0, :octets].tobytes(), pcm.rows[0], 959)
 
 
 def test_the_delay_of_both_ends_is_libopus_look_ahead() -> None:
