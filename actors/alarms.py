@@ -159,8 +159,9 @@ UNTRUE: Final = Alarm(
     "this must never be: {what} ({who})",
     "Something holds no longer that always holds, whatever callers and agents do: an error of ours, or of a state that "
     "was taken over from an earlier process. It has stood for two looks of a second, with nothing on its way between "
-    "those who are named. Where one of them is gone, or knows better, the other has been told so again; where not, it "
-    "stands until the call is over, or the agent has signed out.",
+    "those who are named; of the media engine at one instant on both sides. Where one of them is gone, or knows "
+    "better, the other has been told so again, and an engine by a link that is made anew once in ten minutes at most; "
+    "where not, it stands until the call is over, or the agent has signed out.",
     "Keep the files that `DATA/quarantine` has of it and report it: `.txt` says what those who are named heard and did "
     "last, `.journal` can be replayed. `cordboard_invariants_total` counts them, also those that were over at once; of "
     "several at a time 20 are named. Who is stuck is free when the call is hung up or the agent signs out.",

@@ -13,7 +13,7 @@ told again what it missed: that is the `cure`. Where nobody can know who is righ
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from enum import Enum
 from typing import Final, Protocol
 
@@ -26,6 +26,7 @@ from . import line as lines
 from . import queue_state as queues
 from . import wiring
 from .agent import Agent
+from .agreement import Difference
 from .call import DIALS, Call
 from .effects import Behaviour, Down, Tell
 from .line import EndLine, Line
@@ -69,7 +70,8 @@ class What(Enum):
     HEARS_OTHERWISE = "somebody hears what the mode does not allow"
     MEDIA_UNOWNED = "media is open for nobody"
     SIP_UNOWNED = "a SIP call is nobody's"
-    ENGINE_OTHERWISE = "the media engine has other legs or edges than it was told"
+    ENGINE_LACKS = "the media engine lacks what it was told to have"
+    ENGINE_KEEPS = "the media engine has what nobody told it to have"
 
 
 @frozen
@@ -84,6 +86,8 @@ class Untrue:
     # The leg or channel that it is about.
     leg: str = ""
     cure: Tell | None = field(default=None, eq=False)
+    # Both sides were seen at one instant: nothing is on its way that could make it true.
+    sure: bool = field(default=False, eq=False)
 
 
 class Centre(Protocol):
@@ -119,8 +123,12 @@ class Centre(Protocol):
         """The actors for which SIP calls live that somebody wants."""
         ...
 
-    def engine_agrees(self) -> bool:
-        """The media engine has what it was told, and nothing else."""
+    def engine_differs(self) -> Iterable[Difference]:
+        """What the media engine has that it was not told, or has not though it was."""
+        ...
+
+    def whose(self, name: str) -> str:
+        """The actor by whom such a leg, channel or playlist was opened; empty where it is everybody's."""
         ...
 
 
@@ -146,14 +154,28 @@ def untrue(name: str, centre: Centre) -> Iterator[Untrue]:
             pass
 
 
-def open_for_nobody(centre: Centre) -> Iterator[Untrue]:
-    """What shells have open for actors that are gone."""
+def _media_for_nobody(centre: Centre) -> Iterator[Untrue]:
     for owner in centre.media_owners() - centre.living():
         yield Untrue(What.MEDIA_UNOWNED, (owner,))
+
+
+def _sip_for_nobody(centre: Centre) -> Iterator[Untrue]:
     for owner in centre.sip_owners() - centre.living():
         yield Untrue(What.SIP_UNOWNED, (owner,))
-    if not centre.engine_agrees():
-        yield Untrue(What.ENGINE_OTHERWISE, (ENGINE,))
+
+
+def _engine_otherwise(centre: Centre) -> Iterator[Untrue]:
+    for each in centre.engine_differs():
+        what, owner = What.ENGINE_LACKS if each.missing else What.ENGINE_KEEPS, centre.whose(each.name)
+        yield Untrue(what, (ENGINE, owner) if owner else (ENGINE,), str(each), sure=True)
+
+
+# What shells have open for actors that are gone, and the engine: looked at under these names, which no actor has.
+SHELLS: Final[Mapping[str, Callable[[Centre], Iterator[Untrue]]]] = {
+    "media": _media_for_nobody,
+    "sip": _sip_for_nobody,
+    "engine": _engine_otherwise,
+}
 
 
 def _gone(what: What, name: str, other: str) -> Untrue:

@@ -29,10 +29,11 @@ import structlog
 import trio
 
 from ..switch import protocol as media
+from ..switch.holdings import Kind
 from ..switch.wire import Frames, WireError, decode_fact, encode
 from . import switchboard
 from .admission import Admission
-from .agreement import Agreement, Known
+from .agreement import Agreement, Difference
 from .alarms import MEDIA_FULL, MUSIC_MISSING
 from .effects import Media
 from .evolving import evolve
@@ -41,8 +42,8 @@ from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LegSealed, LinkState, Record, Unwritten, Whole
 from .watchman import leg_name
 
-# How often the engine is told that we live; 30 s without it ends its legs.
-PING_INTERVAL = 1.0
+# How often the engine is told that we live, 30 s without it ends its legs, and asked what it has.
+PING_INTERVAL = 0.5
 # Commands that wait for an engine which does not read; a busy second is some hundreds.
 MAX_COMMANDS = 10_000
 # Of them, so many are written at once.
@@ -75,7 +76,7 @@ class MediaLink:
         # What was not answered yet: how legs are to be moved or reached, and those that are opened again.
         self._updates: dict[str, Update] = {}
         self._restoring: set[str] = set()
-        # What each leg was last told to hear.
+        # What is open, and what each leg was last told to hear.
         self._hearing = Hearing()
         self._sources: dict[str, media.SourceKind] = {}
         # The actor of each playlist among them.
@@ -91,7 +92,7 @@ class MediaLink:
         self.on_access_points: Callable[[media.AccessPoints], None] = lambda fact: None
         self.report: media.EngineReport | None = None
         self._admission = Admission()
-        self._agreement = Agreement()
+        self._agreement = Agreement(self._hearing)
         # Ends the connection, which is made anew; whoever has one sets it.
         self.hang_up: Callable[[], None] = lambda: None
         self.pid = 0
@@ -117,31 +118,34 @@ class MediaLink:
     @property
     def owners(self) -> set[str]:
         """The actors for which something is open."""
-        return {
-            *(actor for actor, legs in self._legs.items() if legs),
-            *self._players.values(),
-            *self._recordings.values(),
-        }
+        return {*self._legs, *self._players.values(), *self._recordings.values()}
 
     def owner_of(self, leg: str) -> str:
         """Whose it is; empty where it is not open."""
         return self._owners.get(leg, "")
 
+    def whose(self, name: str) -> str:
+        """Whose leg, channel of a recording or playlist it is, or was by its name; empty where it is everybody's."""
+        before = name.rpartition("/")[0]
+        return self._owners.get(name) or self._players.get(name) or self._recordings.get(before) or before
+
     def heard_by(self, listener: str) -> frozenset[str] | None:
         """What a leg, or a channel of a recording, was last told to hear, of what is open; None: it is not."""
-        if not self._listens(listener):
-            return None
-        return frozenset(name for name in self._hearing.of(listener) if name in self._owners or name in self._sources)
+        return self._hearing.of(listener) if self._listens(listener) else None
 
     @property
-    def agrees(self) -> bool:
-        """The engine has what it was told, and nothing else, as far as its reports say."""
-        return self._agreement.holds
+    def sums(self) -> tuple[int, ...]:
+        """Those of an engine that has what it was told (switch/holdings.py)."""
+        return self._hearing.sums
 
-    def known(self) -> Known:
-        """What the engine was told, in numbers."""
-        edges = self._hearing.pairs(lambda name: name in self._owners or name in self._sources)
-        return Known(len(self._ports.keys() - self._restoring), len(self._owners), edges)
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What the engine has that it was not told, or has not though it was."""
+        return self._agreement.differences
+
+    def ping(self) -> media.Ping:
+        """To be sent now, behind all that was ordered."""
+        return self._agreement.ping()
 
     def connect(self, send: Callable[[media.Command], None] | None) -> None:
         """The way to the engine, or None when it is lost."""
@@ -165,21 +169,24 @@ class MediaLink:
                 if self._sources.get(source) == kind:
                     return
                 self._sources[source] = kind
+                self._hearing.open(Kind.SOURCE, source)
                 if isinstance(kind, media.Playlist):
                     self._players[source] = actor
             case media.CloseSource(source):
                 self._sources.pop(source, None)
                 self._players.pop(source, None)
+                self._hearing.close(source)
             case media.UpdateRtpLeg(leg=leg) | media.RestartIce(leg=leg):
                 if leg in self._owners:
                     self._updates[leg] = command
             case media.OpenRecording(recording):
-                self._recordings[recording] = actor
+                self._record(recording, actor)
                 self._closing.discard(recording)
             case media.CloseRecording(recording):
                 self._recordings.pop(recording, None)
-                for listener in (media.left(recording), media.right(recording)):
-                    self._hearing.forget(listener)
+                for channel in (media.left(recording), media.right(recording)):
+                    self._hearing.forget(channel)
+                    self._hearing.close(channel)
                 if self._epoch:  # else an earlier process closed it: it is found where it lies
                     self._closing.add(recording)
             case media.Rewire(hears):
@@ -190,7 +197,7 @@ class MediaLink:
             case media.SendDigits() | media.PressKey():
                 if self._send is None:
                     return  # a key that was pressed is of this moment
-            case media.ListAccessPoints() | media.Ping():
+            case media.ListAccessPoints() | media.ListHoldings() | media.Ping():
                 pass
             case _:
                 assert_never(command)
@@ -202,6 +209,7 @@ class MediaLink:
         for source in self._hearing.take_unheard():
             if source in self._sources and source not in self._players:
                 del self._sources[source]
+                self._hearing.close(source)
                 self._order(media.CloseSource(source))
 
     def on_end(self, actor: str, reason: str) -> None:
@@ -220,16 +228,25 @@ class MediaLink:
         self._owners[opening.leg] = actor
         self._legs[actor][opening.leg] = None
         self._openings[opening.leg] = opening
+        self._hearing.open(Kind.LEG, opening.leg)
+
+    def _record(self, recording: str, actor: str) -> None:
+        self._recordings[recording] = actor
+        for channel in (media.left(recording), media.right(recording)):
+            self._hearing.open(Kind.CHANNEL, channel)
 
     def _disown(self, leg: str) -> None:
         self._system.touch(leg_name(leg))
         for known in (self._openings, self._ports, self._updates):
             known.pop(leg, None)
         self._hearing.forget(leg)
+        self._hearing.close(leg)
         self._restoring.discard(leg)
         owner = self._owners.pop(leg, None)
         if owner is not None and owner in self._legs:
             self._legs[owner].pop(leg, None)
+            if not self._legs[owner]:
+                del self._legs[owner]
 
     # --- from the engine --------------------------------------------------------------------------------------
 
@@ -239,7 +256,6 @@ class MediaLink:
                 self._started(fact)
             case media.EngineReport():
                 self.report = fact
-                self._agreement.hear(fact.legs, fact.edges, self.known())
                 if self._admission.hear(fact):
                     self._tell_whether_full()
             case media.TicksLong():
@@ -248,7 +264,10 @@ class MediaLink:
             case media.AccessPoints():
                 self.on_access_points(fact)
             case media.Pong():
-                pass
+                for question in self._agreement.hear(fact):
+                    self._order(question)
+            case media.Holdings():
+                self._agreement.learn(fact)
             case media.LegRefused(leg, reason) if leg in self._restoring:
                 self._failed(media.LegFailed(leg, reason))
             case media.LegRefused(leg=leg):
@@ -341,6 +360,7 @@ class MediaLink:
     def _refused(self, fact: media.LegRefused) -> None:
         """A leg that was to be moved stays as it was, and one that was to be opened is not there."""
         leg = fact.leg
+        self._agreement.lost()
         self._tell_owner(leg, fact)
         if leg in self._ports:
             self._states.add(LegAt(leg, self._ports[leg], moved=False))
@@ -350,6 +370,7 @@ class MediaLink:
             self._disown(leg)
 
     def _failed(self, fact: media.LegFailed) -> None:
+        self._agreement.lost()
         self._tell_owner(fact.leg, fact)
         if fact.leg in self._owners:
             self._states.add(LegGone(fact.leg))
@@ -382,7 +403,7 @@ class MediaLink:
 
     def _started(self, fact: media.EngineStarted) -> None:
         self.pid = fact.pid
-        self._agreement = Agreement()
+        self._agreement.begin()
         if fact.epoch != self._epoch:
             log.info("engine started", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
@@ -452,10 +473,14 @@ class MediaLink:
                     if port is not None:
                         self._ports[opening.leg] = port
                 self._updates = {update.leg: update for update in link.updates}
-                self._recordings = {recording: actor for actor, recording in link.recordings}
+                for actor, recording in link.recordings:
+                    self._record(recording, actor)
                 self._sources = {each.source: each.kind for _, each in link.sources}
                 self._players = {each.source: actor for actor, each in link.sources if actor}
-                self._hearing = Hearing(link.hears)
+                for source in self._sources:
+                    self._hearing.open(Kind.SOURCE, source)
+                for one in link.hears:
+                    self._hearing.tell(one)
             case LegAt(leg, port, moved):
                 self._is_at(leg, port, moved=moved)
             case LegSealed(leg, srtp):
@@ -501,7 +526,7 @@ async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
 
                 link.hang_up = nursery.cancel_scope.cancel
                 nursery.start_soon(_write, stream, waiting)
-                nursery.start_soon(_ping, send)
+                nursery.start_soon(_ping, link, send)
                 frames = Frames(decode_fact)
                 while data := await stream.receive_some(FACTS):
                     for fact in frames.feed(bytes(data)):
@@ -525,9 +550,7 @@ async def _write(stream: trio.abc.Stream, waiting: trio.MemoryReceiveChannel[byt
         await stream.send_all(b"".join(frames))
 
 
-async def _ping(send: Callable[[media.Command], None]) -> None:
-    number = 0
+async def _ping(link: MediaLink, send: Callable[[media.Command], None]) -> None:
     while True:
-        send(media.Ping(number))
-        number += 1
+        send(link.ping())
         await trio.sleep(PING_INTERVAL)

@@ -57,8 +57,8 @@ URIS: Final = frozenset({"proxy", "proxies"})
 OURS: Final = frozenset(
     {
         "access_point", "agent", "agent_leg", "agents", "alarm", "algorithm", "alive", "allow", "answer", "ask",
-        "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "choosing", "chosen", "city",
-        "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
+        "asks_for", "barred", "bundle", "by", "by_mobile", "call", "call_id", "calls", "channels", "choosing", "chosen",
+        "city", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
         "events", "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code",
         "how", "holidays", "hours", "ice_ufrag", "id", "kept_for", "key", "kind", "language", "left_queues", "leg",
         "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "music", "offerer", "offers", "old_leg",

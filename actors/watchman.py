@@ -6,7 +6,7 @@ begun or ceased to rely, and where one is gone at all who keep books of many; be
 and each time at what shells have open. A look at one is one instant, and between two of them the centre goes on.
 
 What is untrue may be so because somebody has not read yet what it was told. It stands when it is seen again `STANDS`
-seconds later, and all have read by then what had come before it was seen first.
+seconds later, and all have read by then what had come before it was seen first. What is `sure` stands at once.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from typing import Any, Final, Protocol
 import attrs
 from attrs import define, frozen
 
+from .agreement import Difference
 from .effects import Behaviour
-from .invariants import UNMINDED, Centre, Untrue, open_for_nobody, untrue
+from .invariants import SHELLS, UNMINDED, Centre, Untrue, untrue
 
 # How often he looks, in seconds, and how long something must be seen before it stands: two looks, and one takes time.
 LOOK: Final = 1.0
 STANDS: Final = 0.9
 # In so many looks he has been at everybody, whatever had changed.
 SWEEP: Final = 30
-# Under which name it is kept what shells have open for nobody.
-_SHELLS: Final = "shells"
+# To ask for all there are takes as long as so many other questions.
+ALL: Final = 100
 _NOBODY: Final[frozenset[str]] = frozenset()
 
 
@@ -63,7 +64,7 @@ class Verdict:
 
 
 class Watchman:
-    """See the module's docstring. A look is `begin`, then `next` as long as that looks at somebody, then `verdict`."""
+    """See the module's docstring. A look is `begin`, then `next` as long as there is anything, then `verdict`."""
 
     def __init__(self, centre: Watched) -> None:
         self._centre = centre
@@ -99,18 +100,19 @@ class Watchman:
             self._part = len(self._sweep) // SWEEP + 1
         self._due.update(self._sweep[-self._part :])
         del self._sweep[-self._part :]
-        self._due.discard(_SHELLS)
-        self._note(_SHELLS, open_for_nobody(self._centre), now)
+        self._due |= SHELLS.keys()
 
-    def next(self, now: float) -> bool:
-        """Looks at one more; False where that was all."""
+    def next(self, now: float) -> int:
+        """Looks at one more; gives how many questions that took, or 0 where that was all."""
         if self._changed:
             self._has_changed(self._changed.pop())
         elif self._due:
+            before = self._asking.questions
             self._look_at(self._due.pop(), now)
+            return self._asking.questions - before + 1
         else:
-            return False
-        return True
+            return 0
+        return 1
 
     def _has_changed(self, name: str) -> None:
         """Whether that is anything to look at, and for whom."""
@@ -127,6 +129,9 @@ class Watchman:
         self._due |= self._askers.get(name, _NOBODY)
 
     def _look_at(self, name: str, now: float) -> None:
+        if name in SHELLS:
+            self._note(name, SHELLS[name](self._asking), now)
+            return
         self.looked += 1
         asked = self._asking.about = set()
         self._asking.counts = False
@@ -143,7 +148,9 @@ class Watchman:
         unread_since = self._centre.unread_since() if self._seen else now
         for seen in self._seen.values():
             for each in seen.values():
-                if not each.stands and now - each.since >= STANDS and unread_since > each.since:
+                if each.stands:
+                    continue
+                if each.untrue.sure or (now - each.since >= STANDS and unread_since > each.since):
                     each.stands = True
                     stands.append(each.untrue)
         over, self._over = self._over, []
@@ -196,23 +203,30 @@ class _Asking(Centre):
     def __init__(self, centre: Centre) -> None:
         self._centre = centre
         self.about: set[str] = set()
+        # Who was asked, each time, in all.
+        self.questions = 0
         self.counts = False
 
     def find(self, name: str) -> Behaviour | None:
+        self.questions += 1
         self.about.add(name)
         return self._centre.find(name)
 
     def glance(self, name: str) -> Behaviour | None:
+        self.questions += 1
         return self._centre.find(name)
 
     def lives(self, name: str) -> bool:
+        self.questions += 1
         self.counts = True
         return self._centre.lives(name)
 
     def holds(self, leg: str) -> str:
+        self.questions += 1
         return self._centre.holds(leg)
 
     def hears(self, listener: str) -> frozenset[str] | None:
+        self.questions += 1
         self.about.add(leg_name(listener))
         return self._centre.hears(listener)
 
@@ -220,10 +234,15 @@ class _Asking(Centre):
         return self._centre.living()
 
     def media_owners(self) -> Set[str]:
+        self.questions += ALL
         return self._centre.media_owners()
 
     def sip_owners(self) -> Set[str]:
+        self.questions += ALL
         return self._centre.sip_owners()
 
-    def engine_agrees(self) -> bool:
-        return self._centre.engine_agrees()
+    def engine_differs(self) -> Iterable[Difference]:
+        return self._centre.engine_differs()
+
+    def whose(self, name: str) -> str:
+        return self._centre.whose(name)

@@ -205,8 +205,16 @@ class ListAccessPoints:
 
 
 @frozen
+class ListHoldings:
+    """The rows and edges of one part (holdings.py); answered by Holdings with the same `request`."""
+
+    request: int
+    part: int
+
+
+@frozen
 class Ping:
-    """Sent every second; an engine that hears none for 30 s ends its legs."""
+    """Sent twice a second; an engine that hears none for 30 s ends its legs."""
 
     number: int
 
@@ -225,5 +233,6 @@ Command = (
     | SendDigits
     | PressKey
     | ListAccessPoints
+    | ListHoldings
     | Ping
 )

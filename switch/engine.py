@@ -32,7 +32,7 @@ import numpy as np
 from attrs import evolve
 
 from ..codecs.bands import SAMPLES
-from . import protocol, rooms
+from . import holdings, protocol, rooms
 from .digits import Digits
 from .intake import Intake
 from .jitter import Playout
@@ -95,7 +95,7 @@ class Engine:
         self._legs = Legs(capacity)
         self._ports = PortPool(ports, capacity)
         self._playout = Playout(capacity)
-        self._rooms = Rooms()
+        self._rooms = Rooms(self._legs.marks)
         self._sources = Sources(capacity, prompts or {}, library)
         self._playback = Playback(self._legs, self._playout, self._sources, opus)
         self._sealed = Sealed(self._legs, self._ports, self.counters, token)
@@ -159,6 +159,10 @@ class Engine:
         """... and what follows it: what was told of each leg and playlist and is so, for nobody may have listened."""
         finished = [protocol.SourceFinished(self._legs.names[row]) for row in self._sources.finished]
         return [*self._quality.standing(self._legs.leg_rows(), now), *finished, *self._sources.missing]
+
+    def sums(self) -> tuple[int, ...]:
+        """Of all rows and edges (holdings.py)."""
+        return holdings.together(self._legs.sums.values, self._rooms.sums.values)
 
     def receive(self, batch: Batch, now: float) -> list[Datagram]:
         """Takes datagrams in; returns what must be answered at once (STUN, DTLS)."""
@@ -295,7 +299,11 @@ class Engine:
                 return [self._secure.access_points(message)]
             case protocol.Ping(number):
                 self._pinged_at = now
-                return [protocol.Pong(number)]
+                told, self._facts = self._facts, []  # what is known of before it is told before it
+                return [*told, protocol.Pong(number, self.sums())]
+            case protocol.ListHoldings():
+                told, self._facts = self._facts, []
+                return [*told, self._holdings(message)]
             case _:
                 assert_never(message)
         return []
@@ -407,6 +415,20 @@ class Engine:
                 heard[row] = gain
         self.counters["sources_over_limit"] += max(0, len(one.sources) - protocol.MAX_HEARD)
         self._rooms.hear(listener, heard)
+
+    def _holdings(self, asked: protocol.ListHoldings) -> protocol.Holdings:
+        names, marks = self._legs.names, self._legs.marks
+        rows = [row for row in self._legs.ids.values() if holdings.part(marks[row]) == asked.part]
+        legs, sources, channels = (
+            tuple(names[row] for row in rows if self._legs.kind[row] == kind)
+            for kind in (Kind.LEG, Kind.SOURCE, Kind.CHANNEL)
+        )
+        hears = tuple(
+            protocol.Hears(names[row], tuple((names[one], gain) for one, gain in gains.items()))
+            for row in rows
+            if (gains := self._rooms.gains(row))
+        )
+        return protocol.Holdings(asked.request, legs, sources, channels, hears)
 
     def _end_broken(self, now: float) -> None:
         """A bug that one leg's codec met is the end of that leg."""

@@ -7,6 +7,7 @@ from typing import Literal
 from attrs import field, frozen
 
 from .agreed import Fingerprint, SrtpKey
+from .commands import Hears
 
 
 @frozen
@@ -269,7 +270,23 @@ class TicksLong:
 
 @frozen
 class Pong:
+    """Answers a Ping: the sums of what the engine has (holdings.py). All that it knew before was told before, so it is
+    what it has by every command before the Ping and every fact before this."""
+
     number: int
+    sums: tuple[int, ...]
+
+
+@frozen
+class Holdings:
+    """Answers ListHoldings as a Pong does a Ping: the rows of that part, and what its listeners hear that hear
+    anything."""
+
+    request: int
+    legs: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    hears: tuple[Hears, ...] = ()
 
 
 Fact = (
@@ -297,4 +314,5 @@ Fact = (
     | EngineReport
     | TicksLong
     | Pong
+    | Holdings
 )

@@ -14,22 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
+from .holdings import Kind as Kind
+from .holdings import Sums, mark
 
 # How long packets are that a far side may ask for, in tens (gather.py), and of how much sound a tick is.
 LEAST_MS: Final = 10
 TICK_MS: Final = 20
 LONGEST_MS: Final = 60
 NO_EVENT: Final = 255  # no payload type is so large (RFC 3550 §5.1: 7 bits)
-
-
-class Kind:
-    """What a row is. These are plain numbers, because numpy takes 15 µs to compare a column with a member of an
-    enumeration, and half of one with a number."""
-
-    FREE: Final = 0
-    LEG: Final = 1
-    SOURCE: Final = 2
-    CHANNEL: Final = 3  # of a recording: it listens and does not speak
 
 
 class CodecId:
@@ -64,6 +56,9 @@ class Legs:
         self.capacity = n
         self.ids: dict[str, int] = {}
         self.names: list[str] = [""] * n
+        # Of each row that is in use, and their sums (holdings.py).
+        self.marks: list[int] = [0] * n
+        self.sums = Sums()
         self._free = list(range(n))
         self._leg_rows: NDArray[np.intp] | None = None
         self.kind = np.zeros(n, np.uint8)
@@ -118,6 +113,8 @@ class Legs:
         self.ids[name] = row
         self.names[row] = name
         self.kind[row] = kind
+        self.marks[row] = made = mark(kind, name)
+        self.sums.add(made, made)
         self._leg_rows = None
         self.opened_at[row] = self.heard_at[row] = now
         self.telephone_event[row] = self.heard_event[row] = NO_EVENT
@@ -141,6 +138,7 @@ class Legs:
     def remove(self, row: int) -> None:
         del self.ids[self.names[row]]
         self.names[row] = ""
+        self.sums.take(self.marks[row], self.marks[row])
         self.kind[row] = Kind.FREE
         self._leg_rows = None
         self.reached[row] = self.sending[row] = False

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, count, takewhile
 from typing import Final, Literal, assert_never
 
-from . import protocol
+from . import holdings, protocol
 from .dtls import strongest
 from .engine import ALONE
 from .keying import speakable
@@ -133,6 +133,15 @@ class ModelEngine:
         """Gain by leg or source: all that this leg or channel of a recording hears."""
         return dict(self._hears.get(leg, {}))
 
+    def sums(self) -> tuple[int, ...]:
+        """Of all rows and edges (holdings.py)."""
+        marks, ids, edges = self._rows.marks, self._rows.ids, holdings.Sums()
+        for listener, sources in self._hears.items():
+            row = marks[ids[listener]]
+            for source, gain in sources.items():
+                edges.add(row, holdings.edge(row, marks[ids[source]], gain))
+        return holdings.together(self._rows.sums.values, edges.values)
+
     def audible(self, leg: str) -> tuple[str, ...]:
         """The legs that hear this leg or source, in the order they began to."""
         return tuple(listener for listener, sources in self._hears.items() if leg in sources)
@@ -189,7 +198,9 @@ class ModelEngine:
             case protocol.Ping(number):
                 self._pinged_at = now
                 self._ports.expire(now)
-                return [protocol.Pong(number)]
+                return [protocol.Pong(number, self.sums())]
+            case protocol.ListHoldings():
+                return [self._holdings(message)]
             case _:
                 assert_never(message)
         return []
@@ -197,6 +208,16 @@ class ModelEngine:
     def _is(self, name: str, kind: int) -> bool:
         row = self._rows.ids.get(name)
         return row is not None and self._rows.kind[row] == kind
+
+    def _holdings(self, asked: protocol.ListHoldings) -> protocol.Holdings:
+        rows = [row for row in self._rows.ids.values() if holdings.part(self._rows.marks[row]) == asked.part]
+        legs, sources, channels = (
+            tuple(self._rows.names[row] for row in rows if self._rows.kind[row] == kind)
+            for kind in (Kind.LEG, Kind.SOURCE, Kind.CHANNEL)
+        )
+        listeners = (self._rows.names[row] for row in rows)
+        hears = tuple(protocol.Hears(one, tuple(self.hears(one).items())) for one in listeners if self.hears(one))
+        return protocol.Holdings(asked.request, legs, sources, channels, hears)
 
     def _answer(self, leg: str, action: Callable[[], Fact]) -> Fact:
         try:

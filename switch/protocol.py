@@ -5,11 +5,12 @@ out in the order it came. Opening a leg answers at once (`LegOpened`, `LegRefuse
 between two ticks, all of one command at the same tick.
 
     Command  control -> media      OpenRtpLeg OpenWebrtcLeg UpdateRtpLeg RestartIce CloseLeg OpenSource CloseSource
-                                   OpenRecording CloseRecording Rewire SendDigits PressKey ListAccessPoints Ping
+                                   OpenRecording CloseRecording Rewire SendDigits PressKey ListAccessPoints
+                                   ListHoldings Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
                                    LegUnchecked LegChecked LegFailed LegQuality DigitPressed KeyAnswered SourceFinished
                                    MusicTroubled MusicWell RecordingClosed RecordingTroubled RecordingWell
-                                   AccessPoints EngineReport TicksLong Pong
+                                   AccessPoints EngineReport TicksLong Pong Holdings
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -38,6 +39,7 @@ from .commands import CloseSource as CloseSource
 from .commands import Command as Command
 from .commands import Hears as Hears
 from .commands import ListAccessPoints as ListAccessPoints
+from .commands import ListHoldings as ListHoldings
 from .commands import OpenRecording as OpenRecording
 from .commands import OpenRtpLeg as OpenRtpLeg
 from .commands import OpenSource as OpenSource
@@ -56,6 +58,7 @@ from .facts import DigitPressed as DigitPressed
 from .facts import EngineReport as EngineReport
 from .facts import EngineStarted as EngineStarted
 from .facts import Fact as Fact
+from .facts import Holdings as Holdings
 from .facts import KeyAnswered as KeyAnswered
 from .facts import LegChecked as LegChecked
 from .facts import LegConnected as LegConnected

@@ -19,7 +19,7 @@ always did before. In the tick in which it turns such a listener is still mixed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ..codecs.bands import SAMPLES, Band
 from ..codecs.g711 import Pcm
+from .holdings import Sums, edge
 
 Rows = NDArray[np.intp]
 _Group = frozenset[tuple[int, float]]
@@ -106,9 +107,11 @@ class Plans:
 
 
 class Rooms:
-    """The edges, by listener row, and the plan made of them."""
+    """The edges, by listener row, and the plan made of them. `marks` are those of rows (holdings.py)."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Sequence[int]) -> None:
+        self._marks = marks
+        self.sums = Sums()
         self._hears: dict[int, dict[int, float]] = {}
         self._heard_by: dict[int, set[int]] = {}
         self._group: dict[int, _Group] = {}
@@ -161,8 +164,10 @@ class Rooms:
         self._hears[listener] = heard
         if idle:
             self._settle(listener)
-        for row in heard:
+        mark = self._marks[listener]
+        for row, gain in heard.items():
             self._heard_by.setdefault(row, set()).add(listener)
+            self.sums.add(mark, edge(mark, self._marks[row], gain))
         group = frozenset(heard.items()) if listener in heard else frozenset((*heard.items(), (listener, 1.0)))
         self._group[listener] = group
         self._members.setdefault(group, []).append(listener)
@@ -170,6 +175,10 @@ class Rooms:
     def heard_by(self, listener: int) -> tuple[int, ...]:
         """The rows that `listener` hears."""
         return tuple(self._hears.get(listener, ()))
+
+    def gains(self, listener: int) -> Mapping[int, float]:
+        """... and with which gain."""
+        return self._hears.get(listener, {})
 
     def break_off(self, row: int) -> None:
         """What this row says goes over into something else: to who hears it, that is as an edit."""
@@ -206,7 +215,9 @@ class Rooms:
         return self._plans
 
     def _detach(self, listener: int) -> None:
-        for row in self._hears.pop(listener, {}):
+        mark = self._marks[listener]
+        for row, gain in self._hears.pop(listener, {}).items():
+            self.sums.take(mark, edge(mark, self._marks[row], gain))
             self._heard_by[row].discard(listener)
             if not self._heard_by[row]:
                 del self._heard_by[row]

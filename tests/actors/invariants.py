@@ -10,7 +10,7 @@ from cordboard.actors import voicemail
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Behaviour
-from cordboard.actors.invariants import Untrue, open_for_nobody, untrue
+from cordboard.actors.invariants import SHELLS, Untrue, untrue
 from cordboard.actors.queue import Queue
 from cordboard.actors.watchman import Watched
 from cordboard.switch.model import ModelEngine
@@ -28,7 +28,8 @@ class StandIn:
 
 def untrue_of(centre: Watched, actors: Iterable[str]) -> list[Untrue]:
     """What is looked at in production too, of all at once."""
-    found = [*open_for_nobody(centre), *(each for name in actors for each in untrue(name, centre))]
+    open_ = (each for look in SHELLS.values() for each in look(centre))
+    found = [*open_, *(each for name in actors for each in untrue(name, centre))]
     return [each for each in found if not any(isinstance(centre.find(name), StandIn) for name in each.names)]
 
 

@@ -18,13 +18,13 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import evidence, page, records
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
-from cordboard.actors.agreement import REPORTS
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Media
 from cordboard.actors.guard import Guard
 from cordboard.actors.invariants import What
 from cordboard.actors.journal import write
 from cordboard.actors.line import LineOver
+from cordboard.actors.medialink import PING_INTERVAL
 from cordboard.actors.watchman import LOOK
 from cordboard.switch import protocol as media
 
@@ -261,18 +261,69 @@ def test_what_is_made_untrue_is_an_alarm_in_two_seconds(plant: Plant, tmp_path: 
 
 
 def test_every_invariant_is_planted() -> None:
-    assert {plant.what for plant in PLANTS} | {What.ENGINE_OTHERWISE} == set(What)
+    engine = {What.ENGINE_LACKS, What.ENGINE_KEEPS}
+    assert {plant.what for plant in PLANTS} | engine == set(What)
+    assert {fault.what for fault in FAULTS.values()} == engine
 
 
-@pytest.mark.parametrize("what", ["a leg too much", "an edge too little"])
-def test_an_engine_that_has_something_else_says_what_it_has_and_is_mended(what: str, tmp_path: Path) -> None:
-    """What it reports every second differs from what it was told, five times in a row; the link is made anew."""
+@frozen
+class Fault:
+    """What the engine does of itself; what is found; who is named beside it, and what of it."""
 
-    async def report(world: World) -> None:
+    what: What
+    does: Callable[[Centre], media.Command]
+    of: Callable[[Centre], str]
+
+
+def _listener(centre: Centre) -> media.Hears:
+    """What the caller hears."""
+    leg = centre.call.state.leg
+    return media.Hears(leg, tuple(centre.world.engine.hears(leg).items()))
+
+
+FAULTS: Final = {
+    "a leg too much": Fault(What.ENGINE_KEEPS, lambda c: OPENED, lambda c: "call:ghost, call:ghost/caller"),
+    "a leg too few": Fault(
+        What.ENGINE_LACKS,
+        lambda c: media.CloseLeg(c.call.state.leg),
+        lambda c: f"{c.actor}, {c.call.state.leg}",
+    ),
+    "an edge too few": Fault(
+        What.ENGINE_LACKS,
+        lambda c: media.Rewire((media.Hears(c.call.state.leg, ()),)),
+        lambda c: f"{c.actor}, {c.call.state.leg} hears {c.lin.voice}",
+    ),
+    "an edge too much": Fault(
+        What.ENGINE_KEEPS,
+        lambda c: media.Rewire((evolve(h := _listener(c), sources=(*h.sources, (h.listener, 1.0))),)),
+        lambda c: f"{c.actor}, {c.call.state.leg} hears {c.call.state.leg}",
+    ),
+    "another gain": Fault(
+        What.ENGINE_LACKS,
+        lambda c: media.Rewire((media.Hears(c.call.state.leg, ((c.lin.voice, 0.5),)),)),
+        lambda c: f"{c.actor}, {c.call.state.leg} hears {c.lin.voice}",
+    ),
+    "a source too much": Fault(
+        What.ENGINE_KEEPS, lambda c: media.OpenSource("tone", media.Tone(440.0)), lambda c: "tone"
+    ),
+    "a recording too few": Fault(
+        What.ENGINE_LACKS, lambda c: media.CloseRecording(c.call.id), lambda c: f"{c.actor}, {media.left(c.call.id)}"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("after", [0.0, 0.25, 0.499, 0.75])
+def test_an_engine_that_has_something_else_is_found_by_name_within_two_seconds_and_mended(
+    name: str, after: float, tmp_path: Path
+) -> None:
+    """As many legs and edges are no proof that they are the same. The link is made anew, once, and all is as it was."""
+    fault = FAULTS[name]
+
+    async def ping(world: World) -> None:
         while True:
-            await trio.sleep(1.0)
-            legs, edges = world.engine_has()
-            world.link.on_fact(media.EngineReport(legs, 50, 0, (1.0, 1.0, 1.0), edges=edges))
+            world.ping()
+            await trio.sleep(PING_INTERVAL)
 
     async def run(world: World) -> None:
         walk = Walk(world, History("nothing", 1, ()))
@@ -280,30 +331,50 @@ def test_an_engine_that_has_something_else_says_what_it_has_and_is_mended(what: 
         for step in POSITIONS["talks"]:
             await trio.sleep(walk.take(step))
         centre = Centre(world)
-        world.nursery.start_soon(report, world)
+        world.nursery.start_soon(ping, world)
         world.nursery.start_soon(centre.guard.run)
         anew = list[float]()
 
-        def hang_up() -> None:
-            anew.append(world.now())
-            world.link.connect(None)
-            world.connect_engine()
-
-        world.link.hang_up = hang_up
-        await trio.sleep(8.3)
+        world.link.hang_up = lambda: anew.append(world.now())
+        await trio.sleep(8.0 + after)
         assert (sum(centre.guard.found.values()), anew) == (0, [])
-        wanted, began = world.engine_has(), world.now()
-        leg = centre.call.state.leg
-        lost = media.Rewire((media.Hears(leg, ()),))
-        world.engine.command(OPENED if what == "a leg too much" else lost, world.now())
-        assert world.engine_has() != wanted
-        await trio.sleep(REPORTS + SOON + 1.0)
-        assert centre.guard.found["engine_otherwise"] == len(anew) == 1
-        assert anew[0] - began <= REPORTS + SOON
-        assert world.engine_has() == wanted
+        wanted, began, who = world.engine.sums(), world.now(), fault.of(centre)
+        facts = world.engine.command(fault.does(centre), began)
+        assert world.engine.sums() != wanted
+        assert all(isinstance(fact, media.LegOpened | media.RecordingClosed) for fact in facts), "nobody is told"
+        await trio.sleep(SOON)
+        assert centre.guard.found[fault.what.name.lower()] >= 1
+        assert len(anew) == 1
+        assert anew[0] - began <= SOON
+        (first, *_) = (text for text in world.system.alarms if fault.what.value in text)
+        assert f"media, {who})" in first, "it is named, and whose it is"
+        world.link.connect(None)
+        world.connect_engine()
+        await trio.sleep(SOON)
+        assert world.engine.sums() == wanted
         assert (centre.guard.standing, world.system.alarms) == (0, [])
-        world.engine.command(OPENED if what == "a leg too much" else lost, world.now())
-        await trio.sleep(30.0)
-        assert (centre.guard.standing, len(world.system.alarms), len(anew)) == (1, 1, 1), "not again and again"
+
+    play(run, ORGANISATION, data=tmp_path)
+
+
+def test_an_engine_that_is_not_mended_by_a_new_link_is_an_alarm_that_stands(tmp_path: Path) -> None:
+    """As one without room; and the link is not made anew again and again."""
+
+    async def run(world: World) -> None:
+        assert Walk(world, History("nothing", 1, ())).walkers.whole
+        await trio.sleep(0.4)
+        centre, anew = Centre(world), list[float]()
+
+        async def ping() -> None:
+            while True:
+                world.engine.command(media.OpenSource("tone", media.Tone(440.0)), world.now())
+                world.ping()
+                await trio.sleep(PING_INTERVAL)
+
+        world.link.hang_up = lambda: anew.append(world.now())
+        world.nursery.start_soon(ping)
+        world.nursery.start_soon(centre.guard.run)
+        await trio.sleep(500.0)
+        assert (centre.guard.standing, len(world.system.alarms), len(anew)) == (1, 1, 1)
 
     play(run, ORGANISATION, data=tmp_path)

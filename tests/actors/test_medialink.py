@@ -105,7 +105,7 @@ def story(run: Callable[[Scene], Coroutine[Any, Any, None]]) -> Callable[[], Non
 async def test_facts_go_to_who_opened_the_leg_and_it_is_closed_with_it(made: Scene) -> None:
     made.start("one")
     made.do(OPEN)
-    for fact in (OPENED, media.LegConnected("leg"), media.LegConnected("nobody's"), media.Pong(1)):
+    for fact in (OPENED, media.LegConnected("leg"), media.LegConnected("nobody's"), media.Pong(1, ())):
         made.link.on_fact(fact)
     assert await made.heard() == (OPENED, media.LegConnected("leg"))
     made.system.end("ear", "over")
@@ -363,9 +363,9 @@ async def test_over_a_stream_pings_commands_and_facts_pass_and_a_lost_link_comes
         assert (made.link.connected, made.link.pid) == (True, 7)
         made.do(OPEN)
         await ends[0].send_all(encode(OPENED))
-        await trio.sleep_until(2.5)
+        await trio.sleep_until(2.75)
         frames = list(Frames(decode_command).feed(bytes(await ends[0].receive_some(65536))))
-        assert frames == [media.Ping(0), OPEN, media.Ping(1), media.Ping(2)]
+        assert frames == [media.Ping(1), OPEN, *map(media.Ping, range(2, 7))]
         await ends[0].aclose()
         await trio.sleep_until(4)
         assert not made.link.connected
@@ -420,7 +420,7 @@ async def test_commands_of_one_moment_go_out_together(made: Scene) -> None:
             read = list(frames.feed(bytes(await theirs.receive_some(1 << 20))))
             sizes.append(len(read))
             heard += read
-        assert heard == [media.Ping(0), *wanted]
+        assert heard == [media.Ping(1), *wanted]
         assert sizes == [1, medialink.MAX_TOGETHER, 50]
         nursery.cancel_scope.cancel()
 

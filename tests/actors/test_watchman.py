@@ -13,6 +13,7 @@ import pytest
 from attrs import define, evolve, field
 from cordboard.actors import edges, invariants, wiring
 from cordboard.actors import queue_state as queues
+from cordboard.actors.agreement import Difference
 from cordboard.actors.effects import Behaviour
 from cordboard.actors.invariants import UNMINDED, What
 from cordboard.actors.watchman import LOOK, SWEEP, Verdict, Watchman, leg_name
@@ -30,6 +31,7 @@ class Centre:
     house: House = field(factory=House)
     legs: dict[str, str] = field(factory=dict)
     unread: float = math.inf
+    differs: tuple[Difference, ...] = ()
     looked: list[str] = field(factory=list)
 
     def find(self, name: str) -> Behaviour | None:
@@ -58,8 +60,11 @@ class Centre:
     def sip_owners(self) -> Set[str]:
         return set()
 
-    def engine_agrees(self) -> bool:
-        return True
+    def engine_differs(self) -> tuple[Difference, ...]:
+        return self.differs
+
+    def whose(self, name: str) -> str:
+        return name.rpartition("/")[0]
 
     def unread_since(self) -> float:
         return self.unread
@@ -221,6 +226,22 @@ def test_what_is_open_for_nobody_is_found_at_each_look() -> None:
     assert (found.what, found.names) == (What.MEDIA_UNOWNED, ("call:ghost",))
     watch.centre.legs.clear()
     assert whats(watch.look()) == ([], [What.MEDIA_UNOWNED])
+
+
+def test_what_the_engine_has_otherwise_stands_at_once() -> None:
+    """Whatever anybody has not read: both sides were seen at one instant."""
+    watch = Watch()
+    watch.centre.unread = watch.now
+    watch.centre.differs = (
+        Difference("call:c/caller", "music:hold", missing=True),
+        Difference("call:ghost/caller", "", missing=False),
+    )
+    assert [(each.what, each.names, each.leg) for each in watch.look().stands] == [
+        (What.ENGINE_LACKS, ("media", "call:c"), "call:c/caller hears music:hold"),
+        (What.ENGINE_KEEPS, ("media", "call:ghost"), "call:ghost/caller"),
+    ]
+    watch.centre.differs = ()
+    assert whats(watch.look()) == ([], [What.ENGINE_LACKS, What.ENGINE_KEEPS])
 
 
 def test_what_is_told_again_is_what_it_is_by_then() -> None:

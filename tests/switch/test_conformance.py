@@ -20,6 +20,7 @@ from cordboard.switch import protocol
 from cordboard.switch.browsers import Browsers
 from cordboard.switch.coders import Coders
 from cordboard.switch.engine import Engine
+from cordboard.switch.holdings import PARTS
 from cordboard.switch.model import ModelEngine
 from cordboard.switch.points import Point
 from cordboard.switch.ports import LocalPort
@@ -34,11 +35,13 @@ from cordboard.switch.protocol import (
     Fact,
     Fingerprint,
     Hears,
+    Holdings,
     KeyAnswered,
     LegFailed,
     LegOpened,
     LegRefused,
     ListAccessPoints,
+    ListHoldings,
     Music,
     MusicTroubled,
     MusicWell,
@@ -149,6 +152,7 @@ class Both:
             said += real
         assert self.model.started("e", 1) == self.engine.started("e", 1)
         assert self.model.standing(self.now) == self.engine.standing(self.now)
+        assert self.model.sums() == self.engine.sums()
         return said
 
     def run(self, seconds: float) -> list[Fact]:
@@ -263,7 +267,7 @@ def test_a_pair_that_was_closed_rests() -> None:
     assert both.do(rtp("c", 4000)) == [LegRefused("c", "")]
     both.do(Ping(1))
     both.run(29.9)
-    assert both.do(rtp("c", 4000), Ping(2)) == [LegRefused("c", ""), Pong(2)]
+    assert both.do(rtp("c", 4000), Ping(2)) == [LegRefused("c", ""), Pong(2, both.model.sums())]
     both.run(0.2)
     assert both.do(rtp("c", 4000)) == [LegOpened("c", "192.0.2.1", 20002)]
 
@@ -485,6 +489,35 @@ def test_digits_are_sent_or_refused_alike() -> None:
     assert both.model.sent("a") == ""
 
 
+def test_what_is_there_is_told_alike_part_by_part() -> None:
+    """... and all of it, each in one part."""
+    both = Both()
+    both.do(rtp("a", 4000), page("b"), OpenSource("s", Tone(440)), OpenRecording("r"), CloseSource("nothing"))
+    both.do(rewire(a=[("b", 1.0), ("s", 0.5)], b=["a"]), Rewire((Hears(protocol.left("r"), (("a", 1.0),)),)))
+    told = [both.do(ListHoldings(part, part)) for part in range(PARTS)]
+    have = [fact for facts in told for fact in facts if isinstance(fact, Holdings)]
+    assert [each.request for each in have] == list(range(PARTS))
+    assert sorted(leg for each in have for leg in each.legs) == ["a", "b"]
+    assert [source for each in have for source in each.sources] == ["s"]
+    assert sorted(channel for each in have for channel in each.channels) == ["r/left", "r/right"]
+    hears = {one.listener: one.sources for each in have for one in each.hears}
+    assert hears == {"a": (("b", 1.0), ("s", 0.5)), "b": (("a", 1.0),), "r/left": (("a", 1.0),)}
+    nothing = (0,) * PARTS
+    assert both.model.sums() != nothing
+    both.do(CloseLeg("a"), CloseLeg("b"), CloseSource("s"), CloseRecording("r"))
+    assert both.model.sums() == nothing
+
+
+def test_what_was_known_before_is_told_before_a_pong() -> None:
+    """So whoever pings knows of what the answer speaks."""
+    both = Both()
+    both.do(rtp("a", 4000))
+    both.engine._facts.append(LegFailed("b", "planted"))
+    failed, pong = both.engine.command(Ping(1), both.now)
+    assert (failed, pong) == (LegFailed("b", "planted"), Pong(1, both.model.sums()))
+    assert not both.engine._facts
+
+
 def test_playlists_that_cannot_be_are_refused_alike() -> None:
     both = Both()
     for parts in ((), (Part(Prompt("hello", "fr")),), (Part(Music()),), (Part(Tone(440), 1.0), Part(Tone(1), 1.0))):
@@ -542,6 +575,7 @@ class Listened:
     def do(self, *commands: Command) -> None:
         for command in commands:
             assert self.world.do(command) == self.model.command(command, self.world.now)
+            assert self.model.sums() == self.world.engine.sums()
             if isinstance(command, CloseLeg):
                 self.world.fars.remove(self.fars.pop(command.leg))
 

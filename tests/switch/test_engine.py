@@ -463,7 +463,7 @@ def test_quality_says_what_was_lost(world: World) -> None:
 def test_an_engine_left_alone_ends_its_legs(world: World) -> None:
     world.far("a", 4000)
     world.run(20)
-    assert world.do(protocol.Ping(7)) == [protocol.Pong(7)]
+    assert world.do(protocol.Ping(7)) == [protocol.Pong(7, world.engine.sums())]
     world.run(29.5)
     assert not world.all(protocol.LegFailed)
     world.run(1)

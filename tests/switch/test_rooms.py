@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from cordboard.codecs.bands import SAMPLES, Band
 from cordboard.codecs.g711 import Pcm
+from cordboard.switch.holdings import Kind, Sums, edge, mark
 from cordboard.switch.rooms import TELEPHONE, Reach, Rooms, mix
 from numpy.typing import NDArray
 
@@ -10,6 +11,7 @@ RNG = np.random.default_rng(5)
 PCM = RNG.integers(-32768, 32767, (64, 160)).astype(np.int16)
 REACHES = [TELEPHONE, G722, Reach(Band.FULL, most=Band.FULL), Reach(Band.WIDE, most=Band.FULL), Reach(Band.FULL)]
 SPEAKING = np.ones(64, np.bool_)
+MARKS = [mark(Kind.LEG, str(row)) for row in range(64)]
 
 
 def heard(rooms: Rooms, pcm: Pcm = PCM, speaking: NDArray[np.bool_] = SPEAKING) -> dict[int, tuple[Pcm, bool]]:
@@ -34,7 +36,7 @@ def by_definition(edges: dict[int, float], pcm: Pcm = PCM) -> NDArray[np.int_]:
 @pytest.mark.parametrize("seed", range(20))
 def test_any_edges_are_mixed_as_defined(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     edges: dict[int, dict[int, float]] = {}
     for _ in range(120):  # edits, so that plans are remade from what earlier ones left
         if rng.random() < 0.2:
@@ -61,11 +63,16 @@ def test_any_edges_are_mixed_as_defined(seed: int) -> None:
         assert audible
         assert np.array_equal(frame, by_definition(edges[listener]))
     assert rooms.edges == sum(map(len, edges.values()))
+    sums = Sums()
+    for listener, one in edges.items():
+        for row, gain in one.items():
+            sums.add(MARKS[listener], edge(MARKS[listener], MARKS[row], gain))
+    assert rooms.sums.values == sums.values
     assert rooms.plans().heard.tolist() == sorted({row for one in edges.values() for row in one})
 
 
 def test_a_room_costs_a_sum_and_a_subtraction_each() -> None:
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     for listener in range(20):
         rooms.hear(listener, {row: 1.0 for row in range(20) if row != listener})
     plans = rooms.plans()
@@ -75,7 +82,7 @@ def test_a_room_costs_a_sum_and_a_subtraction_each() -> None:
 
 
 def test_who_is_silent_alone_is_not_audible() -> None:
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     for listener in range(8):
         rooms.hear(listener, {row: 1.0 for row in range(8) if row != listener})
     pcm, speaking = np.zeros((8, 160), np.int16), np.zeros(8, np.bool_)
@@ -90,7 +97,7 @@ def test_who_is_silent_alone_is_not_audible() -> None:
 @pytest.mark.parametrize("loud", [10000, 16384, 32768])
 def test_what_is_beyond_16_bits_is_saturated_once(size: int, loud: int) -> None:
     """At any loudness and in rooms of any size: the sum is of whole numbers, and cut when all is in it."""
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     rng = np.random.default_rng(size)
     pcm = rng.integers(-loud, loud, (64, 160)).astype(np.int16)
     pcm[size : 2 * size] //= 50  # beside a room that never is
@@ -108,7 +115,7 @@ def test_what_is_beyond_16_bits_is_saturated_once(size: int, loud: int) -> None:
 @pytest.mark.parametrize("odd", range(7))
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_what_is_left_of_a_sum_less_oneself_may_be_beyond_16_bits_though_the_sum_is_not(sign: int, odd: int) -> None:
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     pcm = np.full((64, 160), sign * 6000, np.int16)
     pcm[odd] = -sign * 30000
     edges = {listener: {row: 1.0 for row in range(7) if row != listener} for listener in range(7)}
@@ -121,7 +128,7 @@ def test_what_is_left_of_a_sum_less_oneself_may_be_beyond_16_bits_though_the_sum
 
 
 def test_a_room_in_which_all_hear_themselves() -> None:
-    rooms = Rooms()
+    rooms = Rooms(MARKS)
     everybody = dict.fromkeys(range(8), 1.0)
     for listener in range(8):
         rooms.hear(listener, everybody)

@@ -22,6 +22,7 @@ kind = endless | st.builds(protocol.Playlist, parts, st.booleans())
 key = st.builds(protocol.SrtpKey, st.sampled_from(get_args(protocol.Suite)), text)
 keys = st.lists(key, max_size=3).map(tuple)
 srtp = st.none() | st.builds(protocol.Srtp, st.none() | key, keys, count)
+hears = st.lists(st.builds(protocol.Hears, text, pairs), max_size=4).map(tuple)
 commands = st.one_of(
     st.builds(protocol.OpenRtpLeg, text, text, count, codec, st.booleans(), count, srtp=srtp),
     st.builds(protocol.UpdateRtpLeg, text, text, count, codec, srtp=srtp),
@@ -29,9 +30,10 @@ commands = st.one_of(
     st.builds(protocol.CloseLeg, text),
     st.builds(protocol.OpenSource, text, kind),
     st.builds(protocol.CloseSource, text),
-    st.builds(protocol.Rewire, st.lists(st.builds(protocol.Hears, text, pairs), max_size=4).map(tuple)),
+    st.builds(protocol.Rewire, hears),
     st.builds(protocol.OpenRecording, text),
     st.builds(protocol.CloseRecording, text),
+    st.builds(protocol.ListHoldings, count, count),
     st.builds(protocol.Ping, count),
 )
 facts = st.one_of(
@@ -70,6 +72,8 @@ facts = st.one_of(
     st.builds(protocol.RecordingClosed, text, number),
     st.builds(protocol.RecordingTroubled, text, text),
     st.builds(protocol.RecordingWell, text),
+    st.builds(protocol.Pong, count, st.lists(count, max_size=4).map(tuple)),
+    st.builds(protocol.Holdings, count, names, names, names, hears),
 )
 
 
