@@ -178,7 +178,8 @@ class SendDigits:
     events where the leg has them, else as tones in place of what it hears.
 
     Each lasts `duration_ms`, with `gap_ms` or a little more behind it: all begin with a tick. What cannot be sent, on a
-    leg that is not there too, is counted and no more. A leg that changes its codec forgets what it was still to send.
+    leg that is not there too, is counted and no more. A leg that agrees on other events, or on another clock of them,
+    forgets what it was still to send.
     """
 
     leg: str

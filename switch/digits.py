@@ -5,7 +5,9 @@ with the end bit, of which any one is enough. Browsers send only those three. So
 told once: a little after its end, so that packets that overtook each other are told in order; or when nothing more of
 it comes, for all three may be lost; or when a later one has ended. What comes of it afterwards says nothing new.
 
-A row keeps the last few events. Those that were told are remembered for as long as packets of them may come.
+A row keeps the last few events. Those that were told are remembered for as long as packets of them may come, and no
+longer: a timestamp says which of two events is the earlier only within one count of it, and far sides begin another in
+the middle of a call, with the same SSRC.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Octets = NDArray[np.uint8]
 EVENTS: Final = 4  # of a row at a time: nobody presses more keys within the time that an event is held
 HOLD: Final = 3  # ticks from an event's end until it is told: what was overtaken by it may still come
 PATIENCE: Final = 8  # ticks without a packet after which an event without an end is over
+MEMORY: Final = 100  # ticks after the last packet of an event that was told in which another may come: 2 s
 MAX_ROUNDS: Final = 8  # packets of one leg in one batch: three ends and what a stall held back
 REPORT: Final = 4  # octets of an event's report (RFC 4733 §2.3)
 # RFC 4733 §2.5.1.3: an event longer than its duration field goes on in another segment, which begins when the field is
@@ -50,6 +53,7 @@ class Digits:
         self._event = np.zeros(shape, np.uint8)
         self._first = np.zeros(shape, np.uint32)  # timestamp of its beginning
         self._last = np.zeros(shape, np.uint32)  # ... and of its last segment
+        self._sequence = np.zeros(shape, np.uint16)  # of the newest packet of it
         self._duration = np.zeros(shape, np.int64)  # timestamp units, of all segments
         self._ended_at = np.full(shape, -1, np.int64)  # tick; -1: no packet with the end bit came yet
         self._heard_at = np.zeros(shape, np.int64)
@@ -108,8 +112,9 @@ class Digits:
         digit = whole & (octets[:, 0] < len(dtmf.DIGITS))
         self.ignored += len(packets) - int(digit.sum())
         rows, packets, octets = rows[digit], packets[digit], octets[digit]
-        timestamp = headers.timestamp[packets]
+        timestamp, sequence = headers.timestamp[packets], headers.sequence[packets]
         self._follow_ssrc(rows, headers.ssrc[packets])
+        self._known[rows] &= ~self._told[rows] | (self._tick - self._heard_at[rows] <= MEMORY)
         event, end = octets[:, 0].astype(np.uint8), octets[:, 1] >= 0x80
         duration = octets[:, 2] << 8 | octets[:, 3]
 
@@ -135,25 +140,31 @@ class Digits:
             total = into[found, place] + duration[found]
             self._duration[r, place] = np.maximum(self._duration[r, place], total)
             self._heard_at[r, place] = self._tick
+            newer = _is_after(sequence[found], self._sequence[r, place])
+            self._sequence[r[newer], place[newer]] = sequence[found][newer]
             ends = end[found] & (self._ended_at[r, place] < 0)
             self._ended_at[r[ends], place[ends]] = self._tick
         if np.count_nonzero(~found):
-            self._begin(rows[~found], event[~found], timestamp[~found], duration[~found], end[~found])
+            fresh = ~found
+            self._begin(rows[fresh], event[fresh], timestamp[fresh], sequence[fresh], duration[fresh], end[fresh])
 
     def _begin(
         self,
         rows: Rows,
         event: NDArray[np.uint8],
         timestamp: NDArray[np.uint32],
+        sequence: NDArray[np.uint16],
         duration: NDArray[np.int64],
         end: NDArray[np.bool_],
     ) -> None:
-        """Events that were not known, unless they are older than one that was told."""
+        """Events that were not known, unless they are older than one that was told: by their time, and sent before it.
+        What was sent after it counts its time anew."""
         since = (timestamp[:, None] - self._first[rows]).view(np.int32)
         told = self._known[rows] & self._told[rows]
-        old = (told & (since <= 0)).any(axis=1)
-        # A free place, or else that of the event that was told and is the longest ago.
-        age = np.where(told, since.astype(np.int64), np.where(self._known[rows], -1, np.iinfo(np.int64).max))
+        old = (told & (since <= 0) & ~_is_after(sequence[:, None], self._sequence[rows])).any(axis=1)
+        # A free place, or else that of the event that was told the longest ago.
+        since_heard = self._tick - self._heard_at[rows]
+        age = np.where(told, since_heard, np.where(self._known[rows], -1, np.iinfo(np.int64).max))
         place = age.argmax(axis=1)
         room = ~old & (np.take_along_axis(age, place[:, None], axis=1)[:, 0] >= 0)
         self.ignored += len(rows) - int(room.sum())
@@ -162,6 +173,7 @@ class Digits:
         self._told[r, p] = False
         self._event[r, p] = event[room]
         self._first[r, p] = self._last[r, p] = timestamp[room]
+        self._sequence[r, p] = sequence[room]
         self._duration[r, p] = duration[room]
         self._heard_at[r, p] = self._tick
         self._ended_at[r, p] = np.where(end[room], self._tick, -1)
@@ -203,3 +215,9 @@ class Digits:
                 duration_ms = int(self._duration[row, place]) * _TICK_MS // int(self._legs.event_step[row])
                 self._pressed.append(DigitPressed(self._legs.names[row], digit, duration_ms, "event"))
             self._told[row, places] = True
+
+
+def _is_after(sequence: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Whether packets were sent after others: their numbers go round (RFC 3550 §5.1)."""
+    after: NDArray[np.bool_] = (sequence - other).view(np.int16) > 0
+    return after

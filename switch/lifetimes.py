@@ -295,13 +295,13 @@ class Lifetimes:
         legs.payload_type[row] = codec.payload_type
         legs.heard_type[row] = codec.payload_type if codec.heard_type is None else codec.heard_type
         legs.heard_begins[row] = rtp.usual(int(legs.heard_type[row]))
-        legs.telephone_event[row], legs.heard_event[row] = _events(codec)
+        legs.telephone_event[row], legs.heard_event[row], event_clock = _events(codec)
         legs.band[row] = reach.least
         self._rooms.tune(row, reach)
         legs.packet_ms[row] = packet_ms
         legs.constant[row] = codec.name == "opus" and codec.opus.constant
         legs.clock_step[row] = 960 if codec.name == "opus" else 160
-        legs.event_step[row] = legs.clock_step[row] if codec.event_clock is None else codec.event_clock // 50
+        legs.event_step[row] = event_clock // 50
 
     def _check_keys(self, srtp: protocol.Srtp) -> None:
         try:
@@ -360,7 +360,9 @@ class Lifetimes:
             self._outbox.post(np.array([row]), octets)
 
 
-def _events(codec: protocol.Codec) -> tuple[int, int]:
-    """The payload types of events: sent, heard."""
+def _events(codec: protocol.Codec) -> tuple[int, int, int]:
+    """The payload types of events, sent and heard, and their clock in Hz, which is that of the codec (RFC 4733 §2.1)
+    but where it is another."""
     sent = NO_EVENT if codec.telephone_event is None else codec.telephone_event
-    return sent, sent if codec.heard_event is None else codec.heard_event
+    heard = sent if codec.heard_event is None else codec.heard_event
+    return sent, heard, codec.event_clock or (48_000 if codec.name == "opus" else 8000)

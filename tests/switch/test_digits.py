@@ -72,13 +72,14 @@ def heard(packets: list[tuple[float, Packet]], per_ms: int) -> list[tuple[str, i
     digits = Digits(legs)
     told: list[DigitPressed] = []
     coming = sorted(packets, key=lambda one: one[0])
+    numbers = {id(one): i for i, (_, one) in enumerate(sorted(packets, key=lambda each: each[1].sent))}
     for tick in range(int(max(at for at, _ in packets)) // 20 + 15):
         now = [packet for at, packet in coming if tick * 20 <= at < tick * 20 + 20]
         if now:
             data = np.zeros((len(now), 1536), np.uint8)
             for i, one in enumerate(now):
                 octets = struct.pack(
-                    "!BBHIIBBH", 0x80, 101 | one.marker << 7, i, one.timestamp & 0xFFFFFFFF, 7,
+                    "!BBHIIBBH", 0x80, 101 | one.marker << 7, numbers[id(one)], one.timestamp & 0xFFFFFFFF, 7,
                     one.event, one.end << 7 | 10, one.duration,
                 )  # fmt: skip
                 data[i, :16] = np.frombuffer(octets, np.uint8)
@@ -206,6 +207,48 @@ def test_another_stream_begins_anew(world: World) -> None:
         world.receive((a.to, a.name, event, world.now))
     world.run(0.2)
     assert [fact.digit for fact in world.all(DigitPressed)] == ["3", "3", "7"]
+
+
+@pytest.mark.parametrize("later", [-1_000_000, 2**31 + 160, 2**32 - 1])
+@pytest.mark.parametrize("seconds", [0.3, 2.5])
+def test_a_stream_whose_time_is_another_with_the_same_ssrc_is_heard_on(
+    world: World, later: int, seconds: float
+) -> None:
+    """As far sides begin anew in a call that is put through; or a clock of 48 kHz, half of whose count is 12 hours."""
+    a = world.far("a", 4000, codec=EVENTS)
+    for i, digit in enumerate((3, 3, 7, 5, 5)):
+        timestamp = (10_000_000 + i * 9_600 + (later if i else 0)) % 2**32
+        for again in range(3):
+            event = bytes([digit, 0x8A, 3, 32])
+            sent = a.packet(event, payload_type=101, timestamp=timestamp, sequence=65_530 + 4 * i + again & 0xFFFF)
+            world.receive((a.to, a.name, sent, world.now))
+        world.run(seconds)
+    assert "".join(fact.digit for fact in world.all(DigitPressed)) == "33755"
+
+
+def test_what_overtook_an_event_that_was_told_tells_nothing_again(world: World) -> None:
+    a = world.far("a", 4000, codec=EVENTS)
+    for timestamp, sequence in ((9_600, 20), (8_000, 10), (9_600, 21), (8_000, 11), (9_600, 19)):
+        event = a.packet(b"\x05\x8a\x03\x20", payload_type=101, timestamp=timestamp, sequence=sequence)
+        world.receive((a.to, a.name, event, world.now))
+        world.run(0.4)
+    assert [fact.digit for fact in world.all(DigitPressed)] == ["5"]
+
+
+def test_events_of_another_clock_begin_anew(world: World) -> None:
+    """The same payload type, as where 101 stands for both: what waits to be sent, and what is half heard, is not."""
+    a = world.far("a", 4000, codec=EVENTS)
+    world.do(SendDigits("a", "12", duration_ms=200))
+    world.run(0.1)
+    opus = Codec("opus", 107, 101)
+    assert sent_events(a)
+    world.do(protocol.UpdateRtpLeg("a", "198.51.100.7", 4000, opus))
+    before = len(a.packets)
+    world.run(0.5)
+    assert {kind for *_, kind, _ in a.packets[before:]} == {107}
+    world.do(SendDigits("a", "7"))
+    world.run(0.3)
+    assert [duration for _, event, duration, end, _ in sent_events(a) if event == 7 and end] == [4800] * 3
 
 
 def test_a_leg_that_closes_before_its_key_was_told_takes_it_along(world: World) -> None:
