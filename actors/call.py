@@ -57,6 +57,7 @@ from .call_state import (
     Timeout,
     Transfer,
 )
+from .edges import Party
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
@@ -218,6 +219,12 @@ class Call(Arrival):
     def _last_key(self, message: signals.KeyPressed, now: float) -> list[Effect]:
         return [*self._key_pressed(message, now), *self.last_key(message, now)]
 
+    def _far_key(self, message: signals.KeyPressed, now: float) -> list[Effect]:
+        """Of who is not in the place of another by now."""
+        if self.state.moved is not None:
+            return []
+        return [*self._key_pressed(message, now), *self.pass_on(Party.CUSTOMER, message.digit)]
+
     def _line_digit(self, message: LineDigit, now: float) -> list[Effect]:
         """Of whoever was put through, and is asked."""
         moved = self.state.moved
@@ -225,16 +232,18 @@ class Call(Arrival):
         return self.key_answered(media.KeyAnswered(moved.leg, message.digit), now) if answers and moved else []
 
     def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
-        """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one."""
-        return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) else []
+        """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one. A tone
+        is, and has."""
+        sounded = isinstance(fact, media.DigitPressed) and fact.how == "tone"
+        return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) and not sounded else []
 
     def _noted(
         self,
         fact: media.DigitPressed | media.RecordingTroubled | media.RecordingWell,
         now: float,
     ) -> list[Effect]:
-        """The recording is for whoever keeps them: a call goes on whatever becomes of it. A digit has done what it does
-        to a prompt when it is told."""
+        """The recording is for whoever keeps them: a call goes on whatever becomes of it. A digit of who waits has done
+        what it does to a prompt when it is told."""
         return []
 
 
@@ -334,7 +343,8 @@ TABLE = Table(
         signals.KeyPressed,
         served=Call._echo_digit,
         **each("routing opening", _NOT_YET),
-        **each("waiting talking", Call._key_pressed),
+        waiting=Call._key_pressed,
+        talking=Call._far_key,
         goodbye=Call._last_key,
         **each(_OUT, _UNANSWERED),
     ),
@@ -343,7 +353,8 @@ TABLE = Table(
         routing=_NO_LEG,
         **each("opening readying", _UNANSWERED_LEG),
         served=Call._echo_digit,
-        **each("waiting talking", Call._noted),
+        waiting=Call._noted,
+        talking=Call.far_digit,
         goodbye=Call.last_key,
         seeking=_ATTEMPT_OVER,
         calling=_UNHEARD,
@@ -482,7 +493,7 @@ TABLE = Table(
     _of_a_line(LineRings, Call.line_rings),
     _of_a_line(LineUp, Call.line_up),
     _of_a_line(LineOver, Call.line_over, waiting=Call.line_over),
-    _of_a_line(LineDigit, Call._line_digit, waiting=Call._line_digit),
+    _of_a_line(LineDigit, Call.line_digit, waiting=Call._line_digit),
     row(
         queues.OfferOver,
         talking=Call.offer_over,

@@ -369,6 +369,9 @@ class Callee(Seat):
         return [*self.hear_nothing(), *self.ended(Ended(self._call().call, "system", message.reason), now)]
 
     def digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        """For the caller's side, which has heard it where it was a tone."""
+        if fact.how == "tone":
+            return []
         return [self.tell_call(calls.AgentDigit(self.state.profile.agent, fact.digit))]
 
     # --- how it sounds ----------------------------------------------------------------------------------------

@@ -12,14 +12,15 @@ from collections.abc import Collection
 
 from ..switch import protocol as media
 from . import agent_state as agents
-from . import page, timeline, wiring
+from . import edges, page, timeline, wiring
 from .call_state import AgentDigit, AgentLeg, Data, MuteAgent, Phase
 from .caller import Ear
 from .dialling import Dialling
+from .edges import Party
 from .effects import Effect, Log, Media, Tell, Watch
 from .evolving import evolve
-from .line import SendDigit
-from .parties import LEFT, RINGS, TALKS_WITH_AGENT, THREE, Second, Standing
+from .line import LineDigit, SendDigit
+from .parties import LEFT, RINGS, THREE, Second, Standing
 
 
 class Conversation(Dialling):
@@ -100,14 +101,35 @@ class Conversation(Dialling):
         return self.wire()
 
     def agent_digit(self, message: AgentDigit, now: float) -> list[Effect]:
-        """To the far sides that hear that agent, and it them (F-67)."""
-        data, second = self.state, self.state.second
-        mine, sent = message.agent == data.agent, list[Effect]()
-        together = mine or (self.is_second(message.agent) and data.standing in THREE)
-        if together and not data.held and data.standing is not Standing.REFERRED:
-            sent += self.send_digit(message.digit)
-        if mine and second is not None and second.line and data.standing in TALKS_WITH_AGENT:
-            sent.append(Tell(f"line:{second.line}", SendDigit(second.line, message.digit)))
+        if message.agent == self.state.agent:
+            return self.pass_on(Party.AGENT, message.digit)
+        return self.pass_on(Party.SECOND, message.digit) if self.is_second(message.agent) else []
+
+    def far_digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        """What it does to a prompt it has done when it is told. One that was a tone has been heard as that."""
+        if fact.leg != self.state.leg or fact.how == "tone":
+            return []
+        return self.pass_on(Party.CUSTOMER, fact.digit)
+
+    def line_digit(self, message: LineDigit, now: float) -> list[Effect]:
+        """Of whoever is in the place of the far side, or of the second party."""
+        second, moved = self.state.second, self.state.moved
+        if message.asked or message.sounded:
+            return []
+        if moved is not None and moved.line == message.line:
+            return self.pass_on(Party.CUSTOMER, message.digit)
+        if second is not None and second.line == message.line:
+            return self.pass_on(Party.SECOND, message.digit)
+        return []
+
+    def pass_on(self, who: Party, digit: str) -> list[Effect]:
+        """To the far sides with whom that one is (F-67): keys are no sound, and pages have no use for them."""
+        sent, second = list[Effect](), self.state.second
+        for party in edges.company(who, wiring.seats(self.state)):
+            if party is Party.CUSTOMER:
+                sent += self.send_digit(digit)
+            elif party is Party.SECOND and second is not None and second.line:
+                sent.append(Tell(f"line:{second.line}", SendDigit(second.line, digit)))
         return sent
 
     def send_digit(self, digit: str) -> list[Effect]:

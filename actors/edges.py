@@ -59,17 +59,21 @@ Seats = Mapping[Party, Seat]
 Heard = tuple[str, ...] | Alone
 
 
+def company(who: Party, seats: Seats) -> tuple[Party, ...]:
+    """With whom that party is, be they muted or away; who is not there itself is with nobody."""
+    return tuple(party for party, seat in seats.items() if party is not who and seat.there and seats[who].there)
+
+
 def heard(who: Party, seats: Seats) -> Heard:
     """What that party hears; one that rings hears nothing."""
     if seats[who].rings or seats[who].leaves:
         return ()
     if seats[who].held:
         return Alone.HOLD
-    others = [seat for party, seat in seats.items() if party is not who]
-    company = [seat for seat in others if seat.there]
-    if company:
-        return Alone.AWAY if all(seat.away for seat in company) else tuple(s.leg for s in company if s.speaks)
-    called = [seat for seat in others if seat.rings]
+    others = [seats[party] for party in company(who, seats)]
+    if others:
+        return Alone.AWAY if all(seat.away for seat in others) else tuple(s.leg for s in others if s.speaks)
+    called = [seat for party, seat in seats.items() if party is not who and seat.rings]
     if not called:
         return ()
     return tuple(seat.leg for seat in called if seat.early and seat.leg) or Alone.RINGBACK

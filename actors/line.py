@@ -106,11 +106,13 @@ class LineOver:
 
 @frozen
 class LineDigit:
-    """To the owner: whoever is there pressed a key; `asked`: as an answer to what the owner has played to it."""
+    """To the owner: whoever is there pressed a key; `asked`: as an answer to what the owner has played to it;
+    `sounded`: as a tone, which whoever hears the line has heard."""
 
     line: str
     digit: str
     asked: bool = False
+    sounded: bool = False
 
 
 @frozen
@@ -238,8 +240,11 @@ class Line(Outward[Phase]):
         """Its side tells by INFO: what a key is to the prompt, the engine says."""
         return [Media(media.PressKey(self.state.leg, message.digit))]
 
-    def _digit(self, message: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
-        return [self._tell(LineDigit(self.id, message.digit))]
+    def _key_told(self, message: signals.KeyPressed, now: float) -> list[Effect]:
+        return [*self._key_pressed(message, now), self._tell(LineDigit(self.id, message.digit))]
+
+    def _digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        return [self._tell(LineDigit(self.id, fact.digit, sounded=fact.how == "tone"))]
 
     def _key(self, fact: media.KeyAnswered, now: float) -> list[Effect]:
         return [self._tell(LineDigit(self.id, fact.key, asked=True))]
@@ -394,7 +399,7 @@ TABLE = Table(
         confirming=Late("it was pressed before anybody asked"),
         up=Line._digit,
     ),
-    row(signals.KeyPressed, **each(_DIALS, _UNANSWERED), confirming=Line._key_pressed, up=Line._digit),
+    row(signals.KeyPressed, **each(_DIALS, _UNANSWERED), confirming=Line._key_pressed, up=Line._key_told),
     row(
         media.KeyAnswered,
         **each(_DIALS, Bug("nothing is asked before the answer")),

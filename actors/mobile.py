@@ -172,8 +172,8 @@ class Mobile(Callee):
         return self.call_died_talking(message, now) if over is None else self.line_over_talking(over, now)
 
     def line_digit(self, message: LineDigit, now: float) -> list[Effect]:
-        """A key of the mobile is for the caller's side."""
-        if message.line != self.state.line or message.asked:
+        """A key of the mobile is for the caller's side, which has heard it where it was a tone."""
+        if message.line != self.state.line or message.asked or message.sounded:
             return []
         return [self.tell_call(calls.AgentDigit(self.state.profile.agent, message.digit))]
 

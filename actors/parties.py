@@ -61,8 +61,6 @@ RINGS: Final = frozenset(
         Standing.REFERRED,
     }
 )
-# ... where the agent and it hear each other,
-TALKS_WITH_AGENT: Final = frozenset({Standing.CONSULT, Standing.THREE_WAY, Standing.THREE_WAY_HELD})
 # ... where it is in a conversation of three, or shall be, and where no agent has the call.
 THREE: Final = frozenset({Standing.INVITED, Standing.INVITED_HELD, Standing.THREE_WAY, Standing.THREE_WAY_HELD})
 LEFT: Final = frozenset({Standing.TRANSFER, Standing.RETURNED, Standing.JOINED})

@@ -442,6 +442,7 @@ def test_an_echo_sends_the_keys_back_and_no_other_number_does() -> None:
     call = opened(Call(arrived(), NOW), Echo())
     assert call.receive(key, NOW + 1) == [Media(media.SendDigits(LEG, "7"))]
     assert call.receive(signals.KeyPressed("c", "#"), NOW + 1) == [Media(media.SendDigits(LEG, "#"))]
+    assert call.receive(evolve(key, how="tone"), NOW + 1) == []  # it has come back as it was heard
     for route in (Hold(), ToneRoute(440), Room(), ToQueue("support")):
         assert opened(Call(arrived(), NOW), route).receive(key, NOW + 1) == []
 

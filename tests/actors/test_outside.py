@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
@@ -191,7 +193,33 @@ def test_keys_go_to_whoever_hears_the_agent(centre: Centre) -> None:
     centre.do("lin", page.Merge())
     centre.tell("call:c", calls.AgentDigit("lin", "3"), line.LineDigit(LINE, "4"))
     assert said(centre, f"line:{LINE}") == [line.SendDigit(LINE, "1"), line.SendDigit(LINE, "3")]
-    assert centre.engine.sent("call:c/caller") == "23"
+    assert centre.engine.sent("call:c/caller") == "234"
+
+
+def key(digit: str, how: Literal["event", "tone"] = "event") -> media.DigitPressed:
+    return media.DigitPressed("call:c/caller", digit, 100, how)
+
+
+def test_keys_of_the_customer_and_the_outside_party_go_to_each_other_where_they_are_together(centre: Centre) -> None:
+    """As a menu outside wants them; by INFO too. A tone has been heard, and while one is held nothing gets through."""
+    consulting(centre)
+    centre.tell("call:c", key("1"), line.LineDigit(LINE, "1"))
+    centre.do("lin", page.Merge())
+    centre.tell("call:c", key("2"), key("3", "tone"), signals.KeyPressed("c", "4"))
+    centre.tell("call:c", line.LineDigit(LINE, "5"), line.LineDigit(LINE, "6", sounded=True))
+    centre.do("lin", page.Hold())
+    centre.tell("call:c", key("7"), line.LineDigit(LINE, "7"))
+    assert said(centre, f"line:{LINE}") == [line.SendDigit(LINE, digit) for digit in "24"]
+    assert centre.engine.sent("call:c/caller") == "5"
+
+
+def test_keys_go_to_each_other_of_those_whom_the_agent_has_joined(centre: Centre) -> None:
+    consulting(centre)
+    centre.do("lin", page.Complete())
+    assert centre.standing is Standing.JOINED
+    centre.tell("call:c", key("8"), line.LineDigit(LINE, "9"), calls.AgentDigit("lin", "1"))
+    assert said(centre, f"line:{LINE}") == [line.SendDigit(LINE, "8")]
+    assert centre.engine.sent("call:c/caller") == "9"
 
 
 def test_one_target_and_no_more(centre: Centre) -> None:
