@@ -29,14 +29,14 @@ NEAR: Final = 40
 def loudness(sound: Samples) -> float:
     """The level of what sounds of float32 [n] (full scale 1), in dBFS; -inf where nothing does."""
     whole = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
-    power = np.square(whole).mean(axis=1, dtype=np.float64)
+    power = np.square(whole, dtype=np.float64).mean(axis=1)
     if not len(power) or not power.max():
         return -np.inf
     return float(10 * np.log10(power[power > power.max() * 10 ** (-PAUSE / 10)].mean()))
 
 
 def mastered(sound: Samples) -> Pcm:
-    """float32 [n] at 8 kHz (full scale 1), longer than twice `SEAM`, as int16 [frames * 160] to be looped. Read-only.
+    """float32 [n] at 8 kHz of any level, longer than twice `SEAM`, as int16 [frames * 160] to be looped. Read-only.
 
     Raises ValueError where nothing can be heard in it.
     """

@@ -75,6 +75,8 @@ def decode(file: BinaryIO) -> Piece:
             sound = _samples(source)
     except (av.FFmpegError, ValueError) as error:
         raise UnusableMusicError("is not a file of sound, or a broken one") from error
+    if not np.isfinite(sound).all():  # as samples in floating point may be
+        raise UnusableMusicError("is not a file of sound, or a broken one")
     if len(sound) < MIN_SECONDS * RATE:
         # Not rounded: what is a little too short does not last as long as it must.
         raise UnusableMusicError(f"lasts {len(sound) * 10 // RATE / 10:.1f} s; at least {MIN_SECONDS:g} s")

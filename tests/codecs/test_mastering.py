@@ -21,7 +21,7 @@ def steepest(pcm: np.ndarray) -> int:
     return int(np.abs(np.diff(pcm.astype(int))).max())
 
 
-@pytest.mark.parametrize("amplitude", [0.001, 0.05, 0.3, 1.0])
+@pytest.mark.parametrize("amplitude", [0.001, 0.05, 0.3, 1.0, 32768.0, 1e25])
 def test_whatever_a_file_was_it_is_as_loud_as_the_built_in_piece_and_softer_than_speech(amplitude: float) -> None:
     level = loudness((mastered(song(amplitude=amplitude)) / 32768).astype(np.float32))
     assert level == pytest.approx(MUSIC_LEVEL, abs=0.1)

@@ -77,6 +77,13 @@ def picture() -> bytes:
     return file.getvalue()
 
 
+def floats(value: float) -> bytes:
+    """A second in floating point, one of whose samples is that."""
+    sound = song(8000, 1.5)
+    sound[4000] = value
+    return encoded("wav", "pcm_f32le", sound, 8000)
+
+
 NO_SOUND = "is not a file of sound, or a broken one"
 
 
@@ -88,6 +95,8 @@ NO_SOUND = "is not a file of sound, or a broken one"
         (lambda: np.random.default_rng(1).bytes(50_000), NO_SOUND),
         (lambda: encoded("flac", "flac", song(8000), 8000)[:9000], NO_SOUND),
         (picture, "has no sound in it"),
+        (lambda: floats(np.nan), NO_SOUND),
+        (lambda: floats(-np.inf), NO_SOUND),
         (lambda: wav(song(8000, 0.5)), "lasts 0.5 s; at least 1 s"),
         (lambda: wav(np.zeros(16000, np.float32)), "is silent"),
     ],
