@@ -220,6 +220,7 @@ class Engine:
         self._facts += self._quality.long(self._tick)
         if now - self._pinged_at > ALONE:
             self._end_all(now)
+            outgoing = evolve(outgoing, later=())  # for nobody any more
         if self._tick % 50 == 0:
             self._ports.expire(now)
             self.counters["packets_sent"] = self._sender.sent

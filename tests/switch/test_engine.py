@@ -8,7 +8,7 @@ from cordboard.codecs import g711
 from cordboard.switch import protocol
 from cordboard.switch.sockaddr import socket_name
 
-from .conftest import Far, World
+from .conftest import OPUS, Far, World
 
 PCMU = protocol.Codec("pcmu", 0, 101)
 PCMA = protocol.Codec("pcma", 8, 101)
@@ -176,6 +176,20 @@ def test_whoever_hears_whom_hears_their_sum(new_world: type[World], seed: int) -
             parts = [np.rint(np.float32(says[other]) * np.float32(gain)) for other, gain in edges[name].items()]
             total = np.array([np.clip(sum(int(part) for part in parts), -32768, 32767)], np.int16)
             assert set(far.payloads[-1]) == set(g711.encode_ulaw(total).tobytes()), (name, edges[name])
+
+
+def test_who_is_ended_because_nobody_is_there_is_sent_no_more(world: World) -> None:
+    """Nor what was being encoded for it in that tick: the world knows whom each packet is for."""
+    fars = [world.far("a", 4000, codec=OPUS), world.far("b", 4002)]
+    world.do(protocol.OpenSource("t", protocol.Tone(440.0)))
+    world.hears(a=["t"], b=["t"])
+    world.run(0.2)
+    world.now += 31
+    world.step()
+    assert sorted(fact.leg for fact in world.all(protocol.LegFailed)) == ["a", "b"]
+    before = [len(far.payloads) for far in fars]
+    world.run(0.1)
+    assert [len(far.payloads) for far in fars] == before
 
 
 def test_gain_scales_one_edge_only(world: World) -> None:
