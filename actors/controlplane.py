@@ -34,6 +34,7 @@ from .control import Control
 from .directories import recordings_directory
 from .effects import Push, Reply
 from .options import Unusable, config_option, data_option, first_error, read_config
+from .othersystems import OtherSystems
 from .redact import redacted_trace
 from .runtime import STOPPING
 from .store.database import StoreError
@@ -85,6 +86,7 @@ class WebPages:
             control.store.accounts,
             control.health,
             control.store.history,
+            OtherSystems(control.store.outbox, control.webhooks),
             control.reach,
             self._call_customer if demo else None,
             site=lambda: {

@@ -27,6 +27,8 @@ from .keys import (
 # What other systems may be told of.
 SURVEY_ENDED: Final = "survey.ended"
 VOICEMAIL_LEFT: Final = "voicemail.left"
+# What an administrator tries a webhook with; nobody subscribes to it.
+TEST: Final = "webhook.test"
 EVENTS: Final = (SURVEY_ENDED, VOICEMAIL_LEFT)
 # The shortest secret that signs: as long as what is recommended for it (RFC 2104 §3) is in any writing.
 SHORTEST_SECRET = 24

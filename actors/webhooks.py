@@ -84,6 +84,10 @@ class Letters(Protocol):
 
     async def clear(self, now: float, /) -> None: ...
 
+    async def trial(self, webhook: str, now: float, /) -> Letter | None: ...
+
+    async def hurry(self, webhook: str, now: float, /) -> bool: ...
+
 
 class Alarms(Protocol):
     """Where operators look."""
@@ -188,12 +192,28 @@ class Webhooks:
             hook.at_work = False
             self._ring()
 
-    async def _send(self, letter: Letter, hook: _Hook) -> None:
+    async def test(self, webhook: str) -> Answer | None:
+        """Sends a letter of no event now, whatever waits, and gives what is said to it; None: no such webhook."""
+        letter = await self._letters.trial(webhook, self._clock())
+        return None if letter is None else await self._posted(letter)
+
+    async def hurry(self, webhook: str) -> bool:
+        """Tries all that waits for it, now; False: no such webhook."""
+        known = await self._letters.hurry(webhook, self._clock())
+        if webhook in self._hooks:
+            self._hooks[webhook].rests_until = -math.inf
+        self._ring()
+        return known
+
+    async def _posted(self, letter: Letter) -> Answer:
         at, body = int(self._clock()), letter.body.encode()
         headers = {"content-type": "application/json", "webhook-id": letter.id, "webhook-timestamp": str(at)}
         if letter.secret:
             headers["webhook-signature"] = signature(letter.secret, letter.id, at, body)
-        answer = await self._post(letter.url, body, headers)
+        return await self._post(letter.url, body, headers)
+
+    async def _send(self, letter: Letter, hook: _Hook) -> None:
+        answer = await self._posted(letter)
         now = self._clock()
         if answer.took:
             self.counters["taken"] += 1

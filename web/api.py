@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
+from ..actors.othersystems import OtherSystems
 from ..actors.store import History, NotAllowedError, NotThereError, StoreError
 from .access import COOKIE, WRONG_PER_ADDRESS, WRONG_PER_AGENT, Throttle, bearer_of, origin_allowed, token_of
 from .conditional import unchanged
@@ -31,6 +32,7 @@ from .history import Histories
 from .hub import Hub
 from .interfaces import Accounts, Health, Login, Reach, Site, WebSettings
 from .recordings import Recordings
+from .systems import Systems
 
 # An agent's name and a password are shorter; argon2 is not given more to chew on.
 MAX_CREDENTIAL = 256
@@ -58,6 +60,7 @@ def build_app(
     accounts: Accounts,
     health: Health,
     history: History,
+    systems: OtherSystems,
     reach: Reach,
     site: Site,
     files: Files,
@@ -66,6 +69,7 @@ def build_app(
     """The application; `clock` is any that runs evenly, for the limit on wrong passwords."""
     histories = Histories(history)
     recordings = Recordings(history, settings.recordings)
+    told = Systems(systems)
     per_agent = Throttle(WRONG_PER_AGENT)
     per_address = Throttle(WRONG_PER_ADDRESS)
 
@@ -203,6 +207,9 @@ def build_app(
             logged_in("/api/calls/{call}/recording", listen),
             logged_in("/api/calls/{call}/peaks", recordings.peaks),
             logged_in("/api/agents/{agent}/states", histories.states),
+            logged_in("/api/webhooks", told.listed),
+            logged_in("/api/webhooks/{webhook}/test", told.test, changes=True),
+            logged_in("/api/webhooks/{webhook}/send", told.hurry, changes=True),
             Route("/api/health", show_health),
             Route("/metrics", metrics),
             page("index"),

@@ -16,6 +16,7 @@ import attrs
 
 from ..actors import page
 from ..actors.store.history import HISTORY, PAGE, STATES
+from ..actors.store.outbox import Standing
 from ..actors.store.quality import Track, Ways
 from ..actors.store.told import ListedCall, Span, WholeCall
 from ..actors.store.why import NAMED, Decided
@@ -90,12 +91,13 @@ and today is one of them.
 list it is: `normal` where that agent answered it, else `ring_abandoned` where the caller left while it rang there,
 else `not_connected`. `direction` is "inbound" or "outbound"; `number` is the customer's in both, and `dialled` ours:
 what was dialled, or what was shown to the customer. In the list of all calls it is that for the whole centre, and a
-call that may still be answered is not in the list. Test numbers and rooms are in none.
+call that may still be answered is not in the list. Test numbers and rooms are in none. Of class "voicemail" are the
+calls that left a `message`, to the agents of its queue and to who oversees.
 
 | Parameter | Value | If left out |
 | --- | --- | --- |
 | `days` | a whole number from 1 to {MAX_DAYS} | {DEFAULT_DAYS} |
-| `class` | "all" or "normal" or "not_connected" or "ring_abandoned" | "all" |
+| `class` | "all" or "normal" or "not_connected" or "ring_abandoned"; "voicemail", without `agent` | "all" |
 | `agent` | whose calls; another's only for supervisors and administrators | an agent's own, else all |
 | `cursor` | `next` of the page before | the first page |
 
@@ -158,6 +160,33 @@ up to now. With `next` as `cursor` comes the next page.
 
 """
 
+_WEBHOOKS = """
+## Other systems
+
+For administrators; to anybody else 403. A POST is answered for our own pages and for scripts, as any that changes
+something.
+
+### `GET /api/webhooks`
+
+How each `[[webhook]]` fares: `{"webhooks": […]}`, in the order of the organisation. Of `url` what stands behind a
+question mark is left out, for it may be a secret. `waiting` is how much it has not taken yet, of which the oldest
+happened at `oldest`; the next try is at `due`, and the last try of what waits met `trouble`, as "HTTP 500" or why there
+was no answer. `taken` is when it last took something, `given_up` how much of the last days it never took.
+
+"""
+
+_WEBHOOK_ACTS = """
+### `POST /api/webhooks/ID/test`
+
+Sends it `{"type": "webhook.test", "timestamp": …, "data": {}}` now, signed as all that it is sent, and gives what it
+said: `{"taken", "status", "trouble"}`, with a `status` of 0 and a `trouble` where it said nothing. Nothing of it is
+kept.
+
+### `POST /api/webhooks/ID/send`
+
+Tries all that waits for it now, and not when it is `due`; 204.
+"""
+
 _WEBSOCKET = f"""
 ## The websocket
 
@@ -206,6 +235,9 @@ def draw() -> str:
         _fields(Decided, given=False),
         _RECORDING,
         _fields(Span, given=False),
+        _WEBHOOKS,
+        _fields(Standing, given=False),
+        _WEBHOOK_ACTS,
         _WEBSOCKET,
         "\n## Commands\n",
         f"\n{_ANY_REQUEST}\n",

@@ -21,6 +21,7 @@ import trio
 from attrs import frozen
 from starlette.types import ASGIApp
 
+from ..actors.othersystems import OtherSystems
 from ..actors.store import History
 from . import certificate, websocket
 from .access import split_host
@@ -61,6 +62,7 @@ async def serve(
     accounts: Accounts,
     health: Health,
     history: History,
+    systems: OtherSystems,
     reach: Reach,
     demo_call: Callable[[], None] | None = None,
     *,
@@ -77,7 +79,7 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    app = build_app(settings, hub, accounts, health, history, reach, site, Files(static), trio.current_time)
+    app = build_app(settings, hub, accounts, health, history, systems, reach, site, Files(static), trio.current_time)
     listeners = await _listen(settings.listen)
     try:
         task_status.started(tuple(listener.socket.getsockname()[:2] for listener in listeners))

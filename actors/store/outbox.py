@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..integrations import SURVEY_ENDED, VOICEMAIL_LEFT
+from ..integrations import SURVEY_ENDED, TEST, VOICEMAIL_LEFT
 from ..records import MessageEntry, SurveyEntry
 from ..voicemail import was_left
 from . import schema
@@ -54,6 +54,26 @@ class Waiting:
     due: dict[str, float]
 
 
+@frozen
+class Standing:
+    """How one webhook fares, for whoever administers it: nothing here is secret, nor from a call.
+
+    `waiting` letters are not taken yet, the oldest of them made at `oldest`; the next try is `due`, and the last one of
+    what waits met `trouble`. `taken` is when it took a letter last, `given_up` how many it never took, of those kept.
+    """
+
+    id: str
+    url: str
+    signed: bool
+    events: tuple[str, ...]
+    waiting: int
+    oldest: float | None
+    due: float | None
+    trouble: str
+    taken: float | None
+    given_up: int
+
+
 def put(connection: Connection, stated: Iterable[Kept]) -> int:
     """Makes the letters that tell of what was stated, after that is written; gives how many events there were."""
     events = 0
@@ -81,15 +101,27 @@ def _put(connection: Connection, event: str, subject: str, at: float, data: dict
     wanted = [row.id for row in connection.execute(select(hooks.c.id, hooks.c.events)) if event in row.events]
     if not wanted:
         return
-    name = hashlib.sha256(f"{event} {subject}".encode()).hexdigest()[:32]
-    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    body = json.dumps({"type": event, "timestamp": when, "data": data}, ensure_ascii=False, separators=(",", ":"))
+    name, body = _name(event, subject), _body(event, at, data)
     insert = postgresql.insert(letters) if connection.dialect.name == "postgresql" else sqlite.insert(letters)
     rows = [
-        {"webhook": hook, "id": f"evt_{name}", "body": body, "made": at, "tries": 0, "due": at, "trouble": ""}
-        for hook in wanted
+        {"webhook": hook, "id": name, "body": body, "made": at, "tries": 0, "due": at, "trouble": ""} for hook in wanted
     ]
     connection.execute(insert.on_conflict_do_nothing(), rows)
+
+
+def _name(event: str, subject: str) -> str:
+    return f"evt_{hashlib.sha256(f'{event} {subject}'.encode()).hexdigest()[:32]}"
+
+
+def _body(event: str, at: float, data: dict[str, object]) -> str:
+    when = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"type": event, "timestamp": when, "data": data}, ensure_ascii=False, separators=(",", ":"))
+
+
+def shown_url(url: str) -> str:
+    """Where a webhook is; what stands behind a question mark may be a secret."""
+    address, mark, _ = url.partition("?")
+    return f"{address}{mark}…" if mark else address
 
 
 class Outbox:
@@ -122,6 +154,59 @@ class Outbox:
             )
             row = connection.execute(found).first()
             return Letter(*row) if row is not None else None
+
+        return await self._store.read(query)
+
+    async def trial(self, webhook: str, now: float) -> Letter | None:
+        """A letter of no event, which is not put here: to try a webhook with. None where there is none of that name."""
+        where = select(hooks.c.url, hooks.c.secret).where(hooks.c.id == webhook)
+        row = await self._store.read(lambda connection: connection.execute(where).first())
+        if row is None:
+            return None
+        return Letter(webhook, _name(TEST, f"{webhook} {now}"), row.url, row.secret, _body(TEST, now, {}), now, 0)
+
+    async def hurry(self, webhook: str, now: float) -> bool:
+        """All that waits for it is due; False where there is no such webhook."""
+        waits = (letters.c.webhook == webhook, letters.c.due > now)
+
+        def change(connection: Connection) -> bool:
+            connection.execute(update(letters).where(*waits).values(due=now))
+            return connection.execute(select(hooks.c.id).where(hooks.c.id == webhook)).first() is not None
+
+        return await self._store.write(change)
+
+    async def standings(self) -> tuple[Standing, ...]:
+        """Each webhook, in the order of the organisation."""
+        waits = letters.c.due.is_not(None)
+        given_up = letters.c.due.is_(None) & letters.c.taken.is_(None)
+        counts = (
+            func.count(case((waits, 1))),
+            func.min(case((waits, letters.c.made))),
+            func.min(letters.c.due),
+            func.max(letters.c.taken),
+            func.count(case((given_up & letters.c.id.is_not(None), 1))),
+        )
+        columns = (hooks.c.id, hooks.c.url, hooks.c.secret, hooks.c.events)
+        joined = select(hooks.c.id, *counts).outerjoin_from(hooks, letters, hooks.c.id == letters.c.webhook)
+        met = (
+            select(letters.c.trouble)
+            .where(letters.c.webhook == hooks.c.id, waits, letters.c.trouble != "")
+            .order_by(letters.c.made, letters.c.id)
+            .limit(1)
+            .scalar_subquery()
+        )
+
+        def query(connection: Connection) -> tuple[Standing, ...]:
+            counted = {row[0]: row[1:] for row in connection.execute(joined.group_by(hooks.c.id))}
+            made = []
+            for row in connection.execute(select(*columns, met).order_by(hooks.c.position)):
+                waiting, oldest, due, taken, lost = counted[row.id]
+                shown, signed = shown_url(row.url), bool(row.secret)
+                trouble = row[-1] or ""
+                made.append(
+                    Standing(row.id, shown, signed, tuple(row.events), waiting, oldest, due, trouble, taken, lost)
+                )
+            return tuple(made)
 
         return await self._store.read(query)
 

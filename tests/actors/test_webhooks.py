@@ -18,7 +18,7 @@ from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import CallEntry, SurveyEntry
 from cordboard.actors.store import Store
 from cordboard.actors.store.database import StoreError
-from cordboard.actors.store.outbox import KEEP_SECONDS, Letter, Waiting
+from cordboard.actors.store.outbox import KEEP_SECONDS, Letter, Standing, Waiting
 from cordboard.actors.webhooks import GIVE_UP_SECONDS, Answer, Http, Webhooks, signature
 
 from tests.receiver import receiver
@@ -87,6 +87,15 @@ class Box:
 
     async def clear(self, now: float) -> None:
         self.cleared += 1
+
+    async def trial(self, webhook: str, now: float) -> Letter | None:
+        return Letter(webhook, "trial", f"https://{webhook}.example/", SECRET, "{}", now, 0)
+
+    async def hurry(self, webhook: str, now: float) -> bool:
+        for name, (letter, at) in self.letters.items():
+            if letter.webhook == webhook and at is not None:
+                self.letters[name] = letter, min(at, now)
+        return True
 
 
 @define
@@ -236,6 +245,40 @@ def test_a_database_that_cannot_be_written_makes_it_come_twice_and_never_not_at_
     run(story)
 
 
+def test_what_waits_is_told_at_once_when_somebody_wants_it() -> None:
+    async def story() -> None:
+        async with scene(crm=[NOBODY, NOBODY, NOBODY, TOOK], other=[TOOK]) as on:
+            on.box.put("a")
+            on.box.put("b")
+            await trio.sleep(30)  # the next try would be 105 s after the first
+            assert [at for at, _, _ in on.came] == [0, 5, 25]
+            assert await on.hooks.hurry("crm")
+            assert await on.hooks.hurry("other")  # has nothing to be told
+            await trio.sleep(1)
+            assert [at for at, _, _ in on.came] == [0, 5, 25, 30, 30]
+            assert on.box.taken_at == {"a": 30, "b": 30}
+            assert on.alarms == []
+
+    run(story)
+
+
+def test_a_test_tells_what_was_said_to_it_and_changes_nothing() -> None:
+    async def story() -> None:
+        async with scene(crm=[NOBODY, NOBODY, BROKEN, TOOK]) as on:
+            on.box.put("a")
+            await trio.sleep(6)
+            (alarm,) = on.alarms
+            assert await on.hooks.test("crm") == BROKEN
+            assert await on.hooks.test("crm") == TOOK
+            assert on.alarms == [alarm]
+            assert on.hooks.counters == {"taken": 0, "failed": 2, "given_up": 0}
+            await trio.sleep(30)
+            assert [at for at, _, name in on.came if name == "trial"] == [6, 6]
+            assert on.box.taken_at == {"a": 25}
+
+    run(story)
+
+
 # --- with the database, and by HTTP -------------------------------------------------------------------------------
 
 
@@ -313,6 +356,63 @@ def test_what_is_over_is_kept_for_a_week(tmp_path: Path) -> None:
             assert (await on.outbox.waiting()).letters == 1
 
     trio.run(story)
+
+
+def test_how_each_webhook_fares_is_told_without_what_is_secret(tmp_path: Path) -> None:
+    hooks = (
+        Webhook("crm", "https://crm.example/in?token=hidden", SECRET, ("survey.ended",)),
+        Webhook("bi", "https://bi.example/", events=("voicemail.left",)),
+    )
+
+    async def story() -> None:
+        async with opened(tmp_path, *hooks) as on:
+            quiet = Standing("crm", "https://crm.example/in?…", True, ("survey.ended",), 0, None, None, "", None, 0)
+            other = Standing("bi", "https://bi.example/", False, ("voicemail.left",), 0, None, None, "", None, 0)
+            assert await on.outbox.standings() == (quiet, other)
+            for call, at in ("c1", 66.0), ("c2", 70.0), ("c3", 80.0):
+                await on.apply([attrs.evolve(CALL, call=call), attrs.evolve(SAID, call=call, ended=T0 + at)])
+            waits = attrs.evolve(quiet, waiting=3, oldest=T0 + 66, due=T0 + 66)
+            assert await on.outbox.standings() == (waits, other)
+            first = await due(on, 66)
+            await on.outbox.failed(first, "HTTP 500", T0 + 200)
+            await on.outbox.taken(await due(on, 70), T0 + 100)
+            stands = attrs.evolve(waits, waiting=2, due=T0 + 80, trouble="HTTP 500", taken=T0 + 100)
+            assert await on.outbox.standings() == (stands, other)
+            assert await on.outbox.hurry("crm", T0 + 90)
+            assert await on.outbox.standings() == (stands, other)  # what was due before stays so
+            assert (await due(on, 90)).made == T0 + 80
+            await on.outbox.failed(first, "HTTP 410", None)
+            over = attrs.evolve(stands, waiting=1, oldest=T0 + 80, trouble="", given_up=1)
+            assert await on.outbox.standings() == (over, other)
+            assert not await on.outbox.hurry("nobody", T0)
+            assert await on.outbox.trial("nobody", T0) is None
+
+    trio.run(story)
+
+
+async def due(store: Store, seconds: float) -> Letter:
+    """What is sent first, so long after the beginning."""
+    letter = await store.outbox.next("crm", T0 + seconds)
+    assert letter is not None
+    return letter
+
+
+def test_a_test_is_signed_and_looks_like_what_happens(tmp_path: Path) -> None:
+    async def story(base: str) -> None:
+        async with opened(tmp_path, Webhook("crm", f"{base}/hooks", SECRET)) as on:
+            made = Webhooks(on.outbox, Nowhere(), lambda: T0 + 100)
+            answer = await made.test("crm")
+            assert (answer, await made.test("bi")) == (Answer(204), None)
+            assert (await on.outbox.waiting()).letters == 0
+
+    with receiver() as (base, came):
+        trio.run(story, base)
+    ((path, headers, body),) = came
+    assert path == "/hooks"
+    assert headers["webhook-id"].startswith("evt_")
+    expected = signature(SECRET, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
+    assert headers["webhook-signature"] == expected
+    assert json.loads(body) == {"type": "webhook.test", "timestamp": "2027-01-15T08:01:40.000+00:00", "data": {}}
 
 
 class Nowhere:

@@ -28,6 +28,7 @@ POLICY = (
     "font-src 'self' data:; connect-src 'self'; media-src 'self' blob:"
 )
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+PAGES = {"/": "index.html", "/admin": "admin.html"}
 KEPT = "max-age=86400, immutable"
 
 T = TypeVar("T")
@@ -203,11 +204,11 @@ class Door:
             )
         if path == "/far":
             return self._written(Answer("200 OK", FAR_PAGE.read_bytes(), "text/html"), policy=False)
-        file = STATIC / ("index.html" if path == "/" else path.removeprefix("/static/"))
+        file = STATIC / PAGES.get(path, path.removeprefix("/static/"))
         if not file.is_file() or STATIC not in file.resolve().parents:
             return self._written(Answer("404 Not Found"))
         found = Answer("200 OK", file.read_bytes(), TYPES.get(file.suffix, "application/octet-stream"))
-        return self._written(found, kept=KEPT if path != "/" else "no-store")
+        return self._written(found, kept="no-store" if path in PAGES else KEPT)
 
     @staticmethod
     def _written(answer: Answer, *, policy: bool = True, kept: str = "no-store") -> bytes:

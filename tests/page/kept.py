@@ -130,15 +130,35 @@ def decided(at_: float, chosen: list[Message], told: Message | None, **more: obj
     return made | more
 
 
+def webhook(id_: str, **more: object) -> Message:
+    """A system of which all is well."""
+    made: Message = {
+        "id": id_,
+        "url": f"https://{id_}.example/cordboard",
+        "signed": True,
+        "events": ["survey.ended", "voicemail.left"],
+        "waiting": 0,
+        "oldest": None,
+        "due": None,
+        "trouble": "",
+        "taken": time.time() - 60,
+        "given_up": 0,
+    }
+    return made | more
+
+
 @define
 class Kept:
     """`calls` are whole calls, `qualities` how they sounded, `reasons` why they rang where they did; `states` the spans
-    of today; `broken` the beginnings of paths that fail, and how."""
+    of today; `webhooks` who is told, each with the same to say to a test; `broken` the beginnings of paths that fail,
+    and how."""
 
     calls: list[Message] = field(factory=list)
     states: list[Message] = field(factory=list)
     qualities: dict[str, Message] = field(factory=dict)
     reasons: dict[str, list[Message]] = field(factory=dict)
+    webhooks: list[Message] = field(factory=list)
+    test_answer: Message = field(factory=lambda: {"taken": True, "status": 204, "trouble": ""})
     broken: dict[str, str] = field(factory=dict)
     asked: list[str] = field(factory=list)  # every request, path and query
     ranges: list[str] = field(factory=list)  # of the recording
@@ -170,6 +190,13 @@ class Kept:
                 return Answer("200 OK", self.sound[1])
             case ["calls", _, "recording"]:
                 return self._part(head)
+            case ["webhooks"]:
+                return self._json({"webhooks": self.webhooks})
+            case ["webhooks", _, "test"]:
+                return self._json(self.test_answer)
+            case ["webhooks", name, "send"]:
+                self.webhooks = [webhook(name) if one["id"] == name else one for one in self.webhooks]
+                return Answer("204 No Content")
             case ["agents", "1001", "states"]:
                 return self._json({"states": self.states})
             case _:

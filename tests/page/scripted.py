@@ -454,7 +454,7 @@ class Switch:
             return Answer("200 OK", headers=("Set-Cookie: session=; Path=/; Max-Age=0",))
         if path == "/api/me":
             return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
-        if path.startswith(("/api/calls", "/api/agents/")):
+        if path.startswith(("/api/calls", "/api/agents/", "/api/webhooks")):
             return self.kept.answer(target, head, body)
         return Answer("503 Service Unavailable" if path == "/api/access-points" else "404 Not Found")
 

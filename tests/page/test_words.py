@@ -13,7 +13,7 @@ from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
 STATIC = Path(__file__).parents[2] / "web" / "static"
 ACTORS = Path(__file__).parents[2] / "actors"
 LANGUAGES = ("en", "zh")
-PARTS = ("call", "kept", "page", "told")
+PARTS = ("admin", "call", "kept", "page", "told")
 
 
 def dictionary(language: str, *parts: str) -> dict[str, str]:

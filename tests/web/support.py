@@ -16,7 +16,9 @@ import trio.testing
 from attrs import define, field, frozen
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
+from cordboard.actors.othersystems import OtherSystems
 from cordboard.actors.store import History, Store, StoreError
+from cordboard.actors.webhooks import Webhooks
 from cordboard.web import certificate
 from cordboard.web.asgi import Timeouts
 from cordboard.web.hub import Hub
@@ -260,6 +262,7 @@ async def house(
     static: Path | None = None,
     crashes: int = 0,
     history: History | None = None,
+    systems: OtherSystems | None = None,
     listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[House]:
     """A server until the block ends; so many of its connections may have ended by a failure of its own."""
@@ -279,6 +282,7 @@ async def house(
         limits=limits,
         static=static,
         history=history,
+        systems=systems,
         listen=listen,
     ) as port:
         opened = House(port, book, hub, desk, calls, facts)
@@ -312,6 +316,7 @@ async def server(
     limits: Limits | None = None,
     static: Path | None = None,
     history: History | None = None,
+    systems: OtherSystems | None = None,
     listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[int]:
     """It serves until the block ends; its port."""
@@ -330,6 +335,7 @@ async def server(
                 book,
                 lambda: (ready["ready"] is True, {"calls": 0}),
                 history or no_history(),
+                systems or no_systems(),
                 reach,
                 demo_call,
                 static=static or data_dir,
@@ -346,6 +352,20 @@ async def server(
 def no_history() -> History:
     """That of an empty file in memory, which cannot tell anything."""
     return Store(create_engine("sqlite://"), time.time).history
+
+
+def no_systems() -> OtherSystems:
+    """Those of an empty file in memory, of which nobody can tell anything."""
+    outbox = Store(create_engine("sqlite://"), time.time).outbox
+    return OtherSystems(outbox, Webhooks(outbox, Unheard(), time.time))
+
+
+class Unheard:
+    """Alarms that nobody sees."""
+
+    def alarm(self, text: str) -> None: ...
+
+    def clear_alarm(self, text: str) -> None: ...
 
 
 def trusted(directory: Path) -> None:

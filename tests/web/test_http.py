@@ -22,7 +22,7 @@ from cordboard.web.metrics import WebMetrics
 from cordboard.web.server import Limits
 from prometheus_client import CollectorRegistry
 
-from .support import Book, Entry, House, house, no_history
+from .support import Book, Entry, House, house, no_history, no_systems
 
 
 async def test_a_browser_logs_in_and_out(data_dir: Path) -> None:
@@ -445,8 +445,9 @@ async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[
     async def reach(peer: str) -> dict[str, object] | None:
         return None
 
+    kept = (no_history(), no_systems())
     app = build_app(
-        WebSettings(), hub, book, lambda: (True, {}), no_history(), reach, dict, Files(data_dir), trio.current_time
+        WebSettings(), hub, book, lambda: (True, {}), *kept, reach, dict, Files(data_dir), trio.current_time
     )
     here, there = trio.testing.memory_stream_pair()
     asked = h11.Request(method="GET", target="/metrics", headers=[("Host", "x"), *headers.items()])

@@ -55,3 +55,10 @@ export const recordingOf = (call) => `${named(call)}/recording`;
 
 /** {states}: how an agent stood today, the oldest first. */
 export const statesOf = (agent) => ask('GET', `/api/agents/${encodeURIComponent(agent)}/states?days=1`);
+
+/** {webhooks}: the systems that are told what happens, and how each fares; for administrators. */
+export const listWebhooks = () => ask('GET', '/api/webhooks');
+/** {taken, status, trouble}: what a system says to a letter of no event. */
+export const testWebhook = (id) => ask('POST', `/api/webhooks/${encodeURIComponent(id)}/test`, {});
+/** All that waits for it is tried now. */
+export const sendWaiting = (id) => ask('POST', `/api/webhooks/${encodeURIComponent(id)}/send`, {});

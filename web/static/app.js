@@ -18,9 +18,11 @@ import './views/desk.js';
 import { pressed } from './views/keys.js';
 import { View } from './views/view.js';
 
+const logIn = (agent, password) => bench.logIn(agent, password);
+
 class App extends View {
   render() {
-    if (bench.phase === 'login') return html`<cb-login></cb-login>`;
+    if (bench.phase === 'login') return html`<cb-login .logIn=${logIn} .notice=${bench.loginNotice}></cb-login>`;
     return bench.phase === 'desk' ? html`<cb-desk></cb-desk>` : html``;
   }
 }

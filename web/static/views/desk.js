@@ -16,6 +16,9 @@ class Desk extends View {
         <div class="brand"><img src="/static/icon.svg" alt="" width="24" height="24" /><h1>Cordboard</h1></div>
         ${this.#link()}
         <div class="bar-buttons">
+          ${bench.me?.role === 'administrator'
+            ? html`<a class="button quiet" href="/admin" target="_blank" rel="noopener" title=${t('admin.open')}>${icon('users')}<span>${t('admin.open')}</span></a>`
+            : nothing}
           <button type="button" class="button quiet" title=${t('devices.open')} @click=${() => openDialog('devices')}>${icon('headphones')}<span>${t('devices.open')}</span></button>
           <button type="button" class="button quiet" title=${t('help.open')} @click=${() => openDialog('help')}>${icon('keyboard')}<span>${t('help.open')}</span></button>
           ${languageButton()}

@@ -1,13 +1,15 @@
-// The login form. Plain inputs, so that password managers know them.
+// The login form of every page. Plain inputs, so that password managers know them. `logIn` is what the page does with
+// them, `notice` what there is to say before.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { HttpError } from '../api.js';
-import { bench } from '../bench.js';
 import { t } from '../i18n.js';
 import { languageButton } from './parts.js';
 import { View } from './view.js';
 
 class Login extends View {
+  static properties = { logIn: {}, notice: {} };
+
   #problem = null;
   #waitUntil = 0;
   #busy = false;
@@ -30,7 +32,7 @@ class Login extends View {
     this.#problem = null;
     this.requestUpdate();
     try {
-      await bench.logIn(form.agent.value.trim(), form.password.value);
+      await this.logIn(form.agent.value.trim(), form.password.value);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       this.#problem = this.#told(error);
@@ -55,7 +57,7 @@ class Login extends View {
   }
 
   render() {
-    const notice = bench.loginNotice;
+    const { notice } = this;
     const words = this.#problem?.() ?? (notice ? t(notice.key, notice.values) : '');
     return html`
       <main class="login">
