@@ -123,9 +123,10 @@ MEDIA_FULL: Final = Alarm(
 BUSY: Final = Alarm(
     "the control process is busy: new calls are refused",
     "More calls come than one core sets up, or the engine answers: whatever happened waited for longer than `[limits] "
-    "busy_ms`, or so many are in set-up that one more would wait for a quarter of a second. New calls get 503 with "
-    "Retry-After, before they cost anything; those that live go on. `cordboard_sip_total` says how many, "
-    "`cordboard_setups` how many are in set-up. It is over ten seconds after the last one.",
+    "busy_ms`, so many are in set-up that one more would wait for a quarter of a second, or those that were let in "
+    "will want all of the core when they end. New calls get 503 with Retry-After, before they cost anything; those "
+    "that live go on. `cordboard_sip_total` says how many, `cordboard_setups` how many are in set-up. It is over ten "
+    "seconds after the last one.",
     "Look at who calls so often, and at what else the machine does; else a faster core, or a second switch for the "
     "trunk to try.",
 )

@@ -314,8 +314,9 @@ class Limits:
         metadata=toml(
             whole(0, 10_000),
             "number",
-            "While whatever happens waits for longer than this for its turn, or calls in set-up wait for each other "
-            "for 250 ms, new ones are refused with 503; 0: never.",
+            "While whatever happens waits for longer than this for its turn, calls in set-up wait for each other for "
+            "250 ms, or those that live will want all of a core when they end, new ones are refused with 503; 0: "
+            "never.",
         ),
     )
 

@@ -53,6 +53,7 @@ from .recollection import Recollection
 from .recordings import Recordings
 from .records import MobileEntry
 from .resolver import Resolver
+from .resting import Resting
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
 from .statefile import States
@@ -151,6 +152,9 @@ class Control:
         run = run_directory(self.data)
         async with await Store.open(self.data) as self.store, trio.open_nursery() as nursery:
             left, clock = self._recall(lambda: memory.directory(run) / past.FILE, nursery)
+            resting = Resting()
+            trio.lowlevel.add_instrument(resting)
+            self.system.pressure.load.rested = lambda: resting.seconds
             nursery.start_soon(self.journal.run)
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             self.webhooks = Webhooks(self.store.outbox, self.system, clock)
@@ -311,7 +315,7 @@ class Control:
         if self.config.limits.calls:
             settings = evolve(settings, max_calls=self.config.limits.calls)
         self.endpoint = Endpoint(settings, token=lambda: secrets.token_hex(8), changed=set())
-        self.endpoint.busy = lambda: self.system.busy
+        self.endpoint.room = lambda: self.system.room
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
         sip = self.config.sip

@@ -15,6 +15,8 @@ declined, not for `DECLINE_REST`.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from itertools import chain
 
 from . import acd, decisions, page, records
 from . import agent_state as agents
@@ -79,13 +81,8 @@ class Queue(Machine[Place]):
 
     def deadline(self) -> float:
         data = self.state
-        offers = min((until for each in data.calls.values() for until in each.offers.values()), default=math.inf)
-        rests = min(
-            (until for each in data.calls.values() if not each.offers for until in each.resting.values()),
-            default=math.inf,
-        )
-        kept = min((min(each.looks_until, each.kept_until) for each in data.calls.values()), default=math.inf)
-        return min(offers, rests, kept, data.widens_at, data.tell_at if self._owes_status() else math.inf)
+        moment = min(data.moments.values(), default=math.inf)
+        return min(moment, data.widens_at, data.tell_at if self._owes_status() else math.inf)
 
     def wake(self, now: float) -> list[Effect]:
         return self.receive(Timeout(), now)
@@ -103,7 +100,7 @@ class Queue(Machine[Place]):
         told: list[Effect] = []
         for waiting in self.state.calls.values():
             told += self._withdraw(waiting, "caller_left")
-        self.state = evolve(self.state, calls={}, agents={}, idle=0, roster="")
+        self.state = evolve(self.state, calls={}, moments={}, agents={}, idle=0, roster="")
         return [*told, Stop(agents.DISMISSED)]  # calls watch their queue
 
     def _agent_stands(self, message: AgentStands, now: float) -> list[Effect]:
@@ -138,7 +135,7 @@ class Queue(Machine[Place]):
         agent = message.name.removeprefix("agent:")
         if agent in self.state.agents:
             self._forget(agent)
-        for waiting in list(self.state.calls.values()):
+        for waiting in self._ringing():
             if agent in waiting.offers:
                 self._replace(waiting.without(agent))
         return []
@@ -157,13 +154,20 @@ class Queue(Machine[Place]):
             return [self._sent_on(message.call, calls.UNATTENDED, profile.overflow)]
         looks = profile.last_agent_seconds > 0 and message.number != "" and not message.again
         until = now + LOOK_BACK if looks else math.inf
-        waiting = {**self.state.calls, message.call: Waiting(message, looks_until=until)}
-        self.state = evolve(self.state, calls=dict(sorted(waiting.items(), key=lambda item: _turn(item[1].join))))
-        waits = Log("call waits", (("call", message.call), ("waiting", len(waiting))))
+        self._line_up(Waiting(message, looks_until=until))
+        waits = Log("call waits", (("call", message.call), ("waiting", len(self.state.calls))))
         asked: list[Effect] = []
         if looks:
             asked.append(LookBack(message.call, message.number, now - profile.last_agent_days * DAY))
         return [waits, *asked, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
+
+    def _line_up(self, newcomer: Waiting) -> None:
+        """In its turn: mostly behind all others."""
+        last = [*self.state.calls.values()][-1:]
+        self._replace(newcomer)
+        if any(_turn(each.join) > _turn(newcomer.join) for each in last):
+            line = sorted(self.state.calls.items(), key=lambda item: _turn(item[1].join))
+            self.state = evolve(self.state, calls=dict(line))
 
     def _last_served(self, message: LastServed, now: float) -> list[Effect]:
         """It is kept for who served it last, where that one is at work; else for nobody."""
@@ -189,7 +193,7 @@ class Queue(Machine[Place]):
         profile, waiting = self.state.profile, self.state.calls
         if not waiting or not profile.sends_on_unattended or self._attended():
             return []
-        self.state = evolve(self.state, calls={})
+        self.state = evolve(self.state, calls={}, moments={})
         told: list[Effect] = []
         for call, waits in waiting.items():
             told += [Unwatch(f"call:{call}"), *self._withdraw(waits, "taken_back")]
@@ -227,11 +231,27 @@ class Queue(Machine[Place]):
     def _remove(self, call: str) -> Waiting:
         calls = dict(self.state.calls)
         waiting = calls.pop(call)
-        self.state = evolve(self.state, calls=calls)
+        self.state = evolve(self.state, calls=calls, moments=self._moments(call, math.inf))
         return waiting
 
     def _replace(self, waiting: Waiting) -> None:
-        self.state = evolve(self.state, calls={**self.state.calls, waiting.join.call: waiting})
+        call = waiting.join.call
+        moments = self._moments(call, waiting.moment)
+        self.state = evolve(self.state, calls={**self.state.calls, call: waiting}, moments=moments)
+
+    def _moments(self, call: str, moment: float) -> Mapping[str, float]:
+        """Of all, where that is the moment of this one."""
+        moments = self.state.moments
+        if moments.get(call, math.inf) == moment:
+            return moments
+        if moment < math.inf:
+            return {**moments, call: moment}
+        return {other: each for other, each in moments.items() if other != call}
+
+    def _ringing(self) -> list[Waiting]:
+        """The calls that ring somewhere."""
+        calls = self.state.calls
+        return [each for call in self.state.moments if (each := calls[call]).offers]
 
     def _left(self, message: Leave, now: float) -> list[Effect]:
         return [Unwatch(f"call:{message.call}"), *self._withdraw(self._remove(message.call), message.code)]
@@ -275,7 +295,7 @@ class Queue(Machine[Place]):
     def _time(self, message: Timeout, now: float) -> list[Effect]:
         """Rests that are over are forgotten; an agent that never answered an offer loses it."""
         lost: list[Effect] = []
-        for waiting in list(self.state.calls.values()):
+        for waiting in [self.state.calls[call] for call, moment in self.state.moments.items() if moment <= now]:
             if min(waiting.looks_until, waiting.kept_until) <= now:
                 waiting = evolve(waiting, looks_until=math.inf, kept_for="", kept_until=math.inf)
                 self._replace(waiting)
@@ -294,15 +314,13 @@ class Queue(Machine[Place]):
 
     def _offer_calls(self, now: float) -> list[Effect]:
         """Each call that rings nowhere in its turn; where all are rung at once, then those that ring elsewhere."""
-        if not self.state.idle:
-            return []
-        waiting = [each for each in self.state.calls.values() if each.looks_until == math.inf]
-        rings = [each for each in waiting if each.offers] if self.state.profile.strategy == "ring-all" else []
-        wanted = [*(each for each in waiting if not each.offers), *rings]
-        if not wanted:
+        if not self.state.idle or not self.state.calls:
             return []
         free, offers = self._free(), list[Effect]()
-        for each in wanted:
+        waiting = self.state.calls.values()
+        wanted = (each for each in waiting if not each.offers and each.looks_until == math.inf)
+        rings = (each for each in waiting if each.offers) if self.state.profile.strategy == "ring-all" else ()
+        for each in chain(wanted, rings):
             if not free:
                 break
             question = self._question(each, tuple(free.values()), now)
@@ -316,7 +334,7 @@ class Queue(Machine[Place]):
 
     def _free(self) -> dict[str, acd.Free]:
         """Who could be offered a call."""
-        rung = {agent for waiting in self.state.calls.values() for agent in waiting.offers}
+        rung = {agent for waiting in self._ringing() for agent in waiting.offers}
         return {name: each.who for name, each in self.state.agents.items() if each.doing == "free" and name not in rung}
 
     def _decision_kept(self, question: acd.Question, chosen: tuple[str, ...]) -> list[Effect]:
@@ -415,7 +433,10 @@ class Queue(Machine[Place]):
 
     def _owes_status(self) -> bool:
         """How it stands is news to pages."""
-        return self._status() != self.state.told
+        data, told = self.state, self.state.told
+        if told is None or (told.waiting, told.agents_idle) != (len(data.calls), data.idle):
+            return True
+        return self._status() != told
 
     def _tell_status(self, now: float) -> list[Effect]:
         if now < self.state.tell_at or not self._owes_status():

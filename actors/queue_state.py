@@ -180,6 +180,14 @@ class Waiting:
     kept_for: str = ""
     kept_until: float = math.inf
 
+    @property
+    def moment(self) -> float:
+        """When an offer of it is over, or where it rings nowhere, a rest; or for how long it was kept."""
+        offers = min(self.offers.values(), default=math.inf)
+        rests = math.inf if self.offers else min(self.resting.values(), default=math.inf)
+        kept = min(self.looks_until, self.kept_until)
+        return min(offers, rests, kept)
+
     def without(self, agent: str) -> Waiting:
         """It does not ring there any more."""
         return evolve(self, offers={name: until for name, until in self.offers.items() if name != agent})
@@ -190,6 +198,8 @@ class Data:
     profile: Profile
     # In the order they came (dicts keep it); replaced, never changed.
     calls: Mapping[str, Waiting] = field(factory=dict)
+    # `Waiting.moment` of those that have one: of a thousand calls a few ring.
+    moments: Mapping[str, float] = field()
     agents: Mapping[str, Standing] = field(factory=dict)
     # How many of them are free: it is asked at every step.
     idle: int = field()
@@ -203,6 +213,10 @@ class Data:
     message_at: float | None = None
     told: page.QueueStatus | None = None
     tell_at: float = 0.0
+
+    @moments.default
+    def _moments(self) -> Mapping[str, float]:
+        return {call: moment for call, each in self.calls.items() if (moment := each.moment) < math.inf}
 
     @idle.default
     def _idle(self) -> int:

@@ -190,11 +190,12 @@ class System:
         return True
 
     @property
-    def busy(self) -> bool:
-        """What happens waits too long for its turn: the edge begins nothing new. For whoever asks at each beginning."""
+    def room(self) -> float:
+        """How many calls may begin now, of those that somebody asks to; `math.inf` where nobody is ever refused. For
+        whoever asks at each beginning."""
         now, first = self._clock(), self._turns.first()
         self.pressure.waited(now - first.mailbox[0][0] if first is not None and first.mailbox else 0.0, now)
-        return self.pressure.refuses(now)
+        return self.pressure.room(len(self._turns), now)
 
     @property
     def idle(self) -> bool:
@@ -288,12 +289,15 @@ class System:
                 self._bell = trio.Event()
                 with trio.move_on_after(max(0.0, self._turns.deadline() - self._clock())):
                     await self._bell.wait()
-            for _ in range(AT_ONCE):
+            began, turns = self._clock(), 0
+            while turns < AT_ONCE:
                 now = self._clock()
                 cell = self._turns.take(now)
                 if cell is None:
                     break
                 self._turn(cell, now)
+                turns += 1
+            self.pressure.took(turns, self._clock() - began)
         self._works = False
 
     def _turn(self, cell: _Cell, now: float) -> None:

@@ -4,17 +4,21 @@ A call is in set-up from its INVITE until it is answered, heard early, refused o
 its turn, its route or the engine, it waits in one line with the others. What one call takes of that line is measured:
 how long it was in set-up, over the place in the line that it had as it came. Where the next one would be in set-up for
 longer than `BOUND`, it is refused at the door, before it costs anything; so a flood has as many calls set up as can be,
-and none of them waits for long.
+and none of them waits for long. What else is owed counts too: each turn of a set-up comes after all that.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from attrs import define, field
 
 # In seconds. A caller hears nothing meanwhile, and by T1 it asks again (RFC 3261 §17.1.1.2): half of that.
 BOUND: Final = 0.25
+# So many turns a set-up has one after the other, and before each it waits as all that happens does: a call begins, is
+# routed, hears that, has a leg, joins its queue, and hears how that stands.
+TURNS: Final = 6
 # What one call takes of the line before anything is measured, in seconds; and so many may be in set-up at once on the
 # slowest machine, and after any pause of it.
 USUAL: Final = 0.004
@@ -53,7 +57,11 @@ class SetUps:
         """It is over before it was set up: how long that took tells nothing."""
         self._begun.pop(call, None)
 
+    def room(self, waits: float = 0.0) -> int:
+        """How many more would not be in set-up for too long, where each turn comes after so long."""
+        return max(0, math.ceil((BOUND - TURNS * waits) / self.cost) - len(self._begun))
+
     @property
     def full(self) -> bool:
         """One more would be in set-up for too long."""
-        return len(self._begun) * self.cost >= BOUND
+        return not self.room()

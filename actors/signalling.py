@@ -292,6 +292,7 @@ class Signalling:
         self._unanswered.add(output.call)
         self._system.counters["calls"] += 1
         self._system.pressure.setups.begin(output.call, self._clock())
+        self._system.pressure.load.begun()
         self._system.spawn(f"call:{output.call}", Call(arrived, self._clock()))
 
     def _tell(self, call: str, signal: signals.SipSignal | signals.DialledSignal, *, over: bool = False) -> None:
@@ -306,7 +307,8 @@ class Signalling:
 
     def _over(self, call: str) -> None:
         self._system.pressure.setups.gone(call)
-        self._live.pop(call, None)
+        if self._live.pop(call, None) is not None:
+            self._system.pressure.load.ended()
         attempts = self._attempts.get(owner := signals.owner(call))
         if attempts is not None:
             attempts.discard(call)

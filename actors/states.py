@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from itertools import compress
+from itertools import compress, filterfalse
 from operator import attrgetter, is_not
 from typing import Any, Final
 
@@ -208,12 +208,13 @@ def _patch(old: object, new: object) -> object:
     if isinstance(old, dict) and isinstance(new, dict) and len(new) > 8:
         if list(old) == list(new):  # of all that there are one is another: what happens most
             return Patch(tuple(compress(new.items(), map(is_not, new.values(), old.values()))), ())
-        removed = tuple(key for key in old if key not in new)
-        put = tuple((key, value) for key, value in new.items() if key not in old or old[key] is not value)
-        kept = [key for key in old if key in new]
-        added = [key for key, _ in put if key not in old]
+        # without a word of Python for each of thousands
+        removed, added = [*filterfalse(new.__contains__, old)], [*filterfalse(old.__contains__, new)]
+        kept = [*filter(new.__contains__, old)]
         if [*kept, *added] == list(new):  # the order is part of it
-            return Patch(put, removed)
+            others = map(is_not, map(new.__getitem__, kept), map(old.__getitem__, kept))
+            put = [*compress(kept, others), *added]
+            return Patch(tuple([(key, new[key]) for key in put]), tuple(removed))
     return new
 
 

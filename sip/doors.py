@@ -10,10 +10,10 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
+from .arrivals import TAG_OF_TO
 from .binding import Binding
 from .connections import Standing
 from .events import Output, Refused, Transmit
-from .grammar import TOKEN
 from .guests import Admitted, Challenged, Ignored
 from .layer import server_key
 from .message import (
@@ -40,18 +40,16 @@ RETRY_AFTER = 5
 _BEGINNING = frozenset({"INVITE", "OPTIONS", "REGISTER"})
 
 _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
-# To whom something is said, without taking it apart.
-_TAG_OF_TO = re.compile(
-    rf"\n(?:to|t)[ \t]*:[^\r\n]*?;[ \t]*tag[ \t]*=[ \t]*({TOKEN})[ \t]*[;\r]".encode(), re.IGNORECASE
-)
 
 
 class Doors(Sessions):
     """See the module's docstring."""
 
     @abstractmethod
-    def _request(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
-        """A request of this trunk. May raise RemoteSipError."""
+    def _request(
+        self, request: Request, source: Address, trunk: str, now: float, out: list[Output], *, late: bool
+    ) -> None:
+        """A request of this trunk; `late` as in `receive`. May raise RemoteSipError."""
 
     @abstractmethod
     def _response(self, response: Response, source: Address, now: float, out: list[Output]) -> None:
@@ -82,8 +80,9 @@ class Doors(Sessions):
         """What the certificate of the host at that address has to be for."""
         return self._trunks.name_at(address)
 
-    def receive(self, data: bytes, source: Address, now: float) -> list[Output]:
-        """One message: a datagram, or what was framed in a stream. Raises nothing."""
+    def receive(self, data: bytes, source: Address, now: float, *, late: bool = False) -> list[Output]:
+        """One message: a datagram, or what was framed in a stream. `late`: there is no room for a call that it begins.
+        Raises nothing."""
         out: list[Output] = []
         if not data.strip(b"\r\n\x00 "):
             self.counters["keepalive"] += 1
@@ -106,7 +105,7 @@ class Doors(Sessions):
             else:
                 trunk = trunk if trunk is not None else self._admit(message, source, now, out)
                 if trunk is not None:
-                    self._request(message, source, trunk, now, out)
+                    self._request(message, source, trunk, now, out, late=late)
         except RemoteSipError as error:
             # a part that is read only where it is used: Contact, Route, the body
             if isinstance(message, Request):
@@ -118,7 +117,7 @@ class Doors(Sessions):
     def _of_a_call(self, data: bytes) -> bool:
         """Whether it has a tag of ours, which nobody else knows: a call that lives is heard from an address, too, where
         somebody has tried passwords since it began. Behind a NAT that is the address of all who are there."""
-        found = _TAG_OF_TO.search(data)
+        found = TAG_OF_TO.search(data)
         return found is not None and found[1].decode() in self._by_tag
 
     def _stranger(self, method: str) -> None:
@@ -187,10 +186,13 @@ class Doors(Sessions):
         if request.method != "ACK":
             self._reply(request, source, refused.status, now, out, rows=refused.rows)
 
-    def _overload(self, request: Request, source: Address, out: list[Output]) -> None:
-        """503 without a transaction: overload must not cost memory (RFC 3261 §8.2.7)."""
+    def _overload(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
+        """503 without a transaction: overload must not cost memory. Said again it is the same (RFC 3261 §8.2.7)."""
         self.counters["refused 503"] += 1
+        self._refusals.add(server_key(request, request.method), now)
         out.append(Refused(source, "503: overload"))
-        response = respond(request, 503, source, tag=self._token(), rows=(("Retry-After", str(RETRY_AFTER)),))
+        response = respond(
+            request, 503, source, tag=self._guard.tag(request), rows=(("Retry-After", str(RETRY_AFTER)),)
+        )
         way = reply_address(request.via, source), reply_otherwise(request.via, source)
         out.append(Transmit(bytes(response), *way))

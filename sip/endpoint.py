@@ -31,7 +31,7 @@ comes. A command raises LocalSipError where the application made a mistake: an `
 with a line break. A command that crossed the end of its call is dropped and counted (`late: ...`), also for a call
 long forgotten.
 
-While the application is `busy`, new calls get 503: it says so, or not, whenever one comes.
+The application says how many calls may begin (`room`), whenever one comes: where none may, it gets 503.
 
 A request of a source that is no trunk is dropped and counted by method, or challenged where there are guests.
 Responses are matched by their branch, which nobody can guess. `counters` maps names to numbers.
@@ -42,6 +42,7 @@ It stands on `layer` (transactions and time), `asking` (requests of ours outside
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -109,7 +110,7 @@ class Endpoint(Doors):
         changed: set[str] | None = None,
     ) -> None:
         super().__init__(settings, token, timers or Timers(), changed)
-        self.busy: Callable[[], bool] = lambda: False
+        self.room: Callable[[], float] = lambda: math.inf
 
     # --- the network ---
 
@@ -134,10 +135,13 @@ class Endpoint(Doors):
                     found.add(call.dialog.peer)
         return found
 
-    def _request(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
+    def _request(
+        self, request: Request, source: Address, trunk: str, now: float, out: list[Output], *, late: bool
+    ) -> None:
         method = request.method
         self.counters[f"received {method if method in KNOWN_METHODS else 'other'}"] += 1
-        slot = self._slots.get(server_key(request, method))
+        key = server_key(request, method)
+        slot = self._slots.get(key)
         if method == "ACK":
             self._ack(request, slot, source, now, out)
             return
@@ -148,8 +152,9 @@ class Endpoint(Doors):
             self._cancel(request, source, now, out)
             return
         # what belongs to a call is served under any load: it is what ends calls
-        if request.to.tag is None and len(self._slots) >= self.settings.max_transactions:
-            self._overload(request, source, out)
+        full = request.to.tag is None and len(self._slots) >= self.settings.max_transactions
+        if full or self._refusals.has(key, now):
+            self._overload(request, source, now, out)
             return
         settings = self._trunks.settings(trunk)
         if method == "REGISTER" and settings.guest is not None:
@@ -166,7 +171,7 @@ class Endpoint(Doors):
         elif method == "OPTIONS":
             self._reply(request, source, 200, now, out, rows=(ACCEPT, *self._able(trunk)))
         elif method == "INVITE":
-            self._offered(request, merged, source, trunk, now, out)
+            self._offered(request, merged, source, trunk, now, out, late=late)
         else:
             self._refuse(request, source, Refusal(481, f"{method} outside a dialog"), now, out)
 
@@ -217,10 +222,10 @@ class Endpoint(Doors):
             call.dialog = dialog
 
     def _offered(
-        self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output]
+        self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output], *, late: bool
     ) -> None:
-        if self._live >= self.settings.max_calls or self._is_busy():
-            self._overload(request, source, out)
+        if self._live >= self.settings.max_calls or self._is_busy(late=late):
+            self._overload(request, source, now, out)
             return
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source)
@@ -247,8 +252,8 @@ class Endpoint(Doors):
         early = offer is not None or call.reliable.able
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
 
-    def _is_busy(self) -> bool:
-        busy = self.busy()
+    def _is_busy(self, *, late: bool) -> bool:
+        busy = late or self.room() < 1
         self.counters["refused busy"] += busy
         return busy
 

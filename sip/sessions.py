@@ -44,6 +44,7 @@ from .reason import ELSEWHERE, q850
 from .referral import Input as ReferralInput
 from .referral import State as ReferralState
 from .referring import Referring
+from .refusals import Refusals
 from .reliable import Input as ReliableInput
 from .renegotiation import BAD_ANSWER, GONE, TIMED_OUT
 from .sending import Context, usable
@@ -64,6 +65,8 @@ class Sessions(Referring):
         self._calls: dict[str, Call] = {}
         self._by_tag: dict[str, Call] = {}
         self._live = 0
+        # any longer than T2 no request waits before it is sent again (RFC 3261 §17.1.2.2)
+        self._refusals = Refusals(timers.t2)
 
     @property
     def live_calls(self) -> int:

@@ -77,7 +77,7 @@ class SipTransport:
         self.now = clock
         connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
         homes = homes or Homes(local_address_for)
-        self._udp = Datagrams(sockets, homes, self._receive)
+        self._udp = Datagrams(sockets, homes, self._receive, lambda: endpoint.room(), endpoint.counters)
         self._tcp = TcpTransport(
             doors, secure, connections, homes, clock, self._receive, self._lost, on_output, endpoint.name_at
         )
@@ -142,9 +142,9 @@ class SipTransport:
                 raise
             self._on_error(error)
 
-    def _receive(self, data: bytes, source: Address) -> None:
+    def _receive(self, data: bytes, source: Address, late: bool = False) -> None:
         def act(now: float) -> list[Output]:
-            outputs = self.endpoint.receive(data, source, now)
+            outputs = self.endpoint.receive(data, source, now, late=late)
             if self._tap is not None:
                 self._tap.received(data, source, now, outputs)
             return outputs

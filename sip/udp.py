@@ -8,20 +8,23 @@ PKTINFO).
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
 
 import trio
 
+from .arrivals import Arrival, Arrivals
 from .grammar import Address
 from .homes import Homes, is_any
 
 # More than a UDP datagram can hold
 _BUFFER = 65536
-# So many datagrams are read at once at most, before others have their turn. What waits in the socket is seen by nobody:
-# fewer, and nobody would know that it is too much.
-_AT_ONCE = 64
+# So many datagrams are read at once at most, and so many heard, before others have their turn. What waits in the socket
+# is seen by nobody: which of it is heard first, and what is too much, is decided of all.
+_READ_AT_ONCE = 1000
+_HEARD_AT_ONCE = 32
 # Asked of the system for what comes meanwhile: a second of a busy trunk. What it does not grant is not missed.
 _WAITING = 1 << 20
 # linux/in.h; Python has no name for it. A struct in_pktinfo is the interface, our address, and the destination.
@@ -56,15 +59,23 @@ def address_of(udp: socket.socket) -> Address:
 
 
 class Datagrams:
-    """All UDP of one endpoint; `receive(datagram, source)` is the endpoint's."""
+    """All UDP of one endpoint; `receive(datagram, source, late)` is the endpoint's, `room` and `counters` are those of
+    `Arrivals`."""
 
     def __init__(
-        self, sockets: Sequence[socket.socket], homes: Homes, receive: Callable[[bytes, Address], None]
+        self,
+        sockets: Sequence[socket.socket],
+        homes: Homes,
+        receive: Callable[[bytes, Address, bool], None],
+        room: Callable[[], float],
+        counters: Counter[str],
     ) -> None:
         self.addresses = [address_of(udp) for udp in sockets]
         self._sockets = sockets
         self._homes = homes
         self._receive = receive
+        self._room = room
+        self._counters = counters
 
     def start(self, nursery: trio.Nursery) -> None:
         """Everything runs in `nursery`, until it is cancelled."""
@@ -111,21 +122,33 @@ class Datagrams:
         # kept of it for a transaction's time.
         buffer = bytearray(_BUFFER)
         bound = address_of(udp)
+        arrivals = Arrivals(self._room, self._counters)
         while True:
-            await trio.lowlevel.wait_readable(udp)
-            for _ in range(_AT_ONCE):
+            if arrivals:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.wait_readable(udp)
+            for _ in range(_READ_AT_ONCE):
                 try:
                     length, ancillary, _, source = udp.recvmsg_into([buffer], _ROOM)
                 except BlockingIOError:
                     break
                 except ConnectionError:
                     continue  # an ICMP error of an earlier send
-                remote = Address(source[0], source[1])
-                self._homes.begin(remote, Address(_to(ancillary) or bound.host, bound.port))
-                try:
-                    self._receive(bytes(memoryview(buffer)[:length]), remote)
-                finally:
-                    self._homes.end()
+                local = Address(_to(ancillary) or bound.host, bound.port)
+                arrivals.add(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]), local)
+            for _ in range(_HEARD_AT_ONCE):
+                arrival = arrivals.next()
+                if arrival is None:
+                    break
+                self._hear(arrival)
+
+    def _hear(self, arrival: Arrival) -> None:
+        self._homes.begin(arrival.source, arrival.local)
+        try:
+            self._receive(arrival.data, arrival.source, arrival.late)
+        finally:
+            self._homes.end()
 
 
 def _strangeness(bound: Address, home: Address) -> tuple[bool, bool, bool]:

@@ -50,6 +50,7 @@ SHELLS: frozenset[str] = frozenset(
         "sip/udp.py",
         "actors/runtime.py",
         "actors/journal.py",
+        "actors/resting.py",
         "actors/statefile.py",
         "actors/past.py",
         "actors/mediaplane.py",

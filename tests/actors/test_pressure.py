@@ -51,11 +51,11 @@ def test_few_that_wait_long_are_no_line() -> None:
 def test_it_is_over_when_something_hardly_waits() -> None:
     pressure = Pressure(LIMIT)
     now = turns(pressure, 0.0, [0.1] * 110)
-    refused = pressure.refuses(now)
+    refused = pressure.room(0, now) == 0
     now = turns(pressure, now, [0.02] * 100)  # in between nothing changes
     pressed = [pressure.pressed]
     now = turns(pressure, now, [0.014] * 110)
-    assert [refused, *pressed, pressure.pressed, pressure.refuses(now)] == [True, True, False, False]
+    assert [refused, *pressed, pressure.pressed, pressure.room(0, now) == 0] == [True, True, False, False]
     assert not pressure.calm(now)
     assert pressure.calm(now + CALM)
 
@@ -92,7 +92,7 @@ def test_a_server_that_is_asked_for_twice_what_it_can_keeps_its_line_short() -> 
         now = max(free, arrives)
         waits.append(now - arrives)
         pressure.waited(now - arrives, now)
-        if pressure.refuses(now):
+        if not pressure.room(0, now):
             refused += 1
             free = now + 0.00004
         else:

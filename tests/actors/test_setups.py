@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from attrs import frozen
 from cordboard.actors.pressure import Pressure
-from cordboard.actors.setups import BOUND, LEAST, USUAL, SetUps
+from cordboard.actors.setups import BOUND, LEAST, TURNS, USUAL, SetUps
 
 
 @frozen
@@ -105,5 +105,15 @@ def test_while_it_is_full_the_process_refuses_calls() -> None:
     for number in range(1000):
         pressure.setups.begin(f"{number}", 1.0)
         unbounded.setups.begin(f"{number}", 1.0)
-    assert (pressure.pressed, pressure.refuses(1.0), pressure.calm(1.0)) == (False, True, False)
-    assert (unbounded.refuses(1.0), unbounded.calm(1.0)) == (False, True)
+    assert (pressure.pressed, pressure.room(0, 1.0), pressure.calm(1.0)) == (False, 0, False)
+    assert (unbounded.room(0, 1.0), unbounded.calm(1.0)) == (math.inf, True)
+
+
+def test_the_more_turns_are_owed_the_fewer_begin() -> None:
+    pressure = Pressure(0.02)
+    for _ in range(1000):
+        pressure.took(10, 0.002)  # each 0.2 ms
+    free = pressure.room(0, 1.0)
+    assert free == math.ceil(BOUND / USUAL)
+    assert pressure.room(100, 1.0) == math.ceil((BOUND - TURNS * 100 * 0.0002) / USUAL)
+    assert pressure.room(250, 1.0) == 0

@@ -45,15 +45,15 @@ QUEUES: Final = (
     ),
     Bug(
         "a call that the only agent declined is never offered again",
-        "actors/queue.py",
-        "return min(offers, rests, kept, data.widens_at,",
-        "return min(offers, kept, data.widens_at,",
+        "actors/queue_state.py",
+        "return min(offers, rests, kept)",
+        "return min(offers, kept)",
     ),
     Bug(
         "a call is kept without end for who served it last",
-        "actors/queue.py",
-        "return min(offers, rests, kept, data.widens_at,",
-        "return min(offers, rests, data.widens_at,",
+        "actors/queue_state.py",
+        "return min(offers, rests, kept)",
+        "return min(offers, rests)",
     ),
     Bug(
         "where all are rung the others ring on after an answer",

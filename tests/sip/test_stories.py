@@ -244,7 +244,7 @@ def test_while_the_application_is_busy_new_calls_hear_503_and_those_that_live_go
     net, a, b = n.pair()
     n.dial(net, a, b, "one")
     net.run(1)
-    b.endpoint.busy = lambda: True
+    b.endpoint.room = lambda: 0
     n.dial(net, a, b, "two")
     net.do(b, b.endpoint.answer(b.last_call(), n.answer_to(n.OFFER_A), net.now))
     net.run(2)
@@ -252,10 +252,33 @@ def test_while_the_application_is_busy_new_calls_hear_503_and_those_that_live_go
     assert "CallAnswered" in a.kinds()
     assert b.endpoint.counters["refused busy"] == 1
     net.do(a, a.endpoint.hang_up("one", net.now))
-    b.endpoint.busy = lambda: False
+    b.endpoint.room = lambda: 1
     n.dial(net, a, b, "three")
     net.run(3)
     assert b.kinds()[-2:] == ["CallEnded", "IncomingCall"]
+
+
+def test_a_call_that_was_refused_as_it_came_again_is_not_let_in_though_there_is_room_by_then() -> None:
+    net, a, b = n.pair()
+    out = a.endpoint.dial("one", "sip:600@192.0.2.2", n.B, "1001", n.OFFER_A, net.now)
+    invite = next(each.data for each in out if isinstance(each, Transmit))
+    first, again = (b.endpoint.receive(invite, n.A, net.now, late=late) for late in (True, False))
+    said = [[each.data for each in out if isinstance(each, Transmit)] for out in (first, again)]
+    assert said[0] == said[1]
+    assert said[0][0].startswith(b"SIP/2.0 503 ")
+    assert b.endpoint.live_calls == 0
+    b.endpoint.receive(invite, n.A, net.now + 4.1)  # the answer was lost, and it asks on
+    assert b.endpoint.live_calls == 1
+
+
+def test_one_that_comes_late_is_refused_and_what_is_of_a_call_is_not() -> None:
+    net, a, b = n.pair()
+    b.react = n.answering
+    n.dial(net, a, b)
+    net.run(1)
+    bye = next(each.data for each in a.endpoint.hang_up("out", net.now) if isinstance(each, Transmit))
+    outputs = b.endpoint.receive(bye, n.A, net.now, late=True)
+    assert [type(each).__name__ for each in outputs] == ["Transmit", "CallEnded"]
 
 
 def test_an_early_answer_counts_where_the_200_has_none() -> None:
