@@ -1,15 +1,17 @@
-"""Series of one run as an SVG: a panel for each group of lines, one above the other, on one axis, mostly of minutes."""
+"""Pictures of a run as SVG: series, a panel for each group of lines, one above the other, on one axis, mostly of
+minutes; or bars, a panel for each group."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from attrs import frozen
 
 WIDTH, PANEL, GAP = 960, 120, 48
 LEFT, RIGHT, TOP = 64, 190, 56
+BAR, NAMES = 24, 220
 COLOURS = ("#1d4ed8", "#b45309", "#15803d", "#be185d", "#6d28d9")
 FONT = "font-family: system-ui, sans-serif; font-size: 12px"
 # About so many lines across a panel.
@@ -31,6 +33,14 @@ class Panel:
     from_zero: bool = True
 
 
+@frozen
+class Bars:
+    """Values in one unit, from 0, by their names: of whom, and behind a comma of what."""
+
+    title: str
+    values: Mapping[str, float]
+
+
 def steps(low: float, high: float) -> list[float]:
     """Round numbers from at most `low` to at least `high`, about `GRID` apart."""
     span = max(high - low, 1e-9)
@@ -42,16 +52,40 @@ def steps(low: float, high: float) -> list[float]:
 
 def draw(title: str, along: Sequence[float], panels: Sequence[Panel], *, unit: str = "min") -> str:
     """The SVG, on white, as text; `along` is where the values of all lines are, in `unit`, ascending."""
-    height = TOP + len(panels) * (PANEL + GAP) + 16
+    svg = _sheet(title, TOP + len(panels) * (PANEL + GAP) + 16)
+    for number, panel in enumerate(panels):
+        _panel(svg, TOP + number * (PANEL + GAP), along, panel, unit)
+    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+
+
+def bars(title: str, groups: Sequence[Bars]) -> str:
+    """The SVG, on white, as text: in each group the longest bar is as long as the sheet is wide. Each whom has a colour."""
+    whose = list(dict.fromkeys(name.partition(",")[0] for group in groups for name in group.values))
+    svg = _sheet(title, TOP + sum(len(group.values) * BAR + GAP for group in groups))
+    top = TOP
+    for group in groups:
+        _text(svg, LEFT, top - 6, group.title, weight="600")
+        most = max(group.values.values(), default=0.0) or 1.0
+        for number, (name, value) in enumerate(group.values.items()):
+            y, length = top + number * BAR, value / most * (WIDTH - NAMES - RIGHT)
+            place = {"x": str(NAMES), "y": str(y + 3), "width": f"{length:.1f}", "height": str(BAR - 6)}
+            colour = COLOURS[whose.index(name.partition(",")[0]) % len(COLOURS)]
+            ElementTree.SubElement(svg, "rect", {**place, "fill": colour})
+            _text(svg, NAMES - 8, y + 16, name, anchor="end")
+            _text(svg, NAMES + length + 8, y + 16, f"{value:g}")
+        top += len(group.values) * BAR + GAP
+    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+
+
+def _sheet(title: str, height: int) -> ElementTree.Element:
+    """An empty one, with its title."""
     svg = ElementTree.Element(
         "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", style=FONT, role="img"
     )
     ElementTree.SubElement(svg, "title").text = title
     ElementTree.SubElement(svg, "rect", width=str(WIDTH), height=str(height), fill="white")
     _text(svg, LEFT, 22, title, weight="600")
-    for number, panel in enumerate(panels):
-        _panel(svg, TOP + number * (PANEL + GAP), along, panel, unit)
-    return ElementTree.tostring(svg, encoding="unicode") + "\n"
+    return svg
 
 
 def _text(parent: ElementTree.Element, x: float, y: float, text: str, *, anchor: str = "start", weight: str = "400",

@@ -82,7 +82,7 @@ class _Load:
         self._kept: dict[int, list[bytes]] = {leg: [] for leg in load.checked}
         self._last = np.full(load.legs, np.nan)
         self._looked = [0.0] * PHASES
-        self.sent = self.received = self.gaps = 0
+        self.sent = self.received = self.in_time = self.gaps = 0
         self.stall = self.late = 0.0
 
     def connect(self, answers: Sequence[str]) -> None:
@@ -124,6 +124,7 @@ class _Load:
         legs = group.legs[ports]
         self.received += len(legs)
         if measured:
+            self.in_time += len(legs)
             # At least this long nothing came, for it came after the socket was looked at before.
             self.gaps += int((looked - self._last[np.unique(legs)] >= GAP - TICK / 2).sum())
         self._last[legs] = now
@@ -162,7 +163,7 @@ class _Load:
             step += 1
         tones = {str(leg): tones_in(self._heard(leg)) for leg in load.checked}
         stall_ms, late_ms = (round(1000 * seconds, 1) for seconds in (self.stall, self.late))
-        return Heard(self.sent, self.received, self.gaps, stall_ms, late_ms, tones)
+        return Heard(self.sent, self.received, self.in_time, self.gaps, stall_ms, late_ms, tones)
 
     def _heard(self, leg: int) -> g711.Pcm:
         """The last second that a checked leg heard."""

@@ -55,12 +55,14 @@ class Load:
 
 @frozen
 class Heard:
-    """sent, received: packets in all. gaps: pauses of 60 ms or more at some leg while it was measured. stall_ms: the
-    longest that this load itself did not look; late_ms: the longest after its time that it sent one of the packets by
-    which what is heard in the end may have breaks. tones: of each checked leg, the frequencies it heard, in Hz."""
+    """sent, received: packets in all; in_time: those that came while it was measured. gaps: pauses of 60 ms or more at
+    some leg while it was measured. stall_ms: the longest that this load itself did not look; late_ms: the longest after
+    its time that it sent one of the packets by which what is heard in the end may have breaks. tones: of each checked
+    leg, the frequencies it heard, in Hz."""
 
     sent: int
     received: int
+    in_time: int
     gaps: int
     stall_ms: float
     late_ms: float
@@ -87,7 +89,7 @@ class _Legs:
         self._phases = [
             np.array(sorted(range(phase, n, PHASES), key=lambda leg: self._socket[leg])) for phase in range(PHASES)
         ]
-        self.sent = self.received = self.gaps = 0
+        self.sent = self.received = self.in_time = self.gaps = 0
         self._last = np.full(n, np.nan)
         self._checked = np.array(load.checked, np.intp)
         self._sound = np.full((n if len(self._checked) else 0, FRAMES, 160), g711.ULAW_SILENCE, np.uint8)
@@ -117,6 +119,7 @@ class _Legs:
         legs, data = legs[media], batch.data[media]
         self.received += len(legs)
         if measured:
+            self.in_time += len(legs)
             # At least this long nothing came: a pause of this load's own is not put down to the switch.
             self.gaps += int((since - self._last[np.unique(legs)] >= GAP - TICK / PHASES / 2).sum())
         self._last[legs] = now
@@ -156,7 +159,8 @@ def _drive(load: Load, legs: _Legs) -> Heard:
         elif not tones:
             tones = legs.tones()
         if due - start > end + load.tail:
-            return Heard(legs.sent, legs.received, legs.gaps, round(stall * 1000, 1), round(late * 1000, 1), tones)
+            stall_ms, late_ms = round(stall * 1000, 1), round(late * 1000, 1)
+            return Heard(legs.sent, legs.received, legs.in_time, legs.gaps, stall_ms, late_ms, tones)
         step += 1
 
 

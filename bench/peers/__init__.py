@@ -1,0 +1,1 @@
+"""Other switches under the same loads as ours, for `cordboard bench peer`."""
