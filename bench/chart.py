@@ -59,7 +59,7 @@ def draw(title: str, along: Sequence[float], panels: Sequence[Panel], *, unit: s
 
 
 def bars(title: str, groups: Sequence[Bars]) -> str:
-    """The SVG, on white, as text: in each group the longest bar is as long as the sheet is wide. Each whom has a colour."""
+    """The SVG, on white, as text: in each group the longest bar is as wide as the sheet, and everybody has a colour."""
     whose = list(dict.fromkeys(name.partition(",")[0] for group in groups for name in group.values))
     svg = _sheet(title, TOP + sum(len(group.values) * BAR + GAP for group in groups))
     top = TOP
