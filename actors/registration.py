@@ -6,7 +6,10 @@
                       `-- no host took it --> WAITING (longer each time) --> ASKING
 
 What was granted stands until it expires, whatever becomes of the request that renews it: `registered` says whether it
-does. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over a restart of the process too.
+does. What was granted on a connection is worth nothing without it (`Cut`), for that is how the carrier reaches us: it
+is asked for again at once, or after a pause that grows where connections do not last (RFC 5626 §4.5), and stands no
+longer where that fails. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over a restart
+of the process too.
 Pauses are spread by chance, so that not all who lost one carrier come back in the same second; the chance is drawn
 from `seed`, which is as good as any and replays.
 
@@ -24,7 +27,7 @@ from attrs import evolve, frozen
 
 from . import signals
 from .effects import Effect, Log, Sip
-from .table import Bug, Machine, Table, each, row
+from .table import Bug, Late, Machine, Table, each, row
 
 # For how long we want to be known, in seconds; the registrar may say less.
 EXPIRES: Final = 600
@@ -36,6 +39,10 @@ PATIENCE: Final = 8.0
 # The pause after all hosts have refused or said nothing; it doubles (RFC 5626 §4.5), and is spread by a half.
 FIRST_PAUSE: Final = 4.0
 LONGEST_PAUSE: Final = 300.0
+# A connection that lasted so long is none of a row of failures (RFC 5626 §4.5); after one of a row comes a pause, that
+# doubles up to this one, in seconds.
+LASTING: Final = 120.0
+LONGEST_CUT_PAUSE: Final = 30.0
 # A question is asked again within with the next numbers, where it is challenged (RFC 3261 §22.2).
 CSEQ_ROOM: Final = 4
 
@@ -83,6 +90,11 @@ class Silent:
 
 
 @frozen
+class Cut:
+    """The connection is gone by which whoever granted what is held was to reach us."""
+
+
+@frozen
 class PatienceOver:
     """Never sent: the answer that is waited for has not come in time."""
 
@@ -116,6 +128,11 @@ class Data:
     until: float = math.inf
     expires: int = EXPIRES
     granted_until: float = -math.inf
+    # Since when we are reached without a break; `cut` as the connection went, and nothing was granted since; how often
+    # one has in a row that did not last.
+    reached_at: float = -math.inf
+    cut: bool = False
+    cuts: int = 0
     # In a row; and what the last one said.
     failures: int = 0
     trouble: str = ""
@@ -198,8 +215,13 @@ class Registration(Machine[Phase]):
     def _granted(self, message: Granted, now: float) -> list[Effect]:
         if message.expires <= 0:
             return self._failed("granted for no time", now)
+        data = self.state
+        reached_at = data.reached_at if data.registered(now) and not data.cut else now
         self._move(Phase.HELD, now + message.expires * self._chance(*RENEW))
-        self.state = evolve(self.state, granted_until=now + message.expires, failures=0, trouble="", tried=())
+        until = now + message.expires
+        self.state = evolve(
+            self.state, granted_until=until, reached_at=reached_at, cut=False, failures=0, trouble="", tried=()
+        )
         return []
 
     def _too_brief(self, message: TooBrief, now: float) -> list[Effect]:
@@ -232,7 +254,33 @@ class Registration(Machine[Phase]):
         ours = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE) * self._chance(0.5, 1.0)
         self._move(Phase.WAITING, now + max(ours, min(pause, LONGEST_PAUSE)))
         self.state = evolve(self.state, host=None, tried=(), failures=failures, trouble=trouble)
+        if self.state.cut:
+            self._lapse()
         return [Log("not registered", (("trunk", self.state.trunk), ("reason", trouble), ("failures", failures)))]
+
+    def _cut(self, message: Cut, now: float) -> list[Effect]:
+        """Where we are is said again at once, but for connections that do not last."""
+        cuts = 1 if now - self.state.reached_at >= LASTING else self.state.cuts + 1
+        self.state = evolve(self.state, cut=True, cuts=cuts)
+        if cuts > 1:
+            pause = min(FIRST_PAUSE * 2 ** min(cuts - 2, 16), LONGEST_CUT_PAUSE) * self._chance(0.5, 1.0)
+            self._move(Phase.WAITING, now + pause)
+        effects = self._ask(now) if cuts == 1 else []
+        return [Log("registration cut", (("trunk", self.state.trunk), ("failures", cuts))), *effects]
+
+    def _cut_asking(self, message: Cut, now: float) -> list[Effect]:
+        """What comes of the question says whether we are reached again."""
+        self.state = evolve(self.state, cut=True)
+        return []
+
+    def _cut_waiting(self, message: Cut, now: float) -> list[Effect]:
+        """It failed to be renewed before: it is asked for again as soon as it may be."""
+        self._lapse()
+        return []
+
+    def _lapse(self) -> None:
+        """Nothing that was granted stands any more."""
+        self.state = evolve(self.state, granted_until=-math.inf, cut=False)
 
     def _again(self, message: RenewDue | PauseOver, now: float) -> list[Effect]:
         return self._ask(now)
@@ -261,6 +309,13 @@ TABLE = Table(
     row(TooBrief, asking=Registration._too_brief, **each("off held waiting", _NOT_ASKED)),
     row(Refused, asking=Registration._refused, **each("off held waiting", _NOT_ASKED)),
     row(Silent, asking=Registration._silent, **each("off held waiting", _NOT_ASKED)),
+    row(
+        Cut,
+        off=Late("nobody is to reach us there any more"),
+        asking=Registration._cut_asking,
+        held=Registration._cut,
+        waiting=Registration._cut_waiting,
+    ),
     row(PatienceOver, asking=Registration._silent, **each("off held waiting", Bug("nobody is waited for"))),
     row(RenewDue, held=Registration._again, **each("off asking waiting", Bug("nothing is held that is to be renewed"))),
     row(PauseOver, waiting=Registration._again, **each("off asking held", Bug("there is no pause"))),
@@ -274,5 +329,6 @@ def learned(data: Data, replied: signals.Replied) -> Data:
 
 
 def forgotten(data: Data, now: float) -> Data:
-    """What was asked is lost, with the process that asked it: it is asked again at once."""
-    return evolve(data, ask="", phase=Phase.WAITING, until=now) if data.ask else data
+    """What was asked is lost, with the process that asked it, and so are its connections: it is asked again at once."""
+    cut = data.phase is Phase.HELD and data.host is not None and data.host.transport != "udp"
+    return evolve(data, ask="", phase=Phase.WAITING, until=now, cut=data.cut or cut) if data.ask or cut else data

@@ -34,6 +34,7 @@ from ..sip.events import (
     CallReferred,
     CallReoffered,
     CallReofferRefused,
+    FlowLost,
     IncomingCall,
     Output,
     Refused,
@@ -246,6 +247,8 @@ class Signalling:
             case Registered(trunk, bindings, lost):
                 contacts = tuple(signals.Contact(_host_of(each), each) for each in bindings)
                 self._system.tell(f"trunk:{trunk}", signals.Registered(contacts, lost))
+            case FlowLost(trunk):
+                self._system.tell(f"trunk:{trunk}", signals.FlowLost())
             case Refused(source, words):
                 log.info("sip refused", **redacted({"source": source.host, "reason": words}))
             case Transmit():

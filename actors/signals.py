@@ -184,7 +184,12 @@ class Replied:
     retry_after: int | None = None
 
 
-TrunkSignal = Resolved | Replied | Registered
+@frozen
+class FlowLost:
+    """The connection is gone by which the carrier that registered us was to reach us."""
+
+
+TrunkSignal = Resolved | Replied | Registered | FlowLost
 
 # --- said to SIP ------------------------------------------------------------------------------------------------
 

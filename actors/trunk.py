@@ -312,6 +312,9 @@ class Trunk(Machine[Phase]):
         asked = next((each for each in data.gateways if each.ask == message.ask), None)
         return [] if asked is None else self._to_gateway(asked, _of_host(message), now)
 
+    def _flow_lost(self, message: signals.FlowLost, now: float) -> list[Effect]:
+        return self._to_registration(registration.Cut(), now)
+
     def _recalled(self, message: Recalled, now: float) -> list[Effect]:
         data = self.state
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
@@ -468,6 +471,7 @@ TABLE = Table(
     row(calls.Trouble, inbound=_NO_HOST, **each("trying up down", Trunk._trouble)),
     row(signals.Resolved, inbound=_NO_HOST, **each("trying up down", Trunk._resolved)),
     row(signals.Replied, inbound=_NO_HOST, **each("trying up down", Trunk._replied)),
+    row(signals.FlowLost, inbound=Late("it is registered nowhere any more"), **each("trying up down", Trunk._flow_lost)),
     row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),
     row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),
     always(signals.Registered, Trunk._registered, Phase),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from attrs import evolve, frozen
@@ -17,7 +17,7 @@ from .accounts import CREDENTIALS, Accounts, Tried
 from .binding import way_back
 from .call import Call, State
 from .dialog import build_request, is_secure, over, renewed
-from .events import Output, Replied
+from .events import FlowLost, Output, Replied, Transmit
 from .grammar import same_uri
 from .guests import ALGORITHMS, Guard
 from .identity import checked_user
@@ -93,6 +93,16 @@ class Asking(TransactionLayer):
         self._hosts: dict[str, str] = {}
         # ... and those that took no connection, and until when none is tried: by trunk, for these are few.
         self._datagrams: dict[tuple[str, Address], float] = {}
+        # By which connection the registrar of a trunk reaches us, and until when (RFC 5626 §3.1)
+        self._flows: dict[str, tuple[Address, float]] = {}
+
+    def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
+        out = super().disconnected(remote, unwritten, now)
+        lost = [trunk for trunk, (flow, until) in self._flows.items() if flow == remote and until > now]
+        for trunk in lost:
+            del self._flows[trunk]
+            out.append(FlowLost(trunk))
+        return out
 
     def _start(
         self, request: Request, way: Way, owner: Call | Asked, now: float, out: list[Output], tried: Tried = ()
@@ -201,7 +211,14 @@ class Asking(TransactionLayer):
         return out
 
     def _replied(
-        self, slot: Slot, asked: Asked, status: int, phrase: str, out: list[Output], response: Response | None = None
+        self,
+        slot: Slot,
+        asked: Asked,
+        status: int,
+        phrase: str,
+        now: float,
+        out: list[Output],
+        response: Response | None = None,
     ) -> None:
         """The final answer, or that there is none."""
         self._asking.discard(asked.id)
@@ -210,9 +227,18 @@ class Asking(TransactionLayer):
         if response is not None:
             got = {"min_expires": _seconds(response.get("Min-Expires")), "retry_after": retry_after(response)}
             if request.method == "REGISTER" and 200 <= status < 300:
-                got["expires"] = _granted(request, response)
+                got["expires"] = granted = _granted(request, response)
+                self._reached_by(slot, asked.trunk, now + granted)
         source = None if response is None else slot.destination
         out.append(Replied(asked.id, status, phrase, source, request.cseq, request.call_id, **got))
+
+    def _reached_by(self, slot: Slot, trunk: str, until: float) -> None:
+        """Our Contact is bound until then; who is told one of a connection reaches us by that (RFC 5626 §5.3)."""
+        flow = slot.destination
+        if flow.reliable and slot.instead is None:
+            self._flows[trunk] = flow, until
+        else:
+            self._flows.pop(trunk, None)
 
     # --- credentials ------------------------------------------------------------------------------------------
 

@@ -62,6 +62,9 @@ class Doors(Sessions):
         guests = {trunk: each.guest for trunk, each in trunks.items() if each.guest is not None}
         self._guard.set(guests)
         self._registrar.take_up({trunk: account.username for trunk, account in guests.items()})
+        self._flows = {
+            trunk: each for trunk, each in self._flows.items() if trunk in trunks and trunks[trunk].registers
+        }
 
     def bind(self, trunk: str, bindings: Iterable[Binding]) -> None:
         """Where a guest is, as an earlier process was told (`Registered`)."""

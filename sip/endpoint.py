@@ -122,8 +122,10 @@ class Endpoint(Doors):
         return trunk, "" if call is None else call.id
 
     def living(self, now: float) -> set[Address]:
-        """The far ends of connections on which something lives: a call, a transaction, or the binding of a guest."""
+        """The far ends of connections on which something lives: a call, a transaction, or a binding, of a guest or of
+        ours."""
         found = self._registrar.flows(now)
+        found.update(flow for flow, until in self._flows.values() if until > now)
         for slot in self._connected.values():
             found.add(slot.destination)
             if slot.otherwise is not None:

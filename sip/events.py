@@ -160,6 +160,13 @@ class Registered:
 
 
 @frozen
+class FlowLost:
+    """The connection is gone by which this trunk's registrar was to reach us: where we are has to be said again."""
+
+    trunk: str
+
+
+@frozen
 class Replied:
     """The one answer to `ask`; challenges have been answered before. 408 without a source: nobody responded; 503: the
     request could not be sent. `cseq` and `call_id` are those that it had in the end. `expires` is what a registrar
@@ -200,5 +207,6 @@ Output: TypeAlias = (
     | CallFailed
     | Replied
     | Registered
+    | FlowLost
     | Refused
 )

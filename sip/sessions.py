@@ -95,7 +95,7 @@ class Sessions(Referring):
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
         if slot.asked is not None:
-            self._replied(slot, slot.asked, status, phrase, out)
+            self._replied(slot, slot.asked, status, phrase, now, out)
         if slot.call is None:
             return
         request = slot.transaction.request
@@ -121,7 +121,7 @@ class Sessions(Referring):
             if tried is not None:
                 self._ask_again(slot, slot.asked, tried, now, out)
             elif response.status >= 200:
-                self._replied(slot, slot.asked, response.status, response.phrase, out, response)
+                self._replied(slot, slot.asked, response.status, response.phrase, now, out, response)
             return
         call = slot.call
         assert call is not None, "what was not asked belongs to a call"

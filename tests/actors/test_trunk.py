@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 NOW = 1_000_000.0
 ONE = signals.Host("sip:one.example", "192.0.2.1", 5060, "udp")
+TCP = signals.Host("sip:one.example;transport=tcp", "192.0.2.1", 5060, "tcp")
 TWO = signals.Host("sip:two.example", "192.0.2.2", 5060, "udp")
 PLAIN = Profile("carrier", proxy=("sip:one.example", "sip:two.example"))
 REGISTERS = evolve(PLAIN, username="us", register=True)
@@ -397,6 +398,82 @@ def test_a_change_that_has_nothing_to_do_with_its_hosts_asks_nothing() -> None:
     assert (world.phase, len(world.asked), len(world.resolved)) == (Phase.UP, 1, 1)
 
 
+def test_a_connection_that_goes_is_where_it_is_registered_again_at_once() -> None:
+    world = World({TCP: grants(600)}, REGISTERS)
+    world.until(200)
+    world.tell(signals.FlowLost())
+    world.until(201)
+    assert world.asks(TCP, "REGISTER")[1:] == [200]
+    assert [state for _, state, _ in world.states] == ["trying", "up"], "calls can leave all the while"
+
+
+def test_connections_that_do_not_last_are_not_followed_in_circles() -> None:
+    """The first is; from then on pauses double, and half a minute is the longest."""
+    world = World({TCP: grants(3600)}, REGISTERS)
+    world.until(1)
+    for _ in range(12):
+        before = len(world.registers())
+        world.tell(signals.FlowLost())
+        while len(world.registers()) == before:
+            world.until(world.now - NOW + 0.5)
+        world.until(world.now - NOW + 0.5)
+    times = world.asks(TCP, "REGISTER")
+    pauses = [after - before for before, after in pairwise(times)]
+    assert pauses[0] < 1
+    for at, pause in enumerate(pauses[1:]):
+        whole = min(registration.FIRST_PAUSE * 2**at, registration.LONGEST_CUT_PAUSE)
+        assert whole / 2 <= pause <= whole + 1.1
+    # one that lasts ends the row
+    world.until(world.now - NOW + registration.LASTING + 1)
+    before = len(world.registers())
+    world.tell(signals.FlowLost())
+    assert len(world.registers()) == before + 1
+    assert world.phase is Phase.UP
+
+
+def test_who_does_not_register_us_again_reaches_us_no_more() -> None:
+    """What it had granted was for a connection that is gone."""
+    world = World({TCP: grants(600)}, REGISTERS)
+    world.until(200)
+    world.hosts[TCP] = unless_registering(says(403))
+    world.tell(signals.FlowLost())
+    world.until(201)
+    assert (world.phase, world.trunk.state.reason) == (Phase.DOWN, "not registered: 403")
+    world.hosts[TCP] = grants(600)
+    world.until(210)
+    assert (world.phase, world.alarms) == (Phase.UP, [])
+
+
+def test_a_connection_that_goes_as_it_is_renewed_is_no_way_to_us_either() -> None:
+    for answer in (unsendable, says(503, retry_after=60)):
+        world = World({TCP: grants(600)}, REGISTERS)
+        world.until(1)
+        renewal = world.trunk.state.registration
+        assert renewal is not None
+        world.hosts[TCP] = unless_registering(answer)
+        world.until(renewal.until - NOW)
+        assert world.trunk.state.registration is not None
+        assert world.trunk.state.registration.phase is registration.Phase.ASKING
+        world.tell(signals.FlowLost())
+        world.until(world.now - NOW + 0.2)
+        assert world.states[-1][1] == "down"
+        before = len(world.registers())
+        world.tell(signals.FlowLost())  # it changes nothing that this crossed
+        assert len(world.registers()) == before
+        world.hosts[TCP] = grants(600)
+        world.until(world.now - NOW + 61)
+        assert world.phase is Phase.UP
+
+
+def test_a_connection_of_a_carrier_that_registers_us_no_more_is_nobodys() -> None:
+    world = World({TCP: grants(600)}, REGISTERS)
+    world.until(5)
+    world.tell(Profile("carrier"))
+    world.tell(signals.FlowLost())
+    world.until(100)
+    assert [ask.expires for ask in world.registers()] == [600, 0]
+
+
 # --- over a restart -----------------------------------------------------------------------------------------------
 
 
@@ -408,6 +485,16 @@ def test_after_a_restart_it_asks_again_and_is_never_down() -> None:
     world.until(300)
     assert [state for _, state, _ in world.states] == ["trying", "up"]
     assert world.asks(ONE)[:3] == [0.05, 10.1, 10.12]
+
+
+def test_a_restart_ends_connections_so_that_it_registers_again() -> None:
+    for host, registers in ((TCP, 2), (ONE, 1)):
+        world = World({host: grants(600)}, REGISTERS)
+        world.until(15)
+        world.tell(Recalled())
+        world.until(16)
+        assert len(world.registers()) == registers
+        assert world.phase is Phase.UP
 
 
 def test_a_restart_while_it_rests_or_registers() -> None:

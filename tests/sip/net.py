@@ -26,6 +26,7 @@ from cordboard.sip.events import (
     CallReferred,
     CallReoffered,
     CallReofferRefused,
+    FlowLost,
     IncomingCall,
     Output,
     Refused,
@@ -80,7 +81,9 @@ class Peer:
 
     def last_call(self) -> str:
         event = next(
-            event for event in reversed(self.events) if not isinstance(event, Refused | Registered | Replied | Transmit)
+            event
+            for event in reversed(self.events)
+            if not isinstance(event, FlowLost | Refused | Registered | Replied | Transmit)
         )
         return event.call
 
@@ -326,6 +329,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallReanswered()
             | CallReferred()
             | CallReofferRefused()
+            | FlowLost()
             | Refused()
             | Registered()
             | Replied()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cordboard.sip.digest import Account, Challenge, parameters, response_of
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
-from cordboard.sip.events import CallAnswered, CallFailed, Replied, Transmit
+from cordboard.sip.events import CallAnswered, CallFailed, FlowLost, Replied, Transmit
 from cordboard.sip.message import Address, LocalSipError, Request, Row
 
 from . import net as n
@@ -407,3 +407,60 @@ def test_no_line_break_or_markup_becomes_a_header(options: dict[str, object]) ->
     named = dial(known(), caller_name='<b>"L"\r\nX: y')
     assert named.from_.name == '<b>"L"\ufffd\ufffdX: y'
     assert named.get("X") is None
+
+
+# --- by which connection we are reached ---------------------------------------------------------------------------
+
+
+def registered(destination: Address, granted: int = 600, **options: object) -> Endpoint:
+    """By a registrar that is spoken to so."""
+    made = known()
+    made.set_trunks({"carrier": TrunkSettings(("192.0.2.9",), account=ALICE, registers=True)})
+    outputs = made.ask(
+        "r", "carrier", "REGISTER", "sip:carrier.example", destination, 0.0, user="alice", expires=600,
+        **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+    (sent,) = requests(outputs)
+    reply(made, sent, 200, ("Expires", str(granted)), source=destination)
+    return made
+
+
+def test_the_connection_by_which_a_registrar_reaches_us_is_kept_and_missed() -> None:
+    made = registered(TLS)
+    assert made.living(599.0) == {TLS}
+    assert made.living(601.0) == set()
+    assert made.disconnected(Address("192.0.2.9", 40000, "tls"), [], 300.0) == []
+    assert made.disconnected(TLS, [], 300.0) == [FlowLost("carrier")]
+    assert made.disconnected(TLS, [], 301.0) == []
+    assert made.living(302.0) == set()
+
+
+@pytest.mark.parametrize(("destination", "granted"), [(PROXY, 600), (TLS, 0)])
+def test_who_reaches_us_by_no_connection_misses_none(destination: Address, granted: int) -> None:
+    made = registered(destination, granted)
+    assert made.living(1.0) == set()
+    assert made.disconnected(destination, [], 1.0) == []
+
+
+def test_another_host_that_registers_us_is_who_reaches_us() -> None:
+    made = registered(TLS)
+    other = Address("192.0.2.9", 5071, "tls")
+    outputs = made.ask("s", "carrier", "REGISTER", "sip:carrier.example", other, 1.0, user="alice", expires=600)
+    reply(made, requests(outputs)[0], 200, source=other, now=1.1)
+    assert made.disconnected(TLS, [], 2.0) == []
+    assert made.disconnected(other, [], 2.0) == [FlowLost("carrier")]
+
+
+def test_a_trunk_that_is_taken_away_misses_nothing() -> None:
+    made = registered(TLS)
+    made.set_trunks({})
+    assert made.living(1.0) == set()
+    assert made.disconnected(TLS, [], 1.0) == []
+
+
+def test_what_is_asked_as_the_connection_goes_has_its_answer_first() -> None:
+    made = registered(TLS)
+    made.ask("s", "carrier", "REGISTER", "sip:carrier.example", TLS, 400.0, user="alice", expires=600)
+    replied, lost = made.disconnected(TLS, [], 401.0)
+    assert isinstance(replied, Replied)
+    assert (replied.status, replied.source, lost) == (503, None, FlowLost("carrier"))
