@@ -320,7 +320,8 @@ class Control:
         self.signalling.keep = self._keep_dialogs
         sip = self.config.sip
         speaks = [name for name, bound in (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls)) if bound]
-        self.signalling.resolve = Resolver(nursery, self.signalling.resolved, speaks, Random()).resolve
+        resolver = Resolver(nursery, self.signalling.resolved, speaks, Random())
+        self.signalling.resolve, self.signalling.seek = resolver.resolve, resolver.seek
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.wire = Wire(self.endpoint.whose, self.journal.spoke)
         self._geography = Geography(self.system.tell)

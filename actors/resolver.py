@@ -1,4 +1,5 @@
-"""Where a trunk's proxies are: addresses as they are, names by asking for them as `sip.locate` wants it. A shell.
+"""Where a trunk's proxies are, and the next hops of its dialogs: addresses as they are, names by asking for them as
+`sip.locate` wants it. A shell.
 
 NAPTR and SRV records are DNS's, and are kept as long as it says, also that there are none (RFC 2308). Where a name
 server fails, what it said last still counts: hosts that are known must not be given up for ones that are guessed. The
@@ -26,7 +27,7 @@ from dns.rdtypes.IN.NAPTR import NAPTR
 from dns.rdtypes.IN.SRV import SRV
 
 from ..sip import locate
-from ..sip.grammar import RemoteSipError, Uri
+from ..sip.grammar import Address, RemoteSipError, Uri
 from . import signals
 
 # How long the system is waited for, in seconds: it tries for 5 to 30 itself.
@@ -66,6 +67,15 @@ class Resolver:
 
     def resolve(self, command: signals.Resolve) -> None:
         self._nursery.start_soon(self._find, command)
+
+    def seek(self, name: str, tell: Callable[[tuple[Address, ...], float], None]) -> None:
+        """Where a SIP URI leads, preferred first, and for how many seconds that counts."""
+        self._nursery.start_soon(self._seek, name, tell)
+
+    async def _seek(self, name: str, tell: Callable[[tuple[Address, ...], float], None]) -> None:
+        search = _Search(name)
+        await self._search(search)
+        tell(tuple(Address(each.address, each.port, each.transport) for each in search.hosts), search.seconds)
 
     async def _find(self, command: signals.Resolve) -> None:
         searches = [_Search(proxy) for proxy in command.proxies]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import assert_never
 from urllib.parse import quote
 
@@ -40,6 +41,7 @@ from ..sip.events import (
     Refused,
     Registered,
     Replied,
+    Sought,
     Transmit,
 )
 from ..sip.grammar import Address, LocalSipError, Uri, is_ip, same_host
@@ -89,6 +91,8 @@ class Signalling:
         self.answers: Counter[tuple[str, str, str, int]] = Counter()
         # Finds the hosts of a trunk, and tells `resolved`; whoever can look up names sets it.
         self.resolve: Callable[[signals.Resolve], None] = lambda command: None
+        # Finds where a name leads, and for how many seconds that counts, and says so; whoever can look up names sets it.
+        self.seek: Callable[[str, Callable[[tuple[Address, ...], float], None]], None] = _nowhere
         # Called before anything of a step is sent; whoever stores snapshots sets it.
         self.keep: Callable[[], None] = lambda: None if endpoint.changed is None else endpoint.changed.clear()
         self._transmit: Callable[[list[Output]], None] = lambda outputs: None
@@ -180,6 +184,9 @@ class Signalling:
         )
         self._system.tell(f"trunk:{trunk}", replied)
 
+    def _located(self, name: str, targets: tuple[Address, ...], seconds: float) -> None:
+        self._command(self._endpoint.located(name, targets, seconds, self._clock()))
+
     def _answered(self, call: str, status: int) -> None:
         """A call that came has its final answer."""
         if call in self._unanswered:
@@ -247,6 +254,8 @@ class Signalling:
             case Registered(trunk, bindings, lost):
                 contacts = tuple(signals.Contact(_host_of(each), each) for each in bindings)
                 self._system.tell(f"trunk:{trunk}", signals.Registered(contacts, lost))
+            case Sought(name):
+                self.seek(name, partial(self._located, name))
             case FlowLost(trunk):
                 self._system.tell(f"trunk:{trunk}", signals.FlowLost())
             case Refused(source, words):
@@ -414,6 +423,10 @@ class Signalling:
 
     def _command(self, outputs: list[Output]) -> None:
         self._transmit(outputs)
+
+
+def _nowhere(name: str, tell: Callable[[tuple[Address, ...], float], None]) -> None:
+    tell((), 0.0)
 
 
 _REASONS: dict[signals.Why, str] = {

@@ -144,14 +144,22 @@ class Asking(TransactionLayer):
             return
         self._let_go(slot)
         slot.scheduled = math.inf  # what it waited for does not come any more
-        request = over(slot.transaction.request, self._token(), self._local(instead))
-        again = self._start(request, (instead, None), owner, now, out, slot.tried)
+        self._anew(slot, slot.transaction.request, (instead, None), now, out)
+
+    def _anew(self, slot: Slot, request: Request, way: Way, now: float, out: list[Output]) -> Slot:
+        """The request of this transaction in another one, by another way (RFC 3263 §4.3)."""
+        owner = slot.asked or slot.call
+        assert owner is not None, "what is asked is somebody's"
+        again = self._start(over(request, self._token(), self._local(way[0])), way, owner, now, out, slot.tried)
         if (call := slot.call) is not None:
             if call.transaction is slot.transaction:
-                call.transaction, call.invite, call.peer = again.transaction, request, instead
+                call.transaction, call.invite = again.transaction, again.transaction.request
+                call.peer = again.destination
             if call.exchange.transaction is slot.transaction:
                 call.exchange.transaction = again.transaction
             self._mark(call)
+        again.name, again.been = slot.name, slot.been
+        return again
 
     def ask(
         self,

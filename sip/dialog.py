@@ -2,17 +2,15 @@
 
 A `Dialog` is frozen; a step gives a new one, so that it can be stored as it is. `of_invite` makes the callee's side,
 `of_response` the caller's. `request` builds the next request with its route, `accepts` judges the CSeq of theirs.
-Names are not resolved here: `next_hop` gives an address only for an IP literal, else the address where the peer was
-heard.
+Names are not resolved here: `next_hop` may give one, and `way` is told where it leads.
 """
 
 from __future__ import annotations
 
-import ipaddress
-
 from attrs import evolve, frozen
 
 from .binding import way_back
+from .grammar import is_ip
 from .message import (
     MAGIC_COOKIE,
     Address,
@@ -124,27 +122,30 @@ class Dialog:
             body=body,
         )
 
-    def way(self) -> tuple[Address, Address | None]:
-        """Where a request goes: by UDP to the next hop; by TCP on the connection where the peer was last heard, and
-        where that is gone, on one that is opened to the next hop. Whoever holds that connection is the next hop, or
-        forwards to it."""
+    def next_hop(self) -> Address | str:
+        """The first route, else the remote target (RFC 3261 §8.1.2), by the transport that it names, else by that of
+        the peer. Where it has a name, that has to be looked up: it is given as a SIP URI without a user."""
+        if self.pinned:
+            return self.peer
+        try:
+            uri = Uri.parse(NameAddr.parse(self.routes[0]).uri if self.routes else self.target)
+        except RemoteSipError:
+            return self.peer
+        transport = uri.transport if uri.transport in TRANSPORTS else self.peer.transport
+        if is_ip(uri.host):
+            return Address.at(uri.host, uri.port, transport)
+        port = "" if uri.port is None else f":{uri.port}"
+        return f"sip:{uri.host.lower().rstrip('.')}{port};transport={transport}"
+
+    def way(self, hop: Address) -> tuple[Address, Address | None]:
+        """Where a request goes whose next hop is there: by UDP there; by TCP on the connection where the peer was last
+        heard, and where that is gone, on one that is opened to the next hop. Whoever holds that connection is the next
+        hop, or forwards to it."""
         if self.pinned:
             return self.peer, way_back(self.target, self.peer, self.routes)
-        hop = self.next_hop()
         if not hop.reliable:
             return hop, None
         return self.peer if self.peer.transport == hop.transport else hop, hop
-
-    def next_hop(self) -> Address:
-        """The first route, else the remote target (RFC 3261 §8.1.2), by the transport that it names, else by that of
-        the peer."""
-        try:
-            uri = Uri.parse(NameAddr.parse(self.routes[0]).uri if self.routes else self.target)
-            ipaddress.ip_address(uri.host)
-        except (RemoteSipError, ValueError):
-            return self.peer
-        named = "tls" if uri.scheme == "sips" else (uri.param("transport") or "").lower()
-        return Address.at(uri.host, uri.port, named if named in TRANSPORTS else self.peer.transport)
 
     @property
     def secure(self) -> bool:

@@ -79,10 +79,6 @@ class Doors(Sessions):
     def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
         return [*super().disconnected(remote, unwritten, now), *self._registrar.disconnected(remote)]
 
-    def name_at(self, address: str) -> str:
-        """What the certificate of the host at that address has to be for."""
-        return self._trunks.name_at(address)
-
     def receive(self, data: bytes, source: Address, now: float, *, late: bool = False) -> list[Output]:
         """One message: a datagram, or what was framed in a stream. `late`: there is no room for a call that it begins.
         Raises nothing."""

@@ -22,6 +22,7 @@
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
     bind(trunk, bindings)          where a guest is, after a restart
+    located(name, targets, seconds, now)     to Sought: where a name leads
 
     snapshot(call), snapshots()    what must be kept of a call, None for nothing; `changed` names the calls that changed
     restore(snapshot, now)         the call again, after a restart: what may not have arrived is sent again
@@ -36,8 +37,9 @@ The application says how many calls may begin (`room`), whenever one comes: wher
 A request of a source that is no trunk is dropped and counted by method, or challenged where there are guests.
 Responses are matched by their branch, which nobody can guess. `counters` maps names to numbers.
 
-It stands on `layer` (transactions and time), `asking` (requests of ours outside dialogs), `sending`, `renegotiation`,
-`provisional` and `sessions` (what is done for a call), and `doors` (who comes in); here are requests and commands.
+It stands on `layer` (transactions and time), `asking` (requests of ours outside dialogs), `leading` (where those within
+them go), `sending`, `renegotiation`, `provisional` and `sessions` (what is done for a call), and `doors` (who comes
+in); here are requests and commands.
 """
 
 from __future__ import annotations

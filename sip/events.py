@@ -160,6 +160,14 @@ class Registered:
 
 
 @frozen
+class Sought:
+    """The next hop of a dialog is a name: where does it lead? Answered once, by `located`. `name` is a SIP URI that has
+    a host, a transport, and perhaps a port."""
+
+    name: str
+
+
+@frozen
 class FlowLost:
     """The connection is gone by which this trunk's registrar was to reach us: where we are has to be said again."""
 
@@ -208,5 +216,6 @@ Output: TypeAlias = (
     | Replied
     | Registered
     | FlowLost
+    | Sought
     | Refused
 )

@@ -66,11 +66,12 @@ class Asked:
 class Slot:
     """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is. `tried`:
     with which credentials its request was sent again. `instead`: where its request would have gone by UDP, had it not
-    been too long for that."""
+    been too long for that. `name` is that under which its destination was found, and `been` are the others where its
+    request has been; as long as it `waits` for where the name leads it was not sent."""
 
     __slots__ = (
-        "asked", "call", "destination", "instead", "key", "merged", "otherwise", "scheduled", "state", "tag",
-        "transaction", "tried",
+        "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise", "scheduled", "state",
+        "tag", "transaction", "tried", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +88,9 @@ class Slot:
         self.destination = destination
         self.otherwise = otherwise
         self.instead: Address | None = None
+        self.name = ""
+        self.been: tuple[Address, ...] = ()
+        self.waits = False
         self.call = call
         self.asked: Asked | None = None
         self.tried: Tried = ()
@@ -213,6 +217,7 @@ class TransactionLayer(ABC):
         for effect in effects:
             match effect:
                 case Send(data):
+                    slot.waits = False
                     out.append(Transmit(data, slot.destination, slot.otherwise))
                 case Deliver(Response() as response):
                     self._answered(slot, response, source or slot.destination, now, out)

@@ -117,8 +117,7 @@ class Referring(Provisional):
         self._answer_request(evolve(context, slot=slot, source=source), status, (*contact, *rows))
 
     def _notify(self, call: Call, context: Context, reason: str = "") -> None:
-        assert call.dialog is not None
-        contact = self._contact_in(call, call.dialog.way()[0])
+        contact = self._contact_there(call)
         rows, body = call.referral.said(context.now, reason)
         self._within(call, "NOTIFY", context.now, context.out, (contact, *self._able(call.trunk), *rows), body)
 

@@ -113,7 +113,7 @@ class Renegotiation(Sending):
             case Do.ACK:
                 assert call.dialog is not None
                 assert context.slot is not None
-                self._acknowledge(call.dialog, context.slot.transaction.request, out)
+                self._acknowledge(call.dialog, call, context.slot.transaction.request, now, out)
             case Do.TELL_DONE:
                 self._confirmed(call, context)
             case Do.TELL_ANSWER:
@@ -169,7 +169,7 @@ class Renegotiation(Sending):
             if slot.transaction is not call.exchange.transaction:
                 # our ACK of an earlier one was lost
                 assert call.dialog is not None
-                self._acknowledge(call.dialog, slot.transaction.request, context.out)
+                self._acknowledge(call.dialog, call, slot.transaction.request, context.now, context.out)
                 return
             given = ExchangeInput.SUCCESS
         elif response.status == 491 and call.exchange.glares < exchange.MAX_GLARES:

@@ -1,6 +1,6 @@
 """What is sent for a call: requests within its dialog, and responses to the INVITE of theirs that is open.
 
-The layer of `Endpoint` between `asking` and what decides (`renegotiation`, `sessions`).
+The layer of `Endpoint` between `leading` and what decides (`renegotiation`, `sessions`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from .accounts import CREDENTIALS, Tried
-from .asking import Asking, direct
+from .asking import direct
 from .call import Call
 from .dialog import Dialog
 from .events import EndCause, Output, Transmit
 from .layer import Slot, client_key, server_key
+from .leading import Leading
 from .message import (
     Address,
     RemoteSipError,
@@ -60,7 +61,7 @@ class Context:
         return "" if self.request is None else self.request.from_.tag or ""
 
 
-class Sending(Asking):
+class Sending(Leading):
     """See the module's docstring."""
 
     def _chance(self) -> float:
@@ -88,28 +89,31 @@ class Sending(Asking):
         body: bytes = b"",
     ) -> Slot:
         """A request in a dialog whose CSeq has been advanced for it."""
-        way = dialog.way()
-        local = self._local(way[0])
+        hop = self._hop(dialog)
+        local = self._local(hop[0][0])
         request = dialog.request(method, dialog.local_cseq, self._token(), local, (*rows, self._agent()), body)
-        return self._start(self._signed(request, call.trunk), way, call, now, out)
+        return self._lead(dialog, hop, call, self._signed(request, call.trunk), now, out)
 
     def _contact_in(self, call: Call, remote: Address) -> Row:
         """Our Contact in the call's dialog."""
         return self._contact(self._local(remote), secure=call.dialog is not None and call.dialog.secure)
 
+    def _contact_there(self, call: Call) -> Row:
+        """... in a request of ours."""
+        assert call.dialog is not None
+        (destination, _), _ = self._hop(call.dialog)
+        return self._contact_in(call, destination)
+
     def _send_offer(self, call: Call, description: bytes, now: float, out: list[Output]) -> Slot:
         """Our re-INVITE."""
-        assert call.dialog is not None
         call.ours = description
-        contact = self._contact_in(call, call.dialog.way()[0])
-        rows = (contact, *self._able(call.trunk), *call.refresh.asked(), SDP_TYPE)
+        rows = (self._contact_there(call), *self._able(call.trunk), *call.refresh.asked(), SDP_TYPE)
         return self._within(call, "INVITE", now, out, rows, description)
 
     def _send_update(self, call: Call, now: float, out: list[Output]) -> None:
         """An UPDATE without an offer, that refreshes the session (RFC 4028 §7.4)."""
-        assert call.dialog is not None
-        contact = self._contact_in(call, call.dialog.way()[0])
-        self._within(call, "UPDATE", now, out, (contact, *self._able(call.trunk), *call.refresh.asked()))
+        rows = (self._contact_there(call), *self._able(call.trunk), *call.refresh.asked())
+        self._within(call, "UPDATE", now, out, rows)
 
     def _request_again(self, call: Call, slot: Slot, tried: Tried, now: float, out: list[Output]) -> Slot:
         """A request within the dialog, or of one that was let go, as its refusal asked: with credentials, or a session
@@ -124,7 +128,9 @@ class Sending(Asking):
             early.dialog = early.dialog.advanced()
             cseq = early.dialog.local_cseq
         again = self._renew(_retimed(request, call), cseq, call.trunk, slot.destination)
-        return self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
+        made = self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
+        made.name, made.been = slot.name, slot.been
+        return made
 
     def _invite_again(self, call: Call, context: Context) -> None:
         """Our first INVITE, as its refusal asked. What early dialogs had said is over with it."""
@@ -138,14 +144,14 @@ class Sending(Asking):
         slot = self._start(again, way, call, context.now, context.out, context.tried)
         call.transaction, call.invite, call.peer = slot.transaction, slot.transaction.request, slot.destination
 
-    def _acknowledge(self, dialog: Dialog, invite: Request, out: list[Output]) -> bytes:
+    def _acknowledge(self, dialog: Dialog, call: Call, invite: Request, now: float, out: list[Output]) -> bytes:
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
-        way = dialog.way()
         # with the credentials of the INVITE (RFC 3261 §13.2.2.4)
         shown = tuple(row for row in invite.rows if row[0] in CREDENTIALS)
-        data = bytes(dialog.request("ACK", invite.cseq, self._token(), self._local(way[0]), shown))
-        out.append(Transmit(data, *way))
-        return data
+        hop = self._hop(dialog)
+        request = dialog.request("ACK", invite.cseq, self._token(), self._local(hop[0][0]), shown)
+        self._lead_ack(dialog, hop, call, request, now, out)
+        return bytes(request)
 
     def _send_cancel(self, call: Call, context: Context, now: float, out: list[Output]) -> None:
         """RFC 3261 §9.1: Request-URI, Call-ID, To, From, CSeq number, Route and the one Via of the INVITE."""

@@ -94,6 +94,8 @@ class Sessions(Referring):
 
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
+        if self._fails_over(slot, now, out):
+            return
         if slot.asked is not None:
             self._replied(slot, slot.asked, status, phrase, now, out)
         if slot.call is None:
@@ -125,6 +127,8 @@ class Sessions(Referring):
             return
         call = slot.call
         assert call is not None, "what was not asked belongs to a call"
+        if response.status == 503 and self._fails_over(slot, now, out):
+            return
         if tried is None and not any(name == "Min-SE" for name, _ in slot.tried) and call.refresh.too_small(response):
             tried = (*slot.tried, ("Min-SE", ""))
         context = Context(now, out, response=response, slot=slot, source=source, status=response.status, tried=tried)
@@ -147,7 +151,7 @@ class Sessions(Referring):
             # RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy; it is acknowledged and let go
             other = self._made(call, slot.transaction.request, response, source)
             self.counters["forked answer"] += 1
-            self._acknowledge(other, slot.transaction.request, out)
+            self._acknowledge(other, call, slot.transaction.request, now, out)
             self._in(other.advanced(), call, "BYE", now, out, (("Reason", ELSEWHERE),))
         else:
             if call.dialog is None:
@@ -266,9 +270,10 @@ class Sessions(Referring):
                 assert call.dialog is not None
                 assert call.invite is not None
                 if call.ack:
-                    out.append(Transmit(call.ack, *call.dialog.way()))
+                    way, _ = self._hop(call.dialog)
+                    out.append(Transmit(call.ack, *way))
                 else:
-                    call.ack = self._acknowledge(call.dialog, call.invite, out)
+                    call.ack = self._acknowledge(call.dialog, call, call.invite, now, out)
             case Do.DROP_INVITE:
                 assert call.invite is not None
                 slot = self._slots.get(client_key(call.invite))

@@ -84,9 +84,8 @@ class Trunks:
         return self._settings.get(trunk, _NOBODY)
 
     def name_at(self, address: str) -> str:
-        """What the certificate of the host at an address has to be for: the name by which its trunk knows it, and the
-        address itself where there is none."""
-        return self.settings(self.match(address) or "").named.get(address, address)
+        """The name by which its trunk knows the host at an address, "" where it knows none."""
+        return self.settings(self.match(address) or "").named.get(address, "")
 
     def owns(self, trunk: str, host: str) -> bool:
         """Whether a name or an address is one of the trunk's own hosts."""

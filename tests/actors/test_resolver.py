@@ -19,6 +19,7 @@ import trio
 import trio.testing
 from cordboard.actors import signals
 from cordboard.actors.resolver import ADDRESS_SECONDS, MOST, PATIENCE, Resolver
+from cordboard.sip.grammar import Address
 
 KNOWN = {
     "carrier.example": ["192.0.2.1", "2001:db8::1", "192.0.2.1"],
@@ -103,11 +104,33 @@ class World:
 
         self._resolver = Resolver(nursery, tell, ("udp", "tcp", "tls"), Random(1), servers)
 
+    async def seek(self, name: str) -> tuple[tuple[Address, ...], float]:
+        send, told = trio.open_memory_channel[tuple[tuple[Address, ...], float]](1)
+        self._resolver.seek(name, lambda *found: send.send_nowait(found))
+        return await told.receive()
+
     async def find(self, proxies: Iterable[str]) -> signals.Resolved:
         self._resolver.resolve(signals.Resolve("carrier", tuple(proxies)))
         trunk, found = await self._told.receive()
         assert trunk == "carrier"
         return found
+
+
+def led(name: str) -> tuple[tuple[Address, ...], float]:
+    """Where the next hop of a dialog leads."""
+
+    async def run() -> tuple[tuple[Address, ...], float]:
+        trio.socket.set_custom_hostname_resolver(System())
+        server = NameServer()
+        await server.socket.bind(("127.0.0.1", 0))
+        with server.socket, trio.fail_after(LIMIT_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.run)
+                led = await World(nursery, server).seek(name)
+                nursery.cancel_scope.cancel()
+        return led
+
+    return trio.run(run)
 
 
 def found(
@@ -220,3 +243,29 @@ def test_what_no_name_server_can_be_asked_is_not_found(name: str) -> None:
     (resolved,), asked = found(f"sip:{name};transport=udp")
     assert resolved.hosts == ()
     assert not asked
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "seconds"),
+    [
+        # SRV of the transport by which the dialog goes, in the order that it says
+        (
+            "sip:carrier.example;transport=tls",
+            [Address("192.0.2.11", 5061, "tls"), Address("192.0.2.12", 5071, "tls")],
+            30,
+        ),
+        # a port: no SRV
+        (
+            "sip:carrier.example:5070;transport=tcp",
+            [Address("192.0.2.1", 5070, "tcp"), Address("2001:db8::1", 5070, "tcp")],
+            ADDRESS_SECONDS,
+        ),
+        ("sip:one.carrier.example;transport=udp", [Address("192.0.2.11", 5060)], ADDRESS_SECONDS),
+        ("sip:nobody.example;transport=udp", [], ADDRESS_SECONDS),
+        ("sip:a..example;transport=udp", [], ADDRESS_SECONDS),
+    ],
+)
+def test_the_next_hop_of_a_dialog_is_found_by_its_transport(name: str, targets: list[Address], seconds: float) -> None:
+    found, counts = led(name)
+    assert list(found) == targets
+    assert seconds - 2 <= counts <= seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page
@@ -10,6 +12,7 @@ from cordboard.actors.switchboard import Drain
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
+from cordboard.sip.grammar import Address
 
 from .test_world import HOTLINE, settle, story
 from .world import CARRIER, World
@@ -41,6 +44,28 @@ async def test_a_call_that_ends_before_its_answer_is_480(world: World) -> None:
     await echo.over.wait()
     assert isinstance(echo.last, CallFailed)
     assert echo.last.status == 480
+    await settle(world)
+    world.assert_empty()
+
+
+@story
+async def test_a_far_side_whose_contact_is_a_name_hears_the_end_where_that_leads(world: World) -> None:
+    asked: list[str] = []
+
+    def seek(name: str, tell: Callable[[tuple[Address, ...], float], None]) -> None:
+        asked.append(name)
+        tell((CARRIER,), 60.0)
+
+    far = world.carrier.endpoint
+    far.settings = evolve(far.settings, local_address=lambda remote: ("carrier.example", CARRIER.port))
+    world.signalling.seek = seek
+    echo = world.dial("600")
+    await echo.answered.wait()
+    await settle(world)
+    world.system.end(world.system.alive("call:")[0], "stopping")
+    await echo.over.wait()
+    assert isinstance(echo.last, CallEnded)
+    assert asked == [f"sip:carrier.example:{CARRIER.port};transport=udp"]
     await settle(world)
     world.assert_empty()
 

@@ -56,7 +56,13 @@ class Scripted:
     """A call that is up, whose other side is this script. `dialled`: by the endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, *rows: Row, dialled: bool = True, acknowledges: bool = True, now: float = 0.0
+        self,
+        endpoint: Endpoint,
+        *rows: Row,
+        dialled: bool = True,
+        acknowledges: bool = True,
+        now: float = 0.0,
+        call_id: str = "scripted",
     ) -> None:
         self.endpoint = endpoint
         self.tag, self.cseq = "far", 0
@@ -70,7 +76,7 @@ class Scripted:
                 endpoint, invite, 200, *rows, body=bytes(n.answer_to(n.OFFER_A)), tag=self.tag, now=now
             )
             return
-        self.call_id, self.ours = "scripted", ""
+        self.call_id, self.ours = call_id, ""
         out = self.send("INVITE", *rows, sdp=n.OFFER_A, now=now)
         incoming = out[-1]
         assert isinstance(incoming, IncomingCall)
@@ -96,7 +102,7 @@ class Scripted:
         body = bytes(sdp) if sdp is not None else b""  # type: ignore[call-overload]
         kind = "Content-Type: application/sdp\r\n" if body else ""
         more = "".join(f"{name}: {value}\r\n" for name, value in rows)
-        branch = f"z9hG4bK{method}{number}"
+        branch = f"z9hG4bK{self.call_id}{method}{number}"
         to = f";tag={self.ours}" if self.ours else ""
         head = (
             f"{method} sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch={branch}\r\nMax-Forwards: 70\r\n"

@@ -32,6 +32,7 @@ from cordboard.sip.events import (
     Refused,
     Registered,
     Replied,
+    Sought,
     Transmit,
 )
 from cordboard.sip.message import Address, Message, Request, parse
@@ -83,7 +84,7 @@ class Peer:
         event = next(
             event
             for event in reversed(self.events)
-            if not isinstance(event, FlowLost | Refused | Registered | Replied | Transmit)
+            if not isinstance(event, FlowLost | Refused | Registered | Replied | Sought | Transmit)
         )
         return event.call
 
@@ -333,6 +334,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | Refused()
             | Registered()
             | Replied()
+            | Sought()
             | Transmit()
         ):
             return []

@@ -16,7 +16,7 @@ from attrs import evolve
 from cordboard.sip.call import Call
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import IncomingCall, Output, Transmit
+from cordboard.sip.events import IncomingCall, Output, Sought, Transmit
 from cordboard.sip.message import Address, LocalSipError, Request, Row, parse, respond
 
 from . import net as n
@@ -79,6 +79,7 @@ class Story:
         self.now = 0.0
         self.calls: list[str] = []
         self.asked: list[tuple[Request, Address]] = []
+        self.sought: list[str] = []
         self.serial = itertools.count()
 
     def take(self, outputs: list[Output]) -> None:
@@ -90,6 +91,8 @@ class Story:
                     self.asked.append((message, output.destination))
             elif isinstance(output, IncomingCall):
                 self.calls.append(output.call)
+            elif isinstance(output, Sought):
+                self.sought.append(output.name)
 
     def command(self, act: Callable[[], list[Output]]) -> None:
         with suppress(LocalSipError):  # an application as mad as that
@@ -183,9 +186,12 @@ class Story:
         self.command(rng.choice(acts))
 
     def network(self) -> None:
-        """A connection breaks, something cannot be sent, or the process is another."""
+        """A connection breaks, something cannot be sent, a name leads somewhere, or the process is another."""
         chance = self.rng.random()
-        if chance < 0.4:
+        if self.sought and chance < 0.6:
+            targets = tuple(self.rng.sample((UDP, TCP, OTHER), self.rng.randrange(4)))
+            self.take(self.endpoint.located(self.sought.pop(), targets, self.rng.choice((0.0, 60.0)), self.now))
+        elif chance < 0.4:
             self.take(self.endpoint.disconnected(TCP, [], self.now))
         elif chance < 0.8 and self.asked:
             request, way = self.rng.choice(self.asked)

@@ -1,0 +1,148 @@
+"""Where a request within a dialog goes: to the next hop, whose name may have to be looked up first, and to the next of
+its hosts where one fails (RFC 3263 §4).
+
+The first request to a name that nobody has used before is not sent until it is known where that leads (`Sought`, and
+`located`); by UDP no longer than until it would be sent again. Then, and where the name leads nowhere, it goes where
+the peer was heard, as it does all the time on a connection with the peer that lives. A host that says nothing, to which
+nothing can be sent, or that says 503, is followed by the next one of its name, with a transaction of its own (§4.3).
+
+The layer of `Endpoint` between `asking` and `sending`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from attrs import define, evolve
+
+from .asking import Asking, Settings, direct
+from .call import Call
+from .dialog import Dialog, over
+from .events import Output, Sought, Transmit
+from .layer import Slot, Way
+from .message import Address, Request
+from .places import Places
+from .transaction import Timers
+
+
+@define
+class Unsent:
+    """An ACK that waits for a name: it has no transaction."""
+
+    call: Call
+    dialog: Dialog
+    request: Request
+
+
+class Leading(Asking):
+    """See the module's docstring."""
+
+    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
+        super().__init__(settings, token, timers, changed)
+        self._places = Places()
+        # What waits for a name, in the order in which it was to be sent
+        self._unsent: dict[str, list[Slot | Unsent]] = {}
+
+    def name_at(self, address: str) -> str:
+        """What the certificate of the host at that address has to be for."""
+        return self._trunks.name_at(address) or self._places.named(address) or address
+
+    def located(self, name: str, targets: tuple[Address, ...], seconds: float, now: float) -> list[Output]:
+        """To `Sought`: where the name leads, preferred first, and for how long that counts. Nowhere is an answer."""
+        self._places.found(name, targets, seconds, now)
+        self.counters["next hop not found"] += not targets
+        out: list[Output] = []
+        for each in self._unsent.pop(name, ()):
+            if isinstance(each, Unsent):
+                self._send_late(each, out)
+            elif each.waits and self._slots.get(each.key) is each:
+                self._start_late(each, now, out)
+        return out
+
+    # --- the first request to a name --------------------------------------------------------------------------
+
+    def _hop(self, dialog: Dialog) -> tuple[Way, str]:
+        """Where a request in this dialog goes as far as is known, and the name that leads there, "" for none."""
+        hop = dialog.next_hop()
+        if isinstance(hop, Address):
+            return dialog.way(hop), ""
+        return dialog.way(next(iter(self._places.targets(hop)), dialog.peer)), hop
+
+    def _seek(self, dialog: Dialog, name: str, now: float, out: list[Output]) -> bool:
+        """Has a name looked up. Whether what is to be sent waits for it: not where there is a connection with the peer,
+        which goes before."""
+        if not name:
+            return False
+        if self._places.wants(name, now):
+            out.append(Sought(name))
+        peer = dialog.peer
+        return self._places.awaits(name) and not (peer.reliable and name.endswith(f";transport={peer.transport}"))
+
+    def _lead(
+        self, dialog: Dialog, hop: tuple[Way, str], call: Call, request: Request, now: float, out: list[Output]
+    ) -> Slot:
+        """Sends a request of ours in this dialog, as soon as it is known where to."""
+        way, name = hop
+        waits = self._seek(dialog, name, now, out)
+        sent: list[Output] = []
+        slot = self._start(request, way, call, now, sent)
+        slot.name = name
+        if waits:
+            slot.waits = True
+            self._unsent.setdefault(name, []).append(slot)
+            sent = [each for each in sent if not isinstance(each, Transmit)]
+        out += sent
+        return slot
+
+    def _lead_ack(
+        self, dialog: Dialog, hop: tuple[Way, str], call: Call, request: Request, now: float, out: list[Output]
+    ) -> None:
+        way, name = hop
+        if self._seek(dialog, name, now, out):
+            self._unsent.setdefault(name, []).append(Unsent(call, dialog, request))
+        else:
+            out.append(Transmit(bytes(request), *way))
+
+    def _start_late(self, slot: Slot, now: float, out: list[Output]) -> None:
+        slot.waits = False
+        target = next(iter(self._places.targets(slot.name)), slot.destination)
+        if target == slot.destination:
+            out.append(Transmit(slot.transaction.last, slot.destination, slot.otherwise))
+            return
+        self._let_go(slot)
+        slot.scheduled = math.inf  # what it waited for does not come any more
+        self._elsewhere(slot, target, now, out)
+
+    def _send_late(self, waited: Unsent, out: list[Output]) -> None:
+        way, _ = self._hop(waited.dialog)
+        before, request = bytes(waited.request), waited.request
+        if request.via.transport != way[0].transport.upper():
+            request = over(request, self._token(), self._local(way[0]))
+        if waited.call.ack == before:
+            waited.call.ack = bytes(request)
+            self._mark(waited.call)
+        out.append(Transmit(bytes(request), *way))
+
+    # --- the next host of a name ------------------------------------------------------------------------------
+
+    def _fails_over(self, slot: Slot, now: float, out: list[Output]) -> bool:
+        """Whether a request that failed where it went goes to another host of the same name."""
+        been = (*slot.been, slot.destination)
+        left = [each for each in self._places.targets(slot.name) if each not in been]
+        if not left or slot.call is None:
+            return False
+        self.counters["next hop failed"] += 1
+        self._places.failed(slot.name, slot.destination)
+        self._elsewhere(slot, left[0], now, out).been = been
+        return True
+
+    def _elsewhere(self, slot: Slot, target: Address, now: float, out: list[Output]) -> Slot:
+        """The same request of a dialog at another host. Our Contact is that by which it reaches us."""
+        call = slot.call
+        assert call is not None, "a dialog is a call's"
+        secure = call.dialog is not None and call.dialog.secure
+        contact = self._contact(self._local(target), secure=secure)
+        request = slot.transaction.request
+        rows = tuple(contact if row[0] == contact[0] else row for row in request.rows)
+        return self._anew(slot, evolve(request, rows=rows), direct(target), now, out)
