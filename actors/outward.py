@@ -231,9 +231,11 @@ class Outward(Caller[S]):
         return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)
 
     def _moved(self, to: tuple[signals.Redirect, ...], now: float) -> list[Effect]:
-        """To another number at the same trunk, and to no other trunk from here on."""
+        """To another number at the same trunk, or to the same at another host of it, where the Contact names none; and
+        to no other trunk from here on."""
         data, out = self.state, self.out
-        new = tuple(each for each in to if each not in out.followed)
+        named = (each if each.number else evolve(each, number=out.dialled) for each in to)
+        new = tuple(each for each in named if each not in out.followed)
         if not new or len(out.followed) >= REDIRECTS:
             return self.fail(out.why, out.status, now)
         trunk = data.arrived.trunk

@@ -91,7 +91,7 @@ class Signalling:
         self.answers: Counter[tuple[str, str, str, int]] = Counter()
         # Finds the hosts of a trunk, and tells `resolved`; whoever can look up names sets it.
         self.resolve: Callable[[signals.Resolve], None] = lambda command: None
-        # Finds where a name leads, and for how many seconds that counts, and says so; whoever can look up names sets it.
+        # Finds where a name leads, for how many seconds that counts, and says so; whoever can look up names sets it.
         self.seek: Callable[[str, Callable[[tuple[Address, ...], float], None]], None] = _nowhere
         # Called before anything of a step is sent; whoever stores snapshots sets it.
         self.keep: Callable[[], None] = lambda: None if endpoint.changed is None else endpoint.changed.clear()
@@ -449,9 +449,10 @@ def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
     """What is called, and the user of To where that is another: `#` is no sign of either (RFC 3261 §25.1).
 
     A PBX that registers with us is called by its Contact as it is (§16.6), unless that says that it stands for all its
-    numbers (`bnc`, RFC 6140 §7.1), or the trunk does."""
+    numbers (`bnc`, RFC 6140 §7.1), or the trunk does, or it has no user: of a host alone one asks for a number."""
     user = quote(number, safe="+*")
-    if not trunk.proxy and trunk.number_in == "to" and Uri.parse(proxy).param(BULK) is None:
+    named = Uri.parse(proxy)
+    if not trunk.proxy and trunk.number_in == "to" and named.user is not None and named.param(BULK) is None:
         return proxy, user
     scheme, _, rest = proxy.partition(":")
     host, *params = rest.rpartition("@")[2].split(";")

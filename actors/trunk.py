@@ -471,7 +471,9 @@ TABLE = Table(
     row(calls.Trouble, inbound=_NO_HOST, **each("trying up down", Trunk._trouble)),
     row(signals.Resolved, inbound=_NO_HOST, **each("trying up down", Trunk._resolved)),
     row(signals.Replied, inbound=_NO_HOST, **each("trying up down", Trunk._replied)),
-    row(signals.FlowLost, inbound=Late("it is registered nowhere any more"), **each("trying up down", Trunk._flow_lost)),
+    row(
+        signals.FlowLost, inbound=Late("it is registered nowhere any more"), **each("trying up down", Trunk._flow_lost)
+    ),
     row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),
     row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),
     always(signals.Registered, Trunk._registered, Phase),

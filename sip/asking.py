@@ -20,7 +20,7 @@ from .dialog import build_request, is_secure, over, renewed
 from .events import FlowLost, Output, Replied, Transmit
 from .grammar import same_uri
 from .guests import ALGORITHMS, Guard
-from .identity import checked_user
+from .identity import checked_user, contact_user
 from .layer import Asked, Slot, TransactionLayer, Way
 from .message import (
     MAGIC_COOKIE,
@@ -296,6 +296,12 @@ class Asking(TransactionLayer):
             # RFC 3261 §19.1.5: a URI that names no transport is reached by UDP
             uri = f"sip:{name}{local}" + (f";transport={local.transport}" if local.reliable else "")
         return ("Contact", f"<{uri}>" + ("" if expires is None else f";expires={expires}"))
+
+    def _contact_of(self, trunk: str, ours: str, local: Address, *, secure: bool) -> Row:
+        """Our Contact in a call; `ours` is its From, or the To of one that came."""
+        settings = self._trunks.settings(trunk)
+        registered = settings.account.username if settings.registers and settings.account is not None else ""
+        return self._contact(local, contact_user(ours, registered), secure=secure)
 
     def _able(self, trunk: str) -> tuple[Row, Row]:
         """What we let this trunk do, in every message that begins something or answers it (RFC 3261 §20.5, §20.37)."""

@@ -428,7 +428,8 @@ class Endpoint(Doors):
         record = self._begun(call, self._token(), CallState.DIALLING, now)
         record.trunk = trunk
         record.ours = bytes(sdp)
-        contact = self._contact(local, secure=is_secure(NameAddr.parse(routes[0]).uri if routes else uri))
+        secure = is_secure(NameAddr.parse(routes[0]).uri if routes else uri)
+        contact = self._contact_of(trunk, from_, local, secure=secure)
         request = build_request(
             "INVITE",
             uri,

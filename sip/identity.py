@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import quote as escape
 
-from .message import LocalSipError, Row, bracket, quote
+from .message import LocalSipError, NameAddr, RemoteSipError, Row, Uri, bracket, quote
 
 ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
-_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,128}", re.ASCII)
+# What of the user of a URI needs no escape beside letters, digits and `-_.~` (RFC 3261 §25.1)
+_UNESCAPED: Final = "!*'()&=+$,;?/"
+_USER = re.compile(rf"[A-Za-z0-9\-_.~{re.escape(_UNESCAPED)}]{{1,128}}", re.ASCII)
+_WITHHELD: Final = "anonymous"
 
 
 def checked_user(user: str) -> str:
@@ -18,6 +22,17 @@ def checked_user(user: str) -> str:
     if not _USER.fullmatch(user):
         raise LocalSipError("not the user of a URI")
     return user
+
+
+def contact_user(ours: str, registered: str) -> str:
+    """The user of our Contact in a call, as it is written, for some far sides take no Contact without one: as whom we
+    are `registered` there, or, where we are not, who we are in this call: `ours` is its From, or the To of one that
+    came. What is withheld there is withheld here (RFC 3323 §4.1.1.3)."""
+    try:
+        user = Uri.parse(NameAddr.parse(ours).uri).number
+    except RemoteSipError:
+        user = ""
+    return escape(user if user == _WITHHELD or not registered else registered, safe=_UNESCAPED)
 
 
 def identified(

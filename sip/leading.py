@@ -141,8 +141,8 @@ class Leading(Asking):
         """The same request of a dialog at another host. Our Contact is that by which it reaches us."""
         call = slot.call
         assert call is not None, "a dialog is a call's"
-        secure = call.dialog is not None and call.dialog.secure
-        contact = self._contact(self._local(target), secure=secure)
         request = slot.transaction.request
+        secure = call.dialog is not None and call.dialog.secure
+        contact = self._contact_of(call.trunk, str(request.from_), self._local(target), secure=secure)
         rows = tuple(contact if row[0] == contact[0] else row for row in request.rows)
         return self._anew(slot, evolve(request, rows=rows), direct(target), now, out)

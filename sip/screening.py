@@ -102,10 +102,10 @@ def describe(message: Request | Response) -> sdp.SessionDescription | None:
 
 
 def called_of(request: Request, us: str) -> str:
-    """The number that was dialled. A carrier that calls the Contact by which we are registered as `us` has it in
-    P-Called-Party-ID (RFC 7315 §4.2), or in To."""
+    """The number that was dialled. A carrier that calls the Contact by which we are registered as `us`, or a URI that
+    has no user, has it in P-Called-Party-ID (RFC 7315 §4.2), or in To."""
     number = Uri.parse(request.uri).number
-    if not us or number != us:
+    if number and number != us:
         return number
     try:
         named = request.items("P-Called-Party-ID")[:1]

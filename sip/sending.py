@@ -95,8 +95,12 @@ class Sending(Leading):
         return self._lead(dialog, hop, call, self._signed(request, call.trunk), now, out)
 
     def _contact_in(self, call: Call, remote: Address) -> Row:
-        """Our Contact in the call's dialog."""
-        return self._contact(self._local(remote), secure=call.dialog is not None and call.dialog.secure)
+        """Our Contact in the call's dialog, or in an early one of ours."""
+        dialog = call.dialog
+        if dialog is None:
+            assert call.invite is not None, "what has no dialog yet was dialled"
+            return self._contact_of(call.trunk, str(call.invite.from_), self._local(remote), secure=False)
+        return self._contact_of(call.trunk, dialog.local, self._local(remote), secure=dialog.secure)
 
     def _contact_there(self, call: Call) -> Row:
         """... in a request of ours."""

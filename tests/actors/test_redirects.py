@@ -104,6 +104,35 @@ def test_a_redirection_to_itself_is_followed_once() -> None:
     play(tells(f"<sip:{OTHER}@{CARRIER.host}>", "number_moved", calls=2), dialling())
 
 
+@pytest.mark.parametrize(("to", "calls"), [(SECOND.host, [CUSTOMER]), (CARRIER.host, [])])
+def test_who_is_sent_on_to_a_host_alone_calls_the_same_number_there(to: str, calls: list[str]) -> None:
+    """And once more where it was, where that is the host."""
+
+    async def tell(world: World) -> None:
+        host = world.add_host(SECOND)
+        there: list[str] = []
+
+        def refuse(output: object) -> None:
+            if isinstance(output, IncomingCall):
+                there.append(output.number)
+                host.perform(host.endpoint.reject(output.call, 486, world.now()))
+
+        host.on_output = refuse
+        lin = await world.sign_in("1001")
+        far = Far(world, sends_on(f"<sip:{to}>"))
+        await settle(world)
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world, 5)
+        assert there == calls
+        assert [call.number for call in far.calls] == [CUSTOMER] * (2 - len(calls))
+        assert failures(lin) == [("line_busy", 486) if calls else ("number_moved", 302)]
+        await settle(world, 40)
+        await lin.ask(page.StartAnswering())
+        world.assert_empty()
+
+    play(tell, dialling())
+
+
 def test_redirections_come_to_an_end() -> None:
     async def tell(world: World) -> None:
         lin = await world.sign_in("1001")

@@ -159,6 +159,8 @@ def test_numbers_leave_by_the_trunks_that_their_rule_names() -> None:
         (f"sip:pbx@{CARRIER.host}:5060;line=7", "address", f"sip:*21%23@{CARRIER.host}:5060;line=7", ""),
         # RFC 6140: all the numbers of the PBX
         (f"sip:{CARRIER.host}:5060;bnc;x=1", "to", f"sip:*21%23@{CARRIER.host}:5060;x=1", ""),
+        # a host that names nobody
+        (f"sip:{CARRIER.host}:5060;x=1", "to", f"sip:*21%23@{CARRIER.host}:5060;x=1", ""),
     ],
 )
 def test_its_address_is_called_as_it_gave_it_or_with_the_number(
@@ -201,6 +203,9 @@ def test_a_carrier_that_calls_our_own_contact_says_which_number_it_means(rows: t
     assert called_of(ours, "us") == number
     assert called_of(ours, "") == "us"
     assert called_of(request, "us") == "600"
+    # ... also where it leaves our user out
+    ours = evolve(request, uri="sip:192.0.2.1:5060")
+    assert called_of(ours, "us") == called_of(ours, "") == number
 
 
 def test_over_a_restart_it_is_still_there(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def answered(endpoint: Endpoint, request: Request, tag: str = "t") -> list[Outpu
 class Scripted:
     """A call that is up, whose other side is this script. `dialled`: by the endpoint."""
 
+    to = "<sip:600@192.0.2.1>"
+
     def __init__(
         self,
         endpoint: Endpoint,
@@ -63,8 +65,10 @@ class Scripted:
         acknowledges: bool = True,
         now: float = 0.0,
         call_id: str = "scripted",
+        to: str = to,
     ) -> None:
         self.endpoint = endpoint
+        self.to = to
         self.tag, self.cseq = "far", 0
         if dialled:
             (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, now))
@@ -106,7 +110,7 @@ class Scripted:
         to = f";tag={self.ours}" if self.ours else ""
         head = (
             f"{method} sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch={branch}\r\nMax-Forwards: 70\r\n"
-            f"To: <sip:600@192.0.2.1>{to}\r\nFrom: <sip:gw@192.0.2.9>;tag={self.tag}\r\nCall-ID: {self.call_id}\r\n"
+            f"To: {self.to}{to}\r\nFrom: <sip:gw@192.0.2.9>;tag={self.tag}\r\nCall-ID: {self.call_id}\r\n"
             f"CSeq: {number} {method}\r\nContact: {contact}\r\n{more}{kind}Content-Length: {len(body)}\r\n\r\n"
         )
         return self.endpoint.receive(head.encode() + body, PROXY, now)

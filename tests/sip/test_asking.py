@@ -9,7 +9,7 @@ from cordboard.sip.events import CallAnswered, CallFailed, FlowLost, Replied, Tr
 from cordboard.sip.message import Address, LocalSipError, Request, Row
 
 from . import net as n
-from .far import PROXY, STRANGER, answered, events, reply, requests
+from .far import PROXY, STRANGER, Scripted, answered, events, reply, requests, responses
 
 ALICE = Account("alice", "secret")
 MD5 = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n1", algorithm=MD5, qop="auth"')
@@ -389,7 +389,53 @@ def test_where_we_are_registered_we_call_from_that_domain(registers: bool, home:
     (invite,) = requests(outputs)
     assert invite.from_.uri == f"sip:+8610@{home}"
     assert invite.get("P-Asserted-Identity") == f"<sip:+8610@{home}>"
-    assert invite.get("Contact") == "<sip:192.0.2.1:5060>"
+    assert invite.get("Contact") == "<sip:+8610@192.0.2.1:5060>"
+
+
+# --- our Contact in a call ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("account", "registers", "caller", "user"),
+    [
+        # some carriers want to see the Contact that they have registered
+        (ALICE, True, "+8610", "alice"),
+        (Account("Grüße 1#", "secret"), True, "+8610", "Gr%C3%BC%C3%9Fe%201%23"),
+        (ALICE, False, "+8610", "+8610"),
+        (None, True, "+8610", "+8610"),
+        # who is withheld in From is not shown beside it
+        (ALICE, True, None, "anonymous"),
+        (ALICE, False, None, "anonymous"),
+    ],
+)
+def test_our_contact_names_us_as_the_far_side_knows_us(
+    account: Account | None, registers: bool, caller: str | None, user: str
+) -> None:
+    endpoint = n.endpoint(n.A)
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",), account=account, registers=registers)})
+    outputs = endpoint.dial("out", "sip:600@192.0.2.9", PROXY, caller, n.OFFER_A, 0.0, trunk="carrier")
+    (invite,) = requests(outputs)
+    assert invite.get("Contact") == f"<sip:{user}@192.0.2.1:5060>"
+    answered(endpoint, invite)
+    (reinvite,) = requests(endpoint.reoffer("out", n.OFFER_B, 1.0))
+    assert reinvite.get("Contact") == invite.get("Contact")
+
+
+@pytest.mark.parametrize(
+    ("to", "user"),
+    [
+        ("<sip:+861055501000@192.0.2.1>", "+861055501000@"),
+        ("<tel:+861055501000>", "+861055501000@"),
+        ("<sip:a%0d%0ab@192.0.2.1>", "a%EF%BF%BD%EF%BF%BDb@"),
+        ("<sip:192.0.2.1>", ""),
+        ("<mailto:a@b>", ""),
+    ],
+)
+def test_our_contact_is_whom_they_call(to: str, user: str) -> None:
+    endpoint = n.endpoint(n.A)
+    far = Scripted(endpoint, dialled=False, to=to, acknowledges=False)
+    (ok,) = responses(far.answered)
+    assert ok.get("Contact") == f"<sip:{user}192.0.2.1:5060>"
 
 
 @pytest.mark.parametrize(
@@ -422,6 +468,7 @@ def registered(destination: Address, granted: int = 600, **options: object) -> E
     )  # fmt: skip
     (sent,) = requests(outputs)
     reply(made, sent, 200, ("Expires", str(granted)), source=destination)
+    made.wake(0.1 if destination.reliable else 10.0)  # its transaction is over
     return made
 
 

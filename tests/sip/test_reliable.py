@@ -242,7 +242,7 @@ def test_a_call_ends_while_its_answer_waits(how: str) -> None:
     match how:
         case "CANCEL":
             cancel = (
-                "CANCEL sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKscriptedINVITE1\r\n"
+                "CANCEL sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKwaitingINVITE1\r\n"
                 "To: <sip:600@192.0.2.1>\r\nFrom: <sip:gw@192.0.2.9>;tag=far\r\nCall-ID: waiting\r\n"
                 "CSeq: 1 CANCEL\r\nMax-Forwards: 70\r\n\r\n"
             )

@@ -329,7 +329,8 @@ def test_a_cancelled_reinvite_lets_ours_go() -> None:
 
 def _cancel(far: Scripted) -> bytes:
     return (
-        f"CANCEL sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{far.call_id}INVITE{far.cseq}\r\n"
+        "CANCEL sip:600@192.0.2.1 SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK{far.call_id}INVITE{far.cseq}\r\n"
         f"To: <sip:600@192.0.2.1>;tag={far.ours}\r\nFrom: <sip:gw@192.0.2.9>;tag=far\r\nCall-ID: {far.call_id}\r\n"
         f"CSeq: {far.cseq} CANCEL\r\nMax-Forwards: 70\r\n\r\n"
     ).encode()

@@ -121,6 +121,6 @@ def test_a_contact_without_a_value_is_none() -> None:
     """Found by the flood: it broke the endpoint."""
     net, a, _ = n.pair()
     n.dial(net, a, net.peers[n.B])
-    invite = net.sent[0][1].replace(f"Contact: <sip:{n.A}>".encode(), b"Contact:")
+    invite = net.sent[0][1].replace(f"Contact: <sip:1001@{n.A}>".encode(), b"Contact:")
     (answer,) = (each for each in n.endpoint(n.B).receive(invite, n.A, 0.0) if isinstance(each, Transmit))
     assert answer.data.startswith(b"SIP/2.0 400 ")

@@ -90,8 +90,8 @@ def test_via_and_contact_name_the_transport() -> None:
     assert isinstance(invite, Request)
     assert isinstance(ok, Response)
     assert invite.via.transport == "TCP"
-    assert invite.get("Contact") == "<sip:192.0.2.1:5060;transport=tcp>"
-    assert ok.get("Contact") == "<sip:192.0.2.2:5060;transport=tcp>"
+    assert invite.get("Contact") == "<sip:1001@192.0.2.1:5060;transport=tcp>"
+    assert ok.get("Contact") == "<sip:600@192.0.2.2:5060;transport=tcp>"
 
 
 def test_the_callee_hangs_up_on_the_callers_connection() -> None:

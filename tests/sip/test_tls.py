@@ -305,7 +305,7 @@ def test_a_carrier_that_wants_to_see_a_certificate_is_shown_ours(office: Office,
 
 @pytest.mark.parametrize(
     ("uri", "contact"),
-    [("sip:600@192.0.2.2;transport=tls", "<sip:{};transport=tls>"), ("sips:600@192.0.2.2", "<sips:{}>")],
+    [("sip:600@192.0.2.2;transport=tls", "<sip:{}@{};transport=tls>"), ("sips:600@192.0.2.2", "<sips:{}@{}>")],
 )
 def test_via_and_contact_name_the_transport(uri: str, contact: str) -> None:
     net, a, b = n.pair()
@@ -320,8 +320,8 @@ def test_via_and_contact_name_the_transport(uri: str, contact: str) -> None:
     assert isinstance(invite, Request)
     assert isinstance(ok, Response)
     assert invite.via.transport == "TLS"
-    assert invite.get("Contact") == contact.format("192.0.2.1:5060")
-    assert ok.get("Contact") == contact.format("192.0.2.2:5060")
+    assert invite.get("Contact") == contact.format("1001", "192.0.2.1:5060")
+    assert ok.get("Contact") == contact.format("600", "192.0.2.2:5060")
     assert a.endpoint.counters["connections opened"] == b.endpoint.counters["connections accepted"] == 1
 
 
