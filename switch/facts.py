@@ -130,6 +130,8 @@ class LegQuality:
     its own. A leg that nobody hears, be it muted, held or between two calls, is not listened to: its level is that of
     silence, and it does not speak.
 
+    `concealed_ms` is sound that was sent and not there when it was due; what may be a pause is told when it is over.
+
     What the far side's last RTCP report said of how it hears us (RFC 3550 §6.4) is None before the first, and new about
     every 5 s. `rtt_ms` is the time there and back, without what a report lay there.
     """

@@ -11,6 +11,10 @@ The smallest lead of the last 4 s says how much delay is idle: that much is let 
 cross-fading two frames into one where the talker pauses; who does not pause for 2 s is cut into. A drifting clock of
 the far side is the same thing, slowly.
 
+What is missing when it is due is concealed, but whether it was ever sent is told by the next packet alone. One that has
+the next number and is of a later time comes after a pause (RFC 3551 §4.1), or after telephone events in place of sound:
+before it nothing was lost.
+
 A new SSRC, a timestamp far off, or a stream that comes back after a second of nothing begins the row anew. A packet of
 before that comes after such a second does not.
 
@@ -104,6 +108,8 @@ class Playout:
         self._drop = np.zeros(n, np.int32)
         self._overdue = np.zeros(n, np.bool_)  # no pause came in which delay could be let go
         self._empty = np.zeros(n, np.int32)
+        self._unjudged = np.zeros(n, np.int64)  # slots that were missing since the newest packet came
+        self._unsent_until = np.zeros(n, np.int64)  # the slot before which nothing is missing that was sent
         self._least = np.full(n, np.inf, np.float64)
         self._least_before = np.full(n, np.inf, np.float64)
         self._next_tick = 0.0
@@ -112,7 +118,7 @@ class Playout:
         self.received = np.zeros(n, np.int64)
         self.expected = np.zeros(n, np.int64)
         self.late = np.zeros(n, np.int64)
-        self.concealed = np.zeros(n, np.int64)  # slots
+        self.concealed = np.zeros(n, np.int64)  # slots of what was sent
         self.resets = np.zeros(n, np.int64)
         self.jitter = np.zeros(n, np.float64)  # seconds, RFC 3550 §6.4.1
         self.delay = np.zeros(n, np.float64)  # seconds, smoothed lead
@@ -128,6 +134,7 @@ class Playout:
             column[row] = 0
         for counter in (self.received, self.expected, self.late, self.concealed, self.resets):
             counter[row] = 0
+        self._unjudged[row] = 0
         self.jitter[row] = self.delay[row] = 0.0
 
     def insert(self, arrivals: Arrivals) -> None:
@@ -264,7 +271,7 @@ class Playout:
         self._sequence[rows] = sequence
         self._ssrc[rows] = ssrc
         self._arrived[rows] = at
-        self._hold[rows] = self._drop[rows] = self._empty[rows] = 0
+        self._hold[rows] = self._drop[rows] = self._empty[rows] = self._unjudged[rows] = self._unsent_until[rows] = 0
         self._overdue[rows] = False
         self._least[rows] = self._least_before[rows] = np.inf
 
@@ -284,6 +291,7 @@ class Playout:
         self.delay[rows] = delay + (lead - delay) * _SMOOTH
         ahead = those(newer > 0)
         r, advance, at = rows[ahead], newer[ahead], a.at[ahead]
+        self._judge(a, ahead, clock, advance, step, block, lead)
         # A jump in sequence numbers that is no loss (a restarted sender) is not counted as one (RFC 3550 A.1).
         self.expected[r] += np.where(advance < 3000, advance, 1)
         difference = (at - self._arrived[r]) - step[ahead] * clock.second
@@ -293,6 +301,29 @@ class Playout:
         self._sequence[r] = a.sequence[ahead]
         self._base_timestamp[r] = a.timestamp[ahead]
         self._base_block[r] = block[ahead]
+
+    def _judge(
+        self,
+        a: Arrivals,
+        ahead: Rows | slice,
+        clock: _Clock,
+        advance: NDArray[np.int64],
+        step: NDArray[np.int64],
+        block: NDArray[np.int64],
+        lead: NDArray[np.float64],
+    ) -> None:
+        """Whether what was missing before the packets that are `ahead` of all others was sent at all."""
+        rows, slot = a.row[ahead], clock.units << clock.shift
+        unsent = (advance == 1) & (step[ahead] > slot)
+        if np.count_nonzero(unsent):  # or packets are as long as that
+            some = np.arange(len(a.row))[ahead][unsent]
+            gap = step[some] - self.store.blocks(a.select(some), clock.shift) * clock.units
+            unsent[unsent] = (2 * gap >= slot) & (lead[some] >= 0)
+            after = np.arange(len(a.row))[ahead][unsent]
+            self._unsent_until[a.row[after]] = block[after] >> clock.shift
+        if np.count_nonzero(unjudged := self._unjudged[rows]):
+            self.concealed[rows] += np.where(unsent, 0, unjudged)
+            self._unjudged[rows] = 0
 
     def _be_late(self, rows: Rows, lead: NDArray[np.float64]) -> None:
         self.late[rows] += 1
@@ -364,12 +395,13 @@ class Playout:
             self._empty[r] = 0
             return Due(r, cells, r[:0], merged, merged_cells)
         missing = r[~got]
-        self._empty[r] = np.where(got | self.quiet[r], 0, self._empty[r] + 1)
-        self.concealed[missing] += ~self.quiet[missing]
+        silent = self.quiet[r] | (play < self._unsent_until[r])
+        self._empty[r] = np.where(got | silent, 0, self._empty[r] + 1)
+        self._unjudged[missing] += ~silent[~got]
         over = missing[self._empty[missing] >= IDLE_SLOTS]
         if len(over):
             self.active[over] = False
-            self.concealed[over] -= IDLE_SLOTS  # it was no loss, the stream had ended
+            self._unjudged[over] = 0  # it was no loss, the stream had ended
         return Due(r[got], cells[got], missing, merged, merged_cells)
 
     def skip(self, rows: Rows, ticks: int) -> None:

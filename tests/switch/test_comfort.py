@@ -1,4 +1,7 @@
-"""Stories of far sides that send nothing in their pauses, but how loud these are (RFC 3389)."""
+"""Stories of far sides that send nothing in their pauses, but how loud these are (RFC 3389), or nothing at all; and of
+those that send something else meanwhile."""
+
+import struct
 
 import numpy as np
 import pytest
@@ -99,6 +102,60 @@ def test_a_loss_in_speech_is_concealed_as_ever_after_a_pause(world: World) -> No
     world.lost = lambda far: far is a and next(lost, False)
     world.run(0.4)
     assert min(frames(b)[-20:]) > -20
+
+
+def concealed(world: World) -> float:
+    return sum(fact.concealed_ms for fact in world.all(protocol.LegQuality) if fact.leg == "a")
+
+
+def loses_one(world: World, far: Far) -> float:
+    """What is told to have been concealed of a packet of `far` that is lost."""
+    before, lost = concealed(world), iter([True])
+    world.lost = lambda one: one is far and next(lost, False)
+    world.run(2.5)
+    return concealed(world) - before
+
+
+@pytest.mark.parametrize("codec", [PCMU, G722])
+@pytest.mark.parametrize("seconds", [0.06, 0.4, 0.94])
+def test_a_pause_without_a_word_is_no_loss(world: World, codec: protocol.Codec, seconds: float) -> None:
+    """As silence suppression has it (RFC 3551 §4.1): numbers go on where they were, time does not."""
+    a = world.far("a", 4000, codec=codec)
+    world.delay = lambda far: world.rng.uniform(0.005, 0.020)
+    a.says(440)
+    world.run(2)
+    for _ in range(6):
+        a.source = None
+        world.run(seconds)
+        resume(world, a, seconds, 440)
+        world.run(0.3)
+    world.run(2)
+    assert concealed(world) == 0
+    assert loses_one(world, a) == 20
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_keys_in_place_of_sound_are_no_loss(world: World, every: int) -> None:
+    """However often a far side reports them; nor are those reports lost that it does not send."""
+    a = world.far("a", 4000)
+    a.says(440)
+    world.run(2)
+    for event in range(6):
+        assert a.next_at is not None
+        a.source, first, ticks = None, a.timestamp, 4 + 5 * event
+        reports = [(160 * n, 0) for n in range(1, ticks) if n % every == 0] + [(160 * ticks, 0x80)] * 3
+        for duration, end in reports:
+            packet = a.packet(struct.pack("!BBH", event, 10 | end, duration), 101, timestamp=first)
+            world.post(a, packet, a.next_at + duration / 8000)
+            a.sequence = a.sequence + 1 & 0xFFFF
+        world.run(ticks * 0.020)
+        resume(world, a, ticks * 0.020, 440)
+        world.run(0.3)
+    world.run(2)
+    assert "".join(fact.digit for fact in world.all(protocol.DigitPressed)) == "012345"
+    assert concealed(world) == 0
+    assert not any(fact.lost for fact in world.all(protocol.LegQuality))
+    assert loses_one(world, a) == 20
 
 
 def test_comfort_noise_before_any_speech_and_of_no_length(world: World) -> None:
