@@ -3,7 +3,7 @@
 # make check        lint and types alone
 # make planted      breaks the product in many ways, one at a time, and looks whether the tests notice
 # make bench        how many legs this machine holds
-# make screenshots  the pictures of docs/screenshots, from the running demonstration
+# make screenshots  the pictures of docs/screenshots, of a centre at work
 #
 # Python 3.11 or newer as PYTHON; everything is installed into VENV and nowhere else.
 

@@ -384,15 +384,31 @@ async def run(
     endpoint = Endpoint(settings, lambda: secrets.token_hex(16))
     endpoint.set_trunks({"switch": TrunkSettings(target[:1])})
     async with trio.open_nursery() as nursery:
-        transport: SipTransport = await nursery.start(serve, endpoint, [(LOOPBACK, 0)], route)
-        async with bell(data_dir) as rung, trio.open_nursery() as calls:
-            task_status.started()
-            for person in itertools.cycle(PEOPLE):
-                if len(customers) < MAX_CUSTOMERS:
-                    calls.start_soon(call, person)
-                with trio.move_on_after(interval):
-                    while await rung.recv(64) != CALL:
-                        pass
+        line = trio.CancelScope(shield=True)  # whoever is told to leave says goodbye by it
+        transport: SipTransport = await nursery.start(_serve, line, endpoint, route)
+        try:
+            async with bell(data_dir) as rung, trio.open_nursery() as calls:
+                task_status.started()
+                for person in itertools.cycle(PEOPLE):
+                    if len(customers) < MAX_CUSTOMERS:
+                        calls.start_soon(call, person)
+                    with trio.move_on_after(interval):
+                        while await rung.recv(64) != CALL:
+                            pass
+        finally:
+            line.cancel()
+
+
+async def _serve(
+    line: trio.CancelScope,
+    endpoint: Endpoint,
+    route: Callable[[Output], None],
+    *,
+    task_status: trio.TaskStatus[SipTransport],
+) -> None:
+    """SIP, until `line` is cancelled."""
+    with line:
+        await serve(endpoint, [(LOOPBACK, 0)], route, task_status=task_status)
 
 
 @contextlib.asynccontextmanager

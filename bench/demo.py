@@ -38,6 +38,8 @@ ring_seconds = 30
 id = "bookings"
 name = "Bookings"
 ring_seconds = 20
+unattended = "overflow"
+overflow = "voicemail"
 
 [[agent]]
 id = "1001"
@@ -128,7 +130,8 @@ def _welcome(config: Config, organisation: Organisation) -> None:
         "     Open a second browser as another agent to see calls go to whoever is idle longest.",
         "",
         f"  A SIP phone on this machine may call sip:600@{sip} (echo), 601 (tone), 602 (music), 701 (a room),",
-        "  or +861055501000 for the Support queue.   Ctrl-C ends it.",
+        "  +861055501000 for the Support queue, or +861055502000 for Bookings, where a message can be left while",
+        "  nobody of it is signed in.   Ctrl-C ends it.",
         "",
     ]
     print("\n".join(lines), flush=True)

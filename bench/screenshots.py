@@ -1,29 +1,19 @@
-"""The pictures of docs/screenshots: Chromium works at the running demonstration, in both languages.
+"""The pictures of docs/screenshots: Chromium works at a running centre, in both languages.
 
-`python -m cordboard.bench.screenshots DIRECTORY`. Nothing is staged: the switch is `cordboard demo` in a data directory
-of its own, on free ports, the synthetic customer is who calls, and one agent is in no queue that anybody calls. Calls
-out ring at a telephone that nobody picks up.
+`python -m cordboard.bench.screenshots DIRECTORY`. Nothing is staged: agents are at real pages, and customers and
+telephones outside are real (`backstage.py`). Nothing happens but what a scene asks for and then waits for.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
-from .demo import SAMPLE
+from .backstage import Centre, centre
 
 SIZE = ViewportSize(width=1280, height=800)
 NARROW = ViewportSize(width=640, height=800)  # as wide as that at 200 %
@@ -31,88 +21,14 @@ NARROWEST = ViewportSize(width=320, height=800)  # ... and at 400 %
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
-# Nobody calls the Bookings queue: an agent who has no other is left alone in each state for as long as a picture takes.
-CALLED = 'name = "Chen"\npassword = "harbour-1003"\nskills = { support = 1, bookings = 1 }'
-QUIET = 'name = "Chen"\npassword = "harbour-1003"\nskills = { bookings = 1 }'
-assert CALLED in SAMPLE
-# The way out, to what answers at an address of its own.
-OUTWARD = '\n[[trunk]]\nid = "carrier"\nproxy = "sip:127.0.0.2:{port}"\n\n[[dialling]]\nallow = "+86"\n'
 MOBILE = "138 0013 8000"
 # A loaded machine is slow, not broken.
 PATIENCE_MS = 60_000
+MESSAGES = ".calls .lines tr[data-class]"
+# What can be played, in a line of the list.
+HEARD = ".sound [role=img]:has(use[href$=volume-2])"
 # Long enough for levels and quality to be measured and drawn.
 SETTLED_MS = 5_000
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(request: str) -> list[str]:
-    """What a telephone says that rings, and that nobody picks up (RFC 3261 §13.3.1.1, §9.2)."""
-    method = request.partition(" ")[0]
-    given = [line for line in request.split("\r\n") if re.match("(Via|From|To|Call-ID|CSeq):", line)]
-    head = [f"{line};tag=rings" if line.startswith("To:") and ";tag=" not in line else line for line in given]
-    said = {"INVITE": ["180 Ringing"], "ACK": []}.get(method, ["200 OK"])
-    made = ["\r\n".join([f"SIP/2.0 {status}", *head, "Content-Length: 0\r\n\r\n"]) for status in said]
-    if method == "CANCEL":
-        made.append(made[0].replace("200 OK", "487 Request Terminated").replace("CANCEL", "INVITE"))
-    return made
-
-
-@contextmanager
-def telephone() -> Iterator[int]:
-    """Rings whenever it is called; gives its port."""
-
-    def serve() -> None:
-        while not done.is_set():
-            with suppress(TimeoutError):
-                data, switch = udp.recvfrom(65536)
-                for said in _answers(data.decode(errors="replace")):
-                    udp.sendto(said.encode(), switch)
-
-    done = threading.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.settimeout(0.2)
-        udp.bind(("127.0.0.2", 0))
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield int(udp.getsockname()[1])
-        finally:
-            done.set()
-            thread.join()
-
-
-@contextmanager
-def demonstration() -> Iterator[str]:
-    """The address of a demonstration's pages, while it runs."""
-    with telephone() as port, tempfile.TemporaryDirectory() as directory:
-        config = Path(directory) / "config.toml"
-        config.write_text(
-            f'[sip]\nudp = "127.0.0.1:{free_port(socket.SOCK_DGRAM)}"\ntcp = ""\n'
-            f'[media]\nwebrtc_port = {free_port(socket.SOCK_DGRAM)}\nrtp_ports = "0"\n'
-            f'[web]\nlisten = "127.0.0.1:{free_port(socket.SOCK_STREAM)}"\n'
-            "[limits]\ndrain_seconds = 0\n",
-            encoding="utf-8",
-        )
-        data = Path(directory) / "data"
-        organisation = Path(directory) / "org.toml"
-        organisation.write_text(SAMPLE.replace(CALLED, QUIET) + OUTWARD.format(port=port), encoding="utf-8")
-        cordboard = [sys.executable, "-m", "cordboard.actors.main"]
-        subprocess.run([*cordboard, "import", str(organisation), "--data", str(data)], check=True)
-        argv = [*cordboard, "demo", "--config", str(config), "--data", str(data)]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                ready = next(line for line in process.stdout if line.startswith("ready"))
-                found = re.search(r"https://\S+", ready)
-                assert found is not None
-                yield found[0]
-            finally:
-                process.send_signal(signal.SIGTERM)
 
 
 class Desk:
@@ -136,6 +52,7 @@ class Desk:
         self._page.wait_for_timeout(ms)
 
     def shoot(self, name: str, settle_ms: int = 0) -> None:
+        self._page.mouse.move(0, 0)  # nothing is pointed at
         self.settle(settle_ms)
         self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
 
@@ -203,9 +120,9 @@ class Desk:
         self._context.close()
 
 
-def take(browser: Browser, address: str, language: str, directory: Path) -> None:
+def take(browser: Browser, at: Centre, language: str, directory: Path) -> None:
     """Every state of the workbench; the agent whom nobody calls shows the quiet ones."""
-    quiet = Desk(browser, address, language, directory)
+    quiet = Desk(browser, at.address, language, directory)
     quiet.shoot("login")
     quiet.log_in("1003")
     quiet.shoot_in("signed_out")
@@ -219,20 +136,27 @@ def take(browser: Browser, address: str, language: str, directory: Path) -> None
     quiet.shoot_narrow()
     quiet.press("Idle", "空闲")
     take_outward(quiet)
-    busy = Desk(browser, address, language, directory)
+    busy = Desk(browser, at.address, language, directory)
     busy.log_in("1001")
     busy.press("Sign in", "签入")
+    busy.wait_in("idle")
+    at.patient.call()
     busy.shoot_in("ringing")
     busy.press("Answer", "接听")
     busy.shoot_in("talking", SETTLED_MS)
     busy.shoot_keypad("159#")
     take_together(busy, quiet)
     take_given_away(busy, quiet)
-    quiet.close()
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
-    take_kept(busy)
-    busy.close()
+    take_kept(busy, at)
+    for each in (quiet, busy):
+        each.press("Sign out", "签出")
+        each.wait_in("signed_out")
+        each.close()
+    first, second, third = (Desk(browser, at.address, language, directory) for _ in range(3))
+    take_computers(first, second, at)
+    take_messages(third, at)
 
 
 def take_outward(quiet: Desk) -> None:
@@ -309,10 +233,12 @@ def take_given_away(lin: Desk, chen: Desk) -> None:
     lin.settle(SETTLED_MS)
 
 
-def take_computers(first: Desk, second: Desk) -> None:
+def take_computers(first: Desk, second: Desk, at: Centre) -> None:
     """A call goes to the agent's second computer, which is switched off, and back to the first; then a test call."""
     first.log_in("1002")
     first.press("Sign in", "签入")
+    first.wait_in("idle")
+    at.patient.call()
     first.wait_in("ringing")
     first.press("Answer", "接听")
     first.wait_in("talking")
@@ -333,14 +259,28 @@ def take_computers(first: Desk, second: Desk) -> None:
     first.close()
 
 
-def take_kept(busy: Desk) -> None:
-    """What is kept, to an agent who has answered one call and declined another."""
+def take_kept(busy: Desk, at: Centre) -> None:
+    """What is kept, of an agent who answered a call, heard one ring that was given up, dialled in vain and declined."""
     busy.press("Start answering", "开始接听")
-    busy.wait_in("ringing")  # somebody waits already, or calls within half a minute
+    busy.wait_in("idle")
+    at.hasty.call()
+    busy.wait_in("ringing")
+    at.hasty.hang_up()
+    busy.wait_in("idle")
+    busy.fill("#number", MOBILE)
+    busy.press("Dial", "呼叫")
+    busy.wait_for("text=/It rings there|对方振铃中/")
+    busy.press("Hang up", "挂断")
+    busy.wait_in("idle")
+    at.patient.call()
+    busy.wait_in("ringing")
     busy.press("Break", "小休")  # declines it, and nothing rings meanwhile
     busy.wait_in("break")
-    busy.wait_for("[data-class=not_connected]")
-    busy.shoot("calls")
+    for kind in ("not_connected", "ring_abandoned"):
+        busy.wait_for(f"[data-class={kind}]")
+    busy.wait_for(".calls .live")
+    busy.wait_for(f"[data-class=normal] {HEARD}")
+    busy.shoot("calls", settle_ms=500)
     busy.click("[data-class=normal]")
     busy.click(".player .button:enabled")
     busy.shoot("player", settle_ms=2500)
@@ -349,6 +289,32 @@ def take_kept(busy: Desk) -> None:
     for tab in ("colleagues", "states"):
         busy.click(f"#tab-{tab}")
         busy.shoot(tab, settle_ms=1000)
+    busy.click("#tab-calls")
+
+
+def take_messages(agent: Desk, at: Centre) -> None:
+    """Two callers leave messages for a queue that has nobody there; who comes in first hears them, and sees to one."""
+    at.leaving_word.call()
+    at.leaving_word.call()
+    agent.log_in("1003")
+    agent.wait_for(".filters .news")
+    agent.press("Sign in", "签入")
+    agent.wait_in("idle")
+    agent.shoot("new-message", settle_ms=500)
+    agent.click(".filters button:last-child")
+    agent.wait_for(f"{MESSAGES} {HEARD} >> nth=1")
+    agent.click(f"{MESSAGES} >> nth=1")
+    agent.press("Done", "标为已处理")
+    agent.wait_for(".message .fine")
+    agent.click(".details-bar .back")
+    agent.wait_for(f"{MESSAGES} .what:not([data-open])")
+    agent.shoot("voicemail", settle_ms=500)
+    agent.click(MESSAGES)
+    agent.click(".player .button:enabled")
+    agent.shoot("message", settle_ms=4000)
+    agent.press("Sign out", "签出")
+    agent.wait_in("signed_out")
+    agent.close()
 
 
 @click.command()
@@ -362,10 +328,8 @@ def main(directory: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         for language in LANGUAGES:
-            with demonstration() as address:
-                take(browser, address, language, directory)
-                computers = [Desk(browser, address, language, directory) for _ in range(2)]
-                take_computers(*computers)
+            with centre() as at:
+                take(browser, at, language, directory)
         browser.close()
     for name in sorted(os.listdir(directory)):
         print(directory / name)

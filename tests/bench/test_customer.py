@@ -197,6 +197,25 @@ def test_a_customer_whom_nobody_serves_hangs_up(tmp_path: Path) -> None:
     trio.run(run)
 
 
+def test_a_customer_who_is_told_to_leave_says_goodbye(tmp_path: Path) -> None:
+    async def run() -> None:
+        reports: list[Report] = []
+        async with trio.open_nursery() as nursery:
+            switch = await answering(nursery)
+            target = ("127.0.0.1", switch.transport.addresses[0].port)
+            async with trio.open_nursery() as theirs:
+                theirs.start_soon(customer.run, target, tmp_path, 3600, NUMBER, reports.append)
+                await switch.until(calls=1, ended=0)
+                with trio.fail_after(PATIENCE):
+                    await switch.media.recvfrom(2000)  # it has heard the answer
+                theirs.cancel_scope.cancel()
+            await switch.until(calls=1, ended=1)
+            nursery.cancel_scope.cancel()
+        switch.media.close()
+
+    trio.run(run)
+
+
 def test_a_customer_says_goodbye_after_enough_of_the_agent(tmp_path: Path) -> None:
     async def run() -> None:
         reports: list[Report] = []
