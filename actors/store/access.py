@@ -132,7 +132,7 @@ class History:
         """How a call sounded."""
 
         def ask(connection: Connection) -> CallQuality:
-            _check_call(connection, viewer, call)
+            _check_call(connection, viewer, call, _knows)
             return call_quality(connection, call)
 
         return await self._store.read(ask)
@@ -146,7 +146,7 @@ class History:
             _check_agent(viewer, agent)
 
         def ask(connection: Connection) -> Reasons:
-            _check_call(connection, viewer, call)
+            _check_call(connection, viewer, call, _knows)
             found = reasons(connection, call, agent)
             return found if oversees(viewer) else Reasons(tuple(map(_of_itself, found.decisions)))
 

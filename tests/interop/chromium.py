@@ -274,7 +274,9 @@ class Agent:
             expect(self.status).not_to_have_text("Talking")
         if self.button("Start answering").is_visible():
             self.click("Start answering")
-        if self.status.text_content() == "Break":
+        if self.button("Sign in").is_visible():  # on break, from a mobile
+            self.click("Sign in")
+        elif self.status.text_content() == "Break":
             self.click("Idle")
         self.is_("Idle")
 

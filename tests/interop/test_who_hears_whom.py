@@ -13,7 +13,7 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | three-way with a number: the agent, the customer leaves | of three with a number |
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
 | a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
-| ... by event, INFO and tone; no key, the customer hangs up | test_survey.py |
+| ... no key, the customer hangs up (R); by event, INFO and tone | who does not rate; test_survey.py |
 | mobile answer (R), with 1; without | a mobile has the call; test_mobile.py |
 | no answer: the agent is on break, the call goes on | test_ringing.py |
 | ringing, talking and paperwork through a reload, a crash, another computer | test_coming_back.py |
@@ -25,8 +25,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
+from .chromium import Agent
 from .ears import TelephoneEar
 from .machine import own_address
 from .product import until
@@ -340,6 +341,10 @@ def asked(on: Stage, number: str) -> object:
     return kept.get("outcome")
 
 
+def comes_to(on: Stage, number: str, outcome: str) -> None:
+    until(lambda: asked(on, number) == outcome, 10, "what came of the survey")
+
+
 @pytest.mark.long
 def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
     lin, room = on.lin, on.room
@@ -354,7 +359,35 @@ def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
             customer.press(key)
         customer.ended()
         room.hears(lin="", maya="")
-        until(lambda: asked(on, customer.number) == "4", 10, "what the customer pressed")
+        comes_to(on, customer.number, "4")
+
+
+def newest(agent: Agent) -> Locator:
+    """The agent opens its last call, as the page lists it."""
+    agent.page.get_by_role("table", name="Calls").locator(".opener").first.click()
+    return agent.page.get_by_role("article", name="Call details")
+
+
+def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage) -> None:
+    """One hangs up as it is asked, one hears the question out; the agent has its paperwork at once."""
+    lin, room = on.lin, on.room
+    for kept, words in {"abandoned": "and the customer hung up.", "none": "and no key was pressed."}.items():
+        with story(on) as stack:
+            customer = on.talks(stack)
+            lin.click("Survey")
+            lin.is_("After-call work")
+            expect(lin.page.locator(".stage")).to_contain_text("the customer is asked for a rating")
+            room.hears(customer="music", lin="")  # or words, as here
+            reload(lin, "After-call work")
+            if kept == "abandoned":
+                customer.hang_up()
+            else:
+                customer.ended(20)
+            comes_to(on, customer.number, kept)
+            lin.is_("After-call work")
+            room.hears(lin="", maya="")
+            expect(newest(lin)).to_contain_text(f"You asked the customer for a rating, {words}")
+            lin.click("All calls")
 
 
 @pytest.mark.long
@@ -372,7 +405,7 @@ def test_a_survey_while_dialling_asks_whoever_answers(on: Stage) -> None:
         room.hears(lin="", maya="")
         on.telephone.key("4")
         until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 15, "the end of the survey")
-        until(lambda: asked(on, RINGS) == "4", 10, "what was pressed there")
+        comes_to(on, RINGS, "4")
 
 
 @pytest.mark.long
@@ -396,14 +429,18 @@ def test_a_number_that_rings_is_given_up_and_one_that_is_busy_says_so(on: Stage)
 # --- by mobile --------------------------------------------------------------------------------------------------------
 
 
+def answers_by_mobile(agent: Agent) -> None:
+    agent.click("Mobile answer")
+    agent.page.locator("cb-mobile").get_by_label("Mobile number").fill(AUTO)
+    agent.click("Confirm")
+    agent.is_("Mobile answer")
+
+
 @pytest.mark.long
 def test_a_mobile_has_the_call_once_1_is_pressed_and_the_page_controls_it(on: Stage) -> None:
     lin, room = on.lin, on.room
     with story(on) as stack:
-        lin.click("Mobile answer")
-        lin.page.locator("cb-mobile").get_by_label("Mobile number").fill(AUTO)
-        lin.click("Confirm")
-        lin.is_("Mobile answer")
+        answers_by_mobile(lin)
         on.calls_in(stack)
         lin.is_("Ringing")
         until(lambda: "established" in on.telephone.said.rpartition("Incoming call")[2], 10, "the mobile's answer")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page.callbook import cells, lines, listed
+from tests.page.kept import call
 from tests.page.scripted import Switch
 from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
 
@@ -162,3 +165,19 @@ def test_the_number_that_is_shown_is_chosen_kept_and_never_another(page: Page, s
     assert dialled() == ours[1]
     choice.select_option("")
     assert dialled() == ""
+
+
+def test_a_call_out_that_came_to_nothing_is_in_the_list_at_once(page: Page, switch: Switch) -> None:
+    desk = Desk(page, switch)
+    desk.sign_in()
+    expect(page.get_by_text("No calls in the last 7 days.")).to_be_visible()
+    asked = len(listed(switch))
+    page.get_by_label("Number", exact=True).fill("138 0013 8000")
+    page.get_by_label("Number", exact=True).press("Enter")
+    desk.is_in("talking")
+    out = call("out", time.time() - 5, "not_connected", direction="outbound", queue="", queue_name="")
+    switch.kept.add(out | {"ended": time.time()})
+    switch.fail("given_up")
+    expect(lines(page)).to_have_count(1)
+    assert cells(lines(page).first)[1:4] == ["+86 138 0013 8000", "Outgoing", "Not connected"]
+    assert len(listed(switch)) == asked + 1

@@ -363,6 +363,22 @@ def test_one_who_is_consulted_controls_nothing_until_it_has_the_call(desk: Desk,
     expect(stage).to_contain_text("Your colleague let you go.")
 
 
+def test_a_long_name_and_a_quality_that_is_not_known_push_nothing_out_of_the_stage(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    desk.sign_in()
+    switch.offer(purpose="consult", by="1002", by_name="Maya Konstantinopoulou-Featherstonehaugh")
+    desk.button("Answer").click()
+    expect(page.get_by_role("button", name="Measuring…")).to_be_visible()
+    stage = page.locator(".stage").bounding_box()
+    assert stage is not None
+    for one in (desk.button("Hang up"), page.locator("#quality"), page.get_by_role("timer", name="Call time")):
+        box = one.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= stage["x"] + stage["width"] - 16
+        assert box["width"] > 30
+
+
 def test_every_offer_says_what_it_is_for(desk: Desk, page: Page, switch: Switch) -> None:
     desk.sign_in()
     stage = page.get_by_role("region", name="Call", exact=True)

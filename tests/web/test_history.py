@@ -356,6 +356,8 @@ async def test_a_message_is_for_the_agents_of_its_queue(data_dir: Path) -> None:
             ("c1", "1001", 200),
         ):
             assert (await s.ask(f"/api/calls/{call}/recording", agent)).status == status, (call, agent)
+        for part, agent, status in (("quality", "1004", 200), ("why", "1004", 200), ("quality", "1002", 403)):
+            assert (await s.ask(f"/api/calls/m1/{part}", agent)).status == status, (part, agent)
         whole = await s.ask("/api/calls/m1", "1004")
         assert (whole.status, whole.json["sound"]["state"]) == (200, "ready")  # type: ignore[index]
         whole = await s.ask("/api/calls/c1", "1004")

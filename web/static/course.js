@@ -68,9 +68,9 @@ export function course(call) {
   return steps.map((step, n) => ({ ...step, n })).sort((one, other) => one.at - other.at || one.n - other.n);
 }
 
-/** How long it waited before somebody answered or it ended, in seconds; null while it waits. */
-export function waited({ began, answered, ended }) {
-  const until = answered ?? ended;
+/** How long it waited before somebody answered, it was asked for a message or it ended, in seconds; null while it waits. */
+export function waited({ began, answered, ended, message }) {
+  const until = answered ?? message?.began ?? ended;
   return until === null ? null : until - began;
 }
 

@@ -15,6 +15,9 @@ import { button, diverted } from './parts.js';
 
 const QUALITY_ICONS = { good: 'wifi', fair: 'wifi', poor: 'triangle-alert', silent: 'triangle-alert', measuring: 'wifi' };
 
+// What says by itself that it is of the connection.
+const WHOLE = new Set(['silent', 'measuring']);
+
 const MODE_ICONS = { call: 'phone-call', held: 'pause', consult: 'messages-square', three_way: 'users', referred: 'phone-forwarded' };
 
 export function callCard(call) {
@@ -101,9 +104,10 @@ function watching() {
 function quality() {
   const { figures } = bench.voice;
   const said = word(figures);
+  const words = WHOLE.has(said) ? t(`quality.${said}`) : t('quality.said', { quality: t(`quality.${said}`) });
   return html`
-    <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog">
-      ${icon(QUALITY_ICONS[said])}<span>${said === 'silent' ? t('quality.silent') : t('quality.said', { quality: t(`quality.${said}`) })}</span>
+    <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog" title=${words}>
+      ${icon(QUALITY_ICONS[said])}<span>${words}</span>
     </button>
     <wa-popover for="quality" placement="bottom-end">
       <table class="figures">

@@ -20,7 +20,7 @@ const WHOSE_KEY = 'cordboard.whose';
 // A call that nobody was offered shows by no event: who oversees all calls asks now and then.
 const OVERSEER_MS = 30000;
 const COLLEAGUES_MS = 3000; // in a large centre somebody's state changes all the time
-const ENDS = new Set(['call.ended', 'call.withdrawn']);
+const ENDS = new Set(['call.ended', 'call.withdrawn', 'call.failed']);
 const HINTS = new Set(['call.connected', ...ENDS]);
 // What there is to say of a recording in the list; of others there is nothing to hear.
 const SOUNDS = { ready: ['volume-2', 'calls.recorded'], encoding: ['hourglass', 'calls.preparing'] };
@@ -220,7 +220,7 @@ class Calls extends View {
       <button type="button" class="opener number" data-call=${call.call}>${telephone(call.number)}</button>
       ${nameOf(call) ? html`<span class="fine">${call.name}</span>` : nothing}
     </th>
-    <td class="spare">${this.#messages ? call.message.queue_name : call.queue_name}</td>
+    <td class="spare">${this.#messages ? call.message.queue_name : call.direction === 'outbound' ? html`<span class="out">${t('calls.outbound')}</span>` : call.queue_name}</td>
     <td>${this.#messages ? handled(call.message) : html`<span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`}</td>
     ${this.#agents ? html`<td>${call.agents.map(({ name }) => name).join(', ')}</td>` : nothing}
     <td class="time end">

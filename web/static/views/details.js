@@ -139,13 +139,13 @@ class Details extends View {
     const day = dayName(call.began, bench.now());
     const wait = waited(call);
     const held = heldSeconds(call, bench.now());
+    const kind = call.message && call.class !== 'normal' ? 'voicemail' : call.class;
+    const alone = call.message !== null && call.answered === null; // nobody but the caller is in the sound
     return html`
       <header class="details-head">
         <h2 class="number">${telephone(call.number)}</h2>
         <span>${nameOf(call)}</span>
-        ${call.class
-          ? html`<span class="class badge" data-class=${call.class}>${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`
-          : nothing}
+        ${kind ? html`<span class="class badge" data-class=${kind}>${icon(CLASS_ICONS[kind])}${t(`calls.${kind}`)}</span>` : nothing}
       </header>
       ${this.#error ? this.#failed() : nothing}
       <dl class="facts">
@@ -162,7 +162,7 @@ class Details extends View {
         ${diverted(call)}
       </dl>
       ${call.message ? this.#message(call.message) : nothing}
-      <cb-player .call=${call.call} .sound=${call.sound} .held=${heldSpans(call, call.sound.seconds)}></cb-player>
+      <cb-player .call=${call.call} .sound=${call.sound} .held=${heldSpans(call, call.sound.seconds)} ?alone=${alone}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>
       <section aria-labelledby="course-title">
         <h3 id="course-title">${t('call.course')}</h3>

@@ -22,7 +22,7 @@ export function stateReason({ state, reason }) {
   return reasonText(reason);
 }
 
-export const CLASS_ICONS = { normal: 'phone-call', not_connected: 'phone-missed', ring_abandoned: 'phone-off' };
+export const CLASS_ICONS = { normal: 'phone-call', not_connected: 'phone-missed', ring_abandoned: 'phone-off', voicemail: 'voicemail' };
 
 /** One of several, as buttons in a row; `word(value)` is the key of its name, `news(value)` of what there is new of it. */
 export const choices = (label, values, chosen, word, choose, news = () => '') => html`<div class="choices" role="group" aria-label=${t(label)}>

@@ -1,5 +1,6 @@
 // The player of one recording: the waveform of both sides, drawn from the stored peaks; the sound comes in ranges of
-// the file once it is played, and nothing of it before. A call that rings silences it.
+// the file once it is played, and nothing of it before. Of a message nobody but its caller is in it (`alone`). A call that
+// rings silences it.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { peaksOf, recordingOf } from '../api.js';
@@ -30,7 +31,7 @@ function lostText(reason) {
 }
 
 class Player extends View {
-  static properties = { call: {}, sound: {}, held: {} };
+  static properties = { call: {}, sound: {}, held: {}, alone: { type: Boolean } };
 
   #wave = null;
   #audio = null;
@@ -105,7 +106,7 @@ class Player extends View {
       container: this.querySelector('.wave'),
       media: this.#audio,
       url: recordingOf(this.call),
-      peaks: drawable(peaks),
+      peaks: drawable(peaks).slice(0, this.alone ? 1 : 2),
       duration: peaks.seconds,
       cursorWidth: 2,
       barWidth: 2,
@@ -185,7 +186,7 @@ class Player extends View {
   }
 
   render() {
-    return html`<section class="player" aria-label=${t('player.title')}>${this.#content()}</section>`;
+    return html`<section class="player" aria-label=${t('player.title')} ?data-alone=${this.alone}>${this.#content()}</section>`;
   }
 
   /** A time that the customer was held: nothing is in the recording of it. */
@@ -204,7 +205,7 @@ class Player extends View {
     const playing = this.#audio && !this.#audio.paused;
     return html`
       ${reason ? html`<p class="empty">${icon('circle-alert')} ${t('player.short')}</p>` : nothing}
-      <div class="lanes" aria-hidden="true"><span data-lane="customer">${t('player.customer')}</span><span data-lane="agent">${t('player.agent')}</span></div>
+      <div class="lanes" aria-hidden="true"><span data-lane="customer">${t('player.customer')}</span>${this.alone ? nothing : html`<span data-lane="agent">${t('player.agent')}</span>`}</div>
       <div class="wave-box">
         ${this.#wave ? this.held.map((span) => this.#hold(span)) : nothing}
         <div

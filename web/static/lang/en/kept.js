@@ -64,6 +64,7 @@ export default {
   'calls.time': 'Time',
   'calls.number': 'Number',
   'calls.queue': 'Queue',
+  'calls.outbound': 'Outgoing',
   'calls.class': 'Result',
   'calls.length': 'Talk time',
   'calls.agents': 'Agents',

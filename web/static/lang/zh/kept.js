@@ -64,6 +64,7 @@ export default {
   'calls.time': '时间',
   'calls.number': '号码',
   'calls.queue': '技能组',
+  'calls.outbound': '呼出',
   'calls.class': '结果',
   'calls.length': '通话时长',
   'calls.agents': '坐席',
