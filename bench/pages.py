@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711
-from ..codecs.bands import ABOVE, RATES, Band
+from ..codecs.bands import RATES, Band
 from ..codecs.opus import OpusEncoder
 from ..codecs.resample import Upsampler
 from ..sip import sdp
@@ -35,16 +35,15 @@ Payloads = Sequence[bytes]
 
 
 class Ladder:
-    """Frames of 20 ms from 8 kHz up to 48, one after the other."""
+    """Frames of 20 ms from 8 kHz up to 48."""
 
     def __init__(self) -> None:
-        self._steps = [Upsampler(1, RATES[band] // RATES[band - 1]) for band in ABOVE]
+        self._up = Upsampler(1, RATES[Band.FULL] // RATES[Band.NARROW])
 
     def up(self, pcm: g711.Pcm) -> g711.Pcm:
         """int16 [160] to int16 [960]."""
-        for step in self._steps:
-            pcm = np.rint(step.up(_ROW, pcm[None])[0]).clip(-32768, 32767).astype(np.int16)
-        return pcm
+        raised: g711.Pcm = np.rint(self._up.up(_ROW, pcm[None])[0]).clip(-32768, 32767).astype(np.int16)
+        return raised
 
 
 def encoder(codec: str) -> Callable[[g711.Pcm], bytes]:

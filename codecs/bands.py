@@ -1,7 +1,7 @@
 """The bands that sound is kept in, each up to half of its rate: what G.711 carries, what G.722 adds, and all of it.
 
-A narrow frame is there of whoever is heard; a frame of another band is the one of the band below, brought up, and what
-is above that added (resample.py).
+A narrow frame is there of whoever is heard; a frame of another band is the narrow one, brought up, and what is above
+that added (resample.py).
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ class Band:
 RATES: Final = (8000, 16000, 48000)
 SAMPLES: Final = (160, 320, 960)
 ABOVE: Final = (Band.WIDE, Band.FULL)
+
+
+def bit(band: int) -> int:
+    """In a number that says of each band whether it is one of some."""
+    return 1 << band
 
 
 def within(rate: int) -> int:

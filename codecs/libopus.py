@@ -34,8 +34,15 @@ _SET_COMPLEXITY: Final = 4010
 _SET_VBR_CONSTRAINT: Final = 4020
 
 
+TOO_SMALL: Final = -2  # there is more in a packet than there is room for
+
+
 class LibopusError(Exception):
-    """libopus refuses: its number of the error (opus_errorcodes), and what was wanted."""
+    """libopus refuses `what` was wanted: the `code` of the error (opus_errorcodes)."""
+
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(f"libopus refuses {what}: {code}")
+        self.code = code
 
 
 def _library() -> ctypes.CDLL:
@@ -64,8 +71,8 @@ class Memory(Generic[Number]):
     address has this, so that there is something at it."""
 
     def __init__(self, matrix: NDArray[Number]) -> None:
-        assert matrix.strides[1] == matrix.itemsize
-        begin, stride = matrix.ctypes.data, matrix.strides[0]
+        assert not matrix.size or matrix.strides[1] == matrix.itemsize
+        begin, stride = matrix.ctypes.data, matrix.strides[0] or 1  # where there is nothing it may be any
         self.matrix: NDArray[Number] = matrix
         self.rows: Final = range(begin, begin + len(matrix) * stride, stride)
 

@@ -9,25 +9,24 @@ The encoder takes 8, 16 or 48 kHz and gives exactly one packet for each frame of
 sends them (opuspacket.join): with frames of 60 ms of its own libopus would save 2 % of the bits, and what is in one
 could not begin or end, or turn to another rate, in the middle of it.
 
-The decoder always gives 48 kHz, which come down to 8 where they were decoded, while they are still in the processor's
-cache; it takes packets of any length, and what of one is not wanted yet is kept. What did not come, or is no Opus, is
+The decoder always gives 48 kHz, in the place in which they stay (resample.py), and what they are at 8 is made of them
+there; it takes packets of any length, and what of one is not wanted yet is kept. What did not come, or is no Opus, is
 left to whoever conceals, for all codecs alike (plc.py). What carries no sound, a DTX frame of one or two bytes, is
 silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from attrs import define, field, frozen
 
 from . import libopus
-from .bands import ABOVE
-from .opuspacket import MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
-from .resample import Downsampler, to_band
+from .bands import ABOVE, Band, bit
+from .opuspacket import FRAME_UNITS, MAX_UNITS, SILENT_OCTETS, UNIT, Frame, length
+from .resample import Sound
 from .work import Decoded, Encoded, Upper, Work
 
 Pcm = npt.NDArray[np.int16]
@@ -46,17 +45,16 @@ LEAST_BIT_RATE = 6_000  # no far side may want fewer (RFC 7587 §6.1)
 MAX_PACKET = 6 * 1275 + 13
 # At our bit rates no packet that we make is as long.
 ROOM = 512
+_INT16 = 2
 
-# Legs of which one part of the work is made. libopus leaves nothing in the processor's caches of what is done about a
-# part, which takes 0.5 ms for few legs and for many.
+# Legs of which one part of what is encoded is made. libopus leaves nothing in the processor's caches of what is done
+# about a part.
 TOGETHER = 48
 # More parts than this are only more to be handed about: beyond, they are larger instead.
 MOST_PARTS = 16
 
 _SILENCE = np.zeros(MAX_UNITS * UNIT, np.int16)
 _SILENCE.setflags(write=False)
-
-T = TypeVar("T", Decoded, Encoded)
 
 
 @frozen
@@ -101,22 +99,33 @@ class OpusEncoder:
             constant=tuning.constant,
             constrained=celt,  # SILK stays within its bits by itself
         )
-        self._packet = libopus.Memory(np.zeros((1, ROOM), np.uint8))
 
     def encode(self, pcm: Pcm) -> Sequence[bytes]:
         """`pcm`: int16 `[rate / 50]`, 20 ms. Returns one packet of it, or two where its frames are of 10 ms: each is an
         RTP payload as it is (RFC 7587 §4.2)."""
-        frames, packets = libopus.Memory(np.ascontiguousarray(pcm, np.int16).reshape(-1, self._frame)), []
-        for at in frames.rows:
-            octets = self._encoder.encode(at, self._frame, self._packet.rows[0], ROOM)
-            packets.append(self._packet.matrix[0, :octets].tobytes())
-        return packets
+        frame = libopus.Memory(np.ascontiguousarray(pcm, np.int16)[None])
+        packet = libopus.Memory(np.zeros((1, ROOM), np.uint8))
+        lengths = np.array([self.encode_at(frame.rows[0], packet.rows[0])], np.int32)
+        return Encoded(np.zeros(1, np.intp), packet.matrix, lengths).packets()[0]
+
+    def encode_at(self, pcm: int, packet: int) -> tuple[int, int]:
+        """The same from an address to another, at which there are ROOM octets (libopus.py); the lengths of both
+        packets, one behind the other."""
+        first = self._encoder.encode(pcm, self._frame, packet, ROOM)
+        if self._frame == self.samples:
+            return first, 0
+        half = pcm + self._frame * _INT16
+        return first, self._encoder.encode(half, self._frame, packet + first, ROOM - first)
 
 
 class OpusDecoder:
     """One leg's decoder."""
 
-    def __init__(self) -> None:
+    def __init__(self, pcm: Pcm | None = None) -> None:
+        """Frames are decoded to `pcm` int16 [960]."""
+        frame = libopus.Memory((np.zeros(FRAME, np.int16) if pcm is None else pcm)[None])
+        self.pcm: Pcm = frame.matrix[0]
+        self._at = frame.rows[0]
         # libopus mixes stereo down itself where it is to give mono.
         self._decoder = libopus.Decoder(OUTPUT_RATE)
         self._packet: bytes | None = None  # the last one, where some of it is still to be played ...
@@ -137,9 +146,14 @@ class OpusDecoder:
         sound: Pcm = pcm.matrix[0, :samples]
         return sound
 
-    def decode_into(self, frame: Frame, pcm: Pcm) -> None:
-        """What a frame is made of, its packets in their order and each decoded once, into `pcm` int16 `[960]`. Raises
-        OpusError as `decode` does: then nothing of the frame is worth hearing."""
+    def play(self, frame: Frame) -> None:
+        """What a frame is made of, its packets in their order and each decoded once, into `pcm`. Raises OpusError as
+        `decode` does: then nothing of the frame is worth hearing."""
+        at, units, packet, begin = frame[0]
+        # Mostly it is one packet of as much.
+        if units == FRAME_UNITS and not begin and packet is not self._packet and self._fills(packet):
+            self._packet, self._rest = None, _SILENCE
+            return
         for at, units, packet, begin in frame:
             if packet is self._packet:
                 sound = self._rest
@@ -149,18 +163,34 @@ class OpusDecoder:
             end = (begin + units) * UNIT
             if end > len(sound):
                 raise OpusError("shorter than its header says")
-            pcm[at * UNIT : (at + units) * UNIT] = sound[begin * UNIT : end]
+            self.pcm[at * UNIT : (at + units) * UNIT] = sound[begin * UNIT : end]
             if end == len(sound):
                 self._packet, self._rest = None, _SILENCE
             elif packet is not self._packet:
                 self._packet, self._rest = packet, sound
 
+    def _fills(self, packet: bytes) -> bool:
+        """Whether it is 20 ms and no more: then `pcm` is it, and else nothing is decoded yet."""
+        if not SILENT_OCTETS < len(packet) <= MAX_PACKET:
+            return False
+        try:
+            samples = self._decoder.decode(packet, self._at, FRAME)
+        except libopus.LibopusError as error:
+            if error.code == libopus.TOO_SMALL:
+                return False
+            raise OpusError(str(error)) from error
+        if samples < FRAME:
+            raise OpusError("shorter than its header says")
+        return True
+
 
 @define(eq=False)
 class _Leg:
-    """Both ends of one leg, each made when it is first used: an agent between two calls hears and says nothing."""
+    """Both ends of one leg, each made when it is first used: an agent between two calls hears and says nothing. What it
+    says is decoded to `pcm`."""
 
     row: int
+    pcm: Pcm
     tuning: Tuning = ANY
     encoder: OpusEncoder | None = field(default=None, init=False)
     decoder: OpusDecoder | None = field(default=None, init=False)
@@ -178,13 +208,12 @@ class OpusRows:
         self._together = together
         self._legs: dict[int, _Leg] = {}
         self._broken: list[_Leg] = []
-        self._down = Downsampler(capacity, 6)
-        self._above = tuple((band, to_band(capacity, OUTPUT_RATE, band)) for band in ABOVE)
-        self._top = np.zeros(capacity, np.uint8)  # the highest band that was wanted when they were decoded last
-        self._work: Work[Decoded] | Work[Encoded] = Work(())
+        self._sound = Sound(capacity, OUTPUT_RATE)
+        self._packets = libopus.Memory(np.zeros((0, ROOM), np.uint8))  # of the last `encode`
+        self._work: Work[Encoded] = Work(())
 
     def open(self, row: int) -> None:
-        self._legs[row] = _Leg(row)
+        self._legs[row] = _Leg(row, self._sound.matrix[row, self._sound.begin :])
         self.forget(np.array([row]))
 
     def tune(self, row: int, tuning: Tuning) -> None:
@@ -201,71 +230,70 @@ class OpusRows:
 
     def forget(self, rows: Rows) -> None:
         """What these rows said before is not for who hears them now. What is being decoded is to be taken first."""
-        self._down.forget(rows)
-        self._top[rows] = 0
+        self._sound.forget(rows)
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: npt.NDArray[np.uint8]) -> Work[Decoded]:
-        """The next 20 ms of each row of `rows` [n], with the bands above 8 kHz up to that which is `top` [n]. The
-        results are to be taken before anything else is begun."""
-        above = [(band, upper, self._top[rows] < band) for band, upper in self._above if np.count_nonzero(top >= band)]
-        for band, upper, begins in above:
-            upper.forget(rows[(top >= band) & begins])
-        self._top[rows] = top
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: npt.NDArray[np.uint8]) -> Work[Decoded]:
+        """The next 20 ms of each row of `rows` [n], at 8 kHz and in those above of which the `bands` [n] have the bit.
+        All is done when it returns."""
+        self._work.drop()  # a tick that crashed in the middle left some
+        sound, begins = self._sound, self._sound.next(rows)
+        legs = [self._legs[row] for row in rows.tolist()]
+        good = np.fromiter(map(self._decode, legs, frames), np.bool_, len(legs))
+        if np.count_nonzero(good) < len(good):
+            sound.matrix[rows[~good], sound.begin :] = 0
+        upper = []
+        for band in ABOVE:
+            if len(its := (bands & bit(band)).nonzero()[0]):
+                upper.append(Upper(band, its, sound.of(rows[its], band), begins[its]))
+        return Work([Decoded(np.arange(len(rows)), sound.of(rows, Band.NARROW), good, upper)])
 
-        def part(legs: Sequence[_Leg], index: Rows) -> Decoded:
-            pcm = np.zeros((len(legs), FRAME), np.int16)
-            good = [self._decode(leg, frames[i], pcm[k]) for k, (leg, i) in enumerate(zip(legs, index, strict=True))]
-            low = self._down.down(rows[index], pcm)
-            uppers = []
-            for band, upper, begins in above:
-                some = np.flatnonzero(top[index] >= band)
-                its = index[some]
-                uppers.append(Upper(band, its, upper.down(rows[its], pcm[some]), begins[its]))
-            return Decoded(index, low, np.array(good), uppers)
-
-        work = self._begin(rows, part, TOGETHER)
-        work.make_ours()
-        return work
-
-    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """int16 `[rate / 50]` each, at 8, 16 or 48 kHz, to the packets of each of `rows` [n], none where it broke.
+    def encode(self, rows: Rows, frames: Pcm, samples: Rows) -> Work[Encoded]:
+        """`frames` int16 [n, at least 960], of which each of `rows` [n] hears so many `samples` [n], 20 ms at 8, 16 or
+        48 kHz, to the packets of each, none where it broke. `frames` is to outlive the results, which are good until
+        the next call.
 
         A leg whose rate is another than before gets another encoder. The results are to be taken before anything else
         is begun."""
+        self._work.drop()
+        n = len(rows)
+        if len(self._packets.matrix) < n:
+            self._packets = libopus.Memory(np.zeros((2 * n, ROOM), np.uint8))
+        heard, said = libopus.Memory(frames), self._packets
+        legs = [self._legs[row] for row in rows.tolist()]
+        every = np.arange(n)
 
-        def part(legs: Sequence[_Leg], index: Rows) -> Encoded:
-            return Encoded(index, [self._encode(leg, frames[i]) for leg, i in zip(legs, index, strict=True)])
+        def part(some: slice) -> Encoded:
+            made = map(self._encode, legs[some], samples[some].tolist(), heard.rows[some], said.rows[some])
+            return Encoded(every[some], said.matrix[some], np.array(list(made), np.int32))
 
-        return self._begin(rows, part, self._together)
+        size = max(self._together, -(-n // MOST_PARTS))
+        self._work = work = Work(part(slice(i, min(i + size, n))) for i in range(0, n, size))
+        return work
 
-    def _decode(self, leg: _Leg, frame: Frame, pcm: Pcm) -> bool:
-        """Fills `pcm`, zeros at 48 kHz; False where it stays so."""
+    def _decode(self, leg: _Leg, frame: Frame) -> bool:
+        """Fills the leg's place; False where nothing is worth hearing there."""
         try:
             if leg.decoder is None:
-                leg.decoder = OpusDecoder()
-            leg.decoder.decode_into(frame, pcm)
+                leg.decoder = OpusDecoder(leg.pcm)
+            leg.decoder.play(frame)
         except OpusError:
-            pcm[:] = 0
             return False
         except Exception:  # whatever it is: this is the leg's supervisor
             self._broken.append(leg)
             return False
         return True
 
-    def _encode(self, leg: _Leg, pcm: Pcm) -> Sequence[bytes]:
+    def _encode(self, leg: _Leg, samples: int, pcm: int, packet: int) -> tuple[int, int]:
         try:
             encoder, tuning = leg.encoder, leg.tuning
-            if encoder is None or encoder.samples != len(pcm) or encoder.tuning != tuning:
-                encoder = leg.encoder = OpusEncoder(50 * len(pcm), self._complexity, tuning)
-            return encoder.encode(pcm)
+            # The same object mostly: to compare what is in it would take longer.
+            if (
+                encoder is None
+                or encoder.samples != samples
+                or (encoder.tuning is not tuning and encoder.tuning != tuning)
+            ):
+                encoder = leg.encoder = OpusEncoder(50 * samples, self._complexity, tuning)
+            return encoder.encode_at(pcm, packet)
         except Exception:  # as in decoding: whatever it is, this is the leg's supervisor
             self._broken.append(leg)
-            return ()
-
-    def _begin(self, rows: Rows, part: Callable[[Sequence[_Leg], Rows], T], together: int) -> Work[T]:
-        self._work.drop()  # a tick that crashed in the middle left some
-        legs = [self._legs[row] for row in rows.tolist()]
-        every = np.arange(len(rows))
-        size = max(together, -(-len(rows) // MOST_PARTS))
-        self._work = work = Work(part(legs[i : i + size], every[i : i + size]) for i in range(0, len(rows), size))
-        return work
+            return 0, 0

@@ -69,8 +69,7 @@ class Work(Generic[T]):
 @frozen(eq=False)
 class Upper:
     """The same in one band above 8 kHz (bands.py) of some of the rows that a decoder was given, by their `index` there,
-    intp [m]: `pcm` int16 [m, samples], at the band's rate. Those that `begins` bool [m] are the first of the row in
-    this band, and follow nothing."""
+    intp [m]: `pcm` int16 [m, samples], at the band's rate. Those that `begins` bool [m] follow nothing."""
 
     band: int
     index: NDArray[np.intp]
@@ -97,11 +96,21 @@ class Decoded:
 
 @frozen(eq=False)
 class Encoded:
-    """Of some of the rows that an encoder was given, by their `index` there, intp [n]: the packets of each, which are
-    one of 20 ms or two of 10, and none of a row whose encoder broke."""
+    """Of some of the rows that an encoder was given, by their `index` there, intp [n]: the packets of each, one of 20
+    ms or two of 10, one behind the other in `octets` uint8 [n, W]. `lengths` int32 [n, 2]: 0 where there is none, as of
+    a row whose encoder broke."""
 
     index: NDArray[np.intp]
-    packets: Sequence[Sequence[bytes]]
+    octets: NDArray[np.uint8]
+    lengths: NDArray[np.int32]
+
+    def packets(self) -> list[list[bytes]]:
+        """Those of each row."""
+        cut = []
+        for octets, (first, second) in zip(self.octets, self.lengths.tolist(), strict=True):
+            its = octets[:first].tobytes(), octets[first : first + second].tobytes()
+            cut.append([packet for packet in its if packet])
+        return cut
 
     def among(self, index: NDArray[np.intp]) -> Encoded:
         """The same of rows that are these of others."""

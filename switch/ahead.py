@@ -38,8 +38,8 @@ class Ahead:
         wanted: NDArray[np.uint8],
     ) -> None:
         """Frames are written to `decoded`, int16 [capacity, 160], and in the bands above 8 kHz to those that are
-        `above`, where they are wanted: up to which band of each row, uint8 [capacity], is kept by whoever plays
-        them."""
+        `above`, where they are wanted: of each row in which bands, uint8 [capacity] with a bit of each, is kept by
+        whoever plays them."""
         n = legs.capacity
         self._legs = legs
         self._playout = playout
@@ -50,7 +50,7 @@ class Ahead:
         self._good = np.zeros(n, np.bool_)
         self._above = {each.band: each for each in above}
         self._wanted = wanted
-        self.top = np.zeros(n, np.uint8)  # of the frames that `decode` gave last: the highest band of each
+        self.bands = np.zeros(n, np.uint8)  # of the frames that `decode` gave last
         self._rows: Rows = np.zeros(0, np.intp)
         self._work: Work[Decoded] = Work(())
 
@@ -90,13 +90,13 @@ class Ahead:
         frames = self._playout.store.frames[cells].tolist()
         self._slot[rows], self._stream[rows] = self._playout.store.slots(cells), self._playout.streams[rows]
         self._rows = rows
-        self.top[rows] = top = self._wanted[rows]
-        self._work = self._codec.decode(rows, frames, top)
+        self.bands[rows] = bands = self._wanted[rows]
+        self._work = self._codec.decode(rows, frames, bands)
 
     def take(self) -> None:
         """What was begun is over, and kept: before anything else is begun with the codec."""
         for done in self._work.results():
-            for part in reversed(done.upper):  # each looks at what is below of the frame before
+            for part in done.upper:  # each looks at what is below of the frame before
                 self._above[part.band].put(self._rows[part.index], part.pcm, part.begins)
             rows = self._rows[done.index]
             self._pcm[rows], self._good[rows] = done.pcm, done.good

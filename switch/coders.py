@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ..codecs.bands import SAMPLES, Band
 from ..codecs.g711 import Pcm
-from ..codecs.opus import ANY, TOGETHER, OpusRows, Tuning
+from ..codecs.opus import ANY, ROOM, TOGETHER, OpusRows, Tuning
 from ..codecs.opuspacket import Frame
 from ..codecs.work import Decoded, Encoded, Work
 from .coding import PART, Part, Requests
@@ -189,23 +189,23 @@ class Coders:
         """What these rows said before is not for who hears them now. What is being decoded is to be taken first."""
         self._decoders.forget(rows)
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
-        """The next 20 ms of each of `rows` [n], with the bands above 8 kHz up to that which is `top` [n]. The results
-        are to be taken before anything else is begun."""
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: NDArray[np.uint8]) -> Work[Decoded]:
+        """The next 20 ms of each of `rows` [n], at 8 kHz and in those above of which the `bands` [n] have the bit. The
+        results are to be taken before anything else is begun."""
         places = self._begin(self._decoders, rows)
         numbers, here = self._decoders.numbers(rows), places.pop(None, _NOBODY)
         beside = _Beside(Requests.decoded, _unheard, self._hear, self._lose)
         for other, index in places.items():
             if other is not None and other.requests is not None:
                 some = [frames[i] for i in index.tolist()]
-                beside.ask(other, other.requests, other.requests.decode(numbers[index], some, top[index]), index)
-        ours = self._ours.decode(numbers[here], [frames[i] for i in here.tolist()], top[here])
+                beside.ask(other, other.requests, other.requests.decode(numbers[index], some, bands[index]), index)
+        ours = self._ours.decode(numbers[here], [frames[i] for i in here.tolist()], bands[here])
         self._work = work = Work((one.among(here) for one in ours.results()), beside)
         return work
 
-    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """int16 `[rate / 50]` each, at 8, 16 or 48 kHz, to the packets of each of `rows` [n], none where it broke. The
-        results are to be taken before anything else is begun."""
+    def encode(self, rows: Rows, frames: Pcm, samples: Rows) -> Work[Encoded]:
+        """`frames` int16 [n, 960], of which each of `rows` [n] hears so many `samples` [n], 20 ms at 8, 16 or 48 kHz,
+        to the packets of each, none where it broke. The results are to be taken before anything else is begun."""
         self._rounds += 1
         for each in self._others:
             each.look()
@@ -218,9 +218,11 @@ class Coders:
         beside = _Beside(Requests.encoded, _unsaid, self._hear, self._lose)
         for other, index in places.items():
             if other is not None and other.requests is not None:
-                some = [frames[i] for i in index.tolist()]
-                beside.ask(other, other.requests, other.requests.encode(numbers[index], some), index)
-        ours = self._ours.encode(numbers[here], [frames[i] for i in here.tolist()])
+                request = other.requests.encode(numbers[index], frames, samples[index], index)
+                beside.ask(other, other.requests, request, index)
+        # Mostly there is nobody else, and they stay where they lie.
+        frames = frames if len(here) == len(rows) else frames[here]
+        ours = self._ours.encode(numbers[here], frames, samples[here])
         self._work = work = Work((one.among(here) for one in ours.results()), beside)
         return work
 
@@ -303,4 +305,4 @@ def _unheard(index: Rows) -> Decoded:
 
 
 def _unsaid(index: Rows) -> Encoded:
-    return Encoded(index, [()] * len(index))
+    return Encoded(index, np.zeros((len(index), ROOM), np.uint8), np.zeros((len(index), 2), np.int32))

@@ -1,12 +1,12 @@
 """What the engine's process and one that codes for it (coder.py) say to each other, and what that one does.
 
 A **request** is one message: legs that were opened, tuned, closed and forgotten since the last, and then what is to be
-decoded or encoded. It is answered in parts, as they are ready, each of them a message: of which legs, and packets,
-which are small. Sound is not sent: it lies in `Columns` of memory that both have, a slot for each leg of the request,
-where nobody writes while the other reads. A row here is what a codec has as its number (coders.py).
+decoded or encoded. It is answered in parts, as they are ready, each of them a message that says of which legs. Sound is
+not sent, nor are the packets that are made: they lie in `Columns` of memory that both have, a slot for each leg of the
+request, where nobody writes while the other reads. A row here is what a codec has as its number (coders.py).
 
-    decode    rows, the bands that are wanted, frames        ->  which are sound; sound in `narrow` and `above`
-    encode    rows, their bands; sound in `heard`            ->  packets
+    decode    rows, the bands that are wanted, frames    ->  which are sound; sound in `narrow` and `above`
+    encode    rows, their samples; sound in `heard`      ->  lengths; packets in `said`
 
 A packet of more than 20 ms is decoded once and played in several ticks: what follows of one is known by its being the
 same object (codecs/opus.py). Here it is sent once, and named by its leg then.
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..codecs.bands import ABOVE, SAMPLES, Band
 from ..codecs.g711 import Pcm
-from ..codecs.opus import OpusRows, Tuning
+from ..codecs.opus import ROOM, OpusRows, Tuning
 from ..codecs.opuspacket import Frame, Piece
 from ..codecs.work import Decoded, Encoded, Upper
 from .seams import Rows
@@ -53,7 +53,8 @@ class _Kind(IntEnum):
 
 
 class Columns:
-    """The sound of one request, a slot for each of its legs: int16 [slots, samples of the band]."""
+    """The sound of one request, a slot for each of its legs: int16 [slots, samples of the band], and its packets, uint8
+    [slots, ROOM]."""
 
     def __init__(self, memory: memoryview, slots: int) -> None:
         """`memory` is of `size(slots)` octets."""
@@ -66,10 +67,11 @@ class Columns:
             at += made[-1].nbytes
         self.narrow, self.heard = made[0], made[-1]
         self.above = {band: made[band] for band in ABOVE}
+        self.said = np.frombuffer(memory, np.uint8, slots * ROOM, at).reshape(slots, ROOM)
 
     @staticmethod
     def size(slots: int) -> int:
-        return slots * _INT16 * (sum(SAMPLES) + SAMPLES[Band.FULL])
+        return slots * (_INT16 * (sum(SAMPLES) + SAMPLES[Band.FULL]) + ROOM)
 
 
 @frozen(eq=False)
@@ -104,15 +106,14 @@ class Requests:
     def forget(self, rows: Rows) -> None:
         self._edits.append((_Edit.FORGET, _octets(rows)))
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> bytes:
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: NDArray[np.uint8]) -> bytes:
         named = [self._named(row, frame) for row, frame in zip(rows.tolist(), frames, strict=True)]
-        return self._message(_Kind.DECODE, _octets(rows), top.tobytes(), named)
+        return self._message(_Kind.DECODE, _octets(rows), bands.tobytes(), named)
 
-    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> bytes:
-        heard = self._columns.heard
-        for slot, frame in enumerate(frames):
-            heard[slot, : len(frame)] = frame
-        return self._message(_Kind.ENCODE, _octets(rows), [len(frame) for frame in frames])
+    def encode(self, rows: Rows, frames: Pcm, samples: Rows, index: Rows) -> bytes:
+        """Of `frames` [m, 960] those that are the `index` [n]."""
+        np.take(frames, index, axis=0, out=self._columns.heard[: len(rows)], mode="clip")
+        return self._message(_Kind.ENCODE, _octets(rows), _octets(samples))
 
     def decoded(self, message: bytes) -> Part[Decoded]:
         """What was said to the last request. Its sound is good until the next one."""
@@ -126,8 +127,9 @@ class Requests:
         return Part(decoded, self._failed(broken))
 
     def encoded(self, message: bytes) -> Part[Encoded]:
-        octets, packets, broken = msgpack.unpackb(message, use_list=False)
-        return Part(Encoded(_rows(octets), packets), self._failed(broken))
+        octets, said, broken = msgpack.unpackb(message, use_list=False)
+        index, lengths = _rows(octets), np.frombuffer(said, np.int32).reshape(-1, 2)
+        return Part(Encoded(index, self._columns.said[index], lengths), self._failed(broken))
 
     def _failed(self, broken: Sequence[int]) -> list[int]:
         return [row for row in broken if row in self._packets and row not in self._new]
@@ -161,9 +163,9 @@ class Answers:
             self._edit(*edit)
         rows = _rows(octets)
         if kind == _Kind.DECODE:
-            top, frames = said
+            bands, frames = said
             known = [self._known(row, frame) for row, frame in zip(rows.tolist(), frames, strict=True)]
-            for decoded in self._rows.decode(rows, known, np.frombuffer(top, np.uint8)).results():
+            for decoded in self._rows.decode(rows, known, np.frombuffer(bands, np.uint8)).results():
                 self._columns.narrow[decoded.index] = decoded.pcm
                 for one in decoded.upper:
                     self._columns.above[one.band][one.index] = one.pcm
@@ -171,9 +173,9 @@ class Answers:
                 yield self._part(decoded.index, (decoded.good.tobytes(), uppers))
         else:
             (samples,) = said
-            frames = [self._columns.heard[slot, :many] for slot, many in enumerate(samples)]
-            for encoded in self._rows.encode(rows, frames).results():
-                yield self._part(encoded.index, encoded.packets)
+            for encoded in self._rows.encode(rows, self._columns.heard[: len(rows)], _rows(samples)).results():
+                self._columns.said[encoded.index] = encoded.octets
+                yield self._part(encoded.index, encoded.lengths.tobytes())
 
     def _part(self, index: Rows, said: object) -> bytes:
         packed: bytes = msgpack.packb((_octets(index), said, self._rows.failed()))

@@ -200,7 +200,7 @@ class Engine:
             self._quality.listen(self._tick, plans.heard, self._playback.pcm)
         heard = [mix(plans.bands[0], self._playback.pcm, speaking)]
         if len(plans.bands) > 1:
-            above = self._playback.speak_above()
+            above = self._playback.speak_above(len(plans.bands) - 1)
             heard += [mix(plan, *frames) for plan, frames in zip(plans.bands[1:], above, strict=True)]
         heard = self._soften(heard)
         if len(plans.turning):

@@ -4,8 +4,8 @@ Frames lie in four matrices taken in turn: the newest, and the three before it, 
 that nobody hears is not decoded, unless its digits are listened for. When somebody hears it again, its older frames are
 stale and what was begun with them is forgotten: whoever begins to hear a row hears nothing that it said before.
 
-All of that is at 8 kHz. Of a row that somebody hears at 16 or 48 kHz there is another frame for each band above, made
-of the one below, with what G.722 and Opus decode to there (raised.py).
+All of that is at 8 kHz. Of a row that somebody hears at 16 or 48 kHz there is another frame in that band, made of the
+narrow one, with what G.722 and Opus decode to there (raised.py).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..codecs import g711, g722
-from ..codecs.bands import ABOVE, Band
+from ..codecs.bands import ABOVE, Band, bit
 from ..codecs.plc import HISTORY, Concealer
-from ..codecs.resample import Downsampler, to_band
+from ..codecs.resample import Sound
 from .ahead import Ahead
 from .comfort import Comfort
 from .jitter import Due, Playout
@@ -51,17 +51,12 @@ class Playback:
         self.comfort = Comfort(playout, n)
         self._concealer = Concealer(n)
         self._g722 = g722.Decoders()
-        self._from_g722 = Downsampler(n, 2)
+        self._of_g722 = Sound(n, g722.RATE)
         self._pcm = np.zeros((_KEPT, n, FRAME), np.int16)
-        self._wide_g722 = to_band(n, g722.RATE, Band.WIDE)
         self._below = np.zeros((n, FRAME), np.int16)  # of the newest frame that was decoded to more than this
-        below, raised = self._below, []
-        for band in ABOVE:
-            raised.append(Raised(n, band, below))
-            below = raised[-1].whole
-        self._raised = tuple(raised)
-        self._top = np.zeros(n, np.uint8)  # the highest band that each row is heard at
-        self._opus = None if opus is None else Ahead(legs, playout, opus, self._below, self._raised, self._top)
+        self._raised = tuple(Raised(n, band, self._below) for band in ABOVE)
+        self._wanted = np.zeros(n, np.uint8)  # the bands above that each row is heard in, a bit of each
+        self._opus = None if opus is None else Ahead(legs, playout, opus, self._below, self._raised, self._wanted)
         self._played_at = np.full((_KEPT, n), -1, np.int64)  # the tick of each frame; another tick's is stale
         self._loudest = np.zeros(n, np.int32)  # of the frames that `pausing` was asked about
         self._tick = 0
@@ -155,27 +150,20 @@ class Playback:
         return speaking
 
     def raise_to(self, rows: Sequence[Rows]) -> None:
-        """Those that somebody hears from now on, by band from 16 kHz on, each with those of the bands above it; those
-        that were not heard so before begin with nothing."""
-        top = np.zeros(len(self._top), np.uint8)
+        """Those that somebody hears from now on, by band from 16 kHz on; those that were not heard so before begin with
+        nothing."""
+        wanted = np.zeros(len(self._wanted), np.uint8)
         for number, raised in enumerate(self._raised):
             some = rows[number] if number < len(rows) else _NONE
-            raised.begin(some[self._top[some] < raised.band])
+            raised.begin(some[self._wanted[some] & bit(raised.band) == 0])
             raised.rows = some
-            top[some] = raised.band
-        self._top[:] = top
+            wanted[some] |= bit(raised.band)
+        self._wanted[:] = wanted
 
-    def speak_above(self) -> list[tuple[g711.Pcm, NDArray[np.bool_]]]:
-        """After `speak`: this tick's frames of each band above 8 kHz that somebody hears, int16 [capacity, samples],
-        and which rows are not silence there, bool [capacity]."""
-        frames: list[tuple[g711.Pcm, NDArray[np.bool_]]] = []
-        pcm = self.pcm
-        for raised in self._raised:
-            if not len(raised.rows):
-                break
-            pcm, speaking = raised.speak(pcm, self._tick)
-            frames.append((pcm, speaking))
-        return frames
+    def speak_above(self, bands: int) -> list[tuple[g711.Pcm, NDArray[np.bool_]]]:
+        """After `speak`: this tick's frames of so many bands above 8 kHz, int16 [capacity, samples], and which rows are
+        not silence there, bool [capacity]."""
+        return [raised.speak(self.pcm, self._tick) for raised in self._raised[:bands]]
 
     def _forget(self, rows: Rows) -> None:
         """Nobody heard these rows in the last tick: an unfinished concealment and a filter's past are of long ago."""
@@ -183,7 +171,7 @@ class Playback:
             self._concealer.forget(rows)
             if self._opus is not None and np.count_nonzero(opus := self._legs.codec[rows] == _OPUS):
                 self._opus.forget(rows[opus])
-            self._from_g722.forget(rows)
+            self._of_g722.forget(rows)
             self._g722.forget(rows)
 
     def _hear(self, heard: Rows) -> None:
@@ -216,15 +204,13 @@ class Playback:
 
     def _decode_g722(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:
         whole = self._g722.decode(rows, self._playout.store.narrow[cells])
-        low = self._from_g722.down(rows, whole)
-        if np.count_nonzero(some := self._top[rows] >= Band.WIDE):
-            wide, raised = rows[some], self._raised[0]
-            begins = raised.begins(wide, self._tick)
-            self._wide_g722.forget(wide[begins])
-            raised.put(wide, self._wide_g722.down(wide, whole[some]), begins)
-            raised.came(wide, self._tick)
-            self._below[wide] = low[some]
-        self.pcm[rows] = low
+        begins = self._of_g722.put(rows, whole)
+        for raised in self._raised:
+            if len(some := (self._wanted[rows] & bit(raised.band)).nonzero()[0]):
+                its = rows[some]
+                raised.put(its, self._of_g722.of(its, raised.band), begins[some])
+                raised.came(its, self._tick)
+        self.pcm[rows] = self._below[rows] = self._of_g722.of(rows, Band.NARROW)
         speaking[rows] = self.pcm[rows].any(axis=1)
 
     def _decode_opus(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> Rows:
@@ -234,10 +220,11 @@ class Playback:
         frames, good = self._opus.decode(rows, cells)
         sound, frames = rows[good], frames[good]
         self.pcm[sound] = frames
-        speaking[sound] = frames.any(axis=1)
-        if np.count_nonzero(top := self._opus.top[sound]):
-            for raised in self._raised:
-                raised.came(sound[top >= raised.band], self._tick)
+        speaking[sound] = frames.view(np.uint64).any(axis=1)
+        bands = self._opus.bands[sound]
+        for raised in self._raised:
+            if np.count_nonzero(there := bands & bit(raised.band)):
+                raised.came(sound[there.nonzero()[0]], self._tick)
         return rows[~good]
 
     def _merge(self, rows: Rows, cells: Rows, speaking: NDArray[np.bool_]) -> None:

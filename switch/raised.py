@@ -1,6 +1,6 @@
-"""The frames of one band above 8 kHz, of the rows that are heard at it: the one below brought up, and its own part.
+"""The frames of one band above 8 kHz, of the rows that are heard at it: the narrow ones brought up, and its own part.
 
-Who decodes gives the whole of a frame in each band up to its own (`put`). The band's own part of it is the whole less
+Who decodes gives the whole of a frame in each band that is heard (`put`). The band's own part of it is the whole less
 what comes up of its frame below, so that both are the whole again. Where what is heard below is what was decoded, they
 are not taken apart at all: that is every frame of a stream that nothing happens to, and a quarter of what a tick would
 do for it. Where it is not, for it was concealed, or another frame goes over into it, the part is added to what is.
@@ -17,9 +17,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ..codecs.bands import RATES, SAMPLES
+from ..codecs.bands import RATES, SAMPLES, Band
 from ..codecs.g711 import Pcm
 from ..codecs.resample import Upsampler
+from .legs import those
 from .seams import Rows
 
 _NONE: Final = np.zeros(0, np.intp)
@@ -31,12 +32,12 @@ class Raised:
     """Columns of the band's frames."""
 
     def __init__(self, capacity: int, band: int, below: Pcm) -> None:
-        """`below` int16 [capacity, samples of the band below]: what the newest frame that was decoded of each row is in
-        that band. Whoever decodes writes it there when this band has its own."""
-        samples, factor = SAMPLES[band], RATES[band] // RATES[band - 1]
+        """`below` int16 [capacity, 160]: what the newest frame that was decoded of each row is at 8 kHz. Whoever
+        decodes writes it there when this band has its own."""
+        samples, factor = SAMPLES[band], RATES[band] // RATES[Band.NARROW]
         self.band = band
-        self.rows: Rows = _NONE  # those that somebody hears at this band, or at one above
-        self.whole = np.zeros((capacity, samples), np.int16)  # of the newest frame that has more than the band below
+        self.rows: Rows = _NONE  # those that somebody hears at this band
+        self.whole = np.zeros((capacity, samples), np.int16)  # of the newest frame that was decoded
         self._below = below
         self._decoded = Upsampler(capacity, factor)  # as if all that was decoded had come up
         self._at = np.full(capacity, _LONG_AGO, np.int64)  # the tick of the newest
@@ -87,7 +88,7 @@ class Raised:
         self._crossed = rows, first * (1 - self._cross) + self.parts(rows, tick) * self._cross
 
     def speak(self, below: Pcm, tick: int) -> tuple[Pcm, NDArray[np.bool_]]:
-        """This tick's frames, made of those of the band `below`: int16 [capacity, samples], and which are not silence,
+        """This tick's frames, made of the narrow ones `below`: int16 [capacity, samples], and which are not silence,
         bool [capacity]; those of `rows` mean something."""
         rows = self.rows
         low = below[rows]
@@ -95,14 +96,15 @@ class Raised:
         whole &= (low.view(np.uint64) == self._below[rows].view(np.uint64)).all(axis=1)
         if len(self._crossed[0]):
             whole &= ~np.isin(rows, self._crossed[0])
-        if np.count_nonzero(whole):
-            some, its = rows[whole], low[whole]
+        if count := np.count_nonzero(whole):
+            index = those(whole)
+            some, its = rows[index], low[index]
             pcm = self.whole[some]
             self._pcm[some] = pcm
             self._speaking[some] = pcm.view(np.uint64).any(axis=1)
             self._last[some] = pcm[:, -1] - self._up.last(its)
             self._up.follow(some, its)
-        if not whole.all():
+        if count < len(rows):
             self._add(rows[~whole], low[~whole], tick)
         self._crossed = _NONE, _NO_PARTS
         return self._pcm, self._speaking

@@ -76,9 +76,9 @@ class _Column:
 
 @frozen
 class Plan:
-    """What a tick mixes in one band. `heard`: every row that some listener hears in it or in one above, of which it is
-    made there, ascending. `listeners`: rows, first those that have a sum of their own (`direct`, indices of sums), then
-    those that subtract themselves (`shared`, indices of sums)."""
+    """What a tick mixes in one band. `heard`: every row that some listener hears in it, ascending; at 8 kHz, of which
+    the other bands are made, in any. `listeners`: rows, first those that have a sum of their own (`direct`, indices of
+    sums), then those that subtract themselves (`shared`, indices of sums)."""
 
     band: int
     heard: Rows
@@ -205,13 +205,9 @@ class Rooms:
         """The same until edges are edited."""
         if self._plans is None:
             turning = [one for one in self._hears if self._wanted(one) != self._band(one)]
-            plans: list[Plan] = []
-            above: set[int] = set()
-            for band in range(max(map(self._band, self._hears), default=Band.NARROW), Band.NARROW - 1, -1):
-                plans.append(self._compile(band, above))
-                above.update(plans[-1].heard.tolist())
+            bands = range(max(map(self._band, self._hears), default=Band.NARROW) + 1)
             heard = np.array(sorted(self._heard_by), np.intp)
-            self._plans = Plans(heard, tuple(reversed(plans)), np.array(turning, np.intp))
+            self._plans = Plans(heard, tuple(map(self._compile, bands)), np.array(turning, np.intp))
         return self._plans
 
     def _detach(self, listener: int) -> None:
@@ -227,12 +223,12 @@ class Rooms:
             if not self._members[group]:
                 del self._members[group]
 
-    def _compile(self, band: int, above: set[int]) -> Plan:
-        """The plan of those who are mixed in that band, in which those that are heard `above` are made, too."""
+    def _compile(self, band: int) -> Plan:
+        """The plan of those who are mixed in that band."""
         sums: list[list[tuple[int, float]]] = []
         direct: list[tuple[int, int]] = []  # listener, sum
         shared: list[tuple[int, int]] = []
-        heard = set(above)
+        heard = set(self._heard_by) if band == Band.NARROW else set()
         for group, everybody in self._members.items():
             if not (members := [one for one in everybody if self._band(one) == band]):
                 continue

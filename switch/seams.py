@@ -210,10 +210,13 @@ class OpusCodec(Protocol):
         """Rows whose codec has raised what it should not: these legs are over."""
         ...
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
-        """The next 20 ms of each of `rows` [n], with the bands above 8 kHz (bands.py) up to that which is `top` [n]."""
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: NDArray[np.uint8]) -> Work[Decoded]:
+        """The next 20 ms of each of `rows` [n], at 8 kHz and in those above of which the `bands` [n] have the bit
+        (bands.py)."""
         ...
 
-    def encode(self, rows: Rows, frames: Sequence[Pcm]) -> Work[Encoded]:
-        """20 ms each, int16 [160] at 8 kHz, [320] at 16 or [960] at 48, to the packets of each of `rows` [n]."""
+    def encode(self, rows: Rows, frames: Pcm, samples: Rows) -> Work[Encoded]:
+        """20 ms each, so many `samples` [n] of the `frames` int16 [n, 960], 160 at 8 kHz, 320 at 16 or 960 at 48, to
+        the packets of each of `rows` [n]. `frames` stay as they are until the results are taken, which are good until
+        the next call."""
         ...

@@ -19,21 +19,21 @@ from numpy.typing import NDArray
 
 from ..codecs import g711, g722
 from ..codecs.bands import SAMPLES, Band
+from ..codecs.opus import ROOM
 from ..codecs.work import Encoded, Work
 from . import rtp
 from .gather import Gather, OpusGather, frame_ms
 from .keying import Keyed
 from .leaving import Leaving
 from .legs import LEAST_MS, SILENCE, TICK_MS, CodecId, Legs, those
-from .matrix import lay
+from .matrix import width
 from .ports import PortPool
 from .rooms import Heard
 from .seams import Datagrams, OpusCodec, Outgoing, Rows
 
 PACKET: Final = rtp.HEADER + 160
 EVENT_PACKET: Final = rtp.HEADER + 4
-# At the rates that we encode, no payload of Opus is as long.
-OPUS_PACKET: Final = rtp.HEADER + 512
+OPUS_PACKET: Final = rtp.HEADER + ROOM
 _LAWS: Final = (CodecId.PCMU, CodecId.PCMA)
 # By CodecId, of the codecs in the matrix; what stands there for G.722 is always written over.
 _SILENCE: Final = np.array([*(SILENCE[law] for law in _LAWS), 0], np.uint8)
@@ -46,8 +46,8 @@ _OPUS_SILENT: Final = {TICK_MS: (_OPUS_SILENCE.tobytes(),), LEAST_MS: (b"\xf0\xf
 # (codecs/opus.py). There are no more groups than so many: beyond, they are larger instead.
 TOGETHER: Final = 48
 MOST_GROUPS: Final = 6
-# What is encoded for those who want packets of one length: by band.
-_SILENT: Final = tuple(np.zeros(samples, np.int16) for samples in SAMPLES)
+_SAMPLES: Final = np.array(SAMPLES, np.intp)
+_NOWHERE: Final = np.zeros(0, np.intp)
 _PAYLOAD: Final = np.dtype("V160")  # as in the store
 SILENT_PACKET: Final = rtp.HEADER + len(_OPUS_SILENCE)
 
@@ -113,6 +113,7 @@ class Sender:
         self._payloads = self._out[:, rtp.HEADER :].view(_PAYLOAD)[:, 0]
         self._out_silent = np.zeros(legs.capacity, np.bool_)
         self._wide = np.zeros((legs.capacity, OPUS_PACKET), np.uint8)
+        self._heard = np.zeros((legs.capacity, SAMPLES[Band.FULL]), np.int16)  # what is being encoded
         self._ordered: _Order | None = None
         self._routes: list[_Route | None] = [None] * len(SAMPLES)  # by band
         self.sent = 0  # packets
@@ -291,23 +292,30 @@ class Sender:
         self, order: _Order, heard: Sequence[Heard], routes: Sequence[_Route], keyed: Keyed | None
     ) -> _Coming:
         assert self._opus is not None  # without it no such leg is opened
-        frames: list[g711.Pcm] = []
-        places = []
+        places, bands = [], []
+        n = 0
         for one, route in zip(heard, routes, strict=True):
             some, place = route.opus, route.opus_place
             speaks = one.audible[some]
             if keyed is not None and len(keyed.rows):
                 speaks &= ~np.isin(order.opus[place], keyed.rows)
-            frames += list(one.pcm[some[speaks]])
+            of = some[speaks]
+            if not len(of):
+                continue
+            self._heard[n : n + len(of), : one.pcm.shape[1]] = one.pcm[of]
+            n += len(of)
             places.append(place[speaks])
+            bands.append(np.full(len(of), one.band))
         if len(order.constant):
-            some = order.constant[~np.isin(order.constant, np.concatenate(places))]
+            some = order.constant[~np.isin(order.constant, np.concatenate([order.opus[:0], *places]))]
             if keyed is not None:
                 some = some[~np.isin(order.opus[some], keyed.rows)]
-            frames += [_SILENT[band] for band in self._legs.band[order.opus[some]].tolist()]
+            self._heard[n : n + len(some)] = 0
+            n += len(some)
             places.append(some)
-        place = np.concatenate(places)
-        return _Coming(place, self._opus.encode(order.opus[place], frames))
+            bands.append(self._legs.band[order.opus[some]].astype(np.intp))
+        place, band = (np.concatenate([_NOWHERE, *each]) for each in (places, bands))
+        return _Coming(place, self._opus.encode(order.opus[place], self._heard[:n], _SAMPLES[band]))
 
     def _encode_g722(self, order: _Order, heard: Sequence[Heard], routes: Sequence[_Route]) -> NDArray[np.uint8]:
         """What each of the order's G.722 rows hears, or silence: uint8 [g722, 160]."""
@@ -332,34 +340,35 @@ class Sender:
         return self._leaving.media(rows[now], packets[now], length[now]), self._follow(order, coming)
 
     def _follow(self, order: _Order, coming: _Coming) -> Iterator[Datagrams]:
-        index: list[Rows] = []
-        made: list[Sequence[bytes]] = []
-        together = max(TOGETHER, -(-len(coming.place) // MOST_GROUPS))
+        made: list[Encoded] = []
+        n, together = 0, max(TOGETHER, -(-len(coming.place) // MOST_GROUPS))
         for part in coming.work.results():
-            index.append(part.index)
-            made += part.packets
-            if len(made) >= together:
-                yield from self._send_made(order, coming.place[np.concatenate(index)], made)
-                index, made = [], []
+            made.append(part)
+            n += len(part.index)
+            if n >= together:
+                yield from self._send_made(order, coming.place, made)
+                n, made = 0, []
         if made:
-            yield from self._send_made(order, coming.place[np.concatenate(index)], made)
+            yield from self._send_made(order, coming.place, made)
 
-    def _send_made(
-        self, order: _Order, place: NDArray[np.intp], made: Sequence[Sequence[bytes]]
-    ) -> Iterator[Datagrams]:
-        """The packets of those of the order's Opus rows that stand at `place` [n]."""
-        rows, packets = order.opus, self._wide
+    def _send_made(self, order: _Order, places: NDArray[np.intp], made: Sequence[Encoded]) -> Iterator[Datagrams]:
+        """Packets of the order's Opus rows, of which those that were to be encoded stand at `places`."""
+        rows, out, legs = order.opus, self._wide, self._legs
+        for part in made:
+            place, octets = places[part.index], part.lengths[:, 0]
+            end = width(octets)
+            out[place, rtp.HEADER : rtp.HEADER + end] = part.octets[:, :end]
+        place = np.concatenate([places[part.index] for part in made])
+        octets = np.concatenate([part.lengths[:, 0] for part in made])
         if len(odd := np.flatnonzero(place >= order.opus_even)):
-            yield from self._send_gathered(rows[place[odd]], [made[i] for i in odd.tolist()])
+            packets = [its for part in made for its in part.packets()]
+            yield from self._send_gathered(rows[place[odd]], [packets[i] for i in odd.tolist()])
             even = np.flatnonzero(place < order.opus_even)
-            place, made = place[even], [made[i] for i in even.tolist()]
-        payloads, octets = lay([each[0] if each else b"" for each in made])
-        width = rtp.HEADER + payloads.shape[1]
-        packets[place, rtp.HEADER : width] = payloads
-        self._legs.octets[rows[place]] += octets.astype(np.uint32)
-        came = np.flatnonzero(octets)
-        place = place[came]
-        yield from self._leaving.media(rows[place], packets[place, :width], rtp.HEADER + octets[came])
+            place, octets = place[even], octets[even]
+        legs.octets[rows[place]] += octets.astype(np.uint32)
+        came = those(octets > 0)
+        place, length = place[came], rtp.HEADER + octets[came]
+        yield from self._leaving.media(rows[place], out[place, : width(length)], length)
 
     def _write_headers(
         self,

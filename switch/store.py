@@ -175,8 +175,22 @@ class Store:
         """Opus: the packet itself into each cell that it fills a part of. What is there already stays."""
         where = zip(a.packet.tolist(), a.offset.tolist(), (a.offset + a.length).tolist(), strict=True)
         packets = [a.data[i, begin:end].tobytes() for i, begin, end in where]
-        next_slot = play[a.row]
-        end = block + self.blocks(a, WIDE_SHIFT)
+        next_slot, blocks = play[a.row], self.blocks(a, WIDE_SHIFT)
+        slot = block >> WIDE_SHIFT
+        cells = self.cells(a.row, slot)
+        # Mostly each is one whole slot, of which nothing is there yet.
+        usual = blocks == FRAME_UNITS
+        usual &= block & FRAME_UNITS - 1 == 0
+        usual &= self._number[cells] != slot
+        usual &= slot >= next_slot
+        usual &= slot < next_slot + SLOTS
+        if np.count_nonzero(usual) == len(usual):
+            frames = self.frames
+            for cell, packet in zip(cells.tolist(), packets, strict=True):
+                frames[cell] = ((0, FRAME_UNITS, packet, 0),)
+            self._number[cells], self._have[cells] = slot, _WHOLE
+            return
+        end = block + blocks
         begin_slot, end_slot = block >> WIDE_SHIFT, (end + FRAME_UNITS - 1) >> WIDE_SHIFT
         for i in range(int((end_slot - begin_slot).max())):
             slot = begin_slot + i

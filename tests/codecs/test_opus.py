@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from cordboard.bench import pyav
 from cordboard.codecs import libopus, opus
-from cordboard.codecs.bands import ABOVE, Band
-from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm, Tuning
+from cordboard.codecs.bands import ABOVE, Band, bit
+from cordboard.codecs.opus import OpusDecoder, OpusEncoder, OpusError, OpusRows, Pcm, Rows, Tuning
 from cordboard.codecs.opuspacket import Frame, whole
 from cordboard.codecs.work import Work
 
@@ -84,9 +84,9 @@ def test_a_toc_byte_with_nothing_behind_it_is_silence_of_its_length(packet: byte
     silence = decoder.decode(packet)
     assert len(silence) == 48 * ms
     assert not silence.any()
-    into = np.ones(opus.FRAME, np.int16)
-    decoder.decode_into(whole(packet), into)
-    assert not into.any()
+    decoder.pcm[:] = 1
+    decoder.play(whole(packet))
+    assert not decoder.pcm.any()
 
 
 def test_stereo_is_mixed_down() -> None:
@@ -111,7 +111,7 @@ def test_stereo_is_mixed_down() -> None:
 def test_junk_is_refused_and_the_next_packet_plays(payload: bytes) -> None:
     encoder, decoder = OpusEncoder(48000), OpusDecoder()
     with pytest.raises(OpusError):
-        decoder.decode_into(whole(payload), np.zeros(opus.FRAME, np.int16))
+        decoder.play(whole(payload))
     assert decoder.decode(encoder.encode(tone(48000, 1)[0])[0]).any()
 
 
@@ -128,11 +128,18 @@ def test_random_bytes_raise_nothing_else() -> None:
 ROWS = np.arange(40) * 3  # more than one leg
 
 
+def heard(pcm: Pcm) -> tuple[Pcm, Rows]:
+    """`pcm` int16 [n, samples] as an encoder has it, and how many samples they are."""
+    frames = np.full((len(pcm), opus.FRAME), 7777, np.int16)
+    frames[:, : pcm.shape[1]] = pcm
+    return frames, np.full(len(pcm), pcm.shape[1])
+
+
 def coded(codec: OpusRows, pcm: Pcm) -> tuple[list[bytes], Pcm, list[bool]]:
     """One frame of each of ROWS there and back, but for one that is no Opus; `pcm` int16 [rows, 160]."""
     payloads = [b""] * len(ROWS)
-    for made in codec.encode(ROWS, list(pcm)).results():
-        for i, (payload,) in zip(made.index.tolist(), made.packets, strict=True):
+    for made in codec.encode(ROWS, *heard(pcm)).results():
+        for i, (payload,) in zip(made.index.tolist(), made.packets(), strict=True):
             payloads[i] = payload
     back, good = np.zeros((len(ROWS), 160), np.int16), np.zeros(len(ROWS), np.bool_)
     narrow = np.zeros(len(ROWS), np.uint8)
@@ -162,15 +169,15 @@ def test_what_is_decoded_comes_down_to_8_khz_without_a_seam() -> None:
 def test_a_codec_that_breaks_is_its_leg_s_end_and_no_other_s(monkeypatch: pytest.MonkeyPatch) -> None:
     codec = opened()
     coded(codec, tone(8000, 40))
-    decode_into = OpusDecoder.decode_into
+    play = OpusDecoder.play
     bad = codec._legs[ROWS[5]].decoder
 
-    def crashing(self: OpusDecoder, frame: Frame, pcm: Pcm) -> None:
+    def crashing(self: OpusDecoder, frame: Frame) -> None:
         if self is bad:
             raise RuntimeError("a bug")
-        decode_into(self, frame, pcm)
+        play(self, frame)
 
-    monkeypatch.setattr(OpusDecoder, "decode_into", crashing)
+    monkeypatch.setattr(OpusDecoder, "play", crashing)
     assert codec.failed() == []
     _, _, good = coded(codec, tone(8000, 40))
     assert [i for i, well in enumerate(good) if not well] == [3, 5]
@@ -186,9 +193,9 @@ def test_a_leg_turns_to_another_rate_and_goes_on() -> None:
     codec, decoder = opened(), OpusDecoder()
     for rate in (8000, 16000, 48000, 8000):
         for frame in tone(rate, 10):
-            (made,) = codec.encode(ROWS[:1], [frame]).results()
-            heard = decoder.decode(made.packets[0][0])
-        assert np.abs(heard).max() == pytest.approx(8000, rel=0.2)
+            (made,) = codec.encode(ROWS[:1], *heard(frame[None])).results()
+            sound = decoder.decode(made.packets()[0][0])
+        assert np.abs(sound).max() == pytest.approx(8000, rel=0.2)
 
 
 class Others:
@@ -230,17 +237,17 @@ def test_work_that_is_dropped_is_over() -> None:
 def test_the_bands_above_are_given_of_those_of_which_they_are_wanted(hertz: float, of: int) -> None:
     """A tone is in those that reach as high, and next to nothing of it in those below."""
     codec, encoder = opened(), OpusEncoder(48000)
-    top = (np.arange(len(ROWS)) % 3).astype(np.uint8)
-    last = int(np.flatnonzero(top == Band.FULL)[0])
-    heard: dict[int, list[Pcm]] = {band: [] for band in range(3)}
+    bands = (2 * (np.arange(len(ROWS)) % 4)).astype(np.uint8)
+    last = int(np.flatnonzero(bands == bit(Band.WIDE) | bit(Band.FULL))[0])
+    told: dict[int, list[Pcm]] = {band: [] for band in range(3)}
     for frame in tone(48000, 50, hertz):
-        parts = list(codec.decode(ROWS, [whole(encoder.encode(frame)[0])] * len(ROWS), top).results())
-        heard[Band.NARROW].append(next(part.pcm[part.index == last][0] for part in parts if last in part.index))
+        parts = list(codec.decode(ROWS, [whole(encoder.encode(frame)[0])] * len(ROWS), bands).results())
+        told[Band.NARROW].append(next(part.pcm[part.index == last][0] for part in parts if last in part.index))
         for band in ABOVE:
             given = [upper for part in parts for upper in part.upper if upper.band == band]
-            assert sorted(int(i) for one in given for i in one.index) == np.flatnonzero(top >= band).tolist()
-            heard[band].append(next(one.pcm[one.index == last][0] for one in given if last in one.index))
-    loud = {band: np.sqrt(np.mean(np.concatenate(each[10:]).astype(float) ** 2)) for band, each in heard.items()}
+            assert sorted(int(i) for one in given for i in one.index) == np.flatnonzero(bands & bit(band)).tolist()
+            told[band].append(next(one.pcm[one.index == last][0] for one in given if last in one.index))
+    loud = {band: np.sqrt(np.mean(np.concatenate(each[10:]).astype(float) ** 2)) for band, each in told.items()}
     for band, level in loud.items():
         assert level == pytest.approx(8000 / np.sqrt(2), rel=0.2) if band >= of else level < 8000 / 100
 
@@ -252,9 +259,9 @@ def test_a_far_side_gets_no_more_bits_than_it_wants_and_packets_of_one_length(bi
     rng = np.random.default_rng(2)
     sizes = []
     for _ in range(20):
-        (made,) = codec.encode(ROWS[:1], [rng.integers(-8000, 8000, 160).astype(np.int16)]).results()
-        sizes.append(len(made.packets[0][0]))
+        (made,) = codec.encode(ROWS[:1], *heard(rng.integers(-8000, 8000, (1, 160)).astype(np.int16))).results()
+        sizes.append(len(made.packets()[0][0]))
     assert sizes == [expected // 400] * 20
     codec.tune(0, Tuning(bit_rate))
-    (made,) = codec.encode(ROWS[:1], [np.zeros(160, np.int16)]).results()
-    assert len(made.packets[0][0]) < sizes[0]
+    (made,) = codec.encode(ROWS[:1], *heard(np.zeros((1, 160), np.int16))).results()
+    assert len(made.packets()[0][0]) < sizes[0]

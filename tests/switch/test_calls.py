@@ -16,8 +16,8 @@ from types import FrameType, MappingProxyType, SimpleNamespace
 import numpy as np
 import pytest
 from cordboard.codecs import g711, g722
-from cordboard.codecs.bands import ABOVE, SAMPLES
-from cordboard.codecs.opus import MOST_PARTS, Tuning
+from cordboard.codecs.bands import ABOVE, SAMPLES, bit
+from cordboard.codecs.opus import MOST_PARTS, ROOM, Tuning
 from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Upper, Work
 from cordboard.switch import protocol, rtp
@@ -90,21 +90,18 @@ class StillCodec:
     def failed(self) -> list[int]:
         return []
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
-        def part(index: Rows) -> Decoded:
-            pcm, good = np.full((len(index), 160), 1000, np.int16), np.ones(len(index), np.bool_)
-            wanted = [(band, index[top[index] >= band]) for band in ABOVE]
-            upper = [
-                Upper(band, some, np.full((len(some), SAMPLES[band]), 1000, np.int16), np.zeros(len(some), np.bool_))
-                for band, some in wanted
-            ]
-            return Decoded(index, pcm, good, upper)
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: NDArray[np.uint8]) -> Work[Decoded]:
+        pcm, good = np.full((len(rows), 160), 1000, np.int16), np.ones(len(rows), np.bool_)
+        wanted = [(band, np.flatnonzero(bands & bit(band))) for band in ABOVE]
+        upper = [
+            Upper(band, some, np.full((len(some), SAMPLES[band]), 1000, np.int16), np.zeros(len(some), np.bool_))
+            for band, some in wanted
+        ]
+        return Work([Decoded(np.arange(len(rows)), pcm, good, upper)])
 
-        return Work(part(index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS))
-
-    def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
+    def encode(self, rows: Rows, frames: g711.Pcm, samples: Rows) -> Work[Encoded]:
         def part(index: Rows) -> Encoded:
-            return Encoded(index, [[b"opus"]] * len(index))
+            return Encoded(index, np.full((len(index), ROOM), 99, np.uint8), np.array([(40, 0)] * len(index), np.int32))
 
         return Work(part(index) for index in np.array_split(np.arange(len(rows)), MOST_PARTS))
 

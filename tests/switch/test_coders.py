@@ -32,10 +32,18 @@ def opened(others: list[Companion], rows: Rows = ROWS) -> Coders:
     return codec
 
 
+def heard(frames: list[Pcm]) -> tuple[Pcm, Rows]:
+    """As an encoder has them, and how many samples they are."""
+    made = np.full((len(frames), SAMPLES[Band.FULL]), 7777, np.int16)
+    for i, frame in enumerate(frames):
+        made[i, : len(frame)] = frame
+    return made, np.array([len(frame) for frame in frames])
+
+
 def encoded(codec: Coders, frames: list[Pcm], rows: Rows = ROWS) -> list[list[bytes]]:
     packets: list[list[bytes]] = [[b"never told"]] * len(rows)
-    for made in codec.encode(rows, frames).results():
-        for i, its in zip(made.index.tolist(), made.packets, strict=True):
+    for made in codec.encode(rows, *heard(frames)).results():
+        for i, its in zip(made.index.tolist(), made.packets(), strict=True):
             packets[i] = list(its)
     return packets
 
@@ -73,11 +81,11 @@ def test_legs_at_others_are_what_they_are_here(n: int) -> None:
         parts: list[Frame] = [((0, 8, packet, 8 * (tick % 3)),) for packet in long]
         parts += [whole(packets[i][0] if row != 9 else b"\xff" * 10) for i, row in enumerate(ROWS.tolist()) if i > 3]
         parts[3] = whole(b"\xff" * 10)
-        top = (np.arange(len(ROWS)) % 3).astype(np.uint8)
-        here, there = (told(codec.decode(ROWS, parts, top), len(ROWS)) for codec in (alone, spread))
+        bands = (2 * (np.arange(len(ROWS)) % 4)).astype(np.uint8)
+        here, there = (told(codec.decode(ROWS, parts, bands), len(ROWS)) for codec in (alone, spread))
         assert here == there
         assert there[1] == [i != 3 for i in range(len(ROWS))]
-        assert len(there[2][Band.FULL]) == 13
+        assert len(there[2][Band.FULL]) == 20
         if tick == 4:
             for codec in (alone, spread):
                 codec.forget(ROWS[5:20])
@@ -124,7 +132,7 @@ def test_a_leg_that_nothing_is_asked_of_has_no_codec_after_a_while(monkeypatch: 
     codec = opened([other])
     talk(codec, ROWS)
     for _ in range(coders.IDLE + 2 * coders.LOOK):
-        list(codec.encode(ROWS[:1], [tone(0, 0)]).results())
+        list(codec.encode(ROWS[:1], *heard([tone(0, 0)])).results())
     talk(codec, ROWS[:2])
     assert [sum(each) for each in shares(codec, other)] == [2, 2]
 
@@ -138,7 +146,7 @@ def test_when_a_process_is_lost_its_legs_go_on_elsewhere(when: str) -> None:
         packets = encoded(codec, [tone(row, tick) for row in ROWS.tolist()])
     if when == "before":
         other.die()
-    work = codec.encode(ROWS, [tone(row, 10) for row in ROWS.tolist()])
+    work = codec.encode(ROWS, *heard([tone(row, 10) for row in ROWS.tolist()]))
     results = work.results()
     made = [next(results)]
     if when == "between":
@@ -147,16 +155,16 @@ def test_when_a_process_is_lost_its_legs_go_on_elsewhere(when: str) -> None:
     if when == "after":
         other.die()
     assert sorted(i for each in made for i in each.index.tolist()) == list(range(len(ROWS)))
-    lost = sum(not its for each in made for its in each.packets)
+    lost = sum(not its for each in made for its in each.packets())
     assert 0 < lost < 30 if when != "after" else lost == 0
     _, good, _ = told(codec.decode(ROWS, [whole(its[0]) for its in packets], np.zeros(len(ROWS), np.uint8)), len(ROWS))
     assert all(good) if when != "after" else 0 < good.count(False) < 30
     assert codec.counters == {"coders_lost": 1}
     for tick in range(11, 20):
         packets = encoded(codec, [tone(row, tick) for row in ROWS.tolist()])
-        heard = decoder.decode(packets[20][0])
+        sound = decoder.decode(packets[20][0])
     assert all(packets)
-    assert np.abs(heard).max() == pytest.approx(8000, rel=0.2)
+    assert np.abs(sound).max() == pytest.approx(8000, rel=0.2)
     assert codec.failed() == []
 
 
@@ -169,15 +177,15 @@ def test_a_codec_that_breaks_there_is_its_leg_s_end_and_not_of_who_has_its_row_b
     told(codec.decode(ROWS[:2], [whole(its[0]) for its in packets], np.zeros(2, np.uint8)), 2)
     (there,) = [row for row in ROWS[:2].tolist() if codec._decoders._places[row] is other]
     frames, narrow = [whole(its[0]) for its in packets], np.zeros(2, np.uint8)
-    decode_into, broken = OpusDecoder.decode_into, []
+    play, broken = OpusDecoder.play, []
 
-    def crashing(self: OpusDecoder, frame: Frame, pcm: Pcm) -> None:
+    def crashing(self: OpusDecoder, frame: Frame) -> None:
         if frame == frames[there // 3]:
             broken.append(self)
             raise RuntimeError("a bug")
-        decode_into(self, frame, pcm)
+        play(self, frame)
 
-    monkeypatch.setattr(OpusDecoder, "decode_into", crashing)
+    monkeypatch.setattr(OpusDecoder, "play", crashing)
     _, good, _ = told(codec.decode(ROWS[:2], frames, narrow), 2)
     assert good == [row != there for row in ROWS[:2].tolist()]
     assert codec.failed() == [there]

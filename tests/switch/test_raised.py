@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cordboard.codecs.bands import ABOVE, SAMPLES
+from cordboard.codecs.bands import ABOVE, SAMPLES, Band
 from cordboard.codecs.g711 import Pcm
 from cordboard.switch.raised import Raised
 
 ROW = np.array([3])
+NARROW = SAMPLES[Band.NARROW]
 NOT = np.zeros(1, np.bool_)
 
 
 def opened(band: int) -> tuple[Raised, Pcm]:
     """Row 3 is heard at the band, and was decoded to nothing below it."""
-    below = np.zeros((8, SAMPLES[band - 1]), np.int16)
+    below = np.zeros((8, NARROW), np.int16)
     raised = Raised(8, band, below)
     raised.rows = ROW
     return raised, below
@@ -68,8 +69,8 @@ def test_two_frames_in_the_time_of_one_go_over_into_each_other(band: int) -> Non
 @pytest.mark.parametrize("band", ABOVE)
 def test_a_row_that_begins_anew_has_nothing_of_before(band: int) -> None:
     raised, _ = opened(band)
-    below = np.zeros((8, SAMPLES[band - 1]), np.int16)
-    below[:] = np.where(np.arange(SAMPLES[band - 1]) % 2, 3000, -3000)
+    below = np.zeros((8, NARROW), np.int16)
+    below[:] = np.where(np.arange(NARROW) % 2, 3000, -3000)
     heard(raised, below, 1, 1000)
     raised.begin(ROW)
     assert not heard(raised, np.zeros_like(below), 2, None).any()
@@ -81,7 +82,7 @@ def test_what_nothing_happens_to_is_the_whole_and_what_is_added_up_would_be_too(
     after something else was heard there, are the same to the sample, but for what filters still hold of it."""
     chance = np.random.default_rng(band)
     wholes = chance.integers(-20000, 20000, (8, 1, SAMPLES[band])).astype(np.int16)
-    lows = chance.integers(-20000, 20000, (8, SAMPLES[band - 1])).astype(np.int16)
+    lows = chance.integers(-20000, 20000, (8, NARROW)).astype(np.int16)
     told: list[list[Pcm]] = []
     for conceals in (False, True):
         raised, decoded = opened(band)
@@ -96,7 +97,7 @@ def test_what_nothing_happens_to_is_the_whole_and_what_is_added_up_would_be_too(
             frames.append(raised.speak(below, tick)[0][3].copy())
         told.append(frames)
     plain, other = told
-    late = 2 * SAMPLES[band] // 10  # what the filters hold: 2 ms, or less
+    late = 2 * SAMPLES[band] // 10  # what the filter holds: 4 ms
     for tick in range(1, 8):
         assert (plain[tick] == wholes[tick][0]).all()
     for tick in (1, 3, 4, 6, 7):

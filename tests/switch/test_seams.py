@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 from cordboard.codecs import g711
-from cordboard.codecs.bands import ABOVE, SAMPLES
+from cordboard.codecs.bands import ABOVE, SAMPLES, bit
 from cordboard.codecs.opus import Tuning
 from cordboard.codecs.opuspacket import Frame
 from cordboard.codecs.work import Decoded, Encoded, Upper, Work
@@ -118,7 +118,7 @@ class HeldSamples:
         broken, self.broken = self.broken, []
         return broken
 
-    def decode(self, rows: Rows, frames: Sequence[Frame], top: NDArray[np.uint8]) -> Work[Decoded]:
+    def decode(self, rows: Rows, frames: Sequence[Frame], bands: NDArray[np.uint8]) -> Work[Decoded]:
         assert not list(self.work.results()), "what was begun before is lost"
         samples = [struct.unpack("!xh", packet)[0] for ((_, _, packet, _),) in frames]
         self.given += zip(rows.tolist(), samples, strict=True)
@@ -127,21 +127,22 @@ class HeldSamples:
         pcm = np.repeat(np.array(samples, np.int16)[:, None], 160, axis=1)
         upper = []
         for band in ABOVE:
-            above = np.flatnonzero(top >= band)
+            above = np.flatnonzero(bands & bit(band))
             wide = np.repeat(pcm[above, :1], SAMPLES[band], axis=1)
             upper.append(Upper(band, above, wide, np.zeros(len(above), np.bool_)))
         self.work = work = Work([Decoded(np.arange(len(rows)), pcm, good, upper)])
         return work
 
-    def encode(self, rows: Rows, frames: Sequence[g711.Pcm]) -> Work[Encoded]:
+    def encode(self, rows: Rows, frames: g711.Pcm, samples: Rows) -> Work[Encoded]:
         assert not list(self.work.results()), "what was begun before is lost"
-        for row, frame in zip(rows.tolist(), frames, strict=True):
-            self.frames.setdefault(row, []).append(frame)
+        for row, frame, many in zip(rows.tolist(), frames.copy(), samples.tolist(), strict=True):
+            self.frames.setdefault(row, []).append(frame[:many])
         halves = [np.arange(len(rows))[i::2] for i in (1, 0)]
 
         def part(index: Rows) -> Encoded:
             # late in the frame: of the one before no filter has anything left there
-            return Encoded(index, [[struct.pack("!h", int(frames[i][len(frames[i]) * 3 // 4]))] for i in index])
+            octets = frames[index, samples[index] * 3 // 4].astype(">i2")[:, None].view(np.uint8)
+            return Encoded(index, np.tile(octets, (1, 8)), np.array([(2, 0)] * len(index), np.int32).reshape(-1, 2))
 
         self.work = work = Work(part(index) for index in halves)
         return work
