@@ -277,6 +277,12 @@ class Storage:
     """Where records are kept."""
 
     url: str = field(default="sqlite", metadata=toml(store_url, "sqlite", "`sqlite`: a file in the data directory."))
+    decisions_days: int = field(
+        default=90,
+        metadata=toml(
+            whole(0, 36_500), "number", "For so many days it is kept why a call rang where it did; 0: for ever."
+        ),
+    )
 
 
 @frozen

@@ -59,6 +59,7 @@ from .signalling import Signalling
 from .statefile import States
 from .states import Committed, Dialog, Whole
 from .store.database import StoreError
+from .store.pruning import Pruning
 from .store.store import Store
 from .supervisor import run_directory
 from .switchboard import Configure, Drain, Open, Switchboard
@@ -159,6 +160,7 @@ class Control:
             nursery.start_soon(self.store.ledger.run, self.system.alarm, self.system.clear_alarm)
             self.webhooks = Webhooks(self.store.outbox, self.system, clock)
             nursery.start_soon(self.webhooks.run)
+            nursery.start_soon(Pruning(self.store, self.config.store.decisions_days, clock).run)
             directory, format_ = recordings_directory(self.config, self.data), self.config.recording.format
             self.recordings = Recordings(directory, format_, self.store.ledger, self.system)
             self.link.on_recording = self.recordings.on_fact

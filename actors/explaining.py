@@ -57,7 +57,7 @@ def why(call: str, agent: str | None, data: Path) -> None:
         found, offers, zone = trio.run(_ask, data, call, agent)
     except (StoreError, UnreadableError) as error:
         raise Unusable(f"{data}: {error}") from error
-    if not found.decisions:
+    if not found.decisions and found.kept_since is None:
         raise Unusable(f"{data}: no queue has offered a call {call} to anybody")
     for line in lines(found, offers, zoneinfo.ZoneInfo(zone)):
         click.echo(line)
@@ -77,6 +77,11 @@ async def _ask(data: Path, call: str, agent: str | None) -> tuple[Reasons, tuple
 
 def lines(found: Reasons, offers: tuple[Offer, ...], zone: zoneinfo.ZoneInfo) -> Iterator[str]:
     """For a terminal."""
+    if found.kept_since is not None:
+        since = datetime.fromtimestamp(found.kept_since, zone).isoformat(" ", "seconds")
+        yield f"why it rang before {since} is not kept any more ([store] decisions_days)"
+        if found.decisions:
+            yield ""
     for number, each in enumerate(found.decisions):
         later = found.decisions[number + 1 :]
         until = min((one.at for one in later if one.at > each.at), default=float("inf"))

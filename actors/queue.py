@@ -338,11 +338,11 @@ class Queue(Machine[Place]):
         return {name: each.who for name, each in self.state.agents.items() if each.doing == "free" and name not in rung}
 
     def _decision_kept(self, question: acd.Question, chosen: tuple[str, ...]) -> list[Effect]:
-        """With what it was made of; who is in the queue is kept once, as long as they are the same."""
+        """With what it was made of; who is in the queue is kept once a day, as long as they are the same."""
         agents, queue, kept = self.state.agents, self.state.profile.queue, list[Effect]()
-        if not self.state.roster:
-            self.state = evolve(self.state, roster=decisions.roster_key(agents))
-            kept.append(Record(records.RosterEntry(self.state.roster, "\n".join(agents))))
+        if not self.state.roster or question.now - self.state.kept_at >= records.ROSTER_SECONDS:
+            self.state = evolve(self.state, roster=decisions.roster_key(agents), kept_at=question.now)
+            kept.append(Record(records.RosterEntry(self.state.roster, "\n".join(agents), question.now)))
         facts = decisions.pack(question, list(agents), [each.doing for each in agents.values()])
         entry = records.DecisionEntry(
             question.call, queue, question.now, question.offered, " ".join(chosen), self.state.roster, facts

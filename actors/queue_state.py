@@ -203,8 +203,9 @@ class Data:
     agents: Mapping[str, Standing] = field(factory=dict)
     # How many of them are free: it is asked at every step.
     idle: int = field()
-    # What names all of the `agents`, as it was kept last; empty: they are others since.
+    # What names all of the `agents`, as it was kept last, and when; empty: they are others since.
     roster: str = ""
+    kept_at: float = 0.0
     # The place of the agent that was offered a call last.
     after: int = -1
     widens_at: float = math.inf

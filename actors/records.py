@@ -138,12 +138,18 @@ class DecisionEntry:
     facts: bytes = b""
 
 
+# A decision speaks of a roster that was stated this long before it at most.
+ROSTER_SECONDS: Final = 86400.0
+
+
 @frozen
 class RosterEntry:
-    """The agents of a queue, one on each line, in the order that decisions mean; by `roster`, which they make."""
+    """The agents of a queue, one on each line, in the order that decisions mean; by `roster`, which they make.
+    `at`: when that was stated last; a queue that goes on to decide by it states it again once in `ROSTER_SECONDS`."""
 
     roster: str
     agents: str
+    at: float
 
 
 @frozen

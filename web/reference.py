@@ -130,11 +130,12 @@ Where sound went one way, `ways` has that it did not come from a party, or not g
 _WHY = f"""
 ### `GET /api/calls/ID/why`
 
-Why a call was offered to whom it was: `{{"decisions": […]}}`, each by which a queue let it ring somewhere, the first
-first. Each is made again from what was kept of it, which was all that the queue knew: `same` is false where that comes
-to others now. `candidates` could have the call; of them, and of those who were `passed` over for one reason, {NAMED}
-are named. With `agent`, `told` says how that agent stood, another's only for supervisors and administrators; an agent
-is always told of itself, and of the others only their number.
+Why a call was offered to whom it was: `{{"decisions": […], "kept_since": …}}`, each by which a queue let it ring
+somewhere, the first first. Each is made again from what was kept of it, which was all that the queue knew: `same` is
+false where that comes to others now. `candidates` could have the call; of them, and of those who were `passed` over for
+one reason, {NAMED} are named. With `agent`, `told` says how that agent stood, another's only for supervisors and
+administrators; an agent is always told of itself, and of the others only their number. `kept_since`: what was decided
+about the call before then is not kept any more (`[store] decisions_days`); null where all is.
 
 """
 

@@ -148,7 +148,7 @@ class History:
         def ask(connection: Connection) -> Reasons:
             _check_call(connection, viewer, call, _knows)
             found = reasons(connection, call, agent)
-            return found if oversees(viewer) else Reasons(tuple(map(_of_itself, found.decisions)))
+            return found if oversees(viewer) else evolve(found, decisions=tuple(map(_of_itself, found.decisions)))
 
         return await self._store.read(ask)
 

@@ -336,6 +336,8 @@ decisions = Table(
     Column("chosen", String, nullable=False),
     Column("roster", String, nullable=False),
     Column("facts", LargeBinary, nullable=False),
+    # The oldest, which are pruned.
+    Index(None, "at"),
 )
 
 rosters = Table(
@@ -343,6 +345,16 @@ rosters = Table(
     metadata,
     Column("roster", String, primary_key=True),
     Column("agents", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "at"),
+)
+
+# Since when the rows of a table are kept, where older ones were pruned.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("since", Float, nullable=False),
 )
 
 agent_states = Table(

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from attrs import frozen
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from ..acd import Free, decide, order
 from ..decisions import SCORES, Kept, UnreadableError, unpack
 from . import schema
+from .pruning import kept_since
 from .told import Who
 
 # Agents of one decision who are named: of those who were free the best, and of those who were passed over for one
@@ -77,9 +78,11 @@ class Decided:
 
 @frozen
 class Reasons:
-    """Each decision by which a call rang, the first first."""
+    """Each decision by which a call rang, the first first. `kept_since`: of what was decided about it before then
+    nothing is kept any more; null where all is."""
 
     decisions: tuple[Decided, ...]
+    kept_since: float | None = None
 
 
 def reasons(connection: Connection, call: str, agent: str | None = None) -> Reasons:
@@ -99,7 +102,17 @@ def reasons(connection: Connection, call: str, agent: str | None = None) -> Reas
             raise UnreadableError(f"nobody knows who was in the queue, roster {row.roster}")
         kept = unpack(call, row.agents.split("\n"), row.facts)
         made.append(_decided(kept, row.queue, row.queue_name or row.queue, row.chosen.split(" "), named, agent))
-    return Reasons(tuple(made))
+    return Reasons(tuple(made), _kept_since(connection, call))
+
+
+def _kept_since(connection: Connection, call: str) -> float | None:
+    since = kept_since(connection, decisions)
+    if since is None:
+        return None
+    calls, offers = schema.calls, schema.offers
+    by_a_queue = exists().where(offers.c.call == call, offers.c.queue != "")
+    older = select(calls.c.call).where(calls.c.call == call, calls.c.began < since, by_a_queue)
+    return since if connection.execute(older).first() is not None else None
 
 
 def _decided(

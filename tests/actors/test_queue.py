@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from cordboard.actors import page, signals
+from cordboard.actors import page, records, signals
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
-from cordboard.actors.effects import Log, Tell, Watch
+from cordboard.actors.effects import Log, Record, Tell, Watch
 from cordboard.actors.queue import STATUS_INTERVAL, Queue
 
 from .house import NOW, House
@@ -322,3 +322,24 @@ def test_an_empty_queue_sleeps(house: House) -> None:
         Tell,
     ]
     assert queue.deadline() == NOW + STATUS_INTERVAL
+
+
+def test_who_is_in_the_queue_is_stated_again_once_a_day(house: House) -> None:
+    """So that what was stated long before any decision that is kept serves none; and at once when there are others."""
+
+    def stated() -> list[str]:
+        effects = (effect for effect in house.of("queue:support") if isinstance(effect, Record))
+        return [each.entry.agents for each in effects if isinstance(each.entry, records.RosterEntry)]
+
+    house.robot("lin")
+    for name, later in (("a", 1.0), ("b", records.ROSTER_SECONDS - 20), ("c", 30.0)):
+        house.call(name)
+        house.after(5)
+        house.tell(f"call:{name}", signals.Released(name, "hung up", by_caller=True))
+        house.after(later)
+    assert stated() == ["lin"]
+    house.call("d")
+    assert stated() == ["lin", "lin"]
+    house.robot("wei")
+    house.call("e")
+    assert stated() == ["lin", "lin", "lin\nwei"]

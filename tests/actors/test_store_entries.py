@@ -146,7 +146,7 @@ def test_every_field_comes_back(engine: Engine) -> None:
         TransferEntry("c1", 1, "number", "1001", T0 + 40, "", "", "+8613800138000", "returned", "line_busy"),
         OfferEntry("c1", "1001", "support", T0 + 0.1, Outcome.ANSWERED, T0 + 1.25, T0 + 60.1),
         DecisionEntry("c1", "support", T0, 0, "1001", "r1", bytes(range(60))),
-        RosterEntry("r1", "1001\n1002"),
+        RosterEntry("r1", "1001\n1002", T0),
         StateEntry("1001", 7, T0, "talking", "answered", "c1"),
         RecordingEntry("c1", "c1.opus", "opus", 9.5, 5_000_000_000, "c1.peaks"),
         QualityEntry("c1", "1001", T0, bytes(range(60))),

@@ -49,7 +49,7 @@ def decided(question: Question, chosen: str, *doing: Doing) -> DecisionEntry:
 
 STATED: tuple[Entry, ...] = (
     CallEntry("c1", "carrier", "inbound", "+8613912345678", "", "+861055501000", "support", T0 - 13),
-    RosterEntry(roster_key(ROSTER), "\n".join(ROSTER)),
+    RosterEntry(roster_key(ROSTER), "\n".join(ROSTER), T0),
     decided(FIRST, "1001", "free", "free", "talking", "break"),
     decided(SECOND, "1002", "free", "free", "talking", "break"),
     OfferEntry("c1", "1001", "support", T0 + 0.001, Outcome.DECLINED, T0 + 4),

@@ -179,7 +179,7 @@ async def test_a_supervisor_hears_why_of_all_and_an_agent_of_itself(data_dir: Pa
     free = (Free("1001", 1, 0, NOW - 700), Free("1002", 1, 1, NOW - 650))
     question = Question("c1", "longest-idle", NOW - 600, NOW - 598, free=free)
     stated = (
-        RosterEntry(decisions.roster_key(roster), "\n".join(roster)),
+        RosterEntry(decisions.roster_key(roster), "\n".join(roster), NOW - 598),
         DecisionEntry(
             "c1",
             "support",

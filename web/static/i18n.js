@@ -84,6 +84,7 @@ export function otherZone() {
 const MINUTE = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
 const SECOND = { ...MINUTE, second: '2-digit' };
 const DATE = { year: 'numeric', month: '2-digit', day: '2-digit' };
+const LONG = { year: 'numeric', month: 'long', day: 'numeric' };
 const DAY = { weekday: 'short', day: 'numeric', month: 'short' };
 
 // A formatter is slow to make and quick to use: options -> the one made last, for its language and zone.
@@ -113,6 +114,9 @@ export function dayName(epoch, now) {
   if (key === dayKey(now - 24 * 3600)) return t('day.yesterday');
   return written(epoch, DAY, current === 'en' ? 'en-GB' : TAGS[current]);
 }
+
+/** 25 November 2026. */
+export const date = (epoch) => written(epoch, LONG, current === 'en' ? 'en-GB' : TAGS[current]);
 
 /** The midnight before `epoch`; an hour off on the day that clocks are set. */
 export function midnight(epoch) {

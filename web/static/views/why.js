@@ -3,7 +3,7 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { whyOf } from '../api.js';
-import { clock, length, t } from '../i18n.js';
+import { clock, date, length, t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { failed } from './parts.js';
 import { View } from './view.js';
@@ -47,15 +47,17 @@ class Why extends View {
     return html`<details class="why" @toggle=${({ target }) => target.open && this.#load()}>
       <summary><h3>${t('why.title')}</h3></summary>
       ${this.#error ? failed(this.#error, t('why.error'), () => this.#load()) : nothing}
-      ${this.#found ? this.#decisions(this.#found.decisions) : this.#error ? nothing : html`<p class="empty" role="status">${t('call.loading')}</p>`}
+      ${this.#found ? this.#decisions(this.#found) : this.#error ? nothing : html`<p class="empty" role="status">${t('call.loading')}</p>`}
     </details>`;
   }
 
-  #decisions(decisions) {
-    if (!decisions.length) return html`<p class="empty">${t('why.none')}</p>`;
-    return html`<ol class="decisions">
-      ${decisions.map((one) => html`<li><time class="time">${clock(one.at)}</time>${this.#decision(one)}</li>`)}
-    </ol>`;
+  #decisions({ decisions, kept_since: since }) {
+    const gone = since === null ? '' : t('why.gone', { time: date(since) });
+    if (!decisions.length) return html`<p class="empty">${gone || t('why.none')}</p>`;
+    return html`${gone ? html`<p class="fine">${gone}</p>` : nothing}
+      <ol class="decisions">
+        ${decisions.map((one) => html`<li><time class="time">${clock(one.at)}</time>${this.#decision(one)}</li>`)}
+      </ol>`;
   }
 
   #decision(one) {

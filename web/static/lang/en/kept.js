@@ -109,6 +109,7 @@ export default {
   'course.given.back': 'Nobody took it there: {words}',
   'why.title': 'Why it rang there',
   'why.none': 'No queue let it ring at anybody.',
+  'why.gone': 'Why it rang before {time} is not kept any more.',
   'why.error': 'This could not be loaded.',
   'why.changed': 'Made again, this decision comes to others: its record is not whole, or the switch decides otherwise now.',
   'why.and': ', ',

@@ -109,6 +109,7 @@ export default {
   'course.given.back': '转接未成功：{words}',
   'why.title': '为什么分配给该坐席',
   'why.none': '没有技能组向坐席分配过这通电话。',
+  'why.gone': '{time}之前的分配依据已不再保留。',
   'why.error': '暂时无法加载。',
   'why.changed': '重新计算的结果不同：记录不完整，或分配规则已改变。',
   'why.and': '、',
