@@ -88,6 +88,9 @@ class Untrue:
     cure: Tell | None = field(default=None, eq=False)
     # Both sides were seen at one instant: nothing is on its way that could make it true.
     sure: bool = field(default=False, eq=False)
+    # What one of them knew of the other: where that is something else the next time, it was told meanwhile, and what is
+    # untrue then is another thing.
+    known: object = None
 
 
 class Centre(Protocol):
@@ -218,7 +221,7 @@ def _of_agent(name: str, data: agents.Data, centre: Centre) -> Iterator[Untrue]:
             if (known.doing if known is not None else "signed_out") != doing(data):
                 stand = standing(data, skill.queue)
                 cure = Tell(f"queue:{skill.queue}", queues.AgentStands(data.profile.agent, stand))
-                yield Untrue(What.NOT_OFFERED, (name, f"queue:{skill.queue}"), cure=cure)
+                yield Untrue(What.NOT_OFFERED, (name, f"queue:{skill.queue}"), known=known, cure=cure)
 
 
 def _of_busy(name: str, data: agents.Data, centre: Centre) -> Iterator[Untrue]:

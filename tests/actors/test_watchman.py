@@ -244,6 +244,20 @@ def test_what_the_engine_has_otherwise_stands_at_once() -> None:
     assert whats(watch.look()) == ([], [What.ENGINE_LACKS, What.ENGINE_KEEPS])
 
 
+def test_a_queue_that_hears_of_an_agent_again_and_again_was_not_missed_twice() -> None:
+    """Where each takes its turn late, the word of what an agent does now is on its way at every look."""
+    watch = Watch()
+    agent, queue = watch.centre.house.actors["agent:lin"], watch.centre.house.actors["queue:support"]
+    phase, stands = type(agent.state.phase), queue.state.agents["lin"]
+    for number in range(6):
+        agent.state = evolve(agent.state, phase=(phase.ON_BREAK, phase.AFTER_CALL_WORK)[number % 2])
+        heard = evolve(stands, who=evolve(stands.who, calls=number))
+        queue.state = evolve(queue.state, agents={**queue.state.agents, "lin": heard})
+        watch.man.touched |= {"agent:lin", "queue:support"}
+        assert not watch.look().stands
+    assert [each.what for each in watch.look().stands] == [What.NOT_OFFERED]
+
+
 def test_what_is_told_again_is_what_it_is_by_then() -> None:
     """A cure is no part of what is untrue: who waits for two looks is told how things stand at the second."""
     watch = Watch()
