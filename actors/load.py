@@ -16,8 +16,6 @@ from attrs import define, field
 # It is reckoned anew this often, in seconds, and what was so long ago counts for a third.
 PART: Final = 0.1
 SPAN: Final = 1.0
-# Of its time the process may work so much: what comes by chance would wait long where it always did.
-MOST: Final = 0.95
 # Fewer calls a second are no flood, whatever the machine does beside them.
 FLOOD: Final = 20.0
 
@@ -51,7 +49,7 @@ class Load:
         """The calls that live will want all the time that there is."""
         if self.begin < FLOOD:
             return False
-        return self.works * 2 * self.begin > MOST * (self.begin + min(self.end, self.begin))
+        return self.works * 2 * self.begin > self.begin + min(self.end, self.begin)
 
     def look(self, now: float) -> None:
         """Reckons anew, when it is time."""

@@ -85,7 +85,14 @@ def test_a_machine_that_does_something_else_refuses_nobody_while_few_call() -> N
         for _ in range(5):
             load.begun()
         load.look(number / 10)
-    assert load.full
+    assert load.full  # fifty a second, of which none is over
+    for number in range(200, 300):
+        for _ in range(5):
+            load.begun()
+        for _ in range(6):
+            load.ended()
+        load.look(number / 10)
+    assert not load.full  # as many end as begin: it will be no more than it is
 
 
 def test_who_cannot_tell_whether_it_rests_refuses_nobody() -> None:
