@@ -14,7 +14,7 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
 | a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
 | ... no key, the customer hangs up (R); by event, INFO and tone | who does not rate; test_survey.py |
-| mobile answer (R), with 1; without | a mobile has the call; test_mobile.py |
+| mobile answer (R), with 1; without (R) | a mobile has the call; has it not |
 | no answer: the agent is on break, the call goes on | test_ringing.py |
 | ringing, talking and paperwork through a reload, a crash, another computer | test_coming_back.py |
 """
@@ -47,6 +47,9 @@ from .stage import (
 )
 from .test_history import ask
 from .test_sip import needs_sipp
+
+# How long somebody who picked up a mobile has to press 1, and a page to say that nobody did.
+CONFIRMS_MS = 35_000
 
 pytestmark = [
     pytest.mark.peer("chromium"),
@@ -461,3 +464,30 @@ def test_a_mobile_has_the_call_once_1_is_pressed_and_the_page_controls_it(on: St
         lin.click("Start answering")
         lin.is_("Idle")
         lin.until("cordboard.peer?.connectionState === 'connected'")
+
+
+@pytest.mark.long
+def test_a_mobile_where_nobody_presses_1_has_it_not_and_the_caller_waits_on(on: Stage) -> None:
+    """A mailbox, say: it picks up, and speaks. Nobody hears it, and the page says why its agent is on break."""
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        answers_by_mobile(lin)
+        customer = on.calls_in(stack)
+        lin.is_("Ringing")
+        until(lambda: "established" in on.telephone.said.rpartition("Incoming call")[2], 10, "the mobile's answer")
+        room.hears(customer="music")
+        lin.page.reload()
+        lin.is_("Ringing")
+        expect(lin.page.locator(".stage")).to_contain_text("Press 1 there to take the call.")
+        expect(lin.status).to_have_text("Break", timeout=CONFIRMS_MS)
+        expect(lin.page.locator(".state")).to_contain_text("No answer")
+        until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 10, "the end at the mobile")
+        support = lin.page.get_by_role("table", name="Queues").get_by_role("row").filter(has_text="Support")
+        expect(support.get_by_role("cell").first).to_have_text("1")
+        assert customer.up
+        room.hears(customer="music")
+        customer.hang_up()
+        expect(newest(lin)).to_contain_text("You did not answer in time.")
+        lin.click("All calls")
+        lin.click("Sign in")
+        lin.is_("Idle")
