@@ -23,6 +23,8 @@ from .seat import PAGE_GRACE
 
 # The switchboard answers within milliseconds.
 GATE_TIMEOUT: Final = 5.0
+# Why an agent is idle whose call came to nothing.
+IN_VAIN: Final = "not connected"
 
 
 class Dialler(Callee):
@@ -102,13 +104,14 @@ class Dialler(Callee):
         return self._back(message.why, message.status, now)
 
     def _back(self, why: str, status: int, now: float) -> list[Effect]:
-        """Nobody answered: the agent does again what it did."""
+        """Nobody answered: the agent does again what it did. Why it rests, or what its paperwork is of, stays as it
+        was, and why it is idle does not."""
         data = self.state
         offer, back = self._call(), data.back_to
         assert back is not None, "there is always something before"
         self.offer_over(Outcome.NOT_CONNECTED, now)
         self._dial_over()
-        self.move(back.phase, back.reason, now)
+        self.move(back.phase, IN_VAIN if back.phase is Phase.IDLE else back.reason, now)
         self.state = evolve(self.state, call=back.call, last=back.last)
         return self.push(page.CallFailed(offer.call, offer.number, why, page.FAILURES[why], status))
 

@@ -251,7 +251,7 @@ def take_computers(first: Desk, second: Desk, at: Centre) -> None:
     second.close()
     first.shoot_away()
     first.press("Go on here", "在此继续")
-    first.press("Survey", "满意度评价")
+    first.press("Survey", "语音满意度")
     first.shoot_call("after_call_work", "survey")
     first.press("Devices", "设备")
     first.press("Test call", "测试一通外呼")

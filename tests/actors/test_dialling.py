@@ -96,7 +96,7 @@ def test_what_the_far_side_says_is_told_in_words_and_the_agent_does_again_what_i
         assert isinstance(failed, page.CallFailed)
         assert (failed.why, failed.status, failed.number) == (why, status, CUSTOMER)
         assert failed.text == page.FAILURES[why]
-        assert world.agent("1001").phase is agents.Phase.ON_BREAK
+        assert (world.agent("1001").phase, world.agent("1001").reason) == (agents.Phase.ON_BREAK, "chosen")
         await settle(world, 40)
         (entry,) = entries(world).values()
         assert (entry.answered, entry.cause.endswith(f"(SIP {status})")) == (None, True)
@@ -123,6 +123,7 @@ def test_what_the_gate_bars_never_leaves(number: str, why: str) -> None:
         await lin.ask(page.Dial(number))
         await settle(world)
         assert failures(lin) == [(why, 0)]
+        assert (world.agent("1001").phase, world.agent("1001").reason) == (agents.Phase.IDLE, "not connected")
         assert (far.calls, entries(world), outcomes(world)) == ([], {}, [])
         assert world.agent("1001").phase is agents.Phase.IDLE
         assert world.system.state_of("switchboard").barred == {why: 1}

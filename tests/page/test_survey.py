@@ -12,7 +12,7 @@ from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
 
 pytestmark = pytest.mark.peer("chromium")
 
-SURVEY = {ENGLISH.agent: "Survey", CHINESE.agent: "满意度评价"}
+SURVEY = {ENGLISH.agent: "Survey", CHINESE.agent: "语音满意度"}
 ASKED = {ENGLISH.agent: "the customer is asked for a rating", CHINESE.agent: "正在请客户评价"}
 
 

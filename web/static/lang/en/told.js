@@ -7,6 +7,7 @@ export default {
   'reason.mobile_hung_up': 'Your mobile hung up',
   'reason.waited_too_long': 'The caller had waited too long',
   'reason.caller_left': 'The caller left',
+  'reason.not_connected': 'Your call was not connected',
   'reason.answered_elsewhere': 'Answered elsewhere',
   'reason.declined': 'Declined',
   'reason.signed_in': 'Signed in',

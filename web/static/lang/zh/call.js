@@ -12,7 +12,7 @@ export default {
   'do.mute': '静音',
   'do.unmute': '取消静音',
   'do.keypad': '拨号键盘',
-  'do.survey': '满意度评价',
+  'do.survey': '语音满意度',
   'do.start_answering': '开始接听',
   'do.return_to_break': '返回小休',
   'do.take_over': '接管',

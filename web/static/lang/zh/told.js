@@ -7,6 +7,7 @@ export default {
   'reason.mobile_hung_up': '手机已挂断',
   'reason.waited_too_long': '主叫等待超时',
   'reason.caller_left': '主叫已挂机',
+  'reason.not_connected': '外呼未接通',
   'reason.answered_elsewhere': '其他坐席已接听',
   'reason.declined': '已拒接',
   'reason.signed_in': '已签入',
