@@ -5,6 +5,10 @@ they came. Where more of them wait than there is room for, those that have waite
 up late, and their callers are about to ask again (RFC 3261 §17.1.1.2, Timer A). Those that came last are set up in
 time. So all that came is set up where the machine did something else for a while, and in a flood nobody waits who is
 not refused. A CANCEL stays behind its INVITE.
+
+All this is of what is `expected`, of trunks and of calls that live. Whatever else comes waits in a line of its own, of
+which one is heard for each beginning of a call: who is not known is not heard before those who are, nor makes their
+calls late. All that waits is bounded.
 """
 
 from __future__ import annotations
@@ -12,13 +16,13 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from .grammar import TOKEN, Address
 
-# So many beginnings wait at most, some seconds of a flood: whoever asked before that has asked again.
+# So many wait in each line at most, some seconds of a flood: whoever asked before that has asked again.
 LONGEST: Final = 2000
 
 _BEGINNING = re.compile(rb"[\r\n]*(INVITE|CANCEL) ")
@@ -26,6 +30,8 @@ _BEGINNING = re.compile(rb"[\r\n]*(INVITE|CANCEL) ")
 TAG_OF_TO: Final = re.compile(
     rf"\n(?:to|t)[ \t]*:[^\r\n]*?;[ \t]*tag[ \t]*=[ \t]*({TOKEN})[ \t]*[;\r]".encode(), re.IGNORECASE
 )
+
+_Datagram: TypeAlias = tuple[bytes, Address, Address]
 
 
 @frozen
@@ -38,40 +44,66 @@ class Arrival:
     late: bool = False
 
 
-class Arrivals:
-    """What waits to be heard. `room` says how many calls may begin now."""
+@define
+class _Line:
+    """What waits behind all that is of a call, as it came; and of each whether it begins a call."""
 
-    def __init__(self, room: Callable[[], float], counters: Counter[str]) -> None:
-        self._room = room
-        self._counters = counters
-        self._first: deque[tuple[bytes, Address, Address]] = deque()
-        # what begins a call, or takes that back; and how many of them begin one
-        self._later: deque[tuple[bytes, Address, Address, bool]] = deque()
-        self._calls = 0
+    _waiting: deque[tuple[_Datagram, bool]] = field(factory=deque)
+    _calls: int = 0
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._later)
+        return len(self._waiting)
+
+    def add(self, datagram: _Datagram, call: bool) -> None:
+        self._calls += call
+        self._waiting.append((datagram, call))
+
+    def next(self, room: Callable[[], float]) -> Arrival:
+        datagram, call = self._waiting.popleft()
+        late = call and self._calls > room()
+        self._calls -= call
+        return Arrival(*datagram, late)
+
+
+class Arrivals:
+    """What waits to be heard. `expected` says whether a datagram is of a trunk, or of a call that lives; `room` says
+    how many calls may begin now."""
+
+    def __init__(
+        self, expected: Callable[[bytes, Address], bool], room: Callable[[], float], counters: Counter[str]
+    ) -> None:
+        self._expected = expected
+        self._room = room
+        self._counters = counters
+        self._first: deque[_Datagram] = deque()
+        # what begins a call, or takes that back; and what nobody expects
+        self._later, self._strange = _Line(), _Line()
+        self._strange_next = False
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._later) + len(self._strange)
+
+    @property
+    def full(self) -> bool:
+        """So much waits of calls that live that no more is to be added: the system's buffer is left to overflow."""
+        return len(self._first) >= LONGEST
 
     def add(self, data: bytes, source: Address, local: Address) -> None:
         """It has come after all others."""
-        found = _BEGINNING.match(data)
-        if found is None or TAG_OF_TO.search(data) is not None:
+        found, expected = _BEGINNING.match(data), self._expected(data, source)
+        if expected and (found is None or TAG_OF_TO.search(data) is not None):
             self._first.append((data, source, local))
             return
-        call = found[1] == b"INVITE"
-        self._calls += call
-        self._later.append((data, source, local, call))
-        if len(self._later) > LONGEST:
-            self._calls -= self._later.popleft()[3]
+        line = self._later if expected else self._strange
+        line.add((data, source, local), found is not None and found[1] == b"INVITE")
+        if len(line) > LONGEST:
+            line.next(self._room)
             self._counters["dropped, too many"] += 1
 
     def next(self) -> Arrival | None:
         """What is heard now; None where nothing waits."""
         if self._first:
             return Arrival(*self._first.popleft())
-        if not self._later:
-            return None
-        data, source, local, call = self._later.popleft()
-        late = call and self._calls > self._room()
-        self._calls -= call
-        return Arrival(data, source, local, late)
+        line = self._strange if self._strange and (self._strange_next or not self._later) else self._later
+        self._strange_next = line is self._later
+        return line.next(self._room) if line else None

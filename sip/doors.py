@@ -76,6 +76,10 @@ class Doors(Sessions):
             return Standing.TRUNK
         return Standing.STRANGER if self._guard.hears(host, now) else Standing.NOBODY
 
+    def expects(self, data: bytes, source: Address) -> bool:
+        """Whether it comes from a trunk, or belongs to a call that lives."""
+        return self._trunks.match(source.host) is not None or self._of_a_call(data)
+
     def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
         return [*super().disconnected(remote, unwritten, now), *self._registrar.disconnected(remote)]
 

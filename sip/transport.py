@@ -19,6 +19,7 @@ from typing import Protocol
 
 import trio
 
+from .arrivals import Arrivals
 from .connections import Connections
 from .endpoint import Endpoint
 from .events import Output, Transmit
@@ -77,7 +78,12 @@ class SipTransport:
         self.now = clock
         connections = Connections(endpoint.counters, endpoint.hears, endpoint.living)
         homes = homes or Homes(local_address_for)
-        self._udp = Datagrams(sockets, homes, self._receive, lambda: endpoint.room(), endpoint.counters)
+        self._udp = Datagrams(
+            sockets,
+            homes,
+            self._receive,
+            lambda: Arrivals(endpoint.expects, lambda: endpoint.room(), endpoint.counters),
+        )
         self._tcp = TcpTransport(
             doors, secure, connections, homes, clock, self._receive, self._lost, on_output, endpoint.name_at
         )

@@ -8,7 +8,6 @@ PKTINFO).
 from __future__ import annotations
 
 import socket
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeAlias
@@ -59,23 +58,21 @@ def address_of(udp: socket.socket) -> Address:
 
 
 class Datagrams:
-    """All UDP of one endpoint; `receive(datagram, source, late)` is the endpoint's, `room` and `counters` are those of
-    `Arrivals`."""
+    """All UDP of one endpoint; `receive(datagram, source, late)` is the endpoint's, `arrivals` makes what waits at one
+    socket."""
 
     def __init__(
         self,
         sockets: Sequence[socket.socket],
         homes: Homes,
         receive: Callable[[bytes, Address, bool], None],
-        room: Callable[[], float],
-        counters: Counter[str],
+        arrivals: Callable[[], Arrivals],
     ) -> None:
         self.addresses = [address_of(udp) for udp in sockets]
         self._sockets = sockets
         self._homes = homes
         self._receive = receive
-        self._room = room
-        self._counters = counters
+        self._arrivals = arrivals
 
     def start(self, nursery: trio.Nursery) -> None:
         """Everything runs in `nursery`, until it is cancelled."""
@@ -122,13 +119,15 @@ class Datagrams:
         # kept of it for a transaction's time.
         buffer = bytearray(_BUFFER)
         bound = address_of(udp)
-        arrivals = Arrivals(self._room, self._counters)
+        arrivals = self._arrivals()
         while True:
             if arrivals:
                 await trio.lowlevel.checkpoint()
             else:
                 await trio.lowlevel.wait_readable(udp)
             for _ in range(_READ_AT_ONCE):
+                if arrivals.full:
+                    break
                 try:
                     length, ancillary, _, source = udp.recvmsg_into([buffer], _ROOM)
                 except BlockingIOError:

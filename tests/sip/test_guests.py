@@ -314,6 +314,19 @@ def test_a_call_that_lives_is_heard_from_an_address_that_is_banned() -> None:
     assert endpoint.receive(other, PBX, 23.0) == []
 
 
+def test_expected_is_what_comes_from_a_trunk_or_is_of_a_call_that_lives() -> None:
+    endpoint = fresh()
+    out = enter(endpoint, "INVITE", body=SDP)
+    assert isinstance(out[-1], IncomingCall)
+    (ok,) = responses(endpoint.answer(out[-1].call, n.answer_to(n.OFFER_A), 0.1))
+    assert ok.to.tag is not None
+    bye = build("BYE", tag=ok.to.tag)
+    assert endpoint.expects(bye, PBX)
+    for data in (build("BYE", tag="guessed"), build("BYE"), build(body=SDP), b"", b"SIP/2.0 200 OK\r\n\r\n"):
+        assert endpoint.expects(data, PEER)
+        assert not endpoint.expects(data, PBX)
+
+
 def test_nine_wrong_passwords_and_a_pause_ban_nobody() -> None:
     endpoint = fresh()
     for index in range(30):
