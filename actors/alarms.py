@@ -152,8 +152,9 @@ WEBHOOK_FAILS: Final = Alarm(
     "Another system did not answer several times in a row, or answered with an error. What it is to be told waits in "
     "the database and is tried again, ever more rarely, up to once an hour; after three days it is given up. No call "
     "notices.",
-    "Look at that system, and at `url` and `secret` of its `[[webhook]]`. It is over when something was taken, or "
-    "nothing waits any more; `cordboard_webhooks_waiting` says how many.",
+    "Look at that system, and at `url` and `secret` of its `[[webhook]]`; at `/admin` an administrator may send it a "
+    "test, and then all that waits at once. It is over when something was taken, or nothing waits any more; "
+    "`cordboard_webhooks_waiting` says how many.",
 )
 
 UNTRUE: Final = Alarm(
