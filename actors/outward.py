@@ -39,6 +39,8 @@ FAILOVER: Final = 4.0
 PATIENCE: Final = 180.0
 # A trunk and the engine answer within milliseconds.
 SETUP: Final = 4.0
+# What makes its way, and where one of several has given up (RFC 6228): nothing rings for that.
+NOT_RINGING: Final = (100, 199)
 # So often is a call sent on: more is a loop, or somebody who tries numbers.
 REDIRECTS: Final = 5
 
@@ -151,7 +153,7 @@ class Outward(Caller[S]):
         out = self.out
         if out.until < self.state.since + PATIENCE:
             self._out(until=self.state.since + PATIENCE)
-        rings = message.status == 180 or (message.status != 100 and message.answer is None)
+        rings = message.status == 180 or (message.status not in NOT_RINGING and message.answer is None)
         told: list[Effect] = []
         if rings and not out.rings:
             self._out(rings=True)

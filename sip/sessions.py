@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from attrs import evolve
 
@@ -53,6 +54,11 @@ from .transaction import (
     State,
     Timers,
 )
+
+# A request that was sent again with a longer session interval: so often at most, for each on the way may want a longer
+# one than the one before it (RFC 4028 §7.1).
+LONGER: Final = ("Min-SE", "")
+MAX_LONGER: Final = 3
 
 _Q = re.compile(r"[01](?:\.[0-9]{0,3})?", re.ASCII)
 
@@ -129,8 +135,8 @@ class Sessions(Referring):
         assert call is not None, "what was not asked belongs to a call"
         if response.status == 503 and self._fails_over(slot, now, out):
             return
-        if tried is None and not any(name == "Min-SE" for name, _ in slot.tried) and call.refresh.too_small(response):
-            tried = (*slot.tried, ("Min-SE", ""))
+        if tried is None and slot.tried.count(LONGER) < MAX_LONGER and call.refresh.too_small(response):
+            tried = (*slot.tried, LONGER)
         context = Context(now, out, response=response, slot=slot, source=source, status=response.status, tried=tried)
         if slot.transaction.machine is not INVITE_CLIENT:
             if tried is not None:

@@ -12,7 +12,7 @@ from cordboard.actors.switchboard import Drain, MediaFull, Open
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output, Transmit
-from cordboard.sip.message import Address
+from cordboard.sip.message import Address, respond
 
 from .dialler import CUSTOMER, SHOWN, Far, dialling, entries, failures, leg_hears, outcomes, rings_and_answers, story
 from .test_world import settle
@@ -246,6 +246,33 @@ def test_a_trunk_goes_on_by_its_next_host_and_is_one_call() -> None:
     (carrier,) = made.trunks
     both = evolve(carrier, proxy=(f"sip:{SECOND.host}", *carrier.proxy))
     play(tell, evolve(made, trunks=(both,)))
+
+
+def test_where_one_behind_a_fork_gives_up_nothing_rings() -> None:
+    """199 (RFC 6228): the last of them may be followed by a failure that another trunk does not have."""
+
+    async def tell(world: World) -> None:
+        host = world.add_host(SECOND)
+
+        def refuse(output: Output) -> None:
+            if isinstance(output, IncomingCall):
+                call = host.endpoint._calls[output.call]
+                assert call.invite is not None
+                world.carry(SECOND, Transmit(bytes(respond(call.invite, 199, SWITCH, tag=call.tag)), SWITCH))
+                world.later(0.1, lambda: host.perform(host.endpoint.reject(output.call, 500, world.now())))
+
+        host.on_output = refuse
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        await lin.ask(page.Dial(CUSTOMER))
+        await lin.hears(page.CallConnected)
+        assert len(far.calls) == 1
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, by_two_hosts())
 
 
 @story

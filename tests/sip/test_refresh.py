@@ -203,8 +203,8 @@ def test_a_refresh_that_is_refused_for_now_is_asked_again_when_they_say(allow: R
     assert far.endpoint.live_calls == 1
 
 
-def test_a_longer_interval_is_asked_for_once() -> None:
-    """RFC 4028 §7.3."""
+def test_a_longer_interval_is_asked_for_as_each_on_the_way_wants_it() -> None:
+    """RFC 4028 §7.1, §7.3: a proxy first, then the callee; who is never content is not asked in circles."""
     endpoint = n.endpoint(n.A)
     endpoint.settings = evolve(endpoint.settings, session_expires=90)
     (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
@@ -212,7 +212,19 @@ def test_a_longer_interval_is_asked_for_once() -> None:
     ack, again = requests(reply(endpoint, invite, 422, ("Min-SE", "3600")))
     assert (ack.method, again.method, again.cseq, again.body) == ("ACK", "INVITE", 2, invite.body)
     assert (again.get("Session-Expires"), again.get("Min-SE")) == ("3600", "3600")
-    out = reply(endpoint, again, 422, ("Min-SE", "7200"))
+    for least in (7200, 7300):
+        _, again = requests(reply(endpoint, again, 422, ("Min-SE", str(least))))
+        assert (again.get("Session-Expires"), again.get("Min-SE")) == (str(least), str(least))
+    out = reply(endpoint, again, 422, ("Min-SE", "7400"))
+    assert [getattr(each, "status", None) for each in events(out)] == [422]
+
+
+def test_an_interval_that_was_granted_before_is_too_short_for_nobody_else() -> None:
+    """The same least again is no news, and asking again would be a circle."""
+    endpoint = n.endpoint(n.A)
+    (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
+    _, again = requests(reply(endpoint, invite, 422, ("Min-SE", "3600")))
+    out = reply(endpoint, again, 422, ("Min-SE", "3600"))
     assert [getattr(each, "status", None) for each in events(out)] == [422]
 
 

@@ -36,9 +36,9 @@ def _general(name: str) -> x509.GeneralName:
     return x509.DNSName(name) if name.endswith(".example") else x509.IPAddress(ip_address(name))
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> x509.Certificate:
+def _self_signed(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...], now: datetime) -> x509.Certificate:
+    """Good from the day before to the day after."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "carrier")])
-    now = datetime.now(UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
     general = [_general(each) for each in names]
@@ -48,8 +48,10 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, names: tuple[str, ...]) -> x50
 class Office:
     """Makes certificates, which are each their own authority."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, days: int = 0) -> None:
+        """`days` from now is when it makes them."""
         self._folder = folder
+        self._now = datetime.now(UTC) + timedelta(days=days)
 
     def certificate(self, *names: str) -> tuple[str, str]:
         """The files of the one for these names: certificate and key."""
@@ -58,7 +60,7 @@ class Office:
         if not key.exists():
             private = ec.generate_private_key(ec.SECP256R1())
             pem = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            certificate.write_bytes(_self_signed(private, names).public_bytes(Encoding.PEM))
+            certificate.write_bytes(_self_signed(private, names, self._now).public_bytes(Encoding.PEM))
             key.write_bytes(private.private_bytes(*pem))
         return str(certificate), str(key)
 
@@ -162,6 +164,14 @@ def test_an_authority_that_nobody_knows_is_not_believed(office: Office) -> None:
     story = partial(refused, why="its certificate is not believed: self-signed certificate")
     mine = office.tls("127.0.0.1", believes=office.certificate("192.0.2.1")[0])
     with_peers("127.0.0.1", story, secure=(mine, office.tls("127.0.0.1", "::1")))
+
+
+@pytest.mark.parametrize(("days", "why"), [(-3, "certificate has expired"), (3, "certificate is not yet valid")])
+def test_a_certificate_that_is_not_good_today_is_not_believed(tmp_path: Path, days: int, why: str) -> None:
+    office = Office(tmp_path, days)
+    story = partial(refused, why=f"its certificate is not believed: {why}")
+    theirs = office.tls(*LOOPBACK)
+    with_peers("127.0.0.1", story, secure=(office.tls(*LOOPBACK), theirs))
 
 
 def test_what_cannot_be_a_name_is_refused(office: Office) -> None:
