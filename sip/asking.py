@@ -105,14 +105,22 @@ class Asking(TransactionLayer):
         return out
 
     def _start(
-        self, request: Request, way: Way, owner: Call | Asked, now: float, out: list[Output], tried: Tried = ()
+        self,
+        request: Request,
+        way: Way,
+        owner: Call | Asked,
+        now: float,
+        out: list[Output],
+        tried: Tried = (),
+        *,
+        within: bool = False,
     ) -> Slot:
         """By TCP where it is too long for a datagram, and the trunk does not want it otherwise (RFC 3261 §18.1.1)."""
         instead, settings = way[0], self._trunks.settings(owner.trunk)
         if settings.private and request.body and request.method in OFFERING and instead.transport != "tls":
             # the far side leads elsewhere than its trunk may: keys do not go there (RFC 4568 §8.3)
             self.counters["keys not sent but by TLS"] += 1
-            slot = super()._start(request, way, owner, now, [], tried)
+            slot = super()._start(request, way, owner, now, [], tried, within=within)
             self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
             return slot
         if (
@@ -124,11 +132,12 @@ class Asking(TransactionLayer):
             or self._datagrams.get((owner.trunk, instead), 0.0) > now
             or len(bytes(request)) <= LONGEST_DATAGRAM
         ):
-            return super()._start(request, way, owner, now, out, tried)
+            return super()._start(request, way, owner, now, out, tried, within=within)
         self.counters["too long for a datagram"] += 1
         by = evolve(instead, transport="tcp")
         branch = request.via.branch.removeprefix(MAGIC_COOKIE)
-        slot = super()._start(over(request, branch, self._local(by)), direct(by), owner, now, out, tried)
+        request = over(request, branch, self._local(by))
+        slot = super()._start(request, direct(by), owner, now, out, tried, within=within)
         slot.instead = instead
         return slot
 
@@ -150,7 +159,8 @@ class Asking(TransactionLayer):
         """The request of this transaction in another one, by another way (RFC 3263 §4.3)."""
         owner = slot.asked or slot.call
         assert owner is not None, "what is asked is somebody's"
-        again = self._start(over(request, self._token(), self._local(way[0])), way, owner, now, out, slot.tried)
+        request = over(request, self._token(), self._local(way[0]))
+        again = self._start(request, way, owner, now, out, slot.tried, within=slot.within)
         if (call := slot.call) is not None:
             if call.transaction is slot.transaction:
                 call.transaction, call.invite = again.transaction, again.transaction.request

@@ -27,7 +27,8 @@ def _of_diversion(request: Request) -> str:
 
 
 def _of_history(request: Request) -> str:
-    """The last one before us; its entries are in the order in which they were dialled (RFC 7044 §10.1)."""
+    """The last one before us; its entries are in the order in which they were dialled (RFC 7044 §10.3); one that wants
+    privacy is nobody's to see (§10.1)."""
     dialled = Uri.parse(request.uri).number
     for value in reversed(request.items("History-Info")):
         address = NameAddr.parse(value)

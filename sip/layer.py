@@ -67,11 +67,12 @@ class Slot:
     """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is. `tried`:
     with which credentials its request was sent again. `instead`: where its request would have gone by UDP, had it not
     been too long for that. `name` is that under which its destination was found, and `been` are the others where its
-    request has been; as long as it `waits` for where the name leads it was not sent."""
+    request has been; as long as it `waits` for where the name leads it was not sent. `within`: it is of ours in a
+    dialog, which its To does not say where the far side has no tag (RFC 3261 §12.1.2)."""
 
     __slots__ = (
         "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise", "scheduled", "state",
-        "tag", "transaction", "tried", "waits",
+        "tag", "transaction", "tried", "waits", "within",
     )  # fmt: skip
 
     def __init__(
@@ -91,6 +92,7 @@ class Slot:
         self.name = ""
         self.been: tuple[Address, ...] = ()
         self.waits = False
+        self.within = False
         self.call = call
         self.asked: Asked | None = None
         self.tried: Tried = ()
@@ -157,6 +159,8 @@ class TransactionLayer(ABC):
         now: float,
         out: list[Output],
         tried: Tried = (),
+        *,
+        within: bool = False,
     ) -> Slot:
         destination, otherwise = way
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
@@ -165,6 +169,7 @@ class TransactionLayer(ABC):
         slot = Slot(transaction, key, destination, owner if isinstance(owner, Call) else None, otherwise=otherwise)
         slot.asked = owner if isinstance(owner, Asked) else None
         slot.tried = tried
+        slot.within = within
         self._hold(slot)
         self._effects(slot, slot.transaction.start(bytes(request), now), now, out, None)
         return slot

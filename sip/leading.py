@@ -86,7 +86,7 @@ class Leading(Asking):
         way, name = hop
         waits = self._seek(dialog, name, now, out)
         sent: list[Output] = []
-        slot = self._start(request, way, call, now, sent)
+        slot = self._start(request, way, call, now, sent, within=True)
         slot.name = name
         if waits:
             slot.waits = True

@@ -125,14 +125,14 @@ class Sending(Leading):
         request = slot.transaction.request
         cseq = request.cseq + 1
         early = call.early.get(request.to.tag or "")
-        if call.dialog is not None and call.dialog.remote_tag == request.to.tag:
+        if call.dialog is not None and call.dialog.remote_tag == (request.to.tag or ""):
             call.dialog = call.dialog.advanced()
             cseq = call.dialog.local_cseq
         elif early is not None and early.dialog is not None:
             early.dialog = early.dialog.advanced()
             cseq = early.dialog.local_cseq
         again = self._renew(_retimed(request, call), cseq, call.trunk, slot.destination)
-        made = self._start(again, (slot.destination, slot.otherwise), call, now, out, tried)
+        made = self._start(again, (slot.destination, slot.otherwise), call, now, out, tried, within=slot.within)
         made.name, made.been = slot.name, slot.been
         return made
 

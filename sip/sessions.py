@@ -107,9 +107,8 @@ class Sessions(Referring):
         if slot.call is None:
             return
         request = slot.transaction.request
-        within = request.to.tag is not None
         context = Context(now, out, slot=slot, status=status, phrase=phrase)
-        if slot.transaction.machine is INVITE_CLIENT and not within:
+        if slot.transaction.machine is INVITE_CLIENT and not slot.within:
             self._step(slot.call, CallInput.NO_RESPONSE, context)
         elif slot.transaction.machine is INVITE_CLIENT:
             given = ExchangeInput.LOST if status in GONE else ExchangeInput.REFUSED
@@ -145,7 +144,7 @@ class Sessions(Referring):
                 self._update_answered(call, response, now, out)
             elif response.method == "NOTIFY":
                 self._notified(call, response.status, now, out)
-        elif slot.transaction.request.to.tag is not None:
+        elif slot.within:
             self._reinvite_answered(call, slot, context)
         elif tried is not None:
             self._step(call, CallInput.RETRY, context)

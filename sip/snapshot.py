@@ -104,6 +104,7 @@ class TransactionSnapshot:
     otherwise: Address | None = None
     tried: Tried = ()
     role: str = ""
+    within: bool = False
 
 
 @frozen
@@ -313,6 +314,7 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         otherwise=slot.otherwise,
         tried=slot.tried,
         role=_role(transaction, call),
+        within=slot.within,
     )
 
 
@@ -439,7 +441,8 @@ def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, time
     }
     key = client_key(request) if _ours(transaction) else server_key(request, request.method)
     slot = Slot(transaction, key, snapshot.destination, call, snapshot.tag, snapshot.otherwise)
-    slot.tried = snapshot.tried
+    # whoever wrote it before there was `within` knew it by the tag
+    slot.tried, slot.within = snapshot.tried, snapshot.within or (_ours(transaction) and request.to.tag is not None)
     return slot
 
 

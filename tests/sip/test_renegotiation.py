@@ -15,7 +15,7 @@ from cordboard.sip.events import (
     Output,
 )
 from cordboard.sip.exchange import MAX_GLARES
-from cordboard.sip.message import LocalSipError
+from cordboard.sip.message import LocalSipError, respond
 
 from . import net as n
 from .far import PROXY, SDP_TYPE, Scripted, events, reply, requests, responses, statuses
@@ -374,3 +374,33 @@ def test_their_offer_outlives_the_process() -> None:
     assert far.endpoint.reanswer("out", ANSWER, 1.2) == []
     assert events(far.send("UPDATE", sdp=NEW, now=1.5, cseq=far.cseq)) == [CallReoffered("out", NEW)]
     assert statuses(far.endpoint.reanswer("out", ANSWER, 1.6)) == [200]
+
+
+def test_a_far_side_without_a_tag_is_offered_anew_and_may_be_gone() -> None:
+    """One of RFC 2543 (RFC 3261 §12.1.2): what is said in its dialog is of the call, and does not begin it. Found by
+    the mad far side: a refresh that nobody answered broke the endpoint."""
+    for answers in (True, False):
+        endpoint = n.endpoint(n.A)
+        (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
+        body, rows = bytes(n.answer_to(n.OFFER_A)), (("Contact", "<sip:gw@192.0.2.9>"), SDP_TYPE)
+        endpoint.receive(bytes(respond(invite, 200, n.A, rows=rows, body=body)), PROXY, 0.1)
+        (offer,) = requests(endpoint.reoffer("out", n.OFFER_B, 1.0))
+        assert offer.to.tag is None
+        kept = endpoint.snapshot("out")
+        assert kept is not None
+        endpoint = n.endpoint(n.A, life=1)
+        endpoint.restore(kept, 1.1)
+        if answers:
+            challenge = ("WWW-Authenticate", 'Digest realm="a", nonce="b", algorithm=MD5')
+            endpoint.set_trunks({"": TrunkSettings(("192.0.2.0/24",), account=Account("u", "p"))})
+            (_, again) = requests(endpoint.receive(bytes(respond(offer, 401, n.A, rows=(challenge,))), PROXY, 1.2))
+            assert (again.method, again.cseq) == ("INVITE", offer.cseq + 1)
+            out = endpoint.receive(bytes(respond(again, 200, n.A, rows=rows, body=body)), PROXY, 1.3)
+            assert [type(each) for each in events(out)] == [CallReanswered]
+            (bye,) = requests(endpoint.hang_up("out", 2.0))
+            assert bye.cseq == again.cseq + 1
+            continue
+        out = []
+        while endpoint.deadline() < 40:
+            out += endpoint.wake(endpoint.deadline())
+        assert [(type(each), each.cause) for each in events(out)] == [(CallEnded, "lost")]  # type: ignore[union-attr]
