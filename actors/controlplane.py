@@ -33,6 +33,7 @@ from .config import Config
 from .control import Control
 from .directories import recordings_directory
 from .effects import Push, Reply
+from .lines import Lines
 from .options import Unusable, config_option, data_option, first_error, read_config
 from .othersystems import OtherSystems
 from .redact import redacted_trace
@@ -120,13 +121,15 @@ def _line(logger: object, method: str, fields: structlog.typing.EventDict) -> st
 LOG_PROCESSORS: Final = (structlog.processors.add_log_level, _EXCEPTION, _line)
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr() -> Lines:
+    lines = Lines(sys.stderr)
     structlog.configure(
         processors=LOG_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
+    return lines
 
 
 @click.command()
@@ -135,7 +138,7 @@ def _log_to_stderr() -> None:
 @click.option("--demo", is_flag=True, help="There is a synthetic customer to be rung.")
 def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
-    _log_to_stderr()
+    lines = _log_to_stderr()
     _use_all_files()
     _give_memory_back()
     config = read_config(config_file)
@@ -144,9 +147,11 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     registry = CollectorRegistry()
     pages = WebPages(config, data, registry, demo=demo)
     try:
-        trio.run(Control(config, data, pages, registry).run, _ready)
+        trio.run(Control(config, data, pages, registry).run, _ready, instruments=[lines])
     except* (StoreError, UnusableCertificateError, OSError) as group:
         raise Unusable(first_error(group)) from group
+    finally:
+        lines.write()
 
 
 def _use_all_files() -> None:

@@ -51,6 +51,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/runtime.py",
         "actors/journal.py",
         "actors/resting.py",
+        "actors/lines.py",
         "actors/statefile.py",
         "actors/past.py",
         "actors/mediaplane.py",
