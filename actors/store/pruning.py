@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
-from sqlalchemy import Connection, Table, and_, delete, func, select
+from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select
 
 from ..records import ROSTER_SECONDS
 from . import schema
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 DAY: Final = 86400.0
 # How often it is looked for what is old, in seconds.
 LOOK: Final = 3600.0
-# For how long a batch is to have the writer, and what others have between two of them.
+# For how long the rows of a batch are to be taken away, and what others have between two batches.
 HOLDS: Final = 0.010
-BREATH: Final = 0.050
-# Rows of a batch: at first, and at most; and their octets, of which one row has 2 to 37 kB.
-FIRST: Final = 8
+BREATH: Final = 0.020
+# Rows of a batch: at first and at least, since fewer take no less; and at most. And their octets: one has 2 to 37 kB.
+LEAST: Final = 8
 MOST: Final = 256
 MOST_OCTETS: Final = 512 * 1024
 # How often it is told how far it is, in seconds.
@@ -63,14 +63,17 @@ def prune(connection: Connection, table: Table, before: float, most: int) -> int
     many."""
     keys = list(table.primary_key.columns)
     old = select(*keys, func.length(_CONTENT[table])).where(table.c.at < before).order_by(table.c.at).limit(most)
-    octets = gone = 0
+    sizes: list[int] = []
+    goes: list[dict[str, object]] = []
     for *key, size in connection.execute(old).all():
-        octets += size
-        if gone and octets > MOST_OCTETS:
+        sizes.append(size)
+        if goes and sum(sizes) > MOST_OCTETS:
             break
-        connection.execute(delete(table).where(and_(*(column == one for column, one in zip(keys, key, strict=True)))))
-        gone += 1
-    return gone
+        goes.append({f"of_{column.name}": one for column, one in zip(keys, key, strict=True)})
+    if goes:
+        one = and_(*(column == bindparam(f"of_{column.name}") for column in keys))
+        connection.execute(delete(table).where(one), goes)
+    return len(goes)
 
 
 class Pruning:
@@ -80,8 +83,6 @@ class Pruning:
         self._store = store
         self._days = days
         self._clock = clock
-        # How long the last batches had the writer, at most, in seconds.
-        self.held = 0.0
 
     async def run(self) -> None:
         while self._days:
@@ -98,34 +99,30 @@ class Pruning:
         await self._prune(schema.rosters, before - ROSTER_SECONDS)
 
     async def _prune(self, table: Table, before: float) -> None:
-        size, gone, told = FIRST, 0, time.monotonic()
-        self.held = 0.0
+        size, gone, longest, told = LEAST, 0, 0.0, time.monotonic()
         if not await self._store.read(lambda connection: _is_old(connection, table, before)):
             return
         await self._store.write(lambda connection: announce(connection, table, before))
         while True:
-            taken, held = await self._batch(table, before, size)
-            gone += taken
+            taken, took = await self.batch(table, before, size)
+            gone, longest = gone + taken, max(longest, took)
             if not taken:
                 break
-            self.held = max(self.held, held)
-            size = _next_size(size, held)
+            size = _next_size(size, took)
             if time.monotonic() - told >= TELL:
                 told = time.monotonic()
                 log.info("pruning", table=table.name, rows=gone)
             await trio.sleep(BREATH)
-        log.info("pruned", table=table.name, rows=gone, days=self._days)
+        log.info("pruned", table=table.name, rows=gone, days=self._days, longest_ms=round(1000 * longest, 1))
 
-    async def _batch(self, table: Table, before: float, size: int) -> tuple[int, float]:
-        """How many rows are gone, and for how long nobody else could write."""
-        began = 0.0
+    async def batch(self, table: Table, before: float, size: int) -> tuple[int, float]:
+        """How many rows are gone, and how long that took once the writer was ours; what a commit takes is its own."""
 
-        def change(connection: Connection) -> int:
-            nonlocal began
-            began = time.perf_counter()  # the writer is ours from here on
-            return prune(connection, table, before, size)
+        def change(connection: Connection) -> tuple[int, float]:
+            began = time.perf_counter()
+            return prune(connection, table, before, size), time.perf_counter() - began
 
-        return await self._store.write(change), time.perf_counter() - began
+        return await self._store.write(change)
 
 
 def _is_old(connection: Connection, table: Table, before: float) -> bool:
@@ -133,8 +130,8 @@ def _is_old(connection: Connection, table: Table, before: float) -> bool:
     return oldest is not None and oldest < before
 
 
-def _next_size(size: int, held: float) -> int:
+def _next_size(size: int, took: float) -> int:
     """Rows of the next batch."""
-    if held > HOLDS:
-        return max(1, size // 2)
-    return min(MOST, 2 * size) if held < HOLDS / 4 else size
+    if took > HOLDS:
+        return max(LEAST, size // 2)
+    return min(MOST, 2 * size) if took < HOLDS / 4 else size

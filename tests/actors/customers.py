@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 from typing import Final
 
 from cordboard.sip import sdp
@@ -13,7 +12,7 @@ from cordboard.switch import protocol as media
 
 from .desks import HOTLINE, MAILBOX, NIGHT, SALES, Desks
 from .far import Caller
-from .world import CARRIER, World
+from .world import CARRIER
 
 # The customer who does not hide its number.
 CUSTOMER: Final = "+8613912345678"
@@ -23,12 +22,6 @@ DIALLED: Final = {HOTLINE: 10, SALES: 5, NIGHT: 1, MAILBOX: 2, "600": 1, "602": 
 
 class Customers(Desks):
     """All who are no agents."""
-
-    def __init__(self, world: World, rng: Random) -> None:
-        super().__init__(world, rng)
-        # Calls of which an offer is said that SIP has not heard.
-        self._elsewhere: set[str] = set()
-        self.let_offers_be_made()
 
     # --- customers --------------------------------------------------------------------------------------------
 
@@ -145,7 +138,7 @@ class Customers(Desks):
         """A far side asks for our offer, and its ACK has the answer."""
         call = self.choose(self._up())
         if call is not None:
-            self._elsewhere.add(call)
+            self.world.switch.elsewhere.add(call)
             self.world.signalling.on_output(CallReoffered(call, None))
             ours = sdp.offer(
                 CARRIER.host, 6000 + 2 * self.rng.randrange(400), session_id=4, version=2, codecs=("pcma",)
@@ -161,7 +154,7 @@ class Customers(Desks):
         early = self.choose([call for call, each in known.items() if each.state is SipState.EARLY])
         if early is not None:
             ours = sdp.offer(CARRIER.host, 5000 + 2 * self.rng.randrange(400), session_id=3, version=2)
-            self._elsewhere.add(early)
+            self.world.switch.elsewhere.add(early)
             self.world.signalling.on_output(CallReoffered(early, ours))
         return early is not None
 
@@ -179,16 +172,3 @@ class Customers(Desks):
 
     def _up(self) -> list[str]:
         return [call for call, each in self.world.switch.endpoint._calls.items() if each.state is SipState.UP]
-
-    def let_offers_be_made(self) -> None:
-        """The endpoint knows nothing of those offers, and is not bothered with their answers."""
-        endpoint = self.world.switch.endpoint
-        reanswer, reject = endpoint.reanswer, endpoint.reject_reoffer
-        endpoint.reanswer = lambda call, sdp, now: [] if call in self._elsewhere else reanswer(call, sdp, now)  # type: ignore[method-assign]
-        # ... nor of what is referred.
-        endpoint.accept_referral = lambda call, now: []  # type: ignore[method-assign]
-        endpoint.reject_referral = lambda call, status, now: []  # type: ignore[method-assign]
-        endpoint.referral_stands = lambda call, status, now: []  # type: ignore[method-assign]
-        endpoint.reject_reoffer = (  # type: ignore[method-assign]
-            lambda call, status, now: [] if call in self._elsewhere else reject(call, status, now)
-        )

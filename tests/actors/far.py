@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 import trio
@@ -14,11 +14,25 @@ from cordboard.actors.wire import Wire
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import CallAnswered, CallCancelled, CallEnded, CallFailed, Output, Transmit
 from cordboard.sip.message import Address
+from cordboard.sip.sdp import SessionDescription
 
 from .house import PEER
 
 if TYPE_CHECKING:
     from .world import World
+
+
+class Overheard(Endpoint):
+    """One that does not hear all: of calls that are `elsewhere` it is said that their far sides make offers, in ways
+    that nobody here speaks. What is answered to those goes nowhere."""
+
+    elsewhere: Set[str] = frozenset()
+
+    def reanswer(self, call: str, sdp: SessionDescription, now: float) -> list[Output]:
+        return [] if call in self.elsewhere else super().reanswer(call, sdp, now)
+
+    def reject_reoffer(self, call: str, status: int, now: float) -> list[Output]:
+        return [] if call in self.elsewhere else super().reject_reoffer(call, status, now)
 
 
 class SipHost:
@@ -28,6 +42,8 @@ class SipHost:
         self.address = address
         self._serial = itertools.count()
         self._trunks, self._mark = trunks, mark
+        # Calls of which an offer is said that was not heard: who comes after this endpoint does not hear it either.
+        self.elsewhere: set[str] = set()
         self.endpoint = self._new()
         self.on_output: Callable[[Output], None] = lambda output: None
         self.before: Callable[[], None] = lambda: None
@@ -39,7 +55,8 @@ class SipHost:
 
     def _new(self) -> Endpoint:
         settings = Settings(lambda remote: (self.address.host, self.address.port))
-        made = Endpoint(settings, token=lambda: f"{self._mark}{next(self._serial):016x}", changed=set())
+        made = Overheard(settings, token=lambda: f"{self._mark}{next(self._serial):016x}", changed=set())
+        made.elsewhere = self.elsewhere
         made.set_trunks(self._trunks)
         return made
 

@@ -66,7 +66,6 @@ class Faults(Customers):
         """It goes on, the database with it, and the pages come back by themselves, as they do."""
         self.world.store_stands_until = 0.0
         self.world.restart_control()
-        self.let_offers_be_made()
         gone = [robot for pages in self.pages.values() for robot in pages]
         self.pages.clear()
         for robot in gone:

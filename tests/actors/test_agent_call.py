@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cordboard.actors import agent_state as agents
+from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
@@ -70,6 +71,25 @@ def test_an_answer_that_was_given_up_and_is_taken_late_ends_the_offer_that_follo
     assert lin.phase is (Phase.RINGING if waiting.offers else Phase.IDLE)
     assert house.heard("c") == "music"
     assert house.engine.hears(lin.leg) == {}
+
+
+def test_who_is_let_in_late_to_one_call_is_rung_on_for_another(house: House) -> None:
+    lin = house.sitting("lin")
+    house.call()
+    house.tell("agent:lin", agents.Joined("another"))
+    assert ("call:another", calls.AgentGone("lin")) in house.dead_letters
+    assert lin.state.phase is Phase.RINGING
+    assert house.ask("lin", page.Answer()) == page.Accepted()
+    assert house.heard("c") == lin.state.leg
+
+
+def test_who_is_let_in_late_in_a_test_call_hears_itself_no_more_and_is_told(house: House) -> None:
+    """The call that let it in took its ear: it must not go on for who hears nothing."""
+    lin = house.sitting("lin")
+    assert house.ask("lin", page.TestCall(on=True)) == page.Accepted()
+    house.tell("agent:lin", agents.Joined("another"))
+    assert house.engine.hears(lin.state.leg) == {}
+    assert house.events("lin")[-1] == page.TestCallOver()
 
 
 def test_a_queue_that_hears_late_of_an_agents_earlier_actor_knows_how_this_one_stands(house: House) -> None:

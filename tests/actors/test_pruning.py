@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from random import Random
+from statistics import median
 from typing import Final
 
 import pytest
@@ -17,7 +18,7 @@ from cordboard.actors.main import cli
 from cordboard.actors.records import ROSTER_SECONDS, CallEntry, DecisionEntry, OfferEntry, Outcome, RosterEntry
 from cordboard.actors.store import Store
 from cordboard.actors.store.entries import Kept
-from cordboard.actors.store.pruning import DAY, FIRST, HOLDS, MOST, MOST_OCTETS, Pruning, _next_size, prune
+from cordboard.actors.store.pruning import DAY, HOLDS, LEAST, MOST, MOST_OCTETS, Pruning, _next_size, prune
 from cordboard.actors.store.schema import decisions, rosters
 from cordboard.actors.store.why import Reasons, reasons
 from sqlalchemy import Connection, func, select
@@ -139,10 +140,10 @@ def test_a_batch_has_so_many_rows_and_so_many_octets_and_the_oldest_of_all(tmp_p
 
 
 def test_a_batch_that_took_long_makes_the_next_one_smaller() -> None:
-    assert _next_size(FIRST, HOLDS / 10) == 2 * FIRST
-    assert _next_size(FIRST, HOLDS / 2) == FIRST
-    assert _next_size(FIRST, 2 * HOLDS) == FIRST // 2
-    assert _next_size(1, 2 * HOLDS) == 1
+    assert _next_size(LEAST, HOLDS / 10) == 2 * LEAST
+    assert _next_size(4 * LEAST, HOLDS / 2) == 4 * LEAST
+    assert _next_size(4 * LEAST, 2 * HOLDS) == 2 * LEAST
+    assert _next_size(LEAST, 2 * HOLDS) == LEAST, "however busy the machine is, it comes to an end"
     assert _next_size(MOST, 0.0) == MOST
 
 
@@ -171,24 +172,36 @@ def test_others_write_meanwhile(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_how_long_a_batch_has_the_writer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("octets", "rows"), [(2_000, 4_000), (37_000, 1_000)])
+def test_how_long_a_batch_has_the_writer(tmp_path: Path, octets: int, rows: int) -> None:
     """Of decisions as a busy centre leaves them, and as one at night does: printed with `-s`."""
-    rng = Random(8)
+    facts = Random(8).randbytes(octets)
 
     async def main() -> None:
         async with await Store.open(tmp_path) as store:
-            for octets, rows in ((2_000, 5_000), (37_000, 1_000)):
-                for first in range(0, rows, 500):
-                    some = range(first, first + 500)
-                    await store.apply(
-                        [one for at in some for one in call(f"c{at}", at, at, facts=rng.randbytes(octets))]
-                    )
-                pruning, began = Pruning(store, DAYS, lambda: NOW), trio.current_time()
-                await pruning.once()
+            await store.apply([entry for at in range(rows) for entry in call(f"c{at}", at, at, facts=facts)])
+            batches, waited = list[float](), list[float]()
+
+            async def others() -> None:
+                while True:
+                    began = trio.current_time()
+                    await store.write(lambda connection: None)
+                    waited.append(trio.current_time() - began)
+                    await trio.sleep(0.005)
+
+            pruning = Pruning(store, DAYS, lambda: NOW)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(others)
+                began, batch = trio.current_time(), LEAST
+                while (gone := await pruning.batch(decisions, NOW, batch))[0]:
+                    batches.append(1000 * gone[1])
+                    batch = _next_size(batch, gone[1])
                 took = trio.current_time() - began
-                print(
-                    f"{rows} of {octets} octets: {took:.1f} s, the writer held for {1000 * pruning.held:.1f} ms at most"
-                )
-                assert await store.read(count) == 0
+                nursery.cancel_scope.cancel()
+        print(
+            f"{rows} of {octets} octets: {took:.1f} s, {len(batches)} batches of {median(batches):.1f} ms, "
+            f"{max(batches):.1f} at most; who wrote beside them had it after {1000 * median(waited):.1f} ms, "
+            f"{1000 * max(waited):.1f} at most"
+        )
 
     trio.run(main)

@@ -97,6 +97,15 @@ def test_what_still_comes_of_who_referred_changes_nothing(centre: Centre) -> Non
     assert (centre.ears(), centre.phases("lin")) == (THROUGH, ("talking",))
 
 
+def test_whose_agent_leaves_has_its_place_in_the_record_as_long_as_it_waits(centre: Centre) -> None:
+    """It is the far side of the call by now, and not a colleague who leaves with the agent."""
+    up(refers(centre))
+    centre.tell("call:c", calls.AgentGone("lin"))
+    assert centre.standing is not calls.Phase.TALKING
+    legs = [(each.party, each.ended is None) for each in centre.the_call.state.legs]
+    assert legs == [("caller", False), ("lin", False), ("outside", True)]
+
+
 def test_it_is_held_and_has_keys_as_any_customer(centre: Centre) -> None:
     up(refers(centre))
     centre.do("lin", page.Hold())
