@@ -88,6 +88,7 @@ class Agreement:
         for part in self._found.keys() - set(differ):
             del self._found[part], self._named[part]
         new = [part for part in differ if self._named.get(part) != (known[part], pong.sums[part])]
+        new.sort(key=self._named.__contains__)  # what nothing was told of yet goes before what changes all the time
         return [self._ask(part, (known[part], pong.sums[part])) for part in new[:ASKED]]
 
     def _ask(self, part: int, sums: tuple[int, int]) -> media.ListHoldings:

@@ -87,7 +87,7 @@ class Hearing:
         for source, gain in self._gains.get(name, _NOTHING).items():
             yield name, source, gain
         for listener in self._listeners.get(name, ()):
-            if listener != name and (heard := self._gains[listener].get(name)) is not None:
+            if listener != name and (heard := self._gains.get(listener, _NOTHING).get(name)) is not None:
                 yield listener, name, heard
 
     # --- edges ---

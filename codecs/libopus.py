@@ -26,15 +26,13 @@ _MONO: Final = 1
 _NO_FEC: Final = 0
 # opus_defines.h
 _OK: Final = 0
+TOO_SMALL: Final = -2  # there is more in a packet than there is room for
 VOIP: Final = 2048
 AUDIO: Final = 2049
 _SET_BITRATE: Final = 4002
 _SET_VBR: Final = 4006
 _SET_COMPLEXITY: Final = 4010
 _SET_VBR_CONSTRAINT: Final = 4020
-
-
-TOO_SMALL: Final = -2  # there is more in a packet than there is room for
 
 
 class LibopusError(Exception):
@@ -57,6 +55,7 @@ _pointer, _int, _int32 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int32
 for _name, _arguments in {
     "opus_encoder_get_size": (_int,),
     "opus_encoder_init": (_pointer, _int32, _int, _int),
+    "opus_encoder_ctl": (_pointer, _int),  # what follows may be of any type
     "opus_encode": (_pointer, _pointer, _int, _pointer, _int32),
     "opus_decoder_get_size": (_int,),
     "opus_decoder_init": (_pointer, _int32, _int),
@@ -93,8 +92,7 @@ class Encoder:
             _SET_VBR: not constant,
             _SET_VBR_CONSTRAINT: constrained,
         }.items():
-            # The function has arguments of any type behind these two.
-            _check(_lib.opus_encoder_ctl(_pointer(self._at), _int(request), _int32(value)), f"request {request}")
+            _check(_lib.opus_encoder_ctl(self._at, request, _int32(value)), f"request {request}")
 
     def encode(self, pcm: int, samples: int, packet: int, room: int) -> int:
         """One frame, of which int16 [samples] stand at the address `pcm`, into at most `room` octets at `packet`; how

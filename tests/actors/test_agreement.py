@@ -11,7 +11,7 @@ from attrs import define, field
 from cordboard.actors.agreement import ASKED, Agreement, Difference
 from cordboard.actors.hearing import Hearing
 from cordboard.switch import protocol as media
-from cordboard.switch.holdings import PARTS, Kind
+from cordboard.switch.holdings import PARTS, Kind, mark, part
 from cordboard.switch.model import ModelEngine
 from cordboard.switch.ports import LocalPort
 
@@ -117,6 +117,7 @@ def test_what_has_the_same_numbers_and_other_names_is_found_by_name() -> None:
     assert found(pair) == (Difference("a", "a", missing=False), Difference("a", "d", missing=True))
     pair.engine.command(media.CloseLeg("a"), 0.0)
     pair.engine.command(media.OpenRtpLeg("x", "198.51.100.9", 5000, PCMA), 0.0)
+    found(pair)  # five parts differ: more than are asked for at a time
     assert set(found(pair)) == {Difference("a", "", missing=True), Difference("x", "", missing=False)}
 
 
@@ -167,6 +168,38 @@ def test_of_an_engine_that_has_lost_all_some_parts_are_asked_for_at_a_time() -> 
         told = [each.name for each in pair.agreement.differences]
     assert sorted(told) == sorted(names)
     assert pair.asked <= PARTS
+
+
+def test_what_was_never_told_is_asked_for_before_what_changes_all_the_time() -> None:
+    """Where much is wrong and as much goes on, each part is another at each answer."""
+    names = dict[int, list[str]]()
+    for name in (f"leg{number}" for number in range(2000)):
+        names.setdefault(part(mark(Kind.LEG, name)), []).append(name)
+    pair, lost = Pair(), [names[number][0] for number in range(PARTS)]
+    for name in lost:
+        pair.leg(name)
+    assert found(pair) == ()
+    for name in lost:
+        pair.engine.command(media.CloseLeg(name), 0.0)
+    for answer in range(PARTS // ASKED):
+        for number in range(PARTS):
+            pair.order(media.CloseLeg(names[number][1 + answer % 2]))
+            pair.leg(names[number][2 - answer % 2])
+        found(pair)
+    assert {each.name for each in pair.agreement.differences} == set(lost)
+
+
+def test_who_is_told_to_hear_somebody_with_no_gain_hears_nobody() -> None:
+    """Whatever opens and closes meanwhile."""
+    pair = Pair()
+    for name in ("a", "b"):
+        pair.leg(name)
+    pair.order(media.Rewire((media.Hears("a", (("b", 0.0),)),)))
+    assert found(pair) == ()
+    pair.order(media.CloseLeg("b"))
+    pair.leg("b")
+    assert found(pair) == ()
+    assert pair.hearing.sums == pair.engine.sums()
 
 
 def test_nothing_is_said_of_a_leg_that_was_lost_meanwhile() -> None:

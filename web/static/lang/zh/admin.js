@@ -1,4 +1,4 @@
-// Words of the administration.
+// 管理页面的用语。
 export default {
   'admin.title': '管理',
   'admin.open': '管理',
