@@ -8,7 +8,7 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | consulting a colleague: while it rings (R of both), cancel, swap (R) | consulted, swapped and cancelled |
 | ... who hangs up; complete (R) | who is consulted hangs up |
 | three-way (R): the third, the agent, the customer leaves | of three each leaves |
-| consulting a number (R): merge, it hangs up, complete | a number is consulted |
+| consulting a number (R): merge, it hangs up, complete; then keys both ways | a number is consulted |
 | transfer to an agent, a queue, a number, a mobile (R) | a call is given away; whoever does not take it |
 | three-way with a number: the agent, the customer leaves | of three with a number |
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
@@ -217,6 +217,10 @@ def test_a_number_is_consulted_and_left_with_the_customer(on: Stage) -> None:
         lin.click("Complete")
         lin.is_("After-call work")
         room.hears(customer="outside", lin="", outside="customer")
+        customer.press("5")
+        on.telephone.key("7")
+        until(lambda: customer.keys() == [("7", 800)], 10, "the key that was pressed outside")
+        until(lambda: "received event: '5' (end=1)" in on.telephone.said, 10, "the key of the customer")
         customer.hang_up()
         until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 10, "the end outside")
 
