@@ -57,7 +57,6 @@ from .call_state import (
     Timeout,
     Transfer,
 )
-from .edges import Party
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
@@ -213,17 +212,8 @@ class Call(Arrival):
         return self.rang_too_long(now) if self.ring_until() <= now else self.caller_gone(message, now)
 
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
-        """The engine has not heard of it: what a digit does to a prompt it is asked to do."""
-        return [Media(media.PressKey(self.state.leg, message.digit))] if self.state.player else []
-
-    def _last_key(self, message: signals.KeyPressed, now: float) -> list[Effect]:
-        return [*self._key_pressed(message, now), *self.last_key(message, now)]
-
-    def _far_key(self, message: signals.KeyPressed, now: float) -> list[Effect]:
-        """Of who is not in the place of another by now."""
-        if self.state.moved is not None:
-            return []
-        return [*self._key_pressed(message, now), *self.pass_on(Party.CUSTOMER, message.digit)]
+        """The engine has not heard of it, unless it came by both ways: it is to tell it as a key of the leg."""
+        return [Media(media.PressKey(self.state.own_leg, message.digit))] if self.state.moved is None else []
 
     def _line_digit(self, message: LineDigit, now: float) -> list[Effect]:
         """Of whoever was put through, and is asked."""
@@ -231,11 +221,10 @@ class Call(Arrival):
         answers = message.asked and moved is not None and moved.line == message.line
         return self.key_answered(media.KeyAnswered(moved.leg, message.digit), now) if answers and moved else []
 
-    def _echo_digit(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
+    def _echo_digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
         """Who dialled an echo hears its keys too: what came as an event is no sound that could come back as one. A tone
         is, and has."""
-        sounded = isinstance(fact, media.DigitPressed) and fact.how == "tone"
-        return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) and not sounded else []
+        return self.send_digit(fact.digit) if isinstance(self.state.route, Echo) and fact.how != "tone" else []
 
     def _noted(
         self,
@@ -341,11 +330,8 @@ TABLE = Table(
     _of_the_leg(media.LegWays, Call.ways),
     row(
         signals.KeyPressed,
-        served=Call._echo_digit,
+        **each("waiting talking served goodbye", Call._key_pressed),
         **each("routing opening", _NOT_YET),
-        waiting=Call._key_pressed,
-        talking=Call._far_key,
-        goodbye=Call._last_key,
         **each(_OUT, _UNANSWERED),
     ),
     row(

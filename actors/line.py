@@ -237,11 +237,8 @@ class Line(Outward[Phase]):
         return self._over("system", "not_accepted", 0)
 
     def _key_pressed(self, message: signals.KeyPressed, now: float) -> list[Effect]:
-        """Its side tells by INFO: what a key is to the prompt, the engine says."""
+        """Its side tells by INFO: the engine is to tell it as a key of the leg."""
         return [Media(media.PressKey(self.state.leg, message.digit))]
-
-    def _key_told(self, message: signals.KeyPressed, now: float) -> list[Effect]:
-        return [*self._key_pressed(message, now), self._tell(LineDigit(self.id, message.digit))]
 
     def _digit(self, fact: media.DigitPressed, now: float) -> list[Effect]:
         return [self._tell(LineDigit(self.id, fact.digit, sounded=fact.how == "tone"))]
@@ -399,7 +396,7 @@ TABLE = Table(
         confirming=Late("it was pressed before anybody asked"),
         up=Line._digit,
     ),
-    row(signals.KeyPressed, **each(_DIALS, _UNANSWERED), confirming=Line._key_pressed, up=Line._key_told),
+    row(signals.KeyPressed, **each(_DIALS, _UNANSWERED), **each("confirming up", Line._key_pressed)),
     row(
         media.KeyAnswered,
         **each(_DIALS, Bug("nothing is asked before the answer")),

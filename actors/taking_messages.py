@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..switch import protocol as media
-from . import announcements, signals, voicemail
+from . import announcements, voicemail
 from . import queue_state as queues
 from .call_state import Phase, Timeout
 from .effects import Effect, Media, Tell
@@ -51,8 +51,8 @@ class TakingMessages(Surveying):
         self.move(Phase.GOODBYE, now)
         return [*opened, *self.hear(), *self.tape()]
 
-    def last_key(self, fact: media.DigitPressed | signals.KeyPressed, now: float) -> list[Effect]:
-        """A key of a caller to whom nobody talks any more, whichever way it came."""
+    def last_key(self, fact: media.DigitPressed, now: float) -> list[Effect]:
+        """A key of a caller to whom nobody talks any more."""
         if not self.takes_message:
             return []
         return self._message_hears(voicemail.Pressed(fact.digit), now)

@@ -190,8 +190,8 @@ class SendDigits:
 
 @frozen
 class PressKey:
-    """A key of this leg was pressed that came by another way (SIP INFO): to what it hears it is as one of its own. It
-    is told where it is an answer, and not as DigitPressed."""
+    """A key of this leg was pressed that came by another way (SIP INFO): it is as one of its own, and told as one;
+    where the leg says the same by itself, once."""
 
     leg: str
     digit: str

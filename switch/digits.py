@@ -22,6 +22,7 @@ from ..codecs.g711 import Pcm
 from .legs import NO_EVENT, Legs
 from .protocol import DigitPressed
 from .rtp import Headers
+from .twice import Ways
 
 Rows = NDArray[np.intp]
 Octets = NDArray[np.uint8]
@@ -60,6 +61,7 @@ class Digits:
         self._ssrc = np.zeros(n, np.uint32)
         self._waits = np.zeros(n, np.bool_)  # something is to be told
         self._pressed: list[DigitPressed] = []
+        self._ways: dict[int, Ways] = {}  # of rows that pressed something
         self._by_tone: Rows | None = None
         self._heard = self._listening = np.zeros(0, np.intp)  # what was asked of `listening`, and the answer
         self.ignored = 0  # reports of what is no digit, too short, too many, or of long ago
@@ -68,7 +70,12 @@ class Digits:
         """A leg begins or ends in this row, or agreed on something else: what was pressed before is nothing to it."""
         self._known[row] = self._waits[row] = False
         self._detector.forget(np.array([row]))
+        self._ways.pop(row, None)
         self._by_tone = None
+
+    def is_new(self, row: int, digit: str, now: float, *, by_info: bool) -> bool:
+        """Whether this key, which is told now, was not told by the other way."""
+        return self._ways.setdefault(row, Ways()).is_new(digit, now, by_info=by_info)
 
     # --- tones ----------------------------------------------------------------------------------------------------
 

@@ -188,7 +188,7 @@ class Engine:
         self._tick += 1
         if self._secure is not None and self._secure.deadline() <= now:
             self._outbox.add(self._from_secure(self._secure.wake(now), now))
-        self._hear_digits()
+        self._hear_digits(now)
         self._end_broken(now)
         self._take_music()
         rows = self._legs.leg_rows()
@@ -292,8 +292,7 @@ class Engine:
                 self._send_digits(message)
             case protocol.PressKey(leg, digit):
                 if (row := self._legs.find(leg, Kind.LEG)) is not None:
-                    answered = [protocol.KeyAnswered(leg, digit)] if self._is_asked(row) else []
-                    return [*answered, *self._barge_in(row)]
+                    return self._press(row, protocol.DigitPressed(leg, digit, 0, "info"), now)
             case protocol.ListAccessPoints(request):
                 if self._secure is None:
                     return [protocol.AccessPoints(request, "", "", ())]
@@ -323,14 +322,20 @@ class Engine:
         if row is None or not speakable(message) or not self._keying.send(row, message):
             self.counters["digits_refused"] += 1
 
-    def _hear_digits(self) -> None:
+    def _hear_digits(self, now: float) -> None:
         """The keys that were pressed, and what they end, before anything of this tick is played."""
         for fact in self._digits.tick():
-            if (row := self._legs.find(fact.leg, Kind.LEG)) is None:
-                continue  # closed between two ticks
-            self.counters[f"digits_by_{fact.how}"] += 1
-            answered = protocol.KeyAnswered(fact.leg, fact.digit)
-            self._facts += [answered if self._is_asked(row) else fact, *self._barge_in(row)]
+            if (row := self._legs.find(fact.leg, Kind.LEG)) is not None:  # else it was closed between two ticks
+                self._facts += self._press(row, fact, now)
+
+    def _press(self, row: int, fact: protocol.DigitPressed, now: float) -> list[Fact]:
+        """What is told of a key of that row, and of what it ends."""
+        self.counters[f"digits_by_{fact.how}"] += 1
+        if not self._digits.is_new(row, fact.digit, now, by_info=fact.how == "info"):
+            self.counters["digits_told_twice"] += 1
+            return []
+        answered = protocol.KeyAnswered(fact.leg, fact.digit)
+        return [answered if self._is_asked(row) else fact, *self._barge_in(row)]
 
     def _is_asked(self, listener: int) -> bool:
         """What `listener` hears asks it for a key."""

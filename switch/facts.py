@@ -154,14 +154,15 @@ class LegQuality:
 class DigitPressed:
     """The far side pressed a key and let it go; told once. `digit` is one of `0123456789*#ABCD`.
 
-    `duration_ms` is as it was sent, which browsers do not say truly; `how`: as a telephone event (RFC 4733), or as a
-    tone, on a leg without events.
+    `duration_ms` is as it was sent, which browsers do not say truly; `how`: as a telephone event (RFC 4733), as a tone,
+    on a leg without events, or by INFO (PressKey), whose duration is not known. What comes in two ways is told as it
+    came first.
     """
 
     leg: str
     digit: str
     duration_ms: int
-    how: Literal["event", "tone"]
+    how: Literal["event", "tone", "info"]
 
 
 @frozen

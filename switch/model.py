@@ -34,6 +34,7 @@ from .sealed import check as check_keys
 from .sealed import drawn
 from .sockaddr import AF_INET, AF_INET6, socket_name
 from .sources import FRAMES_PER_SECOND, Prompts, UnknownSourceError, check, lengths
+from .twice import Ways
 
 FINGERPRINT: Final = protocol.Fingerprint("sha-256", ":".join(["00"] * 32))
 
@@ -74,6 +75,7 @@ class ModelEngine:
         self._finish: dict[str, float] = {}  # when each playlist that was begun is over; inf: never, or it was told
         self._began: dict[str, float] = {}  # when each playlist would have begun, had no prompt been cut short
         self._sent: dict[str, str] = {}
+        self._ways: dict[str, Ways] = {}  # of legs that pressed something
         self._pages: dict[str, protocol.OpenWebrtcLeg] = {}  # how each browser's leg was opened
         self._recordings: dict[str, float] = {}  # when each was opened
         self._troubled: set[str] = set()
@@ -188,8 +190,7 @@ class ModelEngine:
                 else:
                     self._sent[leg] = self.sent(leg) + digits
             case protocol.PressKey(leg, digit):
-                answered: list[Fact] = [protocol.KeyAnswered(leg, digit)] if self._is_asked(leg) else []
-                return [*answered, *self._barge_in(leg, now)]
+                return self.press(leg, digit, 0, "info", now)
             case protocol.ListAccessPoints(request, peer):
                 if not self._points:
                     return [protocol.AccessPoints(request, "", "", ())]
@@ -348,6 +349,7 @@ class ModelEngine:
             self._ports.close(row, now)
         self._forget(leg)
         self._sent.pop(leg, None)
+        self._ways.pop(leg, None)
         self._pages.pop(leg, None)
         self._keys.pop(leg, None)
         self._peers.pop(leg, None)
@@ -530,9 +532,13 @@ class ModelEngine:
         self._rows.unchecked[row] = 0.0
         return [protocol.LegChecked(leg)]
 
-    def press(self, leg: str, digit: str, duration_ms: int, how: Literal["event", "tone"], now: float) -> list[Fact]:
+    def press(
+        self, leg: str, digit: str, duration_ms: int, how: Literal["event", "tone", "info"], now: float
+    ) -> list[Fact]:
         """A key was pressed there, and let go."""
         if not self._is(leg, Kind.LEG):
+            return []
+        if not self._ways.setdefault(leg, Ways()).is_new(digit, now, by_info=how == "info"):
             return []
         pressed = protocol.DigitPressed(leg, digit, duration_ms, how)
         answered = protocol.KeyAnswered(leg, digit)

@@ -441,7 +441,8 @@ def test_an_echo_sends_the_keys_back_and_no_other_number_does() -> None:
     key = media.DigitPressed(LEG, "7", 240, "event")
     call = opened(Call(arrived(), NOW), Echo())
     assert call.receive(key, NOW + 1) == [Media(media.SendDigits(LEG, "7"))]
-    assert call.receive(signals.KeyPressed("c", "#"), NOW + 1) == [Media(media.SendDigits(LEG, "#"))]
+    assert call.receive(signals.KeyPressed("c", "#"), NOW + 1) == [Media(media.PressKey(LEG, "#"))]
+    assert call.receive(evolve(key, digit="#", how="info"), NOW + 1) == [Media(media.SendDigits(LEG, "#"))]
     assert call.receive(evolve(key, how="tone"), NOW + 1) == []  # it has come back as it was heard
     for route in (Hold(), ToneRoute(440), Room(), ToQueue("support")):
         assert opened(Call(arrived(), NOW), route).receive(key, NOW + 1) == []
@@ -454,8 +455,6 @@ def test_the_agents_keys_go_to_the_caller_whose_call_it_has() -> None:
     assert call.receive(calls.AgentDigit("wei", "7"), NOW + 2) == []
 
 
-def test_a_key_that_sip_tells_of_ends_the_prompt_that_is_played() -> None:
+def test_a_key_that_sip_tells_of_is_the_engines_to_tell() -> None:
     call, key = opened(Call(arrived(), NOW)), signals.KeyPressed("c", "7")
-    assert call.receive(key, NOW + 1) == []
-    call.receive(calls.QueueStands("support", attended=False), NOW + 2)
-    assert call.receive(key, NOW + 3) == [Media(media.PressKey(LEG, "7"))]
+    assert call.receive(key, NOW + 1) == [Media(media.PressKey(LEG, "7"))]

@@ -32,6 +32,7 @@ from cordboard.switch.protocol import (
     CloseSource,
     Codec,
     Command,
+    DigitPressed,
     Fact,
     Fingerprint,
     Hears,
@@ -472,7 +473,7 @@ def test_a_key_is_an_answer_alike() -> None:
     )
     both.run(0.1)
     answered = both.do(PressKey("a", "5"), PressKey("b", "5"), PressKey("nobody", "5"))
-    assert answered == [KeyAnswered("a", "5"), SourceFinished("asks")]
+    assert answered == [KeyAnswered("a", "5"), SourceFinished("asks"), DigitPressed("b", "5", 0, "info")]
     assert both.do(PressKey("a", "6")) == [KeyAnswered("a", "6")]
 
 

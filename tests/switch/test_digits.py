@@ -438,7 +438,35 @@ def test_a_digit_ends_the_prompt_that_its_leg_hears(world: World) -> None:
     world.do(PressKey("a", "1"))  # a pause is no prompt
     world.run(0.52)
     assert not world.all(protocol.SourceFinished) or world.all(protocol.SourceFinished)[-1].source == "q"
-    assert world.do(PressKey("nobody", "1"), PressKey("a", "1"), PressKey("a", "1")) == [protocol.SourceFinished("p")]
+    twice = DigitPressed("a", "2", 0, "info")
+    assert world.do(PressKey("nobody", "2"), PressKey("a", "2"), PressKey("a", "2")) == [
+        twice, protocol.SourceFinished("p"), twice,
+    ]  # fmt: skip
+
+
+def test_a_key_that_is_told_in_two_ways_is_one_in_whatever_order_they_come(world: World) -> None:
+    """By INFO as each is pressed, when it was let go, or after the next; who uses one way loses none."""
+    a, b = world.far("a", 4000, codec=EVENTS), world.far("b", 4002, codec=EVENTS)
+    told: list[protocol.Fact] = []
+
+    def come(*ways: tuple[Far, str, str]) -> None:
+        for far, digit, how in ways:
+            if how == "event":
+                press(world, far, digit)
+                world.run(0.2)
+            else:
+                told.extend(world.do(PressKey("a" if far is a else "b", digit)))
+                world.run(0.1)
+
+    come((a, "1", "info"), (a, "1", "event"), (a, "1", "event"), (a, "1", "info"))
+    come((a, "2", "event"), (a, "3", "event"), (a, "2", "info"), (a, "3", "info"))
+    come((b, "4", "info"), (b, "4", "info"), (b, "5", "event"), (b, "5", "event"), (a, "4", "event"))
+    world.run(4)
+    come((b, "4", "event"), (a, "1", "event"))
+    told += world.all(DigitPressed)
+    keys = [(fact.leg, fact.digit) for fact in told if isinstance(fact, DigitPressed)]
+    assert sorted(keys) == [("a", one) for one in "111234"] + [("b", one) for one in "44455"]
+    assert world.engine.counters["digits_told_twice"] == 4
 
 
 def test_a_digit_of_who_is_asked_for_one_is_an_answer_and_no_other_is(world: World) -> None:
@@ -451,7 +479,10 @@ def test_a_digit_of_who_is_asked_for_one_is_an_answer_and_no_other_is(world: Wor
         press(world, a, "7")
         press(world, b, "8")
         world.run(0.2)
-    assert world.do(PressKey("a", "9"), PressKey("b", "9")) == [KeyAnswered("a", "9")]
+    assert world.do(PressKey("a", "9"), PressKey("b", "9")) == [
+        KeyAnswered("a", "9"),
+        DigitPressed("b", "9", 0, "info"),
+    ]
     world.run(3)
     press(world, a, "*")
     world.run(0.2)
