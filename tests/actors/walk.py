@@ -71,7 +71,7 @@ class Walk:
         for one in self._history.rounds:
             self._do(one)
             await trio.sleep(one.wait)
-        await self._end()
+        await self.end()
 
     def take(self, step: Step) -> float:
         """Does that; gives how long it takes."""
@@ -201,7 +201,7 @@ class Walk:
 
     # --- the end ----------------------------------------------------------------------------------------------
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
         world, walkers = self.world, self.walkers
         walkers.over = True
         world.fates.clear()

@@ -1,0 +1,276 @@
+"""What follows when something happens to a call, in each standing that an agent's call can be in: docs/races.md.
+
+    python -m tests.actors.races > docs/races.md
+
+Each pair is played in a whole centre on a virtual clock, in which the invariants hold after every step of an actor
+(`world.py`): above all, that nobody hears what the standing does not allow. Of each the page has the first row of a
+table that the happening met, and in which state all are when it has had its time. Then all hang up, and nothing may be
+left.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+import trio
+from attrs import frozen
+from cordboard.actors import agent_state as agents
+from cordboard.actors import call_state as calls
+from cordboard.actors import page
+from cordboard.actors.table import Bug, Entry, Late
+
+from .beginnings import ALONE, LIN, ORGANISATION, TALKS, WEI, Step
+from .histories import History
+from .house import PAGE_OFFER
+from .reached import TABLES, Reached
+from .walk import Walk
+from .world import World, play
+
+# As long as anything of this takes: a page that does not come back has 20 s, what rings has 30, and what comes back
+# from there 20 more.
+SETTLED: Final = 75.0
+
+HEAD: Final = """\
+# Races
+
+Drawn by `python -m tests.actors.races > docs/races.md`; do not edit.
+
+Lin has the call of a customer, Wei is the colleague whom she has asked. `tests/actors/test_races.py` plays every line
+in a whole centre on a virtual clock, where nobody may hear, after any step of anybody, what the standing does not
+allow. The row is the first of a table ([machines.md](machines.md)) that the happening meets. The last columns say in
+which one true state it ends when it has had its time: 75 s, in which nobody does anything more. Then all hang up, and
+nothing is left.
+"""
+
+
+@frozen
+class Standing:
+    """How it comes about; who else has a part in it, or is rung; the button that is pressed twice, and the opposite of
+    it."""
+
+    steps: tuple[Step, ...]
+    twice: page.Command
+    opposite: tuple[page.Command, page.Command]
+    second: str = ""  # "rings", "talks"
+
+
+STANDINGS: Final[dict[str, Standing]] = {
+    "ringing": Standing(ALONE["rings"], page.Answer(), (page.Answer(), page.Decline())),
+    "talking": Standing(TALKS, page.Hold(), (page.Hold(), page.Retrieve())),
+    "muted": Standing((*TALKS, (LIN, page.Mute())), page.Mute(), (page.Unmute(), page.Mute())),
+    "held": Standing(ALONE["is held"], page.Hold(), (page.Retrieve(), page.Hold())),
+    "consulting, and it rings": Standing(
+        ALONE["consulted one rings"], page.Complete(), (page.Complete(), page.Cancel()), "rings"
+    ),
+    "consulting": Standing(ALONE["consults"], page.Swap(), (page.Complete(), page.Cancel()), "talks"),
+    "swapped": Standing(ALONE["swapped"], page.Complete(), (page.Swap(), page.Merge()), "talks"),
+    "inviting a third": Standing(ALONE["is invited"], page.Cancel(), (page.Hold(), page.Cancel()), "rings"),
+    "three-way": Standing(ALONE["three"], page.Cancel(), (page.Hold(), page.Retrieve()), "talks"),
+    "survey": Standing(ALONE["is asked"], page.StartAnswering(), (page.StartAnswering(), page.SetState("break"))),
+    "paperwork": Standing(
+        ALONE["after-call work"], page.StartAnswering(), (page.StartAnswering(), page.SetState("break"))
+    ),
+    "dialling out": Standing(ALONE["dials"], page.HangUp(), (page.Survey(), page.HangUp())),
+    "early media": Standing(ALONE["dials and hears"], page.HangUp(), (page.Survey(), page.HangUp())),
+}
+
+Happening = Callable[[Walk, Standing], None]
+
+
+def _click(walk: Walk, agent: str, *commands: page.Command) -> None:
+    robot = walk.walkers.owner(agent)
+    assert robot is not None
+    for command in commands:
+        walk.walkers.click(robot, command)
+
+
+def _customer_leaves(walk: Walk, standing: Standing) -> None:
+    for caller in list(walk.world.callers.values()):
+        caller.hang_up()
+    for outside in walk.walkers.outside:
+        for call in list(outside.calls):
+            outside.hang_up(call)
+
+
+def _page_dies(walk: Walk, standing: Standing, *, agent: str, back: bool) -> None:
+    """Its websocket, and its media with it; `back`: it comes again within a second, to the same leg."""
+    world, robot, state = walk.world, walk.walkers.owner(agent), walk.walkers.state_of(agent)
+    assert robot is not None
+    assert state is not None
+    leg = state.voice
+    walk.walkers.close(robot)
+    world.on_facts(world.engine.silence(leg, 0.5))
+
+    def comes() -> None:
+        again = walk.walkers.open_page(agent)
+        assert again is not None
+        world.on_facts(world.engine.hear(leg))
+        walk.walkers.click(again, page.Resume(leg))
+
+    if back:
+        world.later(1.0, comes)
+
+
+def _leg_fails(walk: Walk, standing: Standing, *, whose: str) -> None:
+    world = walk.world
+    for leg in [leg for leg in world.engine.legs if leg.startswith(whose)]:
+        world.on_facts(world.engine.fail(leg, "consent gone", world.now()))
+
+
+def _takes_over(walk: Walk, standing: Standing) -> None:
+    other = walk.walkers.open_page(LIN)
+    assert other is not None
+    walk.walkers.click(other, page.SignIn(sdp=PAGE_OFFER, take_over=True))
+
+
+def _both_hang_up(walk: Walk, standing: Standing) -> None:
+    _click(walk, LIN, page.HangUp())
+    _customer_leaves(walk, standing)
+
+
+def _answer_crosses(walk: Walk, standing: Standing) -> None:
+    """... of whoever is rung, and the customer leaves in the same moment."""
+    _click(walk, WEI if standing.second else LIN, page.Answer())
+    _customer_leaves(walk, standing)
+
+
+def _given_up_as_it_answers(walk: Walk, standing: Standing) -> None:
+    _click(walk, WEI, page.Answer())
+    _click(walk, LIN, page.Cancel())
+
+
+def _step(step: Step) -> Happening:
+    return lambda walk, standing: (walk.take(step), None)[1]
+
+
+def _by(agent: str, *commands: page.Command) -> Happening:
+    return lambda walk, standing: _click(walk, agent, *commands)
+
+
+HAPPENINGS: Final[dict[str, Happening]] = {
+    "the customer hangs up": _customer_leaves,
+    "Lin hangs up": _by(LIN, page.HangUp()),
+    "both hang up at once": _both_hang_up,
+    "an answer crosses the customer's hanging up": _answer_crosses,
+    "an answer crosses Lin's giving up": _given_up_as_it_answers,
+    "Wei hangs up": _by(WEI, page.HangUp()),
+    "Wei declines": _by(WEI, page.Decline()),
+    "Wei goes on break": _by(WEI, page.SetState("break")),
+    "Wei signs out": _by(WEI, page.SignOut()),
+    "nobody answers": lambda walk, standing: None,
+    "Lin's page reloads": partial(_page_dies, agent=LIN, back=True),
+    "Lin's page dies": partial(_page_dies, agent=LIN, back=False),
+    "Wei's page reloads": partial(_page_dies, agent=WEI, back=True),
+    "Wei's page dies": partial(_page_dies, agent=WEI, back=False),
+    "Lin's second tab takes over": _takes_over,
+    "the customer's leg fails": partial(_leg_fails, whose="call:"),
+    "Lin's leg fails": partial(_leg_fails, whose=f"agent:{LIN}"),
+    "Wei's leg fails": partial(_leg_fails, whose=f"agent:{WEI}"),
+    "nothing comes from the customer any more": _step("silence call:"),
+    "the trunk dies": _step("isolate trunk:carrier"),
+    "the call crashes": _step("end call:"),
+    "the same button twice": lambda walk, standing: _click(walk, LIN, standing.twice, standing.twice),
+    "a button and the opposite one": lambda walk, standing: _click(walk, LIN, *standing.opposite),
+}
+
+
+# What happens to a call that is there.
+OF_A_CALL: Final = (
+    "the customer hangs up", "both hang up at once", "the customer's leg fails", "the trunk dies", "the call crashes",
+    "nothing comes from the customer any more",
+)  # fmt: skip
+
+
+def fits(standing: str, happening: str) -> bool:
+    """Whether there is anybody to whom it can happen."""
+    second, rings = STANDINGS[standing].second, standing == "ringing"
+    if standing == "paperwork" and happening in OF_A_CALL:
+        return False
+    match happening:
+        case "Wei hangs up":
+            return second == "talks"
+        case "an answer crosses Lin's giving up" | "Wei declines" | "Wei goes on break" | "Wei signs out":
+            return second == "rings"
+        case "nobody answers" | "an answer crosses the customer's hanging up":
+            return second == "rings" or rings
+        case _:
+            return bool(second) or "Wei" not in happening
+
+
+def played(standing: str, happening: str) -> str:
+    """Its line of the page."""
+    told = ""
+
+    async def story(world: World) -> None:
+        nonlocal told
+        world.silent = True
+        walk = Walk(world, History("nothing", 1, ()))
+        walk.walkers.diligence = 0.0
+        await trio.sleep(0.4)
+        for step in STANDINGS[standing].steps:
+            await trio.sleep(walk.take(step))
+        reached = Reached()
+        with reached.counting():
+            HAPPENINGS[happening](walk, STANDINGS[standing])
+            await trio.sleep(SETTLED)
+        told = f"| {happening} | {_row(reached)} | {_stands(walk)} |"
+        await walk.end()
+
+    play(story, ORGANISATION)
+    return told
+
+
+def _row(reached: Reached) -> str:
+    """The first that was met, of those who are concerned; how long others wait happens all the time."""
+    for name, state, message in reached.counts:
+        entry = _ROWS.get((name, state, message))
+        if entry is not None:
+            return f"{name}, {state.value}: {message.__name__}: {entry}"
+    raise AssertionError("nothing has happened")
+
+
+def _drawn(entry: Entry) -> str:
+    assert not isinstance(entry, Bug), "no pair is met that is a bug"
+    return f"late: {entry.why}" if isinstance(entry, Late) else f"`{entry.__name__}`"
+
+
+# Of agents and calls; a queue or a trunk has a part in what follows, and not in what happens.
+_ROWS: Final = {
+    (table.name, state, message): _drawn(entry)
+    for table in TABLES
+    if table.name != "queue"
+    for state, message, entry in table.pairs()
+    if not isinstance(entry, Bug) and message is not agents.QueueMoved
+}
+
+
+def _stands(walk: Walk) -> str:
+    """The agents, and the calls."""
+    words = []
+    for agent in (LIN, WEI):
+        state = walk.walkers.state_of(agent)
+        words.append("gone" if state is None else state.phase.value.replace("_", " "))
+    found = [_call(each.state) for each in walk.walkers.calls()]
+    return " | ".join((*words, "; ".join(found) or "over"))
+
+
+def _call(data: calls.Data) -> str:
+    if data.phase is not calls.Phase.TALKING:
+        return f"{data.phase.value}"
+    standing = f"{data.standing.value}".replace("_", " ")
+    return f"{standing}, muted" if data.muted else standing
+
+
+def section(standing: str) -> str:
+    lines = [played(standing, happening) for happening in HAPPENINGS if fits(standing, happening)]
+    head = "| what happens | row | Lin | Wei | the call |\n| --- | --- | --- | --- | --- |\n"
+    return f"\n## {standing.capitalize()}\n\n{head}" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    sys.stdout.write(HEAD + "".join(map(section, STANDINGS)))
