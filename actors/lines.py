@@ -7,6 +7,7 @@ Who is killed loses the lines of that round of the loop, some milliseconds.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TextIO
 
 import trio
@@ -33,11 +34,15 @@ class Lines(trio.abc.Instrument):
     critical = error
 
     def write(self) -> None:
-        """All that was put aside."""
-        lines = [self._aside.popleft() for _ in range(len(self._aside))]
+        """All that was put aside. What cannot be written is lost, as there is nobody to tell; the log goes on."""
+        lines = list[str]()
+        with suppress(IndexError):  # a thread may take some of it meanwhile
+            while True:
+                lines.append(self._aside.popleft())
         if lines:
-            self._out.write("\n".join([*lines, ""]))
-            self._out.flush()
+            with suppress(OSError):
+                self._out.write("\n".join([*lines, ""]))
+                self._out.flush()
 
     def before_io_wait(self, timeout: float) -> None:
         self.write()
