@@ -18,10 +18,10 @@ import trio
 from .agreement import Difference
 from .alarms import UNTRUE
 from .effects import Behaviour
-from .invariants import Untrue, What
 from .medialink import MediaLink
 from .runtime import System
 from .signalling import Signalling
+from .truth import Untrue, What
 from .watchman import LOOK, Verdict, Watchman
 
 # How many questions are asked before everybody else has a turn: of 5 to 10 µs each on a machine with work.

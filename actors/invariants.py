@@ -13,126 +13,29 @@ told again what it missed: that is the `cure`. Where nobody can know who is righ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from enum import Enum
-from typing import Final, Protocol
-
-from attrs import field, frozen
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from ..switch import protocol as media
 from . import agent_state as agents
 from . import call_state as calls
 from . import line as lines
 from . import queue_state as queues
-from . import wiring
 from .agent import Agent
-from .agreement import Difference
 from .call import DIALS, Call
+from .earshot import hears, of_ears
 from .effects import Behaviour, Down, Tell
 from .line import EndLine, Line
 from .parties import LEFT, RINGS, Second, Standing
 from .queue import Queue
 from .records import OUTSIDE
-from .routes import Echo, Hold, Room, ToneRoute
 from .shift import doing, standing
 from .switchboard import Switchboard
 from .trunk import Trunk
+from .truth import ENGINE, LOST, Centre, Untrue, What
 
-# What of the actors' states no invariant follows from, and changes most: how it sounds, and what pages were told.
-UNMINDED: Final = frozenset({"timeline", "rev", "queue_status", "caller", "told", "tell_at", "pace"})
-# Who is no actor, and may have something open that nobody knows of.
-ENGINE: Final = "media"
-# Why somebody is gone who did not say so.
-LOST: Final = "it was gone, and nobody had been told"
 # What pages show where the call knew nothing of the agent.
 UNKNOWN_THERE: Final = "the call knew nothing of it"
-
-
-class What(Enum):
-    """Each invariant, by what is said where it does not hold."""
-
-    NO_OWNER = "a caller has no owner"
-    NOT_WAITING = "a caller waits in no queue"
-    TALKS_TO_NOBODY = "a caller talks to somebody who is not there"
-    DIALLED_BY_NOBODY = "a call is dialled by nobody"
-    NO_TIMER = "a call waits for something without a timer"
-    NO_MEDIA = "a caller has no media"
-    BUSY_FOR_NOTHING = "an agent is busy for no call"
-    MUTED_AND_HEARD = "a call and its agent do not agree whether it is muted"
-    OTHER_VOICE = "a call and its agent do not agree by which leg it is heard"
-    NOT_OFFERED = "a queue does not know what an agent does"
-    OFFER_OPEN = "nothing has become of an offer that is over"
-    RECORD_OPEN = "the record of a call has other parties than the call"
-    QUEUE_HAS_STRANGER = "a queue has a call that does not wait in it"
-    RINGS_UNHEARD = "a call rings at an agent who does not know"
-    LINE_UNOWNED = "a line is nobody's"
-    STILL_COUNTED = "a call that is gone is still counted"
-    HEARS_OTHERWISE = "somebody hears what the mode does not allow"
-    MEDIA_UNOWNED = "media is open for nobody"
-    SIP_UNOWNED = "a SIP call is nobody's"
-    ENGINE_LACKS = "the media engine lacks what it was told to have"
-    ENGINE_KEEPS = "the media engine has what nobody told it to have"
-
-
-@frozen
-class Untrue:
-    """What does not hold, and of whom: the one that was looked at first, then those that it relies on.
-
-    `cure` tells one of them again what it missed.
-    """
-
-    what: What
-    names: tuple[str, ...]
-    # The leg or channel that it is about.
-    leg: str = ""
-    cure: Tell | None = field(default=None, eq=False)
-    # Both sides were seen at one instant: nothing is on its way that could make it true.
-    sure: bool = field(default=False, eq=False)
-    # What one of them knew of the other: where that is something else the next time, it was told meanwhile, and what is
-    # untrue then is another thing.
-    known: object = None
-
-
-class Centre(Protocol):
-    """Who is asked how things stand, at one moment."""
-
-    def find(self, name: str) -> Behaviour | None:
-        """The live actor of that name."""
-        ...
-
-    def glance(self, name: str) -> Behaviour | None:
-        """... where whoever looks need not look again whenever that one changes."""
-        ...
-
-    def lives(self, name: str) -> bool: ...
-
-    def holds(self, leg: str) -> str:
-        """The actor that has this media leg open; empty for none."""
-        ...
-
-    def hears(self, listener: str) -> frozenset[str] | None:
-        """What a leg, or a channel of a recording, was last told to hear, of what is open; None: it is not."""
-        ...
-
-    def living(self) -> Set[str]:
-        """The names of all actors."""
-        ...
-
-    def media_owners(self) -> Set[str]:
-        """The actors for which legs, playlists or recordings are open."""
-        ...
-
-    def sip_owners(self) -> Set[str]:
-        """The actors for which SIP calls live that somebody wants."""
-        ...
-
-    def engine_differs(self) -> Iterable[Difference]:
-        """What the media engine has that it was not told, or has not though it was."""
-        ...
-
-    def whose(self, name: str) -> str:
-        """The actor by whom such a leg, channel or playlist was opened; empty where it is everybody's."""
-        ...
 
 
 def untrue(name: str, centre: Centre) -> Iterator[Untrue]:
@@ -213,7 +116,7 @@ def _of_agent(name: str, data: agents.Data, centre: Centre) -> Iterator[Untrue]:
     if not data.in_call and not data.by_mobile and data.voice:
         tests = data.testing_until < math.inf
         let_go = agents.LetGo("")  # its leg hears again what it is to hear here
-        yield from _hears(name, data.voice, centre, legs=(data.voice,) if tests else (), cure=let_go)
+        yield from hears(name, data.voice, centre, legs=(data.voice,) if tests else (), cure=let_go)
     for skill in data.profile.skills:
         queue = centre.glance(f"queue:{skill.queue}")
         if isinstance(queue, Queue) and not data.dismissed:
@@ -288,7 +191,7 @@ def _of_call(name: str, call: Call, centre: Centre) -> Iterator[Untrue]:
             yield Untrue(What.NO_MEDIA, (name,), cure=None if failed is None else Tell(name, failed))
         if not _in_books(data):
             yield Untrue(What.RECORD_OPEN, (name,))
-    yield from _ears(name, data, centre)
+    yield from of_ears(name, data, centre)
 
 
 def _of_waiting(name: str, call: Call, centre: Centre) -> Iterator[Untrue]:
@@ -358,85 +261,6 @@ def _in_books(data: calls.Data) -> bool:
         there.append(data.second.party)
     held = data.hold is not None and data.hold.ended is None
     return sorted(leg.party for leg in data.legs if leg.ended is None) == sorted(there) and held is data.held
-
-
-# --- what is heard ------------------------------------------------------------------------------------------------
-
-
-def _ears(name: str, data: calls.Data, centre: Centre) -> Iterator[Untrue]:
-    """Of all who are in the call, and of its recording."""
-    phases = calls.Phase
-    talks = data.phase is phases.TALKING
-    # whatever an agent's voice does, the call says anew who hears whom
-    cure = calls.AgentLeg(data.agent, data.agent_leg, data.agent_away) if talks and data.agent else None
-    if talks or data.phase in (phases.WAITING, phases.GOODBYE):
-        for channel, legs in wiring.taped(data).items():
-            yield from _hears(name, channel, centre, legs=legs, cure=cure)
-    match data.phase:
-        case phases.TALKING:
-            for leg, sound in wiring.heard(data).items():
-                yield from _hears_sound(name, data, leg, sound, cure, centre)
-        case phases.WAITING:
-            yield from _hears(name, data.leg, centre, source=data.player or f"music:{data.music}")
-        case phases.GOODBYE:  # nothing where it speaks itself
-            yield from _hears(name, data.leg, centre, source=data.player)
-        case phases.SERVED:
-            yield from _hears_what_it_dialled(name, data, centre)
-        case phases.SEEKING | phases.READYING | phases.CALLING:
-            yield from _hears(name, data.leg, centre)
-        case _:
-            pass
-
-
-def _hears_sound(
-    name: str, data: calls.Data, leg: str, sound: wiring.Sound, cure: object, centre: Centre
-) -> Iterator[Untrue]:
-    match sound:
-        case media.Playlist():
-            playing = data.playing.get(leg)
-            played = playing.source if playing is not None and playing.playlist == sound else "nothing"
-            yield from _hears(name, leg, centre, source=played, cure=cure)
-        case media.OpenSource():
-            yield from _hears(name, leg, centre, source=sound.source, cure=cure)
-        case legs:
-            yield from _hears(name, leg, centre, legs=legs, cure=cure)
-
-
-def _hears_what_it_dialled(name: str, data: calls.Data, centre: Centre) -> Iterator[Untrue]:
-    match data.route:
-        case Echo():
-            yield from _hears(name, data.leg, centre, legs=(data.leg,))
-        case ToneRoute(frequency):
-            yield from _hears(name, data.leg, centre, source=f"tone:{frequency:g}")
-        case Hold():
-            yield from _hears(name, data.leg, centre, source=f"music:{data.music}")
-        case Room():
-            switchboard = centre.glance("switchboard")
-            if isinstance(switchboard, Switchboard):
-                members = switchboard.state.rooms.get(data.arrived.dialled, {})
-                others = tuple(leg for call, leg in members.items() if call != data.arrived.call)
-                yield from _hears(name, data.leg, centre, legs=others)
-        case _:
-            pass
-
-
-def _hears(
-    name: str,
-    listener: str,
-    centre: Centre,
-    *,
-    legs: tuple[str, ...] = (),
-    source: str = "",
-    cure: object = None,
-) -> Iterator[Untrue]:
-    """Those legs and that source, and nothing else. One that is not open hears nothing and is not heard: it is missed
-    elsewhere."""
-    heard = centre.hears(listener)
-    wanted = {leg for leg in legs if centre.holds(leg)} | ({source} if source else set())
-    if heard is not None and heard != wanted:
-        owner = centre.holds(listener)
-        names = (name, owner) if owner not in ("", name) else (name,)
-        yield Untrue(What.HEARS_OTHERWISE, names, listener, None if cure is None else Tell(name, cure))
 
 
 # --- queues and lines ---------------------------------------------------------------------------------------------

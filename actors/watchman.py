@@ -21,7 +21,8 @@ from attrs import define, frozen
 
 from .agreement import Difference
 from .effects import Behaviour
-from .invariants import SHELLS, UNMINDED, Centre, Untrue, untrue
+from .invariants import SHELLS, untrue
+from .truth import UNMINDED, Centre, Untrue
 
 # How often he looks, in seconds, and how long something must be seen before it stands: two looks, and one takes time.
 LOOK: Final = 1.0

@@ -10,8 +10,9 @@ from cordboard.actors import voicemail
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Behaviour
-from cordboard.actors.invariants import SHELLS, Untrue, untrue
+from cordboard.actors.invariants import SHELLS, untrue
 from cordboard.actors.queue import Queue
+from cordboard.actors.truth import Untrue
 from cordboard.actors.watchman import Watched
 from cordboard.switch.model import ModelEngine
 

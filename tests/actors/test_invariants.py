@@ -21,10 +21,10 @@ from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Media
 from cordboard.actors.guard import Guard
-from cordboard.actors.invariants import What
 from cordboard.actors.journal import write
 from cordboard.actors.line import LineOver
 from cordboard.actors.medialink import PING_INTERVAL
+from cordboard.actors.truth import What
 from cordboard.actors.watchman import LOOK
 from cordboard.switch import protocol as media
 

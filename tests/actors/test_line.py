@@ -12,12 +12,13 @@ from cordboard.actors.announcements import accept_call
 from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.entries import Agent as Staff
-from cordboard.actors.invariants import What, untrue
+from cordboard.actors.invariants import untrue
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import QualityEntry, SoundEntry
 from cordboard.actors.switchboard import Drain, MediaFull
 from cordboard.actors.timeline import unpack
+from cordboard.actors.truth import What
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded
 from cordboard.switch import protocol as media

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import pytest
 from attrs import define, evolve, field
-from cordboard.actors import edges, invariants, wiring
+from cordboard.actors import earshot, edges, invariants, wiring
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agreement import Difference
 from cordboard.actors.effects import Behaviour
-from cordboard.actors.invariants import UNMINDED, What
+from cordboard.actors.truth import UNMINDED, What
 from cordboard.actors.watchman import LOOK, SWEEP, Verdict, Watchman, leg_name
 
 from .house import House
@@ -179,7 +179,7 @@ def test_what_no_invariant_follows_from_is_no_reason_to_look() -> None:
     assert watch.man.looked == before + 1, "one in its turn"
 
 
-@pytest.mark.parametrize("module", [invariants, wiring, edges])
+@pytest.mark.parametrize("module", [invariants, earshot, wiring, edges])
 def test_what_is_not_minded_is_looked_at_nowhere(module: ModuleType) -> None:
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     asked = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
