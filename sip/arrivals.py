@@ -22,8 +22,10 @@ from attrs import define, field, frozen
 
 from .grammar import TOKEN, Address
 
-# So many wait in each line at most, some seconds of a flood: whoever asked before that has asked again.
+# So many wait in each line at most, some seconds of a flood: whoever asked before that has asked again. And so many
+# octets: what is no call may be long.
 LONGEST: Final = 2000
+MOST_OCTETS: Final = 4 << 20
 
 _BEGINNING = re.compile(rb"[\r\n]*(INVITE|CANCEL) ")
 # To whom something is said, without taking it apart.
@@ -46,23 +48,34 @@ class Arrival:
 
 @define
 class _Line:
-    """What waits behind all that is of a call, as it came; and of each whether it begins a call."""
+    """What waits, as it came; and of each whether it begins a call."""
 
     _waiting: deque[tuple[_Datagram, bool]] = field(factory=deque)
     _calls: int = 0
+    _octets: int = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, datagram: _Datagram, call: bool) -> None:
+    @property
+    def full(self) -> bool:
+        return len(self._waiting) >= LONGEST or self._octets >= MOST_OCTETS
+
+    def add(self, datagram: _Datagram, *, call: bool = False) -> None:
         self._calls += call
+        self._octets += len(datagram[0])
         self._waiting.append((datagram, call))
 
     def next(self, room: Callable[[], float]) -> Arrival:
+        late = self._waiting[0][1] and self._calls > room()
+        return Arrival(*self.drop(), late)
+
+    def drop(self) -> _Datagram:
+        """Its first is not in it any more."""
         datagram, call = self._waiting.popleft()
-        late = call and self._calls > room()
         self._calls -= call
-        return Arrival(*datagram, late)
+        self._octets -= len(datagram[0])
+        return datagram
 
 
 class Arrivals:
@@ -75,9 +88,8 @@ class Arrivals:
         self._expected = expected
         self._room = room
         self._counters = counters
-        self._first: deque[_Datagram] = deque()
-        # what begins a call, or takes that back; and what nobody expects
-        self._later, self._strange = _Line(), _Line()
+        # what is of a call; what begins one, or takes that back; and what nobody expects
+        self._first, self._later, self._strange = _Line(), _Line(), _Line()
         self._strange_next = False
 
     def __len__(self) -> int:
@@ -86,24 +98,24 @@ class Arrivals:
     @property
     def full(self) -> bool:
         """So much waits of calls that live that no more is to be added: the system's buffer is left to overflow."""
-        return len(self._first) >= LONGEST
+        return self._first.full
 
     def add(self, data: bytes, source: Address, local: Address) -> None:
         """It has come after all others."""
         found, expected = _BEGINNING.match(data), self._expected(data, source)
         if expected and (found is None or TAG_OF_TO.search(data) is not None):
-            self._first.append((data, source, local))
+            self._first.add((data, source, local))
             return
         line = self._later if expected else self._strange
-        line.add((data, source, local), found is not None and found[1] == b"INVITE")
-        if len(line) > LONGEST:
-            line.next(self._room)
+        while line.full:
+            line.drop()
             self._counters["dropped, too many"] += 1
+        line.add((data, source, local), call=found is not None and found[1] == b"INVITE")
 
     def next(self) -> Arrival | None:
         """What is heard now; None where nothing waits."""
         if self._first:
-            return Arrival(*self._first.popleft())
+            return self._first.next(self._room)
         line = self._strange if self._strange and (self._strange_next or not self._later) else self._later
         self._strange_next = line is self._later
         return line.next(self._room) if line else None

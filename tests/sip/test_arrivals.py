@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
-from cordboard.sip.arrivals import LONGEST, Arrivals
+from cordboard.sip.arrivals import LONGEST, MOST_OCTETS, Arrivals
 from cordboard.sip.message import Address
 
 THEIRS = Address("192.0.2.1", 5060)
@@ -75,6 +75,20 @@ def test_a_flood_is_held_for_some_seconds_and_no_longer() -> None:
     found = [data for data, _ in heard(arrivals)]
     assert (len(found), found[1:3]) == (2 * LONGEST + 1, [request("INVITE", "5"), request("OPTIONS", "5")])
     assert counters["dropped, too many"] == 10
+
+
+def test_what_is_long_takes_the_room_of_many() -> None:
+    arrivals = waiting()
+    for _ in range(1000):
+        arrivals.add(request("BYE", "x", "ours") + bytes(60_000), STRANGER, OURS)
+        if arrivals.full:
+            break
+        arrivals.add(bytes(60_000), STRANGER, OURS)
+    for number in range(100):
+        arrivals.add(bytes(60_000 + number), STRANGER, OURS)
+    found = [data for data, _ in heard(arrivals)]
+    assert 2 * MOST_OCTETS <= sum(map(len, found)) < 2 * (MOST_OCTETS + 65536)
+    assert found[-1] == bytes(60_099)
 
 
 def test_what_is_of_calls_is_left_to_the_system_where_too_much_of_it_waits() -> None:
