@@ -156,8 +156,7 @@ class Endpoint(Doors):
             self._cancel(request, source, now, out)
             return
         # what belongs to a call is served under any load: it is what ends calls
-        full = request.to.tag is None and len(self._slots) >= self.settings.max_transactions
-        if full or self._refusals.has(key, now):
+        if self._refusals.has(key, now) or (request.to.tag is None and self._is_full(request, late=late)):
             self._overload(request, source, now, out)
             return
         settings = self._trunks.settings(trunk)
@@ -175,7 +174,7 @@ class Endpoint(Doors):
         elif method == "OPTIONS":
             self._reply(request, source, 200, now, out, rows=(ACCEPT, *self._able(trunk)))
         elif method == "INVITE":
-            self._offered(request, merged, source, trunk, now, out, late=late)
+            self._offered(request, merged, source, trunk, now, out)
         else:
             self._refuse(request, source, Refusal(481, f"{method} outside a dialog"), now, out)
 
@@ -226,11 +225,8 @@ class Endpoint(Doors):
             call.dialog = dialog
 
     def _offered(
-        self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output], *, late: bool
+        self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output]
     ) -> None:
-        if self._live >= self.settings.max_calls or self._is_busy(late=late):
-            self._overload(request, source, now, out)
-            return
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source)
         dialog = evolve(dialog, pinned=self._trunks.settings(trunk).pinned)
@@ -256,7 +252,14 @@ class Endpoint(Doors):
         early = offer is not None or call.reliable.able
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
 
-    def _is_busy(self, *, late: bool) -> bool:
+    def _is_full(self, request: Request, *, late: bool) -> bool:
+        """Whether there is no room for what begins here; nothing else of it is looked at where there is none."""
+        if len(self._slots) >= self.settings.max_transactions:
+            return True
+        if request.method != "INVITE":
+            return False
+        if self._live >= self.settings.max_calls:
+            return True
         busy = late or self.room() < 1
         self.counters["refused busy"] += busy
         return busy

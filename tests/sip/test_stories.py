@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -269,6 +270,19 @@ def test_a_call_that_was_refused_as_it_came_again_is_not_let_in_though_there_is_
     assert b.endpoint.live_calls == 0
     b.endpoint.receive(invite, n.A, net.now + 4.1)  # the answer was lost, and it asks on
     assert b.endpoint.live_calls == 1
+
+
+def test_of_one_for_which_there_is_no_room_nothing_else_is_looked_at() -> None:
+    _, a, b = n.pair()
+    out = a.endpoint.dial("one", "sip:600@192.0.2.2", n.B, "1001", n.OFFER_A, 1.0)
+    invite = next(each.data for each in out if isinstance(each, Transmit))
+    unable = invite.replace(b"\r\nCSeq:", b"\r\nRequire: 100rel, magic\r\nCSeq:")
+    said = []
+    for room, branch in ((0, b"z9hG4bKone"), (1, b"z9hG4bKtwo")):
+        b.endpoint.room = [lambda: 0, lambda: 1][room]
+        asked = re.sub(rb"branch=[^;\r]+", b"branch=" + branch, unable)
+        said += [each.data[:11] for each in b.endpoint.receive(asked, n.A, 1.0) if isinstance(each, Transmit)]
+    assert said == [b"SIP/2.0 503", b"SIP/2.0 420"]
 
 
 def test_one_that_comes_late_is_refused_and_what_is_of_a_call_is_not() -> None:
