@@ -49,7 +49,6 @@ LEGS: Final = 150
 TIMES: Final = 10  # so many legs of ours are held against one
 RATE: Final = 50.0  # calls a second, which both hold
 TELEPHONES: Final = 120  # as many as there are agents
-FRAME: Final = 0.020
 HEARD: Final = 0.99  # of all packets, at least: else what a leg costs is that of another load
 
 
@@ -116,8 +115,7 @@ def cost_ms(each: Step) -> float:
 
 async def _our_rooms(count: int, seconds: float, cores: Sequence[int]) -> Rooms:
     found = await weigh.weigh(ROOMS, count, seconds, cores)
-    heard = round(found.received_by_legs / found.sent_by_switch, 4)
-    return Rooms(count, found.cpu_percent_per_leg, heard, found.gaps, found.wrongly_heard)
+    return Rooms(count, found.cpu_percent_per_leg, found.heard, found.gaps, found.wrongly_heard)
 
 
 async def _rooms(path: str, count: int, seconds: float, cores: Sequence[int]) -> Rooms:
@@ -140,8 +138,8 @@ async def _rooms(path: str, count: int, seconds: float, cores: Sequence[int]) ->
             await trio.sleep(seconds)
             spent = running.cpu_seconds() - before
             heard = Heard(**json.loads(await trio.to_thread.run_sync(told, source)))
-    came = round(heard.in_time * FRAME / seconds / count, 4)
-    return Rooms(count, round(100 * spent / seconds / count, 4), came, heard.gaps, judge(heard.tones, SIZE).wrong)
+    percent, wrong = round(100 * spent / seconds / count, 4), judge(heard.tones, SIZE).wrong
+    return Rooms(count, percent, heard.share(count, seconds), heard.gaps, wrong)
 
 
 async def _our_calls(seconds: float, *, queued: bool) -> Step:

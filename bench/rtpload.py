@@ -68,6 +68,11 @@ class Heard:
     late_ms: float
     tones: dict[str, list[int]]
 
+    def share(self, legs: int, seconds: float) -> float:
+        """Of the packets that so many legs should have been sent while it was measured, those that came: whatever the
+        switch says that it has sent."""
+        return round(self.in_time * TICK / seconds / legs, 4)
+
 
 def _bank(legs: int) -> NDArray[np.uint8]:
     """The payloads of one second of every leg's tone: uint8 [legs, 50, 160]."""

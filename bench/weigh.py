@@ -55,7 +55,8 @@ class Scene:
 
 @frozen
 class Weighed:
-    """Percentages are of one core. `series`: (ms p50, p99, longest, % of a core) of each second. Of the legs that were
+    """Percentages are of one core. `heard`: of the packets that the legs should have been sent while it was measured,
+    those that came. `series`: (ms p50, p99, longest, % of a core) of each second. Of the legs that were
     `checked`, some heard others than they should, `wrongly_heard`, and some whom they should, with breaks, `broken`
     (whom.py), which are the load's own where it came later than a playout waits for (`load_late_ms`). `stolen`: of the
     switch's core while nothing ran, in % and the longest piece in ms. `encoding_percent`: of a core per leg, once its
@@ -69,6 +70,7 @@ class Weighed:
     received_by_switch: int
     sent_by_switch: int
     received_by_legs: int
+    heard: float
     gaps: int
     load_stall_ms: float
     load_late_ms: float
@@ -183,6 +185,7 @@ async def weigh(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -
         received_by_switch=counters["packets_received"],
         sent_by_switch=counters["packets_sent"],
         received_by_legs=heard.received,
+        heard=heard.share(legs, seconds),
         gaps=heard.gaps,
         load_stall_ms=heard.stall_ms,
         load_late_ms=heard.late_ms,

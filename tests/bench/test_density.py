@@ -23,6 +23,7 @@ WEIGHED = Weighed(
     received_by_switch=1000,
     sent_by_switch=1010,
     received_by_legs=1010,
+    heard=1.0,
     gaps=0,
     load_stall_ms=3.0,
     load_late_ms=2.0,

@@ -14,6 +14,7 @@ from cordboard.bench.commands import bench
 from cordboard.bench.peer import Beside, Rooms, Side, picture, table
 from cordboard.bench.peers import asterisk
 from cordboard.bench.peers.legs import RefusedError, legs
+from cordboard.bench.rtpload import Heard
 from cordboard.bench.waves import Step
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import IncomingCall, Output
@@ -53,6 +54,12 @@ async def called(numbers: list[str], *, taken: int) -> tuple[list[tuple[str, int
             pass
         nursery.cancel_scope.cancel()
     return remotes, heard
+
+
+def test_what_a_switch_never_sent_is_as_lost_as_what_did_not_come() -> None:
+    """For both by the same count, at the load: a switch may send less, and all of that may come."""
+    load = Heard(sent=1500, received=1500, in_time=1350, gaps=0, stall_ms=0.0, late_ms=0.0, tones={})
+    assert load.share(3, 10.0) == 0.9
 
 
 def test_each_leg_is_a_call_to_its_number_from_its_port() -> None:
