@@ -322,7 +322,14 @@ class Control:
         self.signalling.keep = self._keep_dialogs
         sip = self.config.sip
         speaks = [name for name, bound in (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls)) if bound]
-        resolver = Resolver(nursery, self.signalling.resolved, speaks, Random())
+        bound = {(name, ":" in each.host) for name in speaks for each in getattr(sip, name)}
+        resolver = Resolver(
+            nursery,
+            self.signalling.resolved,
+            speaks,
+            Random(),
+            reaches=lambda address: (address.transport, address.six) in bound,
+        )
         self.signalling.resolve, self.signalling.seek = resolver.resolve, resolver.seek
         self.store.ledger.on_commit = lambda upto: self._states.add(Committed(upto))
         self.wire = Wire(self.endpoint.whose, self.journal.spoke)

@@ -46,7 +46,8 @@ log = structlog.get_logger()
 
 class Resolver:
     """`tell` is given what was found for which trunk, once for each `resolve`. `speaks` are our transports;
-    `name_servers` makes a resolver of those that the system names."""
+    `name_servers` makes a resolver of those that the system names; `reaches` says whether we have a socket for an
+    address that a next hop's name leads to."""
 
     def __init__(
         self,
@@ -55,12 +56,14 @@ class Resolver:
         speaks: Container[str],
         rng: Random,
         name_servers: Callable[[], dns.asyncresolver.Resolver] = dns.asyncresolver.Resolver,
+        reaches: Callable[[Address], bool] = lambda address: True,
     ) -> None:
         self._nursery = nursery
         self._tell = tell
         self._speaks = speaks
         self._rng = rng
         self._name_servers = name_servers
+        self._reaches = reaches
         self._cache = dns.resolver.LRUCache(REMEMBERED)
         self._last: dict[tuple[str, str], tuple[Rdata, ...]] = {}
         self._failing: set[tuple[str, str]] = set()
@@ -75,7 +78,8 @@ class Resolver:
     async def _seek(self, name: str, tell: Callable[[tuple[Address, ...], float], None]) -> None:
         search = _Search(name)
         await self._search(search)
-        tell(tuple(Address(each.address, each.port, each.transport) for each in search.hosts), search.seconds)
+        found = (Address(each.address, each.port, each.transport) for each in search.hosts)
+        tell(tuple(each for each in found if self._reaches(each)), search.seconds)
 
     async def _find(self, command: signals.Resolve) -> None:
         searches = [_Search(proxy) for proxy in command.proxies]

@@ -12,7 +12,7 @@ The layer of `Endpoint` between `asking` and `sending`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, evolve
 
@@ -59,6 +59,21 @@ class Leading(Asking):
             elif each.waits and self._slots.get(each.key) is each:
                 self._start_late(each, now, out)
         return out
+
+    def unsent(self, transmit: Transmit, now: float) -> list[Output]:
+        self._avoid(transmit)
+        return super().unsent(transmit, now)
+
+    def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
+        for each in unwritten:
+            self._avoid(each)
+        return super().disconnected(remote, unwritten, now)
+
+    def _avoid(self, transmit: Transmit) -> None:
+        """An ACK has no transaction that would go elsewhere: the next 2xx asks for it again, and it goes to the next
+        host."""
+        if transmit.data.startswith(b"ACK "):
+            self._places.failed(transmit.otherwise or transmit.destination)
 
     # --- the first request to a name --------------------------------------------------------------------------
 
@@ -133,7 +148,7 @@ class Leading(Asking):
         if not left or slot.call is None:
             return False
         self.counters["next hop failed"] += 1
-        self._places.failed(slot.name, slot.destination)
+        self._places.failed(slot.destination)
         self._elsewhere(slot, left[0], now, out).been = been
         return True
 

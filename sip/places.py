@@ -62,11 +62,12 @@ class Places:
         kept = targets or (() if old is None else old.targets)
         self._places[name] = Place(kept, now + max(seconds, LEAST_SECONDS))
 
-    def failed(self, name: str, target: Address) -> None:
-        place = self._places.get(name)
-        if place is not None and target in place.targets:
-            others = tuple(each for each in place.targets if each != target)
-            self._places[name] = Place((*others, target), place.until)
+    def failed(self, target: Address) -> None:
+        """Whatever its name: it comes after the others."""
+        for name, place in self._places.items():
+            if target in place.targets:
+                others = tuple(each for each in place.targets if each != target)
+                self._places[name] = Place((*others, target), place.until)
 
     def named(self, address: str) -> str:
         """The name that led to this address, "" for none: what the certificate of who is there has to be for."""

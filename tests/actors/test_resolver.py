@@ -102,7 +102,10 @@ class World:
         def tell(trunk: str, found: signals.Resolved) -> None:
             self._send.send_nowait((trunk, found))
 
-        self._resolver = Resolver(nursery, tell, ("udp", "tcp", "tls"), Random(1), servers)
+        def reaches(address: Address) -> bool:
+            return not (address.six and address.transport == "udp")
+
+        self._resolver = Resolver(nursery, tell, ("udp", "tcp", "tls"), Random(1), servers, reaches)
 
     async def seek(self, name: str) -> tuple[tuple[Address, ...], float]:
         send, told = trio.open_memory_channel[tuple[tuple[Address, ...], float]](1)
@@ -261,6 +264,8 @@ def test_what_no_name_server_can_be_asked_is_not_found(name: str) -> None:
             ADDRESS_SECONDS,
         ),
         ("sip:one.carrier.example;transport=udp", [Address("192.0.2.11", 5060)], ADDRESS_SECONDS),
+        # we have no socket for the other address
+        ("sip:carrier.example:5070;transport=udp", [Address("192.0.2.1", 5070)], ADDRESS_SECONDS),
         ("sip:nobody.example;transport=udp", [], ADDRESS_SECONDS),
         ("sip:a..example;transport=udp", [], ADDRESS_SECONDS),
     ],

@@ -284,6 +284,23 @@ def test_a_datagram_that_cannot_be_sent_goes_to_the_next_host() -> None:
     assert [at for _, at in asks(endpoint.unsent(bye, 1.0), "BYE")] == [TWO]
 
 
+def test_an_ack_that_cannot_be_sent_goes_to_the_next_host_as_it_is_asked_for_again() -> None:
+    one, two = (Address(host, 5070) for host in ("2001:db8::1", "192.0.2.22"))
+    for by in ("udp", "tcp"):
+        endpoint = n.endpoint(n.A)
+        (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
+        rows = ("Contact", f"<sip:gw@gate.carrier.example:5070;transport={by}>"), SDP_TYPE
+        body = bytes(n.answer_to(n.OFFER_A))
+        (name,) = sought(reply(endpoint, invite, 200, *rows, body=body))
+        first, second = evolve(one, transport=by), evolve(two, transport=by)
+        (ack,) = endpoint.located(name, (first, second), 60.0, 0.2)
+        assert isinstance(ack, Transmit)
+        assert ack.destination == first
+        assert (endpoint.unsent(ack, 0.2) if by == "udp" else endpoint.disconnected(first, [ack], 0.2)) == []
+        ((_, at),) = asks(reply(endpoint, invite, 200, *rows, body=body, now=0.7), "ACK")
+        assert at == second
+
+
 def test_the_only_host_of_a_name_that_fails_ends_the_call_as_ever() -> None:
     endpoint = known(ONE)
     far = Scripted(endpoint, ROUTE, dialled=False)
