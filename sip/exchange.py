@@ -7,7 +7,7 @@
 
 One offer is open at a time. What the application wants to offer meanwhile is kept, the last of it, and offered when
 the way is free. A new offer is refused with 491 while ours is open, with 500 and Retry-After while another of theirs
-is.
+is. An offer of ours that meets either comes again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ MAX_GLARES: Final = 8
 # Whoever says 100 to an offer and then nothing for so long, in seconds, is not there any more: no person is asked about
 # it, and meanwhile no other offer can be made.
 OFFER_TIMEOUT: Final = 60.0
+# Who is not free for an offer for the moment says so by 500, and for up to how many seconds (RFC 3261 §14.2, RFC 3311
+# §5.2).
+MAX_RETRY_AFTER: Final = 10
 
 
 class State(Enum):
@@ -57,7 +60,7 @@ class Input(Enum):
     UPDATE = "UPDATE or PRACK with an offer"
     # final responses to our re-INVITE
     SUCCESS = "2xx"
-    GLARE = "491"
+    GLARE = "491, or 500 for the moment"
     RETRY = "a refusal that can be met"
     REFUSED = "300-699"
     LOST = "408, 481 or no response"
@@ -203,9 +206,9 @@ PLAN = Plan(
 class Exchange(Timed[State, Input, Do]):
     """`sent` is the offer in our re-INVITE, `wanted` one that waits, both as octets; `transaction` is that of our
     re-INVITE, `waiting` that of their UPDATE, with where it came from. `chance` gives a number from 0 up to 1; `owner`:
-    the Call-ID is ours."""
+    the Call-ID is ours; `pause`: for how long we back off, where they say so."""
 
-    __slots__ = ("_chance", "_timers", "glares", "owner", "sent", "transaction", "waiting", "wanted")
+    __slots__ = ("_chance", "_timers", "glares", "owner", "pause", "sent", "transaction", "waiting", "wanted")
 
     def __init__(self, timers: Timers, chance: Callable[[], float], now: float, *, owner: bool) -> None:
         self._timers = timers
@@ -215,7 +218,14 @@ class Exchange(Timed[State, Input, Do]):
         self.transaction: Transaction | None = None
         self.waiting: tuple[Slot, Address] | None = None
         self.glares = 0
+        self.pause: int | None = None
         super().__init__(PLAN, State.OPENING, now)
+
+    def comes_again(self, status: int, retry_after: int | None) -> bool:
+        """Whether our offer that was refused so is made again."""
+        self.pause = None if status == 491 else retry_after
+        asked = status == 491 or (status == 500 and retry_after is not None and retry_after <= MAX_RETRY_AFTER)
+        return asked and self.glares < MAX_GLARES
 
     def _begin(self, timer: Input) -> float:
         match timer:
@@ -224,6 +234,8 @@ class Exchange(Timed[State, Input, Do]):
                 return self.interval
             case Input.NO_FINAL:
                 return OFFER_TIMEOUT
+            case Input.AGAIN if self.pause is not None:
+                return max(float(self.pause), self._timers.t1)
             case Input.AGAIN:
                 # RFC 3261 §14.1, in units of 10 ms: 2.1 to 4 s for the owner of the Call-ID, 0 to 2 s for the other
                 least, most = (210, 400) if self.owner else (0, 200)

@@ -172,7 +172,7 @@ class Renegotiation(Sending):
                 self._acknowledge(call.dialog, call, slot.transaction.request, context.now, context.out)
                 return
             given = ExchangeInput.SUCCESS
-        elif response.status == 491 and call.exchange.glares < exchange.MAX_GLARES:
+        elif call.exchange.comes_again(response.status, retry_after(response)):
             given = ExchangeInput.GLARE
         else:
             given = ExchangeInput.LOST if response.status in GONE else ExchangeInput.REFUSED

@@ -15,6 +15,7 @@ from .asking import direct
 from .call import Call
 from .dialog import Dialog
 from .events import EndCause, Output, Transmit
+from .exchange import MAX_RETRY_AFTER
 from .layer import Slot, client_key, server_key
 from .leading import Leading
 from .message import (
@@ -31,8 +32,6 @@ from .screening import SDP_TYPE, describe
 from .sdp import SessionDescription
 from .transaction import Input as TransactionInput
 
-# RFC 3261 §14.2, RFC 3311 §5.2: who offers while an offer of theirs waits is told to wait from 0 to 10 s
-MAX_RETRY_AFTER: Final = 10
 # The header fields of a session timer in a request (RFC 4028 §7.1)
 _SESSION_TIMER: Final = frozenset({"Session-Expires", "Min-SE"})
 
@@ -262,7 +261,7 @@ class Sending(Leading):
         self._send(context.slot, given, response, context.now, context.out)
 
     def _wait(self) -> tuple[Row, ...]:
-        """For a 500: when to try again (RFC 3261 §14.2)."""
+        """For a 500: when to try again (RFC 3261 §14.2, RFC 3311 §5.2)."""
         return (("Retry-After", str(int(self._chance() * (MAX_RETRY_AFTER + 1)))),)
 
 

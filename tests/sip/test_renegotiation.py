@@ -106,6 +106,19 @@ def test_a_peer_that_never_gives_way_is_left_with_the_session_as_it_is(
     assert far.endpoint.live_calls == 1
 
 
+def test_an_offer_that_is_refused_for_the_moment_comes_again_when_they_say() -> None:
+    """Without it the far side would go on sending to where nobody listens any more."""
+    far = Scripted(n.endpoint(n.A))
+    (offer,) = requests(far.endpoint.reoffer("out", NEW, 1.0))
+    out = reply(far.endpoint, offer, 500, ("Retry-After", "7"), tag="far", now=1.1)
+    assert (events(out), requests(far.wake(8.0))) == ([], [])
+    (again,) = requests(far.wake(8.1))
+    assert (again.body, again.cseq) == (bytes(NEW), offer.cseq + 1)
+    # later than any who is busy for the moment: it is refused
+    out = reply(far.endpoint, again, 500, ("Retry-After", "11"), tag="far", now=8.2)
+    assert events(out) == [CallReofferRefused("out", 500)]
+
+
 def test_a_refused_offer_changes_nothing_and_the_next_one_is_heard() -> None:
     far = scripted()
     (invite,) = requests(far.endpoint.reoffer("out", NEW, 1.0))
