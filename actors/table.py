@@ -98,7 +98,7 @@ class Table(Generic[S]):
         states = [state.name.lower() for state in self.states]
         lines = [f"| | {' | '.join(states)} |", f"| --- |{' --- |' * len(states)}"]
         for message in self.messages:
-            cells = [_drawn(self._entries[state, message]) for state in self.states]
+            cells = [drawn(self._entries[state, message]) for state in self.states]
             lines.append(f"| **{message.__module__.rpartition('.')[2]}.{message.__name__}** | {' | '.join(cells)} |")
         return "\n".join(lines)
 
@@ -137,7 +137,8 @@ def _late(message: object, state: Enum, why: str) -> Effect:
     return Log("late", (("input", type(message).__name__), ("state", state.value), ("why", why)))
 
 
-def _drawn(entry: Entry) -> str:
+def drawn(entry: Entry) -> str:
+    """As docs have it."""
     match entry:
         case Late(why):
             return f"late: {why}"

@@ -21,7 +21,7 @@ from attrs import frozen
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page
-from cordboard.actors.table import Bug, Entry, Late
+from cordboard.actors.table import Bug, drawn
 
 from .beginnings import ALONE, LIN, ORGANISATION, TALKS, WEI, Step
 from .histories import History
@@ -233,14 +233,9 @@ def _row(reached: Reached) -> str:
     raise AssertionError("nothing has happened")
 
 
-def _drawn(entry: Entry) -> str:
-    assert not isinstance(entry, Bug), "no pair is met that is a bug"
-    return f"late: {entry.why}" if isinstance(entry, Late) else f"`{entry.__name__}`"
-
-
 # Of agents and calls; a queue or a trunk has a part in what follows, and not in what happens.
 _ROWS: Final = {
-    (table.name, state, message): _drawn(entry)
+    (table.name, state, message): drawn(entry)
     for table in TABLES
     if table.name != "queue"
     for state, message, entry in table.pairs()
