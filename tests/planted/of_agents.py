@@ -101,12 +101,8 @@ AGENTS: Final = (
     Bug(
         "who dialled in vain from break or paperwork is idle afterwards, and offered calls",
         "actors/dialler.py",
-        """\
-        self._dial_over()
-        self.move(back.phase, back.reason, now)""",
-        """\
-        self._dial_over()
-        self.move(data.rest, back.reason, now)""",
+        "self.move(back.phase, IN_VAIN if",
+        "self.move(data.rest, IN_VAIN if",
     ),
     Bug(
         "who dials out of the paperwork of a call that began on break is not led back to break",

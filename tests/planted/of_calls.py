@@ -47,8 +47,8 @@ CALLS: Final = (
     Bug(
         "of three each hears one other",
         "actors/edges.py",
-        "tuple(s.leg for s in company if s.speaks)",
-        "tuple(s.leg for s in company if s.speaks)[:1]",
+        "tuple(s.leg for s in others if s.speaks)",
+        "tuple(s.leg for s in others if s.speaks)[:1]",
     ),
     Bug(
         "an invited colleague who answers opens the line of a customer who is held",
@@ -217,8 +217,8 @@ CALLS: Final = (
     Bug(
         "keys that an agent presses reach a customer who is held",
         "actors/conversation.py",
-        "if together and not data.held and data.standing is not Standing.REFERRED:",
-        "if together and data.standing is not Standing.REFERRED:",
+        "for party in edges.company(who, wiring.seats(self.state)):",
+        "for party in wiring.seats(self.state).keys() - {who}:",
     ),
     Bug(
         "a colleague in the call is not heard after a reload",
