@@ -146,6 +146,7 @@ def described(organisation: Organisation) -> str:
             ("dialling rule", "dialling rules", organisation.dialling),
             ("text message template", "text message templates", organisation.sms_templates),
             ("window", "windows", organisation.windows),
+            ("webhook", "webhooks", organisation.webhooks),
         )
         if entries
     ]

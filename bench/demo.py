@@ -18,6 +18,8 @@ from ..actors.store.store import Store
 from ..actors.supervisor import AlreadyRunningError, running
 from . import customer
 
+SIP_PORT = 5060  # of a URI without one (RFC 3261 §19.1.2)
+
 SAMPLE = """
 [organisation]
 name = "Harbour Travel"
@@ -99,7 +101,7 @@ async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) 
         if not organisation.agents:
             organisation = parse_organisation(SAMPLE)
             await store.import_organisation(organisation)
-    _welcome(config, organisation)
+    print(welcome(config, organisation), flush=True)
     sip = config.sip.udp[0]
     host = _reached(sip.host)
     async with trio.open_nursery() as nursery:
@@ -114,10 +116,12 @@ def _reached(host: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
 
-def _welcome(config: Config, organisation: Organisation) -> None:
+def welcome(config: Config, organisation: Organisation) -> str:
+    """What is read before anything can be done."""
     web = config.web.listen[0]
     host = str(evolve(web, host=_reached(web.host)))
-    sip = _reached(config.sip.udp[0].host)
+    sip = evolve(config.sip.udp[0], host=_reached(config.sip.udp[0].host))
+    phone = sip.host if sip.port == SIP_PORT else str(sip)
     sample = {each.id: f", password {each.password}" for each in parse_organisation(SAMPLE).agents}
     lines = [
         "",
@@ -129,9 +133,9 @@ def _welcome(config: Config, organisation: Organisation) -> None:
         "  3. Press Sign in and allow the microphone; answer when it rings, or press Call me now.",
         "     Open a second browser as another agent to see calls go to whoever is idle longest.",
         "",
-        f"  A SIP phone on this machine may call sip:600@{sip} (echo), 601 (tone), 602 (music), 701 (a room),",
+        f"  A SIP phone on this machine may call sip:600@{phone} (echo), 601 (tone), 602 (music), 701 (a room),",
         "  +861055501000 for the Support queue, or +861055502000 for Bookings, where a message can be left while",
         "  nobody of it is signed in.   Ctrl-C ends it.",
         "",
     ]
-    print("\n".join(lines), flush=True)
+    return "\n".join(lines)
