@@ -149,14 +149,15 @@ def webhook(id_: str, **more: object) -> Message:
 
 @define
 class Kept:
-    """`calls` are whole calls, `qualities` how they sounded, `reasons` why they rang where they did; `states` the spans
-    of today; `webhooks` who is told, each with the same to say to a test; `broken` the beginnings of paths that fail,
-    and how."""
+    """`calls` are whole calls, `qualities` how they sounded, `reasons` why they rang where they did, all of it since
+    `kept_since`; `states` the spans of today; `webhooks` who is told, each with the same to say to a test; `broken` the
+    beginnings of paths that fail, and how."""
 
     calls: list[Message] = field(factory=list)
     states: list[Message] = field(factory=list)
     qualities: dict[str, Message] = field(factory=dict)
     reasons: dict[str, list[Message]] = field(factory=dict)
+    kept_since: float | None = None
     webhooks: list[Message] = field(factory=list)
     test_answer: Message = field(factory=lambda: {"taken": True, "status": 204, "trouble": ""})
     broken: dict[str, str] = field(factory=dict)
@@ -185,7 +186,7 @@ class Kept:
             case ["calls", name, "quality"]:
                 return self._json(self.qualities.get(name, {"tracks": [], "ways": []}))
             case ["calls", name, "why"]:
-                return self._json({"decisions": self.reasons.get(name, [])})
+                return self._json({"decisions": self.reasons.get(name, []), "kept_since": self.kept_since})
             case ["calls", _, "peaks"]:
                 return Answer("200 OK", self.sound[1])
             case ["calls", _, "recording"]:
