@@ -139,6 +139,13 @@ def _log_to_stderr() -> Lines:
 def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
     """The control process; started by `run`."""
     lines = _log_to_stderr()
+    try:
+        _serve(config_file, data, lines, demo=demo)
+    finally:
+        lines.write()
+
+
+def _serve(config_file: Path | None, data: Path, lines: Lines, *, demo: bool) -> None:
     _use_all_files()
     _give_memory_back()
     config = read_config(config_file)
@@ -150,8 +157,6 @@ def control(config_file: Path | None, data: Path, *, demo: bool) -> None:
         trio.run(Control(config, data, pages, registry).run, _ready, instruments=[lines])
     except* (StoreError, UnusableCertificateError, OSError) as group:
         raise Unusable(first_error(group)) from group
-    finally:
-        lines.write()
 
 
 def _use_all_files() -> None:
