@@ -23,7 +23,7 @@ ARGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 MOBILE = "138 0013 8000"
 # A loaded machine is slow, not broken.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 MESSAGES = ".calls .lines tr[data-class]"
 # What can be played, in a line of the list.
 HEARD = ".sound [role=img]:has(use[href$=volume-2])"

@@ -276,7 +276,7 @@ class Agent:
             self.click("Start answering")
         if self.button("Sign in").is_visible():  # on break, from a mobile
             self.click("Sign in")
-        elif self.status.text_content() == "Break":
+        elif self.status.text_content() in ("Break", "Mobile answer"):
             self.click("Idle")
         self.is_("Idle")
 

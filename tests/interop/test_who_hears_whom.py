@@ -375,26 +375,32 @@ def newest(agent: Agent) -> Locator:
     return agent.page.get_by_role("article", name="Call details")
 
 
-def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage) -> None:
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ("abandoned", "and the customer hung up."),
+        pytest.param("none", "and no key was pressed.", marks=pytest.mark.long),
+    ],
+)
+def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage, kept: str, words: str) -> None:
     """One hangs up as it is asked, one hears the question out; the agent has its paperwork at once."""
     lin, room = on.lin, on.room
-    for kept, words in {"abandoned": "and the customer hung up.", "none": "and no key was pressed."}.items():
-        with story(on) as stack:
-            customer = on.talks(stack)
-            lin.click("Survey")
-            lin.is_("After-call work")
-            expect(lin.page.locator(".stage")).to_contain_text("the customer is asked for a rating")
-            room.hears(customer="music", lin="")  # or words, as here
-            reload(lin, "After-call work")
-            if kept == "abandoned":
-                customer.hang_up()
-            else:
-                customer.ended(20)
-            comes_to(on, customer.number, kept)
-            lin.is_("After-call work")
-            room.hears(lin="", maya="")
-            expect(newest(lin)).to_contain_text(f"You asked the customer for a rating, {words}")
-            lin.click("All calls")
+    with story(on) as stack:
+        customer = on.talks(stack)
+        lin.click("Survey")
+        lin.is_("After-call work")
+        expect(lin.page.locator(".stage")).to_contain_text("the customer is asked for a rating")
+        room.hears(customer="music", lin="")  # or words, as here
+        reload(lin, "After-call work")
+        if kept == "abandoned":
+            customer.hang_up()
+        else:
+            customer.ended(20)
+        comes_to(on, customer.number, kept)
+        lin.is_("After-call work")
+        room.hears(lin="", maya="")
+        expect(newest(lin)).to_contain_text(f"You asked the customer for a rating, {words}")
+        lin.click("All calls")
 
 
 @pytest.mark.long
