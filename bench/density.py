@@ -1,7 +1,8 @@
 """`cordboard bench density`: how many legs a core holds, and what they cost beside what they must cost.
 
 The real media process under a load on another core (weigh.py): its CPU time, its ticks, every packet against what was
-sent, pauses at the receivers, and who hears whom. In the same run the same machine is asked what cannot be saved:
+sent, pauses at the receivers, and who hears whom. In the same run the same machine is asked what cannot be saved, once
+before and once after, for a machine is not as fast all the time:
 
     (none)      rooms of three, plain G.711, all recorded    the floor: the same packets by the same system calls
     --bare      ... without meters, reports and recordings   the floor
@@ -17,9 +18,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import attrs
 import click
 import trio
 from attrs import frozen
@@ -47,15 +50,16 @@ TIMES: Final = {"full": 2.0, "bare": 1.5, "srtp": 1.5, "opus": 1.3}
 PERCENT: Final = {"full": 0.05, "record": 0.07}
 CORES: Final = 1.7  # times the legs of one core on two
 LATE_PERCENT: Final = 0.1  # of the ticks
-ALONE_SECONDS: Final = 5.0
-RATIO_TICKS: Final = 500
+ALONE_SECONDS: Final = 3.0
+RATIO_TICKS: Final = 250
 
 
 @frozen
 class Density:
     """One measurement, as it is kept. Percentages are of one core; `against_percent_per_leg` is what the legs are held
-    against, `times` how often they take it. Of Opus, `libopus_percent_per_leg` is what libopus takes where it is called
-    as the switch calls it, and `cores` what a second core is worth. 0: not measured."""
+    against, `times` how often they take it, and `apart_percent` by how much more of it the one measurement found than
+    the other. Of Opus, `libopus_percent_per_leg` is what libopus takes where it is called as the switch calls it, and
+    `cores` what a second core is worth. 0: not measured."""
 
     date: str
     machine: str
@@ -69,6 +73,7 @@ class Density:
     libopus_percent_per_leg: float
     against_percent_per_leg: float
     times: float
+    apart_percent: float
     cores: float
     weighed: Weighed
 
@@ -98,23 +103,43 @@ class Density:
         return [*told, *found.wrongly_heard]
 
 
+@frozen
+class _Least:
+    """What cannot be saved, in % of a core per leg: the floor, the libraries, and of Opus libopus alone; 0 where the
+    scene has none of it."""
+
+    floor: float
+    libraries: float
+    libopus: float
+
+    def against(self, scene: Scene) -> float:
+        return self.libraries if scene.codec == "opus" else self.floor + self.libraries
+
+
+async def _least(scene: Scene, legs: int, seconds: float, cores: Sequence[int]) -> _Least:
+    lowest = await floor(scene, legs, seconds, cores)
+    loops = {"opus": ("opus", "libopus"), "pcmu": ("srtp",)}.get(scene.codec, ()) if scene.secure else ()
+    taken = [await trio.to_thread.run_sync(alone, loop, legs, ALONE_SECONDS, cores[0]) for loop in loops]
+    return _Least(lowest, *[*taken, 0.0, 0.0][:2])
+
+
 async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> Density:
     """All of it, one after the other. Raises RuntimeError when the switch refuses or a process ends."""
     wanted = SCENES[scene]
     legs -= legs % wanted.size
     cores = sorted(os.sched_getaffinity(0))
-    async with passing(progress, scene, 2 * (SETTLE + seconds) + TAIL + 2 * PROBE):
+    async with passing(progress, scene, 3 * SETTLE + 2 * seconds + 2 * TAIL + 2 * PROBE):
+        before = await _least(wanted, legs, seconds / 2, cores)
         weighed = await weigh(wanted, legs, seconds, cores)
-        lowest = await floor(wanted, legs, seconds, cores)
-        ratio = libraries = codec = 0.0
-        if wanted.secure:
-            what = "opus" if wanted.codec == "opus" else "srtp"
-            libraries = await trio.to_thread.run_sync(alone, what, legs, ALONE_SECONDS, cores[0])
-        if wanted.codec == "opus":
-            codec = await trio.to_thread.run_sync(alone, "libopus", legs, ALONE_SECONDS, cores[0])
+        after = await _least(wanted, legs, seconds / 2, cores)
+        ratio = 0.0
         if wanted.codec == "opus" and len(cores) > 1:
             ratio = await trio.to_thread.run_sync(cores_ratio, legs, RATIO_TICKS, cores)
-    against = libraries if wanted.codec == "opus" else lowest + libraries
+    lowest, libraries, libopus = (
+        round((one + other) / 2, 4) for one, other in zip(attrs.astuple(before), attrs.astuple(after), strict=True)
+    )
+    less, more = sorted(each.against(wanted) for each in (before, after))
+    against = (less + more) / 2
     return Density(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=machine(),
@@ -125,9 +150,10 @@ async def measure(scene: str, legs: int, seconds: float, progress: Progress) -> 
         seconds=seconds,
         floor_percent_per_leg=lowest,
         alone_percent_per_leg=libraries,
-        libopus_percent_per_leg=codec,
+        libopus_percent_per_leg=libopus,
         against_percent_per_leg=round(against, 4),
         times=round(weighed.cpu_percent_per_leg / against, 2),
+        apart_percent=round(100 * (more / less - 1), 1),
         cores=ratio,
         weighed=weighed,
     )
@@ -157,7 +183,8 @@ def table(found: Density) -> Table:
         "CPU per leg": f"{weighed.cpu_percent_per_leg:.4f} % of a core",
         "the floor": f"{found.floor_percent_per_leg:.4f} %",
         "held against": f"{found.against_percent_per_leg:.4f} %: {found.times} times"
-        + (f" (aim {TIMES[found.scene]})" if found.scene in TIMES else ""),
+        + (f" (aim {TIMES[found.scene]})" if found.scene in TIMES else "")
+        + f"; {found.apart_percent} % apart before and after",
         "libopus alone": f"{found.libopus_percent_per_leg:.4f} %: "
         f"{weighed.cpu_percent_per_leg / found.libopus_percent_per_leg:.2f} times"
         if found.libopus_percent_per_leg

@@ -35,7 +35,7 @@ WEIGHED = Weighed(
     encoding_percent=0.3,
 )
 FOUND = Density(
-    "2026-01-01 00:00 UTC", "a machine", 2, "3.11", "full", 600, 20.0, 0.016, 0.0, 0.0, 0.016, 1.9, 0.0, WEIGHED
+    "2026-01-01 00:00 UTC", "a machine", 2, "3.11", "full", 600, 20.0, 0.016, 0.0, 0.0, 0.016, 1.9, 2.5, 0.0, WEIGHED
 )  # fmt: skip
 
 
