@@ -435,3 +435,41 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         "It rang at you again.",
         "You and the customer were connected.",
     ]
+
+
+YOU = {
+    ENGLISH.agent: (
+        "You were asked for advice.",
+        "You answered.",
+        "You were gone; the call went on without you.",
+        "You were invited to the call.",
+    ),
+    CHINESE.agent: (
+        "同事向您咨询。",
+        "您已接听。",
+        "您中途离开，通话继续进行。",
+        "同事邀请您加入通话。",
+    ),
+}
+
+
+@pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+def test_who_was_asked_reads_of_itself_as_one_speaks_to_it(page: Page, switch: Switch, names: Names) -> None:
+    switch.time_zone = noon_zone()
+    began = at(0.1)
+    offers = [
+        offer(MAYA, began + 12, "answered", began + 20, began + 85),
+        {**offer(LIN, began + 30, "answered", began + 34, began + 50), "purpose": "consult"},
+        {**offer(LIN, began + 60, "missed", began + 65), "purpose": "three_way"},
+    ]
+    legs = [
+        {"party": "caller", "name": "", "began": began, "ended": began + 85},
+        {"party": "1002", "name": "Maya", "began": began + 20, "ended": began + 85},
+        {"party": "1001", "name": "Lin", "began": began + 34, "ended": began + 50},
+    ]
+    switch.kept.add(call("c1", began, offers=offers, legs=legs))
+    Desk(page, switch, names).log_in()
+    page.locator("[data-call=c1]").click()
+    steps = page.locator(".course li span")
+    expect(steps.last).to_be_visible()
+    assert steps.all_inner_texts()[3:7] == list(YOU[names.agent])

@@ -68,8 +68,15 @@ def test_the_record_shows_what_the_customer_answered(page: Page, switch: Switch,
     switch.time_zone = noon_zone()
     began = at(0.1)
     survey = {"agent": "1001", "queue": "support", "began": began + 80, "outcome": outcome}
-    switch.kept.add(call("c1", began, survey=survey, ended_by="system", cause="survey"))
+    made = call("c1", began, survey=survey, ended_by="system", cause="survey")
+    made["legs"][-1]["ended"] = began + 80
+    switch.kept.add(made)
     Desk(page, switch).log_in()
     details = opened(page)
     expect(details).to_contain_text(words)
+    assert [one.get_attribute("data-step") for one in details.locator(".course li").all()][2:] == [
+        "course.joined",
+        "course.survey.rated" if outcome == "4" else f"course.survey.{outcome}",
+        "over",
+    ]  # who asks for it is not absent
     expect(details).to_contain_text("The survey was over.")

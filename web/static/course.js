@@ -20,11 +20,13 @@ function offered({ agent, name, offered: at, outcome, decided, purpose = 'queue'
   return outcome in LEFT ? [...steps, { at: decided ?? at, key: `course.${LEFT[outcome]}`, agent: who }] : steps;
 }
 
-/** One who came into the call, and left it before its end, unless it gave the call away; who was asked in only answered. */
+/** One who came into the call, and left it before its end, unless it gave the call away or to the survey; who was asked in only
+    answered. */
 function joined({ party, name, began, ended, to = '' }, call, purpose) {
   const agent = { agent: party, name: name || to || party, number: to !== '' };
   const steps = [{ at: began, key: ASKED.has(purpose) ? 'course.answered' : 'course.joined', agent }];
-  const gave = call.transfers.some(({ by, at }) => by === party && ended !== null && Math.abs(at - ended) < SAME_S);
+  const asked = call.survey ? [{ by: call.survey.agent, at: call.survey.began }] : [];
+  const gave = [...call.transfers, ...asked].some(({ by, at }) => by === party && ended !== null && Math.abs(at - ended) < SAME_S);
   const left = ended !== null && !gave && (call.ended === null || ended < call.ended - SAME_S);
   return left ? [...steps, { at: ended, key: 'course.left', agent }] : steps;
 }

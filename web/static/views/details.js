@@ -36,10 +36,12 @@ export function overText(call, me) {
   return sentence('over.agent', { agent: last && { agent: last.party, name: last.name || last.party } }, call, me);
 }
 
-/** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first. */
+/** The words of a step; English sentences begin with a capital where an agent's name or "you" comes first, and some are others of
+    "you" than of a name. */
 function sentence(key, { agent, seconds = 0, rating = '', to = '', number = false, why = '' }, call, me) {
-  const name = agent ? (agent.agent === me ? t('course.you') : agent.number ? telephone(agent.name) : agent.name) : '';
-  const text = t(key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating, to: number ? telephone(to) : to, words: why ? failureText({ why }) : '' });
+  const mine = agent?.agent === me;
+  const name = agent ? (mine ? t('course.you') : agent.number ? telephone(agent.name) : agent.name) : '';
+  const text = t(mine && hasText(`${key}.you`) ? `${key}.you` : key, { agent: name, dialled: telephone(call.dialled), queue: call.queue_name, time: length(seconds), rating, to: number ? telephone(to) : to, words: why ? failureText({ why }) : '' });
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
