@@ -1,5 +1,5 @@
 // The keys that work anywhere in the page. Function keys: free in browsers, no characters, and one hand finds them without
-// looking. Each means the first of its acts that means something now.
+// looking. Each means the first of its acts that means something now; none acts behind an open dialog, which has the keys.
 
 import { bench } from '../bench.js';
 import { can } from '../desk.js';
@@ -30,6 +30,9 @@ export const KEYS = {
   F10: ['invite', 'merge'],
 };
 
+/** Whether a dialog lies over what the keys are for; one that closes no longer does. */
+const covered = () => document.querySelector('wa-dialog[open]') !== null;
+
 let last = { key: '', name: '', at: -Infinity };
 
 /** A key pressed twice at once is one act: what its first press has led to does not take the second. */
@@ -37,7 +40,7 @@ export function pressed(event) {
   const { key } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !Object.hasOwn(KEYS, key)) return;
   event.preventDefault();
-  if (event.repeat || !bench.live) return;
+  if (event.repeat || !bench.live || covered()) return;
   const name = KEYS[key].find((one) => MEANINGS[one][0](bench.desk));
   const at = performance.now();
   if (!name || (key === last.key && name !== last.name && at - last.at < SETTLE_MS)) return;
