@@ -118,8 +118,15 @@ def test_it_needs_no_sign_in_and_a_number_that_is_refused_stays_in_the_dialog(pa
     expect(number).to_be_focused()
     switch.refuse["agent.mobile"] = "not_allowed"
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("The dialling rules do not allow this number.")
+    told = page.locator("cb-mobile").get_by_role("alert")  # beside the number, not under the dialog's dimming
+    expect(told).to_contain_text("The dialling rules do not allow this number.")
+    expect(number).to_have_accessible_description("The dialling rules do not allow this number.")
+    picture(page, ENGLISH, "refused")
+    expect(page.get_by_role("alert")).to_have_count(1)
     expect(number).to_have_value(MOBILE)
+    number.press("End")
+    number.press("1")  # another number, of which nothing was said
+    expect(told).to_have_count(0)
     page.locator("cb-mobile").get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("cb-mobile")).to_have_count(0)
     desk.is_in("signed_out")

@@ -293,7 +293,7 @@ export class Workbench extends EventTarget {
   testCall = (on) => this.command('agent.test_call', { on });
   signOut = () => this.command('agent.sign_out');
   setState = (state) => this.command('agent.state', { state });
-  answerByMobile = (number) => this.command('agent.mobile', { number });
+  answerByMobile = (number, told) => this.command('agent.mobile', { number }, told);
 
   /** Who has worked by a mobile signs in for it. */
   async startAnswering() {

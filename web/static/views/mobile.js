@@ -4,11 +4,14 @@ import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { can } from '../desk.js';
 import { t } from '../i18n.js';
+import { refusalWords } from '../journal.js';
+import { icon } from '../kit.js';
 import { button } from './parts.js';
 import { View } from './view.js';
 
 class Mobile extends View {
   #number = bench.desk?.mobile ?? '';
+  #problem = null; // why this number was refused
 
   render() {
     const busy = bench.pending.has('agent.mobile');
@@ -23,12 +26,18 @@ class Mobile extends View {
         autocomplete="tel"
         spellcheck="false"
         maxlength="40"
+        aria-invalid=${this.#problem ? 'true' : nothing}
+        aria-describedby=${this.#problem ? 'mobile-problem' : nothing}
         .value=${this.#number}
         @input=${({ target }) => {
           this.#number = target.value;
+          this.#problem = null;
           this.requestUpdate();
         }}
       />
+      ${this.#problem
+        ? html`<p class="failed" role="alert" id="mobile-problem">${icon('triangle-alert')}<span>${t(...this.#problem)}</span></p>`
+        : nothing}
       ${bench.desk?.owner === 'this' ? html`<p class="fine">${t('mobile.seat')}</p>` : nothing}
       <div class="dialog-buttons">
         ${button('do.cancel', { act: () => this.#done() })}
@@ -43,7 +52,9 @@ class Mobile extends View {
 
   #submit = async (event) => {
     event.preventDefault();
-    if (await bench.answerByMobile(this.#number.trim())) this.#done();
+    this.#problem = null;
+    if (await bench.answerByMobile(this.#number.trim(), (refusal) => (this.#problem = refusalWords(refusal)))) this.#done();
+    this.requestUpdate();
   };
 }
 
