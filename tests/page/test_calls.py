@@ -323,12 +323,32 @@ def test_why_it_rang_there_is_told_to_who_oversees_and_of_itself_to_an_agent(
     switch.kept.broken.clear()
     switch.kept.reasons["c1"] = [decided(at(0.03), [LIN, MAYA], None)]
     details.get_by_role("button", name="Try again").click()
+    expect(steps).to_have_count(1)  # what was there before stays until the answer comes
     expect(steps).to_contain_text("it rang at Lin, Maya, of 2 who could take it")
     table = details.get_by_role("table").filter(has_text="Idle for")
     expect(table.get_by_role("row")).to_have_text(
         [re.compile(words, re.S) for words in ("No..*Idle for", "1.*Lin.*5:00", "2.*Maya.*2:30")]
     )
     expect(steps.locator(".passed li")).to_have_text(["2 talkingChen, Ada", "1 on breakBo"])
+
+
+def test_of_a_call_from_long_ago_it_is_said_that_why_it_rang_is_not_kept(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    """... of all of it, or of what was decided before, which is not the same as that no queue let it ring."""
+    switch.kept.kept_since = 1_800_012_600.0  # the same day wherever it is noon
+    desk.log_in()
+    details = opened(page)
+    why = details.get_by_text("Why it rang there")
+    why.click()
+    gone = "Why it rang before 15 January 2027 is not kept any more."
+    expect(details.get_by_text(gone)).to_be_visible()
+    expect(details.get_by_text("No queue let it ring at anybody.")).to_have_count(0)
+    switch.kept.reasons["c1"] = [decided(at(0.03), [LIN], None)]
+    why.click()
+    why.click()
+    expect(details.locator(".decision")).to_have_count(1)
+    expect(details.get_by_text(gone)).to_be_visible()
 
 
 def test_a_keyboard_goes_into_a_call_and_back_to_its_line(desk: Desk, page: Page) -> None:
