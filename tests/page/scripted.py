@@ -140,8 +140,8 @@ class Switch:
         """The one who was asked into the call is not in it any more, by itself."""
         assert self.parties is not None
         over = self.parties.over(why, status)
-        self.push("call.parties", **self.parties.told)
         self.push("call.second_over", **over)
+        self.push("call.parties", **self.parties.told)
 
     def become_the_agent(self) -> None:
         """The agent who was asked into the call has it from now on."""

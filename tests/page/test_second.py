@@ -399,6 +399,140 @@ def test_every_offer_says_what_it_is_for(desk: Desk, page: Page, switch: Switch)
         desk.is_in("idle")
 
 
+# --- what is said of them -------------------------------------------------------------------------------------------
+
+SAID = {
+    ENGLISH.agent: {
+        "music": "The customer is on hold and hears music.",
+        "apart": "You are on hold: Wang talks to the customer.",
+        "together": "You are no longer on hold.",
+        "heard": "The customer hears you.",
+        "back": "The customer is no longer on hold.",
+        "in": "Wang is in the call.",
+        "gone": "Wang is no longer in the call.",
+        "unasked": "It no longer rings at Wang.",
+        "hung up": "Wang hung up.",
+        "silent": "You cannot hear the customer.",
+    },
+    CHINESE.agent: {
+        "music": "客户已保持，正在听等待音。",
+        "apart": "您已被保持，Wang 正在与客户通话。",
+        "together": "您已结束保持。",
+        "heard": "客户可以听到您说话。",
+        "back": "客户已结束保持。",
+        "in": "Wang 已加入通话。",
+        "gone": "Wang 已不在通话中。",
+        "unasked": "已停止呼叫 Wang。",
+        "hung up": "Wang 已挂断。",
+        "silent": "您听不到客户的声音。",
+    },
+}
+BOTH = pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+
+
+def spoken(page: Page) -> Locator:
+    return page.locator("[aria-live=assertive]")
+
+
+@BOTH
+def test_one_who_is_consulted_is_told_with_whom_it_is(page: Page, switch: Switch, names: Names) -> None:
+    said = SAID[names.agent]
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    switch.offer(purpose="consult", by="1004", by_name="Wang")
+    desk.button("Answer").click()
+    is_line(page, "customer", "agent", "you")
+    parties = switch.parties
+    assert parties is not None
+    parties.ask("consult", {"agent": "1001"}, {"1001": "Lin"})
+    parties.answered()
+    second = parties.second
+    assert second is not None
+    switch.push("call.parties", **parties.told)
+    expect(spoken(page)).to_have_text(said["music"])
+    for held, heard in ((True, said["apart"]), (False, f"{said['music']} {said['together']}")):
+        parties.second = {**second, "held": held}
+        parties.hold(not held)
+        switch.push("call.parties", **parties.told)
+        expect(spoken(page)).to_have_text(heard)
+    parties.second = {**second, "purpose": "three_way"}
+    parties.hold(False)
+    switch.push("call.parties", **parties.told)
+    expect(spoken(page)).to_have_text(said["heard"])
+
+
+@BOTH
+def test_the_one_who_is_gone_is_said_to_be_and_in_the_language_of_the_page(
+    page: Page, switch: Switch, names: Names
+) -> None:
+    said, other = SAID[names.agent], SAID[(CHINESE if names is ENGLISH else ENGLISH).agent]
+    switch.colleagues = [stands("1004", "Wang")]
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    desk.answer()
+
+    def invite() -> None:
+        page.locator(".stage-acts .button.invite:enabled").click()
+        page.locator(".chooser .people .button").click()
+        is_line(page, "customer", "you", "second ringing")
+        expect(page.locator(".chooser .people")).to_have_count(0)
+
+    invite()
+    page.keyboard.press("F9")
+    expect(spoken(page)).to_have_text(said["unasked"])
+    invite()
+    switch.second_answers()
+    expect(spoken(page)).to_have_text(said["in"])
+    page.locator(".stage-acts .button.cancel:enabled").click()
+    expect(spoken(page)).to_have_text(said["gone"])
+    page.get_by_role("button", name="中文" if names is ENGLISH else "English").click()
+    expect(spoken(page)).to_have_text(other["gone"])
+    invite()
+    switch.second_answers()
+    switch.second_leaves("hung_up")  # which says why
+    expect(page.locator(".parties li")).to_have_count(2)
+    expect(spoken(page)).to_have_text(other["hung up"])
+
+
+@BOTH
+def test_nothing_is_missed_of_a_customer_on_hold_and_the_customer_hears_nobody_who_is_muted(
+    page: Page, switch: Switch, names: Names
+) -> None:
+    said = SAID[names.agent]
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    desk.answer()
+    bar = page.locator(".sound-bar")
+
+    def press(act: str) -> None:
+        page.locator(f".stage-acts .button.{act}:enabled").click()
+
+    switch.sound(caller_heard=False)
+    expect(bar).to_contain_text(said["silent"])
+    press("hold")
+    expect(spoken(page)).to_have_text(said["music"])
+    expect(bar).to_have_count(0)
+    switch.sound(agent_hears=False, caller_heard=False)
+    expect(bar).to_have_attribute("data-sound", "agent_deaf")
+    switch.sound(caller_heard=False)
+    press("retrieve")
+    expect(spoken(page)).to_contain_text(said["silent"])
+    expect(bar).to_contain_text(said["silent"])
+    press("hold")
+    expect(spoken(page)).to_have_text(said["music"])
+    switch.sound()  # it comes again, and nobody had been told otherwise
+    desk.button("Mute").click()
+    expect(desk.button("Unmute")).to_be_enabled()
+    press("retrieve")
+    expect(spoken(page)).to_have_text(said["back"])
+    press("hold")
+    expect(spoken(page)).to_have_text(said["music"])
+    desk.button("Unmute").click()
+    expect(desk.button("Mute")).to_be_enabled()
+    press("retrieve")
+    expect(spoken(page)).to_have_text(said["heard"])
+
+
 # --- the record -------------------------------------------------------------------------------------------------------
 
 

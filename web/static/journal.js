@@ -51,7 +51,7 @@ export const refusalWords = ({ code, text }) => [hasText(`refusal.${code}`) ? `r
 export class Journal extends EventTarget {
   entries = []; // newest first: {at, kind, text(), and of a call: call, number, queue, length}
   notices = []; // {id, level, key, values}
-  spoken = null; // the last sentence for a screen reader: {key, values, n}
+  spoken = null; // the last sentence for a screen reader: {text(), n}
   #ids = 0;
 
   #add(kind, text, more = {}) {
@@ -116,18 +116,11 @@ export class Journal extends EventTarget {
     this.speak(() => outcomeText(outcome));
   }
 
-  /** How the parties stand, and how they stood: what is new of the customer and of a second one. */
-  parties(before, now) {
-    for (const one of now.filter(({ who }) => who === 'customer' || who === 'second')) {
-      const known = before.find(({ who }) => who === one.who);
-      const was = known?.state ?? (one.who === 'customer' ? 'talking' : '');
-      if (was === one.state) continue;
-      const another = one.who === 'customer' && known !== undefined && known.number !== one.number; // its side put it through
-      const key = another ? 'party.customer.moved' : `party.${one.who}.${one.state}`;
-      const values = () => ({ who: one.name || telephone(one.number) });
-      this.#add('link', () => t(key, values()));
-      this.speak(() => t(key, values()));
-    }
+  /** What is new of the parties of a call: a line of each, and all of it in one breath. */
+  parties(news) {
+    const texts = news.map(({ key, who: { name, number } }) => () => t(key, { who: name || telephone(number) }));
+    for (const text of texts) this.#add('link', text);
+    if (texts.length) this.speak(() => texts.map((text) => text()).join(' '));
   }
 
   secondOver(event) {
@@ -145,13 +138,15 @@ export class Journal extends EventTarget {
     this.say('call.back.said');
   }
 
-  /** What does not get through in the call now, and what did not before. */
-  sound(names, before) {
+  /** What does not get through in the call now, and what did not before; `well` where all does, of whoever is on hold too. */
+  sound(names, before, well) {
     const news = names.filter((name) => !before.includes(name));
     for (const name of news) this.note(`sound.${name}`);
     if (news.length) this.speak(() => news.map((name) => `${t(`sound.${name}`)} ${t(`sound.${name}.text`)}`).join(' '));
-    else if (!names.length && before.length) this.say('sound.back');
-    if (!names.length && before.length) this.note('sound.back');
+    else if (well && before.length) {
+      this.say('sound.back');
+      this.note('sound.back');
+    }
   }
 
   // --- notices --------------------------------------------------------------------------------------------------
@@ -184,7 +179,7 @@ export class Journal extends EventTarget {
   }
 
   speak(text) {
-    this.spoken = { text: text(), n: ++this.#ids };
+    this.spoken = { text, n: ++this.#ids };
     this.dispatchEvent(new Event('change'));
   }
 }

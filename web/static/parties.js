@@ -3,7 +3,7 @@
 // A call has its customer, at most one agent whose call it is, and at most one second party: one who is consulted, or the
 // third of a three-way call. Before the switch has told of the parties there are the customer and the agent.
 
-import { speaks } from './desk.js';
+import { speaks, troubles } from './desk.js';
 
 const ALONE = Object.freeze({ role: 'agent', customerHeld: false, heldSince: null, second: null, by: '', byName: '', number: '' });
 // Of a call into which another agent asked this one: its parties decide about it, and until they are told, nobody here does.
@@ -53,6 +53,51 @@ export function partyLine(desk) {
   const stands = state === 'ringing' ? (early ? 'early' : 'ringing') : held ? 'held' : 'talking';
   const joined = { early: 'open', talking: 'open' }[stands] ?? stands;
   return [customer, you, { who: 'second', name: name || agent, number, kind, state: stands, since, joined }];
+}
+
+/** What does not get through in the call and should, as `troubles` names it: of a customer with whom this agent is not, because
+    one of them is on hold, nothing. */
+export function unheard(desk) {
+  if (!desk.sound) return [];
+  return troubles(withCustomer(desk) ? desk.sound : { ...desk.sound, caller_heard: true, caller_hears: true, caller_silent_since: null });
+}
+
+const stateOf = (line, who) => line.find((one) => one.who === who);
+
+/** Whether this agent and the customer are to hear each other. */
+function withCustomer(desk) {
+  const line = partyLine(desk);
+  return stateOf(line, 'customer')?.state === 'talking' && stateOf(line, 'you').state === 'talking';
+}
+
+const heardBy = ({ connected, sound }) => !connected.muted && (sound?.caller_hears ?? true);
+
+/**
+ * What is new of the parties of the call, in the order to tell it: [{key, who}], `who` being one of the line. The customer
+ * "hears you" only where it does: not while the agent itself is on hold or muted, or nothing arrives there.
+ */
+export function partyNews(before, desk) {
+  if (!desk.connected) return [];
+  const [was, is] = [before.connected?.call === desk.connected.call ? partyLine(before) : [], partyLine(desk)];
+  const news = [];
+  for (const who of is) {
+    const known = stateOf(was, who.who);
+    if (who.who === 'customer') {
+      const moved = known !== undefined && known.number !== who.number; // its side put it through
+      const [apart, comes] = [known !== undefined && !withCustomer(before), withCustomer(desk)];
+      if (moved && known.state !== who.state) news.push({ key: 'party.customer.moved', who });
+      else if (comes && apart) news.push({ key: heardBy(desk) ? 'party.customer.talking' : 'party.customer.back', who });
+      else if (who.state !== (known?.state ?? 'talking') && who.state !== 'talking') news.push({ key: `party.customer.${who.state}`, who });
+    } else if (who.who === 'you' && who.state !== (known?.state ?? 'talking')) {
+      news.push({ key: `party.you.${who.state}`, who: stateOf(is, 'agent') ?? who });
+    } else if (who.who === 'second' && who.state !== known?.state) {
+      news.push({ key: `party.second.${who.state}`, who });
+    }
+  }
+  const gone = stateOf(is, 'second') ? undefined : stateOf(was, 'second');
+  const told = desk.over !== null || news.some(({ key }) => key === 'party.customer.moved'); // why, or where it is now
+  if (gone && !told) news.push({ key: gone.state === 'ringing' ? 'party.second.unasked' : 'party.second.gone', who: gone });
+  return news;
 }
 
 const mine = (desk) => speaks(desk) && desk.state === 'talking' && desk.connected !== null;

@@ -2,10 +2,9 @@
 // switch tells of it: the ring, the microphone into the call, the words.
 
 import { alertOffer, stopAlert } from './alerts.js';
-import { troubles } from './desk.js';
 import { t, telephone } from './i18n.js';
 import { offerTitle } from './journal.js';
-import { partyLine } from './parties.js';
+import { partyNews, unheard } from './parties.js';
 import { ringPlayer } from './sound.js';
 
 export class Talk {
@@ -30,6 +29,11 @@ export class Talk {
     const number = telephone(offer.number);
     if ((offer.purpose ?? 'queue') === 'queue') journal.say('offer.announce', { number, queue: offer.queue_name });
     else journal.speak(() => t('offer.said', { title: offerTitle(offer), number }));
+  }
+
+  #tellSound(before) {
+    const { desk, journal } = this.#bench;
+    journal.sound(unheard(desk), unheard(before), desk.sound === null);
   }
 
   /** Makes ring and microphone agree with the desk, whatever happened unheard. */
@@ -78,14 +82,17 @@ export class Talk {
       this.#media.hush();
       this.#bench.journal.ended(before.connected ?? before.dialling, this.#bench.desk.outcome);
     },
-    'call.parties': (_, before) => this.#bench.journal.parties(partyLine(before), partyLine(this.#bench.desk)),
+    'call.parties': (_, before) => {
+      this.#bench.journal.parties(partyNews(before, this.#bench.desk));
+      this.#tellSound(before);
+    },
     'call.second_over': (event) => this.#bench.journal.secondOver(event),
     'call.away': () => {
       this.#bench.journal.away();
       if (this.#bench.owns) this.#bench.voice.unheard();
     },
     'call.back': () => this.#bench.journal.back(),
-    'call.sound': (event, before) => this.#bench.journal.sound(troubles(event), before.sound ? troubles(before.sound) : []),
+    'call.sound': (_, before) => this.#tellSound(before),
   };
 
   // --- commands -------------------------------------------------------------------------------------------------

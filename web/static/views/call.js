@@ -3,11 +3,10 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { troubles } from '../desk.js';
 import { t, telephone } from '../i18n.js';
 import { overText } from '../journal.js';
 import { icon } from '../kit.js';
-import { modeOf, partiesOf } from '../parties.js';
+import { modeOf, partiesOf, unheard } from '../parties.js';
 import { word } from '../quality.js';
 import './controls.js';
 import { parties } from './parties.js';
@@ -43,7 +42,7 @@ export function callCard(call) {
 /** What has to be known now; the facts of the call where there is nothing. */
 function told(call) {
   if (bench.seat.signingIn || bench.desk.awayUntil !== null) return away();
-  if (bench.desk.sound) return sound();
+  if (unheard(bench.desk).length) return sound();
   return bench.talk.over ? over() : facts(call);
 }
 
@@ -82,7 +81,7 @@ function away() {
 
 /** In the place of the facts: whose sound does not get through, and what that means. */
 function sound() {
-  const names = troubles(bench.desk.sound);
+  const names = unheard(bench.desk);
   return html`<div class="away-bar sound-bar" data-sound=${names.join(' ')}>
     ${icon(names[0] === 'silent' ? 'info' : 'triangle-alert')}
     <div>${names.map((name) => html`<p><strong>${t(`sound.${name}`)}</strong> ${t(`sound.${name}.text`)}</p>`)}</div>

@@ -115,7 +115,7 @@ class Notices extends View {
           </div>`,
         )}
       </div>
-      <div class="unseen" aria-live="assertive" id="spoken">${journal.spoken?.text}</div>
+      <div class="unseen" aria-live="assertive" id="spoken">${journal.spoken?.text()}</div>
     `;
   }
 }
