@@ -154,14 +154,13 @@ class Conversation(Dialling):
         if data.phase is not Phase.TALKING:
             return []
         told: list[Effect] = []
+        known = _views(before) if before.phase is Phase.TALKING else {}
+        sound = _sound(data)
         for agent, parties in _views(data).items():
-            known = _views(before) if before.phase is Phase.TALKING else {}
             if parties != known.get(agent, (page.CallParties(self.id), 0)):
                 told.append(Tell(f"agent:{agent}", agents.PartiesMoved(*parties)))
-        if data.agent:
-            same = before.phase is Phase.TALKING and before.agent == data.agent
-            if (sound := _sound(data)) != (_sound(before) if same else (True, True, None)):
-                told.append(Tell(f"agent:{data.agent}", agents.CallerSound(self.id, *sound)))
+            if sound != (_sound(before) if agent in known else (True, True, None)):
+                told.append(Tell(f"agent:{agent}", agents.CallerSound(self.id, *sound)))
         return told
 
 
@@ -194,6 +193,6 @@ def _views(data: Data) -> dict[str, tuple[page.CallParties, int]]:
 
 
 def _sound(data: Data) -> tuple[bool, bool, float | None]:
-    """The caller's, as its agent hears of it: a caller who holds may send nothing."""
+    """The caller's, as the agents of its call hear of it: a caller who holds may send nothing."""
     silent = data.silent_since < math.inf and not data.on_hold
     return data.comes, data.goes, data.silent_since if silent else None

@@ -9,9 +9,10 @@ from cordboard.actors import page, records, signals
 from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Tell
 from cordboard.actors.parties import Standing
+from cordboard.switch import protocol as media
 
 from .house import CALLER, NOW, PAGE_OFFER, code
-from .party import HELD, TALKS, Centre, second
+from .party import HELD, LEG, TALKS, Centre, second
 
 RINGS = {"customer": "on-hold", "lin": "ringback:CN", "left": "", "right": ""}
 CONSULTS = {"customer": "on-hold", "lin": "wei", "wei": "lin", "left": "", "right": ""}
@@ -96,6 +97,32 @@ def test_cancel_is_back_with_the_customer(centre: Centre) -> None:
     assert centre.told("wei", page.CallEnded) == [page.CallEnded("c", "agent", "the other agent ended it")]
     assert centre.told("lin", page.CallParties)[-1] == page.CallParties("c")
     assert centre.told("lin", page.CallSecondOver) == []
+
+
+def test_both_agents_are_told_whose_sound_does_not_get_through_and_who_comes_later_too(
+    centre: Centre,
+) -> None:
+    unheard, well = page.CallSound("c", caller_heard=False), page.CallSound("c")
+    consulting(centre)
+    centre.do("lin", page.Merge())
+    centre.after(3)
+    centre.fact(media.LegWays(LEG, comes=False, goes=True))
+    assert centre.told("lin", page.CallSound) == centre.told("wei", page.CallSound) == [unheard]
+    centre.do("lin", page.Cancel(), page.Invite("zoe"))
+    centre.do("zoe", page.Answer())
+    assert centre.told("zoe", page.CallSound) == [unheard]
+    centre.after(2)
+    centre.fact(media.LegWays(LEG, comes=True, goes=True))
+    assert centre.told("lin", page.CallSound) == centre.told("zoe", page.CallSound) == [unheard, well]
+    assert centre.told("wei", page.CallSound) == [unheard]  # who had left by then
+
+
+def test_who_was_told_of_the_sound_is_not_told_again_as_it_gets_the_call(centre: Centre) -> None:
+    consulting(centre)
+    centre.after(3)
+    centre.fact(media.LegWays(LEG, comes=False, goes=True))
+    centre.do("lin", page.Complete())
+    assert centre.told("wei", page.CallSound) == [page.CallSound("c", caller_heard=False)]
 
 
 def test_swap_lets_one_wait_while_the_other_talks(centre: Centre) -> None:
