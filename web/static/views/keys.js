@@ -30,8 +30,8 @@ export const KEYS = {
   F10: ['invite', 'merge'],
 };
 
-/** Whether a dialog lies over what the keys are for; one that closes no longer does. */
-const covered = () => document.querySelector('wa-dialog[open]') !== null;
+/** Whether a dialog lies over what the keys are for; one that goes is open for a moment yet, and has nothing in it. */
+const covered = () => document.querySelector('wa-dialog[open] > *') !== null;
 
 let last = { key: '', name: '', at: -Infinity };
 
