@@ -85,6 +85,47 @@ def test_a_consultation_in_a_narrow_window(page: Page, switch: Switch, names: Na
     fits(page)
 
 
+# How many lines each heading of the tables takes.
+LINES = """() => [...document.querySelectorAll('thead th:not(:has(.unseen))')].map((one) => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+})"""
+
+
+def test_no_chinese_heading_is_broken_within_its_word(page: Page, switch: Switch) -> None:
+    page.set_viewport_size({"width": 320, "height": 256})
+    desk = Desk(page, switch, CHINESE)
+    desk.sign_in()
+    switch.set_queues(("Support", 3, 65, 2))
+    expect(page.locator(".queues tbody tr")).to_have_count(1)
+    assert page.evaluate(LINES) == [1, 1, 1]
+    fits(page)
+
+
+# Of each act of the call: its lines, and how far its words are from the sides of its button, in pixels.
+ROOM = """() => [...document.querySelectorAll('.stage-acts .button')].map((button) => {
+  const range = document.createRange();
+  range.selectNodeContents(button.querySelector('span'));
+  const [words, box] = [range.getBoundingClientRect(), button.getBoundingClientRect()];
+  return [range.getClientRects().length, Math.min(words.left - box.left, box.right - words.right)];
+})"""
+
+
+@pytest.mark.parametrize("names", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_the_words_of_the_acts_keep_off_the_sides_of_their_buttons(page: Page, switch: Switch, names: Names) -> None:
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    desk.answer()
+    expect(page.locator(".stage-acts .button")).to_have_count(5)
+    for width, lines, room in ((1366, 1, 4), (900, 2, 1)):
+        page.set_viewport_size({"width": width, "height": 768})
+        found = page.evaluate(ROOM)
+        assert max(count for count, _ in found) <= lines, found
+        assert min(gap for _, gap in found) >= room, found
+        fits(page)
+
+
 # 1280 px at 400 %, at 200 %, and two columns as narrow as they become
 @pytest.mark.parametrize(
     "width", [320, pytest.param(640, marks=pytest.mark.long), pytest.param(860, marks=pytest.mark.long)]
