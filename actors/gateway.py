@@ -105,7 +105,7 @@ class Gateway(Machine[Phase]):
         after = self.state
         if after.phase is before:
             return effects
-        where = (("trunk", after.trunk), ("host", after.host.address), ("port", after.host.port))
+        where = (("trunk", after.trunk), ("address", after.host.address), ("port", after.host.port))
         return [*effects, Log("trunk host", (*where, ("state", after.phase.value)))]
 
     def deadline(self) -> float:
