@@ -71,7 +71,7 @@ def answered(product: Product, host: str) -> Iterator[str]:
 
 def test_who_is_outside_is_told_the_public_addresses(behind: Product) -> None:
     with answered(behind, own_address()) as said:
-        assert f"\r\nContact: <sip:{PUBLIC_SIP}:{behind.sip_port}>" in said
+        assert f"\r\nContact: <sip:600@{PUBLIC_SIP}:{behind.sip_port}>" in said
         assert f"\r\nc=IN IP4 {PUBLIC_MEDIA}\r\n" in said
         assert own_address() not in said.split("\r\n\r\n")[1]
     behind.at_rest()
@@ -79,7 +79,7 @@ def test_who_is_outside_is_told_the_public_addresses(behind: Product) -> None:
 
 def test_who_is_inside_is_told_our_own(behind: Product) -> None:
     with answered(behind, "127.0.0.1") as said:
-        assert f"\r\nContact: <sip:127.0.0.1:{behind.sip_port}>" in said
+        assert f"\r\nContact: <sip:600@127.0.0.1:{behind.sip_port}>" in said
         assert "\r\nc=IN IP4 127.0.0.1\r\n" in said
         assert PUBLIC_SIP not in said
         assert PUBLIC_MEDIA not in said
