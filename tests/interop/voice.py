@@ -6,6 +6,7 @@ The protocol is the load testers' (bench/browser.py), which shares nothing with 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import select
@@ -19,7 +20,7 @@ from cordboard.bench.browser import Browser, State
 
 from . import sound
 from .caller import FRAME, TICK, Packet
-from .product import until
+from .product import PRIORITY, until
 from .sound import Pcm
 
 
@@ -29,6 +30,7 @@ class Voice:
     def __init__(self, pcm: Pcm) -> None:
         self.packets: list[Packet] = []
         self.speaks = True  # else the connection is kept, and nothing is said on it
+        self.late = 0.0  # the longest this thread sent behind its time, in seconds
         self._browser = Browser(("pcma",), datetime.datetime.now(datetime.UTC), os.urandom)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -70,6 +72,8 @@ class Voice:
             self._socket.sendto(datagram, self._browser.remote)
 
     def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), PRIORITY)
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         due, number = time.monotonic(), 0
@@ -79,6 +83,7 @@ class Voice:
                 self._send(self._browser.wake(now))
             if now >= due:
                 if self.speaks and self._browser.state is State.CONNECTED:
+                    self.late = max(self.late, now - due)
                     self._send([self._browser.seal(self._frame(number))])
                     number += 1
                 due += TICK
