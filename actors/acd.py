@@ -1,4 +1,4 @@
-"""Automatic call distribution: which agent a call is offered to, and why not another (F-82, X-4).
+"""Automatic call distribution: which agent a call is offered to, and why not another.
 
     choose(question) -> who is offered it
     decide(question) -> Decision(chosen, ranked, more, excluded)

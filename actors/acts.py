@@ -319,7 +319,7 @@ class Acts(Referred):
         return self.end("agent", "hung up", now)
 
     def agent_ends_for_itself(self, message: AgentHangsUp, now: float) -> list[Effect]:
-        """In a conversation of three the other agent has the call; one outside is not left alone with it (F-51)."""
+        """In a conversation of three the other agent has the call; one outside is not left alone with it."""
         before = self.state
         if not self.second().sits:
             return self.over_for_the_agent(now)

@@ -452,7 +452,7 @@ class Data:
 
     @property
     def may_return(self) -> bool:
-        """In after-call work of a call that began on break (F-71)."""
+        """In after-call work of a call that began on break."""
         return self.phase is Phase.AFTER_CALL_WORK and self.from_break
 
     @property

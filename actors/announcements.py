@@ -33,7 +33,7 @@ SURVEY_PATIENCE: Final = 8.0
 
 
 def nobody_here(language: str, music: str) -> Playlist:
-    """No agent of the queue is signed in (F-36); a caller who has heard it presses a key, and hears music."""
+    """No agent of the queue is signed in; a caller who has heard it presses a key, and hears music."""
     return Playlist(
         (
             Part(Pause(), LEAD),
@@ -47,7 +47,7 @@ def nobody_here(language: str, music: str) -> Playlist:
 
 
 def position(language: str, number: int, seconds: float | None = None) -> Playlist:
-    """Its number in line, digit by digit, and for how long it will wait where that is known (F-36); a key ends that,
+    """Its number in line, digit by digit, and for how long it will wait where that is known; a key ends that,
     and there is music again."""
     words = ["position", *(f"digit-{digit}" for digit in str(number))]
     said = [Part(Prompt(word, language)) for word in words]
@@ -80,14 +80,14 @@ def closed(language: str) -> Playlist:
 
 
 def agent_away(language: str, music: str) -> Playlist:
-    """The agent of the conversation cannot be heard for the moment (F-35)."""
+    """The agent of the conversation cannot be heard for the moment."""
     return Playlist(
         (Part(Prompt("agent-away", language)), Part(Pause(), LEAD), Part(Music(music), AWAY_MUSIC)), repeat=True
     )
 
 
 def on_hold(language: str, music: str) -> Playlist:
-    """The agent has put the call on hold (F-52): said once, and again after each piece of music."""
+    """The agent has put the call on hold: said once, and again after each piece of music."""
     return Playlist(
         (
             Part(Prompt("on-hold", language)),
@@ -100,7 +100,7 @@ def on_hold(language: str, music: str) -> Playlist:
 
 
 def accept_call(language: str) -> Playlist:
-    """A call rings on a mobile: whoever picked up says that it is no mailbox by pressing 1 (F-17)."""
+    """A call rings on a mobile: whoever picked up says that it is no mailbox by pressing 1."""
     return Playlist(
         (Part(Pause(), LEAD), Part(Prompt("accept-call", language)), Part(Pause(), ACCEPT_PAUSE)),
         repeat=True,
@@ -109,7 +109,7 @@ def accept_call(language: str) -> Playlist:
 
 
 def survey(language: str, *, again: bool = False) -> Playlist:
-    """How satisfied the customer was, and the time to find a key; `again`: after one that was none of those (F-59)."""
+    """How satisfied the customer was, and the time to find a key; `again`: after one that was none of those."""
     asked = Part(Prompt("survey-again" if again else "survey", language))
     return Playlist((Part(Pause(), LEAD), asked, Part(Pause(), SURVEY_PATIENCE)), barge_in=True, asks=True)
 

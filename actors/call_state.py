@@ -243,7 +243,7 @@ class AgentLeg:
 
 @frozen
 class AgentDigit:
-    """The agent pressed a key: it is for the caller's side (F-67)."""
+    """The agent pressed a key: it is for the caller's side."""
 
     agent: str
     digit: str

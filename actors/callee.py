@@ -6,7 +6,7 @@ page that rings is gone, a queue's call goes on to the next agent at once; what 
 consulted, invited or given the call, rings on for `PAGE_GRACE`, and in the page that is back. After an answer the call
 says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
 
-In a call the page does not matter, only the voice (F-35): while nothing comes from the agent, by a page that reloads or
+In a call the page does not matter, only the voice: while nothing comes from the agent, by a page that reloads or
 a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the call goes back to its queue's front.
 
 `agent.py` has the table that says in which state which of these steps is taken.
@@ -272,7 +272,7 @@ class Callee(Seat):
             self.state = evolve(data, unrung_since=since)
 
     def not_answered(self, reason: str, now: float) -> list[Effect]:
-        """On break, so that the next call does not ring in an empty room (F-15)."""
+        """On break, so that the next call does not ring in an empty room."""
         offer = self._call()
         paperwork = self.state.back_to is not None
         told = self._offer_gone(reason, "no_answer", now)
@@ -420,7 +420,7 @@ class Callee(Seat):
         return []
 
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
-        """The first word is due, or the agent was away too long: somebody else takes the call (F-35)."""
+        """The first word is due, or the agent was away too long: somebody else takes the call."""
         if self.state.away_since + PAGE_GRACE > now:
             return []
         told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self.hear_nothing()]

@@ -167,7 +167,7 @@ class Caller(Machine[S], ABC):
         return [*opened, *([Media(media.Rewire(tuple(hears)))] if hears else []), *closed]
 
     def send_digit(self, digit: str) -> list[Effect]:
-        """To the far side, all of even length (F-67)."""
+        """To the far side, all of even length."""
         return [Media(media.SendDigits(self.state.leg, digit))]
 
     def music(self) -> list[Effect]:

@@ -123,7 +123,7 @@ class Conversation(Dialling):
         return []
 
     def pass_on(self, who: Party, digit: str) -> list[Effect]:
-        """To the far sides with whom that one is (F-67): keys are no sound, and pages have no use for them."""
+        """To the far sides with whom that one is: keys are no sound, and pages have no use for them."""
         sent, second = list[Effect](), self.state.second
         for party in edges.company(who, wiring.seats(self.state)):
             if party is Party.CUSTOMER:

@@ -1,4 +1,4 @@
-"""The directory of colleagues: how every agent stands now, told to the pages that show it (F-18).
+"""The directory of colleagues: how every agent stands now, told to the pages that show it.
 
 Agents say how they stand whenever it changes, and which of their pages watch. A page that begins to watch hears the
 whole list at once, in events of at most `CHUNK` agents; from then on what changed since the last telling, each agent

@@ -1,4 +1,4 @@
-"""Whether everybody hears what the standing of a call allows, and nothing else (X-5).
+"""Whether everybody hears what the standing of a call allows, and nothing else.
 
 What the link has told the engine stands beside what `wiring.py` says of who talks, and the phase of a call of whoever
 waits, or is alone with the switch. `invariants.py` asks this of each call, and of each agent in none.

@@ -5,8 +5,7 @@ nobody hears who is held. A muted one is heard by nobody, and hears. One whose s
 where that leaves somebody alone, a prompt says so. Who has nobody to talk to hears how it rings at whoever is called,
 or what that one lets be heard before it answers. Who rings hears nothing of us yet, and who leaves nothing any more.
 
-The right channel of the recording is what the customer hears of others; while it is held both channels are silent
-(F-56).
+The right channel of the recording is what the customer hears of others; while it is held both channels are silent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is true of a centre whatever happens (X-5): of each actor, of those it relies on, and of what is heard.
+"""What is true of a centre whatever happens: of each actor, of those it relies on, and of what is heard.
 
 No caller is without an owner, and no agent busy without a call or a timer; who waits is known to its queue, who rings
 to the call, and of each offer to an agent one thing has become; nobody hears more than the mode allows; nothing of the

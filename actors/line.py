@@ -5,7 +5,7 @@
 
 It is dialled as calls are, by the same gate, trunks and hosts, but is no call of its own: whoever wanted it owns it,
 hears how it fares, wires its leg, and has its keys. A line that may be answered by a mailbox is only up when somebody
-has pressed 1 (F-17); until then nobody but its own prompt is heard there.
+has pressed 1; until then nobody but its own prompt is heard there.
 
 The owner hears `LineBegun`, then `LineRings` where it rings or is heard, then `LineUp`, and in any case and once
 `LineOver`. The line ends with its owner. One whose number does not pass the gate never begins: then `LineOver` is all.

@@ -1,4 +1,4 @@
-"""Mobile answer: the agent's calls ring on a mobile, and no page and no microphone is needed (F-17).
+"""Mobile answer: the agent's calls ring on a mobile, and no page and no microphone is needed.
 
 The agent binds a number, which the gate must let out; it is kept, and asked for once. From then on the agent rests in
 MOBILE and is offered calls as one who is idle. An offer rings on the mobile by a line (`line.py`), which is up when

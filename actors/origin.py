@@ -1,4 +1,4 @@
-"""Which number of ours a call out shows where nobody chose one: one that is at home where the callee is (F-65).
+"""Which number of ours a call out shows where nobody chose one: one that is at home where the callee is.
 
 Where a number is at home is a fact from outside (`geography.py`); here it is only compared.
 """

@@ -6,9 +6,9 @@ that has waited longest; to whom, `acd.py` says. The agent decides whether it ri
 counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It watches its
 calls, as long as they are here, and its agents: one that dies without a word is forgotten.
 
-Each decision by which a call rings somewhere is kept, with all that it was made of (X-4).
+Each decision by which a call rings somewhere is kept with all that it was made of, so that one may ask later why there.
 
-An agent who missed a call is not offered it again while anybody else who could take it is at work (F-16); one who
+An agent who missed a call is not offered it again while anybody else who could take it is at work; one who
 declined, not for `DECLINE_REST`.
 """
 
@@ -46,7 +46,7 @@ from .queue_state import (
 )
 from .table import Bug, Entry, Late, Machine, Row, Table, row
 
-# A decliner is not offered the same call again for this long (F-34).
+# A decliner is not offered the same call again for this long.
 DECLINE_REST = 10.0
 # A call is not offered for this long while it is looked who served it last.
 LOOK_BACK = 0.5

@@ -95,7 +95,7 @@ class AgentStands:
 
 @frozen
 class Join:
-    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others (F-35). Of
+    """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others. Of
     others the one of the lower `priority` comes first."""
 
     call: str

@@ -2,7 +2,7 @@
 
 Each entry is one whole row of one table, named by its key, and replaces what was kept under that key: saying it twice
 changes nothing, so what was said before a crash may be said again after it. Nothing that can be worked out from these
-rows is kept beside them. The class that a call has for an agent (F-78) follows from the outcomes of its offers; a state
+rows is kept beside them. The class that a call has for an agent follows from the outcomes of its offers; a state
 of an agent lasts until the next one begins, so that the history has no gap and no overlap.
 
 Times are seconds since the Unix epoch; `None` where it has not happened yet.

@@ -18,7 +18,7 @@ from .effects import Effect, Log, Media, Push, Reply
 from .evolving import evolve
 from .table import Machine
 
-# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue (F-35).
+# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue.
 PAGE_GRACE = 20.0
 # How long an agent hears itself at most.
 TEST_CALL = 30.0

@@ -16,7 +16,7 @@ from .evolving import evolve
 from .mobile import Mobile
 from .seat import PAGE_GRACE
 
-# The paperwork of a call waits this long for its page: a computer may have to be started anew (F-73).
+# The paperwork of a call waits this long for its page: a computer may have to be started anew.
 WORK_GRACE: Final = 600.0
 
 

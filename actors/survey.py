@@ -1,4 +1,4 @@
-"""A survey: the customer is asked how satisfied it was, when the agent's part of a call is over (F-57 to F-61).
+"""A survey: the customer is asked how satisfied it was, when the agent's part of a call is over.
 
     ASKING --a key from 1 to 5, too many others, silence, gone--> OVER
 

@@ -1,4 +1,4 @@
-"""What can be untrue of a centre (X-5), how it is told, and who is asked how things stand: `invariants.py` looks."""
+"""What can be untrue of a centre, how it is told, and who is asked how things stand: `invariants.py` looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message that a caller leaves, since its queue does not keep the call (F-36).
+"""A message that a caller leaves, since its queue does not keep the call.
 
     GREETING --the tone is over--> RECORDING --#, too long, gone--> OVER
 

@@ -1,4 +1,4 @@
-"""What is true of a centre when nothing is on its way (X-5): each caller has an owner, each busy agent a call."""
+"""What is true of a centre when nothing is on its way: each caller has an owner, each busy agent a call."""
 
 from __future__ import annotations
 

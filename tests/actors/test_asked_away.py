@@ -1,4 +1,4 @@
-"""A colleague who is asked into a call while its page reloads, crashes or loses its voice: it rings on there (F-35)."""
+"""A colleague who is asked into a call while its page reloads, crashes or loses its voice: it rings on there."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from .world import CARRIER, World
 
 @story
 async def test_a_caller_is_not_offered_to_who_dials(world: World) -> None:
-    """F-64."""
     lin = await world.sign_in("1001")
     Far(world, lambda far, call: far.ring(call))
     await settle(world)
@@ -41,7 +40,6 @@ def arriving(world: World) -> bool:
 
 @story
 async def test_redial_from_paperwork_that_stays_where_nobody_answers(world: World) -> None:
-    """F-62, F-68."""
     lin = await world.sign_in("1001")
     far = Far(world, rings_and_answers)
     await settle(world)
@@ -63,7 +61,7 @@ async def test_redial_from_paperwork_that_stays_where_nobody_answers(world: Worl
 
 @story
 async def test_the_paperwork_of_a_call_that_began_on_break_says_so_until_another_began_otherwise(world: World) -> None:
-    """F-13, F-71: redialled from the paperwork too, also where nobody answers."""
+    """... redialled from the paperwork too, also where nobody answers."""
     lin = await world.sign_in("1001")
     far = Far(world, rings_and_answers)
     await settle(world)
@@ -117,7 +115,7 @@ async def test_a_page_that_reloads_while_it_rings_finds_the_call(world: World) -
 
 @story
 async def test_an_agent_who_is_gone_for_20_s_ends_it_with_a_prompt(world: World) -> None:
-    """F-35: whom an agent called has no queue to go back to."""
+    """Whom an agent called has no queue to go back to."""
     lin = await world.sign_in("1001")
     far = Far(world, rings_and_answers)
     await settle(world)
@@ -179,7 +177,7 @@ async def test_a_restart_while_it_rings_and_one_in_the_call_lose_nothing(world: 
 
 @story
 async def test_a_call_that_was_dialled_given_away_and_wanted_by_nobody_waits_in_the_agents_queue(world: World) -> None:
-    """F-46: it came by no queue, and is dropped all the same by nobody."""
+    """It came by no queue, and is dropped all the same by nobody."""
     lin, wei = await world.sign_in("1001"), await world.sign_in("1002")
     far = Far(world, rings_and_answers)
     await settle(world)

@@ -39,7 +39,7 @@ pytestmark = [
 
 # Whole periods in 20 ms, as the agent's: a frame that a playout gives back or makes up leaves the tone what it is.
 TONE = 600.0
-# What the product promises (F-35).
+# What the product promises.
 PROMPT_S = 1.0
 BACK_S = 3.0
 GRACE_S = 20.0
