@@ -1,8 +1,8 @@
 """The agent dials: a call of its own, from the click until the far side answers or the call comes to nothing.
 
 The number goes to the switchboard, where the gate is; what passes begins as a call, which says so (`Dialled`). An agent
-may dial from idle, break and after-call work (F-62), is offered nothing meanwhile (F-64), and where nobody answers does
-again what it did, with the paperwork it had. An answered call is as any other, and ends in paperwork of its own.
+may dial from idle, break and after-call work, is offered nothing meanwhile, and where nobody answers does again what
+it did, with the paperwork it had. An answered call is as any other, and ends in paperwork of its own.
 
 Who hangs up first is free at once; the call hears of it, and an answer that crosses is hung up by the call.
 """
@@ -23,6 +23,8 @@ from .seat import PAGE_GRACE
 
 # The switchboard answers within milliseconds.
 GATE_TIMEOUT: Final = 5.0
+# What is left of the paperwork where its time is over in this moment; none at all would be no limit.
+LEAST_WORK: Final = 0.001
 # Why an agent is idle whose call came to nothing.
 IN_VAIN: Final = "not connected"
 
@@ -42,7 +44,7 @@ class Dialler(Callee):
         self.state = evolve(
             data,
             dials=dials,
-            back_to=Back(data.phase, data.reason, data.call, data.last),
+            back_to=Back(data.phase, data.reason, self._paperwork_left(now), data.last),
             from_break=data.phase is Phase.ON_BREAK or data.may_return,
             call=offer,
             muted=False,
@@ -53,6 +55,13 @@ class Dialler(Callee):
         self.move(Phase.DIALLING, "dialling", now)
         asked = Tell("switchboard", calls.Dial(call, agent, command.number, self.state.voice, command.shown))
         return [*self.accept(request), asked, *self._told()]
+
+    def _paperwork_left(self, now: float) -> Offer | None:
+        """The call whose paperwork is interrupted, with what is left of the time that it may take."""
+        data = self.state
+        if data.call is None or data.work_until == math.inf:
+            return data.call
+        return evolve(data.call, wrap_up_seconds=max(data.work_until - now, LEAST_WORK))
 
     def _told(self) -> list[Effect]:
         dial = self.state.dial

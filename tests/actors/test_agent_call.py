@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
@@ -217,6 +219,32 @@ def test_paperwork_ends_after_the_queues_maximum() -> None:
     assert phase(lin) is Phase.AFTER_CALL_WORK
     house.until(NOW + 75)
     assert (lin.state.phase, lin.state.reason, lin.state.call) == (Phase.IDLE, "after-call work over", None)
+
+
+def test_who_dials_in_vain_has_no_more_time_for_the_paperwork_than_was_left() -> None:
+    """... however often; what the dialling took is not counted, and paperwork without a maximum has none."""
+    house = House()
+    house.queue(wrap_up_seconds=15.0)
+    lin = house.robot("lin")
+    house.call()
+    house.ask("lin", page.Answer())
+    house.ask("lin", page.HangUp())
+    for _ in range(2):
+        house.after(5)
+        house.ask("lin", page.Dial("+8613800138000"))
+        assert lin.state.work_until == math.inf
+        house.after(2)
+        dialled = lin.state.call
+        assert dialled is not None
+        house.tell("agent:lin", agents.NotConnected(dialled.call, "line_busy", 486))
+        assert phase(lin) is Phase.AFTER_CALL_WORK
+    until = NOW + 2 * (5 + 2) + 5
+    work = page.AgentState(page.State.AFTER_CALL_WORK, "agent hung up", NOW + 2 * (5 + 2), until)
+    assert work in house.events("lin")
+    house.until(until - 0.001)
+    assert phase(lin) is Phase.AFTER_CALL_WORK
+    house.until(until)
+    assert phase(lin) is Phase.IDLE
 
 
 def test_break_and_sign_out_from_paperwork(talking: House) -> None:
