@@ -90,8 +90,10 @@ and today is one of them.
 `{{"calls": […], "next": …}}`: {PAGE} calls at most, the newest first. The class of a call is that for the agent whose
 list it is: `normal` where that agent answered it, else `ring_abandoned` where the caller left while it rang there,
 else `not_connected`. `direction` is "inbound" or "outbound"; `number` is the customer's in both, and `dialled` ours:
-what was dialled, or what was shown to the customer. In the list of all calls it is that for the whole centre, and a
-call that may still be answered is not in the list. Test numbers and rooms are in none. Of class "voicemail" are the
+what was dialled, or what was shown to the customer. `agents` answered it, or dialled it. `talk_seconds` is how long
+that agent was connected: to the transfer, or until the customer is asked for a rating. In the list of all calls class
+and talk time are those for the whole centre, where any agent counts, and each moment once; a call that may still be
+answered is not in the list. Test numbers and rooms are in none. Of class "voicemail" are the
 calls that left a `message`, to the agents of its queue and to who oversees.
 
 | Parameter | Value | If left out |

@@ -3,18 +3,24 @@
 Queries, synchronous, inside a transaction of the caller's; `store.py` runs them in threads. Days are those of the
 organisation and begin at its midnight, be they 23, 24 or 25 hours long.
 
-The class of a call (F-78) is never kept, it follows from the offers. For one agent: any answered offer makes the call
+The class of a call is never kept, it follows from the offers. For one agent: any answered offer makes the call
 normal, else one during which the caller left makes it ring-abandoned, else one missed, declined or returned makes it
 not connected; an offer that rings still, or that another agent answered, makes it none of this agent's calls. For the
 whole centre, without an agent: normal where anybody answered, else ring-abandoned where the caller left while it rang
 somewhere, else not connected; a call that may still be answered is in no class and in no list.
+
+Nor is talk time: for one agent it is as long as that agent was connected, and for the centre as long as any was. It
+ends with an agent's part, as that gives the call away or has the customer asked for a rating; waiting for the next
+agent is none, and where two were connected at once it counts once.
 """
 
 from __future__ import annotations
 
+import math
 import zoneinfo
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
+from typing import Final
 
 import attrs
 from sqlalchemy import (
@@ -88,14 +94,11 @@ def _any(*outcomes: Outcome) -> ColumnElement[bool]:
     return func.max(case((offers.c.outcome.in_([each.value for each in outcomes]), 1), else_=0)) == 1
 
 
-def _of_agent(agent: str, where: ColumnElement[bool], now: float) -> Select[tuple[object, ...]]:
-    """The calls whose offers to an agent are `where`, with their `class` and `talk`."""
-    answered = offers.c.outcome == Outcome.ANSWERED.value
-    talk = case((answered, func.coalesce(offers.c.ended, now) - offers.c.decided), else_=0.0)
+def _of_agent(agent: str, where: ColumnElement[bool]) -> Select[tuple[object, ...]]:
+    """The calls whose offers to an agent are `where`, with their `class`."""
     touched = (
         select(
             offers.c.call,
-            func.sum(talk).label("talk"),
             case(
                 (_any(Outcome.ANSWERED), literal(CallClass.NORMAL.value)),
                 (_any(Outcome.CALLER_LEFT), literal(CallClass.RING_ABANDONED.value)),
@@ -109,11 +112,11 @@ def _of_agent(agent: str, where: ColumnElement[bool], now: float) -> Select[tupl
         .group_by(offers.c.call)
         .subquery()
     )
-    return _listed(touched.c["class"], touched.c.talk).join(touched, touched.c.call == calls.c.call)
+    return _listed(touched.c["class"]).join(touched, touched.c.call == calls.c.call)
 
 
-def _of_centre(now: float) -> Select[tuple[object, ...]]:
-    """The calls of all, with `class` and `talk`."""
+def _of_centre() -> Select[tuple[object, ...]]:
+    """The calls of all, with their `class`."""
     left = exists().where(offers.c.call == calls.c.call, offers.c.outcome == Outcome.CALLER_LEFT.value)
     kind = case(
         (calls.c.answered.is_not(None), literal(CallClass.NORMAL.value)),
@@ -121,17 +124,15 @@ def _of_centre(now: float) -> Select[tuple[object, ...]]:
         (left, literal(CallClass.RING_ABANDONED.value)),
         else_=literal(CallClass.NOT_CONNECTED.value),
     )
-    talk = func.coalesce(func.coalesce(calls.c.ended, now) - calls.c.answered, 0.0)
-    return _listed(kind, talk)
+    return _listed(kind)
 
 
-def _listed(kind: ColumnElement[str], talk: ColumnElement[float]) -> Select[tuple[object, ...]]:
+def _listed(kind: ColumnElement[str]) -> Select[tuple[object, ...]]:
     queues, recordings, mailboxes, agents = schema.queues, schema.recordings, schema.queues.alias(), schema.agents
     return (
         select(
             calls,
             kind.label("class"),
-            talk.label("talk"),
             queues.c.name.label("queue_name"),
             recordings.c.file.label("file"),
             messages.c.queue.label("mailbox"),
@@ -161,18 +162,18 @@ def list_calls(
 ) -> Listing:
     """A page of the calls of `agent`, or of all, that began at `since` or later; of one class, or of all."""
     # No call is offered before it began, so that the index of offers serves.
-    query = _of_agent(agent, offers.c.offered >= since, now) if agent is not None else _of_centre(now)
+    query = _of_agent(agent, offers.c.offered >= since) if agent is not None else _of_centre()
     found = query.selected_columns["class"]
     query = query.where(found == kind.value if kind is not None else found.is_not(None))
-    return _page(connection, query, since, after)
+    return _page(connection, query, since, agent, now, after)
 
 
 def list_messages(connection: Connection, agent: str | None, since: float, now: float, after: Cursor | None) -> Listing:
     """A page of the calls that left a message for a queue of `agent`, or for any."""
-    query = _of_centre(now).where(messages.c.call.is_not(None))
+    query = _of_centre().where(messages.c.call.is_not(None))
     if agent is not None:
         query = query.where(messages.c.queue.in_(_queues_of(agent)))
-    return _page(connection, query, since, after)
+    return _page(connection, query, since, None, now, after)
 
 
 def _queues_of(agent: str) -> Select[tuple[str]]:
@@ -184,7 +185,14 @@ def queues_of(connection: Connection, agent: str) -> frozenset[str]:
     return frozenset(connection.scalars(_queues_of(agent)))
 
 
-def _page(connection: Connection, query: Select[tuple[object, ...]], since: float, after: Cursor | None) -> Listing:
+def _page(
+    connection: Connection,
+    query: Select[tuple[object, ...]],
+    since: float,
+    agent: str | None,
+    now: float,
+    after: Cursor | None,
+) -> Listing:
     query = query.where(calls.c.began >= since)
     if after is not None:
         query = query.where(
@@ -192,17 +200,23 @@ def _page(connection: Connection, query: Select[tuple[object, ...]], since: floa
         )
     query = query.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(PAGE + 1)
     rows = connection.execute(query).all()
-    page = _lines(connection, rows[:PAGE])
+    page = _lines(connection, rows[:PAGE], agent, now)
     more = Cursor(page[-1].began, page[-1].call) if len(rows) > PAGE else None
     return Listing(page, more)
 
 
-def _lines(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> tuple[ListedCall, ...]:
+def _lines(
+    connection: Connection, rows: Iterable[Row[tuple[object, ...]]], agent: str | None, now: float
+) -> tuple[ListedCall, ...]:
+    """As `agent` has them, or the whole centre."""
     found = [row._mapping for row in rows]
-    answered: dict[str, dict[str, Who]] = {}
+    had: dict[str, dict[str, Who]] = {}
+    spans: dict[str, list[tuple[float, float]]] = {}
     shown = offers.c.call.in_([row["call"] for row in found])
-    for call, offer in _offers(connection, and_(shown, offers.c.outcome == Outcome.ANSWERED.value)):
-        answered.setdefault(call, {}).setdefault(offer.agent, Who(offer.agent, offer.name))
+    for call, offer in _offers(connection, and_(shown, offers.c.outcome.in_(_HAD))):
+        had.setdefault(call, {}).setdefault(offer.agent, Who(offer.agent, offer.name))
+        if offer.outcome is Outcome.ANSWERED and offer.decided is not None and agent in (None, offer.agent):
+            spans.setdefault(call, []).append((offer.decided, now if offer.ended is None else offer.ended))
     return tuple(
         ListedCall(
             call=row["call"],
@@ -218,13 +232,26 @@ def _lines(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) -> t
             ended=row["ended"],
             ended_by=row["ended_by"],
             cause=row["cause"],
-            talk_seconds=row["talk"],
+            talk_seconds=together(spans.get(row["call"], ())),
             recording=_sound(row["recorded"], row["ended"], row["file"]),
-            agents=tuple(answered.get(row["call"], {}).values()),
+            agents=tuple(had.get(row["call"], {}).values()),
             message=_message(row),
         )
         for row in found
     )
+
+
+# An agent had the call: it was connected, or it had dialled.
+_HAD: Final = (Outcome.ANSWERED.value, Outcome.NOT_CONNECTED.value)
+
+
+def together(spans: Iterable[tuple[float, float]]) -> float:
+    """How long the spans last, each moment counted once."""
+    total, until = 0.0, -math.inf
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return total
 
 
 def _message(row: RowMapping) -> Message | None:
@@ -292,18 +319,18 @@ def last_served(connection: Connection, number: str, since: float, but: str) -> 
 
 def whole_call(connection: Connection, call: str, agent: str | None, now: float) -> WholeCall | None:
     """All that is known of a call, as `agent` sees it, or as the whole centre; None where there is none."""
-    query = _of_agent(agent, offers.c.call == call, now) if agent is not None else _of_centre(now)
+    query = _of_agent(agent, offers.c.call == call) if agent is not None else _of_centre()
     row = connection.execute(query.where(calls.c.call == call)).first()
     if row is None and agent is not None and message_for(connection, call, agent):
-        row = connection.execute(_of_centre(now).where(calls.c.call == call)).first()
+        row = connection.execute(_of_centre().where(calls.c.call == call)).first()
     if row is None:
         return None
-    (line,) = _lines(connection, [row])
+    (line,) = _lines(connection, [row], agent, now)
     before: tuple[ListedCall, ...] = ()
     if line.number:
-        earlier = _of_centre(now).where(calls.c.caller == line.number, calls.c.began < line.began)
+        earlier = _of_centre().where(calls.c.caller == line.number, calls.c.began < line.began)
         newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(HISTORY)
-        before = _lines(connection, connection.execute(newest).all())
+        before = _lines(connection, connection.execute(newest).all(), None, now)
     return WholeCall(
         **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],

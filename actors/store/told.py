@@ -72,7 +72,8 @@ class Message:
 class ListedCall:
     """A line of a list: `class_` and `talk_seconds` are the agent's whose list it is, or the whole centre's.
 
-    `class_` is None while it has none, and such a call is in no list. `agents` answered it, in the order they did.
+    `class_` is None while it has none, and such a call is in no list. `agents` answered it, or
+    dialled, in the order they did.
     """
 
     call: str

@@ -138,8 +138,39 @@ def test_the_class_for_the_whole_centre(db: Connection) -> None:
     assert classes(db, None) == {
         "answered": NORMAL, "left": RING_ABANDONED, "waited": NOT_CONNECTED, "missed": NOT_CONNECTED, "talks": NORMAL,
     }  # fmt: skip
+
+
+def test_the_centre_has_talked_as_long_as_any_agent_was_connected(db: Connection) -> None:
+    """... and each moment counts once; what comes between two agents, and the survey after them, is none."""
+    keep(
+        db,
+        call("c1", answered=T0 + 2),
+        offer("c1", "1001", Outcome.ANSWERED, 1, 2),  # until 12, and gives it to a queue
+        offer("c1", "1002", Outcome.ANSWERED, 40, 41),  # until 51
+        evolve(offer("c1", "1001", Outcome.ANSWERED, 45, 46), ended=T0 + 49),  # consulted meanwhile
+        evolve(offer("c1", "1003", Outcome.ANSWERED, 45, 50), ended=T0 + 60),  # who goes on with it
+        call("waited", began=T0 - 1),
+        offer("waited", "1001", Outcome.MISSED),
+        call("talks", answered=T0 + 5, ended=None),
+        evolve(offer("talks", "1001", Outcome.ANSWERED, 4, 5), ended=None),
+    )
     talks = {line.call: line.talk_seconds for line in listed(db, None).calls}
-    assert (talks["answered"], talks["waited"], talks["talks"]) == (95, 0, NOW - T0 - 5)
+    assert talks == {"c1": 10 + 19, "waited": 0, "talks": NOW - T0 - 5}
+    mine = {line.call: line.talk_seconds for line in listed(db, "1001").calls}
+    assert mine == {"c1": 10 + 3, "waited": 0, "talks": NOW - T0 - 5}
+    whole = history.whole_call(db, "c1", None, NOW)
+    assert whole is not None
+    assert (whole.talk_seconds, [one.talk_seconds for one in whole.history]) == (29, [0])
+
+
+def test_whoever_dialled_in_vain_is_the_agent_of_that_call(db: Connection) -> None:
+    keep(
+        db,
+        evolve(call("out"), direction="outbound", queue=""),
+        evolve(offer("out", "1001", Outcome.NOT_CONNECTED), queue=""),
+    )
+    (line,) = listed(db, None).calls
+    assert (line.class_, line.agents, line.talk_seconds) == (NOT_CONNECTED, (Who("1001", "Lin"),), 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["1001", "1002"]), st.sampled_from(Outcome)), max_size=6), st.booleans())
@@ -356,9 +387,9 @@ def test_a_clock_that_was_set_back_makes_no_state_of_negative_length(db: Connect
 
 def test_the_queries_use_their_indices(db: Connection) -> None:
     for asked in (
-        history._of_agent("1001", schema.offers.c.offered >= T0, NOW),
-        history._of_centre(NOW).where(schema.calls.c.began >= T0).order_by(schema.calls.c.began.desc()),
-        history._of_centre(NOW).where(schema.calls.c.caller == "1"),
+        history._of_agent("1001", schema.offers.c.offered >= T0),
+        history._of_centre().where(schema.calls.c.began >= T0).order_by(schema.calls.c.began.desc()),
+        history._of_centre().where(schema.calls.c.caller == "1"),
     ):
         text = str(asked.compile(db, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in db.exec_driver_sql("EXPLAIN QUERY PLAN " + text)]

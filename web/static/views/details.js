@@ -217,7 +217,7 @@ class Details extends View {
     this.#say('handled');
   }
 
-  /** One of the same customer's; only those that this agent answered, or that who oversees sees, can be opened. */
+  /** One of the same customer’s; only those that this agent answered or dialled, or that who oversees sees, can be opened. */
   #earlier(one, me) {
     const may = !this.agent || one.agents.some(({ agent }) => agent === me);
     const when = `${dayName(one.began, bench.now())} ${minute(one.began)}`;
