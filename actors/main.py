@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +68,9 @@ def run(config_file: Path | None, data: Path) -> None:
     sys.exit(trio.run(_supervise, config, config_file, data))
 
 
-async def _supervise(config: Config, config_file: Path | None, data: Path, *more: str) -> int:
+async def _supervise(
+    config: Config, config_file: Path | None, data: Path, *more: str, on_ready: Callable[[], None] = lambda: None
+) -> int:
     def plane(module: str, *more: str) -> list[str]:
         """The command line of a process."""
         file = ["--config", str(config_file)] if config_file is not None else []
@@ -75,7 +78,7 @@ async def _supervise(config: Config, config_file: Path | None, data: Path, *more
 
     media = plane("mediaplane") if config.media.process == "separate" else None
     try:
-        return await supervise(config, data, plane("controlplane", *more), media)
+        return await supervise(config, data, plane("controlplane", *more), media, on_ready=on_ready)
     except AlreadyRunningError as error:
         raise Unusable(str(error)) from error
     except OSError as error:  # of the data directory
@@ -93,8 +96,12 @@ def demo(config_file: Path | None, data: Path) -> None:
     config = read_config(config_file)
     if not config.sip.udp:
         raise Unusable("[sip] udp: the demonstration's customer calls there; it must not be empty")
+
+    async def switch(on_ready: Callable[[], None]) -> int:
+        return await _supervise(config, config_file, data, "--demo", on_ready=on_ready)
+
     try:
-        code = trio.run(demonstration.run, config, data, lambda: _supervise(config, config_file, data, "--demo"))
+        code = trio.run(demonstration.run, config, data, switch)
     except* (StoreError, AlreadyRunningError, Unusable, OSError) as group:
         raise Unusable(first_error(group)) from group
     sys.exit(code)

@@ -20,7 +20,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import trio
@@ -122,10 +122,12 @@ async def supervise(
     control: Sequence[str],
     media: Sequence[str] | None,
     policy: Policy = EASY,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """Keeps both running until SIGTERM or SIGINT; the exit code. Raises AlreadyRunningError.
 
-    `control` and `media` are their command lines; `media` is None where the engine runs inside control. The code is 0
+    `control` and `media` are their command lines; `media` is None where the engine runs inside control. `on_ready` is
+    called when calls can come for the first time. The code is 0
     after an orderly end, 1 where a child died too often or had to be killed, 2 where one found its input unusable
     before control was ready.
     """
@@ -133,7 +135,7 @@ async def supervise(
         await end_leftovers(data_dir)
         children = [Child("media", media, run, reading_end, policy, urgent=True)] if media is not None else []
         children.append(Child("control", control, run, reading_end, policy))
-        return await _Supervisor(children, config.limits.drain_seconds).run()
+        return await _Supervisor(children, config.limits.drain_seconds, on_ready).run()
 
 
 @contextlib.contextmanager
@@ -150,8 +152,9 @@ def lifeline() -> Iterator[int]:
 class _Supervisor:
     """`children` in the order in which they start; they end in the other order."""
 
-    def __init__(self, children: list[Child], drain_seconds: float) -> None:
+    def __init__(self, children: list[Child], drain_seconds: float, on_ready: Callable[[], None]) -> None:
         self._children = children
+        self._on_ready = on_ready
         self._control = children[-1]
         self._drain_seconds = drain_seconds
         self._ready = False
@@ -187,6 +190,7 @@ class _Supervisor:
         return code == UNUSABLE and not self._ready
 
     def _hear(self, line: bytes) -> None:
+        first = line.startswith(b"ready") and not self._ready
         if line.startswith(b"ready"):
             self._control.ready = True
             if self._hang_up:
@@ -199,6 +203,8 @@ class _Supervisor:
         # Whoever started us may have closed its end; that must not end a call.
         with contextlib.suppress(OSError):
             os.write(STDOUT, line + b"\n")
+        if first:
+            self._on_ready()
 
     async def _signals(self, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

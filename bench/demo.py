@@ -6,6 +6,7 @@ switch as `cordboard run` starts it, and a SIP and RTP client on loopback as the
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -61,6 +62,18 @@ name = "Chen"
 password = "harbour-1003"
 skills = { support = 1, bookings = 1 }
 
+[[agent]]
+id = "2001"
+name = "Sofia"
+password = "harbour-2001"
+role = "supervisor"
+
+[[agent]]
+id = "3001"
+name = "Ming"
+password = "harbour-3001"
+role = "administrator"
+
 [[number]]
 number = "+861055501000"
 route = "queue:support"
@@ -89,10 +102,11 @@ route = "room"
 """
 
 
-async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) -> int:
+async def run(config: Config, data: Path, switch: Callable[[Callable[[], None]], Awaitable[int]]) -> int:
     """Runs `switch` with the sample organisation and the customer beside it; gives the switch's exit code.
 
-    Raises AlreadyRunningError and StoreError; `config` has an address of SIP over UDP.
+    `switch` calls what it is given when calls can come: then there is something to welcome to. Raises
+    AlreadyRunningError and StoreError; `config` has an address of SIP over UDP.
     """
     if (pid := running(data, "supervisor")) is not None:  # its customer has the bell
         raise AlreadyRunningError(f"{data}: another cordboard (process {pid}) runs on this data directory")
@@ -101,12 +115,16 @@ async def run(config: Config, data: Path, switch: Callable[[], Awaitable[int]]) 
         if not organisation.agents:
             organisation = parse_organisation(SAMPLE)
             await store.import_organisation(organisation)
-    print(welcome(config, organisation), flush=True)
     sip = config.sip.udp[0]
     host = _reached(sip.host)
-    async with trio.open_nursery() as nursery:
+
+    def ready() -> None:
         nursery.start_soon(customer.run, (host, sip.port), data)
-        code = await switch()
+        with contextlib.suppress(OSError):  # nobody reads it
+            print(welcome(config, organisation), flush=True)
+
+    async with trio.open_nursery() as nursery:
+        code = await switch(ready)
         nursery.cancel_scope.cancel()
     return code
 
@@ -129,9 +147,11 @@ def welcome(config: Config, organisation: Organisation) -> str:
         "",
         f"  1. Open  https://{host}/  (the certificate is self-signed: let the browser go on)",
         "  2. Log in as one of",
-        *(f"       agent {each.id} ({each.name}){sample.get(each.id, '')}" for each in organisation.agents),
+        *(f"       {each.role} {each.id} ({each.name}){sample.get(each.id, '')}" for each in organisation.agents),
         "  3. Press Sign in and allow the microphone; answer when it rings, or press Call me now.",
         "     Open a second browser as another agent to see calls go to whoever is idle longest.",
+        "  4. Supervisors and administrators see everyone's calls, hear them, and see why each rang where it did;",
+        f"     administrators have a page of their own,  https://{host}/admin",
         "",
         f"  A SIP phone on this machine may call sip:600@{phone} (echo), 601 (tone), 602 (music), 701 (a room),",
         "  +861055501000 for the Support queue, or +861055502000 for Bookings, where a message can be left while",

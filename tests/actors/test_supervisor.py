@@ -97,6 +97,7 @@ def centre(
     control: str = "stay",
     media: str = "stay",
     drain_seconds: float = 5.0,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> int:
     """The exit code of a supervisor over such children, while `tell` goes on."""
 
@@ -106,7 +107,8 @@ def centre(
         async def supervised(stage: Scene) -> None:
             nonlocal code
             config = Config(limits=Limits(drain_seconds=drain_seconds))
-            code = await supervise(config, data, stage.argv("control", control), stage.argv("media", media), QUICK)
+            children = stage.argv("control", control), stage.argv("media", media)
+            code = await supervise(config, data, *children, QUICK, on_ready)
 
         with trio.fail_after(PATIENCE):
             async with scene(data) as stage, trio.open_nursery() as nursery:
@@ -323,16 +325,16 @@ def test_a_second_term_is_told_to_control(tmp_path: Path) -> None:
     assert centre(tmp_path, tell, control="stubborn") == 0
 
 
-def test_ready_is_printed_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ready_is_printed_and_told_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     async def tell(stage: Scene) -> None:
         pids = await stage.started()
         os.kill(pids["control"], signal.SIGKILL)
         await stage.hear()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    assert centre(tmp_path, tell, control="ready") == 0
+    assert centre(tmp_path, tell, control="ready", on_ready=lambda: print("welcome", flush=True)) == 0
     out, err = capfd.readouterr()
-    assert out == "ready https://localhost:8443/\nsecond line\nsecond line\n"
+    assert out == "ready https://localhost:8443/\nwelcome\nsecond line\nsecond line\n"
     assert "control is ready again" in err
 
 

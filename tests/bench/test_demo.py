@@ -1,10 +1,16 @@
 """What the demonstration says of itself."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+import trio
 from attrs import evolve
 from cordboard.actors.config import Config
 from cordboard.actors.organisation import parse_organisation
-from cordboard.bench.demo import SAMPLE, welcome
+from cordboard.bench.demo import SAMPLE, run, welcome
 
 
 @pytest.mark.parametrize(("port", "phone"), [(5060, "127.0.0.1"), (5064, "127.0.0.1:5064")])
@@ -14,5 +20,25 @@ def test_a_telephone_is_told_the_port_where_it_is_not_the_usual_one(port: int, p
     said = welcome(config, parse_organisation(SAMPLE))
     assert f"sip:600@{phone} (echo)" in said
     assert "https://127.0.0.1:8443/" in said
-    for agent in ("1001", "1002", "1003"):
-        assert f"password harbour-{agent}" in said
+    for agent in ("agent 1001", "agent 1002", "agent 1003", "supervisor 2001", "administrator 3001"):
+        assert f"{agent} (" in said
+        assert f"password harbour-{agent.split()[1]}" in said
+    assert "https://127.0.0.1:8443/admin" in said
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_nobody_is_welcomed_before_calls_can_come(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], starts: bool
+) -> None:
+    """... and not at all where a port is taken: what is wrong is then the last that is read."""
+
+    async def switch(on_ready: Callable[[], None]) -> int:
+        print("starting", flush=True)
+        if starts:
+            on_ready()
+        return 2
+
+    assert trio.run(run, Config(), tmp_path, switch) == 2
+    said, _ = capfd.readouterr()
+    assert said.startswith("starting\n")
+    assert ("Harbour Travel: a demonstration" in said) == starts
