@@ -95,6 +95,18 @@ def test_a_test_says_what_it_came_to_and_what_waits_is_sent(page: Page, switch: 
     expect(page.get_by_role("alert")).to_contain_text("Your login has expired.")
 
 
+@pytest.mark.parametrize(("name", "act"), [("Send a test", "test"), ("Send what waits now", "send")])
+def test_a_login_that_is_over_is_told_by_whatever_is_pressed(page: Page, switch: Switch, name: str, act: str) -> None:
+    """... where one logs in again, and not beside a button that can only fail again."""
+    switch.role = "administrator"
+    switch.kept.webhooks = [webhook("crm", waiting=2, oldest=time.time() - 900)]
+    log_in(page, switch)
+    switch.kept.broken[f"/api/webhooks/crm/{act}"] = "401 Unauthorized"
+    page.get_by_role("listitem", name="crm").get_by_role("button", name=name).click()
+    expect(page.get_by_role("alert")).to_contain_text("Your login has expired.")
+    expect(page.get_by_label("Password")).to_be_visible()
+
+
 def test_an_administrator_finds_it_from_the_workbench_and_others_do_not(page: Page, switch: Switch) -> None:
     switch.role = "administrator"
     log_in(page, switch)

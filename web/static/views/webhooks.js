@@ -39,12 +39,17 @@ class Webhooks extends View {
       this.#found = (await listWebhooks()).webhooks;
       this.#error = null;
     } catch (error) {
-      if (error.status === 401) return this.dispatchEvent(new CustomEvent('expired'));
+      if (this.#over(error)) return;
       this.#error = error;
     }
     this.requestUpdate();
     clearTimeout(this.#timer);
     if (this.isConnected && !document.hidden) this.#timer = setTimeout(() => this.#load(), LOOK_MS);
+  }
+
+  /** Whether the login is: whoever is here has to log in again, and not to try again. */
+  #over({ status }) {
+    return status === 401 && this.dispatchEvent(new CustomEvent('expired'));
   }
 
   /** One act for one system at a time; what goes wrong on the way is told where the list's own errors are. */
@@ -56,6 +61,7 @@ class Webhooks extends View {
       await act();
       this.#error = null;
     } catch (error) {
+      if (this.#over(error)) return;
       this.#error = error;
     }
     this.#busy.delete(key);
