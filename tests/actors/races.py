@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 import trio
@@ -23,43 +23,55 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import page
 from cordboard.actors.table import Bug, drawn
 
-from .beginnings import ALONE, LIN, ORGANISATION, TALKS, WEI, Step
+from .beginnings import ALONE, LIN, ORGANISATION, OUTSIDE, TALKS, WEI, Step
 from .histories import History
 from .house import PAGE_OFFER
+from .outside import Outside
 from .reached import TABLES, Reached
 from .walk import Walk
 from .world import World, play
 
 # As long as anything of this takes: a page that does not come back has 20 s, what rings has 30, and what comes back
-# from there 20 more.
+# from there 20 more. A number outside may ring for a minute where it was asked, and for three where it was dialled.
 SETTLED: Final = 75.0
+SETTLED_OUTSIDE: Final = 200.0
 
 HEAD: Final = """\
 # Races
 
 Drawn by `python -m tests.actors.races > docs/races.md`; do not edit.
 
-Lin has the call of a customer, Wei is the colleague whom she has asked. `tests/actors/test_races.py` plays every line
-in a whole centre on a virtual clock, where nobody may hear, after any step of anybody, what the standing does not
-allow. The row is the first of a table ([machines.md](machines.md)) that the happening meets. The last columns say in
-which one true state it ends when it has had its time: 75 s, in which nobody does anything more. Then all hang up, and
-nothing is left.
+Lin has the call of a customer, Wei is the colleague whom she has asked, and the number is somebody outside whom she
+has asked, or dialled. `tests/actors/test_races.py` plays every line in a whole centre on a virtual clock, where nobody
+may hear, after any step of anybody, what the standing does not allow. The row is the first of a table
+([machines.md](machines.md)) that the happening meets. The last columns say in which one true state it ends when it has
+had its time: 75 s, or 200 where a number rings, in which nobody does anything more. Then all hang up, and nothing is
+left.
 """
 
 
 @frozen
 class Standing:
-    """How it comes about; who else has a part in it, or is rung; the button that is pressed twice, and the opposite of
-    it."""
+    """How it comes about; the button that is pressed twice, and the opposite of it; whether Wei rings or talks, and
+    whether the number does; whether Lin still has the call."""
 
     steps: tuple[Step, ...]
     twice: page.Command
     opposite: tuple[page.Command, page.Command]
-    second: str = ""  # "rings", "talks"
+    wei: Literal["", "rings", "talks"] = ""
+    number: Literal["", "rings", "talks"] = ""
+    hers: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """Lin talks with the customer, and nobody else was asked."""
+        return self.hers and not self.wei and not self.number
 
 
+# What Lin does with her paperwork.
+AFTERWARDS: Final = (page.StartAnswering(), (page.StartAnswering(), page.SetState("break")))
 STANDINGS: Final[dict[str, Standing]] = {
-    "ringing": Standing(ALONE["rings"], page.Answer(), (page.Answer(), page.Decline())),
+    "ringing": Standing(ALONE["rings"], page.Answer(), (page.Answer(), page.Decline()), hers=False),
     "talking": Standing(TALKS, page.Hold(), (page.Hold(), page.Retrieve())),
     "muted": Standing((*TALKS, (LIN, page.Mute())), page.Mute(), (page.Unmute(), page.Mute())),
     "held": Standing(ALONE["is held"], page.Hold(), (page.Retrieve(), page.Hold())),
@@ -68,15 +80,32 @@ STANDINGS: Final[dict[str, Standing]] = {
     ),
     "consulting": Standing(ALONE["consults"], page.Swap(), (page.Complete(), page.Cancel()), "talks"),
     "swapped": Standing(ALONE["swapped"], page.Complete(), (page.Swap(), page.Merge()), "talks"),
-    "inviting a third": Standing(ALONE["is invited"], page.Cancel(), (page.Hold(), page.Cancel()), "rings"),
-    "three-way": Standing(ALONE["three"], page.Cancel(), (page.Hold(), page.Retrieve()), "talks"),
-    "survey": Standing(ALONE["is asked"], page.StartAnswering(), (page.StartAnswering(), page.SetState("break"))),
-    "paperwork": Standing(
-        ALONE["after-call work"], page.StartAnswering(), (page.StartAnswering(), page.SetState("break"))
+    "consulting outside, and it rings": Standing(
+        ALONE["rings outside"], page.Complete(), (page.Complete(), page.Cancel()), number="rings"
     ),
-    "dialling out": Standing(ALONE["dials"], page.HangUp(), (page.Survey(), page.HangUp())),
-    "early media": Standing(ALONE["dials and hears"], page.HangUp(), (page.Survey(), page.HangUp())),
+    "consulting outside": Standing(
+        ALONE["consults outside"], page.Swap(), (page.Complete(), page.Cancel()), number="talks"
+    ),
+    "inviting a third": Standing(ALONE["is invited"], page.Cancel(), (page.Hold(), page.Cancel()), "rings"),
+    "inviting one outside": Standing(
+        (*TALKS, "rings for ever", (LIN, page.Invite(number=OUTSIDE))),
+        page.Cancel(),
+        (page.Hold(), page.Cancel()),
+        number="rings",
+    ),
+    "three-way": Standing(ALONE["three"], page.Cancel(), (page.Hold(), page.Retrieve()), "talks"),
+    "three-way with one outside": Standing(
+        ALONE["three with outside"], page.Cancel(), (page.Hold(), page.Retrieve()), number="talks"
+    ),
+    "given away, and it rings": Standing(ALONE["transfer rings"], *AFTERWARDS, "rings", hers=False),
+    "given outside, and it rings": Standing(ALONE["transfer outside"], *AFTERWARDS, number="rings", hers=False),
+    "survey": Standing(ALONE["is asked"], *AFTERWARDS, hers=False),
+    "paperwork": Standing(ALONE["after-call work"], *AFTERWARDS, hers=False),
+    "dialling out": Standing(ALONE["dials"], page.HangUp(), (page.Survey(), page.HangUp()), number="rings"),
+    "early media": Standing(ALONE["dials and hears"], page.HangUp(), (page.Survey(), page.HangUp()), number="rings"),
 }
+# There Lin called the customer.
+DIALLED: Final = ("dialling out", "early media")
 
 Happening = Callable[[Walk, Standing], None]
 
@@ -89,11 +118,18 @@ def _click(walk: Walk, agent: str, *commands: page.Command) -> None:
 
 
 def _customer_leaves(walk: Walk, standing: Standing) -> None:
-    for caller in list(walk.world.callers.values()):
+    callers = list(walk.world.callers.values())
+    for caller in callers:
         caller.hang_up()
+    if not callers:  # Lin called it
+        _number(walk, standing, does=Outside.hang_up)
+
+
+def _number(walk: Walk, standing: Standing, *, does: Callable[[Outside, str], object]) -> None:
+    """Somebody outside, whom Lin has asked or dialled."""
     for outside in walk.walkers.outside:
         for call in list(outside.calls):
-            outside.hang_up(call)
+            does(outside, call)
 
 
 def _page_dies(walk: Walk, standing: Standing, *, agent: str, back: bool) -> None:
@@ -134,13 +170,22 @@ def _both_hang_up(walk: Walk, standing: Standing) -> None:
 
 def _answer_crosses(walk: Walk, standing: Standing) -> None:
     """... of whoever is rung, and the customer leaves in the same moment."""
-    _click(walk, WEI if standing.second else LIN, page.Answer())
+    _answers(walk, standing)
     _customer_leaves(walk, standing)
 
 
+def _answers(walk: Walk, standing: Standing) -> None:
+    if standing.number:
+        _number(walk, standing, does=Outside.answer)
+    else:
+        _click(walk, WEI if standing.wei else LIN, page.Answer())
+
+
 def _given_up_as_it_answers(walk: Walk, standing: Standing) -> None:
-    _click(walk, WEI, page.Answer())
-    _click(walk, LIN, page.Cancel())
+    _answers(walk, standing)
+    state = walk.walkers.state_of(LIN)
+    assert state is not None
+    _click(walk, LIN, page.Cancel() if state.dial is None else page.HangUp())
 
 
 def _step(step: Step) -> Happening:
@@ -161,6 +206,13 @@ HAPPENINGS: Final[dict[str, Happening]] = {
     "Wei declines": _by(WEI, page.Decline()),
     "Wei goes on break": _by(WEI, page.SetState("break")),
     "Wei signs out": _by(WEI, page.SignOut()),
+    "Lin consults Wei, who is not idle": _by(LIN, page.Consult(WEI)),
+    "Lin invites Wei, who is not idle": _by(LIN, page.Invite(WEI)),
+    "Lin gives it to Wei, who is not idle": _by(LIN, page.Transfer(WEI)),
+    "the number is busy": partial(_number, does=lambda outside, call: outside.refuse(call, 486)),
+    "the number refuses": partial(_number, does=lambda outside, call: outside.refuse(call, 603)),
+    "the number fails": partial(_number, does=lambda outside, call: outside.refuse(call, 500)),
+    "the number hangs up": partial(_number, does=Outside.hang_up),
     "nobody answers": lambda walk, standing: None,
     "Lin's page reloads": partial(_page_dies, agent=LIN, back=True),
     "Lin's page dies": partial(_page_dies, agent=LIN, back=False),
@@ -170,6 +222,8 @@ HAPPENINGS: Final[dict[str, Happening]] = {
     "the customer's leg fails": partial(_leg_fails, whose="call:"),
     "Lin's leg fails": partial(_leg_fails, whose=f"agent:{LIN}"),
     "Wei's leg fails": partial(_leg_fails, whose=f"agent:{WEI}"),
+    "the number's leg fails": partial(_leg_fails, whose="line:"),
+    "nothing comes from the number any more": _step("silence line:"),
     "nothing comes from the customer any more": _step("silence call:"),
     "the trunk dies": _step("isolate trunk:carrier"),
     "the call crashes": _step("end call:"),
@@ -187,18 +241,29 @@ OF_A_CALL: Final = (
 
 def fits(standing: str, happening: str) -> bool:
     """Whether there is anybody to whom it can happen."""
-    second, rings = STANDINGS[standing].second, standing == "ringing"
+    here = STANDINGS[standing]
+    rings, out = "rings" in (here.wei, here.number), standing in DIALLED
     if standing == "paperwork" and happening in OF_A_CALL:
         return False
     match happening:
         case "Wei hangs up":
-            return second == "talks"
-        case "an answer crosses Lin's giving up" | "Wei declines" | "Wei goes on break" | "Wei signs out":
-            return second == "rings"
-        case "nobody answers" | "an answer crosses the customer's hanging up":
-            return second == "rings" or rings
+            return here.wei == "talks"
+        case "the number hangs up" | "the number's leg fails" | "nothing comes from the number any more":
+            return here.number == "talks"
+        case "an answer crosses Lin's giving up":
+            return rings and here.hers
+        case "Wei declines" | "Wei goes on break" | "Wei signs out":
+            return here.wei == "rings"
+        case "the number is busy" | "the number refuses" | "the number fails":
+            return here.number == "rings"
+        case "nobody answers":
+            return rings or standing == "ringing"
+        case "an answer crosses the customer's hanging up":
+            return (rings and not out) or standing == "ringing"
+        case _ if "who is not idle" in happening:
+            return here.alone
         case _:
-            return bool(second) or "Wei" not in happening
+            return bool(here.wei) or "Wei" not in happening
 
 
 def played(standing: str, happening: str) -> str:
@@ -216,7 +281,7 @@ def played(standing: str, happening: str) -> str:
         reached = Reached()
         with reached.counting():
             HAPPENINGS[happening](walk, STANDINGS[standing])
-            await trio.sleep(SETTLED)
+            await trio.sleep(SETTLED_OUTSIDE if STANDINGS[standing].number == "rings" else SETTLED)
         told = f"| {happening} | {_row(reached)} | {_stands(walk)} |"
         await walk.end()
 
