@@ -315,7 +315,7 @@ class Back:
     last: page.LastCall | None
 
 
-@frozen
+@frozen(slots=False)
 class Data:
     """All that changes about an agent."""
 

@@ -384,7 +384,7 @@ class Out:
     status: int = 0
 
 
-@frozen
+@frozen(slots=False)
 class FarSide:
     """What there is of a far side, a caller or whoever is dialled: its SIP call, its media leg, and what it hears."""
 
@@ -461,7 +461,7 @@ class Moved:
     place: int
 
 
-@frozen
+@frozen(slots=False)
 class Data(FarSide):
     phase: Phase = Phase.ROUTING
     route: Route | None = None

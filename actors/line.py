@@ -134,7 +134,7 @@ class SendDigit:
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
-@frozen
+@frozen(slots=False)
 class Data(FarSide):
     phase: Phase = Phase.SEEKING
     # An actor.

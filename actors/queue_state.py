@@ -193,7 +193,7 @@ class Waiting:
         return evolve(self, offers={name: until for name, until in self.offers.items() if name != agent})
 
 
-@frozen
+@frozen(slots=False)
 class Data:
     profile: Profile
     # In the order they came (dicts keep it); replaced, never changed.
