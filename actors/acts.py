@@ -88,12 +88,14 @@ class Acts(Referred):
     def accepted(self, message: Accept, now: float) -> list[Effect]:
         """By the second party, or by somebody whose offer is over."""
         second = self.state.second
-        if second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial):
+        of_second = second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial)
+        if of_second and message.by_call:
             return self.turn(SecondUp(message.leg), now)
         if message.agent == self.state.agent:
             # it was offered the call again before this knew that it has it, and is heard by what it says now
             return self.agent_leg_moved(AgentLeg(message.agent, message.leg), now)
-        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, _lost(message)))]
+        lost = "taken_back" if message.by_call else "answered_elsewhere"
+        return [Tell(f"agent:{message.agent}", agents.Lost(self.id, lost))]
 
     def offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         second = self.state.second
@@ -341,11 +343,6 @@ class Acts(Referred):
         self.close_leg_entries(now, agents_only=True, party=self.state.agent)
         self.taken_over()
         return self.go(Standing.TALKING, None, now)
-
-
-def _lost(message: Accept) -> str:
-    """What an agent hears whose answer came too late: 0 is an offer of a queue."""
-    return "taken_back" if message.serial else "answered_elsewhere"
 
 
 _RINGS = "consult_rings invited invited_held"

@@ -386,8 +386,7 @@ TABLE = Table(
         answering=Agent.joined,
         talking=Agent.joined_again,
         dialling=Agent.picked_up,
-        ringing=Agent.joined_ringing,
-        **each("signed_out idle after_call_work on_break mobile", Agent.joined_too_late),
+        **each("signed_out idle ringing after_call_work on_break mobile", Agent.joined_too_late),
     ),
     row(
         Lost,

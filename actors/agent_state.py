@@ -127,7 +127,7 @@ class QueueStarted:
 @frozen
 class Offer:
     """A queue, or a call itself, offers a call: `offerer` is its name. Rings until `now + ring_seconds`; the answer
-    goes to the call, the rest to who offers. A call counts its offers: what is said to this one has its `serial`.
+    goes to the call, the rest to who offers. Who offers counts its offers: what is said to this one has its `serial`.
 
     What for, and in the name of which agent: `purpose`, `by`. Where it comes back: whom it was for, and `why`.
     """
@@ -151,6 +151,11 @@ class Offer:
     by_number: str = ""
     why: str = ""
     status: int = 0
+
+    @property
+    def by_call(self) -> bool:
+        """No queue has made it."""
+        return self.offerer.startswith("call:")
 
 
 @frozen

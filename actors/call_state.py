@@ -120,11 +120,18 @@ class InLine:
 
 @frozen
 class Accept:
-    """An agent answers the offer of that serial; `leg` is its media, empty for a robot or while its media is away."""
+    """An agent answers the offer of that serial that this actor made; `leg` is its media, empty for a robot or while
+    its media is away."""
 
     agent: str
     leg: str
+    offerer: str = ""
     serial: int = 0
+
+    @property
+    def by_call(self) -> bool:
+        """It is to an offer of the call itself, and not of a queue."""
+        return self.offerer.startswith("call:")
 
 
 @frozen

@@ -159,8 +159,12 @@ class Callee(Seat):
         if not self._names(request, offer):
             return self.answer_late(request, now)
         self.move(Phase.ANSWERING, "answer", now)
-        profile = self.state.profile
-        return [*self.accept(request), self.tell_call(calls.Accept(profile.agent, self.state.voice, offer.serial))]
+        return [*self.accept(request), self._accepts(self.state.voice)]
+
+    def _accepts(self, leg: str) -> Effect:
+        """What rings is answered."""
+        offer = self._call()
+        return self.tell_call(calls.Accept(self.state.profile.agent, leg, offer.offerer, offer.serial))
 
     def answer_late(self, request: page.Request, now: float) -> list[Effect]:
         """Nothing rings any more: the refusal says what became of the call that did."""
@@ -222,14 +226,6 @@ class Callee(Seat):
         """The call that the agent is in wires it anew."""
         data = self.state
         return self.tell_call(calls.AgentLeg(data.profile.agent, data.voice, data.away_since < math.inf))
-
-    def joined_ringing(self, message: Joined, now: float) -> list[Effect]:
-        """An answer to an earlier offer counted after all, though the agent had left: where it was to this call, the
-        queue has it no more, and nobody offers what rings."""
-        offer, told = self._call(), self.joined_too_late(message, now)
-        if message.call != offer.call or offer.serial:
-            return told
-        return [*told, *self._offer_gone("taken back", "taken_back", now)]
 
     def hear_nothing(self) -> list[Effect]:
         """Of a call that goes on without this agent."""

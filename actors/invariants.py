@@ -155,12 +155,13 @@ def _of_busy(name: str, data: agents.Data, centre: Centre) -> Iterator[Untrue]:
 
 def _rings(call: calls.Data, offer: agents.Offer, agent: str, centre: Centre) -> bool:
     """Whether whoever made the offer still makes it."""
-    if offer.serial:
+    if offer.by_call:
         second = call.second
-        return second is not None and second.sits == agent and call.standing in RINGS
+        rung = second is not None and (second.sits, second.offer.serial) == (agent, offer.serial)
+        return rung and call.standing in RINGS
     queue = centre.find(offer.offerer)
     waiting = queue.state.calls.get(offer.call) if isinstance(queue, Queue) else None
-    return waiting is not None and agent in waiting.offers
+    return waiting is not None and waiting.rings(agent, offer.serial)
 
 
 def _seated(call: calls.Data) -> tuple[str, ...]:
@@ -273,8 +274,8 @@ def _of_queue(name: str, data: queues.Data, centre: Centre) -> Iterator[Untrue]:
             yield _gone(What.QUEUE_HAS_STRANGER, name, f"call:{call}")
         elif not (isinstance(actor, Call) and actor.state.phase is calls.Phase.WAITING and actor.queue() == name):
             yield Untrue(What.QUEUE_HAS_STRANGER, (name, f"call:{call}"), cure=Tell(name, queues.Leave(call)))
-        for agent in waiting.offers:
-            yield from _rung(name, call, agent, 0, centre)
+        for agent, ring in waiting.offers.items():
+            yield from _rung(name, call, agent, ring.serial, centre)
 
 
 def _rung(name: str, call: str, agent: str, serial: int, centre: Centre) -> Iterator[Untrue]:
@@ -285,9 +286,9 @@ def _rung(name: str, call: str, agent: str, serial: int, centre: Centre) -> Iter
         yield _gone(What.RINGS_UNHEARD, name, actor)
         return
     offer = found.state.call if found.state.phase is agents.Phase.RINGING else None
-    if offer is None or (offer.call, offer.serial) != (call, serial):
+    if offer is None or (offer.call, offer.offerer, offer.serial) != (call, name, serial):
         over = queues.OfferOver(call, agent, queues.GaveBack.RETURNED, serial)
-        who = (name, actor) if serial else (name, actor, f"call:{call}")
+        who = tuple(dict.fromkeys((name, actor, f"call:{call}")))
         yield Untrue(What.RINGS_UNHEARD, who, cure=Tell(name, over))
 
 

@@ -123,7 +123,7 @@ class Mobile(Callee):
             return []
         self.state = evolve(self.state, line_leg=message.leg)
         self.move(Phase.ANSWERING, "answer", now)
-        return [self.tell_call(calls.Accept(self.state.profile.agent, message.leg, self._call().serial))]
+        return [self._accepts(message.leg)]
 
     def line_over_ringing(self, message: LineOver, now: float) -> list[Effect]:
         """Nobody was reached: as no answer."""

@@ -38,6 +38,7 @@ from .queue_state import (
     OfferOver,
     Place,
     Profile,
+    Ring,
     Standing,
     Taken,
     Timeout,
@@ -268,12 +269,14 @@ class Queue(Machine[Place]):
 
     def _taken(self, message: Taken, now: float) -> list[Effect]:
         self._paced(self.state.pace.took(now))
-        others = self._remove(message.call).without(message.agent)
-        return [Unwatch(f"call:{message.call}"), *self._withdraw(others, "answered_elsewhere")]
+        over = self._remove(message.call)
+        if over.rings(message.agent, message.serial):
+            over = over.without(message.agent)  # else it rings there again, and somebody's answer of before counted
+        return [Unwatch(f"call:{message.call}"), *self._withdraw(over, "answered_elsewhere")]
 
     def _offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         waiting = self.state.calls[message.call]
-        if message.agent not in waiting.offers:
+        if not waiting.rings(message.agent, message.serial):
             return []
         rest = {
             GaveBack.REFUSED: None,  # it is told ready again when it is
@@ -300,10 +303,10 @@ class Queue(Machine[Place]):
                 waiting = evolve(waiting, looks_until=math.inf, kept_for="", kept_until=math.inf)
                 self._replace(waiting)
             resting = {name: until for name, until in waiting.resting.items() if until > now}
-            over = {name: until for name, until in waiting.offers.items() if until <= now}
+            over = {name: ring for name, ring in waiting.offers.items() if ring.until <= now}
             if over:
                 lost += self._withdraw(evolve(waiting, offers=over), "no_answer")
-                rings = {name: until for name, until in waiting.offers.items() if name not in over}
+                rings = {name: ring for name, ring in waiting.offers.items() if name not in over}
                 rest = dict.fromkeys(over, now + DECLINE_REST)
                 self._replace(evolve(waiting, offers=rings, resting={**resting, **rest}))
             elif len(resting) != len(waiting.resting):
@@ -398,8 +401,9 @@ class Queue(Machine[Place]):
     def _offer(self, call: str, agent: str, now: float) -> Effect:
         profile, waiting = self.state.profile, self.state.calls[call]
         join = waiting.join
-        until = now + profile.ring_seconds + OFFER_GRACE
-        self._replace(evolve(waiting, offers={**waiting.offers, agent: until}, offered=waiting.offered + 1))
+        ring = Ring(now + profile.ring_seconds + OFFER_GRACE, self.state.serial + 1)
+        self._replace(evolve(waiting, offers={**waiting.offers, agent: ring}, offered=waiting.offered + 1))
+        self.state = evolve(self.state, serial=ring.serial)
         return Tell(
             f"agent:{agent}",
             agents.Offer(
@@ -415,6 +419,7 @@ class Queue(Machine[Place]):
                 diverted_from=join.diverted_from,
                 direction=join.direction,
                 offerer=f"queue:{profile.queue}",
+                serial=ring.serial,
             ),
         )
 

@@ -141,10 +141,11 @@ class LastServed:
 
 @frozen
 class Taken:
-    """The call took this agent's answer."""
+    """The call took this agent's answer to the offer of that serial; 0: to one that was not the queue's."""
 
     call: str
     agent: str
+    serial: int = 0
 
 
 @frozen
@@ -166,12 +167,20 @@ class Timeout:
 
 
 @frozen
+class Ring:
+    """An offer of the queue that rings at an agent: until when, and which of all that it made."""
+
+    until: float
+    serial: int
+
+
+@frozen
 class Waiting:
-    """One call. Until when each offer of it rings; who is not offered it until when (inf: not while others can); how
-    often it has been offered, to whomever."""
+    """One call. Where it rings, by agent; who is not offered it until when (inf: not while others can); how often it
+    has been offered, to whomever."""
 
     join: Join
-    offers: Mapping[str, float] = field(factory=dict)
+    offers: Mapping[str, Ring] = field(factory=dict)
     resting: Mapping[str, float] = field(factory=dict)
     offered: int = 0
     # Until when it is not offered, since it is looked who served it last (inf: it is not); and until when it is kept
@@ -183,14 +192,19 @@ class Waiting:
     @property
     def moment(self) -> float:
         """When an offer of it is over, or where it rings nowhere, a rest; or for how long it was kept."""
-        offers = min(self.offers.values(), default=math.inf)
+        offers = min((ring.until for ring in self.offers.values()), default=math.inf)
         rests = math.inf if self.offers else min(self.resting.values(), default=math.inf)
         kept = min(self.looks_until, self.kept_until)
         return min(offers, rests, kept)
 
     def without(self, agent: str) -> Waiting:
         """It does not ring there any more."""
-        return evolve(self, offers={name: until for name, until in self.offers.items() if name != agent})
+        return evolve(self, offers={name: ring for name, ring in self.offers.items() if name != agent})
+
+    def rings(self, agent: str, serial: int) -> bool:
+        """Whether that offer is still made; another may have come since, to the same agent."""
+        ring = self.offers.get(agent)
+        return ring is not None and ring.serial == serial
 
 
 @frozen(slots=False)
@@ -201,6 +215,8 @@ class Data:
     # `Waiting.moment` of those that have one: of a thousand calls a few ring.
     moments: Mapping[str, float] = field()
     agents: Mapping[str, Standing] = field(factory=dict)
+    # Of the offer that was made last.
+    serial: int = 0
     # How many of them are free: it is asked at every step.
     idle: int = field()
     # What names all of the `agents`, as it was kept last, and when; empty: they are others since.

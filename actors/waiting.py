@@ -178,10 +178,10 @@ class Waiting(TakingMessages):
         return self.end(by, self.state.cause, now)
 
     def joined(self, message: Accept, now: float) -> list[Effect]:
-        if message.serial:  # what the call itself had offered is over
+        if message.by_call:  # and that is over
             return [Tell(f"agent:{message.agent}", agents.Lost(self.id, "taken_back"))]
         joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
-        return [*joined, Tell(self.queue(), queues.Taken(self.id, message.agent))]
+        return [*joined, Tell(self.queue(), queues.Taken(self.id, message.agent, message.serial))]
 
     def answered_late(self, message: Accept, now: float) -> list[Effect]:
         """The click and the end of the caller's wait crossed: the caller hears goodbye, the agent hears why."""

@@ -58,7 +58,7 @@ def words(name: str, actor: Behaviour, rng: Random) -> Sequence[object]:
                 queues.LastServed(waiting, "1002"),
                 queues.Taken(GONE, NOBODY),
                 queues.WhereAmI(GONE),
-                queues.OfferOver(waiting, NOBODY, queues.GaveBack.DECLINED),
+                queues.OfferOver(waiting, NOBODY, queues.GaveBack.DECLINED, 1),
                 queues.OfferOver(GONE, NOBODY, queues.GaveBack.DECLINED),
             ]
         case _:
@@ -147,9 +147,9 @@ def _to_call(call: Call, rng: Random) -> list[object]:
             calls.QueueStands("old", attended=False),
             calls.InLine("old", 3),
             calls.SentOn("old", "closed"),
-            calls.Accept(NOBODY, "", 0),
+            calls.Accept(NOBODY, "", "queue:old", 1),
         ]
-    lates += [calls.Accept(NOBODY, "", 99)]
+    lates += [calls.Accept(NOBODY, "", f"call:{call.id}", 99)]
     return [*trunks, *lates, *_of_its_agent(data, rng)]
 
 

@@ -358,7 +358,7 @@ def test_an_answer_to_an_earlier_offer_is_none_to_the_next(centre: Centre) -> No
     """The click had crossed both that it was cancelled and that it was asked for anew."""
     centre.do("lin", page.Consult("wei"), page.Cancel(), page.Consult("wei"))
     assert centre.phases() == ("talking", "ringing")
-    centre.tell("call:c", calls.Accept("wei", centre.one("wei").state.voice, 1))
+    centre.tell("call:c", calls.Accept("wei", centre.one("wei").state.voice, "call:c", 1))
     assert (centre.standing, centre.phases(), centre.ears()) == (
         Standing.CONSULT_RINGS,
         ("talking", "ringing"),

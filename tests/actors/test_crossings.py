@@ -64,7 +64,7 @@ def test_the_refusal_of_an_offer_that_crossed_a_sign_out_leaves_nobody_signed_in
 
 
 def test_a_call_that_is_slow_takes_an_answer_whose_agent_has_left_and_been_rung_again() -> None:
-    """The queue thinks then that the agent has it: what rings is offered by nobody, and rings no more."""
+    """The queue hears whose answer counted, and takes back what it has offered since; then it offers it anew."""
     house = House()
     house.queue()
     lin = house.robot("lin")
@@ -72,7 +72,7 @@ def test_a_call_that_is_slow_takes_an_answer_whose_agent_has_left_and_been_rung_
     house.sleep("call:c")
     house.ask("lin", page.Answer())
     house.tell("agent:lin", agents.Lost("c", "taken_back"))
-    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.RETURNED))
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.RETURNED, 1))
     assert lin.state.phase is agents.Phase.RINGING
     house.wake("call:c")
     queue = house.actors["queue:support"]

@@ -16,7 +16,7 @@ from .house import NOW
 from .positions import KNOWN, OFFERED, a_call
 
 # How a call that an agent has comes to stand so: what is told to it, from TALKING on.
-ACCEPTED = calls.Accept("wei", "agent:wei/1", 1)
+ACCEPTED = calls.Accept("wei", "agent:wei/1", "call:c", 1)
 WAYS: dict[parties.Standing, list[object]] = {
     parties.Standing.TALKING: [],
     parties.Standing.HELD: [calls.Hold("lin")],

@@ -217,9 +217,9 @@ def test_late_words_of_an_agent_do_not_offer_a_call_twice(house: House) -> None:
     house.ask("lin", page.Decline())
     assert calls(house) == {"c": "wei"}
     for how in queues.GaveBack:
-        house.tell("queue:support", queues.OfferOver("c", "lin", how))
+        house.tell("queue:support", queues.OfferOver("c", "lin", how, 1))
     assert calls(house) == {"c": "wei"}
-    house.tell("queue:support", queues.Taken("c", "lin"))
+    house.tell("queue:support", queues.Taken("c", "lin", 1))
     assert calls(house) == {}
     wei = house.actors["agent:wei"]
     assert isinstance(wei, Agent)
@@ -227,6 +227,20 @@ def test_late_words_of_an_agent_do_not_offer_a_call_twice(house: House) -> None:
     for message in (queues.Taken("c", "wei"), queues.Leave("c"), queues.OfferOver("c", "wei", queues.GaveBack.MISSED)):
         house.tell("queue:support", message)
     assert house.late()[-3:] == ["Taken", "Leave", "OfferOver"]
+
+
+def test_an_answer_that_counts_after_all_takes_back_what_the_same_agent_was_offered_since(house: House) -> None:
+    """The call was with somebody meanwhile and is back, and what rings now is nobody's answer."""
+    lin = house.robot("lin")
+    house.call()
+    back = queues.Join("c", "", "", "", NOW, again=True)
+    house.tell("queue:support", queues.Leave("c"), back)
+    assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
+    house.tell("queue:support", queues.Taken("c", "lin", 1))
+    assert calls(house) == {}
+    assert (phase(lin), lin.state.reason) == (Phase.IDLE, "answered elsewhere")
+    house.tell("queue:support", back, queues.OfferOver("c", "lin", queues.GaveBack.REFUSED, 2))
+    assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
 
 
 def test_what_an_agent_says_late_of_an_offer_that_is_over_does_not_bar_it(house: House) -> None:
@@ -238,7 +252,7 @@ def test_what_an_agent_says_late_of_an_offer_that_is_over_does_not_bar_it(house:
     house.ask("lin", page.SignOut())
     assert calls(house) == {"c": "wei"}
     house.ask("lin", page.SignIn(media="none"))
-    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.MISSED))
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.MISSED, 1))
     assert calls(house) == {"c": "wei"}
     house.ask("wei", page.Decline())
     assert calls(house) == {"c": "lin"}
@@ -252,7 +266,7 @@ def test_who_refuses_is_not_asked_again_before_it_says_how_it_stands(house: Hous
     house.call()
     assert calls(house) == {"c": "lin"}
     house.mail["agent:lin"].clear()
-    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.REFUSED))
+    house.tell("queue:support", queues.OfferOver("c", "lin", queues.GaveBack.REFUSED, 1))
     assert calls(house) == {"c": "wei"}
     house.ask("wei", page.Decline())
     assert calls(house) == {"c": ""}
@@ -298,7 +312,7 @@ def test_pages_hear_how_the_queue_stands_twice_a_second_at_most(house: House) ->
     assert (statuses[-1].waiting, statuses[-1].oldest_since, statuses[-1].agents_idle) == (50, NOW + 1, 0)
     queue = house.actors["queue:support"]
     assert isinstance(queue, Queue)
-    assert queue.deadline() == min(next(iter(queue.state.calls.values())).offers.values())
+    assert queue.deadline() == next(iter(queue.state.calls.values())).moment
 
 
 def test_a_changed_ring_time_counts_from_the_next_offer(house: House) -> None:
