@@ -303,17 +303,22 @@ def test_why_it_rang_there_is_told_to_who_oversees_and_of_itself_to_an_agent(
     switch.kept.reasons["c1"] = [
         decided(at(0.03), [LIN], {"agent": "1001", "rank": 1, "why": ""}, ranked=[]),
         decided(at(0.02), [MAYA], {"agent": "1001", "rank": None, "why": "declined"}, ranked=[], same=False),
+        decided(at(0.01), [LIN], None, ranked=[], candidates=1, waited=0.4),
+        decided(at(0.01), [MAYA], None, ranked=[], candidates=1),
     ]
     desk.log_in()
     details = opened(page)
     why = details.get_by_text("Why it rang there")
     why.click()
     steps = details.locator(".decision")
-    expect(steps).to_have_count(2)
-    expect(steps.nth(0)).to_contain_text("After 0:12 in Support: Lin came first of 2 who could take it (longest idle).")
-    expect(steps.nth(0)).not_to_contain_text("You")
+    expect(steps).to_have_count(4)
+    expect(steps.nth(0)).to_contain_text("After 0:12 in Support: you came first of 2 who could take it (longest idle).")
+    expect(steps.nth(0)).not_to_contain_text("You were")
+    expect(steps.nth(1)).to_contain_text("After 0:12 in Support: Maya came first of 2 who could take it")
     expect(steps.nth(1)).to_contain_text("You had declined it.")
     expect(steps.nth(1)).to_contain_text("Made again, this decision comes to others")
+    expect(steps.nth(2)).to_contain_text("At once in Support: you were the only one who could take it.")
+    expect(steps.nth(3)).to_contain_text("After 0:12 in Support: Maya was the only one who could take it.")
     expect(details.get_by_role("table").filter(has_text="Idle for")).to_have_count(0)
     assert "/api/calls/c1/why?agent=1001" in switch.kept.asked
     switch.kept.broken["/api/calls/c1/why"] = "503 Service Unavailable"
@@ -324,7 +329,7 @@ def test_why_it_rang_there_is_told_to_who_oversees_and_of_itself_to_an_agent(
     switch.kept.reasons["c1"] = [decided(at(0.03), [LIN, MAYA], None)]
     details.get_by_role("button", name="Try again").click()
     expect(steps).to_have_count(1)  # what was there before stays until the answer comes
-    expect(steps).to_contain_text("it rang at Lin, Maya, of 2 who could take it")
+    expect(steps).to_contain_text("it rang at you, Maya, of 2 who could take it")
     table = details.get_by_role("table").filter(has_text="Idle for")
     expect(table.get_by_role("row")).to_have_text(
         [re.compile(words, re.S) for words in ("No..*Idle for", "1.*Lin.*5:00", "2.*Maya.*2:30")]

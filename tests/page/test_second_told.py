@@ -157,6 +157,7 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
     made = call("c1", began)
     made["offers"] += [
         {**offer(MAYA, began + 30, "answered", began + 34, began + 50), "purpose": "consult"},
+        {**offer(wang, began + 54, "returned", began + 57), "purpose": "three_way"},
         {**offer(wang, began + 60, "missed", began + 65), "purpose": "transfer"},
         {**offer(LIN, began + 65, "answered", began + 67, began + 80), "purpose": "returned"},
     ]
@@ -177,9 +178,11 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
         "You and the customer were connected.",
         "Maya was asked for advice.",
         "Maya answered.",
-        "Maya was gone; the call went on without them.",
+        "Maya left; the call went on without them.",
         "+86 21 5550 2000 answered.",
-        "+86 21 5550 2000 was gone; the call went on without them.",
+        "Wang was invited to the call.",
+        "It no longer rang at Wang.",
+        "+86 21 5550 2000 left; the call went on without them.",
         "You handed the call to Wang.",
         "Nobody took it there: Your colleague did not answer.",
         "It rang at you again.",
@@ -191,7 +194,7 @@ YOU = {
     ENGLISH.agent: (
         "You were asked for advice.",
         "You answered.",
-        "You were gone; the call went on without you.",
+        "You left; the call went on without you.",
         "You were invited to the call.",
     ),
     CHINESE.agent: (

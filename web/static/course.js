@@ -17,7 +17,9 @@ function offered({ agent, name, offered: at, outcome, decided, purpose = 'queue'
   const who = { agent, name };
   const back = purpose === 'returned' ? [{ at, key: 'course.given.back', agent: null, why: transfers.findLast((one) => one.at <= at)?.why }] : [];
   const steps = [...back, { at, key: purpose === 'queue' ? 'course.offered' : `course.offered.${purpose}`, agent: who }];
-  return outcome in LEFT ? [...steps, { at: decided ?? at, key: `course.${LEFT[outcome]}`, agent: who }] : steps;
+  if (!(outcome in LEFT)) return steps;
+  const key = outcome === 'returned' && ASKED.has(purpose) ? 'course.unasked' : `course.${LEFT[outcome]}`; // it is in no queue
+  return [...steps, { at: decided ?? at, key, agent: who }];
 }
 
 /** One who came into the call, and left it before its end, unless it gave the call away or to the survey; who was asked in only

@@ -223,7 +223,7 @@ class Details extends View {
     const when = `${dayName(one.began, bench.now())} ${minute(one.began)}`;
     return html`<tr data-class=${one.class} ?data-closed=${!may} @click=${() => may && this.#say('show', one.call)}>
       <th scope="row">${may ? html`<button type="button" class="opener time">${when}</button>` : html`<span class="time">${when}</span>`}</th>
-      <td>${one.queue_name}</td>
+      <td>${one.direction === 'outbound' ? html`<span class="out">${t('calls.outbound')}</span>` : one.queue_name}</td>
       <td>${one.class ? html`<span class="class">${icon(CLASS_ICONS[one.class])}${t(`calls.${one.class}`)}</span>` : t('calls.in_progress')}</td>
       <td>${one.agents.map(({ name }) => name).join(', ')}</td>
       <td class="time end">${one.class === 'normal' ? length(one.talk_seconds) : nothing}</td>

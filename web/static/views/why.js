@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { whyOf } from '../api.js';
+import { bench } from '../bench.js';
 import { clock, date, length, t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { failed } from './parts.js';
@@ -10,7 +11,8 @@ import { View } from './view.js';
 
 /** The part of a key that a name with dashes gives. */
 const keyOf = (name) => name.replaceAll('-', '_');
-const names = (agents) => agents.map(({ name }) => name).join(t('why.and'));
+const me = ({ agent }) => agent === bench.me?.agent;
+const names = (agents) => agents.map((each) => (me(each) ? t('course.you') : each.name)).join(t('why.and'));
 
 /** What the strategy looked at, beside the level: [key of the heading, text of one candidate]. */
 const SCORES = [
@@ -62,10 +64,11 @@ class Why extends View {
 
   #decision(one) {
     const { chosen, candidates, ranked, passed, told, same } = one;
-    const key = chosen.length > 1 ? 'why.all' : candidates === 1 ? 'why.only' : 'why.first';
-    const values = { agent: names(chosen), count: candidates, strategy: t(`strategy.${keyOf(one.strategy)}`), queue: one.queue_name, time: length(one.waited) };
+    const [only, first] = me(chosen[0]) ? ['why.only.you', 'why.first.you'] : ['why.only', 'why.first'];
+    const key = chosen.length > 1 ? 'why.all' : candidates === 1 ? only : first;
+    const when = t(one.waited < 1 ? 'why.at_once' : 'why.after', { queue: one.queue_name, time: length(one.waited) });
     return html`<div class="decision">
-      <p>${t(key, values)}</p>
+      <p>${t(key, { when, agent: names(chosen), count: candidates, strategy: t(`strategy.${keyOf(one.strategy)}`) })}</p>
       ${same ? nothing : html`<p class="failed">${icon('triangle-alert')}<span>${t('why.changed')}</span></p>`}
       ${told && !chosen.some(({ agent }) => agent === told.agent) ? html`<p><strong>${this.#told(told, candidates)}</strong></p>` : nothing}
       ${ranked.length ? this.#ranked(ranked, candidates) : nothing}

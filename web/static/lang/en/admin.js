@@ -18,7 +18,7 @@ export default {
   'systems.quiet': 'There was nothing to tell yet.',
   'systems.well': 'Everything was taken, the last at {time}.',
   'systems.waits': 'Waiting to be sent: {count}.',
-  'systems.fails': 'Waiting: {count}, since {since}. The last answer was “{trouble}”. Next try at {due}.',
+  'systems.fails': 'Waiting: {count}, since {since}. The last try met “{trouble}”. Next try at {due}.',
   'systems.given_up': 'Given up in the last days: {count}.',
   'systems.test': 'Send a test',
   'systems.send': 'Send what waits now',

@@ -18,7 +18,7 @@ export default {
   'systems.quiet': '还没有需要通知的事件。',
   'systems.well': '已全部通知，最近一次成功：{time}。',
   'systems.waits': '等待发送：{count}。',
-  'systems.fails': '等待发送：{count}，最早 {since}。上次应答：“{trouble}”。下次尝试：{due}。',
+  'systems.fails': '等待发送：{count}，最早 {since}。上次尝试：“{trouble}”。下次尝试：{due}。',
   'systems.given_up': '近日放弃发送：{count}。',
   'systems.test': '发送测试',
   'systems.send': '立即发送',
