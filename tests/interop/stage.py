@@ -99,7 +99,8 @@ def stage(folder: Path) -> Iterator[Stage]:
     with ExitStack() as stack:
         centre = Product(switch, infrastructure(address="0.0.0.0", codecs=["pcma"]), organisation.text).start()
         stack.callback(centre.stop)
-        says = sound.tone(VOICES["outside"], 20)
+        # Longer than anybody is asked to press 1: at its end the telephone hangs up.
+        says = sound.tone(VOICES["outside"], 60)
         more = f"module_app cons.so\ncons_listen 127.0.0.1:{keys}\n"
         phone = folder / "phone"
         beside = {RINGS: "manual", MUTE: "early"}

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
+from .caller import Caller
 from .chromium import Agent
 from .ears import TelephoneEar
 from .machine import own_address
@@ -369,10 +370,17 @@ def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
         comes_to(on, customer.number, "4")
 
 
-def newest(agent: Agent) -> Locator:
-    """The agent opens its last call, as the page lists it."""
-    agent.page.get_by_role("table", name="Calls").locator(".opener").first.click()
-    return agent.page.get_by_role("article", name="Call details")
+def details(on: Stage, customer: Caller) -> Locator:
+    """Lin opens that call, as soon as it is kept."""
+    dialled, _ = customer.sent[0]
+
+    def kept() -> str:
+        calls = ask(on.centre, "/api/calls?days=1").json["calls"]
+        return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
+
+    call = until(kept, 10, "the call among all that are over")
+    on.lin.page.get_by_role("table", name="Calls").locator(f'.opener[data-call="{call}"]').click()
+    return on.lin.page.get_by_role("article", name="Call details")
 
 
 @pytest.mark.parametrize(
@@ -399,7 +407,7 @@ def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Sta
         comes_to(on, customer.number, kept)
         lin.is_("After-call work")
         room.hears(lin="", maya="")
-        expect(newest(lin)).to_contain_text(f"You asked the customer for a rating, {words}")
+        expect(details(on, customer)).to_contain_text(f"You asked the customer for a rating, {words}")
         lin.click("All calls")
 
 
@@ -497,7 +505,7 @@ def test_a_mobile_where_nobody_presses_1_has_it_not_and_the_caller_waits_on(on: 
         assert customer.up
         room.hears(customer="music")
         customer.hang_up()
-        expect(newest(lin)).to_contain_text("You did not answer in time.")
+        expect(details(on, customer)).to_contain_text("You did not answer in time.")
         lin.click("All calls")
         lin.click("Sign in")
         lin.is_("Idle")
