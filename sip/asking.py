@@ -169,6 +169,7 @@ class Asking(TransactionLayer):
                 call.exchange.transaction = again.transaction
             self._mark(call)
         again.name, again.been = slot.name, slot.been
+        self._await(again, now)
         return again
 
     def ask(

@@ -67,12 +67,13 @@ class Slot:
     """A transaction in the endpoint's hands: its key, where its messages go (see `Transmit`), and whose it is. `tried`:
     with which credentials its request was sent again. `instead`: where its request would have gone by UDP, had it not
     been too long for that. `name` is that under which its destination was found, and `been` are the others where its
-    request has been; as long as it `waits` for where the name leads it was not sent. `within`: it is of ours in a
-    dialog, which its To does not say where the far side has no tag (RFC 3261 §12.1.2)."""
+    request has been; as long as it `waits` for where the name leads it was not sent, and `patience` is until when
+    something has to be heard from there. `answers`: so often has a 2xx come. `within`: it is of ours in a dialog, which
+    its To does not say where the far side has no tag (RFC 3261 §12.1.2)."""
 
     __slots__ = (
-        "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise", "scheduled", "state",
-        "tag", "transaction", "tried", "waits", "within",
+        "answers", "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise", "patience",
+        "scheduled", "state", "tag", "transaction", "tried", "waits", "within",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +93,8 @@ class Slot:
         self.name = ""
         self.been: tuple[Address, ...] = ()
         self.waits = False
+        self.patience = math.inf
+        self.answers = 0
         self.within = False
         self.call = call
         self.asked: Asked | None = None
@@ -137,6 +140,10 @@ class TransactionLayer(ABC):
     @abstractmethod
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         """Nobody answered, or nothing could be sent."""
+
+    @abstractmethod
+    def _impatient(self, slot: Slot, now: float, out: list[Output]) -> None:
+        """Nothing may have been heard for as long as it takes to hear of a host that is there."""
 
     @abstractmethod
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
@@ -236,10 +243,16 @@ class TransactionLayer(ABC):
                     self.counters[f"late: {name}"] += 1
 
     def _schedule(self, item: Slot | Call) -> None:
-        when = item.deadline() if isinstance(item, Call) else item.transaction.deadline()
+        when = item.deadline() if isinstance(item, Call) else min(item.transaction.deadline(), item.patience)
         if when < item.scheduled:
             item.scheduled = when
             heapq.heappush(self._heap, (when, next(self._serial), item))
+
+    def _await(self, slot: Slot, now: float) -> None:
+        """What goes to a host of a name may go to another one."""
+        if slot.name:
+            slot.patience = now + self._timers.patience
+            self._schedule(slot)
 
     def deadline(self) -> float:
         """When `wake` wants to be called next, never too late, at times too early; math.inf for never."""
@@ -255,6 +268,8 @@ class TransactionLayer(ABC):
             item.scheduled = math.inf
             if isinstance(item, Call):
                 self._wake_call(item, now, out)
+            elif item.patience <= now:
+                self._impatient(item, now, out)
             elif item.transaction.state is not State.TERMINATED:
                 self._effects(item, item.transaction.wake(now), now, out, None)
         return out

@@ -6,6 +6,10 @@ The first request to a name that nobody has used before is not sent until it is 
 the peer was heard, as it does all the time on a connection with the peer that lives. A host that says nothing, to which
 nothing can be sent, or that says 503, is followed by the next one of its name, with a transaction of its own (§4.3).
 
+Where there is a next one nothing is waited for any longer than it takes to hear of a host that is there: Timers B and F
+would have an agent wait for half a minute, as the far side of an answered call would until it hangs up. An ACK has no
+timer and no answer: that it does not arrive is told by the 2xx that comes again and again.
+
 The layer of `Endpoint` between `asking` and `sending`.
 """
 
@@ -13,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from attrs import define, evolve
 
@@ -23,7 +28,11 @@ from .events import Output, Sought, Transmit
 from .layer import Slot, Way
 from .message import Address, Request
 from .places import Places
-from .transaction import Timers
+from .transaction import State, Timers
+
+# A 2xx that comes again after so many ACKs has had none of them, and the next one goes to the next host: by UDP 3.5 s
+# after the first (RFC 3261 §13.3.1.4).
+UNHEARD_ACKS: Final = 3
 
 
 @define
@@ -103,6 +112,7 @@ class Leading(Asking):
         sent: list[Output] = []
         slot = self._start(request, way, call, now, sent, within=True)
         slot.name = name
+        self._await(slot, now)
         if waits:
             slot.waits = True
             self._unsent.setdefault(name, []).append(slot)
@@ -123,10 +133,10 @@ class Leading(Asking):
         slot.waits = False
         target = next(iter(self._places.targets(slot.name)), slot.destination)
         if target == slot.destination:
+            self._await(slot, now)
             out.append(Transmit(slot.transaction.last, slot.destination, slot.otherwise))
             return
-        self._let_go(slot)
-        slot.scheduled = math.inf  # what it waited for does not come any more
+        self._leave(slot)
         self._elsewhere(slot, target, now, out)
 
     def _send_late(self, waited: Unsent, out: list[Output]) -> None:
@@ -141,15 +151,43 @@ class Leading(Asking):
 
     # --- the next host of a name ------------------------------------------------------------------------------
 
+    def _impatient(self, slot: Slot, now: float, out: list[Output]) -> None:
+        """A provisional response is a sign of life: then it is the next hop that waits for others."""
+        slot.patience = math.inf
+        silent = slot.transaction.state in (State.CALLING, State.TRYING)
+        if silent and self._left(slot):
+            self.counters[f"no sign of life: {slot.transaction.request.method}"] += 1
+            self._leave(slot)
+            self._fails_over(slot, now, out)
+        elif slot.transaction.state is not State.TERMINATED:
+            self._schedule(slot)
+
+    def _leave(self, slot: Slot) -> None:
+        """Nothing that comes of it counts any more."""
+        self._let_go(slot)
+        slot.scheduled = math.inf
+
+    def _left(self, slot: Slot) -> list[Address]:
+        """The hosts of its name where this request was not, for one that belongs to a call."""
+        been = (*slot.been, slot.destination)
+        return [] if slot.call is None else [each for each in self._places.targets(slot.name) if each not in been]
+
+    def _accepted(self, slot: Slot, dialog: Dialog) -> None:
+        """A 2xx to our INVITE has come, and is to be acknowledged."""
+        slot.answers += 1
+        way, name = self._hop(dialog)
+        if name and slot.answers > UNHEARD_ACKS:
+            self.counters["no sign of life: ACK"] += 1
+            self._places.failed(way[0])
+
     def _fails_over(self, slot: Slot, now: float, out: list[Output]) -> bool:
         """Whether a request that failed where it went goes to another host of the same name."""
-        been = (*slot.been, slot.destination)
-        left = [each for each in self._places.targets(slot.name) if each not in been]
-        if not left or slot.call is None:
+        left = self._left(slot)
+        if not left:
             return False
         self.counters["next hop failed"] += 1
         self._places.failed(slot.destination)
-        self._elsewhere(slot, left[0], now, out).been = been
+        self._elsewhere(slot, left[0], now, out).been = (*slot.been, slot.destination)
         return True
 
     def _elsewhere(self, slot: Slot, target: Address, now: float, out: list[Output]) -> Slot:

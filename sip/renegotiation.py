@@ -166,9 +166,10 @@ class Renegotiation(Sending):
             given = ExchangeInput.RETRY
         elif response.status < 300:
             self._retarget(call, response)
+            assert call.dialog is not None
+            self._accepted(slot, call.dialog)
             if slot.transaction is not call.exchange.transaction:
                 # our ACK of an earlier one was lost
-                assert call.dialog is not None
                 self._acknowledge(call.dialog, call, slot.transaction.request, context.now, context.out)
                 return
             given = ExchangeInput.SUCCESS

@@ -133,6 +133,7 @@ class Sending(Leading):
         again = self._renew(_retimed(request, call), cseq, call.trunk, slot.destination)
         made = self._start(again, (slot.destination, slot.otherwise), call, now, out, tried, within=slot.within)
         made.name, made.been = slot.name, slot.been
+        self._await(made, now)
         return made
 
     def _invite_again(self, call: Call, context: Context) -> None:

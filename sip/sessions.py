@@ -168,6 +168,7 @@ class Sessions(Referring):
                     if call.state is not CallState.ENDED:
                         self._step(call, CallInput.FAILURE, Context(now, out, status=502, phrase=error.text))
                     return
+            self._accepted(slot, call.dialog)
             self._step(call, CallInput.SUCCESS, context)
 
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:

@@ -39,6 +39,11 @@ class Timers:
         """64*T1: Timers B, F, H, J, L and M, and how long a 2xx waits for its ACK."""
         return 64 * self.t1
 
+    @property
+    def patience(self) -> float:
+        """8*T1: of who is there something is heard by then, for by UDP it was asked four times."""
+        return 8 * self.t1
+
 
 class Timer(Enum):
     A = "A"  # INVITE request retransmission, doubles

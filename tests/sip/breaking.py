@@ -9,7 +9,9 @@ from typing import Any, TypeAlias
 import pytest
 from cordboard.sip import screening
 from cordboard.sip.endpoint import Endpoint
+from cordboard.sip.events import Output
 from cordboard.sip.machine import Move, Plan
+from cordboard.sip.message import Address
 
 Break: TypeAlias = Callable[[Endpoint, pytest.MonkeyPatch], None]
 
@@ -38,6 +40,10 @@ def ignores(header: str) -> Break:
     def break_(endpoint: Endpoint, patch: pytest.MonkeyPatch) -> None:
         receive = endpoint.receive
         gone = header.encode() + b":"
-        patch.setattr(endpoint, "receive", lambda data, *more: receive(data.replace(gone, b"X-Gone:"), *more))
+
+        def deaf(data: bytes, source: Address, now: float, *, late: bool = False) -> list[Output]:
+            return receive(data.replace(gone, b"X-Gone:"), source, now, late=late)
+
+        patch.setattr(endpoint, "receive", deaf)
 
     return break_

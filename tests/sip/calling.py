@@ -53,6 +53,15 @@ def diverted(app: App) -> None:
     assert incoming.diverted_from == "+8610"
 
 
+def comes_from(caller: str | None, name: str = "") -> Callable[[App], None]:
+    def check(app: App) -> None:
+        incoming = app.events[0]
+        assert isinstance(incoming, IncomingCall)
+        assert (incoming.caller, incoming.caller_name) == (caller, name)
+
+    return check
+
+
 def by(cause: str) -> Callable[[App], None]:
     def check(app: App) -> None:
         ended = app.events[-1]
@@ -373,6 +382,55 @@ CALLING = [
         (call("600").replace("Max-Forwards: 70", "Max-Forwards: 0"), TRYING, recv(483), refused()),
         ("Refused",),
         ignores("Max-Forwards"),
+    ),
+    Scenario(
+        "caller_as_its_carrier_asserts_it",
+        (call("600", 'P-Asserted-Identity: "Lin" <sip:+861055501000@carrier.example>'), *ANSWERED, *OK_BYE),
+        CALL,
+        ignores("P-Asserted-Identity"),
+        check=comes_from("+861055501000", "Lin"),
+    ),
+    Scenario(
+        "caller_that_withholds_its_number",
+        (
+            call("600", "P-Asserted-Identity: <sip:+861055501000@carrier.example>", "Privacy: id"),
+            *ANSWERED,
+            *OK_BYE,
+        ),
+        CALL,
+        ignores("Privacy"),
+        check=comes_from(None),
+    ),
+    Scenario(
+        "caller_whose_way_here_is_in_its_history",
+        (
+            call("600", "History-Info: <sip:+8610@x>;index=1, <sip:600@x;cause=302>;index=1.1"),
+            *ANSWERED,
+            *OK_BYE,
+        ),
+        CALL,
+        ignores("History-Info"),
+        check=diverted,
+    ),
+    Scenario(
+        "their_offer_of_another_codec_at_another_address",
+        (
+            call(),
+            *ANSWERED,
+            send(
+                "INVITE",
+                cseq=2,
+                body=description(2, 6006)
+                .replace("RTP/AVP 8 0 101", "RTP/AVP 0")
+                .replace("c=IN IP4 127.0.0.1", "c=IN IP4 127.0.0.2"),
+            ),
+            TRYING,
+            recv(200, says("m=audio [0-9]+ RTP/AVP 0")),
+            send("ACK", cseq=2),
+            *OK_BYE,
+        ),
+        (*UP, "CallReoffered", "CallEnded"),
+        without_row(exchanges.PLAN, XS.STABLE, XIN.INVITE),
     ),
     Scenario(
         "diverted_caller",

@@ -168,7 +168,8 @@ ANSWERED = (TRYING, RINGING, recv(200), ACK)
 @frozen
 class Scenario:
     """`steps` are sipp's. `act` begins where we do; `told` is what our application heard, by class; `check` looks at it
-    more closely. `broken` takes the behaviour away that this is about: then it must fail."""
+    more closely. `lost` says how datagrams of ours begin of which the first is lost. `broken` takes the behaviour away
+    that this is about: then it must fail."""
 
     name: str
     steps: tuple[str, ...]
@@ -177,6 +178,7 @@ class Scenario:
     act: Callable[[App], None] | None = None
     check: Callable[[App], None] = lambda app: None
     t1: float = 0.5
+    lost: tuple[str, ...] = ()
     trunks: Mapping[str, TrunkSettings] = field(factory=lambda: {"sipp": TrunkSettings((HOST,))})
 
     @property
@@ -194,6 +196,7 @@ class App:
     def __init__(self, port: int) -> None:
         self.port = port
         self.transport: SipTransport
+        self.nursery: trio.Nursery
         self.events: list[Output] = []
         self.numbers: dict[str, str] = {}
         # what the story does besides, by the class of an event
@@ -210,6 +213,13 @@ class App:
     def command(self, command: Callable[..., list[Output]], *arguments: object) -> None:
         """One of the endpoint's, whose last argument is the time."""
         self.transport.command(lambda now: command(*arguments, now))
+
+    def later(self, seconds: float, act: Callable[[App], None]) -> None:
+        async def wait() -> None:
+            await trio.sleep(seconds)
+            act(self)
+
+        self.nursery.start_soon(wait)
 
     def on_output(self, output: Output) -> None:
         self.events.append(output)
@@ -265,6 +275,8 @@ async def play(scenario: Scenario, breaking: pytest.MonkeyPatch | None = None) -
             async with trio.open_nursery() as nursery:
                 app.transport = await nursery.start(partial(serve, endpoint, [(HOST, 0)], app.on_output))
                 ports["udp"] = app.transport.addresses[0].port
+                app.nursery = nursery
+                lose(app.transport, scenario.lost)
                 command = ["sipp", f"{HOST}:{ports['udp']}", "-i", HOST, "-p", str(app.port), "-m", "1", "-nostdin"]
                 command += ["-sf", str(file), "-timeout", "30" if breaking is None else "8", "-timeout_error"]
                 command += ["-trace_err", "-error_file", str(Path(directory) / "errors")]
@@ -279,6 +291,21 @@ async def play(scenario: Scenario, breaking: pytest.MonkeyPatch | None = None) -
         errors = Path(directory) / "errors"
         said = errors.read_text(errors="replace")[-2000:] if errors.exists() else ""
     return app, done.returncode, said + done.stderr.decode()[-1000:]
+
+
+def lose(transport: SipTransport, lost: tuple[str, ...]) -> None:
+    """The first datagram of each kind does not arrive."""
+    left = [re.compile(each.encode(), re.DOTALL) for each in lost]
+    send = transport._udp.send
+
+    def sent(data: bytes, destination: Address) -> None:
+        found = next((each for each in left if each.match(data)), None)
+        if found is not None:
+            left.remove(found)
+        else:
+            send(data, destination)
+
+    transport._udp.send = sent  # type: ignore[method-assign]
 
 
 def free_port() -> int:

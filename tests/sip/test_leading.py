@@ -226,21 +226,104 @@ def test_a_restart_waits_for_no_name() -> None:
 # --- where a host fails ---------------------------------------------------------------------------------------------
 
 
-def test_a_host_that_says_nothing_is_followed_by_the_next() -> None:
+def silence(endpoint: Endpoint, until: float) -> list[Output]:
+    """What the endpoint does by itself up to then."""
+    outputs: list[Output] = []
+    while endpoint.deadline() <= until:
+        outputs += endpoint.wake(endpoint.deadline())
+    return outputs
+
+
+def test_a_host_that_says_nothing_is_followed_by_the_next_within_four_seconds() -> None:
     endpoint = known(ONE, TWO)
     far = Scripted(endpoint, ROUTE, dialled=False)
     ((first, at),) = asks(endpoint.hang_up(far.call, 1.0), "BYE")
     assert at == ONE
-    outputs: list[Output] = []
-    while endpoint.deadline() < 33.5:
-        outputs += endpoint.wake(endpoint.deadline())
-    second = next(bye for bye, at in asks(outputs, "BYE") if at == TWO)
+    assert sent(silence(endpoint, 4.99)) == [(str(first).partition(" ")[0], ONE)] * 3
+    ((second, at),) = asks(silence(endpoint, 5.0), "BYE")
+    assert at == TWO
     assert (second.cseq, second.get("Route")) == (first.cseq, first.get("Route"))
     assert second.via.branch != first.via.branch
-    reply(endpoint, second, 200, source=TWO, now=33.6)
+    # what the first one says after all is nobody's any more
+    assert reply(endpoint, first, 200, source=ONE, now=5.1) == []
+    reply(endpoint, second, 200, source=TWO, now=5.2)
     # whoever has failed comes last from now on
     assert endpoint._places.targets(NAME) == (TWO, ONE)
     over(endpoint)
+
+
+def test_the_last_host_has_all_the_time_there_is() -> None:
+    endpoint = known(ONE, TWO)
+    far = Scripted(endpoint, ROUTE, dialled=False)
+    endpoint.reoffer(far.call, n.OFFER_B, 1.0)
+    assert {at for _, at in asks(silence(endpoint, 36.9), "INVITE")} == {ONE, TWO}
+    ended = silence(endpoint, 37.0)
+    assert [each.cause for each in ended if isinstance(each, CallEnded)] == ["lost"], "64*T1 after the second"
+
+
+def test_a_host_that_says_100_is_there_and_waits_itself() -> None:
+    endpoint = known(ONE, TWO)
+    far = Scripted(endpoint, ROUTE, dialled=False)
+    ((invite, _),) = asks(endpoint.reoffer(far.call, n.OFFER_B, 1.0), "INVITE")
+    reply(endpoint, invite, 100, source=ONE, now=1.1)
+    assert sent(silence(endpoint, 12.0)) == []
+    rows = ("Contact", "<sip:gw@192.0.2.9>"), SDP_TYPE
+    outputs = reply(endpoint, invite, 200, *rows, source=ONE, body=bytes(n.answer_to(n.OFFER_B)), tag="far", now=12.0)
+    assert [type(each) for each in outputs if not isinstance(each, Transmit)] == [CallReanswered]
+
+
+def test_who_asks_for_credentials_and_falls_silent_then_is_followed_by_the_next() -> None:
+    endpoint = known(ONE, TWO)
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",), account=Account("alice", "secret"))})
+    far = Scripted(endpoint, ROUTE, dialled=False)
+    ((bye, _),) = asks(endpoint.hang_up(far.call, 1.0), "BYE")
+    challenge = ("WWW-Authenticate", 'Digest realm="carrier.example", nonce="n1", algorithm=MD5, qop="auth"')
+    reply(endpoint, bye, 401, challenge, source=ONE, now=3.0)
+    assert {at for _, at in asks(silence(endpoint, 6.9), "BYE")} == {ONE}
+    ((again, at),) = asks(silence(endpoint, 7.0), "BYE")
+    assert at == TWO
+    assert again.get("Authorization") is not None
+
+
+def test_a_connection_on_which_nothing_comes_back_is_left_for_the_next_host() -> None:
+    endpoint = n.endpoint(n.A)
+    call, peer = by_tcp(endpoint)
+    (name,) = sought(endpoint.reoffer(call, n.OFFER_B, 1.0))
+    one, two = (Address(host, 5070, "tcp") for host in ("192.0.2.21", "192.0.2.22"))
+    endpoint.located(name, (one, two), 60.0, 1.1)
+    ((_, at),) = asks(silence(endpoint, 5.0), "INVITE")
+    assert at == one, "the connection with the peer was none of the name's hosts"
+    ((_, at),) = asks(silence(endpoint, 9.0), "INVITE")
+    assert at == two
+    assert asks(endpoint.disconnected(peer, [], 9.1), "INVITE") == []
+
+
+def test_an_ack_that_does_not_arrive_goes_to_the_next_host_and_to_the_next() -> None:
+    endpoint = n.endpoint(n.A)
+    (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
+    answered(endpoint, invite, "t")
+    second = evolve(AT, host="192.0.2.24")
+    been = [at for _, at in asks(endpoint.located(GATE, (AT, second), 60.0, 0.2), "ACK")]
+    for after in (0.5, 1.5, 3.5, 7.5, 11.5):
+        been += [at for _, at in asks(answered(endpoint, invite, "t", 0.2 + after), "ACK")]
+    assert been == [AT, AT, AT, second, AT, second]
+    # and so does what comes after it
+    ((_, at),) = asks(endpoint.hang_up("out", 12.0), "BYE")
+    assert at == second
+
+
+def test_the_ack_of_a_new_offer_goes_to_the_next_host_too() -> None:
+    endpoint = known(ONE, TWO)
+    far = Scripted(endpoint, ROUTE, dialled=False)
+    ((invite, _),) = asks(endpoint.reoffer(far.call, n.OFFER_B, 1.0), "INVITE")
+    rows = ("Contact", "<sip:gw@192.0.2.9>"), SDP_TYPE
+    body = bytes(n.answer_to(n.OFFER_B))
+    been = [
+        at
+        for now in (1.1, 1.6, 2.6, 4.6)
+        for _, at in asks(reply(endpoint, invite, 200, *rows, source=ONE, body=body, tag="far", now=now), "ACK")
+    ]
+    assert been == [ONE, ONE, ONE, TWO]
 
 
 def test_all_hosts_are_tried_and_none_twice() -> None:
