@@ -22,7 +22,7 @@ from . import page, records, signals
 from .effects import Behaviour, Effect, Media, Push, Record, Reply, Sip, Stop, Tell
 from .packing import Packer, UnpackError
 from .steps import Begins, Crashed, Ends, Entry, Lives, Spoke, Took, step
-from .wire import digest_of
+from .wire import digest_of, printable
 
 SIP: Final = "sip"
 MEDIA: Final = "media"
@@ -176,7 +176,7 @@ class Trace:
             self._note(at, me, "timer")
         elif isinstance(message, page.Request):
             self.lines.append(Line(at, _page(me), me, message.command.do, Kind.PAGE))
-        elif isinstance(message, signals.SipSignal):
+        elif isinstance(message, signals.SipSignal | signals.DialledSignal):
             self.lines.append(Line(at, SIP, me, _said(message), Kind.ACTOR))
         elif isinstance(message, protocol.Fact):
             self.lines.append(Line(at, MEDIA, me, _said(message), Kind.MEDIA))
@@ -234,4 +234,4 @@ def _short(value: Any) -> str:
         value = value.value
     if attrs.has(type(value)):
         return type(value).__name__
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value else ""
+    return printable(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) and value else ""

@@ -185,7 +185,12 @@ def _call_id(value: str) -> str:
 @lru_cache(maxsize=500)  # of each program the same few, in every message
 def _words(text: str) -> str:
     """Words of the protocol and of programs: a long number in them is a number all the same, and so is a place."""
-    return redact_number(_PLACE.sub(_NOTHING, _UNPRINTABLE.sub("?", text[:MAX_LINE])))
+    return redact_number(_PLACE.sub(_NOTHING, printable(text[:MAX_LINE])))
+
+
+def printable(text: str) -> str:
+    """What a far side says may hold what a terminal takes for a command."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def _how() -> dict[str, Callable[[str], str]]:
