@@ -7,6 +7,7 @@ machine is. Calls out ring at a telephone that nobody picks up.
 
 from __future__ import annotations
 
+import http.server
 import math
 import re
 import signal
@@ -34,6 +35,18 @@ QUIET = 'name = "Chen"\npassword = "harbour-1003"\nskills = { bookings = 1 }'
 assert CALLED in SAMPLE
 # The way out, to what answers at an address of its own.
 OUTWARD = '\n[[trunk]]\nid = "carrier"\nproxy = "sip:127.0.0.2:{port}"\n\n[[dialling]]\nallow = "+86"\n'
+# Systems that are told of what happens: one takes it all, and one is away.
+SYSTEMS = """
+[[webhook]]
+id = "crm"
+url = "http://127.0.0.1:{port}/cordboard"
+secret = "c2VlbiBieSBub2JvZHkgaW4gYSBwaWN0dXJl"
+
+[[webhook]]
+id = "reports"
+url = "http://127.0.0.1:{closed}/surveys"
+events = ["survey.ended"]
+"""
 SUPPORT, BOOKINGS = customer.NUMBER, "+861055502000"
 HOUR = 3600.0
 # Long enough to be asked for a message, and to leave one of two sentences.
@@ -122,6 +135,34 @@ def telephone() -> Iterator[int]:
             thread.join()
 
 
+# --- whoever is told ----------------------------------------------------------------------------------------------
+
+
+class _Takes(http.server.BaseHTTPRequestHandler):
+    """Whatever is posted."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def system() -> Iterator[int]:
+    """Takes all that it is told; gives its port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Takes) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 # --- the centre ---------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +182,7 @@ def centre() -> Iterator[Centre]:
     """Runs the sample organisation, on free ports and in a data directory of its own."""
     with ExitStack() as stack:
         outside = stack.enter_context(telephone())
+        systems = SYSTEMS.format(port=stack.enter_context(system()), closed=free_port(socket.SOCK_STREAM))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         sip_port = free_port(socket.SOCK_DGRAM)
         config, data, organisation = folder / "config.toml", folder / "data", folder / "org.toml"
@@ -151,7 +193,8 @@ def centre() -> Iterator[Centre]:
             "[limits]\ndrain_seconds = 0\n",
             encoding="utf-8",
         )
-        organisation.write_text(SAMPLE.replace(CALLED, QUIET) + OUTWARD.format(port=outside), encoding="utf-8")
+        entries = SAMPLE.replace(CALLED, QUIET) + OUTWARD.format(port=outside) + systems
+        organisation.write_text(entries, encoding="utf-8")
         cordboard = [sys.executable, "-m", "cordboard.actors.main"]
         subprocess.run([*cordboard, "import", str(organisation), "--data", str(data)], check=True)
         argv = [*cordboard, "run", "--config", str(config), "--data", str(data)]

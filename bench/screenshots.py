@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import click
@@ -34,7 +35,7 @@ SETTLED_MS = 5_000
 class Desk:
     """One agent's page, worked by the accessible roles that both languages share."""
 
-    def __init__(self, browser: Browser, address: str, language: str, directory: Path) -> None:
+    def __init__(self, browser: Browser, address: str, language: str, directory: Path, page: str = "") -> None:
         self._context = browser.new_context(
             viewport=SIZE,
             locale=LANGUAGES[language],
@@ -45,7 +46,7 @@ class Desk:
         self._page = self._context.new_page()
         self._language = language
         self._directory = directory
-        self._page.goto(f"{address}/?lang={language}")
+        self._page.goto(f"{address}/{page}?lang={language}")
         self._page.locator("input").first.wait_for()
 
     def settle(self, ms: int) -> None:
@@ -56,9 +57,15 @@ class Desk:
         self.settle(settle_ms)
         self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
 
+    def shoot_dark(self, name: str) -> None:
+        """The same for who has told the system that it shall be dark."""
+        self._page.emulate_media(color_scheme="dark")
+        self.shoot(f"{name}-dark", settle_ms=500)
+        self._page.emulate_media(color_scheme="light")
+
     def press(self, english: str, chinese: str) -> None:
         name = english if self._language == "en" else chinese
-        self._page.get_by_role("button", name=name, exact=True).click()
+        self._page.get_by_role("button", name=name, exact=True).first.click()
 
     def log_in(self, agent: str) -> None:
         self._page.locator("input").nth(0).fill(agent)
@@ -74,6 +81,12 @@ class Desk:
     def show(self, selector: str) -> None:
         """Brings to the top what may be out of sight."""
         self._page.locator(selector).first.evaluate("element => element.scrollIntoView()")
+
+    def show_why(self) -> None:
+        """Why the call rang where it did, in its details."""
+        self.click("cb-call-why summary")
+        self.wait_for("cb-call-why .decision")
+        self.show("#history-title")
 
     def wait_in(self, state: str) -> None:
         self.wait_for(f".state[data-state={state}]")
@@ -157,6 +170,9 @@ def take(browser: Browser, at: Centre, language: str, directory: Path) -> None:
     first, second, third = (Desk(browser, at.address, language, directory) for _ in range(3))
     take_computers(first, second)
     take_messages(third, at)
+    fourth, fifth, overseer = (Desk(browser, at.address, language, directory) for _ in range(3))
+    take_overseen(fourth, fifth, overseer, at)
+    take_administration(Desk(browser, at.address, language, directory, "admin"))
 
 
 def take_outward(quiet: Desk) -> None:
@@ -255,6 +271,11 @@ def take_computers(first: Desk, second: Desk) -> None:
     first.press("Devices", "设备")
     first.press("Test call", "测试一通外呼")
     first.shoot_dialog("test-call", SETTLED_MS)
+    first.leave_dialog()
+    first.press("Start answering", "开始接听")
+    first.wait_in("idle")
+    first.press("Sign out", "签出")
+    first.wait_in("signed_out")
     first.close()
 
 
@@ -285,6 +306,8 @@ def take_kept(busy: Desk, at: Centre) -> None:
     busy.shoot("player", settle_ms=2500)
     busy.show("cb-call-quality")
     busy.shoot("quality", settle_ms=1000)
+    busy.show_why()
+    busy.shoot("why", settle_ms=500)
     for tab in ("colleagues", "states"):
         busy.click(f"#tab-{tab}")
         busy.shoot(tab, settle_ms=1000)
@@ -316,6 +339,48 @@ def take_messages(agent: Desk, at: Centre) -> None:
     agent.close()
 
 
+def take_overseen(lin: Desk, maya: Desk, overseer: Desk, at: Centre) -> None:
+    """A call that either of two could have, and what a supervisor sees of it and of all others."""
+    for each, agent in ((lin, "1001"), (maya, "1002")):
+        each.log_in(agent)
+        each.press("Sign in", "签入")
+        each.wait_in("idle")
+        each.settle(1000)
+    at.patient.call()
+    lin.wait_in("ringing")
+    lin.press("Answer", "接听")
+    lin.wait_in("talking")
+    lin.settle(SETTLED_MS)
+    lin.shoot_dark("talking")
+    lin.press("Hang up", "挂断")
+    lin.wait_in("after_call_work")
+    overseer.log_in("2001")
+    overseer.wait_for(f"[data-class=normal] {HEARD}")
+    overseer.shoot("everyone", settle_ms=500)
+    overseer.shoot_dark("everyone")
+    overseer.click("[data-class=normal]")
+    overseer.show_why()
+    overseer.shoot("why-everyone", settle_ms=500)
+    overseer.shoot_dark("why-everyone")
+    for each in (lin, maya):
+        each.press("Sign out", "签出")
+        each.wait_in("signed_out")
+    for each in (lin, maya, overseer):
+        each.close()
+
+
+def take_administration(administrator: Desk) -> None:
+    """The systems that are told what happens, of which one is away."""
+    administrator.log_in("3001")
+    administrator.wait_for(".systems li[data-stands=fails]")
+    administrator.wait_for(".systems li[data-stands=well]")
+    administrator.press("Send a test", "发送测试")
+    administrator.wait_for(".systems .said:not(:empty)")
+    administrator.shoot("administration", settle_ms=1000)
+    administrator.shoot_dark("administration")
+    administrator.close()
+
+
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 def main(directory: Path) -> None:
@@ -323,6 +388,9 @@ def main(directory: Path) -> None:
     chromium = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if chromium is None:
         raise click.ClickException("Chromium is not installed: sudo apt-get install chromium")
+    fonts = shutil.which("fc-list")
+    if fonts is not None and not subprocess.run([fonts, ":lang=zh"], stdout=subprocess.PIPE, check=True).stdout:
+        raise click.ClickException("No font has Chinese characters: sudo apt-get install fonts-wqy-zenhei")
     directory.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
