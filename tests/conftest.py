@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -69,8 +70,33 @@ PEERS = {
 # Processes of others in real time, on a machine that others use too: what fails is tried again, and said to have been.
 # Everything else has to pass at once.
 RERUNS = 3
-# Which waits for minutes, and which works for the better part of one.
-FIRST = {"test_soak.py": 0, "test_walk.py": 1}
+# What takes longest begins first, so that nobody does the last long file while others have nothing to do. First what
+# waits for minutes or works for the better part of one. Then files that drive real programs, which wait more than they
+# work; those with a browser in them work the most, and stand apart from each other. What is not here is short.
+FIRST = (
+    "bench/test_soak.py",
+    "actors/test_walk.py",
+    "interop/test_coming_back.py",
+    "interop/test_drills.py",
+    "interop/test_waiting.py",
+    "interop/test_call.py",
+    "interop/test_numbers.py",
+    "interop/test_srtp.py",
+    "interop/test_baresip.py",
+    "interop/test_who_hears_whom.py",
+    "interop/test_survey.py",
+    "interop/test_music.py",
+    "interop/test_processes.py",
+    "interop/test_firefox.py",
+    "interop/test_voicemail.py",
+    "interop/test_kamailio.py",
+    "interop/test_dialling.py",
+    "interop/test_journal.py",
+    "interop/test_digits.py",
+    "interop/test_ringing.py",
+    "interop/test_transports.py",
+    "interop/test_races.py",
+)
 # The property of a test whose value is printed when all are through.
 PRINTED = "printed"
 IN_CI = os.environ.get("CI", "").lower() == "true"
@@ -86,14 +112,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_USED] = {}
+    gone = [file for file in FIRST if not (Path(__file__).parent / file).is_file()]
+    if gone:
+        raise pytest.UsageError(f"tests/conftest.py begins with what is not there: {', '.join(gone)}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "interop" in item.path.parts or peers_of(item):
             item.add_marker(pytest.mark.flaky(reruns=RERUNS))
-    # What takes longest begins first, that all others are done meanwhile.
-    items.sort(key=lambda item: FIRST.get(item.path.name, len(FIRST)))
+    rank = {file: at for at, file in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", len(FIRST)))
     if config.getoption("--long"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
