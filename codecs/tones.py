@@ -82,22 +82,26 @@ def hold_music() -> Pcm:
     total = round(_BAR * len(_CHORDS) * RATE)
     loop = np.zeros(total)
 
+    note = functools.cache(_note)  # most of them come again
+
     def play(at: float, level: float, sound: NDArray[np.float64]) -> None:
-        where = (round(at * RATE) + np.arange(sound.size)) % total
-        np.add.at(loop, where, level * sound)
+        begin = round(at * RATE)
+        until_end = min(sound.size, total - begin)
+        loop[begin : begin + until_end] += level * sound[:until_end]
+        loop[: sound.size - until_end] += level * sound[until_end:]
 
     beat = _BAR / _BEATS
     for bar, (chord, tune) in enumerate(zip(_CHORDS, _TUNE, strict=True)):
         start = bar * _BAR
-        play(start, 0.5, _note(chord[0] + 12, _BAR * 1.2, 0.25, 2.5, (1.0, 0.35, 0.12)))
+        play(start, 0.5, note(chord[0] + 12, _BAR * 1.2, 0.25, 2.5, (1.0, 0.35, 0.12)))
         for midi in chord[1:4]:
-            play(start, 0.16, _note(midi, _BAR * 1.3, 0.7, 4.0, (1.0, 0.2)))
+            play(start, 0.16, note(midi, _BAR * 1.3, 0.7, 4.0, (1.0, 0.2)))
         for i, step in enumerate(_ARPEGGIO):
             midi = chord[step] + (12 if step == 0 else 0)
-            play(start + i * beat, 0.30, _note(midi, 1.6, 0.02, 0.55, (1.0, 0.3, 0.1)))
+            play(start + i * beat, 0.30, note(midi, 1.6, 0.02, 0.55, (1.0, 0.3, 0.1)))
         for i, melody in enumerate(tune):
             if melody is not None:
-                play(start + i * beat, 0.34, _note(melody, 2.2, 0.045, 0.9, (1.0, 0.18, 0.08)))
+                play(start + i * beat, 0.34, note(melody, 2.2, 0.045, 0.9, (1.0, 0.18, 0.08)))
     loop *= 32768 * 10 ** (MUSIC_LEVEL / 20) / np.sqrt(np.mean(loop**2))
     pcm: Pcm = np.rint(np.clip(loop, -24000, 24000)).astype(np.int16)
     pcm.setflags(write=False)
