@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from attrs import define
 
@@ -29,6 +30,9 @@ from .refresh import SESSION_EXPIRES, Refresh
 from .reliable import Reliable
 from .sdp import SessionDescription
 from .transaction import Bug, Late, Timers, Transaction
+
+if TYPE_CHECKING:
+    from .snapshot import DialogSnapshot
 
 # RFC 3261 §13.3.1.1: a callee who lets a caller wait says so again at least every minute, or proxies give up
 PROGRESS_INTERVAL = 60.0
@@ -311,9 +315,9 @@ class Call(Timed[State, Input, Do]):
     description that we sent last."""
 
     __slots__ = (
-        "_timers", "ack", "dialog", "early", "exchange", "final", "id", "invite", "invite_cseq", "needs_answer",
-        "open", "ours", "parting", "peer", "referral", "refresh", "reliable", "scheduled", "settled", "tag",
-        "transaction", "trunk",
+        "_timers", "ack", "dialog", "early", "exchange", "final", "frozen_dialog", "frozen_invite", "id", "invite",
+        "invite_cseq", "needs_answer", "open", "ours", "parting", "peer", "referral", "refresh", "reliable",
+        "scheduled", "settled", "tag", "transaction", "trunk",
     )  # fmt: skip
 
     def __init__(
@@ -348,6 +352,9 @@ class Call(Timed[State, Input, Do]):
         # of each callee behind a fork, by its tag
         self.early: dict[str, Early] = {}
         self.scheduled = math.inf
+        # what its last snapshot had of them
+        self.frozen_dialog: tuple[Dialog, DialogSnapshot] | None = None
+        self.frozen_invite: tuple[Request, bytes] | None = None
         # the keys of its transactions that are not over, in the order they began
         self.open: dict[tuple[str, ...], None] = {}
         self._timers = timers
@@ -368,8 +375,11 @@ class Call(Timed[State, Input, Do]):
             self.expire(expires)
 
     def deadline(self) -> float:
-        others = self.exchange, self.refresh, self.reliable, self.referral
-        return min([super().deadline(), *(each.deadline() for each in others if each.running)])
+        soonest = super().deadline()
+        for each in (self.exchange, self.refresh, self.reliable, self.referral):
+            if each.running:
+                soonest = min(soonest, each.deadline())
+        return soonest
 
     def _begin(self, timer: Input) -> float:
         match timer:

@@ -48,7 +48,7 @@ class Dialog:
     pinned: bool = False
 
     @classmethod
-    def of_invite(cls, request: Request, local_tag: str, peer: Address) -> Dialog:
+    def of_invite(cls, request: Request, local_tag: str, peer: Address, *, pinned: bool = False) -> Dialog:
         """The UAS side (RFC 3261 §12.1.1). Raises RemoteSipError(400) where Contact or Record-Route cannot be read."""
         return cls(
             call_id=request.call_id,
@@ -61,6 +61,7 @@ class Dialog:
             target=contact_of(request),
             routes=tuple(request.items("Record-Route")),
             peer=peer,
+            pinned=pinned,
         )
 
     @classmethod
@@ -92,7 +93,19 @@ class Dialog:
         §5.2). Raises RemoteSipError."""
         moves = request.method == "INVITE" or (request.method == "UPDATE" and request.get("Contact") is not None)
         target = contact_of(request) if moves else self.target
-        return evolve(self, remote_cseq=request.cseq, target=target, peer=peer)
+        return Dialog(
+            self.call_id,
+            self.local_tag,
+            self.remote_tag,
+            self.local,
+            self.remote,
+            self.local_cseq,
+            request.cseq,
+            target,
+            self.routes,
+            peer,
+            self.pinned,
+        )
 
     def moved(self, response: Response) -> Dialog:
         """After a 2xx to a re-INVITE or UPDATE of ours (RFC 3261 §12.2.1.2). Raises RemoteSipError."""
@@ -158,7 +171,7 @@ def is_secure(uri: str) -> bool:
 
 
 def without_tag(address: NameAddr) -> str:
-    return str(evolve(address, params=tuple(pair for pair in address.params if pair[0] != "tag")))
+    return str(NameAddr(address.display, address.uri, tuple([pair for pair in address.params if pair[0] != "tag"])))
 
 
 def contact_of(message: Request | Response) -> str:

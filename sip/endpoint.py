@@ -118,7 +118,11 @@ class Endpoint(Doors):
 
     def whose(self, host: str, tags: Iterable[str]) -> tuple[str, str]:
         """The trunk and the call of a message to or from `host` that has these tags; empty where there is none."""
-        call = next((found for tag in tags if (found := self._by_tag.get(tag)) is not None), None)
+        call = None
+        for tag in tags:
+            call = self._by_tag.get(tag)
+            if call is not None:
+                break
         known = call.trunk if call is not None else ""
         trunk = known or self._trunks.match(host) or self._hosts.get(host) or self._registrar.at(host)
         return trunk, "" if call is None else call.id
@@ -228,8 +232,7 @@ class Endpoint(Doors):
         self, request: Request, merged: Key, source: Address, trunk: str, now: float, out: list[Output]
     ) -> None:
         tag = self._token()
-        dialog = Dialog.of_invite(request, tag, source)
-        dialog = evolve(dialog, pinned=self._trunks.settings(trunk).pinned)
+        dialog = Dialog.of_invite(request, tag, source, pinned=self._trunks.settings(trunk).pinned)
         offer = describe(request)
         call = self._begun(self._token(), tag, CallState.OFFERED, now)
         call.trunk = trunk

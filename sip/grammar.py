@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
@@ -104,23 +105,7 @@ class Uri:
     @classmethod
     def parse(cls, text: str) -> Uri:
         """Raises RemoteSipError: 416 for a scheme we do not speak (RFC 3261 §8.2.2.1), 400 for what cannot be read."""
-        if found := _SIP_URI.fullmatch(text):
-            scheme, user, _password, host, port, params, _headers = found.groups()
-            if port is not None and not 0 < int(port) < 65536:
-                raise RemoteSipError("port of a URI out of range")
-            return cls(
-                scheme.lower(),
-                user and unescape(user),
-                host.strip("[]"),
-                int(port) if port else None,
-                _uri_params(params),
-            )
-        if found := _TEL_URI.fullmatch(text):
-            return cls("tel", found[1], "", None, _uri_params(found[2]))
-        scheme_found = _SCHEME.match(text)
-        if scheme_found and scheme_found[1].lower() not in ("sip", "sips", "tel"):
-            raise RemoteSipError("URI scheme is not ours", 416)
-        raise RemoteSipError("bad URI")
+        return _uri(text)
 
     @property
     def number(self) -> str:
@@ -134,7 +119,28 @@ class Uri:
 
     def param(self, name: str) -> str | None:
         """Value of a parameter; "" when it stands without one, None when absent."""
-        return next((value or "" for key, value in self.params if key == name), None)
+        return _param(self.params, name)
+
+
+@lru_cache(maxsize=500)  # of one message the same few are asked for again and again
+def _uri(text: str) -> Uri:
+    if found := _SIP_URI.fullmatch(text):
+        scheme, user, _password, host, port, params, _headers = found.groups()
+        if port is not None and not 0 < int(port) < 65536:
+            raise RemoteSipError("port of a URI out of range")
+        return Uri(
+            scheme.lower(),
+            user and unescape(user),
+            host.strip("[]"),
+            int(port) if port else None,
+            _uri_params(params),
+        )
+    if found := _TEL_URI.fullmatch(text):
+        return Uri("tel", found[1], "", None, _uri_params(found[2]))
+    scheme_found = _SCHEME.match(text)
+    if scheme_found and scheme_found[1].lower() not in ("sip", "sips", "tel"):
+        raise RemoteSipError("URI scheme is not ours", 416)
+    raise RemoteSipError("bad URI")
 
 
 def is_ip(host: str) -> bool:
@@ -232,11 +238,11 @@ class NameAddr:
         raise RemoteSipError("bad name-addr")
 
     def param(self, name: str) -> str | None:
-        return next((value or "" for key, value in self.params if key == name), None)
+        return _param(self.params, name)
 
     @property
     def tag(self) -> str | None:
-        return self.param("tag")
+        return _param(self.params, "tag")
 
     @property
     def name(self) -> str:
@@ -249,6 +255,13 @@ class NameAddr:
     def __str__(self) -> str:
         tail = "".join(f";{name}" if value is None else f";{name}={value}" for name, value in self.params)
         return f"{self.display} <{self.uri}>{tail}" if self.display else f"<{self.uri}>{tail}"
+
+
+def _param(params: Params, name: str) -> str | None:
+    for key, value in params:
+        if key == name:
+            return value or ""
+    return None
 
 
 def parse_params(text: str, position: int) -> Params:

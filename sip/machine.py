@@ -86,11 +86,13 @@ class Timed(ABC, Generic[S, I, D]):
         return row
 
     def _enter(self, now: float) -> None:
-        timers = self.plan.timers.get(self.state, ())
-        self.running = {timer: self.running.get(timer, now + self._begin(timer)) for timer in timers}
+        timers = self.plan.timers.get(self.state)
+        before, self.running = self.running, {}
+        if timers is not None:
+            self.running = {timer: before.get(timer, now + self._begin(timer)) for timer in timers}
 
     def deadline(self) -> float:
-        return min(self.running.values(), default=math.inf)
+        return min(self.running.values()) if self.running else math.inf
 
     def due(self, now: float) -> I | None:
         """The next timer that is due at `now`, taken off or, where it repeats, set again."""

@@ -17,7 +17,7 @@ import re
 from contextlib import suppress
 from typing import TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from .grammar import (
     TOKEN,
@@ -120,7 +120,10 @@ class _Fields:
 
     def get(self, name: str) -> str | None:
         """The first value of a header field."""
-        return next((value for key, value in self.rows if key == name), None)
+        for key, value in self.rows:
+            if key == name:
+                return value
+        return None
 
     def values(self, name: str) -> list[str]:
         """The values of all its rows."""
@@ -128,7 +131,11 @@ class _Fields:
 
     def items(self, name: str) -> list[str]:
         """All values of a list header field over all its rows. Raises RemoteSipError(400)."""
-        return [item for value in self.values(name) if value for item in split_list(value)]
+        found: list[str] = []
+        for key, value in self.rows:
+            if key == name and value:
+                found += split_list(value)
+        return found
 
 
 @frozen
@@ -203,14 +210,14 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
     if "\r\n " in text or "\r\n\t" in text:
         text = _FOLD.sub(" ", text)
     start, *lines = text.split("\r\n")
-    if "\r" in start or "\n" in start:
+    if not text.count("\r") == text.count("\n") == len(lines):
         raise RemoteSipError("bare CR or LF")
     if limited and len(lines) > MAX_HEADERS:
         raise RemoteSipError("too many header fields")
+    if limited and len(text) > MAX_HEADER and max(map(len, lines), default=0) > MAX_HEADER:
+        raise RemoteSipError("header field too long")
     rows: list[Row] = []
     for line in lines:
-        if limited and len(line) > MAX_HEADER:
-            raise RemoteSipError("header field too long")
         name, colon, value = line.partition(":")
         known = _NAMES.get(name)
         if known is None:
@@ -218,17 +225,16 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
             if not colon or not _NAME.fullmatch(name):
                 raise RemoteSipError("bad header field")
             known = _NAMES.get(name.lower()) or name.title()
-        if "\r" in value or "\n" in value:
-            raise RemoteSipError("bare CR or LF")
         value = value.strip(" \t")
-        rows.extend((known, item) for item in (_vias(value) if known == "Via" else (value,)))
+        if known == "Via" and "," in value:
+            rows += [(known, item) for item in _vias(value)]
+        else:
+            rows.append((known, value))
     return Head(start, tuple(rows)), body
 
 
 def _vias(value: str) -> list[str]:
     """One row for each Via; what cannot be told apart stays as it is, and is refused by who reads it."""
-    if "," not in value:
-        return [value]
     try:
         return split_list(value)
     except RemoteSipError:
@@ -272,7 +278,7 @@ def _typed(head: Head, body: bytes) -> Message:
             # RFC 3261 §18.3: the datagram ends before the body does
             raise RemoteSipError("body shorter than Content-Length")
         body = body[: int(length)]
-        rows = tuple(row for row in rows if row[0] != "Content-Length")
+        rows = tuple([row for row in rows if row[0] != "Content-Length"])
     if status := _STATUS_LINE.fullmatch(head.start):
         return Response(int(status[1]), status[2] or "", rows, body, via, from_, to, call_id, int(cseq[1]), cseq[2])
     if not line:
@@ -308,7 +314,7 @@ def respond(
     echoed, and of a 100 Timestamp (§8.2.6.1)."""
     to = request.to
     if tag is not None and to.tag is None:
-        to = evolve(to, params=(*to.params, ("tag", tag)))
+        to = NameAddr(to.display, to.uri, (*to.params, ("tag", tag)))
     vias = [("Via", request.via.stamped(source))]
     first = True
     from_row, to_row, call_row, cseq_row = ("From", ""), ("To", ""), ("Call-ID", request.call_id), ("CSeq", "")

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from enum import Enum
+from functools import lru_cache
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from .accounts import CREDENTIALS, Tried
 from .call import PROGRESS_INTERVAL, Call, Early
@@ -25,7 +27,7 @@ from .exchange import State as ExchangeState
 from .grammar import Address
 from .layer import Slot, client_key, server_key
 from .machine import D, I, S, Timed
-from .message import Request, Row, parse
+from .message import Request, Row, parse, serialise
 from .referral import EXPIRES, Referral
 from .referral import Input as ReferralInput
 from .referral import State as ReferralState
@@ -213,13 +215,12 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
     kept = [slot for slot in slots if _is_open(slot.transaction, ended=ended)]
     if ended and not kept and call.referral.state is ReferralState.IDLE:
         return None
-    dialog = call.dialog
     return CallSnapshot(
         id=call.id,
         tag=call.tag,
         trunk=call.trunk,
-        dialog=None if dialog is None else _freeze_dialog(dialog),
-        invite=b"" if call.invite is None else _head(call.invite),
+        dialog=_dialog_of(call),
+        invite=_invite_of(call),
         invite_cseq=call.invite_cseq,
         peer=call.peer,
         final=call.final,
@@ -227,7 +228,7 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         needs_answer=call.needs_answer,
         settled=call.settled,
         parting=call.parting,
-        early=tuple(_freeze_early(tag, each) for tag, each in call.early.items()),
+        early=tuple([_freeze_early(tag, each) for tag, each in call.early.items()]),
         ours=call.ours,
         machine=_freeze_machine(call),
         exchange=ExchangeSnapshot(
@@ -242,8 +243,28 @@ def freeze(call: Call, slots: Iterable[Slot]) -> CallSnapshot | None:
         ),
         reliable=_freeze_reliable(call.reliable),
         referral=_freeze_referral(call.referral),
-        transactions=tuple(_freeze_slot(slot, call) for slot in kept),
+        transactions=tuple([_freeze_slot(slot, call) for slot in kept]),
     )
+
+
+def _dialog_of(call: Call) -> DialogSnapshot | None:
+    """Made once for each dialog, as most of what changes in a call is not that."""
+    dialog, made = call.dialog, call.frozen_dialog
+    if dialog is None:
+        return None
+    if made is None or made[0] is not dialog:
+        made = call.frozen_dialog = dialog, _freeze_dialog(dialog)
+    return made[1]
+
+
+def _invite_of(call: Call) -> bytes:
+    """... and once for each INVITE."""
+    invite, made = call.invite, call.frozen_invite
+    if invite is None:
+        return b""
+    if made is None or made[0] is not invite:
+        made = call.frozen_invite = invite, _head(invite)
+    return made[1]
 
 
 def _is_open(transaction: Transaction, *, ended: bool) -> bool:
@@ -258,8 +279,15 @@ def unheard(transaction: Transaction) -> bool:
 
 
 def _freeze_machine(machine: Timed[S, I, D]) -> MachineSnapshot:
-    timers = tuple((timer.value, when) for timer, when in machine.running.items())
+    if not machine.running:
+        return _still(machine.state, machine.interval)
+    timers = tuple([(timer.value, when) for timer, when in machine.running.items()])
     return MachineSnapshot(machine.state.value, timers, machine.interval)
+
+
+@lru_cache(maxsize=200)  # of the five of a call most run no timer at most times
+def _still(state: Enum, interval: float) -> MachineSnapshot:
+    return MachineSnapshot(state.value, (), interval)
 
 
 def _freeze_reliable(state: Reliable) -> ReliableSnapshot:
@@ -294,7 +322,7 @@ def _freeze_dialog(dialog: Dialog) -> DialogSnapshot:
         local_cseq=dialog.local_cseq,
         remote_cseq=dialog.remote_cseq,
         target=_octets(dialog.target),
-        routes=tuple(_octets(route) for route in dialog.routes),
+        routes=tuple([_octets(route) for route in dialog.routes]),
         peer=dialog.peer,
         pinned=dialog.pinned,
     )
@@ -307,7 +335,7 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         state=transaction.state.value,
         request=b"" if transaction is call.transaction or _ours(transaction) else _head(transaction.request),
         last=transaction.last,
-        timers=tuple((timer.value, when) for timer, when in transaction.running.items()),
+        timers=tuple([(timer.value, when) for timer, when in transaction.running.items()]),
         interval=transaction.interval,
         destination=slot.destination,
         tag=slot.tag,
@@ -332,7 +360,7 @@ def _ours(transaction: Transaction) -> bool:
 
 def _head(request: Request) -> bytes:
     """Of a request what others repeat of it; what is sent again as a whole is kept beside it."""
-    return bytes(evolve(request, rows=tuple(row for row in request.rows if row[0] in ECHOED), body=b""))
+    return serialise(f"{request.method} {request.uri} SIP/2.0", [row for row in request.rows if row[0] in ECHOED], b"")
 
 
 def thaw(snapshot: CallSnapshot, timers: Timers, chance: Callable[[], float], now: float) -> tuple[Call, list[Slot]]:

@@ -444,7 +444,7 @@ class Transaction:
         return self.machine is CLIENT and self.state in (State.TRYING, State.PROCEEDING)
 
     def deadline(self) -> float:
-        return min(self.running.values(), default=math.inf)
+        return min(self.running.values()) if self.running else math.inf
 
     def wake(self, now: float) -> list[Effect]:
         """Every timer that is due, in the order of time."""
