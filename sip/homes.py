@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
-
-from attrs import evolve
 
 from .grammar import Address
 
@@ -78,7 +77,7 @@ class Homes:
         if local is not None:
             near = [each for each in near if each.port == local.port] or near
         elif len(near) > 1 or is_any(near[0].host) or near[0].six != remote.six:
-            local = evolve(near[0], host=self._route(remote.host))
+            local = Address(self._route(remote.host), near[0].port, near[0].transport)
         if local is None:
             return near[0]
         named = next((each for each in near if each.host == local.host), None)
@@ -87,9 +86,11 @@ class Homes:
         open_to_all = next((each for each in near if is_any(each.host)), None)
         if open_to_all is None and near[0].six == remote.six:
             return near[0]
-        return evolve(open_to_all or near[0], host=local.host)
+        door = open_to_all or near[0]
+        return Address(local.host, door.port, door.transport)
 
 
+@lru_cache(maxsize=100)  # of what we listen on, asked for each message
 def is_any(host: str) -> bool:
     """All addresses of a machine, and none in particular."""
     return ipaddress.ip_address(host).is_unspecified

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeAlias
+from functools import lru_cache
 
 import trio
 
@@ -31,8 +31,6 @@ _IP_PKTINFO = 8
 # A struct in6_pktinfo, the larger one, is our address and the interface: 16 octets and 4.
 _NO_INTERFACE = bytes(4)
 _ROOM = socket.CMSG_SPACE(20)
-
-Ancillary: TypeAlias = Sequence[tuple[int, int, bytes]]
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -70,6 +68,10 @@ class Datagrams:
     ) -> None:
         self.addresses = [address_of(udp) for udp in sockets]
         self._sockets = sockets
+        # by whether they are of IPv6
+        self._families: dict[bool, list[tuple[socket.socket, Address]]] = {False: [], True: []}
+        for udp, bound in zip(sockets, self.addresses, strict=True):
+            self._families[bound.six].append((udp, bound))
         self._homes = homes
         self._receive = receive
         self._arrivals = arrivals
@@ -102,11 +104,7 @@ class Datagrams:
 
     def _by(self, destination: Address, local: Address | None) -> tuple[socket.socket, Address]:
         """The socket by which it goes, and to what that is bound. Raises OSError."""
-        family = [
-            (udp, bound)
-            for udp, bound in zip(self._sockets, self.addresses, strict=True)
-            if bound.six == destination.six
-        ]
+        family = self._families[destination.six]
         if not family:
             raise OSError("no socket of this address family")
         if len(family) == 1:
@@ -134,8 +132,8 @@ class Datagrams:
                     break
                 except ConnectionError:
                     continue  # an ICMP error of an earlier send
-                local = Address(_to(ancillary) or bound.host, bound.port)
-                arrivals.add(bytes(memoryview(buffer)[:length]), Address(source[0], source[1]), local)
+                local = _address(_to(*ancillary) or bound.host, bound.port)
+                arrivals.add(bytes(memoryview(buffer)[:length]), _address(source[0], source[1]), local)
             for _ in range(_HEARD_AT_ONCE):
                 arrival = arrivals.next()
                 if arrival is None:
@@ -155,7 +153,14 @@ def _strangeness(bound: Address, home: Address) -> tuple[bool, bool, bool]:
     return bound.port != home.port, bound.host != home.host, not is_any(bound.host)
 
 
-def _to(ancillary: Ancillary) -> str:
+# Of the same few trunks and of our own; whoever writes other senders on its datagrams has them made anew.
+@lru_cache(maxsize=1000)
+def _address(host: str, port: int) -> Address:
+    return Address(host, port)
+
+
+@lru_cache(maxsize=100)
+def _to(*ancillary: tuple[int, int, bytes]) -> str:
     """To which address of ours it came, "" where the system does not say."""
     for level, kind, data in ancillary:
         with suppress(ValueError):
@@ -166,6 +171,7 @@ def _to(ancillary: Ancillary) -> str:
     return ""
 
 
+@lru_cache(maxsize=100)
 def _from(host: str) -> tuple[int, int, bytes]:
     """From which address of ours it goes; by which interface says the routing table."""
     if ":" in host:
