@@ -108,7 +108,9 @@ class _File:
     aside: list[bytes] = field(factory=list)
     first: bool = True
 
-    def add(self, entry: Entry) -> int:
+    def add(self, entry: Entry | None) -> int:
+        if entry is None:
+            return 0
         frame = framed(RECORDS.pack(entry))
         self.aside.append(frame)
         self.size += len(frame)
@@ -140,7 +142,7 @@ class Journal(Unjournalled):
         self._met: tuple[Organisation, ...] = ()
         self._file: _File | None = None
         # What happened and is not packed yet; only while there is a file.
-        self._behind: list[Callable[[_File], Entry]] = []
+        self._behind: list[Callable[[_File], Entry | None]] = []
         # Of files that are closed.
         self._closed: list[Part] = []
         self._waiting = 0
@@ -214,10 +216,10 @@ class Journal(Unjournalled):
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         self._keep(lambda file: Ends(name, at, file.veil.text(reason), b"" if will is None else file.pack(tuple(will))))
 
-    def spoke(self, message: Callable[[], Spoke]) -> None:
+    def spoke(self, message: Callable[[], Spoke | None]) -> None:
         self._keep(lambda file: message())
 
-    def _keep(self, entry: Callable[[_File], Entry]) -> None:
+    def _keep(self, entry: Callable[[_File], Entry | None]) -> None:
         """What it is made of never changes any more, so that it can be packed by and by."""
         if self._file is not None:
             self._behind.append(entry)

@@ -135,8 +135,8 @@ class Unjournalled:
     def ended(self, name: str, at: float, reason: str, will: list[Record] | None) -> None:
         """An actor that did not end by itself; None: its will could not be read."""
 
-    def spoke(self, message: Callable[[], Spoke]) -> None:
-        """A SIP message came or went; it may be made by and by."""
+    def spoke(self, message: Callable[[], Spoke | None]) -> None:
+        """A SIP message came or went; it may be made by and by. None: there is nothing to keep of it."""
 
 
 UNJOURNALLED: Final = Unjournalled()

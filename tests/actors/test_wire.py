@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -104,10 +105,21 @@ def test_whatever_comes_is_shown_in_bounds_and_printable() -> None:
     assert len(shown(b"Call-ID: b\r\n" * 10000)) == wire.MAX_TEXT
 
 
+def keeper(told: list[Spoke]) -> Callable[[Callable[[], Spoke | None]], None]:
+    """As the journal, at once."""
+
+    def keep(message: Callable[[], Spoke | None]) -> None:
+        spoke = message()
+        if spoke is not None:
+            told.append(spoke)
+
+    return keep
+
+
 def seen(*steps: tuple[bytes, Address, bool]) -> tuple[Wire, list[Spoke]]:
     told: list[Spoke] = []
     endpoint = net.endpoint(net.A)
-    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
+    tap = Wire(endpoint.whose, keeper(told))
     for data, remote, sent in steps:
         if sent:
             tap.sent(data, remote, 1.0)
@@ -120,7 +132,7 @@ def test_every_message_of_a_call_is_known_to_be_its(monkeypatch: pytest.MonkeyPa
     """From the first INVITE to the last 200, whichever side says it, and with or without a tag of ours."""
     world, a, b = net.pair()
     told: list[Spoke] = []
-    tap = Wire(b.endpoint.whose, lambda spoke: told.append(spoke()))
+    tap = Wire(b.endpoint.whose, keeper(told))
 
     def transmitted(outputs: list[Output]) -> None:
         for each in outputs:
@@ -170,7 +182,7 @@ def test_what_is_dialled_is_a_calls_from_the_first_message() -> None:
     endpoint = net.endpoint(net.A)
     endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.0/24",))})
     told: list[Spoke] = []
-    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
+    tap = Wire(endpoint.whose, keeper(told))
     for each in endpoint.dial(
         "mine", "sip:600@203.0.113.9", Address("203.0.113.9", 5060), "1", net.OFFER_A, 0.0, trunk="carrier"
     ):
@@ -187,12 +199,43 @@ def test_what_a_trunk_is_asked_is_its_though_no_peer_names_the_host() -> None:
     (asked,) = endpoint.ask("ping", "carrier", "OPTIONS", "sip:sip.carrier.example", host, 0.0)
     assert isinstance(asked, Transmit)
     told: list[Spoke] = []
-    tap = Wire(endpoint.whose, lambda spoke: told.append(spoke()))
+    tap = Wire(endpoint.whose, keeper(told))
     tap.sent(asked.data, asked.destination, 0.0)
     reply = asked.data.replace(b"OPTIONS sip:sip.carrier.example SIP/2.0", b"SIP/2.0 200 OK")
     tap.received(reply, host, 0.1, endpoint.receive(reply, host, 0.1))
     assert [(each.trunk, each.sent) for each in told] == [("carrier", True), ("carrier", False)]
     assert tap.counts["carrier", "in", "OPTIONS", "200"] == 1
+
+
+def test_what_is_put_aside_is_looked_at_in_its_order_and_counted_whoever_asks_first() -> None:
+    world, a, b = net.pair()
+    aside: list[Callable[[], Spoke | None]] = []
+    tap = Wire(b.endpoint.whose, aside.append)
+    tapped = b.endpoint.receive
+
+    def receive(data: bytes, source: Address, now: float) -> list[Output]:
+        outputs = tapped(data, source, now)
+        tap.received(data, source, now, outputs)
+        for each in outputs:
+            if isinstance(each, Transmit):
+                tap.sent(each.data, each.destination, now)
+        return outputs
+
+    b.endpoint.receive = receive  # type: ignore[method-assign, assignment] # to hear all that it hears
+    b.react = net.answering
+    net.dial(world, a, b)
+    world.run(1)
+    (call,) = (each.call for each in b.events if isinstance(each, IncomingCall))
+    last = aside[-1]()  # by then all before it have been looked at
+    assert last is not None
+    told = [last if each is aside[-1] else each() for each in aside]
+    assert [(each.call, each.text.split(" ")[0]) for each in told if each] == [
+        (call, "INVITE"), (call, "SIP/2.0"), (call, "ACK")
+    ]  # fmt: skip
+    assert tap.counts["carrier", "in", "ACK", ""] == 1
+    for serial in range(wire.TOGETHER - 1):
+        tap.sent(b"OPTIONS sip:us SIP/2.0\r\n\r\n", net.A, float(serial))
+    assert tap.counts["carrier", "out", "OPTIONS", ""] == wire.TOGETHER - 1, "those that nobody has asked for, too"
 
 
 def test_what_is_shown_of_what_was_referred() -> None:
