@@ -16,13 +16,14 @@ names the field and carries the request's id where one could be read, and nothin
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import ClassVar, get_args
 
 import cattrs
 import msgpack
-from attrs import asdict, frozen
+from attrs import frozen
 
 from ..actors import page
 
@@ -38,6 +39,14 @@ MAX_NESTING = 4
 MAX_ID = 2**53
 
 _LONGEST = {"sdp": MAX_SDP}
+
+# One for all: to make either takes as long as a message.
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_MSGPACK = msgpack.Packer(unicode_errors="replace")
+# The first octet of a frame with all of a message, and the heads of those that are longer than 125 octets (RFC 6455
+# §5.2).
+_TEXT, _BINARY = 0x81, 0x82
+_MEDIUM, _LONG = struct.Struct("!BBH"), struct.Struct("!BBQ")
 
 
 class Subprotocol(Enum):
@@ -126,7 +135,7 @@ def decode(frame: str | bytes, commands: Commands = COMMANDS) -> tuple[int, page
         command: page.Command | DemoCall = _converter.structure(message, kind)
     except cattrs.ClassValidationError as error:
         raise _bad(_problem(error), request) from None
-    for name, value in asdict(command).items():
+    for name, value in message.items():
         longest = _LONGEST.get(name, MAX_TEXT)
         if isinstance(value, str) and len(value) > longest:
             raise _bad(f"{name}: is longer than {longest} characters.", request)
@@ -242,8 +251,24 @@ def event(rev: int, event: page.Event) -> Message:
 
 def encode(message: Message, subprotocol: Subprotocol) -> str | bytes:
     """The frame of a reply or an event. What a trunk sent as text and is not Unicode becomes question marks."""
+    payload = _payload(message, subprotocol)
+    return payload.decode() if subprotocol is Subprotocol.JSON else payload
+
+
+def framed(message: Message, subprotocol: Subprotocol) -> bytes:
+    """... with its head, as a server sends it: whole and not masked (RFC 6455 §5.2)."""
+    payload = _payload(message, subprotocol)
+    first = _TEXT if subprotocol is Subprotocol.JSON else _BINARY
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 1 << 16:
+        return _MEDIUM.pack(first, 126, size) + payload
+    return _LONG.pack(first, 127, size) + payload
+
+
+def _payload(message: Message, subprotocol: Subprotocol) -> bytes:
     if subprotocol is Subprotocol.JSON:
-        text = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode(errors="replace").decode()
-    packed: bytes = msgpack.packb(message, unicode_errors="replace")
+        return _JSON.encode(message).encode(errors="replace")
+    packed: bytes = _MSGPACK.pack(message)
     return packed

@@ -207,7 +207,8 @@ class Session:
             return
         before = self.outbox.coalesced
         if self.outbox.put(message, key):
-            self._metrics.coalesced.inc(self.outbox.coalesced - before)
+            if self.outbox.coalesced > before:
+                self._metrics.coalesced.inc(self.outbox.coalesced - before)
             self._on_change()
         else:
             self.outbox.clear()

@@ -25,7 +25,6 @@ import trio
 from attrs import frozen
 from starlette.datastructures import Headers
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
-from wsproto.frame_protocol import FrameProtocol
 from wsproto.utilities import LocalProtocolError
 
 from ..actors import page
@@ -34,7 +33,7 @@ from .access import origin_allowed, token_of
 from .asgi import Timeouts
 from .hub import Hub
 from .interfaces import Accounts, Desk, Login
-from .protocol import MAX_FRAME, Close, Subprotocol, encode
+from .protocol import MAX_FRAME, Close, Subprotocol, framed
 from .session import DemoRequest, Session
 from .tunnel import Tunnel
 
@@ -236,7 +235,6 @@ class _Page:
     ) -> None:
         self._connection = connection
         self._stream = stream
-        self._frames = FrameProtocol(client=False, extensions=[])  # of what we say; none was agreed on
         self._hub = hub
         self._desk = desk
         self._demo_call = demo_call
@@ -345,7 +343,7 @@ class _Page:
         frames = bytearray()
         session = self._session
         while len(frames) < _TOGETHER and (message := session.next()) is not None:
-            frames += self._frames.send_data(encode(message, session.subprotocol))
+            frames += framed(message, session.subprotocol)
         return frames
 
     async def _ping(self) -> None:

@@ -24,10 +24,12 @@ from cordboard.web.protocol import (
     decode,
     encode,
     event,
+    framed,
     reply,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
 TEXT = st.text(max_size=MAX_TEXT)
 COMMAND = st.one_of(
@@ -123,6 +125,19 @@ def test_every_command_arrives_as_it_was_sent(
 def test_every_command_is_in_the_round_trip() -> None:
     assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
     assert len(COMMANDS) == len(get_args(page.Command)) == 26
+
+
+@pytest.mark.parametrize("subprotocol", Subprotocol)
+def test_a_message_is_framed_as_any_peer_reads_it(subprotocol: Subprotocol) -> None:
+    """Of every length about those at which the head becomes longer."""
+    peer = FrameProtocol(client=True, extensions=[])
+    for size in (*range(80, 130), *range(65_500, 65_540)):
+        message: Message = {"name": "\udc80 林", "text": "x" * size}
+        peer.receive_bytes(framed(message, subprotocol))
+        (frame,) = peer.received_frames()
+        assert frame.opcode is (Opcode.TEXT if subprotocol is Subprotocol.JSON else Opcode.BINARY)
+        assert (frame.frame_finished, frame.message_finished) == (True, True)
+        assert frame.payload == encode(message, subprotocol)
 
 
 @pytest.mark.parametrize("subprotocol", Subprotocol)
