@@ -90,6 +90,7 @@ SHELLS: frozenset[str] = frozenset(
         "web/asgi.py",
         "web/certificate.py",
         "web/websocket.py",
+        "web/pagesocket.py",
         "web/tunnel.py",
         "web/hub.py",
         "web/vendor.py",

@@ -116,6 +116,61 @@ async def test_what_follows_the_request_at_once_is_not_lost(data_dir: Path) -> N
             answer += await stream.receive_some(4096)
 
 
+def frame(first: int, payload: bytes) -> bytes:
+    """Of a page; masked with zeroes."""
+    return bytes([first, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+async def said_after(stream: trio.SSLStream[trio.SocketStream], octets: bytes, wanted: bytes) -> None:
+    """Octet by octet, each by itself; the switch says what is wanted then."""
+    answer = b""
+    async with trio.open_nursery() as nursery:
+
+        async def say() -> None:
+            for octet in octets:
+                await stream.send_all(bytes([octet]))
+                await trio.testing.wait_all_tasks_blocked()
+
+        nursery.start_soon(say)
+        while wanted not in answer:
+            more = await stream.receive_some(4096)
+            assert more, answer
+            answer += more
+
+
+async def test_a_message_in_parts_is_one_and_a_ping_between_them_is_answered(data_dir: Path) -> None:
+    async with house(data_dir) as h:
+        stream = await silent_page(h)
+        await said_after(stream, frame(0x01, b'{"id":1,') + frame(0x89, b"there?"), bytes([0x8A, 6]) + b"there?")
+        await said_after(stream, frame(0x80, b'"do":"snapshot"}'), b'{"id":1,"ok":true}')
+        await said_after(stream, frame(0x88, b"\x03\xe8bye"), b"\x88\x05\x03\xe8bye")
+        await h.desk.detached.wait()
+        assert await stream.receive_some(4096) == b""
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        (frame(0xC1, b"x"), 1002),  # a bit that no extension was agreed on for
+        (frame(0x83, b"x"), 1002),  # an opcode that there is not
+        (bytes([0x81, 0x01]) + b"x", 1002),  # not masked
+        (frame(0x80, b"x"), 1002),  # goes on with nothing
+        (frame(0x81, b"\xff"), 1007),  # no text
+    ],
+)
+async def test_what_is_no_frame_is_told_so(data_dir: Path, octets: bytes, code: int) -> None:
+    async with house(data_dir) as h:
+        stream = await silent_page(h)
+        answer = b""
+        await stream.send_all(octets)
+        while more := await stream.receive_some(4096):
+            answer += more
+        said = answer.partition(b"\r\n\r\n")[2]
+        assert said[:1] == b"\x88"
+        assert int.from_bytes(said[2:4]) == code
+        await h.desk.detached.wait()
+
+
 @pytest.mark.parametrize("subprotocol", [JSON, MSGPACK])
 async def test_a_request_its_reply_and_an_event(data_dir: Path, subprotocol: str) -> None:
     async with house(data_dir) as h, h.page(subprotocol) as connection:
