@@ -432,8 +432,11 @@ class Control:
 def ours_for(remote: SipAddress, homes: Homes, public: str, networks: Sequence[IpNetwork]) -> tuple[str, int]:
     """The host and port by which `remote` reaches us. Outside `networks` it is told the `public` host, where there is
     one that it can reach."""
-    ip, home = ipaddress.ip_address(remote.host), homes.of(remote)
-    if public and not ip.is_loopback and not any(ip in network for network in networks):
+    home = homes.of(remote)
+    if not public:
+        return home.host, home.port
+    ip = ipaddress.ip_address(remote.host)
+    if not ip.is_loopback and not any(ip in network for network in networks):
         try:
             reachable = ipaddress.ip_address(public).version == ip.version
         except ValueError:

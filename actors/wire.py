@@ -121,7 +121,7 @@ def shown(data: bytes) -> str:
     if others:
         lines.append(f"({', '.join(others)})"[:MAX_LINE])
     if body and _SDP.search(head):
-        lines += ["", *(redact_number(line.decode()) for line in _SAID.findall(body))]
+        lines += ["", *map(_said, _SAID.findall(body))]
     elif body and _FRAGMENT.search(head):
         lines += ["", _start(body.partition(b"\r\n")[0])]
     elif body:
@@ -140,6 +140,13 @@ def _line(line: str) -> tuple[str, str]:
     return "", name if _NAME.fullmatch(name) else ""
 
 
+@lru_cache(maxsize=500)  # most are the same in all calls
+def _said(line: bytes) -> str:
+    """A line of a session description."""
+    return redact_number(line.decode())
+
+
+@lru_cache(maxsize=500)
 def _start(line: bytes) -> str:
     if status := _STATUS.match(line):
         return f"SIP/2.0 {status[1].decode()} {_words((status[2] or b'').decode('utf-8', 'replace'))}"[:MAX_LINE]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias, cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from . import sdes
 from .grammar import LocalSipError, RemoteSipError
@@ -191,7 +191,7 @@ def parse(body: bytes) -> SessionDescription:
     origin = ORIGIN.fullmatch(values.get("o", ""))
     if not origin or "s" not in values:
         raise _unreadable("origin")
-    defaults = _attributes(Media("", 0, "", ()), head)
+    defaults = _attributes(_UNSAID, head)
     bundle: tuple[str, ...] = ()
     ice_lite = False
     for kind, value in head:
@@ -219,18 +219,21 @@ def _media(section: list[tuple[str, str]], defaults: Media) -> Media:
     found = _MEDIA.fullmatch(section[0][1].rstrip(" "))
     if not found or int(found[2]) > 65535:
         raise _unreadable("m-line")
-    base = evolve(
-        defaults, kind=found[1].lower(), port=int(found[2]), protocol=found[3], formats=tuple(found[4].split(" ")[1:])
-    )
-    media = _attributes(base, section[1:])
+    of = found[1].lower(), int(found[2]), found[3], tuple(found[4].split(" ")[1:])
+    media = _attributes(defaults, section[1:], of)
     if media.connection is None and media.port and media.kind == "audio":
         raise _unreadable("connection: none")
     return media
 
 
-def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
-    """`base` with what the lines of one level say. A fingerprint at media level replaces the session's (RFC 8122
-    §5)."""
+_UNSAID = Media("", 0, "", ())
+
+
+def _attributes(
+    base: Media, section: list[tuple[str, str]], of: tuple[str, int, str, tuple[str, ...]] = ("", 0, "", ())
+) -> Media:
+    """`base` with what the lines of one level say, and its m-line, which are the first fields. A fingerprint at media
+    level replaces the session's (RFC 8122 §5)."""
     connection, direction, mid, setup = base.connection, base.direction, base.mid, base.setup
     ptime, maxptime = base.ptime, base.maxptime
     ufrag, pwd, rtcp_mux, end_of_candidates = base.ice_ufrag, base.ice_pwd, base.rtcp_mux, base.end_of_candidates
@@ -301,10 +304,7 @@ def _attributes(base: Media, section: list[tuple[str, str]]) -> Media:
             case _:
                 pass
     return Media(
-        base.kind,
-        base.port,
-        base.protocol,
-        base.formats,
+        *of,
         connection,
         direction,
         tuple(rtpmaps),
