@@ -136,8 +136,8 @@ CALLS: Final = (
     Bug(
         "an answer to an offer that was taken back takes the one that rings now",
         "actors/acts.py",
-        "if second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial):",
-        "if second is not None and message.agent == second.sits:",
+        "of_second = second is not None and (message.agent, message.serial) == (second.sits, second.offer.serial)",
+        "of_second = second is not None and message.agent == second.sits",
         survived=True,
     ),
     Bug(

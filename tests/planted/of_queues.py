@@ -58,7 +58,7 @@ QUEUES: Final = (
     Bug(
         "where all are rung the others ring on after an answer",
         "actors/queue.py",
-        'return [Unwatch(f"call:{message.call}"), *self._withdraw(others, "answered_elsewhere")]',
+        'return [Unwatch(f"call:{message.call}"), *self._withdraw(over, "answered_elsewhere")]',
         'return [Unwatch(f"call:{message.call}")]',
     ),
     Bug(
@@ -77,7 +77,7 @@ QUEUES: Final = (
     Bug(
         "what an agent says late of an offer that was over bars it from the call",
         "actors/queue.py",
-        "        if message.agent not in waiting.offers:\n            return []\n        rest",
+        "        if not waiting.rings(message.agent, message.serial):\n            return []\n        rest",
         "        if message.agent in waiting.resting:\n            return []\n        rest",
         survived=True,
     ),
