@@ -10,7 +10,7 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | three-way (R): the third, the agent, the customer leaves | of three each leaves |
 | consulting a number (R): merge, it hangs up, complete; then keys both ways | a number is consulted |
 | transfer to an agent, a queue, a number, a mobile (R) | a call is given away; whoever does not take it |
-| three-way with a number: the agent, the customer leaves | of three with a number |
+| three-way with a number (R): the agent, the customer leaves | of three with a number |
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
 | a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
 | ... no key, the customer hangs up (R); by event, INFO and tone | who does not rate; test_survey.py |
@@ -285,6 +285,8 @@ def test_of_three_with_a_number_the_agent_or_the_customer_leaves(on: Stage) -> N
             customer = on.talks(stack)
             outside_listens(on)
             choose_number(lin, "Three-way", AUTO)
+            room.hears(customer="lin outside", lin="customer outside", outside="customer lin")
+            reload(lin)
             room.hears(customer="lin outside", lin="customer outside", outside="customer lin")
             if leaves == "agent":
                 lin.click("Hang up")
