@@ -22,6 +22,7 @@ from .keys import (
     many,
     network,
     one_of,
+    optional_host,
     pattern,
     prefix,
     seconds,
@@ -117,9 +118,16 @@ class Trunk:
             "Where our calls go, to the first that answers; empty: where it registers, if it does.",
         ),
     )
+    domain: str = field(
+        default="",
+        metadata=toml(
+            optional_host, "host", "In which both numbers of a call are, where that is not the host of its `proxy`."
+        ),
+    )
     username: str = field(
         default="", metadata=toml(text, "text", "Who we are where it asks (digest); without `proxy` who it is.")
     )
+    login: str = field(default="", metadata=toml(text, "text", "... where the password has a name of its own."))
     password: str = field(default="", repr=False, metadata=toml(text, "text", "... and that we are it."))
     register: bool = field(
         default=False,

@@ -145,6 +145,9 @@ def _check_whole(organisation: Organisation) -> None:
     for trunk in organisation.trunks:
         if trunk.register and not (trunk.proxy and trunk.username):
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
+        for key, value in (("domain", trunk.domain), ("login", trunk.login)):
+            if value and not trunk.proxy:
+                raise ConfigError(f"[[trunk]] {found(trunk.id)}: {key} needs proxy")
         if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
         if trunk.number_in != "to" and not trunk.guest:

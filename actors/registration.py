@@ -8,8 +8,9 @@
 What was granted stands until it expires, whatever becomes of the request that renews it: `registered` says whether it
 does. What was granted on a connection is worth nothing without it (`Cut`), for that is how the carrier reaches us: it
 is asked for again at once, or after a pause that grows where connections do not last (RFC 5626 §4.5), and stands no
-longer where that fails. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over a restart
-of the process too.
+longer where that fails. A carrier that grants and hangs up, again and again, reaches nobody: what it grants counts when
+its connection has held for a while. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over
+a restart of the process too.
 Pauses are spread by chance, so that not all who lost one carrier come back in the same second; the chance is drawn
 from `seed`, which is as good as any and replays.
 
@@ -43,6 +44,10 @@ LONGEST_PAUSE: Final = 300.0
 # doubles up to this one, in seconds.
 LASTING: Final = 120.0
 LONGEST_CUT_PAUSE: Final = 30.0
+# After so many connections in a row that did not even last so long, in seconds, a grant is worth something no sooner
+# than that: carriers that are well keep them for minutes.
+FLAPS: Final = 2
+STEADY: Final = 10.0
 # A question is asked again within with the next numbers, where it is challenged (RFC 3261 §22.2).
 CSEQ_ROOM: Final = 4
 
@@ -66,7 +71,10 @@ class Hosts:
 
 @frozen
 class Granted:
+    """For so long; calls of ours have to pass `routes` (RFC 3608)."""
+
     expires: int
+    routes: tuple[str, ...] = ()
 
 
 @frozen
@@ -105,6 +113,11 @@ class RenewDue:
 
 
 @frozen
+class SteadyDue:
+    """Never sent: the connection has held for a while."""
+
+
+@frozen
 class PauseOver:
     """Never sent: it may be tried again."""
 
@@ -129,19 +142,27 @@ class Data:
     expires: int = EXPIRES
     granted_until: float = -math.inf
     # Since when we are reached without a break; `cut` as the connection went, and nothing was granted since; how often
-    # one has in a row that did not last.
+    # one has in a row that did not last, or was gone at once.
     reached_at: float = -math.inf
     cut: bool = False
     cuts: int = 0
+    flaps: int = 0
     # In a row; and what the last one said.
     failures: int = 0
     trouble: str = ""
     call_id: str = ""
     cseq: int = 1
     asks: int = 0
+    # What it said last of where our calls pass.
+    routes: tuple[str, ...] = ()
 
     def registered(self, now: float) -> bool:
-        return now < self.granted_until
+        return now < self.granted_until and not self.flapping
+
+    @property
+    def flapping(self) -> bool:
+        """Its connections go as soon as they are there."""
+        return self.flaps >= FLAPS
 
 
 class Registration(Machine[Phase]):
@@ -156,14 +177,16 @@ class Registration(Machine[Phase]):
         return self.dispatch(self.state.phase, message, now)
 
     def deadline(self) -> float:
-        return self.state.until
+        data = self.state
+        held = data.phase is Phase.HELD and data.flaps
+        return min(data.until, data.reached_at + STEADY) if held else data.until
 
     def wake(self, now: float) -> list[Effect]:
         match self.state.phase:
             case Phase.ASKING:
                 return self.receive(PatienceOver(), now)
             case Phase.HELD:
-                return self.receive(RenewDue(), now)
+                return self.receive(RenewDue() if self.state.until <= now else SteadyDue(), now)
             case Phase.WAITING:
                 return self.receive(PauseOver(), now)
             case Phase.OFF:
@@ -216,11 +239,18 @@ class Registration(Machine[Phase]):
         if message.expires <= 0:
             return self._failed("granted for no time", now)
         data = self.state
-        reached_at = data.reached_at if data.registered(now) and not data.cut else now
+        reached_at = data.reached_at if now < data.granted_until and not data.cut else now
         self._move(Phase.HELD, now + message.expires * self._chance(*RENEW))
         until = now + message.expires
         self.state = evolve(
-            self.state, granted_until=until, reached_at=reached_at, cut=False, failures=0, trouble="", tried=()
+            self.state,
+            granted_until=until,
+            reached_at=reached_at,
+            cut=False,
+            failures=0,
+            trouble="",
+            tried=(),
+            routes=message.routes,
         )
         return []
 
@@ -234,6 +264,7 @@ class Registration(Machine[Phase]):
         """Another host of a carrier knows the same account: only one that is overloaded is worth a second."""
         if message.status == 503:
             return self._next(f"{message.status}", now, message.retry_after or 0)
+        self.state = evolve(self.state, routes=())  # RFC 3608 §6.1
         return self._failed(str(message.status), now, message.retry_after or 0)
 
     def _silent(self, message: Silent | PatienceOver, now: float) -> list[Effect]:
@@ -260,13 +291,19 @@ class Registration(Machine[Phase]):
 
     def _cut(self, message: Cut, now: float) -> list[Effect]:
         """Where we are is said again at once, but for connections that do not last."""
-        cuts = 1 if now - self.state.reached_at >= LASTING else self.state.cuts + 1
-        self.state = evolve(self.state, cut=True, cuts=cuts)
+        lasted = now - self.state.reached_at
+        cuts = 1 if lasted >= LASTING else self.state.cuts + 1
+        flaps = 0 if lasted >= STEADY else self.state.flaps + 1
+        self.state = evolve(self.state, cut=True, cuts=cuts, flaps=flaps)
         if cuts > 1:
             pause = min(FIRST_PAUSE * 2 ** min(cuts - 2, 16), LONGEST_CUT_PAUSE) * self._chance(0.5, 1.0)
             self._move(Phase.WAITING, now + pause)
         effects = self._ask(now) if cuts == 1 else []
         return [Log("registration cut", (("trunk", self.state.trunk), ("failures", cuts))), *effects]
+
+    def _steady(self, message: SteadyDue, now: float) -> list[Effect]:
+        self.state = evolve(self.state, flaps=0)
+        return []
 
     def _cut_asking(self, message: Cut, now: float) -> list[Effect]:
         """What comes of the question says whether we are reached again."""
@@ -318,6 +355,7 @@ TABLE = Table(
     ),
     row(PatienceOver, asking=Registration._silent, **each("off held waiting", Bug("nobody is waited for"))),
     row(RenewDue, held=Registration._again, **each("off asking waiting", Bug("nothing is held that is to be renewed"))),
+    row(SteadyDue, held=Registration._steady, **each("off asking waiting", Bug("nothing is held"))),
     row(PauseOver, waiting=Registration._again, **each("off asking held", Bug("there is no pause"))),
 )
 Registration.table = TABLE

@@ -44,7 +44,7 @@ from ..sip.events import (
     Sought,
     Transmit,
 )
-from ..sip.grammar import Address, LocalSipError, Uri, is_ip, same_host
+from ..sip.grammar import Address, LocalSipError, Uri, bracket, is_ip, same_host
 from ..sip.registrar import BULK
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
@@ -87,6 +87,8 @@ class Signalling:
         self._asked: dict[str, tuple[str, str]] = {}
         self._organisation = Organisation()
         self._hosts: dict[str, tuple[signals.Host, ...]] = {}
+        # trunk -> what calls to its own hosts pass
+        self._service_routes: dict[str, tuple[str, ...]] = {}
         # (trunk, "in" or "out", method, code) -> final answers to requests that begin something
         self.answers: Counter[tuple[str, str, str, int]] = Counter()
         # Finds the hosts of a trunk, and tells `resolved`; whoever can look up names sets it.
@@ -132,16 +134,18 @@ class Signalling:
         for trunk in self._organisation.trunks:
             hosts = [host for host in self._hosts.get(trunk.id, ()) if host.proxy in trunk.proxy]
             peers = [*map(str, trunk.peers), *(host.address for host in hosts)]
-            account = Account(trunk.username, trunk.password) if trunk.username else None
+            account = Account(trunk.login or trunk.username, trunk.password) if trunk.username else None
             names = tuple(Uri.parse(proxy).host for proxy in trunk.proxy)
             settings[trunk.id] = TrunkSettings(
                 tuple(dict.fromkeys(peers)),
-                names,
+                (*names, trunk.domain) if trunk.domain else names,
                 account=account if trunk.proxy else None,
                 # who has no machines that we could know shows itself to us
                 guest=account if trunk.guest else None,
                 nat=trunk.nat,
                 registers=trunk.register,
+                user=trunk.username if trunk.proxy else "",
+                domain=trunk.domain,
                 trusted=trunk.trusted,
                 private=trunk.srtp,
                 refers=trunk.refer,
@@ -158,7 +162,7 @@ class Signalling:
             command.ask,
             command.trunk,
             command.method,
-            _registrar(host.proxy) if register else host.proxy,
+            _registrar(host.proxy, self._domain_of(command.trunk)) if register else host.proxy,
             Address(host.address, host.port, host.transport),
             self._clock(),
             user=command.username,
@@ -181,6 +185,7 @@ class Signalling:
             output.expires,
             output.min_expires,
             output.retry_after,
+            output.routes,
         )
         self._system.tell(f"trunk:{trunk}", replied)
 
@@ -279,9 +284,17 @@ class Signalling:
                 named += f";transport={transport}" if at.reliable and uri.scheme == "sip" else ""
                 hosts = [signals.Host(named, at.host, at.port, transport)] if transport in TRANSPORTS else []
             else:
-                hosts = [host for host in known if same_host(Uri.parse(host.proxy).host, uri.host)]
+                domain = self._domain_of(trunk)
+                hosts = [
+                    host
+                    for host in known
+                    if same_host(Uri.parse(host.proxy).host, uri.host) or same_host(domain, uri.host)
+                ]
             found += [signals.Redirect(uri.number, host) for host in hosts[:1]]
         return tuple(found)
+
+    def _domain_of(self, trunk: str) -> str:
+        return next((each.domain for each in self._organisation.trunks if each.id == trunk), "")
 
     def _incoming(self, output: IncomingCall) -> None:
         # what a carrier calls besides may be ours too: the name by which it knows us
@@ -367,6 +380,8 @@ class Signalling:
                 self._ask(command)
             case signals.Bind(bound, bindings):
                 self._endpoint.bind(bound, bindings)
+            case signals.ServiceRoute(registers, routes):
+                self._service_routes[registers] = routes
             case _:
                 assert_never(command)
 
@@ -384,6 +399,7 @@ class Signalling:
         us = trunk.username if trunk.proxy else ""  # else it is what the PBX is called
         shown = us if ours is None else gate.written(ours, trunk, organisation.country)
         uri, called = _called(number, host.proxy, trunk)
+        own = host in self._hosts.get(trunk.id, ())
         try:
             outputs = self._endpoint.dial(
                 call,
@@ -394,7 +410,7 @@ class Signalling:
                 now,
                 trunk=command.trunk,
                 asserted=shown,
-                routes=host.routes,
+                routes=self._service_routes.get(trunk.id, ()) if own else host.routes,
                 called=called,
             )
         except LocalSipError as error:
@@ -455,6 +471,8 @@ def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
     if not trunk.proxy and trunk.number_in == "to" and named.user is not None and named.param(BULK) is None:
         return proxy, user
     scheme, _, rest = proxy.partition(":")
+    if trunk.domain:
+        return f"{scheme}:{user}@{bracket(trunk.domain)}", ""
     host, *params = rest.rpartition("@")[2].split(";")
     kept = [each for each in params if each.partition("=")[0].lower() != BULK]
     return f"{scheme}:{user}@{';'.join((host, *kept))}", ""
@@ -464,7 +482,7 @@ def _host_of(binding: Binding) -> signals.Host:
     return signals.Host(binding.uri, binding.address, binding.port, binding.transport, binding.routes)
 
 
-def _registrar(proxy: str) -> str:
+def _registrar(proxy: str, domain: str) -> str:
     """The Request-URI of a REGISTER has no user (RFC 3261 §10.2)."""
     scheme, _, rest = proxy.partition(":")
-    return f"{scheme}:{rest.rpartition('@')[2]}"
+    return f"{scheme}:{bracket(domain) or rest.rpartition('@')[2]}"

@@ -172,7 +172,8 @@ class Resolved:
 @frozen
 class Replied:
     """The answer to `Ask`, exactly one; of what an earlier process asked there is none. `heard`: it came from there,
-    and is not the 408 or 503 of our own side that nobody said anything, or that it could not be sent."""
+    and is not the 408 or 503 of our own side that nobody said anything, or that it could not be sent. `routes`: what
+    calls of whoever was registered have to pass."""
 
     ask: str
     status: int
@@ -182,6 +183,7 @@ class Replied:
     expires: int | None = None
     min_expires: int | None = None
     retry_after: int | None = None
+    routes: tuple[str, ...] = ()
 
 
 @frozen
@@ -327,5 +329,13 @@ class Bind:
     bindings: tuple[Binding, ...]
 
 
-TrunkCommand = Resolve | Ask | Bind
+@frozen
+class ServiceRoute:
+    """The proxies that calls to any of the trunk's own hosts pass from now on, for it registered us so (RFC 3608)."""
+
+    trunk: str
+    routes: tuple[str, ...]
+
+
+TrunkCommand = Resolve | Ask | Bind | ServiceRoute
 SipCommand = CallCommand | TrunkCommand

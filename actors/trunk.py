@@ -110,6 +110,8 @@ class Data:
     gateways: tuple[gateway.Data, ...] = ()
     hosts_had: int = 0
     registration: registration.Data | None = None
+    # What SIP knows of where calls pass.
+    routes: tuple[str, ...] = ()
     # Where it has registered, preferred first.
     contacts: tuple[signals.Contact, ...] = ()
     resolve_at: float = math.inf
@@ -128,7 +130,7 @@ class Trunk(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         effects = self.dispatch(self.state.phase, message, now)
-        return [*effects, *self._registration_told(now), *self._stands(now)]
+        return [*effects, *self._registration_told(now), *self._route_told(), *self._stands(now)]
 
     def deadline(self) -> float:
         data = self.state
@@ -319,7 +321,7 @@ class Trunk(Machine[Phase]):
         data = self.state
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
         kept = data.registration and registration.forgotten(data.registration, now)
-        self.state = evolve(data, gateways=gateways, registration=kept, alarm="")
+        self.state = evolve(data, gateways=gateways, registration=kept, routes=(), alarm="")
         if data.profile.guest:
             return [*self._rebind(now), *self._time(Timeout(), now)]
         return [*self._resolve(now), *self._time(Timeout(), now)]
@@ -380,6 +382,14 @@ class Trunk(Machine[Phase]):
         hosts = _preferred(self.state.gateways)
         return [] if hosts == self.state.registration.hosts else self._to_registration(registration.Hosts(hosts), now)
 
+    def _route_told(self) -> list[Effect]:
+        kept = self.state.registration
+        routes = () if kept is None else kept.routes
+        if routes == self.state.routes:
+            return []
+        self.state = evolve(self.state, routes=routes)
+        return [Sip(signals.ServiceRoute(self.state.profile.trunk, routes))]
+
     # --- how it stands ----------------------------------------------------------------------------------------
 
     def _stands(self, now: float) -> list[Effect]:
@@ -427,6 +437,8 @@ def _standing(data: Data, now: float) -> tuple[Phase, str]:
     kept = data.registration
     if kept is None or kept.registered(now):
         return Phase.UP, "answers"
+    if kept.flapping and not kept.failures:
+        return Phase.DOWN, "not registered: its connections do not last"
     if kept.failures == 0:
         return (Phase.DOWN, data.reason) if data.phase is Phase.DOWN else (Phase.TRYING, "registers")
     return Phase.DOWN, f"not registered: {kept.trouble}"
@@ -451,7 +463,7 @@ def _of_registration(
     if not message.heard:
         return registration.Silent()
     if 200 <= message.status < 300:
-        return registration.Granted(message.expires or 0)
+        return registration.Granted(message.expires or 0, message.routes)
     if message.status == 423 and message.min_expires is not None:
         return registration.TooBrief(message.min_expires)
     return registration.Refused(message.status, message.retry_after)

@@ -50,9 +50,9 @@ DIGESTS: Final = frozenset({"digest"})
 DESCRIPTIONS: Final = frozenset({"sdp"})
 PEOPLE: Final = frozenset({"username", "by_name"})
 # Nothing that an actor does depends on these, and some are secrets.
-BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers"})
+BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers", "domain", "login"})
 # SIP addresses of trunks, one or several.
-URIS: Final = frozenset({"proxy", "proxies"})
+URIS: Final = frozenset({"proxy", "proxies", "routes"})
 # Ids, states and words of our own.
 OURS: Final = frozenset(
     {
@@ -97,10 +97,8 @@ def _otherwise() -> dict[tuple[type, str], str]:
         (sdp.Agreed, "remote"): "port",
         # it becomes the `proxy` of a host
         (Binding, "uri"): "uris",
-        (Binding, "routes"): "uris",
         (Binding, "call_id"): "secret",
         (Binding, "instance"): "secret",
-        (signals.Host, "routes"): "uris",
         (sdp.Crypto, "suite"): "",
         (sdp.Crypto, "key"): "secret",
         (media.SrtpKey, "suite"): "",

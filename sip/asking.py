@@ -55,6 +55,8 @@ NO_CONNECTION: Final = 3600.0
 # What a binding lasts of which a registrar says nothing, in seconds (RFC 3261 §10.2.1.1 leaves it to the registrar;
 # its examples have an hour)
 UNSAID_EXPIRES: Final = 3600
+# Proxies that a registrar may want our calls to pass: an access network has two or three.
+MAX_SERVICE_ROUTES: Final = 8
 
 _SECONDS = re.compile(r"([0-9]{1,9})(?![0-9])", re.ASCII)
 _HEADER_TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]{1,1000}")
@@ -242,14 +244,29 @@ class Asking(TransactionLayer):
         """The final answer, or that there is none."""
         self._asking.discard(asked.id)
         request = slot.transaction.request
-        got: dict[str, int | None] = {}
-        if response is not None:
-            got = {"min_expires": _seconds(response.get("Min-Expires")), "retry_after": retry_after(response)}
-            if request.method == "REGISTER" and 200 <= status < 300:
-                got["expires"] = granted = _granted(request, response)
-                self._reached_by(slot, asked.trunk, now + granted)
         source = None if response is None else slot.destination
-        out.append(Replied(asked.id, status, phrase, source, request.cseq, request.call_id, **got))
+        replied = Replied(asked.id, status, phrase, source, request.cseq, request.call_id)
+        if response is not None:
+            least = _seconds(response.get("Min-Expires"))
+            replied = evolve(replied, min_expires=least, retry_after=retry_after(response))
+            if request.method == "REGISTER" and 200 <= status < 300:
+                granted = _granted(request, response)
+                self._reached_by(slot, asked.trunk, now + granted)
+                replied = evolve(replied, expires=granted, routes=self._service_route(response))
+        out.append(replied)
+
+    def _service_route(self, response: Response) -> tuple[str, ...]:
+        """RFC 3608 §6.1, §5: loose routes all of them, in their order, or none where one cannot be read."""
+        try:
+            routes = tuple(response.items("Service-Route"))
+            uris = [Uri.parse(NameAddr.parse(each).uri) for each in routes]
+        except RemoteSipError:
+            uris, routes = [], ("",)
+        usable = all(each.scheme in ("sip", "sips") and each.param("lr") is not None for each in uris)
+        if len(uris) == len(routes) <= MAX_SERVICE_ROUTES and usable:
+            return routes
+        self.counters["Service-Route not usable"] += 1
+        return ()
 
     def _reached_by(self, slot: Slot, trunk: str, until: float) -> None:
         """Our Contact is bound until then; who is told one of a connection reaches us by that (RFC 5626 §5.3)."""
@@ -311,8 +328,7 @@ class Asking(TransactionLayer):
     def _contact_of(self, trunk: str, ours: str, local: Address, *, secure: bool) -> Row:
         """Our Contact in a call; `ours` is its From, or the To of one that came."""
         settings = self._trunks.settings(trunk)
-        registered = settings.account.username if settings.registers and settings.account is not None else ""
-        return self._contact(local, contact_user(ours, registered), secure=secure)
+        return self._contact(local, contact_user(ours, settings.us if settings.registers else ""), secure=secure)
 
     def _able(self, trunk: str) -> tuple[Row, Row]:
         """What we let this trunk do, in every message that begins something or answers it (RFC 3261 §20.5, §20.37)."""

@@ -249,8 +249,7 @@ class Endpoint(Doors):
             call.expire(now + int(expires))
         self._schedule(call)
         caller, name = caller_of(request)
-        account = self._trunks.settings(trunk).account
-        number = called_of(request, account.username if account is not None else "")
+        number = called_of(request, self._trunks.settings(trunk).us)
         diverted = diverted_from(request)
         early = offer is not None or call.reliable.able
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
@@ -428,13 +427,13 @@ class Endpoint(Doors):
         way = route_rows(routes)
         settings = self._trunks.settings(trunk)
         # an address of record is in the domain of its registrar (RFC 3261 §10, §20.20)
-        home = Uri.parse(uri).host if settings.registers else local.host
+        home = settings.domain or (Uri.parse(uri).host if settings.registers else local.host)
         from_, identity = identified(caller, caller_name, asserted, home, trusted=settings.trusted)
         out: list[Output] = []
         record = self._begun(call, self._token(), CallState.DIALLING, now)
         record.trunk = trunk
         record.ours = bytes(sdp)
-        secure = is_secure(NameAddr.parse(routes[0]).uri if routes else uri)
+        secure = is_secure(uri) or any(is_secure(NameAddr.parse(each).uri) for each in routes[:1])
         contact = self._contact_of(trunk, from_, local, secure=secure)
         request = build_request(
             "INVITE",

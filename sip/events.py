@@ -178,7 +178,8 @@ class FlowLost:
 class Replied:
     """The one answer to `ask`; challenges have been answered before. 408 without a source: nobody responded; 503: the
     request could not be sent. `cseq` and `call_id` are those that it had in the end. `expires` is what a registrar
-    granted for our Contact, `min_expires` what it wants at least (423), all in seconds."""
+    granted for our Contact, `min_expires` what it wants at least (423), all in seconds. `routes` are the proxies that
+    calls of whoever is registered have to pass, as Route values (RFC 3608)."""
 
     request: str
     status: int
@@ -189,6 +190,7 @@ class Replied:
     expires: int | None = None
     min_expires: int | None = None
     retry_after: int | None = None
+    routes: tuple[str, ...] = ()
 
 
 @frozen

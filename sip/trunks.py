@@ -21,9 +21,10 @@ class TrunkSettings:
     `hosts`, the names of its own machines; `named` says which of them is at an address. `account` answers its
     challenges; `guest` answers ours, wherever it comes from, and it is dialled where it was heard from. One that is
     behind a `nat` is answered there too, for the addresses that it gives lead nowhere. With one that `registers` us we
-    are who we are there, in its domain. A `trusted` one is told who calls even where the caller withholds it (RFC
-    3325). With a `private` one nothing is agreed but by TLS; of one that wants `datagrams` nothing is said by TCP,
-    however long it is. One that `refers` may have its calls given to others (RFC 3515)."""
+    are who we are there, in its domain: `user`, or whom the account names, and `domain`, or the host of what is called;
+    one that names a `domain` wants us there anyway. A `trusted` one is told who calls even where the caller withholds
+    it (RFC 3325). With a `private` one nothing is agreed but by TLS; of one that wants `datagrams` nothing is said by
+    TCP, however long it is. One that `refers` may have its calls given to others (RFC 3515)."""
 
     peers: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -31,11 +32,18 @@ class TrunkSettings:
     guest: Account | None = None
     nat: bool = False
     registers: bool = False
+    user: str = ""
+    domain: str = ""
     trusted: bool = False
     private: bool = False
     datagrams: bool = False
     refers: bool = False
     named: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def us(self) -> str:
+        """As whom we are known there, empty: nobody says so."""
+        return self.user or (self.account.username if self.account is not None else "")
 
     @property
     def pinned(self) -> bool:

@@ -53,7 +53,9 @@ trunks = Table(
     Column("position", Integer, nullable=False),
     Column("peers", JSON, nullable=False),
     Column("proxy", JSON, nullable=False),
+    Column("domain", String, nullable=False),
     Column("username", String, nullable=False),
+    Column("login", String, nullable=False),
     # In clear: digest authentication computes with it (RFC 8760 §2). The file has mode 0600.
     Column("password", String, nullable=False),
     Column("register", Boolean, nullable=False),

@@ -156,6 +156,7 @@ SAMPLES: list[object] = [
     registration.Cut(),
     registration.PatienceOver(),
     registration.RenewDue(),
+    registration.SteadyDue(),
     registration.PauseOver(),
     switchboard.Configure(Organisation(), ("opus",)),
     switchboard.Open(),

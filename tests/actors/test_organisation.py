@@ -239,6 +239,7 @@ def test_an_offer_rings_long_enough_to_be_answered() -> None:
             "[[trunk]] 1 ('t') proxy: must be a SIP address as \"sip:carrier.example:5060\", found 'carrier.example'",
         ),
         ("[[trunk]]\nid = 't'\nregister = true", "[[trunk]] 't': register needs proxy and username"),
+        ("[[trunk]]\nid = 't'\ndomain = 'ims.example'", "[[trunk]] 't': domain needs proxy"),
         ("[[trunk]]\nid = 't'\nusername = 'u'", "[[trunk]] 't': username without proxy needs password"),
         ("[[dialling]]\nallow = '+86'\ndeny = '+86'", "[[dialling]]: each entry has either allow or deny"),
         (

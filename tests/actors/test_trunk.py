@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from attrs import define, evolve, field
@@ -23,17 +24,18 @@ PLAIN = Profile("carrier", proxy=("sip:one.example", "sip:two.example"))
 REGISTERS = evolve(PLAIN, username="us", register=True)
 # How long an answer is on its way.
 DELAY = 0.05
+FLAPS = "not registered: its connections do not last"
 
 Answer = Callable[[signals.Ask], signals.Replied | None]
 
 
-def says(status: int, **more: int) -> Answer:
+def says(status: int, **more: Any) -> Answer:
     return lambda ask: signals.Replied(ask.ask, status, True, ask.cseq, ask.call_id or "ours", **more)
 
 
-def grants(seconds: int) -> Answer:
+def grants(seconds: int, *routes: str) -> Answer:
     """A registrar that does; OPTIONS it answers as well."""
-    return lambda ask: says(200, **({"expires": seconds} if ask.method == "REGISTER" else {}))(ask)
+    return lambda ask: says(200, **({"expires": seconds, "routes": routes} if ask.method == "REGISTER" else {}))(ask)
 
 
 def unless_registering(answer: Answer) -> Answer:
@@ -63,6 +65,7 @@ class World:
     resolved: list[float] = field(factory=list)
     alarms: list[str] = field(factory=list)
     states: list[tuple[float, str, str]] = field(factory=list)
+    routes: list[tuple[str, ...]] = field(factory=list)
     stopped: str = ""
     _coming: list[tuple[float, object]] = field(factory=list)
 
@@ -106,6 +109,8 @@ class World:
                 case Log("trunk", fields):
                     told = dict(fields)
                     self.states.append((round(self.now - NOW, 2), str(told["state"]), str(told["reason"])))
+                case Sip(signals.ServiceRoute(_, routes)):
+                    self.routes.append(routes)
                 case Stop(reason):
                     self.stopped = reason
                 case Log():
@@ -362,6 +367,29 @@ def test_a_503_says_when_to_register_again() -> None:
     assert second - first >= 77
 
 
+def test_sip_is_told_where_calls_pass_whenever_the_registrar_says_otherwise() -> None:
+    world = World({ONE: grants(600, "<sip:a.example;lr>", "<sip:b.example;lr>")}, REGISTERS)
+    world.until(500)
+    assert world.routes == [("<sip:a.example;lr>", "<sip:b.example;lr>")], "once, however often it is renewed"
+    world.hosts[ONE] = grants(600, "<sip:c.example;lr>")
+    world.until(1000)
+    assert world.routes[1:] == [("<sip:c.example;lr>",)]
+    # another process asks the trunk, which knows
+    world.tell(Recalled())
+    assert world.routes[2:] == [("<sip:c.example;lr>",)]
+    # silence takes nothing back that was granted; a refusal does (RFC 3608 §6.1)
+    world.hosts[ONE] = unless_registering(silent)
+    world.until(1400)
+    assert len(world.routes) == 3
+    world.hosts[ONE] = unless_registering(says(403))
+    world.until(1800)
+    assert world.routes[3:] == [()]
+    world.hosts[ONE] = grants(600, "<sip:c.example;lr>")
+    world.until(2200)
+    world.tell(Dismiss())
+    assert world.routes[4:] == [("<sip:c.example;lr>",), ()]
+
+
 def test_granted_for_no_time_is_not_granted() -> None:
     world = World({ONE: grants(0)}, REGISTERS)
     world.until(30)
@@ -423,12 +451,48 @@ def test_connections_that_do_not_last_are_not_followed_in_circles() -> None:
     for at, pause in enumerate(pauses[1:]):
         whole = min(registration.FIRST_PAUSE * 2**at, registration.LONGEST_CUT_PAUSE)
         assert whole / 2 <= pause <= whole + 1.1
+    assert (world.phase, world.trunk.state.reason) == (Phase.DOWN, FLAPS)
     # one that lasts ends the row
     world.until(world.now - NOW + registration.LASTING + 1)
     before = len(world.registers())
     world.tell(signals.FlowLost())
     assert len(world.registers()) == before + 1
     assert world.phase is Phase.UP
+
+
+def hangs_up(world: World, until: float) -> None:
+    """Whoever grants ends the connection at once, up to then."""
+    ended = 0
+    while world.now - NOW < until:
+        world.until(world.now - NOW + 2 * DELAY)
+        if len(world.registers()) > ended:
+            ended = len(world.registers())
+            world.until(world.now - NOW + 2 * DELAY)
+            world.tell(signals.FlowLost())
+
+
+def test_who_grants_and_hangs_up_at_once_reaches_nobody() -> None:
+    """Down in time, not asked in circles, and up again when a connection has held."""
+    world = World({TCP: grants(3600)}, REGISTERS)
+    hangs_up(world, 15)
+    assert (world.phase, world.alarms) == (Phase.DOWN, [alarms.TRUNK_DOWN.says(trunk="carrier", reason=FLAPS)])
+    down = next(at for at, state, _ in world.states if state == "down")
+    assert down < 1
+    hangs_up(world, 300)
+    assert world.phase is Phase.DOWN
+    assert len(world.registers()) < 25
+    world.until(300 + registration.LONGEST_CUT_PAUSE + registration.STEADY + 1)
+    assert (world.phase, world.alarms) == (Phase.UP, [])
+
+
+def test_a_carrier_that_restarts_is_not_down_for_that() -> None:
+    world = World({TCP: grants(3600)}, REGISTERS)
+    world.until(300)
+    world.tell(signals.FlowLost())  # it goes
+    world.until(300.2)
+    world.tell(signals.FlowLost())  # ... and ends what it had still taken
+    world.until(400)
+    assert [state for _, state, _ in world.states] == ["trying", "up"]
 
 
 def test_who_does_not_register_us_again_reaches_us_no_more() -> None:

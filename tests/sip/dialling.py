@@ -355,6 +355,19 @@ DIALLING = [
         trunks=ACCOUNT,
     ),
     Scenario(
+        "registrar_that_says_where_calls_pass",
+        (
+            recv("REGISTER"),
+            answer(200, "Service-Route: <sip:a.example;lr>, <sip:b.example;lr>").replace(
+                "Contact: <sip:sipp@[local_ip]:[local_port]>", "Expires: 120"
+            ),
+        ),
+        ("Replied",),
+        ignores("Service-Route"),
+        act=asks("REGISTER", user="alice", expires=600),
+        check=replied(200, routes=("<sip:a.example;lr>", "<sip:b.example;lr>")),
+    ),
+    Scenario(
         "registrar_that_wants_longer",
         (recv("REGISTER"), answer(423, "Min-Expires: 1800")),
         ("Replied",),

@@ -65,6 +65,53 @@ def test_an_options_is_answered_once() -> None:
     assert endpoint.idle
 
 
+@pytest.mark.parametrize(
+    ("rows", "routes"),
+    [
+        ((), ()),
+        (("<sip:a.example;lr>",), ("<sip:a.example;lr>",)),
+        (
+            ('"One" <sips:orig@a.example:5061;lr>;x=1, <sip:[2001:db8::1];lr=on>', "<sip:c.example;transport=tcp;lr>"),
+            (
+                '"One" <sips:orig@a.example:5061;lr>;x=1',
+                "<sip:[2001:db8::1];lr=on>",
+                "<sip:c.example;transport=tcp;lr>",
+            ),
+        ),
+        # a strict router, no SIP URI, no URI, and more than anybody has: none of it counts
+        (("<sip:a.example;lr>, <sip:b.example>",), ()),
+        (("<tel:+8610;lr>",), ()),
+        (("<sip:a.example;lr>, nonsense",), ()),
+        (('<sip:a.example;lr>, "<',), ()),
+        (("<sip:a.example;lr>",) * 9, ()),
+    ],
+)
+def test_where_calls_pass_is_told_as_the_registrar_says_or_not_at_all(
+    rows: tuple[str, ...], routes: tuple[str, ...]
+) -> None:
+    """RFC 3608 §5, §6.1."""
+    endpoint = known()
+    (granted,) = reply(endpoint, register(endpoint), 200, *(("Service-Route", row) for row in rows))
+    assert isinstance(granted, Replied)
+    assert granted.routes == routes
+    assert endpoint.counters["Service-Route not usable"] == (bool(rows) and not routes)
+    assert routes == () or requests(
+        endpoint.dial("c", "sips:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0, trunk="carrier", routes=routes)
+    )[0].items("Route") == list(routes)
+
+
+def test_calls_are_in_the_domain_that_a_trunk_names() -> None:
+    endpoint = known()
+    settings = TrunkSettings(("192.0.2.9",), account=ALICE, registers=True, user="+8610", domain="ims.example")
+    endpoint.set_trunks({"carrier": settings})
+    (invite,) = requests(
+        endpoint.dial("c", "sip:600@ims.example", PROXY, "1001", n.OFFER_A, 0.0, trunk="carrier", asserted="1001")
+    )
+    assert (invite.from_.uri, invite.get("Contact")) == ("sip:1001@ims.example", "<sip:+8610@192.0.2.1:5060>")
+    (signed,) = [each for each in requests(reply(endpoint, invite, 401, MD5)) if each.method == "INVITE"]
+    assert shown(signed)["username"] == "alice", "the password has a name of its own"
+
+
 def test_whoever_says_nothing_is_told_of() -> None:
     endpoint = known()
     outputs = endpoint.ask("ping", "carrier", "OPTIONS", "sip:192.0.2.9", PROXY, 0.0)
