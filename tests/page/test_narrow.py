@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.page.kept import MAYA, at, call, noon_zone, tones
+from tests.page.kept import LIN, MAYA, at, call, decided, noon_zone, tones
 from tests.page.scripted import Switch
 from tests.page.test_workbench import CHINESE, ENGLISH, Desk, Names
 
@@ -124,6 +124,30 @@ def test_the_words_of_the_acts_keep_off_the_sides_of_their_buttons(page: Page, s
         assert max(count for count, _ in found) <= lines, found
         assert min(gap for _, gap in found) >= room, found
         fits(page)
+
+
+@pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
+def test_why_a_call_rang_there_in_a_narrow_window(page: Page, switch: Switch, names: Names) -> None:
+    """... with names as long as they are, and the most that a strategy looks at."""
+    many = [
+        {"agent": f"10{n:02}", "name": name, "rank": n, "level": 1, "idle_seconds": 3725.0, "calls": None}
+        for n, name in enumerate(("Lin", "Maya Konstantinopoulou", "Oyinkansola Adebayo-Featherstonehaugh"), 1)
+    ]
+    ranked = [{**each, "talk_seconds": 20_000.0} for each in many]
+    passed = [{"why": "kept", "count": 14, "agents": [{"agent": each["agent"], "name": each["name"]} for each in many]}]
+    switch.time_zone = noon_zone()
+    switch.role = "supervisor"
+    switch.kept.add(call("a", at(0.02)))
+    switch.kept.reasons["a"] = [decided(at(0.02), [LIN], None, ranked=ranked, passed=passed, candidates=9)]
+    page.set_viewport_size({"width": 320, "height": 720})
+    Desk(page, switch, names).log_in()
+    page.locator("[data-call=a]").click()
+    page.locator("cb-call-why summary").click()
+    expect(page.locator(".decision tbody tr")).to_have_count(3)
+    page.locator(".decision").scroll_into_view_if_needed()
+    fits(page)
+    inside = page.locator(".decision").evaluate("one => one.scrollWidth - one.clientWidth")
+    assert inside <= 0
 
 
 # 1280 px at 400 %, at 200 %, and two columns as narrow as they become
