@@ -97,12 +97,13 @@ FIRST = (
     "interop/test_transports.py",
     "interop/test_races.py",
 )
-# The property of a test whose value is printed when all are through.
+# The property of a test whose value is printed when all are through, and that which names a peer it has driven. They
+# come with its report, from whichever process ran it.
 PRINTED = "printed"
+DROVE = "drove"
+# So much is said of why a test was tried again, in characters.
+WHY = 240
 IN_CI = os.environ.get("CI", "").lower() == "true"
-
-# peer -> the tests that drove it
-_USED = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,7 +112,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_USED] = {}
     gone = [file for file in FIRST if not (Path(__file__).parent / file).is_file()]
     if gone:
         raise pytest.UsageError(f"tests/conftest.py begins with what is not there: {', '.join(gone)}")
@@ -150,25 +150,30 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item):  # type: ignore[no-untyped-def] # a pluggy wrapper yields
-    for name in peers_of(item):
-        item.config.stash[_USED].setdefault(name, set()).add(item.nodeid)
+    item.user_properties += [(DROVE, name) for name in peers_of(item)]
     return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    used: dict[str, set[str]] = {}
     for report in [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]:
-        for text in [value for name, value in report.user_properties if name == PRINTED]:
-            terminalreporter.section(report.nodeid)
-            terminalreporter.write_line(text)
-    used = config.stash[_USED]
+        for name, value in report.user_properties:
+            if name == PRINTED:
+                terminalreporter.section(report.nodeid)
+                terminalreporter.write_line(value)
+            elif name == DROVE:
+                used.setdefault(value, set()).add(report.nodeid)
+    again = terminalreporter.stats.get("rerun", [])
     skipped = terminalreporter.stats.get("skipped", [])
     missing = {report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)}
-    if not used and not missing:
+    if not used and not missing and not again:
         return
     terminalreporter.section("real peers")
     for name, tests in sorted(used.items()):
         terminalreporter.write_line(f"{name}: {PEERS[name].asked_version()}: {len(tests)} tests")
-    for again in terminalreporter.stats.get("rerun", []):
-        terminalreporter.write_line(f"tried again: {again.nodeid}")
+    for report in again:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.splitlines()[0] if crash is not None else report.longreprtext.splitlines()[-1]
+        terminalreporter.write_line(f"tried again: {report.nodeid}: {why[:WHY]}")
     for reason in sorted(missing):
         terminalreporter.write_line(reason)
