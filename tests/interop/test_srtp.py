@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from . import sound
-from .machine import own_address
+from .machine import fairly, own_address
 from .product import Organisation, Product, free_port, lasting, until
 from .robot import Robot
 from .test_baresip import CONFIG, modules
@@ -31,6 +31,10 @@ pytestmark = [
 
 CUSTOMER = "+8613800138000"
 HEADER = 44  # octets of a WAV file
+# A correlation with what was said.
+ALIKE = 0.9
+# So often everybody says the same words: for longer than three turns of listening take.
+ROUNDS = 100
 
 
 @pytest.fixture(scope="module")
@@ -117,24 +121,35 @@ def said_to(voice: Voice, seconds: float) -> sound.Pcm:
     return np.concatenate([sound.decode(each.payload, ulaw=False) for each in voice.packets[begin : begin + packets]])
 
 
+def likeness(words: sound.Pcm, folder: Path) -> float:
+    """How like those words is what the telephone hears from now on. A crowded machine keeps it from being in time: then
+    it is listened to again."""
+    seconds = 2 * len(words) / sound.RATE + 2
+
+    def measure() -> float:
+        so_far = len(heard(folder, 0))
+        score = sound.likeness(words, heard(folder, so_far / sound.RATE + seconds)[so_far:])[0]
+        assert score >= ALIKE
+        return score
+
+    return fairly(measure)
+
+
+@pytest.mark.timeout(300)  # of three turns, on a crowded machine
 def test_baresip_hears_itself_under_srtp_and_a_media_process_that_dies_goes_on(
     centre: Product, certificate: Path, line: int, tmp_path: Path
 ) -> None:
     _, words = sound.speak(tmp_path)
     uri = f"sip:600@{own_address()}:{centre.tls_port};transport=tls"
-    seconds = 2 * len(words) / sound.RATE + 1
-    with telephone(tmp_path / "phone", certificate, line, np.tile(words, 20), uri):
-        before = sound.likeness(words, heard(tmp_path / "phone", seconds))[0]
+    with telephone(tmp_path / "phone", certificate, line, np.tile(words, ROUNDS), uri):
+        before = likeness(words, tmp_path / "phone")
         old = centre.pids()["media"]
         os.kill(old, signal.SIGKILL)
         until(lambda: centre.pids().get("media", old) != old, 20, "another media process")
         until(lambda: centre.figure("cordboard_legs") == 1, 10, "the leg again")
-        so_far = len(heard(tmp_path / "phone", 0))
-        after = sound.likeness(words, heard(tmp_path / "phone", so_far / sound.RATE + seconds + 1)[so_far:])[0]
+        after = likeness(words, tmp_path / "phone")
     centre.at_rest()
     print(f"baresip under SRTP hears its words with correlation {before:.3f}, and {after:.3f} by another media process")
-    assert before >= 0.9
-    assert after >= 0.9
 
 
 def test_plain_rtp_is_refused_in_words(centre: Product, certificate: Path, line: int, tmp_path: Path) -> None:
@@ -150,26 +165,30 @@ def wrong(centre: Product) -> float:
     return centre.metrics().get('cordboard_media_total{what="srtp_unauthentic"}', 0.0)
 
 
+@pytest.mark.timeout(300)  # of three turns, on a crowded machine
 def test_an_agent_dials_baresip_under_srtp_and_both_hear_each_other(
     centre: Product, certificate: Path, line: int, tmp_path: Path
 ) -> None:
     _, words = sound.speak(tmp_path)
     voice = Voice(words)
     before = wrong(centre)
-    with voice, Robot(centre, "1001") as lin, telephone(tmp_path / "phone", certificate, line, np.tile(words, 20)):
+    with voice, Robot(centre, "1001") as lin, telephone(tmp_path / "phone", certificate, line, np.tile(words, ROUNDS)):
         reply = lin.do("agent.sign_in", sdp=voice.offer())
         voice.connect(reply["sdp"])
         until(lambda: state(centre) == "up", 20, "the trunk")
         lin.do("call.dial", number=CUSTOMER)
         lin.event("call.connected", 15)
-        seconds = 2 * len(words) / sound.RATE + 1
-        there = sound.likeness(words, heard(tmp_path / "phone", seconds))[0]
-        here = sound.likeness(words, said_to(voice, seconds))[0]
+        there = likeness(words, tmp_path / "phone")
+
+        def measure() -> float:
+            score = sound.likeness(words, said_to(voice, 2 * len(words) / sound.RATE + 1))[0]
+            assert score >= ALIKE
+            return score
+
+        here = fairly(measure)
         lin.do("call.hang_up")
         lin.state("after_call_work")
     centre.at_rest()
     # To open its NAT baresip sends one report (APP, "PING") before it encrypts: that is dropped, and nothing else.
     assert wrong(centre) - before <= 1
     print(f"baresip hears the agent under SRTP with correlation {there:.3f}, the agent baresip with {here:.3f}")
-    assert there >= 0.9
-    assert here >= 0.9

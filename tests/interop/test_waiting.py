@@ -273,11 +273,12 @@ def test_a_caller_rings_at_who_served_it_last_and_why_tells_so(product: Product,
     longest.do("agent.state", state="break")
     with Caller(product.sip_port, "5006") as customer:
         customer.dial().answered()
-        other.event("call.offered")
+        served = other.event("call.offered")["call"]
         other.do("call.answer")
         other.event("call.connected")
         other.do("call.hang_up")
         customer.ended()
+    until(lambda: over(product, "4002", served), 10, "the record in which the queue looks")
     longest.do("agent.state", state="idle")
     other.do("agent.start_answering")
     with Caller(product.sip_port, "5006") as customer:
