@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from attrs import define
@@ -29,7 +28,7 @@ from .referral import Referral
 from .refresh import SESSION_EXPIRES, Refresh
 from .reliable import Reliable
 from .sdp import SessionDescription
-from .transaction import Bug, Late, Timers, Transaction
+from .transaction import Bug, Late, Timers, Transaction, Word
 
 if TYPE_CHECKING:
     from .snapshot import DialogSnapshot
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 PROGRESS_INTERVAL = 60.0
 
 
-class State(Enum):
+class State(Word):
     OFFERED = "Offered"
     PLEDGED = "Pledged"
     ACCEPTED = "Accepted"
@@ -55,7 +54,7 @@ class State(Enum):
 GIVEN_UP = frozenset({State.LEAVING, State.WITHDRAWN, State.CANCELLED, State.ENDED})
 
 
-class Input(Enum):
+class Input(Word):
     # the application
     RING = "ring"
     EARLY_ANSWER = "progress"
@@ -94,7 +93,7 @@ class Input(Enum):
     FORGET = "forget"
 
 
-class Do(Enum):
+class Do(Word):
     RING = "send 180"
     EARLY_ANSWER = "send 183 with our answer"
     HOLD_ANSWER = "keep our answer until what was said before has arrived"

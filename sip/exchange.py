@@ -13,13 +13,12 @@ is. An offer of ours that meets either comes again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from .machine import NO_TIMER, Plan, Table, Timed, rows, stay
 from .machine import Move as Moved
 from .message import Address
-from .transaction import Bug, Late, Timers, Transaction
+from .transaction import Bug, Late, Timers, Transaction, Word
 
 if TYPE_CHECKING:
     from .layer import Slot
@@ -34,7 +33,7 @@ OFFER_TIMEOUT: Final = 60.0
 MAX_RETRY_AFTER: Final = 10
 
 
-class State(Enum):
+class State(Word):
     OPENING = "Opening"
     STABLE = "Stable"
     INVITED = "Invited"
@@ -45,7 +44,7 @@ class State(Enum):
     OVER = "Over"
 
 
-class Input(Enum):
+class Input(Word):
     # the call
     AGREED = "first offer and answer are through"
     OVER = "the call is over"
@@ -71,7 +70,7 @@ class Input(Enum):
     NO_FINAL = "no final response"
 
 
-class Do(Enum):
+class Do(Word):
     ASK = "CallReoffered"
     ANSWER = "send 200 to their re-INVITE"
     ANSWER_UPDATE = "send 200 to their UPDATE"

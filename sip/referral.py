@@ -13,14 +13,13 @@ after `EXPIRES`. Who wants none (RFC 4488) is told nothing.
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from .grammar import Address, NameAddr, RemoteSipError, Uri
 from .machine import NO_TIMER, Plan, Table, Timed, rows, stay
 from .machine import Move as Moved
 from .message import PHRASES, Request, Row
-from .transaction import Bug, Late
+from .transaction import Bug, Late, Word
 
 if TYPE_CHECKING:
     from .layer import Slot
@@ -36,7 +35,7 @@ _REPLACES = re.compile(r"[?&]replaces=", re.ASCII | re.IGNORECASE)
 _UNTOLD = re.compile(r"[ \t]*false[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE)
 
 
-class State(Enum):
+class State(Word):
     IDLE = "Idle"
     ASKED = "Asked"
     SAYING = "Saying"
@@ -44,7 +43,7 @@ class State(Enum):
     CLOSING = "Closing"
 
 
-class Input(Enum):
+class Input(Word):
     REFER = "REFER"
     # the call
     OVER = "the call is over"
@@ -60,7 +59,7 @@ class Input(Enum):
     EXPIRED = "Expires"
 
 
-class Do(Enum):
+class Do(Word):
     ASK = "CallReferred"
     ACCEPT = "answer the REFER with 202"
     ACCEPT_UNTOLD = "answer the REFER with 202 and Refer-Sub"

@@ -12,13 +12,12 @@ as the one who asked (§7). `asked` gives the rows of a request of ours.
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import Final
 
 from .machine import NO_TIMER, Plan, Table, Timed, rows
 from .machine import Move as Moved
 from .message import Request, Response, Row
-from .transaction import Late
+from .transaction import Late, Word
 
 # RFC 4028 §4 recommends it, in seconds.
 SESSION_EXPIRES: Final = 1800
@@ -36,7 +35,7 @@ _SESSION = re.compile(r"[ \t]*([0-9]{1,10})(?![0-9])", re.ASCII)
 _REFRESHER = re.compile(r";[ \t]*refresher[ \t]*=[ \t]*(uac|uas)(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
 
 
-class State(Enum):
+class State(Word):
     OFF = "Off"
     OURS = "Ours"
     ASKING = "Asking"
@@ -44,7 +43,7 @@ class State(Enum):
     THEIRS = "Theirs"
 
 
-class Input(Enum):
+class Input(Word):
     NOBODY = "nobody refreshes"
     WE = "we refresh"
     THEY = "they refresh"
@@ -55,7 +54,7 @@ class Input(Enum):
     LAPSE = "the interval ends"
 
 
-class Do(Enum):
+class Do(Word):
     REFRESH = "send UPDATE, or a re-INVITE with our last description"
     BREAK = "the call cannot go on"
 

@@ -10,14 +10,13 @@ PRACK says.
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import Final
 
 from .machine import NO_TIMER, Plan, Table, Timed, rows
 from .machine import Move as Moved
 from .message import Request, Response, Row
 from .refresh import tags
-from .transaction import Bug, Late, Timers
+from .transaction import Bug, Late, Timers, Word
 
 REL100: Final = "100rel"
 # RFC 3262 §3: the first RSeq is from 1 to 2**31 - 1; a bit less leaves room to count.
@@ -29,13 +28,13 @@ _RACK = re.compile(r"([0-9]{1,10})[ \t]+([0-9]{1,10})[ \t]+INVITE", re.ASCII)
 _RSEQ = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
-class State(Enum):
+class State(Word):
     IDLE = "Idle"
     SENT = "Sent"
     OVER = "Over"
 
 
-class Input(Enum):
+class Input(Word):
     SAY = "a response that must arrive"
     PRACK = "PRACK"
     OVER = "final response"
@@ -43,7 +42,7 @@ class Input(Enum):
     NO_PRACK = "no PRACK"
 
 
-class Do(Enum):
+class Do(Word):
     SEND = "send it with the next RSeq"
     HOLD = "hold it until the PRACK of what is before it"
     NEXT = "send what was held"
