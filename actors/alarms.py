@@ -139,10 +139,11 @@ MUSIC_MISSING: Final = Alarm(
 
 TRUNK_DOWN: Final = Alarm(
     "the trunk {trunk} is down: {reason}",
-    "None of its hosts answered OPTIONS for 15 s, or their names are not found, or it does not let us register, or a "
-    "PBX that had registered with us no longer has; the reason says which. No call goes out by it. Calls that it "
-    "brings are taken, and those that live go on.",
-    "Look at the network, at `proxy`, `username` and `password`, and ask the carrier. Hosts are tried again every five "
+    "None of its hosts answered OPTIONS for 15 s, or their names are not found, or it does not let us register, or "
+    "ends each connection as soon as it has registered us by it, or a PBX that had registered with us no longer has; "
+    "the reason says which. No call goes out by it. Calls that it brings are taken, and those that live go on.",
+    "Look at the network, also at what stands between and ends connections, at `proxy`, `domain`, `username`, `login` "
+    "and `password`, and ask the carrier. Hosts are tried again every five "
     "seconds, a registration at least every five minutes; the alarm ends when the trunk is up. A PBX has to register "
     "again, or to say goodbye.",
 )
