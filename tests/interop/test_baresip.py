@@ -175,20 +175,25 @@ def test_baresip_hears_5_khz_in_opus(reached: Product, tmp_path: Path, ptime: in
     says = np.rint(8000 * np.sin(2 * np.pi * 620 * t) + 8000 * np.sin(2 * np.pi * 5000 * t)).astype(np.int16)
     uri = f"sip:600@{own_address()}:{reached.sip_port}"
 
-    def packets(which: str) -> float:
-        return reached.metrics().get(f'cordboard_media_total{{what="packets_{which}"}}', 0.0)
+    def packets() -> tuple[float, float]:
+        """Received and sent, of one moment: the engine tells of them once a second."""
+        now = reached.metrics()
+        came, went = (
+            now.get(f'cordboard_media_total{{what="packets_{which}"}}', 0.0) for which in ("received", "sent")
+        )
+        return came, went
 
-    before = packets("received")
+    before, _ = packets()
     with telephone(tmp_path / "phone", uri, says, "opus", 48000, ptime) as said:
         until(lambda: "established" in said.read_text(), 15, "the call")
 
         def heard() -> list[Path]:
             return [file for file in (tmp_path / "phone").glob("dump*dec.wav") if file.stat().st_size > 3 * 192000]
 
-        until(lambda: packets("received") > before + 25, 15, "half a second from it")
-        begun = packets("received"), packets("sent")
+        until(lambda: packets()[0] > before + 25, 15, "half a second from it")
+        begun = packets()
         until(heard, 15, "three seconds of sound")
-        came, went = packets("received") - begun[0], packets("sent") - begun[1]
+        came, went = (now - then for now, then in zip(packets(), begun, strict=True))
     reached.at_rest()
     assert came > 0
     assert abs(went * ptime - came * 20) <= 0.1 * came * 20 + ptime, f"{went} packets went while {came} came"
