@@ -23,7 +23,6 @@ import math
 from ..switch import protocol as media
 from . import call_state as calls
 from . import directory, page, records, timeline
-from . import queue_state as queues
 from .agent_state import (
     DISMISSED,
     SHOWN,
@@ -58,7 +57,7 @@ from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .records import Outcome
 from .seat import PAGE_GRACE
-from .shift import Shift, colleague, in_turn, standing
+from .shift import Shift, colleague, looks_other
 from .table import Bug, Late, Row, Table, always, each, row
 
 _OWNERS_ONLY = (
@@ -189,16 +188,11 @@ class Agent(Shift):
         heard = (after.voice, after.away_since < math.inf)
         if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
             effects.append(self.tell_call(calls.AgentLeg(agent, *heard)))
-        if colleague(after) != colleague(before):
+        if looks_other(before, after):
             effects.append(Tell("directory", directory.Stands(colleague(after))))
-        if set(before.watching) != set(after.watching):
+        if before.watching is not after.watching and set(before.watching) != set(after.watching):
             effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
-        for queue in in_turn(before, after):
-            old = standing(before, queue)
-            new = standing(after, queue)
-            if new != old:
-                effects.append(Tell(f"queue:{queue}", queues.AgentStands(agent, new)))
-        return effects
+        return [*effects, *self.queues_told(before, after)]
 
     def _state_recorded(self) -> Record:
         data = self.state
@@ -425,7 +419,7 @@ TABLE = Table(
         ringing=Agent.down_ringing,
         answering=Agent.down_answering,
         talking=Agent.down_talking,
-        after_call_work=Late("the call had said that it ended"),
+        after_call_work=Late("the agent's part in it was over"),
         dialling=Agent.call_died_dialling,
         **each("signed_out idle on_break mobile", _NOT_MINE),
     ),

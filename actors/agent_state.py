@@ -168,9 +168,11 @@ class Withdraw:
 
 @frozen
 class Joined:
-    """The call took this agent: both hear each other."""
+    """The call took this agent: both hear each other. The `queue` in which it waited is told of it at once; empty:
+    none."""
 
     call: str
+    queue: str = ""
 
 
 @frozen
@@ -359,6 +361,8 @@ class Data:
     # The call that rings, talks or has its paperwork done, and how the last one that went away did.
     call: Offer | None = None
     offered_at: float = 0.0
+    # The queue that offers it knows by itself how the agent stands: nothing was said to it since.
+    queue_knows: bool = False
     # Since when nobody is there who would hear it ring (inf: somebody is).
     unrung_since: float = math.inf
     muted: bool = False

@@ -6,9 +6,9 @@ from typing import Final, assert_never
 
 from ..sip import sdp
 from ..switch import protocol as media
-from . import records, routes, signals, switchboard, trunk
+from . import records, routes, signals, switchboard
 from .call_state import NotRouted, Phase, Routed, Timeout
-from .effects import Effect, Log, Media, Sip, Started, Stop, Tell, Watch
+from .effects import Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .routes import Echo, Room, ToneRoute, ToQueue
 from .waiting import Waiting
@@ -39,8 +39,7 @@ class Arrival(Waiting):
                 self.state = evolve(self.state, agreed=self.negotiate(arrived.offer))
             except sdp.SdpError as error:
                 return self.reject(now, error.status, str(error), phrase=str(error))
-        admit = trunk.Admit(arrived.call, arrived.dialled)
-        return [Watch(f"trunk:{arrived.trunk}"), Tell(f"trunk:{arrived.trunk}", admit)]
+        return [Tell("switchboard", switchboard.FindRoute(arrived.call, arrived.dialled, arrived.trunk))]
 
     def routed(self, message: Routed, now: float) -> list[Effect]:
         self.state = evolve(
@@ -52,6 +51,7 @@ class Arrival(Waiting):
             country=message.country,
             early_seconds=message.early_seconds,
             priority=message.priority,
+            stands=message.stands,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self.note(queue=queue, test=not queue)

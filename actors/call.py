@@ -68,6 +68,8 @@ from .table import Bug, Entry, Late, Row, Table, always, each, row
 SAID: Final[dict[str, signals.Why]] = {"caller silent": "timer", "media failed": "failed"}
 # What SIP is told of whoever is called for a call that ends meanwhile.
 CANCELLED = 487
+# What says to whoever hears it that the call is over, for that one at least.
+SAYS_IT_ENDS = (agents.Ended, agents.NotConnected, agents.Withdraw, queues.Leave)
 # Of a call out, until it is answered.
 DIALS = (Phase.SEEKING, Phase.READYING, Phase.CALLING)
 
@@ -150,7 +152,8 @@ class Call(Arrival):
             told.append(Media(media.Rewire((media.Hears(data.agent_leg, ()),))))
         if by not in FAR:
             told.append(Sip(signals.Release(data.sip, cause, self._why(cause))))
-        return [*told, Stop(f"{by}: {cause}")]
+        heard = (each.to for each in told if isinstance(each, Tell) and isinstance(each.message, SAYS_IT_ENDS))
+        return [*told, Stop(f"{by}: {cause}", tuple(heard))]
 
     def _why(self, cause: str) -> signals.Why:
         """What the far side is told of an end that it has not made itself."""
@@ -189,7 +192,7 @@ class Call(Arrival):
         return self.reject(now, 503, fact.reason, 5)
 
     def _down(self, message: Down, now: float) -> list[Effect]:
-        """Whom the call relies on is gone: the agent's call goes back, a queue or trunk that ends takes it along."""
+        """Whom the call relies on is gone: the agent's call goes back, a queue that ends takes it along."""
         data = self.state
         if data.phase in DIALS:
             return self._down_dialling(message, now)
@@ -197,8 +200,6 @@ class Call(Arrival):
             return self.line_lost(message.name.removeprefix("line:"), "gone", 0, now)
         if data.phase is Phase.TALKING and message.name.startswith("agent:"):
             return self.left(message.name.removeprefix("agent:"), now)
-        if message.name == f"trunk:{data.arrived.trunk}" and data.phase is Phase.ROUTING:
-            return self.reject(now, 503, "the trunk is gone", 5)
         if data.phase is Phase.WAITING and message.name == self.queue():
             return self.say_goodbye("the queue is gone", announcements.goodbye(data.language), now)
         return []

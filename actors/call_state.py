@@ -43,7 +43,7 @@ class Routed:
 
     `language` and `country` are the organisation's: what prompts speak, and whose tones are heard; `music` is the
     queue's: what is heard where nobody talks. A call of a queue waits for `early_seconds` before it is answered, and
-    stands in line by its `priority`.
+    stands in line by its `priority`; how the queue `stands` is what the organisation says, as if somebody were there.
     """
 
     route: Route
@@ -53,6 +53,7 @@ class Routed:
     country: str = "CN"
     early_seconds: float = 0.0
     priority: int = NORMAL
+    stands: QueueStands | None = None
 
 
 @frozen
@@ -93,8 +94,8 @@ class SentOn:
 
 @frozen
 class QueueStands:
-    """How the queue stands in which the call waits: as it joins, and whenever that changes. What an earlier queue of
-    the call says is not for it.
+    """How the queue stands in which the call waits: as it joins, where it does not know that, and whenever that
+    changes. What an earlier queue of the call says is not for it.
 
     `attended`: some agent of it is signed in. A call that waits for longer than `max_wait_seconds` is let go, and hears
     its number in line every `announce_seconds`; 0: never. `survey`: it is asked for one when its agent hangs up.
@@ -476,6 +477,8 @@ class Data(FarSide):
     timeline: Timeline | None = None
     # Its place in line, and what the queue says in which it waits.
     priority: int = NORMAL
+    # Before it joins.
+    stands: QueueStands | None = None
     attended: bool = True
     overflow: Onward = NOWHERE
     # Queues that have sent it on: it comes to none of them again.

@@ -118,7 +118,9 @@ class Callee(Seat):
     def _ring(self, offer: Offer, now: float) -> list[Effect]:
         entry = records.OfferEntry(offer.call, self.state.profile.agent, offer.queue, now, purpose=offer.purpose)
         turns = {**self.state.turns, offer.queue: now} if offer.purpose == "queue" else self.state.turns
-        self.state = evolve(self.state, call=offer, offered_at=now, muted=False, offer_entry=entry, turns=turns)
+        knows = offer.offerer == f"queue:{offer.queue}"
+        rings = evolve(self.state, call=offer, offered_at=now, muted=False, queue_knows=knows)
+        self.state = evolve(rings, offer_entry=entry, turns=turns)
         self.move(Phase.RINGING, "offer", now)
         watched = filter(None, dict.fromkeys((f"call:{offer.call}", offer.offerer)))  # a dead queue takes nothing back
         return [*map(Watch, watched), *self.push(self.offered()), *self.rings_there(offer)]
@@ -201,7 +203,9 @@ class Callee(Seat):
         self.move(Phase.TALKING, "answered", now)
         heard = timeline.begun(message.call, self.state.profile.agent, now)
         parties = page.CallParties(message.call)
-        self.state = evolve(self.state, caller=None, timeline=heard, parties=parties, transfers=0, back_to=None)
+        knows = self.state.queue_knows and message.queue == self._call().queue
+        talks = evolve(self.state, caller=None, timeline=heard, parties=parties, transfers=0, back_to=None)
+        self.state = evolve(talks, queue_knows=knows)
         entry = self.state.offer_entry
         if entry is not None:
             self.state = evolve(self.state, offer_entry=evolve(entry, outcome=Outcome.ANSWERED, decided=now))
@@ -214,13 +218,18 @@ class Callee(Seat):
         """The offer ended here while the call took the answer: it must not wait for an agent who is not there.
 
         As it took the answer it let the agent's leg hear the caller: that is undone, and the call that the agent is in
-        by now wires it anew.
+        by now wires it anew. Its queue believes that the agent talks.
         """
         gone = Tell(f"call:{message.call}", calls.AgentGone(self.state.profile.agent))
         effects = [gone, *self.hear_nothing(), *self.stop_testing()]
+        effects += self.stands(message.queue)
         if self.state.voice and self.state.in_call:
             effects.append(self._heard_by())
         return effects
+
+    @abstractmethod
+    def stands(self, queue: str) -> list[Effect]:
+        """Says to that queue how the agent stands, where it is one of its own."""
 
     def _heard_by(self) -> Effect:
         """The call that the agent is in wires it anew."""

@@ -173,7 +173,7 @@ class Control:
                 await nursery.start(serve_inline, self.config, self.data, link_path)
             sip_addresses = await self._open_sip(nursery, clock)
             directories = {"data": self.data, "recordings": recordings_directory(self.config, self.data)}
-            self._health = Health(self.system, self.link, self.store, directories)
+            self._health = Health(self.system, self.signalling, self.link, self.store, directories)
             evidence = Evidence(self.data)
             nursery.start_soon(evidence.run)
             self._guard = Guard(self.system, self.link, self.signalling, clock, evidence.keep)

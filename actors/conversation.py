@@ -26,7 +26,8 @@ from .parties import LEFT, RINGS, THREE, Second, Standing
 class Conversation(Dialling):
     """The half of a call that has an agent."""
 
-    def talk(self, agent: str, leg: str, now: float) -> list[Effect]:
+    def talk(self, agent: str, leg: str, now: float, queue: str = "") -> list[Effect]:
+        """`queue`: in which it waited, and which is told of it."""
         self.move(Phase.TALKING, now)
         data = self.state
         away = data.agent_away and data.out is not None
@@ -39,7 +40,7 @@ class Conversation(Dialling):
             *self.first_answer(now),
             *self.wire(),
             Watch(name),
-            Tell(name, agents.Joined(self.id)),
+            Tell(name, agents.Joined(self.id, queue)),
             Log("call answered", (("call", self.id), ("agent", agent))),
         ]
 

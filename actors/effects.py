@@ -86,9 +86,11 @@ class Unwatch:
 
 @frozen
 class Stop:
-    """The actor is done; what it opened is closed and its watchers hear `reason`."""
+    """The actor is done; what it opened is closed and its watchers hear `reason`, but for those that it has `told` of
+    its end itself, in the same step."""
 
     reason: str
+    told: tuple[str, ...] = ()
 
 
 @frozen

@@ -21,6 +21,7 @@ from attrs import field, frozen
 from .alarms import BUSY
 from .medialink import MediaLink
 from .runtime import System
+from .signalling import Signalling
 from .store import Sound, StoreError
 from .store.history import count_open, count_recordings
 from .store.store import Store
@@ -79,8 +80,16 @@ def look_at(directory: Path) -> Disk:
 class Health:
     """What is looked at; `run` looks, `checks` tells."""
 
-    def __init__(self, system: System, link: MediaLink, store: Store, directories: Mapping[str, Path]) -> None:
+    def __init__(
+        self,
+        system: System,
+        signalling: Signalling,
+        link: MediaLink,
+        store: Store,
+        directories: Mapping[str, Path],
+    ) -> None:
         self._system = system
+        self._signalling = signalling
         self._link = link
         self._ledger = store.ledger
         self._store = store
@@ -141,13 +150,13 @@ class Health:
 
     def _trunks(self) -> Check:
         """One that cannot be reached may bring calls all the same."""
-        trunks = self.trunks()
+        trunks, brought = self.trunks(), self._signalling.brought()
         facts = {
             trunk: {
                 "state": data.phase.value,
                 "reason": data.reason,
                 "since": data.since,
-                "calls": len(data.calls),
+                "calls": brought[trunk],
                 "calls_out": len(data.usage.calls),
             }
             for trunk, data in trunks.items()

@@ -54,7 +54,6 @@ def untrue(name: str, centre: Centre) -> Iterator[Untrue]:
             counted += [call for members in data.rooms.values() for call in members]
             yield from _counted(name, counted, centre)
         case Trunk(state=data):
-            yield from _counted(name, (call.partition(":")[2] for call in data.calls), centre)
             yield from _counted(name, data.usage.calls, centre)
         case _:
             pass

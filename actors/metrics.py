@@ -114,8 +114,9 @@ class SwitchMetrics(Collector):
         """Each trunk, and the answers by method and code: to what it asked us (in), and to what we asked (out)."""
         calls = GaugeMetricFamily("cordboard_trunk_calls", "Live calls by the trunk", labels=["trunk", "direction"])
         state = GaugeMetricFamily("cordboard_trunk_state", "1 for the state it is in", labels=["trunk", "state"])
+        brought = self._signalling.brought()
         for trunk, data in self._health.trunks().items():
-            calls.add_metric([trunk, "in"], len(data.calls))
+            calls.add_metric([trunk, "in"], brought[trunk])
             calls.add_metric([trunk, "out"], len(data.usage.calls))
             for phase in Phase:
                 state.add_metric([trunk, phase.value], int(data.phase is phase))

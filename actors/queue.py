@@ -4,7 +4,8 @@ A call has one place in the queue: ABSENT, WAITING, or OFFERED, to one agent or 
 somebody may take the most important is offered first (`priority` of the number that was dialled), of equals the one
 that has waited longest; to whom, `acd.py` says. The agent decides whether it rings, the call decides whose answer
 counts; the queue only remembers where each call stands, so nothing that is late can offer a call twice. It watches its
-calls, as long as they are here, and its agents: one that dies without a word is forgotten.
+calls, as long as they are here, and its agents: one that dies without a word is forgotten. That an agent rings, and
+talks, by an offer of its own it notes itself; all else about agents it is told.
 
 Each decision by which a call rings somewhere is kept with all that it was made of, so that one may ask later why there.
 
@@ -109,10 +110,13 @@ class Queue(Machine[Place]):
         if message.standing is None:
             self._forget(message.agent)
             return []
-        self._know(message.agent, message.standing)
+        standing = message.standing
+        if standing.doing == "free" and any(message.agent in each.offers for each in self._ringing()):
+            standing = evolve(standing, doing="ringing", noted=True, said_free=True)
+        self._know(message.agent, standing)
         agent = f"agent:{message.agent}"
         effects: list[Effect] = [] if before is not None else [Watch(agent)]
-        if message.standing.follows and not (before is not None and before.follows):
+        if standing.follows and not (before is not None and before.follows):
             effects.append(Tell(agent, agents.QueueMoved(self._status())))
         return effects
 
@@ -160,7 +164,9 @@ class Queue(Machine[Place]):
         asked: list[Effect] = []
         if looks:
             asked.append(LookBack(message.call, message.number, now - profile.last_agent_days * DAY))
-        return [waits, *asked, Watch(f"call:{message.call}"), Tell(f"call:{message.call}", self._stands())]
+        stands = self._stands()
+        told = [Tell(f"call:{message.call}", stands)] if message.stands != stands else []
+        return [waits, *asked, Watch(f"call:{message.call}"), *told]
 
     def _line_up(self, newcomer: Waiting) -> None:
         """In its turn: mostly behind all others."""
@@ -272,7 +278,20 @@ class Queue(Machine[Place]):
         over = self._remove(message.call)
         if over.rings(message.agent, message.serial):
             over = over.without(message.agent)  # else it rings there again, and somebody's answer of before counted
+        self._talks(message.agent)
         return [Unwatch(f"call:{message.call}"), *self._withdraw(over, "answered_elsewhere")]
+
+    def _taken_unkept(self, message: Taken, now: float) -> list[Effect]:
+        """The queue had sent the call on, and its word of that crossed the answer, which counts all the same."""
+        self._talks(message.agent)
+        return [Log("late", (("input", "Taken"), ("state", Place.ABSENT.value), ("why", _GONE.why)))]
+
+    def _talks(self, agent: str) -> None:
+        """It hears now that its answer counts."""
+        standing = self.state.agents.get(agent)
+        if standing is not None:
+            who = evolve(standing.who, calls=standing.who.calls + 1)
+            self._know(agent, evolve(standing, doing="talking", who=who, noted=True, said_free=False))
 
     def _offer_over(self, message: OfferOver, now: float) -> list[Effect]:
         waiting = self.state.calls[message.call]
@@ -288,11 +307,12 @@ class Queue(Machine[Place]):
         if rest is not None and message.agent == waiting.kept_for:
             waiting = evolve(waiting, kept_for="", kept_until=math.inf)
         self._replace(evolve(waiting.without(message.agent), resting=resting))
-        if message.how is GaveBack.REFUSED:
+        standing = self.state.agents.get(message.agent)
+        if standing is not None and standing.noted and message.how is GaveBack.REFUSED:
             # It was not free although we thought so: forget that until it says otherwise, unless it has said so since.
-            standing = self.state.agents.get(message.agent)
-            if standing is not None and standing.doing == "free":
-                self._know(message.agent, evolve(standing, doing="refused"))
+            self._know(message.agent, evolve(standing, doing="refused", noted=False, said_free=False))
+        elif standing is not None and standing.said_free:
+            self._know(message.agent, evolve(standing, doing="free", noted=False, said_free=False))
         return [Log("offer over", (("call", message.call), ("agent", message.agent), ("how", message.how.value)))]
 
     def _time(self, message: Timeout, now: float) -> list[Effect]:
@@ -337,8 +357,7 @@ class Queue(Machine[Place]):
 
     def _free(self) -> dict[str, acd.Free]:
         """Who could be offered a call."""
-        rung = {agent for waiting in self._ringing() for agent in waiting.offers}
-        return {name: each.who for name, each in self.state.agents.items() if each.doing == "free" and name not in rung}
+        return {name: each.who for name, each in self.state.agents.items() if each.doing == "free"}
 
     def _decision_kept(self, question: acd.Question, chosen: tuple[str, ...]) -> list[Effect]:
         """With what it was made of; who is in the queue is kept once a day, as long as they are the same."""
@@ -404,6 +423,7 @@ class Queue(Machine[Place]):
         ring = Ring(now + profile.ring_seconds + OFFER_GRACE, self.state.serial + 1)
         self._replace(evolve(waiting, offers={**waiting.offers, agent: ring}, offered=waiting.offered + 1))
         self.state = evolve(self.state, serial=ring.serial)
+        self._know(agent, evolve(self.state.agents[agent], doing="ringing", noted=True))
         return Tell(
             f"agent:{agent}",
             agents.Offer(
@@ -487,7 +507,7 @@ TABLE = Table(
     row(WhereAmI, absent=_GONE, waiting=Queue._in_line, offered=Queue._in_line),
     row(MessageLeft, absent=Queue._message_left, waiting=_KEPT, offered=_KEPT),
     row(LastServed, absent=_GONE, waiting=Queue._last_served, offered=Late("it rings, and had not waited for it")),
-    row(Taken, absent=_GONE, waiting=Queue._taken, offered=Queue._taken),
+    row(Taken, absent=Queue._taken_unkept, waiting=Queue._taken, offered=Queue._taken),
     row(OfferOver, absent=_GONE, waiting=Late("another agent has it"), offered=Queue._offer_over),
 )
 Queue.table = TABLE

@@ -75,11 +75,17 @@ class Dismiss:
 
 @frozen
 class Standing:
-    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several."""
+    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several.
+
+    `noted`: it has not said so, but was offered a call that rings there, or has taken one; `said_free`: while it rang
+    it said that it is free, mostly before it had heard of the offer.
+    """
 
     doing: acd.Doing
     who: acd.Free
     follows: bool
+    noted: bool = False
+    said_free: bool = False
 
     @property
     def at_work(self) -> bool:
@@ -89,6 +95,8 @@ class Standing:
 
 @frozen
 class AgentStands:
+    """Said whenever it changes, but for what the queue notes itself: that its own offer rings, or was taken."""
+
     agent: str
     standing: Standing | None
 
@@ -96,7 +104,8 @@ class AgentStands:
 @frozen
 class Join:
     """A call waits from `since`; `again`: an agent had it and was lost, and it comes before all others. Of
-    others the one of the lower `priority` comes first."""
+    others the one of the lower `priority` comes first. It is told how the queue stands where it does not take that to
+    be as in `stands`."""
 
     call: str
     number: str
@@ -107,6 +116,7 @@ class Join:
     diverted_from: str = ""
     direction: Literal["inbound", "outbound"] = "inbound"
     priority: int = NORMAL
+    stands: calls.QueueStands | None = None
 
 
 @frozen

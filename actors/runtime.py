@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, KeysView
+from collections.abc import Callable, Collection, Iterable, KeysView
 from typing import Any, assert_never
 
 import structlog
@@ -364,8 +364,8 @@ class System:
                 cell.watched.pop(name, None)
                 if name in self._cells:
                     self._cells[name].watchers.pop(cell.name, None)
-            case Stop(reason):
-                self._remove(cell, reason)
+            case Stop(reason, told):
+                self._remove(cell, reason, told)
             case Sip():
                 self._hands.sip(cell.name, effect)
             case Media():
@@ -426,7 +426,7 @@ class System:
         self._journal.ended(cell.name, now, reason, will)
         self._remove(cell, reason)
 
-    def _remove(self, cell: _Cell, reason: str) -> None:
+    def _remove(self, cell: _Cell, reason: str, told: Collection[str] = ()) -> None:
         if cell.ended is not None:
             return
         cell.ended = reason
@@ -443,7 +443,8 @@ class System:
             watching = self._cells.get(watcher)
             if watching is not None:
                 watching.watched.pop(cell.name, None)
-                self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
+                if watcher not in told:
+                    self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     def _close(self, name: str, reason: str) -> None:
         for close in self._on_end:

@@ -17,7 +17,7 @@ from attrs import define, field
 # In seconds. A caller hears nothing meanwhile, and by T1 it asks again (RFC 3261 §17.1.1.2): half of that.
 BOUND: Final = 0.25
 # So many turns a set-up has one after the other, and before each it waits as all that happens does: a call begins, is
-# routed, hears that, has a leg, joins its queue, and hears how that stands.
+# routed, hears that, has a leg, joins its queue, and rings.
 TURNS: Final = 6
 # What one call takes of the line before anything is measured, in seconds; and so many may be in set-up at once on the
 # slowest machine, and after any pause of it.

@@ -25,7 +25,7 @@ class Shift(Mobile, Controls):
 
     def begins(self, message: Started, now: float) -> list[Effect]:
         """A queue may still hear what an earlier actor of this name said last: this comes after it."""
-        stands = [told for skill in self.state.profile.skills for told in self._stands(skill.queue)]
+        stands = [told for skill in self.state.profile.skills for told in self.stands(skill.queue)]
         return [Tell("directory", directory.Stands(colleague(self.state))), *stands]
 
     def changed(self, message: Profile, now: float) -> list[Effect]:
@@ -35,12 +35,27 @@ class Shift(Mobile, Controls):
         return self.push(page.Numbers(message.numbers)) if message.numbers != before.numbers else []
 
     def queue_started(self, message: QueueStarted, now: float) -> list[Effect]:
-        return self._stands(message.queue)
+        return self.stands(message.queue)
 
-    def _stands(self, queue: str) -> list[Effect]:
+    def queues_told(self, before: Data, after: Data) -> list[Effect]:
+        """How the agent stands from now on, to those of its queues that do not know it by themselves."""
+        if after.profile is before.profile and _outlook(after) == _outlook(before):
+            return []
+        knows, told = _knowing(before, after), list[Effect]()
+        for queue in in_turn(before, after):
+            stands = standing(after, queue)
+            if queue != knows and stands != standing(before, queue):
+                told.append(Tell(f"queue:{queue}", queues.AgentStands(after.profile.agent, stands)))
+                rings = after.phase in (Phase.RINGING, Phase.ANSWERING)
+                if rings and after.queue_knows and after.call is not None and queue == after.call.queue:
+                    self.state = evolve(self.state, queue_knows=False)
+        return told
+
+    def stands(self, queue: str) -> list[Effect]:
         stands = standing(self.state, queue)
         if stands is None:
             return []
+        self.state = evolve(self.state, queue_knows=False)
         return [Tell(f"queue:{queue}", queues.AgentStands(self.state.profile.agent, stands))]
 
     def dismissed(self, message: Dismiss, now: float) -> list[Effect]:
@@ -143,10 +158,17 @@ class Shift(Mobile, Controls):
 
 
 def colleague(data: Data) -> page.Colleague:
-    """The agent as its colleagues see it."""
-    profile = data.profile
-    shown = SHOWN[data.phase]
-    return page.Colleague(profile.agent, profile.name, shown, data.reason, data.since, bool(profile.mobile))
+    """The agent as its colleagues see it: until the call has taken its answer it rings, as it did before."""
+    profile, shown = data.profile, SHOWN[data.phase]
+    answering = data.phase is Phase.ANSWERING
+    reason, since = ("offer", data.offered_at) if answering else (data.reason, data.since)
+    return page.Colleague(profile.agent, profile.name, shown, reason, since, bool(profile.mobile))
+
+
+def looks_other(before: Data, after: Data) -> bool:
+    """Whether colleagues see a change."""
+    same = after.phase is before.phase and (after.since, after.reason) == (before.since, before.reason)
+    return not (same and after.profile is before.profile) and colleague(after) != colleague(before)
 
 
 def standing(data: Data, queue: str) -> queues.Standing | None:
@@ -179,6 +201,18 @@ def doing(data: Data) -> acd.Doing:
             return "dialling"
         case _:
             assert_never(data.phase)
+
+
+def _outlook(data: Data) -> tuple[object, ...]:
+    """Beside its profile, all that follows into how it stands to a queue."""
+    return doing(data), data.idle_since, data.taken, data.talked, bool(data.sessions), data.dismissed
+
+
+def _knowing(before: Data, after: Data) -> str:
+    """The queue that knows what this step made of the agent: its offer rings, or it was told that the answer counts."""
+    rings = after.phase is Phase.RINGING and before.phase is not Phase.RINGING
+    talks = after.phase is Phase.TALKING and before.phase is Phase.ANSWERING
+    return after.call.queue if after.call is not None and after.queue_knows and (rings or talks) else ""
 
 
 def in_turn(before: Data, after: Data) -> list[str]:

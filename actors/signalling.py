@@ -107,6 +107,10 @@ class Signalling:
     def calls(self) -> int:
         return len(self._live)
 
+    def brought(self) -> Counter[str]:
+        """By trunk, how many live that came in by it; attempts of calls out have names of their own."""
+        return Counter(trunk for call, trunk in self._live.items() if signals.owner(call) == call)
+
     def lives(self, call: str) -> bool:
         return call in self._live or call in self._attempts
 

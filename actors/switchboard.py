@@ -18,7 +18,7 @@ from attrs import field, frozen
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import agent, call, directory, gate, line, origin, queue, signals, trunk
+from . import agent, call, directory, entries, gate, line, origin, queue, signals, trunk
 from . import agent_state as agents
 from . import call_state as calls
 from . import queue_state as queues
@@ -36,6 +36,8 @@ from .table import Bug, Table, Untimed, always, row
 RETRY_AFTER = 10
 # ... and while the media plane is full: of a thousand calls some dozens end meanwhile.
 FULL_RETRY_AFTER = 10
+# ... and where the trunk has just left the organisation: its peers are about to be nobody's.
+GONE_RETRY_AFTER = 5
 # An agent that hears nothing of its call for so long has given up.
 GIVEN_UP = 10.0
 
@@ -59,11 +61,11 @@ class Configure:
 
 @frozen
 class FindRoute:
-    """A call of a trunk (`nat`: that trunk's setting) dialled this."""
+    """A call of this trunk dialled this."""
 
     call: str
     dialled: str
-    nat: bool
+    trunk: str
 
 
 @frozen
@@ -269,16 +271,30 @@ class Switchboard(Untimed[Phase]):
         organisation = self.state.organisation
         if self.state.full:
             return [Tell(f"call:{message.call}", calls.NotRouted(503, "the media plane is full", FULL_RETRY_AFTER))]
+        brings = next((each for each in organisation.trunks if each.id == message.trunk), None)
+        if brings is None:
+            return [Tell(f"call:{message.call}", calls.NotRouted(503, "the trunk is gone", GONE_RETRY_AFTER))]
         number = organisation.dialled(message.dialled)
         if number is None:
             return [Tell(f"call:{message.call}", calls.NotRouted(404, "no such number"))]
         group = next((each for each in organisation.queues if number.route == ToQueue(each.id)), None)
         music = (group.music if group is not None else "") or BUILT_IN
-        early = group.early_seconds if group is not None else 0.0
         routed = calls.Routed(
-            number.route, message.nat, organisation.language, music, organisation.country, early, number.priority
+            number.route,
+            brings.nat,
+            organisation.language,
+            music,
+            organisation.country,
+            group.early_seconds if group is not None else 0.0,
+            number.priority,
+            self._stands(group) if group is not None else None,
         )
         return [Tell(f"call:{message.call}", routed)]
+
+    def _stands(self, group: entries.Queue) -> calls.QueueStands:
+        """As far as the organisation says it; and mostly somebody is signed in."""
+        overflow = self._onward(group.overflow)
+        return calls.QueueStands(group.id, True, group.max_wait_seconds, group.announce_seconds, group.survey, overflow)
 
     def _refuse(self, message: FindRoute, now: float) -> list[Effect]:
         return [Tell(f"call:{message.call}", calls.NotRouted(503, "draining", RETRY_AFTER))]

@@ -1,10 +1,9 @@
-"""A trunk: a carrier or PBX, the calls it brought, and those of ours that go out by it.
+"""A trunk: a carrier or PBX, how it stands, and the calls of ours that go out by it.
 
     INBOUND (no proxy)          TRYING --a host answers--> UP <--> DOWN
        `--it registers with us---> UP --none does---------------------^
 
-Every call asks its trunk first, so the count of live calls is true. Calls are taken in every state: who brings one is
-there.
+The calls that it brings it does not know: they are taken in every state, for who brings one is there.
 
 A trunk with a `proxy` looks up its hosts, and again every minute where they have names. Each host is asked by itself
 (`gateway.py`), and so is leave to come from there where the carrier wants us to register (`registration.py`). It is up
@@ -28,7 +27,7 @@ from enum import Enum
 from attrs import frozen
 
 from . import agent_state as agents
-from . import alarms, gateway, registration, signals, switchboard
+from . import alarms, gateway, registration, signals
 from . import call_state as calls
 from .effects import Alarm, Down, Effect, Log, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
@@ -71,14 +70,6 @@ class Profile:
 
 
 @frozen
-class Admit:
-    """A call of this trunk asks for its route."""
-
-    call: str
-    dialled: str
-
-
-@frozen
 class Recalled:
     """The process is another: of what SIP was asked nothing will be heard."""
 
@@ -102,8 +93,6 @@ class Data:
     phase: Phase = Phase.INBOUND
     reason: str = ""
     since: float = 0.0
-    calls: frozenset[str] = frozenset()
-    brought: int = 0
     # The calls that go out.
     usage: Usage = UNUSED
     # In the order of the proxies, and of what each name has.
@@ -179,24 +168,11 @@ class Trunk(Machine[Phase]):
         self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
         return [*gone, Stop(agents.DISMISSED)]
 
-    # --- the calls it brings ----------------------------------------------------------------------------------
-
-    def _admit(self, message: Admit, now: float) -> list[Effect]:
-        data = self.state
-        name = f"call:{message.call}"
-        self.state = evolve(data, calls=data.calls | {name}, brought=data.brought + 1)
-        return [
-            Watch(name),
-            Tell("switchboard", switchboard.FindRoute(message.call, message.dialled, data.profile.nat)),
-        ]
+    # --- the calls that go out --------------------------------------------------------------------------------
 
     def _call_over(self, message: Down, now: float) -> list[Effect]:
-        data = self.state
-        gone = message.name.partition(":")[2]
-        self.state = evolve(data, calls=data.calls - {message.name}, usage=data.usage.over(gone))
+        self.state = evolve(self.state, usage=self.state.usage.over(message.name.partition(":")[2]))
         return []
-
-    # --- the calls that go out --------------------------------------------------------------------------------
 
     def _seize(self, message: calls.Seize, now: float) -> list[Effect]:
         data = self.state
@@ -476,7 +452,6 @@ TABLE = Table(
     Phase,
     row(Started, inbound=Trunk._started, **each("trying up down", Bug("an actor starts once"))),
     always(Profile, Trunk._profile, Phase),
-    always(Admit, Trunk._admit, Phase),
     always(Down, Trunk._call_over, Phase),
     row(calls.Seize, inbound=Trunk._no_way, up=Trunk._seize, **each("trying down", Trunk._seize_down)),
     always(calls.Freed, Trunk._freed, Phase),

@@ -79,7 +79,7 @@ def _otherwise() -> dict[tuple[type, str], str]:
     """Fields that are not what others of their name are: the method of `Veil` that veils them, or nothing."""
     ours = [
         (effects.Down, "name"), (effects.Spawn, "name"), (effects.Watch, "name"),
-        (effects.Unwatch, "name"), (effects.Tell, "to"),
+        (effects.Unwatch, "name"), (effects.Tell, "to"), (effects.Stop, "told"),
         (page.QueueStatus, "name"), (page.QueueName, "name"), (agent_state.QueueKnown, "name"),
         (queues.Profile, "name"), (media.Music, "name"), (media.Prompt, "name"),
         (media.MusicTroubled, "name"), (media.MusicWell, "name"),

@@ -40,12 +40,15 @@ class Waiting(TakingMessages):
         self.stand(Standing.TALKING, now)
         heard = self.state.timeline or timeline.begun(self.id, "caller", now)
         nobody = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False, second=None, attended=True)
-        self.state = evolve(nobody, timeline=heard, announce_seconds=0.0, announce_at=math.inf)
-        join = self.joins(again=again)
+        stands = self.state.stands
+        self.state = evolve(nobody, timeline=heard, stands=None, announce_seconds=0.0, announce_at=math.inf)
+        if stands is not None:
+            self._heed(stands, now)
+        join = self.joins(again=again, stands=stands)
         return [*self.music(), *self.tape(), Watch(self.queue()), Tell(self.queue(), join)]
 
-    def joins(self, *, again: bool) -> queues.Join:
-        """What its queue is told of it."""
+    def joins(self, *, again: bool, stands: QueueStands | None = None) -> queues.Join:
+        """What its queue is told of it, and how it takes that to stand."""
         arrived, moved = self.state.arrived, self.state.moved
         return queues.Join(
             arrived.call,
@@ -57,6 +60,7 @@ class Waiting(TakingMessages):
             arrived.diverted_from,
             "inbound" if self.state.out is None else "outbound",
             self.state.priority,
+            stands,
         )
 
     def wait_again(self, now: float, home: agents.QueueKnown | None) -> list[Effect]:
@@ -86,6 +90,15 @@ class Waiting(TakingMessages):
         before = self.state
         if f"queue:{message.queue}" != self.queue():
             return []  # it waits elsewhere by now
+        self._heed(message, now)
+        if message.attended == before.attended:
+            return []
+        if message.attended:
+            return self.music()
+        return self.play(announcements.nobody_here(self.state.language, self.state.music))
+
+    def _heed(self, message: QueueStands, now: float) -> None:
+        before = self.state
         self.state = evolve(
             before,
             attended=message.attended,
@@ -96,11 +109,6 @@ class Waiting(TakingMessages):
         if message.announce_seconds != before.announce_seconds:
             self.state = evolve(self.state, announce_seconds=message.announce_seconds)
             self.announce_again(now)
-        if message.attended == before.attended:
-            return []
-        if message.attended:
-            return self.music()
-        return self.play(announcements.nobody_here(self.state.language, self.state.music))
 
     def waited(self, message: Timeout, now: float) -> list[Effect]:
         """An offer that rings at this moment is withdrawn by the queue; an answer to it that comes later is lost."""
@@ -180,7 +188,8 @@ class Waiting(TakingMessages):
     def joined(self, message: Accept, now: float) -> list[Effect]:
         if message.by_call:  # and that is over
             return [Tell(f"agent:{message.agent}", agents.Lost(self.id, "taken_back"))]
-        joined = [*self.answer(now), *self.talk(message.agent, message.leg, now)]
+        queue = self.queue().removeprefix("queue:")
+        joined = [*self.answer(now), *self.talk(message.agent, message.leg, now, queue)]
         return [*joined, Tell(self.queue(), queues.Taken(self.id, message.agent, message.serial))]
 
     def answered_late(self, message: Accept, now: float) -> list[Effect]:

@@ -162,15 +162,16 @@ class House:
         self.asleep.difference_update(names)
         self.run()
 
-    def end(self, name: str, reason: str) -> None:
-        """However it ends: its legs are closed, its watchers hear."""
+    def end(self, name: str, reason: str, told: tuple[str, ...] = ()) -> None:
+        """However it ends: its legs are closed, its watchers hear, but those that it has told itself."""
         del self.actors[name], self.mail[name]
         for leg in [leg for leg, owner in self.owners.items() if owner == name]:
             del self.owners[leg]
             self.engine.command(media.CloseLeg(leg), self.now)
             self.engine.command(media.CloseSource(leg), self.now)
         for watcher in self.watchers.pop(name, []):
-            self._put(watcher, Down(name, reason))
+            if watcher not in told:
+                self._put(watcher, Down(name, reason))
 
     def crash(self, name: str) -> None:
         self.end(name, "crashed")
@@ -217,8 +218,8 @@ class House:
                 case Unwatch(watched):
                     if name in self.watchers.get(watched, []):
                         self.watchers[watched].remove(name)
-                case Stop(reason):
-                    self.end(name, reason)
+                case Stop(reason, told):
+                    self.end(name, reason, told)
                 case Media(command):
                     if isinstance(command, media.OpenRtpLeg | media.OpenWebrtcLeg):
                         self.owners[command.leg] = name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import announcements, page, signals, trunk
+from cordboard.actors import announcements, page, signals, switchboard, trunk
 from cordboard.actors import call_state as calls
 from cordboard.actors import queue_state as queues
 from cordboard.actors.call import Call
@@ -53,11 +53,10 @@ def opened(call: Call, route: Route | None = None) -> Call:
 # --- set-up -------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_asks_its_trunk_opens_its_leg_answers_and_waits() -> None:
+def test_a_call_asks_for_its_route_opens_its_leg_answers_and_waits() -> None:
     call = Call(arrived(), NOW)
     assert important(call.receive(Started(), NOW)) == [
-        Watch("trunk:carrier"),
-        Tell("trunk:carrier", trunk.Admit("c", "+861055501000")),
+        Tell("switchboard", switchboard.FindRoute("c", "+861055501000", "carrier"))
     ]
     assert important(call.receive(calls.Routed(ToQueue("support"), nat=True), NOW)) == [
         Media(media.OpenRtpLeg(LEG, "198.51.100.1", 4000, PCMA, nat=True, peer="192.0.2.10"))
@@ -86,10 +85,7 @@ def test_an_offer_without_our_codecs_is_488_before_anybody_is_asked() -> None:
     assert important(Call(arrived(offer=odd), NOW).receive(Started(), NOW)) == says
 
 
-def test_no_media_and_no_trunk_are_503() -> None:
-    call = Call(arrived(), NOW)
-    call.receive(Started(), NOW)
-    assert important(call.receive(Down("trunk:carrier", "not alive"), NOW)) == rejected(503, 5)
+def test_no_media_is_503() -> None:
     for fact in (media.LegRefused(LEG, "no port"), media.LegFailed(LEG, "the media engine was restarted")):
         call = Call(arrived(), NOW)
         call.receive(Started(), NOW)
@@ -102,12 +98,6 @@ def test_a_route_that_never_comes_is_503_after_4_s() -> None:
     call.receive(Started(), NOW)
     assert call.deadline() == NOW + 4
     assert important(call.wake(NOW + 4)) == rejected(503, 5)
-
-
-def test_a_trunk_that_goes_after_the_route_came_takes_nothing_along() -> None:
-    call = opened(Call(arrived(), NOW))
-    assert call.receive(Down("trunk:carrier", "dismissed"), NOW) == []
-    assert phase(call) is Phase.WAITING
 
 
 def test_test_numbers_hear_what_they_dialled() -> None:
@@ -137,8 +127,8 @@ def test_a_caller_of_a_full_room_hears_the_busy_tone_of_the_country_and_leaves()
 # --- crossings ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("steps", range(4))
-def test_a_cancel_ends_the_call_wherever_it_is(steps: int) -> None:
+@pytest.mark.parametrize(("steps", "told"), [(0, ()), (1, ()), (2, ("queue:support",)), (3, ("agent:lin",))])
+def test_a_cancel_ends_the_call_wherever_it_is(steps: int, told: tuple[str, ...]) -> None:
     """SIP reports a CANCEL only where no answer went out, also when the call itself had said that it answered."""
     call = Call(arrived(), NOW)
     story: list[object] = [
@@ -149,7 +139,7 @@ def test_a_cancel_ends_the_call_wherever_it_is(steps: int) -> None:
     ]
     for message in story[: steps + 1]:
         call.receive(message, NOW)
-    assert call.receive(signals.Cancelled("c"), NOW)[-1] == Stop("caller: cancelled")
+    assert call.receive(signals.Cancelled("c"), NOW)[-1] == Stop("caller: cancelled", told)
 
 
 def test_a_cancel_behind_the_opening_of_the_leg_leaves_no_ghost() -> None:

@@ -25,7 +25,6 @@ from cordboard.actors.routes import ToQueue
 from cordboard.actors.runtime import System, _Cell
 from cordboard.actors.shift import standing
 from cordboard.actors.signalling import Signalling
-from cordboard.actors.trunk import Profile, Trunk
 from cordboard.actors.watchman import SWEEP, Watchman
 from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.switch import protocol as media
@@ -54,9 +53,6 @@ class Large:
             stands = {name: one for name, one in each_stands.items() if one is not None}
             made.state = evolve(made.state, agents=stands, calls=waiting)
             self._put(f"queue:{queue}", made)
-        trunk = Trunk(Profile("carrier"), 0.0)
-        trunk.state = evolve(trunk.state, calls=frozenset(self.calls))
-        self._put("trunk:carrier", trunk)
 
     def _put(self, name: str, behaviour: Behaviour) -> None:
         self.system._cells[name] = _Cell(name, behaviour, 0.0)
@@ -125,8 +121,8 @@ def test_a_look_is_cut_into_parts_and_what_did_not_change_is_left_alone() -> Non
                 took, most, at = (median(each) for each in zip(*looks, strict=True))
                 longest = max(each[1] for each in looks)
                 print(f"{changed} calls and agents changed: {took:.1f} ms, parts of {most:.1f}, {longest:.1f} at most")
-                # ... and their queues, and the trunk that counts them
-                assert at <= large.system.living / SWEEP + 2 + 2 * changed + QUEUES + 1
+                # ... and their queues
+                assert at <= large.system.living / SWEEP + 2 + 2 * changed + QUEUES
             assert man.standing == 0
             assert list(man._seen) == []
             nursery.cancel_scope.cancel()

@@ -15,9 +15,11 @@ from cordboard.actors.health import BEHIND, COUNTED_SECONDS, LOW_BYTES, SILENT_S
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.records import CallEntry, LegEntry, OfferEntry, Outcome, RecordingEntry
 from cordboard.actors.runtime import Hands, System
+from cordboard.actors.signalling import Signalling
 from cordboard.actors.signals import Host, Replied, Resolved
 from cordboard.actors.store import Sound, Store
 from cordboard.actors.trunk import Profile, Trunk
+from cordboard.sip.endpoint import Endpoint, Settings
 from cordboard.switch import protocol as media
 
 T0 = 1_800_000_000.0
@@ -50,7 +52,9 @@ async def scene(data: Path) -> AsyncIterator[Scene]:
     async with await Store.open(data) as store, trio.open_nursery() as nursery:
         system = System(trio.current_time, nursery)
         link = MediaLink(system)
-        watch = Health(system, link, store, {"data": data, "recordings": data / "not" / "yet"})
+        endpoint = Endpoint(Settings(lambda remote: ("192.0.2.1", 5060)), token=lambda: "x")
+        signalling = Signalling(system, endpoint, trio.current_time)
+        watch = Health(system, signalling, link, store, {"data": data, "recordings": data / "not" / "yet"})
         made = Scene(system, link, store, watch)
         nobody = Hands(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
         system.connect(nobody)

@@ -22,7 +22,7 @@ from cordboard.actors.call import Call
 from cordboard.actors.effects import Media
 from cordboard.actors.guard import Guard
 from cordboard.actors.journal import write
-from cordboard.actors.line import LineOver
+from cordboard.actors.line import EndLine, LineOver
 from cordboard.actors.medialink import PING_INTERVAL
 from cordboard.actors.truth import What
 from cordboard.actors.watchman import LOOK
@@ -129,13 +129,13 @@ class Plant:
     cured: bool = True
 
 
-def _call_gone(centre: Centre) -> str:
-    """It is forgotten that the trunk watches it, and so the trunk does not hear of its end."""
+def _line_gone(centre: Centre) -> str:
+    """It is forgotten that the switchboard watches it, and so that one does not hear of its end."""
+    (line,) = centre.world.system.alive("line:")
     cells = centre.world.system._cells
-    del cells[centre.actor].watchers["trunk:carrier"]
-    del cells["trunk:carrier"].watched[centre.actor]
-    centre.world.callers[next(iter(centre.world.callers))].hang_up()
-    return "hung up"
+    del cells[line].watchers["switchboard"]
+    del cells["switchboard"].watched[line]
+    return centre.tell(line, EndLine(line.removeprefix("line:")))
 
 
 def _offer_again(centre: Centre) -> str:
@@ -213,7 +213,7 @@ PLANTS: Final = (
         lambda c: c.tell(c.actor, LineOver(c.world.system.alive("line:")[0].removeprefix("line:"), "system", "gone")),
         "line:",
     ),
-    Plant(What.STILL_COUNTED, POSITIONS["talks"], _call_gone, "trunk:carrier"),
+    Plant(What.STILL_COUNTED, POSITIONS["consults outside"], _line_gone, "switchboard"),
     Plant(
         What.HEARS_OTHERWISE,
         POSITIONS["talks"],

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
-from cordboard.actors import line, page, records, signals
+from cordboard.actors import line, page, records, signals, switchboard
 from cordboard.actors import queue_state as queues
 from cordboard.actors.acts import NOBODY_TOOK_IT
 from cordboard.actors.call import Call
@@ -203,7 +203,9 @@ def outside(house: House) -> Call:
 
 def test_a_number_outside_is_asked_for_by_the_one_way_out_and_on_nobody_s_account(house: House) -> None:
     call = outside(house)
-    (reach,) = [each.message for each in house.of("call:c") if isinstance(each, Tell) and each.to == "switchboard"]
+    asked = [each.message for each in house.of("call:c") if isinstance(each, Tell) and each.to == "switchboard"]
+    assert isinstance(asked.pop(0), switchboard.FindRoute)
+    (reach,) = asked
     assert reach == line.Reach("c+1", "call:c", "", OUTSIDE.number)
     assert (call.state.phase, call.state.standing) == (Phase.TALKING, Standing.TRANSFER)
     assert house.heard() == "ringback:CN"

@@ -35,6 +35,20 @@ async def test_a_call_that_crashes_is_hung_up_and_so_is_one_that_is_ended(world:
 
 
 @story
+async def test_the_calls_that_live_are_counted_by_the_trunk_that_brought_them(world: World) -> None:
+    echo, other = world.dial("600"), world.dial("600")
+    await echo.answered.wait()
+    await other.answered.wait()
+    assert world.signalling.brought() == {"carrier": 2}
+    echo.hang_up()
+    await settle(world)
+    assert world.signalling.brought() == {"carrier": 1}
+    other.hang_up()
+    await settle(world)
+    assert world.signalling.brought() == {}
+
+
+@story
 async def test_a_call_that_ends_before_its_answer_is_480(world: World) -> None:
     await settle(world)
     echo = world.dial("600")

@@ -28,7 +28,7 @@ class Keeper:
     now: float = 100.0
     # How many actors there are, all like this trunk.
     living: int = 1
-    trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier"), 100.0))
+    trunk: Trunk = field(factory=lambda: Trunk(Profile("carrier"), 0.0))
     alarms: list[bool] = field(factory=list)
     # What was stated, as whoever keeps it has it, and how much of it is safe.
     stated: list[Entry] = field(factory=list)
@@ -48,7 +48,7 @@ class Keeper:
 
     def step(self, *effects: Effect, told: bool = True) -> None:
         before = self.trunk.state
-        self.trunk.state = evolve(before, brought=before.brought + 1)
+        self.trunk.state = evolve(before, hosts_had=before.hosts_had + 1)
         self.states.step("trunk:carrier", self.now, told, before, self.trunk.state, effects)
         self.stated += [each.entry for each in effects if isinstance(each, Record)]
 
@@ -60,15 +60,15 @@ class Keeper:
         """What the next process would write into the database."""
         return past.read(self.path, past.packer(), self.now).entries
 
-    def brought(self) -> list[object]:
+    def counted(self) -> list[object]:
         """What a reader finds: how often it was in a whole or a step."""
         found: list[object] = []
         for record in read(self.path, past.packer()):
             match record:
                 case Whole(actors=actors):
-                    found.append(("whole", actors[0].behaviour.state.brought))
+                    found.append(("whole", actors[0].behaviour.state.hosts_had))
                 case Step(changes=changes):
-                    found.append(("step", changes.get("brought")))
+                    found.append(("step", changes.get("hosts_had")))
                 case _:
                     found.append(record)
         return found
@@ -81,7 +81,7 @@ def test_a_step_is_in_the_file_before_its_effects_and_without_what_is_said_to_pe
     keeper.states.add(Told("trunk:carrier", 101.0, trunk.Recalled()))
     whole, step, last = read(keeper.path, past.packer())
     assert isinstance(whole, Whole)
-    assert step == Step("trunk:carrier", 100.0, True, {"brought": 1}, (told, Record(ENTRY)))
+    assert step == Step("trunk:carrier", 100.0, True, {"hosts_had": 1}, (told, Record(ENTRY)))
     assert last == Told("trunk:carrier", 101.0, trunk.Recalled())
     assert keeper.path.stat().st_mode & 0o777 == 0o600
 
@@ -94,14 +94,14 @@ def test_a_file_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
     for cut in range(1, 200):
         for rest in (b"", bytes(cut), bytes(5000)):
             keeper.path.write_bytes(data[:-cut] + rest)
-            found = keeper.brought()
+            found = keeper.counted()
             assert found == [("whole", 0), *(("step", i) for i in range(1, 6))][: len(found)]
             assert len(found) >= 1
     keeper.path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    assert keeper.brought()[-1] == ("step", 4)
+    assert keeper.counted()[-1] == ("step", 4)
     keeper.path.write_bytes(b"")
     with pytest.raises(UnpackError):
-        keeper.brought()
+        keeper.counted()
 
 
 def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wanted(
@@ -117,7 +117,7 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     assert isinstance(whole, Whole)
     assert whole.unsafe == ()
     assert step == Step("trunk:carrier", 100.0, False, {}, (wanted, Record(ENTRY)))
-    assert keeper.brought()[0] == ("whole", 2)
+    assert keeper.counted()[0] == ("whole", 2)
     keeper.step()
     (whole, *_) = read(keeper.path, past.packer())
     assert isinstance(whole, Whole)
@@ -191,7 +191,7 @@ def test_where_nothing_can_be_written_there_is_no_file_that_tells_what_was(tmp_p
     assert not keeper.path.exists()
     keeper.now += statefile.RETRY
     keeper.step()
-    assert keeper.brought()[0] == ("whole", 4)
+    assert keeper.counted()[0] == ("whole", 4)
     assert keeper.alarms == [False, True, False]
 
 
@@ -204,7 +204,7 @@ def test_one_that_somebody_deleted_is_begun_anew_at_the_place_of_then(tmp_path: 
         keeper.now += statefile.RETRY
         keeper.step()
         keeper.step()
-        assert keeper.brought() == [("whole", 2 * number + 1), ("step", None), ("step", 2 * number + 2)]
+        assert keeper.counted() == [("whole", 2 * number + 1), ("step", None), ("step", 2 * number + 2)]
         shutil.rmtree(keeper.path.parent)
     assert keeper.alarms == [True, False, False]
 
@@ -216,7 +216,7 @@ def test_a_directory_that_is_not_there_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     keeper.now += statefile.RETRY
     keeper.step()
-    assert keeper.brought()[0] == ("whole", 2)
+    assert keeper.counted()[0] == ("whole", 2)
     assert keeper.alarms[-1] is False
 
 
@@ -232,7 +232,7 @@ def test_what_changed_nothing_and_wants_nothing_is_not_written(tmp_path: Path) -
     keeper = Keeper(tmp_path / "states")
     state = keeper.trunk.state
     keeper.states.step("trunk:carrier", 100.0, False, state, state, (Log("late"),))
-    assert len(keeper.brought()) == 1
+    assert len(keeper.counted()) == 1
     keeper.states.step("trunk:carrier", 100.0, True, state, state, ())  # but that a message was taken is
-    assert len(keeper.brought()) == 2
+    assert len(keeper.counted()) == 2
     assert keeper.trunk.deadline() == math.inf

@@ -221,16 +221,6 @@ def test_a_switch_that_goes_on_takes_calls_again(house: House) -> None:
     assert dial(house, "600") is not None
 
 
-def test_a_trunk_counts_the_calls_that_live(house: House) -> None:
-    dial(house, "600", "a")
-    dial(house, "600", "b")
-    dial(house, "999", "n")
-    data = house.actors["trunk:carrier"].state
-    assert (data.calls, data.brought) == ({"call:a", "call:b"}, 3)
-    house.crash("call:a")
-    assert house.actors["trunk:carrier"].state.calls == {"call:b"}
-
-
 def test_a_trunk_that_is_dismissed_leaves_its_calls(house: House) -> None:
     dial(house, "600")
     house.tell("switchboard", configured(evolve(ORGANISATION, trunks=())))

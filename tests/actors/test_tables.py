@@ -107,7 +107,6 @@ PACKAGE = agent.__name__.rpartition(".")[0]
 KINDS: dict[str, type[Machine[Any]]] = {each.table.name: each for each in MACHINES}
 # Where a message is put into a variable first, what it may be.
 VARIABLES: dict[str, set[type]] = {
-    "admit": {trunk.Admit},
     "join": {queues.Join},
     "joining": {switchboard.JoinRoom},
     "routed": {calls.Routed},

@@ -25,8 +25,7 @@ from .world import World, play
 # Of the first call of the day: answered by 1001, muted, a key pressed, hung up by the caller.
 STORY: Final = [
     "carrier (SIP) > sip: INVITE ***00 + SDP", "sip > carrier (SIP): 100 Trying", "call: routing",
-    "call > trunk:carrier: Admit",
-    "trunk:carrier > switchboard: FindRoute", "switchboard > call: Routed ToQueue", "call: opening",
+    "call > switchboard: FindRoute", "switchboard > call: Routed ToQueue", "call: opening",
     "call > media: OpenRtpLeg", "media > call: LegOpened", "call: waiting", "call > sip: AnswerSip",
     "call > queue:support: Join", "sip > carrier (SIP): 200 OK + SDP", "queue:support > agent:1001: Offer",
     "agent:1001 > page 1001: call.offered", "agent:1001: ringing: offer", "page 1001 > agent:1001: call.answer",
@@ -105,7 +104,6 @@ def test_what_is_drawn(data: Path, tmp_path: Path) -> None:
         "carrier (SIP)",
         "sip",
         "call",
-        "trunk:carrier",
         "switchboard",
         "queue:support",
         "agent:1001",

@@ -70,8 +70,8 @@ QUEUES: Final = (
     Bug(
         "who refused because it was busy is asked again at once, and again",
         "actors/queue.py",
-        'self._know(message.agent, evolve(standing, doing="refused"))',
-        "self._know(message.agent, standing)",
+        'evolve(standing, doing="refused", noted=False, said_free=False)',
+        'evolve(standing, doing="free", noted=False, said_free=False)',
         survived=True,
     ),
     Bug(
