@@ -97,6 +97,10 @@ class Part:
     first: bool
 
 
+# A step that is not packed yet: as `Unjournalled.took` is told of it.
+_Step = tuple[str, float, object | None, bool, list[Effect]]
+
+
 @define(eq=False)
 class _File:
     """A file, its pseudonyms, and what was put aside for it."""
@@ -109,15 +113,21 @@ class _File:
     first: bool = True
 
     def add(self, entry: Entry | None) -> int:
-        if entry is None:
-            return 0
-        frame = framed(RECORDS.pack(entry))
+        return 0 if entry is None else self._put(RECORDS.pack(entry))
+
+    def _put(self, packed: bytes) -> int:
+        frame = framed(packed)
         self.aside.append(frame)
         self.size += len(frame)
         return len(frame)
 
     def heard(self, message: object | None) -> bytes:
         return b"" if message is None else self.pack(message)
+
+    def took(self, step: _Step) -> int:
+        """`add(Took(...))`, of which there are the most."""
+        name, at, message, told, effects = step
+        return self._put(RECORDS.pack_made(Took, name, at, self.heard(message), told, self.pack(tuple(effects))))
 
     def take(self) -> Part:
         part = Part(self.path, b"".join(self.aside), self.first)
@@ -142,7 +152,7 @@ class Journal(Unjournalled):
         self._met: tuple[Organisation, ...] = ()
         self._file: _File | None = None
         # What happened and is not packed yet; only while there is a file.
-        self._behind: list[Callable[[_File], Entry | None]] = []
+        self._behind: list[_Step | Callable[[_File], Entry | None]] = []
         # Of files that are closed.
         self._closed: list[Part] = []
         self._waiting = 0
@@ -197,7 +207,7 @@ class Journal(Unjournalled):
         self._keep(lambda file: Lives(name, at, file.pack(newborn)))
 
     def took(self, name: str, at: float, message: object | None, told: bool, effects: list[Effect]) -> None:
-        self._keep(lambda file: Took(name, at, file.heard(message), told, file.pack(tuple(effects))))
+        self._keep((name, at, message, told, effects))
         self.counters["steps"] += 1
         if Spawn in map(type, effects):
             self._pack()  # who is born now, is another after its first step
@@ -219,7 +229,7 @@ class Journal(Unjournalled):
     def spoke(self, message: Callable[[], Spoke | None]) -> None:
         self._keep(lambda file: message())
 
-    def _keep(self, entry: Callable[[_File], Entry | None]) -> None:
+    def _keep(self, entry: _Step | Callable[[_File], Entry | None]) -> None:
         """What it is made of never changes any more, so that it can be packed by and by."""
         if self._file is not None:
             self._behind.append(entry)
@@ -233,7 +243,7 @@ class Journal(Unjournalled):
         if file is None or not behind:
             return
         try:
-            octets = sum([file.add(entry(file)) for entry in behind])
+            octets = sum([file.took(each) if isinstance(each, tuple) else file.add(each(file)) for each in behind])
         except Exception as error:  # whatever is wrong with the journal, the steps were well
             self._failed(error, lost=False)
             return

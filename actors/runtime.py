@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, KeysView
-from typing import Any, assert_never
+from typing import Any, get_args
 
 import structlog
 import trio
@@ -136,7 +136,10 @@ class System:
         # The task waits for it, where there is one.
         self._bell = trio.Event()
         self._works = False
+        # Within a turn, when that began: the clock is asked once for all that it does.
+        self._turn_at: float | None = None
         self._hands: Hands | None = None
+        self._ways: dict[type, Callable[[_Cell, Any], object]] = {}
         self._on_end: list[Callable[[str, str], None]] = []
         self.counters: Counter[str] = Counter()
         self.alarms: list[str] = []
@@ -147,6 +150,23 @@ class System:
         """Gives the runtime its hands; before the first spawn."""
         self._hands = hands
         self._on_end = list(on_end)
+        self._ways = {
+            Tell: lambda cell, effect: self._deliver(effect.to, effect.message),
+            Spawn: lambda cell, effect: self._bear(effect.name, effect.behaviour),
+            Watch: lambda cell, effect: self._watch(cell.name, effect.name),
+            Unwatch: lambda cell, effect: self._unwatch(cell, effect.name),
+            Stop: lambda cell, effect: self._remove(cell, effect.reason, effect.told),
+            Sip: lambda cell, effect: hands.sip(cell.name, effect),
+            Media: lambda cell, effect: hands.media(cell.name, effect),
+            Push: lambda cell, effect: hands.push(effect),
+            Reply: lambda cell, effect: hands.reply(effect),
+            Keep: lambda cell, effect: hands.record(effect),
+            Locate: lambda cell, effect: hands.locate(cell.name, effect),
+            LookBack: lambda cell, effect: hands.look_back(cell.name, effect),
+            Log: lambda cell, effect: log.info(effect.event, actor=cell.name, **redacted(dict(effect.fields))),
+            Alarm: lambda cell, effect: (self.alarm if effect.standing else self.clear_alarm)(effect.text),
+        }
+        assert self._ways.keys() == set(get_args(Effect)), "every effect has its way"
 
     # --- from outside -----------------------------------------------------------------------------------------
 
@@ -170,6 +190,8 @@ class System:
             self._journal.born(name, now, behaviour)
 
     def _now(self) -> float:
+        if self._turn_at is not None:
+            return self._turn_at
         return self._clock() if self._recalled_at is None else self._recalled_at
 
     def tell(self, name: str, message: object, *, kept: bool = True) -> bool:
@@ -282,22 +304,25 @@ class System:
 
     async def _work(self) -> None:
         """All that actors do, as long as there are some."""
+        now = self._clock()
         while self._cells:
             if self._turns:
                 await trio.lowlevel.checkpoint()
             else:
                 self._bell = trio.Event()
-                with trio.move_on_after(max(0.0, self._turns.deadline() - self._clock())):
+                with trio.move_on_after(max(0.0, self._turns.deadline() - now)):
                     await self._bell.wait()
-            began, turns = self._clock(), 0
-            while turns < AT_ONCE:
-                now = self._clock()
-                cell = self._turns.take(now)
-                if cell is None:
-                    break
-                self._turn(cell, now)
-                turns += 1
-            self.pressure.took(turns, self._clock() - began)
+            began = now = self._clock()
+            turns = 0
+            try:
+                while turns < AT_ONCE and (cell := self._turns.take(now)) is not None:
+                    self._turn_at = now
+                    self._turn(cell, now)
+                    turns += 1
+                    now = self._clock()
+            finally:
+                self._turn_at = None
+            self.pressure.took(turns, now - began)
         self._works = False
 
     def _turn(self, cell: _Cell, now: float) -> None:
@@ -324,22 +349,23 @@ class System:
 
     def _step(self, cell: _Cell, message: object | None, told: bool) -> None:
         """Of a message, or of a timer that is due where there is none."""
-        before = cell.behaviour.state
-        what = TIMER if message is None else type(message).__name__
+        name, at, behaviour = cell.name, cell.at, cell.behaviour
+        before = behaviour.state
         try:
-            effects = step(cell.behaviour, message, cell.at)
+            effects = step(behaviour, message, at)
         except Exception as error:  # the supervisor: one actor's bug stays in that actor
-            self._states.step(cell.name, cell.at, told, before, before, ())
-            self._journal.crashed(cell.name, cell.at, message, told, cell.behaviour, error)
-            self._crashed(cell, what, error)
+            self._states.step(name, at, told, before, before, ())
+            self._journal.crashed(name, at, message, told, behaviour, error)
+            self._crashed(cell, message, error)
             return
-        self._states.step(cell.name, cell.at, told, before, cell.behaviour.state, effects)
-        if cell.behaviour.state is not before:
-            self.touch(cell.name)
-        self._journal.took(cell.name, cell.at, message, told, effects)
+        after = behaviour.state
+        self._states.step(name, at, told, before, after, effects)
+        if after is not before:
+            self.touch(name)
+        self._journal.took(name, at, message, told, effects)
         failure = self._carry_out(cell, effects)
         if failure is not None:
-            self._crashed(cell, what, failure)
+            self._crashed(cell, message, failure)
 
     def _carry_out(self, cell: _Cell, effects: Iterable[Effect]) -> Exception | None:
         """All of them; gives the first error, if there was one."""
@@ -352,40 +378,7 @@ class System:
         return failure
 
     def _perform(self, cell: _Cell, effect: Effect) -> None:
-        assert self._hands is not None, "connect() comes before the first spawn"
-        match effect:
-            case Tell(to, message):
-                self._deliver(to, message)
-            case Spawn(name, behaviour):
-                self._bear(name, behaviour)
-            case Watch(name):
-                self._watch(cell.name, name)
-            case Unwatch(name):
-                cell.watched.pop(name, None)
-                if name in self._cells:
-                    self._cells[name].watchers.pop(cell.name, None)
-            case Stop(reason, told):
-                self._remove(cell, reason, told)
-            case Sip():
-                self._hands.sip(cell.name, effect)
-            case Media():
-                self._hands.media(cell.name, effect)
-            case Push():
-                self._hands.push(effect)
-            case Reply():
-                self._hands.reply(effect)
-            case Keep():
-                self._hands.record(effect)
-            case Locate():
-                self._hands.locate(cell.name, effect)
-            case LookBack():
-                self._hands.look_back(cell.name, effect)
-            case Log(event, fields):
-                log.info(event, actor=cell.name, **redacted(dict(fields)))
-            case Alarm(text, standing):
-                (self.alarm if standing else self.clear_alarm)(text)
-            case _:
-                assert_never(effect)
+        self._ways[type(effect)](cell, effect)
 
     def _watch(self, watcher: str, name: str) -> None:
         cell = self._cells.get(name)
@@ -395,8 +388,14 @@ class System:
             cell.watchers[watcher] = None
             self._cells[watcher].watched[name] = None
 
-    def _crashed(self, cell: _Cell, what: str, error: Exception) -> None:
+    def _unwatch(self, cell: _Cell, name: str) -> None:
+        cell.watched.pop(name, None)
+        if name in self._cells:
+            self._cells[name].watchers.pop(cell.name, None)
+
+    def _crashed(self, cell: _Cell, message: object | None, error: Exception) -> None:
         now = cell.at
+        what = TIMER if message is None else type(message).__name__
         self.counters["crashes"] += 1
         log.error("actor crashed", actor=cell.name, message=what, trace=redacted_trace(error))
         cell.crashes.append(now)
@@ -405,7 +404,7 @@ class System:
             self.alarm(alarms.ISOLATED.says(actor=cell.name, times=MAX_CRASHES, seconds=CRASH_WINDOW))
         if often or getattr(cell.behaviour, "ends_on_crash", False):
             self._end(cell, "crashed")
-        elif what == TIMER:
+        elif message is None:
             cell.timers_from = now + TIMER_RETRY
 
     def _end(self, cell: _Cell, reason: str) -> None:
@@ -538,5 +537,6 @@ class System:
 
 def unix_clock(start_unix: float) -> Callable[[], float]:
     """A clock for `System`: Unix time at the start, advanced by Trio's clock, so that it never jumps."""
-    start = trio.current_time()
-    return lambda: start_unix + (trio.current_time() - start)
+    clock = trio.lowlevel.current_clock()  # which is what `trio.current_time` looks for each time
+    start = clock.current_time()
+    return lambda: start_unix + (clock.current_time() - start)

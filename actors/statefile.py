@@ -91,11 +91,11 @@ class States(Unwritten):
         if self._whole is None:
             return
         kept = tuple([each for each in effects if type(each) not in _FLEETING])
-        if self._is_due():
+        if self._is_due(at):
             self._rotate()  # the whole has what the step changed, and not what it wants done
             self.add(Step(name, at, False, {}, kept))
         elif told or kept or before is not after:
-            self.add(Step(name, at, told, changes(before, after), kept))
+            self._keep(self._packer.pack_made, Step, name, at, told, changes(before, after), kept)
 
     def said(self, entry: Entry) -> None:
         """An entry that came from no step."""
@@ -106,21 +106,25 @@ class States(Unwritten):
         """The process is there, though nothing may have happened; between two steps."""
         if self._whole is None:
             return
-        if self._is_due():
+        if self._is_due(at):
             self._rotate()
         self.add(Alive(at))
 
     def add(self, record: Record) -> None:
         """What a shell knows, before it is told to anybody."""
-        if self._whole is None or self._file is None:
+        if self._whole is not None:
+            self._keep(self._packer.pack, record)
+
+    def _keep(self, pack: Callable[..., bytes], *what: object) -> None:
+        if self._file is None:
             return
         try:
-            self._file.add(framed(self._packer.pack(record)))
+            self._file.add(framed(pack(*what)))
         except (OSError, TypeError, ValueError) as error:
             self._failed(error)
 
-    def _is_due(self) -> bool:
-        file, now = self._file, self._clock()
+    def _is_due(self, now: float) -> bool:
+        file = self._file
         if file is None:
             return now >= self._retry_at
         if now >= self._look_at:

@@ -185,17 +185,18 @@ def changes(before: Any, after: Any) -> dict[str, object]:
         return {}
     kind: type = type(after)
     names, get = _fields(kind)
-    olds, news = get(before), get(after)
-    # of some forty fields a few are others: they are found without a word of Python for each
-    others = compress(zip(names, olds, news, strict=True), map(is_not, olds, news))
-    return {name: _patch(old, new) for name, old, new in others}
+    # of some fifty fields a few are others: they are found without a word of Python for each
+    others = compress(names, map(is_not, get(before), get(after)))
+    return {taken: _patch(getattr(before, name), getattr(after, name)) for taken, name in others}
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """How a class takes its fields, and all their values at once."""
+def _fields(kind: type) -> tuple[tuple[tuple[str, str], ...], Callable[[Any], Iterable[Any]]]:
+    """By which names a class takes and has its fields, and all their values at once, in the same order."""
     fields = attrs.fields(kind)
-    names = tuple(each.alias or each.name for each in fields)
+    names = tuple((each.alias or each.name, each.name) for each in fields)
+    if not any("__slots__" in vars(each) for each in kind.__mro__):
+        return names, lambda value: value.__dict__.values()  # which whoever makes one fills in the order of its class
     if len(fields) == 1:
         only = attrgetter(fields[0].name)
         return names, lambda state: (only(state),)
