@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,19 @@ import pytest
 from attrs import define, evolve, field
 from cordboard.actors import past, statefile, trunk
 from cordboard.actors.effects import Effect, Log, Record, Tell
-from cordboard.actors.packing import UnpackError
+from cordboard.actors.packing import Packer, UnpackError
 from cordboard.actors.records import Entry, LegEntry
 from cordboard.actors.statefile import States, read
 from cordboard.actors.states import ActorState, Alive, Committed, Step, Told, Whole
 from cordboard.actors.trunk import Profile, Trunk
 
 ENTRY = LegEntry("c", 0, "caller", 1.0)
+
+
+@cache
+def packer() -> Packer:
+    """One for all: to make it takes longer than most of what is read with it."""
+    return past.packer()
 
 
 @define
@@ -36,9 +43,7 @@ class Keeper:
     states: States = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.states = States(
-            lambda: self.path, past.packer(), lambda: self.now, lambda text, on: self.alarms.append(on)
-        )
+        self.states = States(lambda: self.path, packer(), lambda: self.now, lambda text, on: self.alarms.append(on))
         self.states.begin(self.whole, lambda: self.living)
 
     def whole(self) -> Whole:
@@ -58,12 +63,12 @@ class Keeper:
 
     def lacks(self) -> list[Entry]:
         """What the next process would write into the database."""
-        return past.read(self.path, past.packer(), self.now).entries
+        return past.read(self.path, packer(), self.now).entries
 
     def counted(self) -> list[object]:
         """What a reader finds: how often it was in a whole or a step."""
         found: list[object] = []
-        for record in read(self.path, past.packer()):
+        for record in read(self.path, packer()):
             match record:
                 case Whole(actors=actors):
                     found.append(("whole", actors[0].behaviour.state.hosts_had))
@@ -79,7 +84,7 @@ def test_a_step_is_in_the_file_before_its_effects_and_without_what_is_said_to_pe
     told = Tell("call:c", trunk.Dismiss())
     keeper.step(told, Log("something"), Record(ENTRY))
     keeper.states.add(Told("trunk:carrier", 101.0, trunk.Recalled()))
-    whole, step, last = read(keeper.path, past.packer())
+    whole, step, last = read(keeper.path, packer())
     assert isinstance(whole, Whole)
     assert step == Step("trunk:carrier", 100.0, True, {"hosts_had": 1}, (told, Record(ENTRY)))
     assert last == Told("trunk:carrier", 101.0, trunk.Recalled())
@@ -113,13 +118,13 @@ def test_when_it_has_grown_it_is_begun_anew_between_what_was_done_and_what_is_wa
     wanted = Tell("call:c", trunk.Dismiss())
     keeper.step(wanted)
     keeper.step(wanted, Record(ENTRY))  # the file is longer than it began: all is written, then what this step wants
-    whole, step = read(keeper.path, past.packer())
+    whole, step = read(keeper.path, packer())
     assert isinstance(whole, Whole)
     assert whole.unsafe == ()
     assert step == Step("trunk:carrier", 100.0, False, {}, (wanted, Record(ENTRY)))
     assert keeper.counted()[0] == ("whole", 2)
     keeper.step()
-    (whole, *_) = read(keeper.path, past.packer())
+    (whole, *_) = read(keeper.path, packer())
     assert isinstance(whole, Whole)
     assert (whole.unsafe, whole.stated) == (((1, ENTRY),), 1)
 
@@ -134,7 +139,7 @@ def test_what_many_took_that_live_no_more_is_given_back(tmp_path: Path, monkeypa
     keeper.living = 20
     keeper.states.alive(102.0)  # though no actor has anything to do
     assert keeper.path.stat().st_ino != crowded
-    whole, last = read(keeper.path, past.packer())
+    whole, last = read(keeper.path, packer())
     assert isinstance(whole, Whole)
     assert (len(whole.actors), last) == (20, Alive(102.0))
 
