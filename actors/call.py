@@ -62,7 +62,7 @@ from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .parties import RINGS, Standing
 from .routes import Echo
-from .table import Bug, Entry, Late, Row, Table, always, each, row
+from .table import Bug, Entry, Late, Row, Table, each, row
 
 # What the far side is told of an end of ours, by its cause, where that is not that the call was cleared.
 SAID: Final[dict[str, signals.Why]] = {"caller silent": "timer", "media failed": "failed"}
@@ -194,8 +194,6 @@ class Call(Arrival):
     def _down(self, message: Down, now: float) -> list[Effect]:
         """Whom the call relies on is gone: the agent's call goes back, a queue that ends takes it along."""
         data = self.state
-        if data.phase in DIALS:
-            return self._down_dialling(message, now)
         if message.name.startswith("line:"):
             return self.line_lost(message.name.removeprefix("line:"), "gone", 0, now)
         if data.phase is Phase.TALKING and message.name.startswith("agent:"):
@@ -356,7 +354,12 @@ TABLE = Table(
         **each("routing opening waiting talking served goodbye calling", Call._released),
         **each("seeking readying", Late("there is no SIP call that could be lost")),
     ),
-    always(Down, Call._down, Phase),
+    row(
+        Down,
+        **each("routing opening served", Bug("it relies on no queue and no agent")),
+        **each("waiting talking goodbye", Call._down),
+        **each(_OUT, Call._down_dialling),
+    ),
     row(
         Started,
         routing=Call.arrives,

@@ -273,7 +273,7 @@ def _of_queue(name: str, data: queues.Data, centre: Centre) -> Iterator[Untrue]:
             yield _gone(What.QUEUE_HAS_STRANGER, name, f"call:{call}")
         elif not (isinstance(actor, Call) and actor.state.phase is calls.Phase.WAITING and actor.queue() == name):
             yield Untrue(What.QUEUE_HAS_STRANGER, (name, f"call:{call}"), cure=Tell(name, queues.Leave(call)))
-        for agent, ring in waiting.offers.items():
+        for agent, ring in waiting.rung.items():
             yield from _rung(name, call, agent, ring.serial, centre)
 
 

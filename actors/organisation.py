@@ -148,6 +148,8 @@ def _check_whole(organisation: Organisation) -> None:
         for key, value in (("domain", trunk.domain), ("login", trunk.login)):
             if value and not trunk.proxy:
                 raise ConfigError(f"[[trunk]] {found(trunk.id)}: {key} needs proxy")
+        if trunk.login and not trunk.username:
+            raise ConfigError(f"[[trunk]] {found(trunk.id)}: login needs username")
         if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
         if trunk.number_in != "to" and not trunk.guest:

@@ -16,7 +16,7 @@ declined, not for `DECLINE_REST`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from . import acd, decisions, page, records
@@ -72,7 +72,7 @@ class Queue(Machine[Place]):
         call = message.name.removeprefix("call:") if isinstance(message, Down) else getattr(message, "call", "")
         waiting = self.state.calls.get(call)
         if waiting is not None:
-            place = Place.OFFERED if waiting.offers else Place.WAITING
+            place = Place.OFFERED if waiting.rung else Place.WAITING
         before = self._stands()
         effects = self.dispatch(place, message, now)
         effects += [*self._tell_calls(before), *self._unattended(now)]
@@ -111,7 +111,7 @@ class Queue(Machine[Place]):
             self._forget(message.agent)
             return []
         standing = message.standing
-        if standing.doing == "free" and any(message.agent in each.offers for each in self._ringing()):
+        if standing.doing == "free" and any(message.agent in each.rung for each in self._ringing()):
             standing = evolve(standing, doing="ringing", noted=True, said_free=True)
         self._know(message.agent, standing)
         agent = f"agent:{message.agent}"
@@ -141,7 +141,7 @@ class Queue(Machine[Place]):
         if agent in self.state.agents:
             self._forget(agent)
         for waiting in self._ringing():
-            if agent in waiting.offers:
+            if agent in waiting.rung:
                 self._replace(waiting.without(agent))
         return []
 
@@ -258,7 +258,7 @@ class Queue(Machine[Place]):
     def _ringing(self) -> list[Waiting]:
         """The calls that ring somewhere."""
         calls = self.state.calls
-        return [each for call in self.state.moments if (each := calls[call]).offers]
+        return [each for call in self.state.moments if (each := calls[call]).rung]
 
     def _left(self, message: Leave, now: float) -> list[Effect]:
         return [Unwatch(f"call:{message.call}"), *self._withdraw(self._remove(message.call), message.code)]
@@ -271,7 +271,7 @@ class Queue(Machine[Place]):
         return self._withdraw(self._remove(message.name.removeprefix("call:")), "caller_left")
 
     def _withdraw(self, waiting: Waiting, code: str) -> list[Effect]:
-        return [Tell(f"agent:{agent}", agents.Withdraw(waiting.join.call, code)) for agent in waiting.offers]
+        return [Tell(f"agent:{agent}", agents.Withdraw(waiting.join.call, code)) for agent in waiting.rung]
 
     def _taken(self, message: Taken, now: float) -> list[Effect]:
         self._paced(self.state.pace.took(now))
@@ -323,15 +323,23 @@ class Queue(Machine[Place]):
                 waiting = evolve(waiting, looks_until=math.inf, kept_for="", kept_until=math.inf)
                 self._replace(waiting)
             resting = {name: until for name, until in waiting.resting.items() if until > now}
-            over = {name: ring for name, ring in waiting.offers.items() if ring.until <= now}
+            over = {name: ring for name, ring in waiting.rung.items() if ring.until <= now}
             if over:
-                lost += self._withdraw(evolve(waiting, offers=over), "no_answer")
-                rings = {name: ring for name, ring in waiting.offers.items() if name not in over}
+                lost += self._withdraw(evolve(waiting, rung=over), "no_answer")
+                rings = {name: ring for name, ring in waiting.rung.items() if name not in over}
                 rest = dict.fromkeys(over, now + DECLINE_REST)
-                self._replace(evolve(waiting, offers=rings, resting={**resting, **rest}))
+                self._replace(evolve(waiting, rung=rings, resting={**resting, **rest}))
+                self._noted_in_vain(over)
             elif len(resting) != len(waiting.resting):
                 self._replace(evolve(waiting, resting=resting))
         return lost
+
+    def _noted_in_vain(self, names: Iterable[str]) -> None:
+        """Whoever never said anything to an offer may never have had it: nothing more is known of it than before."""
+        for agent in names:
+            standing = self.state.agents.get(agent)
+            if standing is not None and standing.noted and standing.doing == "ringing":
+                self._know(agent, evolve(standing, doing="free", noted=False, said_free=False))
 
     # --- offers -----------------------------------------------------------------------------------------------
 
@@ -341,8 +349,8 @@ class Queue(Machine[Place]):
             return []
         free, offers = self._free(), list[Effect]()
         waiting = self.state.calls.values()
-        wanted = (each for each in waiting if not each.offers and each.looks_until == math.inf)
-        rings = (each for each in waiting if each.offers) if self.state.profile.strategy == "ring-all" else ()
+        wanted = (each for each in waiting if not each.rung and each.looks_until == math.inf)
+        rings = (each for each in waiting if each.rung) if self.state.profile.strategy == "ring-all" else ()
         for each in chain(wanted, rings):
             if not free:
                 break
@@ -401,7 +409,7 @@ class Queue(Machine[Place]):
         at = math.inf
         if self.state.profile.widen_seconds > 0 and self.state.calls:
             free = tuple(self._free().values())
-            waiting = (each for each in self.state.calls.values() if not each.offers)
+            waiting = (each for each in self.state.calls.values() if not each.rung)
             at = min((acd.widens_at(self._question(each, free, now)) for each in waiting), default=math.inf)
         if at != self.state.widens_at:
             self.state = evolve(self.state, widens_at=at)
@@ -421,7 +429,7 @@ class Queue(Machine[Place]):
         profile, waiting = self.state.profile, self.state.calls[call]
         join = waiting.join
         ring = Ring(now + profile.ring_seconds + OFFER_GRACE, self.state.serial + 1)
-        self._replace(evolve(waiting, offers={**waiting.offers, agent: ring}, offered=waiting.offered + 1))
+        self._replace(evolve(waiting, rung={**waiting.rung, agent: ring}, offered=waiting.offered + 1))
         self.state = evolve(self.state, serial=ring.serial)
         self._know(agent, evolve(self.state.agents[agent], doing="ringing", noted=True))
         return Tell(

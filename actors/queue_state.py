@@ -190,7 +190,7 @@ class Waiting:
     has been offered, to whomever."""
 
     join: Join
-    offers: Mapping[str, Ring] = field(factory=dict)
+    rung: Mapping[str, Ring] = field(factory=dict)
     resting: Mapping[str, float] = field(factory=dict)
     offered: int = 0
     # Until when it is not offered, since it is looked who served it last (inf: it is not); and until when it is kept
@@ -202,18 +202,18 @@ class Waiting:
     @property
     def moment(self) -> float:
         """When an offer of it is over, or where it rings nowhere, a rest; or for how long it was kept."""
-        offers = min((ring.until for ring in self.offers.values()), default=math.inf)
-        rests = math.inf if self.offers else min(self.resting.values(), default=math.inf)
+        offers = min((ring.until for ring in self.rung.values()), default=math.inf)
+        rests = math.inf if self.rung else min(self.resting.values(), default=math.inf)
         kept = min(self.looks_until, self.kept_until)
         return min(offers, rests, kept)
 
     def without(self, agent: str) -> Waiting:
         """It does not ring there any more."""
-        return evolve(self, offers={name: ring for name, ring in self.offers.items() if name != agent})
+        return evolve(self, rung={name: ring for name, ring in self.rung.items() if name != agent})
 
     def rings(self, agent: str, serial: int) -> bool:
         """Whether that offer is still made; another may have come since, to the same agent."""
-        ring = self.offers.get(agent)
+        ring = self.rung.get(agent)
         return ring is not None and ring.serial == serial
 
 

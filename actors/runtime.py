@@ -442,7 +442,8 @@ class System:
             watching = self._cells.get(watcher)
             if watching is not None:
                 watching.watched.pop(cell.name, None)
-                if watcher not in told:
+                # what it was told may not have had room, and this has always
+                if watcher not in told or len(watching.mailbox) >= MAILBOX:
                     self._deliver(watcher, Down(cell.name, reason), UNBOUNDED)
 
     def _close(self, name: str, reason: str) -> None:

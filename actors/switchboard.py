@@ -205,7 +205,15 @@ class Switchboard(Untimed[Phase]):
         for each in organisation.trunks:
             limits = Limits(each.calls, each.calls_per_minute)
             profiles[f"trunk:{each.id}"] = trunk.Profile(
-                each.id, each.nat, each.srtp, each.proxy, each.username, each.register, each.guest, limits
+                each.id,
+                each.nat,
+                each.srtp,
+                each.proxy,
+                each.username,
+                each.register,
+                each.guest,
+                limits,
+                each.domain,
             )
         for group in organisation.queues:
             profiles[f"queue:{group.id}"] = queues.Profile(

@@ -67,6 +67,8 @@ class Profile:
     guest: bool = False
     # Of the calls that go out.
     limits: Limits = NO_LIMITS
+    # In which we are registered.
+    domain: str = ""
 
 
 @frozen
@@ -395,8 +397,8 @@ class Trunk(Machine[Phase]):
 
 
 def _way_of(profile: Profile) -> object:
-    """What decides where calls go."""
-    return profile.proxy, profile.username, profile.register, profile.guest
+    """What decides where calls go, and as whom we are known there."""
+    return profile.proxy, profile.username, profile.register, profile.guest, profile.domain
 
 
 def _standing(data: Data, now: float) -> tuple[Phase, str]:

@@ -61,11 +61,11 @@ OURS: Final = frozenset(
         "city", "code", "codecs", "counters", "country", "deaf_legs", "deny", "direction", "ended_by", "epoch", "event",
         "events", "excluded", "file", "fmtps", "format", "formats", "foundation", "gone", "gone_call", "gone_code",
         "how", "holidays", "hours", "ice_ufrag", "id", "kept_for", "key", "kind", "language", "left_queues", "leg",
-        "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "moments", "music", "offerer", "offers",
+        "legs", "line", "line_leg", "listener", "method", "mid", "mobile_of", "moments", "music", "offerer",
         "old_leg", "outcome", "owed", "owner", "party", "pattern", "peaks",
         "playing", "prefix", "protocol", "province", "purpose", "queue", "queue_name", "recording", "recordings",
-        "resting", "roster", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources", "state",
-        "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage",
+        "resting", "roster", "rung", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources",
+        "state", "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage",
         "version", "watchers", "watching", "why",
     }
 )  # fmt: skip

@@ -259,8 +259,9 @@ class Asking(TransactionLayer):
         """RFC 3608 §6.1, §5: loose routes all of them, in their order, or none where one cannot be read."""
         try:
             routes = tuple(response.items("Service-Route"))
+            route_rows(routes)  # calls will have to say them so
             uris = [Uri.parse(NameAddr.parse(each).uri) for each in routes]
-        except RemoteSipError:
+        except (RemoteSipError, LocalSipError):
             uris, routes = [], ("",)
         usable = all(each.scheme in ("sip", "sips") and each.param("lr") is not None for each in uris)
         if len(uris) == len(routes) <= MAX_SERVICE_ROUTES and usable:

@@ -169,7 +169,7 @@ class Leading(Asking):
 
     def _left(self, slot: Slot) -> list[Address]:
         """The hosts of its name where this request was not, for one that belongs to a call."""
-        been = (*slot.been, slot.destination)
+        been = _been(slot)
         return [] if slot.call is None else [each for each in self._places.targets(slot.name) if each not in been]
 
     def _accepted(self, slot: Slot, dialog: Dialog) -> None:
@@ -186,8 +186,9 @@ class Leading(Asking):
         if not left:
             return False
         self.counters["next hop failed"] += 1
-        self._places.failed(slot.destination)
-        self._elsewhere(slot, left[0], now, out).been = (*slot.been, slot.destination)
+        been = _been(slot)
+        self._places.failed(been[-1])
+        self._elsewhere(slot, left[0], now, out).been = been
         return True
 
     def _elsewhere(self, slot: Slot, target: Address, now: float, out: list[Output]) -> Slot:
@@ -199,3 +200,8 @@ class Leading(Asking):
         contact = self._contact_of(call.trunk, str(request.from_), self._local(target), secure=secure)
         rows = tuple(contact if row[0] == contact[0] else row for row in request.rows)
         return self._anew(slot, evolve(request, rows=rows), direct(target), now, out)
+
+
+def _been(slot: Slot) -> tuple[Address, ...]:
+    """Where this request was, as its name leads there: one that is too long for a datagram goes to the same host."""
+    return (*slot.been, slot.instead or slot.destination)

@@ -89,7 +89,8 @@ class PageSocket:
         for event in self._frames.events():
             match event:
                 case TextMessage() | BytesMessage():
-                    self._parts.append(event.data)
+                    if event.data or not self._parts:  # of parts with nothing in them there may be any number
+                        self._parts.append(event.data)
                     self._length += len(event.data)
                     self._too_long = self._length > MAX_FRAME
                     if self._too_long:

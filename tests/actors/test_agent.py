@@ -266,7 +266,7 @@ def test_signing_out_while_ringing_gives_the_call_its_place_back(house: House) -
         page.AgentState(page.State.SIGNED_OUT, "signed out", NOW + 2),
     ]
     queue = house.actors["queue:support"].state
-    assert [(name, each.join.since, dict(each.offers)) for name, each in queue.calls.items()] == [
+    assert [(name, each.join.since, dict(each.rung)) for name, each in queue.calls.items()] == [
         ("first", NOW, {}),
         ("second", NOW + 2, {}),
     ]
@@ -385,7 +385,7 @@ def test_two_queues_offering_one_agent_is_settled_by_the_agent() -> None:
     house.wake("agent:lin")
     assert lin.state.call is not None
     assert lin.state.call.call == "support"
-    assert house.actors["queue:sales"].state.calls["sales"].offers == {}
+    assert house.actors["queue:sales"].state.calls["sales"].rung == {}
     house.ask("lin", page.Decline())
     assert lin.state.call.call == "sales"
 

@@ -70,7 +70,7 @@ def test_an_answer_that_was_given_up_and_is_taken_late_ends_the_offer_that_follo
     lin, queue = agent(house), house.actors["queue:support"]
     assert isinstance(queue, Queue)
     (waiting,) = queue.state.calls.values()
-    assert lin.phase is (Phase.RINGING if waiting.offers else Phase.IDLE)
+    assert lin.phase is (Phase.RINGING if waiting.rung else Phase.IDLE)
     assert house.heard("c") == "music"
     assert house.engine.hears(lin.leg) == {}
 

@@ -201,7 +201,7 @@ def test_a_call_whose_agent_dies_waits_again_with_its_old_time(house: House, rea
     assert phase(call) is Phase.WAITING
     assert house.heard() == "nobody-here"
     waiting = house.actors["queue:support"].state.calls["c"]
-    assert (waiting.join.since, waiting.offers) == (NOW, {})
+    assert (waiting.join.since, waiting.rung) == (NOW, {})
 
 
 def test_a_mute_outlives_the_agents_leg(house: House) -> None:

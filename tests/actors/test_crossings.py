@@ -77,7 +77,7 @@ def test_a_call_that_is_slow_takes_an_answer_whose_agent_has_left_and_been_rung_
     house.wake("call:c")
     queue = house.actors["queue:support"]
     assert lin.state.phase is agents.Phase.RINGING
-    assert list(queue.state.calls["c"].offers) == ["lin"]
+    assert list(queue.state.calls["c"].rung) == ["lin"]
 
 
 def test_a_mobile_of_which_the_switchboard_says_nothing_is_refused_and_comes_too_late() -> None:
@@ -93,16 +93,16 @@ def test_a_mobile_of_which_the_switchboard_says_nothing_is_refused_and_comes_too
 def test_an_agent_that_is_none_of_the_queues_any_more_and_ends_takes_its_offer_along() -> None:
     made = centre()
     made.call()
-    (rung,) = made.actors["queue:support"].state.calls["c"].offers
+    (rung,) = made.actors["queue:support"].state.calls["c"].rung
     made.sleep(f"agent:{rung}")
     made.tell("queue:support", queues.AgentStands(rung, None), Down(f"agent:{rung}", "dismissed"))
-    assert rung not in made.actors["queue:support"].state.calls["c"].offers
+    assert rung not in made.actors["queue:support"].state.calls["c"].rung
 
 
 def test_what_a_queue_offered_that_died_rings_no_more() -> None:
     made = centre()
     made.call()
-    (rung,) = made.actors["queue:support"].state.calls["c"].offers
+    (rung,) = made.actors["queue:support"].state.calls["c"].rung
     made.crash("queue:support")
     assert made.phases(rung) == ("idle",)
     assert made.told(rung, page.CallWithdrawn)[-1].reason == "taken back"

@@ -240,6 +240,10 @@ def test_an_offer_rings_long_enough_to_be_answered() -> None:
         ),
         ("[[trunk]]\nid = 't'\nregister = true", "[[trunk]] 't': register needs proxy and username"),
         ("[[trunk]]\nid = 't'\ndomain = 'ims.example'", "[[trunk]] 't': domain needs proxy"),
+        (
+            "[[trunk]]\nid = 't'\nproxy = 'sip:carrier.example:5060'\nlogin = 'u'\npassword = 'p'",
+            "[[trunk]] 't': login needs username",
+        ),
         ("[[trunk]]\nid = 't'\nusername = 'u'", "[[trunk]] 't': username without proxy needs password"),
         ("[[dialling]]\nallow = '+86'\ndeny = '+86'", "[[dialling]]: each entry has either allow or deny"),
         (

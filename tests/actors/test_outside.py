@@ -11,6 +11,7 @@ from cordboard.actors import line, page, records, signals
 from cordboard.actors.directory import Directory
 from cordboard.actors.effects import Tell
 from cordboard.actors.parties import Standing
+from cordboard.actors.switchboard import FindRoute
 from cordboard.switch import protocol as media
 
 from .house import NOW, code
@@ -36,7 +37,9 @@ def centre() -> Centre:
 
 
 def said(centre: Centre, to: str) -> list[object]:
-    return [each.message for each in centre.of("call:c") if isinstance(each, Tell) and each.to == to]
+    """... since it has its route."""
+    told = (each.message for each in centre.of("call:c") if isinstance(each, Tell) and each.to == to)
+    return [each for each in told if not isinstance(each, FindRoute)]
 
 
 def begun(centre: Centre) -> Centre:

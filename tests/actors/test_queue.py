@@ -10,7 +10,8 @@ from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Log, Record, Tell, Watch
-from cordboard.actors.queue import STATUS_INTERVAL, Queue
+from cordboard.actors.queue import DECLINE_REST, STATUS_INTERVAL, Queue
+from cordboard.actors.queue_state import OFFER_GRACE
 
 from .house import NOW, House
 
@@ -23,7 +24,7 @@ def calls(house: House) -> dict[str, str]:
     """The calls that wait, in order, and to whom each is offered."""
     queue = house.actors["queue:support"]
     assert isinstance(queue, Queue)
-    return {name: " ".join(waiting.offers) for name, waiting in queue.state.calls.items()}
+    return {name: " ".join(waiting.rung) for name, waiting in queue.state.calls.items()}
 
 
 @pytest.fixture
@@ -240,6 +241,17 @@ def test_an_answer_that_counts_after_all_takes_back_what_the_same_agent_was_offe
     assert calls(house) == {}
     assert (phase(lin), lin.state.reason) == (Phase.IDLE, "answered elsewhere")
     house.tell("queue:support", back, queues.OfferOver("c", "lin", queues.GaveBack.REFUSED, 2))
+    assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
+
+
+def test_an_offer_that_is_lost_on_its_way_is_made_again(house: House) -> None:
+    """The queue had noted that it rings there, and nobody says otherwise."""
+    lin = house.robot("lin")
+    house.sleep("agent:lin")
+    house.call()
+    house.mail["agent:lin"].clear()
+    house.wake("agent:lin")
+    house.after(house.actors["queue:support"].state.profile.ring_seconds + OFFER_GRACE + DECLINE_REST + 1)
     assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
 
 

@@ -13,6 +13,7 @@ from cordboard.switch import protocol as media
 
 from .house import CALLER, NOW, OFFER
 from .party import HELD, LEG, OUTSIDE, TALKS, Centre, second
+from .test_outside import said
 
 NUMBER = "+8613800138001"
 LINE = "c+1"
@@ -60,8 +61,7 @@ def to_line(centre: Centre) -> list[object]:
 
 def test_the_number_rings_and_then_has_the_place_of_who_referred(centre: Centre) -> None:
     centre.tell("call:c", REFER)
-    asked = [each.message for each in centre.of("call:c") if isinstance(each, Tell) and each.to == "switchboard"]
-    assert asked == [line.Reach(LINE, "call:c", "lin", NUMBER, trunk="carrier")]
+    assert said(centre, "switchboard") == [line.Reach(LINE, "call:c", "lin", NUMBER, trunk="carrier")]
     assert (sip(centre), centre.ears()) == ([], RINGS)
     centre.spawn(f"line:{LINE}", Directory())
     centre.sleep(f"line:{LINE}")

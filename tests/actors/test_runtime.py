@@ -429,6 +429,23 @@ async def test_watchers_hear_however_an_actor_ends(made: Scene) -> None:
 
 
 @story
+async def test_who_was_told_of_an_end_hears_no_other_word_of_it_unless_there_was_no_room(made: Scene) -> None:
+    told, full = made.spawn("told"), made.spawn("full")
+    for name in ("first", "second"):
+        made.spawn(name)
+    made.order("told", Watch("first"))
+    made.order("full", Watch("second"))
+    await at(1)
+    made.order("first", Tell("told", "the end"), Stop("done", ("told",)))
+    made.order("second", Tell("full", "the end"), Stop("done", ("full",)))
+    while made.system.tell("full", "flood"):
+        pass
+    await at(2)
+    assert told.heard()[-1] == "the end"
+    assert ("the end" in full.heard(), full.heard()[-1]) == (False, Down("second", "done"))
+
+
+@story
 async def test_watching_a_dead_name_is_told_at_once(made: Scene) -> None:
     watcher = made.spawn("watcher")
     made.order("watcher", Watch("nobody"))

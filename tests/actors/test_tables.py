@@ -83,7 +83,7 @@ def place_of(behaviour: Behaviour, state: Enum) -> object:
     if isinstance(behaviour, queue.Queue):
         waiting = behaviour.state.calls.get("c")
         return (
-            queues.Place.ABSENT if waiting is None else queues.Place.OFFERED if waiting.offers else queues.Place.WAITING
+            queues.Place.ABSENT if waiting is None else queues.Place.OFFERED if waiting.rung else queues.Place.WAITING
         )
     data: Any = behaviour.state
     return data.phase

@@ -79,7 +79,7 @@ def test_who_does_not_take_it_back_goes_on_with_the_paperwork(centre: Centre, ac
     assert (state.phase.value, state.reason) == ("after_call_work", "transferred")
     assert state.last is not None
     waiting = centre.actors["queue:support"].state.calls["c"]
-    assert (waiting.join.again, waiting.join.since, list(waiting.offers)) == (True, NOW, ["wei"])
+    assert (waiting.join.again, waiting.join.since, list(waiting.rung)) == (True, NOW, ["wei"])
     centre.do("wei", page.Answer())
     assert centre.ears() == WITH_WEI
 

@@ -15,6 +15,7 @@ from cordboard.actors import earshot, edges, invariants, wiring
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agreement import Difference
 from cordboard.actors.effects import Behaviour
+from cordboard.actors.limits import Usage
 from cordboard.actors.truth import UNMINDED, What
 from cordboard.actors.watchman import LOOK, SWEEP, Verdict, Watchman, leg_name
 
@@ -207,7 +208,7 @@ def test_who_keeps_books_is_looked_at_where_anybody_is_gone() -> None:
     watch = Watch()
     house = watch.centre.house
     trunk = house.actors["trunk:carrier"]
-    trunk.state = evolve(trunk.state, calls=frozenset({"call:c"}))
+    trunk.state = evolve(trunk.state, usage=Usage(frozenset({"c"})))
     watch.man.touched.add("trunk:carrier")
     watch.look()
     house.mail.pop("call:c")

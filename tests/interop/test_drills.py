@@ -41,6 +41,8 @@ LOOK: Final = 10  # packets
 PACE: Final = 8.0
 # What a crowded machine may add to what a quiet one takes, in the assertions; the figures say what it was.
 CROWDED: Final = 2.0
+# ... and so much of our own lateness is put down to it.
+LATE_MS: Final = 200.0
 
 
 @frozen
@@ -334,7 +336,7 @@ def test_a_call_goes_on(own: Product, kind: str, request: pytest.FixtureRequest)
     worst = Figures(*(max(getattr(one, name) for one in figures) for name in asdict(figures[0])))
     assert abs(worst.drift) < 0.5
     if kind == "control":
-        assert worst.unheard_ms < 100 * CROWDED + worst.late_ms, "the engine plays on"
+        assert worst.unheard_ms < 100 * CROWDED + min(worst.late_ms, LATE_MS), "the engine plays on"
         assert worst.lost < 0.5
     if kind == "media":
         assert worst.unheard_ms < 2000 * CROWDED
@@ -402,7 +404,7 @@ def test_without_a_supervisor_the_call_goes_on_to_its_end(own: Product) -> None:
             kill(own, "supervisor")
             until(lambda: own.http("/api/health").status == 503, what="health says that it drains")
             customer.hears(TALK)
-            late_ms = 1000 * max(customer.late, desk.voice.late)
+            late_ms = min(1000 * max(customer.late, desk.voice.late), LATE_MS)
             assert longest(voiced(customer.between(before))) < 100 * CROWDED + late_ms
             customer.hang_up()
             customer.response("BYE")

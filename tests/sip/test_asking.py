@@ -84,6 +84,9 @@ def test_an_options_is_answered_once() -> None:
         (("<sip:a.example;lr>, nonsense",), ()),
         (('<sip:a.example;lr>, "<',), ()),
         (("<sip:a.example;lr>",) * 9, ()),
+        # what a call could not repeat
+        (('"caf\udce9" <sip:a.example;lr>',), ()),
+        ((f"<sip:a.example;lr;t={'x' * 1000}>",), ()),
     ],
 )
 def test_where_calls_pass_is_told_as_the_registrar_says_or_not_at_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from attrs import evolve
 from cordboard.sip import places
 from cordboard.sip.digest import Account
@@ -324,6 +325,16 @@ def test_the_ack_of_a_new_offer_goes_to_the_next_host_too() -> None:
         for _, at in asks(reply(endpoint, invite, 200, *rows, source=ONE, body=body, tag="far", now=now), "ACK")
     ]
     assert been == [ONE, ONE, ONE, TWO]
+
+
+@pytest.mark.parametrize("targets", [(ONE,), (ONE, TWO)])
+def test_what_is_too_long_for_a_datagram_goes_to_no_silent_host_again(targets: tuple[Address, ...]) -> None:
+    endpoint = known(*targets)
+    endpoint.settings = evolve(endpoint.settings, tcp=True)
+    far = Scripted(endpoint, ("Record-Route", f"<sip:edge.carrier.example;lr;cookie={'x' * 1400}>"), dialled=False)
+    byes = asks(endpoint.hang_up(far.call, 1.0), "BYE") + asks(silence(endpoint, 200.0), "BYE")
+    assert [at for _, at in byes] == [evolve(each, transport="tcp") for each in targets]
+    over(endpoint)
 
 
 def test_all_hosts_are_tried_and_none_twice() -> None:
