@@ -65,8 +65,8 @@ OURS: Final = frozenset(
         "old_leg", "outcome", "owed", "owner", "party", "pattern", "peaks",
         "playing", "prefix", "protocol", "province", "purpose", "queue", "queue_name", "recording", "recordings",
         "resting", "roster", "rung", "seed", "session", "session_id", "sessions", "silent_legs", "skills", "sources",
-        "state", "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type", "usage",
-        "version", "watchers", "watching", "why",
+        "state", "target", "time_zone", "transport", "trouble", "trunk", "trunk_codecs", "trunks", "turns", "type",
+        "usage", "version", "watchers", "watching", "why",
     }
 )  # fmt: skip
 
