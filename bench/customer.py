@@ -1,9 +1,10 @@
 """The synthetic customer of `cordboard demo`: someone who calls, waits, talks, listens and hangs up.
 
 A real SIP and RTP client on the loopback address, over our own SIP endpoint and nothing else of the switch. It calls
-every `interval` seconds, and whenever somebody sends `call` to the Unix socket DATA/run/customer.sock (the button in
-the page). It says its sentences in a loop, in packets of 20 ms of PCMU at an absolute pace, and starts again from the
-greeting when what it hears changes from music to a person: music has no pauses, people do.
+every `interval` seconds where no other customer waits, or whoever comes to their desk later would only ever answer
+those who are about to give up; and whenever somebody sends `call` to the Unix socket DATA/run/customer.sock (the button
+in the page). It says its sentences in a loop, in packets of 20 ms of PCMU at an absolute pace, and starts again from
+the greeting when what it hears changes from music to a person: music has no pauses, people do.
 
 `Ear` and `speech` are plain objects without a clock; `Customer` is the shell around them. It hangs up when the agent
 has talked for a while, when its patience or the conversation's time is over, or when the other side does.
@@ -307,7 +308,7 @@ class Customer:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._speak, socket)
                 nursery.start_soon(self._listen, socket, waiting)
-        self._end("customer", "had a good talk" if self.ear.person else "nobody came")
+        self._end("customer", "had a good talk" if self.ear.person else "heard nobody")
 
     async def _speak(self, socket: trio.socket.SocketType) -> None:
         frames = speech(self._person.language)
@@ -361,7 +362,8 @@ async def run(
     rng: random.Random | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Calls `number` at `target`, a SIP host and port: now, every `interval` seconds and at each ring of the bell."""
+    """Calls `number` at `target`, a SIP host and port: now, every `interval` seconds where nobody waits, and at each
+    ring of the bell."""
     chance = rng or random.Random()
     customers: dict[str, Customer] = {}
 
@@ -389,12 +391,16 @@ async def run(
         try:
             async with bell(data_dir) as rung, trio.open_nursery() as calls:
                 task_status.started()
+                rings = True
                 for person in itertools.cycle(PEOPLE):
-                    if len(customers) < MAX_CUSTOMERS:
+                    waits = any(not each.ear.person for each in customers.values())
+                    if len(customers) < MAX_CUSTOMERS and (rings or not waits):
                         calls.start_soon(call, person)
+                    rings = False
                     with trio.move_on_after(interval):
                         while await rung.recv(64) != CALL:
                             pass
+                        rings = True
         finally:
             line.cancel()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -20,6 +21,8 @@ from ..actors.supervisor import AlreadyRunningError, running
 from . import customer
 
 SIP_PORT = 5060  # of a URI without one (RFC 3261 §19.1.2)
+# Whoever starts the demonstration has yet to find the page and to sign in.
+MANNERS = customer.Manners(patience=(150.0, 210.0))
 
 SAMPLE = """
 [organisation]
@@ -119,7 +122,7 @@ async def run(config: Config, data: Path, switch: Callable[[Callable[[], None]],
     host = _reached(sip.host)
 
     def ready() -> None:
-        nursery.start_soon(customer.run, (host, sip.port), data)
+        nursery.start_soon(partial(customer.run, manners=MANNERS), (host, sip.port), data)
         with contextlib.suppress(OSError):  # nobody reads it
             print(welcome(config, organisation), flush=True)
 
@@ -143,15 +146,15 @@ def welcome(config: Config, organisation: Organisation) -> str:
     sample = {each.id: f", password {each.password}" for each in parse_organisation(SAMPLE).agents}
     lines = [
         "",
-        f"  {organisation.name}: a demonstration. A synthetic customer calls every half minute.",
+        f"  {organisation.name}: a demonstration. A synthetic customer calls every half minute where nobody waits.",
         "",
         f"  1. Open  https://{host}/  (the certificate is self-signed: let the browser go on)",
         "  2. Log in as one of",
         *(f"       {each.role} {each.id} ({each.name}){sample.get(each.id, '')}" for each in organisation.agents),
         "  3. Press Sign in and allow the microphone; answer when it rings, or press Call me now.",
         "     Open a second browser as another agent to see calls go to whoever is idle longest.",
-        "  4. Supervisors and administrators see everyone's calls, hear them, and see why each rang where it did;",
-        f"     administrators have a page of their own,  https://{host}/admin",
+        "  4. Supervisors and administrators see everyone's calls, play their recordings, and see why each rang where",
+        f"     it did; administrators have a page of their own,  https://{host}/admin",
         "",
         f"  A SIP phone on this machine may call sip:600@{phone} (echo), 601 (tone), 602 (music), 701 (a room),",
         "  +861055501000 for the Support queue, or +861055502000 for Bookings, where a message can be left while",

@@ -190,7 +190,27 @@ def test_a_customer_whom_nobody_serves_hangs_up(tmp_path: Path) -> None:
             manners = Manners(patience=(0.2, 0.2))
             nursery.start_soon(customer.run, target, tmp_path, 3600, NUMBER, reports.append, manners)
             await switch.until(calls=1, ended=1)
-            assert [(report.ended_by, report.why) for report in reports] == [("customer", "nobody came")]
+            assert [(report.ended_by, report.why) for report in reports] == [("customer", "heard nobody")]
+            nursery.cancel_scope.cancel()
+        switch.media.close()
+
+    trio.run(run)
+
+
+def test_nobody_calls_by_itself_while_another_waits(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with trio.open_nursery() as nursery:
+            switch = await answering(nursery)
+            target = ("127.0.0.1", switch.transport.addresses[0].port)
+            nursery.start_soon(customer.run, target, tmp_path, 0.02)
+            await switch.until(calls=1, ended=0)
+            with trio.fail_after(PATIENCE):
+                for _ in range(25):  # half a second of its voice
+                    _, caller = await switch.media.recvfrom(2000)
+            assert len(switch.calls) == 1
+            for packet in packets((1.5, tone(-20)), (0.6, SILENCE)):
+                await switch.media.sendto(packet, caller)
+            await switch.until(calls=2, ended=0)
             nursery.cancel_scope.cancel()
         switch.media.close()
 
