@@ -1,5 +1,5 @@
 # make run          a demonstration: the switch, three agents, and a customer who calls
-# make test         lint, types and the tests (10 to 15 minutes on two cores); make test-all has the long ones too
+# make test         lint, types and the tests (some 17 minutes on two cores); make test-all has the long ones too
 # make check        lint and types alone
 # make planted      breaks the product in many ways, one at a time, and looks whether the tests notice
 # make bench        how many legs this machine holds
@@ -13,19 +13,19 @@ BIN := $(VENV)/bin
 # What is imported is compiled once, and not by every process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := actors bench codecs sip switch web
-# First what needs no other program, or a page before a scripted switch: one more at a time than there are cores, since
-# the soak and the pages wait for a part of theirs. Then real programs in real time, which wait for two thirds of it: two
-# more. They bear neighbours, but not a whole crowd: what is measured is the switch, which goes before all else, and its
-# own part in a pause; and their files are begun in the order of tests/conftest.py, not of how many tests each has, by
-# which those with browsers, which have few and work the most, all came at once in the end. What measures a way in
-# milliseconds has the machine to itself.
+# First what needs no other program, or a page before a scripted switch, then real programs in real time: one more at a
+# time than there are cores, since the soak, the pages and calls in real time wait for most of theirs, calls for two
+# thirds of it. They bear neighbours, but not a whole crowd, and two more at a time than cores are one: what is measured
+# is the switch, which goes before all else, and its own part in a pause. The files of real programs are begun in the
+# order of tests/conftest.py, not of how many tests each has, by which those with browsers, which have few and work the
+# most, all came at once in the end. What measures a way in milliseconds has the machine to itself.
 CORES := $(shell nproc)
 ALONE := tests/bench/test_latency.py tests/browser/test_round_trip.py tests/interop/test_player.py
 PEERS := tests/browser tests/interop tests/sip/test_interop_sipp.py tests/sip/test_scenarios.py \
 	tests/switch/test_recording_process.py
 define TESTS
 	$(BIN)/python -m pytest -n $$(( $(CORES) + 1 )) --dist worksteal $(PEERS:%=--ignore=%) $(ALONE:%=--ignore=%)
-	$(BIN)/python -m pytest -n $$(( $(CORES) + 2 )) --dist loadfile --no-loadscope-reorder $(PEERS) $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest -n $$(( $(CORES) + 1 )) --dist loadfile --no-loadscope-reorder $(PEERS) $(ALONE:%=--ignore=%)
 	$(BIN)/python -m pytest $(ALONE)
 endef
 
