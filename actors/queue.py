@@ -55,8 +55,8 @@ LOOK_BACK = 0.5
 DAY = 86400.0
 # Pages hear how a queue stands at most this often, in seconds.
 STATUS_INTERVAL = 0.5
-# ... and of all agents who look so many a second at most: what a twentieth of a core tells.
-STATUSES_PER_SECOND = 200
+# ... and of all agents who look so many a second at most: each takes a step, and a message to its page.
+STATUSES_PER_SECOND = 60
 
 
 class Queue(Machine[Place]):

@@ -10,7 +10,7 @@ from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Log, Record, Tell, Watch
-from cordboard.actors.queue import DECLINE_REST, STATUS_INTERVAL, Queue
+from cordboard.actors.queue import DECLINE_REST, STATUS_INTERVAL, STATUSES_PER_SECOND, Queue
 from cordboard.actors.queue_state import OFFER_GRACE
 
 from .house import NOW, House
@@ -253,6 +253,19 @@ def test_an_offer_that_is_lost_on_its_way_is_made_again(house: House) -> None:
     house.wake("agent:lin")
     house.after(house.actors["queue:support"].state.profile.ring_seconds + OFFER_GRACE + DECLINE_REST + 1)
     assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
+
+
+def test_the_more_agents_look_the_less_often_each_is_told(house: House) -> None:
+    for number in range(2 * STATUSES_PER_SECOND):
+        house.robot(f"a{number}")
+    house.after(60)
+    told = len([event for event in house.events("a0") if isinstance(event, page.QueueStatus)])
+    for number in range(10):
+        house.call(f"c{number}")
+        house.after(1)
+    statuses = [event for event in house.events("a0") if isinstance(event, page.QueueStatus)]
+    assert len(statuses) - told == 6, "at once, and then every two seconds"
+    assert statuses[-1].agents_idle == 2 * STATUSES_PER_SECOND - 10
 
 
 def test_what_an_agent_says_late_of_an_offer_that_is_over_does_not_bar_it(house: House) -> None:
