@@ -40,10 +40,16 @@ class Telephone:
     port: int
 
     def key(self, key: str) -> None:
-        """Down, and let go."""
+        """Down, and let go: at the number that rings or talks. By itself baresip means the number that rang last, and
+        one that picks up does not ring."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as keypad:
-            for sign in (key.encode(), b"\x04"):
+            for sign in (f"/uafind sip:{self._busy}@{own_address()}\n".encode(), key.encode(), b"\x04"):
                 keypad.sendto(sign, ("127.0.0.1", self.port))
+
+    @property
+    def _busy(self) -> str:
+        """Whose call was the last that came."""
+        return re.findall(r"(\+\d+)@\S+: (?:Call established|Incoming call)", self.said)[-1]
 
     def hang_up(self) -> None:
         self.key("b")
