@@ -87,6 +87,7 @@ class WebPages:
             control.store.accounts,
             control.health,
             control.store.history,
+            control.store.papers,
             OtherSystems(control.store.outbox, control.webhooks),
             control.reach,
             self._call_customer if demo else None,

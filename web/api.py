@@ -1,4 +1,4 @@
-"""The HTTP side as one Starlette application: logging in and out, what has happened, health, metrics, pages' files.
+"""The HTTP side as one Starlette application: logging in and out, what has happened, paperwork, health, metrics, files.
 
 No business rule: every answer is a question to `Accounts`, `History`, `Health`, the metrics registry or the files. It
 reads no clock and opens no file itself.
@@ -31,6 +31,7 @@ from .files import Files
 from .history import Histories
 from .hub import Hub
 from .interfaces import Accounts, Health, Login, Reach, Site, WebSettings
+from .papers import Paperwork
 from .recordings import Recordings
 from .systems import Systems
 
@@ -60,6 +61,7 @@ def build_app(
     accounts: Accounts,
     health: Health,
     history: History,
+    paperwork: Paperwork,
     systems: OtherSystems,
     reach: Reach,
     site: Site,
@@ -204,6 +206,9 @@ def build_app(
             logged_in("/api/calls/{call}/message", histories.handle, changes=True),
             logged_in("/api/calls/{call}/quality", histories.quality),
             logged_in("/api/calls/{call}/why", histories.why),
+            logged_in("/api/calls/{call}/paper", paperwork.paper),
+            logged_in("/api/calls/{call}/paper", paperwork.change, changes=True),
+            logged_in("/api/calls/{call}/paper/versions", paperwork.versions),
             logged_in("/api/calls/{call}/recording", listen),
             logged_in("/api/calls/{call}/peaks", recordings.peaks),
             logged_in("/api/agents/{agent}/states", histories.states),

@@ -16,6 +16,7 @@ HTTP_ERRORS: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing here."),
     "method_not_allowed": (405, "Not with this method."),
     "not_ready": (409, "The recording is not ready yet; try again."),
+    "conflict": (409, "Somebody else has written it meanwhile."),
     "too_large": (413, "The request is too large."),
     "range_not_satisfiable": (416, "It is not as long as that."),
     "upgrade_required": (426, "This is a websocket."),

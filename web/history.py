@@ -38,7 +38,7 @@ class Histories:
 
     async def calls(self, request: Request, login: Login) -> Response:
         """`/api/calls?days=&class=&agent=&cursor=`."""
-        given = _parameters(request, {"days", "class", "agent", "cursor"})
+        given = parameters(request, {"days", "class", "agent", "cursor"})
         if given.get("class") == VOICEMAIL:
             if "agent" in given:
                 raise BadParameterError("agent", f"is none where the class is {VOICEMAIL}: messages are a queue's.")
@@ -51,13 +51,13 @@ class Histories:
 
     async def call(self, request: Request, login: Login) -> Response:
         """`/api/calls/ID?agent=`."""
-        given = _parameters(request, {"agent"})
+        given = parameters(request, {"agent"})
         whole = await self._history.call(login, request.path_params["call"], given.get("agent"))
         return JSONResponse(to_json(whole), headers=_NO_STORE)
 
     async def handle(self, request: Request, login: Login) -> Response:
         """POST `/api/calls/ID/message`, `{"handled": true}`."""
-        _parameters(request, ())
+        parameters(request, ())
         try:
             asked = json.loads(await request.body())
         except (ValueError, RecursionError):
@@ -71,19 +71,19 @@ class Histories:
 
     async def quality(self, request: Request, login: Login) -> Response:
         """`/api/calls/ID/quality`."""
-        _parameters(request, ())
+        parameters(request, ())
         found = await self._history.quality(login, request.path_params["call"])
         return JSONResponse(to_json(found), headers=_NO_STORE)
 
     async def why(self, request: Request, login: Login) -> Response:
         """`/api/calls/ID/why?agent=`."""
-        given = _parameters(request, {"agent"})
+        given = parameters(request, {"agent"})
         found = await self._history.why(login, request.path_params["call"], given.get("agent"))
         return JSONResponse(to_json(found), headers=_NO_STORE)
 
     async def states(self, request: Request, login: Login) -> Response:
         """`/api/agents/ID/states?days=&cursor=`."""
-        given = _parameters(request, {"days", "cursor"})
+        given = parameters(request, {"days", "cursor"})
         after = given.get("cursor")
         if after is not None and not _NUMBER.fullmatch(after):
             raise BadParameterError("cursor", _NO_CURSOR)
@@ -93,7 +93,8 @@ class Histories:
         return JSONResponse(to_json(found), headers=_NO_STORE)
 
 
-def _parameters(request: Request, known: Collection[str]) -> dict[str, str]:
+def parameters(request: Request, known: Collection[str]) -> dict[str, str]:
+    """Those of the address, which may have none but the known ones. Raises BadParameterError."""
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:

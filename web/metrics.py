@@ -37,3 +37,9 @@ class WebMetrics:
         self.lost_detach = Counter(
             "cordboard_web_lost_detach", "Agents that could not be told that a page is gone", registry=registry
         )
+        self.papers = Counter(
+            "cordboard_web_paper_changes",
+            "Changes of the paperwork of calls, by what became of them",
+            ["outcome"],
+            registry=registry,
+        )

@@ -87,9 +87,33 @@ class DemoCall:
     refusals: ClassVar[tuple[str, ...]] = ()
 
 
-Commands = Mapping[str, type[page.Command | DemoCall]]
+@frozen
+class WatchPaper:
+    """From now on the page hears of each change of the paperwork of this `call`, and of no other's; empty: of none's.
+    Who may look at it may watch it."""
+
+    do: ClassVar[str] = "paper.watch"
+    refusals: ClassVar[tuple[str, ...]] = ("not_found", "unavailable")
+
+    call: str = ""
+
+
+@frozen
+class PaperChanged:
+    """What `GET /api/calls/ID/paper` tells of this `call` has changed, by whomever. Its `rev` is of its own count."""
+
+    event: ClassVar[str] = "paper.changed"
+
+    call: str
+
+
+# Asked of the server itself, and not of the agent.
+Own = WatchPaper | DemoCall
+Commands = Mapping[str, type[page.Command | Own]]
+# What agents are asked, what pages may ask, and what those of a demonstration may.
 COMMANDS: Commands = {command.do: command for command in get_args(page.Command)}
-DEMO_COMMANDS: Commands = {**COMMANDS, DemoCall.do: DemoCall}
+PAGE_COMMANDS: Commands = {**COMMANDS, WatchPaper.do: WatchPaper}
+DEMO_COMMANDS: Commands = {**PAGE_COMMANDS, DemoCall.do: DemoCall}
 
 Message = dict[str, object]
 
@@ -117,7 +141,7 @@ for _kind in (str, bool, int, float):
     _converter.register_structure_hook(_kind, _exactly)
 
 
-def decode(frame: str | bytes, commands: Commands = COMMANDS) -> tuple[int, page.Command | DemoCall]:
+def decode(frame: str | bytes, commands: Commands = PAGE_COMMANDS) -> tuple[int, page.Command | Own]:
     """The request in one frame: its id, and its command out of `commands`. Raises `BadFrameError` only."""
     message = _parse(frame)
     if "id" not in message:
@@ -132,7 +156,7 @@ def decode(frame: str | bytes, commands: Commands = COMMANDS) -> tuple[int, page
     if kind is None:
         raise BadFrameError(page.refuse("unknown_command", _shown(do)), request)
     try:
-        command: page.Command | DemoCall = _converter.structure(message, kind)
+        command: page.Command | Own = _converter.structure(message, kind)
     except cattrs.ClassValidationError as error:
         raise _bad(_problem(error), request) from None
     for name, value in message.items():
@@ -244,8 +268,8 @@ def reply(request: int | None, result: page.Accepted | page.Refused | page.Snaps
             return {"id": request, "ok": True, **_converter.unstructure(result)}
 
 
-def event(rev: int, event: page.Event) -> Message:
-    """An event of the agent's revision `rev`."""
+def event(rev: int, event: page.Event | PaperChanged) -> Message:
+    """An event of the revision `rev`."""
     return {"event": event.event, "rev": rev, **_converter.unstructure(event)}
 
 

@@ -15,8 +15,11 @@ from enum import Enum
 import attrs
 
 from ..actors import page
+from ..actors.store.customers import TAG, TAGS, TICKETS
+from ..actors.store.fields import RUN_SECONDS, VERSIONS, Field, Version
 from ..actors.store.history import HISTORY, PAGE, STATES
 from ..actors.store.outbox import Standing
+from ..actors.store.paperwork import EARLIER, Paper, Profile, TicketFields
 from ..actors.store.quality import Track, Ways
 from ..actors.store.told import ListedCall, Span, WholeCall
 from ..actors.store.why import NAMED, Decided
@@ -31,8 +34,9 @@ from .protocol import (
     MAX_SDP,
     MAX_TEXT,
     Close,
-    DemoCall,
     Message,
+    Own,
+    PaperChanged,
     Subprotocol,
     describe,
     encode,
@@ -163,6 +167,43 @@ up to now. With `next` as `cursor` comes the next page.
 
 """
 
+_PAPER = f"""
+### `GET /api/calls/ID/paper`
+
+The paperwork of a call: the profile and tags of its customer, what each agent wrote of the call, the customer's tickets
+and its {EARLIER} calls before. The customer is found by its number, of which +86, 0086 and a leading 0 are one, and
+comes into being with the first thing that is written; of a call that shows no number it is a customer of that call
+alone. For who may see the call, from the moment that it rings; test numbers and rooms have none. `writable` is true for
+agents who talk or talked in the call, or dialled it, and for supervisors and administrators.
+
+"""
+
+_PAPER_ACTS = f"""
+### `POST /api/calls/ID/paper`
+
+One change of it; the answer is the whole paper with the change in it. A value that cannot be stored is 400, and the
+text says which field and why.
+
+- `{{"edit": {{"kind", "field", "value", "version"}}}}`, of a "ticket" with its `ticket`. Of a "summary" the `field` is
+  "text", and it is one's own. `version` is that of the value which was edited, 0 where there was none. If another was
+  stored meanwhile, the answer is 409 with the `paper` as it stands, and nothing is changed: show both, and send what
+  was chosen with the new version. The value that stands there already is accepted in any version, so a change whose
+  answer was lost may be sent again.
+- `{{"tag", "on"}}` adds or removes a tag: 1 to {TAG} characters, without spaces around it, {TAGS} at most.
+- `{{"ticket": {{"key", "title", "text"}}}}` opens a ticket. `key` is drawn by chance, 16 to 64 letters, digits, - and
+  _: sent again, it opens no second one. A customer has {TICKETS} at most; `status` is "open" or "waiting" or "done".
+
+`limits` of the paper has how many characters each value may have. Control characters are refused, but for line feeds
+and tabs in `address`, `note` and `text`; `email` has an @, or nothing.
+
+### `GET /api/calls/ID/paper/versions`
+
+`{{"versions": […]}}`: what a field was, {VERSIONS} values at most, the newest first. `kind` and `field` as of an edit,
+of a ticket with `ticket`; of a summary with `agent`, or it is one's own. What one agent types on in one call within
+{RUN_SECONDS:.0f} s is one version, unless it takes more than half of the text away.
+
+"""
+
 _WEBHOOKS = """
 ## Other systems
 
@@ -204,9 +245,9 @@ at most {MAX_TEXT} characters long, an `sdp` {MAX_SDP}. Every request has one re
 none that could be read. A reply means *accepted*; results are events.
 
 An event has an `event`, a `rev` that only grows, and its fields. After connecting, a page asks for a `snapshot` and
-drops every event whose `rev` is not greater than the snapshot's; `colleagues` has a `rev` of its own. Of
-`media.quality`, and of `queue.status` for one queue, a page that is behind gets only the newest. Times are seconds
-since the Unix epoch.
+drops every event whose `rev` is not greater than the snapshot's; `colleagues` and `paper.changed` have a `rev`
+of their own. Of `media.quality` and `paper.changed`, and of `queue.status` for one queue, a page that is behind
+gets only the newest. Times are seconds since the Unix epoch.
 
 Limits of one connection: {REQUESTS_PER_SECOND:.0f} requests per second and {MAX_WAITING} waiting for their
 reply, beyond that `busy`; {MAX_MALFORMED} malformed frames in a row; {MAX_OUTBOX} messages not yet read. The switch
@@ -238,6 +279,19 @@ def draw() -> str:
         _fields(Decided, given=False),
         _RECORDING,
         _fields(Span, given=False),
+        _PAPER,
+        _fields(Paper, given=False),
+        "\nIts parts:\n\n",
+        _table(
+            ["Part", "Fields"],
+            [
+                ["a field", _names(Field)],
+                ["`fields` of a customer", _names(Profile)],
+                ["`fields` of a ticket", _names(TicketFields)],
+            ],
+        ),
+        _PAPER_ACTS,
+        _fields(Version, given=False),
         _WEBHOOKS,
         _fields(Standing, given=False),
         _WEBHOOK_ACTS,
@@ -255,7 +309,7 @@ def draw() -> str:
         "\nA call out that comes to nothing says why by one of these codes (`call.failed`):\n\n",
         _table(["Code", "Text"], [[f"`{code}`", text] for code, text in page.FAILURES.items()]),
         "\n## Events\n",
-        *(_section(kind.event, kind, given=False) for kind in typing.get_args(page.Event)),
+        *(_section(kind.event, kind, given=False) for kind in (*typing.get_args(page.Event), PaperChanged)),
         "\n## Close codes\n\n",
         _table(["Code", "Why"], [[str(int(code)), CLOSE_REASONS[code]] for code in Close]),
         "\n## An example\n\n",
@@ -271,7 +325,7 @@ def _section(name: str, kind: type, *, given: bool) -> str:
     return "\n".join(part for part in (f"\n### `{name}`\n", doc and f"{doc}\n", fields) if part)
 
 
-def _command(do: str, kind: type[page.Command | DemoCall]) -> str:
+def _command(do: str, kind: type[page.Command | Own]) -> str:
     refused = f"\nRefused with {', '.join(f'`{code}`' for code in kind.refusals)}.\n" if kind.refusals else ""
     return _section(do, kind, given=True) + refused
 
@@ -299,8 +353,12 @@ def _type_in_words(kind: typing.Any) -> str:
     if isinstance(kind, type) and attrs.has(kind):
         if hasattr(kind, "event"):
             return f"map with the fields of `{kind.event}`"
-        return f"map of {', '.join(f'`{name}`' for name in shown(kind))}"
+        return f"map of {_names(kind)}"
     return describe(kind)
+
+
+def _names(kind: type[attrs.AttrsInstance]) -> str:
+    return ", ".join(f"`{name.rstrip('_')}`" for name in shown(kind))
 
 
 def _default_in_words(default: object) -> str:

@@ -22,7 +22,7 @@ from attrs import frozen
 from starlette.types import ASGIApp
 
 from ..actors.othersystems import OtherSystems
-from ..actors.store import History
+from ..actors.store import History, Papers
 from . import certificate, websocket
 from .access import split_host
 from .api import build_app
@@ -31,6 +31,7 @@ from .errors import HTTP_ERRORS, error_body
 from .files import Files
 from .hub import Hub
 from .interfaces import Accounts, Desk, Health, Reach, Site, WebSettings
+from .papers import Paperwork
 from .tunnel import Tunnel
 
 STATIC = Path(__file__).parent / "static"
@@ -62,6 +63,7 @@ async def serve(
     accounts: Accounts,
     health: Health,
     history: History,
+    papers: Papers,
     systems: OtherSystems,
     reach: Reach,
     demo_call: Callable[[], None] | None = None,
@@ -79,11 +81,14 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    app = build_app(settings, hub, accounts, health, history, systems, reach, site, Files(static), trio.current_time)
+    paperwork = Paperwork(papers, hub.metrics)
+    app = build_app(
+        settings, hub, accounts, health, history, paperwork, systems, reach, site, Files(static), trio.current_time
+    )
     listeners = await _listen(settings.listen)
     try:
         task_status.started(tuple(listener.socket.getsockname()[:2] for listener in listeners))
-        server = Server(settings, hub, desk, accounts, app, context, demo_call, timeouts, limits)
+        server = Server(settings, hub, desk, accounts, paperwork, app, context, demo_call, timeouts, limits)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_certificate)
             nursery.start_soon(server.keep_logins)
@@ -123,6 +128,7 @@ class Server:
         hub: Hub,
         desk: Desk,
         accounts: Accounts,
+        paperwork: Paperwork,
         app: ASGIApp,
         context: ssl.SSLContext,
         demo_call: Callable[[], None] | None,
@@ -134,6 +140,7 @@ class Server:
         self._metrics = hub.metrics
         self._desk = desk
         self._accounts = accounts
+        self._paperwork = paperwork
         self._app = app
         self._context = context
         self._demo_call = demo_call
@@ -242,6 +249,7 @@ class Server:
                             peer[0],
                             self._hub,
                             self._desk,
+                            self._paperwork,
                             self._demo_call,
                             self._timeouts,
                         )

@@ -18,13 +18,15 @@ from attrs import frozen
 from ..actors import page
 from .metrics import WebMetrics
 from .protocol import (
-    COMMANDS,
     DEMO_COMMANDS,
+    PAGE_COMMANDS,
     BadFrameError,
     Close,
     DemoCall,
     Message,
+    PaperChanged,
     Subprotocol,
+    WatchPaper,
     decode,
     event,
     reply,
@@ -46,6 +48,14 @@ class DemoRequest:
     """The page asked for the synthetic customer: the shell's to do, not the agent's."""
 
     id: int
+
+
+@frozen
+class WatchRequest:
+    """The page asked to hear of changes of the paperwork of a call, or of none's: the shell's to do, too."""
+
+    id: int
+    call: str
 
 
 class Outbox:
@@ -107,10 +117,10 @@ class Allowance:
         return True
 
 
-def _coalescing_key(event: page.Event) -> str:
+def _coalescing_key(event: page.Event | PaperChanged) -> str:
     """Equal for two events of which only the newer matters; empty for one that must be delivered."""
     match event:
-        case page.MediaQuality():
+        case page.MediaQuality() | PaperChanged():
             return event.event
         case page.QueueStatus():
             return f"{event.event} {event.queue}"
@@ -142,14 +152,14 @@ class Session:
         # Set once, by whoever finds the reason first: the code to close with and a word for it.
         self.closing: tuple[Close, str] | None = None
         self.outbox = Outbox()
-        self._commands = DEMO_COMMANDS if demo else COMMANDS
+        self._commands = DEMO_COMMANDS if demo else PAGE_COMMANDS
         self._metrics = metrics
         self._on_change = on_change
         self._allowance = Allowance(REQUESTS_PER_SECOND, REQUEST_BURST, now)
         self._waiting: set[int] = set()
         self._malformed_in_a_row = 0
 
-    def receive(self, frame: str | bytes, now: float) -> page.Request | DemoRequest | None:
+    def receive(self, frame: str | bytes, now: float) -> page.Request | DemoRequest | WatchRequest | None:
         """What a frame asks for; None where it is answered already, or the session ends by it."""
         if self.closing is not None:
             return None
@@ -171,8 +181,11 @@ class Session:
         if busy:
             self.refuse_busy(request, busy)
             return None
-        if isinstance(command, DemoCall):
-            return DemoRequest(request)
+        match command:
+            case DemoCall():
+                return DemoRequest(request)
+            case WatchPaper(call):
+                return WatchRequest(request, call)
         return page.Request(self.id, request, self.peer, command)
 
     def refuse_busy(self, request: int, why: str) -> None:
@@ -188,7 +201,7 @@ class Session:
         self._waiting.remove(request)
         self._put(reply(request, result))
 
-    def push(self, rev: int, pushed: page.Event) -> None:
+    def push(self, rev: int, pushed: page.Event | PaperChanged) -> None:
         self._put(event(rev, pushed), _coalescing_key(pushed))
 
     def next(self) -> Message | None:

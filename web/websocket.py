@@ -2,6 +2,7 @@
 
 A shell. `admit` looks at the upgrade request before anything is upgraded: origin, login, subprotocol. Then one task
 reads messages into the `Session` (`pagesocket.py`), one writes what the system does not take at once, one keeps watch.
+What a page asks of the database has a task as long as it takes.
 All that waits in the outbox goes out together, when the hub has it said: most of what a message costs is its TLS
 record, its segment, and whatever else has to be woken for it.
 
@@ -32,8 +33,9 @@ from .asgi import Timeouts
 from .hub import Hub
 from .interfaces import Accounts, Desk, Login
 from .pagesocket import PageSocket, TooLongError, accepted
+from .papers import Paperwork
 from .protocol import MAX_FRAME, Close, Subprotocol, framed
-from .session import DemoRequest, Session
+from .session import DemoRequest, Session, WatchRequest
 from .tunnel import Tunnel
 
 PATH = b"/ws"
@@ -121,6 +123,7 @@ async def serve_page(
     peer: str,
     hub: Hub,
     desk: Desk,
+    paperwork: Paperwork,
     demo_call: Callable[[], None] | None,
     timeouts: Timeouts,
 ) -> None:
@@ -128,7 +131,7 @@ async def serve_page(
     try:
         with trio.fail_after(timeouts.handshake):
             await stream.send_all(accepted(admitted.key, admitted.subprotocol))
-        await _Page(PageSocket(stream, trailing), admitted, peer, hub, desk, demo_call).run()
+        await _Page(PageSocket(stream, trailing), admitted, peer, hub, desk, paperwork, demo_call).run()
     except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
         pass  # the peer is gone
 
@@ -143,11 +146,17 @@ class _Page:
         peer: str,
         hub: Hub,
         desk: Desk,
+        paperwork: Paperwork,
         demo_call: Callable[[], None] | None,
     ) -> None:
         self._socket = socket
+        self._login = admitted.login
         self._hub = hub
         self._desk = desk
+        self._paperwork = paperwork
+        # What it asks to watch, until the answer is found; each in its turn, for the last is what counts.
+        self._watches: list[WatchRequest] = []
+        self._nursery: trio.Nursery
         self._demo_call = demo_call
         # The system takes no more, or there will be no more: the rest is `_write`'s.
         self._writes = False
@@ -175,17 +184,16 @@ class _Page:
         self._hub.add(session)
         try:
             with self._scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._read)
-                    nursery.start_soon(self._write)
-                    nursery.start_soon(self._ping)
-                    nursery.start_soon(self._watch)
+                async with trio.open_nursery() as self._nursery:
+                    for task in (self._read, self._write, self._ping, self._watch):
+                        self._nursery.start_soon(task)
         except Exception:
             session.close(Close.INTERNAL, "failure")
             raise
         finally:
             self._writes = True  # what is still said is said by `_close`
             self._hub.remove(session)
+            self._paperwork.forget(session)
             stopping = trio.current_effective_deadline() == -math.inf
             with trio.CancelScope(shield=True):
                 await self._detach()
@@ -234,9 +242,19 @@ class _Page:
                 assert self._demo_call is not None
                 self._demo_call()
                 session.reply(asked, page.Accepted())
+            case WatchRequest() as watch:
+                self._watches.append(watch)
+                if len(self._watches) == 1:
+                    self._nursery.start_soon(self._watch_papers)
             case page.Request() as request:
                 if not self._desk.tell(session.agent, request):
                     session.refuse_busy(request.id, "mailbox")
+
+    async def _watch_papers(self) -> None:
+        while self._watches:
+            asked = self._watches[0]
+            self._session.reply(asked.id, await self._paperwork.watch(self._session, self._login, asked.call))
+            del self._watches[0]
 
     async def _write(self) -> None:
         """What the system did not take at once, and what waits behind it; then the end, if that is it."""

@@ -48,6 +48,8 @@ REFUSALS: dict[str, str] = {
     "busy": "The switch is busy; try again.",
     "on_mobile": "Not while a call is on the mobile.",
     "no_mobile": "No mobile number is known of that agent.",
+    "not_found": "There is no such call, or you may not see it.",
+    "unavailable": "The database cannot be read now; try again.",
     **{str(why): words for why, words in gate.WORDS.items()},
 }
 

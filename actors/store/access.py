@@ -118,7 +118,7 @@ class History:
         now = self._clock()
 
         def ask(connection: Connection) -> WholeCall:
-            _check_call(connection, viewer, call, _knows)
+            _check_call(connection, viewer, call, knows)
             whole = history.whole_call(connection, call, agent, now)
             if whole is None:  # a test call, or one that did not touch this agent
                 raise NotThereError
@@ -132,7 +132,7 @@ class History:
         """How a call sounded."""
 
         def ask(connection: Connection) -> CallQuality:
-            _check_call(connection, viewer, call, _knows)
+            _check_call(connection, viewer, call, knows)
             return call_quality(connection, call)
 
         return await self._store.read(ask)
@@ -146,7 +146,7 @@ class History:
             _check_agent(viewer, agent)
 
         def ask(connection: Connection) -> Reasons:
-            _check_call(connection, viewer, call, _knows)
+            _check_call(connection, viewer, call, knows)
             found = reasons(connection, call, agent)
             return found if oversees(viewer) else evolve(found, decisions=tuple(map(_of_itself, found.decisions)))
 
@@ -212,7 +212,8 @@ def _check_sound(connection: Connection, viewer: Viewer, call: str) -> None:
     _check_call(connection, viewer, call, _may_hear)
 
 
-def _knows(connection: Connection, call: str, agent: str) -> bool:
+def knows(connection: Connection, call: str, agent: str) -> bool:
+    """Whether an agent may see a call."""
     return history.touched(connection, call, agent) or history.message_for(connection, call, agent)
 
 

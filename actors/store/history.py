@@ -40,7 +40,7 @@ from sqlalchemy import (
 
 from ..records import Outcome
 from ..voicemail import SHORTEST
-from . import schema
+from . import customers, schema
 from .told import (
     CallClass,
     Cursor,
@@ -326,11 +326,7 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     if row is None:
         return None
     (line,) = _lines(connection, [row], agent, now)
-    before: tuple[ListedCall, ...] = ()
-    if line.number:
-        earlier = _of_centre().where(calls.c.caller == line.number, calls.c.began < line.began)
-        newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(HISTORY)
-        before = _lines(connection, connection.execute(newest).all(), None, now)
+    before = calls_before(connection, line.number, line.began, HISTORY, now)
     return WholeCall(
         **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
@@ -343,6 +339,17 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         sound=recording(connection, call) or Recording(Sound.NONE),
         history=before,
     )
+
+
+def calls_before(connection: Connection, number: str, began: float, most: int, now: float) -> tuple[ListedCall, ...]:
+    """The newest calls of a customer that began before that, in whatever writing they brought the `number`; none where
+    it was withheld."""
+    if not number:
+        return ()
+    same = customers.writings(connection, customers.normal(connection, number))
+    earlier = _of_centre().where(calls.c.caller.in_({number, *same}), calls.c.began < began)
+    newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(most)
+    return _lines(connection, connection.execute(newest).all(), None, now)
 
 
 def offers_of(connection: Connection, call: str) -> tuple[Offer, ...]:

@@ -46,6 +46,7 @@ class Ledger:
         # By key the newest, with how many entries had been stated up to it.
         self._waiting: dict[Key, tuple[int, Kept]] = {}
         self._bell = trio.Event()
+        self._written = trio.Event()
         self.kept = 0
         self.committed = 0
         self.commits = 0
@@ -88,6 +89,14 @@ class Ledger:
             return
         self._waiting[key] = self.kept, entry
         self._bell.set()
+
+    async def settle(self, seconds: float) -> bool:
+        """Waits until all that was stated by now is safe; False: it is not after so many seconds."""
+        upto = self.kept
+        with trio.move_on_after(seconds):
+            while self.committed < upto:
+                await self._written.wait()
+        return self.committed >= upto
 
     async def run(self, alarm: Callable[[str], None], clear: Callable[[str], None]) -> None:
         """Writes until cancelled; `alarm` is told that the database cannot be written, `clear` that it can again."""
@@ -138,4 +147,6 @@ class Ledger:
             if self._waiting[key] is stated:  # and not a newer one, stated while it was written
                 del self._waiting[key]
         self.committed = upto
+        self._written.set()
+        self._written = trio.Event()
         self.on_commit(upto)

@@ -416,3 +416,84 @@ audit = Table(
     Index(None, "at"),
     Index(None, "call", "at"),
 )
+
+# --- the paperwork ----------------------------------------------------------------------------------------------
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer", String, primary_key=True),
+    Column("made", Float, nullable=False),
+)
+
+# In E.164 where it is a telephone number: each leads to one customer.
+customer_numbers = Table(
+    "customer_numbers",
+    metadata,
+    Column("number", String, primary_key=True),
+    Column("customer", String, ForeignKey("customers.customer"), nullable=False),
+    Index(None, "customer"),
+)
+
+# Of calls that showed no number.
+call_customers = Table(
+    "call_customers",
+    metadata,
+    Column("call", String, primary_key=True),
+    Column("customer", String, ForeignKey("customers.customer"), nullable=False),
+)
+
+customer_tags = Table(
+    "customer_tags",
+    metadata,
+    Column("customer", String, ForeignKey("customers.customer"), primary_key=True),
+    Column("tag", String, primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("call", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Index(None, "tag"),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("ticket", String, primary_key=True),
+    Column("customer", String, ForeignKey("customers.customer"), nullable=False),
+    Column("call", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("opened", Float, nullable=False),
+    # Drawn by whoever opens it, so that saying it again opens no second one.
+    Column("key", String, nullable=False),
+    Index(None, "customer", "key", unique=True),
+)
+
+# What is typed, as it stands: see `fields.py`. `of` is a customer, a ticket, or the call of a summary, whose `field` is
+# its agent.
+fields = Table(
+    "fields",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("of", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("call", String, nullable=False),
+    Column("at", Float, nullable=False),
+    # When the first value was written that this one has taken the place of without a trace.
+    Column("since", Float, nullable=False),
+)
+
+# ... and as it stood before.
+field_versions = Table(
+    "field_versions",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("of", String, primary_key=True),
+    Column("field", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("value", String, nullable=False),
+    Column("agent", String, nullable=False),
+    Column("call", String, nullable=False),
+    Column("at", Float, nullable=False),
+)

@@ -25,6 +25,7 @@ from .database import StoreError, open_database, reading, writing
 from .ledger import Ledger
 from .logins import Login
 from .outbox import Outbox, put
+from .papers import Papers
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ class Store:
         self._hashers = trio.CapacityLimiter(HASHERS)
         self.accounts = Accounts(self, clock)
         self.history = History(self, clock)
+        self.papers = Papers(self, clock)
         self.ledger = Ledger(self.apply)
         self.outbox = Outbox(self)
 

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from cordboard.actors import page
 from cordboard.actors.effects import Push, Reply
 from cordboard.actors.othersystems import OtherSystems
-from cordboard.actors.store import History, Store, StoreError
+from cordboard.actors.store import History, Papers, Store, StoreError
 from cordboard.actors.webhooks import Webhooks
 from cordboard.web import certificate
 from cordboard.web.asgi import Timeouts
@@ -262,6 +262,7 @@ async def house(
     static: Path | None = None,
     crashes: int = 0,
     history: History | None = None,
+    papers: Papers | None = None,
     systems: OtherSystems | None = None,
     listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[House]:
@@ -282,6 +283,7 @@ async def house(
         limits=limits,
         static=static,
         history=history,
+        papers=papers,
         systems=systems,
         listen=listen,
     ) as port:
@@ -316,6 +318,7 @@ async def server(
     limits: Limits | None = None,
     static: Path | None = None,
     history: History | None = None,
+    papers: Papers | None = None,
     systems: OtherSystems | None = None,
     listen: str = "127.0.0.1:0",
 ) -> AsyncIterator[int]:
@@ -335,6 +338,7 @@ async def server(
                 book,
                 lambda: (ready["ready"] is True, {"calls": 0}),
                 history or no_history(),
+                papers or no_papers(),
                 systems or no_systems(),
                 reach,
                 demo_call,
@@ -352,6 +356,11 @@ async def server(
 def no_history() -> History:
     """That of an empty file in memory, which cannot tell anything."""
     return Store(create_engine("sqlite://"), time.time).history
+
+
+def no_papers() -> Papers:
+    """Those of an empty file in memory, which cannot be read."""
+    return Store(create_engine("sqlite://"), time.time).papers
 
 
 def no_systems() -> OtherSystems:

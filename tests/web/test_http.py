@@ -19,10 +19,11 @@ from cordboard.web.files import Files
 from cordboard.web.hub import Hub
 from cordboard.web.interfaces import WebSettings
 from cordboard.web.metrics import WebMetrics
+from cordboard.web.papers import Paperwork
 from cordboard.web.server import Limits
 from prometheus_client import CollectorRegistry
 
-from .support import Book, Entry, House, house, no_history, no_systems
+from .support import Book, Entry, House, house, no_history, no_papers, no_systems
 
 
 async def test_a_browser_logs_in_and_out(data_dir: Path) -> None:
@@ -445,7 +446,7 @@ async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[
     async def reach(peer: str) -> dict[str, object] | None:
         return None
 
-    kept = (no_history(), no_systems())
+    kept = (no_history(), Paperwork(no_papers(), hub.metrics), no_systems())
     app = build_app(
         WebSettings(), hub, book, lambda: (True, {}), *kept, reach, dict, Files(data_dir), trio.current_time
     )

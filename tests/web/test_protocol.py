@@ -20,7 +20,10 @@ from cordboard.web.protocol import (
     BadFrameError,
     DemoCall,
     Message,
+    Own,
+    PaperChanged,
     Subprotocol,
+    WatchPaper,
     decode,
     encode,
     event,
@@ -58,6 +61,7 @@ COMMAND = st.one_of(
     st.builds(page.GetSnapshot),
     st.builds(page.WatchColleagues),
     st.builds(DemoCall),
+    st.builds(WatchPaper, call=TEXT),
 )
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 FIELD = {
@@ -91,12 +95,12 @@ FIELD = {
 }
 
 
-def any_of(kind: type[page.Event]) -> st.SearchStrategy[page.Event]:
+def any_of(kind: type[page.Event | PaperChanged]) -> st.SearchStrategy[page.Event | PaperChanged]:
     hints = get_type_hints(kind)
     return st.builds(kind, **{field.name: FIELD[hints[field.name]] for field in attrs.fields(kind)})
 
 
-EVENT = st.one_of(*(any_of(kind) for kind in get_args(page.Event)))
+EVENT = st.one_of(*(any_of(kind) for kind in (*get_args(page.Event), PaperChanged)))
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -116,14 +120,14 @@ def unpack(frame: str | bytes) -> dict[str, object]:
 @pytest.mark.parametrize("subprotocol", Subprotocol)
 @given(request=st.integers(0, MAX_ID), command=COMMAND)
 def test_every_command_arrives_as_it_was_sent(
-    subprotocol: Subprotocol, request: int, command: page.Command | DemoCall
+    subprotocol: Subprotocol, request: int, command: page.Command | Own
 ) -> None:
     message: Message = {"id": request, "do": command.do, **attrs.asdict(command)}
     assert decode(encode(message, subprotocol), DEMO_COMMANDS) == (request, command)
 
 
 def test_every_command_is_in_the_round_trip() -> None:
-    assert set(DEMO_COMMANDS) == {*COMMANDS, "demo.call"}
+    assert set(DEMO_COMMANDS) == {*COMMANDS, "paper.watch", "demo.call"}
     assert len(COMMANDS) == len(get_args(page.Command)) == 26
 
 
