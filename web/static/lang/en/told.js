@@ -116,6 +116,8 @@ export default {
   'refusal.own_self': 'That is yourself.',
   'refusal.agent_not_idle': 'This colleague is no longer idle. The call has not changed.',
   'refusal.no_mobile': 'No mobile number is known.',
+  'refusal.not_found': 'There is no such call, or it is not yours to see.',
+  'refusal.unavailable': 'The database cannot be read now. Try again.',
   'refusal.no_such_queue': 'There is no such queue.',
   'refusal.second_there': 'Somebody else is in the call already. End that first.',
   'refusal.no_second': 'Nobody else is in the call.',

@@ -116,6 +116,8 @@ export default {
   'refusal.own_self': '不能选择自己。',
   'refusal.agent_not_idle': '该同事已不在空闲状态，通话未受影响。',
   'refusal.no_mobile': '没有手机号码。',
+  'refusal.not_found': '没有这个通话，或您无权查看。',
+  'refusal.unavailable': '数据库暂时无法读取，请重试。',
   'refusal.no_such_queue': '没有这个技能组。',
   'refusal.second_there': '通话中已有第二方，请先结束。',
   'refusal.no_second': '通话中没有第二方。',
