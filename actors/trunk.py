@@ -139,7 +139,9 @@ class Trunk(Machine[Phase]):
     # --- what the organisation says ---------------------------------------------------------------------------
 
     def _started(self, message: Started, now: float) -> list[Effect]:
-        return self._take_up(self.state.profile, now)
+        """What an earlier life of it may have had pass where a registrar said is over with that registration."""
+        profile = self.state.profile
+        return [Sip(signals.ServiceRoute(profile.trunk, ())), *self._take_up(profile, now)]
 
     def _profile(self, message: Profile, now: float) -> list[Effect]:
         old = self.state.profile

@@ -84,6 +84,11 @@ class Dialog:
         """Whether an in-dialog request is of this dialog (RFC 3261 §12.2.2); its To tag found us."""
         return request.call_id == self.call_id and (request.from_.tag or "") == self.remote_tag
 
+    def answers(self, response: Response) -> bool:
+        """Whether it is to a request of ours in this dialog."""
+        ours = response.call_id == self.call_id and response.from_.tag == self.local_tag
+        return ours and (response.to.tag or "") == self.remote_tag and response.cseq <= self.local_cseq
+
     def accepts(self, request: Request) -> bool:
         """False for a CSeq lower than the last: the answer is 500 (RFC 3261 §12.2.2)."""
         return self.remote_cseq is None or request.cseq >= self.remote_cseq

@@ -298,7 +298,8 @@ class Endpoint(Doors):
             self.counters["misrouted response"] += 1  # RFC 3261 §8.1.3.3
             return
         if slot is None:
-            self.counters["late: response of no transaction"] += 1
+            if not self._answered_late(response, source, now, out):
+                self.counters["late: response of no transaction"] += 1
             return
         if response.status < 200:
             given = TransactionInput.RECEIVE_1XX
@@ -334,6 +335,7 @@ class Endpoint(Doors):
                 self._merged[slot.merged] = slot
             if unheard(transaction):
                 out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
+            self._resumed(slot, now, out)
             self._effects(slot, transaction.wake(now), now, out, None)
         if call.state in (CallState.ACCEPTED, CallState.LEAVING) or call.exchange.state is ExchangeState.ANSWERED:
             self._resend(call, out)

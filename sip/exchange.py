@@ -63,6 +63,8 @@ class Input(Word):
     RETRY = "a refusal that can be met"
     REFUSED = "300-699"
     LOST = "408, 481 or no response"
+    # ... which was sent to the next host of its name meanwhile
+    ELSEWHERE = "2xx by a host that was left"
     # timers
     RETRANSMIT = "2xx retransmission"
     NO_ACK = "no ACK"
@@ -87,6 +89,7 @@ class Do(Word):
     INVITE_AGAIN = "send our re-INVITE again, as the refusal asked"
     KEEP = "keep this offer until the way is free"
     KEEP_OURS = "keep the offer that was refused, unless there is a newer one"
+    SETTLE = "nothing that comes of our re-INVITE where it is now counts any more, nor does it come again"
     NEXT = "offer what was kept"
     ACK = "acknowledge the 2xx"
     TELL_DONE = "CallConfirmed, if the ACK had to bring the answer"
@@ -169,6 +172,11 @@ TABLE: Table[State, Input, Do] = {
     (S.OFFERING, IN.SUCCESS): Move(S.STABLE, (D.ACK, D.TELL_ANSWER, D.NEXT)),
     # our ACK was lost (RFC 3261 §13.2.2.4)
     **stay((S.STABLE, S.INVITED, S.ANSWERED, S.UPDATED, S.BACKING_OFF, S.OVER), IN.SUCCESS, D.ACK),
+    # RFC 3263 §4.3: a host that said nothing for long has passed it on after all; of two answers the first one counts
+    (S.OPENING, IN.ELSEWHERE): _NOT_OPEN,
+    (S.OFFERING, IN.ELSEWHERE): Move(S.STABLE, (D.SETTLE, D.TELL_ANSWER, D.NEXT)),
+    (S.BACKING_OFF, IN.ELSEWHERE): Move(S.STABLE, (D.SETTLE, D.TELL_ANSWER, D.NEXT)),
+    **rows((S.STABLE, S.INVITED, S.ANSWERED, S.UPDATED, S.OVER), IN.ELSEWHERE, Late("2xx by a host that was left")),
     **rows((S.OPENING, S.STABLE, S.INVITED, S.ANSWERED, S.UPDATED, S.BACKING_OFF), IN.GLARE, _NOT_OPEN),
     (S.OFFERING, IN.GLARE): Move(S.BACKING_OFF, (D.KEEP_OURS,)),
     (S.OVER, IN.GLARE): _LATE_RESPONSE,
@@ -220,11 +228,12 @@ class Exchange(Timed[State, Input, Do]):
         self.pause: int | None = None
         super().__init__(PLAN, State.OPENING, now)
 
-    def comes_again(self, status: int, retry_after: int | None) -> bool:
-        """Whether our offer that was refused so is made again."""
+    def comes_again(self, status: int, retry_after: int | None, *, copied: bool = False) -> bool:
+        """Whether our offer that was refused so is made again. `copied`: it was at another host before, and may have
+        come from there too (RFC 3261 §8.2.2.2)."""
         self.pause = None if status == 491 else retry_after
-        asked = status == 491 or (status == 500 and retry_after is not None and retry_after <= MAX_RETRY_AFTER)
-        return asked and self.glares < MAX_GLARES
+        busy = status == 500 and (copied if retry_after is None else retry_after <= MAX_RETRY_AFTER)
+        return (status == 491 or busy or (status == 482 and copied)) and self.glares < MAX_GLARES
 
     def _begin(self, timer: Input) -> float:
         match timer:

@@ -69,11 +69,12 @@ class Slot:
     been too long for that. `name` is that under which its destination was found, and `been` are the others where its
     request has been; as long as it `waits` for where the name leads it was not sent, and `patience` is until when
     something has to be heard from there. `answers`: so often has a 2xx come. `within`: it is of ours in a dialog, which
-    its To does not say where the far side has no tag (RFC 3261 §12.1.2)."""
+    its To does not say where the far side has no tag (RFC 3261 §12.1.2). `anew`: its connection broke, and it was sent
+    again on another one to the same host. `settled`: its offer was answered by a host where it had been before."""
 
     __slots__ = (
-        "answers", "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise", "patience",
-        "scheduled", "state", "tag", "transaction", "tried", "waits", "within",
+        "anew", "answers", "asked", "been", "call", "destination", "instead", "key", "merged", "name", "otherwise",
+        "patience", "scheduled", "settled", "state", "tag", "transaction", "tried", "waits", "within",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +97,8 @@ class Slot:
         self.patience = math.inf
         self.answers = 0
         self.within = False
+        self.anew = False
+        self.settled = False
         self.call = call
         self.asked: Asked | None = None
         self.tried: Tried = ()
@@ -140,6 +143,10 @@ class TransactionLayer(ABC):
     @abstractmethod
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         """Nobody answered, or nothing could be sent."""
+
+    @abstractmethod
+    def _only_there(self, slot: Slot) -> bool:
+        """Whether this request is of a dialog, and there is no other host for it."""
 
     @abstractmethod
     def _impatient(self, slot: Slot, now: float, out: list[Output]) -> None:
@@ -277,12 +284,14 @@ class TransactionLayer(ABC):
     def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
         """A connection is gone, or could not be made, and `unwritten` was not sent on it (RFC 3261 §18.4). What waits
         for an answer from there is sent again on another connection where there may be one, and fails where not; a
-        response that was not written goes by a new connection (§18.2.2)."""
+        response that was not written goes by a new connection (§18.2.2), and so does an ACK. What belongs to a call and
+        was written is sent once more to the same host where there is no other: who closes a connection on which nothing
+        was said for a while may do so as we write."""
         out: list[Output] = []
         missing = {transmit.data for transmit in unwritten}
         for transmit in unwritten:
-            if not transmit.data.startswith(b"SIP/"):
-                continue  # a request is its transaction's, and an ACK is asked for again
+            if not transmit.data.startswith((b"SIP/", b"ACK ")):
+                continue  # a request is its transaction's
             if transmit.otherwise is not None and transmit.otherwise != remote:
                 out.append(Transmit(transmit.data, transmit.otherwise, transmit.otherwise))
             else:
@@ -291,7 +300,9 @@ class TransactionLayer(ABC):
             transaction = slot.transaction
             if remote not in (slot.destination, slot.otherwise) or not transaction.asks:
                 continue
-            if slot.otherwise is not None and slot.otherwise != remote:
+            again = transaction.last not in missing and not slot.anew and self._only_there(slot)
+            if slot.otherwise is not None and (slot.otherwise != remote or again):
+                slot.anew = slot.otherwise == remote
                 slot.destination = slot.otherwise
                 out.append(Transmit(transaction.last, slot.destination, slot.otherwise))
             else:

@@ -8,7 +8,10 @@ nothing can be sent, or that says 503, is followed by the next one of its name, 
 
 Where there is a next one nothing is waited for any longer than it takes to hear of a host that is there: Timers B and F
 would have an agent wait for half a minute, as the far side of an answered call would until it hangs up. An ACK has no
-timer and no answer: that it does not arrive is told by the 2xx that comes again and again.
+timer and no answer: that it does not arrive is told by the 2xx that comes again and again. What a host says after it
+was left is nobody's, but for a 2xx to an INVITE, which `renegotiation` acknowledges.
+
+Where a request has been outlives the process (`snapshot`): another one looks the name up again, and goes on.
 
 The layer of `Endpoint` between `asking` and `sending`.
 """
@@ -75,7 +78,8 @@ class Leading(Asking):
 
     def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
         for each in unwritten:
-            self._avoid(each)
+            if each.otherwise in (None, remote):
+                self._avoid(each)
         return super().disconnected(remote, unwritten, now)
 
     def _avoid(self, transmit: Transmit) -> None:
@@ -83,6 +87,19 @@ class Leading(Asking):
         host."""
         if transmit.data.startswith(b"ACK "):
             self._places.failed(transmit.otherwise or transmit.destination)
+
+    def _resumed(self, slot: Slot, now: float, out: list[Output]) -> None:
+        """A transaction of an earlier life of the process."""
+        name, call = slot.name, slot.call
+        if not name and slot.answers and call is not None and call.dialog is not None:
+            _, name = self._hop(call.dialog)  # its ACK may be asked for again
+        if not name:
+            return
+        self._places.recalled(name, slot.been)
+        if self._places.wants(name, now):
+            out.append(Sought(name))
+        if slot.transaction.asks:
+            self._await(slot, now)
 
     # --- the first request to a name --------------------------------------------------------------------------
 
@@ -119,6 +136,11 @@ class Leading(Asking):
             sent = [each for each in sent if not isinstance(each, Transmit)]
         out += sent
         return slot
+
+    def _hop_back(self, dialog: Dialog, source: Address) -> tuple[Way, str]:
+        """... of an ACK of what was said from there: to that host, if it is one of the next hop's."""
+        way, name = self._hop(dialog)
+        return (direct(source) if source in self._places.targets(name) else way), name
 
     def _lead_ack(
         self, dialog: Dialog, hop: tuple[Way, str], call: Call, request: Request, now: float, out: list[Output]
@@ -159,18 +181,25 @@ class Leading(Asking):
             self.counters[f"no sign of life: {slot.transaction.request.method}"] += 1
             self._leave(slot)
             self._fails_over(slot, now, out)
+        elif silent and self._places.awaits(slot.name):
+            self._await(slot, now)
         elif slot.transaction.state is not State.TERMINATED:
             self._schedule(slot)
 
     def _leave(self, slot: Slot) -> None:
-        """Nothing that comes of it counts any more."""
+        """Nothing that comes of it counts any more, but for a 2xx to an INVITE."""
         self._let_go(slot)
         slot.scheduled = math.inf
 
     def _left(self, slot: Slot) -> list[Address]:
-        """The hosts of its name where this request was not, for one that belongs to a call."""
+        """The hosts of its name where this request was not, for one that belongs to a call, and is not settled."""
         been = _been(slot)
-        return [] if slot.call is None else [each for each in self._places.targets(slot.name) if each not in been]
+        if slot.call is None or slot.settled:
+            return []
+        return [each for each in self._places.targets(slot.name) if each not in been]
+
+    def _only_there(self, slot: Slot) -> bool:
+        return slot.within and not self._left(slot)
 
     def _accepted(self, slot: Slot, dialog: Dialog) -> None:
         """A 2xx to our INVITE has come, and is to be acknowledged."""

@@ -35,6 +35,8 @@ class Places:
     def __init__(self) -> None:
         self._places: dict[str, Place] = {}
         self._asked: set[str] = set()
+        # Hosts of a name that had failed before a restart, until it is found
+        self._failed: dict[str, tuple[Address, ...]] = {}
 
     def wants(self, name: str, now: float) -> bool:
         """Whether it is to be asked for; from then on it is, until it is `found`."""
@@ -61,6 +63,13 @@ class Places:
             del self._places[next(iter(self._places))]
         kept = targets or (() if old is None else old.targets)
         self._places[name] = Place(kept, now + max(seconds, LEAST_SECONDS))
+        for each in self._failed.pop(name, ()):
+            self.failed(each)
+
+    def recalled(self, name: str, failed: tuple[Address, ...]) -> None:
+        """These had failed in an earlier life of the process: they come after the others where the name leads."""
+        if failed and (name in self._failed or len(self._failed) < MOST_ASKED):
+            self._failed[name] = failed
 
     def failed(self, target: Address) -> None:
         """Whatever its name: it comes after the others."""

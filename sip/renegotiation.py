@@ -22,7 +22,7 @@ from .exchange import Input as ExchangeInput
 from .exchange import State as ExchangeState
 from .layer import Slot
 from .machine import Move
-from .message import RemoteSipError, Request, Response, Row
+from .message import Address, RemoteSipError, Request, Response, Row
 from .reason import TIMER
 from .screening import SDP_TYPE
 from .sending import Context, Sending, usable
@@ -36,6 +36,10 @@ BAD_ANSWER: tuple[Row, ...] = (("Reason", 'SIP;cause=488;text="no usable session
 
 class Renegotiation(Sending):
     """See the module's docstring."""
+
+    @abstractmethod
+    def _call_of(self, tag: str) -> Call | None:
+        """The call that has this tag of ours."""
 
     @abstractmethod
     def _step(self, call: Call, given: CallInput, context: Context) -> None:
@@ -107,6 +111,11 @@ class Renegotiation(Sending):
                 assert context.slot is not None
                 assert context.tried is not None
                 state.transaction = self._request_again(call, context.slot, context.tried, now, out).transaction
+            case Do.SETTLE:
+                for each in [self._slots[key] for key in call.open]:
+                    each.settled = each.settled or each.transaction is state.transaction
+                if state.wanted == state.sent:
+                    state.wanted = b""
             case Do.NEXT:
                 if state.wanted:
                     self._exchange(call, ExchangeInput.OFFER, Context(now, out, body=state.wanted))
@@ -162,6 +171,9 @@ class Renegotiation(Sending):
         assert response is not None
         if response.status < 200:
             return
+        if slot.settled and response.status >= 300:
+            self.counters["late: failure of an offer that was answered elsewhere"] += 1
+            return
         if context.tried is not None:
             given = ExchangeInput.RETRY
         elif response.status < 300:
@@ -173,11 +185,29 @@ class Renegotiation(Sending):
                 self._acknowledge(call.dialog, call, slot.transaction.request, context.now, context.out)
                 return
             given = ExchangeInput.SUCCESS
-        elif call.exchange.comes_again(response.status, retry_after(response)):
+        elif call.exchange.comes_again(response.status, retry_after(response), copied=bool(slot.been)):
             given = ExchangeInput.GLARE
         else:
             given = ExchangeInput.LOST if response.status in GONE else ExchangeInput.REFUSED
         self._exchange(call, given, evolve(context, cause="lost"))
+
+    def _answered_late(self, response: Response, source: Address, now: float, out: list[Output]) -> bool:
+        """Whether this is a 2xx to a re-INVITE of ours that has gone to another host meanwhile. It is acknowledged as
+        every one (RFC 3261 §13.2.2.4), and is the answer where there is none yet."""
+        call = self._call_of(response.from_.tag or "")
+        if response.method != "INVITE" or not 200 <= response.status < 300 or call is None:
+            return False
+        if call.dialog is None or not call.dialog.answers(response):
+            return False
+        self.counters["2xx by a host that was left"] += 1
+        asked = call.exchange.transaction
+        offered = asked is not None and asked.request.cseq == response.cseq
+        if offered:
+            self._retarget(call, response)
+        self._acknowledge_late(call, response, source, now, out)
+        if offered:
+            self._exchange(call, ExchangeInput.ELSEWHERE, Context(now, out, response=response, source=source))
+        return True
 
     def _update_answered(self, call: Call, response: Response, now: float, out: list[Output]) -> None:
         """A response to the UPDATE that refreshes the session."""

@@ -16,7 +16,7 @@ from .call import Call
 from .dialog import Dialog
 from .events import EndCause, Output, Transmit
 from .exchange import MAX_RETRY_AFTER
-from .layer import Slot, client_key, server_key
+from .layer import Slot, Way, client_key, server_key
 from .leading import Leading
 from .message import (
     Address,
@@ -152,8 +152,25 @@ class Sending(Leading):
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
         # with the credentials of the INVITE (RFC 3261 §13.2.2.4)
         shown = tuple(row for row in invite.rows if row[0] in CREDENTIALS)
-        hop = self._hop(dialog)
-        request = dialog.request("ACK", invite.cseq, self._token(), self._local(hop[0][0]), shown)
+        return self._send_ack(dialog, self._hop(dialog), call, invite.cseq, shown, now, out)
+
+    def _acknowledge_late(self, call: Call, response: Response, source: Address, now: float, out: list[Output]) -> None:
+        """... of one that is not asked for any more, back to where it came from. Nobody may challenge an ACK (RFC 3261
+        §22.1), so that it goes without credentials."""
+        assert call.dialog is not None
+        self._send_ack(call.dialog, self._hop_back(call.dialog, source), call, response.cseq, (), now, out)
+
+    def _send_ack(
+        self,
+        dialog: Dialog,
+        hop: tuple[Way, str],
+        call: Call,
+        cseq: int,
+        rows: tuple[Row, ...],
+        now: float,
+        out: list[Output],
+    ) -> bytes:
+        request = dialog.request("ACK", cseq, self._token(), self._local(hop[0][0]), rows)
         self._lead_ack(dialog, hop, call, request, now, out)
         return bytes(request)
 

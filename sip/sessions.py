@@ -88,6 +88,9 @@ class Sessions(Referring):
         """Nothing is left: no call, no transaction that waits for stragglers."""
         return not self._calls and not self._slots
 
+    def _call_of(self, tag: str) -> Call | None:
+        return self._by_tag.get(tag)
+
     def _ack_of_success(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         call = self._by_tag.get(request.to.tag or "")
         if call is None or call.dialog is None or not call.dialog.owns(request):
@@ -100,7 +103,7 @@ class Sessions(Referring):
 
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
         self.counters[f"{phrase}: {slot.transaction.request.method}"] += 1
-        if self._fails_over(slot, now, out):
+        if self._fails_over(slot, now, out) or slot.settled:
             return
         if slot.asked is not None:
             self._replied(slot, slot.asked, status, phrase, now, out)

@@ -68,7 +68,7 @@ _UNHEARD = {
     CLIENT.name: frozenset({State.TRYING, State.PROCEEDING}),
 }
 # The roles of a transaction in its call
-INVITE, OFFER = "invite", "offer"
+INVITE, OFFER, SETTLED = "invite", "offer", "settled"
 _MACHINES = {machine.name: machine for machine in MACHINES}
 
 
@@ -107,6 +107,9 @@ class TransactionSnapshot:
     tried: Tried = ()
     role: str = ""
     within: bool = False
+    name: str = ""
+    been: tuple[Address, ...] = ()
+    answers: int = 0
 
 
 @frozen
@@ -341,8 +344,11 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         tag=slot.tag,
         otherwise=slot.otherwise,
         tried=slot.tried,
-        role=_role(transaction, call),
+        role=SETTLED if slot.settled else _role(transaction, call),
         within=slot.within,
+        name=slot.name,
+        been=slot.been,
+        answers=slot.answers,
     )
 
 
@@ -471,6 +477,8 @@ def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, time
     slot = Slot(transaction, key, snapshot.destination, call, snapshot.tag, snapshot.otherwise)
     # whoever wrote it before there was `within` knew it by the tag
     slot.tried, slot.within = snapshot.tried, snapshot.within or (_ours(transaction) and request.to.tag is not None)
+    slot.name, slot.been, slot.answers = snapshot.name, snapshot.been, snapshot.answers
+    slot.settled = snapshot.role == SETTLED
     return slot
 
 

@@ -370,24 +370,32 @@ def test_a_503_says_when_to_register_again() -> None:
 def test_sip_is_told_where_calls_pass_whenever_the_registrar_says_otherwise() -> None:
     world = World({ONE: grants(600, "<sip:a.example;lr>", "<sip:b.example;lr>")}, REGISTERS)
     world.until(500)
-    assert world.routes == [("<sip:a.example;lr>", "<sip:b.example;lr>")], "once, however often it is renewed"
+    assert world.routes == [(), ("<sip:a.example;lr>", "<sip:b.example;lr>")], "once, however often it is renewed"
     world.hosts[ONE] = grants(600, "<sip:c.example;lr>")
     world.until(1000)
-    assert world.routes[1:] == [("<sip:c.example;lr>",)]
+    assert world.routes[2:] == [("<sip:c.example;lr>",)]
     # another process asks the trunk, which knows
     world.tell(Recalled())
-    assert world.routes[2:] == [("<sip:c.example;lr>",)]
+    assert world.routes[3:] == [("<sip:c.example;lr>",)]
     # silence takes nothing back that was granted; a refusal does (RFC 3608 §6.1)
     world.hosts[ONE] = unless_registering(silent)
     world.until(1400)
-    assert len(world.routes) == 3
+    assert len(world.routes) == 4
     world.hosts[ONE] = unless_registering(says(403))
     world.until(1800)
-    assert world.routes[3:] == [()]
+    assert world.routes[4:] == [()]
     world.hosts[ONE] = grants(600, "<sip:c.example;lr>")
     world.until(2200)
     world.tell(Dismiss())
-    assert world.routes[4:] == [("<sip:c.example;lr>",), ()]
+    assert world.routes[5:] == [("<sip:c.example;lr>",), ()]
+
+
+def test_a_trunk_that_is_made_anew_says_that_calls_pass_nowhere_until_a_registrar_does() -> None:
+    world = World({ONE: grants(600, "<sip:a.example;lr>")}, REGISTERS)
+    world.until(10)
+    again = World({ONE: silent}, REGISTERS, now=world.now)
+    again.until(20)
+    assert (world.routes, again.routes) == ([(), ("<sip:a.example;lr>",)], [()])
 
 
 def test_granted_for_no_time_is_not_granted() -> None:

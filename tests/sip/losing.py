@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cordboard.sip import call as calls
 from cordboard.sip import leading
+from cordboard.sip.endpoint import Endpoint
 from cordboard.sip.events import CallAnswered, Sought
 from cordboard.sip.message import Address
 from cordboard.sip.transaction import CLIENT, INVITE_CLIENT, SERVER, Machine, Move, Timers
@@ -30,18 +31,18 @@ def inert(machine: Machine, state: TransactionState, given: TransactionInput) ->
     return lambda endpoint, patch: patch.setitem(machine.table, (state, given), Move(state))
 
 
-def patient(status: int, **options: str) -> str:
+def patient(status: int, *, body: str = "", to: bool = True) -> str:
     """A response that sipp sends again until it is acknowledged."""
-    return answer(status, **options).replace("<send>", '<send retrans="200">')  # type: ignore[arg-type]
+    return answer(status, body=body, to=to).replace("<send>", '<send retrans="200">')
 
 
-def leads(act: Callable[[App], None] | None = None) -> Callable[[App], None]:
-    """The name of the next hop leads to a host that says nothing, and to sipp."""
+def leads(act: Callable[[App], None] | None = None, *, last: bool = True) -> Callable[[App], None]:
+    """The name of the next hop leads to a host that says nothing, and to sipp, which comes `last`."""
 
     def begin(app: App) -> None:
         def found(app: App) -> None:
             (sought,) = [event for event in app.events if isinstance(event, Sought)]
-            targets = (SILENT, app.sipp)
+            targets = (SILENT, app.sipp) if last else (app.sipp, SILENT)
             app.transport.command(lambda now: app.endpoint.located(sought.name, targets, 60.0, now))
 
         app.then[Sought] = found
@@ -121,5 +122,21 @@ LOSING = [
         ("Sought", "CallAnswered"),
         instead(leading, "UNHEARD_ACKS", 99),
         act=leads(dials()),
+    ),
+    Scenario(
+        "next_hop_that_answers_our_offer_after_it_was_left",
+        (
+            call("reoffer", "Record-Route: <sip:edge.example;lr>"),
+            *ANSWERED,
+            recv("INVITE"),
+            '<pause milliseconds="1500"/>',
+            patient(200, body=description(2), to=False),
+            recv("ACK"),
+            *OK_BYE,
+        ),
+        (*UP, "Sought", "CallReanswered", "CallEnded"),
+        instead(Endpoint, "_answered_late", lambda *arguments: False),
+        t1=BRISK,
+        act=leads(last=False),
     ),
 ]

@@ -417,6 +417,285 @@ def test_credentials_that_are_asked_for_leave_the_other_hosts_as_they_were() -> 
     assert at == TWO
 
 
+# --- what a host says after it was left -----------------------------------------------------------------------------
+
+
+def moved(endpoint: Endpoint) -> tuple[Scripted, Request, Request]:
+    """A re-INVITE of ours that is at the second host, for the first one said nothing."""
+    far = Scripted(endpoint, ROUTE, dialled=False)
+    ((first, _),) = asks(endpoint.reoffer(far.call, n.OFFER_B, 1.0), "INVITE")
+    ((second, at),) = asks([each for each in silence(endpoint, 5.0) if to(each, TWO)], "INVITE")
+    assert (at, second.cseq) == (TWO, first.cseq)
+    return far, first, second
+
+
+def to(output: Output, at: Address) -> bool:
+    return isinstance(output, Transmit) and output.destination == at
+
+
+def accepted(endpoint: Endpoint, invite: Request, source: Address, now: float, contact: str = "gw") -> list[Output]:
+    rows = ("Contact", f"<sip:{contact}@192.0.2.9>"), SDP_TYPE
+    body = bytes(n.answer_to(n.OFFER_B))
+    return reply(endpoint, invite, 200, *rows, source=source, body=body, tag="far", now=now)
+
+
+def told(outputs: Sequence[Output]) -> list[str]:
+    return [type(each).__name__ for each in outputs if not isinstance(each, Transmit)]
+
+
+def test_a_host_that_was_left_has_passed_the_offer_on_and_its_answer_counts() -> None:
+    endpoint = known(ONE, TWO)
+    far, first, second = moved(endpoint)
+    outputs = accepted(endpoint, first, ONE, 5.1, contact="moved")
+    assert told(outputs) == ["CallReanswered"]
+    ((ack, at),) = asks(outputs, "ACK")
+    assert (at, ack.cseq, ack.uri) == (ONE, first.cseq, "sip:moved@192.0.2.9"), "where it came from"
+    # it did not arrive, and the 200 comes again
+    outputs = accepted(endpoint, first, ONE, 5.6)
+    assert (told(outputs), [at for _, at in asks(outputs, "ACK")]) == ([], [ONE])
+    # the second one's answer is the other of two
+    outputs = accepted(endpoint, second, TWO, 6.0)
+    assert (told(outputs), [at for _, at in asks(outputs, "ACK")]) == ([], [TWO])
+    assert asks(endpoint.reoffer(far.call, n.OFFER_B, 7.0), "INVITE"), "the way is free"
+
+
+def test_a_host_that_was_left_answers_after_the_one_to_which_the_offer_went() -> None:
+    endpoint = known(ONE, TWO)
+    _, first, second = moved(endpoint)
+    outputs = accepted(endpoint, second, TWO, 5.1)
+    assert told(outputs) == ["CallReanswered"]
+    outputs = accepted(endpoint, first, ONE, 5.2)
+    assert (told(outputs), [at for _, at in asks(outputs, "ACK")]) == ([], [ONE])
+
+
+@pytest.mark.parametrize("status", [482, 488, 491, 500, 503, 401, 408, 481])
+def test_what_the_next_host_says_of_an_offer_that_was_answered_is_nobodys(status: int) -> None:
+    endpoint = known(ONE, TWO, Address("192.0.2.23", 5060))
+    _, first, second = moved(endpoint)
+    accepted(endpoint, first, ONE, 5.1)
+    outputs = reply(endpoint, second, status, source=TWO, now=5.2)
+    assert (len(outputs), [at for _, at in asks(outputs, "ACK")]) == (1, [TWO]), "as every failure is"
+    assert told(silence(endpoint, 100.0)) == []
+
+
+def test_the_next_host_says_nothing_of_an_offer_that_was_answered() -> None:
+    endpoint = known(ONE, TWO, Address("192.0.2.23", 5060))
+    _, first, _ = moved(endpoint)
+    accepted(endpoint, first, ONE, 5.1)
+    outputs = silence(endpoint, 100.0)
+    assert (told(outputs), {at for _, at in asks(outputs, "INVITE")}) == ([], {TWO}), (
+        "by its own timers, and no further"
+    )
+
+
+@pytest.mark.parametrize("status", [482, 491, 500])
+def test_the_callee_refuses_the_same_offer_by_another_way_and_takes_the_first(status: int) -> None:
+    endpoint = known(ONE, TWO)
+    far, first, second = moved(endpoint)
+    assert told(reply(endpoint, second, status, source=TWO, now=5.1)) == []
+    outputs = accepted(endpoint, first, ONE, 5.15)
+    assert (told(outputs), [at for _, at in asks(outputs, "ACK")]) == (["CallReanswered"], [ONE])
+    assert asks(silence(endpoint, 60.0), "INVITE") == [], "it need not come again"
+    assert asks(endpoint.hang_up(far.call, 61.0), "BYE")
+
+
+@pytest.mark.parametrize("status", [482, 491, 500])
+def test_the_callee_refuses_the_same_offer_by_another_way_and_the_first_is_lost(status: int) -> None:
+    endpoint = known(ONE, TWO)
+    _, _, second = moved(endpoint)
+    reply(endpoint, second, status, source=TWO, now=5.1)
+    ((again, at),) = asks(silence(endpoint, 7.2), "INVITE")[:1]
+    assert (at, again.cseq) == (TWO, second.cseq + 1)
+    assert told(accepted(endpoint, again, TWO, 7.3)) == ["CallReanswered"]
+
+
+def test_a_newer_offer_that_waits_is_made_after_the_late_answer() -> None:
+    endpoint = known(ONE, TWO)
+    far, first, second = moved(endpoint)
+    endpoint.reoffer(far.call, n.OFFER_A, 5.0)
+    reply(endpoint, second, 491, source=TWO, now=5.1)
+    outputs = accepted(endpoint, first, ONE, 5.15)
+    ((newer, _),) = asks(outputs, "INVITE")
+    assert newer.body == bytes(n.OFFER_A)
+
+
+def test_a_host_that_was_left_answers_as_the_call_is_over() -> None:
+    endpoint = known(ONE, TWO)
+    far, first, _ = moved(endpoint)
+    ((bye, _),) = asks(endpoint.hang_up(far.call, 5.1), "BYE")
+    outputs = accepted(endpoint, first, ONE, 5.2)
+    assert (told(outputs), [at for _, at in asks(outputs, "ACK")]) == ([], [ONE])
+    reply(endpoint, bye, 200, source=TWO, now=5.3)
+    over(endpoint)
+
+
+def test_an_answer_that_is_of_no_request_of_ours_is_not_acknowledged() -> None:
+    endpoint = known(ONE, TWO)
+    _, first, _ = moved(endpoint)
+    other = evolve(
+        first, call_id="other", rows=tuple(("Call-ID", "other") if r[0] == "Call-ID" else r for r in first.rows)
+    )
+    later = evolve(first, cseq=9, rows=tuple(("CSeq", "9 INVITE") if r[0] == "CSeq" else r for r in first.rows))
+    for wrong in (other, later):
+        assert accepted(endpoint, wrong, ONE, 5.1) == []
+    fork = bytes(respond(first, 200, n.A, rows=(SDP_TYPE,))).replace(b";tag=far", b";tag=near")
+    assert endpoint.receive(fork, ONE, 5.1) == []
+    assert reply(endpoint, first, 486, source=ONE, tag="far", now=5.1) == []
+    assert reply(endpoint, first, 180, source=ONE, tag="far", now=5.1) == []
+    assert endpoint.counters["late: response of no transaction"] == 5
+
+
+def test_an_answer_from_nowhere_near_is_acknowledged_where_the_route_leads() -> None:
+    endpoint = known(ONE, TWO)
+    _, first, _ = moved(endpoint)
+    ((_, at),) = asks(accepted(endpoint, first, PROXY, 5.1), "ACK")
+    assert at == TWO, "the first has failed"
+
+
+# --- connections that break -----------------------------------------------------------------------------------------
+
+
+def dialled_by_tcp(endpoint: Endpoint) -> tuple[Request, Address]:
+    """A call by a connection of ours, whose 200 has not come yet."""
+    at = evolve(PROXY, transport="tcp")
+    (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", at, "1001", n.OFFER_A, 0.0))
+    return invite, at
+
+
+def test_a_bye_whose_connection_breaks_is_sent_on_another_and_then_given_up() -> None:
+    endpoint = n.endpoint(n.A)
+    invite, at = dialled_by_tcp(endpoint)
+    rows = ("Contact", "<sip:gw@192.0.2.9;transport=tcp>"), SDP_TYPE
+    reply(endpoint, invite, 200, *rows, source=at, body=bytes(n.answer_to(n.OFFER_A)))
+    ((bye, _),) = asks(endpoint.hang_up("out", 1.0), "BYE")
+    ((again, to),) = asks(endpoint.disconnected(at, [], 1.1), "BYE")
+    assert (bytes(again), to) == (bytes(bye), at), "the same, for it may have arrived"
+    assert endpoint.disconnected(at, [], 1.2) == []
+    over(endpoint)
+
+
+def test_a_bye_that_no_connection_takes_goes_nowhere_again() -> None:
+    endpoint = n.endpoint(n.A)
+    invite, at = dialled_by_tcp(endpoint)
+    rows = ("Contact", "<sip:gw@192.0.2.9;transport=tcp>"), SDP_TYPE
+    reply(endpoint, invite, 200, *rows, source=at, body=bytes(n.answer_to(n.OFFER_A)))
+    (bye,) = endpoint.hang_up("out", 1.0)
+    assert isinstance(bye, Transmit)
+    assert endpoint.disconnected(at, [bye], 1.1) == []
+    over(endpoint)
+
+
+def test_an_offer_whose_connection_breaks_is_answered_by_another() -> None:
+    endpoint = n.endpoint(n.A)
+    invite, at = dialled_by_tcp(endpoint)
+    rows = ("Contact", "<sip:gw@192.0.2.9;transport=tcp>"), SDP_TYPE
+    reply(endpoint, invite, 200, *rows, source=at, body=bytes(n.answer_to(n.OFFER_A)), tag="far")
+    endpoint.reoffer("out", n.OFFER_B, 1.0)
+    ((again, _),) = asks(endpoint.disconnected(at, [], 1.1), "INVITE")
+    assert told(accepted(endpoint, again, at, 1.2)) == ["CallReanswered"]
+
+
+def test_a_call_whose_connection_breaks_before_it_rings_is_the_next_hosts() -> None:
+    endpoint = n.endpoint(n.A)
+    _, at = dialled_by_tcp(endpoint)
+    assert told(endpoint.disconnected(at, [], 1.1)) == ["CallFailed"], "the trunk has others, at once"
+
+
+@pytest.mark.parametrize("by", ["tcp", "tls"])
+def test_an_ack_that_was_not_written_goes_by_a_new_connection_at_once_and_then_by_the_next_host(by: str) -> None:
+    endpoint = n.endpoint(n.A)
+    at, one, two = (Address(host, 5070, by) for host in ("192.0.2.9", "192.0.2.21", "192.0.2.22"))
+    (invite,) = requests(endpoint.dial("out", "sip:600@192.0.2.9", at, "1001", n.OFFER_A, 0.0))
+    rows = ("Contact", f"<sip:gw@gate.carrier.example:5070;transport={by}>"), SDP_TYPE
+    body = bytes(n.answer_to(n.OFFER_A))
+    outputs = reply(endpoint, invite, 200, *rows, source=at, body=body)
+    (name,) = sought(outputs)
+    endpoint.located(name, (one, two), 60.0, 0.1)
+    (ack,) = [each for each in reply(endpoint, invite, 200, *rows, source=at, body=body, now=0.6) if to(each, at)]
+    assert isinstance(ack, Transmit)
+    # the connection breaks, and a new one is made to where the name leads
+    (again,) = endpoint.disconnected(at, [ack], 0.7)
+    assert again == Transmit(ack.data, one, one)
+    assert isinstance(again, Transmit)
+    # nobody takes it there: it waits to be asked for again, as by UDP
+    assert endpoint.disconnected(one, [again], 0.8) == []
+    (third,) = [each for each in reply(endpoint, invite, 200, *rows, source=at, body=body, now=1.7) if to(each, at)]
+    assert isinstance(third, Transmit)
+    assert third == Transmit(ack.data, at, two)
+
+
+# --- over a restart -------------------------------------------------------------------------------------------------
+
+
+def reborn(endpoint: Endpoint, call: str, now: float) -> tuple[Endpoint, list[Output]]:
+    """Another endpoint goes on with the call."""
+    snapshot = endpoint.snapshot(call)
+    assert snapshot is not None
+    made = n.endpoint(n.A, life=1)
+    return made, made.restore(snapshot, now)
+
+
+def test_a_failover_goes_on_in_the_next_life_where_it_stood() -> None:
+    three = Address("192.0.2.23", 5060)
+    before = known(ONE, TWO, three)
+    far, _, second = moved(before)
+    endpoint, outputs = reborn(before, far.call, 5.5)
+    ((again, at),) = asks(outputs, "INVITE")
+    assert (bytes(again), at) == (bytes(second), TWO), "the host where it was, of the three"
+    assert sought(outputs) == [NAME]
+    endpoint.located(NAME, (ONE, TWO, three), 60.0, 5.6)
+    assert endpoint._places.targets(NAME) == (TWO, three, ONE), "whoever had failed has still"
+    ((last, at),) = asks([each for each in silence(endpoint, 9.5) if to(each, three)], "INVITE")
+    assert (at, last.cseq) == (three, second.cseq)
+    assert told(accepted(endpoint, last, three, 9.6)) == ["CallReanswered"]
+
+
+def test_names_that_take_long_to_find_after_a_restart_are_waited_for() -> None:
+    before = known(ONE, TWO)
+    far = Scripted(before, ROUTE, dialled=False)
+    before.hang_up(far.call, 1.0)
+    endpoint, outputs = reborn(before, far.call, 2.0)
+    assert [at for _, at in asks(outputs, "BYE")] == [ONE]
+    assert {at for _, at in asks(silence(endpoint, 8.0), "BYE")} == {ONE}
+    endpoint.located(NAME, (ONE, TWO), 60.0, 9.0)
+    ((_, at),) = asks([each for each in silence(endpoint, 10.0) if to(each, TWO)], "BYE")
+    assert at == TWO
+
+
+def test_a_host_that_was_left_before_a_restart_is_acknowledged_after_it() -> None:
+    before = known(ONE, TWO)
+    far, first, _ = moved(before)
+    endpoint, _ = reborn(before, far.call, 5.5)
+    outputs = accepted(endpoint, first, ONE, 5.6)
+    assert told(outputs) == ["CallReanswered"]
+    # where the name leads is not known again yet, and the ACK waits for it no longer than until the 200 comes again
+    assert asks(endpoint.located(NAME, (ONE, TWO), 60.0, 5.7), "ACK")
+
+
+def test_what_was_settled_before_a_restart_is_after_it() -> None:
+    before = known(ONE, TWO)
+    far, first, second = moved(before)
+    accepted(before, first, ONE, 5.1)
+    endpoint, _ = reborn(before, far.call, 5.5)
+    outputs = reply(endpoint, second, 488, source=TWO, now=5.6)
+    assert told(outputs) == []
+
+
+def test_an_ack_that_was_not_heard_before_a_restart_goes_to_the_next_host_after_it() -> None:
+    before = n.endpoint(n.A)
+    (invite,) = requests(before.dial("out", "sip:600@192.0.2.9", PROXY, "1001", n.OFFER_A, 0.0))
+    answered(before, invite, "t")
+    second = evolve(AT, host="192.0.2.24")
+    before.located(GATE, (AT, second), 60.0, 0.2)
+    for now in (0.7, 1.7):
+        answered(before, invite, "t", now)
+    endpoint, outputs = reborn(before, "out", 2.0)
+    assert sought(outputs) == [GATE]
+    endpoint.located(GATE, (AT, second), 60.0, 2.1)
+    ((_, at),) = asks(answered(endpoint, invite, "t", 3.7), "ACK")
+    assert at == second
+
+
 # --- what is remembered ---------------------------------------------------------------------------------------------
 
 
