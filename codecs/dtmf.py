@@ -73,6 +73,9 @@ TWIST_LOW: Final = 10 ** (9.0 / 10)
 TWIST_HIGH: Final = 10 ** (5.0 / 10)
 # The weakest tone that is one: networks deliver -25 dBm0 and more, far talkers' voices are about here.
 _LEAST_POWER: Final = _amplitude(-36.0) ** 2
+# Where no sample is as large no window has such a tone: its weights come to half of it, so that what a tone seems to be
+# is no larger than twice the largest sample.
+_QUIET: Final = int(_amplitude(-36.0) / 2) - 1
 # How much of a window's energy is in the two tones: 15 dB above noise gives 0.97, a vowel seldom half of it.
 PURITY: Final = 0.88
 ROUGH_PURITY: Final = 0.55
@@ -124,6 +127,7 @@ class Detector:
         self._kept = np.zeros((n, 2), np.float32)  # the power below which its tones are lost
         self._length = np.zeros(n, np.int64)  # windows of it
         self._missed = np.zeros(n, np.int64)  # windows since it was seen last
+        self._goes_on = np.zeros(n, np.bool_)  # the last frame was not quiet, or a digit is not over yet
 
     def forget(self, rows: Rows) -> None:
         """Nothing was heard of these rows before."""
@@ -131,14 +135,25 @@ class Detector:
         self._spectrum[rows] = 0
         self._run[rows] = 0
         self._key[rows] = _NONE
+        self._goes_on[rows] = False
 
     def listen(self, rows: Rows, pcm: Pcm) -> Found:
-        """The next frame of each of `rows`, int16 [n, 160] at 8 kHz; says which digits are over with it."""
-        frames = np.empty((len(rows), HOP + FRAME), np.float32)
-        frames[:, :HOP] = self._tail[rows]
-        frames[:, HOP:] = pcm
+        """The next frame of each of `rows`, int16 [n, 160] at 8 kHz; says which digits are over with it.
+
+        What is quiet behind what was quiet is not looked at: most who wait, or are spoken to by us, say nothing.
+        """
+        tail = self._tail[rows]
         self._tail[rows] = pcm[:, HOP:]
+        sounds = (pcm.max(axis=1) >= _QUIET) | (pcm.min(axis=1) <= -_QUIET)
+        some = np.flatnonzero(sounds | self._goes_on[rows])
+        if not len(some):
+            return _NOTHING
+        rows = rows[some]
+        frames = np.empty((len(rows), HOP + FRAME), np.float32)
+        frames[:, :HOP] = tail[some]
+        frames[:, HOP:] = pcm[some]
         first, second = self._look(rows, frames[:, :FRAME]), self._look(rows, frames[:, HOP:])
+        self._goes_on[rows] = sounds[some] | (self._key[rows] != _NONE)
         if not len(second.rows):
             return first
         return Found(

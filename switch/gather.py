@@ -48,6 +48,12 @@ class Gather:
         """What waits of these rows is not sent any more."""
         self._filled[rows] = 0
 
+    def keep(self, rows: Rows) -> None:
+        """... of all but these."""
+        kept = self._filled[rows]
+        self._filled[:] = 0
+        self._filled[rows] = kept
+
     def take(self, rows: Rows, octets: Octets) -> list[tuple[Rows, Octets, NDArray[np.int32]]]:
         """What `rows` [n] are sent in this tick, uint8 [n, 160], after which their clocks go on; the packets that are
         whole now, in turns of at most one for each row: rows [m], uint8 [m, W], lengths [m]."""

@@ -136,7 +136,7 @@ class Sender:
         opus = legs.codec[rows] == CodecId.OPUS
         even = legs.packet_ms[rows] == TICK_MS
         odd, wide_odd = rows[~opus & ~even], rows[opus & ~even]
-        self._gather.forget(np.setdiff1d(np.arange(legs.capacity), odd))
+        self._gather.keep(odd)
         self._opus_gather.keep(wide_odd)
         plain, secured = self._by_way(rows[~opus & even])
         narrow = np.concatenate([plain, secured, odd])

@@ -1,7 +1,8 @@
 """The files of recordings, written by a thread, so that no disk makes the tick wait. A shell.
 
-The recorder's chunks wait in a queue; the thread writes all that waits. What was written is synced every second, for
-all files together and beside the writing (disksync.py), and once more for each file as it is closed. What cannot be
+The recorder's chunks wait in a queue; the thread writes all that waits. What was written, and the names of new files
+with it, is synced every second, for all files together and beside the writing (disksync.py), and what is in each file
+once more as it is closed. What cannot be
 written is told and waits in memory, as much as the recorder lets wait: the disk is tried again every second or so, also
 after a sync that failed. A file is only ever written at the end of its last whole chunk, so whenever the process dies,
 what was written can be read (recfile.py).
@@ -200,7 +201,8 @@ class RecordingWriter:
         file.retry_at = time.monotonic() + RETRY
 
     def _open_file(self, file: _File) -> None:
-        os.makedirs(self._directory, 0o700, exist_ok=True)
+        if not os.path.isdir(self._directory):
+            os.makedirs(self._directory, 0o700, exist_ok=True)
         self._sync.watch(self._directory)
         path = os.path.join(self._directory, file_name(file.opened.recording))
         try:
@@ -215,18 +217,17 @@ class RecordingWriter:
         opened = file.opened
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            with open(fd, "rb", closefd=False) as reader:
-                if os.fstat(fd).st_size < HEADER_LENGTH:  # new, or whoever made it died at once
-                    file.length, file.end = HEADER_LENGTH, 0
-                    _write_all(fd, Header(opened.monotonic, opened.unix).encode(), 0)
-                    self._sync_directory()
-                else:
+            if os.fstat(fd).st_size < HEADER_LENGTH:  # new, or whoever made it died at once
+                file.length, file.end = HEADER_LENGTH, 0
+                _write_all(fd, Header(opened.monotonic, opened.unix).encode(), 0)
+            else:
+                with open(fd, "rb", closefd=False) as reader:
                     begun = read_header(reader).monotonic
                     file.length, file.end = find_end(reader)
-                    os.ftruncate(fd, file.length)
-                    # The machine was started anew since: nobody knows how long it was.
-                    passed = opened.monotonic - begun if opened.monotonic >= begun else 0.0
-                    file.base = max(round(passed * FRAMES_PER_SECOND), file.end)
+                os.ftruncate(fd, file.length)
+                # The machine was started anew since: nobody knows how long it was.
+                passed = opened.monotonic - begun if opened.monotonic >= begun else 0.0
+                file.base = max(round(passed * FRAMES_PER_SECOND), file.end)
         except BaseException:
             os.close(fd)
             raise
@@ -243,14 +244,6 @@ class RecordingWriter:
         file.length += len(octets)
         file.end = chunk.end
         self._sync.written()
-
-    def _sync_directory(self) -> None:
-        """So that a new file's name outlives the machine's power, too."""
-        fd = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
     def _finish(self, file: _File) -> None:
         if file.fd >= 0:

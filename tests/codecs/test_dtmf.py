@@ -152,6 +152,44 @@ def test_rows_know_nothing_of_each_other_and_forget() -> None:
         assert not len(detector.listen(np.array([1, 2]), np.zeros((2, 160), np.int16)).rows)
 
 
+def test_what_is_not_looked_at_for_it_is_quiet_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digits of any length and loudness, behind pauses of any length with the noise of a line in them."""
+    rng = np.random.default_rng(7)
+
+    def line() -> Sound:
+        sound = [silence(0)]
+        for digit in rng.choice(list(KEYPAD), 12):
+            low, seed = float(rng.uniform(-40, -3)), int(rng.integers(1 << 30))
+            pause, ms = float(rng.exponential(30)), float(rng.uniform(20, 90))
+            sound += [silence(pause), pressed(digit, ms, low=low, seed=seed)]
+        return np.concatenate(sound)
+
+    sounds = [(s := line()) + rng.uniform(-1, 1, len(s)) * 10 ** rng.uniform(0, 2.5) for _ in range(200)]
+    heard = found(sounds)
+    monkeypatch.setattr(dtmf, "_QUIET", 0)
+    assert heard == found(sounds)
+    assert sum(map(len, heard)) > 500
+
+
+def test_who_says_nothing_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what of the frame before reaches into the next."""
+    looked: list[int] = []
+    look = dtmf.Detector._look
+
+    def counted(self: dtmf.Detector, rows: dtmf.Rows, window: NDArray[np.float32]) -> dtmf.Found:
+        looked.append(len(rows))
+        return look(self, rows, window)
+
+    monkeypatch.setattr(dtmf.Detector, "_look", counted)
+    detector, rows = dtmf.Detector(3), np.arange(3)
+    quiet = np.full((3, 160), 8, np.int16)  # as A-law has it
+    speaks = quiet.copy()
+    speaks[1] = np.rint(pressed("7", 20))
+    for pcm in (quiet, speaks, quiet, quiet, quiet):
+        detector.listen(rows, pcm)
+    assert looked == [1, 1, 1, 1]
+
+
 def spoken() -> list[Sound]:
     """Every voice there is in this house, also slower and faster, and so lower and higher."""
     made: list[Sound] = []
