@@ -49,7 +49,8 @@ class Telephone:
     @property
     def _busy(self) -> str:
         """Whose call was the last that came."""
-        return re.findall(r"(\+\d+)@\S+: (?:Call established|Incoming call)", self.said)[-1]
+        came: list[str] = re.findall(r"(\+\d+)@\S+: (?:Call established|Incoming call)", self.said)
+        return came[-1]
 
     def hang_up(self) -> None:
         self.key("b")
