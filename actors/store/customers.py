@@ -30,6 +30,8 @@ KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 # What is dialled before the country code of another country: in most, and in North America.
 _ABROAD: Final = ("00", "011")
 
+_COUNTRY: Final = select(schema.organisation.c.country)
+
 Draw = Callable[[], str]
 
 
@@ -84,7 +86,7 @@ def writings(connection: Connection, number: str) -> frozenset[str]:
 
 
 def _country(connection: Connection) -> str:
-    return connection.execute(select(schema.organisation.c.country)).scalar() or "CN"
+    return connection.execute(_COUNTRY).scalar() or "CN"
 
 
 def customer_of(connection: Connection, whose: Subject, draw: Draw, now: float) -> str:

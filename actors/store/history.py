@@ -348,8 +348,8 @@ def calls_before(connection: Connection, number: str, began: float, most: int, n
         return ()
     same = customers.writings(connection, customers.normal(connection, number))
     earlier = _of_centre().where(calls.c.caller.in_({number, *same}), calls.c.began < began)
-    newest = earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(most)
-    return _lines(connection, connection.execute(newest).all(), None, now)
+    newest = connection.execute(earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(most)).all()
+    return _lines(connection, newest, None, now) if newest else ()
 
 
 def offers_of(connection: Connection, call: str) -> tuple[Offer, ...]:
