@@ -1,12 +1,14 @@
 """`cordboard demo`: a sample organisation in a data directory of its own, and a customer who calls.
 
-The organisation is imported when the data directory has none; what was changed there stays. Everything is real: the
-switch as `cordboard run` starts it, and a SIP and RTP client on loopback as the customer.
+The organisation is imported when the data directory has none, and with it some customers are known; what was changed
+there stays. Everything is real: the switch as `cordboard run` starts it, and a SIP and RTP client on loopback as the
+customer.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,7 @@ from ..actors.config import Config
 from ..actors.organisation import Organisation, parse_organisation
 from ..actors.store.store import Store
 from ..actors.supervisor import AlreadyRunningError, running
-from . import customer
+from . import acquaintances, customer
 
 SIP_PORT = 5060  # of a URI without one (RFC 3261 §19.1.2)
 # Whoever starts the demonstration has yet to find the page and to sign in.
@@ -118,6 +120,7 @@ async def run(config: Config, data: Path, switch: Callable[[Callable[[], None]],
         if not organisation.agents:
             organisation = parse_organisation(SAMPLE)
             await store.import_organisation(organisation)
+            await acquaintances.introduce(store, time.time())
     sip = config.sip.udp[0]
     host = _reached(sip.host)
 

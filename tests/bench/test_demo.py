@@ -10,6 +10,11 @@ import trio
 from attrs import evolve
 from cordboard.actors.config import Config
 from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.records import CallEntry
+from cordboard.actors.store import Store
+from cordboard.actors.store.told import Listing
+from cordboard.bench.acquaintances import Agent
+from cordboard.bench.customer import PEOPLE
 from cordboard.bench.demo import SAMPLE, run, welcome
 
 
@@ -42,3 +47,31 @@ def test_nobody_is_welcomed_before_calls_can_come(
     said, _ = capfd.readouterr()
     assert said.startswith("starting\n")
     assert ("Harbour Travel: a demonstration" in said) == starts
+
+
+def test_some_customers_are_known_from_the_first_start_on(tmp_path: Path) -> None:
+    """What an agent wrote stays with the next start; of who has not called before nothing is known."""
+
+    async def switch(on_ready: Callable[[], None]) -> int:
+        return 0
+
+    async def look() -> None:
+        async with await Store.open(tmp_path) as store:
+            people = [
+                CallEntry(person.name, "customer", "inbound", person.number, "", "1", "q", 2e9) for person in PEOPLE
+            ]
+            await store.apply(people)
+            papers = {
+                person.name: await store.papers.paper(Agent("2001", "supervisor"), person.name) for person in PEOPLE
+            }
+            assert await store.history.calls(Agent("1001"), 7) == Listing((), None)
+        fang, emma = papers["王芳"], papers["Emma Clarke"]
+        assert (fang.customer.fields.name.value, fang.customer.tags) == ("王芳", ("vip",))
+        assert [each.fields.status.value for each in fang.tickets] == ["open"]
+        assert [(each.agents, bool(each.summary)) for each in fang.earlier] == [(("Chen",), True), (("Lin",), True)]
+        assert emma.known_tags[0] == "vip"
+        assert papers["李静"].customer.customer == ""
+
+    for _ in range(2):
+        trio.run(run, Config(), tmp_path, switch)
+        trio.run(look)
