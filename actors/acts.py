@@ -40,7 +40,7 @@ from .evolving import evolve
 from .parties import RINGS, AgentHangsUp, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing
 from .queue_state import GaveBack, OfferOver
 from .referred import Referred
-from .seconds import LINE_SECONDS
+from .seconds import UNASKED_SECONDS
 from .table import Bug, Late, Table, each, row
 
 # How long an agent is rung to whom its call comes back, in seconds.
@@ -275,11 +275,11 @@ class Acts(Referred):
 
     def send_out(self, number: str, cause: str, now: float) -> list[Effect]:
         """Its queue does not keep the call: it rings outside, which the customer hears."""
-        arrived, entry = self.state.arrived, self.state.entry
+        arrived, entry, came = self.state.arrived, self.state.entry, self.state.came
         self.move(Phase.TALKING, now)
         queue = entry.queue if entry is not None else ""
         offer = agents.Offer(
-            self.id, queue, queue, arrived.caller, arrived.caller_name, arrived.dialled, self.state.came, LINE_SECONDS
+            self.id, queue, queue, arrived.caller, arrived.caller_name, arrived.dialled, came, UNASKED_SECONDS
         )
         reached = self.offer_to(Second("", "", offer, now, "number", number), now)
         self.note_transfer(now, cause=cause)

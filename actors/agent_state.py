@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import field, frozen
 
@@ -15,6 +15,8 @@ from . import page, records
 from .entries import NORMAL
 from .timeline import Timeline
 
+# So long whoever an agent asks into its call has to answer, if nothing else is set.
+RING_SECONDS: Final = 30.0
 # How an actor ends that the organisation no longer has.
 DISMISSED = "dismissed"
 
@@ -64,7 +66,7 @@ class Skill:
 class Profile:
     """Who the agent is; comes again when the organisation changes. `codecs` are what its pages may speak, preferred
     first, `numbers` those of ours that its calls may show; `queues` are all that there are, and `place` is its own in
-    the organisation."""
+    the organisation. Whomever it asks into its call has `ring_seconds` to answer."""
 
     agent: str
     name: str
@@ -75,6 +77,7 @@ class Profile:
     mobile: str = ""
     queues: tuple[QueueKnown, ...] = ()
     place: int = 0
+    ring_seconds: float = RING_SECONDS
 
     def skill(self, queue: str) -> Skill | None:
         return next((each for each in self.skills if each.queue == queue), None)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import Final
 
 from ..switch import protocol as media
 from . import call_state as calls
@@ -43,6 +44,8 @@ from .seat import PAGE_GRACE, Seat, sound_of
 
 # From the answer on a page has this long until its microphone is heard, before it counts as away.
 FIRST_WORD = 1.0
+# What is left of the paperwork where its time is over in this moment; none at all would be no limit.
+LEAST_WORK: Final = 0.001
 # What a page's end, a sign-out or a failure of the media does to an offer is a return; the rest has names of its own.
 _OUTCOMES = {
     "caller_left": Outcome.CALLER_LEFT,
@@ -92,6 +95,14 @@ class Callee(Seat):
         elif data.phase is Phase.TALKING:
             self.state = evolve(data, talked=data.talked + now - data.since)
 
+    def doing(self, now: float) -> Back:
+        """What the agent does again where what begins now comes to nothing: its paperwork with what is left of the time
+        that it may take."""
+        data, call = self.state, self.state.call
+        if call is not None and data.work_until < math.inf:
+            call = evolve(call, wrap_up_seconds=max(data.work_until - now, LEAST_WORK))
+        return Back(data.phase, data.reason, call, data.last)
+
     def release_seat(self, reason: str, now: float) -> list[Effect]:
         self.offer_over(Outcome.RETURNED, now)
         self.move(Phase.SIGNED_OUT, reason, now)
@@ -112,7 +123,7 @@ class Callee(Seat):
         own = data.call is not None and data.call.call == offer.call and offer.purpose == "returned"
         if not own or not data.could_ring:
             return self.refuse_offer(offer, now)
-        self.state = evolve(data, back_to=Back(data.phase, data.reason, data.call, data.last))
+        self.state = evolve(data, back_to=self.doing(now))
         return self._ring(offer, now)
 
     def _ring(self, offer: Offer, now: float) -> list[Effect]:

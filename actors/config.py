@@ -15,6 +15,7 @@ from attrs import AttrsInstance, field, frozen
 from ..sip import sdp
 from ..sip.guests import ALGORITHMS
 from ..switch.protocol import CodecName
+from .entries import MIN_RING_SECONDS
 from .keys import (
     ConfigError,
     IpNetwork,
@@ -303,6 +304,25 @@ class Recording:
     )
 
 
+# A customer waits for them, on hold or alone; five minutes are longer than any network lets a telephone ring.
+MAX_RING = 300
+
+
+@frozen
+class Calls:
+    """What holds for all calls, whatever queue they came by."""
+
+    ring_seconds: float = field(
+        default=30.0,
+        metadata=toml(
+            seconds(MAX_RING, MIN_RING_SECONDS),
+            "seconds",
+            "How long whoever an agent consults, invites, or gives a call to has to answer: a colleague, a colleague's "
+            "mobile, a number outside.",
+        ),
+    )
+
+
 # A day: longer than any call that a restart should wait for.
 MAX_DRAIN = 86400
 
@@ -337,6 +357,7 @@ class Config:
     web: Web = Web()
     store: Storage = Storage()
     recording: Recording = Recording()
+    calls: Calls = Calls()
     limits: Limits = Limits()
 
 
@@ -348,6 +369,7 @@ SECTIONS: dict[str, type[AttrsInstance]] = {
     "web": Web,
     "store": Storage,
     "recording": Recording,
+    "calls": Calls,
     "limits": Limits,
 }
 
@@ -369,6 +391,7 @@ def parse_config(source: str) -> Config:
         web=read_table(Web, document.get("web", {}), "[web]"),
         store=read_table(Storage, document.get("store", {}), "[store]"),
         recording=read_table(Recording, document.get("recording", {}), "[recording]"),
+        calls=read_table(Calls, document.get("calls", {}), "[calls]"),
         limits=read_table(Limits, document.get("limits", {}), "[limits]"),
     )
     _check_whole(config)

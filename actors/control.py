@@ -272,12 +272,13 @@ class Control:
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()), lambda: self.system.living)
         memory.clear()
-        codecs = self.config.media.webrtc_codecs, self.config.media.trunk_codecs
         if self.system.alive("switchboard"):
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))
         else:
-            self.system.spawn("switchboard", Switchboard(organisation, *codecs, mobiles))
+            voice, rings = self.config.media, self.config.calls.ring_seconds
+            board = Switchboard(organisation, voice.webrtc_codecs, voice.trunk_codecs, mobiles, rings)
+            self.system.spawn("switchboard", board)
 
     def _whole(self, now: float) -> Whole:
         ledger = self.store.ledger
@@ -410,7 +411,8 @@ class Control:
         await self._pages.check_logins(self)
 
     def _configuration(self, organisation: Organisation) -> Configure:
-        return Configure(organisation, self.config.media.webrtc_codecs, self.config.media.trunk_codecs)
+        voice, rings = self.config.media, self.config.calls.ring_seconds
+        return Configure(organisation, voice.webrtc_codecs, voice.trunk_codecs, rings)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         """The end, once somebody wants it."""

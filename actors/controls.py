@@ -139,9 +139,10 @@ class Controls(Dialler):
         return [*self.accept(seeking.request), *self._ask_for(command, message.agent, message.name)]
 
     def _ask_for(self, command: Bring, target: str, name: str) -> list[Effect]:
-        """The call is told whom this agent wants in it."""
+        """The call is told whom this agent wants in it: wherever that one is, it has the same time to answer."""
         agent, number, mobile = self.state.profile.agent, command.number, command.mobile
-        offer = evolve(self._call(), by_name=self.state.profile.name, why="", status=0)
+        profile = self.state.profile
+        offer = evolve(self._call(), by_name=profile.name, ring_seconds=profile.ring_seconds, why="", status=0)
         match command:
             case page.Consult():
                 return [self.tell_call(calls.Consult(agent, target, name, offer, number, mobile))]

@@ -14,7 +14,7 @@ from typing import Final
 
 from . import call_state as calls
 from . import page, records
-from .agent_state import Back, Dialled, Joined, MediaState, NotConnected, Offer, Phase, Progress, Timeout
+from .agent_state import Dialled, Joined, MediaState, NotConnected, Offer, Phase, Progress, Timeout
 from .callee import Callee
 from .effects import Down, Effect, Tell, Watch
 from .evolving import evolve
@@ -23,8 +23,6 @@ from .seat import PAGE_GRACE
 
 # The switchboard answers within milliseconds.
 GATE_TIMEOUT: Final = 5.0
-# What is left of the paperwork where its time is over in this moment; none at all would be no limit.
-LEAST_WORK: Final = 0.001
 # Why an agent is idle whose call came to nothing.
 IN_VAIN: Final = "not connected"
 
@@ -44,7 +42,7 @@ class Dialler(Callee):
         self.state = evolve(
             data,
             dials=dials,
-            back_to=Back(data.phase, data.reason, self._paperwork_left(now), data.last),
+            back_to=self.doing(now),
             from_break=data.phase is Phase.ON_BREAK or data.may_return,
             call=offer,
             muted=False,
@@ -55,13 +53,6 @@ class Dialler(Callee):
         self.move(Phase.DIALLING, "dialling", now)
         asked = Tell("switchboard", calls.Dial(call, agent, command.number, self.state.voice, command.shown))
         return [*self.accept(request), asked, *self._told()]
-
-    def _paperwork_left(self, now: float) -> Offer | None:
-        """The call whose paperwork is interrupted, with what is left of the time that it may take."""
-        data = self.state
-        if data.call is None or data.work_until == math.inf:
-            return data.call
-        return evolve(data.call, wrap_up_seconds=max(data.work_until - now, LEAST_WORK))
 
     def _told(self) -> list[Effect]:
         dial = self.state.dial

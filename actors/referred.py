@@ -22,7 +22,7 @@ from .effects import Effect, Log, Media, Sip
 from .evolving import evolve
 from .line import DECLINED, LineBegun, LineRings
 from .parties import MAX_TRANSFERS, AgentLeaves, Second, SecondFails, SecondUp, Standing
-from .seconds import Seconds
+from .seconds import UNASKED_SECONDS, Seconds
 
 # What SIP is told where the number never left: by the code of `page.FAILURES`.
 _NOT_OUT: Final = {
@@ -57,7 +57,9 @@ class Referred(Seconds):
         assert entry is not None, "a call begins with its entry"
         if data.transfers >= MAX_TRANSFERS:
             return self.decline(message, now)
-        offer = agents.Offer(self.id, "", "", entry.caller, entry.caller_name, entry.dialled, now, 0.0, by=data.agent)
+        offer = agents.Offer(
+            self.id, "", "", entry.caller, entry.caller_name, entry.dialled, now, UNASKED_SECONDS, by=data.agent
+        )
         second = Second("", "", offer, now, "number", message.number)
         wanted = self.offer_to(second, now, trunk=data.arrived.trunk)
         log = Log("far side refers", (("call", self.id), ("trunk", data.arrived.trunk)))

@@ -19,10 +19,9 @@ from .line import EndLine, LineBegun, LineOver, LineRings, LineUp, Reach
 from .parties import RINGS, AgentLeaves, Second, SecondFails, SecondLeaves, SecondUp, Standing, purpose_of
 from .queue_state import OFFER_GRACE
 
-# How long a second party rings, in seconds.
-RING_SECONDS: Final = 30.0
-# ... and somebody outside, whose telephone takes its time before it rings.
-LINE_SECONDS: Final = 60.0
+# How long a number outside is called that no agent asked for, in seconds: nobody is there whom the call could go back
+# to before, and a telephone takes its time before it rings.
+UNASKED_SECONDS: Final = 60.0
 
 
 class Seconds(Conversation):
@@ -93,7 +92,7 @@ class Seconds(Conversation):
     def bring(self, message: Consult | Invite | Transfer, standing: Standing, now: float) -> list[Effect]:
         """It is offered to the target, in the name of the agent who has it."""
         home = message.home if isinstance(message, Transfer) else None
-        offer = evolve(message.offer, purpose=purpose_of(standing), ring_seconds=RING_SECONDS, by=message.agent)
+        offer = evolve(message.offer, purpose=purpose_of(standing), by=message.agent)
         kind: page.Kind = "number" if message.number else "mobile" if message.mobile else "agent"
         second = Second(message.target, message.name, offer, now, kind, message.number, home=home)
         return self.offer_to(second, now)
@@ -102,7 +101,7 @@ class Seconds(Conversation):
         """By a line of that `trunk` alone, or of any."""
         serial = self.state.brought + 1
         offer = evolve(second.offer, offerer=f"call:{self.id}", serial=serial)
-        until = now + (offer.ring_seconds + OFFER_GRACE if second.sits else LINE_SECONDS)
+        until = now + offer.ring_seconds + (OFFER_GRACE if second.sits else 0.0)  # a line says nothing itself
         line = "" if second.sits else f"{self.id}+{serial}"
         self.state = evolve(self.state, brought=serial, second=evolve(second, offer=offer, ring_until=until, line=line))
         if line:

@@ -52,11 +52,13 @@ class Phase(Enum):
 
 @frozen
 class Configure:
-    """The organisation as it is from now on, and what pages and trunks may speak, preferred first."""
+    """The organisation as it is from now on, what pages and trunks may speak, preferred first, and how long whoever an
+    agent asks into its call rings."""
 
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
+    ring_seconds: float = agents.RING_SECONDS
 
 
 @frozen
@@ -109,6 +111,7 @@ class Data:
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
+    ring_seconds: float = agents.RING_SECONDS
     phase: Phase = Phase.OPEN
     # New calls are refused: those that live would be heard to break up.
     full: bool = False
@@ -129,8 +132,8 @@ class Data:
 
 
 class Switchboard(Untimed[Phase]):
-    """`codecs` are what pages may speak, `trunk_codecs` what trunks may, preferred first; `mobiles` what is kept of the
-    mobiles that agents have bound."""
+    """`codecs`, `trunk_codecs` and `ring_seconds` as `Configure` has them; `mobiles` is what is kept of the mobiles
+    that agents have bound."""
 
     state: Data
 
@@ -140,11 +143,13 @@ class Switchboard(Untimed[Phase]):
         codecs: Sequence[media.CodecName],
         trunk_codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
         mobiles: Sequence[MobileEntry] = (),
+        ring_seconds: float = agents.RING_SECONDS,
     ) -> None:
         self.state = Data(
             organisation,
             tuple(codecs),
             tuple(trunk_codecs),
+            ring_seconds,
             mobiles={each.agent: each.number for each in mobiles},
             by_mobile=frozenset(each.agent for each in mobiles if each.answering),
         )
@@ -165,6 +170,7 @@ class Switchboard(Untimed[Phase]):
             organisation=message.organisation,
             codecs=message.codecs,
             trunk_codecs=message.trunk_codecs,
+            ring_seconds=message.ring_seconds,
         )
         after = self._profiles()
         alive = self.state.alive
@@ -250,6 +256,7 @@ class Switchboard(Untimed[Phase]):
                 self._mobile_of(one.id),
                 known,
                 place,
+                self.state.ring_seconds,
             )
         return profiles
 

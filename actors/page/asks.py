@@ -199,6 +199,9 @@ class Retrieve:
 class Consult:
     """Asks somebody while the customer is held: a colleague in its page, with `mobile` on its mobile, or a `number`, in
     whatever writing. What becomes of it are events.
+
+    Whoever it is has `[calls] ring_seconds` to answer, of which setting up a call to a telephone, and the key 1 of a
+    mobile, are a part.
     """
 
     do: ClassVar[str] = "call.consult"
@@ -211,7 +214,8 @@ class Consult:
 
 @frozen
 class Invite:
-    """A colleague, or a number, is to talk with both; meanwhile they go on."""
+    """A colleague, or a number, is to talk with both; meanwhile they go on. Who is invited has as long to answer as who
+    is consulted."""
 
     do: ClassVar[str] = "call.invite"
     refusals: ClassVar[tuple[str, ...]] = (*_BRINGS, "on_hold")
@@ -225,7 +229,8 @@ class Invite:
 class Transfer:
     """Gives the call away, to a colleague, a number or a queue; this agent's after-call work begins at once.
 
-    Who does not take it leaves it to this agent again: an offer of 20 s, of the purpose "returned".
+    Who does not take it, in as long as one who is consulted has, leaves it to this agent again: an offer of 20 s, of
+    the purpose "returned".
     """
 
     do: ClassVar[str] = "call.transfer"

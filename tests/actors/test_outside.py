@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import line, page, records, signals
@@ -108,11 +109,53 @@ def test_a_number_that_is_not_reached_is_told_with_its_reason(centre: Centre, wh
     assert said(centre, f"line:{LINE}") == []
 
 
-def test_a_line_that_rings_for_too_long_is_ended(centre: Centre) -> None:
-    centre.do("lin", page.Invite(number=WANTED))
-    begun(centre).after(60)
-    assert (centre.ears(), said(centre, f"line:{LINE}")) == (TALKS, [line.EndLine(LINE)])
-    assert [each.why for each in centre.told("lin", page.CallSecondOver)] == ["not_answered"]
+ASKED = ({"agent": "wei"}, {"agent": "wei", "mobile": True}, {"number": WANTED})
+
+
+@pytest.mark.parametrize("seconds", [agents.RING_SECONDS, 12.5])
+@pytest.mark.parametrize("target", ASKED)
+@pytest.mark.parametrize("asks", [page.Consult, page.Invite, page.Transfer])
+def test_whoever_is_asked_has_the_same_time_to_answer(
+    centre: Centre, asks: type[page.Consult | page.Invite | page.Transfer], target: dict[str, Any], seconds: float
+) -> None:
+    """A colleague, a colleague's mobile and a number outside; an answer a moment before the end counts."""
+    for name in ("lin", "wei"):
+        profile = evolve(centre.one(name).state.profile, mobile=NUMBER, ring_seconds=seconds)
+        centre.tell(f"agent:{name}", profile)
+    centre.do("lin", asks(**target))
+    by_line = target != ASKED[0]
+    if by_line:
+        begun(centre)
+        centre.tell("call:c", line.LineRings(LINE, NUMBER, False, OUTSIDE))
+    rings = centre.the_call.state.standing
+    centre.after(seconds - 0.01)
+    assert centre.the_call.state.standing is rings
+    centre.after(0.02)
+    why = "not_answered" if by_line else "no_answer"
+    if asks is page.Transfer:
+        assert centre.the_call.state.standing is Standing.RETURNED
+        assert [each.why for each in centre.told("lin", page.CallOffered)] == ["", why]
+    else:
+        assert centre.ears() == (HELD if asks is page.Consult else TALKS)
+        assert [each.why for each in centre.told("lin", page.CallSecondOver)] == [why]
+    if by_line:
+        assert said(centre, f"line:{LINE}") == [line.EndLine(LINE)]
+
+
+@pytest.mark.parametrize("target", ASKED)
+def test_an_answer_at_the_last_moment_counts(centre: Centre, target: dict[str, Any]) -> None:
+    centre.tell("agent:wei", evolve(centre.one("wei").state.profile, mobile=NUMBER))
+    centre.do("lin", page.Consult(**target))
+    by_line = target != ASKED[0]
+    if by_line:
+        begun(centre)
+    centre.after(agents.RING_SECONDS - 0.01)
+    if by_line:
+        up(centre)
+    else:
+        centre.do("wei", page.Answer())
+    centre.after(agents.RING_SECONDS)
+    assert centre.standing is Standing.CONSULT
 
 
 def test_complete_leaves_the_customer_with_the_outside_party(centre: Centre) -> None:

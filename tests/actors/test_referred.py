@@ -9,6 +9,7 @@ from cordboard.actors import line, page, records, signals
 from cordboard.actors.directory import Directory
 from cordboard.actors.effects import Sip, Tell
 from cordboard.actors.parties import MAX_TRANSFERS, Standing
+from cordboard.actors.seconds import UNASKED_SECONDS
 from cordboard.switch import protocol as media
 
 from .house import CALLER, NOW, OFFER
@@ -145,6 +146,14 @@ def test_where_nobody_answers_who_referred_is_there_again(centre: Centre, why: s
     assert (kept.outcome, kept.why) == ("returned", why)
     centre.tell("call:c", LEFT)
     assert centre.phases("lin") == ("after_call_work",)
+
+
+def test_a_number_that_no_agent_asked_for_rings_for_a_minute(centre: Centre) -> None:
+    refers(centre).after(UNASKED_SECONDS - 0.01)
+    assert centre.standing is Standing.REFERRED
+    centre.after(0.02)
+    assert (centre.ears(), centre.standing) == (TALKS, Standing.TALKING)
+    assert [each.why for each in centre.told("lin", page.CallSecondOver)] == ["not_answered"]
 
 
 @pytest.mark.parametrize(

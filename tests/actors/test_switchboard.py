@@ -95,6 +95,16 @@ def test_it_starts_everyone_queues_before_agents(house: House) -> None:
     ]
 
 
+def test_every_agent_knows_how_long_whom_it_asks_has_to_answer(house: House) -> None:
+    all_of_them = [each for name, each in house.actors.items() if name.startswith("agent:")]
+    assert {each.state.profile.ring_seconds for each in all_of_them} == {30.0}
+    house.tell("switchboard", Configure(ORGANISATION, ("opus",), ring_seconds=45.0))
+    assert {each.state.profile.ring_seconds for each in all_of_them} == {45.0}
+    board = Switchboard(ORGANISATION, ("opus",), ring_seconds=12.5)
+    told = [each for each in board._profiles().values() if isinstance(each, agents.Profile)]
+    assert {each.ring_seconds for each in told} == {12.5}
+
+
 def test_a_call_of_a_queue_hears_the_music_of_its_queue(house: House) -> None:
     call = dial(house, "+861055501000")
     assert call is not None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
+from cordboard.actors.directory import Directory
 from cordboard.actors.parties import MAX_TRANSFERS, Standing
 from cordboard.actors.routes import ToQueue
 
@@ -82,6 +85,36 @@ def test_who_does_not_take_it_back_goes_on_with_the_paperwork(centre: Centre, ac
     assert (waiting.join.again, waiting.join.since, list(waiting.rung)) == (True, NOW, ["wei"])
     centre.do("wei", page.Answer())
     assert centre.ears() == WITH_WEI
+
+
+@pytest.mark.parametrize("leaves", [page.Decline(), LEFT, None])
+def test_a_call_that_comes_back_in_vain_gives_the_paperwork_no_more_time_than_was_left(
+    leaves: page.Command | signals.Released | None,
+) -> None:
+    """... nor less: the time in which it rang is not counted."""
+    centre = Centre()
+    centre.spawn("directory", Directory())
+    centre.queue(wrap_up_seconds=15.0)
+    for name in ("lin", "wei"):
+        centre.sitting(name)
+    centre.answered().do("lin", page.Transfer("wei"))
+    assert centre.one("lin").state.work_until == NOW + 5 + 15
+    centre.after(4)
+    centre.do("wei", page.Decline())
+    assert (centre.phases("lin"), centre.one("lin").state.work_until) == (("ringing",), math.inf)
+    centre.after(7 if leaves is not None else 20)
+    if isinstance(leaves, page.Decline):
+        centre.do("lin", leaves)
+    elif leaves is not None:
+        centre.tell("call:c", leaves)
+    rang = 20 if leaves is None else 7
+    until = NOW + 5 + 15 + rang
+    work = page.AgentState(page.State.AFTER_CALL_WORK, "transferred", NOW + 5 + 4 + rang, until)
+    assert centre.told("lin", page.AgentState)[-1] == work
+    centre.until(until - 0.001)
+    assert centre.phases("lin") == ("after_call_work",)
+    centre.until(until)
+    assert centre.phases("lin") == ("idle",)
 
 
 @pytest.mark.parametrize("busy", [page.StartAnswering(), page.SetState("break"), page.SignOut()])
