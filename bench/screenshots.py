@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -44,7 +46,7 @@ class Desk:
         self._context.set_default_timeout(PATIENCE_MS)
         self._context.grant_permissions(["microphone"])
         self._page = self._context.new_page()
-        self._language = language
+        self.language = language
         self._directory = directory
         self._page.goto(f"{address}/{page}?lang={language}")
         self._page.locator("input").first.wait_for()
@@ -55,7 +57,7 @@ class Desk:
     def shoot(self, name: str, settle_ms: int = 0) -> None:
         self._page.mouse.move(0, 0)  # nothing is pointed at
         self.settle(settle_ms)
-        self._page.screenshot(path=self._directory / f"{name}-{self._language}.png")
+        self._page.screenshot(path=self._directory / f"{name}-{self.language}.png")
 
     def shoot_dark(self, name: str) -> None:
         """The same for who has told the system that it shall be dark."""
@@ -64,7 +66,7 @@ class Desk:
         self._page.emulate_media(color_scheme="light")
 
     def press(self, english: str, chinese: str) -> None:
-        name = english if self._language == "en" else chinese
+        name = english if self.language == "en" else chinese
         self._page.get_by_role("button", name=name, exact=True).first.click()
 
     def log_in(self, agent: str) -> None:
@@ -116,10 +118,23 @@ class Desk:
         self.shoot("keypad", settle_ms=500)
         self._page.keyboard.press("Escape")
 
-    def shoot_narrow(self, name: str = "narrow", size: ViewportSize = NARROW) -> None:
+    def shoot_narrow(self, name: str = "narrow", size: ViewportSize = NARROW, of: str = "") -> None:
+        """`of`: what is scrolled to."""
         self._page.set_viewport_size(size)
+        if of:
+            self.show(of)
         self.shoot(name, settle_ms=500)
         self._page.set_viewport_size(SIZE)
+
+    def choose(self, selector: str, value: str) -> None:
+        self._page.locator(selector).first.select_option(value)
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """What it would tell of the paperwork does not arrive."""
+        self._page.route("**/paper", lambda route: route.abort())
+        yield
+        self._page.unroute("**/paper")
 
     def fill(self, selector: str, text: str) -> None:
         self._page.locator(selector).first.fill(text)
@@ -156,12 +171,17 @@ def take(browser: Browser, at: Centre, language: str, directory: Path) -> None:
     at.patient.call()
     busy.shoot_in("ringing")
     busy.press("Answer", "接听")
-    busy.shoot_in("talking", SETTLED_MS)
+    busy.wait_in("talking")
+    write_paper(busy)
+    busy.shoot("talking", SETTLED_MS)
     busy.shoot_keypad("159#")
     take_together(busy, quiet)
     take_given_away(busy, quiet)
     busy.press("Hang up", "挂断")
     busy.shoot_in("after_call_work")
+    busy.shoot_dark("after-call-work")
+    busy.shoot_narrow("narrow-paper", NARROWEST, "cb-customer")
+    busy.click("#tab-calls")
     take_kept(busy, at)
     for each in (quiet, busy):
         each.press("Sign out", "签出")
@@ -173,6 +193,60 @@ def take(browser: Browser, at: Centre, language: str, directory: Path) -> None:
     fourth, fifth, overseer = (Desk(browser, at.address, language, directory) for _ in range(3))
     take_overseen(fourth, fifth, overseer, at)
     take_administration(Desk(browser, at.address, language, directory, "admin"))
+
+
+# What an agent types of a customer, in both languages.
+WRITTEN = {
+    "en": ("Wang Fang", "Orient Trading", "12 Quay Road, Pudong", "Calls from the office; a text before 9.",
+           "Asks where the refund of booking 4711 is. Told: five working days."),
+    "zh": ("王芳", "东方贸易公司", "上海市浦东新区港口路 12 号", "上班时间来电，九点前请发短信。",
+           "咨询订单 4711 的退款进度，已告知五个工作日内到账。"),
+}  # fmt: skip
+TAGS = {"en": ("vip", "refund"), "zh": ("重要客户", "退款")}
+TICKETS = {
+    "en": (("Refund of booking 4711", "The bank has it since Monday."), ("Wrong name on the ticket", "")),
+    "zh": (("订单 4711 退款", "周一已提交银行处理。"), ("机票姓名有误", "")),
+}
+
+
+def write_paper(desk: Desk) -> None:
+    """What is known of the customer from now on, with two tickets of which one waits."""
+    name, company, address, note, summary = WRITTEN[desk.language]
+    desk.wait_for("cb-field input:not([readonly])")
+    for control, text in (
+        ("cb-field:nth-of-type(1) input", name),
+        ("cb-field:nth-of-type(2) input", company),
+        ("cb-field:nth-of-type(3) input", "fang.wang@orient.example"),
+        ("cb-field:nth-of-type(4) textarea", address),
+        ("cb-field:nth-of-type(5) textarea", note),
+        (".stacked textarea", summary),
+    ):
+        desk.fill(f"cb-customer {control}", text)
+    for tag in TAGS[desk.language]:
+        desk.fill("#add-tag", f"{tag},")
+    desk.click("#tab-tickets")
+    for title, text in reversed(TICKETS[desk.language]):
+        desk.fill(".new-ticket textarea", text)
+        desk.fill(".new-ticket input", title)
+        desk.click(".new-ticket button:enabled")
+        desk.wait_for(f"cb-tickets li[aria-label='{title}']")
+    desk.choose("cb-tickets li >> nth=0 >> select", "waiting")
+    desk.wait_for("[data-saved=saved]")
+    desk.shoot("tickets", settle_ms=500)
+    desk.click("#tab-customer")
+
+
+def take_contradiction(lin: Desk, chen: Desk) -> None:
+    """Two in one call write the same note; the second, whose network was gone, chooses."""
+    note = "cb-customer .fields textarea >> nth=1"
+    chen.wait_for("cb-field textarea:not([readonly])")
+    with chen.cut_off():
+        chen.fill(note, {"en": "Prefers e-mail.", "zh": "请用邮件联系。"}[chen.language])
+        lin.fill(note, {"en": "Call back after 18:00.", "zh": "请在 18:00 后回电。"}[lin.language])
+        lin.wait_for("[data-saved=saved]")
+    chen.wait_for(".meanwhile")
+    chen.shoot("meanwhile", settle_ms=500)
+    chen.press("Take theirs", "采用对方的")
 
 
 def take_outward(quiet: Desk) -> None:
@@ -213,6 +287,7 @@ def take_together(lin: Desk, chen: Desk) -> None:
     lin.shoot("consulting", settle_ms=500)
     chen.press("Answer", "接听")
     chen.shoot_call("talking", "consulted")
+    take_contradiction(lin, chen)
     lin.shoot_narrow("narrowest", NARROWEST)
     lin.press("Swap", "切换")
     lin.wait_for("[data-who=second][data-stands=held]")
@@ -285,8 +360,11 @@ def take_kept(busy: Desk, at: Centre) -> None:
     busy.wait_in("idle")
     at.hasty.call()
     busy.wait_in("ringing")
+    busy.wait_for("cb-customer .earlier li")
+    busy.shoot("known", settle_ms=500)
     at.hasty.hang_up()
     busy.wait_in("idle")
+    busy.click("#tab-calls")
     busy.fill("#number", MOBILE)
     busy.press("Dial", "呼叫")
     busy.wait_for("text=/It rings there|对方振铃中/")
@@ -296,6 +374,7 @@ def take_kept(busy: Desk, at: Centre) -> None:
     busy.wait_in("ringing")
     busy.press("Break", "小休")  # declines it, and nothing rings meanwhile
     busy.wait_in("break")
+    busy.click("#tab-calls")
     for kind in ("not_connected", "ring_abandoned"):
         busy.wait_for(f"[data-class={kind}]")
     busy.wait_for(".calls .live")

@@ -7,6 +7,7 @@ the door (`door.py`), which has the files and the far end of the media.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,6 +18,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from tests.page.door import Door
 from tests.page.kept import Answer, Kept
+from tests.page.papers import Papers
 from tests.page.party import COMMANDS, Parties
 
 RING_S = 30.0
@@ -35,13 +37,15 @@ class Switch:
         self.role = "agent"
         self.time_zone = "UTC"
         self.kept = Kept()  # what has happened, as HTTP gives it
+        self.papers = Papers()
         self.colleagues: list[Message] = []
         self.retry_after = 0  # seconds; log-ins are refused with 429 while it is not 0
         self.down = False  # websockets are refused
         self.keep_the_seat = False  # a websocket that went is not noticed
         self.refuse: dict[str, str] = {}  # command -> code of the error it gets
         self.hold: set[str] = set()  # commands that get no reply
-        self.asked: list[Message] = []  # every request heard, with `at`
+        self.asked: list[Message] = []  # every request heard, with `at`, but for those to watch a call's paper
+        self.watched: list[str] = []  # calls
         self.state, self.reason, self.since = "signed_out", "", time.time()
         self.offered: Message | None = None
         self.connected: Message | None = None
@@ -407,7 +411,7 @@ class Switch:
                 return await self._control(request)
             case "agent.start_answering":
                 await self._move("idle", "start answering")
-            case "demo.call":
+            case "demo.call" | "paper.watch":
                 pass
             case "colleagues.watch":
                 await self._send(
@@ -427,7 +431,10 @@ class Switch:
         try:
             while True:
                 request = json.loads(await page.get_message())
-                self.asked.append({**request, "at": time.time()})
+                if request["do"] == "paper.watch":
+                    self.watched.append(request["call"])
+                else:
+                    self.asked.append({**request, "at": time.time()})
                 if request["do"] not in self.hold:
                     nursery.start_soon(self._reply, page, request)
         finally:
@@ -454,6 +461,8 @@ class Switch:
             return Answer("200 OK", headers=("Set-Cookie: session=; Path=/; Max-Age=0",))
         if path == "/api/me":
             return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
+        if paper := re.fullmatch(r"/api/calls/([^/]+)/paper", path):
+            return self.papers.answer(paper[1], body)
         if path.startswith(("/api/calls", "/api/agents/", "/api/webhooks")):
             return self.kept.answer(target, head, body)
         return Answer("503 Service Unavailable" if path == "/api/access-points" else "404 Not Found")

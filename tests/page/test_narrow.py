@@ -194,7 +194,7 @@ def test_a_day_in_a_narrow_window(page: Page, switch: Switch, width: int, names:
     desk.button("Hang up").click()
     desk.is_in("after_call_work")
     fits(page)
-    for tab in ("colleagues", "states", "log", "calls"):
+    for tab in ("customer", "tickets", "colleagues", "states", "log", "calls"):
         page.locator(f"#tab-{tab}").click()
         fits(page)
     page.locator("[data-call=a]").click()

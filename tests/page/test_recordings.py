@@ -159,6 +159,7 @@ def test_a_new_call_closes_the_details_of_another_and_keeps_those_opened_since(
     switch.offer(call="c8")
     desk.is_in("ringing")
     expect(details).to_have_count(0)
+    page.get_by_role("tab", name="Calls").click()
     expect(lines(page)).to_have_count(4)
     opened(page, "+86 755 1234 5678")
     desk.button("Answer").click()

@@ -9,11 +9,12 @@ from typing import get_args
 import pytest
 from cordboard.actors import acts, call_state
 from cordboard.actors.page import FAILURES, REFUSALS, Command, Event, State
+from cordboard.web.protocol import Own, PaperChanged
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
 ACTORS = Path(__file__).parents[2] / "actors"
 LANGUAGES = ("en", "zh")
-PARTS = ("admin", "call", "kept", "page", "told")
+PARTS = ("admin", "call", "kept", "page", "paper", "told")
 
 
 def dictionary(language: str, *parts: str) -> dict[str, str]:
@@ -112,7 +113,8 @@ def test_every_key_in_the_code_is_in_the_dictionary_and_the_other_way_round() ->
     whole = set(re.findall(r"'([a-z_]+\.[\w.]+)'", code)) - {"app.js"}
     prefixes = tuple(re.findall(r"`([a-z_]+\.(?:[\w.]+\.)?)\$\{", code))
     keys = {key for key in whole if key.split(".")[0] in {word.split(".")[0] for word in words}}
-    events = {command.do for command in get_args(Command)} | {event.event for event in get_args(Event)}
+    commands = (*get_args(Command), *get_args(Own))
+    events = {command.do for command in commands} | {event.event for event in (*get_args(Event), PaperChanged)}
     assert keys - words - events == set()
     assert {word for word in words if word not in whole and not word.startswith(prefixes)} == set()
 

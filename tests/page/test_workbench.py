@@ -399,6 +399,7 @@ def test_a_call_that_was_missed_and_rings_again_has_two_lines(desk: Desk, page: 
     desk.is_in("idle")
     desk.switch.offer(call="c1")
     desk.is_in("ringing")
+    page.get_by_role("tab", name="This page").click()
     expect(lines.filter(has_text="Incoming call")).to_have_count(1)
     desk.button("Answer").click()
     desk.is_in("talking")

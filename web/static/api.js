@@ -1,30 +1,35 @@
 // The plain HTTP requests of the page: who am I, log in, log out, and what has happened.
 
-/** An answer other than success: `status` is 0 where the server was not reached, `retryAfter` in seconds. */
+/** An answer other than success: `status` is 0 where the server was not reached, `retryAfter` in seconds, `told` what it
+    said. */
 export class HttpError extends Error {
-  constructor(status, retryAfter = 0) {
+  constructor(status, retryAfter = 0, told = {}) {
     super(`HTTP ${status}`);
     this.status = status;
     this.retryAfter = retryAfter;
+    this.told = told;
   }
 }
 
-async function ask(method, path, body) {
-  let response;
+async function ask(method, path, body, more = {}) {
+  let response, text;
   try {
     response = await fetch(path, {
+      ...more,
       method,
       credentials: 'same-origin',
       cache: 'no-store',
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    text = await response.text();
   } catch {
     throw new HttpError(0);
   }
-  if (!response.ok) throw new HttpError(response.status, Number(response.headers.get('retry-after')) || 0);
-  const text = await response.text();
-  return text ? JSON.parse(text) : {};
+  const json = text && response.headers.get('content-type')?.startsWith('application/json');
+  const told = json ? JSON.parse(text) : {};
+  if (!response.ok) throw new HttpError(response.status, Number(response.headers.get('retry-after')) || 0, told);
+  return told;
 }
 
 /** {agent, name, role, demo, language}; HttpError 401 where nobody is logged in. */
@@ -51,6 +56,13 @@ export const qualityOf = (call) => ask('GET', `${named(call)}/quality`);
 export const whyOf = (call, agent = '') => ask('GET', `${named(call)}/why${agent ? `?agent=${encodeURIComponent(agent)}` : ''}`);
 /** Somebody has seen to the message that was left in it, or has not. */
 export const handleMessage = (call, handled) => ask('POST', `${named(call)}/message`, { handled });
+
+const PAPER_MS = 8000; // for an answer, before it is taken for lost
+
+/** The customer of a call, the summaries of the call, tickets and earlier calls. */
+export const paperOf = (call) => ask('GET', `${named(call)}/paper`, undefined, { signal: AbortSignal.timeout(PAPER_MS) });
+/** An edit, a tag or a ticket; the whole paper afterwards. What is under way as the page goes arrives all the same. */
+export const writePaper = (call, change) => ask('POST', `${named(call)}/paper`, change, { keepalive: true, signal: AbortSignal.timeout(PAPER_MS) });
 export const recordingOf = (call) => `${named(call)}/recording`;
 
 /** {states}: how an agent stood today, the oldest first. */

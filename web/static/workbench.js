@@ -9,6 +9,7 @@ import { Connection, Refusal } from './connection.js';
 import { after, afterSnapshot, fromSnapshot, speaks, speechChanged } from './desk.js';
 import { Journal } from './journal.js';
 import { changes as languageChanges, suggestLanguage, t, useZone } from './i18n.js';
+import { Paper } from './paper.js';
 import { Points } from './points.js';
 import { Roster } from './roster.js';
 import { Seat } from './seat.js';
@@ -31,6 +32,7 @@ export class Workbench extends EventTarget {
   connection = new Connection();
   roster = new Roster(this.connection);
   journal = new Journal();
+  paper = new Paper(this);
   points = new Points();
   voice = new Voice(this);
   seat = new Seat(this);
@@ -46,7 +48,8 @@ export class Workbench extends EventTarget {
     this.connection.addEventListener('open', () => this.#opened());
     this.connection.addEventListener('lost', ({ detail }) => this.#lost(detail.attempts));
     this.connection.addEventListener('event', ({ detail }) => {
-      if (detail.event === 'colleagues') this.roster.hear(detail); // its revisions are of its own
+      if (detail.event === 'paper.changed') return; // the paper's, as its revisions are of its own
+      if (detail.event === 'colleagues') this.roster.hear(detail); // and these
       else if (this.desk && !this.#asking) this.#hear(detail);
       else this.#early.push(detail);
     });
@@ -117,6 +120,7 @@ export class Workbench extends EventTarget {
   }
 
   async logOut() {
+    this.paper.leave();
     await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
     this.#leave(null);
     this.me = null;
@@ -128,6 +132,7 @@ export class Workbench extends EventTarget {
     this.me = me;
     this.phase = 'desk';
     this.loginNotice = null;
+    this.paper.enter(me.agent);
     suggestLanguage(me.language);
     useZone(me.time_zone);
     this.link = 'connecting';
@@ -139,6 +144,7 @@ export class Workbench extends EventTarget {
     this.connection.close();
     this.points.stop();
     this.roster.forget();
+    this.paper.leave();
     stopAlert();
     this.desk = null;
     this.phase = 'login';
@@ -164,6 +170,7 @@ export class Workbench extends EventTarget {
     this.connection.settled();
     if (this.link === 'lost') this.journal.note('log.link_back');
     this.link = 'live';
+    this.paper.linked();
     await this.seat.comeBack();
     this.changed();
   }

@@ -3,6 +3,7 @@ import admin from './zh/admin.js';
 import call from './zh/call.js';
 import kept from './zh/kept.js';
 import page from './zh/page.js';
+import paper from './zh/paper.js';
 import told from './zh/told.js';
 
-export default { ...page, ...call, ...told, ...kept, ...admin };
+export default { ...page, ...call, ...told, ...kept, ...paper, ...admin };

@@ -10,6 +10,7 @@ import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
 import { CLASS_ICONS, button, diverted, failed, nameOf } from './parts.js';
 import { View } from './view.js';
+import './past-paper.js';
 import './player.js';
 import './timeline.js';
 import './why.js';
@@ -164,6 +165,7 @@ class Details extends View {
         ${diverted(call)}
       </dl>
       ${call.message ? this.#message(call.message) : nothing}
+      <cb-past-paper .call=${call.call}></cb-past-paper>
       <cb-player .call=${call.call} .sound=${call.sound} .held=${heldSpans(call, call.sound.seconds)} ?alone=${alone}></cb-player>
       <cb-call-quality .whole=${call}></cb-call-quality>
       <section aria-labelledby="course-title">

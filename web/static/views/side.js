@@ -9,7 +9,9 @@ import { tabList } from './tab-list.js';
 import { View } from './view.js';
 import './calls.js';
 import './colleagues.js';
+import './customer.js';
 import './states.js';
+import './tickets.js';
 
 class Queues extends View {
   render() {
@@ -89,11 +91,31 @@ class Log extends View {
   </tr>`;
 }
 
-const TABS = { calls: 'history', colleagues: 'users', states: 'user', log: 'info' };
+const TABS = { customer: 'contact', tickets: 'ticket', calls: 'history', colleagues: 'users', states: 'user', log: 'info' };
 const TAB_KEY = 'cordboard.tab';
+
+const PANELS = {
+  customer: () => html`<cb-customer></cb-customer>`,
+  tickets: () => html`<cb-tickets></cb-tickets>`,
+  colleagues: () => html`<cb-colleagues></cb-colleagues>`,
+  states: () => html`<cb-states></cb-states>`,
+  log: () => html`<cb-log></cb-log>`,
+};
 
 class Tabs extends View {
   #tab = Object.hasOwn(TABS, localStorage.getItem(TAB_KEY)) ? localStorage.getItem(TAB_KEY) : 'calls';
+
+  #pop = () => this.#choose('customer');
+
+  connectedCallback() {
+    super.connectedCallback();
+    bench.paper.addEventListener('pop', this.#pop);
+  }
+
+  disconnectedCallback() {
+    bench.paper.removeEventListener('pop', this.#pop);
+    super.disconnectedCallback();
+  }
 
   #choose(tab) {
     this.#tab = tab;
@@ -123,8 +145,7 @@ class Tabs extends View {
   #panel(tab) {
     if (tab === 'calls') return html`<cb-calls ?shown=${this.#tab === 'calls'}></cb-calls>`;
     if (tab !== this.#tab) return nothing;
-    if (tab === 'colleagues') return html`<cb-colleagues></cb-colleagues>`;
-    return tab === 'states' ? html`<cb-states></cb-states>` : html`<cb-log></cb-log>`;
+    return PANELS[tab]();
   }
 }
 

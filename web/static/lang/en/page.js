@@ -116,6 +116,8 @@ export default {
   'queues.pending': 'The queues show here once the server tells how they stand.',
 
   'tabs.label': 'What happened',
+  'tabs.customer': 'Customer',
+  'tabs.tickets': 'Tickets',
   'tabs.calls': 'Calls',
   'tabs.colleagues': 'Colleagues',
   'tabs.states': 'My states',

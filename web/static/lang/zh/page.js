@@ -116,6 +116,8 @@ export default {
   'queues.pending': '服务器返回后，这里会显示各技能组的情况。',
 
   'tabs.label': '动态',
+  'tabs.customer': '客户资料',
+  'tabs.tickets': '工单',
   'tabs.calls': '通话记录',
   'tabs.colleagues': '同事',
   'tabs.states': '我的状态',

@@ -1,0 +1,373 @@
+"""The paperwork at the page: what is typed is saved, whatever happens to the page, the network and the others."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
+
+from tests.page.kept import LIN, MAYA, at, call
+from tests.page.papers import Papers
+from tests.page.scripted import Switch, eventually
+from tests.page.test_workbench import CHINESE, Desk
+
+pytestmark = pytest.mark.peer("chromium")
+
+EVIL = '<img src=x onerror="window.evil = 1">'
+
+
+@pytest.fixture
+def papers(switch: Switch) -> Papers:
+    """Of a customer who is known."""
+    papers = switch.papers
+    papers.write(("customer", "name"), "Wang Xiaoming")
+    papers.write(("customer", "note"), "Prefers e-mail.")
+    papers.tags = ["vip"]
+    return papers
+
+
+@pytest.fixture
+def desk(page: Page, switch: Switch, papers: Papers) -> Desk:
+    desk = Desk(page, switch)
+    desk.sign_in()
+    return desk
+
+
+def box(page: Page, name: str) -> Locator:
+    return page.get_by_role("textbox", name=name, exact=True)
+
+
+def tab(page: Page, name: str) -> Locator:
+    return page.get_by_role("tab", name=name, exact=True)
+
+
+def saved(page: Page) -> Locator:
+    return page.locator(".saved[role=status]")
+
+
+def is_saved(page: Page) -> None:
+    expect(saved(page)).to_have_text("Saved")
+
+
+def talk(desk: Desk) -> None:
+    desk.answer()
+    expect(box(desk.page, "Note")).to_be_editable()
+
+
+# --- the pop --------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_rings_brings_its_customer_to_the_front(desk: Desk, page: Page, papers: Papers) -> None:
+    papers.writable = False
+    before = {"call": "c0", "began": at(30), "direction": "inbound", "class": "normal", "agents": ["Maya"]}
+    papers.earlier = [{**before, "summary": "Asked."}]
+    papers.write(("summary", "c1", "1002"), "Wants a refund.")
+    tab(page, "Colleagues").click()
+    desk.switch.offer()
+    expect(tab(page, "Customer")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("heading", name="Wang Xiaoming")).to_be_visible()
+    expect(box(page, "Note")).to_have_value("Prefers e-mail.")
+    expect(box(page, "Note")).not_to_be_editable()
+    expect(page.get_by_role("list", name="Tags")).to_have_text("vip")
+    expect(page.locator(".summary")).to_contain_text("Wants a refund.")
+    expect(page.locator(".earlier")).to_contain_text("Asked.")
+    papers.writable = True
+    desk.button("Answer").click()
+    expect(box(page, "Note")).to_be_editable()
+    assert desk.switch.watched == ["c1"]
+
+
+def test_of_a_number_that_is_not_known_all_is_blank_and_stays_until_the_next_call(page: Page, switch: Switch) -> None:
+    desk = Desk(page, switch)
+    desk.sign_in()
+    tab(page, "Customer").click()
+    expect(page.get_by_role("tabpanel", name="Customer")).to_contain_text("shows here when a call rings")
+    talk(desk)
+    expect(page.get_by_role("heading", name="+86 138 0013 8000")).to_have_count(2)  # and on the stage
+    box(page, "Service summary").fill("Asked for the way.")
+    is_saved(page)
+    desk.button("Hang up").click()
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    page.reload()
+    expect(box(page, "Service summary")).to_have_value("Asked for the way.")
+    switch.offer(call="c2")
+    expect(box(page, "Service summary")).to_have_value("")
+
+
+def test_who_types_as_a_call_comes_finishes_the_word(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    summary = box(page, "Service summary")
+    summary.press_sequentially("half a")
+    desk.switch.offer(call="c2", number="+8613900139000")
+    expect(page.locator(".waiting-bar")).to_contain_text("+86 139 0013 9000")
+    expect(summary).to_be_focused()
+    summary.press_sequentially(" word")
+    page.get_by_role("button", name="Show now").click()
+    expect(page.locator(".waiting-bar")).to_have_count(0)
+    expect(summary).to_have_value("")
+    eventually(lambda: papers.value("summary", "c1", "1001") == "half a word")
+    assert papers.value("summary", "c2", "1001") == ""
+
+
+# --- saving ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_typed_is_saved_when_the_typing_pauses(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    box(page, "Name").fill("Wang Daming")
+    box(page, "Company").press_sequentially("Harbour")
+    box(page, "E-mail").fill("wang@")
+    box(page, "Address").fill("12 Quay\nHarbour")
+    expect(saved(page)).to_have_text("Not saved: something is not complete")
+    expect(page.get_by_role("alert").filter(has_text="name@example.com")).to_be_visible()
+    box(page, "E-mail").fill("wang@harbour.example")
+    is_saved(page)
+    kept = {name: papers.value("customer", name) for name in ("name", "company", "email", "address")}
+    assert kept == {
+        "name": "Wang Daming",
+        "company": "Harbour",
+        "email": "wang@harbour.example",
+        "address": "12 Quay\nHarbour",
+    }
+    assert "Harbo" not in [one["edit"]["value"] for one in papers.posted]
+
+
+def test_what_is_typed_is_there_after_a_reload_without_waiting(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    papers.down = True
+    box(page, "Service summary").press_sequentially("not yet sen")
+    page.reload()
+    papers.down = False
+    expect(box(page, "Service summary")).to_have_value("not yet sen")
+    eventually(lambda: papers.value("summary", "c1", "1001") == "not yet sen", within=10)
+
+
+def test_a_page_that_dies_without_a_network_loses_nothing(
+    desk: Desk, page: Page, context: BrowserContext, papers: Papers
+) -> None:
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.is_in("after_call_work")
+    page.route("**/api/**", lambda route: route.abort())
+    box(page, "Note").fill("Typed without a network.")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    with page.expect_event("crash"), pytest.raises(Error, match="crash"):
+        page.goto("chrome://crash")
+    again = context.new_page()
+    again.goto(desk.switch.url)
+    eventually(lambda: papers.value("customer", "note") == "Typed without a network.", within=15)
+    expect(box(again, "Note")).to_have_value("Typed without a network.")
+
+
+def test_an_answer_that_is_lost_is_no_conflict_with_oneself(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    papers.lose = True
+    box(page, "Note").fill("one")
+    eventually(lambda: papers.value("customer", "note") == "one")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    papers.lose = False
+    box(page, "Note").press_sequentially(" two")
+    is_saved(page)
+    assert papers.value("customer", "note") == "one two"
+    expect(page.locator(".meanwhile")).to_have_count(0)
+
+
+def test_an_input_method_is_not_saved_half(desk: Desk, page: Page, papers: Papers) -> None:
+    """Letters of a word that is being composed are nobody's text, and what a colleague writes meanwhile is not lost."""
+    talk(desk)
+    note = box(page, "Note")
+    note.fill("")
+    is_saved(page)
+    before = len(papers.posted)
+    session = page.context.new_cdp_session(page)
+    note.focus()
+    session.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    papers.write(("customer", "company"), "Harbour")
+    desk.switch.push("paper.changed", call="c1")
+    expect(box(page, "Company")).to_have_value("Harbour")
+    page.wait_for_timeout(800)  # longer than a pause
+    expect(note).to_have_value("ni hao")
+    assert len(papers.posted) == before
+    session.send("Input.insertText", {"text": "你好"})
+    is_saved(page)
+    assert papers.value("customer", "note") == "你好"
+    assert len(papers.posted) == before + 1
+
+
+def test_text_is_text(desk: Desk, page: Page, papers: Papers) -> None:
+    papers.tags = [EVIL]
+    papers.known_tags = [EVIL, "'\"><b>"]
+    papers.write(("summary", "c1", "1002"), EVIL, {"agent": "1002", "name": EVIL})
+    papers.open("k1", EVIL, EVIL)
+    talk(desk)
+    box(page, "Name").fill(EVIL)
+    is_saved(page)
+    expect(page.get_by_role("heading", name=EVIL)).to_be_visible()
+    expect(page.locator(".summary blockquote")).to_have_text(EVIL)
+    expect(page.locator(".tags")).to_have_text(EVIL)
+    tab(page, "Tickets").click()
+    expect(box(page, "Title").nth(1)).to_have_value(EVIL)
+    assert page.locator("img[src=x]").count() == 0
+    assert page.evaluate("window.evil") is None
+
+
+# --- two who write --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_colleague_writes_is_shown_as_it_is_saved(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    papers.write(("customer", "name"), "Wang Daming")
+    papers.write(("summary", "c1", "1002"), "Wants a refund.")
+    desk.switch.push("paper.changed", call="c1")
+    expect(box(page, "Name")).to_have_value("Wang Daming")
+    expect(page.locator(".summary")).to_contain_text("Wants a refund.")
+
+
+@pytest.mark.parametrize("button", ["Keep mine", "Take theirs"])
+def test_two_who_write_the_same_lose_nothing(desk: Desk, page: Page, papers: Papers, button: str) -> None:
+    talk(desk)
+    note = box(page, "Note")
+    note.fill("Mine.")
+    papers.write(("customer", "note"), "Theirs.")
+    expect(saved(page)).to_have_text("Not saved: choose which text stays")
+    asked = page.get_by_role("group", name="Which text stays")
+    expect(asked).to_contain_text("Maya wrote meanwhile:")
+    expect(asked).to_contain_text("Theirs.")
+    expect(note).to_have_value("Mine.")
+    note.press_sequentially(" More.")
+    page.wait_for_timeout(800)  # longer than a pause
+    assert papers.value("customer", "note") == "Theirs."
+    page.get_by_role("button", name=button).click()
+    expect(asked).to_have_count(0)
+    expect(note).to_be_focused()
+    left = "Mine. More." if button == "Keep mine" else "Theirs."
+    expect(note).to_have_value(left)
+    is_saved(page)
+    assert papers.value("customer", "note") == left
+
+
+def test_a_conflict_in_a_call_that_is_over_waits_beside_the_next(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    box(page, "Note").fill("Mine.")
+    papers.write(("customer", "note"), "Theirs.")
+    expect(page.locator(".meanwhile")).to_be_visible()
+    desk.button("Hang up").click()
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    page.wait_for_timeout(3000)  # nobody types any more
+    desk.switch.offer(call="c2")
+    other = page.get_by_role("region", name="Of an earlier call")
+    expect(other).to_contain_text("Note of the call with +86 138 0013 8000 is not saved.")
+    expect(other).to_contain_text("Mine.")
+    expect(other).to_contain_text("Theirs.")
+    other.get_by_role("button", name="Keep mine").click()
+    expect(other).to_have_count(0)
+    eventually(lambda: papers.value("customer", "note") == "Mine.")
+
+
+def test_two_tabs_of_one_agent_have_one_draft(desk: Desk, page: Page, context: BrowserContext, papers: Papers) -> None:
+    talk(desk)
+    second = context.new_page()
+    second.goto(desk.switch.url)
+    expect(box(second, "Note")).to_have_value("Prefers e-mail.")
+    papers.down = True
+    box(page, "Note").fill("Of the first tab")
+    expect(box(second, "Note")).to_have_value("Of the first tab")
+    box(second, "Note").press_sequentially(", and the second")
+    expect(box(page, "Note")).to_have_value("Of the first tab, and the second")
+    papers.down = False
+    eventually(lambda: papers.value("customer", "note") == "Of the first tab, and the second", within=15)
+    for each in (page, second):
+        expect(each.locator(".meanwhile")).to_have_count(0)
+
+
+# --- tags and tickets -----------------------------------------------------------------------------------------------
+
+
+def test_tags_by_the_keyboard_alone(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    field = page.get_by_role("combobox", name="Add tag")
+    field.focus()
+    page.keyboard.type("newsletter")
+    page.keyboard.press("Enter")
+    page.keyboard.type(" complaint，vip, half")
+    tags = page.get_by_role("list", name="Tags").get_by_role("listitem")
+    expect(tags).to_have_text(["vip", "newsletter", "complaint"])
+    page.keyboard.press("Shift+Tab")
+    eventually(lambda: papers.tags == ["vip", "newsletter", "complaint", "half"])
+    page.keyboard.press("Enter")
+    expect(tags).to_have_count(3)
+    is_saved(page)
+    assert len(papers.tags) == 3
+    expect(field).to_be_focused()
+
+
+def test_a_ticket_is_opened_once_however_often_it_is_clicked(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    tab(page, "Tickets").click()
+    form = page.get_by_role("form", name="New ticket")
+    form.get_by_role("textbox", name="Title").fill("Refund")
+    form.get_by_role("textbox", name="Text").fill("Of booking 4711")
+    tab(page, "Customer").click()
+    page.reload()
+    tab(page, "Tickets").click()
+    papers.lose = True
+    form.get_by_role("button", name="Open ticket").dblclick()
+    expect(page.get_by_text("“Refund” is being opened…")).to_be_visible()
+    page.wait_for_timeout(1200)  # it is tried again
+    papers.lose = False
+    ticket = page.get_by_role("list", name="Tickets").get_by_role("listitem", name="Refund")
+    expect(ticket).to_have_count(1)
+    expect(ticket.get_by_role("textbox", name="Text")).to_have_value("Of booking 4711")
+    expect(ticket).to_contain_text("Opened by Lin")
+    ticket.get_by_role("combobox", name="Status").select_option("Done")
+    is_saved(page)
+    assert len(papers.tickets) == 1
+    assert papers.value("ticket", papers.tickets[0]["ticket"], "status") == "done"
+
+
+# --- who may not, and what is past ----------------------------------------------------------------------------------
+
+
+def test_what_is_not_there_and_not_allowed_is_said_in_words(desk: Desk, page: Page, papers: Papers) -> None:
+    papers.status = {"c1": "403 Forbidden", "c2": "404 Not Found"}
+    for name, words in (("c1", "your role does not show its customer"), ("c2", "This call has no customer.")):
+        desk.switch.offer(call=name)
+        expect(page.get_by_role("tabpanel", name="Customer")).to_contain_text(words)
+        desk.switch.withdraw("caller left")
+
+
+def test_the_details_of_a_past_call_show_its_summaries_and_tags(page: Page, switch: Switch, papers: Papers) -> None:
+    switch.role = "supervisor"
+    switch.kept.add(call("c1", at(0.02)))
+    for who in (LIN, MAYA):
+        papers.write(("summary", "c1", who["agent"]), f"By {who['name']}.", who)
+    Desk(page, switch).log_in()
+    page.locator("[data-call=c1]").click()
+    past = page.get_by_role("region", name="Customer")
+    expect(past).to_contain_text("Wang Xiaoming")
+    expect(past.get_by_role("list", name="Tags")).to_have_text("vip")
+    expect(past.locator(".summary")).to_have_count(2)
+    expect(past).to_contain_text("By Lin.")
+    expect(past.get_by_role("textbox")).to_have_count(0)
+
+
+def test_chinese_has_the_guide_s_words(page: Page, switch: Switch, papers: Papers) -> None:
+    desk = Desk(page, switch, CHINESE)
+    desk.sign_in()
+    talk_in_chinese = ("姓名", "公司", "邮箱", "地址", "备注", "服务小结")
+    desk.answer()
+    expect(box(page, "服务小结")).to_be_editable()
+    for name in talk_in_chinese:
+        expect(box(page, name)).to_be_visible()
+    expect(page.get_by_role("combobox", name="添加标签")).to_be_visible()
+    expect(tab(page, "客户资料")).to_have_attribute("aria-selected", "true")
+    papers.open("k1", "退款")
+    tab(page, "工单").click()
+    switch.push("paper.changed", call="c1")
+    expect(page.get_by_role("button", name="新建工单")).to_be_visible()
+    status = page.get_by_role("listitem", name="退款").get_by_role("combobox", name="状态")
+    expect(status.locator("option")).to_have_text(["待处理", "等待中", "已完成"])

@@ -1,0 +1,302 @@
+// The paperwork of the call at hand: what the switch knows of its customer, and what is typed here about it.
+//
+// The call at hand is the one that rings, is dialled or talked in, and after that the last one. What is typed is an entry
+// of `drafts.js` at once, and `sending.js` sends it when the typing pauses. An edit names the version that it was made from:
+// where somebody else wrote meanwhile, both are shown and the agent chooses. Who types as a call comes finishes the word:
+// the paper is the new call's a moment later.
+
+import { Refusal } from './connection.js';
+import { Drafts, clean, contradicts, half, nameOf, newestOf, sendable, whole } from './drafts.js';
+import { Sending } from './sending.js';
+
+const PAUSE_MS = 600; // without a key, until what was typed is sent
+const TYPING_MS = 3000; // after a key, somebody is still at it
+const LOOK_MS = 5000; // for entries of pages that are gone
+const GATHER_MS = 100; // several changes are one question
+const LONGEST = 4000;
+const KEY = 'cordboard.call'; // the call at hand, for a page that is loaded anew
+
+/** The call at hand by what the switch says of the agent; null where it is the last one that was. Pure. */
+export const atHand = ({ offered, connected, dialling, outcome }) => connected ?? offered ?? dialling ?? (outcome?.kind === 'ended' ? outcome : null);
+
+export class Paper extends EventTarget {
+  call = ''; // at hand
+  waiting = null; // the call that came while somebody types: {call, number}
+  error = null; // why there is no paper of the call
+  me = '';
+  drafts = new Drafts();
+  papers = new Map(); // call -> its paper as told last; of the call at hand, and of those with something unsent
+  #bench;
+  #sending = new Sending(this);
+  #turning = 0;
+  #talked = ''; // the call that was asked for again since it is talked in
+  #popped = ''; // the call that rings here, once it has been brought to the front
+  #typedAt = -Infinity;
+  #wrote = false; // something in this paper, so that it is worth saying that it is saved
+
+  constructor(bench) {
+    super();
+    this.#bench = bench;
+    this.drafts.addEventListener('change', () => this.changed());
+    bench.addEventListener('change', () => this.#follow());
+    bench.connection.addEventListener('event', ({ detail }) => detail.event === 'paper.changed' && detail.call === this.call && this.#sending.ask(GATHER_MS));
+    addEventListener('pagehide', () => this.#sending.leave());
+    addEventListener('online', () => this.#sending.retry());
+    setInterval(() => this.me && this.#sending.adopt(), LOOK_MS);
+  }
+
+  /** Somebody logged in. */
+  enter(agent) {
+    this.me = agent;
+    this.drafts.of(agent);
+    const [whose, call] = JSON.parse(localStorage.getItem(KEY) ?? '["", ""]');
+    if (whose === agent && call && !this.call) this.#take(call);
+    this.#sending.adopt();
+  }
+
+  /** Nobody is logged in any more; what is unsent waits for the next time. */
+  leave() {
+    this.#sending.leave();
+    this.me = this.call = '';
+    this.papers.clear();
+    this.waiting = this.error = null;
+  }
+
+  /** There is a new link: what changed meanwhile was not heard. */
+  linked() {
+    this.#sending.retry();
+    this.#watch();
+    this.#sending.ask();
+  }
+
+  changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+
+  // --- the call at hand -----------------------------------------------------------------------------------------
+
+  #follow() {
+    const { desk } = this.#bench;
+    const next = desk && this.me ? atHand(desk) : null;
+    if (!next) {
+      this.waiting = null;
+      this.#popped = '';
+    }
+    if (!next?.call) return;
+    const talks = this.talks(next.call);
+    if (next.call !== this.call) {
+      clearTimeout(this.#turning);
+      this.waiting = talks || !this.#types ? null : next;
+      if (this.waiting) this.#turning = setTimeout(() => this.#follow(), TYPING_MS);
+      else this.#take(next.call);
+      this.changed();
+    } else if (talks && this.#talked !== next.call) {
+      this.#talked = next.call;
+      this.#sending.ask(); // it was looked at while it rang, when nobody may write
+    }
+    this.#pop(desk.offered?.call ?? '');
+  }
+
+  /** A call that rings here, and did not before, is brought to the front. */
+  #pop(rings) {
+    if (rings === this.#popped || (rings && rings !== this.call)) return;
+    this.#popped = rings;
+    if (rings && !this.#types) this.dispatchEvent(new Event('pop'));
+  }
+
+  /** Whether the agent talks in a call, or dials it: who may write. */
+  talks(call) {
+    const { connected, dialling } = this.#bench.desk ?? {};
+    return connected?.call === call || dialling?.call === call;
+  }
+
+  /** Whether a call has just begun for the agent. */
+  begins(call) {
+    return this.talks(call) || this.#bench.desk?.offered?.call === call;
+  }
+
+  get #types() {
+    return this.call !== '' && performance.now() - this.#typedAt < TYPING_MS;
+  }
+
+  /** The call that came meanwhile is at hand now. */
+  turn() {
+    this.#typedAt = -Infinity;
+    this.#follow();
+  }
+
+  #take(call) {
+    this.settleAll();
+    this.call = call;
+    this.waiting = this.error = null;
+    this.#wrote = false;
+    localStorage.setItem(KEY, JSON.stringify([this.me, call]));
+    this.#watch();
+    this.#sending.retry();
+    this.#sending.ask();
+  }
+
+  #watch() {
+    if (!this.#bench.connection.live || !this.call) return;
+    this.#bench.connection.request('paper.watch', { call: this.call }).catch((refusal) => {
+      if (!(refusal instanceof Refusal)) throw refusal; // the question for the paper says what is wrong
+    });
+  }
+
+  // --- what there is --------------------------------------------------------------------------------------------
+
+  /** As the switch told it last; undefined until then. */
+  get paper() {
+    return this.papers.get(this.call);
+  }
+
+  get writable() {
+    return this.paper?.writable ?? false;
+  }
+
+  get #entries() {
+    return this.drafts.all.filter(({ call }) => call === this.call);
+  }
+
+  /** A field: its text with what was typed, the newest that the switch has, whether they contradict each other, and why it
+      was refused. */
+  field(edit) {
+    const newest = newestOf(this.paper, edit, this.me);
+    const draft = this.drafts.get(this.call, nameOf(edit));
+    return {
+      value: draft?.value ?? newest.value,
+      newest,
+      contradicted: draft !== undefined && contradicts(draft, newest),
+      incomplete: draft !== undefined && !whole(edit.field, draft.value),
+      refused: draft?.refused ?? '',
+    };
+  }
+
+  /** How many characters a field takes. */
+  limit(field) {
+    return this.paper.limits[field] ?? LONGEST;
+  }
+
+  /** The customer's tags with what is to become of them. */
+  get tags() {
+    const tags = new Set(this.paper.customer.tags);
+    for (const { kind, tag, on } of this.#entries) if (kind === 'tag') on ? tags.add(tag) : tags.delete(tag);
+    return [...tags];
+  }
+
+  /** Tickets that the switch has not got yet. */
+  get opening() {
+    return this.#entries.filter(({ kind }) => kind === 'open').sort((one, other) => other.at - one.at);
+  }
+
+  /** Edits of other calls that somebody else contradicts, or that were refused. */
+  get elsewhere() {
+    return this.drafts.mine.filter((entry) => entry.kind === 'edit' && entry.call !== this.call && (entry.refused || this.contradicted(entry)));
+  }
+
+  numberOf(call) {
+    return this.papers.get(call)?.number ?? '';
+  }
+
+  newestIn(call, edit) {
+    return newestOf(this.papers.get(call), edit, this.me);
+  }
+
+  /** Whether somebody else wrote after what an entry is based on. */
+  contradicted({ call, kind, edit, ...entry }) {
+    return kind === 'edit' && this.papers.has(call) && contradicts(entry, this.newestIn(call, edit));
+  }
+
+  /** How the paper at hand stands: "", "saved", "saving", "waiting" for the network, "choose", "incomplete", "refused". */
+  get saved() {
+    const entries = this.#entries.filter(({ kind }) => kind !== 'half');
+    if (entries.some(({ refused }) => refused)) return 'refused';
+    if (entries.some((entry) => this.contradicted(entry))) return 'choose';
+    const sent = entries.filter(sendable);
+    if (sent.length) return this.#sending.fails ? 'waiting' : 'saving';
+    if (entries.length) return 'incomplete';
+    return this.#wrote ? 'saved' : '';
+  }
+
+  // --- what is typed --------------------------------------------------------------------------------------------
+
+  /** Somebody is at a field. */
+  typing() {
+    this.#typedAt = performance.now();
+  }
+
+  /** `typed` stands in a field that showed `shown`, a version of it. */
+  edit(edit, typed, shown) {
+    const name = nameOf(edit);
+    const { version = shown, sent } = this.drafts.get(this.call, name) ?? {};
+    this.#keep(this.call, name, { kind: 'edit', edit, value: clean(edit.field, typed), version, sent }, PAUSE_MS);
+  }
+
+  /** The field was left. */
+  settle(edit) {
+    this.#hurry(this.call, nameOf(edit));
+  }
+
+  settleAll() {
+    for (const { call, name } of this.drafts.mine) this.#hurry(call, name);
+  }
+
+  /** Ours stays, in the place of what somebody else wrote meanwhile. */
+  keepMine(edit, call = this.call) {
+    const draft = this.drafts.get(call, nameOf(edit));
+    this.#keep(call, nameOf(edit), { ...draft, version: this.newestIn(call, edit).version, sent: undefined, refused: undefined });
+  }
+
+  takeTheirs(edit, call = this.call) {
+    this.discard({ call, name: nameOf(edit) });
+  }
+
+  /** An entry is not wanted any more. */
+  discard({ call, name }) {
+    this.drafts.put(call, name, null);
+    this.changed();
+  }
+
+  tag(text, on) {
+    const tag = clean('tag', text).normalize('NFC').trim();
+    if (!tag || (on && this.tags.includes(tag))) return;
+    this.#keep(this.call, `tag ${tag}`, { kind: 'tag', tag, on });
+  }
+
+  openTicket(title, text) {
+    const key = crypto.randomUUID();
+    const ticket = { key, title: clean('title', title).trim(), text: clean('text', text) };
+    this.#keep(this.call, `open ${key}`, { kind: 'open', ...ticket, at: Date.now() });
+  }
+
+  /** What was not sent of a tag or a ticket, because it is not meant to be yet. */
+  half(of) {
+    return this.drafts.get(this.call, half(of))?.value ?? '';
+  }
+
+  setHalf(of, value) {
+    this.drafts.put(this.call, half(of), value ? { kind: 'half', value } : null);
+    this.changed();
+  }
+
+  #keep(call, name, entry, wait = 0) {
+    this.#wrote ||= call === this.call;
+    this.drafts.put(call, name, entry);
+    this.#sending.soon(call, name, wait);
+    this.changed();
+  }
+
+  #hurry(call, name) {
+    if (this.drafts.get(call, name)) this.#sending.soon(call, name, 0);
+  }
+
+  /** The switch does not take an entry, and says why. What was typed stays; a tag goes. */
+  refuse(call, name, text) {
+    const entry = this.drafts.get(call, name);
+    if (entry?.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: text });
+    else {
+      this.drafts.put(call, name, null);
+      this.#bench.journal.warn('paper.refused', { text });
+    }
+  }
+}
