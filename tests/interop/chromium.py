@@ -244,6 +244,10 @@ class Agent:
     def click(self, name: str) -> None:
         self.button(name).click()
 
+    def tab(self, name: str) -> None:
+        """Brings it to the front; a call that rings brings its customer there."""
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
     @property
     def status(self) -> Locator:
         return self.page.get_by_role("status", name="Agent state")

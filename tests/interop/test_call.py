@@ -277,7 +277,7 @@ def test_an_offer_that_a_snapshot_overtakes_is_told(product: Product, browser: B
         agent.click("Sign in")
         agent.is_("Ringing")
         agent.until("cordboard.ring.playing")
-        agent.page.get_by_role("tab", name="This page").click()
+        agent.tab("This page")
         log = agent.page.get_by_role("table", name="On this page today")
         expect(log.get_by_text("+86 139 1234 5678")).to_be_visible()
         expect(agent.page.locator("#spoken")).to_contain_text("+86 139 1234 5678")

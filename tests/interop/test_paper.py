@@ -122,7 +122,7 @@ def test_two_agents_write_of_one_customer_who_calls_again(product: Product, pers
     maya.page.reload()
     expect(box(maya, "Company")).to_have_value("Harbour Trav")
     until(lambda: paper(product)["customer"]["fields"]["company"]["value"] == "Harbour Trav")
-    maya.page.get_by_role("tab", name="Tickets").click()
+    maya.tab("Tickets")
     box(maya, "Title").fill("Refund of 4711")
     maya.button("Open ticket").dblclick()
     expect(maya.page.get_by_role("listitem", name="Refund of 4711")).to_have_count(1)
@@ -134,7 +134,7 @@ def test_two_agents_write_of_one_customer_who_calls_again(product: Product, pers
     lin.is_("Ringing")
     expect(box(lin, "Name")).to_have_value("Wang Xiaoming")
     expect(lin.page.locator(".earlier")).to_contain_text("Asks for a refund of 4711")
-    lin.page.get_by_role("tab", name="Tickets").click()
+    lin.tab("Tickets")
     expect(box(lin, "Title")).to_have_value("Refund of 4711")
     lin.answer()
     assert len(paper(product)["tickets"]) == 1

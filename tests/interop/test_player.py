@@ -156,6 +156,7 @@ def talk(product: Product, browser: Browser, number: str) -> tuple[list[float], 
             customer.ended()
             agent.is_("After-call work")
             over = time.monotonic()
+            agent.tab("Calls")
             line = agent.page.get_by_role("table", name="Calls").get_by_role("row", name=number[-4:])
             expect(line).to_contain_text("0:0")  # how long it was; while it lasts it is in progress
             print(f"the call was in the page's list {1000 * (time.monotonic() - over):.0f} ms after its end")

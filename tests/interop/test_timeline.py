@@ -85,6 +85,7 @@ def test_loss_on_one_line_is_kept_and_drawn_where_it_was(product: Product, brows
 
 def look(product: Product, agent: Agent, begin: float, end: float) -> None:
     page = agent.page
+    agent.tab("Calls")
     row = page.get_by_role("table", name="Calls").locator("tr[data-class]").first
     expect(row).to_contain_text(re.compile(r"\b0:[3-5]\d"))  # over: while it lasts it is in progress
     with page.expect_response(lambda answer: answer.url.endswith("/quality")) as told:

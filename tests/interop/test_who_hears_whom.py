@@ -381,6 +381,7 @@ def details(on: Stage, customer: Caller) -> Locator:
         return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
 
     call = until(kept, 10, "the call among all that are over")
+    on.lin.tab("Calls")
     on.lin.page.get_by_role("table", name="Calls").locator(f'.opener[data-call="{call}"]').click()
     return on.lin.page.get_by_role("article", name="Call details")
 
