@@ -15,7 +15,7 @@ import secrets
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -129,12 +129,14 @@ def told_of(found: Sequence[Iterable[Entry]], name: str, actors: Collection[str]
     packer = values.packer()
     for entries in found:
         kept = list(entries)
+        shapes = next((entry.shapes for entry in kept if isinstance(entry, Begins)), packer.shapes)
+        read = packer.reader(shapes)
         for actor in actors:
             kind, _, call = actor.partition(":")
             if kind == "call":
                 words += _ladder(packer, kept, call)
         for actor in actors:
-            steps = [line for entry in kept if (line := _step(packer, entry, actor))]
+            steps = [line for entry in kept if (line := _step(read, entry, actor))]
             if steps:
                 words += [f"{actor}, the last {min(len(steps), LAST)} of {len(steps)} steps:", *steps[-LAST:], ""]
     return "\n".join(words) + "\n"
@@ -148,7 +150,7 @@ def _ladder(packer: Packer, entries: Iterable[Entry], call: str) -> list[str]:
     return [ladder.text(trace), ""] if trace.lines else []
 
 
-def _step(packer: Packer, entry: Entry, actor: str) -> str:
+def _step(read: Callable[[bytes], object], entry: Entry, actor: str) -> str:
     """What it heard, and what it wanted done; empty for another's."""
     if isinstance(entry, Begins | Spoke) or entry.name != actor:
         return ""
@@ -157,18 +159,18 @@ def _step(packer: Packer, entry: Entry, actor: str) -> str:
         case Lives():
             return f"{when} is there"
         case Took(message=message, effects=effects):
-            done = _unpacked(packer, effects, ())
+            done = _unpacked(read, effects, ())
             wanted = "".join(f"\n    {each}" for each in (done if isinstance(done, tuple) else (done,)))
-            return f"{when} {_unpacked(packer, message, 'timer')}{wanted}"
+            return f"{when} {_unpacked(read, message, 'timer')}{wanted}"
         case Crashed(message=message, error=error):
-            return f"{when} {_unpacked(packer, message, 'timer')}\n    crashed: {error}"
+            return f"{when} {_unpacked(read, message, 'timer')}\n    crashed: {error}"
         case Ends(reason=reason):
             return f"{when} ended: {reason}"
 
 
-def _unpacked(packer: Packer, packed: bytes, nothing: object) -> object:
+def _unpacked(read: Callable[[bytes], object], packed: bytes, nothing: object) -> object:
     try:
-        return packer.unpack(packed) if packed else nothing
+        return read(packed) if packed else nothing
     except (UnpackError, KeyError) as error:
         return f"of another version of the code: {error}"
 

@@ -42,7 +42,7 @@ from .states import ActorState
 from .steps import Begins, Crashed, Ends, Entry, Lives, Spoke, Took, Unjournalled
 from .veil import Veil
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 # Directories in the data directory.
 JOURNAL: Final = "journal"
 QUARANTINE: Final = "quarantine"
@@ -70,7 +70,7 @@ RETRY: Final = 5.0
 _FOLDERS: Final = ("actors", "sip", "switch")
 _PACKAGES: Final = ("attrs", "msgpack", "phonenumbers")
 
-RECORDS: Final = Packer((steps,), ())
+RECORDS: Final = Packer((steps,), (), named=True)
 
 log = structlog.get_logger()
 
@@ -291,8 +291,9 @@ class Journal(Unjournalled):
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S")
         path = directory / f"{stamp}-{self._serial:06d}-{suffix}{SUFFIX}"
         veil = Veil(self._met, Random(secrets.randbits(128)))
-        file = _File(path, veil, values.packer(veil).pack)
-        file.add(Begins(FORMAT, code_version(), now))
+        packer = values.packer(veil)
+        file = _File(path, veil, packer.pack)
+        file.add(Begins(FORMAT, code_version(), now, packer.shapes))
         return file
 
     def _close(self) -> None:

@@ -22,6 +22,7 @@ from typing import Final
 
 import structlog
 
+from . import states
 from .alarms import STATES_UNWRITTEN
 from .effects import Effect, Log, Push, Reply
 from .frames import DamagedError, Frames, framed
@@ -30,7 +31,7 @@ from .packing import Packer, UnpackError
 from .records import Entry
 from .states import Alive, Header, Record, Said, Step, Unwritten, Whole, changes
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 # The file is begun anew when it is this long, which is read in half a second, and this many times as long as what it
 # would begin with: what it began with, for so many as live by now.
 ROTATE_BYTES: Final = 4 << 20
@@ -44,6 +45,8 @@ LOOK: Final = 1.0
 ALARM: Final = STATES_UNWRITTEN.says()
 # What no other process would carry out again.
 _FLEETING: Final = frozenset({Push, Reply, Log})
+
+HEADERS: Final = Packer((states,), (), named=True)
 
 log = structlog.get_logger()
 
@@ -143,7 +146,7 @@ class States(Unwritten):
         try:
             file = GrowingFile(new)
             try:
-                file.add(framed(self._packer.pack(Header(FORMAT, self._packer.shapes))))
+                file.add(framed(HEADERS.pack(Header(FORMAT, self._packer.shapes))))
                 whole = self._whole()
                 file.add(framed(self._packer.pack(whole)))
                 new.replace(self._path)
@@ -179,14 +182,15 @@ def read(path: Path, packer: Packer) -> Iterator[Record | UnpackError]:
 
     Raises UnpackError where it is not a file of states, OSError."""
     frames = _frames(path)
-    header = next((packer.unpack(frame) for frame in frames), None)
+    header = next(map(HEADERS.unpack, frames), None)
     if not isinstance(header, Header):
         raise UnpackError("not a file of states")
     if header.format != FORMAT:
         yield UnpackError(f"format {header.format}")
+    unpack = packer.reader(header.shapes)
     for frame in frames:
         try:
-            record: Record = packer.unpack(frame, header.shapes)
+            record: Record = unpack(frame)
         except UnpackError as error:
             yield error
         else:

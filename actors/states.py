@@ -29,7 +29,7 @@ from .records import Entry
 
 @frozen
 class Header:
-    """The first record, packed without shapes: how to read the others."""
+    """The first record: how to read the others."""
 
     format: int
     shapes: Mapping[str, tuple[str, ...]]

@@ -13,20 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .effects import Behaviour, Effect, Record, Stop
+from .packing import Shapes
 
 # --- records ------------------------------------------------------------------------------------------------------
 
 
 @frozen
 class Begins:
-    """The first record: by which format and which code the others were written, and when."""
+    """The first record: by which format and which code the others were written, and when; and the shapes of what is
+    packed in them (`packing.py`)."""
 
     format: int
     code: str
     at: float
+    shapes: Shapes = field(factory=dict)
 
 
 @frozen

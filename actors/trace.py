@@ -10,6 +10,7 @@ agents state theirs themselves.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from typing import Any, Final, assert_never
@@ -63,6 +64,7 @@ class Trace:
 
     packer: Packer
     named: str
+    read: Callable[[bytes], Any] = field(init=False)
     call: str = ""
     trunk: str = ""
     lines: list[Line] = field(factory=list)
@@ -76,6 +78,7 @@ class Trace:
     _phases: dict[str, str] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
+        self.read = self.packer.unpack
         self._know(self.named, digest_of(self.named.encode()))
 
     def _know(self, call: str, call_id: str) -> None:
@@ -100,8 +103,9 @@ class Trace:
 
     def take(self, entry: Entry) -> None:
         match entry:
-            case Begins():
+            case Begins(shapes=shapes):
                 self._behaviours.clear()
+                self.read = self.packer.reader(shapes)
             case Spoke():
                 self._spoke(entry)
             case Lives(name, at, behaviour):
@@ -140,7 +144,7 @@ class Trace:
 
     def _lives(self, name: str, at: float, packed: bytes) -> None:
         with suppress(UnpackError, KeyError):
-            self._behaviours[name] = self.packer.unpack(packed)
+            self._behaviours[name] = self.read(packed)
             self._enter(name, at)
 
     def _enter(self, name: str, at: float) -> None:
@@ -152,8 +156,8 @@ class Trace:
 
     def _took(self, name: str, at: float, packed: bytes, wanted: bytes) -> None:
         try:
-            message = self.packer.unpack(packed) if packed else None
-            effects: tuple[Effect, ...] = self.packer.unpack(wanted)
+            message = self.read(packed) if packed else None
+            effects: tuple[Effect, ...] = self.read(wanted)
         except (UnpackError, KeyError):
             self.unread += 1
             return

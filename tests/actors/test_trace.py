@@ -7,12 +7,14 @@ from typing import Final
 from xml.etree import ElementTree
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
-from cordboard.actors import ladder, page, tracing, values
+from cordboard.actors import evidence, ladder, page, tracing, values
 from cordboard.actors.effects import Push
-from cordboard.actors.frames import framed
+from cordboard.actors.frames import Frames, framed
 from cordboard.actors.journal import JOURNAL, RECORDS, Part, write
-from cordboard.actors.steps import Spoke, Took
+from cordboard.actors.packing import Packer
+from cordboard.actors.steps import Begins, Lives, Spoke, Took
 from cordboard.actors.trace import Trace
 from cordboard.actors.tracing import Tail, shown, trace
 from cordboard.actors.wire import digest_of
@@ -166,6 +168,28 @@ def test_reports_are_counted_and_not_drawn(data: Path) -> None:
     traced.take(Took(f"call:{traced.call}", 1e9, packer.pack(quality), True, packer.pack((pushed,))))
     assert len(traced.lines) == lines
     assert ladder.text(traced).endswith("not drawn: reports of how it sounded, 2\n")
+
+
+def test_what_another_version_wrote_is_read_by_its_own_numbers(data: Path, tmp_path: Path) -> None:
+    ours, theirs = values.packer(), Packer(values.MODULES[::-1], values.BEHAVIOURS)
+    (file,) = (data / JOURNAL).iterdir()
+    frames = []
+    for frame in Frames(file.read_bytes()):
+        match entry := RECORDS.unpack(frame):
+            case Begins():
+                entry = evolve(entry, shapes=theirs.shapes)
+            case Lives(behaviour=behaviour):
+                entry = evolve(entry, behaviour=theirs.pack(ours.unpack(behaviour)))
+            case Took(message=message, effects=effects):
+                told_by_them = theirs.pack(ours.unpack(message)) if message else b""
+                entry = evolve(entry, message=told_by_them, effects=theirs.pack(ours.unpack(effects)))
+        frames.append(framed(RECORDS.pack(entry)))
+    write([Part(tmp_path / JOURNAL / file.name, b"".join(frames), first=True)])
+    call = first_of(data)
+    assert ladder.text(tracing._traced(call, tmp_path)) == ladder.text(tracing._traced(call, data))
+    assert evidence.told_of([map(RECORDS.unpack, Frames(b"".join(frames)))], "x", [f"call:{call}"]) == (
+        evidence.told_of([map(RECORDS.unpack, Frames(file.read_bytes()))], "x", [f"call:{call}"])
+    )
 
 
 def test_what_another_version_wrote_is_drawn_as_far_as_it_can_be_read(data: Path) -> None:

@@ -281,14 +281,14 @@ async def _ended_with_bye(world: World) -> None:
 @pytest.mark.parametrize("what", ["another format", "a field that is gone", "an actor of another kind"])
 def test_a_file_of_another_version_ends_the_calls_with_bye(tmp_path: Path, what: str) -> None:
     def other(file: Path) -> None:
-        pack = past.packer()
         if what == "another format":
-            first = pack.pack(Header(statefile.FORMAT, pack.shapes))
-            data = file.read_bytes()
-            assert data.startswith(framed(first))
-            file.write_bytes(
-                framed(pack.pack(Header(statefile.FORMAT + 1, pack.shapes))) + data.removeprefix(framed(first))
+            first, later = (
+                framed(statefile.HEADERS.pack(Header(version, past.packer().shapes)))
+                for version in (statefile.FORMAT, statefile.FORMAT + 1)
             )
+            data = file.read_bytes()
+            assert data.startswith(first)
+            file.write_bytes(later + data.removeprefix(first))
         elif what == "a field that is gone":
             add(file, ["actors.states.Step", "nobody"])
         else:
