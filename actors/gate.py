@@ -119,11 +119,11 @@ def read(number: str, country: str) -> Target | None:
         return None
     if full is None or _is_service(dialled, country):
         return Target(dialled, dialled, premium=_short_costs_much(dialled, country))
-    return Target(full, dialled, premium=_kind(full)[1] == PhoneNumberType.PREMIUM_RATE)
+    return Target(full, dialled, premium=kind_of(full)[1] == PhoneNumberType.PREMIUM_RATE)
 
 
 @lru_cache(maxsize=256)  # who looks at a number looks at it from several sides
-def _kind(full: str) -> tuple[int | None, int]:
+def kind_of(full: str) -> tuple[int | None, int]:
     """The country code of a telephone number in E.164, and of which type it is."""
     parsed = phonenumbers.parse(full)
     return parsed.country_code, phonenumbers.number_type(parsed)
@@ -136,7 +136,7 @@ def sights(organisation: Organisation, number: str) -> object:
         return None
     decided = _decide(organisation, target, "")
     outcome = decided.why if isinstance(decided, Barred) else decided.trunks
-    kind = _kind(target.number) if target.telephone else None
+    kind = kind_of(target.number) if target.telephone else None
     return outcome, target.emergency, target.premium, kind, target.number == number
 
 

@@ -208,7 +208,8 @@ def _patch(old: object, new: object) -> object:
         return Patch(tuple((each, None) for each in new - old), tuple(old - new))
     if isinstance(old, dict) and isinstance(new, dict) and len(new) > 8:
         if list(old) == list(new):  # of all that there are one is another: what happens most
-            return Patch(tuple(compress(new.items(), map(is_not, new.values(), old.values()))), ())
+            other = compress(new, map(is_not, new.values(), old.values()))
+            return Patch(tuple([(key, new[key]) for key in other]), ())
         # without a word of Python for each of thousands
         removed, added = [*filterfalse(new.__contains__, old)], [*filterfalse(old.__contains__, new)]
         kept = [*filter(new.__contains__, old)]

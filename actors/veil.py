@@ -23,7 +23,6 @@ from random import Random
 from typing import Any, Final, TypeAlias
 
 import attrs
-import phonenumbers
 
 from ..sip import description, sdp
 from ..sip.binding import Binding
@@ -39,6 +38,9 @@ _Ip: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # A number keeps its last two digits, as in the log.
 KEPT_DIGITS: Final = 2
+# ... and, behind the country's, the digit that tells of which kind it is nearly everywhere: without it most that are
+# drawn are of another kind, and to look at one takes longer than a step of an actor.
+KEPT_HEAD: Final = 1
 # How often a pseudonym is drawn before it may be more like what it stands for by one sign.
 DRAWS: Final = 2
 _THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
@@ -145,6 +147,23 @@ def kind_of(name: str) -> str | None:
     return next((kind for kind, names in kinds.items() if name in names), None)
 
 
+class _Pseudonyms(dict[Any, Any]):
+    """What each value of a kind is called, drawn by `new` when it is asked for first: all other times it is looked up
+    without a word of Python, in every step some ninety times a call. What is empty or no text stays as it is."""
+
+    def __init__(self, new: Callable[[str], str]) -> None:
+        super().__init__()
+        self._new = new
+        self.taken: set[str] = set()
+
+    def __missing__(self, value: Any) -> Any:
+        if not value or not isinstance(value, str):
+            return value
+        other = self[value] = self._new(value)
+        self.taken.add(other)
+        return other
+
+
 class Veil:
     """The pseudonyms of one file. Numbers lead where they led in each of `organisations`.
 
@@ -155,9 +174,21 @@ class Veil:
     def __init__(self, organisations: Sequence[organisation.Organisation], rng: Random) -> None:
         self._organisations = tuple(organisations)
         self._rng = rng
-        kinds = ("number", "name", "address", "secret", "digest", "text", "uri")
-        self._known: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
-        self._taken: dict[str, set[str]] = {kind: set() for kind in self._known}
+        self._numbers = _Pseudonyms(self._new_number)
+        self._names = _Pseudonyms(self._new_name)
+        self._addresses = _Pseudonyms(self._new_address)
+        self._secrets = _Pseudonyms(self._new_secret)
+        self._uris = _Pseudonyms(lambda uri: f"sip:host-{len(self._uris) + 1}")
+        # A telephone number or another SIP user: one of ours, or one too short to be private, stays.
+        self.number: Veiling = self._numbers.__getitem__
+        # What a person, or a person's machine, is called.
+        self.name: Veiling = self._names.__getitem__
+        # An IP address keeps its first octets and whether it can be called at all; a host name keeps its shape.
+        self.address: Veiling = self._addresses.__getitem__
+        self.secret: Veiling = self._secrets.__getitem__
+        self.digest: Veiling = _Pseudonyms(self._new_digest).__getitem__
+        # Words for people: long numbers in them are numbers.
+        self.text: Veiling = _Pseudonyms(self._new_text).__getitem__
         self._stand = Stand(self.address, self.name, self.secret, self.digest)
 
     def __call__(self, kind: type, field: str) -> Veiling | None:
@@ -173,33 +204,11 @@ class Veil:
 
     # --- one value --------------------------------------------------------------------------------------------
 
-    def number(self, value: Any) -> Any:
-        """A telephone number or another SIP user: one of ours, or one too short to be private, stays."""
-        return self._remembered("number", value, self._new_number)
-
-    def name(self, value: Any) -> Any:
-        """What a person, or a person's machine, is called."""
-        return self._remembered("name", value, self._new_name)
-
-    def address(self, value: Any) -> Any:
-        """An IP address keeps its first octets and whether it can be called at all; a host name keeps its shape."""
-        return self._remembered("address", value, self._new_address)
-
-    def secret(self, value: Any) -> Any:
-        return self._remembered("secret", value, lambda secret: self._drawn("secret", secret, lambda each: None))
-
-    def digest(self, value: Any) -> Any:
-        return self._remembered("digest", value, self._new_digest)
-
     def uris(self, value: Any) -> Any:
         """SIP addresses: whether there are some, and which are one, is all that an actor sees of them."""
         if isinstance(value, tuple):
             return tuple(map(self.uris, value))
-        return self._remembered("uri", value, lambda uri: f"sip:host-{len(self._known['uri']) + 1}")
-
-    def text(self, value: Any) -> Any:
-        """Words for people: long numbers in them are numbers."""
-        return self._remembered("text", value, self._new_text)
+        return self._uris[value]
 
     def description(self, value: Any) -> Any:
         """The text of a session description."""
@@ -238,23 +247,14 @@ class Veil:
 
     # --- pseudonyms -------------------------------------------------------------------------------------------
 
-    def _remembered(self, kind: str, value: Any, new: Callable[[str], str]) -> Any:
-        if not value or not isinstance(value, str):
-            return value
-        known = self._known[kind]
-        if value not in known:
-            known[value] = new(value)
-            self._taken[kind].add(known[value])
-        return known[value]
-
-    def _drawn(self, kind: str, value: str, alike: Callable[[str], object], tail: int = 0, head: int = 0) -> str:
+    def _drawn(self, taken: set[str], value: str, alike: Callable[[str], object], tail: int = 0, head: int = 0) -> str:
         """A pseudonym of the same shape that is alike; where none is found it keeps more and more of the beginning,
         and where only the thing itself is like it (a pattern of the organisation names it) it stays."""
         wanted, end = alike(value), len(value) - tail
         for kept in range(min(head, end), end):
             for _ in range(DRAWS):
                 drawn = value[:kept] + "".join(map(self._like, value[kept:end])) + value[end:]
-                if drawn != value and drawn not in self._taken[kind] and alike(drawn) == wanted:
+                if drawn != value and drawn not in taken and alike(drawn) == wanted:
                     return drawn
         return value
 
@@ -275,10 +275,10 @@ class Veil:
         full = next((found for each in self._organisations if (found := e164(value, each.country))), None)
         if full is not None and full != value:
             other = _in_writing(value, full, self.number(full))
-            if other not in self._taken["number"] and self._leads(other) == self._leads(value):
+            if other not in self._numbers.taken and self._leads(other) == self._leads(value):
                 return other
-        country = len(f"+{phonenumbers.parse(full).country_code}") if full == value else 0
-        return self._drawn("number", value, self._leads, KEPT_DIGITS if telephone else 0, country)
+        head = len(f"+{gate.kind_of(full)[0]}") + KEPT_HEAD if full == value else 0
+        return self._drawn(self._numbers.taken, value, self._leads, KEPT_DIGITS if telephone else 0, head)
 
     def _leads(self, number: str) -> object:
         """All that an actor can see of a number."""
@@ -288,7 +288,10 @@ class Veil:
         return LONG_DIGITS.sub(lambda found: str(self.number(found.group())), value)
 
     def _new_name(self, value: str) -> str:
-        return f"name-{len(self._known['name']) + 1}" if value.strip(" -") else value
+        return f"name-{len(self._names) + 1}" if value.strip(" -") else value
+
+    def _new_secret(self, value: str) -> str:
+        return self._drawn(self._secrets.taken, value, lambda each: None)
 
     def _new_digest(self, value: str) -> str:
         return "".join(sign if sign == ":" else self._rng.choice("0123456789ABCDEF") for sign in value)
@@ -297,7 +300,7 @@ class Veil:
         try:
             ip = ipaddress.ip_address(value.partition("%")[0])
         except ValueError:
-            return self._drawn("address", value, _is_ip)
+            return self._drawn(self._addresses.taken, value, _is_ip)
         canonical = str(ip)
         if canonical != value:
             return str(self.address(canonical))
@@ -307,7 +310,7 @@ class Veil:
             return value
         for draw in itertools.count():
             drawn = self._like_ip(ip, as_long=draw < DRAWS)
-            if str(drawn) not in self._taken["address"] and _reach(drawn) == _reach(ip):
+            if str(drawn) not in self._addresses.taken and _reach(drawn) == _reach(ip):
                 return str(drawn)
         raise AssertionError("there is always another address")
 
