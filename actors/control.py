@@ -15,6 +15,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -29,7 +30,7 @@ from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..sip.homes import Homes, is_any
 from ..switch.link import connect_unix
-from . import collecting, largepages, medialink, memory, past
+from . import collecting, largepages, medialink, memory, past, wire
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
 from .child import orphaned
@@ -44,7 +45,7 @@ from .journal import Journal
 from .keys import IpNetwork
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
-from .organisation import Organisation
+from .organisation import Organisation, e164
 from .page import Request
 from .past import Past
 from .pressure import Pressure
@@ -207,6 +208,8 @@ class Control:
                     await trio.sleep(0.01)
             nursery.start_soon(self._repair_recordings)
             nursery.start_soon(collecting.run, lambda: self.system.idle)
+            tidy = partial(collecting.tidy, (wire.forget, e164.cache_clear))
+            nursery.start_soon(collecting.run, lambda: self.system.idle, tidy, collecting.TIDY_EVERY)
             self._serves = True
             served = " ".join(
                 [*(f"https://{opened_at(*each)}" for each in web_addresses), *(f"sip:{each}" for each in sip_addresses)]

@@ -106,6 +106,12 @@ def digest_of(call_id: bytes) -> str:
     return hashlib.sha256(call_id).hexdigest()[:12]
 
 
+def forget() -> None:
+    """Nothing of any message is remembered any more."""
+    for each in (digest_of, _line, _said, _start, _words):
+        each.cache_clear()
+
+
 def shown(data: bytes) -> str:
     """The message as it may be shown. Raises nothing, whatever it is."""
     head, _, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
