@@ -92,6 +92,7 @@ FIRST = (
     "interop/test_kamailio.py",
     "interop/test_dialling.py",
     "interop/test_journal.py",
+    "interop/test_paper.py",
     "interop/test_digits.py",
     "interop/test_ringing.py",
     "interop/test_transports.py",

@@ -36,7 +36,7 @@ def written(value: str, who: Message, version: int) -> Message:
 @define
 class Papers:
     """All calls are of one customer. `down`: nothing is answered but 503, as without a database; `lose`: what is posted
-    is done, and the answer is lost."""
+    is done, and the answer is lost; `failing`: edits of this field fail, as by a program error."""
 
     writable: bool = True
     number: str = "+8613800138000"
@@ -49,6 +49,7 @@ class Papers:
     status: dict[str, str] = field(factory=dict)  # call -> what it is answered instead
     down: bool = False
     lose: bool = False
+    failing: str = ""
 
     def write(self, of: tuple[str, ...], value: str, who: Message = MAYA) -> None:
         """`of`: ("customer", "note"), ("summary", call, agent) or ("ticket", ticket, field)."""
@@ -63,6 +64,8 @@ class Papers:
             return Answer("503 Service Unavailable")
         if call in self.status:
             return Answer(self.status[call])
+        if self.failing and f'"field":"{self.failing}"'.encode() in body:
+            return Answer("500 Internal Server Error")
         done = self._post(call, json.loads(body)) if body else True
         if self.lose and body:
             return Answer("503 Service Unavailable")

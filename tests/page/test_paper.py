@@ -175,6 +175,19 @@ def test_an_answer_that_is_lost_is_no_conflict_with_oneself(desk: Desk, page: Pa
     expect(page.locator(".meanwhile")).to_have_count(0)
 
 
+def test_what_cannot_be_saved_holds_up_nothing_else(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    papers.failing = "note"
+    box(page, "Note").fill("A text that the switch fails at.")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    box(page, "Name").fill("Wang Daming")
+    eventually(lambda: papers.value("customer", "name") == "Wang Daming")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    papers.failing = ""
+    eventually(lambda: papers.value("customer", "note") == "A text that the switch fails at.", within=15)
+    is_saved(page)
+
+
 def test_an_input_method_is_not_saved_half(desk: Desk, page: Page, papers: Papers) -> None:
     """Letters of a word that is being composed are nobody's text, and what a colleague writes meanwhile is not lost."""
     talk(desk)
@@ -327,6 +340,29 @@ def test_a_ticket_is_opened_once_however_often_it_is_clicked(desk: Desk, page: P
     is_saved(page)
     assert len(papers.tickets) == 1
     assert papers.value("ticket", papers.tickets[0]["ticket"], "status") == "done"
+
+
+def test_half_a_ticket_waits_beside_the_next_call(desk: Desk, page: Page, papers: Papers) -> None:
+    """... and is of the call in which it was written; how many are not done is told at the tab."""
+    talk(desk)
+    count = tab(page, "Tickets").locator(".count")
+    expect(count).to_have_count(0)
+    tab(page, "Tickets").click()
+    page.get_by_role("form").get_by_role("textbox", name="Title").fill("Refund")
+    desk.button("Hang up").click()
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    page.reload()
+    desk.switch.offer(call="c2")
+    other = page.get_by_role("region", name="Of an earlier call")
+    words = "New ticket of the call with +86 138 0013 8000 is not saved."
+    expect(other).to_contain_text(words, timeout=10_000)  # the page before it has to be known to be gone
+    other.get_by_role("button", name="Open ticket").click()
+    expect(other).to_have_count(0)
+    eventually(lambda: len(papers.tickets) == 1)
+    assert papers.tickets[0]["call"] == "c1"
+    desk.switch.push("paper.changed", call="c2")
+    expect(count).to_have_text("1")
 
 
 # --- who may not, and what is past ----------------------------------------------------------------------------------

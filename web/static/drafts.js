@@ -47,10 +47,9 @@ export function reconciled(edit, newest, me) {
 }
 
 /** What becomes of an edit of which `sent` was stored: typed on, it is based on that. Pure. */
-export function stored(edit, sent, newest, me) {
+export function stored(edit, sent, newest) {
   if (edit.value === sent) return null;
-  const ours = newest.value === sent || newest.agent === me;
-  return { ...edit, version: ours ? newest.version : edit.version + 1, sent: undefined };
+  return { ...edit, version: newest.value === sent ? newest.version : edit.version + 1, sent: undefined };
 }
 
 /** Whether somebody else wrote after what the edit is based on. Pure. */

@@ -127,6 +127,7 @@ export class Paper extends EventTarget {
 
   #take(call) {
     this.settleAll();
+    this.addTag();
     this.call = call;
     this.waiting = this.error = null;
     this.#wrote = false;
@@ -189,13 +190,14 @@ export class Paper extends EventTarget {
     return this.#entries.filter(({ kind }) => kind === 'open').sort((one, other) => other.at - one.at);
   }
 
-  /** Edits of other calls that somebody else contradicts, or that were refused. */
-  get elsewhere() {
-    return this.drafts.mine.filter((entry) => entry.kind === 'edit' && entry.call !== this.call && (entry.refused || this.contradicted(entry)));
+  /** How many tickets of the customer are not done. */
+  get toDo() {
+    return this.paper?.tickets.filter(({ fields }) => fields.status.value !== 'done').length ?? 0;
   }
 
-  numberOf(call) {
-    return this.papers.get(call)?.number ?? '';
+  /** What was typed about other calls and is not sent by itself: refused, half, or contradicted by somebody else. */
+  get elsewhere() {
+    return this.drafts.mine.filter((entry) => entry.call !== this.call && (entry.refused || !sendable(entry) || this.contradicted(entry)));
   }
 
   newestIn(call, edit) {
@@ -263,25 +265,40 @@ export class Paper extends EventTarget {
     this.#keep(this.call, `tag ${tag}`, { kind: 'tag', tag, on });
   }
 
-  openTicket(title, text) {
+  /** What was half written of a ticket is one. */
+  openTicket(call = this.call) {
+    const { written = {}, number } = this.drafts.get(call, half('ticket')) ?? {};
+    const { title = '', text = '' } = written;
+    if (!title.trim()) return; // the second half of a double click
     const key = crypto.randomUUID();
-    const ticket = { key, title: clean('title', title).trim(), text: clean('text', text) };
-    this.#keep(this.call, `open ${key}`, { kind: 'open', ...ticket, at: Date.now() });
+    this.drafts.put(call, half('ticket'), null);
+    this.#keep(call, `open ${key}`, { kind: 'open', key, title: clean('title', title).trim(), text: clean('text', text), number, at: Date.now() });
   }
 
-  /** What was not sent of a tag or a ticket, because it is not meant to be yet. */
+  /** What was not sent of a tag or a ticket, because it is not meant to be yet: {tag}, {title, text}. */
   half(of) {
-    return this.drafts.get(this.call, half(of))?.value ?? '';
+    return this.drafts.get(this.call, half(of))?.written ?? {};
   }
 
-  setHalf(of, value) {
-    this.drafts.put(this.call, half(of), value ? { kind: 'half', value } : null);
+  setHalf(of, written) {
+    const number = this.paper?.number ?? '';
+    const some = written && Object.values(written).some((value) => value !== '');
+    this.drafts.put(this.call, half(of), some ? { kind: 'half', written, number } : null);
     this.changed();
+  }
+
+  /** What was half written as a tag is one. */
+  addTag() {
+    const { tag } = this.half('tag');
+    if (!tag || !this.paper) return;
+    this.setHalf('tag', null);
+    this.tag(tag, true);
   }
 
   #keep(call, name, entry, wait = 0) {
     this.#wrote ||= call === this.call;
-    this.drafts.put(call, name, entry);
+    const number = entry.number ?? this.paper.number;
+    this.drafts.put(call, name, { ...entry, number });
     this.#sending.soon(call, name, wait);
     this.changed();
   }

@@ -22,6 +22,7 @@ export class Sending {
   #stale = false; // the paper at hand is to be asked for
   #asking = false; // a request is under way
   #failures = 0; // in a row
+  #unheard = false; // the paper was asked for in vain
   #notBefore = 0; // after a failure
   #timer = 0;
 
@@ -81,16 +82,19 @@ export class Sending {
     if (this.#asking || !this.#paper.me) return;
     const next = this.#sendable.sort((one, other) => this.#dueAt(one) - this.#dueAt(other))[0];
     if (!this.#stale && !next) return;
-    const wait = Math.max(this.#stale ? 0 : this.#dueAt(next), this.#notBefore) - performance.now();
+    const load = this.#stale && !(next && this.#unheard); // what fails holds up nothing else
+    const wait = Math.max(load ? 0 : this.#dueAt(next), this.#notBefore) - performance.now();
     if (wait > 0) {
       this.#timer = setTimeout(() => this.#work(), wait);
       return;
     }
     this.#asking = true;
-    const done = this.#stale ? await this.#load() : await this.#send(next);
+    const done = load ? await this.#load() : await this.#send(next);
     this.#asking = false;
+    this.#unheard = load && !done;
     if (done) this.#failures = this.#notBefore = 0;
     else this.#notBefore = performance.now() + AGAIN_MS[Math.min(this.#failures++, AGAIN_MS.length - 1)];
+    if (!load && !done) this.#due.set(`${next.call} ${next.name}`, this.#notBefore);
     this.#paper.changed();
     this.#work();
   }
@@ -127,7 +131,7 @@ export class Sending {
     try {
       const paper = await writePaper(call, changeOf({ ...entry, value }));
       const now = drafts.get(call, name);
-      if (kind === 'edit') now && drafts.put(call, name, stored(now, value, newestOf(paper, edit, me), me));
+      if (kind === 'edit') now && drafts.put(call, name, stored(now, value, newestOf(paper, edit, me)));
       else if (kind !== 'tag' || now?.on === on) drafts.put(call, name, null);
       this.#heard(call, paper);
     } catch (error) {

@@ -90,17 +90,20 @@ const earlier = ({ began, direction, class: kind, agents, summary: text }) => ht
   ${text ? html`<blockquote>${text}</blockquote>` : nothing}
 </li>`;
 
-/** What was typed about another call and somebody contradicts, or that was refused: it waits for a choice here. */
+/** What was typed about another call and is not saved: somebody contradicts it, it was refused, or it is half. */
 function elsewhere(entry) {
-  const { call, edit, value, refused } = entry;
   const { paper } = bench;
-  const label = t(`paper.${edit.kind === 'summary' ? 'summary' : edit.field}`);
+  const { call, edit, value, written = {}, title, refused, number } = entry;
+  const of = edit ? t(`paper.${edit.kind === 'summary' ? 'summary' : edit.field}`) : t(written.tag ? 'paper.tags' : 'paper.ticket.new');
   return html`<section class="elsewhere" aria-label=${t('paper.elsewhere')}>
-    <p>${t('paper.elsewhere.text', { field: label, number: telephone(paper.numberOf(call)) })} ${refused}</p>
-    <blockquote>${value}</blockquote>
-    ${refused
-      ? html`<button type="button" class="button small" @click=${() => paper.discard(entry)}>${t('paper.discard')}</button>`
-      : choice({ newest: paper.newestIn(call, edit), keep: () => paper.keepMine(edit, call), take: () => paper.takeTheirs(edit, call) })}
+    <p>${t('paper.elsewhere.text', { field: of, number: telephone(number) })} ${refused}</p>
+    <blockquote>${value ?? title ?? Object.values(written).join('\n')}</blockquote>
+    ${paper.contradicted(entry)
+      ? choice({ newest: paper.newestIn(call, edit), keep: () => paper.keepMine(edit, call), take: () => paper.takeTheirs(edit, call) })
+      : html`<div class="meanwhile-acts">
+          ${written.title?.trim() ? html`<button type="button" class="button small" @click=${() => paper.openTicket(call)}>${t('paper.ticket.open')}</button>` : nothing}
+          <button type="button" class="button small" @click=${() => paper.discard(entry)}>${t('paper.discard')}</button>
+        </div>`}
   </section>`;
 }
 
@@ -120,7 +123,7 @@ class Tags extends PaperView {
   #composing = false;
 
   get #text() {
-    return bench.paper.half('tag');
+    return bench.paper.half('tag').tag ?? '';
   }
 
   updated() {
@@ -133,15 +136,12 @@ class Tags extends PaperView {
     if (isComposing) return;
     const chosen = inputType === 'insertReplacementText' || inputType === undefined; // of the list
     const parts = target.value.split(ENDS);
-    const rest = chosen ? '' : parts.pop();
+    const tag = chosen ? '' : parts.pop();
     for (const part of parts) bench.paper.tag(part, true);
-    bench.paper.setHalf('tag', rest);
+    bench.paper.setHalf('tag', { tag });
   };
 
-  #add = () => {
-    bench.paper.tag(this.#text, true);
-    bench.paper.setHalf('tag', '');
-  };
+  #add = () => bench.paper.addTag();
 
   #keyed = (event) => {
     if (event.key !== 'Enter' || event.isComposing) return;

@@ -121,7 +121,8 @@ class Field extends PaperView {
             ></textarea>`
           : html`<input
               id=${id}
-              type=${field === 'email' ? 'email' : 'text'}
+              type="text"
+              inputmode=${field === 'email' ? 'email' : nothing}
               autocomplete="off"
               spellcheck="false"
               maxlength=${limit}

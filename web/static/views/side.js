@@ -10,6 +10,7 @@ import { View } from './view.js';
 import './calls.js';
 import './colleagues.js';
 import './customer.js';
+import { PaperView } from './field.js';
 import './states.js';
 import './tickets.js';
 
@@ -102,7 +103,7 @@ const PANELS = {
   log: () => html`<cb-log></cb-log>`,
 };
 
-class Tabs extends View {
+class Tabs extends PaperView {
   #tab = Object.hasOwn(TABS, localStorage.getItem(TAB_KEY)) ? localStorage.getItem(TAB_KEY) : 'calls';
 
   #pop = () => this.#choose('customer');
@@ -129,7 +130,7 @@ class Tabs extends View {
       ${tabList({
         label: t('tabs.label'),
         prefix: '',
-        tabs: Object.fromEntries(Object.entries(TABS).map(([tab, symbol]) => [tab, { symbol, text: t(`tabs.${tab}`) }])),
+        tabs: Object.fromEntries(Object.entries(TABS).map(([tab, symbol]) => [tab, { symbol, text: t(`tabs.${tab}`), count: tab === 'tickets' ? bench.paper.toDo : 0 }])),
         chosen: this.#tab,
         choose: (tab) => this.#choose(tab),
       })}

@@ -1,13 +1,13 @@
 // A list of tabs: arrows, Home and End go along it, as in every tab list (WAI-ARIA Authoring Practices).
 
-import { html } from '../vendor/lit/lit/index.js';
+import { html, nothing } from '../vendor/lit/lit/index.js';
 import { icon } from '../kit.js';
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 
 /**
- * `tabs`: name -> {symbol, text}; `prefix` begins the ids of tabs and panels; `choose(name)` shows a tab, and resolves
- * when it is drawn.
+ * `tabs`: name -> {symbol, text}, and a `count` for the eye where there is something; `prefix` begins the ids of tabs and
+ * panels; `choose(name)` shows a tab, and resolves when it is drawn.
  */
 export function tabList({ label, prefix, tabs, chosen, choose }) {
   const names = Object.keys(tabs);
@@ -31,7 +31,9 @@ export function tabList({ label, prefix, tabs, chosen, choose }) {
         tabindex=${name === chosen ? 0 : -1}
         @click=${() => choose(name)}
       >
-        ${icon(tabs[name].symbol)}<span>${tabs[name].text}</span>
+        ${icon(tabs[name].symbol)}<span>${tabs[name].text}</span>${tabs[name].count
+          ? html`<span class="count" aria-hidden="true">${tabs[name].count}</span>`
+          : nothing}
       </button>`,
     )}
   </div>`;

@@ -80,23 +80,19 @@ class NewTicket extends PaperView {
 
   updated() {
     for (const control of this.querySelectorAll('input, textarea')) {
-      const value = bench.paper.half(control.name);
+      const value = bench.paper.half('ticket')[control.name] ?? '';
       if (!this.#composing && control.value !== value) control.value = value;
     }
   }
 
   #typed = ({ target, isComposing }) => {
     bench.paper.typing();
-    if (!isComposing) bench.paper.setHalf(target.name, target.value);
+    if (!isComposing) bench.paper.setHalf('ticket', { ...bench.paper.half('ticket'), [target.name]: target.value });
   };
 
   #submit = (event) => {
     event.preventDefault();
-    const title = bench.paper.half('title').trim();
-    if (!title) return; // the second half of a double click
-    bench.paper.openTicket(title, bench.paper.half('text'));
-    bench.paper.setHalf('title', '');
-    bench.paper.setHalf('text', '');
+    bench.paper.openTicket();
     this.querySelector('input').focus();
   };
 
@@ -119,7 +115,7 @@ class NewTicket extends PaperView {
         @compositionstart=${composes}
         @compositionend=${composed}
       />
-      <button class="button" ?disabled=${!paper.half('title').trim()}>${icon('plus')}<span>${t('paper.ticket.open')}</span></button>
+      <button class="button" ?disabled=${!paper.half('ticket').title?.trim()}>${icon('plus')}<span>${t('paper.ticket.open')}</span></button>
       <textarea
         name="text"
         rows="2"
