@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 from attrs import define, evolve
 from cordboard.actors.effects import Record
 from cordboard.actors.organisation import parse_organisation
@@ -18,6 +20,7 @@ from cordboard.actors.records import CallEntry, Entry, OfferEntry, Outcome
 from cordboard.actors.store import Store, customers, papers
 from cordboard.actors.store.customers import TAG, TAGS, TICKETS
 from cordboard.actors.store.fields import LIMITS, Author, Kind
+from cordboard.web.session import Session
 from sqlalchemy import Connection
 from trio_websocket import WebSocketConnection
 
@@ -459,6 +462,39 @@ async def test_a_page_that_watches_a_call_hears_of_all_changes_of_its_customer(d
         assert await watch(page, "c1") == {"id": 1, "ok": True}  # and nothing before it
     assert s.house.count("paper_changes_total", outcome="accepted") == 5
     assert s.house.count("paper_changes_total", outcome="conflict") == 1
+
+
+async def test_of_many_calls_asked_for_at_once_the_last_is_watched(data_dir: Path) -> None:
+    other = evolve(CALL, call="c4", caller="+447700900142")
+    async with scene(data_dir, other, OfferEntry("c4", "1001", "support", NOW, Outcome.ANSWERED, NOW)) as s:
+        async with s.house.page(agent="1001") as page:
+            asked = ("c1", "c4", "none", "c1", "c4")
+            for number, call in enumerate(asked):
+                await page.send_message(json.dumps({"id": number, "do": "paper.watch", "call": call}))
+            replies = [await heard(page) for _ in asked]
+            assert [(each["id"], "ok" in each) for each in replies] == [
+                (n, call != "none") for n, call in enumerate(asked)
+            ]
+            await s.edited("name", "Wang", 0)
+            await s.edited("name", "Emma", 0, call="c4")
+            assert await heard(page) == {"event": "paper.changed", "rev": 1, "call": "c4"}
+
+
+async def test_a_page_that_is_gone_is_not_kept(data_dir: Path) -> None:
+    def kept(name: str) -> int:
+        gc.collect()
+        return len([each for each in gc.get_objects() if type(each) is Session and each.id == name])
+
+    async with scene(data_dir) as s:
+        async with s.house.page(agent="1001") as page:
+            assert (await watch(page, "c1"))["ok"] is True
+            gone = s.house.desk.session
+            assert kept(gone) == 1
+        await s.house.desk.detached.wait()
+        async with s.house.page(agent="1002") as page:
+            with trio.fail_after(10):
+                while kept(gone):
+                    await watch(page, "")  # the hub remembers whom it let speak last
 
 
 async def test_nobody_hears_of_what_it_may_not_see(data_dir: Path) -> None:
