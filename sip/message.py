@@ -214,8 +214,9 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
         raise RemoteSipError("bare CR or LF")
     if limited and len(lines) > MAX_HEADERS:
         raise RemoteSipError("too many header fields")
-    if limited and len(text) > MAX_HEADER and max(map(len, lines), default=0) > MAX_HEADER:
-        raise RemoteSipError("header field too long")
+    long = limited and len(text) > MAX_HEADER and max(map(len, lines), default=0) > MAX_HEADER
+    if long:
+        lines = [line for line in lines if len(line) <= MAX_HEADER]
     rows: list[Row] = []
     for line in lines:
         name, colon, value = line.partition(":")
@@ -230,6 +231,8 @@ def _split(datagram: bytes, *, limited: bool) -> tuple[Head, bytes]:
             rows += [(known, item) for item in _vias(value)]
         else:
             rows.append((known, value))
+    if long:
+        raise RemoteSipError("header field too long", head=Head(start, tuple(rows)))
     return Head(start, tuple(rows)), body
 
 

@@ -200,6 +200,17 @@ def test_a_broken_request_is_answered_where_its_head_allows() -> None:
         assert refusal(caught.value, SOURCE, "t1") is None
 
 
+def test_a_field_that_is_too_long_is_refused_in_words_but_for_one_that_the_answer_needs() -> None:
+    with pytest.raises(RemoteSipError) as caught:
+        parse(variant(("Max-Forwards: 70", "X: " + "y" * MAX_HEADER)))
+    answer = refusal(caught.value, SOURCE, "t1")
+    assert answer
+    assert answer[0].startswith(b"SIP/2.0 400 Bad Request (header field too long)\r\n")
+    with pytest.raises(RemoteSipError) as caught:
+        parse(variant(("pc33.atlanta.example.com;", "pc33.atlanta.example.com;x=" + "y" * MAX_HEADER + ";")))
+    assert refusal(caught.value, SOURCE, "t1") is None
+
+
 def test_a_response_is_stamped_and_goes_back_to_the_source() -> None:
     """RFC 3261 §18.2.1 and RFC 3581 §4."""
     plain = request(INVITE)
