@@ -57,7 +57,7 @@ from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .records import Outcome
 from .seat import PAGE_GRACE
-from .shift import Shift, colleague, looks_other
+from .shift import Shift
 from .table import Bug, Late, Row, Table, always, each, row
 
 _OWNERS_ONLY = (
@@ -163,7 +163,7 @@ class Agent(Shift):
     def _consequences(self, before: Data, now: float) -> list[Effect]:
         """What follows from any change, in one place.
 
-        Pages hear the state, and colleagues'; queues hear who is ready and who looks; the call hears where the agent's
+        Pages hear the state; queues hear who is ready and who looks; the call hears where the agent's
         voice went; and what is kept of the agent is recorded.
         """
         effects = [*self.look_at_voice(now), *self.mobile_consequences(before.by_mobile)]
@@ -188,8 +188,6 @@ class Agent(Shift):
         heard = (after.voice, after.away_since < math.inf)
         if before.in_call and after.in_call and (before.voice, before.away_since < math.inf) != heard:
             effects.append(self.tell_call(calls.AgentLeg(agent, *heard)))
-        if looks_other(before, after):
-            effects.append(Tell("directory", directory.Stands(colleague(after))))
         if before.watching is not after.watching and set(before.watching) != set(after.watching):
             effects.append(Tell("directory", directory.Watchers(agent, after.watching)))
         return [*effects, *self.queues_told(before, after)]

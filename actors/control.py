@@ -57,6 +57,7 @@ from .resolver import Resolver
 from .resting import Resting
 from .runtime import Hands, System, unix_clock
 from .signalling import Signalling
+from .standings import Standings
 from .statefile import States
 from .states import Committed, Dialog, Whole
 from .store.database import StoreError
@@ -199,6 +200,7 @@ class Control:
             await self._close_books(left, clock())
             self._go_on(left, organisation, await self.store.mobiles(), clock)
             nursery.start_soon(self._tell_that_we_live, clock)
+            nursery.start_soon(Standings(self.system).run)
             nursery.start_soon(self._guard.run)
             nursery.start_soon(medialink.run, self.link, lambda: connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)

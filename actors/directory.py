@@ -1,9 +1,9 @@
 """The directory of colleagues: how every agent stands now, told to the pages that show it.
 
-Agents say how they stand whenever it changes, and which of their pages watch. A page that begins to watch hears the
-whole list at once, in events of at most `CHUNK` agents; from then on what changed since the last telling, each agent
-once. That is told at most every `INTERVAL`, and where very many watch, at most `PUSHES_PER_SECOND`. The directory
-watches the agents: one that ends is gone from the list.
+It hears how those agents stand that have changed (`standings.py`), and agents say which of their pages watch. A page
+that begins to watch hears the whole list at once, in events of at most `CHUNK` agents; from then on what changed since
+the last telling, each agent once. That is told at most every `INTERVAL`, and where very many watch, at most
+`PUSHES_PER_SECOND`. The directory watches the agents: one that ends is gone from the list.
 
     QUIET --somebody changed--> OWING --time to tell--> QUIET
 """
@@ -11,7 +11,7 @@ watches the agents: one that ends is gone from the list.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import TypeVar
 
@@ -44,9 +44,9 @@ class Phase(Enum):
 
 @frozen
 class Stands:
-    """An agent is as this says from now on."""
+    """Agents are as this says from now on."""
 
-    colleague: page.Colleague
+    colleagues: tuple[page.Colleague, ...]
 
 
 @frozen
@@ -113,19 +113,17 @@ class Directory(Machine[Phase]):
         return []
 
     def _stands(self, message: Stands, now: float) -> list[Effect]:
-        told = message.colleague
-        before = self.state.agents.get(told.agent)
-        if before == told:
-            return []
-        self.state = evolve(self.state, agents={**self.state.agents, told.agent: told})
-        self._owe(told.agent)
-        return [] if before is not None else [Watch(f"agent:{told.agent}")]
+        before = self.state.agents
+        told = {each.agent: each for each in message.colleagues if before.get(each.agent) != each}
+        self.state = evolve(self.state, agents={**before, **told})
+        self._owe(told)
+        return [Watch(f"agent:{agent}") for agent in told if agent not in before]
 
     def _gone(self, message: Down, now: float) -> list[Effect]:
         agent = message.name.removeprefix("agent:")
         self.state = evolve(self.state, agents=_without(self.state.agents, agent))
         self.state = evolve(self.state, watchers=_without(self.state.watchers, agent))
-        self._owe(agent)
+        self._owe((agent,))
         return []
 
     def _watchers(self, message: Watchers, now: float) -> list[Effect]:
@@ -149,10 +147,11 @@ class Directory(Machine[Phase]):
 
     # --- what is told -----------------------------------------------------------------------------------------
 
-    def _owe(self, agent: str) -> None:
+    def _owe(self, agents: Collection[str]) -> None:
         """To nobody who watches is nothing owed: who begins to hears the whole list."""
-        if self.state.watchers:
-            owed = {**_without(self.state.owed, agent), agent: None}
+        if self.state.watchers and agents:
+            before = {each: None for each in self.state.owed if each not in agents}
+            owed = {**before, **dict.fromkeys(agents)}
             self.state = evolve(self.state, phase=Phase.OWING, owed=owed)
 
     def _whole(self, session: str) -> list[Effect]:

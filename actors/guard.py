@@ -59,7 +59,7 @@ class Guard:
         # What looking has cost.
         self.seconds = 0.0
         self._watchman.touched.update(system.alive())
-        system.touch = lambda name: self._watchman.touched.add(name)
+        system.touches.append(lambda name: self._watchman.touched.add(name))
 
     @property
     def standing(self) -> int:

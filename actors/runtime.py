@@ -143,8 +143,9 @@ class System:
         self._on_end: list[Callable[[str, str], None]] = []
         self.counters: Counter[str] = Counter()
         self.alarms: list[str] = []
-        # Hears of every actor that is another than it was, and of media legs (`watchman.leg_name`) from their shell.
-        self.touch: Callable[[str], None] = lambda name: None
+        # They hear of every actor that is another than it was, and of media legs (`watchman.leg_name`) from their
+        # shell.
+        self.touches: list[Callable[[str], None]] = []
 
     def connect(self, hands: Hands, on_end: Iterable[Callable[[str, str], None]] = ()) -> None:
         """Gives the runtime its hands; before the first spawn."""
@@ -257,6 +258,11 @@ class System:
         """Ends every actor, the youngest first: calls before agents, these before queues, trunks and switchboard."""
         for name in reversed(list(self._cells)):
             self.end(name, reason)
+
+    def touch(self, name: str) -> None:
+        """That actor or leg is another than it was."""
+        for hear in self.touches:
+            hear(name)
 
     def alarm(self, text: str) -> None:
         """What an operator has to know, until it is cleared; raised again it is one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
-from . import acd, directory, page
+from . import acd, page
 from . import queue_state as queues
 from .agent_state import SHOWN, Data, Dismiss, Phase, Profile, QueueStarted, Timeout
 from .controls import Controls
@@ -25,8 +25,7 @@ class Shift(Mobile, Controls):
 
     def begins(self, message: Started, now: float) -> list[Effect]:
         """A queue may still hear what an earlier actor of this name said last: this comes after it."""
-        stands = [told for skill in self.state.profile.skills for told in self.stands(skill.queue)]
-        return [Tell("directory", directory.Stands(colleague(self.state))), *stands]
+        return [told for skill in self.state.profile.skills for told in self.stands(skill.queue)]
 
     def changed(self, message: Profile, now: float) -> list[Effect]:
         kept = tuple(each for each in self.state.queue_status if message.skill(each.queue))
@@ -163,12 +162,6 @@ def colleague(data: Data) -> page.Colleague:
     answering = data.phase is Phase.ANSWERING
     reason, since = ("offer", data.offered_at) if answering else (data.reason, data.since)
     return page.Colleague(profile.agent, profile.name, shown, reason, since, bool(profile.mobile))
-
-
-def looks_other(before: Data, after: Data) -> bool:
-    """Whether colleagues see a change."""
-    same = after.phase is before.phase and (after.since, after.reason) == (before.since, before.reason)
-    return not (same and after.profile is before.profile) and colleague(after) != colleague(before)
 
 
 def standing(data: Data, queue: str) -> queues.Standing | None:

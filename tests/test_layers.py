@@ -53,6 +53,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/resting.py",
         "actors/lines.py",
         "actors/statefile.py",
+        "actors/standings.py",
         "actors/past.py",
         "actors/mediaplane.py",
         "actors/memory.py",

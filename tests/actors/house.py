@@ -15,7 +15,7 @@ import numpy as np
 from attrs import define, field
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
-from cordboard.actors import page, signals, trunk
+from cordboard.actors import directory, page, signals, trunk
 from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
@@ -42,6 +42,7 @@ from cordboard.actors.effects import (
 from cordboard.actors.entries import NORMAL
 from cordboard.actors.queue import Queue
 from cordboard.actors.routes import Route, ToQueue
+from cordboard.actors.shift import colleague
 from cordboard.sip import sdp
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
@@ -118,6 +119,8 @@ class House:
     said: list[tuple[str, Effect]] = field(factory=list)
     dead_letters: list[tuple[str, object]] = field(factory=list)
     owners: dict[str, str] = field(factory=dict)
+    # What the directory was told of each agent's life.
+    stand: dict[str, tuple[Agent, page.Colleague]] = field(factory=dict)
     requests: int = 0
     calls: int = 0
 
@@ -149,6 +152,7 @@ class House:
             for name, each in list(self.actors.items()):
                 if name not in self.asleep and each.deadline() <= self.now:
                     self._perform(name, each.wake(self.now))
+                    self._seen(name)
             self.run()
         self.now = when
 
@@ -191,6 +195,16 @@ class House:
             message = self.mail[ready[0]].popleft()
             self._to_the_end(ready[0])
             self._perform(ready[0], self.actors[ready[0]].receive(message, self.now))
+            self._seen(ready[0])
+
+    def _seen(self, name: str) -> None:
+        """Where there is a directory it hears how that agent stands."""
+        agent = self.actors.get(name)
+        if isinstance(agent, Agent) and "directory" in self.actors:
+            stands = colleague(agent.state)
+            if self.stand.get(name) != (agent, stands):
+                self.stand[name] = agent, stands
+                self._put("directory", directory.Stands((stands,)))
 
     def _to_the_end(self, name: str) -> None:
         self.mail[name] = self.mail.pop(name)

@@ -176,8 +176,8 @@ def a_directory(phase: directory.Phase) -> Behaviour:
     made = directory.Directory()
     made.receive(directory.Watchers("lin", ("lin",)), NOW)
     if phase is directory.Phase.OWING:
-        made.receive(directory.Stands(COLLEAGUE), NOW)  # told at once; the next waits
-        made.receive(directory.Stands(attrs.evolve(COLLEAGUE, name="Wei")), NOW)
+        made.receive(directory.Stands((COLLEAGUE,)), NOW)  # told at once; the next waits
+        made.receive(directory.Stands((attrs.evolve(COLLEAGUE, name="Wei"),)), NOW)
     return made
 
 

@@ -163,7 +163,7 @@ SAMPLES: list[object] = [
     switchboard.FindRoute("c", "600", "carrier"),
     switchboard.JoinRoom("c", "701", LEG),
     switchboard.Drain(),
-    directory.Stands(COLLEAGUE),
+    directory.Stands((COLLEAGUE,)),
     directory.Watchers("lin", ("lin", "another")),
     directory.Seek("wei", "lin"),
     directory.Timeout(),

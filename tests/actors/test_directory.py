@@ -34,7 +34,7 @@ def filled(count: int) -> Directory:
     made = Directory()
     made.receive(Started(), NOW)
     for number in range(count):
-        made.receive(directory.Stands(one(f"a{number}")), NOW)
+        made.receive(directory.Stands((one(f"a{number}"),)), NOW)
     return made
 
 
@@ -55,11 +55,11 @@ def test_an_empty_list_is_told_too() -> None:
 def test_a_change_is_told_at_once_and_those_that_follow_together() -> None:
     made = filled(2)
     made.receive(directory.Watchers("a0", ("page",)), NOW)
-    first = told(made.receive(directory.Stands(one("a1", page.State.RINGING)), NOW + 1))
+    first = told(made.receive(directory.Stands((one("a1", page.State.RINGING),)), NOW + 1))
     assert first == [("page", page.Colleagues(changed=(one("a1", page.State.RINGING),)))]
-    assert made.receive(directory.Stands(one("a1", page.State.TALKING)), NOW + 1.1) == []
-    assert made.receive(directory.Stands(one("a1", page.State.AFTER_CALL_WORK)), NOW + 1.2) == []
-    assert made.receive(directory.Stands(one("a0", page.State.BREAK)), NOW + 1.3) == []
+    assert made.receive(directory.Stands((one("a1", page.State.TALKING),)), NOW + 1.1) == []
+    assert made.receive(directory.Stands((one("a1", page.State.AFTER_CALL_WORK),)), NOW + 1.2) == []
+    assert made.receive(directory.Stands((one("a0", page.State.BREAK),)), NOW + 1.3) == []
     assert made.deadline() == NOW + 1 + INTERVAL
     later = (one("a1", page.State.AFTER_CALL_WORK), one("a0", page.State.BREAK))
     assert told(made.wake(NOW + 1 + INTERVAL)) == [("page", page.Colleagues(changed=later))]
@@ -69,7 +69,7 @@ def test_a_change_is_told_at_once_and_those_that_follow_together() -> None:
 def test_what_is_the_same_is_not_told() -> None:
     made = filled(1)
     made.receive(directory.Watchers("a0", ("page",)), NOW)
-    assert made.receive(directory.Stands(one("a0")), NOW + 1) == []
+    assert made.receive(directory.Stands((one("a0"),)), NOW + 1) == []
 
 
 def test_nobody_watches_and_nothing_is_owed() -> None:
@@ -77,7 +77,7 @@ def test_nobody_watches_and_nothing_is_owed() -> None:
     assert made.deadline() == float("inf")
     made.receive(directory.Watchers("a0", ("page",)), NOW)
     made.receive(directory.Watchers("a0", ()), NOW)
-    assert made.receive(directory.Stands(one("a1", page.State.BREAK)), NOW) == []
+    assert made.receive(directory.Stands((one("a1", page.State.BREAK),)), NOW) == []
     assert made.state.watchers == {}
 
 
@@ -92,7 +92,7 @@ def test_revisions_only_grow() -> None:
     made = filled(CHUNK + 1)
     seen = revisions(made.receive(directory.Watchers("a0", ("page",)), NOW))
     for step in range(3):
-        seen += revisions(made.receive(directory.Stands(one("a0", since=NOW + step + 1)), NOW + step + 1))
+        seen += revisions(made.receive(directory.Stands((one("a0", since=NOW + step + 1),)), NOW + step + 1))
     assert seen == sorted(set(seen))
 
 
@@ -108,8 +108,8 @@ def test_five_thousand_agents_are_told_in_pieces_and_less_often() -> None:
             made.receive(directory.Watchers(f"a{number}", (f"page{number}",)), NOW)
         else:
             made.state = known
-    made.receive(directory.Stands(one("a1", page.State.BREAK)), NOW)
-    made.receive(directory.Stands(one("a2", page.State.BREAK)), NOW)
+    made.receive(directory.Stands((one("a1", page.State.BREAK),)), NOW)
+    made.receive(directory.Stands((one("a2", page.State.BREAK),)), NOW)
     assert made.deadline() == NOW + 5000 / PUSHES_PER_SECOND
 
 

@@ -245,6 +245,7 @@ def test_a_number_that_becomes_ours_leads_there_in_the_replay_too(tmp_path: Path
         await settle(world, 1)
         assert not late.over.is_set()
         world.dial("008613900000000")
+        world.dial("013900000000")
         await lin.hears(page.CallOffered)
         await settle(world, 1)
 

@@ -37,6 +37,7 @@ from cordboard.actors.records import MobileEntry
 from cordboard.actors.resolver import Resolver
 from cordboard.actors.runtime import Hands, unix_clock
 from cordboard.actors.signalling import Signalling
+from cordboard.actors.standings import Standings
 from cordboard.actors.statefile import States
 from cordboard.actors.states import UNWRITTEN, Committed, Dialog, Whole
 from cordboard.actors.steps import UNJOURNALLED
@@ -194,7 +195,8 @@ class World:
         self.centre = Centre(self.system, self.link, self.signalling)
 
     def _begin(self, recalls: tuple[float, ...]) -> None:
-        """From now on all is written down."""
+        """From now on all is written down, and seen."""
+        self.life.start_soon(Standings(self.system).run)
         if self.journal is not None:
             self.journal.take_up(self.organisation)
             self.journal.begin(self.system.actor_states)
