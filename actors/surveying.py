@@ -9,11 +9,12 @@ with the agent's part.
 from __future__ import annotations
 
 from ..switch import protocol as media
+from . import agent_state as agents
 from . import announcements, records
 from . import survey as surveys
 from .acts import Acts
 from .call_state import Survey
-from .effects import Effect, Log, Media
+from .effects import Effect, Log, Media, Tell
 from .evolving import evolve
 from .parties import Standing
 
@@ -35,13 +36,15 @@ class Surveying(Acts):
         return self._ask("hung up", now) if self.state.surveys else super().over_for_the_agent(now)
 
     def ask_when_answered(self, message: Survey, now: float) -> list[Effect]:
-        """The agent leaves a call that is still on its way."""
+        """The agent leaves a call that is still on its way, and may be in another by now."""
         data = self.state
         if message.agent != data.agent:
             return []
-        quiet: list[Effect] = [Media(media.Rewire((media.Hears(data.agent_leg, ()),)))] if data.agent_leg else []
         self.state = evolve(data, agent="", agent_leg="", agent_away=False, asks_for=data.agent)
-        return quiet
+        if not data.agent_leg:
+            return []
+        quiet = media.Rewire((media.Hears(data.agent_leg, ()),))
+        return [Media(quiet), Tell(f"agent:{data.agent}", agents.LetGo(self.id))]
 
     def answered(self, now: float) -> list[Effect]:
         data = self.state

@@ -18,7 +18,7 @@ from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import CallEntry, LegEntry, Outcome, SurveyEntry
 from cordboard.sip.events import CallEnded
 
-from .dialler import CUSTOMER, Far, dialling, outcomes, rings_and_answers
+from .dialler import CUSTOMER, Far, dialling, leg_hears, outcomes, rings_and_answers
 from .far import Caller, Robot
 from .house import PROMPT_SECONDS, code, what_is_heard
 from .test_world import HOTLINE, phase, settle
@@ -250,6 +250,35 @@ def test_nobody_is_asked_where_nobody_answers(tmp_path: Path) -> None:
         assert phase(world, "1001") is Phase.AFTER_CALL_WORK
         assert call_of(world).cause == "line busy (SIP 486)"
         world.assert_empty()
+
+    tell(run, tmp_path)
+
+
+def test_a_call_that_hears_late_that_it_was_left_to_a_survey_silences_nobody_in_the_next(tmp_path: Path) -> None:
+    """The agent has taken another call by then, and hears on in it."""
+
+    async def run(world: World) -> None:
+        lin = await world.sign_in("1001")
+        Far(world, Far.ring)
+        await settle(world)
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world)
+        (dialled,) = world.system.alive("call:1001-")
+        world.system.sleep(dialled, world.now() + 2.0)
+        world.later(2.0, world.system.wake)
+        assert await lin.ask(page.Survey()) == page.Accepted()
+        assert await lin.ask(page.StartAnswering()) == page.Accepted()
+        caller = world.dial(HOTLINE)
+        await lin.hears(page.CallOffered)
+        await lin.ask(page.Answer())
+        await settle(world)
+        heard = leg_hears(world, lin)
+        offer = world.agent("1001").call
+        assert offer is not None
+        assert heard == [f"call:{offer.call}/caller"]
+        await settle(world, 3)
+        assert leg_hears(world, lin) == heard
+        caller.hang_up()
 
     tell(run, tmp_path)
 
