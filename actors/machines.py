@@ -8,7 +8,21 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from . import acts, agent, call, directory, gateway, line, queue, registration, survey, switchboard, trunk, voicemail
+from . import (
+    acts,
+    agent,
+    call,
+    directory,
+    gateway,
+    line,
+    queue,
+    queue_agents,
+    registration,
+    survey,
+    switchboard,
+    trunk,
+    voicemail,
+)
 from .table import Table
 
 TABLES: tuple[Table[Any], ...] = (
@@ -19,6 +33,7 @@ TABLES: tuple[Table[Any], ...] = (
     voicemail.TABLE,
     line.TABLE,
     queue.TABLE,
+    queue_agents.BELIEFS,
     trunk.TABLE,
     gateway.TABLE,
     registration.TABLE,
@@ -32,7 +47,7 @@ HEAD = """\
 Drawn from the tables by `python -m cordboard.actors.machines`; do not edit.
 
 Each actor is one state machine; a trunk has one more for each of its hosts (gateway) and one for its registration, a
-call one for its survey.
+call one for its survey, and a queue has one for what it believes of each agent.
 Each table is total: for every input (a row) and every state (a column) it names the method that handles it, or why the
 input is *late* there (a known crossing, dropped by name) or would be a *bug* of ours (it raises). An `asks.` input is a
 command of the agent's page; a `Timeout` is the state's own deadline.

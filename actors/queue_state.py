@@ -28,6 +28,17 @@ class Place(Enum):
     OFFERED = "offered"
 
 
+class Belief(Enum):
+    """Why the queue takes an agent to do what it does."""
+
+    UNKNOWN = "unknown"  # it is none of the queue's agents
+    SAID = "said"
+    RINGS = "rings"  # it was offered a call
+    RINGS_FREE = "rings_free"  # ... and has said meanwhile that it is free
+    TALKS = "talks"  # its answer counted
+    REFUSED = "refused"  # it refused an offer, and was not free
+
+
 class GaveBack(Enum):
     """How an agent's offer ended without an answer."""
 
@@ -75,17 +86,13 @@ class Dismiss:
 
 @frozen
 class Standing:
-    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several.
-
-    `noted`: it has not said so, but was offered a call that rings there, or has taken one; `said_free`: while it rang
-    it said that it is free, mostly before it had heard of the offer.
-    """
+    """How an agent stands to the queue: what it is doing, and `who` it is where it is asked, as one of several; as it
+    says, or as the queue believes."""
 
     doing: acd.Doing
     who: acd.Free
     follows: bool
-    noted: bool = False
-    said_free: bool = False
+    belief: Belief = Belief.SAID
 
     @property
     def at_work(self) -> bool:
@@ -171,6 +178,37 @@ class OfferOver:
 @frozen
 class Timeout:
     """Never sent: what `wake` looks up in the table."""
+
+
+# --- inputs: what an agent is believed to do, whoever says it -----------------------------------------------------
+
+
+@frozen
+class Says:
+    """It says how it stands."""
+
+    agent: str
+    standing: Standing
+
+
+@frozen
+class Offered:
+    agent: str
+
+
+@frozen
+class OfferEnded:
+    """What the queue offered it rings there no more; `how` is None where the agent never said anything to it."""
+
+    agent: str
+    how: GaveBack | None = None
+
+
+@frozen
+class Answered:
+    """A call took its answer."""
+
+    agent: str
 
 
 # --- data ---------------------------------------------------------------------------------------------------------

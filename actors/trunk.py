@@ -297,6 +297,10 @@ class Trunk(Machine[Phase]):
     def _flow_lost(self, message: signals.FlowLost, now: float) -> list[Effect]:
         return self._to_registration(registration.Cut(), now)
 
+    def _asks_nobody(self, message: Recalled, now: float) -> list[Effect]:
+        """It has no hosts, of which an answer could have been lost."""
+        return []
+
     def _recalled(self, message: Recalled, now: float) -> list[Effect]:
         data = self.state
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
@@ -465,7 +469,7 @@ TABLE = Table(
     row(
         signals.FlowLost, inbound=Late("it is registered nowhere any more"), **each("trying up down", Trunk._flow_lost)
     ),
-    row(Recalled, inbound=Late("it asks nothing"), **each("trying up down", Trunk._recalled)),
+    row(Recalled, inbound=Trunk._asks_nobody, **each("trying up down", Trunk._recalled)),
     row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),
     always(signals.Registered, Trunk._registered, Phase),
     always(Dismiss, Trunk._dismiss, Phase),

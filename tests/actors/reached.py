@@ -1,6 +1,8 @@
 """How often every pair of every table was reached: of a state, and an input that it was given.
 
-What a table calls a bug raises where it is met, and is no pair to be reached.
+What a table calls a bug raises where it is met, and is no pair to be reached. What a queue believes of its agents is
+not among them: to what is rarest there, an earlier answer that counts while another offer rings, a thousand histories
+did not come, and `test_beliefs.py` comes to each of it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Log, Record, Tell, Watch
-from cordboard.actors.queue import DECLINE_REST, STATUS_INTERVAL, STATUSES_PER_SECOND, Queue
+from cordboard.actors.queue import STATUS_INTERVAL, STATUSES_PER_SECOND, Queue
+from cordboard.actors.queue_offers import DECLINE_REST
 from cordboard.actors.queue_state import OFFER_GRACE
 
 from .house import NOW, House

@@ -15,7 +15,7 @@ QUEUES: Final = (
     ),
     Bug(
         "who came last is served first",
-        "actors/queue.py",
+        "actors/queue_line.py",
         "return not join.again, join.priority, join.since",
         "return not join.again, join.priority, -join.since",
     ),
@@ -33,13 +33,13 @@ QUEUES: Final = (
     ),
     Bug(
         "round robin begins anew with the same agent",
-        "actors/queue.py",
+        "actors/queue_offers.py",
         "                self.state = evolve(self.state, after=free.pop(agent).place)",
         "                free.pop(agent)",
     ),
     Bug(
         "who missed a call is offered it again 10 s later",
-        "actors/queue.py",
+        "actors/queue_offers.py",
         "            GaveBack.MISSED: math.inf,",
         "            GaveBack.MISSED: now + DECLINE_REST,",
     ),
@@ -58,8 +58,8 @@ QUEUES: Final = (
     Bug(
         "where all are rung the others ring on after an answer",
         "actors/queue.py",
-        'return [Unwatch(f"call:{message.call}"), *self._withdraw(over, "answered_elsewhere")]',
-        'return [Unwatch(f"call:{message.call}")]',
+        'return [*learned, Unwatch(f"call:{message.call}"), *self.withdraw(over, "answered_elsewhere")]',
+        'return [*learned, Unwatch(f"call:{message.call}")]',
     ),
     Bug(
         "who comes back from an agent after closing time is sent away",
@@ -69,14 +69,14 @@ QUEUES: Final = (
     ),
     Bug(
         "who refused because it was busy is asked again at once, and again",
-        "actors/queue.py",
-        'evolve(standing, doing="refused", noted=False, said_free=False)',
-        'evolve(standing, doing="free", noted=False, said_free=False)',
+        "actors/queue_agents.py",
+        '    Belief.REFUSED: "refused",',
+        '    Belief.REFUSED: "free",',
         survived=True,
     ),
     Bug(
         "what an agent says late of an offer that was over bars it from the call",
-        "actors/queue.py",
+        "actors/queue_offers.py",
         "        if not waiting.rings(message.agent, message.serial):\n            return []\n        rest",
         "        if message.agent in waiting.resting:\n            return []\n        rest",
         survived=True,
