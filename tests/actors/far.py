@@ -171,6 +171,11 @@ class Robot:
         self._replies[number] = result
         answered.set()
 
+    def last_reply(self) -> tuple[page.Command, page.Accepted | page.Refused | page.Snapshot]:
+        """... and to what."""
+        number = max(self._replies)
+        return self._asked[number][0], self._replies[number]
+
     def unanswered(self) -> list[int]:
         return [number for number in self._asked if number not in self._replies]
 

@@ -23,7 +23,8 @@ from cordboard.actors import call_state as calls
 from cordboard.actors import page
 from cordboard.actors.table import Bug, drawn
 
-from .beginnings import ALONE, LIN, ORGANISATION, OUTSIDE, TALKS, WEI, Step
+from .beginnings import ALONE, IN, LIN, ORGANISATION, OUTSIDE, TALKS, WEI, Step
+from .desks import HOTLINE
 from .histories import History
 from .house import PAGE_OFFER
 from .outside import Outside
@@ -32,7 +33,7 @@ from .walk import Walk
 from .world import World, play
 
 # As long as anything of this takes: a page that does not come back has 20 s, what rings has 30, and what comes back
-# from there 20 more. A number outside may ring for a minute where it was asked, and for three where it was dialled.
+# from there 20 more. A number outside that was dialled may ring for three minutes.
 SETTLED: Final = 75.0
 SETTLED_OUTSIDE: Final = 200.0
 
@@ -42,7 +43,8 @@ HEAD: Final = """\
 Drawn by `python -m tests.actors.races > docs/races.md`; do not edit.
 
 Lin has the call of a customer, Wei is the colleague whom she has asked, and the number is somebody outside whom she
-has asked, or dialled. `tests/actors/test_races.py` plays every line in a whole centre on a virtual clock, where nobody
+has asked, or dialled. Whom she asks for is refused her by name; who turns away just then has been offered the call, and
+refuses that. `tests/actors/test_races.py` plays every line in a whole centre on a virtual clock, where nobody
 may hear, after any step of anybody, what the standing does not allow. The row is the first of a table
 ([machines.md](machines.md)) that the happening meets. The last columns say in which one true state it ends when it has
 had its time: 75 s, or 200 where a number rings, in which nobody does anything more. Then all hang up, and nothing is
@@ -196,6 +198,35 @@ def _by(agent: str, *commands: page.Command) -> Happening:
     return lambda walk, standing: _click(walk, agent, *commands)
 
 
+# What Lin may ask of Wei, and what keeps Wei from it: of each the steps that bring it there.
+ASKS: Final[dict[str, page.Command]] = {
+    "consults": page.Consult(WEI),
+    "invites": page.Invite(WEI),
+    "gives it to": page.Transfer(WEI),
+}
+_HAS_ANOTHER: Final[tuple[Step, ...]] = ((WEI, IN), HOTLINE, (WEI, page.Answer()))
+OTHERWISE: Final[dict[str, tuple[Step, ...]]] = {
+    "is signed out": (),
+    "is on break": ((WEI, IN), (WEI, page.SetState("break"))),
+    "is rung by another call": ((WEI, IN), HOTLINE),
+    "has another call": _HAS_ANOTHER,
+    "dials": ((WEI, IN), "rings for ever", (WEI, page.Dial(OUTSIDE))),
+    "does paperwork": (*_HAS_ANOTHER, (WEI, page.HangUp())),
+}
+# ... and what takes Wei away in the same moment: the directory has not heard of it, and the offer finds it so.
+AT_ONCE: Final[dict[str, page.Command]] = {
+    "signs out just then": page.SignOut(),
+    "goes on break just then": page.SetState("break"),
+    "dials just then": page.Dial(OUTSIDE),
+}
+
+
+def _as_wei_turns(walk: Walk, standing: Standing, *, asks: page.Command, turns: page.Command) -> None:
+    walk.take(f"nap agent:{WEI} 0.2")
+    _click(walk, WEI, turns)
+    _click(walk, LIN, asks)
+
+
 # No call relies on it any more once it lives.
 TRUNK_DIES: Final = "the trunk dies"
 UNHEARD: Final = "nobody of them hears of it"
@@ -209,9 +240,12 @@ HAPPENINGS: Final[dict[str, Happening]] = {
     "Wei declines": _by(WEI, page.Decline()),
     "Wei goes on break": _by(WEI, page.SetState("break")),
     "Wei signs out": _by(WEI, page.SignOut()),
-    "Lin consults Wei, who is not idle": _by(LIN, page.Consult(WEI)),
-    "Lin invites Wei, who is not idle": _by(LIN, page.Invite(WEI)),
-    "Lin gives it to Wei, who is not idle": _by(LIN, page.Transfer(WEI)),
+    **{f"Lin {asks} Wei, who {is_so}": _by(LIN, act) for asks, act in ASKS.items() for is_so in OTHERWISE},
+    **{
+        f"Lin {asks} Wei, who {turns}": partial(_as_wei_turns, asks=act, turns=turn)
+        for asks, act in ASKS.items()
+        for turns, turn in AT_ONCE.items()
+    },
     "the number is busy": partial(_number, does=lambda outside, call: outside.refuse(call, 486)),
     "the number refuses": partial(_number, does=lambda outside, call: outside.refuse(call, 603)),
     "the number fails": partial(_number, does=lambda outside, call: outside.refuse(call, 500)),
@@ -263,7 +297,7 @@ def fits(standing: str, happening: str) -> bool:
             return rings or standing == "ringing"
         case "an answer crosses the customer's hanging up":
             return (rings and not out) or standing == "ringing"
-        case _ if "who is not idle" in happening:
+        case _ if "Wei, who " in happening:
             return here.alone
         case _:
             return bool(here.wei) or "Wei" not in happening
@@ -279,17 +313,32 @@ def played(standing: str, happening: str) -> str:
         walk = Walk(world, History("nothing", 1, ()))
         walk.walkers.diligence = 0.0
         await trio.sleep(0.4)
-        for step in STANDINGS[standing].steps:
+        for step in (*STANDINGS[standing].steps, *_before(happening)):
             await trio.sleep(walk.take(step))
         reached = Reached()
         with reached.counting():
             HAPPENINGS[happening](walk, STANDINGS[standing])
             await trio.sleep(SETTLED_OUTSIDE if STANDINGS[standing].number == "rings" else SETTLED)
-        told = f"| {happening} | {_row(reached, happening)} | {_stands(walk)} |"
+        told = f"| {happening} | {_row(reached, happening)}{_refused(walk, happening)} | {_stands(walk)} |"
         await walk.end()
 
     play(story, ORGANISATION)
     return told
+
+
+def _before(happening: str) -> tuple[Step, ...]:
+    """What Wei has come to, where Lin asks for it."""
+    who = happening.partition("Wei, who ")[2]
+    return OTHERWISE.get(who, ((WEI, IN), "rings for ever") if who else ())
+
+
+def _refused(walk: Walk, happening: str) -> str:
+    """Why, where Lin asks for Wei and is told at once that it cannot have it."""
+    robot = walk.walkers.owner(LIN)
+    if "Wei, who " not in happening or robot is None:
+        return ""
+    _, reply = robot.last_reply()
+    return f", refused: `{reply.code}`" if isinstance(reply, page.Refused) else ""
 
 
 def _row(reached: Reached, happening: str) -> str:
