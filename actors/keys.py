@@ -7,12 +7,14 @@ values out of range. docs/configuration.md is drawn from the same fields. Every 
 
 from __future__ import annotations
 
+import ast
 import difflib
 import ipaddress
 import re
 import tomllib
 import zoneinfo
 from collections.abc import Callable, Iterable
+from datetime import date, time
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # The longest text a key may hold: one line of a form, not a document.
 MAX_TEXT = 500
+_HUGE = 10**100
 
 
 class ConfigError(ValueError):
@@ -59,12 +62,25 @@ def toml(read: Callable[[Any], Any], shape: str, meaning: str, *, used: bool = T
 
 
 def found(value: object) -> str:
-    """A TOML value as an error shows it, short."""
-    try:
-        shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
-        return "a huge number"
+    """A TOML value as an error shows it: as one would write it, and short."""
+    shown = _written(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{name} = {_written(each)}' for name, each in value.items())}}}"
+        case date() | time():
+            return value.isoformat()
+        case int() if abs(value) >= _HUGE:  # Python writes none of so many digits
+            return "a huge number"
+        case _:
+            return repr(value)
 
 
 def text(value: object) -> str:
@@ -212,7 +228,7 @@ def sip_user(value: object) -> str:
 def pattern(value: object) -> str:
     try:
         re.compile(some_text(value))
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # it counts too far, or is nested too deep
         raise ConfigError(f"must be a regular expression, found {found(value)}: {error}") from error
     if _takes_for_ever(text(value)):
         raise ConfigError(f"repeats what is itself repeated or a choice, or more than four times, found {found(value)}")
@@ -260,10 +276,15 @@ def sip_uri(value: object) -> str:
 
 
 def web_address(value: object) -> str:
-    parts = urlsplit(some_text(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    address = some_text(value)
+    try:
+        parts = urlsplit(address)
+        there = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # of brackets around no IPv6 address
+        there = False
+    if not there:
         raise ConfigError(f'must be an address as "https://crm.example/pop?number={{number}}", found {found(value)}')
-    return text(value)
+    return address
 
 
 def http_address(value: object) -> str:
@@ -290,17 +311,27 @@ def optional_origin(value: object) -> str:
 def nearest(name: object, names: Iterable[str]) -> str:
     """`; did you mean "tcp"?`, or nothing where no known name is close."""
     known = sorted(names)
-    close = difflib.get_close_matches(str(name), known, n=1) or [
-        each for each in known if name and each.startswith(str(name))
-    ]
+    if not isinstance(name, str) or not name:
+        return ""
+    close = difflib.get_close_matches(name, known, n=1) or [each for each in known if each.startswith(name)]
     return f'; did you mean "{close[0]}"?' if close else ""
+
+
+# How Python's reader names a table: by the tuple of its keys.
+_TABLE = re.compile(r"(?<=declare )\(.*\)(?= twice)|(?<=namespace )\(.*\)(?= \(at )")
+
+
+def _bracketed(table: re.Match[str]) -> str:
+    return f"[{'.'.join(ast.literal_eval(table[0]))}]"
 
 
 def parse_toml(source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(source)
-    except ValueError as error:  # TOMLDecodeError, and a number of more than 4300 digits
-        raise ConfigError(f"is not TOML: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"is not TOML: {_TABLE.sub(_bracketed, str(error))}") from error
+    except ValueError as error:  # Python reads no number of more than 4300 digits
+        raise ConfigError("is not TOML that can be used: there is a number of thousands of digits") from error
     except RecursionError as error:
         raise ConfigError("is not TOML: nested too deep") from error
 

@@ -17,6 +17,7 @@ import trio
 
 from .config import Config
 from .options import Unusable, config_option, data_option, first_error, read_config
+from .preflight import trouble
 from .supervisor import AlreadyRunningError, supervise
 
 COMMANDS: Final = ("bench", "check", "demo", "import", "replay", "run", "trace", "why")
@@ -78,7 +79,8 @@ async def _supervise(
 
     media = plane("mediaplane") if config.media.process == "separate" else None
     try:
-        return await supervise(config, data, plane("controlplane", *more), media, on_ready=on_ready)
+        control = plane("controlplane", *more)
+        return await supervise(config, data, control, media, on_ready=on_ready, preflight=lambda: trouble(config))
     except AlreadyRunningError as error:
         raise Unusable(str(error)) from error
     except OSError as error:  # of the data directory

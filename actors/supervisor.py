@@ -123,16 +123,21 @@ async def supervise(
     media: Sequence[str] | None,
     policy: Policy = EASY,
     on_ready: Callable[[], None] = lambda: None,
+    preflight: Callable[[], Sequence[str]] = tuple,
 ) -> int:
     """Keeps both running until SIGTERM or SIGINT; the exit code. Raises AlreadyRunningError.
 
     `control` and `media` are their command lines; `media` is None where the engine runs inside control. `on_ready` is
-    called when calls can come for the first time. The code is 0
-    after an orderly end, 1 where a child died too often or had to be killed, 2 where one found its input unusable
-    before control was ready.
+    called when calls can come for the first time; `preflight` tells, before anything is started, what is in the way of
+    that. The code is 0 after an orderly end, 1 where a child died too often or had to be killed, 2 where something is
+    in the way, or a child found its input unusable before control was ready.
     """
     with owned(data_dir) as run, lifeline() as reading_end:
         await end_leftovers(data_dir)
+        if trouble := preflight():
+            for each in trouble:
+                say(each)
+            return UNUSABLE
         children = [Child("media", media, run, reading_end, policy, urgent=True)] if media is not None else []
         children.append(Child("control", control, run, reading_end, policy))
         return await _Supervisor(children, config.limits.drain_seconds, on_ready).run()

@@ -37,13 +37,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import attrs
-import ifaddr
 import numpy as np
 import trio
 from attrs import frozen
 
 from ..codecs import tones
 from . import prompts
+from .addresses import expanded
 from .browsers import Browsers
 from .coders import Coders
 from .codingprocess import coding, cores
@@ -370,22 +370,6 @@ async def serve(
             nursery.start_soon(trio.serve_listeners, talk, [link_listener])
             nursery.start_soon(_pace, engine, door, sockets, reports, link, own_process)
             task_status.started()
-
-
-def expanded(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """What to bind for browsers. An unspecified address is bound as each of this machine's own: an answer must leave
-    from the address that the question came to, or ICE fails, and the kernel would choose another."""
-    own = [ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
-    each: list[str] = []
-    for address in addresses:
-        match address:
-            case "0.0.0.0":
-                each += [str(ip.ip) for ip in own if ip.is_IPv4]
-            case "::":
-                each += [ip.ip[0] for ip in own if ip.is_IPv6 and not ip.ip[2]]  # none with a scope
-            case _:
-                each.append(address)
-    return tuple(dict.fromkeys(each))
 
 
 async def _pace(

@@ -61,6 +61,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/largepages.py",
         "actors/store",
         "actors/main.py",
+        "actors/preflight.py",
         "actors/controlplane.py",
         "actors/control.py",
         "actors/certificate.py",

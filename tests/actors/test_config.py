@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cordboard.actors.config import SECTIONS, AccessPoint, Address, Config, pars
 from cordboard.actors.entries import ENTRIES, About
 from cordboard.actors.keys import ConfigError, table_keys
 from cordboard.actors.organisation import parse_organisation
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -145,7 +146,7 @@ def test_any_free_rtp_ports() -> None:
             "[media]\ntrunk_codecs = ['speex']",
             "[media] trunk_codecs: must be one of g722, pcma, pcmu, opus; found 'speex'",
         ),
-        ("[access_point]\nid = 'a'", "[[access_point]]: must be written with two brackets, found {'id': 'a'}"),
+        ("[access_point]\nid = 'a'", "[[access_point]]: must be written with two brackets, found {id = 'a'}"),
         (
             "[[access_point]]\nid = 'a'\n[[access_point]]\nid = 'a'",
             '[[access_point]]: two entries have the id "a"',
@@ -177,6 +178,18 @@ def test_any_free_rtp_ports() -> None:
         ("[limits]\ndrain_seconds = '1'", "[limits] drain_seconds: must be a number of seconds, found '1'"),
         (f"[limits]\ncalls = 0x{'f' * 9000}", "[limits] calls: must be 0 to 1000000, found a huge number"),
         ('[web]\nkey = "a\\nb"', "[web] key: must be one line of printable characters, found 'a\\nb'"),
+        ("[web]\nkey = 1979-05-27", "[web] key: must be a text in quotes, found 1979-05-27"),
+        ("[web]\nkey = 07:32:00", "[web] key: must be a text in quotes, found 07:32:00"),
+        ("[web]\nkey = 1979-05-27T07:32:00Z", "[web] key: must be a text in quotes, found 1979-05-27T07:32:00+00:00"),
+        ("[web]\nkey = [true, {a = 1.5}]", "[web] key: must be a text in quotes, found [true, {a = 1.5}]"),
+        (
+            f"[sip]\nchallenges = 0x{'f' * 9000}",
+            "[sip] challenges: must be one of MD5, SHA-256; found a huge number",
+        ),
+        (f"[limits]\ncalls = {'9' * 5000}", "is not TOML that can be used: there is a number of thousands of digits"),
+        ("[sip]\n[sip]", "is not TOML: Cannot declare [sip] twice (at line 2, column 5)"),
+        ("[a.'b c']\n[a.'b c']", "is not TOML: Cannot declare [a.b c] twice (at line 2, column 9)"),
+        ("[sip]\nudp = {}\nudp.x = 1", "is not TOML: Cannot mutate immutable namespace [sip.udp] (at end of document)"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(source: str, message: str) -> None:
@@ -192,24 +205,95 @@ def test_ports_are_ascii_digits(port: str) -> None:
         parse_config(f'[sip]\nudp = "127.0.0.1:{port}"')
 
 
-@given(
-    st.sampled_from(sorted(SECTIONS)),
-    st.sampled_from(sorted({name for section in SECTIONS.values() for name in table_keys(section)})),
-    st.one_of(
-        st.text(max_size=30).filter(lambda text: "'" not in text and text.isprintable()).map(lambda text: f"'{text}'"),
-        st.integers().map(str),
-        st.floats().map(repr),
-        st.sampled_from(["[]", "[[]]", "{}", "true", "1979-05-27", "['', '']"]),
+# Every key of both files: what reads it, and what stands before its value.
+KEYS: list[tuple[Callable[[str], object], str]] = [
+    *(
+        (parse_config, f"{'[[access_point]]' if name == 'access_point' else f'[{name}]'}\n{key} = ")
+        for name, section in SECTIONS.items()
+        for key in table_keys(section)
     ),
+    *((parse_organisation, f"[organisation]\n{key} = ") for key in table_keys(About)),
+]
+# ... with what an entry may not be without.
+NEEDED = {
+    "trunk": {"id": "'a'"},
+    "queue": {"id": "'a'"},
+    "agent": {"id": "'a'"},
+    "number": {"number": "'1'", "route": "'echo'"},
+    "dialling": {"allow": "'+8'"},
+    "sms_template": {"id": "'a'", "text": "'a'"},
+    "window": {"name": "'a'", "url": "'https://crm.example/'"},
+    "webhook": {"id": "'a'", "url": "'https://crm.example/'"},
+}
+for _name, (_, _section) in ENTRIES.items():
+    for _key in table_keys(_section):
+        _before = "".join(f"{each} = {value}\n" for each, value in NEEDED[_name].items() if each != _key)
+        KEYS.append((parse_organisation, f"[[{_name}]]\n{_before}{_key} = "))
+
+# Text of all that means something to one reader or another, and no letters that could spell the words below.
+TEXT = st.text("ab1 +-*/.:,;?#@%&={}[]()|\\^$\u0660é", max_size=30).map(lambda text: f"'{text}'")
+ATOMS = st.one_of(
+    TEXT,
+    st.integers().map(str),
+    st.sampled_from([f"0x{'f' * 9000}", "9" * 5000, "1e400", "1_000"]),
+    st.floats().map(repr),
+    st.sampled_from(["true", "false", "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z", '"\\u0000"', '"\\n"']),
 )
-def test_no_value_is_anything_but_read_or_refused(section: str, name: str, value: str) -> None:
-    brackets = "[[access_point]]" if section == "access_point" else f"[{section}]"
-    refusal = ""
+VALUES = st.recursive(
+    ATOMS,
+    lambda values: st.one_of(
+        st.lists(values, max_size=3).map(lambda each: f"[{', '.join(each)}]"),
+        st.dictionaries(st.sampled_from(["a", "'b c'", "support"]), values, max_size=2).map(
+            lambda each: f"{{{', '.join(f'{name} = {value}' for name, value in each.items())}}}"
+        ),
+    ),
+    max_leaves=6,
+)
+# What a person who writes TOML has never heard of.
+PYTHON = re.compile(
+    r"unhashable|datetime|\b(?:True|False|None|NoneType|dict|tuple|str|int|float|bool)\b|<|object at|sys\.|codec can|"
+    r"Error|argument|Exceeds|subscript|expected str"
+)
+
+
+def refused(parse: Callable[[str], object], begins: str, value: str) -> str:
+    """With which words; empty where it is read."""
     try:
-        parse_config(f"{brackets}\n{name} = {value}")
+        parse(f"{begins}{value}")
     except ConfigError as error:
-        refusal = str(error)
+        return str(error)
+    return ""
+
+
+@settings(max_examples=400)
+@given(key=st.sampled_from(KEYS), value=VALUES)
+def test_no_value_is_anything_but_read_or_refused_in_words(
+    key: tuple[Callable[[str], object], str], value: str
+) -> None:
+    refusal = refused(*key, value)
     assert "\n" not in refusal
+    assert PYTHON.search(refusal) is None, refusal
+
+
+@pytest.mark.parametrize(
+    "value", ["1979-05-27", "[true]", "{a = 1}", "[[1]]", "''", "-1", "nan", "'['", "true", f"0x{'f' * 9000}"]
+)
+def test_each_kind_of_value_for_each_key_is_read_or_refused_in_words(value: str) -> None:
+    for parse, begins in KEYS:
+        refusal = refused(parse, begins, value)
+        assert PYTHON.search(refusal) is None, refusal
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999}", "[", "a**", "(?P<a"])
+def test_what_is_no_expression_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigError, match=r"^\[\[number\]\] 1 .* pattern: (must be a regular expression|repeats what)"):
+        parse_organisation(f"[[number]]\nroute = 'echo'\npattern = '{pattern}'")
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://[x]/", "ftp://crm.example/", "crm.example", "http://"])
+def test_what_is_no_address_of_the_web_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="url: must be an address as"):
+        parse_organisation(f"[[window]]\nname = 'a'\nurl = '{url}'")
 
 
 # --- docs/configuration.md --------------------------------------------------------------------------------------

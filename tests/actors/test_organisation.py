@@ -170,7 +170,7 @@ def test_an_offer_rings_long_enough_to_be_answered() -> None:
             "[organisation] country: must be a country as \"CN\" (ISO 3166), found 'cn'",
         ),
         ("[organisation]\nlanguage = 'de'", "[organisation] language: must be one of zh, en; found 'de'"),
-        ("[queue]\nid = 'a'", "[[queue]]: must be written with two brackets, found {'id': 'a'}"),
+        ("[queue]\nid = 'a'", "[[queue]]: must be written with two brackets, found {id = 'a'}"),
         ("[[queue]]\nname = 'a'", "[[queue]] 1 ('a'): the key \"id\" is missing"),
         (SUPPORT + SUPPORT, '[[queue]]: two entries have the id "support"'),
         (
