@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, Final
 
@@ -106,7 +107,6 @@ class Packer:
         for kind in behaviours:
             self._forms[kind] = _behaviour_form(self._mark(kind, ()))
             self._behaviours[_name(kind)] = kind
-        self._own = self.reader(self.shapes)
 
     def _mark(self, kind: type, fields: tuple[str, ...]) -> int | str:
         """How the packed values of one more class begin."""
@@ -123,6 +123,10 @@ class Packer:
         """What `pack(kind(*fields))` gives where nothing is hidden, of a value that nobody needs."""
         packed: bytes = self._packer.pack([self._marks[kind], *fields])
         return packed
+
+    @cached_property
+    def _own(self) -> Callable[[bytes], Any]:
+        return self.reader(self.shapes)
 
     def unpack(self, octets: bytes) -> Any:
         """The value again, of one that was packed here or by its equal. Raises UnpackError."""
@@ -212,9 +216,15 @@ def _behaviour_form(mark: int | str) -> _Form:
 
 
 def _attrs_form(mark: int | str, fields: list[str], veils: list[Callable[[Any], Any] | None]) -> _Form:
-    """A function written out for the class, as attrs writes its own: in half the time of one that goes through a list
-    of fields."""
-    given: dict[str, Any] = {f"veil{place}": veil for place, veil in enumerate(veils)}
-    terms = [f"veil{at}(value.{field})" if veils[at] else f"value.{field}" for at, field in enumerate(fields)]
-    form: _Form = eval(f"lambda value: [{', '.join([repr(mark), *terms])}]", given)
-    return form
+    hidden = tuple(at for at, veil in enumerate(veils) if veil)
+    return _written_out(mark, tuple(fields), hidden)(*filter(None, veils))
+
+
+@cache  # to write them takes ten times as long as all else that makes a packer, and each file of the journal has one
+def _written_out(mark: int | str, fields: tuple[str, ...], hidden: tuple[int, ...]) -> Callable[..., _Form]:
+    """Takes the veils of the fields at those places, and gives a function written out for the class, as attrs writes
+    its own: it takes half the time of one that goes through a list of fields."""
+    terms = [f"veil{at}(value.{field})" if at in hidden else f"value.{field}" for at, field in enumerate(fields)]
+    veils = ", ".join([f"veil{at}" for at in hidden])
+    made: Callable[..., _Form] = eval(f"lambda {veils}: lambda value: [{', '.join([repr(mark), *terms])}]")
+    return made
