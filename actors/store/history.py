@@ -30,6 +30,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -341,14 +342,22 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
     )
 
 
+# Asked with each paper of a call, and longer in the making than in the answering.
+_BEFORE: Final = (
+    _of_centre()
+    .where(calls.c.caller.in_(bindparam("callers", expanding=True)), calls.c.began < bindparam("before"))
+    .order_by(calls.c.began.desc(), calls.c.call.desc())
+    .limit(bindparam("most"))
+)
+
+
 def calls_before(connection: Connection, number: str, began: float, most: int, now: float) -> tuple[ListedCall, ...]:
     """The newest calls of a customer that began before that, in whatever writing they brought the `number`; none where
     it was withheld."""
     if not number:
         return ()
     same = customers.writings(connection, customers.normal(connection, number))
-    earlier = _of_centre().where(calls.c.caller.in_({number, *same}), calls.c.began < began)
-    newest = connection.execute(earlier.order_by(calls.c.began.desc(), calls.c.call.desc()).limit(most)).all()
+    newest = connection.execute(_BEFORE, {"callers": list({number, *same}), "before": began, "most": most}).all()
     return _lines(connection, newest, None, now) if newest else ()
 
 

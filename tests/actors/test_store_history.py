@@ -279,6 +279,17 @@ def test_one_call_whole(db: Connection) -> None:
     assert history.whole_call(db, "c1", "1002", NOW) is None
 
 
+def test_the_calls_before_are_those_of_the_number_in_any_of_its_writings(db: Connection) -> None:
+    written = ("+8613912345678", "008613912345678", "013912345678", "13912345678", "+8613912345679", "913912345678")
+    for at, number in enumerate(written):
+        keep(db, evolve(call(f"c{at}", T0 + at), caller=number))
+    for last in ("+8613912345678", "013912345678"):
+        keep(db, evolve(call("last", T0 + 60), caller=last))
+        whole = history.whole_call(db, "last", None, NOW)
+        assert whole is not None
+        assert [line.call for line in whole.history] == ["c3", "c2", "c1", "c0"]
+
+
 def test_a_withheld_number_is_nobodys_history(db: Connection) -> None:
     keep(db, evolve(call("c1"), caller=""), evolve(call("c2", T0 + 5), caller=""))
     whole = history.whole_call(db, "c2", None, NOW)

@@ -24,6 +24,8 @@ from cordboard.web.session import Session
 from sqlalchemy import Connection
 from trio_websocket import WebSocketConnection
 
+from tests.page.papers import Papers as Scripted
+
 from .support import Client, House, Response, house
 
 NOW = 1_800_000_000.0
@@ -205,6 +207,25 @@ async def test_a_withheld_number_has_a_customer_of_that_call_alone(data_dir: Pat
         assert (paper["number"], paper["customer"]["numbers"], paper["earlier"]) == ("", [], [])
         assert (await s.paper("h1"))["customer"]["fields"]["name"]["value"] == "Nobody"
         assert (await s.paper("h2"))["customer"]["customer"] == ""
+
+
+def shape(value: Any) -> Any:
+    """What a page may rely on: the fields, and of lists what is in them."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    return [shape(each) for each in value[:1]] if isinstance(value, list) else type(value)
+
+
+async def test_the_switch_at_which_pages_are_tested_answers_as_the_real_one(data_dir: Path) -> None:
+    scripted = Scripted(known_tags=["vip"], earlier=[])
+    async with scene(data_dir) as s:
+        for said in ({"tag": "vip", "on": True}, ticket(), edit("name", "Wang", 0), edit("text", "Hm", 0, "summary")):
+            answer = scripted.answer("c1", json.dumps(said).encode())
+            assert shape(json.loads(answer.body)) == shape(await s.written(said))
+        late = edit("name", "Li", 0)
+        refused = json.loads(scripted.answer("c1", json.dumps(late).encode()).body)
+        assert shape(refused) == shape((await s.post(late)).json)
+        assert refused["paper"]["limits"] == (await s.paper())["limits"]
 
 
 # --- two who write ----------------------------------------------------------------------------------------------
