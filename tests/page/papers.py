@@ -41,6 +41,7 @@ class Papers:
     writable: bool = True
     number: str = "+8613800138000"
     fields: dict[tuple[str, ...], Message] = field(factory=dict)  # of the customer, of summaries, of tickets
+    past: dict[tuple[str, ...], list[Message]] = field(factory=dict)  # the newest first
     tags: list[str] = field(factory=list)
     known_tags: list[str] = field(factory=lambda: ["vip", "newsletter", "complaint"])
     tickets: list[Message] = field(factory=list)
@@ -54,9 +55,20 @@ class Papers:
     def write(self, of: tuple[str, ...], value: str, who: Message = MAYA) -> None:
         """`of`: ("customer", "note"), ("summary", call, agent) or ("ticket", ticket, field)."""
         self.fields[of] = written(value, who, self.fields.get(of, BLANK)["version"] + 1)
+        self.past.setdefault(of, []).insert(0, self.fields[of])
 
     def value(self, *of: str) -> str:
         return str(self.fields.get(of, BLANK)["value"])
+
+    def versions(self, call: str, kind: str, name: str, ticket: str = "") -> Answer:
+        return Answer(
+            "200 OK", json.dumps({"versions": self.past.get(self._of(call, kind, name, ticket), [])}).encode()
+        )
+
+    @staticmethod
+    def _of(call: str, kind: str, name: str, ticket: str) -> tuple[str, ...]:
+        places = {"customer": ("customer", name), "summary": ("summary", call, LIN["agent"])}
+        return places.get(kind, ("ticket", ticket, name))
 
     def answer(self, call: str, body: bytes) -> Answer:
         """`body`: what is posted, or nothing."""
@@ -79,9 +91,7 @@ class Papers:
         self.posted.append({"call": call, **change})
         match change:
             case {"edit": {"kind": kind, "field": name, "value": value, "version": version, **more}}:
-                of = {"customer": ("customer", name), "summary": ("summary", call, LIN["agent"])}.get(
-                    kind, ("ticket", more.get("ticket", ""), name)
-                )
+                of = self._of(call, kind, name, str(more.get("ticket", "")))
                 newest = self.fields.get(of, BLANK)
                 if value == newest["value"]:
                     return True

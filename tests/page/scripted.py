@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
@@ -463,6 +464,9 @@ class Switch:
             return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
         if paper := re.fullmatch(r"/api/calls/([^/]+)/paper", path):
             return self.papers.answer(paper[1], body)
+        if past := re.fullmatch(r"/api/calls/([^/]+)/paper/versions", path):
+            asked = dict(parse_qsl(target.partition("?")[2]))
+            return self.papers.versions(past[1], asked["kind"], asked["field"], asked.get("ticket", ""))
         if path.startswith(("/api/calls", "/api/agents/", "/api/webhooks")):
             return self.kept.answer(target, head, body)
         return Answer("503 Service Unavailable" if path == "/api/access-points" else "404 Not Found")

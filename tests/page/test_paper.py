@@ -262,6 +262,24 @@ def test_two_who_write_the_same_lose_nothing(desk: Desk, page: Page, papers: Pap
     assert papers.value("customer", "note") == left
 
 
+def test_what_stood_there_before_can_be_read(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    earlier = page.get_by_role("button", name="Earlier texts: Note")
+    expect(earlier).to_have_count(0)
+    box(page, "Note").fill(EVIL)
+    is_saved(page)
+    earlier.click()
+    texts = page.get_by_role("group", name="Earlier texts: Note")
+    expect(texts).to_contain_text("Maya")
+    expect(texts).to_contain_text("Prefers e-mail.")
+    expect(texts).not_to_contain_text(EVIL)
+    papers.write(("customer", "note"), "Theirs.")
+    page.keyboard.press("Escape")
+    expect(texts).to_be_hidden()
+    earlier.click()
+    expect(texts.locator("blockquote")).to_have_text([EVIL, "Prefers e-mail."])
+
+
 def test_a_conflict_in_a_call_that_is_over_waits_beside_the_next(desk: Desk, page: Page, papers: Papers) -> None:
     talk(desk)
     box(page, "Note").fill("Mine.")
@@ -295,6 +313,33 @@ def test_two_tabs_of_one_agent_have_one_draft(desk: Desk, page: Page, context: B
     eventually(lambda: papers.value("customer", "note") == "Of the first tab, and the second", within=15)
     for each in (page, second):
         expect(each.locator(".meanwhile")).to_have_count(0)
+
+
+# An edit, the newest of its field, and what becomes of the edit: nothing, since it is there; based on another version;
+# as it was. Whether it is contradicted then.
+BECOMES = (
+    ({"value": "b", "version": 1}, {"value": "a", "version": 1, "agent": "1001"}, "as it was", False),
+    ({"value": "b", "version": 1}, {"value": "b", "version": 2, "agent": "1002"}, "nothing", False),
+    ({"value": "b", "version": 1}, {"value": "c", "version": 2, "agent": "1002"}, "as it was", True),
+    ({"value": "b", "version": 1}, {"value": "c", "version": 2, "agent": "1001"}, "as it was", True),
+    ({"value": "bc", "version": 1, "sent": "b"}, {"value": "b", "version": 2, "agent": "1001"}, 2, False),
+    ({"value": "bc", "version": 1, "sent": "b"}, {"value": "b", "version": 2, "agent": "1002"}, "as it was", True),
+    ({"value": "bc", "version": 1, "sent": "b"}, {"value": "c", "version": 3, "agent": "1001"}, "as it was", True),
+    ({"value": "b", "version": 2}, {"value": "a", "version": 1, "agent": "1002"}, "as it was", False),
+    ({"value": "a", "version": 2}, {"value": "a", "version": 1, "agent": "1001"}, "as it was", False),
+    ({"value": "", "version": 0}, {"value": "", "version": 0, "agent": ""}, "nothing", False),
+)
+RECONCILE = """async ([edit, newest]) => {
+  const { contradicts, reconciled } = await import('/static/drafts.js');
+  const now = reconciled(edit, newest, '1001');
+  const becomes = now === null ? 'nothing' : now === edit ? 'as it was' : now.version;
+  return [becomes, now !== null && contradicts(now, newest)];
+}"""
+
+
+def test_what_becomes_of_an_edit_when_the_newest_is_known(desk: Desk, page: Page) -> None:
+    for edit, newest, becomes, contradicted in BECOMES:
+        assert page.evaluate(RECONCILE, [edit, newest]) == [becomes, contradicted], (edit, newest)
 
 
 # --- tags and tickets -----------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { bench } from '../bench.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
-import { PaperView, choice, when, writer } from './field.js';
+import { PaperView, choice } from './field.js';
 import { CLASS_ICONS, failed } from './parts.js';
+import { when, writer } from './writer.js';
 
 /** What every tab of the paper begins with: whose it is, and whether all of it is saved; then its parts, if there are any. */
 export function paperFrame(empty, draw) {

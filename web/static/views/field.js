@@ -5,9 +5,11 @@
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
-import { dayName, minute, t } from '../i18n.js';
+import { t } from '../i18n.js';
 import { icon } from '../kit.js';
+import './versions.js';
 import { View } from './view.js';
+import { writer } from './writer.js';
 
 /** A view of the paper: drawn again when that changes. */
 export class PaperView extends View {
@@ -23,12 +25,6 @@ export class PaperView extends View {
     super.disconnectedCallback();
   }
 }
-
-/** Today 14:03. */
-export const when = (at) => `${dayName(at, bench.now())} ${minute(at)}`;
-
-/** Who wrote a field last, and when; nothing of one that nobody wrote. */
-export const writer = ({ version, name, agent, at }) => (version ? t('paper.by', { agent: name || agent, time: when(at) }) : '');
 
 /** What another agent wrote meanwhile, and the choice. */
 export function choice({ newest, keep, take }) {
@@ -102,8 +98,12 @@ class Field extends PaperView {
       invalid: problem ? 'true' : nothing,
       by: this.kind === 'customer' ? writer(newest) || nothing : nothing,
     };
+    const label = t(`paper.${this.kind === 'summary' ? 'summary' : field}`);
     return html`
-      <label for=${id}>${t(`paper.${this.kind === 'summary' ? 'summary' : field}`)}</label>
+      <div class="label">
+        <label for=${id}>${label}</label>
+        ${rows > 1 && newest.version > 1 ? html`<cb-versions .edit=${this.#edit} .label=${label}></cb-versions>` : nothing}
+      </div>
       <div class="typed">
         ${rows
           ? html`<textarea

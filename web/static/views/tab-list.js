@@ -3,6 +3,7 @@
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { icon } from '../kit.js';
 
+const MANY = 9; // more are so many
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 
 /**
@@ -32,7 +33,7 @@ export function tabList({ label, prefix, tabs, chosen, choose }) {
         @click=${() => choose(name)}
       >
         ${icon(tabs[name].symbol)}<span>${tabs[name].text}</span>${tabs[name].count
-          ? html`<span class="count" aria-hidden="true">${tabs[name].count}</span>`
+          ? html`<span class="count" aria-hidden="true">${tabs[name].count > MANY ? `${MANY}+` : tabs[name].count}</span>`
           : nothing}
       </button>`,
     )}

@@ -6,7 +6,8 @@ import { bench } from '../bench.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { paperFrame } from './customer.js';
-import { PaperView, choice, when } from './field.js';
+import { PaperView, choice } from './field.js';
+import { when } from './writer.js';
 
 const STATUSES = ['open', 'waiting', 'done'];
 
