@@ -26,7 +26,7 @@ from attrs import frozen
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ShortNumberCost
 
 from .entries import Dialling, Trunk
-from .organisation import Organisation, e164
+from .organisation import Organisation, e164, read_number
 
 # What may be dialled at all: a telephone number in any writing, or what a keypad has.
 _DIALLED: Final = re.compile(r"\+?[0-9*#]{1,32}", re.ASCII)
@@ -125,7 +125,8 @@ def read(number: str, country: str) -> Target | None:
 @lru_cache(maxsize=256)  # who looks at a number looks at it from several sides
 def kind_of(full: str) -> tuple[int | None, int]:
     """The country code of a telephone number in E.164, and of which type it is."""
-    parsed = phonenumbers.parse(full)
+    parsed = read_number(full, "")
+    assert parsed is not None, "it is a telephone number"
     return parsed.country_code, phonenumbers.number_type(parsed)
 
 
@@ -154,12 +155,7 @@ def _short_costs_much(dialled: str, country: str) -> bool:
 
 
 def _parsed(dialled: str, country: str) -> phonenumbers.PhoneNumber | None:
-    if not dialled.isdecimal():
-        return None
-    try:
-        return phonenumbers.parse(dialled, country)
-    except phonenumbers.NumberParseException:
-        return None
+    return read_number(dialled, country) if dialled.isdecimal() else None
 
 
 def rule_for(organisation: Organisation, number: str) -> Dialling | None:
@@ -191,6 +187,8 @@ def _formatted(target: Target, trunk: Trunk, country: str) -> str:
 
 
 def _in_order(trunks: list[Trunk], call: str) -> list[Trunk]:
+    if len(trunks) < 2:
+        return trunks  # and nothing is drawn, as mostly
     # The highest of u**(1/weight) comes first with a chance of weight by the sum of weights (Efraimidis and Spirakis).
     lot = Random(call)
     drawn = {trunk.id: lot.random() ** (1 / trunk.weight) for trunk in trunks}

@@ -30,15 +30,23 @@ from .keys import (
 from .routes import LONGEST_NUMBER, Route, ToQueue, to_onward
 
 
+@lru_cache(maxsize=256)  # whoever looks at a number looks at it from several sides, and each time it would be read anew
+def read_number(number: str, region: str) -> phonenumbers.PhoneNumber | None:
+    """As phonenumbers has it, for who changes nothing in it. `region` is empty where the number begins with `+`."""
+    try:
+        return phonenumbers.parse(number, region or None)
+    except phonenumbers.NumberParseException:
+        return None
+
+
 @lru_cache(maxsize=2000)  # of one call it is asked again and again, and reading one takes longer than a step
 def e164(number: str, region: str) -> str | None:
     """`"+861055501000"` for any writing of that number in the country `region`; None for no full telephone number."""
     # Digits of other scripts and letters are no telephone number here, though phonenumbers would read them.
     if not re.fullmatch(r"\+?[0-9 ().-]{4,25}", number):
         return None
-    try:
-        parsed = phonenumbers.parse(number, region)
-    except phonenumbers.NumberParseException:
+    parsed = read_number(number, "" if number.startswith("+") else region)
+    if parsed is None:
         return None
     if phonenumbers.is_possible_number_with_reason(parsed) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
