@@ -288,7 +288,7 @@ def test_the_details_tell_the_call_in_words(desk: Desk, page: Page, switch: Swit
         ]
     )
     facts = details.locator("dl").inner_text().replace("\n", " ")
-    assert "Waited 0:20 Talked 1:05 Queue Support Dialled +86 10 5550 1000" in facts
+    assert "Waited 0:20 Talk time 1:05 Queue Support Dialled +86 10 5550 1000" in facts
     earlier = details.get_by_role("table", name="Earlier calls of this number").get_by_role("row")
     expect(earlier).to_have_count(2)
     expect(earlier.nth(1)).to_contain_text("Maya")

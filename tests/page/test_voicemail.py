@@ -35,6 +35,16 @@ def left(switch: Switch, at_: float) -> None:
     )
 
 
+def test_among_all_calls_a_message_is_what_it_is(desk: Desk, page: Page, switch: Switch) -> None:
+    """... and no call that simply came to nothing."""
+    switch.role = "supervisor"
+    desk.log_in()
+    line = lines(page).filter(has=page.locator('[data-call="m1"]'))
+    expect(line.locator(".class")).to_have_text("Voicemail")
+    page.get_by_role("button", name="Not connected").click()
+    expect(line.locator(".class")).to_have_text("Voicemail")
+
+
 def test_a_new_message_shows_until_it_is_looked_at_and_is_seen_to(desk: Desk, page: Page, switch: Switch) -> None:
     news = page.get_by_role("img", name="New voicemail")
     filter_ = page.get_by_role("button", name="Voicemail")

@@ -9,7 +9,7 @@ import { CallList } from '../call-list.js';
 import { dayKey, dayName, language, length, minute, otherZone, t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { look, unseen } from '../voicemail.js';
-import { CLASS_ICONS, choices, failed, nameOf } from './parts.js';
+import { CLASS_ICONS, choices, failed, kindOf, nameOf } from './parts.js';
 import { View } from './view.js';
 import './details.js';
 
@@ -214,14 +214,14 @@ class Calls extends View {
     return this.#everyone && !this.#messages;
   }
 
-  #line = (call) => html`<tr data-class=${call.class} @click=${() => this.#show(call.call)}>
+  #line = (call) => html`<tr data-class=${kindOf(call)} @click=${() => this.#show(call.call)}>
     <td class="time">${minute(call.began)}</td>
     <th scope="row">
       <button type="button" class="opener number" data-call=${call.call}>${telephone(call.number)}</button>
       ${nameOf(call) ? html`<span class="fine">${call.name}</span>` : nothing}
     </th>
     <td class="spare">${this.#messages ? call.message.queue_name : call.direction === 'outbound' ? html`<span class="out">${t('calls.outbound')}</span>` : call.queue_name}</td>
-    <td>${this.#messages ? handled(call.message) : html`<span class="class">${icon(CLASS_ICONS[call.class])}${t(`calls.${call.class}`)}</span>`}</td>
+    <td>${this.#messages ? handled(call.message) : html`<span class="class">${icon(CLASS_ICONS[kindOf(call)])}${t(`calls.${kindOf(call)}`)}</span>`}</td>
     ${this.#agents ? html`<td>${call.agents.map(({ name }) => name).join(', ')}</td>` : nothing}
     <td class="time end">
       ${this.#messages

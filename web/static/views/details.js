@@ -8,7 +8,7 @@ import { clock, dayName, hasText, length, minute, t, telephone } from '../i18n.j
 import { reasonKey } from '../desk.js';
 import { failureText, reasonText } from '../journal.js';
 import { icon } from '../kit.js';
-import { CLASS_ICONS, button, diverted, failed, nameOf } from './parts.js';
+import { CLASS_ICONS, button, diverted, failed, kindOf, nameOf } from './parts.js';
 import { View } from './view.js';
 import './past-paper.js';
 import './player.js';
@@ -142,7 +142,7 @@ class Details extends View {
     const day = dayName(call.began, bench.now());
     const wait = waited(call);
     const held = heldSeconds(call, bench.now());
-    const kind = call.message && call.class !== 'normal' ? 'voicemail' : call.class;
+    const kind = kindOf(call);
     const alone = call.message !== null && call.answered === null; // nobody but the caller is in the sound
     return html`
       <header class="details-head">
@@ -223,10 +223,11 @@ class Details extends View {
   #earlier(one, me) {
     const may = !this.agent || one.agents.some(({ agent }) => agent === me);
     const when = `${dayName(one.began, bench.now())} ${minute(one.began)}`;
-    return html`<tr data-class=${one.class} ?data-closed=${!may} @click=${() => may && this.#say('show', one.call)}>
+    const kind = kindOf(one);
+    return html`<tr data-class=${kind} ?data-closed=${!may} @click=${() => may && this.#say('show', one.call)}>
       <th scope="row">${may ? html`<button type="button" class="opener time">${when}</button>` : html`<span class="time">${when}</span>`}</th>
       <td>${one.direction === 'outbound' ? html`<span class="out">${t('calls.outbound')}</span>` : one.queue_name}</td>
-      <td>${one.class ? html`<span class="class">${icon(CLASS_ICONS[one.class])}${t(`calls.${one.class}`)}</span>` : t('calls.in_progress')}</td>
+      <td>${kind ? html`<span class="class">${icon(CLASS_ICONS[kind])}${t(`calls.${kind}`)}</span>` : t('calls.in_progress')}</td>
       <td>${one.agents.map(({ name }) => name).join(', ')}</td>
       <td class="time end">${one.class === 'normal' ? length(one.talk_seconds) : nothing}</td>
     </tr>`;

@@ -24,6 +24,9 @@ export function stateReason({ state, reason }) {
 
 export const CLASS_ICONS = { normal: 'phone-call', not_connected: 'phone-missed', ring_abandoned: 'phone-off', voicemail: 'voicemail' };
 
+/** What a call came to, as people see it: who left a message was not connected, but that is not all there is to say. */
+export const kindOf = (call) => (call.message && call.class !== 'normal' ? 'voicemail' : call.class);
+
 /** One of several, as buttons in a row; `word(value)` is the key of its name, `news(value)` of what there is new of it. */
 export const choices = (label, values, chosen, word, choose, news = () => '') => html`<div class="choices" role="group" aria-label=${t(label)}>
   ${values.map(

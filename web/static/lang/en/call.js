@@ -66,7 +66,7 @@ export default {
 
   'call.time': 'Call time',
   'call.title': 'Call',
-  'call.duration': 'Lasted {time}',
+  'call.duration': 'Talk time {time}',
   'call.you': 'You',
   'call.your_level': 'Your level',
   'call.speaks': 'The switch hears you speak',
@@ -204,7 +204,7 @@ export default {
   'call.began': 'Began',
   'call.ended': 'Ended',
   'call.waited': 'Waited',
-  'call.talked': 'Talked',
+  'call.talked': 'Talk time',
   'call.held': 'On hold',
   'call.course': 'Course of the call',
   'call.history': 'Earlier calls of this number',

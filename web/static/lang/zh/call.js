@@ -66,7 +66,7 @@ export default {
 
   'call.time': '通话时长',
   'call.title': '通话',
-  'call.duration': '时长 {time}',
+  'call.duration': '通话时长 {time}',
   'call.you': '我',
   'call.your_level': '我的音量',
   'call.speaks': '交换机听到您在说话',
@@ -204,7 +204,7 @@ export default {
   'call.began': '开始',
   'call.ended': '结束',
   'call.waited': '等待',
-  'call.talked': '通话',
+  'call.talked': '通话时长',
   'call.held': '保持',
   'call.course': '通话经过',
   'call.history': '该号码的历史通话',
