@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
@@ -225,6 +227,34 @@ def test_a_host_that_does_not_take_it_costs_four_seconds_at_most(how: int | str,
         world.assert_no_calls()
 
     play(tell, by_two_hosts())
+
+
+def test_a_call_out_goes_on_to_the_next_host_though_the_process_dies_meanwhile(tmp_path: Path) -> None:
+    async def tell(world: World) -> None:
+        world.add_host(SECOND)
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        world.unplug(SECOND)
+        dialled_at = world.now()
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world, 2.0)
+        world.kill_control()
+        await settle(world, 1.0)
+        world.restart_control()
+        while not far.calls:
+            await world.something()
+        assert 4.0 <= world.now() - dialled_at < 4.2
+        await settle(world, 10)
+        assert world.agent("1001").phase is agents.Phase.TALKING
+        (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+        far.hang_up()
+        await settle(world, 40)
+        (entry,) = entries(world).values()
+        assert (entry.trunk, leg.rpartition("/")[0]) == ("carrier", f"call:{entry.call}/caller")
+        assert not [each for each in world.engine.legs if each.startswith("call:")]
+
+    play(tell, by_two_hosts(), data=tmp_path)
 
 
 def test_a_trunk_goes_on_by_its_next_host_and_is_one_call() -> None:
