@@ -143,6 +143,7 @@ class Engine:
         self._bare = bare
         self._tick = 0
         self._plans: rooms.Plans | None = None  # of the last tick
+        self._marked = np.zeros(capacity, np.bool_)  # rows, while some are looked for among others
         self._pinged_at = now
         self._facts: list[Fact] = []
 
@@ -535,12 +536,17 @@ class Engine:
     def _bend(self, heard: rooms.Heard, edited: Rows) -> rooms.Heard:
         """`edited` are among the listeners, or hear nothing more."""
         fade = _STEP_FADE[heard.band]
-        quiet = edited[~np.isin(edited, heard.listeners)]
+        # Marked in a column: to look for few rows among few by their numbers takes numpy thrice as long.
+        self._marked[heard.listeners] = True
+        quiet = edited[~self._marked[edited]]
+        self._marked[heard.listeners] = False
         listeners = np.concatenate([heard.listeners, quiet])
         pcm = np.concatenate([heard.pcm, np.zeros((len(quiet), heard.pcm.shape[1]), np.int16)])
         audible = np.concatenate([heard.audible, np.zeros(len(quiet), np.bool_)])
         step = self._legs.last_sample[listeners].astype(np.float32) - pcm[:, 0]
-        some = np.flatnonzero(np.isin(listeners, edited) & (np.abs(step) >= _LEAST_STEP))
+        self._marked[edited] = True
+        some = np.flatnonzero(self._marked[listeners] & (np.abs(step) >= _LEAST_STEP))
+        self._marked[edited] = False
         bent = pcm[some, : len(fade)] + step[some, None] * fade
         pcm[some, : len(fade)] = np.clip(np.rint(bent), -32768, 32767)
         audible[some] = True

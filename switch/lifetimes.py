@@ -197,7 +197,7 @@ class Lifetimes:
     def close(self, row: int, now: float, *, goodbye: bool = True) -> None:
         """The row is free; without `goodbye` the far side is not told, for it is gone."""
         if goodbye:
-            self._say_goodbye(row, now)
+            self._say_goodbye(row)
         if self._legs.secure[row]:
             self.browsers -= 1
             if self._secure is not None:
@@ -227,7 +227,7 @@ class Lifetimes:
                 self._counters["packets_looped"] += 1
                 continue
             self._counters["ssrc_collisions"] += 1
-            self._say_goodbye(int(row), now)
+            self._say_goodbye(int(row))
             self._begin_stream_anew(int(row), now)
 
     # --- steps ----------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ class Lifetimes:
         still there hears that the one before is over."""
         renews = self._sealed.renews(row, srtp)
         if renews and stays:
-            self._say_goodbye(row, now)
+            self._say_goodbye(row)
         keys = self._sealed.renew(row, srtp)
         if renews:
             self._begin_stream_anew(row, now)
@@ -355,8 +355,8 @@ class Lifetimes:
         self._digits.forget(row)
         self._keying.forget(row)
 
-    def _say_goodbye(self, row: int, now: float) -> None:
-        if (octets := self._reports.goodbye(row, now)) is not None:
+    def _say_goodbye(self, row: int) -> None:
+        if (octets := self._reports.goodbye(row)) is not None:
             self._outbox.post(np.array([row]), octets)
 
 

@@ -123,13 +123,11 @@ class Reports:
             written.append((rows[of], octets))
         return written
 
-    def goodbye(self, row: int, now: float) -> Octets | None:
+    def goodbye(self, row: int) -> Octets | None:
         """The last packet of a leg's SSRC, uint8 [1, W]; None where it has said nothing yet (§6.3.7)."""
         if not self._legs.reached[row] or not (self._spoke[row] or self._legs.packets[row]):
             return None
-        rows = np.array([row])
-        report, _ = self._report(rows, now)
-        return rtcp.write(report, now, sender=False, block=False, bye=True)
+        return rtcp.goodbye(self._legs.ssrc[row : row + 1], self._cname[row : row + 1])
 
     def _report(self, rows: Rows, now: float) -> tuple[Report, NDArray[np.bool_]]:
         """What is to be said of `rows`, and of which of them there is something to say of the far side."""

@@ -106,6 +106,14 @@ def write(report: Report, now: float, *, sender: bool, block: bool, bye: bool = 
     return octets
 
 
+def goodbye(ssrc: Words, cname: Octets) -> Octets:
+    """What n SSRCs say last, uint8 [n, W]: a receiver's report of nobody, with a goodbye (§6.6)."""
+    none = np.zeros(len(ssrc), np.uint32)
+    lost = none.astype(np.int64)
+    report = Report(ssrc, cname, none, none, none, none, none, lost, none, none, none, none)
+    return write(report, 0.0, sender=False, block=False, bye=True)
+
+
 @frozen
 class Heard:
     """What n datagrams say, columns [n].

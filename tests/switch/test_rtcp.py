@@ -71,6 +71,16 @@ def test_a_senders_report_octet_by_octet() -> None:
     assert octets[80:] == struct.pack("!BBHI", 0x81, 203, 1, OURS)
 
 
+def test_a_goodbye_octet_by_octet() -> None:
+    """RFC 3550 §6.4.2, §6.5, §6.6: it says of nobody anything, and two are two rows."""
+    names = np.frombuffer(b"0123456789abcdefABCDEFGHIJKLMNOP", np.uint8).reshape(2, 16)
+    both = rtcp.goodbye(u4(OURS, 9), names)
+    for octets, ssrc, name in zip(both, (OURS, 9), (b"0123456789abcdef", b"ABCDEFGHIJKLMNOP"), strict=True):
+        described = struct.pack("!BBHIBB", 0x81, 202, 6, ssrc, 1, 16) + name + b"\0\0"
+        left = struct.pack("!BBHI", 0x81, 203, 1, ssrc)
+        assert octets.tobytes() == struct.pack("!BBHI", 0x80, 201, 1, ssrc) + described + left
+
+
 @pytest.mark.parametrize("sender", [False, True])
 @pytest.mark.parametrize("block", [False, True])
 @pytest.mark.parametrize("bye", [False, True])
