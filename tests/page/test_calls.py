@@ -209,6 +209,19 @@ def test_an_agent_s_page_asks_for_its_own_calls_alone(desk: Desk, page: Page, sw
     ]
 
 
+@pytest.mark.parametrize(("role", "tab"), [("supervisor", "Calls"), ("administrator", "Calls"), ("agent", "Customer")])
+def test_who_oversees_begins_with_everyone_s_calls_and_not_with_a_blank_paper(
+    desk: Desk, page: Page, switch: Switch, role: str, tab: str
+) -> None:
+    """... whoever sat at that computer before."""
+    switch.role = role
+    page.add_init_script("localStorage.setItem('cordboard.tab', 'customer')")
+    desk.log_in()
+    expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+    if role != "agent":
+        expect(page.get_by_role("button", name="Everyone’s")).to_have_attribute("aria-pressed", "true")
+
+
 def test_a_supervisor_sees_everyone_s_calls_or_its_own(desk: Desk, page: Page, switch: Switch) -> None:
     others(switch)
     switch.role = "supervisor"

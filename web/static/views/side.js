@@ -103,8 +103,18 @@ const PANELS = {
   log: () => html`<cb-log></cb-log>`,
 };
 
+const OF_A_CALL = ['customer', 'tickets'];
+
+/** As it was left; who oversees the centre, and has no call, begins with everyone’s calls and not with a blank paper. */
+function first() {
+  const left = localStorage.getItem(TAB_KEY);
+  if (!Object.hasOwn(TABS, left)) return 'calls';
+  const oversees = ['supervisor', 'administrator'].includes(bench.me?.role);
+  return oversees && OF_A_CALL.includes(left) && !bench.paper.call ? 'calls' : left;
+}
+
 class Tabs extends PaperView {
-  #tab = Object.hasOwn(TABS, localStorage.getItem(TAB_KEY)) ? localStorage.getItem(TAB_KEY) : 'calls';
+  #tab = first();
 
   #pop = () => this.#choose('customer');
 
