@@ -194,6 +194,7 @@ def _checked(change: Change) -> Change:
     """As it is kept. Raises BadEditError."""
     match change:
         case Edit(kind, field, value):
+            fields.check_text("ticket", change.ticket)
             fields.check(kind, field, value)
             return change
         case Tag(tag, on):

@@ -352,6 +352,7 @@ REFUSED: list[tuple[object, str]] = [
     (edit("note", "a\x00b", 0), "note: has a control character."),
     (edit("note", "\ud800", 0), "note: has a control character."),
     (edit("age", "7", 0), "field: is not name or company or email or address or note."),
+    (edit("title", "x", 1, "ticket", ticket="\ud800"), "ticket: has a control character."),
     (edit("title", "x", 1, "ticket", ticket="t"), "ticket: this customer has none of that id."),
     (edit("name", "x", 0, "person"), "kind: is not customer or summary or ticket."),
     (edit("name", "x", True), "version: is not a whole number."),
