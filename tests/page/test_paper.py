@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Route, expect
 
 from tests.page.kept import LIN, MAYA, at, call
 from tests.page.papers import Papers
@@ -173,6 +173,36 @@ def test_an_answer_that_is_lost_is_no_conflict_with_oneself(desk: Desk, page: Pa
     is_saved(page)
     assert papers.value("customer", "note") == "one two"
     expect(page.locator(".meanwhile")).to_have_count(0)
+
+
+def test_what_is_refused_is_not_what_was_typed_on_meanwhile(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    held: list[Route] = []
+    page.route(
+        "**/paper", lambda route: route.continue_() if held or route.request.method == "GET" else held.append(route)
+    )
+    with page.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/paper")):
+        box(page, "Note").fill("no")
+    box(page, "Note").press_sequentially("thing")
+    held[0].fulfill(status=400, json={"error": {"code": "bad_request", "text": "note: is no good."}})
+    is_saved(page)
+    assert papers.value("customer", "note") == "nothing"
+
+
+def test_who_logs_out_leaves_nothing_in_the_browser_that_can_be_saved(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.is_in("after_call_work")
+    papers.down = True
+    box(page, "Note").fill("Typed at the end.")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    desk.button("Sign out").click()
+    desk.is_in("signed_out")
+    papers.down = False
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert papers.value("customer", "note") == "Typed at the end."
+    assert "Typed at the end." not in page.evaluate("JSON.stringify(localStorage)")
 
 
 def test_what_cannot_be_saved_holds_up_nothing_else(desk: Desk, page: Page, papers: Papers) -> None:

@@ -126,6 +126,11 @@ export class Drafts extends EventTarget {
     }
   }
 
+  /** What was sent of an entry has come: it is done with, unless it was typed on. */
+  came(entry) {
+    if (this.get(entry.call, entry.name) === entry) this.put(entry.call, entry.name, null);
+  }
+
   /** Takes over what pages left that are gone; whether there was something. */
   async adopt() {
     const agent = this.#agent;

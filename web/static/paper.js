@@ -54,12 +54,13 @@ export class Paper extends EventTarget {
     this.#sending.adopt();
   }
 
-  /** Nobody is logged in any more; what is unsent waits for the next time. */
-  leave() {
-    this.#sending.leave();
+  /** Nobody is logged in any more; what cannot be sent now waits for the next time. */
+  async leave() {
+    const sent = this.#sending.leave();
     this.me = this.call = '';
     this.papers.clear();
     this.waiting = this.error = null;
+    await sent;
   }
 
   /** There is a new link: what changed meanwhile was not heard. */
@@ -307,10 +308,12 @@ export class Paper extends EventTarget {
     if (this.drafts.get(call, name)) this.#sending.soon(call, name, 0);
   }
 
-  /** The switch does not take an entry, and says why. What was typed stays; a tag goes. */
-  refuse(call, name, text) {
+  /** The switch does not take an entry that had this `value`, and says why. What was typed stays; a tag goes. */
+  refuse(call, name, value, text) {
     const entry = this.drafts.get(call, name);
-    if (entry?.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: text });
+    if (!entry) return; // nobody wants it any more
+    if (entry.value !== value) this.drafts.put(call, name, { ...entry, sent: undefined }); // typed on: that is another one
+    else if (entry.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: text });
     else {
       this.drafts.put(call, name, null);
       this.#bench.journal.warn('paper.refused', { text });

@@ -61,8 +61,18 @@ export class Sending {
   }
 
   /** The page goes, or its agent: whatever is not saved is sent once more, and is kept until it is known to have come. */
-  leave() {
-    for (const entry of this.#sendable) writePaper(entry.call, changeOf(entry)).catch(() => {}); // nobody is there to be told
+  async leave() {
+    await Promise.all(
+      this.#sendable.map(async (entry) => {
+        try {
+          await writePaper(entry.call, changeOf(entry));
+        } catch (error) {
+          if (!(error instanceof HttpError)) throw error;
+          return; // nobody is there to be told
+        }
+        this.#paper.drafts.came(entry);
+      }),
+    );
   }
 
   // --- one after the other --------------------------------------------------------------------------------------
@@ -141,7 +151,7 @@ export class Sending {
         if (now) drafts.put(call, name, { ...now, sent: undefined });
         this.#heard(call, error.told.paper);
       } else if (![400, 403, 404].includes(error.status)) return false;
-      else this.#paper.refuse(call, name, error.told.error?.text ?? String(error.status));
+      else this.#paper.refuse(call, name, value, error.told.error?.text ?? String(error.status));
     }
     return true;
   }

@@ -120,7 +120,7 @@ export class Workbench extends EventTarget {
   }
 
   async logOut() {
-    this.paper.leave();
+    await this.paper.leave(); // as long as it may write
     await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
     this.#leave(null);
     this.me = null;

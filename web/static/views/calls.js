@@ -75,7 +75,7 @@ class Calls extends View {
 
   updated(changed) {
     if (changed.has('shown')) this.#look();
-    if (this.#looked && this.#messages && this.#list.calls) look(bench.desk?.queues ?? [], bench.me.agent);
+    if (this.#looked && this.#messages && this.#list.calls) look(bench.desk?.queues ?? [], bench.me?.agent);
   }
 
   #look() {
@@ -92,7 +92,7 @@ class Calls extends View {
   }
 
   get #unseen() {
-    return unseen(bench.desk?.queues ?? [], bench.me.agent);
+    return unseen(bench.desk?.queues ?? [], bench.me?.agent);
   }
 
   get #oversees() {
@@ -117,7 +117,7 @@ class Calls extends View {
 
   /** Messages are for all of a queue's agents. */
   #query(kind) {
-    return this.#everyone || kind === VOICEMAIL ? {} : { agent: bench.me.agent };
+    return this.#everyone || kind === VOICEMAIL ? {} : { agent: bench.me?.agent };
   }
 
   async #show(call) {
@@ -135,7 +135,7 @@ class Calls extends View {
       ${this.#open
         ? html`<cb-call-details
             .call=${this.#open}
-            .agent=${this.#everyone ? '' : bench.me.agent}
+            .agent=${this.#everyone ? '' : bench.me?.agent}
             ?shown=${this.shown}
             @close=${() => this.#show('')}
             @show=${({ detail }) => this.#show(detail)}

@@ -61,7 +61,7 @@ class Customer extends PaperView {
         <section aria-label=${t('paper.summary')} class="summaries">
           <cb-field class="stacked" .kind=${'summary'} .field=${'text'} .rows=${6}></cb-field>
           ${repeat(
-            paper.summaries.filter(({ agent, text }) => text.value && agent !== bench.me.agent),
+            paper.summaries.filter(({ agent, text }) => text.value && agent !== bench.me?.agent),
             ({ agent }) => agent,
             summary,
           )}
