@@ -43,8 +43,6 @@ from .referred import Referred
 from .seconds import UNASKED_SECONDS
 from .table import Bug, Late, Table, each, row
 
-# How long an agent is rung to whom its call comes back, in seconds.
-RETURN_SECONDS: Final = 20.0
 # What an offer came to, as a code of `page.FAILURES`.
 _WHY: Final = {
     GaveBack.REFUSED: "not_idle",
@@ -261,7 +259,7 @@ class Acts(Referred):
         offer = evolve(
             before.offer,
             purpose="returned",
-            ring_seconds=RETURN_SECONDS,
+            ring_seconds=before.offer.return_seconds,
             by=before.agent,
             by_name=before.name,
             by_number=before.number,

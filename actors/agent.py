@@ -9,7 +9,7 @@ alone decides whose answer it takes, so two agents answering one call are settle
                                             `-- caller left, declined, answered elsewhere --> IDLE
 
 Queues are told when the agent becomes ready and when it no longer is; a page that went away makes it not ready at once
-and signed out after `PAGE_GRACE`, in after-call work after `WORK_GRACE`.
+and signed out after `Patience.away`, in after-call work after `WORK_GRACE`.
 
 Here are the table, the deadline of every state, and what follows from any change. What the agent does without a call
 is in `shift.py`, with one in `callee.py`, about who is in it in `controls.py`, by a mobile in `mobile.py`, with a call
@@ -56,7 +56,6 @@ from .effects import Down, Effect, Log, Record, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
 from .records import Outcome
-from .seat import PAGE_GRACE
 from .shift import Shift
 from .table import Bug, Late, Row, Table, always, each, row
 
@@ -126,13 +125,13 @@ class Agent(Shift):
         data = self.state
         match data.phase:
             case Phase.TALKING if data.away_since < math.inf:
-                return min(data.away_since + PAGE_GRACE, self.seek_until())
+                return min(data.away_since + data.profile.patience.away, self.seek_until())
             case Phase.TALKING:
                 return min(math.inf if data.audible else data.since + FIRST_WORD, self.seek_until())
             case Phase.RINGING:
-                return min(data.ring_until, data.unrung_since + PAGE_GRACE)
+                return min(data.ring_until, data.unrung_since + data.profile.patience.away)
             case Phase.ANSWERING:
-                return data.owner_lost_at + PAGE_GRACE
+                return data.owner_lost_at + data.profile.patience.away
             case Phase.DIALLING:
                 return self.dialling_deadline()
             case Phase.MOBILE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, Literal
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -13,10 +13,9 @@ from ..sip.sdp import WEBRTC_CODECS, SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
 from .entries import NORMAL
+from .patience import PATIENCE, Patience
 from .timeline import Timeline
 
-# So long whoever an agent asks into its call has to answer, if nothing else is set.
-RING_SECONDS: Final = 30.0
 # How an actor ends that the organisation no longer has.
 DISMISSED = "dismissed"
 
@@ -66,7 +65,7 @@ class Skill:
 class Profile:
     """Who the agent is; comes again when the organisation changes. `codecs` are what its pages may speak, preferred
     first, `numbers` those of ours that its calls may show; `queues` are all that there are, and `place` is its own in
-    the organisation. Whomever it asks into its call has `ring_seconds` to answer."""
+    the organisation. `patience`: how long it is waited for, and those whom it asks."""
 
     agent: str
     name: str
@@ -77,7 +76,7 @@ class Profile:
     mobile: str = ""
     queues: tuple[QueueKnown, ...] = ()
     place: int = 0
-    ring_seconds: float = RING_SECONDS
+    patience: Patience = PATIENCE
 
     def skill(self, queue: str) -> Skill | None:
         return next((each for each in self.skills if each.queue == queue), None)
@@ -154,6 +153,8 @@ class Offer:
     by_number: str = ""
     why: str = ""
     status: int = 0
+    # How long it rings at who has given the call away, where nobody takes it.
+    return_seconds: float = PATIENCE.back
 
     @property
     def by_call(self) -> bool:

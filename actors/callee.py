@@ -3,11 +3,11 @@
 An offer is taken only while the agent is ready; any other goes back to its queue at once. What rings is answered,
 declined or missed, withdrawn by the call or given back as the agent leaves, and what became of it is kept. Where the
 page that rings is gone, a queue's call goes on to the next agent at once; what was meant for this agent, who is
-consulted, invited or given the call, rings on for `PAGE_GRACE`, and in the page that is back. After an answer the call
-says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
+consulted, invited or given the call, rings on for `Patience.away`, and in the page that is back. After an answer the
+call says whether it is the agent's: `joined` is the conversation, which ends in after-call work.
 
 In a call the page does not matter, only the voice: while nothing comes from the agent, by a page that reloads or
-a network that is gone, the caller hears a prompt; after `PAGE_GRACE` of it the call goes back to its queue's front.
+a network that is gone, the caller hears a prompt; after `Patience.away` of it the call goes back to its queue's front.
 
 `agent.py` has the table that says in which state which of these steps is taken.
 """
@@ -40,7 +40,7 @@ from .agent_state import (
 from .effects import Down, Effect, Media, Record, Tell, Watch
 from .evolving import evolve
 from .records import Outcome
-from .seat import PAGE_GRACE, Seat, sound_of
+from .seat import Seat, sound_of
 
 # From the answer on a page has this long until its microphone is heard, before it counts as away.
 FIRST_WORD = 1.0
@@ -429,7 +429,7 @@ class Callee(Seat):
         waits = data.voice in data.silent_legs and now < data.since + FIRST_WORD
         if gone and data.away_since == math.inf and not waits:
             self.state = evolve(data, away_since=now)
-            return self.push(page.CallAway(self._call().call, now + PAGE_GRACE))
+            return self.push(page.CallAway(self._call().call, now + data.profile.patience.away))
         if not gone and data.away_since < math.inf:
             self.state = evolve(data, away_since=math.inf)
             return self.push(page.CallBack(self._call().call)) if data.phase is Phase.TALKING else []
@@ -437,7 +437,7 @@ class Callee(Seat):
 
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
         """The first word is due, or the agent was away too long: somebody else takes the call."""
-        if self.state.away_since + PAGE_GRACE > now:
+        if self.state.away_since + self.state.profile.patience.away > now:
             return []
         told = [self.tell_call(calls.AgentGone(self.state.profile.agent)), *self.hear_nothing()]
         ended = self.finish("system", "the agent could not be heard", "media lost", now)

@@ -40,6 +40,7 @@ from .keys import (
     toml,
     whole,
 )
+from .patience import PATIENCE, Patience
 
 # --- values only this file has ---
 
@@ -313,7 +314,7 @@ class Calls:
     """What holds for all calls, whatever queue they came by."""
 
     ring_seconds: float = field(
-        default=30.0,
+        default=PATIENCE.ring,
         metadata=toml(
             seconds(MAX_RING, MIN_RING_SECONDS),
             "seconds",
@@ -321,6 +322,36 @@ class Calls:
             "mobile, a number outside.",
         ),
     )
+    away_seconds: float = field(
+        default=PATIENCE.away,
+        metadata=toml(
+            seconds(MAX_RING, MIN_RING_SECONDS),
+            "seconds",
+            "How long an agent is waited for whose page is gone or cannot be heard: then its call goes back to the "
+            "front of its queue, or ends where it was dialled, and an agent without a call is signed out.",
+        ),
+    )
+    return_seconds: float = field(
+        default=PATIENCE.back,
+        metadata=toml(
+            seconds(MAX_RING, MIN_RING_SECONDS),
+            "seconds",
+            "How long a call that was given away, and that nobody took, rings at the agent who gave it away before it "
+            "goes to the front of that one's queue.",
+        ),
+    )
+    decline_seconds: float = field(
+        default=PATIENCE.declined,
+        metadata=toml(
+            seconds(MAX_RING, MIN_RING_SECONDS),
+            "seconds",
+            "How long an agent is not offered a call again that it declined.",
+        ),
+    )
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.ring_seconds, self.away_seconds, self.return_seconds, self.decline_seconds)
 
 
 # A day: longer than any call that a restart should wait for.

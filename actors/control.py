@@ -281,8 +281,8 @@ class Control:
             self.system.tell("switchboard", Open())
             self.system.tell("switchboard", self._configuration(organisation))
         else:
-            voice, rings = self.config.media, self.config.calls.ring_seconds
-            board = Switchboard(organisation, voice.webrtc_codecs, voice.trunk_codecs, mobiles, rings)
+            voice, patience = self.config.media, self.config.calls.patience
+            board = Switchboard(organisation, voice.webrtc_codecs, voice.trunk_codecs, mobiles, patience)
             self.system.spawn("switchboard", board)
 
     def _whole(self, now: float) -> Whole:
@@ -416,8 +416,8 @@ class Control:
         await self._pages.check_logins(self)
 
     def _configuration(self, organisation: Organisation) -> Configure:
-        voice, rings = self.config.media, self.config.calls.ring_seconds
-        return Configure(organisation, voice.webrtc_codecs, voice.trunk_codecs, rings)
+        voice, patience = self.config.media, self.config.calls.patience
+        return Configure(organisation, voice.webrtc_codecs, voice.trunk_codecs, patience)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         """The end, once somebody wants it."""

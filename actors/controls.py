@@ -142,7 +142,8 @@ class Controls(Dialler):
         """The call is told whom this agent wants in it: wherever that one is, it has the same time to answer."""
         agent, number, mobile = self.state.profile.agent, command.number, command.mobile
         profile = self.state.profile
-        offer = evolve(self._call(), by_name=profile.name, ring_seconds=profile.ring_seconds, why="", status=0)
+        ring, back = profile.patience.ring, profile.patience.back
+        offer = evolve(self._call(), by_name=profile.name, ring_seconds=ring, return_seconds=back, why="", status=0)
         match command:
             case page.Consult():
                 return [self.tell_call(calls.Consult(agent, target, name, offer, number, mobile))]

@@ -19,7 +19,6 @@ from .callee import Callee
 from .effects import Down, Effect, Tell, Watch
 from .evolving import evolve
 from .records import Outcome
-from .seat import PAGE_GRACE
 
 # The switchboard answers within milliseconds.
 GATE_TIMEOUT: Final = 5.0
@@ -150,4 +149,5 @@ class Dialler(Callee):
         return [told, *self._back("given_up", 0, now), *self.release_seat("page gone", now)]
 
     def dialling_deadline(self) -> float:
-        return min(self.state.dial_until, self.state.owner_lost_at + PAGE_GRACE)
+        data = self.state
+        return min(data.dial_until, data.owner_lost_at + data.profile.patience.away)

@@ -5,7 +5,7 @@ whom, `acd.py` says. Each decision by which a call rings somewhere is kept with 
 ask later why there.
 
 An agent who missed a call is not offered it again while anybody else who could take it is at work; one who
-declined, not for `DECLINE_REST`.
+declined, not for `Patience.declined`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from .evolving import evolve
 from .queue_agents import Roster
 from .queue_state import OFFER_GRACE, GaveBack, Offered, OfferEnded, OfferOver, Ring, Timeout, Waiting
 
-# A decliner is not offered the same call again for this long.
-DECLINE_REST = 10.0
-
 
 class Offers(Roster):
     """The calls of a queue and the agents who may take them, brought together."""
@@ -34,7 +31,7 @@ class Offers(Roster):
         rest = {
             GaveBack.REFUSED: None,  # it is told ready again when it is
             GaveBack.RETURNED: None,
-            GaveBack.DECLINED: now + DECLINE_REST,
+            GaveBack.DECLINED: now + self.state.profile.patience.declined,
             GaveBack.MISSED: math.inf,
         }[message.how]
         resting = dict(waiting.resting) if rest is None else {**waiting.resting, message.agent: rest}
@@ -57,7 +54,7 @@ class Offers(Roster):
             if over:
                 lost += self.withdraw(evolve(waiting, rung=over), "no_answer")
                 rings = {name: ring for name, ring in waiting.rung.items() if name not in over}
-                rest = dict.fromkeys(over, now + DECLINE_REST)
+                rest = dict.fromkeys(over, now + self.state.profile.patience.declined)
                 self.replace(evolve(waiting, rung=rings, resting={**resting, **rest}))
                 for agent in over:
                     lost += self.learn(OfferEnded(agent), now)

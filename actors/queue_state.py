@@ -15,6 +15,7 @@ from .entries import NORMAL, Strategy
 from .evolving import evolve
 from .hours import Span
 from .pace import UNKNOWN, Pace
+from .patience import PATIENCE, Patience
 
 # An agent that says nothing about an offer this long after its ring time is taken to be lost, and the call goes on.
 OFFER_GRACE = 5.0
@@ -77,6 +78,7 @@ class Profile:
     # So long a caller is kept for who served it last, if that was within so many days; 0: not at all.
     last_agent_seconds: float = 0.0
     last_agent_days: int = 7
+    patience: Patience = PATIENCE
 
 
 @frozen

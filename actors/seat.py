@@ -18,8 +18,6 @@ from .effects import Effect, Log, Media, Push, Reply
 from .evolving import evolve
 from .table import Machine
 
-# A page that does not come back within this is gone: an idle agent is signed out, a call returns to its queue.
-PAGE_GRACE = 20.0
 # How long an agent hears itself at most.
 TEST_CALL = 30.0
 
@@ -102,7 +100,7 @@ class Seat(Machine[Phase], ABC):
                     parties=data.parties if data.phase is Phase.TALKING else None,
                     dialling=data.dial,
                     leg=data.leg,
-                    away_until=data.away_since + PAGE_GRACE if data.away_since < math.inf else None,
+                    away_until=data.away_since + data.profile.patience.away if data.away_since < math.inf else None,
                     sound=self.trouble(),
                     last=data.last if data.phase is Phase.AFTER_CALL_WORK else None,
                     testing_until=data.testing_until if data.testing_until < math.inf else None,

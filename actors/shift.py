@@ -1,6 +1,6 @@
 """An agent at work without a call: it signs in and out, goes on break, and comes back; and how others see it stand.
 
-Its page may be gone for `PAGE_GRACE`, in after-call work for `WORK_GRACE`: then it is signed out.
+Its page may be gone for `Patience.away`, in after-call work for `WORK_GRACE`: then it is signed out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from .controls import Controls
 from .effects import Effect, Started, Tell
 from .evolving import evolve
 from .mobile import Mobile
-from .seat import PAGE_GRACE
 
 # The paperwork of a call waits this long for its page: a computer may have to be started anew.
 WORK_GRACE: Final = 600.0
@@ -118,7 +117,8 @@ class Shift(Mobile, Controls):
     def page_gone_at(self) -> float:
         """When the page that does not come back is given up."""
         data = self.state
-        grace = WORK_GRACE if data.phase is Phase.AFTER_CALL_WORK and not data.by_mobile else PAGE_GRACE
+        works = data.phase is Phase.AFTER_CALL_WORK and not data.by_mobile
+        grace = WORK_GRACE if works else data.profile.patience.away
         return max(data.owner_lost_at, data.since) + grace
 
     def page_gone(self, message: Timeout, now: float) -> list[Effect]:

@@ -28,6 +28,7 @@ from .hours import span
 from .limits import NO_LIMITS, UNUSED, Limits, Usage
 from .organisation import Organisation, e164
 from .origin import Located
+from .patience import PATIENCE, Patience
 from .records import MobileEntry
 from .routes import ToNumber, ToQueue, ToVoicemail, to_onward
 from .table import Bug, Table, Untimed, always, row
@@ -52,13 +53,13 @@ class Phase(Enum):
 
 @frozen
 class Configure:
-    """The organisation as it is from now on, what pages and trunks may speak, preferred first, and how long whoever an
-    agent asks into its call rings."""
+    """The organisation as it is from now on, what pages and trunks may speak, preferred first, and how long people are
+    waited for."""
 
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
-    ring_seconds: float = agents.RING_SECONDS
+    patience: Patience = PATIENCE
 
 
 @frozen
@@ -111,7 +112,7 @@ class Data:
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
-    ring_seconds: float = agents.RING_SECONDS
+    patience: Patience = PATIENCE
     phase: Phase = Phase.OPEN
     # New calls are refused: those that live would be heard to break up.
     full: bool = False
@@ -132,7 +133,7 @@ class Data:
 
 
 class Switchboard(Untimed[Phase]):
-    """`codecs`, `trunk_codecs` and `ring_seconds` as `Configure` has them; `mobiles` is what is kept of the mobiles
+    """`codecs`, `trunk_codecs` and `patience` as `Configure` has them; `mobiles` is what is kept of the mobiles
     that agents have bound."""
 
     state: Data
@@ -143,13 +144,13 @@ class Switchboard(Untimed[Phase]):
         codecs: Sequence[media.CodecName],
         trunk_codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
         mobiles: Sequence[MobileEntry] = (),
-        ring_seconds: float = agents.RING_SECONDS,
+        patience: Patience = PATIENCE,
     ) -> None:
         self.state = Data(
             organisation,
             tuple(codecs),
             tuple(trunk_codecs),
-            ring_seconds,
+            patience,
             mobiles={each.agent: each.number for each in mobiles},
             by_mobile=frozenset(each.agent for each in mobiles if each.answering),
         )
@@ -170,7 +171,7 @@ class Switchboard(Untimed[Phase]):
             organisation=message.organisation,
             codecs=message.codecs,
             trunk_codecs=message.trunk_codecs,
-            ring_seconds=message.ring_seconds,
+            patience=message.patience,
         )
         after = self._profiles()
         alive = self.state.alive
@@ -242,6 +243,7 @@ class Switchboard(Untimed[Phase]):
                 group.announce_wait,
                 group.last_agent_seconds,
                 group.last_agent_days,
+                self.state.patience,
             )
         known = self._queues_known()
         priorities = {group.id: group.priority for group in organisation.queues}
@@ -256,7 +258,7 @@ class Switchboard(Untimed[Phase]):
                 self._mobile_of(one.id),
                 known,
                 place,
-                self.state.ring_seconds,
+                self.state.patience,
             )
         return profiles
 

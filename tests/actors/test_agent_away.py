@@ -6,7 +6,8 @@ import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page
 from cordboard.actors.agent_state import Phase
-from cordboard.actors.seat import PAGE_GRACE, TEST_CALL
+from cordboard.actors.patience import PATIENCE
+from cordboard.actors.seat import TEST_CALL
 from cordboard.switch import protocol as media
 
 from .house import NOW, PAGE_OFFER, House, code
@@ -87,7 +88,7 @@ def test_a_page_that_loads_while_the_caller_waits_sees_until_when(talking: House
     talking.after(3)
     talking.fact(*talking.engine.silence(agent(talking).leg, 0.5))
     talking.tell("agent:lin", page.Attached("again"))
-    until = talking.now + PAGE_GRACE
+    until = talking.now + PATIENCE.away
     assert snapshot(talking, "again").away_until == until
     assert page.CallAway("c", until) in talking.events("lin")
     talking.fact(media.LegHeard(agent(talking).leg))
@@ -115,7 +116,7 @@ def test_a_page_that_loads_in_after_call_work_sees_the_call_that_was(talking: Ho
 def test_an_agent_that_is_not_heard_for_20_s_has_paperwork_and_the_caller_the_first_place(talking: House) -> None:
     talking.after(3)
     talking.fact(*talking.engine.silence(agent(talking).leg, 0.5))
-    talking.after(PAGE_GRACE)
+    talking.after(PATIENCE.away)
     lin = agent(talking)
     assert (lin.phase, lin.reason) == (Phase.AFTER_CALL_WORK, "media lost")
     assert talking.heard() == "music"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from cordboard.actors import page, records
 from cordboard.actors.parties import Standing
-from cordboard.actors.seat import PAGE_GRACE
+from cordboard.actors.patience import PATIENCE
 
 from .house import NOW, PAGE_OFFER
 from .party import HELD, TALKS, Centre
@@ -77,7 +77,7 @@ def test_a_computer_that_answers_no_check_rings_on_when_it_is_there_again(centre
     leg = centre.one("wei").state.leg
     centre.fact(*centre.engine.uncheck(leg, 10.0))
     assert centre.phases() == ("talking", "ringing")
-    centre.after(PAGE_GRACE - 1)
+    centre.after(PATIENCE.away - 1)
     centre.fact(*centre.engine.check(leg))
     centre.after(2)
     centre.do("wei", page.Answer())
@@ -94,9 +94,9 @@ def test_who_does_not_come_back_in_20_s_is_gone_and_the_customer_still_there(
     centre.do("lin", page.Consult("wei"))
     centre.after(2)
     away(centre)
-    centre.until(NOW + 7 + PAGE_GRACE - 0.001)
+    centre.until(NOW + 7 + PATIENCE.away - 0.001)
     assert centre.standing is Standing.CONSULT_RINGS
-    centre.until(NOW + 7 + PAGE_GRACE)
+    centre.until(NOW + 7 + PATIENCE.away)
     assert (centre.standing, centre.ears()) == (Standing.HELD, HELD)
     assert [each.why for each in centre.told("lin", page.CallSecondOver)] == ["gone"]
     wei = centre.one("wei").state
@@ -134,7 +134,7 @@ def test_who_is_invited_or_given_the_call_may_reload_too(centre: Centre) -> None
 def test_a_transfer_to_who_does_not_come_back_rings_at_who_gave_it(centre: Centre) -> None:
     centre.do("lin", page.Transfer("wei"))
     closes(centre)
-    centre.after(PAGE_GRACE)
+    centre.after(PATIENCE.away)
     assert (centre.standing, centre.phases()) == (Standing.RETURNED, ("ringing", "signed_out"))
     assert centre.told("lin", page.CallOffered)[-1].why == "gone"
 
@@ -145,6 +145,6 @@ def test_a_call_that_comes_back_rings_on_for_who_reloads_in_its_paperwork(centre
     assert centre.phases() == ("ringing", "idle")
     centre.tell("agent:lin", page.Detached("lin"))
     assert centre.standing is Standing.RETURNED
-    centre.after(PAGE_GRACE)  # as long as it rings there
+    centre.after(PATIENCE.away)  # as long as it rings there
     assert centre.phases("lin") == ("after_call_work",)
     assert centre.standing.value == "waiting"

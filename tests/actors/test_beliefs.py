@@ -11,9 +11,9 @@ from cordboard.actors import acd
 from cordboard.actors import agent_state as agents
 from cordboard.actors import queue_state as queues
 from cordboard.actors.effects import Down, Effect, Log, Tell
+from cordboard.actors.patience import PATIENCE
 from cordboard.actors.queue import Queue
 from cordboard.actors.queue_agents import BELIEFS
-from cordboard.actors.queue_offers import DECLINE_REST
 from cordboard.actors.queue_state import OFFER_GRACE, Belief, GaveBack
 from cordboard.actors.table import Bug, ImpossibleInputError, Late
 
@@ -163,7 +163,7 @@ def test_who_never_says_anything_to_an_offer_is_as_free_as_before(belief: Belief
     told = queue.receive(queues.Timeout(), NOW + RING + OFFER_GRACE)
     assert Tell("agent:lin", agents.Withdraw("c", "no_answer")) in told
     assert believed(queue) == (Belief.SAID, "free")
-    queue.receive(queues.Timeout(), NOW + RING + OFFER_GRACE + DECLINE_REST)
+    queue.receive(queues.Timeout(), NOW + RING + OFFER_GRACE + PATIENCE.declined)
     assert believed(queue) == (Belief.RINGS, "ringing")
 
 

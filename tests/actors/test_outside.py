@@ -12,6 +12,7 @@ from cordboard.actors import line, page, records, signals
 from cordboard.actors.directory import Directory
 from cordboard.actors.effects import Tell
 from cordboard.actors.parties import Standing
+from cordboard.actors.patience import PATIENCE, Patience
 from cordboard.actors.switchboard import FindRoute
 from cordboard.switch import protocol as media
 
@@ -112,7 +113,7 @@ def test_a_number_that_is_not_reached_is_told_with_its_reason(centre: Centre, wh
 ASKED = ({"agent": "wei"}, {"agent": "wei", "mobile": True}, {"number": WANTED})
 
 
-@pytest.mark.parametrize("seconds", [agents.RING_SECONDS, 12.5])
+@pytest.mark.parametrize("seconds", [PATIENCE.ring, 12.5])
 @pytest.mark.parametrize("target", ASKED)
 @pytest.mark.parametrize("asks", [page.Consult, page.Invite, page.Transfer])
 def test_whoever_is_asked_has_the_same_time_to_answer(
@@ -120,7 +121,7 @@ def test_whoever_is_asked_has_the_same_time_to_answer(
 ) -> None:
     """A colleague, a colleague's mobile and a number outside; an answer a moment before the end counts."""
     for name in ("lin", "wei"):
-        profile = evolve(centre.one(name).state.profile, mobile=NUMBER, ring_seconds=seconds)
+        profile = evolve(centre.one(name).state.profile, mobile=NUMBER, patience=Patience(ring=seconds))
         centre.tell(f"agent:{name}", profile)
     centre.do("lin", asks(**target))
     by_line = target != ASKED[0]
@@ -149,12 +150,12 @@ def test_an_answer_at_the_last_moment_counts(centre: Centre, target: dict[str, A
     by_line = target != ASKED[0]
     if by_line:
         begun(centre)
-    centre.after(agents.RING_SECONDS - 0.01)
+    centre.after(PATIENCE.ring - 0.01)
     if by_line:
         up(centre)
     else:
         centre.do("wei", page.Answer())
-    centre.after(agents.RING_SECONDS)
+    centre.after(PATIENCE.ring)
     assert centre.standing is Standing.CONSULT
 
 

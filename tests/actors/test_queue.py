@@ -10,8 +10,8 @@ from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.agent_state import Phase
 from cordboard.actors.effects import Log, Record, Tell, Watch
+from cordboard.actors.patience import PATIENCE
 from cordboard.actors.queue import STATUS_INTERVAL, STATUSES_PER_SECOND, Queue
-from cordboard.actors.queue_offers import DECLINE_REST
 from cordboard.actors.queue_state import OFFER_GRACE
 
 from .house import NOW, House
@@ -252,7 +252,7 @@ def test_an_offer_that_is_lost_on_its_way_is_made_again(house: House) -> None:
     house.call()
     house.mail["agent:lin"].clear()
     house.wake("agent:lin")
-    house.after(house.actors["queue:support"].state.profile.ring_seconds + OFFER_GRACE + DECLINE_REST + 1)
+    house.after(house.actors["queue:support"].state.profile.ring_seconds + OFFER_GRACE + PATIENCE.declined + 1)
     assert (calls(house), phase(lin)) == ({"c": "lin"}, Phase.RINGING)
 
 

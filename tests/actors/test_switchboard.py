@@ -7,10 +7,12 @@ from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, signals, switchboard, trunk
+from cordboard.actors import queue_state as queues
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
 from cordboard.actors.effects import Down, Tell
 from cordboard.actors.organisation import Organisation, parse_organisation
+from cordboard.actors.patience import PATIENCE, Patience
 from cordboard.actors.queue import Queue
 from cordboard.actors.routes import Echo, ToQueue
 from cordboard.actors.switchboard import Configure, Switchboard
@@ -95,14 +97,15 @@ def test_it_starts_everyone_queues_before_agents(house: House) -> None:
     ]
 
 
-def test_every_agent_knows_how_long_whom_it_asks_has_to_answer(house: House) -> None:
-    all_of_them = [each for name, each in house.actors.items() if name.startswith("agent:")]
-    assert {each.state.profile.ring_seconds for each in all_of_them} == {30.0}
-    house.tell("switchboard", Configure(ORGANISATION, ("opus",), ring_seconds=45.0))
-    assert {each.state.profile.ring_seconds for each in all_of_them} == {45.0}
-    board = Switchboard(ORGANISATION, ("opus",), ring_seconds=12.5)
-    told = [each for each in board._profiles().values() if isinstance(each, agents.Profile)]
-    assert {each.ring_seconds for each in told} == {12.5}
+def test_every_agent_and_queue_knows_how_long_it_is_waited(house: House) -> None:
+    all_of_them = [each for name, each in house.actors.items() if name.startswith(("agent:", "queue:"))]
+    assert {each.state.profile.patience for each in all_of_them} == {PATIENCE}
+    longer = Patience(45.0, 46.0, 47.0, 48.0)
+    house.tell("switchboard", Configure(ORGANISATION, ("opus",), patience=longer))
+    assert {each.state.profile.patience for each in all_of_them} == {longer}
+    board = Switchboard(ORGANISATION, ("opus",), patience=longer)
+    told = [each for each in board._profiles().values() if isinstance(each, agents.Profile | queues.Profile)]
+    assert {each.patience for each in told} == {longer}
 
 
 def test_a_call_of_a_queue_hears_the_music_of_its_queue(house: House) -> None:

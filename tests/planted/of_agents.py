@@ -16,8 +16,8 @@ AGENTS: Final = (
     Bug(
         "an offer rings for ever: the ring time is not timed",
         "actors/agent.py",
-        "return min(data.ring_until, data.unrung_since + PAGE_GRACE)",
-        "return data.unrung_since + PAGE_GRACE",
+        "return min(data.ring_until, data.unrung_since + data.profile.patience.away)",
+        "return data.unrung_since + data.profile.patience.away",
     ),
     Bug(
         "the maximum of after-call work is not timed",

@@ -41,7 +41,7 @@ QUEUES: Final = (
         "who missed a call is offered it again 10 s later",
         "actors/queue_offers.py",
         "            GaveBack.MISSED: math.inf,",
-        "            GaveBack.MISSED: now + DECLINE_REST,",
+        "            GaveBack.MISSED: now + self.state.profile.patience.declined,",
     ),
     Bug(
         "a call that the only agent declined is never offered again",
