@@ -30,6 +30,9 @@ SDP_TYPE: Row = ("Content-Type", "application/sdp")
 # Those that refresh a session, and those that may carry an offer
 REFRESHING = frozenset({"INVITE", "UPDATE"})
 OFFERING = frozenset({"INVITE", "PRACK", "UPDATE"})
+# Users who are nobody: of RFC 3323 §4.1.1.3, and what PBXs and gateways write in its place, in lower case. Whoever
+# calls so is not one and the same caller.
+NOBODY = frozenset({"anonymous", "unknown", "unavailable", "restricted", "private", "withheld"})
 _ACCEPTED = re.compile(
     r"(?:application[ \t]*/[ \t]*(?:sdp|\*)|\*[ \t]*/[ \t]*\*)[ \t]*(?:;.*)?", re.ASCII | re.IGNORECASE
 )
@@ -138,7 +141,7 @@ def caller_of(request: Request) -> tuple[str | None, str]:
         except RemoteSipError:
             continue
         number = uri.number
-        if not number or number.lower() == "anonymous" or uri.host.lower() == "anonymous.invalid":
+        if not number or number.lower() in NOBODY or uri.host.lower() == "anonymous.invalid":
             continue
         return number, address.name
     return None, ""

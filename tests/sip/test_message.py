@@ -259,6 +259,8 @@ def test_who_calls() -> None:
     )
     assert who(("Max-", "Privacy: id\r\nMax-")) == (None, "")
     assert who(("Alice <sip:alice@atlanta.example.com>", '"Anonymous" <sip:anonymous@anonymous.invalid>')) == (None, "")
+    for nobody in ("Restricted", "unknown", "Unavailable", "PRIVATE", "withheld"):
+        assert who(("Alice <sip:alice@atlanta.example.com>", f"<sip:{nobody}@192.0.2.1>")) == (None, "")
     assert who(("Max-", "P-Asserted-Identity: ???\r\nMax-")) == ("alice", "Alice")
 
 
