@@ -305,12 +305,12 @@ def message_alone(connection: Connection, call: str, agent: str) -> bool:
 
 
 def last_served(connection: Connection, number: str, since: float, but: str) -> str:
-    """The agent who was connected last with that number, in a call that began at `since` or later, other than the call
-    `but`; empty: none."""
+    """The agent who was connected last with that number, in whatever writing, in a call that began at `since` or later,
+    other than the call `but`; empty: none."""
     talked = (
         select(offers.c.agent)
         .join(calls, calls.c.call == offers.c.call)
-        .where(calls.c.caller == number, calls.c.began >= since, calls.c.call != but)
+        .where(calls.c.caller.in_(_writings(connection, number)), calls.c.began >= since, calls.c.call != but)
         .where(offers.c.outcome == Outcome.ANSWERED.value)
         .order_by(offers.c.decided.desc())
         .limit(1)
@@ -356,9 +356,14 @@ def calls_before(connection: Connection, number: str, began: float, most: int, n
     it was withheld."""
     if not number:
         return ()
-    same = customers.writings(connection, customers.normal(connection, number))
-    newest = connection.execute(_BEFORE, {"callers": list({number, *same}), "before": began, "most": most}).all()
+    callers = _writings(connection, number)
+    newest = connection.execute(_BEFORE, {"callers": callers, "before": began, "most": most}).all()
     return _lines(connection, newest, None, now) if newest else ()
+
+
+def _writings(connection: Connection, number: str) -> list[str]:
+    """All in which calls of that number may stand here."""
+    return list({number, *customers.writings(connection, customers.normal(connection, number))})
 
 
 def offers_of(connection: Connection, call: str) -> tuple[Offer, ...]:

@@ -80,7 +80,8 @@ class Ticket:
 
 @frozen
 class Earlier:
-    """A call of the customer before; `agents` are the names of who had it, `summary` is what they wrote."""
+    """A call of the customer before; `agents` are the names of who had it, `summary` is what they wrote; `message`: it
+    left one."""
 
     call: str
     began: float
@@ -88,6 +89,7 @@ class Earlier:
     class_: CallClass | None
     agents: tuple[str, ...]
     summary: str
+    message: bool
 
 
 @frozen
@@ -199,6 +201,7 @@ def _earlier(connection: Connection, whose: Subject, now: float) -> tuple[Earlie
             line.class_,
             tuple(who.name for who in line.agents),
             _together(written.get(line.call, [])),
+            line.message is not None,
         )
         for line in lines
     )

@@ -59,7 +59,8 @@ def talk(desk: Desk) -> None:
 def test_a_call_that_rings_brings_its_customer_to_the_front(desk: Desk, page: Page, papers: Papers) -> None:
     papers.writable = False
     before = {"call": "c0", "began": at(30), "direction": "inbound", "class": "normal", "agents": ["Maya"]}
-    papers.earlier = [{**before, "summary": "Asked."}]
+    said = {**before, "call": "c00", "class": "not_connected", "agents": [], "summary": "", "message": True}
+    papers.earlier = [{**before, "summary": "Asked.", "message": False}, said]
     papers.write(("summary", "c1", "1002"), "Wants a refund.")
     tab(page, "Colleagues").click()
     desk.switch.offer()
@@ -69,7 +70,7 @@ def test_a_call_that_rings_brings_its_customer_to_the_front(desk: Desk, page: Pa
     expect(box(page, "Note")).not_to_be_editable()
     expect(page.get_by_role("list", name="Tags")).to_have_text("vip")
     expect(page.locator(".summary")).to_contain_text("Wants a refund.")
-    expect(page.locator(".earlier")).to_contain_text("Asked.")
+    expect(page.locator(".earlier li")).to_contain_text(["Asked.", "Voicemail"])
     papers.writable = True
     desk.button("Answer").click()
     expect(box(page, "Note")).to_be_editable()

@@ -168,6 +168,7 @@ async def test_what_was_written_comes_with_the_customers_next_call(data_dir: Pat
             "class": "normal",
             "agents": ["Lin"],
             "summary": "wants a refund",
+            "message": False,
         }
         (opened,) = paper["tickets"]
         assert {name: field["value"] for name, field in opened["fields"].items()} == {

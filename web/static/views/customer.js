@@ -6,7 +6,7 @@ import { bench } from '../bench.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
 import { PaperView, choice } from './field.js';
-import { CLASS_ICONS, failed } from './parts.js';
+import { CLASS_ICONS, failed, kindOf } from './parts.js';
 import { when, writer } from './writer.js';
 
 /** What every tab of the paper begins with: whose it is, and whether all of it is saved; then its parts, if there are any. */
@@ -81,10 +81,12 @@ export const summary = ({ text }) => html`<figure class="summary">
   <blockquote>${text.value}</blockquote>
 </figure>`;
 
-const earlier = ({ began, direction, class: kind, agents, summary: text }) => html`<li>
+const called = (kind) => (kind ? html`<span class="class" data-class=${kind}>${icon(CLASS_ICONS[kind])}${t(`calls.${kind}`)}</span>` : nothing);
+
+const earlier = ({ began, direction, agents, summary: text, ...call }) => html`<li>
   <p>
     <span class="time">${when(began)}</span>
-    ${kind ? html`<span class="class" data-class=${kind}>${icon(CLASS_ICONS[kind])}${t(`calls.${kind}`)}</span>` : nothing}
+    ${called(kindOf(call))}
     ${direction === 'outbound' ? html`<span class="out">${t('calls.outbound')}</span>` : nothing}
     <span class="fine">${agents.join(t('why.and'))}</span>
   </p>
