@@ -143,6 +143,7 @@ def test_a_hidden_page_asks_for_nothing_until_it_is_seen(desk: Desk, page: Page,
     before = len(listed(switch))
     switch.kept.add(call("new", time.time()))
     switch.push("call.withdrawn", call="new", reason="caller left")
+    switch.state = "break"  # who is no longer signed out is asked for a snapshot
     switch.push("agent.state", state="break", reason="no answer", since=time.time())
     desk.is_in("break")
     page.wait_for_timeout(2600)  # longer than the list ever waits
