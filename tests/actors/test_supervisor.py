@@ -75,10 +75,18 @@ class Scene:
             return (await self.wire.recv(1000)).decode()
 
     async def started(self) -> dict[str, int]:
-        """The process ids of media and control, once both said that they run."""
+        """The process ids of media and control, once both said that they run, and their supervisor has written so."""
         words = [(await self.hear()).split() for _ in range(2)]
         assert {word[1] for word in words} == {"started"}
-        return {word[0]: int(word[2]) for word in words}
+        pids = {word[0]: int(word[2]) for word in words}
+        await self.written(pids)
+        return pids
+
+    async def written(self, pids: dict[str, int]) -> None:
+        """A child may speak before its number is written down."""
+        with trio.fail_after(PATIENCE):
+            while {name: self.pid(name) for name in pids} != pids:
+                await trio.sleep(0.01)
 
     def pid(self, name: str) -> int | None:
         return running(self.data, name)
@@ -233,9 +241,7 @@ def test_a_killed_child_is_back_and_the_other_never_left(tmp_path: Path, victim:
         name, word, pid = (await stage.hear()).split()
         assert (name, word) == (victim, "started")
         assert int(pid) != pids[victim]
-        with trio.fail_after(PATIENCE):
-            while stage.pid(victim) != int(pid):  # it may say that it runs before its supervisor has written so
-                await trio.sleep(0.01)
+        await stage.written({victim: int(pid)})
         assert stage.pid(other) == pids[other]
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -250,7 +256,8 @@ def test_an_understudy_takes_the_place_of_an_engine_that_died(tmp_path: Path, mo
         pids = {(name, word): int(pid) for name, word, pid in said}
         assert set(pids) == {("control", "started"), ("media", "started"), ("media", "waits")}
         for _ in range(3):
-            assert stage.pid("media") == pids["media", "started"] != pids["media", "waits"]
+            assert pids["media", "started"] != pids["media", "waits"]
+            await stage.written({"media": pids["media", "started"]})
             os.kill(pids["media", "started"], signal.SIGKILL)
             said = [(await stage.hear()).split() for _ in range(2)]
             after = {(name, word): int(pid) for name, word, pid in said}
@@ -343,8 +350,6 @@ def test_ready_is_printed_and_told_once(tmp_path: Path, capfd: pytest.CaptureFix
 def test_a_second_supervisor_is_refused(tmp_path: Path) -> None:
     async def tell(stage: Scene) -> None:
         pids = await stage.started()
-        while {name: stage.pid(name) for name in pids} != pids:  # a child may speak before its number is written down
-            await trio.sleep(0.01)
         with pytest.raises(AlreadyRunningError, match="another cordboard"):
             await supervise(Config(), stage.data, ["false"], None)
         assert {name: stage.pid(name) for name in pids} == pids
