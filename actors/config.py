@@ -309,45 +309,34 @@ class Recording:
 MAX_RING = 300
 
 
+def _waited(default: float, meaning: str) -> float:
+    """A key of `Calls`."""
+    value: float = field(
+        default=default, metadata=toml(seconds(MAX_RING, MIN_RING_SECONDS), "seconds", f"How long {meaning}.")
+    )
+    return value
+
+
 @frozen
 class Calls:
     """What holds for all calls, whatever queue they came by."""
 
-    ring_seconds: float = field(
-        default=PATIENCE.ring,
-        metadata=toml(
-            seconds(MAX_RING, MIN_RING_SECONDS),
-            "seconds",
-            "How long whoever an agent consults, invites, or gives a call to has to answer: a colleague, a colleague's "
-            "mobile, a number outside.",
-        ),
+    ring_seconds: float = _waited(
+        PATIENCE.ring,
+        "whoever an agent consults, invites, or gives a call to has to answer: a colleague, a colleague's mobile, a "
+        "number outside",
     )
-    away_seconds: float = field(
-        default=PATIENCE.away,
-        metadata=toml(
-            seconds(MAX_RING, MIN_RING_SECONDS),
-            "seconds",
-            "How long an agent is waited for whose page is gone or cannot be heard: then its call goes back to the "
-            "front of its queue, or ends where it was dialled, and an agent without a call is signed out.",
-        ),
+    away_seconds: float = _waited(
+        PATIENCE.away,
+        "an agent is waited for whose page is gone or cannot be heard: then its call goes back to the front of its "
+        "queue, or ends where it was dialled, and an agent without a call is signed out",
     )
-    return_seconds: float = field(
-        default=PATIENCE.back,
-        metadata=toml(
-            seconds(MAX_RING, MIN_RING_SECONDS),
-            "seconds",
-            "How long a call that was given away, and that nobody took, rings at the agent who gave it away before it "
-            "goes to the front of that one's queue.",
-        ),
+    return_seconds: float = _waited(
+        PATIENCE.back,
+        "a call that was given away, and that nobody took, rings at the agent who gave it away before it goes to the "
+        "front of that one's queue",
     )
-    decline_seconds: float = field(
-        default=PATIENCE.declined,
-        metadata=toml(
-            seconds(MAX_RING, MIN_RING_SECONDS),
-            "seconds",
-            "How long an agent is not offered a call again that it declined.",
-        ),
-    )
+    decline_seconds: float = _waited(PATIENCE.declined, "an agent is not offered a call again that it declined")
 
     @property
     def patience(self) -> Patience:

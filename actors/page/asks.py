@@ -229,8 +229,8 @@ class Invite:
 class Transfer:
     """Gives the call away, to a colleague, a number or a queue; this agent's after-call work begins at once.
 
-    Who does not take it, in as long as one who is consulted has, leaves it to this agent again: an offer of 20 s, of
-    the purpose "returned".
+    Who does not take it, in as long as one who is consulted has, leaves it to this agent again: an offer of `[calls]
+    return_seconds`, of the purpose "returned".
     """
 
     do: ClassVar[str] = "call.transfer"
