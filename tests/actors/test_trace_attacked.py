@@ -62,7 +62,7 @@ async def besieged(world: World) -> None:
             with suppress(RemoteSipError):  # what is refused is said again as it came
                 carry(source, output)
 
-    world.carry = carried  # type: ignore[method-assign]
+    world.carry = carried  # type: ignore[method-assign] # an attacker on the way
     lin = await world.sign_in("1001")
     customer = world.dial(HOTLINE)
     await lin.hears(page.CallOffered)

@@ -44,7 +44,7 @@ def walk_from(position: str, block: int, examples: int) -> None:
     def stands(history: History) -> None:
         try:
             walk(history)
-        except Exception as error:
+        except Exception as error:  # whatever it is, and it goes on: with how it is made again
             error.add_note(f"again, with its log: {COMMAND} {str(history)!r}")
             raise
 

@@ -29,7 +29,7 @@ class Pbx(Far):
         self.told: list[str] = []
         self.answers: list[int] = []
         self._receive = world.carrier.receive
-        world.carrier.receive = self.receive  # type: ignore[method-assign]
+        world.carrier.receive = self.receive  # type: ignore[method-assign] # to answer what the carrier does not
 
     def receive(self, data: bytes, source: Address) -> None:
         message = parse(data)
@@ -45,7 +45,7 @@ class Pbx(Far):
         endpoint = self.world.carrier.endpoint
         record = endpoint._calls[call or self.calls[0].call]
         out: list[object] = []
-        endpoint._within(record, "REFER", self.world.now(), out, (("Refer-To", f"<{to}>"),))  # type: ignore[arg-type]
+        endpoint._within(record, "REFER", self.world.now(), out, (("Refer-To", f"<{to}>"),))  # type: ignore[arg-type] # as the endpoint has it
         self.world.carrier.perform(out)  # type: ignore[arg-type]
 
 
