@@ -33,14 +33,26 @@ class Media:
         self._socket.connect(path)
         self._frames = wire.Frames(wire.decode_fact)
         self.facts: list[protocol.Fact] = []
+        self._open: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pinger = threading.Thread(target=self._ping, name="pinger")
         self._pinger.start()
 
     def tell(self, command: protocol.Command) -> None:
+        match command:
+            case protocol.OpenRtpLeg(leg=leg) | protocol.OpenWebrtcLeg(leg=leg):
+                self._open.add(leg)
+            case protocol.CloseLeg(leg=leg):
+                self._open.discard(leg)
         with self._lock:
             self._socket.sendall(wire.encode(command))
+
+    def begin_anew(self) -> None:
+        """Whoever asks next meets no leg, and no fact, of before: a test that failed has closed nothing."""
+        for leg in sorted(self._open):
+            self.tell(protocol.CloseLeg(leg))
+        self.facts.clear()
 
     def _ping(self) -> None:
         for number in itertools.count(1):

@@ -32,9 +32,15 @@ def phone() -> Iterator[pages.Phone]:
 
 
 @pytest.fixture(scope="module")
-def media() -> Iterator[Media]:
+def process() -> Iterator[Media]:
     with media_process() as made:
         yield made
+
+
+@pytest.fixture
+def media(process: Media) -> Iterator[Media]:
+    yield process
+    process.begin_anew()
 
 
 def connect(
@@ -122,7 +128,6 @@ def test_the_keys_of_a_page_are_told_once_each(
     media.tell(Rewire((Hears(leg, ((leg, 1.0),)),)))
     assert phone.hears(leg, FROM_PAGE)
     assert not [fact for fact in media.facts if isinstance(fact, protocol.DigitPressed)]
-    media.tell(protocol.CloseLeg(leg))
 
 
 def test_two_pages_hear_all_of_each_other_and_a_telephone_beside_them_what_it_can(
@@ -148,9 +153,6 @@ def test_two_pages_hear_all_of_each_other_and_a_telephone_beside_them_what_it_ca
         assert phone.hears("full", high)
         print(f"12 kHz of 0.25 is heard at {20 * math.log10(loud * math.sqrt(2) / 0.25):.1f} dB")
         assert loud * math.sqrt(2) == pytest.approx(0.25, rel=0.12)  # 1 dB
-        media.tell(protocol.CloseLeg("beside"))
-    for leg in ("high", "full", "wide"):
-        media.tell(protocol.CloseLeg(leg))
 
 
 def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: Media) -> None:
@@ -160,7 +162,6 @@ def test_a_page_that_goes_ends_its_leg_and_no_other(phone: pages.Phone, media: M
     assert media.fact(protocol.LegFailed, "goes").reason == "the browser closed the connection"
     media.tell(Rewire((Hears("stays", (("stays", 1.0),)),)))
     assert phone.hears("stays", FROM_PAGE)
-    media.tell(protocol.CloseLeg("stays"))
 
 
 def test_nothing_was_refused(media: Media) -> None:
