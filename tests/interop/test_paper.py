@@ -140,6 +140,7 @@ def test_two_agents_write_of_one_customer_who_calls_again(
     box(maya, "Title").fill("Refund of 4711")
     maya.button("Open ticket").dblclick()
     expect(maya.page.get_by_role("listitem", name="Refund of 4711")).to_have_count(1)
+    first = paper(product)["call"]
     customer.hang_up()
     maya.is_("After-call work")
 
@@ -153,7 +154,7 @@ def test_two_agents_write_of_one_customer_who_calls_again(
     lin.answer()
     assert len(paper(product)["tickets"]) == 1
     dai = person("3001")
-    dai.page.locator(".calls [data-call]").last.click()
+    dai.page.locator(f".calls [data-call='{first}']").click()
     expect(dai.page.get_by_role("region", name="Customer")).to_contain_text("Asks for a refund of 4711")
 
 

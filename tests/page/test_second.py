@@ -166,6 +166,33 @@ def test_a_colleague_is_consulted_by_keyboard_alone_and_gets_the_call(desk: Desk
     assert asked(switch) == [{"do": "call.consult", "agent": "1004"}, {"do": "call.swap"}, {"do": "call.complete"}]
 
 
+def test_a_key_is_never_for_the_button_that_took_the_place_of_the_one_with_the_focus(
+    desk: Desk, page: Page, switch: Switch
+) -> None:
+    in_call(desk)
+    act(page, "Consult").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("wan")
+    page.keyboard.press("Enter")
+    is_closed(page)
+    act(page, "Complete")  # where the focus was before the dialog
+    expect(page.locator(".stage")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    is_line(page, "customer held", "you", "second ringing")
+    act(page, "Cancel").focus()
+    page.keyboard.press("Space")
+    is_line(page, "customer", "you")
+    act(page, "Transfer")
+    expect(page.locator(".stage")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("F7")  # what was pressed before has had its time
+    is_line(page, "customer held", "you")
+    is_closed(page)
+    assert [one["do"] for one in asked(switch)] == ["call.consult", "call.cancel", "call.hold"]
+
+
 @pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
 def test_every_state_is_drawn_again_after_a_reload(page: Page, switch: Switch, names: Names) -> None:
     consult, swap, merge, cancel, invite, hold, retrieve = ACTS[names.agent]

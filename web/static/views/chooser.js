@@ -13,7 +13,7 @@ import { icon } from '../kit.js';
 import { may } from '../parties.js';
 import { reachable } from '../roster.js';
 import { keys } from './keypad.js';
-import { STATE_ICONS } from './parts.js';
+import { STATE_ICONS, toStage } from './parts.js';
 import { SETTLE_MS } from './steady.js';
 import { tabList } from './tab-list.js';
 import { View } from './view.js';
@@ -122,6 +122,13 @@ class Chooser extends View {
     }, Math.max(0, clicked + SETTLE_MS - performance.now()));
   }
 
+  /** The focus is where it was before, unless that button is gone with what it was for. */
+  #hidden = ({ target, currentTarget }) => {
+    if (target !== currentTarget) return;
+    if (bench.talk.choosing) bench.talk.choose('');
+    if (document.activeElement === document.body) toStage();
+  };
+
   get #busy() {
     return this.#closing !== 0 || !bench.live || bench.pending.has(`call.${this.#act}`);
   }
@@ -152,7 +159,7 @@ class Chooser extends View {
       label=${act ? t(`choose.${act}`) : ''}
       light-dismiss
       ?open=${act !== ''}
-      @wa-after-hide=${(event) => event.target === event.currentTarget && bench.talk.choosing && bench.talk.choose('')}
+      @wa-after-hide=${this.#hidden}
     >
       ${act
         ? html`${tabList({

@@ -1,15 +1,18 @@
 // What an agent does with its call, below who is in it: a row for the parties, and one for its own voice and the end.
 //
 // The row has the same places in every state. Where two acts follow each other in one place, the later one leads no further
-// than a dialog or can be taken back, and takes no click until it has stood there for a moment (`steady.js`).
+// than a dialog or can be taken back, and takes no click until it has stood there for a moment (`steady.js`). It is another
+// button, not the one before with other words: who had the focus there, or comes back from a dialog that was opened there,
+// is left at the call, and a key does nothing.
 
+import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { html, nothing } from '../vendor/lit/lit/index.js';
 import { bench } from '../bench.js';
 import { can } from '../desk.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { may, modeOf } from '../parties.js';
-import { button } from './parts.js';
+import { button, toStage } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 import './keypad.js';
@@ -28,7 +31,7 @@ export const ACTS = {
   survey: ['star', '', 'call.survey', () => bench.talk.survey()], // without a key: a wrong one would cost a conversation
 };
 
-// What stands in each place; of two the one that means something now.
+// What stands in each place; of two, which are one button, the one that means something now.
 const ROWS = {
   call: [['hold', 'retrieve'], ['consult'], ['transfer'], ['invite'], ['survey']],
   consult: [['swap'], ['complete'], ['cancel'], ['merge'], ['survey']],
@@ -39,13 +42,26 @@ const ROWS = {
 
 class Controls extends View {
   #steady = new Steady(this);
+  #focused = null;
+
+  willUpdate() {
+    this.#focused = this.contains(document.activeElement) ? document.activeElement : null;
+  }
+
+  updated() {
+    if (this.#focused && !this.#focused.isConnected) toStage();
+  }
 
   render() {
     const { connected } = bench.desk ?? {};
     if (!connected || !bench.speaks) return nothing;
     return html`
       <div class="stage-acts" role="group" aria-label=${t('controls.title')}>
-        ${ROWS[modeOf(bench.desk)].map((names, place) => this.#act(place, names.find((one) => may[one](bench.desk)) ?? names[0]))}
+        ${repeat(
+          ROWS[modeOf(bench.desk)],
+          ([name]) => name,
+          (names, place) => this.#act(place, names.find((one) => may[one](bench.desk)) ?? names[0]),
+        )}
       </div>
       <div class="stage-more">${this.#voice(connected)}</div>
     `;

@@ -9,7 +9,7 @@ import { failureText, latestText, offerTitle, outcomeText } from '../journal.js'
 import { icon } from '../kit.js';
 import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
-import { button, caller, diverted } from './parts.js';
+import { button, caller, diverted, toStage } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 
@@ -45,7 +45,7 @@ class Stage extends View {
   }
 
   updated() {
-    if (this.hadFocus && this.lastFrame !== this.#frame) this.querySelector('.stage').focus();
+    if (this.hadFocus && this.lastFrame !== this.#frame) toStage();
   }
 
   #content(desk) {
