@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
-from playwright.sync_api import BrowserContext, Error, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, Error, Locator, Page, Route, expect
 
 from tests.page.kept import LIN, MAYA, at, call
 from tests.page.papers import Papers
@@ -113,6 +115,38 @@ def test_who_types_as_a_call_comes_finishes_the_word(desk: Desk, page: Page, pap
     assert papers.value("summary", "c2", "1001") == ""
 
 
+@pytest.mark.parametrize(
+    ("role", "place"), [("textbox", "Service summary"), ("combobox", "Add tag"), ("textbox", "Title")]
+)
+def test_who_composes_as_a_call_is_answered_keeps_what_stands_there(
+    desk: Desk, page: Page, papers: Papers, role: Literal["textbox", "combobox"], place: str
+) -> None:
+    """An input method has not said what it comes to, and takes longer than a pause: the letters are of that call."""
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.button("Start answering").click()
+    desk.is_in("idle")
+    if place == "Title":
+        tab(page, "Tickets").click()
+    page.get_by_role(role, name=place, exact=True).focus()
+    session = page.context.new_cdp_session(page)
+    session.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    desk.switch.offer(call="c2", number="+8613900139000")
+    page.wait_for_timeout(3500)  # longer than somebody who types is waited for
+    expect(page.locator(".waiting-bar")).to_contain_text("+86 139 0013 9000")
+    page.keyboard.press("F2")
+    desk.is_in("talking")
+    tab(page, "Customer").click()
+    expect(page.locator(".waiting-bar")).to_have_count(0)
+    other = page.get_by_role("region", name="Of an earlier call")
+    if place == "Service summary":
+        eventually(lambda: papers.value("summary", "c1", "1001") == "ni hao")
+        expect(other).to_have_count(0)
+    else:
+        expect(other.get_by_text("ni hao", exact=True)).to_be_visible()
+    assert {one["call"] for one in papers.posted} <= {"c1"}
+
+
 # --- saving ---------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +238,30 @@ def test_who_logs_out_leaves_nothing_in_the_browser_that_can_be_saved(desk: Desk
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     assert papers.value("customer", "note") == "Typed at the end."
     assert "Typed at the end." not in page.evaluate("JSON.stringify(localStorage)")
+
+
+def test_who_logs_out_as_an_edit_is_under_way_saves_what_was_typed_on(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.button("Sign out").click()
+    desk.is_in("signed_out")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route(
+        "**/paper",
+        lambda route: (
+            route.continue_() if held or route.request.method == "GET" else held.append((route, route.fetch()))
+        ),
+    )
+    with page.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/paper")):
+        box(page, "Note").fill("one")
+    box(page, "Note").press_sequentially(" two")
+    assert papers.value("customer", "note") == "one"
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    ((route, answer),) = held
+    route.fulfill(response=answer)
+    assert papers.value("customer", "note") == "one two"
+    assert "one" not in page.evaluate("JSON.stringify(localStorage)")
 
 
 def test_what_cannot_be_saved_holds_up_nothing_else(desk: Desk, page: Page, papers: Papers) -> None:

@@ -127,8 +127,9 @@ export class Drafts extends EventTarget {
   }
 
   /** What was sent of an entry has come: it is done with, unless it was typed on. */
-  came(entry) {
-    if (this.get(entry.call, entry.name) === entry) this.put(entry.call, entry.name, null);
+  came({ call, name, value, on }) {
+    const now = this.get(call, name);
+    if (now && now.value === value && now.on === on) this.put(call, name, null);
   }
 
   /** Takes over what pages left that are gone; whether there was something. */

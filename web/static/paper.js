@@ -33,6 +33,7 @@ export class Paper extends EventTarget {
   #popped = ''; // the call that rings here, once it has been brought to the front
   #typedAt = -Infinity;
   #wrote = false; // something in this paper, so that it is worth saying that it is saved
+  #composed = null; // where an input method composes: keeps what stands there
 
   constructor(bench) {
     super();
@@ -40,7 +41,10 @@ export class Paper extends EventTarget {
     this.drafts.addEventListener('change', () => this.changed());
     bench.addEventListener('change', () => this.#follow());
     bench.connection.addEventListener('event', ({ detail }) => detail.event === 'paper.changed' && detail.call === this.call && this.#sending.ask(GATHER_MS));
-    addEventListener('pagehide', () => this.#sending.leave());
+    addEventListener('pagehide', () => {
+      this.#interrupt();
+      this.#sending.leave();
+    });
     addEventListener('online', () => this.#sending.retry());
     setInterval(() => this.me && this.#sending.adopt(), LOOK_MS);
   }
@@ -56,6 +60,7 @@ export class Paper extends EventTarget {
 
   /** Nobody is logged in any more; what cannot be sent now waits for the next time. */
   async leave() {
+    this.#interrupt();
     const sent = this.#sending.leave();
     this.me = this.call = '';
     this.papers.clear();
@@ -117,11 +122,12 @@ export class Paper extends EventTarget {
   }
 
   get #types() {
-    return this.call !== '' && performance.now() - this.#typedAt < TYPING_MS;
+    return this.call !== '' && (this.#composed !== null || performance.now() - this.#typedAt < TYPING_MS);
   }
 
   /** The call that came meanwhile is at hand now. */
   turn() {
+    this.#interrupt();
     this.#typedAt = -Infinity;
     this.#follow();
   }
@@ -129,6 +135,7 @@ export class Paper extends EventTarget {
   #take(call) {
     this.settleAll();
     this.addTag();
+    this.#interrupt();
     this.call = call;
     this.waiting = this.error = null;
     this.#wrote = false;
@@ -226,6 +233,25 @@ export class Paper extends EventTarget {
   /** Somebody is at a field. */
   typing() {
     this.#typedAt = performance.now();
+  }
+
+  /** An input method composes in a field. Its letters are nobody's text until it is done, in which it takes its time; where
+      it will not be done, as the field goes, `keep` keeps them. */
+  composes(keep) {
+    this.#composed = keep;
+    this.typing();
+  }
+
+  /** It is done. */
+  composed() {
+    this.#composed = null;
+    this.typing();
+  }
+
+  #interrupt() {
+    const keep = this.#composed;
+    this.#composed = null;
+    if (this.call) keep?.();
   }
 
   /** `typed` stands in a field that showed `shown`, a version of it. */

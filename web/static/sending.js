@@ -62,17 +62,21 @@ export class Sending {
 
   /** The page goes, or its agent: whatever is not saved is sent once more, and is kept until it is known to have come. */
   async leave() {
-    await Promise.all(
-      this.#sendable.map(async (entry) => {
-        try {
-          await writePaper(entry.call, changeOf(entry));
-        } catch (error) {
-          if (!(error instanceof HttpError)) throw error;
-          return; // nobody is there to be told
-        }
-        this.#paper.drafts.came(entry);
-      }),
-    );
+    const { drafts, me } = this.#paper;
+    await Promise.all(this.#sendable.map(async (entry) => (await this.#last(entry, me)) && drafts.came(entry)));
+  }
+
+  /** Whether it has come. What was under way may have been quicker, and what was typed on is based on that. */
+  async #last(entry, me) {
+    try {
+      await writePaper(entry.call, changeOf(entry));
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      const newest = error.told.paper && newestOf(error.told.paper, entry.edit, me);
+      const now = newest ? reconciled(entry, newest, me) : entry;
+      return now === null || (now !== entry && this.#last(now, me)); // else nobody is there to be told
+    }
+    return true;
   }
 
   // --- one after the other --------------------------------------------------------------------------------------

@@ -144,6 +144,21 @@ class Tags extends PaperView {
     bench.paper.setHalf('tag', { tag });
   };
 
+  #composes = ({ target }) => {
+    this.#composing = true;
+    bench.paper.composes(() => {
+      this.#composing = false;
+      bench.paper.setHalf('tag', { tag: target.value });
+    });
+  };
+
+  #composed = ({ target }) => {
+    if (!this.#composing) return; // it was interrupted, and is kept
+    this.#composing = false;
+    bench.paper.composed();
+    this.#typed({ target, isComposing: false, inputType: 'insertText' });
+  };
+
   #add = () => bench.paper.addTag();
 
   #keyed = (event) => {
@@ -176,11 +191,8 @@ class Tags extends PaperView {
                 maxlength=${bench.paper.limit('tag')}
                 enterkeyhint="done"
                 @input=${this.#typed}
-                @compositionstart=${() => (this.#composing = true)}
-                @compositionend=${(event) => {
-                  this.#composing = false;
-                  this.#typed({ target: event.target, isComposing: false, inputType: 'insertText' });
-                }}
+                @compositionstart=${this.#composes}
+                @compositionend=${this.#composed}
                 @keydown=${this.#keyed}
                 @blur=${this.#add}
               />

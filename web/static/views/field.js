@@ -72,13 +72,19 @@ class Field extends PaperView {
 
   #composes = () => {
     this.#composing = true;
+    bench.paper.composes(() => this.#keep());
   };
 
-  #composed = ({ target }) => {
-    this.#composing = false;
-    bench.paper.typing();
-    bench.paper.edit(this.#edit, target.value, this.#shown);
+  #composed = () => {
+    if (!this.#composing) return; // it was interrupted, and is kept
+    bench.paper.composed();
+    this.#keep();
   };
+
+  #keep() {
+    this.#composing = false;
+    bench.paper.edit(this.#edit, this.control.value, this.#shown);
+  }
 
   #left = () => {
     bench.paper.settle(this.#edit);

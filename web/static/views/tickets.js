@@ -88,8 +88,24 @@ class NewTicket extends PaperView {
 
   #typed = ({ target, isComposing }) => {
     bench.paper.typing();
-    if (!isComposing) bench.paper.setHalf('ticket', { ...bench.paper.half('ticket'), [target.name]: target.value });
+    if (!isComposing) this.#keep(target);
   };
+
+  #composes = ({ target }) => {
+    this.#composing = true;
+    bench.paper.composes(() => this.#keep(target));
+  };
+
+  #composed = ({ target }) => {
+    if (!this.#composing) return; // it was interrupted, and is kept
+    bench.paper.composed();
+    this.#keep(target);
+  };
+
+  #keep({ name, value }) {
+    this.#composing = false;
+    bench.paper.setHalf('ticket', { ...bench.paper.half('ticket'), [name]: value });
+  }
 
   #submit = (event) => {
     event.preventDefault();
@@ -100,11 +116,6 @@ class NewTicket extends PaperView {
   render() {
     const { paper } = bench;
     if (!paper.paper) return nothing;
-    const composed = (event) => {
-      this.#composing = false;
-      this.#typed({ target: event.target, isComposing: false });
-    };
-    const composes = () => (this.#composing = true);
     return html`<form class="new-ticket" aria-label=${t('paper.ticket.new')} @submit=${this.#submit}>
       <input
         name="title"
@@ -113,8 +124,8 @@ class NewTicket extends PaperView {
         autocomplete="off"
         maxlength=${paper.limit('title')}
         @input=${this.#typed}
-        @compositionstart=${composes}
-        @compositionend=${composed}
+        @compositionstart=${this.#composes}
+        @compositionend=${this.#composed}
       />
       <button class="button" ?disabled=${!paper.half('ticket').title?.trim()}>${icon('plus')}<span>${t('paper.ticket.open')}</span></button>
       <textarea
@@ -124,8 +135,8 @@ class NewTicket extends PaperView {
         placeholder=${t('paper.text')}
         maxlength=${paper.limit('text')}
         @input=${this.#typed}
-        @compositionstart=${composes}
-        @compositionend=${composed}
+        @compositionstart=${this.#composes}
+        @compositionend=${this.#composed}
       ></textarea>
     </form>`;
   }
