@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import pytest
@@ -541,3 +543,35 @@ def test_chinese_has_the_guide_s_words(page: Page, switch: Switch, papers: Paper
     expect(page.get_by_role("button", name="新建工单")).to_be_visible()
     status = page.get_by_role("listitem", name="退款").get_by_role("combobox", name="状态")
     expect(status.locator("option")).to_have_text(["待处理", "等待中", "已完成"])
+
+
+def test_what_is_refused_is_said_in_chinese(page: Page, switch: Switch, papers: Papers) -> None:
+    """... and not as the switch has it for who reads its answers."""
+    desk = Desk(page, switch, CHINESE)
+    papers.tags = [f"tag {n}" for n in range(20)]
+    desk.sign_in()
+    desk.answer()
+    field = page.get_by_role("combobox", name="添加标签")
+    with refusing(page, 400, "bad_request", "The request cannot be read. tag: is one too many: a customer has 20."):
+        field.fill("vip")
+        field.press("Enter")
+        expect(page.get_by_text("每位客户最多 20 个标签。")).to_be_visible()
+    with refusing(page, 403, "not_allowed", "Your role does not allow it."):
+        box(page, "备注").fill("nothing")
+        expect(page.get_by_role("alert").filter(has_text="您不能再填写此通话的资料。")).to_be_visible()
+    expect(saved(page)).to_have_text("未保存：内容未被接受")
+
+
+@contextmanager
+def refusing(page: Page, status: int, code: str, text: str) -> Iterator[None]:
+    """Of what is posted meanwhile."""
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "GET":
+            route.continue_()
+        else:
+            route.fulfill(status=status, json={"error": {"code": code, "text": text}})
+
+    page.route("**/paper", refuse)
+    yield
+    page.unroute("**/paper", refuse)

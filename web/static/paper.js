@@ -19,6 +19,15 @@ const KEY = 'cordboard.call'; // the call at hand, for a page that is loaded ane
 /** The call at hand by what the switch says of the agent; null where it is the last one that was. Pure. */
 export const atHand = ({ offered, connected, dialling, outcome }) => connected ?? offered ?? dialling ?? (outcome?.kind === 'ended' ? outcome : null);
 
+/** Why the switch does not take an entry, as the end of a key; `paper`: what is known of its call. Pure. */
+function whyNot(paper, { kind }, status) {
+  if (status === 403) return 'not_allowed';
+  if (status === 404) return 'not_found';
+  if (kind === 'tag' && paper?.customer.tags.length >= paper?.limits.tags) return 'tags';
+  if (kind === 'open' && paper?.tickets.length >= paper?.limits.tickets) return 'tickets';
+  return 'text';
+}
+
 export class Paper extends EventTarget {
   call = ''; // at hand
   waiting = null; // the call that came while somebody types: {call, number}
@@ -334,15 +343,16 @@ export class Paper extends EventTarget {
     if (this.drafts.get(call, name)) this.#sending.soon(call, name, 0);
   }
 
-  /** The switch does not take an entry that had this `value`, and says why. What was typed stays; a tag goes. */
-  refuse(call, name, value, text) {
+  /** The switch does not take an entry that had this `value`, for this status. What was typed stays; a tag goes. */
+  refuse(call, name, value, status) {
     const entry = this.drafts.get(call, name);
+    const paper = this.papers.get(call);
     if (!entry) return; // nobody wants it any more
     if (entry.value !== value) this.drafts.put(call, name, { ...entry, sent: undefined }); // typed on: that is another one
-    else if (entry.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: text });
+    else if (entry.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: whyNot(paper, entry, status) });
     else {
       this.drafts.put(call, name, null);
-      this.#bench.journal.warn('paper.refused', { text });
+      this.#bench.journal.warn(`paper.refused.${whyNot(paper, entry, status)}`, paper?.limits);
     }
   }
 }

@@ -155,7 +155,7 @@ export class Sending {
         if (now) drafts.put(call, name, { ...now, sent: undefined });
         this.#heard(call, error.told.paper);
       } else if (![400, 403, 404].includes(error.status)) return false;
-      else this.#paper.refuse(call, name, value, error.told.error?.text ?? String(error.status));
+      else this.#paper.refuse(call, name, value, error.status);
     }
     return true;
   }

@@ -5,7 +5,7 @@ import { repeat } from '../vendor/lit/lit/directives/repeat.js';
 import { bench } from '../bench.js';
 import { t, telephone } from '../i18n.js';
 import { icon } from '../kit.js';
-import { PaperView, choice } from './field.js';
+import { PaperView, choice, refusedText } from './field.js';
 import { CLASS_ICONS, failed, kindOf } from './parts.js';
 import { when, writer } from './writer.js';
 
@@ -99,7 +99,7 @@ function elsewhere(entry) {
   const { call, edit, value, written = {}, title, refused, number } = entry;
   const of = edit ? t(`paper.${edit.kind === 'summary' ? 'summary' : edit.field}`) : t(written.tag ? 'paper.tags' : 'paper.ticket.new');
   return html`<section class="elsewhere" aria-label=${t('paper.elsewhere')}>
-    <p>${t('paper.elsewhere.text', { field: of, number: telephone(number) })} ${refused}</p>
+    <p>${t('paper.elsewhere.text', { field: of, number: telephone(number) })} ${refused ? refusedText(refused) : nothing}</p>
     <blockquote>${value ?? title ?? Object.values(written).join('\n')}</blockquote>
     ${paper.contradicted(entry)
       ? choice({ newest: paper.newestIn(call, edit), keep: () => paper.keepMine(edit, call), take: () => paper.takeTheirs(edit, call) })

@@ -26,6 +26,9 @@ export class PaperView extends View {
   }
 }
 
+/** Why something is not taken, in words. */
+export const refusedText = (refused) => t(`paper.refused.${refused}`, bench.paper.paper.limits);
+
 /** What another agent wrote meanwhile, and the choice. */
 export function choice({ newest, keep, take }) {
   return html`<div class="meanwhile" role="group" aria-label=${t('paper.choose')}>
@@ -97,7 +100,7 @@ class Field extends PaperView {
     const { newest, contradicted, incomplete, refused } = bench.paper.field(this.#edit);
     const id = this.#id;
     const told = `${id}-told`;
-    const problem = refused || (incomplete && document.activeElement !== this.control ? t('paper.email_half') : '');
+    const problem = refused ? refusedText(refused) : (incomplete && document.activeElement !== this.control ? t('paper.email_half') : '');
     const limit = bench.paper.limit(this.kind === 'summary' ? this.kind : field);
     const common = {
       readonly: !bench.paper.writable,

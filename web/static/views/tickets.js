@@ -6,7 +6,7 @@ import { bench } from '../bench.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { paperFrame } from './customer.js';
-import { PaperView, choice } from './field.js';
+import { PaperView, choice, refusedText } from './field.js';
 import { when } from './writer.js';
 
 const STATUSES = ['open', 'waiting', 'done'];
@@ -37,7 +37,7 @@ class Tickets extends PaperView {
 /** One that the switch has not got yet, or does not take. */
 const opening = (entry) => html`<p class="failed" role=${entry.refused ? 'alert' : nothing}>
   ${icon(entry.refused ? 'circle-alert' : 'hourglass')}
-  <span>${entry.refused ? t('paper.ticket.refused', { title: entry.title, text: entry.refused }) : t('paper.ticket.opening', { title: entry.title })}</span>
+  <span>${entry.refused ? t('paper.ticket.refused', { title: entry.title, text: refusedText(entry.refused) }) : t('paper.ticket.opening', { title: entry.title })}</span>
   ${entry.refused ? html`<button type="button" class="button small" @click=${() => bench.paper.discard(entry)}>${t('paper.discard')}</button>` : nothing}
 </p>`;
 
