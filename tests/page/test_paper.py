@@ -504,6 +504,22 @@ def test_half_a_ticket_waits_beside_the_next_call(desk: Desk, page: Page, papers
 # --- who may not, and what is past ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("language", "days"), [("en", ["Mon 24 Nov 2025", "Mon 23 Nov"]), ("zh", ["2025年11月24日周一", "11月23日周一"])]
+)
+def test_a_call_of_another_year_says_so(page: Page, switch: Switch, language: str, days: list[str]) -> None:
+    """The calls of a customer before go back as far as there are any."""
+    page.goto(f"{switch.url}/?lang={language}")
+    noon = "(year, day) => Date.UTC(year, 10, day, 12) / 1000"
+    told = f"""async () => {{
+      const {{ dayName }} = await import('/static/i18n.js');
+      const noon = {noon};
+      const now = noon(2026, 27);
+      return [noon(2025, 24), noon(2026, 23)].map((at) => dayName(at, now).replaceAll(',', ''));
+    }}"""
+    assert page.evaluate(told) == days
+
+
 def test_what_is_not_there_and_not_allowed_is_said_in_words(desk: Desk, page: Page, papers: Papers) -> None:
     papers.status = {"c1": "403 Forbidden", "c2": "404 Not Found"}
     for name, words in (("c1", "your role does not show its customer"), ("c2", "This call has no customer.")):

@@ -86,6 +86,7 @@ const SECOND = { ...MINUTE, second: '2-digit' };
 const DATE = { year: 'numeric', month: '2-digit', day: '2-digit' };
 const LONG = { year: 'numeric', month: 'long', day: 'numeric' };
 const DAY = { weekday: 'short', day: 'numeric', month: 'short' };
+const DAY_OF_YEAR = { ...DAY, year: 'numeric' };
 
 // A formatter is slow to make and quick to use: options -> the one made last, for its language and zone.
 const formatters = new Map();
@@ -107,12 +108,13 @@ export const minute = (epoch) => written(epoch, MINUTE);
 /** 2026-11-25: which day it is; for comparing, not for reading. */
 export const dayKey = (epoch) => written(epoch, DATE, 'sv');
 
-/** Today, Yesterday, or Mon 23 Nov. */
+/** Today, Yesterday, or Mon 23 Nov; of another year Mon 24 Nov 2025. */
 export function dayName(epoch, now) {
   const key = dayKey(epoch);
   if (key === dayKey(now)) return t('day.today');
   if (key === dayKey(now - 24 * 3600)) return t('day.yesterday');
-  return written(epoch, DAY, current === 'en' ? 'en-GB' : TAGS[current]);
+  const day = key.slice(0, 4) === dayKey(now).slice(0, 4) ? DAY : DAY_OF_YEAR;
+  return written(epoch, day, current === 'en' ? 'en-GB' : TAGS[current]);
 }
 
 /** 25 November 2026. */
