@@ -242,6 +242,25 @@ def test_who_logs_out_leaves_nothing_in_the_browser_that_can_be_saved(desk: Desk
     assert "Typed at the end." not in page.evaluate("JSON.stringify(localStorage)")
 
 
+def test_who_logs_out_before_all_is_saved_is_told_so(desk: Desk, page: Page, papers: Papers) -> None:
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.button("Sign out").click()
+    desk.is_in("signed_out")
+    papers.down = True
+    box(page, "Note").fill("Typed at the end.")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "Not all that you typed is saved. It is kept in this browser until you log in here again."
+    )
+    papers.down = False
+    desk.log_in()
+    eventually(lambda: papers.value("customer", "note") == "Typed at the end.", within=10)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_text("")
+
+
 def test_who_logs_out_as_an_edit_is_under_way_saves_what_was_typed_on(desk: Desk, page: Page, papers: Papers) -> None:
     talk(desk)
     desk.button("Hang up").click()

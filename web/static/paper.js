@@ -67,14 +67,16 @@ export class Paper extends EventTarget {
     this.#sending.adopt();
   }
 
-  /** Nobody is logged in any more; what cannot be sent now waits for the next time. */
+  /** Nobody is logged in any more; what cannot be sent now waits for the next time. Whether there is such a thing. */
   async leave() {
+    if (!this.me) return false;
     this.#interrupt();
     const sent = this.#sending.leave();
     this.me = this.call = '';
     this.papers.clear();
     this.waiting = this.error = null;
     await sent;
+    return this.drafts.all.length > 0;
   }
 
   /** There is a new link: what changed meanwhile was not heard. */

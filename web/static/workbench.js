@@ -120,9 +120,9 @@ export class Workbench extends EventTarget {
   }
 
   async logOut() {
-    await this.paper.leave(); // as long as it may write
+    const unsaved = await this.paper.leave(); // as long as it may write
     await logOut().catch(() => {}); // the cookie may be gone already; the page leaves in any case
-    this.#leave(null);
+    this.#leave(unsaved ? { key: 'login.unsaved' } : null);
     this.me = null;
     this.seat.leave();
     this.changed();

@@ -13,6 +13,7 @@ export default {
   'login.network': 'The server cannot be reached. Check the network and try again.',
   'login.failed': 'The server could not do that ({status}). Try again, or tell your administrator.',
   'login.expired': 'Your login has expired. Log in again.',
+  'login.unsaved': 'Not all that you typed is saved. It is kept in this browser until you log in here again.',
   'logout.button': 'Log out',
   'logout.signed_in': 'Sign out before you log out.',
 

@@ -13,6 +13,7 @@ export default {
   'login.network': '无法连接服务器。请检查网络后重试。',
   'login.failed': '服务器未能完成操作（{status}）。请重试或联系管理员。',
   'login.expired': '登录已过期，请重新登录。',
+  'login.unsaved': '您输入的内容尚未全部保存，将保留在此浏览器中，直到您在此重新登录。',
   'logout.button': '退出登录',
   'logout.signed_in': '请先签出，再退出登录。',
 
