@@ -194,7 +194,7 @@ text says which field and why.
   _: sent again, it opens no second one. A customer has {TICKETS} at most; `status` is "open" or "waiting" or "done".
 
 `limits` of the paper has how many characters each value may have. Control characters are refused, but for line feeds
-and tabs in `address`, `note` and `text`; `email` has an @, or nothing.
+and tabs in `address`, `note` and `text`; `email` has an @, or nothing; `title` is not blank.
 
 ### `GET /api/calls/ID/paper/versions`
 

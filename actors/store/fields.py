@@ -115,6 +115,8 @@ def check(kind: Kind, field: str, value: str) -> None:
     if len(value) > limit:
         raise BadEditError(field, f"is longer than {limit} characters.")
     check_text(field, value, lines=field not in ONE_LINE)
+    if field == "title" and not value.strip():
+        raise BadEditError(field, "is empty.")
     if field == "email" and value and "@" not in value:
         raise BadEditError(field, "has no @.")
     if field == "status" and value not in [each.value for each in Status]:

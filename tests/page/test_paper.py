@@ -497,6 +497,23 @@ def test_a_ticket_is_opened_once_however_often_it_is_clicked(desk: Desk, page: P
     assert papers.value("ticket", papers.tickets[0]["ticket"], "status") == "done"
 
 
+def test_a_ticket_keeps_its_title_until_there_is_another(desk: Desk, page: Page, papers: Papers) -> None:
+    papers.open("k1", "Refund")
+    talk(desk)
+    tab(page, "Tickets").click()
+    ticket = page.get_by_role("list", name="Tickets").get_by_role("listitem")
+    title = ticket.get_by_role("textbox", name="Title")
+    title.fill("")
+    title.blur()
+    expect(ticket.get_by_role("alert")).to_have_text("A ticket has a title; it is saved when there is one.")
+    expect(saved(page)).to_have_text("Not saved: something is not complete")
+    assert papers.value("ticket", "t-k1", "title") == "Refund"
+    title.fill("Refund of 4711")
+    is_saved(page)
+    assert papers.value("ticket", "t-k1", "title") == "Refund of 4711"
+    assert "" not in [one["edit"]["value"] for one in papers.posted]
+
+
 def test_half_a_ticket_waits_beside_the_next_call(desk: Desk, page: Page, papers: Papers) -> None:
     """... and is of the call in which it was written; how many are not done is told at the tab."""
     talk(desk)

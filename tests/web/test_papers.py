@@ -345,6 +345,7 @@ REFUSED: list[tuple[object, str]] = [
         if kind is not Kind.TICKET
     ],
     (edit("title", "x" * 201, 1, "ticket", ticket="t"), "title: is longer than 200 characters."),
+    (edit("title", " ", 1, "ticket", ticket="t"), "title: is empty."),
     (edit("text", "x" * 4001, 1, "ticket", ticket="t"), "text: is longer than 4000 characters."),
     (edit("status", "lost", 1, "ticket", ticket="t"), "status: is not open or waiting or done."),
     (edit("email", "wang", 0), "email: has no @."),
@@ -368,6 +369,7 @@ REFUSED: list[tuple[object, str]] = [
     (ticket("short"), "key: is not 16 to 64 letters, digits, - and _."),
     (ticket("k" * 65), "key: is not 16 to 64 letters, digits, - and _."),
     (ticket(title="x" * 201), "title: is longer than 200 characters."),
+    (ticket(title=""), "title: is empty."),
     (ticket(text="x" * 4001), "text: is longer than 4000 characters."),
     ({"ticket": {"key": "k" * 16, "title": "x"}}, "body: It must be"),
     ({"tag": "vip", "on": True, "more": 1}, "body: It must be"),

@@ -14,8 +14,13 @@ export function clean(field, value) {
   return LONG.has(field) ? text : text.replace(/[\n\t]+/g, ' ');
 }
 
-/** Whether a value is whole: half an e-mail address is kept, and not sent. */
-export const whole = (field, value) => field !== 'email' || value.trim() === '' || /^[^\s@]+@[^\s@]+$/.test(value.trim());
+const WHOLE = {
+  email: (value) => value === '' || /^[^\s@]+@[^\s@]+$/.test(value),
+  title: (value) => value !== '',
+};
+
+/** Whether a value is whole: half an e-mail address is kept, and not sent, and so is no title. */
+export const whole = (field, value) => WHOLE[field]?.(value.trim()) ?? true;
 
 /** Whether an entry is meant to be sent as it is. */
 export const sendable = ({ kind, edit, value }) => kind !== 'half' && (kind !== 'edit' || whole(edit.field, value));

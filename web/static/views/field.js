@@ -100,7 +100,7 @@ class Field extends PaperView {
     const { newest, contradicted, incomplete, refused } = bench.paper.field(this.#edit);
     const id = this.#id;
     const told = `${id}-told`;
-    const problem = refused ? refusedText(refused) : (incomplete && document.activeElement !== this.control ? t('paper.email_half') : '');
+    const problem = refused ? refusedText(refused) : (incomplete && document.activeElement !== this.control ? t(`paper.half.${field}`) : '');
     const limit = bench.paper.limit(this.kind === 'summary' ? this.kind : field);
     const common = {
       readonly: !bench.paper.writable,
