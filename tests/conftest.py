@@ -11,12 +11,15 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import structlog
 from attrs import frozen
 from hypothesis import HealthCheck, settings
+
+from tests.room import room
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile("cordboard", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -67,9 +70,13 @@ PEERS = {
     "asterisk": Peer(("asterisk",), ("-V",)),
     "freeswitch": Peer(("freeswitch",), ("-version",)),
 }
-# Processes of others in real time, on a machine that others use too: what fails is tried again, and said to have been.
-# Everything else has to pass at once.
+# Processes of others in real time, on a machine that others use too: what fails is tried again, without the tests of
+# other workers beside it (room.py), and said to have been. Everything else has to pass at once.
 RERUNS = 3
+# What all tries of one have together, in seconds, with what they wait for the others; where the test does not say.
+ALL_TRIES = 300
+# What a test that may be tried again stays in.
+STAY = pytest.StashKey[ExitStack]()
 # What takes longest begins first, so that nobody does the last long file while others have nothing to do. First what
 # waits for minutes or works for the better part of one. Then files that drive real programs, which wait more than they
 # work; those with a browser in them work the most, and stand apart from each other. What is not here is short.
@@ -122,6 +129,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "interop" in item.path.parts or peers_of(item):
             item.add_marker(pytest.mark.flaky(reruns=RERUNS))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(ALL_TRIES))
     rank = {file: at for at, file in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", len(FIRST)))
     if config.getoption("--long"):
@@ -136,9 +145,20 @@ def peers_of(item: pytest.Item) -> list[str]:
     return [name for mark in item.iter_markers("peer") for name in mark.args]
 
 
+# Outside of the timeout: nobody's time is what it waits at the door.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item):  # type: ignore[no-untyped-def] # a pluggy wrapper yields
+    with ExitStack() as item.stash[STAY]:
+        if item.get_closest_marker("flaky"):
+            item.stash[STAY].enter_context(room().shared())
+        return (yield)
+
+
 # First, so that a test is not skipped for its own reason where CI demands that it run.
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if getattr(item, "execution_count", 1) > 1:
+        item.stash[STAY].enter_context(room().alone())
     for name in peers_of(item):
         if name not in PEERS:
             pytest.fail(f"{name} is no peer that tests/conftest.py knows", pytrace=False)

@@ -12,6 +12,7 @@ import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +20,14 @@ from typing import TypeVar
 
 from attrs import frozen
 
+from tests.room import room
+
 from .caller import Caller
 
 LOOK = 0.01
 # Of the time somebody waited for a processor: what a browser's audio no longer bears.
 CROWDED = 0.3
 TRIES = 3
-PATIENCE = 45.0
 
 T = TypeVar("T")
 
@@ -48,33 +50,25 @@ def _pressure() -> float:
         return 0.0
 
 
-def _wait_for_room() -> None:
-    """Until nobody waits much, or `PATIENCE` seconds are over."""
-    deadline = time.monotonic() + PATIENCE
-    share = 1.0
-    while share > CROWDED / 2 and time.monotonic() < deadline:
-        waited = _pressure()
-        time.sleep(1)
-        share = _pressure() - waited
-
-
 def fairly(measure: Callable[[], T]) -> T:
-    """Measures what depends on more than the switch, which a crowded machine starves: then it is measured again.
+    """Measures what depends on more than the switch, which a crowded machine starves: then it is measured again, while
+    the tests of other workers wait.
 
-    A failure on a machine that had room counts at once. Before another turn it waits a while for room.
+    A failure on a machine that had room counts at once.
     """
-    for turn in range(1, TRIES + 1):
-        if turn > 1:
-            _wait_for_room()
-        begun, waited = time.monotonic(), _pressure()
-        try:
-            return measure()
-        except AssertionError as error:
-            crowded = (_pressure() - waited) / (time.monotonic() - begun)
-            said = str(error).splitlines()[0]
-            print(f"turn {turn}: {said} (processes waited {crowded:.0%} of the time)")
-            if crowded < CROWDED or turn == TRIES:
-                raise
+    with ExitStack() as stack:
+        for turn in range(1, TRIES + 1):
+            if turn > 1:
+                stack.enter_context(room().alone())
+            begun, waited = time.monotonic(), _pressure()
+            try:
+                return measure()
+            except AssertionError as error:
+                crowded = (_pressure() - waited) / (time.monotonic() - begun)
+                said = str(error).splitlines()[0]
+                print(f"turn {turn}: {said} (processes waited {crowded:.0%} of the time)")
+                if crowded < CROWDED or turn == TRIES:
+                    raise
     raise AssertionError("there is no turn")
 
 

@@ -12,6 +12,7 @@ from attrs import evolve
 from . import sound
 from .caller import Caller, Said
 from .coding import G722, OPUS, PCMA, PCMU, Coding
+from .machine import fairly
 from .product import Product, until
 
 OFFER_TYPES = re.compile(r"a=rtpmap:(\d+) (\S+)")
@@ -90,10 +91,10 @@ def test_codecs_and_payload_types_change_in_a_call_and_back(product: Product) ->
     ]
     with Changing(product, PCMA, 400.0) as customer:
         customer.dial().answered()
-        print(customer.heard_itself())
+        print(fairly(customer.heard_itself))
         for coding, hertz in changes:
             customer.change(coding, hertz)
-            print(customer.heard_itself())
+            print(fairly(customer.heard_itself))
     product.at_rest()
 
 
@@ -102,11 +103,11 @@ def test_each_side_is_sent_the_payload_types_that_it_named(product: Product, cod
     """The switch's offer has a number for Opus, the answer another; then a new offer has a third for both ways."""
     with Changing(product, coding, 440.0, offers=False) as customer:
         customer.dial().answered()
-        print(customer.heard_itself())
+        print(fairly(customer.heard_itself))
         if coding.rate == 48000:
             assert customer.codec != coding.kind
         customer.change(evolve(OPUS, kind=97), 550.0)
-        print(customer.heard_itself())
+        print(fairly(customer.heard_itself))
         assert customer.codec == 97
     product.at_rest()
 
@@ -114,7 +115,7 @@ def test_each_side_is_sent_the_payload_types_that_it_named(product: Product, cod
 def test_what_cannot_be_had_leaves_the_call_as_it_was(product: Product) -> None:
     with Changing(product, OPUS, 440.0) as customer:
         customer.dial().answered()
-        customer.heard_itself()
+        fairly(customer.heard_itself)
         assert customer.change_refused("iLBC/8000") == 488
-        print(customer.heard_itself())
+        print(fairly(customer.heard_itself))
     product.at_rest()
