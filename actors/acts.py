@@ -319,11 +319,15 @@ class Acts(Referred):
         return self.end("agent", "hung up", now)
 
     def agent_ends_for_itself(self, message: AgentHangsUp, now: float) -> list[Effect]:
-        """In a conversation of three the other agent has the call; one outside is not left alone with it."""
-        before = self.state
-        if not self.second().sits:
+        """In a conversation of three the other agent has the call; one outside is left alone with it only if that is
+        set."""
+        before, goes_on = self.state, self.state.customs.three_way
+        sits = bool(self.second().sits)
+        if goes_on == "never" or (goes_on == "agents" and not sits):
             return self.over_for_the_agent(now)
         parted = self.parted("hung up", "", now)
+        if not sits:
+            return [*parted, *self.go(Standing.JOINED, before, now)]
         self.taken_over()
         return [*parted, *self.go(Standing.TALKING, before, now)]
 
@@ -336,9 +340,13 @@ class Acts(Referred):
         return [*released, *silenced, *self.wait_again(now, None)]
 
     def agent_lost_of_three(self, message: AgentLeaves, now: float) -> list[Effect]:
-        if not self.second().sits:
+        sits = bool(self.second().sits)
+        if not sits and self.state.customs.three_way != "all":
             return self.agent_lost(message, now)
         self.close_leg_entries(now, agents_only=True, party=self.state.agent)
+        if not sits:
+            self.state = evolve(self.state, agent="", agent_leg="", agent_away=False, muted=False)
+            return self.go(Standing.JOINED, None, now)
         self.taken_over()
         return self.go(Standing.TALKING, None, now)
 

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from ..sip.sdp import WEBRTC_CODECS, SessionDescription, WebrtcAgreed
 from ..switch import protocol as media
 from . import page, records
+from .customs import CUSTOMS, Customs
 from .entries import NORMAL
 from .patience import PATIENCE, Patience
 from .timeline import Timeline
@@ -65,7 +66,8 @@ class Skill:
 class Profile:
     """Who the agent is; comes again when the organisation changes. `codecs` are what its pages may speak, preferred
     first, `numbers` those of ours that its calls may show; `queues` are all that there are, and `place` is its own in
-    the organisation. `patience`: how long it is waited for, and those whom it asks."""
+    the organisation. `patience`: how long it is waited for, and those whom it asks; `customs`: what is done where it is
+    set so."""
 
     agent: str
     name: str
@@ -77,6 +79,7 @@ class Profile:
     queues: tuple[QueueKnown, ...] = ()
     place: int = 0
     patience: Patience = PATIENCE
+    customs: Customs = CUSTOMS
 
     def skill(self, queue: str) -> Skill | None:
         return next((each for each in self.skills if each.queue == queue), None)

@@ -28,8 +28,6 @@ BEEP: Final = 0.4
 LONG_WAIT: Final = 60
 # How long somebody has to find the key before it is asked for again.
 ACCEPT_PAUSE: Final = 2.5
-# ... and who is asked for a rating, before that is none.
-SURVEY_PATIENCE: Final = 8.0
 
 
 def nobody_here(language: str, music: str) -> Playlist:
@@ -108,10 +106,10 @@ def accept_call(language: str) -> Playlist:
     )
 
 
-def survey(language: str, *, again: bool = False) -> Playlist:
-    """How satisfied the customer was, and the time to find a key; `again`: after one that was none of those."""
+def survey(language: str, seconds: float, *, again: bool = False) -> Playlist:
+    """How satisfied the customer was, and the `seconds` to find a key; `again`: after one that was none of those."""
     asked = Part(Prompt("survey-again" if again else "survey", language))
-    return Playlist((Part(Pause(), LEAD), asked, Part(Pause(), SURVEY_PATIENCE)), barge_in=True, asks=True)
+    return Playlist((Part(Pause(), LEAD), asked, Part(Pause(), seconds)), barge_in=True, asks=True)
 
 
 def thanks(language: str) -> Playlist:

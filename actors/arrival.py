@@ -52,6 +52,7 @@ class Arrival(Waiting):
             early_seconds=message.early_seconds,
             priority=message.priority,
             stands=message.stands,
+            customs=message.customs,
         )
         queue = message.route.queue if isinstance(message.route, ToQueue) else ""
         self.note(queue=queue, test=not queue)

@@ -57,6 +57,7 @@ from .call_state import (
     Timeout,
     Transfer,
 )
+from .customs import CUSTOMS, Customs
 from .effects import Down, Effect, Log, Media, Sip, Started, Stop, Tell
 from .evolving import evolve
 from .line import LineBegun, LineDigit, LineOver, LineRings, LineUp
@@ -79,8 +80,8 @@ class Call(Arrival):
 
     ends_on_crash = True
 
-    def __init__(self, arrived: signals.Arrived, now: float) -> None:
-        self.state = Data(arrived, since=now, came=now)
+    def __init__(self, arrived: signals.Arrived, now: float, customs: Customs = CUSTOMS) -> None:
+        self.state = Data(arrived, since=now, came=now, customs=customs)
 
     @classmethod
     def of_agent(
@@ -93,9 +94,10 @@ class Call(Arrival):
         country: str,
         codecs: tuple[sdp.TrunkCodec, ...],
         now: float,
+        customs: Customs = CUSTOMS,
     ) -> Call:
         """One that an agent dials, who is heard by `leg`, empty for a robot."""
-        made = cls(signals.Arrived(call, "", out.shown, out.number, "", None, "", codecs), now)
+        made = cls(signals.Arrived(call, "", out.shown, out.number, "", None, "", codecs), now, customs)
         made.state = evolve(
             made.state, phase=Phase.SEEKING, out=out, agent=agent, agent_leg=leg, language=language, country=country
         )

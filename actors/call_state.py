@@ -16,6 +16,7 @@ from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
 from . import agent_state as agents
 from . import records, signals, survey, voicemail
+from .customs import CUSTOMS, Customs
 from .entries import NORMAL
 from .parties import HOLDS, Second, Standing
 from .routes import Route
@@ -44,6 +45,7 @@ class Routed:
     `language` and `country` are the organisation's: what prompts speak, and whose tones are heard; `music` is the
     queue's: what is heard where nobody talks. A call of a queue waits for `early_seconds` before it is answered, and
     stands in line by its `priority`; how the queue `stands` is what the organisation says, as if somebody were there.
+    `customs`: what is done in it.
     """
 
     route: Route
@@ -54,6 +56,7 @@ class Routed:
     early_seconds: float = 0.0
     priority: int = NORMAL
     stands: QueueStands | None = None
+    customs: Customs = CUSTOMS
 
 
 @frozen
@@ -473,6 +476,7 @@ class Moved:
 class Data(FarSide):
     phase: Phase = Phase.ROUTING
     route: Route | None = None
+    customs: Customs = CUSTOMS
     # How the far side has been heard.
     timeline: Timeline | None = None
     # Its place in line, and what the queue says in which it waits.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from attrs import AttrsInstance, field, frozen
 
 from ..sip import sdp
 from ..sip.guests import ALGORITHMS
 from ..switch.protocol import CodecName
+from .customs import CUSTOMS, Accepts, Customs, GoesOn
 from .entries import MIN_RING_SECONDS
 from .keys import (
     ConfigError,
@@ -303,17 +304,31 @@ class Recording:
         default="",
         metadata=toml(text, "directory", "Where recordings go; empty: `recordings` in the data directory."),
     )
+    hold: Literal["silent", "recorded"] = field(
+        default="silent",
+        metadata=toml(
+            one_of("silent", "recorded"),
+            "silent, recorded",
+            "While the customer is held a recording is `silent`, or has what the customer and the others say, who do "
+            "not hear each other: `recorded`.",
+        ),
+    )
 
 
 # A customer waits for them, on hold or alone; five minutes are longer than any network lets a telephone ring.
 MAX_RING = 300
+# In less nobody has heard which key it is, and found it.
+MIN_ACCEPT_SECONDS = 5
+MIN_SURVEY_SECONDS = 2
+# A customer who is asked more often, or for longer, hangs up.
+MAX_SURVEY_SECONDS = 60
+MAX_SURVEY_AGAIN = 10
+MAX_TRANSFERS = 100
 
 
-def _waited(default: float, meaning: str) -> float:
+def _waited(default: float, meaning: str, least: float = MIN_RING_SECONDS, most: float = MAX_RING) -> float:
     """A key of `Calls`."""
-    value: float = field(
-        default=default, metadata=toml(seconds(MAX_RING, MIN_RING_SECONDS), "seconds", f"How long {meaning}.")
-    )
+    value: float = field(default=default, metadata=toml(seconds(most, least), "seconds", f"How long {meaning}."))
     return value
 
 
@@ -337,10 +352,51 @@ class Calls:
         "front of that one's queue",
     )
     decline_seconds: float = _waited(PATIENCE.declined, "an agent is not offered a call again that it declined")
+    accept: Accepts = field(
+        default=CUSTOMS.accept,
+        metadata=toml(
+            one_of(*get_args(Accepts)),
+            ", ".join(get_args(Accepts)),
+            "What takes a call that rings on an agent's mobile: the key 1, which is asked for; any key; or that "
+            "somebody picks up, which a mailbox does too.",
+        ),
+    )
+    accept_seconds: float = _waited(
+        PATIENCE.accept,
+        "whoever picked up such a mobile has to press the key, while the offer rings",
+        MIN_ACCEPT_SECONDS,
+    )
+    three_way: GoesOn = field(
+        default=CUSTOMS.three_way,
+        metadata=toml(
+            one_of(*get_args(GoesOn)),
+            ", ".join(get_args(GoesOn)),
+            "When the agent whose call it is hangs up in a conversation of three, it goes on where the third is one of "
+            "the `agents`; with `all`, where it is on a mobile or outside too; or `never`.",
+        ),
+    )
+    transfers: int = field(
+        default=CUSTOMS.transfers,
+        metadata=toml(whole(1, MAX_TRANSFERS), "number", "How often one call may be given to another."),
+    )
+    survey_seconds: float = _waited(
+        CUSTOMS.survey_seconds,
+        "a customer who was asked for a rating has to press a key, before that is none",
+        MIN_SURVEY_SECONDS,
+        MAX_SURVEY_SECONDS,
+    )
+    survey_again: int = field(
+        default=CUSTOMS.survey_again,
+        metadata=toml(
+            whole(0, MAX_SURVEY_AGAIN), "number", "How often it is asked again, where it pressed a key that is none."
+        ),
+    )
 
     @property
     def patience(self) -> Patience:
-        return Patience(self.ring_seconds, self.away_seconds, self.return_seconds, self.decline_seconds)
+        return Patience(
+            self.ring_seconds, self.away_seconds, self.return_seconds, self.decline_seconds, self.accept_seconds
+        )
 
 
 # A day: longer than any call that a restart should wait for.
@@ -379,6 +435,18 @@ class Config:
     recording: Recording = Recording()
     calls: Calls = Calls()
     limits: Limits = Limits()
+
+    @property
+    def customs(self) -> Customs:
+        calls = self.calls
+        return Customs(
+            calls.accept,
+            calls.three_way,
+            calls.transfers,
+            calls.survey_seconds,
+            calls.survey_again,
+            self.recording.hold == "recorded",
+        )
 
 
 # TOML table to class and to the field of Config; `access_point` is the only one that repeats.

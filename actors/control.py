@@ -282,7 +282,8 @@ class Control:
             self.system.tell("switchboard", self._configuration(organisation))
         else:
             voice, patience = self.config.media, self.config.calls.patience
-            board = Switchboard(organisation, voice.webrtc_codecs, voice.trunk_codecs, mobiles, patience)
+            codecs = (voice.webrtc_codecs, voice.trunk_codecs)
+            board = Switchboard(organisation, *codecs, mobiles, patience, self.config.customs)
             self.system.spawn("switchboard", board)
 
     def _whole(self, now: float) -> Whole:
@@ -417,7 +418,7 @@ class Control:
 
     def _configuration(self, organisation: Organisation) -> Configure:
         voice, patience = self.config.media, self.config.calls.patience
-        return Configure(organisation, voice.webrtc_codecs, voice.trunk_codecs, patience)
+        return Configure(organisation, voice.webrtc_codecs, voice.trunk_codecs, patience, self.config.customs)
 
     async def _drain(self, nursery: trio.Nursery) -> None:
         """The end, once somebody wants it."""

@@ -16,7 +16,6 @@ from .agent_state import PartiesMoved, Phase, QueueKnown, SecondOver, Seeking, S
 from .dialler import Dialler
 from .effects import Effect, Tell
 from .evolving import evolve
-from .parties import MAX_TRANSFERS
 
 # The directory answers within milliseconds.
 SEEK_TIMEOUT: Final = 5.0
@@ -35,8 +34,9 @@ Control = (
 )
 
 
-def refusal(command: Control, parties: page.CallParties, transfers: int) -> str:
-    """The code of `page.REFUSALS` for which a call of these parties takes no such command; empty where it does."""
+def refusal(command: Control, parties: page.CallParties, *, given: bool) -> str:
+    """The code of `page.REFUSALS` for which a call of these parties takes no such command; empty where it does.
+    `given`: as often as a call may be."""
     second = parties.second
     if parties.role == "second":
         return "not_yours"
@@ -60,7 +60,7 @@ def refusal(command: Control, parties: page.CallParties, transfers: int) -> str:
             code = "no_second" if consulted is None else "not_answered_yet" if rings else ""
         case page.Merge():
             code = "no_second" if second is None else "not_answered_yet" if rings else ""
-    return code or ("too_many_transfers" if gives and transfers >= MAX_TRANSFERS else "")
+    return code or ("too_many_transfers" if gives and given else "")
 
 
 class Controls(Dialler):
@@ -72,7 +72,7 @@ class Controls(Dialler):
         if not self._names(request, self._call()):
             return self.refuse(request, "no_call")
         parties = data.parties or page.CallParties(self._call().call)
-        code = refusal(command, parties, data.transfers)
+        code = refusal(command, parties, given=data.transfers >= data.profile.customs.transfers)
         if not code and data.seeking is not None and isinstance(command, Bring):
             code = "second_there"
         if code:

@@ -1,8 +1,8 @@
 """The conversation: an agent and the far side hear each other, and what the agent does about it.
 
 From the first agent's answer to the end a call is recorded, the far side left and whoever talks with it right; what the
-switch itself says is in no recording, nor what anybody says during a hold. Who hears whom follows from who is in the
-call (`edges.py`), and is said anew, all of it, whenever anything of that changes.
+switch itself says is in no recording, nor what anybody says during a hold, unless that is set. Who hears whom follows
+from who is in the call (`edges.py`), and is said anew, all of it, whenever anything of that changes.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ nobody hears who is held. A muted one is heard by nobody, and hears. One whose s
 where that leaves somebody alone, a prompt says so. Who has nobody to talk to hears how it rings at whoever is called,
 or what that one lets be heard before it answers. Who rings hears nothing of us yet, and who leaves nothing any more.
 
-The right channel of the recording is what the customer hears of others; while it is held both channels are silent.
+The right channel of the recording is what the customer hears of others; while it is held both channels are silent, or,
+where holds are recorded too, have the customer and what the others say meanwhile.
 """
 
 from __future__ import annotations
@@ -78,10 +79,14 @@ def heard(who: Party, seats: Seats) -> Heard:
     return tuple(seat.leg for seat in called if seat.early and seat.leg) or Alone.RINGBACK
 
 
-def taped(seats: Seats) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the recording hears: the left channel the customer, the right all that it hears of others."""
+def taped(seats: Seats, *, holds: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the recording hears: the left channel the customer, the right all that it hears of others; `holds`: while it
+    is held, all that they say."""
     customer = seats[Party.CUSTOMER]
-    if customer.held or customer.leaves:
+    if customer.leaves or (customer.held and not holds):
         return (), ()
+    if customer.held:
+        others = (seat for party, seat in seats.items() if party is not Party.CUSTOMER)
+        return (customer.leg,), tuple(seat.leg for seat in others if seat.there and seat.speaks)
     right = heard(Party.CUSTOMER, seats)
     return (customer.leg,), () if isinstance(right, Alone) else right

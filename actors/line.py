@@ -5,7 +5,7 @@
 
 It is dialled as calls are, by the same gate, trunks and hosts, but is no call of its own: whoever wanted it owns it,
 hears how it fares, wires its leg, and has its keys. A line that may be answered by a mailbox is only up when somebody
-has pressed 1; until then nobody but its own prompt is heard there.
+has pressed 1, or what else is set to say so; until then nobody but its own prompt is heard there.
 
 The owner hears `LineBegun`, then `LineRings` where it rings or is heard, then `LineUp`, and in any case and once
 `LineOver`. The line ends with its owner. One whose number does not pass the gate never begins: then `LineOver` is all.
@@ -25,14 +25,14 @@ from ..sip import sdp
 from ..switch import protocol as media
 from . import announcements, records, signals, timeline
 from .call_state import Denied, FarSide, Follow, Granted, Out, Stay, Timeout
+from .customs import CUSTOMS, Customs
 from .effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from .evolving import evolve
 from .outward import Outward, Stage
+from .patience import PATIENCE, Patience
 from .records import OUTSIDE
 from .table import Bug, Entry, Late, Row, Table, always, each, row
 
-# Who picks up a telephone has it at the ear, and the prompt has been said twice.
-CONFIRM_SECONDS: Final = 20.0
 # The key that says that a person is there.
 ACCEPTS: Final = "1"
 # What SIP is told where a call is none that can be given to another.
@@ -140,6 +140,8 @@ class Data(FarSide):
     # An actor.
     owner: str = ""
     confirm: bool = False
+    any_key: bool = False
+    accept_seconds: float = PATIENCE.accept
     # As of a LegEntry; how it was heard since it is up.
     party: str = OUTSIDE
     timeline: timeline.Timeline | None = None
@@ -153,7 +155,15 @@ class Line(Outward[Phase]):
     state: Data
 
     def __init__(
-        self, reach: Reach, out: Out, language: str, country: str, codecs: tuple[sdp.TrunkCodec, ...], now: float
+        self,
+        reach: Reach,
+        out: Out,
+        language: str,
+        country: str,
+        codecs: tuple[sdp.TrunkCodec, ...],
+        now: float,
+        patience: Patience = PATIENCE,
+        customs: Customs = CUSTOMS,
     ) -> None:
         arrived = signals.Arrived(reach.line, "", out.shown, out.number, "", None, "", codecs)
         self.state = Data(
@@ -164,7 +174,9 @@ class Line(Outward[Phase]):
             country=country,
             out=out,
             owner=reach.owner,
-            confirm=reach.confirm,
+            confirm=reach.confirm and customs.accept != "pick-up",
+            any_key=customs.accept == "any-key",
+            accept_seconds=patience.accept,
             party=reach.mobile_of or OUTSIDE,
         )
 
@@ -184,7 +196,7 @@ class Line(Outward[Phase]):
             case Phase.SEEKING | Phase.READYING | Phase.CALLING:
                 return self.dialling_deadline()
             case Phase.CONFIRMING:
-                return self.state.since + CONFIRM_SECONDS
+                return self.state.since + self.state.accept_seconds
             case Phase.UP:
                 return self.gone_at()
 
@@ -222,7 +234,7 @@ class Line(Outward[Phase]):
     # --- the answer -------------------------------------------------------------------------------------------
 
     def _answered(self, fact: media.KeyAnswered, now: float) -> list[Effect]:
-        if fact.key != ACCEPTS:
+        if fact.key != ACCEPTS and not self.state.any_key:
             return []
         return [*self.hear(), *self._up(now)]
 

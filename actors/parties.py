@@ -38,8 +38,6 @@ class Standing(Enum):
     REFERRED = "referred"
 
 
-# A call that is given from one to the next without end has lost its way.
-MAX_TRANSFERS: Final = 10
 # Where the customer is held,
 HOLDS: Final = frozenset(
     {

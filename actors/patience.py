@@ -17,6 +17,8 @@ class Patience:
     back: float = 20.0
     # An agent that declined a call is not offered it again for this long.
     declined: float = 10.0
+    # Who picks up a mobile has it at the ear by then, and the prompt has been said twice.
+    accept: float = 20.0
 
 
 PATIENCE = Patience()

@@ -21,7 +21,7 @@ from .call_state import Cancel, Moved, Phase
 from .effects import Effect, Log, Media, Sip
 from .evolving import evolve
 from .line import DECLINED, LineBegun, LineRings
-from .parties import MAX_TRANSFERS, AgentLeaves, Second, SecondFails, SecondUp, Standing
+from .parties import AgentLeaves, Second, SecondFails, SecondUp, Standing
 from .seconds import UNASKED_SECONDS, Seconds
 
 # What SIP is told where the number never left: by the code of `page.FAILURES`.
@@ -55,7 +55,7 @@ class Referred(Seconds):
         data = self.state
         entry = data.entry
         assert entry is not None, "a call begins with its entry"
-        if data.transfers >= MAX_TRANSFERS:
+        if data.transfers >= data.customs.transfers:
             return self.decline(message, now)
         offer = agents.Offer(
             self.id, "", "", entry.caller, entry.caller_name, entry.dialled, now, UNASKED_SECONDS, by=data.agent

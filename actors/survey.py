@@ -15,14 +15,13 @@ from typing import Final
 from attrs import frozen
 
 from . import records
+from .customs import CUSTOMS
 from .effects import Effect
 from .evolving import evolve
 from .table import Bug, Table, Untimed, row
 
 # What may be pressed; 5 is the best.
 RATINGS: Final = "12345"
-# How often it is asked again where another key was pressed.
-AGAIN: Final = 3
 
 
 class Phase(Enum):
@@ -57,11 +56,13 @@ class Gone:
 
 @frozen
 class Data:
-    """`entry` is what is kept of it; it has been asked so many times."""
+    """`entry` is what is kept of it; it has been asked so many times, and is asked `again` so often at most, where
+    another key was pressed."""
 
     entry: records.SurveyEntry
     phase: Phase = Phase.ASKING
     asked: int = 1
+    again: int = CUSTOMS.survey_again
 
 
 class Survey(Untimed[Phase]):
@@ -76,7 +77,7 @@ class Survey(Untimed[Phase]):
     def _pressed(self, message: Pressed, now: float) -> list[Effect]:
         if message.key in RATINGS:
             return self._over(message.key, now)
-        if self.state.asked > AGAIN:
+        if self.state.asked > self.state.again:
             return self._over("invalid", now)
         self.state = evolve(self.state, asked=self.state.asked + 1)
         return []

@@ -71,10 +71,15 @@ class Surveying(Acts):
     def _begin(self, agent: str, now: float) -> list[Effect]:
         entry = self.state.entry
         assert entry is not None, "a call begins with its entry"
-        asked = records.SurveyEntry(self.id, agent, entry.queue, now)
-        self.state = evolve(self.state, survey=surveys.Data(asked))
+        asked = surveys.Data(
+            records.SurveyEntry(self.id, agent, entry.queue, now), again=self.state.customs.survey_again
+        )
+        self.state = evolve(self.state, survey=asked)
         log = Log("survey", (("call", self.id), ("agent", agent)))
-        return [log, *self.say_goodbye(CAUSE, announcements.survey(self.state.language), now)]
+        return [log, *self.say_goodbye(CAUSE, announcements.survey(*self._words()), now)]
+
+    def _words(self) -> tuple[str, float]:
+        return self.state.language, self.state.customs.survey_seconds
 
     # --- what comes of it -------------------------------------------------------------------------------------
 
@@ -94,5 +99,5 @@ class Surveying(Acts):
         effects = self.survey_hears(message, now)
         if not self.asks:
             return [*effects, *self.say_goodbye(CAUSE, announcements.thanks(self.state.language), now)]
-        again = announcements.survey(self.state.language, again=True)
+        again = announcements.survey(*self._words(), again=True)
         return [*effects, *self.stop_playing(), *self.say_goodbye(CAUSE, again, now)]  # from its beginning

@@ -22,6 +22,7 @@ from . import agent, call, directory, entries, gate, line, origin, queue, signal
 from . import agent_state as agents
 from . import call_state as calls
 from . import queue_state as queues
+from .customs import CUSTOMS, Customs
 from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
 from .hours import span
@@ -53,13 +54,14 @@ class Phase(Enum):
 
 @frozen
 class Configure:
-    """The organisation as it is from now on, what pages and trunks may speak, preferred first, and how long people are
-    waited for."""
+    """The organisation as it is from now on, what pages and trunks may speak, preferred first, how long people are
+    waited for, and what is done in calls."""
 
     organisation: Organisation
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
     patience: Patience = PATIENCE
+    customs: Customs = CUSTOMS
 
 
 @frozen
@@ -113,6 +115,7 @@ class Data:
     codecs: tuple[media.CodecName, ...]
     trunk_codecs: tuple[TrunkCodec, ...] = TRUNK_CODECS
     patience: Patience = PATIENCE
+    customs: Customs = CUSTOMS
     phase: Phase = Phase.OPEN
     # New calls are refused: those that live would be heard to break up.
     full: bool = False
@@ -133,8 +136,8 @@ class Data:
 
 
 class Switchboard(Untimed[Phase]):
-    """`codecs`, `trunk_codecs` and `patience` as `Configure` has them; `mobiles` is what is kept of the mobiles
-    that agents have bound."""
+    """`codecs`, `trunk_codecs`, `patience` and `customs` as `Configure` has them; `mobiles` is what is kept of the
+    mobiles that agents have bound."""
 
     state: Data
 
@@ -145,12 +148,14 @@ class Switchboard(Untimed[Phase]):
         trunk_codecs: Sequence[TrunkCodec] = TRUNK_CODECS,
         mobiles: Sequence[MobileEntry] = (),
         patience: Patience = PATIENCE,
+        customs: Customs = CUSTOMS,
     ) -> None:
         self.state = Data(
             organisation,
             tuple(codecs),
             tuple(trunk_codecs),
             patience,
+            customs,
             mobiles={each.agent: each.number for each in mobiles},
             by_mobile=frozenset(each.agent for each in mobiles if each.answering),
         )
@@ -172,6 +177,7 @@ class Switchboard(Untimed[Phase]):
             codecs=message.codecs,
             trunk_codecs=message.trunk_codecs,
             patience=message.patience,
+            customs=message.customs,
         )
         after = self._profiles()
         alive = self.state.alive
@@ -259,6 +265,7 @@ class Switchboard(Untimed[Phase]):
                 known,
                 place,
                 self.state.patience,
+                self.state.customs,
             )
         return profiles
 
@@ -305,6 +312,7 @@ class Switchboard(Untimed[Phase]):
             group.early_seconds if group is not None else 0.0,
             number.priority,
             self._stands(group) if group is not None else None,
+            self.state.customs,
         )
         return [Tell(f"call:{message.call}", routed)]
 
@@ -411,9 +419,10 @@ class Switchboard(Untimed[Phase]):
         about = (out, organisation.language, organisation.country, data.trunk_codecs, now)
         if isinstance(message, line.Reach):
             name = f"line:{message.line}"
-            return [Spawn(name, line.Line(message, *about)), Watch(name)]
+            return [Spawn(name, line.Line(message, *about, data.patience, data.customs)), Watch(name)]
         name = f"call:{message.call}"
-        return [Spawn(name, call.Call.of_agent(message.call, message.agent, message.leg, *about)), Watch(name)]
+        made = call.Call.of_agent(message.call, message.agent, message.leg, *about, data.customs)
+        return [Spawn(name, made), Watch(name)]
 
     def _not_out(self, message: calls.Dial | line.Reach, why: str) -> list[Effect]:
         self._count_barred(why)

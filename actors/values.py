@@ -13,6 +13,7 @@ from . import (
     agent_state,
     call,
     call_state,
+    customs,
     directory,
     effects,
     entries,
@@ -44,8 +45,8 @@ from .page import answers, asks, events, snapshot
 MODULES = (
     effects, answers, asks, events, snapshot, records, signals, routes, entries, integrations, organisation,
     agent_state, parties, call_state, survey, voicemail, line, queue_state, trunk, gateway, registration, limits,
-    directory, switchboard, origin, acd, hours, pace, patience, timeline, agreed, commands, facts, sounds, description,
-    sdes, sdp, opus, binding,
+    directory, switchboard, origin, acd, hours, pace, patience, customs, timeline, agreed, commands, facts, sounds,
+    description, sdes, sdp, opus, binding,
 )  # fmt: skip
 BEHAVIOURS = (agent.Agent, call.Call, line.Line, queue.Queue, trunk.Trunk, directory.Directory, switchboard.Switchboard)
 

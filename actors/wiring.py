@@ -53,7 +53,7 @@ def taped(data: Data) -> Mapping[str, tuple[str, ...]]:
     if data.entry is None or not data.entry.recorded:
         return {}
     call = data.arrived.call
-    left, right = edges.taped(seats(data))
+    left, right = edges.taped(seats(data), holds=data.customs.tapes_holds)
     return {media.left(call): left, media.right(call): right}
 
 

@@ -61,6 +61,15 @@ def test_the_recording_has_what_the_customer_says_and_hears_of_others(seats: dic
     assert set(right) == (set() if customer.held else hears(CUSTOMER, seats))
 
 
+@given(SEATS)
+def test_where_holds_are_recorded_it_has_all_who_are_there_and_speak(seats: dict[Party, Seat]) -> None:
+    left, right = taped(seats, holds=True)
+    customer = seats[CUSTOMER]
+    assert left == (customer.leg,)
+    there = {each.leg for party, each in seats.items() if party is not CUSTOMER and each.there and each.speaks}
+    assert set(right) == (there if customer.held else hears(CUSTOMER, seats))
+
+
 def test_the_one_whose_company_is_away_hears_so() -> None:
     assert heard(CUSTOMER, {CUSTOMER: Seat("c"), AGENT: Seat("a", away=True)}) is Alone.AWAY
     assert heard(AGENT, {CUSTOMER: Seat("c"), AGENT: Seat("a", away=True)}) == ("c",)

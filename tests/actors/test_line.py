@@ -10,11 +10,13 @@ from cordboard.actors import line as lines
 from cordboard.actors import signals
 from cordboard.actors.announcements import accept_call
 from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
+from cordboard.actors.customs import CUSTOMS, Customs
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.entries import Agent as Staff
 from cordboard.actors.invariants import untrue
 from cordboard.actors.line import EndLine, Line, LineBegun, LineDigit, LineOver, LineRings, LineUp, Phase, Reach
 from cordboard.actors.organisation import Organisation
+from cordboard.actors.patience import PATIENCE, Patience
 from cordboard.actors.records import QualityEntry, SoundEntry
 from cordboard.actors.switchboard import Drain, MediaFull
 from cordboard.actors.timeline import unpack
@@ -35,9 +37,15 @@ LEG = "line:c+1/caller"
 ANSWER = sdp.offer("198.51.100.9", 4000, session_id=1, codecs=("pcma",))
 
 
-def begun(*, confirm: bool = False, trunks: tuple[str, ...] = ("carrier",)) -> Line:
+def begun(
+    *,
+    confirm: bool = False,
+    trunks: tuple[str, ...] = ("carrier",),
+    patience: Patience = PATIENCE,
+    customs: Customs = CUSTOMS,
+) -> Line:
     reach = Reach("c+1", OWNER, "lin", CUSTOMER, confirm=confirm)
-    return Line(reach, Out(CUSTOMER, CUSTOMER, trunks=trunks), "en", "CN", ("pcma",), NOW)
+    return Line(reach, Out(CUSTOMER, CUSTOMER, trunks=trunks), "en", "CN", ("pcma",), NOW, patience, customs)
 
 
 def hears(made: Line, *messages: object, at: float = NOW) -> list[Effect]:

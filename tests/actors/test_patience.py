@@ -20,7 +20,8 @@ def phase(agent: Agent) -> Phase:
 
 def test_the_file_says_how_long() -> None:
     written = "[calls]\nring_seconds = 45\naway_seconds = 46\nreturn_seconds = 47\ndecline_seconds = 48\n"
-    assert parse_config(written).calls.patience == Patience(45.0, 46.0, 47.0, 48.0)
+    written += "accept_seconds = 49\n"
+    assert parse_config(written).calls.patience == Patience(45.0, 46.0, 47.0, 48.0, 49.0)
     assert parse_config("").calls.patience == PATIENCE
 
 

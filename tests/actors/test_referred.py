@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 from cordboard.actors import call_state as calls
 from cordboard.actors import line, page, records, signals
+from cordboard.actors.customs import CUSTOMS
 from cordboard.actors.directory import Directory
 from cordboard.actors.effects import Sip, Tell
-from cordboard.actors.parties import MAX_TRANSFERS, Standing
+from cordboard.actors.parties import Standing
 from cordboard.actors.seconds import UNASKED_SECONDS
 from cordboard.switch import protocol as media
 
@@ -250,7 +251,7 @@ def test_a_survey_ends_what_is_referred(centre: Centre, left: bool) -> None:
 
 
 def test_a_call_is_put_through_so_often_and_no_more(centre: Centre) -> None:
-    for serial in range(1, MAX_TRANSFERS + 1):
+    for serial in range(1, CUSTOMS.transfers + 1):
         centre.tell("call:c", REFER, line.LineBegun(f"c+{serial}", NUMBER))
         centre.tell("call:c", line.LineOver(f"c+{serial}", "system", "line_busy", 486))
     centre.tell("call:c", REFER)

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from cordboard.actors import page
 from cordboard.actors import survey as surveys
 from cordboard.actors.agent_state import Phase
-from cordboard.actors.announcements import LEAD, SURVEY_PATIENCE, TAIL
+from cordboard.actors.announcements import LEAD, TAIL
 from cordboard.actors.commands import replay
+from cordboard.actors.customs import CUSTOMS
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.records import CallEntry, LegEntry, Outcome, SurveyEntry
 from cordboard.sip.events import CallEnded
@@ -124,7 +125,7 @@ def test_who_presses_nothing_is_none_and_no_zero(tmp_path: Path) -> None:
         await lin.ask(page.Survey())
         asked = world.now()
         await caller.over.wait()
-        said = 2 * LEAD + PROMPT_SECONDS["survey"] + SURVEY_PATIENCE + PROMPT_SECONDS["survey-thanks"] + TAIL
+        said = 2 * LEAD + PROMPT_SECONDS["survey"] + CUSTOMS.survey_seconds + PROMPT_SECONDS["survey-thanks"] + TAIL
         assert abs(world.now() - asked - said) < 0.05
         assert survey_of(world).answer == "none"
 

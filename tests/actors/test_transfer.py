@@ -8,8 +8,9 @@ import pytest
 from cordboard.actors import agent_state as agents
 from cordboard.actors import call_state as calls
 from cordboard.actors import page, records, signals
+from cordboard.actors.customs import CUSTOMS
 from cordboard.actors.directory import Directory
-from cordboard.actors.parties import MAX_TRANSFERS, Standing
+from cordboard.actors.parties import Standing
 from cordboard.actors.routes import ToQueue
 
 from .house import NOW, code
@@ -162,7 +163,7 @@ def test_both_agents_die_and_the_customer_waits_at_the_front(centre: Centre) -> 
 
 def test_ten_times_is_enough(centre: Centre) -> None:
     two = ["lin", "wei"]
-    for _ in range(MAX_TRANSFERS):
+    for _ in range(CUSTOMS.transfers):
         giver, taker = two
         centre.do(giver, page.Transfer(taker))
         centre.do(taker, page.Answer())

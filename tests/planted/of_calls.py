@@ -77,7 +77,7 @@ CALLS: Final = (
     Bug(
         "a far side may have its call put through without end",
         "actors/referred.py",
-        "if data.transfers >= MAX_TRANSFERS:",
+        "if data.transfers >= data.customs.transfers:",
         "if data.transfers < 0:",
     ),
     Bug(
@@ -100,7 +100,7 @@ CALLS: Final = (
     Bug(
         "the recording hears a customer who is held",
         "actors/edges.py",
-        "    if customer.held or customer.leaves:\n        return (), ()",
+        "    if customer.leaves or (customer.held and not holds):\n        return (), ()",
         "    if customer.leaves:\n        return (), ()",
     ),
     Bug(
@@ -161,8 +161,8 @@ CALLS: Final = (
     Bug(
         "the survey asks once less",
         "actors/survey.py",
-        "if self.state.asked > AGAIN:",
-        "if self.state.asked >= AGAIN:",
+        "if self.state.asked > self.state.again:",
+        "if self.state.asked >= self.state.again:",
     ),
     Bug(
         "who presses nothing is kept as who hung up",

@@ -41,13 +41,13 @@ WAYS_OUT: Final = (
     Bug(
         "any key accepts a call on a mobile, and so does a mailbox",
         "actors/line.py",
-        "if fact.key != ACCEPTS:",
+        "if fact.key != ACCEPTS and not self.state.any_key:",
         'if fact.key == "":',
     ),
     Bug(
         "a mailbox that presses nothing keeps the caller for ever",
         "actors/line.py",
-        "                return self.state.since + CONFIRM_SECONDS",
+        "                return self.state.since + self.state.accept_seconds",
         "                return self.gone_at()",
     ),
     Bug(

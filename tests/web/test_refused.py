@@ -21,9 +21,9 @@ from attrs import define, evolve, field
 from cordboard.actors import page, signals
 from cordboard.actors.agent import Agent
 from cordboard.actors.call import Call
+from cordboard.actors.customs import CUSTOMS
 from cordboard.actors.effects import Push, Reply
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.parties import MAX_TRANSFERS
 from cordboard.actors.switchboard import Configure, Switchboard
 from cordboard.actors.trunk import Trunk
 from cordboard.web.hub import Hub
@@ -308,7 +308,7 @@ async def given_ten_times(centre: Centre) -> None:
     await talking(centre)
     await centre.wei.sign_in()
     giver, taker = centre.lin, centre.wei
-    for _ in range(MAX_TRANSFERS):
+    for _ in range(CUSTOMS.transfers):
         await giver.do("call.transfer", agent=taker.agent)
         await taker.do("call.answer")
         await giver.do("agent.start_answering")
