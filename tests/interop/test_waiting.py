@@ -58,9 +58,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     assert made.complaints == []
 
 
-def prompt(name: str) -> Pcm:
+def prompt(name: str, language: str = LANGUAGE) -> Pcm:
     """The words of it, without the silence at either end."""
-    (pcm,) = channels((ROOT / "switch" / "voices" / f"{LANGUAGE}-{name}.opus").read_bytes(), "mono")
+    (pcm,) = channels((ROOT / "switch" / "voices" / f"{language}-{name}.opus").read_bytes(), "mono")
     loud = np.flatnonzero(np.abs(pcm.astype(int)) > 300)
     return pcm[loud[0] : loud[-1]]
 

@@ -10,10 +10,12 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | three-way (R): the third, the agent, the customer leaves | of three each leaves |
 | consulting a number (R): merge, it hangs up, complete; then keys both ways | a number is consulted |
 | transfer to an agent, a queue, a number, a mobile (R) | a call is given away; whoever does not take it |
+| ... to an agent, as it rings there, and where it came from (R of both) | a call given away rings on |
 | three-way with a number (R): the agent, the customer leaves | of three with a number |
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
 | a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
-| ... no key, the customer hangs up (R); by event, INFO and tone | who does not rate; test_survey.py |
+| ... wrong keys alone (R); no key, the customer hangs up (R) | who rates with none of the keys; who does not rate |
+| ... by event, INFO and tone | test_survey.py |
 | mobile answer (R), with 1; without (R) | a mobile has the call; has it not |
 | no answer: the agent is on break, the call goes on | test_ringing.py |
 | ringing, talking and paperwork through a reload, a crash, another computer | test_coming_back.py |
@@ -22,16 +24,20 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from . import sound
 from .caller import Caller
 from .chromium import Agent
 from .ears import TelephoneEar
 from .machine import own_address
 from .product import until
+from .sound import Pcm
 from .stage import (
     ANNOUNCED,
     AUTO,
@@ -48,9 +54,12 @@ from .stage import (
 )
 from .test_history import ask
 from .test_sip import needs_sipp
+from .test_waiting import prompt
 
 # How long somebody who picked up a mobile has to press 1, and a page to say that nobody did.
 CONFIRMS_MS = 35_000
+# A prompt is told from the others by how much of it is heard as it was spoken.
+ALIKE = 0.8
 
 pytestmark = [
     pytest.mark.peer("chromium"),
@@ -261,6 +270,47 @@ def test_a_call_is_given_away_without_a_word(on: Stage, to: str) -> None:
         customer.ended()
 
 
+@pytest.mark.parametrize("taken", [True, pytest.param(False, marks=pytest.mark.long)], ids=["taken", "declined"])
+def test_a_call_given_away_rings_on_while_either_page_is_loaded_anew(on: Stage, taken: bool) -> None:
+    """Whoever has it in the end: the customer hears it ring, and neither page hears anybody before somebody answers."""
+    lin, maya, room = on.lin, on.maya, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        choose(lin, "Transfer", "Maya")
+        lin.is_("After-call work")
+        maya.is_("Ringing")
+        room.hears(customer="ringing", lin="", maya="")
+        reload(lin, "After-call work")
+        room.hears(customer="ringing", lin="", maya="")
+        reload(maya, "Ringing")
+        expect(maya.page.get_by_text("Transfer from Lin", exact=True)).to_be_visible()
+        expect(maya.button("Answer")).to_be_enabled()
+        room.hears(customer="ringing", lin="", maya="")
+        if taken:
+            maya.answer()
+            room.hears(customer="maya", lin="", maya="customer")
+            reload(lin, "After-call work")
+            reload(maya)
+            room.hears(customer="maya", lin="", maya="customer")
+            customer.hang_up()
+            maya.is_("After-call work")
+        else:
+            maya.click("Decline")
+            lin.is_("Ringing")
+            reload(lin, "Ringing")
+            expect(lin.page.get_by_text("Back to you", exact=True)).to_be_visible()
+            reload(maya, "Idle")
+            room.hears(customer="ringing", lin="", maya="")
+            lin.answer()
+            room.hears(customer="lin", lin="customer", maya="")
+            customer.hang_up()
+            lin.is_("After-call work")
+        room.hears(lin="", maya="")
+        (transfer,) = kept_of(on, customer)["transfers"]
+        fate = ("connected", "") if taken else ("returned", "declined")
+        assert (transfer["by"], transfer["agent"], transfer["outcome"], transfer["why"]) == ("1001", "1002", *fate)
+
+
 @pytest.mark.long
 def test_whoever_does_not_take_it_leaves_it_to_the_first(on: Stage) -> None:
     lin, room = on.lin, on.room
@@ -372,28 +422,74 @@ def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
         comes_to(on, customer.number, "4")
 
 
-def details(on: Stage, customer: Caller) -> Locator:
-    """Lin opens that call, as soon as it is kept."""
+def kept(on: Stage, customer: Caller) -> str:
+    """That call, as soon as it is over and kept."""
     dialled, _ = customer.sent[0]
 
-    def kept() -> str:
+    def newest() -> str:
         calls = ask(on.centre, "/api/calls?days=1").json["calls"]
         return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
 
-    call = until(kept, 10, "the call among all that are over")
+    return until(newest, 10, "the call among all that are over")
+
+
+def kept_of(on: Stage, customer: Caller) -> dict[str, Any]:
+    """All of it."""
+    whole: dict[str, Any] = ask(on.centre, f"/api/calls/{kept(on, customer)}").json
+    return whole
+
+
+def details(on: Stage, customer: Caller) -> Locator:
+    """Lin opens that call."""
+    call = kept(on, customer)
     on.lin.tab("Calls")
     on.lin.page.get_by_role("table", name="Calls").locator(f'.opener[data-call="{call}"]').click()
     return on.lin.page.get_by_role("article", name="Call details")
 
 
+def words_of(heard: Pcm) -> str:
+    """Which of the survey's prompts it is, by its first two seconds."""
+    likeness = {
+        name: sound.correlation(prompt(name, "en")[: min(2 * sound.RATE, len(heard))], heard)[0]
+        for name in ("survey", "survey-again", "survey-thanks")
+    }
+    return max(likeness, key=lambda name: likeness[name]) if max(likeness.values()) > ALIKE else f"none: {likeness}"
+
+
+@pytest.mark.long
+def test_who_rates_with_none_of_the_keys_is_asked_three_times_again_and_then_thanked(on: Stage) -> None:
+    """Each key ends the question that is being asked; after the fourth there is no other, and the call is over."""
+    lin, room = on.lin, on.room
+    with story(on) as stack:
+        customer = on.talks(stack)
+        lin.click("Survey")
+        lin.is_("After-call work")
+        begins, heard = time.time(), []
+        for key in "60*7":
+            heard.append(words_of(customer.hears(3.5, since=begins)))
+            if key == "*":
+                reload(lin, "After-call work")
+            customer.press(key)
+            begins = time.time()
+        customer.ended()
+        heard.append(words_of(customer.heard(begins)))
+        assert heard == ["survey", "survey-again", "survey-again", "survey-again", "survey-thanks"]
+        room.hears(lin="", maya="")
+        survey = kept_of(on, customer)["survey"]
+        assert (survey["agent"], survey["queue"], survey["outcome"]) == ("1001", "support", "invalid")
+        words = "You asked the customer for a rating, and no key pressed was one of those asked for."
+        expect(details(on, customer)).to_contain_text(words)
+        lin.click("All calls")
+
+
 @pytest.mark.parametrize(
-    ("kept", "words"),
+    ("outcome", "words"),
     [
         ("abandoned", "and the customer hung up."),
         pytest.param("none", "and no key was pressed.", marks=pytest.mark.long),
     ],
 )
-def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage, kept: str, words: str) -> None:
+def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage, outcome: str, words: str) -> None:
     """One hangs up as it is asked, one hears the question out; the agent has its paperwork at once."""
     lin, room = on.lin, on.room
     with story(on) as stack:
@@ -403,11 +499,11 @@ def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Sta
         expect(lin.page.locator(".stage")).to_contain_text("the customer is asked for a rating")
         room.hears(customer="music", lin="")  # or words, as here
         reload(lin, "After-call work")
-        if kept == "abandoned":
+        if outcome == "abandoned":
             customer.hang_up()
         else:
             customer.ended(20)
-        comes_to(on, customer.number, kept)
+        comes_to(on, customer.number, outcome)
         lin.is_("After-call work")
         room.hears(lin="", maya="")
         expect(details(on, customer)).to_contain_text(f"You asked the customer for a rating, {words}")
