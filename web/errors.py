@@ -21,6 +21,7 @@ HTTP_ERRORS: dict[str, tuple[int, str]] = {
     "range_not_satisfiable": (416, "It is not as long as that."),
     "upgrade_required": (426, "This is a websocket."),
     "too_many_attempts": (429, "Too many wrong passwords; try again later."),
+    "too_many_changes": (429, "Too many changes in a minute; try again later."),
     "headers_too_large": (431, "The request's headers are too large."),
     "failure": (500, "The switch failed; this is counted and logged."),
     "no_media": (503, "The media engine does not answer; try again."),

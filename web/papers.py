@@ -1,14 +1,16 @@
 """The paperwork of calls, over HTTP, and the pages that hear of its changes.
 
 No rule of who may see and write what: that is `actors.store.Papers`. Here is what a request must look like, each
-refusal with the name of what is wrong; and which page watches which call. A page that watches one hears of a change of
-all that it would be told of it, whoever made it and in which call of that customer, and asks anew.
+refusal with the name of what is wrong; how often an agent may change something; and which page watches which call. A
+page that watches one hears of a change of all that it would be told of it, whoever made it and in which call of that
+customer, and asks anew.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 
 from attrs import frozen
 from starlette.requests import Request
@@ -19,12 +21,17 @@ from ..actors.store import BadEditError, ConflictError, NotAllowedError, NotTher
 from ..actors.store.customers import Subject
 from ..actors.store.fields import LIMITS, Kind
 from ..actors.store.papers import Change, Edit, NewTicket, Tag
+from .access import Throttle
 from .errors import BadParameterError, error, error_body
 from .history import parameters, to_json
 from .interfaces import Login
 from .metrics import WebMetrics
 from .protocol import PaperChanged
 from .session import Session
+
+# Changes per minute that one agent may ask for, of all its pages and scripts: a page sends what is typed when its agent
+# pauses, and not twice a second. Each is a write of the database, which is not the quickest of disks.
+CHANGES_PER_AGENT = 240
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _SHAPES = (
@@ -46,9 +53,12 @@ class Watcher:
 class Paperwork:
     """The endpoints, and who watches."""
 
-    def __init__(self, papers: Papers, metrics: WebMetrics) -> None:
+    def __init__(self, papers: Papers, metrics: WebMetrics, clock: Callable[[], float]) -> None:
+        """`clock`: any that runs evenly."""
         self._papers = papers
         self._metrics = metrics
+        self._clock = clock
+        self._per_agent = Throttle(CHANGES_PER_AGENT)
         self._watchers: dict[str, Watcher] = {}
         self._revisions = itertools.count(1)
         papers.on_change = self._changed
@@ -64,6 +74,9 @@ class Paperwork:
     async def change(self, request: Request, login: Login) -> Response:
         """POST `/api/calls/ID/paper`."""
         parameters(request, ())
+        if wait := self._per_agent.charge(login.agent, self._clock()):
+            self._metrics.papers.labels("too_many").inc()
+            return error("too_many_changes", headers={"Retry-After": str(wait)})
         outcome = "failed"
         try:
             change = _change(await request.body())

@@ -16,7 +16,7 @@ import attrs
 
 from ..actors import page
 from ..actors.store.customers import TAG, TAGS, TICKETS
-from ..actors.store.fields import RUN_SECONDS, VERSIONS, Field, Version
+from ..actors.store.fields import KEPT, RUN_SECONDS, VERSIONS, Field, Version
 from ..actors.store.history import HISTORY, PAGE, STATES
 from ..actors.store.outbox import Standing
 from ..actors.store.paperwork import EARLIER, Paper, Profile, TicketFields
@@ -25,6 +25,7 @@ from ..actors.store.told import ListedCall, Span, WholeCall
 from ..actors.store.why import NAMED, Decided
 from .errors import HTTP_ERRORS
 from .history import DEFAULT_DAYS, MAX_DAYS, shown
+from .papers import CHANGES_PER_AGENT
 from .protocol import (
     CLOSE_REASONS,
     DEMO_COMMANDS,
@@ -194,13 +195,15 @@ text says which field and why.
   _: sent again, it opens no second one. A customer has {TICKETS} at most; `status` is "open" or "waiting" or "done".
 
 `limits` of the paper has how many characters each value may have. Control characters are refused, but for line feeds
-and tabs in `address`, `note` and `text`; `email` has an @, or nothing; `title` is not blank.
+and tabs in `address`, `note` and `text`, and so are those that turn the writing round (U+202E and the like), but there;
+`email` has an @, or nothing; `title` is not blank. An agent who asks for more than {CHANGES_PER_AGENT} changes in a
+minute hears 429, with Retry-After.
 
 ### `GET /api/calls/ID/paper/versions`
 
-`{{"versions": […]}}`: what a field was, {VERSIONS} values at most, the newest first. `kind` and `field` as of an edit,
-of a ticket with `ticket`; of a summary with `agent`, or it is one's own. What one agent types on in one call within
-{RUN_SECONDS:.0f} s is one version, unless it takes more than half of the text away.
+`{{"versions": […]}}`: what a field was, {VERSIONS} values at most of the {KEPT} that are kept, the newest first. `kind`
+and `field` as of an edit, of a ticket with `ticket`; of a summary with `agent`, or it is one's own. What one agent
+types on in one call within {RUN_SECONDS:.0f} s is one version, unless it takes more than half of the text away.
 
 """
 

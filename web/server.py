@@ -81,7 +81,7 @@ async def serve(
     """
     context = certificate.tls_context()
     certificate.load(context, settings, datetime.now(UTC))
-    paperwork = Paperwork(papers, hub.metrics)
+    paperwork = Paperwork(papers, hub.metrics, trio.current_time)
     app = build_app(
         settings, hub, accounts, health, history, paperwork, systems, reach, site, Files(static), trio.current_time
     )

@@ -4,9 +4,9 @@ An edit names the version that it was made from. If that is the newest, the valu
 stored already is accepted and changes nothing, so that it may be said again by whoever lost the answer. Anything else
 is a conflict: nothing is stored, and whoever typed it sees what somebody else has typed meanwhile and chooses.
 
-Every value that was stored can be read again. Only what the same agent types on in the same call takes the place of its
-own newest value without a trace, or each pause in typing would be a version: within `RUN_SECONDS` of the first of them,
-and not where it takes more than half of the text away.
+Every value that was stored can be read again, but for those before the newest `KEPT`. Only what the same agent types on
+in the same call takes the place of its own newest value without a trace, or each pause in typing would be a version:
+within `RUN_SECONDS` of the first of them, and not where it takes more than half of the text away.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Final
 
 from attrs import frozen
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, bindparam, delete, insert, select, update
 
 from . import schema
 
@@ -47,8 +47,12 @@ LIMITS: Final = {
 ONE_LINE: Final = frozenset({"name", "company", "email", "title", "status"})
 # What one agent types on in one call within this time, in seconds, is one version.
 RUN_SECONDS: Final = 60.0
-# Versions of a field that are told.
+# Versions of a field that are told; and those before the newest one that are kept, more than people make in years, and
+# not more than a script makes in an hour.
 VERSIONS: Final = 50
+KEPT: Final = 500
+# What turns the writing round, which in one line makes of a name another (Unicode Bidirectional Algorithm, §2).
+_TURNS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class BadEditError(Exception):
@@ -125,8 +129,10 @@ def check(kind: Kind, field: str, value: str) -> None:
 
 def check_text(name: str, value: str, *, lines: bool = False) -> None:
     """Raises BadEditError where something of it is no text: a control character, or half of a surrogate pair. With
-    `lines`, line feeds and tabs are."""
+    `lines`, line feeds and tabs are, and what turns the writing round."""
     allowed = "\n\t" if lines else ""
+    if not lines and not _TURNS.isdisjoint(value):
+        raise BadEditError(name, "has a character that turns the writing round.")
     if any(unicodedata.category(each) in ("Cc", "Cs") and each not in allowed for each in value):
         raise BadEditError(name, "has a control character.")
 
@@ -148,9 +154,19 @@ def put(connection: Connection, place: Place, value: str, version: int, by: Auth
     else:
         kept = {column.name: newest[column.name] for column in schema.field_versions.columns}
         connection.execute(insert(schema.field_versions).values(**kept))
+        _drop_oldest(connection, place)
     next_ = update(schema.fields).where(_at(schema.fields, place)).values(version=newest["version"] + 1, **written)
     connection.execute(next_)
     return Put.STORED
+
+
+def _drop_oldest(connection: Connection, place: Place) -> None:
+    """What is older than those that are kept."""
+    kept = schema.field_versions
+    of = select(kept.c.version).where(_at(kept, place))
+    oldest = connection.scalar(of.order_by(kept.c.version.desc()).offset(KEPT).limit(1))
+    if oldest is not None:
+        connection.execute(delete(kept).where(_at(kept, place), kept.c.version <= oldest))
 
 
 def _types_on(newest: RowMapping, value: str, by: Author) -> bool:

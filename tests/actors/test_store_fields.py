@@ -11,10 +11,10 @@ from cordboard.actors.records import CallEntry
 from cordboard.actors.store import customers, entries, fields, schema
 from cordboard.actors.store.customers import TAGS, Subject
 from cordboard.actors.store.database import open_database, writing
-from cordboard.actors.store.fields import RUN_SECONDS, VERSIONS, Author, Field, Kind, Place, Put
+from cordboard.actors.store.fields import KEPT, RUN_SECONDS, VERSIONS, Author, Field, Kind, Place, Put
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 T0 = 1_800_000_000.0
 
@@ -186,6 +186,19 @@ def test_so_many_versions_are_told_the_newest_first(db: Connection) -> None:
         assert fields.put(db, NOTE, str(number), number, Author(str(number % 2), "c", T0)) is Put.STORED
     told = [each.value for each in fields.versions(db, NOTE)]
     assert told == [str(number) for number in range(VERSIONS + 9, 9, -1)]
+
+
+def test_so_many_versions_are_kept_of_each_field(db: Connection) -> None:
+    """... and those of another field are none of its own."""
+    other = Place(Kind.CUSTOMER, NOTE.of, "address")
+    for number in range(3):
+        fields.put(db, other, str(number), number, Author(str(number % 2), "c", T0))
+    for number in range(KEPT + 10):
+        assert fields.put(db, NOTE, str(number), number, Author(str(number % 2), "c", T0)) is Put.STORED
+    kept = schema.field_versions.c
+    asked = select(kept.field, func.count(), func.min(kept.version)).group_by(kept.field).order_by(kept.field)
+    assert db.execute(asked).all() == [("address", 2, 1), ("note", KEPT, 10)]
+    assert [each.value for each in fields.versions(db, other)] == ["2", "1", "0"]
 
 
 @pytest.mark.parametrize("version", [0, 2, -1, 2**70])

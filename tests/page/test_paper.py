@@ -337,6 +337,15 @@ def test_text_is_text(desk: Desk, page: Page, papers: Papers) -> None:
     assert page.evaluate("window.evil") is None
 
 
+def test_what_turns_the_writing_round_is_in_no_name(desk: Desk, page: Page, papers: Papers) -> None:
+    """It may be in a text of several lines, where it makes of no name another."""
+    talk(desk)
+    box(page, "Name").fill("Wang\u202egnaW\u2066")
+    box(page, "Note").fill("a\u200fb")
+    is_saved(page)
+    assert (papers.value("customer", "name"), papers.value("customer", "note")) == ("WanggnaW", "a\u200fb")
+
+
 # --- two who write --------------------------------------------------------------------------------------------------
 
 

@@ -446,7 +446,7 @@ async def test_who_may_see_the_metrics(data_dir: Path, peer: str, headers: dict[
     async def reach(peer: str) -> dict[str, object] | None:
         return None
 
-    kept = (no_history(), Paperwork(no_papers(), hub.metrics), no_systems())
+    kept = (no_history(), Paperwork(no_papers(), hub.metrics, trio.current_time), no_systems())
     app = build_app(
         WebSettings(), hub, book, lambda: (True, {}), *kept, reach, dict, Files(data_dir), trio.current_time
     )

@@ -20,6 +20,7 @@ from cordboard.actors.records import CallEntry, Entry, OfferEntry, Outcome
 from cordboard.actors.store import Store, customers, papers
 from cordboard.actors.store.customers import TAG, TAGS, TICKETS
 from cordboard.actors.store.fields import LIMITS, Author, Kind
+from cordboard.web.papers import CHANGES_PER_AGENT
 from cordboard.web.session import Session
 from sqlalchemy import Connection
 from trio_websocket import WebSocketConnection
@@ -353,6 +354,8 @@ REFUSED: list[tuple[object, str]] = [
     (edit("note", "a\rb", 0), "note: has a control character."),
     (edit("note", "a\x00b", 0), "note: has a control character."),
     (edit("note", "\ud800", 0), "note: has a control character."),
+    (edit("name", "Wang\u202egnaW", 0), "name: has a character that turns the writing round."),
+    (edit("company", "\u2067a", 0), "company: has a character that turns the writing round."),
     (edit("age", "7", 0), "field: is not name or company or email or address or note."),
     (edit("title", "x", 1, "ticket", ticket="\ud800"), "ticket: has a control character."),
     (edit("title", "x", 1, "ticket", ticket="t"), "ticket: this customer has none of that id."),
@@ -365,6 +368,7 @@ REFUSED: list[tuple[object, str]] = [
     ({"tag": "x" * (TAG + 1), "on": True}, f"tag: has not 1 to {TAG} characters."),
     ({"tag": "  ", "on": True}, f"tag: has not 1 to {TAG} characters."),
     ({"tag": "a\tb", "on": True}, "tag: has a control character."),
+    ({"tag": "a\u200fb", "on": True}, "tag: has a character that turns the writing round."),
     ({"tag": "vip", "on": 1}, "body: It must be"),
     (ticket("short"), "key: is not 16 to 64 letters, digits, - and _."),
     (ticket("k" * 65), "key: is not 16 to 64 letters, digits, - and _."),
@@ -388,12 +392,28 @@ async def test_what_is_no_good_says_which_and_why_and_changes_nothing(data_dir: 
         assert s.house.count("paper_changes_total", outcome="bad_request") == len(REFUSED)
 
 
+async def test_an_agent_makes_so_many_changes_a_minute_and_others_are_not_in_the_way(
+    data_dir: Path, clock: trio.testing.MockClock
+) -> None:
+    """What was refused is counted, changes nothing, and may be said again when it is time."""
+    async with scene(data_dir) as s:
+        said, other = edit("name", "Wang", 0), edit("name", "Zhang", 1)
+        assert {(await s.post(said)).status for _ in range(CHANGES_PER_AGENT)} == {200}
+        late = await s.post(other)
+        assert (late.status, late.code) == (429, "too_many_changes")
+        assert (await s.paper())["customer"]["fields"]["name"]["value"] == "Wang"
+        assert (await s.post({"tag": "vip", "on": True}, agent="1003")).status == 200
+        clock.jump(int(late.headers["retry-after"]))
+        assert (await s.post(other)).status == 200
+        assert s.house.count("paper_changes_total", outcome="too_many") == 1
+
+
 async def test_a_value_of_full_length_is_stored(data_dir: Path) -> None:
     async with scene(data_dir) as s:
         for name in ("name", "company", "address", "note"):
             full = "林" * LIMITS[Kind.CUSTOMER][name]
             assert (await s.edited(name, full, 0))["customer"]["fields"][name]["value"] == full
-        lines = "a\n\tb" + "𠀀" * 3996
+        lines = "a\n\u200fb" + "𠀀" * 3996
         assert (await s.written(edit("text", lines, 0, "summary")))["summaries"][0]["text"]["value"] == lines
 
 

@@ -6,12 +6,14 @@
 
 const PREFIX = 'cordboard.paper ';
 const CONTROL = /(?![\n\t])\p{Cc}|\p{Cs}/gu;
+const TURNS = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu; // what turns the writing round
 const LONG = new Set(['note', 'text', 'address']);
 
-/** What may be sent of what was typed or pasted: no control characters, and lines only where there are several. */
+/** What may be sent of what was typed or pasted: no control characters, and lines, or what turns the writing round, only
+    where there are several. */
 export function clean(field, value) {
   const text = value.replace(/\r\n?/g, '\n').replace(CONTROL, '');
-  return LONG.has(field) ? text : text.replace(/[\n\t]+/g, ' ');
+  return LONG.has(field) ? text : text.replace(TURNS, '').replace(/[\n\t]+/g, ' ');
 }
 
 const WHOLE = {
