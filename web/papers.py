@@ -36,7 +36,7 @@ CHANGES_PER_AGENT = 240
 _NO_STORE = {"Cache-Control": "no-store"}
 _SHAPES = (
     'It must be {"edit": {"kind", "field", "value", "version"}}, of a ticket with "ticket"; '
-    '{"tag": text, "on": true or false}; or {"ticket": {"key", "title", "text"}}.'
+    '{"tag": text, "on": true or false}; or {"ticket": {"key", "title", "text"}}; and may have "agent".'
 )
 _KINDS = " or ".join(kind.value for kind in Kind)
 
@@ -79,7 +79,7 @@ class Paperwork:
             return error("too_many_changes", headers={"Retry-After": str(wait)})
         outcome = "failed"
         try:
-            change = _change(await request.body())
+            change = _change(await request.body(), login.agent)
             found = await self._papers.change(login, request.path_params["call"], change)
             outcome = "accepted"
             return JSONResponse(to_json(found), headers=_NO_STORE)
@@ -90,6 +90,9 @@ class Paperwork:
             outcome = "conflict"
             body = {**error_body("conflict"), "paper": to_json(conflict.paper)}
             return JSONResponse(body, 409, headers=_NO_STORE)
+        except _AnothersError:
+            outcome = "not_allowed"
+            return error("not_logged_in")
         except NotAllowedError:
             outcome = "not_allowed"
             raise
@@ -143,12 +146,18 @@ class Paperwork:
                 watcher.session.push(next(self._revisions), PaperChanged(watcher.call))
 
 
-def _change(body: bytes) -> Change:
-    """Raises BadEditError."""
+class _AnothersError(Exception):
+    """The page that says it is another agent's, who was logged in at that browser before."""
+
+
+def _change(body: bytes, agent: str) -> Change:
+    """What that agent says. Raises BadEditError and _AnothersError."""
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
         asked = None
+    if isinstance(asked, dict) and asked.pop("agent", agent) != agent:
+        raise _AnothersError
     match asked:
         case {"edit": dict(edit), **rest} if not rest:
             return _edit(edit)

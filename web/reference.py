@@ -194,6 +194,9 @@ text says which field and why.
 - `{{"ticket": {{"key", "title", "text"}}}}` opens a ticket. `key` is drawn by chance, 16 to 64 letters, digits, - and
   _: sent again, it opens no second one. A customer has {TICKETS} at most; `status` is "open" or "waiting" or "done".
 
+Each may have "agent" beside it, whose it is: 401 where another is logged in. Pages of one browser have one login, and
+one of them may not have heard yet that it is another's.
+
 `limits` of the paper has how many characters each value may have. Control characters are refused, but for line feeds
 and tabs in `address`, `note` and `text`, and so are those that turn the writing round (U+202E and the like), but there;
 `email` has an @, or nothing; `title` is not blank. An agent who asks for more than {CHANGES_PER_AGENT} changes in a

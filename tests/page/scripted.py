@@ -47,6 +47,7 @@ class Switch:
         self.hold: set[str] = set()  # commands that get no reply
         self.asked: list[Message] = []  # every request heard, with `at`, but for those to watch a call's paper
         self.watched: list[str] = []  # calls
+        self.agent, self.name = "1001", "Lin"  # who is logged in
         self.state, self.reason, self.since = "signed_out", "", time.time()
         self.offered: Message | None = None
         self.connected: Message | None = None
@@ -320,8 +321,8 @@ class Switch:
     def _snapshot(self, page: WebSocketConnection) -> Message:
         return {
             "rev": self._rev,
-            "agent": "1001",
-            "name": "Lin",
+            "agent": self.agent,
+            "name": self.name,
             "state": self.state,
             "reason": self.reason,
             "since": self.since,
@@ -451,7 +452,7 @@ class Switch:
     def answer(self, method: str, target: str, head: str, body: bytes) -> Answer:
         path = target.partition("?")[0]
         about = {"demo": self.demo, "language": self.language, "time_zone": self.time_zone}
-        me = json.dumps({"agent": "1001", "name": "Lin", "role": self.role, **about}).encode()
+        me = json.dumps({"agent": self.agent, "name": self.name, "role": self.role, **about}).encode()
         if method == "POST" and path == "/api/login":
             if self.retry_after:
                 return Answer("429 Too Many Requests", headers=(f"Retry-After: {self.retry_after}",))
@@ -463,6 +464,8 @@ class Switch:
         if path == "/api/me":
             return Answer("200 OK", me) if COOKIE in head else Answer("401 Unauthorized")
         if paper := re.fullmatch(r"/api/calls/([^/]+)/paper", path):
+            if body and json.loads(body)["agent"] != self.agent:
+                return Answer("401 Unauthorized")
             return self.papers.answer(paper[1], body)
         if past := re.fullmatch(r"/api/calls/([^/]+)/paper/versions", path):
             asked = dict(parse_qsl(target.partition("?")[2]))

@@ -261,6 +261,28 @@ def test_who_logs_out_before_all_is_saved_is_told_so(desk: Desk, page: Page, pap
     expect(page.get_by_role("alert")).to_have_text("")
 
 
+def test_a_page_of_whom_another_has_logged_in_after_is_that_one_s(desk: Desk, page: Page, papers: Papers) -> None:
+    """In another tab, while this one heard of nothing. What it had not sent is not sent as the other's."""
+    talk(desk)
+    desk.button("Hang up").click()
+    desk.button("Sign out").click()
+    desk.is_in("signed_out")
+    desk.switch.agent, desk.switch.name, desk.switch.last = "1002", "Maya", None
+    box(page, "Note").fill("Typed by Lin.")
+    expect(saved(page)).to_have_text("Not saved yet; trying again")
+    desk.switch.cut()
+    desk.switch.down = False
+    expect(page.get_by_role("banner")).to_contain_text("Maya")
+    desk.is_in("signed_out")
+    expect(page.get_by_role("textbox", name="Note")).to_have_count(0)
+    page.wait_for_timeout(1500)  # it would have been tried again
+    assert papers.value("customer", "note") == "Prefers e-mail."
+    desk.switch.agent, desk.switch.name = "1001", "Lin"
+    desk.switch.cut()
+    desk.switch.down = False
+    eventually(lambda: papers.value("customer", "note") == "Typed by Lin.", within=15)
+
+
 def test_who_logs_out_as_an_edit_is_under_way_saves_what_was_typed_on(desk: Desk, page: Page, papers: Papers) -> None:
     talk(desk)
     desk.button("Hang up").click()

@@ -313,6 +313,15 @@ async def test_nobody_is_served_who_is_not_logged_in_or_comes_from_elsewhere(dat
         assert (await s.paper())["customer"]["tags"] == []
 
 
+async def test_what_a_page_says_of_whom_another_has_logged_in_after_is_not_that_one_s(data_dir: Path) -> None:
+    async with scene(data_dir) as s:
+        for another in ("1002", "", None, ["1001"]):
+            answer = await s.post({**edit("name", "Wang", 0), "agent": another})
+            assert (answer.status, answer.code) == (401, "not_logged_in"), another
+        assert (await s.paper())["customer"]["fields"]["name"]["version"] == 0
+        await s.written({**edit("name", "Wang", 0), "agent": "1001"})
+
+
 async def test_who_asks_before_the_offer_is_written_waits_for_it(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,8 +61,9 @@ const PAPER_MS = 8000; // for an answer, before it is taken for lost
 
 /** The customer of a call, the summaries of the call, tickets and earlier calls. */
 export const paperOf = (call) => ask('GET', `${named(call)}/paper`, undefined, { signal: AbortSignal.timeout(PAPER_MS) });
-/** An edit, a tag or a ticket; the whole paper afterwards. What is under way as the page goes arrives all the same. */
-export const writePaper = (call, change) => ask('POST', `${named(call)}/paper`, change, { keepalive: true, signal: AbortSignal.timeout(PAPER_MS) });
+/** An edit, a tag or a ticket of that agent; the whole paper afterwards. What is under way as the page goes arrives all the
+    same. */
+export const writePaper = (agent, call, change) => ask('POST', `${named(call)}/paper`, { ...change, agent }, { keepalive: true, signal: AbortSignal.timeout(PAPER_MS) });
 /** {versions}: what a field was, the newest first. */
 export const versionsOf = (call, edit) => ask('GET', `${named(call)}/paper/versions?${new URLSearchParams(edit)}`);
 export const recordingOf = (call) => `${named(call)}/recording`;

@@ -69,7 +69,7 @@ export class Sending {
   /** Whether it has come. What was under way may have been quicker, and what was typed on is based on that. */
   async #last(entry, me) {
     try {
-      await writePaper(entry.call, changeOf(entry));
+      await writePaper(me, entry.call, changeOf(entry));
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       const newest = error.told.paper && newestOf(error.told.paper, entry.edit, me);
@@ -143,7 +143,7 @@ export class Sending {
     if (kind === 'edit') drafts.put(call, name, { ...entry, sent: value });
     this.#paper.changed();
     try {
-      const paper = await writePaper(call, changeOf({ ...entry, value }));
+      const paper = await writePaper(me, call, changeOf({ ...entry, value }));
       const now = drafts.get(call, name);
       if (kind === 'edit') now && drafts.put(call, name, stored(now, value, newestOf(paper, edit, me)));
       else if (kind !== 'tag' || now?.on === on) drafts.put(call, name, null);

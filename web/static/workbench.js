@@ -72,6 +72,11 @@ export class Workbench extends EventTarget {
   async start() {
     this.voice.start();
     setInterval(() => this.#look(), LOOK_MS);
+    await this.#begin();
+  }
+
+  /** As whoever is logged in at this browser. */
+  async #begin() {
     try {
       this.#enter(await whoAmI());
     } catch (error) {
@@ -165,6 +170,13 @@ export class Workbench extends EventTarget {
       await this.takeSnapshot();
     } catch {
       this.connection.giveUp();
+      return;
+    }
+    if (this.desk.agent !== this.me.agent) {
+      // another has logged in by another page of this browser
+      this.seat.leave();
+      this.#leave(null);
+      await this.#begin();
       return;
     }
     this.connection.settled();
