@@ -15,10 +15,13 @@ from cordboard.actors import acd
 from cordboard.actors.alarms import UNTRUE
 from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
+from cordboard.actors.customs import Customs
 from cordboard.actors.effects import Media, Push, Reply
 from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.patience import Patience
 from cordboard.actors.queue_state import AgentStands, Join, Standing
 from cordboard.actors.store.store import Store
+from cordboard.actors.switchboard import Switchboard
 from cordboard.switch import protocol as media
 from cordboard.web.certificate import ensure
 from prometheus_client import CollectorRegistry
@@ -169,6 +172,30 @@ def test_a_queue_hears_from_the_database_who_served_a_caller_last(tmp_path: Path
                 control.system.tell("queue:support", Join("c", "+8613912345678", "", "+861055501000", now))
                 while not any(each["event"] == "late" and each["input"] == "LastServed" for each in logs):
                     await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+def test_what_the_file_says_of_calls_is_told_to_whoever_decides(tmp_path: Path) -> None:
+    """At the start, and as the organisation is read again: what a call begins with is the switchboard's."""
+    written = '[calls]\naccept = "any-key"\naccept_seconds = 33\nthree_way = "all"\n[recording]\nhold = "recorded"\n'
+    config = parse_config(INFRASTRUCTURE + written)
+
+    async def main() -> None:
+        control = Control(config, tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
+        said: list[str] = []
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.run, said.append)
+                while not said:
+                    await trio.sleep(0.01)
+                board = control.system._cells["switchboard"].behaviour
+                assert isinstance(board, Switchboard)
+                customs = Customs(accept="any-key", three_way="all", tapes_holds=True)
+                assert (board.state.customs, board.state.patience) == (customs, Patience(accept=33.0))
+                again = control._configuration(board.state.organisation)
+                assert (again.customs, again.patience) == (customs, Patience(accept=33.0))
                 nursery.cancel_scope.cancel()
 
     trio.run(main)
