@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from .caller import Caller
-from .product import ROOT, Product, Reply, infrastructure, until
+from .product import ROOT, Product, infrastructure, until
 from .robot import Robot
 
 PAGE = ROOT / "docs" / "operations.md"
@@ -26,10 +26,6 @@ def copy(data: Path, backup: Path) -> None:
         shutil.copytree(folder.replace("DATA", str(data)), backup / Path(folder).name)
 
 
-def ask(product: Product, path: str) -> Reply:
-    return product.http(path, headers={"Authorization": f"Bearer {product.log_in('1001')}"})
-
-
 def test_a_copy_made_while_calls_live_is_started_and_plays_what_was_recorded(tmp_path: Path) -> None:
     first = Product(tmp_path / "first", infrastructure(drain_seconds=0)).start()
     with contextlib.ExitStack() as stack:
@@ -44,7 +40,7 @@ def test_a_copy_made_while_calls_live_is_started_and_plays_what_was_recorded(tmp
             customer.hears(1)
             customer.hang_up()
             agent.event("call.ended")
-        until(lambda: ask(first, "/api/calls").json["calls"][0]["recording"] == "ready", 15, "the recording")
+        until(lambda: first.ask("/api/calls").json["calls"][0]["recording"] == "ready", 15, "the recording")
         agent.do("agent.start_answering")
         agent.state("idle")
         with Caller(first.sip_port, "5001") as customer:
@@ -52,7 +48,7 @@ def test_a_copy_made_while_calls_live_is_started_and_plays_what_was_recorded(tmp
             agent.event("call.offered")
             agent.do("call.answer")
             agent.event("call.connected")
-            until(lambda: len(ask(first, "/api/calls").json["calls"]) == 2, 5, "the living call in the list")
+            until(lambda: len(first.ask("/api/calls").json["calls"]) == 2, 5, "the living call in the list")
             second = Product(tmp_path / "second", infrastructure(drain_seconds=0))
             shutil.rmtree(second.data)
             copy(first.data, second.data)
@@ -60,11 +56,11 @@ def test_a_copy_made_while_calls_live_is_started_and_plays_what_was_recorded(tmp
 
     second.start()
     try:
-        calls = until(lambda: ask(second, "/api/calls").json["calls"], 5, "the calls")
+        calls = until(lambda: second.ask("/api/calls").json["calls"], 5, "the calls")
         assert [call["ended"] is None for call in calls] == [False, False]
         living, over = calls
         assert living["ended_by"] == "system"
-        sound = ask(second, f"/api/calls/{over['call']}/recording")
+        sound = second.ask(f"/api/calls/{over['call']}/recording")
         assert sound.status == 200
         assert sound.body.startswith(b"OggS")
     finally:

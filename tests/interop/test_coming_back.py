@@ -453,7 +453,7 @@ def test_an_agent_hears_itself_in_a_test_call(product: Product, browser: Browser
         agent.hears(None)
         print(f"in a test call the page hears {heard.hertz:.0f} Hz at {heard.db:.0f} dBFS; after it, nothing")
         agent.page.keyboard.press("Escape")
-    calls = product.http("/api/calls?days=1", headers={"Authorization": f"Bearer {product.log_in('1001')}"}).json
+    calls = product.ask("/api/calls?days=1").json
     assert all(call["number"] in NUMBERS for call in calls["calls"])
 
 

@@ -12,7 +12,6 @@ from .caller import Caller
 from .product import Product, infrastructure, until
 from .robot import Robot
 from .sound import Pcm
-from .test_history import ask
 from .test_waiting import channels
 from .voice import Voice
 
@@ -61,12 +60,12 @@ def test_a_recording_has_of_a_hold_what_is_set(kept: tuple[Product, str]) -> Non
     assert sound.strength(held, AGENT_HZ) < IN_MUSIC
 
     def over() -> dict[str, Any]:
-        found: dict[str, Any] = ask(product, f"/api/calls/{call}").json
-        return found if found["recording"] == "ready" else {}
+        found: dict[str, Any] = product.ask(f"/api/calls/{call}").json
+        return found if found.get("recording") == "ready" else {}
 
     told = until(over, 20, "the recording")
     (span,) = told["holds"]
-    left, right = channels(ask(product, f"/api/calls/{call}/recording").body, "stereo")
+    left, right = channels(product.ask(f"/api/calls/{call}/recording").body, "stereo")
     begin, end = (span[name] - told["answered"] for name in ("began", "ended"))
     spans = {
         "before": (begin - 0.8, begin - EDGE_S),

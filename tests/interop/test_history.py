@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .caller import Caller
-from .product import Product, Reply, infrastructure, until
+from .product import Product, infrastructure, until
 from .robot import Robot
 
 CUSTOMER = "+8613912340001"
@@ -26,15 +26,11 @@ def own(tmp_path: Path) -> Iterator[Product]:
     assert made.complaints == []
 
 
-def ask(product: Product, path: str, agent: str = "1001") -> Reply:
-    return product.http(path, headers={"Authorization": f"Bearer {product.log_in(agent)}"})
-
-
 def listed(product: Product, number: int, agent: str = "1001") -> list[dict[str, Any]]:
     """That agent's calls, the oldest first, when there are so many, all are over and no recording is being encoded."""
 
     def look() -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = ask(product, "/api/calls?days=7", agent).json["calls"]
+        calls: list[dict[str, Any]] = product.ask("/api/calls?days=7", agent).json["calls"]
         over = all(call["ended"] and call["recording"] not in ("recording", "encoding") for call in calls)
         return calls[::-1] if len(calls) == number and over else []
 
@@ -79,17 +75,17 @@ def test_calls_and_states_are_there_after_a_restart(own: Product) -> None:
     ]
     assert (before[0]["ended_by"], before[0]["agents"]) == ("caller", [{"agent": "1001", "name": "Lin"}])
     assert before[0]["talk_seconds"] == pytest.approx(before[0]["ended"] - before[0]["answered"], abs=0.1)
-    assert ask(own, "/api/calls", "1002").json["calls"] == []
-    assert ask(own, f"/api/calls/{before[0]['call']}", "1002").status == 403
+    assert own.ask("/api/calls", "1002").json["calls"] == []
+    assert own.ask(f"/api/calls/{before[0]['call']}", "1002").status == 403
     own.stop()
     own.start()
     assert json.dumps(listed(own, 3)) == json.dumps(before)
-    whole = ask(own, f"/api/calls/{before[2]['call']}").json
+    whole = own.ask(f"/api/calls/{before[2]['call']}").json
     assert [leg["party"] for leg in whole["legs"]] == ["caller"]
     assert all(leg["ended"] for leg in whole["legs"])
     assert [offer["outcome"] for offer in whole["offers"]] == ["declined"]
     assert [call["class"] for call in whole["history"]] == ["ring_abandoned", "normal"]
-    spans = ask(own, "/api/agents/1001/states?days=1").json["states"]
+    spans = own.ask("/api/agents/1001/states?days=1").json["states"]
     assert all(one["until"] == other["since"] for one, other in itertools.pairwise(spans))
     assert spans[-1]["until"] is None
     # One that is answered is ringing for another reason until both hear each other.

@@ -46,8 +46,12 @@ def centre(tmp_path_factory: pytest.TempPathFactory, carrier: int) -> Iterator[P
 
 @contextmanager
 def mobile(centre: Product, folder: Path, carrier: int) -> Iterator[int]:
-    """A mobile that picks up by itself, with the port to which its keys are sent."""
+    """A mobile that picks up by itself, with the port to which its keys are sent. Its agent is signed out, also where
+    the story before broke off."""
     keys = free_port()
+    with Robot(centre, "1001") as lin:
+        if lin.ask("snapshot")["state"] != "signed_out":
+            lin.do("agent.sign_out")
     with called(folder, carrier, more=f"module_app cons.so\ncons_listen 127.0.0.1:{keys}\n"):
         until(lambda: state(centre) == "up", 20, "the trunk")
         yield keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from .caller import Caller
 from .product import Organisation, Product, infrastructure, until
 from .robot import Robot
 from .test_digits import tones
-from .test_history import ask
 from .test_waiting import prompt
 
 
@@ -27,19 +27,21 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     assert made.complaints == []
 
 
-def in_a_call(asking: Product, lin: Robot, **customer: Any) -> tuple[Caller, str]:
-    caller = Caller(asking.sip_port, "5001", **customer).dial().answered()
-    call = str(lin.event("call.offered", 10)["call"])
-    lin.do("call.answer")
-    lin.event("call.connected")
-    return caller, call
+@contextmanager
+def in_a_call(asking: Product, lin: Robot, **customer: Any) -> Iterator[tuple[Caller, str]]:
+    with Caller(asking.sip_port, "5001", **customer) as caller:
+        caller.dial().answered()
+        call = str(lin.event("call.offered", 10)["call"])
+        lin.do("call.answer")
+        lin.event("call.connected")
+        yield caller, call
 
 
 def answer(asking: Product, call: str) -> dict[str, Any]:
     """What is kept of it, when it is over."""
 
     def kept() -> dict[str, Any]:
-        found: dict[str, Any] = ask(asking, f"/api/calls/{call}").json["survey"] or {}
+        found: dict[str, Any] = asking.ask(f"/api/calls/{call}").json.get("survey") or {}
         return found
 
     until(lambda: kept().get("outcome"), 30, "the survey's end")
@@ -55,8 +57,7 @@ def test_a_key_is_kept_however_it_is_sent(asking: Product, how: str) -> None:
         silence = np.zeros(16000, np.int16)
         spoken = np.concatenate([silence, tones("9"), silence, tones("4"), np.zeros(160_000, np.int16)])
         sends: dict[str, Any] = {"sound": spoken, "events": False} if how == "tones" else {}
-        customer, call = in_a_call(asking, lin, **sends)
-        with customer:
+        with in_a_call(asking, lin, **sends) as (customer, call):
             lin.do("call.survey")
             assert lin.event("call.ended")["cause"] == "survey"
             lin.state("after_call_work")
@@ -75,8 +76,7 @@ def test_the_customer_hears_it_within_a_second_and_who_hangs_up_has_abandoned_it
     with Robot(asking, "1001") as lin:
         lin.sign_in()
         lin.state("idle")
-        customer, call = in_a_call(asking, lin)
-        with customer:
+        with in_a_call(asking, lin) as (customer, call):
             lin.do("call.hang_up")
             ended = lin.event("call.ended")["at"]
             customer.hears(4.0)
@@ -98,8 +98,7 @@ def test_who_presses_nothing_is_none(asking: Product) -> None:
     with Robot(asking, "1001") as lin:
         lin.sign_in()
         lin.state("idle")
-        customer, call = in_a_call(asking, lin)
-        with customer:
+        with in_a_call(asking, lin) as (customer, call):
             lin.do("call.hang_up")
             kept = answer(asking, call)
             until(lambda: customer.ended_by, 10, "BYE")

@@ -21,7 +21,7 @@ from cordboard.codecs.tones import hold_music
 from . import sound
 from .caller import Caller
 from .machine import Waits, fairly
-from .product import ROOT, Organisation, Product, Reply, cordboard, infrastructure, until
+from .product import ROOT, Organisation, Product, cordboard, infrastructure, until
 from .robot import Robot
 from .sound import Pcm
 from .test_numbers import GAP_MS, SILENT_DB
@@ -278,7 +278,7 @@ def test_a_caller_rings_at_who_served_it_last_and_why_tells_so(product: Product,
         other.event("call.connected")
         other.do("call.hang_up")
         customer.ended()
-    until(lambda: over(product, "4002", served), 10, "the record in which the queue looks")
+    until(lambda: product.ask(f"/api/calls/{served}", "4002").json.get("ended"), 10, "the record in which it looks")
     longest.do("agent.state", state="idle")
     other.do("agent.start_answering")
     with Caller(product.sip_port, "5006") as customer:
@@ -297,13 +297,9 @@ def test_a_caller_rings_at_who_served_it_last_and_why_tells_so(product: Product,
     assert "made again: the same" in told.stdout
 
 
-def ask(product: Product, agent: str, path: str) -> Reply:
-    return product.http(path, headers={"Authorization": f"Bearer {product.log_in(agent)}"})
-
-
 def over(product: Product, agent: str, call: str) -> dict[str, Any]:
     """What is kept of a call, when it is over and its recording is made."""
-    reply = ask(product, agent, f"/api/calls/{call}")
+    reply = product.ask(f"/api/calls/{call}", agent)
     found: dict[str, Any] = reply.json if reply.status == 200 else {}
     return found if found.get("ended") and found["recording"] in ("none", "ready") else {}
 
@@ -345,7 +341,7 @@ def test_an_agent_who_is_not_heard_is_announced_until_it_is(product: Product, ro
             f"{sound.loudest(talked):.0f} Hz at {sound.level(talked):.0f} dBFS"
         )
         kept = until(lambda: over(product, "1001", call), 15, "the record of the call")
-        file = ask(product, "1001", f"/api/calls/{call}/recording").body
+        file = product.ask(f"/api/calls/{call}/recording", "1001").body
         left, right = channels(file, "stereo")
         begin, end = (round((at - kept["answered"]) * sound.RATE) for at in (hushed + 1.0, spoken))
         whole = [sound.strength(left[at : at + 1600], CUSTOMER_HZ) for at in range(1600, len(left) - 3200, 1600)]

@@ -52,7 +52,6 @@ from .stage import (
     stands,
     story,
 )
-from .test_history import ask
 from .test_sip import needs_sipp
 from .test_waiting import prompt
 
@@ -395,9 +394,9 @@ def test_who_could_be_heard_before_the_answer_and_sends_nothing_rings(on: Stage)
 
 def asked(on: Stage, number: str) -> object:
     """What came of the survey in the newest call with that number, when it is kept."""
-    calls = ask(on.centre, "/api/calls?days=1").json["calls"]
+    calls = on.centre.ask("/api/calls?days=1").json["calls"]
     newest = next(each["call"] for each in calls if each["number"] == number)
-    kept = ask(on.centre, f"/api/calls/{newest}").json["survey"] or {}
+    kept = on.centre.ask(f"/api/calls/{newest}").json["survey"] or {}
     return kept.get("outcome")
 
 
@@ -427,7 +426,7 @@ def kept(on: Stage, customer: Caller) -> str:
     dialled, _ = customer.sent[0]
 
     def newest() -> str:
-        calls = ask(on.centre, "/api/calls?days=1").json["calls"]
+        calls = on.centre.ask("/api/calls?days=1").json["calls"]
         return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
 
     return until(newest, 10, "the call among all that are over")
@@ -435,7 +434,7 @@ def kept(on: Stage, customer: Caller) -> str:
 
 def kept_of(on: Stage, customer: Caller) -> dict[str, Any]:
     """All of it."""
-    whole: dict[str, Any] = ask(on.centre, f"/api/calls/{kept(on, customer)}").json
+    whole: dict[str, Any] = on.centre.ask(f"/api/calls/{kept(on, customer)}").json
     return whole
 
 
