@@ -206,7 +206,7 @@ minute hears 429, with Retry-After.
 
 `{{"versions": […]}}`: what a field was, {VERSIONS} values at most of the {KEPT} that are kept, the newest first. `kind`
 and `field` as of an edit, of a ticket with `ticket`; of a summary with `agent`, or it is one's own. What one agent
-types on in one call within {RUN_SECONDS:.0f} s is one version, unless it takes more than half of the text away.
+types on in one call within {RUN_SECONDS:.0f} s is one version, unless more than half of the text goes by it.
 
 """
 

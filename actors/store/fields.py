@@ -6,7 +6,7 @@ is a conflict: nothing is stored, and whoever typed it sees what somebody else h
 
 Every value that was stored can be read again, but for those before the newest `KEPT`. Only what the same agent types on
 in the same call takes the place of its own newest value without a trace, or each pause in typing would be a version:
-within `RUN_SECONDS` of the first of them, and not where it takes more than half of the text away.
+within `RUN_SECONDS` of the first of them, and not where more than half of the text goes, taken away or written over.
 """
 
 from __future__ import annotations
@@ -171,7 +171,23 @@ def _drop_oldest(connection: Connection, place: Place) -> None:
 
 def _types_on(newest: RowMapping, value: str, by: Author) -> bool:
     same = (newest["agent"], newest["call"]) == (by.agent, by.call)
-    return same and 0 <= by.at - newest["since"] < RUN_SECONDS and 2 * len(value) >= len(newest["value"])
+    return (
+        same
+        and 0 <= by.at - newest["since"] < RUN_SECONDS
+        and 2 * _stays(newest["value"], value) >= len(newest["value"])
+    )
+
+
+def _stays(before: str, after: str) -> int:
+    """How many characters of the text stand at its beginning and its end still."""
+    begins = _alike(before, after)
+    return begins + _alike(before[begins:][::-1], after[begins:][::-1])
+
+
+def _alike(one: str, other: str) -> int:
+    """With how many characters both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((number for number, (each, its) in pairs if each != its), min(len(one), len(other)))
 
 
 # Each paper asks three or four times: what takes longest is to make the question.
