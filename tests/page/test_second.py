@@ -148,8 +148,11 @@ def test_a_colleague_is_consulted_by_keyboard_alone_and_gets_the_call(desk: Desk
     in_call(desk)
     page.keyboard.press("F6")
     expect(page.get_by_role("searchbox")).to_be_focused()
-    for key in ("F7", "F4"):  # the dialog has the keys: none of them holds or ends the call behind it
+    for key in ("F7", "F4", "F8"):  # the dialog has the keys, but for the one of the agent's own voice
         page.keyboard.press(key)
+    expect(page.locator(".muted-bar")).to_be_attached()
+    page.keyboard.press("F8")
+    expect(page.locator(".muted-bar")).to_have_count(0)
     page.keyboard.type("wan")
     page.keyboard.press("Enter")
     is_line(page, "customer held", "you", "second ringing")
@@ -163,13 +166,19 @@ def test_a_colleague_is_consulted_by_keyboard_alone_and_gets_the_call(desk: Desk
     page.keyboard.press("F2")
     desk.is_in("after_call_work")
     expect(page.get_by_role("region", name="Call", exact=True)).to_contain_text("You handed the call over.")
-    assert asked(switch) == [{"do": "call.consult", "agent": "1004"}, {"do": "call.swap"}, {"do": "call.complete"}]
+    expected = ["call.mute", "call.unmute", "call.consult", "call.swap", "call.complete"]
+    assert [one["do"] for one in asked(switch)] == expected
+    assert {"do": "call.consult", "agent": "1004"} in asked(switch)
 
 
-def test_a_key_is_never_for_the_button_that_took_the_place_of_the_one_with_the_focus(
+def test_a_key_goes_on_with_its_button_and_is_never_for_one_that_took_its_place(
     desk: Desk, page: Page, switch: Switch
 ) -> None:
     in_call(desk)
+    act(page, "Hold").focus()
+    for name in ("Retrieve", "Hold"):  # the same button: it takes the focus again as soon as it can be pressed
+        page.keyboard.press("Space")
+        expect(act(page, name)).to_be_focused()
     act(page, "Consult").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("searchbox")).to_be_focused()
@@ -190,7 +199,7 @@ def test_a_key_is_never_for_the_button_that_took_the_place_of_the_one_with_the_f
     page.keyboard.press("F7")  # what was pressed before has had its time
     is_line(page, "customer held", "you")
     is_closed(page)
-    assert [one["do"] for one in asked(switch)] == ["call.consult", "call.cancel", "call.hold"]
+    assert [one["do"] for one in asked(switch)] == ["call.hold", "call.retrieve", "call.consult", "call.cancel", "call.hold"]
 
 
 @pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])

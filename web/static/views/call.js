@@ -103,10 +103,12 @@ function watching() {
 function quality() {
   const { figures } = bench.voice;
   const said = word(figures);
-  const words = WHOLE.has(said) ? t(`quality.${said}`) : t('quality.said', { quality: t(`quality.${said}`) });
+  const quality = t(`quality.${said}`);
+  const words = WHOLE.has(said) ? quality : t('quality.said', { quality });
+  const short = said === 'silent' ? t('quality.silent.short') : quality; // beside who the call is with, which has no other place
   return html`
-    <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog" title=${words}>
-      ${icon(QUALITY_ICONS[said])}<span>${words}</span>
+    <button type="button" id="quality" class="quality" data-quality=${said} aria-haspopup="dialog" aria-label=${words} title=${words}>
+      ${icon(QUALITY_ICONS[said])}<span>${short}</span>
     </button>
     <wa-popover for="quality" placement="bottom-end">
       <table class="figures">

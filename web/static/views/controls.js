@@ -12,7 +12,8 @@ import { can } from '../desk.js';
 import { t } from '../i18n.js';
 import { icon } from '../kit.js';
 import { may, modeOf } from '../parties.js';
-import { button, toStage } from './parts.js';
+import { Focus } from './focus.js';
+import { button } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 import './keypad.js';
@@ -42,14 +43,10 @@ const ROWS = {
 
 class Controls extends View {
   #steady = new Steady(this);
-  #focused = null;
 
-  willUpdate() {
-    this.#focused = this.contains(document.activeElement) ? document.activeElement : null;
-  }
-
-  updated() {
-    if (this.#focused && !this.#focused.isConnected) toStage();
+  constructor() {
+    super();
+    new Focus(this);
   }
 
   render() {

@@ -60,9 +60,6 @@ export function button(key, { symbol = '', kind = '', shortcut = '', tip = t(key
   </button>`;
 }
 
-/** The focus of a button that is gone is left at the call, where no key does anything. */
-export const toStage = () => document.querySelector('.stage')?.focus();
-
 export const languageButton = () => html`<button
   type="button"
   class="button quiet"

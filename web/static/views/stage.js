@@ -9,7 +9,8 @@ import { failureText, latestText, offerTitle, outcomeText } from '../journal.js'
 import { icon } from '../kit.js';
 import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
-import { button, caller, diverted, toStage } from './parts.js';
+import { Focus } from './focus.js';
+import { button, caller, diverted } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 
@@ -20,6 +21,11 @@ class Stage extends View {
   #frame = '';
   #steady = new Steady(this);
   #settled = false;
+
+  constructor() {
+    super();
+    new Focus(this, () => this.#frame);
+  }
 
   render() {
     const { desk } = bench;
@@ -36,16 +42,6 @@ class Stage extends View {
     >
       ${this.#content(desk)}
     </section>`;
-  }
-
-  /** A button that had the focus and is gone leaves it to the frame, never to the button that took its place. */
-  willUpdate() {
-    this.hadFocus = this.contains(document.activeElement);
-    this.lastFrame = this.#frame;
-  }
-
-  updated() {
-    if (this.hadFocus && this.lastFrame !== this.#frame) toStage();
   }
 
   #content(desk) {

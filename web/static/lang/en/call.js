@@ -55,11 +55,11 @@ export default {
 
   'withdrawn.caller_left': 'The caller left.',
   'withdrawn.answered_elsewhere': 'Answered elsewhere.',
-  'withdrawn.no_answer': 'No answer: you are on break.',
+  'withdrawn.no_answer': 'You did not answer, and your break began.',
   'withdrawn.waited_too_long': 'The caller waited too long and was let go.',
   'withdrawn.declined': 'You declined the call.',
   'withdrawn.signed_out': 'The call went back to its queue: you signed out.',
-  'withdrawn.break': 'You are on break: the call waits for another agent.',
+  'withdrawn.break': 'You went on break: the call waits for another agent.',
   'withdrawn.failed': 'The call failed before it was answered.',
   'withdrawn.taken_back': 'Your colleague took it back.',
   'withdrawn.other': 'The call is gone: {reason}.',

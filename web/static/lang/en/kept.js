@@ -6,6 +6,7 @@ export default {
   'quality.poor': 'Poor',
   'quality.measuring': 'Measuring…',
   'quality.silent': 'No sound arrives from the customer',
+  'quality.silent.short': 'No sound',
   'quality.details': 'Connection details',
   'quality.heard': 'What you hear',
   'quality.spoken': 'What the customer hears',

@@ -137,7 +137,7 @@ export default {
 
   'help.title': 'Keyboard and help',
   'help.open': 'Help',
-  'help.intro': 'The keys work anywhere in this page, whatever has the focus.',
+  'help.intro': 'The keys work anywhere in this page, whatever has the focus; while a dialog is open, F8 alone. The same key twice within 0.4 s is one press.',
   'help.f2': 'Answer the call that rings; in a consultation, complete; in after-call work, start answering',
   'help.f4': 'Hang up; while it rings, decline',
   'help.f3': 'In a call: transfer',

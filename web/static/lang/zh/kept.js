@@ -6,6 +6,7 @@ export default {
   'quality.poor': '较差',
   'quality.measuring': '正在检测…',
   'quality.silent': '没有收到客户的声音',
+  'quality.silent.short': '没有声音',
   'quality.details': '通话质量详情',
   'quality.heard': '您听到的',
   'quality.spoken': '客户听到的',
