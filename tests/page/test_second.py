@@ -199,7 +199,13 @@ def test_a_key_goes_on_with_its_button_and_is_never_for_one_that_took_its_place(
     page.keyboard.press("F7")  # what was pressed before has had its time
     is_line(page, "customer held", "you")
     is_closed(page)
-    assert [one["do"] for one in asked(switch)] == ["call.hold", "call.retrieve", "call.consult", "call.cancel", "call.hold"]
+    assert [one["do"] for one in asked(switch)] == [
+        "call.hold",
+        "call.retrieve",
+        "call.consult",
+        "call.cancel",
+        "call.hold",
+    ]
 
 
 @pytest.mark.parametrize("names", [ENGLISH, pytest.param(CHINESE, marks=pytest.mark.long)], ids=["en", "zh"])
