@@ -55,7 +55,9 @@ def why(call: str, agent: str | None, data: Path) -> None:
     """
     try:
         found, offers, zone = trio.run(_ask, data, call, agent)
-    except (StoreError, UnreadableError) as error:
+    except StoreError as error:
+        raise Unusable(str(error)) from error
+    except UnreadableError as error:
         raise Unusable(f"{data}: {error}") from error
     if not found.decisions and found.kept_since is None:
         raise Unusable(f"{data}: no queue has offered a call {call} to anybody")
@@ -69,7 +71,7 @@ async def _ask(data: Path, call: str, agent: str | None) -> tuple[Reasons, tuple
     def ask(connection: Connection) -> tuple[Reasons, tuple[Offer, ...]]:
         return reasons(connection, call, agent), offers_of(connection, call)
 
-    async with await Store.open(data) as store:
+    async with await Store.open(data, make=False) as store:
         found, offers = await store.read(ask)
         organisation = await store.load_organisation()
         return found, offers, organisation.time_zone

@@ -9,6 +9,7 @@ ones with BEGIN IMMEDIATE, so that a writer waits for its turn before it reads.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -39,8 +40,10 @@ class StoreError(Exception):
     """The database cannot be used as it is: locked, full, damaged, of a newer version; one line for people."""
 
 
-def open_database(data: Path) -> Engine:
-    """The database of the data directory `data`, made where there is none, at the newest schema."""
+def open_database(data: Path, *, make: bool = True) -> Engine:
+    """The database of the data directory `data`, at the newest schema; made where there is none, if `make`."""
+    if not make and not (data / FILE).exists():
+        raise StoreError(f"{data}: {'there is no database in it' if data.is_dir() else os.strerror(errno.ENOENT)}")
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = data / FILE

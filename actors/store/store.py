@@ -54,9 +54,10 @@ class Store:
         self.outbox = Outbox(self)
 
     @classmethod
-    async def open(cls, data_dir: Path, clock: Clock = time.time) -> Store:
-        """Opens, makes or migrates `data_dir`/cordboard.db. Raises StoreError where that cannot be used."""
-        return cls(await trio.to_thread.run_sync(open_database, data_dir), clock)
+    async def open(cls, data_dir: Path, clock: Clock = time.time, *, make: bool = True) -> Store:
+        """Opens, makes or migrates `data_dir`/cordboard.db. Raises StoreError where that cannot be used; without
+        `make` also where there is none."""
+        return cls(await trio.to_thread.run_sync(lambda: open_database(data_dir, make=make)), clock)
 
     async def close(self) -> None:
         """Writes what the ledger still has, and lets the database go."""

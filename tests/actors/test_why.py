@@ -131,6 +131,18 @@ def test_a_call_that_nobody_was_offered_and_what_cannot_be_read_end_with_one_lin
     assert len(told.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("there", "said"), [(False, "No such file or directory"), (True, "there is no database in it")]
+)
+def test_a_data_directory_that_is_not_there_is_not_made(tmp_path: Path, there: bool, said: str) -> None:
+    data = tmp_path / "dta"
+    if there:
+        data.mkdir()
+    told = why(data, "c1")
+    assert (told.exit_code, told.output) == (2, f"{data}: {said}\n")
+    assert [each.name for each in tmp_path.rglob("*")] == (["dta"] if there else [])
+
+
 def test_a_page_is_told_the_same_in_columns(data: Path) -> None:
     async def ask() -> None:
         async with await Store.open(data) as store:
