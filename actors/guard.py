@@ -55,7 +55,7 @@ class Guard:
         self._anew_from = -math.inf
         # By the name of the invariant: what stood for a moment at least, and what somebody was told again.
         self.found: Counter[str] = Counter({what.name.lower(): 0 for what in What})
-        self.cured: Counter[str] = Counter()
+        self.cured: Counter[str] = Counter(self.found)
         # What looking has cost.
         self.seconds = 0.0
         self._watchman.touched.update(system.alive())

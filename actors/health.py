@@ -25,6 +25,7 @@ from .signalling import Signalling
 from .store import Sound, StoreError
 from .store.history import count_open, count_recordings
 from .store.store import Store
+from .switchboard import BARRED
 from .trunk import Data, Phase
 
 # How often disks and recordings are looked at.
@@ -169,11 +170,11 @@ class Health:
         return {name.removeprefix("trunk:"): self._system.state_of(name) for name in self._system.alive("trunk:")}
 
     def barred(self) -> Mapping[str, int]:
-        """Why numbers were not dialled, and how many."""
+        """Why numbers were not dialled, and how many: of each reason that there is."""
         if not self._system.alive("switchboard"):
             return {}
         barred: Mapping[str, int] = self._system.state_of("switchboard").barred
-        return barred
+        return {**dict.fromkeys(BARRED, 0), **barred}
 
     def _ticks(self) -> Check:
         report = self._link.report

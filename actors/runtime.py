@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, KeysView
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import structlog
 import trio
@@ -65,6 +65,8 @@ AT_ONCE = 32
 TIMER = "timer"
 # Why actors end when the whole process does.
 STOPPING = "stopping"
+# What is counted. A figure that first appears as it counts has not risen for who asks by how much it has.
+COUNTED: Final = {"calls": 0, "crashes": 0, "dead_letters": 0, "mailbox_full": 0}
 
 log = structlog.get_logger()
 
@@ -141,7 +143,7 @@ class System:
         self._hands: Hands | None = None
         self._ways: dict[type, Callable[[_Cell, Any], object]] = {}
         self._on_end: list[Callable[[str, str], None]] = []
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(COUNTED)
         self.alarms: list[str] = []
         # They hear of every actor that is another than it was, and of media legs (`watchman.leg_name`) from their
         # shell.
@@ -509,6 +511,7 @@ class System:
         checkpoint on, with the hands that it has then."""
         self._recalled_at = None
         self.counters.clear()
+        self.counters.update(COUNTED)
         for cell in self._cells.values():
             for _ in cell.mailbox:
                 self._turns.add(cell)

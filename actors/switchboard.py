@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from random import Random
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from attrs import field, frozen
 
@@ -26,7 +26,7 @@ from .customs import CUSTOMS, Customs
 from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
 from .hours import span
-from .limits import NO_LIMITS, UNUSED, Limits, Usage
+from .limits import NO_LIMITS, UNUSED, Limits, TooMany, Usage
 from .organisation import Organisation, e164
 from .origin import Located
 from .patience import PATIENCE, Patience
@@ -42,6 +42,10 @@ FULL_RETRY_AFTER = 10
 GONE_RETRY_AFTER = 5
 # An agent that hears nothing of its call for so long has given up.
 GIVEN_UP = 10.0
+
+# Why a number was not dialled, as codes of `page.FAILURES`.
+NotOut: TypeAlias = Literal[gate.Why, TooMany, "no_mobile", "number_not_ours", "redirect_barred", "switch_busy"]
+BARRED: Final[tuple[NotOut, ...]] = get_args(NotOut)
 
 
 class Phase(Enum):
@@ -391,8 +395,8 @@ class Switchboard(Untimed[Phase]):
         drains = self.state.phase is Phase.DRAINING and isinstance(choosing.wanted, calls.Dial)
         return self._out(choosing.wanted, shown, now, shut=self.state.full or drains)
 
-    def _passed(self, message: calls.Dial | line.Reach, now: float, *, shut: bool) -> gate.Passed | str:
-        """How it may leave, or why not: a code of `page.FAILURES`."""
+    def _passed(self, message: calls.Dial | line.Reach, now: float, *, shut: bool) -> gate.Passed | NotOut:
+        """How it may leave, or why not."""
         passed = self._decided(message)
         if isinstance(passed, gate.Barred):
             return passed.why
@@ -424,7 +428,7 @@ class Switchboard(Untimed[Phase]):
         made = call.Call.of_agent(message.call, message.agent, message.leg, *about, data.customs)
         return [Spawn(name, made), Watch(name)]
 
-    def _not_out(self, message: calls.Dial | line.Reach, why: str) -> list[Effect]:
+    def _not_out(self, message: calls.Dial | line.Reach, why: NotOut) -> list[Effect]:
         self._count_barred(why)
         log = Log("not dialled", (("agent", message.agent), ("number", message.number), ("why", why)))
         if isinstance(message, line.Reach):
@@ -442,7 +446,7 @@ class Switchboard(Untimed[Phase]):
         fields = (("call", message.call), ("trunk", message.trunk), ("why", "redirect_barred"))
         return [Log("not followed", fields), Tell(call, calls.Stay())]
 
-    def _count_barred(self, why: str) -> None:
+    def _count_barred(self, why: NotOut) -> None:
         self.state = evolve(self.state, barred={**self.state.barred, why: self.state.barred.get(why, 0) + 1})
 
     def _limits(self, agent: str) -> Limits:

@@ -13,7 +13,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
@@ -53,6 +53,10 @@ from .transaction import Input as TransactionInput
 Key: TypeAlias = tuple[str, ...]
 # Where a message goes, and otherwise (see `Transmit`)
 Way: TypeAlias = tuple[Address, Address | None]
+# What is refused for want of room is counted from 0 on, for who asks by how much it has risen.
+REFUSALS: Final = dict.fromkeys(
+    ("refused 503", "refused busy", "refused connection: peer has too many", "refused connection: too many"), 0
+)
 
 
 @frozen
@@ -113,7 +117,7 @@ class TransactionLayer(ABC):
     """The lower half of `Endpoint`."""
 
     def __init__(self, timers: Timers, changed: set[str] | None) -> None:
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(REFUSALS)
         self.changed = changed
         self._timers = timers
         self._slots: dict[Key, Slot] = {}

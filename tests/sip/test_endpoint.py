@@ -112,7 +112,7 @@ def test_strangers_are_not_answered_and_are_counted() -> None:
     for data in (build(), build("OPTIONS"), build("WIGGLE"), b"nonsense"):
         assert endpoint.receive(data, stranger, 0.0) == []
     assert endpoint.receive(b"SIP/2.0 200 OK\r\n\r\n", stranger, 0.0) == []
-    assert endpoint.counters == {
+    assert +endpoint.counters == {
         "stranger INVITE": 1,
         "stranger OPTIONS": 1,
         "stranger other": 2,
