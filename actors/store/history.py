@@ -421,10 +421,15 @@ def _survey(connection: Connection, call: str) -> Survey | None:
 
 
 def _transfers(connection: Connection, call: str) -> tuple[Transfer, ...]:
-    kept = schema.transfers
-    found = connection.execute(select(kept).where(kept.c.call == call).order_by(kept.c.number))
+    kept, queues = schema.transfers, schema.queues
+    query = (
+        select(kept, func.coalesce(queues.c.name, kept.c.queue).label("queue_name"))
+        .outerjoin(queues, queues.c.id == kept.c.queue)
+        .where(kept.c.call == call)
+        .order_by(kept.c.number)
+    )
     names = [field.name for field in attrs.fields(Transfer)]
-    return tuple(Transfer(**{name: row[name] for name in names}) for row in found.mappings())
+    return tuple(Transfer(**{name: row[name] for name in names}) for row in connection.execute(query).mappings())
 
 
 def recording(connection: Connection, call: str) -> Recording | None:

@@ -143,6 +143,7 @@ class Transfer:
     at: float
     agent: str
     queue: str
+    queue_name: str
     to: str
     outcome: str
     why: str

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cordboard.actors.organisation import parse_organisation
-from cordboard.actors.records import CallEntry, Entry, LegEntry, OfferEntry, Outcome, RecordingEntry, StateEntry
+from cordboard.actors.records import (
+    CallEntry,
+    Entry,
+    LegEntry,
+    OfferEntry,
+    Outcome,
+    RecordingEntry,
+    StateEntry,
+    TransferEntry,
+)
 from cordboard.actors.store import entries, history, organisations, schema
 from cordboard.actors.store.database import open_database, writing
 from cordboard.actors.store.told import CallClass, Cursor, Listing, Sound, Who, cursor
@@ -259,6 +268,9 @@ def test_one_call_whole(db: Connection) -> None:
         LegEntry("c1", 1, "1001", T0 + 2, T0 + 100),
         offer("c1", "1001", Outcome.ANSWERED),
         offer("c1", "9999", Outcome.DECLINED, 0.5),
+        TransferEntry("c1", 1, "queue", "1001", T0 + 90, queue="support"),
+        TransferEntry("c1", 2, "queue", "1001", T0 + 91, queue="sales"),
+        TransferEntry("c1", 3, "agent", "1001", T0 + 92, agent="1002"),
         call("after", T0 + 5),
         evolve(call("another", T0 - 5), caller="+4479"),
     )
@@ -270,6 +282,8 @@ def test_one_call_whole(db: Connection) -> None:
         ("9999", Outcome.DECLINED),  # is no agent any more
         ("Lin", Outcome.ANSWERED),
     ]
+    names = [(each.queue, each.queue_name) for each in whole.transfers]
+    assert names == [("support", "Support"), ("sales", "sales"), ("", "")], "sales is no queue any more"
     assert whole.recording is whole.sound.state is Sound.ENCODING
     assert [(line.call, line.class_) for line in whole.history] == [("before", RING_ABANDONED)]
     mine = history.whole_call(db, "c1", "9999", NOW)

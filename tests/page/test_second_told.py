@@ -167,6 +167,7 @@ def test_the_record_tells_who_was_asked_and_to_whom_the_call_was_given(page: Pag
     made["legs"].append(outside)
     made["legs"].append({"party": "1001", "name": "Lin", "began": began + 67, "ended": began + 85})
     gone = {"kind": "agent", "by": "1001", "at": began + 60, "agent": "1004", "queue": "", "to": "", "why": "no_answer"}
+    gone["queue_name"] = ""
     made["transfers"].append({**gone, "outcome": "returned"})
     switch.kept.add(made)
     Desk(page, switch).log_in()
@@ -226,3 +227,40 @@ def test_who_was_asked_reads_of_itself_as_one_speaks_to_it(page: Page, switch: S
     steps = page.locator(".course li span")
     expect(steps.last).to_be_visible()
     assert steps.all_inner_texts()[3:7] == list(YOU[names.agent])
+
+
+GIVEN = {
+    ENGLISH.agent: (
+        "It rang at 林晓.",
+        "林晓 and the customer were connected.",
+        "林晓 handed the call to the queue Bookings.",
+        "It rang at Maya.",
+    ),
+    CHINESE.agent: ("向林晓振铃。", "林晓与客户接通。", "林晓将通话转接到技能组“Bookings”。", "向 Maya 振铃。"),
+}
+
+
+@pytest.mark.parametrize("names", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_a_queue_is_told_by_its_name_and_chinese_stands_apart_from_latin_names_alone(
+    page: Page, switch: Switch, names: Names
+) -> None:
+    switch.time_zone = noon_zone()
+    began = at(0.1)
+    xiao = {"agent": "1004", "name": "林晓"}
+    given = {"kind": "queue", "by": "1004", "at": began + 40, "agent": "", "queue": "q7", "queue_name": "Bookings"}
+    legs = [
+        {"party": "caller", "name": "", "began": began, "ended": began + 85},
+        {"party": "1004", "name": "林晓", "began": began + 20, "ended": began + 40},
+    ]
+    offers = [
+        offer(xiao, began + 12, "answered", began + 20, began + 40),
+        offer(MAYA, began + 41, "missed", began + 60),
+        offer(LIN, began + 60, "missed", began + 85),
+    ]
+    transfers = [{**given, "to": "", "outcome": "queued", "why": "", "cause": ""}]
+    switch.kept.add(call("c1", began, offers=offers, legs=legs, transfers=transfers))
+    Desk(page, switch, names).log_in()
+    page.locator("[data-call=c1]").click()
+    steps = page.locator(".course li span")
+    expect(steps.last).to_be_visible()
+    assert steps.all_inner_texts()[1:5] == list(GIVEN[names.agent])

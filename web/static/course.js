@@ -35,7 +35,7 @@ function joined({ party, name, began, ended, to = '' }, call, purpose) {
 
 /** A call that was given away: to an agent, a queue or a number, as its `kind` says, or put through by the other
     side; or that its queue did not keep, for a `cause`. */
-function given({ kind, by, at, agent, queue, to, cause = '', outcome, why }, names) {
+function given({ kind, by, at, agent, queue_name: queue, to, cause = '', outcome, why }, names) {
   const whom = { agent: names.get(agent) ?? agent, mobile: names.get(agent) ?? agent, queue, number: to, referred: to }[kind];
   const who = by ? { agent: by, name: names.get(by) ?? by } : null; // the other side itself
   if (!cause) return [{ at, key: `course.given.${kind}`, agent: who, to: whom, number: to !== '' }];

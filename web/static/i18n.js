@@ -43,11 +43,20 @@ export function suggestLanguage(name) {
   if (!asked && !localStorage.getItem(KEY) && known(name) && name !== current) use(name);
 }
 
-/** The words for `key`, with {names} filled in from `values`. A missing key is a bug and shows itself. */
+const BEGINS_CHINESE = /^\p{Script=Han}/u;
+const ENDS_CHINESE = /\p{Script=Han}$/u;
+
+/** The words for `key`, with {names} filled in from `values`. A missing key is a bug and shows itself. Chinese stands apart from
+    a Latin name or a number, and not from Chinese: a blank beside a {name} is left out between the two. */
 export function t(key, values = {}) {
   const text = DICTIONARIES[current][key];
   if (text === undefined) return `[${key}]`;
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+  return text.replace(/( ?)\{(\w+)\}( ?)/g, (all, before, name, after, at) => {
+    const value = String(values[name] ?? '');
+    const joins = BEGINS_CHINESE.test(value) && ENDS_CHINESE.test(text.slice(0, at));
+    const goesOn = ENDS_CHINESE.test(value) && BEGINS_CHINESE.test(text.slice(at + all.length));
+    return (joins ? '' : before) + value + (goesOn ? '' : after);
+  });
 }
 
 export const hasText = (key) => Object.hasOwn(DICTIONARIES[current], key);

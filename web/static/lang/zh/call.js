@@ -212,7 +212,7 @@ export default {
 
   'over.caller': '客户挂断。',
   'over.caller.waiting': '客户在接听前挂断。',
-  'over.agent': '{agent}挂断。',
+  'over.agent': '{agent} 挂断。',
   'over.system': '系统结束通话：{cause}。',
 
   'over.survey': '满意度评价已结束。',

@@ -98,9 +98,9 @@ export default {
   'devices.notify.default': '页面不可见时，用桌面通知提示来电',
   'devices.notify.denied': '桌面通知已被禁止。请点击地址栏左侧的图标允许通知。',
   'devices.notify.allow': '允许通知',
-  'devices.lost.microphone': '麦克风“{name}”已断开，现使用{now}。',
-  'devices.lost.speaker': '扬声器“{name}”已断开，现使用{now}。',
-  'devices.lost.ring': '振铃设备“{name}”已断开，现使用{now}。',
+  'devices.lost.microphone': '麦克风“{name}”已断开，现使用 {now}。',
+  'devices.lost.speaker': '扬声器“{name}”已断开，现使用 {now}。',
+  'devices.lost.ring': '振铃设备“{name}”已断开，现使用 {now}。',
   'devices.back': '“{name}”已重新连接并启用。',
 
   'mic.NotAllowedError': '麦克风已被禁止。请点击地址栏左侧的图标，允许使用麦克风后重试。',
