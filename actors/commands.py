@@ -1,6 +1,7 @@
 """Commands that read files: `cordboard import`, `check` and `replay`. The group that has them is in `main.py`.
 
-Unusable input ends with exit code 2 and one line, `FILE: what is wrong`. What is our own failure ends with 1.
+Unusable input ends with exit code 2 and one line, `FILE: what is wrong`; of several certificates, with a line for each.
+What is our own failure ends with 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import trio
 from attrs import AttrsInstance
 
 from ..switch.musicfile import Piece
-from . import consistency, gate, music, values
+from . import consistency, gate, music, preflight, values
 from .config import Config
 from .directories import music_directory
 from .entries import ENTRIES, About
@@ -127,6 +128,8 @@ def check(file: Path, config_file: Path | None, numbers: Sequence[str]) -> None:
             raise ConfigError("is an infrastructure file itself; --config goes with the organisation's")
         else:
             config = infrastructure(source)
+            if trouble := [f"{file}: {each}" for each in preflight.certificates(config)]:
+                raise Unusable("\n".join(trouble))
             lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
     except ConfigError as error:
         raise Unusable(f"{file}: {error}") from error
@@ -197,13 +200,11 @@ def notes_of_config(config: Config) -> list[str]:
 
 
 def _unreadable(config: Config) -> Iterator[str]:
-    """The file may be checked elsewhere than it is used: no error."""
-    files = [("sip", "authorities", config.sip.authorities)]
-    for section, shown in (("sip", config.sip), ("web", config.web)):
-        files += [(section, "certificate", shown.certificate), (section, "key", shown.key)]
-    for section, key, file in files:
+    """... and yet not used, so that `cordboard run` begins without them: SIP by TLS is off."""
+    for key in ("authorities", "certificate", "key"):
+        file = getattr(config.sip, key)
         if file and not os.access(file, os.R_OK):
-            yield f"warning: [{section}] {key}: cannot be read here: {file}"
+            yield f"warning: [sip] {key}: cannot be read here: {file}"
 
 
 def _unused(section: str, entries: Sequence[AttrsInstance]) -> list[str]:

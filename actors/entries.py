@@ -71,7 +71,14 @@ class Skill:
 def skills(value: object) -> tuple[Skill, ...]:
     if not isinstance(value, dict):
         raise ConfigError(f"must be a table as {{support = 1}}, found {found(value)}")
-    return tuple(Skill(identifier(queue), whole(1, 100)(level)) for queue, level in value.items())
+    return tuple(Skill(identifier(queue), _level(queue, level)) for queue, level in value.items())
+
+
+def _level(queue: str, level: object) -> int:
+    try:
+        return whole(1, 100)(level)
+    except ConfigError as error:
+        raise ConfigError(f"{queue} {error}") from error
 
 
 def password(value: object) -> str:

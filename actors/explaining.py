@@ -17,7 +17,9 @@ import trio
 from sqlalchemy import Connection
 
 from .decisions import UnreadableError
+from .keys import nearest
 from .options import Unusable, data_option
+from .organisation import Organisation
 from .store import Store, StoreError
 from .store.history import offers_of
 from .store.told import Offer, Who
@@ -54,27 +56,30 @@ def why(call: str, agent: str | None, data: Path) -> None:
     decided about such a call.
     """
     try:
-        found, offers, zone = trio.run(_ask, data, call, agent)
+        found, offers, organisation = trio.run(_ask, data, call, agent)
     except StoreError as error:
         raise Unusable(str(error)) from error
     except UnreadableError as error:
         raise Unusable(f"{data}: {error}") from error
     if not found.decisions and found.kept_since is None:
         raise Unusable(f"{data}: no queue has offered a call {call} to anybody")
-    for line in lines(found, offers, zoneinfo.ZoneInfo(zone)):
+    known = {each.id for each in organisation.agents}
+    told = {each.told.why for each in found.decisions if each.told is not None}
+    if agent is not None and agent not in known and told <= {"elsewhere"}:
+        raise Unusable(f"{data}: there is no agent {agent}{nearest(agent, known)}")
+    for line in lines(found, offers, zoneinfo.ZoneInfo(organisation.time_zone)):
         click.echo(line)
     if not all(each.same for each in found.decisions):
         raise SystemExit(1)
 
 
-async def _ask(data: Path, call: str, agent: str | None) -> tuple[Reasons, tuple[Offer, ...], str]:
+async def _ask(data: Path, call: str, agent: str | None) -> tuple[Reasons, tuple[Offer, ...], Organisation]:
     def ask(connection: Connection) -> tuple[Reasons, tuple[Offer, ...]]:
         return reasons(connection, call, agent), offers_of(connection, call)
 
     async with await Store.open(data, make=False) as store:
         found, offers = await store.read(ask)
-        organisation = await store.load_organisation()
-        return found, offers, organisation.time_zone
+        return found, offers, await store.load_organisation()
 
 
 def lines(found: Reasons, offers: tuple[Offer, ...], zone: zoneinfo.ZoneInfo) -> Iterator[str]:

@@ -105,10 +105,16 @@ def flag(value: object) -> bool:
     return value
 
 
+def _quoted(value: object) -> str:
+    """What is wrong with a number in quotes."""
+    number = isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+(\.[0-9]+)?\s*", value)
+    return ": write it without the quotes" if number else ""
+
+
 def whole(least: int, most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise ConfigError(f"must be a whole number, found {found(value)}")
+            raise ConfigError(f"must be a whole number, found {found(value)}{_quoted(value)}")
         if not least <= value <= most:
             raise ConfigError(f"must be {least} to {most}, found {found(value)}")
         return value
@@ -119,7 +125,7 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 def seconds(most: float, least: float = 0) -> Callable[[object], float]:
     def read(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise ConfigError(f"must be a number of seconds, found {found(value)}")
+            raise ConfigError(f"must be a number of seconds, found {found(value)}{_quoted(value)}")
         if not least <= value <= most:
             raise ConfigError(f"must be {least:g} to {most:g} seconds, found {found(value)}")
         return float(value)

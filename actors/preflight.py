@@ -41,14 +41,14 @@ class Door:
 
 def trouble(config: Config) -> list[str]:
     """All that is in the way, a line each; nothing where all of it can be had."""
-    return [*_certificates(config), *_taken(config)]
+    return [*certificates(config), *_taken(config)]
 
 
 # --- certificates -------------------------------------------------------------------------------------------------
 
 
-def _certificates(config: Config) -> Iterator[str]:
-    """Those that are configured; one of our own making is made where there is none."""
+def certificates(config: Config) -> Iterator[str]:
+    """What is in the way of those that are configured; one of our own making is made where there is none."""
     if config.web.certificate:
         yield from _pair("[web]", config.web.certificate, config.web.key)
     if not config.sip.tls:

@@ -12,7 +12,9 @@ import trio
 from click.testing import CliRunner, Result
 from cordboard.actors.commands import check, commands, import_
 from cordboard.actors.main import COMMANDS, cli
+from cordboard.actors.options import read_config
 from cordboard.actors.organisation import Organisation
+from cordboard.actors.preflight import trouble
 from cordboard.actors.store import Store
 
 ORGANISATION = """
@@ -134,12 +136,25 @@ def test_check_tells_the_two_kinds_of_file_apart(tmp_path: Path, organisation: P
     )
 
 
-def test_check_warns_of_files_that_are_not_there(tmp_path: Path) -> None:
+def test_check_refuses_the_certificates_that_run_refuses(tmp_path: Path) -> None:
     config, there = tmp_path / "config.toml", tmp_path / "chain.pem"
     there.write_text("")
+    tls = '[sip]\ntls = "0.0.0.0:5061"\nauthorities = "/nowhere/ca.pem"\n'
+    config.write_text(f'{tls}[web]\ncertificate = "{there}"\nkey = "/nowhere/key.pem"\n')
+    result = run(check, config)
+    said = ["[web] key: /nowhere/key.pem", "[sip] authorities: /nowhere/ca.pem"]
+    assert (result.exit_code, result.output.splitlines()) == (
+        2,
+        [f"{config}: {each}: No such file or directory" for each in said],
+    )
+    assert [f"{config}: {each}" for each in trouble(read_config(config))][:2] == result.output.splitlines()
+
+
+def test_check_warns_of_files_that_are_not_there_and_not_used_yet(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
     config.write_text(
-        f'[media]\nrtp_ports = "0"\n[sip]\nauthorities = "/nowhere/ca.pem"\n'
-        f'[web]\ncertificate = "{there}"\nkey = "/nowhere/key.pem"\n'
+        '[media]\nrtp_ports = "0"\n'
+        '[sip]\nauthorities = "/nowhere/ca.pem"\ncertificate = "/nowhere/chain.pem"\nkey = "/nowhere/key.pem"\n'
     )
     result = run(check, config)
     assert "; RTP on 8 free ports; " in result.output
@@ -147,7 +162,8 @@ def test_check_warns_of_files_that_are_not_there(tmp_path: Path) -> None:
         0,
         [
             "warning: [sip] authorities: cannot be read here: /nowhere/ca.pem",
-            "warning: [web] key: cannot be read here: /nowhere/key.pem",
+            "warning: [sip] certificate: cannot be read here: /nowhere/chain.pem",
+            "warning: [sip] key: cannot be read here: /nowhere/key.pem",
         ],
     )
 

@@ -175,7 +175,11 @@ def test_any_free_rtp_ports() -> None:
             "[limits] drain_seconds: must be 0 to 86400 seconds, found -1",
         ),
         ("[limits]\ndrain_seconds = nan", "[limits] drain_seconds: must be 0 to 86400 seconds, found nan"),
-        ("[limits]\ndrain_seconds = '1'", "[limits] drain_seconds: must be a number of seconds, found '1'"),
+        (
+            "[limits]\ndrain_seconds = '1'",
+            "[limits] drain_seconds: must be a number of seconds, found '1': write it without the quotes",
+        ),
+        ("[limits]\ndrain_seconds = 'a'", "[limits] drain_seconds: must be a number of seconds, found 'a'"),
         (f"[limits]\ncalls = 0x{'f' * 9000}", "[limits] calls: must be 0 to 1000000, found a huge number"),
         ('[web]\nkey = "a\\nb"', "[web] key: must be one line of printable characters, found 'a\\nb'"),
         ("[web]\nkey = 1979-05-27", "[web] key: must be a text in quotes, found 1979-05-27"),

@@ -197,7 +197,15 @@ def test_an_offer_rings_long_enough_to_be_answered() -> None:
         ),
         ("[[agent]]\nid = 'a'\nmobile = '12'", "[[agent]] 'a' mobile: '12' is no telephone number"),
         ("[[agent]]\nid = 'a'\nskills = 1", "[[agent]] 1 ('a') skills: must be a table as {support = 1}, found 1"),
-        ("[[agent]]\nid = 'a'\nskills = {s = 0}", "[[agent]] 1 ('a') skills: must be 1 to 100, found 0"),
+        ("[[agent]]\nid = 'a'\nskills = {s = 0}", "[[agent]] 1 ('a') skills: s must be 1 to 100, found 0"),
+        (
+            "[[agent]]\nid = 'a'\nskills = {s = 1, desk = 'two'}",
+            "[[agent]] 1 ('a') skills: desk must be a whole number, found 'two'",
+        ),
+        (
+            "[[agent]]\nid = 'a'\nskills = {desk = '2'}",
+            "[[agent]] 1 ('a') skills: desk must be a whole number, found '2': write it without the quotes",
+        ),
         (
             SUPPORT + "[[agent]]\nid = 'a'\nskills = {suport = 1}",
             "[[agent]] 'a' skills: no queue 'suport'; did you mean \"support\"?",

@@ -34,6 +34,8 @@ id = "1002"
 name = "Maya"
 [[agent]]
 id = "1003"
+[[agent]]
+id = "elsewhere"
 """)
 ROSTER = ["1001", "1002", "1003", "1004"]
 LIN, MAYA = Free("1001", 1, 0, T0 - 300.5), Free("1002", 1, 1, T0 - 20)
@@ -100,12 +102,18 @@ def test_each_offer_is_told_with_what_came_of_it_and_why_not_the_others(data: Pa
         ("1002", ["number 2 of 2 who could have it", "number 1 of 1 who could have it"]),
         ("1001", ["number 1 of 2 who could have it", "free, had declined it"]),
         ("1003", ["talking", "talking"]),
-        ("nobody", ["not in the queue", "not in the queue"]),
+        ("1004", ["on break", "on break"]),  # is no agent any more
+        ("elsewhere", ["not in the queue", "not in the queue"]),
     ],
 )
 def test_why_not_me(data: Path, agent: str, answers: list[str]) -> None:
     told = why(data, "c1", "--agent", agent).output.splitlines()
     assert [line.removeprefix(f"  {agent}: ") for line in told if line.startswith(f"  {agent}: ")] == answers
+
+
+def test_an_agent_whom_nobody_has_is_told_as_such(data: Path) -> None:
+    told = why(data, "c1", "--agent", "999")
+    assert (told.exit_code, told.output) == (2, f"{data}: there is no agent 999\n")
 
 
 def test_a_decision_that_comes_out_otherwise_is_told_so(data: Path) -> None:
