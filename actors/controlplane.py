@@ -51,6 +51,7 @@ class WebPages:
     def __init__(self, config: Config, data: Path, registry: CollectorRegistry, *, demo: bool) -> None:
         self._hub = Hub(WebMetrics(registry))
         self._demo_socket = data / "run" / "customer.sock" if demo else None
+        self._accept = config.calls.accept
         self._settings = WebSettings(
             listen=tuple(str(each) for each in config.web.listen),
             certificate=config.web.certificate,
@@ -96,6 +97,7 @@ class WebPages:
                 "language": control.language,
                 "time_zone": control.time_zone,
                 "organisation": control.organisation_name,
+                "accept": self._accept,
             },
             task_status=task_status,
         )

@@ -53,7 +53,8 @@ class Accounts(Protocol):
 # Whether the switch is ready to take calls, and facts about it that JSON can carry.
 Health = Callable[[], tuple[bool, dict[str, object]]]
 
-# What every page may know of the site: its language and time zone, and whether it is a demonstration.
+# What every page may know of the site: its language and time zone, by what a call on a mobile is taken, and whether it
+# is a demonstration.
 Site = Callable[[], dict[str, object]]
 
 

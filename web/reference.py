@@ -56,9 +56,9 @@ What an agent's page, or a script in its place, says to Cordboard. Drawn from th
 
 `POST /api/login` with `{"agent": "1001", "password": "…"}` answers `{"agent", "name", "role"}` and sets the cookie
 `cordboard` (HttpOnly, Secure, SameSite=Strict). A request without an `Origin` header, which is a script's, is also
-given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api/me` tells who is logged in, and the
-`language` and `time_zone` of the site; `POST /api/logout` ends the login and closes its websockets. An `Origin` must
-be the host itself or one of `[web] origins`.
+given the `token` itself, to be sent as `Authorization: Bearer TOKEN`. `GET /api/me` tells who is logged in, and of the
+site the `language`, the `time_zone` and by what a call on a mobile is taken (`accept`); `POST /api/logout` ends the
+login and closes its websockets. An `Origin` must be the host itself or one of `[web] origins`.
 
 `GET /api/health` answers 200 when calls can be taken, else 503: `{"ready", "calls", "legs", "failed", "checks"}`. Each
 check has `ok` and what it saw: `trunks` (how many are `known`, and by id the `state` of each, its `reason`, `since`

@@ -69,6 +69,7 @@ def hears_the_mobile(customer: Caller) -> bool:
 
 
 def test_who_presses_1_has_the_call_and_no_page_is_needed(centre: Product, tmp_path: Path, carrier: int) -> None:
+    assert centre.ask("/api/me").json["accept"] == "key-1"  # by which the page says what to press
     with mobile(centre, tmp_path / "mobile", carrier) as keys:
         with Robot(centre, "1001") as lin:
             lin.do("agent.mobile", number=MOBILE)

@@ -35,6 +35,7 @@ class Switch:
         self.door = door
         self.demo = False
         self.language = "en"
+        self.accept = "key-1"
         self.role = "agent"
         self.time_zone = "UTC"
         self.kept = Kept()  # what has happened, as HTTP gives it
@@ -451,7 +452,7 @@ class Switch:
 
     def answer(self, method: str, target: str, head: str, body: bytes) -> Answer:
         path = target.partition("?")[0]
-        about = {"demo": self.demo, "language": self.language, "time_zone": self.time_zone}
+        about = {"demo": self.demo, "language": self.language, "time_zone": self.time_zone, "accept": self.accept}
         me = json.dumps({"agent": self.agent, "name": self.name, "role": self.role, **about}).encode()
         if method == "POST" and path == "/api/login":
             if self.retry_after:

@@ -108,6 +108,20 @@ def test_idle_signs_in_again_and_start_answering_too(page: Page, switch: Switch)
     desk.answer()
 
 
+@pytest.mark.parametrize("names", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_it_says_by_what_a_call_is_taken_there(page: Page, switch: Switch, names: Names) -> None:
+    switch.accept = "pick-up"
+    desk = Desk(page, switch, names)
+    desk.sign_in()
+    choose(page, names, MOBILE)
+    stage = page.locator(".stage")
+    english = names is ENGLISH
+    expect(stage).to_contain_text("Whoever answers there has the call." if english else "在手机上接起即可接听来电")
+    switch.offer()
+    desk.is_in("ringing")
+    expect(stage).to_contain_text("Answer it there." if english else "请在手机上接听。")
+
+
 def test_it_needs_no_sign_in_and_a_number_that_is_refused_stays_in_the_dialog(page: Page, switch: Switch) -> None:
     switch.mobile = MOBILE
     desk = Desk(page, switch)

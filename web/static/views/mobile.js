@@ -6,7 +6,7 @@ import { can } from '../desk.js';
 import { t } from '../i18n.js';
 import { refusalWords } from '../journal.js';
 import { icon } from '../kit.js';
-import { button } from './parts.js';
+import { button, byMobile } from './parts.js';
 import { View } from './view.js';
 
 class Mobile extends View {
@@ -17,7 +17,7 @@ class Mobile extends View {
     const busy = bench.pending.has('agent.mobile');
     const ready = bench.live && can.mobile(bench.desk) && this.#number.trim() !== '';
     return html`<form class="mobile-form" @submit=${this.#submit}>
-      <p>${t('mobile.text')}</p>
+      <p>${byMobile('mobile.text', 'mobile.text.pick_up')}</p>
       <label for="mobile-number">${t('mobile.number')}</label>
       <input
         id="mobile-number"

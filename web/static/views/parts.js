@@ -1,6 +1,7 @@
 // Small pieces of markup that several views draw: buttons with their key, the icon of each state.
 
 import { html, nothing } from '../vendor/lit/lit/index.js';
+import { bench } from '../bench.js';
 import { reasonKey } from '../desk.js';
 import { chooseLanguage, otherLanguage, t, telephone } from '../i18n.js';
 import { reasonText } from '../journal.js';
@@ -41,6 +42,9 @@ export const failed = (error, words, again) => html`<div class="failed" role="al
   ${icon('triangle-alert')}<span>${error.status === 401 ? t('login.expired') : words}</span>
   <button type="button" class="button small" @click=${again}>${icon('rotate-cw')}<span>${t('calls.again')}</span></button>
 </div>`;
+
+/** What is said of the mobile: by a key a call is taken there, or as soon as it is picked up. */
+export const byMobile = (key, pickUp) => t(bench.me?.accept === 'pick-up' ? pickUp : key);
 
 /** A command's button. The key is drawn for the eye, told by aria-keyshortcuts and the tooltip, and not in the name. One
     that is `settling` takes no click yet and looks as it will. */

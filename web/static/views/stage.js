@@ -10,7 +10,7 @@ import { icon } from '../kit.js';
 import { may, partiesOf } from '../parties.js';
 import { callCard } from './call.js';
 import { Focus } from './focus.js';
-import { button, caller, diverted } from './parts.js';
+import { button, byMobile, caller, diverted } from './parts.js';
 import { Steady } from './steady.js';
 import { View } from './view.js';
 
@@ -105,7 +105,7 @@ class Stage extends View {
   #mobile(desk) {
     return this.#plain({
       title: desk.mobile ? t('stage.mobile', { number: telephone(desk.mobile) }) : t('state.mobile_answer'),
-      text: t('stage.mobile.text'),
+      text: byMobile('stage.mobile.text', 'stage.mobile.text.pick_up'),
       symbol: 'smartphone',
       outcome: latestText(desk.outcome),
     });
@@ -143,7 +143,7 @@ class Stage extends View {
               busy: bench.talk.answering === offer.call,
               act: () => bench.talk.answer(),
             })
-          : html`<p class="watching">${t(bench.speaks ? 'stage.mobile.rings' : 'stage.other.text')}</p>`}
+          : html`<p class="watching">${bench.speaks ? byMobile('stage.mobile.rings', 'stage.mobile.rings.pick_up') : t('stage.other.text')}</p>`}
       </div>
       <div class="stage-more">
         ${bench.speaks

@@ -29,6 +29,7 @@ export default {
 
   'mobile.title': 'Mobile answer',
   'mobile.text': 'Calls of your queues ring on your mobile instead of here. Answer it and press 1 to take the call.',
+  'mobile.text.pick_up': 'Calls of your queues ring on your mobile instead of here. Whoever answers it has the call.',
   'mobile.number': 'Mobile number',
   'mobile.seat': 'Your audio here is closed meanwhile. Choose Idle to open it again.',
 

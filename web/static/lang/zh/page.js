@@ -29,6 +29,7 @@ export default {
 
   'mobile.title': '手机接听',
   'mobile.text': '您的来电将在手机上振铃，不再在此振铃。接起后按 1 接听。',
+  'mobile.text.pick_up': '您的来电将在手机上振铃，不再在此振铃。接起即接听。',
   'mobile.number': '手机号码',
   'mobile.seat': '期间此处的语音连接将关闭，选择空闲后重新连接。',
 
