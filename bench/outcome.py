@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
 import click
@@ -17,6 +17,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from .media import RESULTS
+
+# Columns of a line where no terminal ends it: more than any table has.
+IN_A_FILE: Final = 1000
 
 
 class Result(attrs.AttrsInstance, Protocol):
@@ -61,8 +64,8 @@ def keep(name: str, text: str, picture: str, folder: Path | None = None) -> list
 
 
 def show(found: Result, table: Table, *lines: str) -> None:
-    """On standard output: the table, further lines, and every problem."""
-    console = Console()
+    """On standard output: the table, further lines, and every problem. In a file a table has the width it needs."""
+    console = Console(width=None if sys.stdout.isatty() else IN_A_FILE)
     console.print(table)
     for line in (*lines, *found.problems):
         console.print(line, soft_wrap=True)

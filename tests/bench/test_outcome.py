@@ -36,3 +36,12 @@ def test_what_is_wrong_is_printed_and_is_the_exit_code(folder: Path, capsys: pyt
     assert ended.value.code == 1
     assert capsys.readouterr().out.splitlines()[-2:] == ["a line", "too late"]
     assert json.loads((folder / "echo-2026-01-02.json").read_text())["problems"] == ["too late"]
+
+
+def test_in_a_file_no_column_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [f"{number:>20} of many" for number in range(9)]
+    made = Table(*(f"the heading {number}" for number in range(9)), title="Calls a second")
+    made.add_row(*cells)
+    outcome.finish("echo", Found(), "<svg/>", made, json_wanted=False)
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "of many" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [cell.strip() for cell in cells]
