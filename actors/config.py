@@ -21,6 +21,7 @@ from .keys import (
     ConfigError,
     IpNetwork,
     check_sections,
+    choice,
     found,
     host,
     identifier,
@@ -213,10 +214,8 @@ class Media:
     )
     process: Literal["separate", "inline"] = field(
         default="separate",
-        metadata=toml(
-            one_of("separate", "inline"),
-            "separate, inline",
-            "The media engine as its own process, or in the control process (tests).",
+        metadata=choice(
+            ("separate", "inline"), "The media engine as its own process, or in the control process (tests)."
         ),
     )
     webrtc_codecs: tuple[CodecName, ...] = field(
@@ -294,11 +293,7 @@ class Recording:
 
     format: Literal["opus", "wav", "mp3", "flac"] = field(
         default="opus",
-        metadata=toml(
-            one_of("opus", "wav", "mp3", "flac"),
-            "opus, wav, mp3, flac",
-            "What a finished call is encoded to.",
-        ),
+        metadata=choice(("opus", "wav", "mp3", "flac"), "What a finished call is encoded to."),
     )
     directory: str = field(
         default="",
@@ -306,9 +301,8 @@ class Recording:
     )
     hold: Literal["silent", "recorded"] = field(
         default="silent",
-        metadata=toml(
-            one_of("silent", "recorded"),
-            "silent, recorded",
+        metadata=choice(
+            ("silent", "recorded"),
             "While the customer is held a recording is `silent`, or has what the customer and the others say, who do "
             "not hear each other: `recorded`.",
         ),
@@ -354,9 +348,8 @@ class Calls:
     decline_seconds: float = _waited(PATIENCE.declined, "an agent is not offered a call again that it declined")
     accept: Accepts = field(
         default=CUSTOMS.accept,
-        metadata=toml(
-            one_of(*get_args(Accepts)),
-            ", ".join(get_args(Accepts)),
+        metadata=choice(
+            get_args(Accepts),
             "What takes a call that rings on an agent's mobile: the key 1, which is asked for; any key; or that "
             "somebody picks up, which a mailbox does too.",
         ),
@@ -368,9 +361,8 @@ class Calls:
     )
     three_way: GoesOn = field(
         default=CUSTOMS.three_way,
-        metadata=toml(
-            one_of(*get_args(GoesOn)),
-            ", ".join(get_args(GoesOn)),
+        metadata=choice(
+            get_args(GoesOn),
             "When the agent whose call it is hangs up in a conversation of three, it goes on where the third is one of "
             "the `agents`; with `all`, where it is on a mobile or outside too; or `never`.",
         ),

@@ -15,6 +15,7 @@ from .integrations import SmsTemplate, Webhook, Window
 from .keys import (
     ConfigError,
     IpNetwork,
+    choice,
     country,
     flag,
     found,
@@ -100,7 +101,7 @@ class About:
         default="CN", metadata=toml(country, "ISO 3166 code", "How numbers without a country code are read; its tones.")
     )
     language: Literal["zh", "en"] = field(
-        default="zh", metadata=toml(one_of("zh", "en"), "zh, en", "What pages and prompts speak until told otherwise.")
+        default="zh", metadata=choice(("zh", "en"), "What pages and prompts speak until told otherwise.")
     )
     holidays: tuple[str, ...] = field(
         default=(),
@@ -153,9 +154,8 @@ class Trunk:
     )
     number_in: NumberPlace = field(
         default="to",
-        metadata=toml(
-            one_of(*get_args(NumberPlace)),
-            "to, address",
+        metadata=choice(
+            get_args(NumberPlace),
             "Where it registers with us: its address is called as it gave it, and the number is in To; or the number "
             "is the user of that address.",
         ),
@@ -261,9 +261,8 @@ class Queue:
     )
     unattended: Unattended = field(
         default="wait",
-        metadata=toml(
-            one_of(*get_args(Unattended)),
-            "wait, overflow",
+        metadata=choice(
+            get_args(Unattended),
             "Where nobody is signed in callers `wait`, and are told so, or go where the `overflow` goes.",
         ),
     )

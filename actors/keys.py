@@ -13,7 +13,7 @@ import ipaddress
 import re
 import tomllib
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, time
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -140,6 +140,11 @@ def one_of(*names: str) -> Callable[[object], str]:
         return str(value)
 
     return read
+
+
+def choice(names: Sequence[str], meaning: str) -> dict[str, Key]:
+    """Metadata for an attrs field that is a key with one of these values."""
+    return toml(one_of(*names), ", ".join(names), meaning)
 
 
 def many(read: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
