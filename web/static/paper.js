@@ -42,7 +42,7 @@ export class Paper extends EventTarget {
   #popped = ''; // the call that rings here, once it has been brought to the front
   #typedAt = -Infinity;
   #wrote = false; // something in this paper, so that it is worth saying that it is saved
-  #composed = null; // where an input method composes: keeps what stands there
+  #composed = null; // where an input method composes: {view, keep}
 
   constructor(bench) {
     super();
@@ -246,23 +246,29 @@ export class Paper extends EventTarget {
     this.#typedAt = performance.now();
   }
 
-  /** An input method composes in a field. Its letters are nobody's text until it is done, in which it takes its time; where
+  /** An input method composes in a view. Its letters are nobody's text until it is done, in which it takes its time; where
       it will not be done, as the field goes, `keep` keeps them. */
-  composes(keep) {
-    this.#composed = keep;
+  composes(view, keep) {
+    this.#composed = { view, keep };
     this.typing();
   }
 
-  /** It is done. */
-  composed() {
+  composing(view) {
+    return this.#composed?.view === view;
+  }
+
+  /** It is done: whether it was not interrupted before, and what stood there kept. */
+  composed(view) {
+    if (!this.composing(view)) return false;
     this.#composed = null;
     this.typing();
+    return true;
   }
 
   #interrupt() {
-    const keep = this.#composed;
+    const interrupted = this.#composed;
     this.#composed = null;
-    if (this.call) keep?.();
+    if (this.call) interrupted?.keep();
   }
 
   /** `typed` stands in a field that showed `shown`, a version of it. */
@@ -348,13 +354,14 @@ export class Paper extends EventTarget {
   /** The switch does not take an entry that had this `value`, for this status. What was typed stays; a tag goes. */
   refuse(call, name, value, status) {
     const entry = this.drafts.get(call, name);
-    const paper = this.papers.get(call);
     if (!entry) return; // nobody wants it any more
+    const paper = this.papers.get(call);
+    const refused = whyNot(paper, entry, status);
     if (entry.value !== value) this.drafts.put(call, name, { ...entry, sent: undefined }); // typed on: that is another one
-    else if (entry.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused: whyNot(paper, entry, status) });
+    else if (entry.kind !== 'tag') this.drafts.put(call, name, { ...entry, refused });
     else {
       this.drafts.put(call, name, null);
-      this.#bench.journal.warn(`paper.refused.${whyNot(paper, entry, status)}`, paper?.limits);
+      this.#bench.journal.warn(`paper.refused.${refused}`, paper?.limits);
     }
   }
 }

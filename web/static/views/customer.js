@@ -123,15 +123,13 @@ const LIST = 'known-tags';
 const ENDS = /[,，、;；\n]/; // what ends a tag as it is typed
 
 class Tags extends PaperView {
-  #composing = false;
-
   get #text() {
     return bench.paper.half('tag').tag ?? '';
   }
 
   updated() {
     const input = this.querySelector('input');
-    if (input && !this.#composing && input.value !== this.#text) input.value = this.#text;
+    if (input && !bench.paper.composing(this) && input.value !== this.#text) input.value = this.#text;
   }
 
   #typed = ({ target, isComposing, inputType }) => {
@@ -144,20 +142,9 @@ class Tags extends PaperView {
     bench.paper.setHalf('tag', { tag });
   };
 
-  #composes = ({ target }) => {
-    this.#composing = true;
-    bench.paper.composes(() => {
-      this.#composing = false;
-      bench.paper.setHalf('tag', { tag: target.value });
-    });
-  };
+  #composes = ({ target }) => bench.paper.composes(this, () => bench.paper.setHalf('tag', { tag: target.value }));
 
-  #composed = ({ target }) => {
-    if (!this.#composing) return; // it was interrupted, and is kept
-    this.#composing = false;
-    bench.paper.composed();
-    this.#typed({ target, isComposing: false, inputType: 'insertText' });
-  };
+  #composed = ({ target }) => bench.paper.composed(this) && this.#typed({ target, isComposing: false, inputType: 'insertText' });
 
   #add = () => bench.paper.addTag();
 

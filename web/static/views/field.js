@@ -47,7 +47,6 @@ class Field extends PaperView {
   static properties = { kind: {}, ticket: {}, field: {}, rows: { type: Number } };
 
   #id = `field-${++ids}`;
-  #composing = false;
   #shown = 0; // the version that the control shows
 
   get #edit() {
@@ -61,7 +60,7 @@ class Field extends PaperView {
 
   /** The text of the control as it is to be; that of an agent who composes stays theirs. */
   updated() {
-    if (this.#composing || !bench.paper.paper) return;
+    if (bench.paper.composing(this) || !bench.paper.paper) return;
     const { value, newest } = bench.paper.field(this.#edit);
     this.#shown = newest.version;
     if (this.control.value !== value) this.control.value = value;
@@ -73,19 +72,11 @@ class Field extends PaperView {
     bench.paper.edit(this.#edit, target.value, this.#shown);
   };
 
-  #composes = () => {
-    this.#composing = true;
-    bench.paper.composes(() => this.#keep());
-  };
+  #composes = () => bench.paper.composes(this, () => this.#keep());
 
-  #composed = () => {
-    if (!this.#composing) return; // it was interrupted, and is kept
-    bench.paper.composed();
-    this.#keep();
-  };
+  #composed = () => bench.paper.composed(this) && this.#keep();
 
   #keep() {
-    this.#composing = false;
     bench.paper.edit(this.#edit, this.control.value, this.#shown);
   }
 

@@ -77,12 +77,10 @@ class Status extends PaperView {
 
 /** A ticket that is written, and opened by its button; half of it is kept as it is typed. */
 class NewTicket extends PaperView {
-  #composing = false;
-
   updated() {
     for (const control of this.querySelectorAll('input, textarea')) {
       const value = bench.paper.half('ticket')[control.name] ?? '';
-      if (!this.#composing && control.value !== value) control.value = value;
+      if (!bench.paper.composing(this) && control.value !== value) control.value = value;
     }
   }
 
@@ -91,19 +89,11 @@ class NewTicket extends PaperView {
     if (!isComposing) this.#keep(target);
   };
 
-  #composes = ({ target }) => {
-    this.#composing = true;
-    bench.paper.composes(() => this.#keep(target));
-  };
+  #composes = ({ target }) => bench.paper.composes(this, () => this.#keep(target));
 
-  #composed = ({ target }) => {
-    if (!this.#composing) return; // it was interrupted, and is kept
-    bench.paper.composed();
-    this.#keep(target);
-  };
+  #composed = ({ target }) => bench.paper.composed(this) && this.#keep(target);
 
   #keep({ name, value }) {
-    this.#composing = false;
     bench.paper.setHalf('ticket', { ...bench.paper.half('ticket'), [name]: value });
   }
 
