@@ -74,11 +74,11 @@ class Paperwork:
     async def change(self, request: Request, login: Login) -> Response:
         """POST `/api/calls/ID/paper`."""
         parameters(request, ())
-        if wait := self._per_agent.charge(login.agent, self._clock()):
-            self._metrics.papers.labels("too_many").inc()
-            return error("too_many_changes", headers={"Retry-After": str(wait)})
         outcome = "failed"
         try:
+            if wait := self._per_agent.charge(login.agent, self._clock()):
+                outcome = "too_many"
+                return error("too_many_changes", headers={"Retry-After": str(wait)})
             change = _change(await request.body(), login.agent)
             found = await self._papers.change(login, request.path_params["call"], change)
             outcome = "accepted"

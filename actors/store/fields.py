@@ -14,6 +14,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from enum import Enum
+from itertools import takewhile
 from typing import Final
 
 from attrs import frozen
@@ -186,8 +187,7 @@ def _stays(before: str, after: str) -> int:
 
 def _alike(one: str, other: str) -> int:
     """With how many characters both begin."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((number for number, (each, its) in pairs if each != its), min(len(one), len(other)))
+    return sum(1 for _ in takewhile(lambda each: each[0] == each[1], zip(one, other, strict=False)))
 
 
 # Each paper asks three or four times: what takes longest is to make the question.

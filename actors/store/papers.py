@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How long it is waited for that what was stated is written: it takes a tenth of this where the database can be written.
-SETTLE_SECONDS: Final = 1.0
+# How long it is waited for that what was stated is written: a fraction of a second, but where a disk stands still. A
+# page waits for 8 s before it takes an answer for lost.
+SETTLE_SECONDS: Final = 5.0
 
 
 class ConflictError(Exception):
