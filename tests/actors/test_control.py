@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +45,22 @@ port = 0
 PATIENCE = 100.0
 
 
+class Ready:
+    """What the process says when it takes calls."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self._event = trio.Event()
+
+    def __call__(self, line: str) -> None:
+        self.said.append(line)
+        self._event.set()
+
+    async def line(self) -> str:
+        await self._event.wait()
+        return self.said[0]
+
+
 class NoPages:
     """A web that nobody visits. Its certificate is of the tests' own making."""
 
@@ -79,20 +94,19 @@ def test_a_disk_that_does_not_answer_keeps_no_process_from_its_calls(tmp_path: P
     async def main() -> None:
         threads = trio.to_thread.current_default_thread_limiter()
         control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
-        said: list[str] = []
+        ready = Ready()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(control.run, said.append)
+            nursery.start_soon(control.run, ready)
             while not hasattr(control, "store"):
                 await trio.lowlevel.checkpoint()
             threads.total_tokens = 1
             threads.acquire_on_behalf_of_nowait(threads)  # nobody comes back from a look
             with trio.move_on_after(PATIENCE):
-                while not said:
-                    await trio.sleep(0.01)
+                await ready.line()
             threads.release_on_behalf_of(threads)
             nursery.cancel_scope.cancel()
-        assert len(said) == 1
-        assert said[0].startswith("ready ")
+        assert len(ready.said) == 1
+        assert ready.said[0].startswith("ready ")
 
     trio.run(main)
 
@@ -116,11 +130,9 @@ def test_a_trunk_over_tls_both_ways(tmp_path: Path) -> None:
     carrier.load_cert_chain(certificate, key)
     config = INFRASTRUCTURE.replace("[sip]", f'[sip]\ntls = "127.0.0.1:0"\nauthorities = "{certificate}"')
 
-    async def ready(said: Sequence[str]) -> int:
+    async def port_of(ready: Ready) -> int:
         """The port of TLS."""
-        while not said:
-            await trio.sleep(0.01)
-        found = re.search(r"sip:127\.0\.0\.1:([0-9]+);transport=tls", said[0])
+        found = re.search(r"sip:127\.0\.0\.1:([0-9]+);transport=tls", await ready.line())
         assert found
         return int(found[1])
 
@@ -132,13 +144,13 @@ def test_a_trunk_over_tls_both_ways(tmp_path: Path) -> None:
                 parse_organisation(f'[[trunk]]\nid = "carrier"\npeers = "127.0.0.1"\nproxy = "{proxy}"\n')
             )
         control = Control(parse_config(config), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
-        said: list[str] = []
+        ready = Ready()
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(control.run, said.append)
+                nursery.start_soon(control.run, ready)
                 asked = trio.SSLStream(await listener.accept(), carrier, server_side=True)
                 request = bytes(await asked.receive_some()).decode()
-                port = await ready(said)
+                port = await port_of(ready)
                 plain = await trio.open_tcp_stream("127.0.0.1", port)
                 trust = ssl.create_default_context(cafile=certificate)
                 asking = trio.SSLStream(plain, trust, server_hostname="127.0.0.1")
@@ -163,12 +175,11 @@ def test_a_queue_hears_from_the_database_who_served_a_caller_last(tmp_path: Path
         async with await Store.open(tmp_path) as store:
             await store.import_organisation(organisation)
         control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
-        said: list[str] = []
+        ready = Ready()
         with trio.fail_after(PATIENCE), structlog.testing.capture_logs() as logs:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(control.run, said.append)
-                while not said:
-                    await trio.sleep(0.01)
+                nursery.start_soon(control.run, ready)
+                await ready.line()
                 control.system.tell("queue:support", Join("c", "+8613912345678", "", "+861055501000", now))
                 while not any(each["event"] == "late" and each["input"] == "LastServed" for each in logs):
                     await trio.sleep(0.01)
@@ -184,12 +195,11 @@ def test_what_the_file_says_of_calls_is_told_to_whoever_decides(tmp_path: Path) 
 
     async def main() -> None:
         control = Control(config, tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
-        said: list[str] = []
+        ready = Ready()
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(control.run, said.append)
-                while not said:
-                    await trio.sleep(0.01)
+                nursery.start_soon(control.run, ready)
+                await ready.line()
                 board = control.system._cells["switchboard"].behaviour
                 assert isinstance(board, Switchboard)
                 customs = Customs(accept="any-key", three_way="all", tapes_holds=True)
@@ -215,13 +225,12 @@ def test_what_must_never_be_is_found_in_a_process_that_works_and_mended(tmp_path
         async with await Store.open(tmp_path) as store:
             await store.import_organisation(organisation)
         control = Control(config, tmp_path, NoPages(tmp_path / "tls"), registry)
-        said: list[str] = []
+        ready = Ready()
         seen: set[str] = set()
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(control.run, said.append)
-                while not said:
-                    await trio.sleep(0.01)
+                nursery.start_soon(control.run, ready)
+                await ready.line()
                 control.link.perform("call:ghost", Media(leg))
                 control.system.tell("queue:support", AgentStands("lin", free))
                 standing = {""}
