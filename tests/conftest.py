@@ -91,6 +91,7 @@ FIRST = (
     "interop/test_srtp.py",
     "interop/test_baresip.py",
     "interop/test_who_hears_whom.py",
+    "interop/test_rating.py",
     "interop/test_survey.py",
     "interop/test_music.py",
     "interop/test_processes.py",

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from .caller import Caller
+from .machine import own_address
 from .product import Product, infrastructure
 from .robot import Robot
 from .sound import Pcm
+from .stage import Stage, stage
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +59,12 @@ def caller(product: Product, stack: ExitStack) -> Callable[..., Caller]:
         return stack.enter_context(Caller(product.sip_port, dialled, sound, **options)).dial()  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A centre at work, with an ear at everybody (stage.py)."""
+    if own_address() == "127.0.0.1":
+        pytest.skip("this machine has no address but loopback")
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made

@@ -12,14 +12,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from . import sound
 from .caller import Caller
 from .chromium import Agent, choir
-from .ears import AMPLITUDE, SCRIPT, VOICES, CustomerEar, PageEar, Room
+from .ears import AMPLITUDE, SCRIPT, VOICES, CustomerEar, PageEar, Room, TelephoneEar
 from .machine import own_address
 from .product import Organisation, Product, free_port, infrastructure, until
 from .test_dialling import CUSTOMER, called, state
@@ -194,3 +195,38 @@ def choose_queue(agent: Agent, name: str) -> None:
 
 def stands(agent: Agent, who: str, state: str) -> None:
     expect(agent.page.locator(f".parties [data-who={who}]")).to_have_attribute("data-stands", state)
+
+
+def dial(on: Stage, number: str) -> None:
+    on.lin.page.get_by_label("Number", exact=True).fill(number)
+    on.lin.click("Dial")
+    on.lin.is_("Talking")
+
+
+def outside_listens(on: Stage) -> None:
+    on.room.has("outside", TelephoneEar(on.telephone.folder))
+
+
+def kept(on: Stage, customer: Caller) -> str:
+    """That call, as soon as it is over and kept."""
+    dialled, _ = customer.sent[0]
+
+    def newest() -> str:
+        calls = on.centre.ask("/api/calls?days=1").json["calls"]
+        return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
+
+    return until(newest, 10, "the call among all that are over")
+
+
+def kept_of(on: Stage, customer: Caller) -> dict[str, Any]:
+    """All of it."""
+    whole: dict[str, Any] = on.centre.ask(f"/api/calls/{kept(on, customer)}").json
+    return whole
+
+
+def details(on: Stage, customer: Caller) -> Locator:
+    """Lin opens that call."""
+    call = kept(on, customer)
+    on.lin.tab("Calls")
+    on.lin.page.get_by_role("table", name="Calls").locator(f'.opener[data-call="{call}"]').click()
+    return on.lin.page.get_by_role("article", name="Call details")

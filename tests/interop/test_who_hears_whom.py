@@ -13,8 +13,7 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 | ... to an agent, as it rings there, and where it came from (R of both) | a call given away rings on |
 | three-way with a number (R): the agent, the customer leaves | of three with a number |
 | a call out: early media (R), no answer (R), busy | what is heard before the answer; a number that rings |
-| a survey (R): a wrong key and a right one; while dialling (R) | a survey in a call; while dialling |
-| ... wrong keys alone (R); no key, the customer hangs up (R) | who rates with none of the keys; who does not rate |
+| a survey (R): keys, right and wrong, and none; while dialling (R) | test_rating.py |
 | ... by event, INFO and tone | test_survey.py |
 | mobile answer (R), with 1; without (R) | a mobile has the call; has it not |
 | no answer: the agent is on break, the call goes on | test_ringing.py |
@@ -24,20 +23,12 @@ Where each of it is shown with real peers, and with a reload of the page (R); wh
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from . import sound
-from .caller import Caller
 from .chromium import Agent
-from .ears import TelephoneEar
-from .machine import own_address
 from .product import until
-from .sound import Pcm
 from .stage import (
     ANNOUNCED,
     AUTO,
@@ -47,19 +38,18 @@ from .stage import (
     choose,
     choose_number,
     choose_queue,
+    details,
+    dial,
+    kept_of,
+    outside_listens,
     reload,
-    stage,
     stands,
     story,
 )
 from .test_sip import needs_sipp
-from .test_waiting import prompt
 
 # How long somebody who picked up a mobile has to press 1, and a page to say that nobody did.
 CONFIRMS_MS = 35_000
-# A prompt is told from the others by how much of it is heard as it was spoken.
-ALIKE = 0.8
-
 pytestmark = [
     pytest.mark.peer("chromium"),
     pytest.mark.peer("baresip"),
@@ -69,14 +59,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if own_address() == "127.0.0.1":
-        pytest.skip("this machine has no address but loopback")
-    with stage(tmp_path_factory.mktemp("stage")) as made:
-        yield made
-
-
 def consults(on: Stage) -> None:
     """Lin asks Maya, who answers."""
     choose(on.lin, "Consult", "Maya")
@@ -84,10 +66,6 @@ def consults(on: Stage) -> None:
     on.room.hears(customer="music", lin="ringing", maya="")
     on.maya.answer()
     on.room.hears(customer="music", lin="maya", maya="lin")
-
-
-def outside_listens(on: Stage) -> None:
-    on.room.has("outside", TelephoneEar(on.telephone.folder))
 
 
 # --- one customer -----------------------------------------------------------------------------------------------------
@@ -349,12 +327,6 @@ def test_of_three_with_a_number_the_agent_or_the_customer_leaves(on: Stage) -> N
 # --- calls out --------------------------------------------------------------------------------------------------------
 
 
-def dial(on: Stage, number: str) -> None:
-    on.lin.page.get_by_label("Number", exact=True).fill(number)
-    on.lin.click("Dial")
-    on.lin.is_("Talking")
-
-
 @pytest.mark.long
 @pytest.mark.peer("sipp")
 def test_what_is_heard_before_the_answer_and_after_it_through_a_reload(on: Stage) -> None:
@@ -390,141 +362,6 @@ def test_who_could_be_heard_before_the_answer_and_sends_nothing_rings(on: Stage)
         expect(lin.page.get_by_role("status", name="Outgoing call")).to_have_text("It rings there.")
         lin.click("Hang up")
         lin.is_("Idle")
-
-
-def asked(on: Stage, number: str) -> object:
-    """What came of the survey in the newest call with that number, when it is kept."""
-    calls = on.centre.ask("/api/calls?days=1").json["calls"]
-    newest = next(each["call"] for each in calls if each["number"] == number)
-    kept = on.centre.ask(f"/api/calls/{newest}").json["survey"] or {}
-    return kept.get("outcome")
-
-
-def comes_to(on: Stage, number: str, outcome: str) -> None:
-    until(lambda: asked(on, number) == outcome, 10, "what came of the survey")
-
-
-@pytest.mark.long
-def test_a_survey_in_a_call_goes_on_through_a_reload(on: Stage) -> None:
-    lin, room = on.lin, on.room
-    with story(on) as stack:
-        customer = on.talks(stack)
-        lin.click("Survey")
-        lin.is_("After-call work")
-        room.hears(customer="music", lin="")  # or words, as here
-        reload(lin, "After-call work")
-        for key in "94":  # the first is none of those asked for
-            customer.hears(1.0)
-            customer.press(key)
-        customer.ended()
-        room.hears(lin="", maya="")
-        comes_to(on, customer.number, "4")
-
-
-def kept(on: Stage, customer: Caller) -> str:
-    """That call, as soon as it is over and kept."""
-    dialled, _ = customer.sent[0]
-
-    def newest() -> str:
-        calls = on.centre.ask("/api/calls?days=1").json["calls"]
-        return next((each["call"] for each in calls if each["ended"] and each["began"] > dialled - 0.1), "")
-
-    return until(newest, 10, "the call among all that are over")
-
-
-def kept_of(on: Stage, customer: Caller) -> dict[str, Any]:
-    """All of it."""
-    whole: dict[str, Any] = on.centre.ask(f"/api/calls/{kept(on, customer)}").json
-    return whole
-
-
-def details(on: Stage, customer: Caller) -> Locator:
-    """Lin opens that call."""
-    call = kept(on, customer)
-    on.lin.tab("Calls")
-    on.lin.page.get_by_role("table", name="Calls").locator(f'.opener[data-call="{call}"]').click()
-    return on.lin.page.get_by_role("article", name="Call details")
-
-
-def words_of(heard: Pcm) -> str:
-    """Which of the survey's prompts it is, by its first two seconds."""
-    likeness = {
-        name: sound.correlation(prompt(name, "en")[: min(2 * sound.RATE, len(heard))], heard)[0]
-        for name in ("survey", "survey-again", "survey-thanks")
-    }
-    return max(likeness, key=lambda name: likeness[name]) if max(likeness.values()) > ALIKE else f"none: {likeness}"
-
-
-@pytest.mark.long
-def test_who_rates_with_none_of_the_keys_is_asked_three_times_again_and_then_thanked(on: Stage) -> None:
-    """Each key ends the question that is being asked; after the fourth there is no other, and the call is over."""
-    lin, room = on.lin, on.room
-    with story(on) as stack:
-        customer = on.talks(stack)
-        lin.click("Survey")
-        lin.is_("After-call work")
-        begins, heard = time.time(), []
-        for key in "60*7":
-            heard.append(words_of(customer.hears(3.5, since=begins)))
-            if key == "*":
-                reload(lin, "After-call work")
-            customer.press(key)
-            begins = time.time()
-        customer.ended()
-        heard.append(words_of(customer.heard(begins)))
-        assert heard == ["survey", "survey-again", "survey-again", "survey-again", "survey-thanks"]
-        room.hears(lin="", maya="")
-        survey = kept_of(on, customer)["survey"]
-        assert (survey["agent"], survey["queue"], survey["outcome"]) == ("1001", "support", "invalid")
-        words = "You asked the customer for a rating, and no key pressed was one of those asked for."
-        expect(details(on, customer)).to_contain_text(words)
-        lin.click("All calls")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "words"),
-    [
-        ("abandoned", "and the customer hung up."),
-        pytest.param("none", "and no key was pressed.", marks=pytest.mark.long),
-    ],
-)
-def test_who_does_not_rate_leaves_the_agent_in_peace_and_is_kept_as_such(on: Stage, outcome: str, words: str) -> None:
-    """One hangs up as it is asked, one hears the question out; the agent has its paperwork at once."""
-    lin, room = on.lin, on.room
-    with story(on) as stack:
-        customer = on.talks(stack)
-        lin.click("Survey")
-        lin.is_("After-call work")
-        expect(lin.page.locator(".stage")).to_contain_text("the customer is asked for a rating")
-        room.hears(customer="music", lin="")  # or words, as here
-        reload(lin, "After-call work")
-        if outcome == "abandoned":
-            customer.hang_up()
-        else:
-            customer.ended(20)
-        comes_to(on, customer.number, outcome)
-        lin.is_("After-call work")
-        room.hears(lin="", maya="")
-        expect(details(on, customer)).to_contain_text(f"You asked the customer for a rating, {words}")
-        lin.click("All calls")
-
-
-@pytest.mark.long
-def test_a_survey_while_dialling_asks_whoever_answers(on: Stage) -> None:
-    lin, room = on.lin, on.room
-    with story(on):
-        dial(on, RINGS)
-        room.hears(lin="ringing")
-        lin.click("Survey")
-        lin.is_("After-call work")
-        reload(lin, "After-call work")
-        outside_listens(on)
-        on.telephone.pick_up()
-        until(lambda: on.room.ears["outside"].hears(0).other.any(), 8, "words at the telephone")
-        room.hears(lin="", maya="")
-        on.telephone.key("4")
-        until(lambda: "session closed" in on.telephone.said.rpartition("established")[2], 15, "the end of the survey")
-        comes_to(on, RINGS, "4")
 
 
 @pytest.mark.long

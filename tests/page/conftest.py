@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from tests.page.door import Door
+from tests.page.papers import Papers
 from tests.page.scripted import Switch
+from tests.page.test_workbench import Desk
 
 ARGS = [
     "--no-sandbox",
@@ -85,3 +87,21 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("console", lambda told: wrong.append(told.text) if "Content Security Policy" in told.text else None)
     yield page
     assert wrong == []
+
+
+@pytest.fixture
+def papers(switch: Switch) -> Papers:
+    """Of a customer who is known."""
+    papers = switch.papers
+    papers.write(("customer", "name"), "Wang Xiaoming")
+    papers.write(("customer", "note"), "Prefers e-mail.")
+    papers.tags = ["vip"]
+    return papers
+
+
+@pytest.fixture
+def desk(page: Page, switch: Switch, papers: Papers) -> Desk:
+    """Of an agent who is signed in, and whose customers are known."""
+    desk = Desk(page, switch)
+    desk.sign_in()
+    return desk
