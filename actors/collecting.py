@@ -4,12 +4,13 @@ Nearly all that the control process lets go of is freed at once, by its count of
 (an exception with its frames, a connection with its tasks) has to be looked for, among all that there is, and meanwhile
 nobody has a turn: 80 ms were an everyday thing, because the interpreter does that whenever a quarter more is there than
 the last time, which is when many calls come. So what is there before the first call is not looked at again; what is
-young is looked through by the interpreter, little at a time; and all that has been added since the start, by us, in a
-moment when nobody waits.
+young is looked through by the interpreter, little at a time; and all that has been added since the start, by us, when
+the process has mostly had nothing to do for a second. A moment in which nobody waits is not enough: there are some at a
+hundred calls a second too, and after a quarter of one, which two hundred thousand objects take, there are many who do.
 
-In such a moment goes, more often, what is kept only because it may be asked for again: of a flood of calls thousands of
-small strings, which hold the memory of what stood around them. Then the C library gives back what is free; by itself it
-gives back what is free at its end.
+In a moment in which nobody waits goes, more often, what is kept only because it may be asked for again: of a flood of
+calls thousands of small strings, which hold the memory of what stood around them. Then the C library gives back what is
+free; by itself it gives back what is free at its end.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def tidy(caches: Iterable[Callable[[], None]]) -> None:
 
 async def run(idle: Callable[[], bool], collect: Callable[[], object] = gc.collect, every: float = EVERY) -> None:
     """Looks through all that is not settled, or does this, again and again, until cancelled; `idle`: nobody waits
-    now."""
+    now, and as it seems for so long as it takes."""
     while True:
         done = trio.current_time()
         await trio.sleep(every)

@@ -209,7 +209,7 @@ class Control:
                 while not self.link.connected:
                     await trio.sleep(0.01)
             nursery.start_soon(self._repair_recordings)
-            nursery.start_soon(collecting.run, lambda: self.system.idle)
+            nursery.start_soon(collecting.run, lambda: self.system.rests)
             tidy = partial(collecting.tidy, (wire.forget, e164.cache_clear))
             nursery.start_soon(collecting.run, lambda: self.system.idle, tidy, collecting.TIDY_EVERY)
             self._serves = True

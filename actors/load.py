@@ -16,6 +16,8 @@ from attrs import define, field
 # It is reckoned anew this often, in seconds, and what was so long ago counts for a third.
 PART: Final = 0.1
 SPAN: Final = 1.0
+# Who has worked for less of its time lately may well have nothing to do for a moment longer.
+EASY: Final = 0.5
 # Fewer calls a second are no flood, whatever the machine does beside them.
 FLOOD: Final = 20.0
 
@@ -50,6 +52,11 @@ class Load:
         if self.begin < FLOOD:
             return False
         return self.works * 2 * self.begin > self.begin + min(self.end, self.begin)
+
+    @property
+    def easy(self) -> bool:
+        """There was time to spare."""
+        return self.works < EASY
 
     def look(self, now: float) -> None:
         """Reckons anew, when it is time."""

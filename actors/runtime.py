@@ -228,6 +228,12 @@ class System:
         return not self._turns and not self.pressure.setups
 
     @property
+    def rests(self) -> bool:
+        """Idle, and mostly so for a second: there is time for something longer."""
+        self.pressure.load.look(self._clock())
+        return self.idle and self.pressure.load.easy
+
+    @property
     def calm(self) -> bool:
         """Nobody was refused for a while."""
         return self.pressure.calm(self._clock())

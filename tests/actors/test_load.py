@@ -100,3 +100,15 @@ def test_who_cannot_tell_whether_it_rests_refuses_nobody() -> None:
     for number in range(1000):
         pressure.load.begun()
         assert pressure.room(0, number / 1000) > 0
+
+
+def test_whoever_has_had_time_to_spare_lately_is_at_ease() -> None:
+    """Between the calls of a busy second nobody waits, and yet there is no time to spare."""
+    server = Server(0.004, 1.0)
+    assert server.pressure.load.easy
+    server.run(100.0, 5.0)
+    assert server.pressure.load.works > 0.7
+    assert not server.pressure.load.easy
+    server._rest_until(server.now + 3.0)
+    server.pressure.load.look(server.now)
+    assert server.pressure.load.easy

@@ -581,3 +581,12 @@ def test_pushes_and_replies_go_to_the_hub() -> None:
 def test_an_actor_is_a_behaviour() -> None:
     actor: Behaviour = Actor()
     assert actor.deadline() == math.inf
+
+
+@story
+async def test_it_rests_where_nobody_waits_and_nobody_did_for_a_while(made: Scene) -> None:
+    assert made.system.idle
+    assert made.system.rests
+    made.system.pressure.load.works = 0.9
+    assert made.system.idle
+    assert not made.system.rests
