@@ -120,6 +120,7 @@ def test_it_says_by_what_a_call_is_taken_there(page: Page, switch: Switch, names
     switch.offer()
     desk.is_in("ringing")
     expect(stage).to_contain_text("Answer it there." if english else "请在手机上接听。")
+    picture(page, names, "pick-up")
 
 
 def test_it_needs_no_sign_in_and_a_number_that_is_refused_stays_in_the_dialog(page: Page, switch: Switch) -> None:
