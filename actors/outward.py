@@ -224,13 +224,15 @@ class Outward(Caller[S]):
         if message.redirects:
             return self._moved(message.redirects, now)
         elsewhere = failures.asks_elsewhere(message.status, message.cause)
+        # of another status it is about this call alone (RFC 3261 §21.5.1), and the callee may have said it
+        retry_after = message.retry_after if message.status == 503 else None
         if out.rings or out.early or not elsewhere:
             # a host that says when it takes calls again is left alone until then, also where it rang (RFC 3261 §20.33)
-            told = self._trouble(silent=False, retry_after=message.retry_after)
-            rests = told if elsewhere and message.retry_after is not None else []
+            told = self._trouble(silent=False, retry_after=retry_after)
+            rests = told if elsewhere and retry_after is not None else []
             return [*rests, *self.fail(self.out.why, message.status, now)]
         silent = message.status == 408
-        return self._elsewhere(silent=silent, retry_after=message.retry_after, now=now)
+        return self._elsewhere(silent=silent, retry_after=retry_after, now=now)
 
     def _moved(self, to: tuple[signals.Redirect, ...], now: float) -> list[Effect]:
         """To another number at the same trunk, or to the same at another host of it, where the Contact names none; and

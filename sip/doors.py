@@ -134,7 +134,9 @@ class Doors(Sessions):
         if server_key(request, method) in self._slots:
             return ""
         call = self._by_tag.get(request.to.tag or "")
-        if call is not None and owns(call, request) and self._trunks.settings(call.trunk).guest is not None:
+        of_guest = call is not None and owns(call, request) and self._trunks.settings(call.trunk).guest is not None
+        # nobody says within a call where a guest is: behind a proxy its telephones know their calls' tags too
+        if call is not None and of_guest and method != "REGISTER":
             return call.trunk
         if method == "CANCEL" and server_key(request, "INVITE") in self._slots:
             return ""

@@ -195,6 +195,14 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
     assert made.wake(NOW + 4)[1:] == over("system", "unreachable", 503)
 
 
+def test_what_comes_again_later_is_a_call_and_no_host_where_it_does_not_say_503() -> None:
+    """Else whoever is called has the trunk left alone for an hour, for everybody."""
+    made = begun(trunks=("first", "carrier"))
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    said = hears(made, signals.Failed("c+1/1", 500, "", 3600))
+    assert Tell("trunk:first", Trouble("c+1", HOST, silent=False, retry_after=None)) in said
+
+
 @pytest.mark.parametrize(
     ("status", "retry_after", "cause", "told"),
     [
@@ -203,6 +211,7 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
         # it was the callee's exchange, or the callee, and no host of the trunk
         (503, 30, 17, []),
         (480, 30, 0, []),
+        (500, 30, 0, []),
     ],
 )
 def test_a_host_that_says_when_it_takes_calls_again_is_left_alone_though_it_rang(

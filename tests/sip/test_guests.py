@@ -166,6 +166,21 @@ def test_tags_of_a_trunk_with_an_address_open_no_door() -> None:
     assert endpoint.receive(build("BYE", cseq=2, tag=tag), PBX, 0.2) == []
 
 
+def test_nobody_says_by_the_tags_of_a_call_where_a_guest_is() -> None:
+    """A telephone behind a PBX that is a proxy knows those of its own call."""
+    endpoint = fresh()
+    incoming = enter(endpoint, "INVITE", body=SDP)[-1]
+    assert isinstance(incoming, IncomingCall)
+    answered = endpoint.answer(incoming.call, n.OFFER_B, 0.1)
+    tag = responses(answered)[-1].to.tag or ""
+    thief = Address("198.51.100.66", 5060)
+    assert endpoint.receive(build("REGISTER", cseq=7, tag=tag, contact="<sip:x@198.51.100.66>"), thief, 0.2) == []
+    assert endpoint.counters["stranger REGISTER"] == 1
+    assert endpoint._registrar.told("office").bindings == ()
+    # what belongs to the call is heard all the same
+    assert statuses(endpoint.receive(build("BYE", cseq=8, tag=tag), thief, 0.3)) == [200]
+
+
 def test_a_nonce_is_counted_upwards_and_does_not_last() -> None:
     endpoint = fresh()
     challenge = challenge_in(endpoint.receive(build("OPTIONS"), PBX, 0.0))
