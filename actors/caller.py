@@ -226,13 +226,24 @@ class Caller(Machine[S], ABC):
         data = self.state
         assert data.ours is not None, "an answered call has a description"
         if message.offer is None:
-            return [Sip(signals.Reanswer(data.sip, data.ours))]
+            return self._offer_anew(data.ours)
         try:
             agreed = self.negotiate(message.offer)
         except sdp.SdpError as error:
             return [Sip(signals.RejectReoffer(data.sip, error.status))]
         self.state = evolve(data, reoffer=(message.offer, agreed))
         return self.follow(agreed, self._keys_for(agreed))
+
+    def _offer_anew(self, before: sdp.SessionDescription) -> list[Effect]:
+        """They ask for our offer: first the codec that is spoken, so that nothing changes but what they change."""
+        data = self.state
+        spoken_now = [each for each in data.arrived.codecs if data.agreed is not None and each == data.agreed.codec]
+        codecs = dict.fromkeys((*spoken_now, *data.arrived.codecs))
+        keys = {each.suite: each.key for each in data.keys}
+        version = data.version + 1
+        ours = sdp.offer_anew(before, version=version, codecs=tuple(codecs), keys=keys)
+        self.state = evolve(data, ours=ours, version=version)
+        return [Sip(signals.Reanswer(data.sip, ours))]
 
     def leg_moved(self, fact: media.LegOpened, now: float) -> list[Effect]:
         return self._redescribe(fact, now) if self.state.reoffer is not None else []

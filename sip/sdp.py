@@ -65,6 +65,7 @@ __all__ = [
     "negotiate",
     "negotiate_webrtc",
     "offer",
+    "offer_anew",
     "parse",
     "payload_type",
     "serialise",
@@ -97,6 +98,8 @@ _NO_KEYS: Mapping[Suite, str] = MappingProxyType({})
 EVENTS = "0-15"
 # Payload types of what has none by itself, in our offers.
 OPUS_TYPE = 107
+# ... and where one of them stands for something else in a session already (RFC 3551 §6).
+_DYNAMIC = range(96, 128)
 # By the clock of the events: that of the codec (RFC 4733 §2.1).
 TELEPHONE_EVENT_TYPES = {8000: 101, 48000: 102}
 OPUS_CLOCK = CODECS["opus"][1]
@@ -323,11 +326,39 @@ def offer(
 ) -> SessionDescription:
     """Our offer to a trunk: the codecs in the order given, and telephone-event at the clock of each; SRTP where there
     are `keys`."""
+    media = _rtp(_offered(codecs), address, port, direction, sdes.written(keys.items()))
+    return SessionDescription((media,), str(session_id), str(version), address=address)
+
+
+def _offered(codecs: Sequence[TrunkCodec]) -> list[Rtpmap]:
     maps = [Rtpmap(payload_type(name), *CODECS[name]) for name in codecs]
     clocks = dict.fromkeys(item.clock_rate for item in maps)
-    maps += [Rtpmap(TELEPHONE_EVENT_TYPES[clock], "telephone-event", clock) for clock in clocks]
-    media = _rtp(maps, address, port, direction, sdes.written(keys.items()))
-    return SessionDescription((media,), str(session_id), str(version), address=address)
+    return [*maps, *(Rtpmap(TELEPHONE_EVENT_TYPES[clock], "telephone-event", clock) for clock in clocks)]
+
+
+def offer_anew(
+    before: SessionDescription, *, version: int, codecs: Sequence[TrunkCodec], keys: Mapping[Suite, str] = _NO_KEYS
+) -> SessionDescription:
+    """Our offer in a session of which we said `before` last, where the far side asks for it: what we want, whatever it
+    wanted meanwhile (RFC 6337 §5.1), for it may have held us and be about to take us back. Streams keep their places,
+    and payload types what they stand for (RFC 3264 §8, §8.3.2)."""
+    index = next(at for at, media in enumerate(before.media) if media.port)
+    stream = before.media[index]
+    assert stream.connection is not None, "ours says where it is"
+    known = {(each.name, each.clock_rate): each.payload_type for each in _payload_types(stream)}
+    taken = set(known.values())
+    maps: list[Rtpmap] = []
+    for each in _offered(codecs):
+        number = known.get((each.name, each.clock_rate))
+        if number is None:
+            wanted = (each.payload_type, *_DYNAMIC)
+            number = next(one for one in wanted if one not in taken)
+            taken.add(number)
+        maps.append(evolve(each, payload_type=number))
+    media = _rtp(maps, stream.connection, stream.port, "sendrecv", sdes.written(keys.items()))
+    streams = list(before.media)
+    streams[index] = evolve(media, mid=stream.mid)
+    return evolve(before, media=tuple(streams), version=str(version))
 
 
 def accept(ours: SessionDescription, theirs: SessionDescription, *, peer: str = "") -> Agreed:

@@ -353,11 +353,26 @@ def test_a_hold_that_names_no_address_leaves_the_leg_where_it_is() -> None:
     assert (stream.connection, stream.port, stream.direction) == ("192.0.2.1", 20002, "recvonly")
 
 
-def test_a_reoffer_without_an_offer_is_given_ours() -> None:
+@pytest.mark.parametrize("direction", ["sendrecv", "sendonly", "inactive"])
+def test_a_reoffer_without_an_offer_is_given_ours_as_if_nobody_held_us(direction: Direction) -> None:
+    """RFC 6337 §5.1: who holds us and takes us back so would stay on hold, were it offered what it had wanted."""
     call = opened(Call(arrived(), NOW), Echo())
-    ours = call.state.ours
-    assert ours is not None
-    assert call.receive(signals.Reoffered("c", None), NOW) == [Sip(signals.Reanswer("c", ours))]
+    held = evolve(OFFER, media=tuple(evolve(each, direction=direction) for each in OFFER.media))
+    call.receive(signals.Reoffered("c", held), NOW)
+    call.receive(media.LegOpened(LEG, "192.0.2.1", 20002), NOW)
+    (asked,) = call.receive(signals.Reoffered("c", None), NOW)
+    assert isinstance(asked, Sip)
+    assert isinstance(asked.command, signals.Reanswer)
+    ours = asked.command.description
+    assert (ours.version, call.state.ours) == ("3", ours)
+    (stream,) = ours.media
+    # the codec that is spoken comes first, and all others that it may have instead
+    assert (stream.direction, stream.port, stream.formats[:2]) == ("sendrecv", 20002, ("8", "9"))
+    answer = sdp.answer(ours, sdp.negotiate(ours), "192.0.2.10", 4000, session_id=5)
+    assert call.receive(signals.Confirmed("c", answer), NOW) == [
+        Media(media.UpdateRtpLeg(LEG, "192.0.2.10", 4000, PCMA))
+    ]
+    assert not call.state.on_hold
 
 
 def test_a_reoffer_that_cannot_be_had_is_refused_and_the_call_goes_on() -> None:

@@ -197,6 +197,18 @@ def test_a_new_offer_keeps_our_key_where_the_same_far_side_goes_on_with_it(
         assert srtp.sent == tuple(each for each in news if each.suite == theirs.suite)
 
 
+def test_asked_for_our_offer_we_offer_the_keys_that_there_are() -> None:
+    call, _ = arrives_sealed(sealed())
+    call.receive(media.LegOpened(LEG, "192.0.2.1", 20002, OURS), 0.0)
+    effects = call.receive(signals.Reoffered("c", None), 1.0)
+    assert told(effects) == [(each.suite, each.key) for each in OURS]
+    ours = call.state.ours
+    assert ours is not None
+    theirs = sdp.answer(ours, sdp.negotiate(ours, srtp=True), PEER, 4000, session_id=2, keys=KEYS)
+    answered = call.receive(signals.Confirmed("c", theirs), 1.1)
+    assert asked(answered) == media.Srtp(media.SrtpKey(SUITES[0], KEYS[SUITES[0]]), OURS)
+
+
 @pytest.mark.parametrize("srtp", [True, False])
 def test_plain_rtp_and_srtp_are_never_taken_for_each_other(srtp: bool) -> None:
     offer = offered(PEER) if srtp else sealed()

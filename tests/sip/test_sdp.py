@@ -257,6 +257,32 @@ def test_their_answer_beside_a_stream_that_was_refused() -> None:
     assert sdp.accept(ours, theirs) == sdp.Agreed(1, "pcmu", 0, 101, "sendrecv", ("192.0.2.4", 49174))
 
 
+def test_our_offer_in_a_session_keeps_what_is_there_and_offers_all_the_rest() -> None:
+    """They had video before the audio, 107 stands for their events, and they hold us."""
+    said = (b"m=audio 49172", b"m=video 5000 RTP/AVP 31\nm=audio 49172")
+    offer = trunk(
+        said, (b"0 8 101", b"8 107"), (b"rtpmap:101", b"rtpmap:107"), (b"a=fmtp:101", b"a=sendonly\na=fmtp:107")
+    )
+    ours = sdp.answer(offer, sdp.negotiate(offer), "198.51.100.1", 20002, session_id=1, version=4)
+    assert (ours.media[1].direction, ours.media[1].formats) == ("recvonly", ("8", "107"))
+    anew = sdp.offer_anew(ours, version=5, codecs=("pcma", "g722", "opus"))
+    assert (anew.version, anew.session_id, anew.media[0]) == ("5", "1", ours.media[0])
+    stream = anew.media[1]
+    assert (stream.direction, stream.connection, stream.port) == ("sendrecv", "198.51.100.1", 20002)
+    # a number goes on standing for what it stands for (RFC 3264 §8.3.2)
+    assert [(each.payload_type, each.name, each.clock_rate) for each in stream.rtpmaps] == [
+        (8, "PCMA", 8000),
+        (9, "G722", 8000),
+        (96, "opus", 48000),
+        (107, "telephone-event", 8000),
+        (102, "telephone-event", 48000),
+    ]
+    assert sdp.parse(bytes(anew)) == anew
+    theirs = sdp.answer(anew, sdp.negotiate(anew, ("opus",)), "192.0.2.4", 49174, session_id=2)
+    agreed = sdp.accept(anew, theirs)
+    assert (agreed.codec, agreed.payload_type, agreed.direction) == ("opus", 96, "sendrecv")
+
+
 def webrtc(offer: sdp.SessionDescription, codecs: tuple[sdp.CodecName, ...] = sdp.WEBRTC_CODECS) -> bytes:
     agreed = sdp.negotiate_webrtc(offer, codecs)
     answer = sdp.answer_webrtc(
