@@ -77,7 +77,7 @@ async def _ask(data: Path, call: str, agent: str | None) -> tuple[Reasons, tuple
     def ask(connection: Connection) -> tuple[Reasons, tuple[Offer, ...]]:
         return reasons(connection, call, agent), offers_of(connection, call)
 
-    async with await Store.open(data, make=False) as store:
+    async with await Store.asked(data) as store:
         found, offers = await store.read(ask)
         return found, offers, await store.load_organisation()
 

@@ -156,7 +156,7 @@ def _follow(trunk: str, data: Path) -> None:
 
 
 async def _trunks(data: Path) -> list[str]:
-    async with await Store.open(data, make=False) as store:
+    async with await Store.asked(data) as store:
         return [each.id for each in (await store.load_organisation()).trunks]
 
 

@@ -12,7 +12,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,17 +33,22 @@ CACHE_KIB = 256
 # another statement for each n, and one takes 10 to 20 kB.
 STATEMENTS = 24
 
+# What is committed outlives a power cut too: the log is synced at each commit. With NORMAL a cut may take back the last
+# ones, which others were told are safe. The ledger commits some ten times a second at most, in a thread, and a sync
+# took 0.2 ms.
+_KEEPS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+_READS = ("query_only = ON",)
 _WRITES = "cordboard_writes"
+NEWER = "was made by a newer version of Cordboard"
+OLDER = "was made by an older version of Cordboard; `cordboard run` brings it to this one"
 
 
 class StoreError(Exception):
     """The database cannot be used as it is: locked, full, damaged, of a newer version; one line for people."""
 
 
-def open_database(data: Path, *, make: bool = True) -> Engine:
-    """The database of the data directory `data`, at the newest schema; made where there is none, if `make`."""
-    if not make and not (data / FILE).exists():
-        raise StoreError(f"{data}: {'there is no database in it' if data.is_dir() else os.strerror(errno.ENOENT)}")
+def open_database(data: Path) -> Engine:
+    """The database of the data directory `data`, made where there is none, at the newest schema. Raises StoreError."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = data / FILE
@@ -53,9 +58,22 @@ def open_database(data: Path, *, make: bool = True) -> Engine:
         path.chmod(0o600)
     except OSError as error:
         raise StoreError(f"{error.filename}: {error.strerror}") from error
-    engine = _engine(path)
+    return _opened(path, _migrate, _KEEPS)
+
+
+def read_database(data: Path) -> Engine:
+    """The same for whoever asks and changes nothing: one that is not there is not made, one of another schema is left
+    as it is. Raises StoreError for either."""
+    path = data / FILE
+    if not path.exists():
+        raise StoreError(f"{data}: {'there is no database in it' if data.is_dir() else os.strerror(errno.ENOENT)}")
+    return _opened(path, _require_newest, _READS)
+
+
+def _opened(path: Path, prepare: Callable[[Engine], None], pragmas: tuple[str, ...]) -> Engine:
+    engine = _engine(path, pragmas)
     try:
-        _migrate(engine)
+        prepare(engine)
     except DatabaseError as error:
         engine.dispose()
         raise StoreError(f"{path}: {error.orig}") from error
@@ -65,7 +83,7 @@ def open_database(data: Path, *, make: bool = True) -> Engine:
     return engine
 
 
-def _engine(path: Path) -> Engine:
+def _engine(path: Path, pragmas: tuple[str, ...]) -> Engine:
     url = sqlalchemy.URL.create("sqlite", database=str(path))
     # An error must not carry what was to be stored: numbers, names, the passwords of trunks.
     engine = sqlalchemy.create_engine(
@@ -75,13 +93,8 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def connected(driver: Any, record: object) -> None:
         driver.isolation_level = None
-        driver.execute("PRAGMA journal_mode = WAL")
-        # What is committed outlives a power cut too: the log is synced at each commit. With NORMAL a cut may take back
-        # the last ones, which others were told are safe. The ledger commits some ten times a second at most, in a
-        # thread, and a sync took 0.2 ms.
-        driver.execute("PRAGMA synchronous = FULL")
-        driver.execute("PRAGMA foreign_keys = ON")
-        driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        for pragma in (*pragmas, f"cache_size = -{CACHE_KIB}"):
+            driver.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -130,6 +143,14 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
+def _require_newest(engine: Engine) -> None:
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found != newest_revision():
+        newer = found is not None and found > newest_revision()
+        raise StoreError(f"{engine.url.database}: {NEWER if newer else OLDER}")
+
+
 def _migrate(engine: Engine) -> None:
     """To the newest revision, in one transaction. A database of a newer version is refused, not touched."""
     with engine.connect() as connection:
@@ -160,4 +181,4 @@ def _upgrade(connection: Connection) -> None:
         alembic.command.upgrade(config, "heads")
     except alembic.util.CommandError as error:
         database = connection.engine.url.database
-        raise StoreError(f"{database}: was made by a newer version of Cordboard") from error
+        raise StoreError(f"{database}: {NEWER}") from error

@@ -21,7 +21,7 @@ from ..organisation import Organisation
 from ..records import MobileEntry
 from . import entries, history, logins, organisations
 from .access import History
-from .database import StoreError, open_database, reading, writing
+from .database import StoreError, open_database, read_database, reading, writing
 from .ledger import Ledger
 from .logins import Login
 from .outbox import Outbox, put
@@ -54,10 +54,15 @@ class Store:
         self.outbox = Outbox(self)
 
     @classmethod
-    async def open(cls, data_dir: Path, clock: Clock = time.time, *, make: bool = True) -> Store:
-        """Opens, makes or migrates `data_dir`/cordboard.db. Raises StoreError where that cannot be used; without
-        `make` also where there is none."""
-        return cls(await trio.to_thread.run_sync(lambda: open_database(data_dir, make=make)), clock)
+    async def open(cls, data_dir: Path, clock: Clock = time.time) -> Store:
+        """Opens, makes or migrates `data_dir`/cordboard.db. Raises StoreError where that cannot be used."""
+        return cls(await trio.to_thread.run_sync(open_database, data_dir), clock)
+
+    @classmethod
+    async def asked(cls, data_dir: Path) -> Store:
+        """Opens it to be asked alone, and changes nothing. Raises StoreError, also where there is none or it is of
+        another schema."""
+        return cls(await trio.to_thread.run_sync(read_database, data_dir), time.time)
 
     async def close(self) -> None:
         """Writes what the ledger still has, and lets the database go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ from attrs import evolve
 from click.testing import CliRunner, Result
 from cordboard.actors.acd import Doing, Free, Question
 from cordboard.actors.decisions import pack, roster_key
+from cordboard.actors.journal import JOURNAL
 from cordboard.actors.main import cli
 from cordboard.actors.organisation import parse_organisation
 from cordboard.actors.records import CallEntry, DecisionEntry, Entry, OfferEntry, Outcome, RosterEntry
-from cordboard.actors.store import Store
+from cordboard.actors.store import Store, StoreError
 from cordboard.actors.store.database import FILE
 from cordboard.actors.store.told import Who
 from cordboard.actors.store.why import Candidate, Passed, Told, reasons
@@ -149,6 +151,39 @@ def test_a_data_directory_that_is_not_there_is_not_made(tmp_path: Path, there: b
     told = why(data, "c1")
     assert (told.exit_code, told.output) == (2, f"{data}: {said}\n")
     assert [each.name for each in tmp_path.rglob("*")] == (["dta"] if there else [])
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [
+        ("0001", "an older version of Cordboard; `cordboard run` brings it to this one"),
+        ("9999", "a newer version of Cordboard"),
+    ],
+)
+@pytest.mark.parametrize("command", [("why", "c1"), ("trace", "--trunk", "carrier")])
+def test_a_database_of_another_version_is_left_as_it_is(
+    data: Path, command: tuple[str, ...], revision: str, said: str
+) -> None:
+    (data / JOURNAL).mkdir()
+    with closing(sqlite3.connect(data / FILE)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    before = {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()}
+    told = CliRunner().invoke(cli, [*command, "--data", str(data)])
+    assert (told.exit_code, told.output) == (2, f"{data / FILE}: was made by {said}\n")
+    assert {path.name: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
+
+
+def test_who_asks_changes_nothing(data: Path) -> None:
+    async def ask() -> None:
+        async with await Store.asked(data) as store:
+            assert (await store.load_organisation()).agents
+            with pytest.raises(StoreError, match="readonly"):
+                await store.import_organisation(CENTRE)
+
+    (data / FILE).chmod(0o640)
+    before = (data / FILE).read_bytes()
+    trio.run(ask)
+    assert ((data / FILE).read_bytes(), (data / FILE).stat().st_mode & 0o777) == (before, 0o640)
 
 
 def test_a_page_is_told_the_same_in_columns(data: Path) -> None:
