@@ -97,6 +97,10 @@ __all__ = ["Endpoint", "Settings", "TrunkSettings"]
 # An Expires beyond this is no limit (RFC 3261 §20.19 allows up to 2**32 - 1)
 MAX_EXPIRES = 86400
 
+# Transactions of one call at once: by UDP each lasts half a minute after its answer (RFC 3261 §17.2.2, Timer J), and
+# who presses keys by INFO makes one for each.
+MOST_OPEN = 200
+
 _DIGITS = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
@@ -159,8 +163,7 @@ class Endpoint(Doors):
         if method == "CANCEL":
             self._cancel(request, source, now, out)
             return
-        # what belongs to a call is served under any load: it is what ends calls
-        if self._refusals.has(key, now) or (request.to.tag is None and self._is_full(request, late=late)):
+        if self._refusals.has(key, now) or self._is_full(request, late=late):
             self._overload(request, source, now, out)
             return
         settings = self._trunks.settings(trunk)
@@ -255,10 +258,15 @@ class Endpoint(Doors):
         out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
 
     def _is_full(self, request: Request, *, late: bool) -> bool:
-        """Whether there is no room for what begins here; nothing else of it is looked at where there is none."""
+        """Whether there is no room for this; nothing else of it is looked at where there is none. What belongs to a
+        call is served under any load, for it is what ends calls, but not in any number."""
+        call = self._by_tag.get(request.to.tag or "")
+        if call is not None and owns(call, request):
+            ends = request.method == "BYE" and call.state is not CallState.ENDED
+            return len(call.open) >= MOST_OPEN and not ends
         if len(self._slots) >= self.settings.max_transactions:
             return True
-        if request.method != "INVITE":
+        if request.method != "INVITE" or request.to.tag is not None:
             return False
         if self._live >= self.settings.max_calls:
             return True

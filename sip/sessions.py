@@ -156,11 +156,7 @@ class Sessions(Referring):
         elif response.status >= 300:
             self._step(call, CallInput.FAILURE, context)
         elif call.dialog is not None and call.dialog.remote_tag != (response.to.tag or ""):
-            # RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy; it is acknowledged and let go
-            other = self._made(call, slot.transaction.request, response, source)
-            self.counters["forked answer"] += 1
-            self._acknowledge(other, call, slot.transaction.request, now, out)
-            self._in(other.advanced(), call, "BYE", now, out, (("Reason", ELSEWHERE),))
+            self._let_other_go(call, slot, response, source, now, out)
         else:
             if call.dialog is None:
                 try:
@@ -173,6 +169,23 @@ class Sessions(Referring):
                     return
             self._accepted(slot, call.dialog)
             self._step(call, CallInput.SUCCESS, context)
+
+    def _let_other_go(
+        self, call: Call, slot: Slot, response: Response, source: Address, now: float, out: list[Output]
+    ) -> None:
+        """RFC 3261 §13.2.2.4: a second callee answered behind a forking proxy. It is acknowledged as often as it says
+        so, and let go once; more than ring anywhere are somebody who has us send them to wherever it wants."""
+        tag = response.to.tag or ""
+        open_ = [self._slots[key].transaction.request for key in call.open]
+        gone = {each.to.tag or "" for each in open_ if each.method == "BYE"}
+        if tag not in gone and len(gone) >= MAX_FORKS:
+            self.counters["forked answer too many"] += 1
+            return
+        other = self._made(call, slot.transaction.request, response, source)
+        self.counters["forked answer"] += 1
+        self._acknowledge(other, call, slot.transaction.request, now, out)
+        if tag not in gone:
+            self._in(other.advanced(), call, "BYE", now, out, (("Reason", ELSEWHERE),))
 
     def _wake_call(self, call: Call, now: float, out: list[Output]) -> None:
         while timer := call.due(now):

@@ -6,7 +6,8 @@ import contextlib
 from random import Random
 
 import pytest
-from cordboard.sip.endpoint import Endpoint
+from attrs import evolve
+from cordboard.sip.endpoint import MOST_OPEN, Endpoint
 from cordboard.sip.events import (
     CallCancelled,
     CallEnded,
@@ -24,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from . import net as n
+from .far import Scripted
 
 CARRIER = Address("192.0.2.9", 5060)
 SDP = bytes(n.OFFER_A).decode()
@@ -353,6 +355,50 @@ def test_two_callees_answer_behind_a_fork() -> None:
         outputs = endpoint.receive(answer.encode(), CARRIER, 0.1)
         kinds.append([n.describe(o.data) if isinstance(o, Transmit) else type(o).__name__ for o in outputs])
     assert kinds == [["ACK", "CallAnswered"], ["ACK", "BYE"], ["ACK"]]
+
+
+def test_however_many_answer_behind_a_fork_eight_are_let_go_and_each_once() -> None:
+    """Who answers under a thousand tags has us send a thousand BYE, again and again, to wherever its Contact says."""
+    endpoint = fresh()
+    sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0)[0]
+    assert isinstance(sent, Transmit)
+    invite = parse(sent.data)
+    body = bytes(n.answer_to(n.OFFER_A)).decode()
+    told: list[str] = []
+    for tag in ["x", *[f"y{number}" for number in range(100)] * 2]:
+        answer = (
+            f"SIP/2.0 200 OK\r\nVia: {invite.via.text}\r\nTo: <sip:1@192.0.2.9>;tag={tag}\r\n"
+            f"From: {invite.get('From')}\r\nCall-ID: {invite.call_id}\r\nCSeq: 1 INVITE\r\n"
+            f"Contact: <sip:{tag}@203.0.113.80>\r\nContent-Type: application/sdp\r\n\r\n{body}"
+        )
+        outputs = endpoint.receive(answer.encode(), CARRIER, 0.1)
+        told += [n.describe(each.data) for each in outputs if isinstance(each, Transmit)]
+    # ... while it is acknowledged as often as it says so
+    assert (told.count("BYE"), told.count("ACK")) == (8, 1 + 8 + 8)
+
+
+def test_what_is_of_no_call_costs_no_memory_above_the_limit_whatever_tag_it_has() -> None:
+    endpoint = fresh()
+    endpoint.settings = evolve(endpoint.settings, max_transactions=50)
+    found = [
+        statuses(endpoint.receive(build("BYE", tag=f"t{number}", branch=f"z9hG4bKf{number}"), CARRIER, 0.1))
+        for number in range(60)
+    ]
+    assert found == [[481]] * 50 + [[503]] * 10
+    assert endpoint.transactions == 50
+
+
+def test_a_call_has_so_many_transactions_at_once_and_is_ended_all_the_same() -> None:
+    endpoint = fresh()
+    far = Scripted(endpoint, dialled=False)
+    found = [statuses(far.send("INFO"))[0] for _ in range(300)]
+    served = found.count(200)
+    assert (served, found[served:]) == (MOST_OPEN - 1, [503] * (300 - served)), "the INVITE is one of them"
+    assert [statuses(far.send("BYE")), statuses(far.send("BYE"))] == [[200], [503]]
+    assert endpoint.transactions == MOST_OPEN + 1
+    # what had its time makes room again
+    far.wake(33.0)
+    assert statuses(far.send("BYE", now=33.0)) == [481]
 
 
 def test_what_cannot_be_sent_fails_at_once() -> None:
