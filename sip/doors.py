@@ -143,7 +143,7 @@ class Doors(Sessions):
         if request.to.tag is not None or method not in _BEGINNING or not self._guard.hears(source.host, now):
             self._stranger(method)
             return None
-        match self._guard.check(request, source.host, now, known=bool(self._registrar.at(source.host))):
+        match self._guard.check(request, source, now, known=bool(self._registrar.at(source.host))):
             case Admitted(trunk):
                 return trunk
             case Challenged(rows):

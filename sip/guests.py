@@ -1,7 +1,11 @@
 """Guests: trunks without an address of their own, who show a user name and a password (RFC 3261 §22.4, RFC 7616, RFC
 8760).
 
-Every request from an address that is nobody's is challenged, with MD5 and with SHA-256, while there is a guest at all.
+A request from an address that is nobody's is challenged, with MD5 and with SHA-256, while there is a guest at all. By
+UDP it is as it comes again: a client asks again after half a second (RFC 3261 §17.1, Timers A and E), and a scanner,
+which sends a datagram to each address and for each name, hears nothing. An address where a guest is registered, or that
+has shown a password lately, is challenged at once.
+
 The nonce says when it was made, and for which address, under an HMAC that only this process can make; each use of it
 has to count higher (`nc`). One that is too old, of another process, or counted wrong is answered with `stale=true`,
 whatever the password: only under a nonce of ours is a password looked at. So a wrong one can be counted against an
@@ -25,7 +29,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from .digest import Account, Challenge, parameters, response_of
-from .message import RemoteSipError, Request, Row
+from .message import Address, RemoteSipError, Request, Row
 
 REALM: Final = "cordboard"
 # What a nonce lasts, in seconds: as long as a call set-up may take with everything lost that can be, and then some.
@@ -38,7 +42,12 @@ BAN_SECONDS: Final = 600.0
 # for the first time may have as many calls at once.
 CHALLENGES: Final = 30
 CHALLENGES_WITHIN: Final = 60.0
-# What is remembered of nonces and of addresses; the oldest goes.
+# How long a client asks again, in seconds: 64*T1 (RFC 3261 §17.1, Timers B and F).
+ASKS_AGAIN: Final = 32.0
+# How long an address is known from which a right password came: a PBX that does not register, and calls once an hour,
+# waits for none of its calls.
+KNOWN_SECONDS: Final = 3600.0
+# What is remembered of nonces, of requests and of addresses; the oldest goes.
 MAX_NONCES: Final = 10000
 MAX_ADDRESSES: Final = 10000
 # What is asked for by default. A client that knows nothing of RFC 8760 reads the first challenge alone, and gives up
@@ -88,6 +97,9 @@ class Guard:
         self._banned: dict[str, float] = {}
         # how often each address was challenged in vain, and from when on
         self._asked: dict[str, tuple[float, int]] = {}
+        # until when a request may come again that had no answer, and an address is known
+        self._unanswered: dict[str, float] = {}
+        self._known: dict[str, float] = {}
 
     def set(self, guests: Mapping[str, Account]) -> None:
         """By trunk; of two with one user name the first."""
@@ -104,14 +116,15 @@ class Guard:
         §8.2.7)."""
         return self._sign("tag", request.call_id, request.from_.tag or "", str(request.cseq), request.via.branch)
 
-    def check(self, request: Request, host: str, now: float, *, known: bool = False) -> Verdict:
+    def check(self, request: Request, source: Address, now: float, *, known: bool = False) -> Verdict:
         """A request that begins something. `known`: a guest is at this address."""
+        host = source.host
         given = _given(request)
-        if given is None:
-            return self._challenge(host, now, stale=False, known=known)
-        nonce = given.get("nonce", "")
-        if not self._ours(nonce, host, now):
-            return self._challenge(host, now, stale=True, known=known)
+        nonce = given.get("nonce", "") if given is not None else ""
+        if given is None or not self._ours(nonce, host, now):
+            if not (known or source.reliable or self._is_known(host, now) or self._came_before(request, host, now)):
+                return Ignored()
+            return self._challenge(host, now, stale=given is not None, known=known)
         trunk, account = self._guests.get(given.get("username", ""), ("", _NOBODY))
         asked = given.get("algorithm", "MD5").upper() in self._algorithms
         if not (_is_right(given, nonce, account, request) and trunk and asked):
@@ -124,7 +137,19 @@ class Guard:
         self._counts[nonce] = count
         while len(self._counts) > MAX_NONCES:
             self._counts.pop(next(iter(self._counts)))
+        _remember(self._known, _network(host), now + KNOWN_SECONDS)
         return Admitted(trunk)
+
+    def _is_known(self, host: str, now: float) -> bool:
+        return self._known.get(_network(host), now) > now
+
+    def _came_before(self, request: Request, host: str, now: float) -> bool:
+        """From the same address, as what is sent again does."""
+        mark = f"{self.tag(request)} {host}"
+        before = self._unanswered.get(mark, now) > now
+        if not before:
+            _remember(self._unanswered, mark, now + ASKS_AGAIN)
+        return before
 
     def _challenge(self, host: str, now: float, *, stale: bool, known: bool = False) -> Verdict:
         if not known and not self._may_ask(_network(host), now):
@@ -160,10 +185,7 @@ class Guard:
             self._wrong.pop(next(iter(self._wrong)))
         if len(times) < WRONG or times[0] < now - WRONG_WITHIN:
             return self._challenge(host, now, stale=False)
-        self._banned.pop(address, None)
-        self._banned[address] = now + BAN_SECONDS
-        while len(self._banned) > MAX_ADDRESSES:
-            self._banned.pop(next(iter(self._banned)))
+        _remember(self._banned, address, now + BAN_SECONDS)
         return Ignored(f"{WRONG} wrong passwords within {WRONG_WITHIN:.0f} s")
 
     def _sign(self, *parts: str) -> str:
@@ -194,6 +216,13 @@ def _is_right(given: dict[str, str], nonce: str, account: Account, request: Requ
     response = given.get("response", "").lower().encode("utf-8", "surrogateescape")
     # RFC 3261 §22.4: a proxy may have changed the Request-URI, so that the two need not be the same
     return hmac.compare_digest(expected.encode(), response)
+
+
+def _remember(until: dict[str, float], what: str, when: float) -> None:
+    until.pop(what, None)
+    until[what] = when
+    while len(until) > MAX_ADDRESSES:
+        until.pop(next(iter(until)))
 
 
 def _network(host: str) -> str:

@@ -92,6 +92,13 @@ ENTERING = [
         trunks={"sipp": TrunkSettings(("203.0.113.1",))},
     ),
     Scenario(
+        "scanner_where_pbxs_show_a_password",
+        (*(send(method, within=False, retrans=False) for method in ("INVITE", "OPTIONS", "REGISTER")), SILENCE),
+        (),
+        instead(guests.Guard, "_came_before", lambda *arguments: True),
+        trunks=GUEST,
+    ),
+    Scenario(
         "password_that_is_guessed_ten_times",
         (
             call(),

@@ -13,7 +13,7 @@ from cordboard.sip.message import Address, Request, Response, Row
 
 from . import net as n
 from .far import events, reply, requests, responses, statuses
-from .test_guests import ALICE, PBX, build, challenge_in, enter, fresh, shown
+from .test_guests import ALICE, PBX, build, challenge_in, enter, fresh, heard, shown
 
 CONTACT = "<sip:pbx@10.0.0.5:5060>"
 TCP = Address("203.0.113.7", 40123, "tcp")
@@ -30,7 +30,7 @@ def register(
     cseq: int = 1,
     source: Address = PBX,
 ) -> tuple[Response, list[Output]]:
-    first = endpoint.receive(build("REGISTER", *rows, contact=contact, call_id=call_id, cseq=cseq), source, now)
+    first = heard(endpoint, build("REGISTER", *rows, contact=contact, call_id=call_id, cseq=cseq), source, now)
     proof = shown(challenge_in(first), "REGISTER")
     again = build("REGISTER", *rows, proof, contact=contact, call_id=call_id, cseq=cseq + 1)
     out = endpoint.receive(again, source, now)
