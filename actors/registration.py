@@ -12,7 +12,8 @@ longer where that fails. A carrier that grants and hangs up, again and again, re
 its connection has held for a while. A whole registration keeps one Call-ID, and its CSeq rises (RFC 3261 §10.2.4), over
 a restart of the process too.
 Pauses are spread by chance, so that not all who lost one carrier come back in the same second; the chance is drawn
-from `seed`, which is as good as any and replays.
+from `seed`, which is as good as any and replays. It is of this registration and of no other, and tells its questions
+from those of one before it, which may be open still.
 
 A machine and no actor: the trunk (`trunk.py`) owns it, and asks what it wants asked.
 """
@@ -197,7 +198,7 @@ class Registration(Machine[Phase]):
         data = self.state
         if not data.call_id or data.host is None:
             return []
-        return [self._request(f"{data.trunk} registration ends", data.host, 0)]
+        return [self._request(f"{data.seed} registration ends", data.host, 0)]
 
     # --- steps ------------------------------------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class Registration(Machine[Phase]):
         data = self.state
         untried = [host for host in data.hosts if host not in data.tried]
         host = data.host if data.host in untried else untried[0]
-        ask = f"{data.trunk} registration {data.asks + 1}"
+        ask = f"{data.seed} registration {data.asks + 1}"
         request = self._request(ask, host, data.expires)
         self._move(Phase.ASKING, now + PATIENCE)
         self.state = evolve(self.state, ask=ask, host=host, asks=data.asks + 1, cseq=data.cseq + CSEQ_ROOM)
@@ -240,8 +241,10 @@ class Registration(Machine[Phase]):
             return self._failed("granted for no time", now)
         data = self.state
         reached_at = data.reached_at if now < data.granted_until and not data.cut else now
-        self._move(Phase.HELD, now + message.expires * self._chance(*RENEW))
-        until = now + message.expires
+        # no longer than was asked for (RFC 3261 §10.2.4): one that says more may have forgotten us by then
+        seconds = min(message.expires, data.expires)
+        self._move(Phase.HELD, now + seconds * self._chance(*RENEW))
+        until = now + seconds
         self.state = evolve(
             self.state,
             granted_until=until,

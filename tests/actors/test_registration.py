@@ -49,6 +49,15 @@ def test_a_registrar_that_wants_longer_gets_longer() -> None:
     assert world.phase is Phase.UP
 
 
+def test_a_registrar_that_grants_more_than_was_asked_for_is_asked_again_as_if_it_had_not() -> None:
+    """Else a slip of its own, of years, has us never say again where we are."""
+    world = World({ONE: grants(999_999_999)}, REGISTERS)
+    world.until(1500)
+    pauses = [after - before for before, after in pairwise(world.asks(ONE, "REGISTER"))]
+    assert len(pauses) > 2
+    assert registration.EXPIRES * 0.6 <= min(pauses) < max(pauses) <= registration.EXPIRES * 0.8 + 0.1
+
+
 def test_a_registrar_that_is_never_content_is_not_asked_in_circles() -> None:
     greedy = World({ONE: unless_registering(lambda ask: says(423, min_expires=ask.expires + 1)(ask))}, REGISTERS)
     greedy.until(10)
@@ -153,6 +162,20 @@ def test_who_is_dismissed_unregisters() -> None:
     last = world.registers()[-1]
     assert (last.expires, last.call_id) == (0, "ours")
     assert last.cseq > world.registers()[-2].cseq
+
+
+def test_no_registration_asks_by_an_id_of_one_before_it() -> None:
+    """... which may be open: SIP waits for a registrar that says nothing longer than whoever corrects its address."""
+    world = World({ONE: grants(600)}, REGISTERS)
+    world.until(5)
+    world.hosts = {ONE: unless_registering(silent), TWO: unless_registering(silent)}
+    for number in range(4):
+        world.tell(evolve(REGISTERS, username=f"us{number}"))
+        world.until(6 + number)
+    world.tell(Dismiss())
+    asks = [ask.ask for ask in world.registers()]
+    assert len(asks) > 4
+    assert len(set(asks)) == len(asks)
 
 
 def test_another_user_name_is_another_registration() -> None:

@@ -104,3 +104,18 @@ async def test_a_restart_finds_the_trunk_as_it_was(world: World) -> None:
     await caller.answered.wait()
     await settle(world, 20)
     assert (carrier(world).phase, world.system.alarms) == (Phase.UP, [])
+
+
+@story
+async def test_who_corrects_the_account_of_a_silent_registrar_breaks_nothing(world: World) -> None:
+    """The registrar of the wrong one is still waited for as the right one is asked."""
+    (trunk,) = world.organisation.trunks
+    world.unplug(CARRIER)
+    for name in ("first", "second", "third"):
+        account = evolve(trunk, username=name, password="secret", register=True)
+        world.configure(evolve(world.organisation, trunks=(account,)))
+        await settle(world, 3)
+    assert world.system.counters["crashes"] == 0
+    kept = carrier(world).registration
+    assert kept is not None
+    assert (kept.username, kept.asks) == ("third", 1)
