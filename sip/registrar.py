@@ -89,6 +89,7 @@ class Registrar:
     def register(self, trunk: str, request: Request, source: Address, now: float) -> Answer:
         """A REGISTER of this guest. Raises RemoteSipError where it cannot be read; then nothing has changed, and
         neither where it is refused (step 7)."""
+        Uri.parse(request.uri)  # step 1: 416; 400 for what nobody can read (RFC 5118 §4.2)
         wanted = [tag for tag in request.items("Require") if tag.lower() not in OPTION_TAGS]
         if wanted:
             return 420, (("Unsupported", ", ".join(wanted)),), False

@@ -55,11 +55,19 @@ def able(*, refers: bool) -> tuple[Row, Row]:
 def screen(request: Request, *, refers: bool = False) -> Refusal | None:
     """RFC 3261 §8.2.1 to §8.2.3 for everything but ACK and CANCEL, which have no answer of this kind, of a trunk that
     may refer calls, or may not. Raises RemoteSipError."""
+    try:
+        Uri.parse(request.uri)
+        foreign = None
+    except RemoteSipError as error:
+        if error.status != 416:
+            raise  # nobody can read it, whatever the method is (RFC 5118 §4.2)
+        foreign = error
     if request.method not in (REFERRING if refers else METHODS):
         # RFC 3261 §21.5.2: 501 where nobody knows the method
         allow, _ = able(refers=refers)
         return Refusal(405 if request.method in KNOWN_METHODS else 501, f"method {request.method}", (allow,))
-    Uri.parse(request.uri)  # 416, 400
+    if foreign is not None:
+        raise foreign  # RFC 3261 §8.2.2.1: after the method
     # a new call that used up its hops came in a loop; OPTIONS may be meant to end here (RFC 3261 §11), and what belongs
     # to a dialog is served
     forwards = request.get("Max-Forwards")
