@@ -31,6 +31,8 @@ OFFER_TIMEOUT: Final = 60.0
 # Who is not free for an offer for the moment says so by 500, and for up to how many seconds (RFC 3261 §14.2, RFC 3311
 # §5.2).
 MAX_RETRY_AFTER: Final = 10
+# An offer that changes nothing: what we said last, whatever that is by the time that the way is free.
+UNCHANGED: Final = b"unchanged"
 
 
 class State(Word):
@@ -211,7 +213,7 @@ PLAN = Plan(
 
 
 class Exchange(Timed[State, Input, Do]):
-    """`sent` is the offer in our re-INVITE, `wanted` one that waits, both as octets; `transaction` is that of our
+    """`sent` is the offer in our re-INVITE, `wanted` one that waits, both as octets or `UNCHANGED`; `transaction` is that of our
     re-INVITE, `waiting` that of their UPDATE, with where it came from. `chance` gives a number from 0 up to 1; `owner`:
     the Call-ID is ours; `pause`: for how long we back off, where they say so."""
 
@@ -227,6 +229,10 @@ class Exchange(Timed[State, Input, Do]):
         self.glares = 0
         self.pause: int | None = None
         super().__init__(PLAN, State.OPENING, now)
+
+    def keep(self, offer: bytes) -> None:
+        """One that waits for the way to be free; what changes nothing takes no other's place."""
+        self.wanted = self.wanted or offer if offer == UNCHANGED else offer
 
     def comes_again(self, status: int, retry_after: int | None, *, copied: bool = False) -> bool:
         """Whether our offer that was refused so is made again. `copied`: it was at another host before, and may have

@@ -100,13 +100,14 @@ class Renegotiation(Sending):
                 ours = call.state in CALLER or call.needs_answer
                 self._answer_request(context, 491 if ours else 500, () if ours else self._wait())
             case Do.KEEP:
-                state.wanted = context.body
+                state.keep(context.body)
             case Do.KEEP_OURS:
                 state.wanted = state.wanted or state.sent
                 state.glares += 1
             case Do.INVITE:
                 state.sent, state.wanted = state.wanted, b""
-                state.transaction = self._send_offer(call, state.sent, now, out).transaction
+                offer = call.ours if state.sent == exchange.UNCHANGED else state.sent
+                state.transaction = self._send_offer(call, offer, now, out).transaction
             case Do.INVITE_AGAIN:
                 assert context.slot is not None
                 assert context.tried is not None
@@ -267,7 +268,7 @@ class Renegotiation(Sending):
         if call.refresh.updates:
             self._send_update(call, now, out)
         else:
-            self._exchange(call, ExchangeInput.OFFER, Context(now, out, body=call.ours))
+            self._exchange(call, ExchangeInput.OFFER, Context(now, out, body=exchange.UNCHANGED))
 
     def _refresh_refused(self, call: Call, response: Response | None, now: float) -> None:
         """By who is there: it is asked again. An offer of the application's that is refused while a refresh waits for

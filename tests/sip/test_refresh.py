@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from attrs import evolve
+from cordboard.sip import sdp
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
 from cordboard.sip.events import CallEnded, CallReanswered, Output
 from cordboard.sip.message import Request, Row
@@ -159,6 +160,29 @@ def test_we_refresh_by_reinvite_where_they_do_not() -> None:
     )
     assert events(out) == [CallReanswered("out", answer)]
     assert refreshed(far, 600.1)[0].method == "INVITE"
+
+
+def test_a_refresh_that_waits_says_what_was_agreed_on_meanwhile() -> None:
+    """It crossed their hold, for which it made way: what it would have said before is older than our answer."""
+    far = dialled(SUPPORTED, session(600, "uac"))
+    reinvite, _ = refreshed(far, 300.0)
+    reply(far.endpoint, reinvite, 491, now=300.1, tag="far")
+    held = sdp.offer("192.0.2.2", 4002, session_id=2, version=2, direction="sendonly")
+    far.send("INVITE", SUPPORTED, sdp=held, now=300.2)
+    answer = sdp.answer(held, sdp.negotiate(held), "192.0.2.1", 4000, session_id=1, version=2)
+    far.endpoint.reanswer(far.call, answer, 300.3)
+    far.send("ACK", now=300.4)
+    again, *_ = (each for each in requests(far.wake(310.0)) if each.method == "INVITE")
+    assert again.body == bytes(answer)
+
+
+def test_a_refresh_takes_no_new_offers_place() -> None:
+    far = dialled(SUPPORTED, session(600, "uac"))
+    far.send("INVITE", sdp=n.OFFER_B, now=299.9)
+    assert requests(far.endpoint.reoffer(far.call, n.OFFER_B, 299.95)) == [], "theirs is open"
+    assert requests(far.wake(300.0)) == []
+    (ours,) = [each for each in requests(far.endpoint.reject_reoffer(far.call, 488, 300.1)) if each.method == "INVITE"]
+    assert ours.body == bytes(n.OFFER_B)
 
 
 def test_a_peer_that_had_no_update_after_all_is_asked_otherwise() -> None:
