@@ -213,9 +213,9 @@ PLAN = Plan(
 
 
 class Exchange(Timed[State, Input, Do]):
-    """`sent` is the offer in our re-INVITE, `wanted` one that waits, both as octets or `UNCHANGED`; `transaction` is that of our
-    re-INVITE, `waiting` that of their UPDATE, with where it came from. `chance` gives a number from 0 up to 1; `owner`:
-    the Call-ID is ours; `pause`: for how long we back off, where they say so."""
+    """`sent` is the offer in our re-INVITE, `wanted` one that waits, both as octets or `UNCHANGED`; `transaction` is
+    that of our re-INVITE, `waiting` that of their UPDATE, with where it came from. `chance` gives a number from 0 up to
+    1; `owner`: the Call-ID is ours; `pause`: for how long we back off, where they say so."""
 
     __slots__ = ("_chance", "_timers", "glares", "owner", "pause", "sent", "transaction", "waiting", "wanted")
 

@@ -155,10 +155,10 @@ class TcpTransport:
         if not near or self._nursery is None:
             self._refused(remote, f"[sip] {remote.transport} names no address to connect from")
             return None
+        local = self._homes.of(remote)
         made = self.connections.open(remote, now)
         if made is None:
             return None
-        local = self._homes.of(remote)
 
         async def connect() -> trio.SocketStream:
             """From an address we listen on: by that one the peer knows us."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import math
 import re
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 import trio
 import trio.testing
 from cordboard.sip import sdp
-from cordboard.sip.connections import LOOK
+from cordboard.sip.connections import LOOK, Connections, Standing
 from cordboard.sip.endpoint import Endpoint, Settings, TrunkSettings
 from cordboard.sip.events import (
     CallAnswered,
@@ -24,7 +26,9 @@ from cordboard.sip.events import (
     Refused,
     Transmit,
 )
+from cordboard.sip.homes import Homes
 from cordboard.sip.message import Address
+from cordboard.sip.tcp import TcpTransport, listen
 from cordboard.sip.tls import Tls
 from cordboard.sip.transaction import Timers
 from cordboard.sip.transport import SipTransport, local_address_for, serve
@@ -235,6 +239,40 @@ def test_nobody_listens_and_nobody_answers() -> None:
             assert await a.heard.receive() == CallFailed("two", 408, "no response")
 
     with_peers("127.0.0.1", story, timers=QUICK)
+
+
+def test_where_not_even_a_way_is_found_no_connection_is_left_behind() -> None:
+    """A process without descriptors: what was left there would end SIP when it is looked at."""
+
+    def no_descriptor(host: str) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def story() -> None:
+        door, homes = listen("0.0.0.0", 0, "tcp"), Homes(no_descriptor)
+        connections = Connections(Counter(), lambda host, now: Standing.TRUNK, lambda now: ())
+        transport = TcpTransport(
+            [door],
+            None,
+            connections,
+            homes,
+            trio.current_time,
+            lambda data, source: None,
+            lambda remote, unwritten: None,
+            lambda output: None,
+            lambda address: address,
+        )
+        homes.bind(transport.addresses)
+        there = Address("127.0.0.1", 5060, "tcp")
+        async with trio.open_nursery() as nursery:
+            transport.start(nursery)
+            for _ in range(2):
+                with pytest.raises(OSError, match="Too many open files"):
+                    transport.transmit(Transmit(b"", there, there))
+            nursery.cancel_scope.cancel()
+        transport.close()
+        assert len(connections) == 0
+
+    trio.run(story)
 
 
 async def connected(peer: Peer, address: str = "127.0.0.1") -> trio.SocketStream:
