@@ -176,6 +176,14 @@ def pytest_runtest_call(item: pytest.Item):  # type: ignore[no-untyped-def] # a 
     return (yield)
 
 
+def why_again(report: pytest.TestReport) -> str:
+    """What failed first: whoever leaves while that is told may fail in turn, and the last to fail says the least."""
+    chain = getattr(report.longrepr, "chain", None)
+    crash = chain[0][1] if chain else getattr(report.longrepr, "reprcrash", None)
+    lines = crash.message.splitlines() if crash is not None else report.longreprtext.splitlines()[-1:]
+    return lines[0]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     used: dict[str, set[str]] = {}
     for report in [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]:
@@ -194,8 +202,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name, tests in sorted(used.items()):
         terminalreporter.write_line(f"{name}: {PEERS[name].asked_version()}: {len(tests)} tests")
     for report in again:
-        crash = getattr(report.longrepr, "reprcrash", None)
-        why = crash.message.splitlines()[0] if crash is not None else report.longreprtext.splitlines()[-1]
-        terminalreporter.write_line(f"tried again: {report.nodeid}: {why[:WHY]}")
+        terminalreporter.write_line(f"tried again: {report.nodeid}: {why_again(report)[:WHY]}")
     for reason in sorted(missing):
         terminalreporter.write_line(reason)

@@ -10,6 +10,8 @@ from attrs import frozen
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+# How much louder than its quietest 10 ms the loudest of a steady tone may be; of what is made up they are far apart.
+STEADY = 1.1
 ARGUMENTS = [
     "--no-sandbox",
     "--autoplay-policy=no-user-gesture-required",
@@ -17,8 +19,8 @@ ARGUMENTS = [
     "--use-fake-device-for-media-stream",
 ]
 
-# `offer` sends a sine of that frequency; `connect` takes the answer; `listen` says what is heard: the loudest frequency
-# and its level over the rest of the spectrum.
+# `offer` sends a sine of that frequency; `connect` takes the answer; `listen` says what is heard, of the last 170 ms:
+# the loudest frequency, the level of all, and the lowest and highest level of 10 ms.
 SCRIPT = """
 window.calls = {};
 window.offer = async (name, frequency) => {
@@ -65,8 +67,10 @@ window.listen = (name) => {
   analyser.getFloatTimeDomainData(wave);
   let best = 0;
   for (let i = 1; i < bins.length; i++) if (bins[i] > bins[best]) best = i;
-  const level = Math.sqrt(wave.reduce((sum, x) => sum + x * x, 0) / wave.length);
-  return [best * 48000 / analyser.fftSize, level];
+  const level = (part) => Math.sqrt(part.reduce((sum, x) => sum + x * x, 0) / part.length);
+  const levels = [];
+  for (let i = 0; i + 480 <= wave.length; i += 480) levels.push(level(wave.subarray(i, i + 480)));
+  return [best * 48000 / analyser.fftSize, level(wave), Math.min(...levels), Math.max(...levels)];
 };
 window.press = (name, keys) => calls[name].pc.getSenders()[0].dtmf.insertDTMF(keys, 100, 70);
 window.silence = (name, silent) => { calls[name].gain.gain.value = silent ? 0 : 0.25; };
@@ -82,10 +86,13 @@ window.hangUp = (name) => calls[name].pc.close();
 
 @frozen
 class Heard:
-    """What a page hears now: the loudest frequency in Hz, and the root mean square of all (a full sine has 0.707)."""
+    """What a page hears now: the loudest frequency in Hz, and the root mean square of all (a full sine has 0.707), of
+    its quietest and of its loudest 10 ms."""
 
     frequency: float
     level: float
+    quietest: float
+    loudest: float
 
 
 class Phone:
@@ -128,6 +135,21 @@ class Phone:
                 return True
             self.page.wait_for_timeout(200)
         return False
+
+    def steady(self, name: str, frequency: float, seconds: float = 10.0) -> Heard:
+        """This tone, where none of what is heard was made up: waits until its level is the same throughout.
+
+        A browser that a crowded machine keeps from its microphone sends nothing for 0.4 s and then all at once, and
+        whoever hears it fills that in: fading, silent, and rising again. No level is measured in that, and a level that
+        is wrong is wrong in a steady tone too. Raises AssertionError.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            heard = self.listen(name)
+            if abs(heard.frequency - frequency) < 15 and heard.quietest * STEADY > heard.loudest:
+                return heard
+            assert time.monotonic() < end, f"{name} hears no steady tone of {frequency:g} Hz, but {heard}"
+            self.page.wait_for_timeout(20)
 
     def state(self, name: str) -> str:
         state: str = self.page.evaluate("name => state(name)", name)

@@ -144,7 +144,7 @@ def test_two_pages_hear_all_of_each_other_and_a_telephone_beside_them_what_it_ca
         media.fact(protocol.LegConnected, "beside")
         media.tell(Rewire(tuple(Hears(leg, (("high", 1.0),)) for leg in ("full", "wide", "beside"))))
         assert phone.hears("full", high)
-        loud = phone.listen("full").level
+        loud = phone.steady("full", high).level
         assert phone.hears("wide", None)
         assert line.hears(None)
         # ... and goes on hearing it beside a telephone, which makes the room none.
