@@ -24,6 +24,9 @@ from .sending import Context, usable
 
 # Callees behind a forking proxy whose early dialogs are remembered: more ring nowhere.
 MAX_FORKS = 8
+# PRACKs of one call at once, answered or not. Who says more does not wait for them as it must (RFC 3262 §3), and has us
+# send each again and again to wherever its Contact says.
+MOST_PRACKS = 32
 
 
 class Provisional(Renegotiation):
@@ -124,7 +127,7 @@ class Provisional(Renegotiation):
             early = call.early.setdefault(tag, Early())
             rseq = rseq_of(response)
             if rseq is not None:
-                if early.rseq and rseq != early.rseq + 1:
+                if (early.rseq and rseq != early.rseq + 1) or _pracks(call) >= MOST_PRACKS:
                     self.counters["late: reliable response again, or too early"] += 1
                     return
                 try:
@@ -176,3 +179,7 @@ class Provisional(Renegotiation):
         if early is None or early.dialog is None:
             return made
         return evolve(made, local_cseq=early.dialog.local_cseq, remote_cseq=early.dialog.remote_cseq)
+
+
+def _pracks(call: Call) -> int:
+    return sum(key[0] == "client" and key[-1] == "PRACK" for key in call.open)

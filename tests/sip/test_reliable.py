@@ -18,6 +18,7 @@ from cordboard.sip.events import (
     Output,
 )
 from cordboard.sip.message import LocalSipError, Request, Row
+from cordboard.sip.provisional import MOST_PRACKS
 from cordboard.sip.reliable import MOST_HELD
 
 from . import net as n
@@ -334,6 +335,19 @@ def test_each_callee_behind_a_fork_has_numbers_of_its_own() -> None:
     (bye,) = requests(endpoint.hang_up("out", 0.6))
     assert (bye.to.tag, bye.cseq) == ("y", 4)
     assert events(out) == [CallAnswered("out", ANSWER)]
+
+
+def test_who_says_more_than_it_waits_for_has_so_many_pracks_sent_and_no_more() -> None:
+    """Each would go again and again, to wherever its Contact says."""
+    endpoint, invite = dialled()
+    sent = [requests(early(endpoint, invite, 100 + number, 0.1)) for number in range(100)]
+    assert [len(each) for each in sent] == [1] * MOST_PRACKS + [0] * (100 - MOST_PRACKS)
+    for (prack,) in sent[:MOST_PRACKS]:
+        reply(endpoint, prack, 200, tag="x", now=0.2)
+    # ... and goes on where it had been told
+    endpoint.wake(6.0)
+    (prack,) = requests(early(endpoint, invite, 100 + MOST_PRACKS, 6.1))
+    assert prack.get("RAck") == f"{100 + MOST_PRACKS} 1 INVITE"
 
 
 def test_a_callee_offers_anew_while_it_rings() -> None:
