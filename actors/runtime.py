@@ -96,12 +96,13 @@ class _Cell:
     # (when it came, message, whether it is in the states)
     mailbox: deque[tuple[float, object, bool]] = field(factory=deque)
     # What `turns` knows of it, and when it wants to be woken, as of its last step.
-    wakes: float = math.inf
+    scheduled: float = math.inf
     due: float = math.inf
     # Who hears that it ended, in the order they asked; and whom it asked about itself: neither outlives either side.
     watchers: dict[str, None] = field(factory=dict)
     watched: dict[str, None] = field(factory=dict)
-    crashes: deque[float] = field(factory=lambda: deque(maxlen=MAX_CRASHES))
+    # When it crashed last, at most `MAX_CRASHES` of them.
+    crashes: tuple[float, ...] = ()
     ended: str | None = None
     # After a timer's crash timers rest until then: one that crashes each time must not spin.
     timers_from: float = -math.inf
@@ -412,7 +413,7 @@ class System:
         what = TIMER if message is None else type(message).__name__
         self.counters["crashes"] += 1
         log.error("actor crashed", actor=cell.name, message=what, trace=redacted_trace(error))
-        cell.crashes.append(now)
+        cell.crashes = (*cell.crashes, now)[-MAX_CRASHES:]
         often = len(cell.crashes) == MAX_CRASHES and now - cell.crashes[0] <= CRASH_WINDOW
         if often:
             self.alarm(alarms.ISOLATED.says(actor=cell.name, times=MAX_CRASHES, seconds=CRASH_WINDOW))

@@ -6,7 +6,6 @@ again because a trunk challenged it (RFC 3261 §10.2, §11.1, §22).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
@@ -153,8 +152,7 @@ class Asking(TransactionLayer):
         if slot.call is not None and slot.call.state is State.WITHDRAWN:  # nobody wants it to ring any more
             self._feed(slot, TransactionInput.TRANSPORT_ERROR, now, out)
             return
-        self._let_go(slot)
-        slot.scheduled = math.inf  # what it waited for does not come any more
+        self._let_go(slot)  # what it waited for does not come any more
         self._anew(slot, slot.transaction.request, (instead, None), now, out)
 
     def _anew(self, slot: Slot, request: Request, way: Way, now: float, out: list[Output]) -> Slot:

@@ -1,14 +1,11 @@
 """All transactions of the endpoint: found by key, fed, and woken in time (RFC 3261 §17.1.3, §17.2.3).
 
-`TransactionLayer` owns a `Slot` for each transaction and one heap of deadlines, for transactions and calls alike.
-Deletion is lazy: an entry that is no longer what its owner waits for is thrown away when its time comes, so
-`deadline` is a look at the top. What a transaction delivers goes up through three methods that `Sessions` fills in.
+`TransactionLayer` owns a `Slot` for each transaction and the deadlines of transactions and calls alike. What a
+transaction delivers goes up through three methods that `Sessions` fills in.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -33,6 +30,7 @@ from .message import (
     reply_address,
     reply_otherwise,
 )
+from .moments import Moments
 from .transaction import (
     CLIENT,
     INVITE_CLIENT,
@@ -124,8 +122,7 @@ class TransactionLayer(ABC):
         # those of them whose messages go by connections
         self._connected: dict[Key, Slot] = {}
         self._merged: dict[Key, Slot] = {}
-        self._heap: list[tuple[float, int, Slot | Call]] = []
-        self._serial = itertools.count()
+        self._moments: Moments[Slot | Call] = Moments()
 
     @property
     def transactions(self) -> int:
@@ -202,6 +199,7 @@ class TransactionLayer(ABC):
     def _let_go(self, slot: Slot) -> None:
         self._slots.pop(slot.key, None)
         self._connected.pop(slot.key, None)
+        self._moments.drop(slot)
         if slot.merged is not None:
             self._merged.pop(slot.merged, None)
         if slot.call is not None:
@@ -255,9 +253,7 @@ class TransactionLayer(ABC):
 
     def _schedule(self, item: Slot | Call) -> None:
         when = item.deadline() if isinstance(item, Call) else min(item.transaction.deadline(), item.patience)
-        if when < item.scheduled:
-            item.scheduled = when
-            heapq.heappush(self._heap, (when, next(self._serial), item))
+        self._moments.add(item, when)
 
     def _await(self, slot: Slot, now: float) -> None:
         """What goes to a host of a name may go to another one."""
@@ -267,16 +263,12 @@ class TransactionLayer(ABC):
 
     def deadline(self) -> float:
         """When `wake` wants to be called next, never too late, at times too early; math.inf for never."""
-        return self._heap[0][0] if self._heap else math.inf
+        return self._moments.next()
 
     def wake(self, now: float) -> list[Output]:
         """Fires what is due."""
         out: list[Output] = []
-        while self._heap and self._heap[0][0] <= now:
-            when, _, item = heapq.heappop(self._heap)
-            if when != item.scheduled:
-                continue
-            item.scheduled = math.inf
+        while (item := self._moments.take(now)) is not None:
             if isinstance(item, Call):
                 self._wake_call(item, now, out)
             elif item.patience <= now:

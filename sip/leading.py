@@ -189,7 +189,6 @@ class Leading(Asking):
     def _leave(self, slot: Slot) -> None:
         """Nothing that comes of it counts any more, but for a 2xx to an INVITE."""
         self._let_go(slot)
-        slot.scheduled = math.inf
 
     def _left(self, slot: Slot) -> list[Address]:
         """The hosts of its name where this request was not, for one that belongs to a call, and is not settled."""

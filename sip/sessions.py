@@ -195,6 +195,7 @@ class Sessions(Referring):
             elif timer is CallInput.FORGET:
                 self._by_tag.pop(call.tag, None)
                 self._calls.pop(call.id, None)
+                self._moments.drop(call)
                 self._mark(call)
         while hearing := call.reliable.due(now):
             self._reliable(call, hearing, None, now, out)

@@ -6,13 +6,14 @@ import math
 from random import Random
 
 from attrs import define
-from cordboard.actors.turns import LOOKED_THROUGH, Turns
+from cordboard.actors.turns import Turns
+from cordboard.sip.moments import LOOKED_THROUGH
 
 
 @define(eq=False)
 class One:
     name: str
-    wakes: float = math.inf
+    scheduled: float = math.inf
 
 
 def taken(turns: Turns[One], now: float) -> list[str]:

@@ -223,7 +223,7 @@ class Story:
         endpoint = self.endpoint
         assert endpoint.idle
         assert endpoint.live_calls == 0
-        kept = (endpoint._by_tag, endpoint._merged, endpoint._connected, endpoint._heap)
+        kept = (endpoint._by_tag, endpoint._merged, endpoint._connected, endpoint._moments)
         assert not any(kept)
 
 
