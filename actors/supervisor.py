@@ -34,8 +34,6 @@ CONTROL_SECONDS = 10.0
 MEDIA_SECONDS = 5.0
 # The exit code for unusable input: starting again would not help.
 UNUSABLE = 2
-# How often it is looked whether what was left has ended.
-LEFTOVER_LOOK = 0.02
 # A process may be younger than its pid file by no more than that: clocks are read in steps.
 WRITING_SECONDS = 2.0
 STDOUT = 1
@@ -60,6 +58,16 @@ def run_directory(data: Path) -> Path:
 
 def running(data: Path, name: str) -> int | None:
     """The process id in DATA/run/NAME.pid where that process lives and is one of ours, else None."""
+    return _known(data, name, lambda command: b"cordboard" in command)
+
+
+def _left(data: Path, name: str) -> int | None:
+    """... or is one of ours that dies: the kernel takes the memory of a process first, its command line with it, and
+    closes its sockets some time after that."""
+    return _known(data, name, lambda command: b"cordboard" in command or not command)
+
+
+def _known(data: Path, name: str, ours: Callable[[bytes], bool]) -> int | None:
     file = data / "run" / f"{name}.pid"
     try:
         pid, written = int(file.read_text(encoding="ascii")), file.stat().st_mtime
@@ -67,7 +75,7 @@ def running(data: Path, name: str) -> int | None:
     except (OSError, ValueError):
         return None
     # A pid left behind may by now be anybody's, one of ours that began later among them.
-    return pid if b"cordboard" in command and age > time.time() - written - WRITING_SECONDS else None
+    return pid if ours(command) and age > time.time() - written - WRITING_SECONDS else None
 
 
 def _age(pid: int) -> float:
@@ -98,19 +106,28 @@ def owned(data: Path) -> Iterator[Path]:
 
 
 async def end_leftovers(data: Path) -> None:
-    """Ends what a supervisor that was killed has left running on this data directory."""
+    """Ends what a supervisor that was killed has left running on this data directory, and waits until its ports are
+    free."""
     for name, number in (("control", signal.SIGKILL), ("media", signal.SIGTERM)):
-        pid = running(data, name)
-        if pid is None:
-            continue
-        say(f"{name} (process {pid}) was left by an earlier supervisor and is ended")
+        pid = _left(data, name)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+            if pid is not None:
+                if running(data, name):
+                    say(f"{name} (process {pid}) was left by an earlier supervisor and is ended")
+                await _end(pid, number)
+
+
+async def _end(pid: int, number: signal.Signals) -> None:
+    """Until the last of its threads has gone, which has its sockets until then. Raises ProcessLookupError."""
+    process = os.pidfd_open(pid)
+    try:
+        for each in (number, signal.SIGKILL):
+            signal.pidfd_send_signal(process, each)
             with trio.move_on_after(MEDIA_SECONDS):
-                while running(data, name) == pid:
-                    await trio.sleep(LEFTOVER_LOOK)
-            if running(data, name) == pid:
-                os.kill(pid, signal.SIGKILL)
+                await trio.lowlevel.wait_readable(process)
+                return
+    finally:
+        os.close(process)
 
 
 # --- the supervisor ---------------------------------------------------------------------------------------------

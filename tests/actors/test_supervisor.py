@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import trio.testing
 from cordboard.actors import child
 from cordboard.actors.child import Deaths, Policy, orphaned
 from cordboard.actors.config import Config, Limits
-from cordboard.actors.supervisor import AlreadyRunningError, running, supervise
+from cordboard.actors.supervisor import AlreadyRunningError, end_leftovers, running, supervise
 
 # cordboard: `running` looks for this word in the command line of a process.
 CHILD = """
@@ -55,6 +56,21 @@ while True:
     say(number.name)
     if number == signal.SIGTERM and behaviour != "stubborn":
         sys.exit(0)
+"""
+# Its first thread goes, at SIGTERM where it is told to wait, and its command line with it; another has its port until
+# it is told to go too.
+LINGERS = """
+import ctypes, platform, signal, socket, sys, threading
+_, path, when = sys.argv
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+wire.connect(path)
+port = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=wire.recv, args=(1,)).start()
+wire.sendall(f"{port.getsockname()[1]}\\n".encode())
+if when == "told":
+    signal.sigwait({signal.SIGTERM})
+ctypes.CDLL(None).syscall({"aarch64": 93}.get(platform.machine(), 60), 0)  # exit(2), of one thread
 """
 PATIENCE = 20.0
 QUICK = Policy(first_delay=0.001, last_delay=0.01)
@@ -171,6 +187,42 @@ def test_what_a_killed_supervisor_left_is_ended_before_anything_begins(tmp_path:
         with trio.fail_after(PATIENCE):
             async with scene(tmp_path) as stage:
                 await tell(stage)
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(("name", "when"), [("control", "at once"), ("media", "told")])
+def test_what_was_left_is_waited_for_until_its_ports_are_free(tmp_path: Path, name: str, when: str) -> None:
+    """Control is dying already. Media dies slowly, as what has much memory does; neither has a command line then."""
+    run = tmp_path / "run"
+    run.mkdir()
+
+    async def main() -> None:
+        with trio.fail_after(PATIENCE), trio.socket.socket(trio.socket.AF_UNIX) as listener:
+            await listener.bind(str(tmp_path / "wire"))
+            listener.listen()
+            argv = [sys.executable, "-S", "-E", "-c", f"# cordboard{LINGERS}", str(tmp_path / "wire"), when]
+            async with trio.open_nursery() as nursery:
+                left = await trio.lowlevel.open_process(argv)
+                nursery.start_soon(left.wait)
+                wire, _ = await listener.accept()
+                with wire:
+                    port = int(await wire.recv(100))
+                    (run / f"{name}.pid").write_text(f"{left.pid}\n")
+                    if when == "at once":
+                        await gone(left.pid)
+                    async with trio.open_nursery() as ending:
+                        ending.start_soon(end_leftovers, tmp_path)
+                        if when == "told":
+                            await gone(left.pid)
+                            await trio.testing.wait_all_tasks_blocked(0.1)
+                            assert running(tmp_path, name) is None
+                            await wire.send(b"x")
+                    socket.create_server(("127.0.0.1", port)).close()
+
+    async def gone(pid: int) -> None:
+        while Path(f"/proc/{pid}/cmdline").read_bytes():
+            await trio.sleep(0.01)
 
     trio.run(main)
 
