@@ -46,9 +46,13 @@ def _place(name: str) -> tuple[int, str, int]:
 
 
 def title(trace: Trace) -> str:
-    """One line that says which call this is."""
+    """One line that says which call this is; what was refused before it was one has no id."""
     when = datetime.fromtimestamp(trace.lines[0].at, UTC).isoformat(" ", "seconds")
-    parts = [f"call {trace.call}", trace.trunk and f"trunk {trace.trunk}", f"began {when.removesuffix('+00:00')} UTC"]
+    parts = [
+        f"call {trace.call}" if trace.call else "no call",
+        trace.trunk and f"trunk {trace.trunk}",
+        f"began {when.removesuffix('+00:00')} UTC",
+    ]
     return ", ".join(part for part in parts if part)
 
 

@@ -77,8 +77,9 @@ class Tail:
 def trace(call: str | None, data: Path, svg: Path | None, trunk: str | None) -> None:
     """Draw the ladder of CALL: SIP, actors, pages and media on one time line.
 
-    CALL is its id, as in the log and in /api/calls, or its SIP Call-ID; the journal must still have it. Nothing that is
-    private is in it. A terminal is seldom so wide: `cordboard trace CALL | less -S`.
+    CALL is its id, as in the log and in /api/calls, or its SIP Call-ID, which also finds what was refused before it was
+    a call; the journal must still have it. Nothing that is private is in it. A terminal is seldom so wide: `cordboard
+    trace CALL | less -S`.
     """
     if (call is None) is (trunk is None):
         raise click.UsageError("give CALL or --trunk ID")

@@ -162,6 +162,17 @@ def test_a_call_that_an_agent_dials_is_drawn_with_what_sip_tells_of_it(tmp_path:
     assert re.fullmatch(r"[\x20-\x7e\n]*", text)
 
 
+def test_what_was_refused_before_it_was_a_call_is_drawn_by_its_call_id(tmp_path: Path) -> None:
+    async def tell(world: World) -> None:
+        world.switch.receive(invite(1, "1", "x").replace(b"Subject:", b"Require: nobody\r\nSubject:"), CARRIER)
+        await settle(world)
+
+    play(tell, organisation(), data=tmp_path)
+    traced = tracing._traced(f"1{MARKUP}", tmp_path)
+    assert ladder.title(traced).startswith("no call, trunk carrier, began ")
+    assert {line.text for line in traced.lines} == {"INVITE ***00 + SDP", "420 Bad Extension"}
+
+
 def test_the_call_beside_them_is_drawn_as_ever(data: Path) -> None:
     first = spoken(data)[0].call
     lines = [f"{line.source} > {line.target}: {line.text}" for line in tracing._traced(first, data).lines]
