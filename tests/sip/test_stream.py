@@ -84,6 +84,6 @@ def test_a_folded_length_and_a_body_that_looks_like_a_head() -> None:
 
 def test_the_largest_head_and_body_pass() -> None:
     head = b"INVITE sip:x SIP/2.0\r\nContent-Length: %d\r\nSubject: " % MAX_BODY
-    largest = head + b"x" * (MAX_HEAD - len(head) - 4) + b"\r\n\r\n" + b"y" * MAX_BODY
+    largest = head + b"x" * (64 * 1024 - len(head) - 4) + b"\r\n\r\n" + b"y" * MAX_BODY
     assert read(largest) == ([largest], "")
     assert read(largest.replace(b"x\r\n\r\n", b"xx\r\n\r\n"))[1] == "the head of a message has no end"
