@@ -6,7 +6,9 @@ import contextlib
 import json
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
@@ -164,6 +166,25 @@ class Robot:
             while not self.close_code:
                 self._read(deadline)
         return self.close_code
+
+    @contextlib.contextmanager
+    def stays(self) -> Iterator[None]:
+        """Goes on reading, and answers pings, while nobody asks it anything: a page that is not heard of for half a
+        minute is given up, and to listen three times, and to wait for a machine that has time for it, takes longer."""
+        over = threading.Event()
+
+        def read() -> None:
+            with contextlib.suppress(ConnectionError):  # whoever asks it next is told so
+                while not over.is_set():
+                    self.look(0.2)
+
+        reader = threading.Thread(target=read, name="robot")
+        reader.start()
+        try:
+            yield
+        finally:
+            over.set()
+            reader.join()
 
     # --- stories ------------------------------------------------------------------------------------------------
 
