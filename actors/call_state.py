@@ -12,6 +12,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from ..sip import sdp
+from ..sip.dialog import MAX_FORWARDS
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
 from . import agent_state as agents
@@ -393,6 +394,8 @@ class Out:
     # What is told of it where nothing else follows: a code of `page.FAILURES`, and what SIP said.
     why: str = "no_way_out"
     status: int = 0
+    # Through so many hops it may go.
+    forwards: int = MAX_FORWARDS
 
 
 @frozen(slots=False)

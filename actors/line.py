@@ -22,6 +22,7 @@ from typing import Final
 from attrs import frozen
 
 from ..sip import sdp
+from ..sip.dialog import MAX_FORWARDS
 from ..switch import protocol as media
 from . import announcements, records, signals, timeline
 from .call_state import Denied, FarSide, Follow, Granted, Out, Stay, Timeout
@@ -56,6 +57,7 @@ class Reach:
 
     It leads to `number`, or to the mobile number of the agent `mobile_of`; the ids of lines begin with that of the call
     that they are for, and a `+`. With a `trunk` it is that one's far side who wants it: then it goes there or nowhere.
+    `forwards` are the hops that the call has left which it is for: one that comes back to us ends so.
     """
 
     line: str
@@ -65,6 +67,7 @@ class Reach:
     mobile_of: str = ""
     confirm: bool = False
     trunk: str = ""
+    forwards: int = MAX_FORWARDS
 
 
 @frozen

@@ -144,7 +144,8 @@ class Outward(Caller[S]):
         self.state = evolve(data, ours=ours, keys=fact.keys, version=out.attempt)
         self.enter(Stage.CALLING, now)
         self._out(until=now + FAILOVER)
-        dial = signals.Dial(data.sip, data.arrived.trunk, out.host, out.number, out.dialled, out.shown, ours)
+        trunk = data.arrived.trunk
+        dial = signals.Dial(data.sip, trunk, out.host, out.number, out.dialled, out.shown, ours, out.forwards)
         return [Sip(dial)]
 
     def progressed(self, message: signals.Progressed, now: float) -> list[Effect]:

@@ -107,7 +107,8 @@ class Seconds(Conversation):
         if line:
             mobile = second.kind == "mobile"
             whose = second.agent if mobile else ""
-            reach = Reach(line, f"call:{self.id}", offer.by, second.number, whose, mobile, trunk)
+            left = self.state.arrived.forwards
+            reach = Reach(line, f"call:{self.id}", offer.by, second.number, whose, mobile, trunk, left)
             return [Tell("switchboard", reach)]
         agent = f"agent:{second.agent}"
         return [Watch(agent), Tell(agent, offer)]

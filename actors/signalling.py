@@ -316,6 +316,8 @@ class Signalling:
             diverted_from=output.diverted_from,
             early=output.early,
             srtp=any(trunk.srtp for trunk in self._organisation.trunks if trunk.id == output.trunk),
+            # RFC 7332 §4; of none left the next hop says so (483)
+            forwards=max(output.forwards - 1, 0),
         )
         self._begin(output.call, output.trunk)
         self._unanswered.add(output.call)
@@ -416,6 +418,7 @@ class Signalling:
                 asserted=shown,
                 routes=self._service_routes.get(trunk.id, ()) if own else host.routes,
                 called=called,
+                forwards=command.forwards,
             )
         except LocalSipError as error:
             log.error("cannot be dialled", call=call, trunk=command.trunk, error=str(error))

@@ -13,6 +13,7 @@ from typing import Literal
 from attrs import frozen
 
 from ..sip.binding import Binding
+from ..sip.dialog import MAX_FORWARDS
 from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 
 # --- heard from SIP ---------------------------------------------------------------------------------------------
@@ -22,7 +23,8 @@ from ..sip.sdp import TRUNK_CODECS, SessionDescription, TrunkCodec
 class Arrived:
     """An INVITE of a trunk, from the address `peer`: the first message of its call actor. `caller` is empty where it is
     withheld; `codecs` are what it may speak; `diverted_from` is whom it had dialled that sent it on to us, empty:
-    nobody says so. `srtp`: its media is encrypted, or there is none. `early`: it can hear us before the answer."""
+    nobody says so. `srtp`: its media is encrypted, or there is none. `early`: it can hear us before the answer.
+    `forwards`: so many hops away may be who is called for it (RFC 7332)."""
 
     call: str
     trunk: str
@@ -35,6 +37,7 @@ class Arrived:
     diverted_from: str = ""
     srtp: bool = False
     early: bool = True
+    forwards: int = MAX_FORWARDS
 
 
 @frozen
@@ -257,6 +260,7 @@ class Dial:
     dialled: str
     shown: str
     description: SessionDescription
+    forwards: int = MAX_FORWARDS
 
 
 @frozen

@@ -420,6 +420,8 @@ class Switchboard(Untimed[Phase]):
         usage = data.usage.get(message.agent, UNUSED).begun(_id(message), now)
         self.state = evolve(data, usage={**data.usage, message.agent: usage})
         out = calls.Out(target.number, target.dialled, shown, target.emergency, passed.trunks)
+        if isinstance(message, line.Reach):
+            out = evolve(out, forwards=message.forwards)
         about = (out, organisation.language, organisation.country, data.trunk_codecs, now)
         if isinstance(message, line.Reach):
             name = f"line:{message.line}"

@@ -208,6 +208,7 @@ def build_request(
     cseq: int,
     rows: tuple[Row, ...] = (),
     body: bytes = b"",
+    forwards: int = MAX_FORWARDS,
 ) -> Request:
     """A request of ours. `branch` comes without the magic cookie. Via asks for rport (RFC 3581 §3)."""
     via = via_of(branch, local)
@@ -216,7 +217,7 @@ def build_request(
         uri,
         (
             ("Via", via.text),
-            ("Max-Forwards", str(MAX_FORWARDS)),
+            ("Max-Forwards", str(forwards)),
             ("From", from_),
             ("To", to),
             ("Call-ID", call_id),

@@ -18,7 +18,8 @@
     reoffer(call, sdp, now)        our re-INVITE; 491 is backed off from
     accept_referral(call, now), reject_referral(call, status, now)     to CallReferred
     referral_stands(call, status, now)     what came of it, also after the call
-    dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=(), called="")
+    dial(call, uri, destination, caller, sdp, now, caller_name="", *, trunk="", asserted="", routes=(), called="",
+                                   forwards=70)
                                    INVITE with our offer; `caller` None is anonymous
     ask(request, trunk, method, uri, destination, now, ...)      OPTIONS or REGISTER outside dialogs
     bind(trunk, bindings)          where a guest is, after a restart
@@ -54,7 +55,7 @@ from .asking import Settings, header_text, route_rows
 from .call import Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
-from .dialog import Dialog, build_request, is_secure
+from .dialog import MAX_FORWARDS, Dialog, build_request, is_secure
 from .diversion import diverted_from
 from .doors import Doors
 from .events import (
@@ -255,7 +256,9 @@ class Endpoint(Doors):
         number = called_of(request, self._trunks.settings(trunk).us)
         diverted = diverted_from(request)
         early = offer is not None or call.reliable.able
-        out.append(IncomingCall(call.id, trunk, number, caller, name, request.uri, offer, source.host, diverted, early))
+        left = min(int(request.get("Max-Forwards") or MAX_FORWARDS), MAX_FORWARDS)
+        about = (number, caller, name, request.uri, offer, source.host, diverted, early, left)
+        out.append(IncomingCall(call.id, trunk, *about))
 
     def _is_full(self, request: Request, *, late: bool) -> bool:
         """Whether there is no room for this; nothing else of it is looked at where there is none. What belongs to a
@@ -420,11 +423,13 @@ class Endpoint(Doors):
         asserted: str = "",
         routes: tuple[str, ...] = (),
         called: str = "",
+        forwards: int = MAX_FORWARDS,
     ) -> list[Output]:
         """The application bounds its own calls: no limit is applied here. `uri` is the Request-URI, and To, but where
         another user of ours is `called`, who is there (RFC 7315 §4.2): then that is To. `trunk`: by whose account
         challenges are answered, and within whose hosts a 3xx may lead. `asserted` is the number that a trusted trunk is
-        told even where `caller` is None; `routes` are Route values, of a proxy of ours."""
+        told even where `caller` is None; `routes` are Route values, of a proxy of ours; `forwards` is
+        what a call that came has left, where this one is made for it (RFC 7332 §4)."""
         if call in self._calls:
             raise LocalSipError("a call of this id exists")
         local = self._local(destination)
@@ -460,6 +465,7 @@ class Endpoint(Doors):
                 *(contact, *self._able(trunk), *record.refresh.asked(), self._agent(), *identity, SDP_TYPE),
             ),
             body=record.ours,
+            forwards=forwards,
         )
         request = self._signed(request, trunk)
         record.invite, record.invite_cseq, record.peer = request, 1, destination

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from attrs import frozen
 
 from .binding import Binding
+from .dialog import MAX_FORWARDS
 from .message import Address
 from .sdp import SessionDescription
 
@@ -33,7 +34,7 @@ class IncomingCall:
     """A new INVITE of a trunk; 100 has been sent. `number` is the user of the Request-URI, `caller` the asserted or
     the From user, None where it is withheld. `offer` None: the application makes the offer in `answer`. `peer` is the
     address it came from, `diverted_from` the number that the caller was diverted from, empty for none. `early`: it can
-    hear us before the answer (`progress`)."""
+    hear us before the answer (`progress`). `forwards`: through so many hops it may still go."""
 
     call: str
     trunk: str
@@ -45,6 +46,7 @@ class IncomingCall:
     peer: str
     diverted_from: str = ""
     early: bool = True
+    forwards: int = MAX_FORWARDS
 
 
 @frozen

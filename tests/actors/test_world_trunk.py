@@ -12,9 +12,12 @@ from cordboard.actors import alarms
 from cordboard.actors.commands import replay
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.trunk import Data, Phase
+from cordboard.sip import sdp
+from cordboard.sip.events import CallFailed, IncomingCall, Output
 
+from .dialler import CUSTOMER, dialling
 from .test_world import HOTLINE, organisation, settle
-from .world import CARRIER, World, play
+from .world import CARRIER, SWITCH, World, play
 
 DOWN = alarms.TRUNK_DOWN.says(trunk="carrier", reason="no answer")
 
@@ -119,3 +122,43 @@ async def test_who_corrects_the_account_of_a_silent_registrar_breaks_nothing(wor
     kept = carrier(world).registration
     assert kept is not None
     assert (kept.username, kept.asks) == ("third", 1)
+
+
+def test_a_number_that_sends_its_calls_back_to_us_ends_where_their_hops_do(tmp_path: Path) -> None:
+    """RFC 7332: an answering service that is forwarded to whoever forwards to it; each turn is two calls that cost."""
+    plain = dialling()
+    queues = tuple(evolve(each, unattended="overflow", overflow=f"number:{CUSTOMER}") for each in plain.queues)
+
+    async def loop(world: World) -> None:
+        carrier = world.carrier.endpoint
+        # the call that went out, by the one that comes back for it
+        back: dict[str, str] = {}
+        hops: list[int] = []
+
+        def hear(output: Output) -> None:
+            if isinstance(output, IncomingCall):
+                hops.append(output.forwards)
+                again = f"back{len(back)}"
+                back[again] = output.call
+                offer = sdp.offer(CARRIER.host, 14000 + 2 * len(back), session_id=1)
+                left = output.forwards - 1
+                uri = f"sip:{HOTLINE}@{SWITCH.host}"
+                dial = carrier.dial(again, uri, SWITCH, "1", offer, world.now(), trunk="switch", forwards=left)
+                world.carrier.perform(dial)
+            elif isinstance(output, CallFailed):
+                world.carrier.perform(carrier.reject(back[output.call], output.status, world.now()))
+            elif getattr(output, "call", "") in world.callers:
+                world.to_caller(output)
+
+        world.carrier.on_output = hear
+        await settle(world, 1)  # the trunk is up
+        caller = world.dial(HOTLINE)
+        await settle(world, 60)
+        assert hops == list(range(69, 0, -2)), "each of the two takes one"
+        caller.hang_up()
+        await settle(world, 60)
+        assert [each for each in world.system.names if each.startswith(("call:", "line:"))] == []
+
+    play(loop, evolve(plain, queues=queues), data=tmp_path)
+    result = CliRunner().invoke(replay, [str(tmp_path)])
+    assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output

@@ -401,6 +401,17 @@ def test_a_call_has_so_many_transactions_at_once_and_is_ended_all_the_same() -> 
     assert statuses(far.send("BYE", now=33.0)) == [481]
 
 
+@pytest.mark.parametrize(("said", "left"), [("", 70), ("Max-Forwards: 5\r\n", 5), ("Max-Forwards: 255\r\n", 70)])
+def test_a_call_says_through_how_many_hops_it_may_still_go(said: str, left: int) -> None:
+    endpoint = fresh()
+    request = build(body=SDP).replace(b"Max-Forwards: 70\r\n", said.encode())
+    (incoming,) = [each for each in endpoint.receive(request, CARRIER, 0.0) if isinstance(each, IncomingCall)]
+    assert incoming.forwards == left
+    outputs = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0, forwards=left)
+    (sent,) = [parse(each.data) for each in outputs if isinstance(each, Transmit)]
+    assert sent.get("Max-Forwards") == str(left)
+
+
 def test_what_cannot_be_sent_fails_at_once() -> None:
     endpoint = fresh()
     sent = endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0)[0]

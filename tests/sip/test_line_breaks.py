@@ -54,10 +54,10 @@ def test_no_command_writes_a_line_break(text: str) -> None:
     for place in usual:
         said = usual | {place: text}
         dialled, asked = n.endpoint(n.A), n.endpoint(n.A)
-        more = {"asserted": said["asserted"], "trunk": "carrier"}
-        caller, name, routes = said["caller"], said["name"], (said["route"],)
+        who = said["caller"], n.OFFER_A, 0.0, said["name"]
+        asserted, routes = said["asserted"], (said["route"],)
         with suppress(LocalSipError):
-            assert_clean(dialled.dial("c", "sip:600@h", n.B, caller, n.OFFER_A, 0.0, name, routes=routes, **more))
+            assert_clean(dialled.dial("c", "sip:600@h", n.B, *who, trunk="carrier", asserted=asserted, routes=routes))
         user, call_id = said["user"], said["Call-ID"]
         with suppress(LocalSipError):
             assert_clean(
