@@ -264,10 +264,12 @@ class Endpoint(Doors):
         """Whether there is no room for this; nothing else of it is looked at where there is none. What belongs to a
         call is served under any load, for it is what ends calls, but not in any number."""
         call = self._by_tag.get(request.to.tag or "")
+        most = self.settings.max_transactions
         if call is not None and owns(call, request):
             ends = request.method == "BYE" and call.state is not CallState.ENDED
-            return len(call.open) >= MOST_OPEN and not ends
-        if len(self._slots) >= self.settings.max_transactions:
+            # what is refused has a transaction too, and is none of the call's
+            return (len(call.open) >= MOST_OPEN and not ends) or len(self._slots) >= (3 if ends else 2) * most
+        if len(self._slots) >= most:
             return True
         if request.method != "INVITE" or request.to.tag is not None:
             return False

@@ -401,6 +401,28 @@ def test_a_call_has_so_many_transactions_at_once_and_is_ended_all_the_same() -> 
     assert statuses(far.send("BYE", now=33.0)) == [481]
 
 
+def _late_bye(far: Scripted, number: int) -> bytes:
+    """One of a number that is over, in a transaction of its own."""
+    return (
+        f"BYE sip:600@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKlate{number}\r\n"
+        f"To: {far.to};tag={far.ours}\r\nFrom: <sip:gw@192.0.2.9>;tag={far.tag}\r\nCall-ID: {far.call_id}\r\n"
+        "CSeq: 0 BYE\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+def test_what_is_refused_within_a_call_is_bounded_too_and_its_bye_is_heard_longest() -> None:
+    endpoint = fresh()
+    far = Scripted(endpoint, dialled=False)
+    endpoint.settings = evolve(endpoint.settings, max_transactions=50)
+    before = endpoint.transactions
+    junk = [statuses(far.send("INVITE", contact="junk"))[-1] for _ in range(120)]
+    late = [statuses(far.send("BYE", cseq=0, now=0.1))[-1] for _ in range(1)]
+    assert (junk.count(400), junk.count(503), late) == (100 - before, 20 + before, [500])
+    found = [statuses(endpoint.receive(_late_bye(far, number), CARRIER, 0.2))[-1] for number in range(80)]
+    assert (found.count(500), found.count(503)) == (49, 31)
+    assert endpoint.transactions == 150
+
+
 @pytest.mark.parametrize(("said", "left"), [("", 70), ("Max-Forwards: 5\r\n", 5), ("Max-Forwards: 255\r\n", 70)])
 def test_a_call_says_through_how_many_hops_it_may_still_go(said: str, left: int) -> None:
     endpoint = fresh()
