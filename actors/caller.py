@@ -199,6 +199,7 @@ class Caller(Machine[S], ABC):
         except sdp.SdpError as error:
             return self.end("system", str(error), now)
         self.state = evolve(self.state, agreed=agreed)
+        self._takes_its_time(now)
         return self.follow(agreed, self.state.keys)
 
     def follow(self, agreed: sdp.Agreed, keys: tuple[media.SrtpKey, ...], *, missed: bool = True) -> list[Effect]:
@@ -249,10 +250,13 @@ class Caller(Machine[S], ABC):
         return self._redescribe(fact, now) if self.state.reoffer is not None else []
 
     def _redescribe(self, fact: media.LegOpened, now: float) -> list[Effect]:
-        """A caller that was on hold may take its time anew."""
+        self._takes_its_time(now)
+        return self.describe(fact, signals.Reanswer)
+
+    def _takes_its_time(self, now: float) -> None:
+        """A caller that was on hold may be silent anew, for as long as any."""
         if self.state.silent_since < math.inf:
             self.state = evolve(self.state, silent_since=now)
-        return self.describe(fact, signals.Reanswer)
 
     def move_refused(self, fact: media.LegRefused, now: float) -> list[Effect]:
         if self.state.reoffer is None:

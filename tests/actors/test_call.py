@@ -317,6 +317,23 @@ def test_a_caller_who_put_us_on_hold_may_be_silent(house: House) -> None:
     assert "call:c" in house.actors
 
 
+def test_who_takes_us_back_by_asking_for_our_offer_may_take_its_time(house: House) -> None:
+    call = house.call()
+    held = evolve(OFFER, media=tuple(evolve(each, direction="inactive") for each in OFFER.media))
+    house.tell("call:c", signals.Reoffered("c", held))
+    house.fact(media.LegSilent(LEG, 3.0))
+    house.after(3600)
+    house.tell("call:c", signals.Reoffered("c", None))
+    ours = call.state.ours
+    assert ours is not None
+    answer = sdp.answer(ours, sdp.negotiate(ours), "192.0.2.10", 4000, session_id=5)
+    house.tell("call:c", signals.Confirmed("c", answer))
+    assert call.deadline() == house.now + MEDIA_TIMEOUT
+    house.fact(media.LegHeard(LEG))
+    house.after(3600)
+    assert "call:c" in house.actors
+
+
 @pytest.mark.parametrize("direction", ["inactive", "sendonly"])
 def test_a_trunk_that_dies_while_its_caller_holds_us_is_found_out(house: House, direction: Direction) -> None:
     house.call()
