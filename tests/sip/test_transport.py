@@ -9,6 +9,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 
 import pytest
 import trio
@@ -239,6 +240,29 @@ def test_nobody_listens_and_nobody_answers() -> None:
             assert await a.heard.receive() == CallFailed("two", 408, "no response")
 
     with_peers("127.0.0.1", story, timers=QUICK)
+
+
+def test_a_host_that_takes_no_connection_is_given_up_before_another_is_asked() -> None:
+    """Its packets are lost: a call goes to another host after 4 s (`actors/outward`), and has been told before."""
+    clock = trio.testing.MockClock()
+
+    async def story(a: Peer, b: Peer) -> None:
+        with ExitStack() as opened:
+            silent = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(0)
+            for _ in range(4):  # more than wait there: what comes now has no answer
+                waits = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+                waits.setblocking(False)
+                waits.connect_ex(silent.getsockname())
+            there = Address("127.0.0.1", silent.getsockname()[1], "tcp")
+            offer, begun = sdp.offer(a.host, 4000, session_id=1), clock.current_time()
+            a.transport.command(lambda now: a.endpoint.dial("out", "sip:1@127.0.0.1", there, None, offer, now))
+            assert await a.heard.receive() == CallFailed("out", 503, "cannot be sent")
+            assert 1 < clock.current_time() - begun < 4
+
+    clock.autojump_threshold = 0.05
+    with_peers("127.0.0.1", story, clock)
 
 
 def test_where_not_even_a_way_is_found_no_connection_is_left_behind() -> None:
