@@ -174,7 +174,7 @@ class Robot:
         over = threading.Event()
 
         def read() -> None:
-            with contextlib.suppress(ConnectionError):  # whoever asks it next is told so
+            with contextlib.suppress(OSError):  # whoever asks it next is told so
                 while not over.is_set():
                     self.look(0.2)
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,10 @@ from .test_sip import OURS, needs_sipp
 
 CALLS_A_SECOND = 100
 HICCUP = 0.3  # seconds
+LATER_MS = 40.0  # at most, after a hiccup
+# A customer who was late with what it sent is heard so much later, and rightly: what a hiccup costs is told by one whom
+# the machine let speak in time.
+TURNS = 3
 ROOM_MS = 16.0  # of the 20 of a tick: there is room in the usual one
 COUNTED = ('cordboard_media_total{what="ticks_late"}', 'cordboard_media_total{what="ticks_skipped"}')
 INVITES = 'cordboard_trunk_answers_total{code="%d",direction="in",method="INVITE",trunk="carrier"}'
@@ -67,33 +71,44 @@ def grown(speech: sound.Pcm, heard: sound.Pcm) -> float:
     return 1000 * ((moved + half) % len(speech) - half) / sound.RATE
 
 
+def stood_still(product: Product, media: int, customer: Caller, speech: sound.Pcm) -> float:
+    """A hiccup: everything stands still, is late, and goes on. It is counted, and nobody is refused for it. By how many
+    ms the customer's echo is later than before."""
+    customer.hears(2.5)
+    before = product.metrics()
+    os.kill(media, signal.SIGSTOP)
+    time.sleep(HICCUP)
+    os.kill(media, signal.SIGCONT)
+
+    def counted() -> bool:
+        now = product.metrics()
+        return all(now.get(name, 0.0) > before.get(name, 0.0) for name in COUNTED)
+
+    until(counted, 3, "that it is counted")
+    assert product.figure("cordboard_media_full") == 0
+    with Caller(product.sip_port, "601") as another:
+        another.dial().answered()
+    customer.hears(2.0)
+    return grown(speech, customer.heard())
+
+
 @pytest.mark.peer("sipp")
 @needs_sipp
 def test_a_full_engine_refuses_calls_before_one_that_lives_breaks(tmp_path: Path, product: Product) -> None:
     media = product.pids()["media"]
     _, speech = sound.speak(tmp_path)
-    with Caller(product.sip_port, "600", speech[: sound.RATE]) as customer:
-        customer.dial().answered()
-        customer.hears(2.5)
-        # A hiccup: everything stands still, is late, and goes on. It is counted, and nobody is refused for it, or heard
-        # later for it.
-        before = product.metrics()
-        os.kill(media, signal.SIGSTOP)
-        time.sleep(HICCUP)
-        os.kill(media, signal.SIGCONT)
-
-        def counted() -> bool:
-            now = product.metrics()
-            return all(now.get(name, 0.0) > before.get(name, 0.0) for name in COUNTED)
-
-        until(counted, 3, "that it is counted")
-        assert product.figure("cordboard_media_full") == 0
-        with Caller(product.sip_port, "601") as another:
-            another.dial().answered()
-        customer.hears(2.0)
-        later = grown(speech[: sound.RATE], customer.heard())
-        print(f"after {HICCUP} s of nothing the echo comes {later:+.0f} ms later than before")
-        assert abs(later) <= 40
+    with ExitStack() as stack:
+        for turn in range(1, TURNS + 1):
+            with ExitStack() as call:
+                customer = call.enter_context(Caller(product.sip_port, "600", speech[: sound.RATE]))
+                customer.dial().answered()
+                later = stood_still(product, media, customer, speech[: sound.RATE])
+                late = 1000 * customer.late
+                print(f"after {HICCUP} s of nothing the echo is {later:+.0f} ms later, its customer {late:.0f} ms late")
+                if late <= LATER_MS or turn == TURNS:
+                    stack.push(call.pop_all())
+                    break
+        assert abs(later) <= LATER_MS
 
         begin = time.time()
         with Waits(media) as waits, pouring_in(product) as sipp:
