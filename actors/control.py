@@ -273,7 +273,7 @@ class Control:
         self.journal.take_up(organisation)
         self.journal.begin(self.system.actor_states)
         self._take_up(organisation)
-        left.take_up(self.system, self.signalling)
+        left.take_up(self.system, self.signalling, clock())
         self._recalls = (*left.recalls, clock()) if self.system.alive() else ()
         self._states.begin(lambda: self._whole(clock()), lambda: self.system.living)
         memory.clear()

@@ -126,9 +126,9 @@ class Past:
         self._records.clear()
         self._commands.clear()
 
-    def take_up(self, system: System, signalling: Signalling) -> None:
+    def take_up(self, system: System, signalling: Signalling, now: float) -> None:
         """The SIP calls again; what was recalled goes on from the next checkpoint. The hands are those of now."""
-        system.go()
+        system.go(dict.fromkeys(system.alive("trunk:"), Recalled(now)))
         calls, lines = system.alive("call:"), system.alive("line:")
         actors = {*calls, *lines}
         for id_, dialog in self.dialogs.items():
@@ -144,8 +144,6 @@ class Past:
             id_ = actor.partition(":")[2]
             if not signalling.lives(id_):
                 system.tell(actor, signals.Released(id_, "lost in a restart", by_caller=False))
-        for trunk in system.alive("trunk:"):
-            system.tell(trunk, Recalled())
         for agent_actor in system.alive("agent:"):
             for session in system.state_of(agent_actor).sessions:
                 system.tell(agent_actor, page.Detached(session))

@@ -104,6 +104,11 @@ class Cut:
 
 
 @frozen
+class Corrected:
+    """The account is another: what was refused may be granted now."""
+
+
+@frozen
 class PatienceOver:
     """Never sent: the answer that is waited for has not come in time."""
 
@@ -322,6 +327,11 @@ class Registration(Machine[Phase]):
         """Nothing that was granted stands any more."""
         self.state = evolve(self.state, granted_until=-math.inf, cut=False)
 
+    def _corrected(self, message: Corrected, now: float) -> list[Effect]:
+        """Whoever has just mended it looks whether it works."""
+        self.state = evolve(self.state, failures=0)
+        return self._ask(now)
+
     def _again(self, message: RenewDue | PauseOver, now: float) -> list[Effect]:
         return self._ask(now)
 
@@ -355,6 +365,13 @@ TABLE = Table(
         asking=Registration._cut_asking,
         held=Registration._cut,
         waiting=Registration._cut_waiting,
+    ),
+    row(
+        Corrected,
+        off=Late("it is asked for as soon as there is a host"),
+        asking=Late("what is refused is asked for again soon"),
+        held=Late("what is granted stands, and is renewed as who we are then"),
+        waiting=Registration._corrected,
     ),
     row(PatienceOver, asking=Registration._silent, **each("off held waiting", Bug("nobody is waited for"))),
     row(RenewDue, held=Registration._again, **each("off asking waiting", Bug("nothing is held that is to be renewed"))),

@@ -88,7 +88,7 @@ class Resolver:
                 nursery.start_soon(self._search, search)
         for search in searches:
             if not search.hosts:
-                log.warning("proxy not found", trunk=command.trunk)
+                log.warning("proxy not found", trunk=command.trunk, proxy=search.proxy)
         hosts = dict.fromkeys(host for search in searches for host in search.hosts)
         lasting = not any(search.named for search in searches)
         seconds = min((search.seconds for search in searches), default=ADDRESS_SECONDS)

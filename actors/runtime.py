@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, KeysView
+from collections.abc import Callable, Collection, Iterable, KeysView, Mapping
 from typing import Any, Final, get_args
 
 import structlog
@@ -513,9 +513,12 @@ class System:
         cell.behaviour.state = changed(cell.behaviour.state, step.changes)
         self._carry_out(cell, step.effects)
 
-    def go(self) -> None:
+    def go(self, first: Mapping[str, object] | None = None) -> None:
         """What was recalled lives again, as if no time had passed for it but that on the clock: from the next
-        checkpoint on, with the hands that it has then."""
+        checkpoint on, with the hands that it has then. `first` is what some hear before all that came, or came due,
+        while nobody was there: they must not take our absence for somebody's silence."""
+        for name, message in (first or {}).items():
+            self._cells[name].mailbox.appendleft((0.0, message, True))
         self._recalled_at = None
         self.counters.clear()
         self.counters.update(COUNTED)

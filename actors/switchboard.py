@@ -174,7 +174,7 @@ class Switchboard(Untimed[Phase]):
         return [Spawn("directory", directory.Directory()), *actors]  # agents speak to it as they start
 
     def _configure(self, message: Configure, now: float) -> list[Effect]:
-        before = self._profiles()
+        before, accounts = self._profiles(), self._accounts()
         self.state = evolve(
             self.state,
             organisation=message.organisation,
@@ -187,8 +187,17 @@ class Switchboard(Untimed[Phase]):
         alive = self.state.alive
         effects = self._start_missing(after, now)
         effects += [Tell(name, new) for name, new in after.items() if name in alive and before.get(name) != new]
+        effects += [
+            Tell(name, trunk.Corrected())
+            for name, account in self._accounts().items()
+            if name in alive and accounts.get(name, account) != account
+        ]
         gone = {name: old for name, old in before.items() if name not in after}
         return [*effects, *(Tell(name, _dismissal(old)) for name, old in gone.items())]
+
+    def _accounts(self) -> dict[str, tuple[str, str]]:
+        """Of each trunk, by the name of its actor, what it is shown there beside what it is told of itself."""
+        return {f"trunk:{each.id}": (each.login, each.password) for each in self.state.organisation.trunks}
 
     def _start_missing(self, wanted: Mapping[str, _Profile], now: float) -> list[Effect]:
         """Starts who is wanted and not alive; queues come before the agents that name them."""

@@ -73,7 +73,15 @@ class Profile:
 
 @frozen
 class Recalled:
-    """The process is another: of what SIP was asked nothing will be heard."""
+    """The process is another since `at`: of what SIP was asked nothing will be heard, and nobody was there for an
+    answer. Heard before any timer that came due meanwhile."""
+
+    at: float
+
+
+@frozen
+class Corrected:
+    """The account by which we are known there is another."""
 
 
 @frozen
@@ -151,7 +159,7 @@ class Trunk(Machine[Phase]):
         return [*self._unregister(), *self._take_up(message, now)]
 
     def _take_up(self, profile: Profile, now: float) -> list[Effect]:
-        """Where calls go from now on. Hosts that stay are known already."""
+        """Where calls go from now on. Hosts of a proxy that stays are known already."""
         if not profile.proxy:
             self._move(Phase.INBOUND, "not registered" if profile.guest else "no proxy", now)
             self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
@@ -159,8 +167,12 @@ class Trunk(Machine[Phase]):
         self._move(Phase.TRYING, "asked", now)
         seed = f"{profile.trunk} {now}"
         begun = registration.Data(profile.trunk, profile.username, seed) if profile.register else None
-        self.state = evolve(self.state, contacts=(), registration=begun, unknown=False)
+        kept = tuple(each for each in self.state.gateways if each.host.proxy in profile.proxy)
+        self.state = evolve(self.state, gateways=kept, contacts=(), registration=begun, unknown=False)
         return self._resolve(now)
+
+    def _corrected(self, message: Corrected, now: float) -> list[Effect]:
+        return self._to_registration(registration.Corrected(), now)
 
     def _unregister(self) -> list[Effect]:
         data = self.state.registration
@@ -302,7 +314,7 @@ class Trunk(Machine[Phase]):
         return []
 
     def _recalled(self, message: Recalled, now: float) -> list[Effect]:
-        data = self.state
+        data, now = self.state, message.at
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
         kept = data.registration and registration.forgotten(data.registration, now)
         self.state = evolve(data, gateways=gateways, registration=kept, routes=(), alarm="")
@@ -468,6 +480,11 @@ TABLE = Table(
     row(signals.Replied, inbound=_NO_HOST, **each("trying up down", Trunk._replied)),
     row(
         signals.FlowLost, inbound=Late("it is registered nowhere any more"), **each("trying up down", Trunk._flow_lost)
+    ),
+    row(
+        Corrected,
+        inbound=Late("it is registered nowhere, and calls that go out ask SIP for the account"),
+        **each("trying up down", Trunk._corrected),
     ),
     row(Recalled, inbound=Trunk._asks_nobody, **each("trying up down", Trunk._recalled)),
     row(Timeout, inbound=Bug("nothing is waited for"), **each("trying up down", Trunk._time)),

@@ -146,7 +146,9 @@ class Doors(Sessions):
         match self._guard.check(request, source, now, known=bool(self._registrar.at(source.host))):
             case Admitted(trunk):
                 return trunk
-            case Challenged(rows):
+            case Challenged(rows, reason):
+                if reason:
+                    out.append(Refused(source, reason))
                 self.counters[f"challenged {method}"] += 1
                 answer = respond(request, 401, source, tag=self._guard.tag(request), rows=rows)
                 way = reply_address(request.via, source), reply_otherwise(request.via, source)

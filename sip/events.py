@@ -197,7 +197,7 @@ class Replied:
 
 @frozen
 class Refused:
-    """A trunk's message that never became a call, and why; also counted."""
+    """A message that never became a call, of a trunk or of who says it is one, and why; also counted."""
 
     source: Address
     reason: str

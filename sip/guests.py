@@ -67,9 +67,10 @@ class Admitted:
 
 @frozen
 class Challenged:
-    """The rows of the 401."""
+    """The rows of the 401. `reason` is there when that is news."""
 
     rows: tuple[Row, ...]
+    reason: str = ""
 
 
 @frozen
@@ -102,10 +103,14 @@ class Guard:
         self._known: dict[str, float] = {}
 
     def set(self, guests: Mapping[str, Account]) -> None:
-        """By trunk; of two with one user name the first."""
-        self._guests = {}
+        """By trunk; of two with one user name the first. Where one is another now, nobody is banned any more: whoever
+        has mended a password here looks whether it works."""
+        before, self._guests = self._guests, {}
         for trunk, account in guests.items():
             self._guests.setdefault(account.username, (trunk, account))
+        if self._guests != before:
+            self._banned.clear()
+            self._wrong.clear()
 
     def hears(self, host: str, now: float) -> bool:
         """Whether somebody may come from there at all."""
@@ -128,7 +133,7 @@ class Guard:
         trunk, account = self._guests.get(given.get("username", ""), ("", _NOBODY))
         asked = given.get("algorithm", "MD5").upper() in self._algorithms
         if not (_is_right(given, nonce, account, request) and trunk and asked):
-            return self._refuse(host, now)
+            return self._refuse(host, trunk, now)
         count = int(given["nc"], 16)
         if count <= self._counts.get(nonce, 0):
             return self._challenge(host, now, stale=True, known=True)
@@ -151,14 +156,14 @@ class Guard:
             _remember(self._unanswered, mark, now + ASKS_AGAIN)
         return before
 
-    def _challenge(self, host: str, now: float, *, stale: bool, known: bool = False) -> Verdict:
+    def _challenge(self, host: str, now: float, *, stale: bool, known: bool = False, reason: str = "") -> Verdict:
         if not known and not self._may_ask(_network(host), now):
             return Ignored()
         at, salt = f"{int(now):x}", self._token()
         nonce = f"{at}-{salt}-{self._sign('nonce', at, salt, host)}"
         more = ", stale=true" if stale else ""
         value = f'Digest realm="{REALM}", nonce="{nonce}", algorithm={{}}, qop="auth"{more}'
-        return Challenged(tuple(("WWW-Authenticate", value.format(algorithm)) for algorithm in self._algorithms))
+        return Challenged(tuple(("WWW-Authenticate", value.format(each)) for each in self._algorithms), reason)
 
     def _may_ask(self, address: str, now: float) -> bool:
         since, count = self._asked.pop(address, (now, 0))
@@ -176,15 +181,18 @@ class Guard:
             return False
         return int(found[1], 16) + NONCE_SECONDS > now
 
-    def _refuse(self, host: str, now: float) -> Verdict:
+    def _refuse(self, host: str, trunk: str, now: float) -> Verdict:
+        """`trunk` is whose user name it is, empty for nobody's."""
         address = _network(host)
         times = self._wrong.pop(address, None) or deque(maxlen=WRONG)
         self._wrong[address] = times
+        news = not times or times[-1] < now - WRONG_WITHIN
         times.append(now)
         while len(self._wrong) > MAX_ADDRESSES:
             self._wrong.pop(next(iter(self._wrong)))
         if len(times) < WRONG or times[0] < now - WRONG_WITHIN:
-            return self._challenge(host, now, stale=False)
+            reason = f"a wrong password for trunk {trunk}" if trunk else "a user name that no trunk has"
+            return self._challenge(host, now, stale=False, reason=reason if news else "")
         _remember(self._banned, address, now + BAN_SECONDS)
         return Ignored(f"{WRONG} wrong passwords within {WRONG_WITHIN:.0f} s")
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from attrs import evolve
 from cordboard.actors import alarms, registration, signals
-from cordboard.actors.trunk import Dismiss, Phase, Profile, Recalled
+from cordboard.actors.trunk import Corrected, Dismiss, Phase, Profile, Recalled
 
 from .carriers import (
     DELAY,
@@ -125,7 +125,7 @@ def test_sip_is_told_where_calls_pass_whenever_the_registrar_says_otherwise() ->
     world.until(1000)
     assert world.routes[2:] == [("<sip:c.example;lr>",)]
     # another process asks the trunk, which knows
-    world.tell(Recalled())
+    world.tell(Recalled(world.now))
     assert world.routes[3:] == [("<sip:c.example;lr>",)]
     # silence takes nothing back that was granted; a refusal does (RFC 3608 §6.1)
     world.hosts[ONE] = unless_registering(silent)
@@ -308,3 +308,17 @@ def test_a_connection_of_a_carrier_that_registers_us_no_more_is_nobodys() -> Non
     world.tell(signals.FlowLost())
     world.until(100)
     assert [ask.expires for ask in world.registers()] == [600, 0]
+
+
+def test_a_corrected_password_is_tried_at_once() -> None:
+    world = World({ONE: unless_registering(says(403))}, REGISTERS)
+    world.until(1000)
+    tries = len(world.asks(ONE, "REGISTER"))
+    world.hosts[ONE] = grants(600)
+    world.tell(Corrected())
+    world.until(1001)
+    assert [state for _, state, _ in world.states][-2:] == ["down", "up"]
+    assert len(world.asks(ONE, "REGISTER")) == tries + 1
+    world.tell(Corrected())  # what is granted stands
+    world.until(1002)
+    assert len(world.asks(ONE, "REGISTER")) == tries + 1

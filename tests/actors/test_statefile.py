@@ -83,11 +83,11 @@ def test_a_step_is_in_the_file_before_its_effects_and_without_what_is_said_to_pe
     keeper = Keeper(tmp_path / "states")
     told = Tell("call:c", trunk.Dismiss())
     keeper.step(told, Log("something"), Record(ENTRY))
-    keeper.states.add(Told("trunk:carrier", 101.0, trunk.Recalled()))
+    keeper.states.add(Told("trunk:carrier", 101.0, trunk.Recalled(101.0)))
     whole, step, last = read(keeper.path, packer())
     assert isinstance(whole, Whole)
     assert step == Step("trunk:carrier", 100.0, True, {"hosts_had": 1}, (told, Record(ENTRY)))
-    assert last == Told("trunk:carrier", 101.0, trunk.Recalled())
+    assert last == Told("trunk:carrier", 101.0, trunk.Recalled(101.0))
     assert keeper.path.stat().st_mode & 0o777 == 0o600
 
 

@@ -178,6 +178,20 @@ def test_a_look_up_that_never_comes_back_is_asked_again() -> None:
     assert resolve in trunk.wake(NOW + RESOLVE_AGAIN)
 
 
+def test_a_proxy_that_is_not_found_leaves_none_of_the_hosts_of_the_one_before() -> None:
+    """A mistyped name must not go on with the carrier that was left, and say that all is well."""
+    world = World({ONE: says(200)})
+    world.until(1)
+    assert world.phase is Phase.UP
+    asked = len(world.asks(ONE))
+    world.hosts.clear()
+    world.tell(evolve(world.profile, proxy=("sip:mistyped.example",)))
+    world.until(60)
+    assert len(world.asks(ONE)) == asked
+    assert (world.phase, world.states[-1][2]) == (Phase.DOWN, "its hosts are not found")
+    assert world.alarms[-1] == alarms.TRUNK_DOWN.says(trunk="carrier", reason="its hosts are not found")
+
+
 # --- over a restart -----------------------------------------------------------------------------------------------
 
 
@@ -185,7 +199,7 @@ def test_after_a_restart_it_asks_again_and_is_never_down() -> None:
     world = World({ONE: grants(120)}, REGISTERS)
     world.until(10.12)  # a question is open
     world._coming.clear()
-    world.tell(Recalled())
+    world.tell(Recalled(world.now))
     world.until(300)
     assert [state for _, state, _ in world.states] == ["trying", "up"]
     assert world.asks(ONE)[:3] == [0.05, 10.1, 10.12]
@@ -195,7 +209,7 @@ def test_a_restart_ends_connections_so_that_it_registers_again() -> None:
     for host, registers in ((TCP, 2), (ONE, 1)):
         world = World({host: grants(600)}, REGISTERS)
         world.until(15)
-        world.tell(Recalled())
+        world.tell(Recalled(world.now))
         world.until(16)
         assert len(world.registers()) == registers
         assert world.phase is Phase.UP
@@ -204,7 +218,7 @@ def test_a_restart_ends_connections_so_that_it_registers_again() -> None:
 def test_a_restart_while_it_rests_or_registers() -> None:
     world = World({ONE: says(503, retry_after=100)}, REGISTERS)
     world.until(1)
-    world.tell(Recalled())
+    world.tell(Recalled(world.now))
     world.until(99)
     assert len(world.asks(ONE)) == 1
     assert world.alarms == [alarms.TRUNK_DOWN.says(trunk="carrier", reason="503")] * 2  # this process has its own list
@@ -212,7 +226,7 @@ def test_a_restart_while_it_rests_or_registers() -> None:
     world.until(1)
     first = world.registers()[-1]
     world.hosts[ONE] = grants(600)
-    world.tell(Recalled())
+    world.tell(Recalled(world.now))
     world.until(2)
     again = world.registers()[-1]
     assert again.cseq > first.cseq

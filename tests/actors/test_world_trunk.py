@@ -109,6 +109,25 @@ async def test_a_restart_finds_the_trunk_as_it_was(world: World) -> None:
     assert (carrier(world).phase, world.system.alarms) == (Phase.UP, [])
 
 
+@in_a_directory
+async def test_nobody_is_down_because_the_process_was_away(world: World) -> None:
+    """A host had been asked as it died: what waits for the answer comes due long before anybody can hear one."""
+    await settle(world, 1)
+    for _ in range(5000):
+        await settle(world, 0.005)
+        if any(each.ask for each in carrier(world).gateways):
+            break
+    else:
+        raise AssertionError("no host was ever asked")
+    since = carrier(world).since
+    world.kill_control()
+    await settle(world, 8)
+    world.restart_control()
+    for _ in range(20):
+        await settle(world, 0.5)
+        assert (carrier(world).phase, carrier(world).since, world.system.alarms) == (Phase.UP, since, [])
+
+
 @story
 async def test_who_corrects_the_account_of_a_silent_registrar_breaks_nothing(world: World) -> None:
     """The registrar of the wrong one is still waited for as the right one is asked."""

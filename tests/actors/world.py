@@ -274,7 +274,7 @@ class World:
         self.records += [Record(entry) for entry in left.entries]
         self.records += [Record(entry) for entry in lost(self.records, self.system.alive(), self.now())]
         self._committed = self._inherited = len(self.records)
-        left.take_up(self.system, self.signalling)
+        left.take_up(self.system, self.signalling, self.now())
         self._begin((*left.recalls, self.now()))
         self.switch.deaf = False
         if self.system.alive("switchboard"):

@@ -354,6 +354,37 @@ def test_ten_wrong_passwords_in_a_minute_and_nothing_is_heard_any_more() -> None
     assert statuses(heard(endpoint, build("OPTIONS"), PBX, 54.0 + guests.BAN_SECONDS)) == [401]
 
 
+def test_a_password_that_is_mended_is_heard_at_once() -> None:
+    endpoint = fresh()
+    for index in range(10):
+        wrong(endpoint, 1.0 + index)
+    assert heard(endpoint, build(cseq=20), PBX, 20.0) == []
+    mended = Account("pbx", "forgotten by who came")
+    endpoint.set_trunks({"office": TrunkSettings(guest=ALICE)})
+    assert heard(endpoint, build(cseq=21), PBX, 21.0) == [], "nothing was mended"
+    endpoint.set_trunks({"office": TrunkSettings(guest=mended)})
+    challenge = challenge_in(heard(endpoint, build(cseq=22), PBX, 22.0))
+    out = endpoint.receive(build("INVITE", shown(challenge, "INVITE", mended), cseq=23, body=SDP), PBX, 23.0)
+    assert [each.call for each in out if isinstance(each, IncomingCall)]
+
+
+def test_the_first_wrong_password_of_an_address_is_told_and_no_answer_tells_which_it_was() -> None:
+    """Whose PBX is refused looks into the log; one try in a minute is what a PBX makes."""
+    endpoint = fresh()
+
+    def told(now: float, user: str = "pbx") -> list[str]:
+        asked = challenge_in(heard(endpoint, build(cseq=int(now)), PBX, now))
+        row = shown(asked, "INVITE", Account(user, "wrong"))
+        out = endpoint.receive(build("INVITE", row, cseq=int(now) + 1), PBX, now + 1)
+        assert statuses(out) == [401]
+        return [each.reason for each in out if isinstance(each, Refused)]
+
+    assert told(1.0) == ["a wrong password for trunk office"]
+    assert told(3.0) == []
+    assert told(40.0) == []
+    assert told(200.0, "nobody") == ["a user name that no trunk has"]
+
+
 def test_a_call_that_lives_is_heard_from_an_address_that_is_banned() -> None:
     """Somebody else behind that NAT tried passwords: whoever talks can still hang up, and begins nothing."""
     endpoint = fresh()
