@@ -288,11 +288,12 @@ class Dial:
 @frozen
 class Seize:
     """To a trunk: a call or a line wants to go out here, by a host that it has not `tried`: `Granted` or `Denied` comes
-    back."""
+    back. An `emergency` call passes its limits; with `down` a host will do that has not answered."""
 
     call: str
     tried: tuple[signals.Host, ...] = ()
     emergency: bool = False
+    down: bool = False
 
 
 @frozen
@@ -380,11 +381,16 @@ class Out:
     emergency: bool = False
     # Trunks that are left, the one that is tried first.
     trunks: tuple[str, ...] = ()
+    # Those that an emergency call comes back to, when it has tried all that are up; and that it has come back.
+    later: tuple[str, ...] = ()
+    again: bool = False
     host: signals.Host | None = None
     tried: tuple[signals.Host, ...] = ()
     attempt: int = 0
     # Where it was sent on to.
     followed: tuple[signals.Redirect, ...] = ()
+    # What was dialled, where an emergency call was sent on to another number.
+    wanted: str = ""
     # It rings there; media comes from there; and what comes is heard.
     rings: bool = False
     comes: bool = False

@@ -166,7 +166,8 @@ def dialled(organisation: Organisation, number: str) -> str:
         f'"{name}" as {gate.written(decided.target, trunks[name], organisation.country)}' for name in decided.trunks
     ]
     kind = ", an emergency number," if decided.target.emergency else ""
-    return f"{decided.target.number}{kind} leaves by {', else by '.join(ways)}"
+    order = "; who is up comes first" if decided.target.emergency and len(ways) > 1 else ""
+    return f"{decided.target.number}{kind} leaves by {', else by '.join(ways)}{order}"
 
 
 def notes(organisation: Organisation) -> list[str]:

@@ -2,7 +2,9 @@
 
 A cause of the telephone network (Q.850, which gateways tell in a Reason header, RFC 3326) goes before the status of
 SIP: 480 and 503 stand for many of them. `asks_elsewhere` is whether another host of the same network could do better:
-not where it was the callee, or its line, that said so.
+not where it was the callee, or its line, that said so. `asks_another_trunk` is whether another network could, where
+this one does not let us through: it wants another password (401 and 407, after ours was shown), money, or another
+caller, or it refuses us (403). All its hosts know us alike.
 """
 
 from __future__ import annotations
@@ -39,8 +41,15 @@ _BY_CAUSE: Final[dict[int, str]] = {
 }
 # The far side cannot: another host of the same network may.
 _ELSEWHERE: Final = frozenset({408, 500, 502, 503, 504, 580})
+# The network refuses us, and has asked nobody: what gateways make of a callee's word has its cause with it.
+_OF_THE_TRUNK: Final = frozenset({401, 402, 403, 407, 428, 436, 437, 438})
+# Of a route that there is not.
+_NO_ROUTE: Final = frozenset({2, 3})
 # What only the callee, or its exchange, says.
 _OF_THE_CALLEE: Final = frozenset({1, 17, 18, 19, 20, 21, 22, 23, 28})
+# What whoever answers emergency calls says itself: it is busy, or declines.
+_OF_AN_EMERGENCY_CENTRE: Final = frozenset({486, 600, 603, 607})
+_BUSY: Final = 17
 
 
 def why_of(status: int, cause: int = 0) -> str:
@@ -51,3 +60,11 @@ def why_of(status: int, cause: int = 0) -> str:
 
 def asks_elsewhere(status: int, cause: int = 0) -> bool:
     return status in _ELSEWHERE and cause not in _OF_THE_CALLEE
+
+
+def asks_another_trunk(status: int, cause: int = 0, *, emergency: bool = False) -> bool:
+    """An emergency call asks for it whatever is said, but by the centre itself: that a number does not exist, or may
+    not be called, is then no more than that nobody there knows where it leads."""
+    if emergency:
+        return status not in _OF_AN_EMERGENCY_CENTRE and cause != _BUSY
+    return cause in _NO_ROUTE or (status in _OF_THE_TRUNK and cause not in _OF_THE_CALLEE)

@@ -2,12 +2,17 @@
 
     SEEKING --a trunk takes it--> READYING --media--> CALLING --answer--> what the call or the line makes of it
        ^                                                 |
-       `------------------ silence, 5xx -----------------`      busy, declined, no such number: the end
+       `------- silence, 5xx; the trunk refuses us -------`      busy, declined, no such number: the end
 
 The number has passed the gate before (`switchboard.py`), and its trunks are in order. Each is asked whether it takes
 the call, and gives the best of its hosts. A host of which nothing is heard for `FAILOVER` seconds, or that says 5xx
-before it rings, is left for the next one, of the same trunk or of another; each attempt is a SIP call and a leg of its
-own. What rings or is heard is not left any more: what it says is the end.
+before it rings, is left for the next one, of the same trunk or of another; one that refuses us, as with 401 after our
+password, for another trunk. Each attempt is a SIP call and a leg of its own. What rings or is heard is not left any
+more: what it says is the end.
+
+An emergency call is over only when somebody answers, is busy or declines, or nobody is left: it goes on to the next
+trunk after all else that may be said, also by one that rang or was heard. Trunks and hosts that are up come first, then
+all that it has not tried: one that is said to be down may be up again.
 
 A host that sends the call on (3xx), to another number within the trunk, is followed where the gate lets that number
 pass, which the switchboard says: never twice to the same, and `REDIRECTS` times at most.
@@ -93,16 +98,21 @@ class Outward(Caller[S]):
 
     def seek(self, now: float) -> list[Effect]:
         """The next trunk is asked, if there is one."""
+        if not self.out.trunks:
+            self._out(trunks=self.out.later, later=(), again=True)
         out = self.out
         if not out.trunks:
             return self.fail(out.why, out.status, now)
         self.enter(Stage.SEEKING, now)
-        return [Tell(f"trunk:{out.trunks[0]}", Seize(self.id, out.tried, out.emergency))]
+        return [Tell(f"trunk:{out.trunks[0]}", Seize(self.id, out.tried, out.emergency, out.again))]
 
     def _leave_trunk(self, now: float) -> list[Effect]:
-        trunks = self.out.trunks
-        self._out(trunks=trunks[1:])
-        return [Tell(f"trunk:{trunks[0]}", Freed(self.id)), *self.seek(now)]
+        out = self.out
+        left, *trunks = out.trunks
+        later = (*out.later, left) if out.emergency and not out.again else ()
+        dialled = {"number": out.wanted, "dialled": out.wanted, "wanted": ""} if out.wanted else {}
+        self._out(trunks=tuple(trunks), later=later, **dialled)
+        return [Tell(f"trunk:{left}", Freed(self.id)), *self.seek(now)]
 
     def denied(self, message: Denied, now: float) -> list[Effect]:
         """What was said by a host that had it before is worth more than that there is no other."""
@@ -127,10 +137,15 @@ class Outward(Caller[S]):
 
     def sent_on(self, message: Follow, now: float) -> list[Effect]:
         """The gate lets the number pass that the call is sent on to."""
-        self._out(number=message.number, dialled=message.dialled, followed=(*self.out.followed, message.to))
+        out = self.out
+        wanted = (out.wanted or out.dialled) if out.emergency else ""
+        followed = (*out.followed, message.to)
+        self._out(number=message.number, dialled=message.dialled, followed=followed, wanted=wanted)
         return self._attempt(message.to.host, now)
 
     def stays(self, message: Stay, now: float) -> list[Effect]:
+        if self.out.emergency:
+            return self._leave_trunk(now)
         return self.fail("redirect_barred", self.out.status, now)
 
     # --- the attempt ------------------------------------------------------------------------------------------
@@ -182,9 +197,15 @@ class Outward(Caller[S]):
             agreed = sdp.accept(ours, answer, peer=self.state.arrived.peer)
         except sdp.SdpError as error:
             log = Log("no common media", (("call", self.id), ("reason", str(error))))
-            return [log, *self.fail("no_common_media", 0, now)]
+            return [log, *self._nothing_in_common(now)]
         self.state = evolve(self.state, agreed=agreed)
         return then(now)
+
+    def _nothing_in_common(self, now: float) -> list[Effect]:
+        if not self.out.emergency:
+            return self.fail("no_common_media", 0, now)
+        self._out(why="no_common_media", status=0)
+        return [Sip(signals.Release(self.state.sip)), *self._by_another_trunk(now)]
 
     def _hears_early(self, now: float) -> list[Effect]:
         """The far side is heard before it answers, and hears nobody (RFC 3960 §3.1); as long as nothing comes from it,
@@ -208,7 +229,7 @@ class Outward(Caller[S]):
         if message.answer is not None:
             return self._agree(message.answer, self._picked_up, now)
         if self.state.agreed is None:
-            return self.fail("no_common_media", 0, now)
+            return self._nothing_in_common(now)
         return self._picked_up(now)
 
     def _picked_up(self, now: float) -> list[Effect]:
@@ -227,24 +248,28 @@ class Outward(Caller[S]):
         elsewhere = failures.asks_elsewhere(message.status, message.cause)
         # of another status it is about this call alone (RFC 3261 §21.5.1), and the callee may have said it
         retry_after = message.retry_after if message.status == 503 else None
-        if out.rings or out.early or not elsewhere:
+        another = failures.asks_another_trunk(message.status, message.cause, emergency=out.emergency)
+        stands = (out.rings or out.early) and not out.emergency
+        if stands or not (elsewhere or another):
             # a host that says when it takes calls again is left alone until then, also where it rang (RFC 3261 §20.33)
             told = self._trouble(silent=False, retry_after=retry_after)
             rests = told if elsewhere and retry_after is not None else []
             return [*rests, *self.fail(self.out.why, message.status, now)]
+        if not elsewhere:
+            return self._by_another_trunk(now)
         silent = message.status == 408
         return self._elsewhere(silent=silent, retry_after=retry_after, now=now)
 
     def _moved(self, to: tuple[signals.Redirect, ...], now: float) -> list[Effect]:
         """To another number at the same trunk, or to the same at another host of it, where the Contact names none; and
-        to no other trunk from here on."""
+        to no other trunk from here on, but for an emergency call."""
         data, out = self.state, self.out
         named = (each if each.number else evolve(each, number=out.dialled) for each in to)
         new = tuple(each for each in named if each not in out.followed)
         if not new or len(out.followed) >= REDIRECTS:
-            return self.fail(out.why, out.status, now)
+            return self._by_another_trunk(now) if out.emergency else self.fail(out.why, out.status, now)
         trunk = data.arrived.trunk
-        self._out(trunks=(trunk,), host=None, rings=False, early=False)
+        self._out(trunks=out.trunks if out.emergency else (trunk,), host=None, rings=False, early=False)
         self.enter(Stage.SEEKING, now)
         fields = (("call", self.id), ("trunk", trunk), ("status", out.status))
         asked = Tell("switchboard", Redirected(self.id, trunk, new))
@@ -254,9 +279,10 @@ class Outward(Caller[S]):
         """Nothing came of this attempt in its time."""
         out = self.out
         released = Sip(signals.Release(self.state.sip, why="timer"))
-        if out.rings or out.early or out.until >= self.state.since + PATIENCE:
+        made_its_way = out.rings or out.early or out.until >= self.state.since + PATIENCE
+        if made_its_way and not out.emergency:
             return [*self.fail("not_answered", 0, now)]
-        self._out(why="unreachable", status=408)
+        self._out(why="not_answered" if made_its_way else "unreachable", status=408)
         return [released, *self._elsewhere(silent=True, retry_after=None, now=now)]
 
     def _elsewhere(self, *, silent: bool, retry_after: int | None, now: float) -> list[Effect]:
@@ -266,8 +292,18 @@ class Outward(Caller[S]):
         trouble = self._trouble(silent=silent, retry_after=retry_after)
         fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
         closed = Media(media.CloseLeg(data.leg))
-        self._out(tried=(*out.tried, out.host), host=None)
+        self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
         return [Log("call goes elsewhere", fields), closed, *trouble, *self.seek(now)]
+
+    def _by_another_trunk(self, now: float) -> list[Effect]:
+        """What this one says all its hosts do: an emergency call asks them when no other trunk is left."""
+        data, out = self.state, self.out
+        assert out.host is not None, "a trunk has given it"
+        if not (out.trunks[1:] or out.emergency):
+            return self.fail(out.why, out.status, now)
+        fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
+        self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
+        return [Log("call goes elsewhere", fields), Media(media.CloseLeg(data.leg)), *self._leave_trunk(now)]
 
     def _trouble(self, *, silent: bool, retry_after: int | None) -> list[Effect]:
         """The trunk hears what its host said."""

@@ -204,8 +204,8 @@ class Trunk(Machine[Phase]):
         return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat, data.profile.srtp))]
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
-        """An emergency call is worth a try at a host that has not answered."""
-        if message.emergency:
+        """An emergency call that no trunk took which is up is worth a try at a host that has not answered."""
+        if message.down:
             return self._seize(message, now)
         guest_is_gone = self.state.profile.guest and not self.state.contacts
         return self._deny(message, "not_registered" if guest_is_gone else "trunk_down")
@@ -217,12 +217,12 @@ class Trunk(Machine[Phase]):
         return [Tell(signals.actor(message.call), calls.Denied(self.state.profile.trunk, why))]
 
     def _best(self, message: calls.Seize) -> signals.Host | None:
-        """The first host that answers and was not tried; for an emergency call any that was not."""
+        """The first host that answers and was not tried; else, where one will do that does not, any that was not."""
         untried = [each for each in self.state.gateways if each.host not in message.tried]
         up = [each.host for each in untried if each.phase is gateway.Phase.UP]
         if up:
             return up[0]
-        return untried[0].host if message.emergency and untried else None
+        return untried[0].host if message.down and untried else None
 
     def _freed(self, message: calls.Freed, now: float) -> list[Effect]:
         self.state = evolve(self.state, usage=self.state.usage.over(message.call))

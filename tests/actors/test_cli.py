@@ -187,7 +187,7 @@ allow = "+86"
     assert result.exit_code == 0
     assert result.output.splitlines()[-5:] == [
         '01055501000: +861055501000 leaves by "carrier" as 01055501000, else by "spare" as 861055501000',
-        '110: 110, an emergency number, leaves by "carrier" as 110, else by "spare" as 110',
+        '110: 110, an emergency number, leaves by "carrier" as 110, else by "spare" as 110; who is up comes first',
         "+442079460958: The dialling rules do not allow this number.",
         "16812345: This is a premium-rate number, and no dialling rule allows it as such.",
         "x: That is no number that can be dialled.",

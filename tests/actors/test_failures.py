@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cordboard.actors import page
-from cordboard.actors.failures import asks_elsewhere, why_of
+from cordboard.actors.failures import asks_another_trunk, asks_elsewhere, why_of
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,22 @@ def test_everything_that_can_be_said_has_words() -> None:
 ])  # fmt: skip
 def test_what_the_callee_says_no_other_host_makes_better(status: int, cause: int, elsewhere: bool) -> None:
     assert asks_elsewhere(status, cause) is elsewhere
+
+
+@pytest.mark.parametrize(("status", "cause", "another"), [
+    (401, 0, True), (407, 0, True), (402, 0, True), (403, 0, True), (403, 57, True), (438, 0, True),
+    (404, 3, True), (480, 2, True),  # it has no route there
+    # what gateways make of the word of a callee, or of its exchange
+    (403, 21, False), (403, 17, False), (403, 1, False),
+    (404, 0, False), (404, 1, False), (484, 0, False), (604, 0, False), (486, 0, False), (480, 0, False),
+    (488, 0, False), (600, 0, False), (603, 0, False), (607, 0, False),
+])  # fmt: skip
+def test_a_trunk_that_refuses_us_has_asked_nobody(status: int, cause: int, another: bool) -> None:
+    assert asks_another_trunk(status, cause) is another
+
+
+@pytest.mark.parametrize("status", sorted({*range(300, 700)}))
+def test_an_emergency_call_goes_on_after_all_but_what_the_centre_says(status: int) -> None:
+    assert asks_another_trunk(status, emergency=True) is (status not in {486, 600, 603, 607})
+    assert asks_another_trunk(status, 1, emergency=True) is (status not in {486, 600, 603, 607})
+    assert not asks_another_trunk(status, 17, emergency=True)

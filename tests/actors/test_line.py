@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from attrs import evolve, frozen
 from cordboard.actors import line as lines
-from cordboard.actors import signals
+from cordboard.actors import outward, signals
 from cordboard.actors.announcements import accept_call
 from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.customs import CUSTOMS, Customs
@@ -33,6 +33,7 @@ from .world import World, play
 
 OWNER = "agent:lin"
 HOST = signals.Host("sip:192.0.2.10", "192.0.2.10", 5060, "udp")
+OTHER_HOST = signals.Host("sip:192.0.2.11", "192.0.2.11", 5060, "udp")
 LEG = "line:c+1/caller"
 ANSWER = sdp.offer("198.51.100.9", 4000, session_id=1, codecs=("pcma",))
 
@@ -41,11 +42,13 @@ def begun(
     *,
     confirm: bool = False,
     trunks: tuple[str, ...] = ("carrier",),
+    emergency: bool = False,
     patience: Patience = PATIENCE,
     customs: Customs = CUSTOMS,
 ) -> Line:
     reach = Reach("c+1", OWNER, "lin", CUSTOMER, confirm=confirm)
-    return Line(reach, Out(CUSTOMER, CUSTOMER, trunks=trunks), "en", "CN", ("pcma",), NOW, patience, customs)
+    out = Out(CUSTOMER, CUSTOMER, emergency=emergency, trunks=trunks)
+    return Line(reach, out, "en", "CN", ("pcma",), NOW, patience, customs)
 
 
 def hears(made: Line, *messages: object, at: float = NOW) -> list[Effect]:
@@ -193,6 +196,96 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
         Tell("trunk:carrier", Seize("c+1", (HOST,))),
     ]
     assert made.wake(NOW + 4)[1:] == over("system", "unreachable", 503)
+
+
+def test_a_trunk_that_refuses_us_is_left_for_the_next_one() -> None:
+    made = begun(trunks=("first", "carrier"))
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    assert hears(made, signals.Failed("c+1/1", 401, ""))[1:] == [
+        Media(media.CloseLeg(LEG)),
+        Tell("trunk:first", Freed("c+1")),
+        Tell("trunk:carrier", Seize("c+1", (HOST,))),
+    ]
+    hears(made, Granted("carrier", OTHER_HOST, nat=False))
+    hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
+    # of the last one it is the end, in its own words
+    assert hears(made, signals.Failed("c+1/2", 403, "")) == over("system", "trunk_refused", 403, attempt=2)
+
+
+def test_a_trunk_that_refuses_us_when_it_rang_or_was_heard_is_not_left() -> None:
+    made = begun(trunks=("first", "carrier"))
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2], signals.Progressed("c+1/1", 180, None))
+    assert hears(made, signals.Failed("c+1/1", 403, "")) == over("system", "trunk_refused", 403)
+
+
+@pytest.mark.parametrize("rang", [False, True])
+@pytest.mark.parametrize("status", [401, 403, 404, 480, 488, 501, 604])
+def test_an_emergency_call_goes_on_whatever_a_trunk_says(status: int, rang: bool) -> None:
+    """... first by those that are up, and then by all that it has not tried."""
+    made = begun(trunks=("dead", "first", "carrier"), emergency=True)
+    assert hears(made, Started())[-1] == Tell("trunk:dead", Seize("c+1", (), emergency=True))
+    denied = hears(made, Denied("dead", "trunk_down"))
+    assert denied == [Tell("trunk:dead", Freed("c+1")), Tell("trunk:first", Seize("c+1", (), emergency=True))]
+    hears(made, Granted("first", HOST, nat=False), CALLED[2])
+    if rang:
+        hears(made, signals.Progressed("c+1/1", 180, None))
+    assert hears(made, signals.Failed("c+1/1", status, ""))[-1] == Tell(
+        "trunk:carrier", Seize("c+1", (HOST,), emergency=True)
+    )
+    hears(made, Granted("carrier", OTHER_HOST, nat=False))
+    hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
+    tried = (HOST, OTHER_HOST)
+    again = [Tell(f"trunk:{each}", Seize("c+1", tried, True, True)) for each in ("dead", "first", "carrier")]
+    assert hears(made, signals.Failed("c+1/2", status, ""))[-1] == again[0]
+    assert hears(made, Denied("dead", "unreachable"))[-1] == again[1]
+    assert hears(made, Denied("first", "unreachable"))[-1] == again[2]
+    end = hears(made, Denied("carrier", "unreachable"))
+    assert end[0] == Tell("trunk:carrier", Freed("c+1"))
+    assert (made.out.status, isinstance(end[-1], Stop)) == (status, True)
+
+
+@pytest.mark.parametrize(("status", "cause"), [(486, 0), (600, 0), (603, 0), (503, 17)])
+def test_an_emergency_centre_that_is_busy_has_said_so(status: int, cause: int) -> None:
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    assert isinstance(hears(made, signals.Failed("c+1/1", status, "", None, (), cause))[-1], Stop)
+
+
+def test_an_emergency_call_that_is_sent_on_in_vain_is_what_it_was_at_the_next_trunk() -> None:
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    redirect = signals.Redirect("+861055501999", OTHER_HOST)
+    asked = hears(made, signals.Failed("c+1/1", 302, "", None, (redirect,)))
+    assert asked[-1] == Tell("switchboard", Redirected("c+1", "first", (redirect,)))
+    hears(made, Follow("+861055501999", "01055501999", redirect))
+    hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
+    assert made.out.number == "+861055501999"
+    hears(made, signals.Failed("c+1/2", 404, ""))
+    assert (made.out.number, made.out.dialled, made.out.trunks) == (CUSTOMER, CUSTOMER, ("carrier",))
+
+
+def test_an_emergency_call_that_may_not_be_sent_on_goes_to_the_next_trunk() -> None:
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    hears(made, signals.Failed("c+1/1", 302, "", None, (signals.Redirect("+861055501999", OTHER_HOST),)))
+    assert hears(made, Stay())[-1] == Tell("trunk:carrier", Seize("c+1", (), emergency=True))
+
+
+def test_an_emergency_call_that_is_answered_in_nothing_that_we_speak_goes_on() -> None:
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
+    opus = evolve(ANSWER, media=(evolve(ANSWER.media[0], formats=("99",)),))
+    said = hears(made, signals.PickedUp("c+1/1", opus))
+    assert Sip(signals.Release("c+1/1")) in said
+    assert said[-1] == Tell("trunk:carrier", Seize("c+1", (HOST,), emergency=True))
+
+
+def test_an_emergency_call_that_rings_in_vain_for_three_minutes_goes_on() -> None:
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2], signals.Progressed("c+1/1", 180, None))
+    said = made.wake(NOW + outward.PATIENCE)
+    assert said[0] == Sip(signals.Release("c+1/1", why="timer"))
+    assert said[-1] == Tell("trunk:first", Seize("c+1", (HOST,), emergency=True))
 
 
 def test_what_comes_again_later_is_a_call_and_no_host_where_it_does_not_say_503() -> None:

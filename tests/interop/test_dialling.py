@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from . import sound
+from .carrier import Carrier
 from .chromium import CHROMIUM, Agent, chromium
 from .machine import own_address
 from .product import Organisation, Product, free_port, infrastructure, until
@@ -173,3 +174,37 @@ def test_a_trunk_that_has_died_is_down_within_15_s_and_says_so(centre: Product, 
     print(f"the trunk was down {down:.1f} s after the telephone had ended")
     assert down <= 15.5
     centre.at_rest()
+
+
+@pytest.mark.parametrize("number", ["110", CUSTOMER])
+def test_a_call_goes_on_where_a_carrier_does_not_take_our_password(tmp_path: Path, number: str) -> None:
+    """... and waits for no carrier that is dead."""
+    here = own_address()
+    if here == "127.0.0.1":
+        pytest.skip("this machine has no address but loopback")
+    dead, wrong, line = free_port(), free_port(), free_port(2, "0.0.0.0")
+    organisation = Organisation().trunk("dead", "192.0.2.1", proxy=f"sip:127.0.0.1:{dead}", priority=1)
+    account = {"username": "harbour", "password": "wrong"}
+    organisation.trunk("wrong", "192.0.2.2", proxy=f"sip:127.0.0.1:{wrong}", priority=2, **account)
+    organisation.trunk("carrier", here, proxy=f"sip:{here}:{line}", priority=3).may_dial("+86")
+    organisation.queue("support").agent("1001", "Lin", support=1)
+    with Carrier(wrong) as refuses, called(tmp_path / "telephone", line, beside={"110": "auto"}):
+        refuses.says["INVITE"] = 401, 'WWW-Authenticate: Digest realm="carrier", nonce="n1", algorithm=MD5, qop="auth"'
+        product = Product(tmp_path / "centre", infrastructure(address="0.0.0.0"), organisation.text).start()
+        try:
+            stands = {"dead": "down", "wrong": "up", "carrier": "up"}
+            until(lambda: {each: state(product, each) for each in stands} == stands, 30, "the trunks")
+            with Robot(product, "1001") as lin:
+                lin.sign_in()
+                dialled = time.monotonic()
+                lin.do("call.dial", number=number)
+                assert lin.event("call.connected", 15)["number"] == number
+                assert time.monotonic() - dialled < 4
+                lin.do("call.hang_up")
+            (first, *shown) = refuses.requests("INVITE")
+            assert "\r\nAuthorization: " not in first
+            assert shown
+            assert all('username="harbour"' in each for each in shown)
+        finally:
+            product.stop()
+    assert [line for line in product.complaints if "the trunk dead is down" not in line] == []
