@@ -143,7 +143,8 @@ class Call(Arrival):
         told = [*self.referral_over("given_up", CANCELLED), *self._second_told(by, cause)]
         self.close_entries(by, cause, now)
         data = self.state
-        told += [*self.message_left(), Log("call ended", (("call", self.id), ("by", by), ("cause", cause)))]
+        where = (("call", self.id), ("trunk", data.arrived.trunk))
+        told += [*self.message_left(), Log("call ended", (*where, ("by", by), ("cause", cause)))]
         if data.phase is Phase.WAITING:
             told.append(Tell(self.queue(), queues.Leave(self.id)))
         if data.phase is Phase.TALKING and data.agent:
