@@ -23,7 +23,7 @@ from .directories import music_directory
 from .entries import ENTRIES, About
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
-from .keys import ConfigError, parse_toml, table_keys, unused
+from .keys import ConfigError, IpNetwork, parse_toml, table_keys, unused
 from .options import (
     FILE,
     INFRASTRUCTURE,
@@ -180,6 +180,7 @@ def notes(organisation: Organisation) -> list[str]:
             if agent.password is None
         ),
         *_barred_onward(organisation),
+        *_of_another(organisation),
         *_unused("[organisation]", [about]),
         *(line for name, (each, _) in ENTRIES.items() for line in _unused(f"[[{name}]]", getattr(organisation, each))),
     ]
@@ -193,6 +194,15 @@ def _barred_onward(organisation: Organisation) -> Iterator[str]:
             decided = gate.decide(organisation, to.number, "") if isinstance(to, ToNumber) else None
             if isinstance(decided, gate.Barred):
                 yield f'warning: queue "{queue.id}" {key}: {decided.words}'
+
+
+def _of_another(organisation: Organisation) -> Iterator[str]:
+    """Calls that come from there are those of the first trunk that has it."""
+    first: dict[IpNetwork, str] = {}
+    for trunk in organisation.trunks:
+        for peer in trunk.peers:
+            if (other := first.setdefault(peer, trunk.id)) != trunk.id:
+                yield f'warning: trunk "{trunk.id}": calls from {peer} come by trunk "{other}", which has it too'
 
 
 def notes_of_config(config: Config) -> list[str]:

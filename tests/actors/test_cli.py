@@ -211,6 +211,16 @@ def test_check_says_what_is_not_there_yet(tmp_path: Path) -> None:
     assert run(check, path).output.splitlines()[1:] == []
 
 
+def test_check_says_whose_the_calls_are_where_two_trunks_have_one_address(tmp_path: Path) -> None:
+    path = tmp_path / "org.toml"
+    path.write_text(
+        '[[trunk]]\nid = "a"\npeers = ["192.0.2.9", "192.0.2.10"]\n[[trunk]]\nid = "b"\npeers = ["192.0.2.9"]\n'
+    )
+    assert run(check, path).output.splitlines()[1:] == [
+        'warning: trunk "b": calls from 192.0.2.9/32 come by trunk "a", which has it too'
+    ]
+
+
 def test_a_section_of_the_other_file_is_named_as_such(tmp_path: Path, organisation: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[sip]\ntcp = ""\n')
