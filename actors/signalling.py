@@ -43,6 +43,7 @@ from ..sip.events import (
     Replied,
     Sought,
     Transmit,
+    Undelivered,
 )
 from ..sip.grammar import Address, LocalSipError, Uri, bracket, is_ip, same_host
 from ..sip.registrar import BULK
@@ -269,6 +270,8 @@ class Signalling:
                 self._system.tell(f"trunk:{trunk}", signals.FlowLost())
             case Refused(source, words):
                 log.info("sip refused", **redacted({"source": source.host, "reason": words}))
+            case Undelivered(call, trunk, method):
+                log.warning("sip request not sent", call=call, trunk=trunk, method=method)
             case Transmit():
                 raise AssertionError("datagrams are the transport's")
             case _:

@@ -28,6 +28,10 @@ class Binding:
     def flow(self) -> Address:
         return Address(self.address, self.port, self.transport)
 
+    @property
+    def back(self) -> Address | None:
+        return way_back(self.uri, self.flow, self.routes)
+
 
 def way_back(uri: str, flow: Address, routes: tuple[str, ...] = ()) -> Address | None:
     """Where a new connection can be made to whoever was heard by `flow` and has this Contact, None: nowhere. It has to

@@ -112,9 +112,10 @@ class Dialog:
             self.pinned,
         )
 
-    def moved(self, response: Response) -> Dialog:
+    def moved(self, response: Response, source: Address) -> Dialog:
         """After a 2xx to a re-INVITE or UPDATE of ours (RFC 3261 §12.2.1.2). Raises RemoteSipError."""
-        return evolve(self, target=contact_of(response)) if response.get("Contact") is not None else self
+        target = contact_of(response) if response.get("Contact") is not None else self.target
+        return evolve(self, target=target, peer=source if self.pinned else self.peer)
 
     def advanced(self) -> Dialog:
         return evolve(self, local_cseq=self.local_cseq + 1)

@@ -87,6 +87,8 @@ class Doors(Sessions):
         """One message: a datagram, or what was framed in a stream. `late`: there is no room for a call that it begins.
         Raises nothing."""
         out: list[Output] = []
+        if source.reliable:
+            self._alive.add(source)
         if not data.strip(b"\r\n\x00 "):
             self.counters["keepalive"] += 1
             return out

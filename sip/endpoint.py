@@ -197,6 +197,7 @@ class Endpoint(Doors):
         self._reply(request, source, status, now, out, rows=rows)
         if changed:
             out.append(self._registrar.told(trunk))
+            self._guest_came(trunk, now, out)
 
     def _in_dialog(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         call = self._by_tag.get(request.to.tag or "")

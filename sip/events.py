@@ -2,7 +2,7 @@
 
 `call` is the id that names a call in every command: made by the endpoint for a call that comes in, by the application
 for one that it dials. After CallCancelled, CallEnded, CallFailed, or after the application's own `hang_up` or
-`reject`, no output names that call again.
+`reject`, no output names that call again, but for `Undelivered`.
 """
 
 from __future__ import annotations
@@ -203,6 +203,16 @@ class Refused:
     reason: str
 
 
+@frozen
+class Undelivered:
+    """A request of ours within a call that could not be sent, though it waited for a guest to register; also counted.
+    The call may be over."""
+
+    call: str
+    trunk: str
+    method: str
+
+
 Output: TypeAlias = (
     Transmit
     | IncomingCall
@@ -222,4 +232,5 @@ Output: TypeAlias = (
     | FlowLost
     | Sought
     | Refused
+    | Undelivered
 )

@@ -244,9 +244,9 @@ class TransactionLayer(ABC):
                     self._answered(slot, response, source or slot.destination, now, out)
                 case Deliver(Request() as request):
                     self._ack_of_success(request, source or slot.destination, now, out)
-                case TimedOut():
+                case TimedOut() if not slot.waits:
                     self._silent(slot, 408, "no response", now, out)
-                case Failed():
+                case TimedOut() | Failed():
                     self._silent(slot, 503, "cannot be sent", now, out)
                 case Dropped(name):
                     self.counters[f"late: {name}"] += 1

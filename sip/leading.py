@@ -13,6 +13,12 @@ was left is nobody's, but for a 2xx to an INVITE, which `renegotiation` acknowle
 
 Where a request has been outlives the process (`snapshot`): another one looks the name up again, and goes on.
 
+A guest has no name: it is reached by the connection that it was heard by. Where that is gone, as all are that an
+earlier process had, a request goes by the one that it has registered by since (RFC 5626 §5.3: any flow of the same
+instance), else by a new one to where it listens, if that is known (`way_back`). Where nothing leads to it the request
+waits for it to register, for as long as its transaction lives. What failed with its connection goes the same ways. An
+ACK has no time to wait: the next 2xx asks for it again.
+
 The layer of `Endpoint` between `asking` and `sending`.
 """
 
@@ -25,10 +31,11 @@ from typing import Final
 from attrs import define, evolve
 
 from .asking import Asking, Settings, direct
+from .binding import Binding
 from .call import Call
-from .dialog import Dialog, over
+from .dialog import Dialog, is_secure, over
 from .events import Output, Sought, Transmit
-from .layer import Slot, Way
+from .layer import Key, Slot, Way
 from .message import Address, Request
 from .places import Places
 from .transaction import State, Timers
@@ -55,6 +62,10 @@ class Leading(Asking):
         self._places = Places()
         # What waits for a name, in the order in which it was to be sent
         self._unsent: dict[str, list[Slot | Unsent]] = {}
+        # The far ends of connections on which something was heard, and that are not gone
+        self._alive: set[Address] = set()
+        # What waits for its guest to register
+        self._unreached: dict[Key, Slot] = {}
 
     def name_at(self, address: str) -> str:
         """What the certificate of the host at that address has to be for."""
@@ -73,10 +84,12 @@ class Leading(Asking):
         return out
 
     def unsent(self, transmit: Transmit, now: float) -> list[Output]:
+        self._alive.discard(transmit.destination)
         self._avoid(transmit)
         return super().unsent(transmit, now)
 
     def disconnected(self, remote: Address, unwritten: Sequence[Transmit], now: float) -> list[Output]:
+        self._alive.discard(remote)
         for each in unwritten:
             if each.otherwise in (None, remote):
                 self._avoid(each)
@@ -92,7 +105,7 @@ class Leading(Asking):
         """A transaction of an earlier life of the process."""
         name, call = slot.name, slot.call
         if not name and slot.answers and call is not None and call.dialog is not None:
-            _, name = self._hop(call.dialog)  # its ACK may be asked for again
+            _, name = self._hop(call.dialog, call.trunk)  # its ACK may be asked for again
         if not name:
             return
         self._places.recalled(name, slot.been)
@@ -103,11 +116,11 @@ class Leading(Asking):
 
     # --- the first request to a name --------------------------------------------------------------------------
 
-    def _hop(self, dialog: Dialog) -> tuple[Way, str]:
+    def _hop(self, dialog: Dialog, trunk: str) -> tuple[Way, str]:
         """Where a request in this dialog goes as far as is known, and the name that leads there, "" for none."""
         hop = dialog.next_hop()
         if isinstance(hop, Address):
-            return dialog.way(hop), ""
+            return self._reached(trunk, dialog.target, dialog.way(hop)), ""
         return dialog.way(next(iter(self._places.targets(hop)), dialog.peer)), hop
 
     def _seek(self, dialog: Dialog, name: str, now: float, out: list[Output]) -> bool:
@@ -126,6 +139,7 @@ class Leading(Asking):
         """Sends a request of ours in this dialog, as soon as it is known where to."""
         way, name = hop
         waits = self._seek(dialog, name, now, out)
+        unreached = self._is_unreached(call.trunk, way)
         sent: list[Output] = []
         slot = self._start(request, way, call, now, sent, within=True)
         slot.name = name
@@ -133,13 +147,14 @@ class Leading(Asking):
         if waits:
             slot.waits = True
             self._unsent.setdefault(name, []).append(slot)
-            sent = [each for each in sent if not isinstance(each, Transmit)]
-        out += sent
+        if unreached:
+            self._await_guest(slot)
+        out += [each for each in sent if not (slot.waits and isinstance(each, Transmit))]
         return slot
 
-    def _hop_back(self, dialog: Dialog, source: Address) -> tuple[Way, str]:
+    def _hop_back(self, dialog: Dialog, trunk: str, source: Address) -> tuple[Way, str]:
         """... of an ACK of what was said from there: to that host, if it is one of the next hop's."""
-        way, name = self._hop(dialog)
+        way, name = self._hop(dialog, trunk)
         return (direct(source) if source in self._places.targets(name) else way), name
 
     def _lead_ack(
@@ -159,10 +174,10 @@ class Leading(Asking):
             out.append(Transmit(slot.transaction.last, slot.destination, slot.otherwise))
             return
         self._leave(slot)
-        self._elsewhere(slot, target, now, out)
+        self._elsewhere(slot, direct(target), now, out)
 
     def _send_late(self, waited: Unsent, out: list[Output]) -> None:
-        way, _ = self._hop(waited.dialog)
+        way, _ = self._hop(waited.dialog, waited.call.trunk)
         before, request = bytes(waited.request), waited.request
         if request.via.transport != way[0].transport.upper():
             request = over(request, self._token(), self._local(way[0]))
@@ -170,6 +185,48 @@ class Leading(Asking):
             waited.call.ack = bytes(request)
             self._mark(waited.call)
         out.append(Transmit(bytes(request), *way))
+
+    # --- the next connection of a guest -----------------------------------------------------------------------
+
+    def _is_gone(self, remote: Address) -> bool:
+        """Whether that is the far end of no connection any more."""
+        return remote.reliable and remote not in self._alive
+
+    def _reached(self, trunk: str, target: str, way: Way) -> Way:
+        """That way, or by which a guest whose connection is gone is reached now."""
+        return next(iter(self._ways(trunk, target, way)), way) if self._is_gone(way[0]) else way
+
+    def _ways(self, trunk: str, target: str, way: Way) -> list[Way]:
+        """By which a guest is reached who has this Contact and was heard on a connection that is gone, best first."""
+        if self._trunks.settings(trunk).guest is None:
+            return []
+        bound = self._registrar.nearest(trunk, target)
+        ways: list[Way] = [(each.flow, each.back) for each in bound if each.flow in self._alive]
+        ways += [direct(each) for each in (way[1], *map(_otherwise, bound)) if each is not None]
+        return [each for each in ways if each[0].transport == "tls" or not is_secure(target)]
+
+    def _is_unreached(self, trunk: str, way: Way) -> bool:
+        """Whether nothing leads to this guest until it registers."""
+        return way[1] is None and self._is_gone(way[0]) and self._trunks.settings(trunk).guest is not None
+
+    def _await_guest(self, slot: Slot) -> None:
+        """It is not sent before."""
+        if slot.key in self._slots:  # else it may not be sent at all
+            slot.waits = True
+            self._unreached[slot.key] = slot
+
+    def _let_go(self, slot: Slot) -> None:
+        super()._let_go(slot)
+        self._unreached.pop(slot.key, None)
+
+    def _guest_came(self, trunk: str, now: float, out: list[Output]) -> None:
+        """It has registered: what waited for that is sent."""
+        for slot in list(self._unreached.values()):
+            assert slot.call is not None, "a dialog is a call's"
+            way = self._reached(slot.call.trunk, slot.transaction.request.uri, (slot.destination, slot.otherwise))
+            if slot.call.trunk == trunk and not self._is_unreached(trunk, way):
+                self._leave(slot)
+                self._elsewhere(slot, way, now, out)
 
     # --- the next host of a name ------------------------------------------------------------------------------
 
@@ -190,12 +247,16 @@ class Leading(Asking):
         """Nothing that comes of it counts any more, but for a 2xx to an INVITE."""
         self._let_go(slot)
 
-    def _left(self, slot: Slot) -> list[Address]:
-        """The hosts of its name where this request was not, for one that belongs to a call, and is not settled."""
+    def _left(self, slot: Slot) -> list[Way]:
+        """The hosts of its name, or the ways to its guest, where this request was not, for one that belongs to a call,
+        and is not settled."""
         been = _been(slot)
         if slot.call is None or slot.settled:
             return []
-        return [each for each in self._places.targets(slot.name) if each not in been]
+        ways = [direct(each) for each in self._places.targets(slot.name)]
+        if slot.within and self._is_gone(slot.destination):
+            ways += self._ways(slot.call.trunk, slot.transaction.request.uri, (slot.destination, None))
+        return [each for each in ways if each[0] not in been]
 
     def _only_there(self, slot: Slot) -> bool:
         return slot.within and not self._left(slot)
@@ -203,31 +264,45 @@ class Leading(Asking):
     def _accepted(self, slot: Slot, dialog: Dialog) -> None:
         """A 2xx to our INVITE has come, and is to be acknowledged."""
         slot.answers += 1
-        way, name = self._hop(dialog)
+        assert slot.call is not None, "a dialog is a call's"
+        way, name = self._hop(dialog, slot.call.trunk)
         if name and slot.answers > UNHEARD_ACKS:
             self.counters["no sign of life: ACK"] += 1
             self._places.failed(way[0])
 
     def _fails_over(self, slot: Slot, now: float, out: list[Output]) -> bool:
-        """Whether a request that failed where it went goes to another host of the same name."""
-        left = self._left(slot)
-        if not left:
+        """Whether a request that failed where it went goes to another host of the same name, or to its guest as soon as
+        that is there."""
+        been, left = _been(slot), self._left(slot)
+        if left:
+            self.counters["next hop failed"] += 1
+            self._places.failed(been[-1])
+            self._elsewhere(slot, left[0], now, out).been = been
+            return True
+        if slot.call is None or slot.settled or slot.waits or not slot.within:
             return False
-        self.counters["next hop failed"] += 1
-        been = _been(slot)
-        self._places.failed(been[-1])
-        self._elsewhere(slot, left[0], now, out).been = been
+        way = slot.destination, None
+        if not self._is_unreached(slot.call.trunk, way):
+            return False
+        again = self._anew(slot, slot.transaction.request, way, now, [])
+        again.been = been
+        self._await_guest(again)
         return True
 
-    def _elsewhere(self, slot: Slot, target: Address, now: float, out: list[Output]) -> Slot:
-        """The same request of a dialog at another host. Our Contact is that by which it reaches us."""
+    def _elsewhere(self, slot: Slot, way: Way, now: float, out: list[Output]) -> Slot:
+        """The same request of a dialog by another way. Our Contact is that by which it reaches us."""
         call = slot.call
         assert call is not None, "a dialog is a call's"
         request = slot.transaction.request
         secure = call.dialog is not None and call.dialog.secure
-        contact = self._contact_of(call.trunk, str(request.from_), self._local(target), secure=secure)
+        contact = self._contact_of(call.trunk, str(request.from_), self._local(way[0]), secure=secure)
         rows = tuple(contact if row[0] == contact[0] else row for row in request.rows)
-        return self._anew(slot, evolve(request, rows=rows), direct(target), now, out)
+        return self._anew(slot, evolve(request, rows=rows), way, now, out)
+
+
+def _otherwise(binding: Binding) -> Address | None:
+    """Where a guest is called that has bound itself so, whatever became of its connection."""
+    return binding.back if binding.flow.reliable else binding.flow
 
 
 def _been(slot: Slot) -> tuple[Address, ...]:

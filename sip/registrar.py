@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
-from .binding import Binding, way_back
+from .binding import Binding
 from .events import Registered
-from .grammar import same_uri
+from .grammar import same_host, same_uri
 from .message import Address, NameAddr, RemoteSipError, Request, Row, Uri
 
 # In seconds: what is granted where nothing is asked for or too much, and at least (RFC 3261 §10.3, steps 7 and 8). A
@@ -65,6 +65,16 @@ class Registrar:
         """Where it is dialled now, preferred first (RFC 3261 §16.6): by `q`, then the newest."""
         return Registered(trunk, tuple(sorted(self._bindings.get(trunk, ()), key=lambda each: -each.q)), lost)
 
+    def nearest(self, trunk: str, target: str) -> list[Binding]:
+        """The bindings of a guest, first those of whoever has this Contact in a call: its user may be another there."""
+        wanted = Uri.parse(target)
+
+        def near(binding: Binding) -> int:
+            uri = Uri.parse(binding.uri)
+            return same_host(uri.host, wanted.host) * (1 + (uri.port == wanted.port))
+
+        return sorted(self.told(trunk).bindings, key=lambda each: -near(each))
+
     def at(self, host: str) -> str:
         """The guest that is at this address, empty for none."""
         found = (trunk for trunk, each in self._bindings.items() if any(one.flow.host == host for one in each))
@@ -78,7 +88,7 @@ class Registrar:
         """A connection is gone, and with it who can be reached by no other (RFC 5626 §5.3)."""
         told: list[Registered] = []
         for trunk, each in self._bindings.items():
-            left = tuple(one for one in each if one.flow != flow or way_back(one.uri, flow, one.routes) is not None)
+            left = tuple(one for one in each if one.flow != flow or one.back is not None)
             if left != each:
                 self._bindings[trunk] = left
                 told.append(self.told(trunk, lost=True))

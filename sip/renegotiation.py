@@ -178,7 +178,8 @@ class Renegotiation(Sending):
         if context.tried is not None:
             given = ExchangeInput.RETRY
         elif response.status < 300:
-            self._retarget(call, response)
+            assert context.source is not None
+            self._retarget(call, response, context.source)
             assert call.dialog is not None
             self._accepted(slot, call.dialog)
             if slot.transaction is not call.exchange.transaction:
@@ -204,18 +205,18 @@ class Renegotiation(Sending):
         asked = call.exchange.transaction
         offered = asked is not None and asked.request.cseq == response.cseq
         if offered:
-            self._retarget(call, response)
+            self._retarget(call, response, source)
         self._acknowledge_late(call, response, source, now, out)
         if offered:
             self._exchange(call, ExchangeInput.ELSEWHERE, Context(now, out, response=response, source=source))
         return True
 
-    def _update_answered(self, call: Call, response: Response, now: float, out: list[Output]) -> None:
+    def _update_answered(self, call: Call, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response to the UPDATE that refreshes the session."""
         if call.state is not CallState.UP or response.status < 200:
             return
         if response.status < 300:
-            self._retarget(call, response)
+            self._retarget(call, response, source)
             call.refresh.granted(response, now)
             self._mark(call)
             self._schedule(call)
@@ -227,11 +228,11 @@ class Renegotiation(Sending):
         else:
             self._refresh_refused(call, response, now)
 
-    def _retarget(self, call: Call, response: Response) -> None:
+    def _retarget(self, call: Call, response: Response, source: Address) -> None:
         """A 2xx to a target refresh request may move the remote target (RFC 3261 §12.2.1.2)."""
         assert call.dialog is not None
         with contextlib.suppress(RemoteSipError):
-            call.dialog = call.dialog.moved(response)
+            call.dialog = call.dialog.moved(response, source)
 
     def _updated(self, call: Call, context: Context) -> None:
         """Their UPDATE."""

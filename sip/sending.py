@@ -88,7 +88,7 @@ class Sending(Leading):
         body: bytes = b"",
     ) -> Slot:
         """A request in a dialog whose CSeq has been advanced for it."""
-        hop = self._hop(dialog)
+        hop = self._hop(dialog, call.trunk)
         local = self._local(hop[0][0])
         request = dialog.request(method, dialog.local_cseq, self._token(), local, (*rows, self._agent()), body)
         return self._lead(dialog, hop, call, self._signed(request, call.trunk), now, out)
@@ -104,7 +104,7 @@ class Sending(Leading):
     def _contact_there(self, call: Call) -> Row:
         """... in a request of ours."""
         assert call.dialog is not None
-        (destination, _), _ = self._hop(call.dialog)
+        (destination, _), _ = self._hop(call.dialog, call.trunk)
         return self._contact_in(call, destination)
 
     def _send_offer(self, call: Call, description: bytes, now: float, out: list[Output]) -> Slot:
@@ -152,13 +152,14 @@ class Sending(Leading):
         """The ACK of a 2xx is a request of its own, outside any transaction (RFC 3261 §13.2.2.4)."""
         # with the credentials of the INVITE (RFC 3261 §13.2.2.4)
         shown = tuple(row for row in invite.rows if row[0] in CREDENTIALS)
-        return self._send_ack(dialog, self._hop(dialog), call, invite.cseq, shown, now, out)
+        return self._send_ack(dialog, self._hop(dialog, call.trunk), call, invite.cseq, shown, now, out)
 
     def _acknowledge_late(self, call: Call, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """... of one that is not asked for any more, back to where it came from. Nobody may challenge an ACK (RFC 3261
         §22.1), so that it goes without credentials."""
         assert call.dialog is not None
-        self._send_ack(call.dialog, self._hop_back(call.dialog, source), call, response.cseq, (), now, out)
+        hop = self._hop_back(call.dialog, call.trunk, source)
+        self._send_ack(call.dialog, hop, call, response.cseq, (), now, out)
 
     def _send_ack(
         self,
@@ -196,7 +197,7 @@ class Sending(Leading):
         )
         slot = self._slots.get(client_key(invite))
         way = direct(call.peer) if slot is None else (slot.destination, slot.otherwise)
-        self._start(request, way, call, now, out)
+        self._start(request, self._reached(call.trunk, invite.uri, way), call, now, out)
 
     # --- responses --------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from .events import (
     EndCause,
     Output,
     Transmit,
+    Undelivered,
 )
 from .exchange import Input as ExchangeInput
 from .info import key_of
@@ -110,6 +111,8 @@ class Sessions(Referring):
         if slot.call is None:
             return
         request = slot.transaction.request
+        if slot.within and status not in GONE:
+            out.append(Undelivered(slot.call.id, slot.call.trunk, request.method))
         context = Context(now, out, slot=slot, status=status, phrase=phrase)
         if slot.transaction.machine is INVITE_CLIENT and not slot.within:
             self._step(slot.call, CallInput.NO_RESPONSE, context)
@@ -144,7 +147,7 @@ class Sessions(Referring):
             if tried is not None:
                 self._request_again(call, slot, tried, now, out)
             elif response.method == "UPDATE":
-                self._update_answered(call, response, now, out)
+                self._update_answered(call, response, source, now, out)
             elif response.method == "NOTIFY":
                 self._notified(call, response.status, now, out)
         elif slot.within:
@@ -293,7 +296,7 @@ class Sessions(Referring):
                 assert call.dialog is not None
                 assert call.invite is not None
                 if call.ack:
-                    way, _ = self._hop(call.dialog)
+                    way, _ = self._hop(call.dialog, call.trunk)
                     out.append(Transmit(call.ack, *way))
                 else:
                     call.ack = self._acknowledge(call.dialog, call, call.invite, now, out)

@@ -34,6 +34,7 @@ from cordboard.sip.events import (
     Replied,
     Sought,
     Transmit,
+    Undelivered,
 )
 from cordboard.sip.message import Address, Message, Request, parse
 from cordboard.sip.snapshot import CallSnapshot
@@ -59,7 +60,8 @@ def describe(data: bytes) -> str:
 
 @define
 class Peer:
-    """One endpoint, and all that its application heard. `kept` is what its shell has stored of its calls."""
+    """One endpoint, and all that its application heard. `kept` is what its shell has stored of its calls, `begun` how
+    it begins, in which life, where that is not as all do."""
 
     address: Address
     endpoint: Endpoint
@@ -67,6 +69,7 @@ class Peer:
     react: Callable[[Peer, Output, float], list[Output]] | None = None
     events: list[Output] = field(factory=list)
     kept: dict[str, CallSnapshot] = field(factory=dict)
+    begun: Callable[[int], Endpoint] | None = None
 
     def keep(self) -> None:
         """Stores what has changed, as a shell does before anything is sent."""
@@ -84,7 +87,7 @@ class Peer:
         event = next(
             event
             for event in reversed(self.events)
-            if not isinstance(event, FlowLost | Refused | Registered | Replied | Sought | Transmit)
+            if not isinstance(event, FlowLost | Refused | Registered | Replied | Sought | Transmit | Undelivered)
         )
         return event.call
 
@@ -92,10 +95,13 @@ class Peer:
         return [type(event).__name__ for event in self.events]
 
 
-def endpoint(address: Address, timers: Timers | None = None, *, max_calls: int = 3000, life: int = 0) -> Endpoint:
+def endpoint(
+    address: Address, timers: Timers | None = None, *, max_calls: int = 3000, life: int = 0, within: str = ""
+) -> Endpoint:
+    """`within`: the address that it knows itself by, behind a NAT."""
     serial = itertools.count()
     made = Endpoint(
-        Settings(lambda remote: (address.host, address.port), max_calls=max_calls),
+        Settings(lambda remote: (within or address.host, address.port), max_calls=max_calls),
         lambda: f"{address.host.replace('.', 'x')}-{life}-{next(serial)}",
         timers,
         changed=set(),
@@ -141,9 +147,16 @@ class Net:
     _serial: itertools.count[int] = field(factory=itertools.count)
     _lives: itertools.count[int] = field(factory=lambda: itertools.count(1))
 
-    def add(self, address: Address, timers: Timers | None = None, *, max_calls: int = 3000) -> Peer:
-        made = endpoint(address, timers, max_calls=max_calls)
-        peer = self.peers[address] = Peer(address, made, connections(made))
+    def add(
+        self,
+        address: Address,
+        timers: Timers | None = None,
+        *,
+        max_calls: int = 3000,
+        begun: Callable[[int], Endpoint] | None = None,
+    ) -> Peer:
+        made = begun(0) if begun else endpoint(address, timers, max_calls=max_calls)
+        peer = self.peers[address] = Peer(address, made, connections(made), begun=begun)
         return peer
 
     def kill(self, peer: Peer) -> None:
@@ -162,7 +175,8 @@ class Net:
 
     def restart(self, peer: Peer) -> None:
         """A new endpoint in its place, that knows only what was kept."""
-        peer.endpoint = endpoint(peer.address, life=next(self._lives))
+        life = next(self._lives)
+        peer.endpoint = peer.begun(life) if peer.begun else endpoint(peer.address, life=life)
         peer.connections = connections(peer.endpoint)
         self.peers[peer.address] = peer
         for snapshot in list(peer.kept.values()):
@@ -336,5 +350,6 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | Replied()
             | Sought()
             | Transmit()
+            | Undelivered()
         ):
             return []

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
-from cordboard.sip.events import CallEnded, CallReanswered, Output, Transmit
+from cordboard.sip.events import CallEnded, CallReanswered, Output, Transmit, Undelivered
 from cordboard.sip.message import Address, Request, parse, respond
 
 from . import net as n
@@ -353,7 +353,7 @@ def test_a_bye_whose_connection_breaks_is_sent_on_another_and_then_given_up() ->
     ((bye, _),) = asks(endpoint.hang_up("out", 1.0), "BYE")
     ((again, to),) = asks(endpoint.disconnected(at, [], 1.1), "BYE")
     assert (bytes(again), to) == (bytes(bye), at), "the same, for it may have arrived"
-    assert endpoint.disconnected(at, [], 1.2) == []
+    assert endpoint.disconnected(at, [], 1.2) == [Undelivered("out", "", "BYE")]
     over(endpoint)
 
 
@@ -364,7 +364,7 @@ def test_a_bye_that_no_connection_takes_goes_nowhere_again() -> None:
     reply(endpoint, invite, 200, *rows, source=at, body=bytes(n.answer_to(n.OFFER_A)))
     (bye,) = endpoint.hang_up("out", 1.0)
     assert isinstance(bye, Transmit)
-    assert endpoint.disconnected(at, [bye], 1.1) == []
+    assert endpoint.disconnected(at, [bye], 1.1) == [Undelivered("out", "", "BYE")]
     over(endpoint)
 
 

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from cordboard.sip import sdes, sdp
 from cordboard.sip.description import parse
-from cordboard.sip.events import CallAnswered, CallFailed, CallReofferRefused, Transmit
+from cordboard.sip.events import CallAnswered, CallFailed, CallReofferRefused, Transmit, Undelivered
 from cordboard.sip.message import Address
 from cordboard.sip.sdes import Crypto
 from cordboard.sip.trunks import TrunkSettings
@@ -210,7 +210,7 @@ def test_keys_of_a_private_trunk_go_by_tls_alone_wherever_its_far_side_leads() -
     out = reply(endpoint, invite, 200, *rows, source=tls, body=bytes(n.answer_to(n.OFFER_A)))
     assert isinstance(out[-1], CallAnswered)
     out = endpoint.reoffer("out", n.OFFER_A, 1.0)
-    assert out == [CallReofferRefused("out", 503)]
+    assert out == [Undelivered("out", "carrier", "INVITE"), CallReofferRefused("out", 503)]
     assert endpoint.counters["keys not sent but by TLS"] == 2
     # what has no keys in it goes where they say
     (bye,) = endpoint.hang_up("out", 2.0)
