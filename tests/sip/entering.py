@@ -80,7 +80,7 @@ ENTERING = [
             recv(401),
             refused(2),
         ),
-        (),
+        ("Refused",),
         instead(guests, "_is_right", lambda *arguments: True),
         trunks=GUEST,
     ),
@@ -110,7 +110,7 @@ ENTERING = [
             call("600", cseq=12).replace(' retrans="500"', ""),
             SILENCE,
         ),
-        ("Refused",),
+        ("Refused", "Refused"),  # the first one, and that nothing more is heard
         instead(guests, "WRONG", 100),
         trunks=GUEST,
     ),
