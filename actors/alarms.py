@@ -141,11 +141,20 @@ TRUNK_DOWN: Final = Alarm(
     "the trunk {trunk} is down: {reason}",
     "None of its hosts answered OPTIONS for 15 s, or their names are not found, or it does not let us register, or "
     "ends each connection as soon as it has registered us by it, or a PBX that had registered with us no longer has; "
-    "the reason says which. No call goes out by it. Calls that it brings are taken, and those that live go on.",
+    "the reason says which. No call goes out by it, but for an emergency call that nobody takes who is up. Calls that "
+    "it brings are taken, and those that live go on.",
     "Look at the network, also at what stands between and ends connections, at `proxy`, `domain`, `username`, `login` "
     "and `password`, and ask the carrier. Hosts are tried again every five "
     "seconds, a registration at least every five minutes; the alarm ends when the trunk is up. A PBX has to register "
     "again, or to say goodbye.",
+)
+
+TRUNK_WANTS_PASSWORD: Final = Alarm(
+    "the trunk {trunk} does not let our calls out: it wants another password",
+    "It answered a call with 401 or 407 after our password, or asked for one where we have none. Calls go on to the "
+    "next trunk, where there is one, and each asks this one first.",
+    "Correct `username`, `login` and `password` of its `[[trunk]]`, or ask the carrier. The alarm ends when a call "
+    "rings, is heard or is answered there, and when its account or its `proxy` is another.",
 )
 
 WEBHOOK_FAILS: Final = Alarm(
@@ -189,6 +198,7 @@ CATALOGUE: Final = (
     BUSY,
     MUSIC_MISSING,
     TRUNK_DOWN,
+    TRUNK_WANTS_PASSWORD,
     WEBHOOK_FAILS,
     UNTRUE,
 )

@@ -305,12 +305,21 @@ class Freed:
 
 @frozen
 class Trouble:
-    """To a trunk: a host that was given to a call did not take it: it said nothing, or 5xx."""
+    """To a trunk: a host that was given to a call did not take it: it said nothing, or 5xx, or wants another password
+    (`barred`)."""
 
     call: str
     host: signals.Host
     silent: bool
     retry_after: int | None = None
+    barred: bool = False
+
+
+@frozen
+class LetIn:
+    """To a trunk that wanted another password: it takes a call."""
+
+    call: str
 
 
 @frozen
@@ -321,6 +330,8 @@ class Granted:
     host: signals.Host
     nat: bool
     srtp: bool = False
+    # The last one did not get in: it wants to know whether this one does.
+    barred: bool = False
 
 
 @frozen
@@ -387,6 +398,8 @@ class Out:
     host: signals.Host | None = None
     tried: tuple[signals.Host, ...] = ()
     attempt: int = 0
+    # The trunk wants to know whether it takes this one.
+    barred: bool = False
     # Where it was sent on to.
     followed: tuple[signals.Redirect, ...] = ()
     # What was dialled, where an emergency call was sent on to another number.

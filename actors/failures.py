@@ -43,6 +43,8 @@ _BY_CAUSE: Final[dict[int, str]] = {
 _ELSEWHERE: Final = frozenset({408, 500, 502, 503, 504, 580})
 # The network refuses us, and has asked nobody: what gateways make of a callee's word has its cause with it.
 _OF_THE_TRUNK: Final = frozenset({401, 402, 403, 407, 428, 436, 437, 438})
+# ... because of the password (RFC 3261 §22.2, §22.3).
+_OF_THE_PASSWORD: Final = frozenset({401, 407})
 # Of a route that there is not.
 _NO_ROUTE: Final = frozenset({2, 3})
 # What only the callee, or its exchange, says.
@@ -68,3 +70,7 @@ def asks_another_trunk(status: int, cause: int = 0, *, emergency: bool = False) 
     if emergency:
         return status not in _OF_AN_EMERGENCY_CENTRE and cause != _BUSY
     return cause in _NO_ROUTE or (status in _OF_THE_TRUNK and cause not in _OF_THE_CALLEE)
+
+
+def wants_password(status: int) -> bool:
+    return status in _OF_THE_PASSWORD

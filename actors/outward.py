@@ -32,7 +32,7 @@ from typing import Any, Final
 from ..sip import sdp
 from ..switch import protocol as media
 from . import failures, signals
-from .call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Timeout, Trouble
+from .call_state import Denied, Follow, Freed, Granted, LetIn, Out, Redirected, Seize, Stay, Timeout, Trouble
 from .caller import Caller
 from .effects import Effect, Log, Media, Sip, Tell
 from .evolving import evolve
@@ -125,6 +125,7 @@ class Outward(Caller[S]):
     def granted(self, message: Granted, now: float) -> list[Effect]:
         arrived = evolve(self.state.arrived, trunk=message.trunk, srtp=message.srtp)
         self.state = evolve(self.state, arrived=arrived, nat=message.nat)
+        self._out(barred=message.barred)
         return self._attempt(message.host, now)
 
     def _attempt(self, host: signals.Host, now: float) -> list[Effect]:
@@ -170,10 +171,10 @@ class Outward(Caller[S]):
         if out.until < self.state.since + PATIENCE:
             self._out(until=self.state.since + PATIENCE)
         rings = message.status == 180 or (message.status not in NOT_RINGING and message.answer is None)
-        told: list[Effect] = []
+        told = self._let_in() if message.status > 100 else []
         if rings and not out.rings:
             self._out(rings=True)
-            told = self.told_progress()
+            told += self.told_progress()
         return told if message.answer is None else [*told, *self._agree(message.answer, self._agreed_early, now)]
 
     def first_heard(self, fact: media.LegConnected, now: float) -> list[Effect]:
@@ -226,11 +227,19 @@ class Outward(Caller[S]):
     def picked_up(self, message: signals.PickedUp, now: float) -> list[Effect]:
         if message.call != self.state.sip:
             return []
+        let_in = self._let_in()
         if message.answer is not None:
-            return self._agree(message.answer, self._picked_up, now)
+            return [*let_in, *self._agree(message.answer, self._picked_up, now)]
         if self.state.agreed is None:
-            return self._nothing_in_common(now)
-        return self._picked_up(now)
+            return [*let_in, *self._nothing_in_common(now)]
+        return [*let_in, *self._picked_up(now)]
+
+    def _let_in(self) -> list[Effect]:
+        """A trunk that wanted another password takes this one."""
+        if not self.out.barred:
+            return []
+        self._out(barred=False)
+        return [Tell(f"trunk:{self.out.trunks[0]}", LetIn(self.id))]
 
     def _picked_up(self, now: float) -> list[Effect]:
         if self.state.silent_since < math.inf:  # it need not have said anything before
@@ -256,7 +265,9 @@ class Outward(Caller[S]):
             rests = told if elsewhere and retry_after is not None else []
             return [*rests, *self.fail(self.out.why, message.status, now)]
         if not elsewhere:
-            return self._by_another_trunk(now)
+            barred = failures.wants_password(message.status)
+            told = self._trouble(silent=False, retry_after=None, barred=True) if barred else []
+            return [*told, *self._by_another_trunk(now)]
         silent = message.status == 408
         return self._elsewhere(silent=silent, retry_after=retry_after, now=now)
 
@@ -305,11 +316,12 @@ class Outward(Caller[S]):
         self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
         return [Log("call goes elsewhere", fields), Media(media.CloseLeg(data.leg)), *self._leave_trunk(now)]
 
-    def _trouble(self, *, silent: bool, retry_after: int | None) -> list[Effect]:
+    def _trouble(self, *, silent: bool, retry_after: int | None, barred: bool = False) -> list[Effect]:
         """The trunk hears what its host said."""
         out = self.out
         assert out.host is not None, "a trunk has given it"
-        return [Tell(f"trunk:{out.trunks[0]}", Trouble(self.id, out.host, silent=silent, retry_after=retry_after))]
+        trouble = Trouble(self.id, out.host, silent=silent, retry_after=retry_after, barred=barred)
+        return [Tell(f"trunk:{out.trunks[0]}", trouble)]
 
     def not_granted(self, message: Timeout, now: float) -> list[Effect]:
         """A trunk that says nothing is no longer there."""

@@ -118,6 +118,8 @@ class Data:
     unknown: bool = False
     # That stands.
     alarm: str = ""
+    # The last call that it challenged did not get in: it wants another password.
+    barred: bool = False
 
 
 class Trunk(Machine[Phase]):
@@ -156,7 +158,7 @@ class Trunk(Machine[Phase]):
         self.state = evolve(self.state, profile=message)
         if _way_of(old) == _way_of(message):
             return []
-        return [*self._unregister(), *self._take_up(message, now)]
+        return [*self._unregister(), *self._open(), *self._take_up(message, now)]
 
     def _take_up(self, profile: Profile, now: float) -> list[Effect]:
         """Where calls go from now on. Hosts of a proxy that stays are known already."""
@@ -172,14 +174,14 @@ class Trunk(Machine[Phase]):
         return self._resolve(now)
 
     def _corrected(self, message: Corrected, now: float) -> list[Effect]:
-        return self._to_registration(registration.Corrected(), now)
+        return [*self._open(), *self._to_registration(registration.Corrected(), now)]
 
     def _unregister(self) -> list[Effect]:
         data = self.state.registration
         return [] if data is None else Registration(data).end()
 
     def _dismiss(self, message: Dismiss, now: float) -> list[Effect]:
-        gone = [*self._unregister(), *self._stands_down("")]
+        gone = [*self._unregister(), *self._open(), *self._stands_down("")]
         self._move(Phase.INBOUND, "dismissed", now)
         self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
         return [*gone, Stop(agents.DISMISSED)]
@@ -201,7 +203,8 @@ class Trunk(Machine[Phase]):
         if not goes_on:
             self.state = evolve(data, usage=data.usage.begun(message.call, now))
         call = signals.actor(message.call)
-        return [Watch(call), Tell(call, calls.Granted(data.profile.trunk, host, data.profile.nat, data.profile.srtp))]
+        granted = calls.Granted(data.profile.trunk, host, data.profile.nat, data.profile.srtp, data.barred)
+        return [Watch(call), Tell(call, granted)]
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
         """An emergency call that no trunk took which is up is worth a try at a host that has not answered."""
@@ -233,11 +236,36 @@ class Trunk(Machine[Phase]):
         known = next((each for each in self.state.gateways if each.host == message.host), None)
         if known is None:
             return []
+        if message.barred:
+            return self._bar()
         if message.retry_after is not None:
             return self._to_gateway(known, gateway.Busy(message.retry_after), now)
         if not known.ask:
             self._replace(known, evolve(known, ping_at=now))
         return self._serve_gateways(now)
+
+    def _bar(self) -> list[Effect]:
+        if self.state.barred:
+            return []
+        self.state = evolve(self.state, barred=True)
+        fields = (("trunk", self.state.profile.trunk),)
+        return [Log("trunk wants another password", fields), Alarm(self._wants_password(), standing=True)]
+
+    def _open(self) -> list[Effect]:
+        if not self.state.barred:
+            return []
+        self.state = evolve(self.state, barred=False)
+        return [Alarm(self._wants_password(), standing=False)]
+
+    def _barred_still(self) -> list[Effect]:
+        """The alarm of the process before is not there any more."""
+        return [Alarm(self._wants_password(), standing=True)] if self.state.barred else []
+
+    def _wants_password(self) -> str:
+        return alarms.TRUNK_WANTS_PASSWORD.says(trunk=self.state.profile.trunk)
+
+    def _let_in(self, message: calls.LetIn, now: float) -> list[Effect]:
+        return self._open()
 
     # --- its hosts --------------------------------------------------------------------------------------------
 
@@ -311,16 +339,15 @@ class Trunk(Machine[Phase]):
 
     def _asks_nobody(self, message: Recalled, now: float) -> list[Effect]:
         """It has no hosts, of which an answer could have been lost."""
-        return []
+        return self._barred_still()
 
     def _recalled(self, message: Recalled, now: float) -> list[Effect]:
         data, now = self.state, message.at
         gateways = tuple(gateway.forgotten(each, now) for each in data.gateways)
         kept = data.registration and registration.forgotten(data.registration, now)
         self.state = evolve(data, gateways=gateways, registration=kept, routes=(), alarm="")
-        if data.profile.guest:
-            return [*self._rebind(now), *self._time(Timeout(), now)]
-        return [*self._resolve(now), *self._time(Timeout(), now)]
+        asked = self._rebind(now) if data.profile.guest else self._resolve(now)
+        return [*self._barred_still(), *asked, *self._time(Timeout(), now)]
 
     def _rebind(self, now: float) -> list[Effect]:
         """SIP is told where the PBX is. Connections ended with the process."""
@@ -476,6 +503,7 @@ TABLE = Table(
     row(calls.Seize, inbound=Trunk._no_way, up=Trunk._seize, **each("trying down", Trunk._seize_down)),
     always(calls.Freed, Trunk._freed, Phase),
     row(calls.Trouble, inbound=_NO_HOST, **each("trying up down", Trunk._trouble)),
+    always(calls.LetIn, Trunk._let_in, Phase),
     row(signals.Resolved, inbound=_NO_HOST, **each("trying up down", Trunk._resolved)),
     row(signals.Replied, inbound=_NO_HOST, **each("trying up down", Trunk._replied)),
     row(

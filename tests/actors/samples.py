@@ -95,6 +95,7 @@ SAMPLES: list[object] = [
     calls.Seize("c"),
     calls.Freed("c"),
     calls.Trouble("c", HOST, silent=True),
+    calls.LetIn("c"),
     calls.Dial("c", "lin", "+8613800138000", "agent:lin/1"),
     calls.Routed(Echo(), nat=False),
     calls.NotRouted(404, "no such number"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import page, records
+from cordboard.actors import alarms, page, records
 from cordboard.actors.entries import Dialling
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.switchboard import Drain, MediaFull, Open
@@ -285,6 +285,48 @@ def test_a_trunk_that_refuses_us_and_one_that_is_down_keep_no_call_from_the_next
         world.assert_no_calls()
 
     play(tell, by_three_trunks())
+
+
+@pytest.mark.parametrize("ends", ["rings", "username", "password"])
+def test_a_trunk_that_wants_another_password_is_an_alarm_until_it_takes_a_call_or_has_another(
+    tmp_path: Path, ends: str
+) -> None:
+    alarm = alarms.TRUNK_WANTS_PASSWORD.says(trunk="carrier")
+
+    async def tell(world: World) -> None:
+        lin = await world.sign_in("1001")
+        Far(world, lambda far, call: far.refuse(call, 401))
+        await settle(world)
+        for _ in range(2):
+            await lin.ask(page.Dial(CUSTOMER))
+            await settle(world)
+        assert failures(lin) == [("trunk_refused", 401)] * 2
+        assert world.system.alarms == [alarm]
+        world.kill_control()
+        world.restart_control()
+        await settle(world, 30)
+        assert world.system.alarms == [alarm]
+        lin = await world.sign_in("1001")
+        if ends != "rings":
+            (carrier,) = world.organisation.trunks
+            known = evolve(carrier, username="harbour") if ends == "username" else evolve(carrier, password="harbour")
+            world.configure(evolve(world.organisation, trunks=(known,)))
+            await settle(world)
+            assert world.system.alarms == []
+            return
+        Far(world, lambda far, call: far.refuse(call, 486))
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world)
+        assert world.system.alarms == [alarm]  # which says nothing of us
+        Far(world, lambda far, call: far.ring(call))
+        await lin.ask(page.Dial(CUSTOMER))
+        await settle(world)
+        assert world.system.alarms == []
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, dialling(), data=tmp_path)
 
 
 def test_an_emergency_call_that_all_refuse_who_are_up_leaves_by_one_that_is_said_to_be_down() -> None:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from cordboard.actors import line as lines
 from cordboard.actors import outward, signals
 from cordboard.actors.announcements import accept_call
-from cordboard.actors.call_state import Denied, Follow, Freed, Granted, Out, Redirected, Seize, Stay, Trouble
+from cordboard.actors.call_state import Denied, Follow, Freed, Granted, LetIn, Out, Redirected, Seize, Stay, Trouble
 from cordboard.actors.customs import CUSTOMS, Customs
 from cordboard.actors.effects import Down, Effect, Log, Media, Record, Sip, Started, Stop, Tell, Watch
 from cordboard.actors.entries import Agent as Staff
@@ -201,7 +201,9 @@ def test_a_host_that_cannot_is_left_for_the_next_trunk() -> None:
 def test_a_trunk_that_refuses_us_is_left_for_the_next_one() -> None:
     made = begun(trunks=("first", "carrier"))
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
-    assert hears(made, signals.Failed("c+1/1", 401, ""))[1:] == [
+    assert hears(made, signals.Failed("c+1/1", 401, "")) == [
+        Tell("trunk:first", Trouble("c+1", HOST, silent=False, barred=True)),
+        Log("call goes elsewhere", (("call", "c+1"), ("trunk", "first"), ("status", 401))),
         Media(media.CloseLeg(LEG)),
         Tell("trunk:first", Freed("c+1")),
         Tell("trunk:carrier", Seize("c+1", (HOST,))),
@@ -210,6 +212,15 @@ def test_a_trunk_that_refuses_us_is_left_for_the_next_one() -> None:
     hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
     # of the last one it is the end, in its own words
     assert hears(made, signals.Failed("c+1/2", 403, "")) == over("system", "trunk_refused", 403, attempt=2)
+
+
+@pytest.mark.parametrize("said", [signals.Progressed("c+1/1", 180, None), signals.PickedUp("c+1/1", ANSWER)])
+def test_a_trunk_that_wanted_another_password_hears_that_it_takes_a_call(said: object) -> None:
+    made = begun()
+    hears(made, Started(), Granted("carrier", HOST, nat=False, barred=True), CALLED[2])
+    assert hears(made, signals.Progressed("c+1/1", 100, None)) == []
+    assert hears(made, said)[0] == Tell("trunk:carrier", LetIn("c+1"))
+    assert not made.out.barred
 
 
 def test_a_trunk_that_refuses_us_when_it_rang_or_was_heard_is_not_left() -> None:

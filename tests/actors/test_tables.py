@@ -129,6 +129,7 @@ VARIABLES: dict[str, set[type]] = {
     "reach": {line.Reach},
     "told": {agents.QueueStarted},
     "trouble": {calls.Trouble},
+    "granted": {calls.Granted},
     "said": {line.LineBegun, line.LineRings, line.LineUp, line.LineOver, line.LineDigit},
     "call.joins(again=True)": {queues.Join},
     # What is told again to whoever missed it (invariants.py).

@@ -170,6 +170,7 @@ def test_calls_pass_where_the_registrar_says_in_the_domain_that_it_has(tmp_path:
         )
         organisation = organisation.queue("support").agent("1001", support=1).may_dial("+86")
         product = Product(tmp_path / "centre", organisation=organisation.text).start()
+        product.expected.append("the trunk carrier does not let our calls out")  # it takes no password at all
         try:
             until(lambda: stands(product)["state"] == "up", 20, "the trunk")
             (register,) = carrier.requests("REGISTER")
