@@ -73,7 +73,7 @@ class World:
         self.net.do(self.pbx, asked)
         self.run(2)
         told = next(each for each in reversed(self.switch.events) if isinstance(each, Registered))
-        assert [each.transport for each in told.bindings] == [there.transport]
+        assert told.bindings[0].transport == there.transport
 
     def restart(self, down: float = 8.0) -> None:
         """The switch dies and takes its calls up again; all connections are gone."""
@@ -276,6 +276,22 @@ def test_a_pbx_that_registers_by_datagrams_from_then_on_is_asked_by_them() -> No
     (bye,) = world.asked("BYE")
     assert bye.via.transport == "UDP"
     world.over()
+
+
+def test_what_is_to_be_secure_waits_for_a_secure_connection() -> None:
+    """RFC 3261 §26.2.2: a SIPS Contact is reached by TLS alone."""
+    world = World("tls")
+    call = world.switch.endpoint._calls[world.call]
+    assert call.dialog is not None
+    call.dialog = evolve(call.dialog, target=call.dialog.target.replace("sip:", "sips:", 1))
+    world.cut()
+    world.register("udp")
+    world.hang_up()
+    world.run(1)
+    assert world.asked("BYE") == []
+    world.register("tls")
+    (bye,) = world.asked("BYE")
+    assert bye.via.transport == "TLS"
 
 
 def test_a_call_that_rings_at_a_pbx_is_cancelled_by_the_new_connection() -> None:

@@ -142,6 +142,21 @@ def test_several_contacts_are_dialled_as_the_guest_prefers_and_then_the_newest_f
     assert [uri for uri, _ in told(out)] == ["sip:a@10.0.0.5", "sip:b@10.0.0.6"]
 
 
+def test_who_has_a_call_is_looked_for_among_several_by_the_host_and_port_of_its_contact() -> None:
+    """Two PBXs may share an account; the user of a Contact is often another in a call."""
+    endpoint = fresh()
+    for at in (5, 6, 7):
+        register(endpoint, f"<sip:pbx@10.0.0.{at}:5060>", call_id=f"box{at}")
+    register(endpoint, "<sip:pbx@10.0.0.5:5070>", call_id="neighbour")
+
+    def nearest(target: str) -> list[str]:
+        return [each.uri.removeprefix("sip:pbx@10.0.0.") for each in endpoint._registrar.nearest("office", target)]
+
+    assert nearest("sip:asterisk@10.0.0.5:5060;transport=TCP") == ["5:5060", "5:5070", "7:5060", "6:5060"]
+    assert nearest("sip:asterisk@10.0.0.6:5060") == ["6:5060", "5:5070", "7:5060", "5:5060"]
+    assert nearest("sip:elsewhere.example") == ["5:5070", "7:5060", "6:5060", "5:5060"]
+
+
 def test_who_begins_anew_again_and_again_has_so_many_places_and_the_oldest_goes() -> None:
     endpoint = fresh()
     for at in range(registrar.MAX_BINDINGS + 3):
