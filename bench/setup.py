@@ -3,7 +3,8 @@
 The real switch, its control process alone on one core; the media process and the load (setupload.py) have the others.
 Calls come at higher and higher rates until some fail or wait too long. Then many calls at once are weighed. Last, more
 come than one core can: those that are refused must hear 503 with Retry-After at once, the others must not wait for
-them, and a minute later the memory must be what it was. With `--queue` every call waits in a queue until a robot agent
+them, and a minute later the memory must be what it was. So it must be after a second such flood, which shows what is
+kept of each one beside what is taken for the largest. With `--queue` every call waits in a queue until a robot agent
 answers it, and set-up is until it has it; else the dialled number answers, and set-up is until its 200. So it is in
 both cases where more come than one core can, for agents are fewer then, and most callers wait and hang up.
 
@@ -41,6 +42,8 @@ BEYOND_TALK: Final = 4.0
 # Its memory is back after so many seconds, but for so many MB.
 BACK_SECONDS: Final = 60.0
 BACK_MB: Final = 10.0
+# ... and of a second one less: there is room for all of it.
+AGAIN_MB: Final = 2.0
 # So many calls at once are weighed, after so many seconds in which nothing but they is there.
 WEIGHED: Final = 300
 WEIGHED_SECONDS: Final = 3.0
@@ -67,9 +70,12 @@ class Found:
     sustained: float
     steps: Sequence[Step]
     beyond: Step
-    # MB of both processes, before those that were too many and a minute after.
+    # Once more as many.
+    again: Step
+    # MB of both processes, before those that were too many, and a minute after each time.
     before_mb: float
     after_mb: float
+    again_mb: float
     kb_per_call: float
 
     @property
@@ -85,14 +91,17 @@ class Found:
             told.append(f"a call takes {cost} ms of the core, more than {AIM_CPU_MS:g}")
         if self.kb_per_call > AIM_KB:
             told.append(f"a call takes {self.kb_per_call} kB, more than {AIM_KB:g}")
-        if self.beyond.lost or self.beyond.unsaid:
-            told.append(f"beyond the limit {self.beyond.lost} heard nothing, {self.beyond.unsaid} no Retry-After")
-        if not self.beyond.refused:
-            told.append("beyond the limit nobody was refused")
-        if self.beyond.p99_ms > SLOW_MS:
-            told.append(f"beyond the limit p99 is {self.beyond.p99_ms} ms, more than {SLOW_MS:g}")
+        for each in (self.beyond, self.again):
+            if each.lost or each.unsaid:
+                told.append(f"beyond the limit {each.lost} heard nothing, {each.unsaid} no Retry-After")
+            if not each.refused:
+                told.append("beyond the limit nobody was refused")
+            if each.p99_ms > SLOW_MS:
+                told.append(f"beyond the limit p99 is {each.p99_ms} ms, more than {SLOW_MS:g}")
         if self.after_mb - self.before_mb > BACK_MB:
             told.append(f"a minute later {self.after_mb} MB are in use, {self.before_mb} were before")
+        if self.again_mb - self.after_mb > AGAIN_MB:
+            told.append(f"a second flood leaves {self.again_mb - self.after_mb:.1f} MB more, more than {AGAIN_MB:g}")
         return told
 
     @property
@@ -137,7 +146,7 @@ async def weigh(stage: Stage, scene: Scene) -> float:
 async def measure(scene: Scene, rates: Sequence[float], seconds: float, progress: Progress) -> Found:
     """All of it, one after the other."""
     cores = sorted(os.sched_getaffinity(0))
-    task = progress.add_task("floor", total=len(rates) + 5)
+    task = progress.add_task("floor", total=len(rates) + 7)
 
     def begin(what: str) -> None:
         progress.update(task, advance=1, description=what)
@@ -154,13 +163,16 @@ async def measure(scene: Scene, rates: Sequence[float], seconds: float, progress
         begin("many at once")
         kb = await weigh(stage, scene)
         await trio.sleep(STILL)
-        before = both_kb(stage.centre)
-        begin("beyond the limit")
-        beyond = await step(stage, Wave(BEYOND, seconds, BEYOND_TALK, scene.number))
-        begin("a minute later")
-        await trio.sleep(BACK_SECONDS)
-        after = both_kb(stage.centre)
-    progress.update(task, completed=len(rates) + 5)
+        kilobytes, floods = [both_kb(stage.centre)], list[Step]()
+        for _ in range(2):
+            begin("beyond the limit")
+            floods.append(await step(stage, Wave(BEYOND, seconds, BEYOND_TALK, scene.number)))
+            begin("a minute later")
+            await trio.sleep(BACK_SECONDS)
+            kilobytes.append(both_kb(stage.centre))
+    progress.update(task, completed=len(rates) + 7)
+    beyond, again = floods
+    before, after, after_again = (round(each / 1024, 1) for each in kilobytes)
     sustained = [each.rate for each in steps if each.sustained]
     return Found(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -173,8 +185,10 @@ async def measure(scene: Scene, rates: Sequence[float], seconds: float, progress
         sustained=max(sustained, default=0.0),
         steps=steps,
         beyond=beyond,
-        before_mb=round(before / 1024, 1),
-        after_mb=round(after / 1024, 1),
+        again=again,
+        before_mb=before,
+        after_mb=after,
+        again_mb=after_again,
         kb_per_call=kb,
     )
 
@@ -210,9 +224,9 @@ def table(found: Found) -> Table:
     made = Table(title=f"{title}; the floor takes {found.floor_ms} ms of a core")
     for heading in ("a second", "up", "refused", "lost", "sent again", "p50", "p99", "control", "media"):
         made.add_column(heading, justify="right")
-    for each in (*found.steps, found.beyond):
+    for each in (*found.steps, found.beyond, found.again):
         made.add_row(
-            f"{each.rate:g}" + (" (too many)" if each is found.beyond else ""),
+            f"{each.rate:g}" + (" (too many)" if each in (found.beyond, found.again) else ""),
             f"{each.up} of {each.made}",
             str(each.refused),
             str(each.lost),
@@ -229,7 +243,7 @@ def summary(found: Found) -> str:
     return (
         f"{found.sustained:g} calls a second are sustained (aim {AIM_RATE:g}) at {found.cpu_ms} ms of a core each (aim "
         f"{AIM_CPU_MS:g}); a call takes {found.kb_per_call} kB (aim {AIM_KB:g}); memory was {found.before_mb} MB "
-        f"before too many came and {found.after_mb} a minute after"
+        f"before too many came, {found.after_mb} a minute after, and {found.again_mb} a minute after as many came again"
     )
 
 

@@ -92,7 +92,7 @@ def test_the_floor_answers_all_of_a_call() -> None:
 GOOD = Step(200.0, 1600, 1600, 0, 0, 0, 0, 5.0, 20.0, 3.0, 0.5)
 BEYOND = attrs.evolve(GOOD, up=800, refused=800)
 WHERE = ("2026-11-26 04:00 UTC", "a machine", 2, "3.11", "queued", 120)
-FOUND = Found(*WHERE, 0.1, 200.0, (GOOD,), BEYOND, 90.0, 95.0, 50.0)
+FOUND = Found(*WHERE, 0.1, 200.0, (GOOD,), BEYOND, BEYOND, 90.0, 95.0, 95.5, 50.0)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,17 @@ FOUND = Found(*WHERE, 0.1, 200.0, (GOOD,), BEYOND, 90.0, 95.0, 50.0)
             ["beyond the limit p99 is 700.0 ms, more than 500"],
         ),
         (attrs.evolve(FOUND, after_mb=101.0), ["a minute later 101.0 MB are in use, 90.0 were before"]),
+        (attrs.evolve(FOUND, again_mb=98.0), ["a second flood leaves 3.0 MB more, more than 2"]),
+        (
+            attrs.evolve(FOUND, again=attrs.evolve(BEYOND, lost=2)),
+            ["beyond the limit 2 heard nothing, 0 no Retry-After"],
+        ),
     ],
 )
 def test_the_verdict(found: Found, said: list[str]) -> None:
     assert found.problems == said
     assert setup.picture(found).startswith("<svg")
-    assert setup.table(found).row_count == 2
+    assert setup.table(found).row_count == 3
     assert json.loads(json.dumps(attrs.asdict(found)))["scene"] == "queued"
 
 
