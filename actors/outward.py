@@ -12,7 +12,8 @@ more: what it says is the end.
 
 An emergency call is over only when somebody answers, is busy or declines, or nobody is left: it goes on to the next
 trunk after all else that may be said, also by one that rang or was heard. Trunks and hosts that are up come first, then
-all that it has not tried: one that is said to be down may be up again.
+all that it has not tried: one that is said to be down may be up again. A trunk that only says that it tries is left
+after `EMERGENCY` seconds, where there is another.
 
 A host that sends the call on (3xx), to another number within the trunk, is followed where the gate lets that number
 pass, which the switchboard says: never twice to the same, and `REDIRECTS` times at most.
@@ -42,6 +43,8 @@ from .table import S
 FAILOVER: Final = 4.0
 # What has begun to make its way has so long to be answered: three minutes are a proxy's (RFC 3261 §16.6, Timer C).
 PATIENCE: Final = 180.0
+# An emergency call has so long to ring, or to be heard, where another trunk is left that may do better.
+EMERGENCY: Final = 20.0
 # A trunk and the engine answer within milliseconds.
 SETUP: Final = 4.0
 # What makes its way, and where one of several has given up (RFC 6228): nothing rings for that.
@@ -168,9 +171,12 @@ class Outward(Caller[S]):
         if message.call != self.state.sip:
             return []
         out = self.out
-        if out.until < self.state.since + PATIENCE:
-            self._out(until=self.state.since + PATIENCE)
         rings = message.status == 180 or (message.status not in NOT_RINGING and message.answer is None)
+        reaches = rings or message.answer is not None
+        hurries = out.emergency and out.trunks[1:] and not reaches
+        until = self.state.since + (EMERGENCY if hurries else PATIENCE)
+        if out.until < until:
+            self._out(until=until)
         told = self._let_in() if message.status > 100 else []
         if rings and not out.rings:
             self._out(rings=True)

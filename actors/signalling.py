@@ -35,6 +35,7 @@ from ..sip.events import (
     CallReferred,
     CallReoffered,
     CallReofferRefused,
+    CallTried,
     FlowLost,
     IncomingCall,
     Output,
@@ -249,6 +250,8 @@ class Signalling:
                 self._tell(call, signals.Referred(call, number))
             case CallEnded(call, cause, _):
                 self._tell(call, signals.Released(call, _CAUSES[cause], cause == "bye"), over=True)
+            case CallTried(call):
+                self._tell(call, signals.Progressed(call, 100, None))
             case CallProgressed(call, status, answer):
                 self._tell(call, signals.Progressed(call, status, answer))
             case CallAnswered(call, description):

@@ -120,6 +120,13 @@ class CallReferred:
 
 
 @frozen
+class CallTried:
+    """Who has our INVITE is there, and tries (100): what comes of it may take a while."""
+
+    call: str
+
+
+@frozen
 class CallProgressed:
     """A provisional response to a call we dialled; `answer` for early media."""
 
@@ -224,6 +231,7 @@ Output: TypeAlias = (
     | CallReofferRefused
     | CallKeyed
     | CallReferred
+    | CallTried
     | CallProgressed
     | CallAnswered
     | CallFailed

@@ -12,7 +12,7 @@ from . import reliable
 from .call import WAITING, Call, Early
 from .call import Input as CallInput
 from .dialog import Dialog
-from .events import CallProgressed, CallReanswered, Output, Transmit
+from .events import CallProgressed, CallReanswered, CallTried, Output, Transmit
 from .exchange import Input as ExchangeInput
 from .layer import Slot
 from .machine import Move
@@ -160,6 +160,7 @@ class Provisional(Renegotiation):
         response = context.response
         assert response is not None
         if response.status == 100:
+            context.out.append(CallTried(call.id))
             return
         answer = usable(response)
         early = call.early.get(response.to.tag or "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import alarms, page, records
+from cordboard.actors import alarms, outward, page, records
 from cordboard.actors.entries import Dialling
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.switchboard import Drain, MediaFull, Open
@@ -341,6 +341,52 @@ def test_an_emergency_call_that_all_refuse_who_are_up_leaves_by_one_that_is_said
         await lin.ask(page.Dial("110"))
         await lin.hears(page.CallConnected)
         assert (wrong, unknown, [call.number for call in far.calls]) == (["110"], ["110"], ["110"])
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, by_three_trunks())
+
+
+def test_a_carrier_that_takes_its_time_is_waited_for() -> None:
+    """It says at once that it tries (100), and finds a mobile for seven seconds before that rings."""
+
+    async def tell(world: World) -> None:
+        def finds(far: Far, call: IncomingCall) -> None:
+            world.later(7.0, lambda: far.ring(call))
+            world.later(9.0, lambda: far.answer(call))
+
+        lin = await world.sign_in("1001")
+        far = Far(world, finds)
+        await settle(world)
+        dialled_at = world.now()
+        await lin.ask(page.Dial(CUSTOMER))
+        await lin.hears(page.CallConnected)
+        assert 9.0 <= world.now() - dialled_at < 10.0
+        assert (len(far.calls), failures(lin)) == (1, [])
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, dialling())
+
+
+def test_an_emergency_call_leaves_a_trunk_that_only_says_that_it_tries() -> None:
+    """It has said 100, and would be waited for three minutes."""
+
+    async def tell(world: World) -> None:
+        asked: list[Output] = []
+        world.add_host(SECOND).on_output = asked.append
+        unknown = refuses(world, THIRD, 404)
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        dialled_at = world.now()
+        await lin.ask(page.Dial("110"))
+        await lin.hears(page.CallConnected)
+        assert 2 + outward.EMERGENCY <= world.now() - dialled_at < 3 + outward.EMERGENCY  # the last one rings for 2 s
+        assert any(isinstance(each, CallCancelled) for each in asked)
+        assert (unknown, [call.number for call in far.calls]) == (["110"], ["110"])
         await lin.ask(page.HangUp())
         await settle(world, 40)
         world.assert_no_calls()

@@ -26,6 +26,7 @@ from cordboard.sip.events import (
     CallReferred,
     CallReoffered,
     CallReofferRefused,
+    CallTried,
     FlowLost,
     IncomingCall,
     Output,
@@ -188,7 +189,8 @@ class Net:
             if isinstance(output, Transmit):
                 self._send(peer, output)
                 continue
-            peer.events.append(output)
+            if not isinstance(output, CallTried):  # before all that anybody waits for
+                peer.events.append(output)
             if peer.react:
                 self.do(peer, peer.react(peer, output, self.now))
 
@@ -343,6 +345,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | CallProgressed()
             | CallReanswered()
             | CallReferred()
+            | CallTried()
             | CallReofferRefused()
             | FlowLost()
             | Refused()

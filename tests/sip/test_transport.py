@@ -22,6 +22,7 @@ from cordboard.sip.events import (
     CallConfirmed,
     CallEnded,
     CallFailed,
+    CallTried,
     IncomingCall,
     Output,
     Refused,
@@ -90,7 +91,7 @@ class Peer:
             await serve(
                 self.endpoint,
                 [(self.host, 0)],
-                self._send.send_nowait,
+                self._heard,
                 tcp=[(self.host, 0)],
                 tls=[(self.host, 0)] if self.secure is not None else [],
                 secure=self.secure,
@@ -101,6 +102,10 @@ class Peer:
 
         self.transport = await nursery.start(run)
         self.ports = {each.transport: each.port for each in self.transport.addresses}
+
+    def _heard(self, output: Output) -> None:
+        if not isinstance(output, CallTried):  # before all that anybody waits for
+            self._send.send_nowait(output)
 
     @property
     def address(self) -> Address:
