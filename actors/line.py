@@ -291,7 +291,7 @@ class Line(Outward[Phase]):
 
     def _owner_gone(self, message: Down, now: float) -> list[Effect]:
         self._heard_out()
-        return [Sip(signals.Release(self.state.sip)), Stop(f"{message.name} is gone")]
+        return [Sip(signals.Release(self.state.sip)), Stop("its owner is gone")]
 
     def _released(self, message: signals.Released, now: float) -> list[Effect]:
         """The far side hung up, or SIP lost it."""

@@ -156,7 +156,7 @@ def test_who_does_not_press_it_within_20_s_or_hangs_up_has_not_taken_it() -> Non
         (media.LegFailed(LEG, "its port could not be had again"), over("system", "gone", said="failed")),
         (EndLine("c+1"), over("owner", "given_up")),
         (EndLine("c+1", elsewhere=True), over("owner", "given_up", said="elsewhere")),
-        (Down(OWNER, "crashed"), [Sip(signals.Release("c+1/1")), Stop("agent:lin is gone")]),
+        (Down(OWNER, "crashed"), [Sip(signals.Release("c+1/1")), Stop("its owner is gone")]),
     ],
 )
 def test_however_it_ends_its_owner_hears_it_once(ends: object, told: list[Effect]) -> None:
