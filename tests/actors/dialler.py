@@ -16,12 +16,15 @@ from cordboard.actors.organisation import Organisation
 from cordboard.actors.routes import ToQueue
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
+from cordboard.sip.message import Address
 
 from .far import Robot
 from .test_world import organisation
 from .world import CARRIER, World, play
 
 CUSTOMER = "+8613800138000"
+# Another machine of a carrier.
+SECOND = Address("198.51.100.2", 5060)
 SHOWN = Number(number="+861055502000", route=ToQueue("support"), outbound=True)
 
 

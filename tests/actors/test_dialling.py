@@ -7,16 +7,28 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import alarms, outward, page, records
+from cordboard.actors import page, records
 from cordboard.actors.entries import Dialling
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.switchboard import Drain, MediaFull, Open
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output, Transmit
-from cordboard.sip.message import Address, respond
+from cordboard.sip.message import respond
 
-from .dialler import CUSTOMER, SHOWN, Far, dialling, entries, failures, leg_hears, outcomes, rings_and_answers, story
+from .dialler import (
+    CUSTOMER,
+    SECOND,
+    SHOWN,
+    Far,
+    dialling,
+    entries,
+    failures,
+    leg_hears,
+    outcomes,
+    rings_and_answers,
+    story,
+)
 from .test_world import settle
 from .world import CARRIER, SWITCH, World, play
 
@@ -169,9 +181,6 @@ async def test_a_trunk_that_is_down_is_told_at_once(world: World) -> None:
     assert world.agent("1001").phase is agents.Phase.IDLE
 
 
-SECOND = Address("198.51.100.2", 5060)
-
-
 def by_two_hosts() -> Organisation:
     """The first of them is a trunk's own, the second that of another trunk, which is tried after it."""
     made = dialling()
@@ -227,200 +236,6 @@ def test_a_host_that_does_not_take_it_costs_four_seconds_at_most(how: int | str,
         world.assert_no_calls()
 
     play(tell, by_two_hosts())
-
-
-THIRD = Address("198.51.100.3", 5060)
-
-
-def by_three_trunks() -> Organisation:
-    """Two before the one that far sides of these stories are behind."""
-    made = dialling()
-    (carrier,) = made.trunks
-    first = evolve(carrier, id="first", peers=(), proxy=(f"sip:{SECOND.host}",))
-    second = evolve(carrier, id="second", peers=(), proxy=(f"sip:{THIRD.host}",), priority=2)
-    return evolve(made, trunks=(first, second, evolve(carrier, priority=3)))
-
-
-def refuses(world: World, address: Address, status: int) -> list[str]:
-    """A host that answers every call so; the numbers that it was asked for."""
-    host, asked = world.add_host(address), list[str]()
-
-    def refuse(output: Output) -> None:
-        if isinstance(output, IncomingCall):
-            asked.append(output.number)
-            host.perform(host.endpoint.reject(output.call, status, world.now()))
-
-    host.on_output = refuse
-    return asked
-
-
-@pytest.mark.parametrize("number", ["110", CUSTOMER])
-@pytest.mark.parametrize("status", [401, 403, 407])
-def test_a_trunk_that_refuses_us_and_one_that_is_down_keep_no_call_from_the_next(number: str, status: int) -> None:
-    async def tell(world: World) -> None:
-        world.add_host(SECOND)
-        refused = refuses(world, THIRD, status)
-        lin = await world.sign_in("1001")
-        far = Far(world, rings_and_answers)
-        world.unplug(SECOND)
-        await settle(world, 30)
-        assert world.system.state_of("trunk:first").phase is TrunkPhase.DOWN
-        dialled_at = world.now()
-        await lin.ask(page.Dial(number))
-        while not far.calls:
-            await world.something()
-        assert world.now() - dialled_at < 0.5
-        assert (refused, [call.number for call in far.calls]) == ([number], [number])
-        await lin.hears(page.CallConnected)
-        await settle(world)
-        (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
-        assert leg_hears(world, lin) == [leg]
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        (entry,) = entries(world).values()
-        assert entry.trunk == "carrier"
-        assert [world.system.state_of(f"trunk:{each}").usage.calls for each in ("second", "carrier")] == [
-            frozenset()
-        ] * 2
-        world.assert_no_calls()
-
-    play(tell, by_three_trunks())
-
-
-@pytest.mark.parametrize("ends", ["rings", "username", "password"])
-def test_a_trunk_that_wants_another_password_is_an_alarm_until_it_takes_a_call_or_has_another(
-    tmp_path: Path, ends: str
-) -> None:
-    alarm = alarms.TRUNK_WANTS_PASSWORD.says(trunk="carrier")
-
-    async def tell(world: World) -> None:
-        lin = await world.sign_in("1001")
-        Far(world, lambda far, call: far.refuse(call, 401))
-        await settle(world)
-        for _ in range(2):
-            await lin.ask(page.Dial(CUSTOMER))
-            await settle(world)
-        assert failures(lin) == [("trunk_refused", 401)] * 2
-        assert world.system.alarms == [alarm]
-        world.kill_control()
-        world.restart_control()
-        await settle(world, 30)
-        assert world.system.alarms == [alarm]
-        lin = await world.sign_in("1001")
-        if ends != "rings":
-            (carrier,) = world.organisation.trunks
-            known = evolve(carrier, username="harbour") if ends == "username" else evolve(carrier, password="harbour")
-            world.configure(evolve(world.organisation, trunks=(known,)))
-            await settle(world)
-            assert world.system.alarms == []
-            return
-        Far(world, lambda far, call: far.refuse(call, 486))
-        await lin.ask(page.Dial(CUSTOMER))
-        await settle(world)
-        assert world.system.alarms == [alarm]  # which says nothing of us
-        Far(world, lambda far, call: far.ring(call))
-        await lin.ask(page.Dial(CUSTOMER))
-        await settle(world)
-        assert world.system.alarms == []
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        world.assert_no_calls()
-
-    play(tell, dialling(), data=tmp_path)
-
-
-def test_an_emergency_call_that_all_refuse_who_are_up_leaves_by_one_that_is_said_to_be_down() -> None:
-    async def tell(world: World) -> None:
-        wrong, unknown = refuses(world, SECOND, 401), refuses(world, THIRD, 404)
-        lin = await world.sign_in("1001")
-        far = Far(world, rings_and_answers)
-        world.unplug(CARRIER)
-        await settle(world, 30)
-        assert world.system.state_of("trunk:carrier").phase is TrunkPhase.DOWN
-        world.plug(CARRIER)
-        await lin.ask(page.Dial("110"))
-        await lin.hears(page.CallConnected)
-        assert (wrong, unknown, [call.number for call in far.calls]) == (["110"], ["110"], ["110"])
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        world.assert_no_calls()
-
-    play(tell, by_three_trunks())
-
-
-def test_a_carrier_that_takes_its_time_is_waited_for() -> None:
-    """It says at once that it tries (100), and finds a mobile for seven seconds before that rings."""
-
-    async def tell(world: World) -> None:
-        def finds(far: Far, call: IncomingCall) -> None:
-            world.later(7.0, lambda: far.ring(call))
-            world.later(9.0, lambda: far.answer(call))
-
-        lin = await world.sign_in("1001")
-        far = Far(world, finds)
-        await settle(world)
-        dialled_at = world.now()
-        await lin.ask(page.Dial(CUSTOMER))
-        await lin.hears(page.CallConnected)
-        assert 9.0 <= world.now() - dialled_at < 10.0
-        assert (len(far.calls), failures(lin)) == (1, [])
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        world.assert_no_calls()
-
-    play(tell, dialling())
-
-
-def test_an_emergency_call_leaves_a_trunk_that_only_says_that_it_tries() -> None:
-    """It has said 100, and would be waited for three minutes."""
-
-    async def tell(world: World) -> None:
-        asked: list[Output] = []
-        world.add_host(SECOND).on_output = asked.append
-        unknown = refuses(world, THIRD, 404)
-        lin = await world.sign_in("1001")
-        far = Far(world, rings_and_answers)
-        await settle(world)
-        dialled_at = world.now()
-        await lin.ask(page.Dial("110"))
-        await lin.hears(page.CallConnected)
-        assert 2 + outward.EMERGENCY <= world.now() - dialled_at < 3 + outward.EMERGENCY  # the last one rings for 2 s
-        assert any(isinstance(each, CallCancelled) for each in asked)
-        assert (unknown, [call.number for call in far.calls]) == (["110"], ["110"])
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        world.assert_no_calls()
-
-    play(tell, by_three_trunks())
-
-
-def test_an_emergency_call_that_is_announced_to_be_refused_goes_on() -> None:
-    """Networks say so in early media, which is the end of any other call."""
-
-    async def tell(world: World) -> None:
-        unknown = refuses(world, THIRD, 404)
-        host = world.add_host(SECOND)
-
-        def announce(output: Output) -> None:
-            if isinstance(output, IncomingCall):
-                host.perform(host.endpoint.ring(output.call, world.now()))
-                world.later(1.0, lambda: host.perform(host.endpoint.reject(output.call, 403, world.now())))
-
-        host.on_output = announce
-        lin = await world.sign_in("1001")
-        far = Far(world, rings_and_answers)
-        await settle(world)
-        await lin.ask(page.Dial(CUSTOMER))
-        await settle(world, 5)
-        assert (failures(lin), far.calls) == ([("trunk_refused", 403)], [])
-        await lin.ask(page.Dial("119"))
-        await lin.hears(page.CallConnected)
-        assert (unknown, [call.number for call in far.calls]) == (["119"], ["119"])
-        await lin.ask(page.HangUp())
-        await settle(world, 40)
-        world.assert_no_calls()
-
-    play(tell, by_three_trunks())
 
 
 def test_a_call_out_goes_on_to_the_next_host_though_the_process_dies_meanwhile(tmp_path: Path) -> None:

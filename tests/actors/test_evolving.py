@@ -42,7 +42,7 @@ def test_a_value_that_keeps_its_fields_in_a_dict() -> None:
     assert (before, evolving.evolve(before)) == (Wide(1), before)
     assert hash(evolving.evolve(before, at=2)) == hash(Wide(2))
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        evolving.evolve(before, at=2).at = 3  # type: ignore[misc]
+        evolving.evolve(before, at=2).at = 3  # type: ignore[misc] # it is frozen
     unknown: Any = {"nothing": 1}
     with pytest.raises(KeyError, match="nothing"):
         evolving.evolve(before, **unknown)

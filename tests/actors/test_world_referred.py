@@ -46,7 +46,7 @@ class Pbx(Far):
         record = endpoint._calls[call or self.calls[0].call]
         out: list[object] = []
         endpoint._within(record, "REFER", self.world.now(), out, (("Refer-To", f"<{to}>"),))  # type: ignore[arg-type] # as the endpoint has it
-        self.world.carrier.perform(out)  # type: ignore[arg-type]
+        self.world.carrier.perform(out)  # type: ignore[arg-type] # as above
 
 
 async def talks(world: World) -> tuple[Robot, Pbx]:
