@@ -173,7 +173,7 @@ class Leading(Asking):
             self._await(slot, now)
             out.append(Transmit(slot.transaction.last, slot.destination, slot.otherwise))
             return
-        self._leave(slot)
+        self._let_go(slot)  # nothing that comes of it counts, but for a 2xx to an INVITE
         self._elsewhere(slot, direct(target), now, out)
 
     def _send_late(self, waited: Unsent, out: list[Output]) -> None:
@@ -225,7 +225,7 @@ class Leading(Asking):
             assert slot.call is not None, "a dialog is a call's"
             way = self._reached(slot.call.trunk, slot.transaction.request.uri, (slot.destination, slot.otherwise))
             if slot.call.trunk == trunk and not self._is_unreached(trunk, way):
-                self._leave(slot)
+                self._let_go(slot)
                 self._elsewhere(slot, way, now, out)
 
     # --- the next host of a name ------------------------------------------------------------------------------
@@ -236,16 +236,12 @@ class Leading(Asking):
         silent = slot.transaction.state in (State.CALLING, State.TRYING)
         if silent and self._left(slot):
             self.counters[f"no sign of life: {slot.transaction.request.method}"] += 1
-            self._leave(slot)
+            self._let_go(slot)
             self._fails_over(slot, now, out)
         elif silent and self._places.awaits(slot.name):
             self._await(slot, now)
         elif slot.transaction.state is not State.TERMINATED:
             self._schedule(slot)
-
-    def _leave(self, slot: Slot) -> None:
-        """Nothing that comes of it counts any more, but for a 2xx to an INVITE."""
-        self._let_go(slot)
 
     def _left(self, slot: Slot) -> list[Way]:
         """The hosts of its name, or the ways to its guest, where this request was not, for one that belongs to a call,
