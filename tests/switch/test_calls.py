@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType, MappingProxyType, SimpleNamespace
 
@@ -26,6 +25,8 @@ from cordboard.switch.ports import LocalPort
 from cordboard.switch.seams import NO_PACKETS, Batch, Datagram, Datagrams, Octets, Packets, Rows, SecureInput
 from cordboard.switch.sockaddr import socket_name
 from numpy.typing import NDArray
+
+from .profiled import profiled
 
 TICK = 0.020
 WARM, COUNTED = 6, 3  # ticks; those that are counted report nothing, which is done in turns of five
@@ -188,12 +189,9 @@ def calls(codec: protocol.Codec, legs: int, *, pages: bool) -> int:
         file = frame.f_code.co_filename
         made += event == "call" and file != __file__ and not file.startswith("av/")
 
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         for _ in range(COUNTED):
             world.tick()
-    finally:
-        sys.setprofile(None)
     assert world.engine.counters["packets_received"] == legs * (WARM + COUNTED)
     if pages:
         assert world.transport.sent >= legs * COUNTED

@@ -1,7 +1,6 @@
 """Browsers' media in columns: a call of the library for each packet, none for strangers', and where a leg's own go."""
 
 import random
-import sys
 from collections import Counter
 from types import FrameType
 
@@ -16,6 +15,7 @@ from cordboard.switch.stun import Address
 from cordboard.switch.webrtc import WebrtcTransport
 from pylibsrtp import Policy, Session
 
+from .profiled import profiled
 from .webrtc_peer import IDENTITY, rtp, secrets
 
 REPORT = bytes.fromhex("80c9000100001234")
@@ -70,12 +70,9 @@ def calls(pages: Pages, batch: Batch) -> Counter[str]:
             made[name] += 1
 
     data, length = lay([rtp(int(batch.length[0]))] * len(pages.rows))  # of a number that was not sent yet
-    sys.setprofile(note)
-    try:
+    with profiled(note):
         given = pages.seam.receive(batch, 5.0)
         sent = pages.seam.protect(pages.rows, data, length)
-    finally:
-        sys.setprofile(None)
     assert len(given.rtp.row) == len(sent.port) == len(pages.rows)
     return made
 
