@@ -8,7 +8,9 @@ from cordboard.sip import call as calls
 from cordboard.sip import exchange as exchanges
 from cordboard.sip import reliable, renegotiation, screening, sdp
 from cordboard.sip.dialog import Dialog
+from cordboard.sip.endpoint import Endpoint
 from cordboard.sip.events import CallEnded, CallKeyed, IncomingCall
+from cordboard.sip.grammar import Via
 
 from .breaking import does_nothing, ignores, instead, refuses, without_row
 from .sipp import (
@@ -69,6 +71,12 @@ def by(cause: str) -> Callable[[App], None]:
         assert ended.cause == cause
 
     return check
+
+
+def has_no_room(app: App) -> None:
+    """Until the refusal is acknowledged."""
+    app.endpoint.room = lambda: 0.0
+    app.upon[b"ACK "] = lambda app: setattr(app.endpoint, "room", lambda: 9.0)
 
 
 RELIABLE = (has("RSeq", "[0-9]+", "rseq"), has("Require", "100rel"))
@@ -376,6 +384,32 @@ CALLING = [
         ),
         (*UP, "Refused", "CallEnded"),
         instead(Dialog, "accepts", lambda self, request: True),
+    ),
+    Scenario(
+        "caller_who_does_not_know_its_port",
+        tuple(
+            step.replace("[local_ip]:[local_port];branch", f"{HOST}:9;rport;branch")
+            for step in (call(), TRYING, RINGING, recv(200, has("Via", "rport=[0-9]+.*received=")), ACK, *OK_BYE)
+        ),
+        CALL,
+        instead(Via, "stamped", lambda self, source: self.text),
+    ),
+    Scenario(
+        "call_that_comes_while_we_have_no_room",
+        (
+            call(),
+            recv(503, has("Retry-After", "[0-9]+")),
+            refused(),
+            call("600", cseq=2),
+            TRYING,
+            RINGING,
+            recv(200),
+            send("ACK", cseq=2),
+            *OK_BYE,
+        ),
+        ("Refused", *CALL),
+        instead(Endpoint, "_is_full", lambda self, request, *, late: False),
+        act=has_no_room,
     ),
     Scenario(
         "hops_that_are_used_up",

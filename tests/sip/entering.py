@@ -85,6 +85,20 @@ ENTERING = [
         trunks=GUEST,
     ),
     Scenario(
+        "user_whom_nobody_knows",
+        (
+            call(),
+            recv(401, more='auth="true"'),
+            refused(),
+            call("600", AUTH.replace("alice", "mallory"), cseq=2),
+            recv(401),
+            refused(2),
+        ),
+        ("Refused",),
+        instead(guests.Guard, "_refuse", lambda self, host, trunk, now: guests.Ignored()),
+        trunks=GUEST,
+    ),
+    Scenario(
         "scanner_that_hears_nothing",
         (*(send(method, within=False, retrans=False) for method in ("INVITE", "OPTIONS", "REGISTER")), SILENCE),
         (),

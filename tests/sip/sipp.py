@@ -11,7 +11,7 @@ import secrets
 import socket
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -168,8 +168,8 @@ ANSWERED = (TRYING, RINGING, recv(200), ACK)
 @frozen
 class Scenario:
     """`steps` are sipp's. `act` begins where we do; `told` is what our application heard, by class; `check` looks at it
-    more closely. `lost` says how datagrams of ours begin of which the first is lost. `broken` takes the behaviour away
-    that this is about: then it must fail."""
+    more closely. `lost` says how datagrams of ours begin of which the first is lost. `tcp`: sipp speaks that alone, and
+    so may we. `broken` takes the behaviour away that this is about: then it must fail."""
 
     name: str
     steps: tuple[str, ...]
@@ -179,6 +179,7 @@ class Scenario:
     check: Callable[[App], None] = lambda app: None
     t1: float = 0.5
     lost: tuple[str, ...] = ()
+    tcp: bool = False
     trunks: Mapping[str, TrunkSettings] = field(factory=lambda: {"sipp": TrunkSettings((HOST,))})
 
     @property
@@ -199,8 +200,13 @@ class App:
         self.nursery: trio.Nursery
         self.events: list[Output] = []
         self.numbers: dict[str, str] = {}
-        # what the story does besides, by the class of an event
+        # what came, as it came
+        self.heard: list[bytes] = []
+        # by so many seconds our clock is ahead of sipp's
+        self.ahead = 0.0
+        # what the story does besides, by the class of an event, or once, by how a message begins
         self.then: dict[type, Callable[[App], None]] = {}
+        self.upon: dict[bytes, Callable[[App], None]] = {}
 
     @property
     def endpoint(self) -> Endpoint:
@@ -220,6 +226,22 @@ class App:
             act(self)
 
         self.nursery.start_soon(wait)
+
+    def clock(self) -> float:
+        return trio.current_time() + self.ahead
+
+    def leap(self, seconds: float) -> None:
+        """So much time passes here at once."""
+        self.ahead += seconds
+        self.transport._changed.set()
+
+    def received(self, data: bytes, source: Address, at: float, outputs: Iterable[Output]) -> None:
+        self.heard.append(data)
+        for begins in [each for each in self.upon if data.startswith(each)]:
+            self.upon.pop(begins)(self)
+
+    def sent(self, data: bytes, destination: Address, at: float) -> None:
+        pass
 
     def on_output(self, output: Output) -> None:
         self.events.append(output)
@@ -262,7 +284,9 @@ async def play(scenario: Scenario, breaking: pytest.MonkeyPatch | None = None) -
     app = App(free_port())
     ports: dict[str, int] = {}
     endpoint = Endpoint(
-        Settings(lambda remote: (HOST, ports["udp"])), lambda: secrets.token_hex(12), Timers(t1=scenario.t1)
+        Settings(lambda remote: (HOST, ports[remote.transport]), tcp=scenario.tcp),
+        lambda: secrets.token_hex(12),
+        Timers(t1=scenario.t1),
     )
     endpoint.set_trunks(scenario.trunks)
     if breaking is not None:
@@ -273,13 +297,16 @@ async def play(scenario: Scenario, breaking: pytest.MonkeyPatch | None = None) -
         await trio.Path(file).write_text(xml)
         with trio.fail_after(LIMIT_S):
             async with trio.open_nursery() as nursery:
-                app.transport = await nursery.start(partial(serve, endpoint, [(HOST, 0)], app.on_output))
-                ports["udp"] = app.transport.addresses[0].port
+                doors = [(HOST, 0)] if scenario.tcp else []
+                served = partial(serve, endpoint, [(HOST, 0)], app.on_output, tcp=doors, clock=app.clock, tap=app)
+                app.transport = await nursery.start(served)
+                ports.update({each.transport: each.port for each in app.transport.addresses})
                 app.nursery = nursery
                 lose(app.transport, scenario.lost)
-                command = ["sipp", f"{HOST}:{ports['udp']}", "-i", HOST, "-p", str(app.port), "-m", "1", "-nostdin"]
+                by, mode = ("tcp", "t1") if scenario.tcp else ("udp", "u1")
+                command = ["sipp", f"{HOST}:{ports[by]}", "-t", mode, "-i", HOST, "-p", str(app.port), "-m", "1"]
                 command += ["-sf", str(file), "-timeout", "30" if breaking is None else "8", "-timeout_error"]
-                command += ["-trace_err", "-error_file", str(Path(directory) / "errors")]
+                command += ["-nostdin", "-trace_err", "-error_file", str(Path(directory) / "errors")]
                 if scenario.act is not None:
                     scenario.act(app)
                 done = await trio.run_process(

@@ -13,14 +13,17 @@ from .dialling import DIALLING
 from .entering import ENTERING
 from .losing import LOSING
 from .referring import REFERRING
+from .refreshing import REFRESHING
+from .showing import SHOWING
 from .sipp import Scenario, kinds, play
+from .streaming import STREAMING
 
 pytestmark = [
     pytest.mark.peer("sipp"),
     pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed"),
 ]
 
-SCENARIOS = [*CALLING, *DIALLING, *LOSING, *REFERRING, *ENTERING]
+SCENARIOS = [*CALLING, *DIALLING, *REFRESHING, *LOSING, *STREAMING, *REFERRING, *ENTERING, *SHOWING]
 
 
 # What is put in the place of something does not fit there: it would fail whatever the scenario is about.
@@ -72,4 +75,4 @@ def test_sipp_sees_what_is_broken(scenario: Scenario, monkeypatch: pytest.Monkey
 
 def test_scenarios_have_names_of_their_own() -> None:
     names = [scenario.name for scenario in SCENARIOS]
-    assert len(set(names)) == len(names) >= 40
+    assert len(set(names)) == len(names) >= 90
