@@ -18,20 +18,20 @@ from attrs import field, frozen
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..switch import protocol as media
 from ..switch.sounds import BUILT_IN
-from . import agent, call, directory, entries, gate, line, origin, queue, signals, trunk
 from . import agent_state as agents
+from . import call, directory, entries, gate, line, origin, signals, trunk
 from . import call_state as calls
 from . import queue_state as queues
 from .customs import CUSTOMS, Customs
-from .effects import Behaviour, Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
+from .effects import Down, Effect, Locate, Log, Media, Spawn, Started, Tell, Watch
 from .evolving import evolve
-from .hours import span
 from .limits import NO_LIMITS, UNUSED, Limits, TooMany, Usage
 from .organisation import Organisation, e164
 from .origin import Located
 from .patience import PATIENCE, Patience
+from .profiles import Profile, behaviour, dismissal, onward, profiles
 from .records import MobileEntry
-from .routes import ToNumber, ToQueue, ToVoicemail, to_onward
+from .routes import ToQueue
 from .table import Bug, Table, Untimed, always, row
 
 # What a caller's switch is asked to wait before it tries a draining one again: a restart takes less.
@@ -193,19 +193,23 @@ class Switchboard(Untimed[Phase]):
             if name in alive and accounts.get(name, account) != account
         ]
         gone = {name: old for name, old in before.items() if name not in after}
-        return [*effects, *(Tell(name, _dismissal(old)) for name, old in gone.items())]
+        return [*effects, *(Tell(name, dismissal(old)) for name, old in gone.items())]
 
     def _accounts(self) -> dict[str, tuple[str, str]]:
         """Of each trunk, by the name of its actor, what it is shown there beside what it is told of itself."""
         return {f"trunk:{each.id}": (each.login, each.password) for each in self.state.organisation.trunks}
 
-    def _start_missing(self, wanted: Mapping[str, _Profile], now: float) -> list[Effect]:
+    def _profiles(self) -> dict[str, Profile]:
+        data = self.state
+        return profiles(data.organisation, data.codecs, data.patience, data.customs, self._mobile_of)
+
+    def _start_missing(self, wanted: Mapping[str, Profile], now: float) -> list[Effect]:
         """Starts who is wanted and not alive; queues come before the agents that name them."""
         alive, organisation = self.state.alive, self.state.organisation
         missing = {name: profile for name, profile in wanted.items() if name not in alive}
         effects: list[Effect] = []
         for name, profile in missing.items():
-            effects += [Spawn(name, self._behaviour(profile, now)), Watch(name)]
+            effects += [Spawn(name, behaviour(profile, now)), Watch(name)]
             if isinstance(profile, queues.Profile):
                 told = agents.QueueStarted(profile.queue)
                 effects += [Tell(f"agent:{one.id}", told) for one in organisation.agents if f"agent:{one.id}" in alive]
@@ -214,93 +218,6 @@ class Switchboard(Untimed[Phase]):
         begun = (name.removeprefix("agent:") for name in missing)
         self.state = evolve(self.state, alive=alive.union(missing), by_mobile=self.state.by_mobile.difference(begun))
         return effects
-
-    def _behaviour(self, profile: _Profile, now: float) -> Behaviour:
-        match profile:
-            case trunk.Profile():
-                return trunk.Trunk(profile, now)
-            case queues.Profile():
-                return queue.Queue(profile)
-            case agents.Profile():
-                return agent.Agent(profile, now)
-
-    def _profiles(self) -> dict[str, _Profile]:
-        """Actor name -> what it is told of itself."""
-        organisation = self.state.organisation
-        profiles: dict[str, _Profile] = {}
-        for each in organisation.trunks:
-            limits = Limits(each.calls, each.calls_per_minute)
-            profiles[f"trunk:{each.id}"] = trunk.Profile(
-                each.id,
-                each.nat,
-                each.srtp,
-                each.proxy,
-                each.username,
-                each.register,
-                each.guest,
-                limits,
-                each.domain,
-            )
-        for group in organisation.queues:
-            profiles[f"queue:{group.id}"] = queues.Profile(
-                group.id,
-                group.name or group.id,
-                group.ring_seconds,
-                group.wrap_up_seconds,
-                group.max_wait_seconds,
-                group.announce_seconds,
-                group.survey,
-                group.strategy,
-                group.widen_seconds,
-                group.max_waiting,
-                group.unattended == "overflow",
-                self._onward(group.overflow),
-                tuple(map(span, group.hours)),
-                organisation.holidays,
-                organisation.time_zone,
-                self._onward(group.closed),
-                group.announce_wait,
-                group.last_agent_seconds,
-                group.last_agent_days,
-                self.state.patience,
-            )
-        known = self._queues_known()
-        priorities = {group.id: group.priority for group in organisation.queues}
-        for place, one in enumerate(organisation.agents):
-            skills = tuple(agents.Skill(each.queue, each.level, priorities[each.queue]) for each in one.skills)
-            profiles[f"agent:{one.id}"] = agents.Profile(
-                one.id,
-                one.name or one.id,
-                skills,
-                self.state.codecs,
-                organisation.outbound,
-                self._mobile_of(one.id),
-                known,
-                place,
-                self.state.patience,
-                self.state.customs,
-            )
-        return profiles
-
-    def _onward(self, written: str) -> calls.Onward:
-        """Where calls go that a queue does not keep."""
-        match to_onward(written):
-            case ToQueue(name):
-                known = (each for each in self._queues_known() if each.queue == name)
-                return calls.Onward(queue=next(known, None))
-            case ToNumber(number):
-                return calls.Onward(number=number)
-            case ToVoicemail():
-                return calls.Onward(voicemail=True)
-            case None:
-                return calls.NOWHERE
-
-    def _queues_known(self) -> tuple[agents.QueueKnown, ...]:
-        """As calls may be given to them."""
-        return tuple(
-            agents.QueueKnown(each.id, each.name or each.id, each.music or BUILT_IN)
-            for each in self.state.organisation.queues
-        )
 
     # --- routes -----------------------------------------------------------------------------------------------
 
@@ -331,7 +248,7 @@ class Switchboard(Untimed[Phase]):
 
     def _stands(self, group: entries.Queue) -> calls.QueueStands:
         """As far as the organisation says it; and mostly somebody is signed in."""
-        overflow = self._onward(group.overflow)
+        overflow = onward(self.state.organisation, group.overflow)
         return calls.QueueStands(group.id, True, group.max_wait_seconds, group.announce_seconds, group.survey, overflow)
 
     def _refuse(self, message: FindRoute, now: float) -> list[Effect]:
@@ -505,22 +422,9 @@ class Switchboard(Untimed[Phase]):
         return []
 
 
-_Profile: TypeAlias = "trunk.Profile | queues.Profile | agents.Profile"
-
-
 def _id(message: calls.Dial | line.Reach) -> str:
     """Of the call or line that it is about."""
     return message.line if isinstance(message, line.Reach) else message.call
-
-
-def _dismissal(profile: _Profile) -> object:
-    match profile:
-        case trunk.Profile():
-            return trunk.Dismiss()
-        case queues.Profile():
-            return queues.Dismiss()
-        case agents.Profile():
-            return agents.Dismiss()
 
 
 def _wire(members: Mapping[str, str]) -> Effect:
