@@ -30,7 +30,7 @@ from ..sip.endpoint import Endpoint, Settings
 from ..sip.grammar import Address as SipAddress
 from ..sip.homes import Homes, is_any
 from ..switch.link import connect_unix
-from . import collecting, largepages, medialink, memory, past, wire
+from . import collecting, largepages, mediaconnection, memory, past, wire
 from .alarms import ROWS_UNENDED, UNRECALLED
 from .certificate import SipCertificate
 from .child import orphaned
@@ -202,7 +202,7 @@ class Control:
             nursery.start_soon(self._tell_that_we_live, clock)
             nursery.start_soon(Standings(self.system).run)
             nursery.start_soon(self._guard.run)
-            nursery.start_soon(medialink.run, self.link, lambda: connect_unix(link_path))
+            nursery.start_soon(mediaconnection.run, self.link, lambda: connect_unix(link_path))
             web_addresses = await nursery.start(self._pages.serve, self)
             await nursery.start(self._hear_signals, nursery)
             with trio.move_on_after(10):

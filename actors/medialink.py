@@ -20,41 +20,23 @@ ended here, and what each listener hears is said again.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from typing import assert_never
 
 import structlog
-import trio
 
 from ..switch import protocol as media
-from ..switch.holdings import Kind
-from ..switch.wire import Frames, WireError, decode_fact, encode
 from . import switchboard
 from .admission import Admission
 from .agreement import Agreement, Difference
 from .alarms import MEDIA_FULL, MUSIC_MISSING
 from .effects import Media
 from .evolving import evolve
-from .hearing import Hearing
+from .opened import Opened
 from .runtime import System
 from .states import UNWRITTEN, LegAt, LegGone, LegSealed, LinkState, Record, Unwritten, Whole
 from .watchman import leg_name
 
-# How often the engine is told that we live, 30 s without it ends its legs, and asked what it has.
-PING_INTERVAL = 0.5
-# Commands that wait for an engine which does not read; a busy second is some hundreds.
-MAX_COMMANDS = 10_000
-# Of them, so many are written at once.
-MAX_TOGETHER = 200
-# Octets of facts read at once: they are small and many, and a large buffer for each leaves holes in the heap.
-FACTS = 8192
-# How long to wait before the link is tried again, in seconds.
-RECONNECT = 0.1
-
-Opening = media.OpenRtpLeg | media.OpenWebrtcLeg
-Update = media.UpdateRtpLeg | media.RestartIce
 RecordingFact = media.RecordingClosed | media.RecordingTroubled | media.RecordingWell
 
 log = structlog.get_logger()
@@ -67,22 +49,10 @@ class MediaLink:
         self._system = system
         self._states = states
         self._send: Callable[[media.Command], None] | None = None
-        self._owners: dict[str, str] = {}
-        # The legs of each actor in the order they were opened, and how: as the far side wants it now.
-        self._legs: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        self._openings: dict[str, Opening] = {}
-        # Our port of each leg that the engine has answered; 0 for a browser's.
-        self._ports: dict[str, int] = {}
-        # What was not answered yet: how legs are to be moved or reached, and those that are opened again.
-        self._updates: dict[str, Update] = {}
+        self._open = Opened()
+        # Legs that are opened again, without an answer yet.
         self._restoring: set[str] = set()
-        # What is open, and what each leg was last told to hear.
-        self._hearing = Hearing()
-        self._sources: dict[str, media.SourceKind] = {}
-        # The actor of each playlist among them.
-        self._players: dict[str, str] = {}
-        # The actor of each recording that is open, and those whose RecordingClosed is still to come.
-        self._recordings: dict[str, str] = {}
+        # Recordings whose RecordingClosed is still to come.
         self._closing: set[str] = set()
         self._missing: dict[str, str] = {}  # why which music cannot be played
         self._epoch = ""
@@ -92,7 +62,7 @@ class MediaLink:
         self.on_access_points: Callable[[media.AccessPoints], None] = lambda fact: None
         self.report: media.EngineReport | None = None
         self._admission = Admission()
-        self._agreement = Agreement(self._hearing)
+        self._agreement = Agreement(self._open.hearing)
         # Ends the connection, which is made anew; whoever has one sets it.
         self.hang_up: Callable[[], None] = lambda: None
         self.pid = 0
@@ -108,35 +78,34 @@ class MediaLink:
 
     @property
     def legs(self) -> int:
-        return len(self._owners)
+        return len(self._open)
 
     @property
     def recordings(self) -> frozenset[str]:
         """Those that actors hold open."""
-        return frozenset(self._recordings)
+        return frozenset(self._open.recordings)
 
     @property
     def owners(self) -> set[str]:
         """The actors for which something is open."""
-        return {*self._legs, *self._players.values(), *self._recordings.values()}
+        return self._open.owners
 
     def owner_of(self, leg: str) -> str:
         """Whose it is; empty where it is not open."""
-        return self._owners.get(leg, "")
+        return self._open.owner_of(leg)
 
     def whose(self, name: str) -> str:
         """Whose leg, channel of a recording or playlist it is, or was by its name; empty where it is everybody's."""
-        before = name.rpartition("/")[0]
-        return self._owners.get(name) or self._players.get(name) or self._recordings.get(before) or before
+        return self._open.whose(name)
 
     def heard_by(self, listener: str) -> frozenset[str] | None:
         """What a leg, or a channel of a recording, was last told to hear, of what is open; None: it is not."""
-        return self._hearing.of(listener) if self._listens(listener) else None
+        return self._open.hearing.of(listener) if self._open.listens(listener) else None
 
     @property
     def sums(self) -> tuple[int, ...]:
         """Those of an engine that has what it was told (switch/holdings.py)."""
-        return self._hearing.sums
+        return self._open.hearing.sums
 
     @property
     def differences(self) -> tuple[Difference, ...]:
@@ -162,37 +131,28 @@ class MediaLink:
         command = effect.command
         match command:
             case media.OpenRtpLeg(leg=leg) | media.OpenWebrtcLeg(leg=leg):
-                self._own(actor, command)
+                self._open.add_leg(actor, command)
             case media.CloseLeg(leg):
-                self._disown(leg)
+                self._remove_leg(leg)
             case media.OpenSource(source, kind):
-                if self._sources.get(source) == kind:
+                if not self._open.add_source(actor, source, kind):
                     return
-                self._sources[source] = kind
-                self._hearing.open(Kind.SOURCE, source)
-                if isinstance(kind, media.Playlist):
-                    self._players[source] = actor
             case media.CloseSource(source):
-                self._sources.pop(source, None)
-                self._players.pop(source, None)
-                self._hearing.close(source)
+                self._open.remove_source(source)
             case media.UpdateRtpLeg(leg=leg) | media.RestartIce(leg=leg):
-                if leg in self._owners:
-                    self._updates[leg] = command
+                if self._open.owner_of(leg):
+                    self._open.updates[leg] = command
             case media.OpenRecording(recording):
-                self._record(recording, actor)
+                self._open.add_recording(actor, recording)
                 self._closing.discard(recording)
             case media.CloseRecording(recording):
-                self._recordings.pop(recording, None)
-                for channel in (media.left(recording), media.right(recording)):
-                    self._hearing.forget(channel)
-                    self._hearing.close(channel)
+                self._open.remove_recording(recording)
                 if self._epoch:  # else an earlier process closed it: it is found where it lies
                     self._closing.add(recording)
             case media.Rewire(hears):
                 for one in hears:
-                    if self._listens(one.listener):
-                        self._hearing.tell(one)
+                    if self._open.listens(one.listener):
+                        self._open.hearing.tell(one)
                         self._system.touch(leg_name(one.listener))
             case media.SendDigits() | media.PressKey():
                 if self._send is None:
@@ -206,47 +166,23 @@ class MediaLink:
 
     def _close_unheard(self) -> None:
         """What is shared, and nobody hears any more."""
-        for source in self._hearing.take_unheard():
-            if source in self._sources and source not in self._players:
-                del self._sources[source]
-                self._hearing.close(source)
-                self._order(media.CloseSource(source))
+        for source in self._open.take_unheard():
+            self._order(media.CloseSource(source))
 
     def on_end(self, actor: str, reason: str) -> None:
         """Closes what the actor had opened."""
-        for leg in list(self._legs.pop(actor, ())):
+        legs, players, recordings = self._open.of(actor)
+        for leg in legs:
             self.perform(actor, Media(media.CloseLeg(leg)))
-        for source in [source for source, owner in self._players.items() if owner == actor]:
+        for source in players:
             self.perform(actor, Media(media.CloseSource(source)))
-        for recording in [recording for recording, owner in self._recordings.items() if owner == actor]:
+        for recording in recordings:
             self.perform(actor, Media(media.CloseRecording(recording)))
 
-    def _listens(self, name: str) -> bool:
-        return name in self._owners or name.rpartition("/")[0] in self._recordings
-
-    def _own(self, actor: str, opening: Opening) -> None:
-        self._owners[opening.leg] = actor
-        self._legs[actor][opening.leg] = None
-        self._openings[opening.leg] = opening
-        self._hearing.open(Kind.LEG, opening.leg)
-
-    def _record(self, recording: str, actor: str) -> None:
-        self._recordings[recording] = actor
-        for channel in (media.left(recording), media.right(recording)):
-            self._hearing.open(Kind.CHANNEL, channel)
-
-    def _disown(self, leg: str) -> None:
+    def _remove_leg(self, leg: str) -> None:
         self._system.touch(leg_name(leg))
-        for known in (self._openings, self._ports, self._updates):
-            known.pop(leg, None)
-        self._hearing.forget(leg)
-        self._hearing.close(leg)
+        self._open.remove_leg(leg)
         self._restoring.discard(leg)
-        owner = self._owners.pop(leg, None)
-        if owner is not None and owner in self._legs:
-            self._legs[owner].pop(leg, None)
-            if not self._legs[owner]:
-                del self._legs[owner]
 
     # --- from the engine --------------------------------------------------------------------------------------
 
@@ -297,8 +233,8 @@ class MediaLink:
             case media.LegQuality(leg=leg):
                 self._tell_owner(leg, fact, kept=False)  # the next one comes in 2 s
             case media.SourceFinished(source):
-                if source in self._players:
-                    self._system.tell(self._players[source], fact)
+                if source in self._open.players:
+                    self._system.tell(self._open.players[source], fact)
             case media.MusicTroubled(name, reason):
                 self._miss(name, reason)
             case media.MusicWell(name):
@@ -323,64 +259,53 @@ class MediaLink:
             self._system.alarm(MUSIC_MISSING.says(name=name, reason=reason))
 
     def _tell_owner(self, leg: str, fact: media.Fact, *, kept: bool = True) -> None:
-        owner = self._owners.get(leg)
-        if owner is not None:
+        owner = self._open.owner_of(leg)
+        if owner:
             self._system.tell(owner, fact, kept=kept)
 
     def _opened(self, leg: str, port: int) -> None:
         """The engine answered an opening, or an update. One that failed as it was opened again is nobody's."""
-        if leg in self._owners:
+        if self._open.owner_of(leg):
             self._states.add(LegAt(leg, port))
-            self._is_at(leg, port, moved=True)
+            self._open.answered(leg, port, moved=True)
         else:
             self._order(media.CloseLeg(leg))
 
     def _keep_keys(self, leg: str, keys: tuple[media.SrtpKey, ...]) -> None:
         """Ours, for an engine that may have to go on with them."""
-        opening = self._openings.get(leg)
+        opening = self._open.openings.get(leg)
         if isinstance(opening, media.OpenRtpLeg) and opening.srtp is not None:
             self._seal(opening, evolve(opening.srtp, sent=keys))
 
     def _seal(self, opening: media.OpenRtpLeg, srtp: media.Srtp) -> media.OpenRtpLeg:
-        self._openings[opening.leg] = sealed = evolve(opening, srtp=srtp)
         self._states.add(LegSealed(opening.leg, srtp))
-        return sealed
-
-    def _is_at(self, leg: str, port: int, *, moved: bool) -> None:
-        self._ports[leg] = port
-        update, opening = self._updates.pop(leg, None), self._openings[leg]
-        if isinstance(update, media.UpdateRtpLeg) and moved and isinstance(opening, media.OpenRtpLeg):
-            opening = evolve(opening, codec=update.codec, sends=update.sends, hears=update.hears)
-            if update.port:  # 0: it stays where it is
-                opening = evolve(opening, address=update.address, port=update.port)
-            if update.srtp is not None and opening.srtp is not None:
-                opening = evolve(opening, srtp=evolve(update.srtp, engines=opening.srtp.engines))
-            self._openings[leg] = opening
+        return self._open.seal(opening.leg, srtp)
 
     def _refused(self, fact: media.LegRefused) -> None:
         """A leg that was to be moved stays as it was, and one that was to be opened is not there."""
         leg = fact.leg
         self._agreement.lost()
         self._tell_owner(leg, fact)
-        if leg in self._ports:
-            self._states.add(LegAt(leg, self._ports[leg], moved=False))
-            self._is_at(leg, self._ports[leg], moved=False)
-        elif leg in self._owners:
+        port = self._open.ports.get(leg)
+        if port is not None:
+            self._states.add(LegAt(leg, port, moved=False))
+            self._open.answered(leg, port, moved=False)
+        elif self._open.owner_of(leg):
             self._states.add(LegGone(leg))
-            self._disown(leg)
+            self._remove_leg(leg)
 
     def _failed(self, fact: media.LegFailed) -> None:
         self._agreement.lost()
         self._tell_owner(fact.leg, fact)
-        if fact.leg in self._owners:
+        if self._open.owner_of(fact.leg):
             self._states.add(LegGone(fact.leg))
-            self._disown(fact.leg)
+            self._remove_leg(fact.leg)
             self._close_unheard()
 
     def _restored(self, fact: media.LegOpened) -> None:
         """A leg of an engine that died is there again; at another port the far side would not be heard."""
         self._restoring.discard(fact.leg)
-        if fact.port == self._ports[fact.leg]:
+        if fact.port == self._open.ports[fact.leg]:
             log.info("leg restored", leg=fact.leg)
             # how long the far side was silent, the new engine finds out anew
             self._tell_owner(fact.leg, media.LegHeard(fact.leg))
@@ -390,7 +315,7 @@ class MediaLink:
 
     def _hear_of(self, fact: RecordingFact) -> None:
         """Who closes a recording owns it no more, and hears nothing of that."""
-        owner = self._recordings.get(fact.recording)
+        owner = self._open.recordings.get(fact.recording)
         if isinstance(fact, media.RecordingClosed):
             self._closing.discard(fact.recording)
         elif owner is not None:
@@ -411,40 +336,40 @@ class MediaLink:
             self._tell_whether_full()
             for name in list(self._missing):
                 self._miss(name, "")
-        for source, kind in self._sources.items():
+        for source, kind in self._open.sources.items():
             self._order(media.OpenSource(source, kind))
         for leg in fact.legs:
-            if leg not in self._ports or leg in self._restoring:
+            if leg not in self._open.ports or leg in self._restoring:
                 self._order(media.CloseLeg(leg))  # nobody here knows it, or nobody knows its answer
         for source in fact.sources:
-            if source not in self._sources:
+            if source not in self._open.sources:
                 self._order(media.CloseSource(source))
-        for leg in list(self._openings):
-            if leg not in fact.legs or leg not in self._ports or leg in self._restoring:
+        for leg in list(self._open.openings):
+            if leg not in fact.legs or leg not in self._open.ports or leg in self._restoring:
                 self._open_again(leg)
-        for update in list(self._updates.values()):
+        for update in list(self._open.updates.values()):
             self._order(update)
-        for recording in self._recordings:
+        for recording in self._open.recordings:
             if recording not in fact.recordings:
                 self._order(media.OpenRecording(recording))
         for recording in fact.recordings:
-            if recording not in self._recordings:
+            if recording not in self._open.recordings:
                 self._order(media.CloseRecording(recording))
         for recording in self._closing.difference(fact.recordings):
             self._hear_of(media.RecordingClosed(recording, 0.0))
-        for hears in self._hearing.all:
+        for hears in self._open.hearing.all:
             self._order(media.Rewire((hears,)))  # it may have changed while the link was lost
 
     def _open_again(self, leg: str) -> None:
         """A leg that the engine does not have, or did not say that it has."""
-        opening = self._openings[leg]
-        if leg not in self._ports:
+        opening = self._open.openings[leg]
+        if leg not in self._open.ports:
             self._order(opening)
         elif isinstance(opening, media.OpenRtpLeg):
             self._restoring.add(leg)
             if opening.srtp is not None:
                 opening = self._seal(opening, evolve(opening.srtp, engines=opening.srtp.engines + 1))
-            self._order(evolve(opening, local_port=self._ports[leg]))
+            self._order(evolve(opening, local_port=self._open.ports[leg]))
         else:
             self._failed(media.LegFailed(leg, "the media engine was restarted"))
 
@@ -452,105 +377,19 @@ class MediaLink:
 
     def state(self) -> LinkState:
         """All that the engine was told, as `recall` would have it."""
-        return LinkState(
-            legs=tuple((self._owners[leg], opening, self._ports.get(leg)) for leg, opening in self._openings.items()),
-            updates=tuple(self._updates.values()),
-            recordings=tuple((actor, recording) for recording, actor in self._recordings.items()),
-            sources=tuple(
-                (self._players.get(source, ""), media.OpenSource(source, kind))
-                for source, kind in self._sources.items()
-            ),
-            hears=self._hearing.all,
-        )
+        return self._open.state()
 
     def recall(self, record: Record) -> None:
         """What an earlier process wrote, record by record; what its actors wanted comes by `perform`. There is no
         engine yet."""
         match record:
             case Whole(link=link):
-                for actor, opening, port in link.legs:
-                    self._own(actor, opening)
-                    if port is not None:
-                        self._ports[opening.leg] = port
-                self._updates = {update.leg: update for update in link.updates}
-                for actor, recording in link.recordings:
-                    self._record(recording, actor)
-                self._sources = {each.source: each.kind for _, each in link.sources}
-                self._players = {each.source: actor for actor, each in link.sources if actor}
-                for source in self._sources:
-                    self._hearing.open(Kind.SOURCE, source)
-                for one in link.hears:
-                    self._hearing.tell(one)
+                self._open.recall(link)
             case LegAt(leg, port, moved):
-                self._is_at(leg, port, moved=moved)
+                self._open.answered(leg, port, moved=moved)
             case LegSealed(leg, srtp):
-                opening = self._openings[leg]
-                assert isinstance(opening, media.OpenRtpLeg), "a browser's keys are told to nobody"
-                self._openings[leg] = evolve(opening, srtp=srtp)
+                self._open.seal(leg, srtp)
             case LegGone(leg):
-                self._disown(leg)
+                self._remove_leg(leg)
             case _:
                 pass
-
-
-async def run(link: MediaLink, connect: Callable[[], Awaitable[trio.abc.Stream]]) -> None:
-    """Keeps the link up until cancelled: connects, tries again while there is no engine, and pings it."""
-    while True:
-        try:
-            stream = await connect()
-        except OSError:
-            await trio.sleep(RECONNECT)
-            continue
-        try:
-            await _converse(link, stream)
-        finally:
-            link.connect(None)
-        log.warning("engine lost")
-
-
-async def _converse(link: MediaLink, stream: trio.abc.Stream) -> None:
-    """One connection, until either side ends it."""
-    outbox, waiting = trio.open_memory_channel[bytes](MAX_COMMANDS)
-
-    async with stream:
-        try:
-            async with trio.open_nursery() as nursery:
-
-                def send(command: media.Command) -> None:
-                    try:
-                        outbox.send_nowait(encode(command))
-                    except (trio.WouldBlock, trio.BrokenResourceError):
-                        # An engine that takes nothing is as good as dead: the link ends and starts anew.
-                        link.connect(None)
-                        nursery.cancel_scope.cancel()
-
-                link.hang_up = nursery.cancel_scope.cancel
-                nursery.start_soon(_write, stream, waiting)
-                nursery.start_soon(_ping, link, send)
-                frames = Frames(decode_fact)
-                while data := await stream.receive_some(FACTS):
-                    for fact in frames.feed(bytes(data)):
-                        if isinstance(fact, media.EngineStarted):
-                            link.connect(send)
-                        link.on_fact(fact)
-                nursery.cancel_scope.cancel()
-        except* (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
-        except* WireError as group:
-            log.error("media link", error=str(group.exceptions[0]))
-
-
-async def _write(stream: trio.abc.Stream, waiting: trio.MemoryReceiveChannel[bytes]) -> None:
-    """All that waits goes out together."""
-    async for frame in waiting:
-        frames = [frame]
-        with suppress(trio.WouldBlock):
-            while len(frames) < MAX_TOGETHER:
-                frames.append(waiting.receive_nowait())
-        await stream.send_all(b"".join(frames))
-
-
-async def _ping(link: MediaLink, send: Callable[[media.Command], None]) -> None:
-    while True:
-        send(link.ping())
-        await trio.sleep(PING_INTERVAL)

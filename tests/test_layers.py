@@ -68,6 +68,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/health.py",
         "actors/signalling.py",
         "actors/medialink.py",
+        "actors/mediaconnection.py",
         "actors/music.py",
         "actors/reach.py",
         "actors/recordings.py",

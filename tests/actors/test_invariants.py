@@ -23,7 +23,7 @@ from cordboard.actors.effects import Media
 from cordboard.actors.guard import Guard
 from cordboard.actors.journal import write
 from cordboard.actors.line import EndLine, LineOver
-from cordboard.actors.medialink import PING_INTERVAL
+from cordboard.actors.mediaconnection import PING_INTERVAL
 from cordboard.actors.truth import What
 from cordboard.actors.watchman import LOOK
 from cordboard.switch import protocol as media

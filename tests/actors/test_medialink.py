@@ -10,10 +10,11 @@ from typing import Any
 import trio
 import trio.testing
 from attrs import define, evolve, field, frozen
-from cordboard.actors import medialink, states
+from cordboard.actors import mediaconnection, states
 from cordboard.actors.alarms import MUSIC_MISSING
 from cordboard.actors.effects import Effect, Media, Record, Started
-from cordboard.actors.medialink import MAX_COMMANDS, MediaLink
+from cordboard.actors.mediaconnection import MAX_COMMANDS
+from cordboard.actors.medialink import MediaLink
 from cordboard.actors.runtime import Hands, System
 from cordboard.switch import protocol as media
 from cordboard.switch.wire import Frames, decode_command, encode
@@ -355,7 +356,7 @@ async def test_over_a_stream_pings_commands_and_facts_pass_and_a_lost_link_comes
         return ours
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(medialink.run, made.link, connect)
+        nursery.start_soon(mediaconnection.run, made.link, connect)
         await trio.testing.wait_all_tasks_blocked()
         assert not made.link.connected  # nothing was heard of it yet
         await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
@@ -388,7 +389,7 @@ async def test_an_engine_that_reads_nothing_loses_the_link_and_nobody_crashes(ma
         return ours
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(medialink.run, made.link, connect)
+        nursery.start_soon(mediaconnection.run, made.link, connect)
         await trio.testing.wait_all_tasks_blocked()
         await ends[0].send_all(encode(media.EngineStarted("one", (), 7)))
         await trio.testing.wait_all_tasks_blocked()
@@ -409,10 +410,10 @@ async def test_commands_of_one_moment_go_out_together(made: Scene) -> None:
         return ours
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(medialink.run, made.link, connect)
+        nursery.start_soon(mediaconnection.run, made.link, connect)
         await theirs.send_all(encode(media.EngineStarted("one", (), 7)))
         await trio.testing.wait_all_tasks_blocked()
-        wanted = [media.Ping(100 + number) for number in range(medialink.MAX_TOGETHER + 50)]
+        wanted = [media.Ping(100 + number) for number in range(mediaconnection.MAX_TOGETHER + 50)]
         made.do(*wanted)
         frames, sizes = Frames(decode_command), []
         heard: list[media.Command] = []
@@ -421,7 +422,7 @@ async def test_commands_of_one_moment_go_out_together(made: Scene) -> None:
             sizes.append(len(read))
             heard += read
         assert heard == [media.Ping(1), *wanted]
-        assert sizes == [1, medialink.MAX_TOGETHER, 50]
+        assert sizes == [1, mediaconnection.MAX_TOGETHER, 50]
         nursery.cancel_scope.cancel()
 
 

@@ -331,11 +331,11 @@ async def test_a_new_engine_in_mid_call_has_the_callers_again_and_pages_renew(wo
     await lin.ask(page.Answer())
     waiting = world.dial(HOTLINE)
     await settle(world)
-    ports = dict(world.link._ports)
+    ports = dict(world.link._open.ports)
     world.start_engine("second")
     await lin.hears(page.CallAway)
     await settle(world)  # where it is looked that the callers hear music
-    assert {leg: port for leg, port in world.link._ports.items() if port} == {
+    assert {leg: port for leg, port in world.link._open.ports.items() if port} == {
         leg: port for leg, port in ports.items() if port
     }
     assert isinstance(await lin.ask(page.RenewMedia(PAGE_OFFER)), page.Accepted)
