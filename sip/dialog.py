@@ -112,10 +112,15 @@ class Dialog:
             self.pinned,
         )
 
-    def moved(self, response: Response, source: Address) -> Dialog:
+    def moved(self, response: Response) -> Dialog:
         """After a 2xx to a re-INVITE or UPDATE of ours (RFC 3261 §12.2.1.2). Raises RemoteSipError."""
         target = contact_of(response) if response.get("Contact") is not None else self.target
-        return evolve(self, target=target, peer=source if self.pinned else self.peer)
+        return evolve(self, target=target)
+
+    def told(self, source: Address) -> Dialog:
+        """After a 2xx or an ACK: a connection that it came on lives, which one that was used before need not."""
+        follows = self.pinned or (source.reliable and source.transport == self.peer.transport)
+        return evolve(self, peer=source) if follows and source != self.peer else self
 
     def advanced(self) -> Dialog:
         return evolve(self, local_cseq=self.local_cseq + 1)

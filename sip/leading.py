@@ -257,14 +257,18 @@ class Leading(Asking):
     def _only_there(self, slot: Slot) -> bool:
         return slot.within and not self._left(slot)
 
-    def _accepted(self, slot: Slot, dialog: Dialog) -> None:
-        """A 2xx to our INVITE has come, and is to be acknowledged."""
+    def _accepted(self, slot: Slot, call: Call) -> None:
+        """A 2xx to our INVITE has come, and is to be acknowledged (RFC 3261 §13.2.2.4). By TCP it comes again too
+        (§13.3.1.4), and what is written on a connection need not arrive."""
         slot.answers += 1
-        assert slot.call is not None, "a dialog is a call's"
-        way, name = self._hop(dialog, slot.call.trunk)
+        self._mark(call)
+        assert call.dialog is not None, "a 2xx makes one"
+        way, name = self._hop(call.dialog, call.trunk)
         if name and slot.answers > UNHEARD_ACKS:
             self.counters["no sign of life: ACK"] += 1
             self._places.failed(way[0])
+            if way[0].reliable:
+                call.dialog = evolve(call.dialog, peer=next(iter(self._places.targets(name)), way[0]))
 
     def _fails_over(self, slot: Slot, now: float, out: list[Output]) -> bool:
         """Whether a request that failed where it went goes to another host of the same name, or to its guest as soon as

@@ -180,8 +180,8 @@ class Renegotiation(Sending):
         elif response.status < 300:
             assert context.source is not None
             self._retarget(call, response, context.source)
+            self._accepted(slot, call)
             assert call.dialog is not None
-            self._accepted(slot, call.dialog)
             if slot.transaction is not call.exchange.transaction:
                 # our ACK of an earlier one was lost
                 self._acknowledge(call.dialog, call, slot.transaction.request, context.now, context.out)
@@ -204,8 +204,10 @@ class Renegotiation(Sending):
         self.counters["2xx by a host that was left"] += 1
         asked = call.exchange.transaction
         offered = asked is not None and asked.request.cseq == response.cseq
+        call.dialog = call.dialog.told(source)
         if offered:
             self._retarget(call, response, source)
+        self._mark(call)
         self._acknowledge_late(call, response, source, now, out)
         if offered:
             self._exchange(call, ExchangeInput.ELSEWHERE, Context(now, out, response=response, source=source))
@@ -231,8 +233,9 @@ class Renegotiation(Sending):
     def _retarget(self, call: Call, response: Response, source: Address) -> None:
         """A 2xx to a target refresh request may move the remote target (RFC 3261 §12.2.1.2)."""
         assert call.dialog is not None
+        call.dialog = call.dialog.told(source)
         with contextlib.suppress(RemoteSipError):
-            call.dialog = call.dialog.moved(response, source)
+            call.dialog = call.dialog.moved(response)
 
     def _updated(self, call: Call, context: Context) -> None:
         """Their UPDATE."""

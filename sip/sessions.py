@@ -33,6 +33,7 @@ from .events import (
 from .exchange import Input as ExchangeInput
 from .info import key_of
 from .layer import Slot, client_key
+from .leading import UNHEARD_ACKS
 from .machine import Move
 from .message import (
     Address,
@@ -100,6 +101,7 @@ class Sessions(Referring):
         if request.cseq != call.invite_cseq:
             self.counters["late: ACK of another INVITE"] += 1
             return
+        call.dialog = call.dialog.told(source)
         self._step(call, CallInput.ACK, Context(now, out, request, source=source))
 
     def _silent(self, slot: Slot, status: int, phrase: str, now: float, out: list[Output]) -> None:
@@ -170,7 +172,9 @@ class Sessions(Referring):
                     if call.state is not CallState.ENDED:
                         self._step(call, CallInput.FAILURE, Context(now, out, status=502, phrase=error.text))
                     return
-            self._accepted(slot, call.dialog)
+            elif slot.answers < UNHEARD_ACKS:
+                call.dialog = call.dialog.told(source)
+            self._accepted(slot, call)
             self._step(call, CallInput.SUCCESS, context)
 
     def _let_other_go(
