@@ -110,6 +110,7 @@ class TransactionSnapshot:
     name: str = ""
     been: tuple[Address, ...] = ()
     answers: int = 0
+    instead: Address | None = None
 
 
 @frozen
@@ -349,6 +350,7 @@ def _freeze_slot(slot: Slot, call: Call) -> TransactionSnapshot:
         name=slot.name,
         been=slot.been,
         answers=slot.answers,
+        instead=slot.instead,
     )
 
 
@@ -478,6 +480,7 @@ def _thaw_slot(snapshot: TransactionSnapshot, request: Request, call: Call, time
     # whoever wrote it before there was `within` knew it by the tag
     slot.tried, slot.within = snapshot.tried, snapshot.within or (_ours(transaction) and request.to.tag is not None)
     slot.name, slot.been, slot.answers = snapshot.name, snapshot.been, snapshot.answers
+    slot.instead = snapshot.instead
     slot.settled = snapshot.role == SETTLED
     return slot
 

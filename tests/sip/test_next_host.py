@@ -14,6 +14,7 @@ from cordboard.sip.message import Address, Request, parse, respond
 from . import net as n
 from .far import PROXY, SDP_TYPE, Scripted, reply, requests
 from .hops import AT, GATE, NAME, ONE, ROUTE, TWO, answered, asks, by_tcp, known, over, sent, silence, sought
+from .test_restart import packed, unpacked
 
 # --- where a host fails ---------------------------------------------------------------------------------------------
 
@@ -477,3 +478,41 @@ def test_an_ack_that_was_not_heard_before_a_restart_goes_to_the_next_host_after_
     endpoint.located(GATE, (AT, second), 60.0, 2.1)
     ((_, at),) = asks(answered(endpoint, invite, "t", 3.7), "ACK")
     assert at == second
+
+
+def too_long() -> tuple[Endpoint, str, Transmit]:
+    """A BYE that is too long for a datagram, and so on a connection to the first of two hosts."""
+    made = known(ONE, TWO)
+    made.settings = evolve(made.settings, tcp=True)
+    far = Scripted(made, ("Record-Route", f"<sip:edge.carrier.example;lr;cookie={'x' * 1400}>"), dialled=False)
+    (bye,) = made.hang_up(far.call, 1.0)
+    assert isinstance(bye, Transmit)
+    assert bye.destination == evolve(ONE, transport="tcp")
+    return made, far.call, bye
+
+
+def reborn_by_tcp(before: Endpoint, call: str, now: float) -> tuple[Endpoint, list[Output]]:
+    snapshot = before.snapshot(call)
+    assert snapshot is not None
+    made = n.endpoint(n.A, life=1)
+    made.settings = evolve(made.settings, tcp=True)
+    outputs = made.restore(unpacked(packed(snapshot)), now)
+    made.located(NAME, (ONE, TWO), 60.0, now)
+    return made, outputs
+
+
+def test_what_is_too_long_for_a_datagram_goes_by_one_after_a_restart_where_nobody_takes_a_connection() -> None:
+    before, call, bye = too_long()
+    endpoint, outputs = reborn_by_tcp(before, call, 1.5)
+    (again,) = [each for each in outputs if isinstance(each, Transmit)]
+    assert (again.data, again.destination) == (bye.data, bye.destination)
+    ((datagram, at),) = asks(endpoint.disconnected(again.destination, [again], 1.6), "BYE")
+    assert (at, datagram.via.transport) == (ONE, "UDP")
+
+
+def test_what_is_too_long_for_a_datagram_goes_to_no_silent_host_again_after_a_restart() -> None:
+    before, call, _ = too_long()
+    endpoint, _ = reborn_by_tcp(before, call, 1.5)
+    byes = asks(silence(endpoint, 200.0), "BYE")
+    assert [at for _, at in byes] == [evolve(TWO, transport="tcp")]
+    over(endpoint)
