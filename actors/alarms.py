@@ -139,7 +139,8 @@ MUSIC_MISSING: Final = Alarm(
 
 TRUNK_DOWN: Final = Alarm(
     "the trunk {trunk} is down: {reason}",
-    "None of its hosts answered OPTIONS for 15 s, or their names are not found, or it does not let us register, or "
+    "None of its hosts answered OPTIONS for 15 s, or takes our connection, or shows a certificate that is believed, or "
+    "their names are not found, or it does not let us register, or "
     "ends each connection as soon as it has registered us by it, or a PBX that had registered with us no longer has; "
     "the reason says which. No call goes out by it, but for an emergency call that nobody takes who is up. Calls that "
     "it brings are taken, and those that live go on.",

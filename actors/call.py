@@ -106,7 +106,7 @@ class Call(Arrival):
     def receive(self, message: object, now: float) -> list[Effect]:
         if self.is_of_before(message):
             fields = (("call", self.id), ("input", type(message).__name__), ("why", "the far side is another by now"))
-            return [Log("late", fields)]
+            return [Log("late", fields, "debug")]
         before = self.state
         effects = self.dispatch(self.state.phase, message, now)
         return [*self.recorded(before), *self.sound_recorded(before, now), *effects, *self.agent_told(before)]

@@ -17,13 +17,13 @@ import trio
 from attrs import AttrsInstance
 
 from ..switch.musicfile import Piece
-from . import consistency, gate, music, preflight, values
-from .config import Config
+from . import consistency, gate, lookup, music, preflight, values
+from .config import Config, parse_config
 from .directories import music_directory
 from .entries import ENTRIES, About
 from .frames import DamagedError, Frames
 from .journal import FORMAT, JOURNAL, RECORDS, SUFFIX, code_version
-from .keys import ConfigError, IpNetwork, parse_toml, table_keys, unused
+from .keys import ConfigError, parse_toml, table_keys, unused
 from .options import (
     FILE,
     INFRASTRUCTURE,
@@ -37,9 +37,9 @@ from .options import (
     refuse_sections,
 )
 from .organisation import Organisation, parse_organisation
+from .oversights import warnings
 from .packing import UnpackError
 from .replay import Replay
-from .routes import ToNumber, to_onward
 from .steps import Begins
 from .store import Store, StoreError
 from .supervisor import running
@@ -108,10 +108,12 @@ def _with_music(organisation: Organisation, file: Path) -> tuple[Organisation, d
 @click.option(
     "--dial", "numbers", metavar="NUMBER", multiple=True, help="Whether this may be dialled, and how it leaves."
 )
-def check(file: Path, config_file: Path | None, numbers: Sequence[str]) -> None:
+@click.option("--offline", is_flag=True, help="Look up no names.")
+def check(file: Path, config_file: Path | None, numbers: Sequence[str], *, offline: bool) -> None:
     """Say what is in an infrastructure or organisation file, or what is wrong with it.
 
-    With --config beside an organisation file: also what the two want of each other.
+    With --config beside an organisation file: also what the two want of each other. Names are looked up, for 5 s at
+    most: one that is not found is no error, as it may be found elsewhere or later.
     """
     source = read_text(file)
     beside = None if config_file is None else read_config(config_file)
@@ -121,6 +123,7 @@ def check(file: Path, config_file: Path | None, numbers: Sequence[str]) -> None:
             organisation, _ = _with_music(_organisation(source), file)
             lines = [f"{file}: {described(organisation)}", *notes(organisation)]
             lines += [] if beside is None else consistency.warnings(beside, organisation)
+            lines += [] if offline else _unfound(lookup.names_of(organisation), beside or parse_config(""))
             lines += [f"{number}: {dialled(organisation, number)}" for number in numbers]
         elif numbers:
             raise ConfigError("has no dialling rules; give the organisation's file")
@@ -131,10 +134,16 @@ def check(file: Path, config_file: Path | None, numbers: Sequence[str]) -> None:
             if trouble := [f"{file}: {each}" for each in preflight.certificates(config)]:
                 raise Unusable("\n".join(trouble))
             lines = [f"{file}: {described_config(config)}", *notes_of_config(config)]
+            lines += [] if offline else _unfound(lookup.names_of_config(config), config)
     except ConfigError as error:
         raise Unusable(f"{file}: {error}") from error
     for line in lines:
         click.echo(line)
+
+
+def _unfound(names: Sequence[lookup.Named], config: Config) -> list[str]:
+    speaks = [way for way in ("udp", "tcp", "tls") if getattr(config.sip, way)]
+    return trio.run(lookup.unfound, names, speaks) if names else []
 
 
 def described(organisation: Organisation) -> str:
@@ -179,30 +188,10 @@ def notes(organisation: Organisation) -> list[str]:
             for agent in organisation.agents
             if agent.password is None
         ),
-        *_barred_onward(organisation),
-        *_of_another(organisation),
+        *(f"warning: {each}" for each in warnings(organisation)),
         *_unused("[organisation]", [about]),
         *(line for name, (each, _) in ENTRIES.items() for line in _unused(f"[[{name}]]", getattr(organisation, each))),
     ]
-
-
-def _barred_onward(organisation: Organisation) -> Iterator[str]:
-    """Numbers to which no call would get out: their callers would hear goodbye."""
-    for queue in organisation.queues:
-        for key, written in (("overflow", queue.overflow), ("closed", queue.closed)):
-            to = to_onward(written)
-            decided = gate.decide(organisation, to.number, "") if isinstance(to, ToNumber) else None
-            if isinstance(decided, gate.Barred):
-                yield f'warning: queue "{queue.id}" {key}: {decided.words}'
-
-
-def _of_another(organisation: Organisation) -> Iterator[str]:
-    """Calls that come from there are those of the first trunk that has it."""
-    first: dict[IpNetwork, str] = {}
-    for trunk in organisation.trunks:
-        for peer in trunk.peers:
-            if (other := first.setdefault(peer, trunk.id)) != trunk.id:
-                yield f'warning: trunk "{trunk.id}": calls from {peer} come by trunk "{other}", which has it too'
 
 
 def notes_of_config(config: Config) -> list[str]:

@@ -46,6 +46,7 @@ from .keys import IpNetwork
 from .medialink import MediaLink
 from .metrics import SwitchMetrics
 from .organisation import Organisation, e164
+from .oversights import missing, warnings
 from .page import Request
 from .past import Past
 from .pressure import Pressure
@@ -380,12 +381,21 @@ class Control:
 
     def _take_up(self, organisation: Organisation) -> None:
         """What the shells need of an organisation; the actors hear it from the switchboard."""
+        self._look_over(organisation)
         self.organisation_name = organisation.name
         self.language = organisation.language
         self.time_zone = organisation.time_zone
         self.signalling.take_up(organisation)
         if len(organisation.outbound) > 1:
             self._geography.want()
+
+    def _look_over(self, organisation: Organisation) -> None:
+        """Says what is not as whoever wrote it may take it for."""
+        if lacking := missing(organisation):
+            command = f"cordboard import ORG.toml --data {self.data}"
+            log.warning("organisation is incomplete", missing="; ".join(lacking), do=command)
+        for each in warnings(organisation):
+            log.warning("organisation", says=each)
 
     async def _hear_signals(self, nursery: trio.Nursery, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

@@ -9,7 +9,7 @@ actor that opened them: when it ends, however it ends, they are closed.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from attrs import frozen
 
@@ -130,10 +130,12 @@ class Record:
 
 @frozen
 class Log:
-    """One line for people: a state change or a refusal. Values named number, name or address are redacted."""
+    """One line for people: a state change or a refusal. Values named number, name or address are redacted. What is as
+    it should be, and comes again and again, is of the level `debug`: the journal has it, and the log has not."""
 
     event: str
     fields: tuple[tuple[str, object], ...] = ()
+    level: Literal["debug", "info"] = "info"
 
 
 @frozen

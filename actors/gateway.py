@@ -58,7 +58,9 @@ class Busy:
 
 @frozen
 class Silent:
-    """Nobody answered, or nothing could be sent there."""
+    """Nobody answered, or nothing could be sent there, and why, where there was no connection."""
+
+    trouble: str = ""
 
 
 @frozen
@@ -77,7 +79,7 @@ class PingDue:
 @frozen
 class Data:
     """`number` is that of the host among all that the trunk has had; `ask` is the id of the question that is open,
-    empty for none, and `asks` counts them."""
+    empty for none, and `asks` counts them. `trouble`: why it is down, where more is known than that it says nothing."""
 
     trunk: str
     number: int
@@ -89,6 +91,11 @@ class Data:
     asked_at: float = 0.0
     # Answers in a row while it is down.
     good: int = 0
+    trouble: str = ""
+
+    @property
+    def reason(self) -> str:
+        return self.trouble or "no answer"
 
 
 class Gateway(Machine[Phase]):
@@ -105,8 +112,9 @@ class Gateway(Machine[Phase]):
         after = self.state
         if after.phase is before:
             return effects
-        where = (("trunk", after.trunk), ("address", after.host.address), ("port", after.host.port))
-        return [*effects, Log("trunk host", (*where, ("state", after.phase.value)))]
+        fields = (("trunk", after.trunk), *after.host.fields, ("state", after.phase.value))
+        why = (("reason", after.reason),) if after.phase is Phase.DOWN and before is not Phase.RESTING else ()
+        return [*effects, Log("trunk host", (*fields, *why))]
 
     def deadline(self) -> float:
         data = self.state
@@ -141,6 +149,7 @@ class Gateway(Machine[Phase]):
 
     def _down(self, message: Silent | PatienceOver, now: float) -> list[Effect]:
         self._move(Phase.DOWN, max(self.state.asked_at + DOWN_PING_SECONDS, now))
+        self.state = evolve(self.state, trouble=message.trouble if isinstance(message, Silent) else "")
         return []
 
     def _rest(self, message: Busy, now: float) -> list[Effect]:
@@ -150,7 +159,7 @@ class Gateway(Machine[Phase]):
 
     def _move(self, phase: Phase, ping_at: float) -> None:
         """The one door for state changes: nothing is asked any more."""
-        self.state = evolve(self.state, phase=phase, ping_at=ping_at, ask="", good=0)
+        self.state = evolve(self.state, phase=phase, ping_at=ping_at, ask="", good=0, trouble="")
 
 
 _ALONE = Late("it is left alone, and was asked before")

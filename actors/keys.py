@@ -336,11 +336,32 @@ def _bracketed(table: re.Match[str]) -> str:
     return f"[{'.'.join(ast.literal_eval(table[0]))}]"
 
 
+# What Python's reader says, and what a person does to be told so.
+_SLIPS = {
+    "Cannot overwrite a value": "A key stands there twice",
+    "Illegal character '\\n'": "A text does not end on its line",
+    "Invalid value": 'No value: a text stands in straight quotes, as "text"',
+    "Invalid statement": 'No line of such a file: it has [sections] and key = "value"',
+}
+_LINE = re.compile(r"\(at line ([0-9]+), column [0-9]+\)")
+_SECRET = re.compile(r"password|secret", re.IGNORECASE)
+
+
+def _in_words(error: tomllib.TOMLDecodeError, source: str) -> str:
+    """What is wrong, and the line that is, but for one with a secret."""
+    said = _TABLE.sub(_bracketed, str(error))
+    for theirs, ours in _SLIPS.items():
+        said = said.replace(theirs, ours)
+    at = _LINE.search(said)
+    line = source.split("\n")[int(at[1]) - 1].strip() if at is not None else ""
+    return f"{said}: {found(line)}" if line and not _SECRET.search(line) else said
+
+
 def parse_toml(source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {_TABLE.sub(_bracketed, str(error))}") from error
+        raise ConfigError(f"is not TOML: {_in_words(error, source)}") from error
     except ValueError as error:  # Python reads no number of more than 4300 digits
         raise ConfigError("is not TOML that can be used: there is a number of thousands of digits") from error
     except RecursionError as error:
@@ -348,7 +369,9 @@ def parse_toml(source: str) -> dict[str, Any]:
 
 
 def check_sections(document: dict[str, Any], known: Iterable[str]) -> None:
-    for name in document:
+    for name, value in document.items():
+        if name not in known and not isinstance(value, dict | list):
+            raise ConfigError(f'the key "{name}" stands in no section')
         if name not in known:
             raise ConfigError(f"unknown section [{name}]{nearest(name, known)}")
 
@@ -360,8 +383,10 @@ def table_keys(section: type[AttrsInstance]) -> dict[str, tuple[Attribute[Any], 
 
 def read_table(section: type[S], table: object, where: str) -> S:
     """A section's class from its TOML table; `where` names it in errors, as `[sip]`."""
+    if isinstance(table, list):
+        raise ConfigError(f"{where}: must be written with one bracket, and once")
     if not isinstance(table, dict):
-        raise ConfigError(f"{where}: must be a table, found {found(table)}")
+        raise ConfigError(f"{where}: must be a section, found {found(table)}")
     known = table_keys(section)
     for name in table:
         if name not in known:

@@ -57,7 +57,7 @@ command of the agent's page; a `Timeout` is the state's own deadline.
 CROSSINGS = """
 # The late crossings
 
-What comes so late that its hearer has gone on is dropped, each for a reason that is its name: in the log, and here,
+What comes so late that its hearer has gone on is dropped, each for a reason that is its name: in the journal, and here,
 with the inputs that it is about and the states in which they are met. All that is not here is handled, or is a bug. A
 seeded random walk (`tests/actors/test_walk.py`) meets every one of the agent, the call, its parties, the line and the
 queue, and says how often.

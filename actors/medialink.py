@@ -330,7 +330,8 @@ class MediaLink:
         self.pid = fact.pid
         self._agreement.begin()
         if fact.epoch != self._epoch:
-            log.info("engine started", epoch=fact.epoch, pid=fact.pid)
+            # the first that this process meets may have lived before it
+            log.info("engine started" if self._epoch else "engine found", epoch=fact.epoch, pid=fact.pid)
             self._epoch = fact.epoch
             self._admission = Admission()
             self._tell_whether_full()

@@ -6,6 +6,7 @@ Every process begins with this, so it loads little.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -36,9 +37,18 @@ class Unusable(click.ClickException):
         click.echo(self.message, err=True)
 
 
+# What editors put before a text to say how it is written.
+UTF_8: Final = b"\xef\xbb\xbf"
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
 def read_text(path: Path) -> str:
+    """Raises Unusable."""
     try:
-        return path.read_bytes().decode("utf-8")
+        written = path.read_bytes()
+        if written.startswith(UTF_16):
+            raise Unusable(f"{path}: is UTF-16: it has to be saved as UTF-8")
+        return written.removeprefix(UTF_8).decode("utf-8")
     except OSError as error:
         raise Unusable(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

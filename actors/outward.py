@@ -307,7 +307,7 @@ class Outward(Caller[S]):
         data, out = self.state, self.out
         assert out.host is not None, "a trunk has given it"
         trouble = self._trouble(silent=silent, retry_after=retry_after)
-        fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
+        fields = (("call", self.id), ("trunk", data.arrived.trunk), *out.host.fields, ("status", out.status))
         closed = Media(media.CloseLeg(data.leg))
         self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
         return [Log("call goes elsewhere", fields), closed, *trouble, *self.seek(now)]
@@ -318,7 +318,7 @@ class Outward(Caller[S]):
         assert out.host is not None, "a trunk has given it"
         if not (out.trunks[1:] or out.emergency):
             return self.fail(out.why, out.status, now)
-        fields = (("call", self.id), ("trunk", data.arrived.trunk), ("status", out.status))
+        fields = (("call", self.id), ("trunk", data.arrived.trunk), *out.host.fields, ("status", out.status))
         self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
         return [Log("call goes elsewhere", fields), Media(media.CloseLeg(data.leg)), *self._leave_trunk(now)]
 

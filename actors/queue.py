@@ -203,7 +203,8 @@ class Queue(Offers):
     def _taken_unkept(self, message: Taken, now: float) -> list[Effect]:
         """The queue had sent the call on, and its word of that crossed the answer, which counts all the same."""
         learned = self.learn(Answered(message.agent), now)
-        return [*learned, Log("late", (("input", "Taken"), ("state", Place.ABSENT.value), ("why", _GONE.why)))]
+        fields = (("input", "Taken"), ("state", Place.ABSENT.value), ("why", _GONE.why))
+        return [*learned, Log("late", fields, "debug")]
 
     # --- pages ------------------------------------------------------------------------------------------------
 

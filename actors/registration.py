@@ -95,7 +95,9 @@ class Refused:
 
 @frozen
 class Silent:
-    """Nobody answered, or nothing could be sent there."""
+    """Nobody answered, or nothing could be sent there, and why, where there was no connection."""
+
+    trouble: str = ""
 
 
 @frozen
@@ -276,7 +278,8 @@ class Registration(Machine[Phase]):
         return self._failed(str(message.status), now, message.retry_after or 0)
 
     def _silent(self, message: Silent | PatienceOver, now: float) -> list[Effect]:
-        return self._next("no answer", now)
+        trouble = message.trouble if isinstance(message, Silent) else ""
+        return self._next(trouble or "no answer", now)
 
     def _next(self, trouble: str, now: float, pause: float = 0.0) -> list[Effect]:
         data = self.state
@@ -289,16 +292,19 @@ class Registration(Machine[Phase]):
 
     def _failed(self, trouble: str, now: float, pause: float = 0.0) -> list[Effect]:
         """By all hosts: the first is tried again after a pause, at least as long as one of them said."""
+        where = self.state.host.fields if self.state.host is not None else ()
         failures = self.state.failures + 1
         ours = min(FIRST_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE) * self._chance(0.5, 1.0)
         self._move(Phase.WAITING, now + max(ours, min(pause, LONGEST_PAUSE)))
         self.state = evolve(self.state, host=None, tried=(), failures=failures, trouble=trouble)
         if self.state.cut:
             self._lapse()
-        return [Log("not registered", (("trunk", self.state.trunk), ("reason", trouble), ("failures", failures)))]
+        fields = (("trunk", self.state.trunk), *where, ("reason", trouble), ("failures", failures))
+        return [Log("not registered", fields)]
 
     def _cut(self, message: Cut, now: float) -> list[Effect]:
         """Where we are is said again at once, but for connections that do not last."""
+        where = self.state.host.fields if self.state.host is not None else ()
         lasted = now - self.state.reached_at
         cuts = 1 if lasted >= LASTING else self.state.cuts + 1
         flaps = 0 if lasted >= STEADY else self.state.flaps + 1
@@ -307,7 +313,8 @@ class Registration(Machine[Phase]):
             pause = min(FIRST_PAUSE * 2 ** min(cuts - 2, 16), LONGEST_CUT_PAUSE) * self._chance(0.5, 1.0)
             self._move(Phase.WAITING, now + pause)
         effects = self._ask(now) if cuts == 1 else []
-        return [Log("registration cut", (("trunk", self.state.trunk), ("failures", cuts))), *effects]
+        fields = (("trunk", self.state.trunk), *where, ("failures", cuts))
+        return [Log("registration cut", fields), *effects]
 
     def _steady(self, message: SteadyDue, now: float) -> list[Effect]:
         self.state = evolve(self.state, flaps=0)

@@ -44,10 +44,14 @@ REMEMBERED: Final = 1000
 log = structlog.get_logger()
 
 
+def _log_failure(kind: str, error: str) -> None:
+    log.warning("no answer of a name server", kind=kind, error=error)
+
+
 class Resolver:
     """`tell` is given what was found for which trunk, once for each `resolve`. `speaks` are our transports;
     `name_servers` makes a resolver of those that the system names; `reaches` says whether we have a socket for an
-    address that a next hop's name leads to."""
+    address that a next hop's name leads to; `on_failure` hears that no name server answers, once until one does."""
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Resolver:
         rng: Random,
         name_servers: Callable[[], dns.asyncresolver.Resolver] = dns.asyncresolver.Resolver,
         reaches: Callable[[Address], bool] = lambda address: True,
+        on_failure: Callable[[str, str], None] = _log_failure,
     ) -> None:
         self._nursery = nursery
         self._tell = tell
@@ -64,6 +69,7 @@ class Resolver:
         self._rng = rng
         self._name_servers = name_servers
         self._reaches = reaches
+        self._on_failure = on_failure
         self._cache = dns.resolver.LRUCache(REMEMBERED)
         self._last: dict[tuple[str, str], tuple[Rdata, ...]] = {}
         self._failing: set[tuple[str, str]] = set()
@@ -137,7 +143,7 @@ class Resolver:
         except (dns.exception.DNSException, OSError) as error:
             if key not in self._failing and len(self._failing) < REMEMBERED:  # once: it is asked every minute
                 self._failing.add(key)
-                log.warning("no answer of a name server", kind=kind, error=type(error).__name__)
+                self._on_failure(kind, type(error).__name__)
             return self._last.get(key, ())
         else:
             rows = tuple(answer)

@@ -167,7 +167,9 @@ class System:
             Keep: lambda cell, effect: hands.record(effect),
             Locate: lambda cell, effect: hands.locate(cell.name, effect),
             LookBack: lambda cell, effect: hands.look_back(cell.name, effect),
-            Log: lambda cell, effect: log.info(effect.event, actor=cell.name, **redacted(dict(effect.fields))),
+            Log: lambda cell, effect: getattr(log, effect.level)(
+                effect.event, actor=cell.name, **redacted(dict(effect.fields))
+            ),
             Alarm: lambda cell, effect: (self.alarm if effect.standing else self.clear_alarm)(effect.text),
         }
         assert self._ways.keys() == set(get_args(Effect)), "every effect has its way"

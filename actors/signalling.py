@@ -17,6 +17,7 @@ from typing import assert_never
 from urllib.parse import quote
 
 import structlog
+from attrs import define
 
 from ..sip import reason
 from ..sip.binding import Binding
@@ -44,6 +45,7 @@ from ..sip.events import (
     Replied,
     Sought,
     Transmit,
+    Unconnected,
     Undelivered,
 )
 from ..sip.grammar import Address, LocalSipError, Uri, bracket, is_ip, same_host
@@ -62,6 +64,16 @@ from .runtime import System
 RETRY_AFTER = 2
 
 log = structlog.get_logger()
+
+
+@define
+class _Question:
+    """What a trunk's host was asked; `trouble`: why there was no connection for it, as far as is known."""
+
+    trunk: str
+    method: str
+    to: Address
+    trouble: str = ""
 
 
 class Signalling:
@@ -85,8 +97,7 @@ class Signalling:
         self._attempts: dict[str, set[str]] = {}
         # Of those that came in, the ones that have no final answer yet.
         self._unanswered: set[str] = set()
-        # question -> its trunk and method
-        self._asked: dict[str, tuple[str, str]] = {}
+        self._asked: dict[str, _Question] = {}
         self._organisation = Organisation()
         self._hosts: dict[str, tuple[signals.Host, ...]] = {}
         # trunk -> what calls to its own hosts pass
@@ -163,13 +174,14 @@ class Signalling:
     def _ask(self, command: signals.Ask) -> None:
         host = command.host
         register = command.method == "REGISTER"
-        self._asked[command.ask] = command.trunk, command.method
+        to = Address(host.address, host.port, host.transport)
+        self._asked[command.ask] = _Question(command.trunk, command.method, to)
         outputs = self._endpoint.ask(
             command.ask,
             command.trunk,
             command.method,
             _registrar(host.proxy, self._domain_of(command.trunk)) if register else host.proxy,
-            Address(host.address, host.port, host.transport),
+            to,
             self._clock(),
             user=command.username,
             expires=command.expires if register else None,
@@ -180,8 +192,8 @@ class Signalling:
         self._command(outputs)
 
     def _replied(self, output: Replied) -> None:
-        trunk, method = self._asked.pop(output.request)
-        self.answers[trunk, "out", method, output.status] += 1
+        question = self._asked.pop(output.request)
+        self.answers[question.trunk, "out", question.method, output.status] += 1
         replied = signals.Replied(
             output.request,
             output.status,
@@ -192,8 +204,20 @@ class Signalling:
             output.min_expires,
             output.retry_after,
             output.routes,
+            question.trouble if output.source is None else "",
         )
-        self._system.tell(f"trunk:{trunk}", replied)
+        self._system.tell(f"trunk:{question.trunk}", replied)
+
+    def _unconnected(self, remote: Address, trouble: str) -> None:
+        """Whoever asks there hears why next."""
+        for question in self._asked.values():
+            if question.to == remote:
+                question.trouble = trouble
+
+    def _refused(self, source: Address, words: str) -> None:
+        trunk, _ = self._endpoint.whose(source.host, ())
+        where = {"host" if self._endpoint.is_peer(source.host) else "source": source.host}
+        log.info("sip refused", **redacted({**({"trunk": trunk} if trunk else {}), **where, "reason": words}))
 
     def _located(self, name: str, targets: tuple[Address, ...], seconds: float) -> None:
         self._command(self._endpoint.located(name, targets, seconds, self._clock()))
@@ -272,7 +296,9 @@ class Signalling:
             case FlowLost(trunk):
                 self._system.tell(f"trunk:{trunk}", signals.FlowLost())
             case Refused(source, words):
-                log.info("sip refused", **redacted({"source": source.host, "reason": words}))
+                self._refused(source, words)
+            case Unconnected(remote, trouble):
+                self._unconnected(remote, trouble)
             case Undelivered(call, trunk, method):
                 log.warning("sip request not sent", call=call, trunk=trunk, method=method)
             case Transmit():
@@ -492,7 +518,7 @@ def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
 
 
 def _host_of(binding: Binding) -> signals.Host:
-    return signals.Host(binding.uri, binding.address, binding.port, binding.transport, binding.routes)
+    return signals.Host(binding.uri, binding.address, binding.port, binding.transport, binding.routes, guest=True)
 
 
 def _registrar(proxy: str, domain: str) -> str:

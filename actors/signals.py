@@ -129,13 +129,20 @@ DialledSignal = Progressed | PickedUp | Failed
 @frozen
 class Host:
     """A machine that takes a trunk's calls: the address that its `proxy` has, and the proxies (`routes`) that what goes
-    there passes. Of a PBX that registers with us `proxy` is its Contact, and the address where it is heard."""
+    there passes. Of a `guest`, a PBX that registers with us, `proxy` is its Contact, and the address where it is
+    heard."""
 
     proxy: str
     address: str
     port: int
     transport: str
     routes: tuple[str, ...] = ()
+    guest: bool = False
+
+    @property
+    def fields(self) -> tuple[tuple[str, object], ...]:
+        """As a line of the log has it: where a carrier is is no secret, where a guest comes from may be a home."""
+        return ("address" if self.guest else "host", self.address), ("port", self.port)
 
 
 @frozen
@@ -175,8 +182,8 @@ class Resolved:
 @frozen
 class Replied:
     """The answer to `Ask`, exactly one; of what an earlier process asked there is none. `heard`: it came from there,
-    and is not the 408 or 503 of our own side that nobody said anything, or that it could not be sent. `routes`: what
-    calls of whoever was registered have to pass."""
+    and is not the 408 or 503 of our own side that nobody said anything, or that it could not be sent, for the `trouble`
+    of a connection where there was one. `routes`: what calls of whoever was registered have to pass."""
 
     ask: str
     status: int
@@ -187,6 +194,7 @@ class Replied:
     min_expires: int | None = None
     retry_after: int | None = None
     routes: tuple[str, ...] = ()
+    trouble: str = ""
 
 
 @frozen

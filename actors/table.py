@@ -134,7 +134,7 @@ class Table(Generic[S]):
 
 
 def _late(message: object, state: Enum, why: str) -> Effect:
-    return Log("late", (("input", type(message).__name__), ("state", state.value), ("why", why)))
+    return Log("late", (("input", type(message).__name__), ("state", state.value), ("why", why)), "debug")
 
 
 def drawn(entry: Entry) -> str:

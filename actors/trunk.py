@@ -295,6 +295,8 @@ class Trunk(Machine[Phase]):
         """The PBX says where it is, or that it is there no more."""
         if not self.state.profile.guest:
             return []  # that it was crossed the organisation's change
+        before = {each.host for each in self.state.contacts}
+        renewed = bool(before) and self.state.phase is Phase.UP and before == {each.host for each in message.contacts}
         self._found_at(message.contacts, now)
         if message.contacts:
             self._move(Phase.UP, "answers", now)
@@ -303,7 +305,8 @@ class Trunk(Machine[Phase]):
         else:
             self._move(Phase.INBOUND, "not registered", now)
         fields = (("trunk", self.state.profile.trunk), ("contacts", len(message.contacts)))
-        return [Log("PBX registered" if message.contacts else "PBX not registered", fields)]
+        event = "PBX registered" if message.contacts else "PBX not registered"
+        return [Log(event, fields, "debug" if renewed else "info")]
 
     def _found_at(self, contacts: tuple[signals.Contact, ...], now: float) -> None:
         """Where it is from now on; hosts that stay are known already."""
@@ -456,7 +459,9 @@ def _standing(data: Data, now: float) -> tuple[Phase, str]:
     if gateway.Phase.UP not in phases:
         if gateway.Phase.NEW in phases:
             return Phase.TRYING, "asked"
-        return Phase.DOWN, "503" if gateway.Phase.RESTING in phases else "no answer"
+        if gateway.Phase.RESTING in phases:
+            return Phase.DOWN, "503"
+        return Phase.DOWN, next((each.trouble for each in data.gateways if each.trouble), "no answer")
     kept = data.registration
     if kept is None or kept.registered(now):
         return Phase.UP, "answers"
@@ -476,7 +481,7 @@ def _preferred(gateways: Iterable[gateway.Data]) -> tuple[signals.Host, ...]:
 
 def _of_host(message: signals.Replied) -> gateway.Answered | gateway.Busy | gateway.Silent:
     if not message.heard:
-        return gateway.Silent()
+        return gateway.Silent(message.trouble)
     return gateway.Busy(message.retry_after) if message.status == 503 else gateway.Answered()
 
 
@@ -484,7 +489,7 @@ def _of_registration(
     message: signals.Replied,
 ) -> registration.Granted | registration.TooBrief | registration.Refused | registration.Silent:
     if not message.heard:
-        return registration.Silent()
+        return registration.Silent(message.trouble)
     if 200 <= message.status < 300:
         return registration.Granted(message.expires or 0, message.routes)
     if message.status == 423 and message.min_expires is not None:

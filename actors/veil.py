@@ -46,7 +46,7 @@ DRAWS: Final = 2
 _THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 
 # Names of fields that mean nothing, or something else, in a log line.
-ADDRESSES: Final = frozenset({"address", "peer", "source", "connection"})
+ADDRESSES: Final = frozenset({"address", "host", "peer", "source", "connection"})
 SECRETS: Final = frozenset({"ice_pwd"})
 DIGESTS: Final = frozenset({"digest"})
 DESCRIPTIONS: Final = frozenset({"sdp"})

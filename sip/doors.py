@@ -70,6 +70,10 @@ class Doors(Sessions):
         """Where a guest is, as an earlier process was told (`Registered`)."""
         self._registrar.restore(trunk, bindings)
 
+    def is_peer(self, host: str) -> bool:
+        """Whether this address is a trunk's by what is said of it, and not because somebody has shown a password."""
+        return self._trunks.match(host) is not None
+
     def hears(self, host: str, now: float) -> Standing:
         """Whose connections are kept: a trunk's, and those of others as long as one of them may be a guest."""
         if self._trunks.match(host) is not None:

@@ -211,6 +211,15 @@ class Refused:
 
 
 @frozen
+class Unconnected:
+    """A connection to `remote` that was wanted and did not come about, and why. That what waited for it could not be
+    sent is told next."""
+
+    remote: Address
+    reason: str
+
+
+@frozen
 class Undelivered:
     """A request of ours within a call that could not be sent, though it waited for a guest to register; also counted.
     The call may be over."""
@@ -240,5 +249,6 @@ Output: TypeAlias = (
     | FlowLost
     | Sought
     | Refused
+    | Unconnected
     | Undelivered
 )

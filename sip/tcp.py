@@ -8,6 +8,7 @@ end, is the affair of that one alone. A connection of TLS is one of TCP with a h
 from __future__ import annotations
 
 import math
+import os
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,7 +18,7 @@ import trio
 from attrs import frozen
 
 from .connections import LOOK, Close, Connection, Connections, Heard, Write
-from .events import Output, Refused, Transmit
+from .events import Output, Refused, Transmit, Unconnected
 from .grammar import Address
 from .homes import Homes
 from .tls import SecureStream, Tls, trouble
@@ -71,6 +72,13 @@ def listen(host: str, port: int, transport: str) -> Door:
 def _address(name: tuple[str, int], transport: str) -> Address:
     """Of a socket's name, which has more to it with IPv6."""
     return Address(name[0], name[1], transport)
+
+
+def _why(error: OSError | trio.TooSlowError) -> str:
+    """There is no connection, for people."""
+    if isinstance(error, trio.TooSlowError):
+        return f"no connection within {CONNECT_TIMEOUT:g} s"
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 class _Line:
@@ -167,8 +175,10 @@ class TcpTransport:
                 await ours.bind((local.host, 0))
                 with trio.fail_after(CONNECT_TIMEOUT):
                     await ours.connect((remote.host, remote.port))
-            except BaseException:
+            except BaseException as error:
                 ours.close()
+                if isinstance(error, OSError | trio.TooSlowError):
+                    self._tell(Unconnected(remote, _why(error)))
                 raise
             return trio.SocketStream(ours)
 
@@ -176,7 +186,7 @@ class TcpTransport:
             return tls.connected(stream, self._name_at(remote.host))
 
         self._lines[made] = _Line()
-        self._nursery.start_soon(self._serve, made, connect, secure)
+        self._nursery.start_soon(self._serve, made, connect, secure, True)
         return made
 
     async def _accepted(self, stream: trio.SocketStream, transport: str) -> None:
@@ -196,7 +206,7 @@ class TcpTransport:
 
         self._homes.hear(remote, local)
         self._lines[made] = _Line()
-        await self._serve(made, connected, Tls.accepted)
+        await self._serve(made, connected, Tls.accepted, False)
 
     def _refused(self, remote: Address, reason: str) -> None:
         """Said once in a while: whoever is refused tries again."""
@@ -205,7 +215,7 @@ class TcpTransport:
             self._told_at = now
             self._tell(Refused(remote, f"connection refused: {reason}"))
 
-    async def _handshake(self, remote: Address, secure: SecureStream) -> None:
+    async def _handshake(self, remote: Address, secure: SecureStream, wanted: bool) -> None:
         """Raises TooSlowError or BrokenResourceError where the two do not come together."""
         try:
             with trio.fail_after(HANDSHAKE_TIMEOUT):
@@ -213,6 +223,8 @@ class TcpTransport:
         except (trio.TooSlowError, trio.BrokenResourceError) as error:
             self.connections.counters["TLS handshake failed"] += 1
             self._refused(remote, trouble(error))
+            if wanted:
+                self._tell(Unconnected(remote, trouble(error)))
             raise
 
     async def _serve(
@@ -220,7 +232,9 @@ class TcpTransport:
         connection: Connection,
         connect: Callable[[], Awaitable[trio.SocketStream]],
         secure: Callable[[Tls, trio.SocketStream], SecureStream],
+        wanted: bool,
     ) -> None:
+        """One connection, until it ends; `wanted` is one that we make."""
         line = self._lines[connection]
         try:
             with line.scope:
@@ -232,7 +246,7 @@ class TcpTransport:
                     if connection.remote.transport == "tls":
                         assert self._tls is not None
                         stream = wrapped = secure(self._tls, plain)
-                        await self._handshake(connection.remote, wrapped)
+                        await self._handshake(connection.remote, wrapped, wanted)
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._read, connection, stream, line)
                         nursery.start_soon(self._write, stream, line)

@@ -8,7 +8,7 @@ no certificate. What we show may be loaded anew at any time, for the connections
 from __future__ import annotations
 
 import ssl
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import trio
 
@@ -75,11 +75,25 @@ class Tls:
             raise OSError(f"no certificate can be for {name!r}") from error
 
 
+# Why a certificate is not believed, by OpenSSL's X509_V_ERR: its own words name the host, which is no affair of a log.
+_UNBELIEVED: Final = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is self-signed",
+    **dict.fromkeys((19, 20, 21), "nobody who is believed has signed it"),
+    23: "it was revoked",
+    26: "it is not for servers",
+    62: "it is for another name",
+    64: "it is for another address",
+}
+
+
 def trouble(error: BaseException) -> str:
     """Why a handshake failed, for people."""
     cause = error.__cause__ or error
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not believed: {cause.verify_message}"
+        why = _UNBELIEVED.get(cause.verify_code, cause.verify_message)
+        return f"its certificate is not believed: {why}"
     if isinstance(cause, ssl.SSLError) and cause.reason:
         return cause.reason.replace("_", " ").lower()
     return "no TLS handshake"

@@ -76,6 +76,7 @@ SHELLS: frozenset[str] = frozenset(
         "actors/gazetteer.py",
         "actors/geography.py",
         "actors/resolver.py",
+        "actors/lookup.py",
         "actors/child.py",
         "actors/collecting.py",
         "actors/supervisor.py",

@@ -19,6 +19,7 @@ PLAIN = Profile("carrier", proxy=("sip:one.example", "sip:two.example"))
 REGISTERS = evolve(PLAIN, username="us", register=True)
 # How long an answer is on its way.
 DELAY = 0.05
+UNBELIEVED = "its certificate is not believed: it has expired"
 FLAPS = "not registered: its connections do not last"
 
 Answer = Callable[[signals.Ask], signals.Replied | None]
@@ -42,8 +43,12 @@ def silent(ask: signals.Ask) -> None:
     return None
 
 
-def unsendable(ask: signals.Ask) -> signals.Replied:
-    return signals.Replied(ask.ask, 503, False, ask.cseq, ask.call_id)
+def unsendable(ask: signals.Ask, trouble: str = "") -> signals.Replied:
+    return signals.Replied(ask.ask, 503, False, ask.cseq, ask.call_id, trouble=trouble)
+
+
+def not_believed(ask: signals.Ask) -> signals.Replied:
+    return unsendable(ask, UNBELIEVED)
 
 
 @define
@@ -61,6 +66,7 @@ class World:
     alarms: list[str] = field(factory=list)
     states: list[tuple[float, str, str]] = field(factory=list)
     routes: list[tuple[str, ...]] = field(factory=list)
+    logged: list[Log] = field(factory=list)
     stopped: str = ""
     _coming: list[tuple[float, object]] = field(factory=list)
 
@@ -109,7 +115,7 @@ class World:
                 case Stop(reason):
                     self.stopped = reason
                 case Log():
-                    pass
+                    self.logged.append(effect)
                 case _:
                     raise AssertionError(effect)
 

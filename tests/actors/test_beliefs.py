@@ -98,7 +98,9 @@ def test_every_pair_does_what_its_row_says(belief: Enum, what: object) -> None:
         return
     effects = BELIEFS.take(queue, belief, what, NOW + 1)
     if isinstance(entry, Late):
-        assert effects == [Log("late", (("input", type(what).__name__), ("state", belief.value), ("why", entry.why)))]
+        assert effects == [
+            Log("late", (("input", type(what).__name__), ("state", belief.value), ("why", entry.why)), "debug")
+        ]
         assert queue.state is before
     else:
         assert all(isinstance(effect, get_args(Effect)) for effect in effects)
@@ -193,7 +195,7 @@ def test_of_an_agent_that_is_gone_nothing_is_believed_and_what_comes_of_it_is_la
         assert believed(queue) == (Belief.UNKNOWN, "")
         said = queue.receive(queues.Taken("c", "lin", 1), NOW + 1)
         late = (("input", "Answered"), ("state", "unknown"), ("why", "the agent was none of the queue's any more"))
-        assert Log("late", late) in said
+        assert Log("late", late, "debug") in said
         assert (believed(queue), queue.state.calls) == ((Belief.UNKNOWN, ""), {})
         queue.receive(says("free"), NOW + 2)
         assert believed(queue) == (Belief.SAID, "free")

@@ -96,6 +96,7 @@ def test_a_refused_import_changes_nothing(tmp_path: Path, organisation: Path) ->
     [
         (None, "No such file or directory"),
         (b"[organisation]\nname = '\xff'", "is not UTF-8: byte 23 is 0xff"),
+        ("[organisation]".encode("utf-16"), "is UTF-16: it has to be saved as UTF-8"),
         (b"[organisation", "is not TOML: Expected ']' at the end of a table declaration (at end of document)"),
     ],
 )
@@ -108,6 +109,12 @@ def test_a_file_that_cannot_be_read(
         path.write_bytes(content)
     result = run(command, path)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{path}: {message}\n")
+
+
+def test_a_mark_of_utf_8_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "org.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + ORGANISATION.encode())
+    assert run(check, path).output.startswith(f'{path}: organisation "Harbour Travel"')
 
 
 def test_import_with_a_broken_infrastructure_or_data_directory(tmp_path: Path, organisation: Path) -> None:
@@ -221,6 +228,21 @@ def test_check_says_whose_the_calls_are_where_two_trunks_have_one_address(tmp_pa
     ]
 
 
+def test_check_says_that_an_emergency_call_asks_no_rule(tmp_path: Path) -> None:
+    path = tmp_path / "org.toml"
+    path.write_text(
+        '[[trunk]]\nid = "a"\nproxy = "sip:192.0.2.1"\npriority = 2\n[[trunk]]\nid = "b"\nproxy = "sip:192.0.2.2"\n'
+        '[[trunk]]\nid = "in"\npeers = "192.0.2.3"\n'
+        '[[dialling]]\nallow = "110"\ntrunks = "a"\n[[dialling]]\ndeny = "119"\n[[dialling]]\nallow = "120"\n'
+        '[[dialling]]\nallow = "1"\ntrunks = "a"\n'
+    )
+    assert run(check, path).output.splitlines()[1:] == [
+        'warning: dialling rule "110": its trunks do not count, as it is an emergency number of CN, which goes by any '
+        'trunk that is up: "b", then "a"',
+        'warning: dialling rule "119": it is an emergency number of CN, and is dialled nevertheless',
+    ]
+
+
 def test_a_section_of_the_other_file_is_named_as_such(tmp_path: Path, organisation: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text('[sip]\ntcp = ""\n')
@@ -331,7 +353,7 @@ def test_what_the_two_files_want_of_each_other(
     """A trunk that nobody could reach, or who would be told a wrong address: a warning, for it may be on its way."""
     (tmp_path / "org.toml").write_text(TRUNKS)
     (tmp_path / "config.toml").write_text(config)
-    data = ("--data", tmp_path / "data") if command is import_ else ()
+    data = ("--data", tmp_path / "data") if command is import_ else ("--offline",)
     result = run(command, tmp_path / "org.toml", "--config", tmp_path / "config.toml", *data)
     assert result.exit_code == 0
     assert result.output.splitlines()[1:] == [f"warning: {each}" for each in says]

@@ -97,7 +97,7 @@ def test_any_free_rtp_ports() -> None:
         ("[zebra]", "unknown section [zebra]"),
         ("[sip]\nudpp = ''", '[sip]: unknown key "udpp"; did you mean "udp"?'),
         ("[sip]\nzebra = 1", '[sip]: unknown key "zebra"'),
-        ("sip = 1", "[sip]: must be a table, found 1"),
+        ("sip = 1", "[sip]: must be a section, found 1"),
         ("[sip", "is not TOML: Expected ']' at the end of a table declaration (at end of document)"),
         (
             "[sip]\nudp = '5060'",
@@ -191,8 +191,29 @@ def test_any_free_rtp_ports() -> None:
             "[sip] challenges: must be one of MD5, SHA-256; found a huge number",
         ),
         (f"[limits]\ncalls = {'9' * 5000}", "is not TOML that can be used: there is a number of thousands of digits"),
-        ("[sip]\n[sip]", "is not TOML: Cannot declare [sip] twice (at line 2, column 5)"),
-        ("[a.'b c']\n[a.'b c']", "is not TOML: Cannot declare [a.b c] twice (at line 2, column 9)"),
+        ("[sip]\n[sip]", "is not TOML: Cannot declare [sip] twice (at line 2, column 5): '[sip]'"),
+        ("[a.'b c']\n[a.'b c']", "is not TOML: Cannot declare [a.b c] twice (at line 2, column 9): \"[a.'b c']\""),
+        (
+            "[sip]\nudp = a",
+            """is not TOML: No value: a text stands in straight quotes, as "text" (at line 2, column 7): 'udp = a'""",
+        ),
+        (
+            "[sip]\nudp = “a”",
+            """is not TOML: No value: a text stands in straight quotes, as "text" (at line 2, column 7): 'udp = “a”'""",
+        ),
+        ("[sip]\nudp = ''\nudp = ''\n", """is not TOML: A key stands there twice (at line 3, column 9): "udp = ''\""""),
+        (
+            "sip.udp = ''\nsip.udp = ''\n",
+            """is not TOML: A key stands there twice (at line 2, column 13): "sip.udp = ''\"""",
+        ),
+        ('[sip]\nudp = "a\n', """is not TOML: A text does not end on its line (at line 2, column 9): 'udp = "a'"""),
+        (
+            "{}",
+            """is not TOML: No line of such a file: it has [sections] and key = "value" (at line 1, column 1): '{}'""",
+        ),
+        ("password = a", 'is not TOML: No value: a text stands in straight quotes, as "text" (at line 1, column 12)'),
+        ("udp = ''", 'the key "udp" stands in no section'),
+        ("[[sip]]", "[sip]: must be written with one bracket, and once"),
         ("[sip]\nudp = {}\nudp.x = 1", "is not TOML: Cannot mutate immutable namespace [sip.udp] (at end of document)"),
     ],
 )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import ssl
 import time
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 import trio
@@ -16,7 +20,7 @@ from cordboard.actors.config import parse_config
 from cordboard.actors.control import Control
 from cordboard.actors.customs import Customs
 from cordboard.actors.effects import Media, Push, Reply
-from cordboard.actors.organisation import parse_organisation
+from cordboard.actors.organisation import Organisation, parse_organisation
 from cordboard.actors.patience import Patience
 from cordboard.actors.queue_state import AgentStands, Join, Standing
 from cordboard.actors.store.store import Store
@@ -186,6 +190,44 @@ def test_a_queue_hears_from_the_database_who_served_a_caller_last(tmp_path: Path
                 nursery.cancel_scope.cancel()
 
     trio.run(main)
+
+
+def test_what_an_organisation_lacks_or_gets_wrong_is_said_as_it_is_taken_up(tmp_path: Path) -> None:
+    """With the command that helps; and not again where it is well."""
+    trunk = '[[trunk]]\nid = "carrier"\npeers = "192.0.2.1"\n'
+    wrong = parse_organisation(f'{trunk}[[dialling]]\nallow = "110"\ntrunks = "carrier"\n')
+    well = parse_organisation(f'{trunk}[[agent]]\nid = "1001"\n[[number]]\nnumber = "600"\nroute = "echo"\n')
+    said: list[list[MutableMapping[str, Any]]] = []
+
+    async def main() -> None:
+        async with await Store.open(tmp_path) as store:
+            await store.import_organisation(Organisation())
+        control = Control(parse_config(INFRASTRUCTURE), tmp_path, NoPages(tmp_path / "tls"), CollectorRegistry())
+        ready = Ready()
+        with trio.fail_after(PATIENCE), structlog.testing.capture_logs() as logs:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.run, ready)
+                await ready.line()
+                for each in (wrong, well):
+                    said.append([line for line in logs if line["event"].startswith("organisation")])
+                    logs.clear()
+                    await control.store.import_organisation(each)
+                    os.kill(os.getpid(), signal.SIGHUP)
+                    while not any(line["event"] == "organisation taken up" for line in logs):
+                        await trio.sleep(0.01)
+                said.append([line for line in logs if line["event"].startswith("organisation")])
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    empty, half, whole = said
+    assert [line["missing"] for line in empty] == [
+        "no [[trunk]]: no call comes in, and none goes out; no [[agent]]: nobody can log in"
+    ]
+    assert empty[0]["do"] == f"cordboard import ORG.toml --data {tmp_path}"
+    assert [line["event"] for line in half] == ["organisation is incomplete", "organisation", "organisation taken up"]
+    assert half[0]["missing"].startswith("no [[agent]]: nobody can log in; no [[number]]")
+    assert half[1]["says"].startswith('dialling rule "110": its trunks do not count')
+    assert [line["event"] for line in whole] == ["organisation taken up"]
 
 
 def test_what_the_file_says_of_calls_is_told_to_whoever_decides(tmp_path: Path) -> None:

@@ -203,7 +203,7 @@ def test_a_trunk_that_refuses_us_is_left_for_the_next_one() -> None:
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
     assert hears(made, signals.Failed("c+1/1", 401, "")) == [
         Tell("trunk:first", Trouble("c+1", HOST, silent=False, barred=True)),
-        Log("call goes elsewhere", (("call", "c+1"), ("trunk", "first"), ("status", 401))),
+        Log("call goes elsewhere", (("call", "c+1"), ("trunk", "first"), *HOST.fields, ("status", 401))),
         Media(media.CloseLeg(LEG)),
         Tell("trunk:first", Freed("c+1")),
         Tell("trunk:carrier", Seize("c+1", (HOST,))),

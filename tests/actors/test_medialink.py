@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog.testing
 import trio
 import trio.testing
 from attrs import define, evolve, field, frozen
@@ -121,6 +122,21 @@ async def test_legs_are_closed_in_the_order_they_were_opened(made: Scene) -> Non
     made.do(*(evolve(OPEN, leg=name) for name in names))
     made.system.end("ear", "over")
     assert made.sent[20:] == [media.CloseLeg(name) for name in names]
+
+
+def engines(logs: list[MutableMapping[str, Any]]) -> list[str]:
+    return [str(line["event"]) for line in logs if str(line["event"]).startswith("engine ")]
+
+
+@story
+async def test_the_log_says_that_an_engine_has_started_of_no_other(made: Scene) -> None:
+    """The first one that a process meets may have served the one before it."""
+    with structlog.testing.capture_logs() as logs:
+        made.start("one")
+        made.start("one")
+        assert engines(logs) == ["engine found"]
+        made.start("two")
+    assert engines(logs) == ["engine found", "engine started"]
 
 
 @story

@@ -76,7 +76,7 @@ def test_every_turn_of_the_parties_does_what_its_row_says(standing: parties.Stan
         assert made.state is before
     elif isinstance(entry, Late):
         late = (("input", type(what).__name__), ("state", standing.value), ("why", entry.why))
-        assert made.turn(what, NOW + 1) == [Log("late", late)]
+        assert made.turn(what, NOW + 1) == [Log("late", late, "debug")]
         assert made.state is before
     else:
         effects = made.turn(what, NOW + 1)

@@ -17,8 +17,10 @@ from .carriers import (
     REGISTERS,
     TCP,
     TWO,
+    UNBELIEVED,
     World,
     grants,
+    not_believed,
     says,
     silent,
     unless_registering,
@@ -97,6 +99,15 @@ def test_a_wrong_password_is_an_alarm_that_says_so() -> None:
     world.hosts[ONE] = grants(600)
     world.until(400)
     assert (world.phase, world.alarms) == (Phase.UP, [])
+
+
+def test_why_it_does_not_register_us_is_said_with_the_host_that_was_asked() -> None:
+    world = World({ONE: unless_registering(not_believed)}, REGISTERS)
+    world.until(20)
+    assert world.alarms == [alarms.TRUNK_DOWN.says(trunk="carrier", reason=f"not registered: {UNBELIEVED}")]
+    refused = next(each for each in world.logged if each.event == "not registered")
+    where = (("trunk", "carrier"), ("host", "192.0.2.1"), ("port", 5060))
+    assert refused.fields == (*where, ("reason", UNBELIEVED), ("failures", 1))
 
 
 def test_what_was_granted_stands_until_it_expires() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog.testing
 from attrs import evolve
 from cordboard.actors import agent_state as agents
 from cordboard.actors import page
@@ -11,7 +12,7 @@ from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
+from cordboard.sip.events import CallAnswered, CallEnded, CallFailed, Refused
 from cordboard.sip.grammar import Address
 
 from .test_world import HOTLINE, settle, story
@@ -172,6 +173,17 @@ async def test_a_call_whose_ack_never_comes_ends_after_64_t1_with_paperwork(worl
     await caller.over.wait()
     await settle(world, 40)
     assert (world.signalling.calls, world.switch.endpoint.idle) == (0, True)
+
+
+@story
+async def test_what_is_refused_is_logged_with_the_trunk_and_its_address_but_none_of_a_stranger(world: World) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for host in (CARRIER.host, "203.0.113.9"):
+            world.signalling.on_output(Refused(Address(host, 5060), "400: no Via"))
+    assert [{key: line[key] for key in line if key not in ("event", "log_level")} for line in logs] == [
+        {"trunk": "carrier", "host": CARRIER.host, "reason": "400: no Via"},
+        {"source": "<11 characters>", "reason": "400: no Via"},
+    ]
 
 
 @story

@@ -69,7 +69,7 @@ def test_every_pair_does_what_its_row_says(machine: type[Machine[Any]], state: E
         assert behaviour.state is before
     elif isinstance(entry, Late):
         assert behaviour.dispatch(state, given(message), NOW + 1) == [
-            Log("late", (("input", message.__name__), ("state", state.value), ("why", entry.why)))
+            Log("late", (("input", message.__name__), ("state", state.value), ("why", entry.why)), "debug")
         ]
         assert behaviour.state is before
     else:

@@ -7,7 +7,7 @@ import math
 import pytest
 from attrs import evolve
 from cordboard.actors import alarms, gateway, signals
-from cordboard.actors.effects import Sip, Started
+from cordboard.actors.effects import Log, Sip, Started
 from cordboard.actors.gateway import DOWN_PING_SECONDS, PATIENCE, PING_SECONDS
 from cordboard.actors.trunk import RESOLVE_AGAIN, RESOLVE_SECONDS, Phase, Profile, Recalled, Trunk
 from hypothesis import given
@@ -19,9 +19,11 @@ from .carriers import (
     REGISTERS,
     TCP,
     TWO,
+    UNBELIEVED,
     Answer,
     World,
     grants,
+    not_believed,
     says,
     silent,
     unless_registering,
@@ -78,6 +80,26 @@ def test_a_lost_answer_after_another_does_not_bring_it_up() -> None:
     world.hosts[ONE] = lambda ask: next(answers)(ask)
     world.until(200)
     assert [state for _, state, _ in world.states] == ["down"]
+
+
+def test_why_there_is_no_connection_is_said_in_place_of_no_answer() -> None:
+    """... with the host of which that is so; and what is true now is said in the place of what was."""
+    world = World({ONE: says(200), TWO: silent})
+    world.until(30)
+    assert (world.phase, world.alarms) == (Phase.UP, [])
+    world.hosts[ONE] = not_believed
+    world.until(60)
+    assert world.alarms == [alarms.TRUNK_DOWN.says(trunk="carrier", reason=UNBELIEVED)]
+    assert world.states[-1][1:] == ("down", UNBELIEVED)
+    where = (("trunk", "carrier"), ("host", "192.0.2.1"), ("port", 5060))
+    assert world.logged[-1] == Log("trunk host", (*where, ("state", "down"), ("reason", UNBELIEVED)))
+    world.hosts[ONE] = unsendable
+    world.until(90)
+    assert world.alarms == [alarms.TRUNK_DOWN.says(trunk="carrier", reason="no answer")]
+    world.hosts[ONE] = says(200)
+    world.until(120)
+    assert (world.phase, world.alarms) == (Phase.UP, [])
+    assert world.logged[-1] == Log("trunk host", (*where, ("state", "up")))
 
 
 def test_an_answer_that_comes_too_late_is_none() -> None:

@@ -147,7 +147,7 @@ def test_an_answer_ends_the_announcement() -> None:
     assert Media(media.CloseSource("call:c/play/1")) in effects
     assert call.state.playing == {}
     assert call.receive(calls.QueueStands("support", attended=False), NOW) == [
-        Log("late", (("input", "QueueStands"), ("state", "talking"), ("why", "the call had left the queue")))
+        Log("late", (("input", "QueueStands"), ("state", "talking"), ("why", "the call had left the queue")), "debug")
     ]
 
 

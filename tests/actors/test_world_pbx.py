@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from attrs import evolve
 from click.testing import CliRunner
 from cordboard.actors import alarms, page, signals
@@ -124,6 +125,31 @@ def test_it_is_called_where_it_is_while_it_is_there(tmp_path: Path) -> None:
     play(tell, office(), data=tmp_path)
     result = CliRunner().invoke(replay, [str(tmp_path)])
     assert (result.exit_code, result.output.endswith("all effects equal\n")) == (0, True), result.output
+
+
+def test_that_it_is_still_there_is_no_news() -> None:
+    """... and where it is may be somebody's home."""
+
+    async def tell(world: World) -> None:
+        pbx = Pbx(world)
+        for expires in (120, 120, 120, 0, 120):
+            pbx.register(expires)
+            await settle(world)
+        world.unplug(CARRIER)
+        await settle(world, 15)
+
+    with structlog.testing.capture_logs() as logs:
+        play(tell, office())
+    said = [(line["event"], line["log_level"]) for line in logs if line["event"].startswith("PBX")]
+    assert said == [
+        ("PBX registered", "info"),
+        ("PBX registered", "debug"),
+        ("PBX registered", "debug"),
+        ("PBX not registered", "info"),
+        ("PBX registered", "info"),
+    ]
+    (down,) = (line for line in logs if line["event"] == "trunk host")
+    assert (down["address"], down["state"], "host" in down) == (f"<{len(CARRIER.host)} characters>", "down", False)
 
 
 def test_numbers_leave_by_the_trunks_that_their_rule_names() -> None:

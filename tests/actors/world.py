@@ -46,7 +46,17 @@ from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
 from cordboard.sip.call import State as SipState
 from cordboard.sip.endpoint import TrunkSettings
-from cordboard.sip.events import FlowLost, Output, Refused, Registered, Replied, Sought, Transmit, Undelivered
+from cordboard.sip.events import (
+    FlowLost,
+    Output,
+    Refused,
+    Registered,
+    Replied,
+    Sought,
+    Transmit,
+    Unconnected,
+    Undelivered,
+)
 from cordboard.sip.message import Address, Request, parse
 from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
@@ -365,7 +375,9 @@ class World:
 
     def to_caller(self, output: Output) -> None:
         self.note("caller", type(output).__name__, getattr(output, "call", ""))
-        if not isinstance(output, FlowLost | Refused | Registered | Replied | Sought | Transmit | Undelivered):
+        if not isinstance(
+            output, FlowLost | Refused | Registered | Replied | Sought | Transmit | Unconnected | Undelivered
+        ):
             self.callers[output.call].show(output)
 
     # --- the engine -------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from cordboard.sip.events import (
     Replied,
     Sought,
     Transmit,
+    Unconnected,
     Undelivered,
 )
 from cordboard.sip.message import Address, Message, Request, parse
@@ -88,7 +89,9 @@ class Peer:
         event = next(
             event
             for event in reversed(self.events)
-            if not isinstance(event, FlowLost | Refused | Registered | Replied | Sought | Transmit | Undelivered)
+            if not isinstance(
+                event, FlowLost | Refused | Registered | Replied | Sought | Transmit | Unconnected | Undelivered
+            )
         )
         return event.call
 
@@ -353,6 +356,7 @@ def answering(peer: Peer, output: Output, now: float) -> list[Output]:
             | Replied()
             | Sought()
             | Transmit()
+            | Unconnected()
             | Undelivered()
         ):
             return []

@@ -27,6 +27,7 @@ from cordboard.sip.events import (
     Output,
     Refused,
     Transmit,
+    Unconnected,
 )
 from cordboard.sip.homes import Homes
 from cordboard.sip.message import Address
@@ -238,6 +239,7 @@ def test_nobody_listens_and_nobody_answers() -> None:
             nobody.bind(("127.0.0.1", 0))
             closed = Address("127.0.0.1", nobody.getsockname()[1], "tcp")
             a.transport.command(lambda now: a.endpoint.dial("out", "sip:1@127.0.0.1", closed, None, offer, now))
+            assert await a.heard.receive() == Unconnected(closed, "connection refused")
             assert await a.heard.receive() == CallFailed("out", 503, "cannot be sent")
             # one that takes the connection and says nothing
             nobody.listen()
@@ -263,6 +265,7 @@ def test_a_host_that_takes_no_connection_is_given_up_before_another_is_asked() -
             there = Address("127.0.0.1", silent.getsockname()[1], "tcp")
             offer, begun = sdp.offer(a.host, 4000, session_id=1), clock.current_time()
             a.transport.command(lambda now: a.endpoint.dial("out", "sip:1@127.0.0.1", there, None, offer, now))
+            assert await a.heard.receive() == Unconnected(there, "no connection within 2.5 s")
             assert await a.heard.receive() == CallFailed("out", 503, "cannot be sent")
             assert 1 < clock.current_time() - begun < 4
 
