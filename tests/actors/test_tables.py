@@ -136,7 +136,7 @@ VARIABLES: dict[str, set[type]] = {
     "cure": {agents.Withdraw, agents.Lost, agents.Ended, agents.NotConnected, agents.LetGo, calls.AgentLeg},
     "failed": {media.LegFailed},
     "over": {queues.OfferOver},
-    "_dismissal": {agents.Dismiss, queues.Dismiss, trunk.Dismiss},
+    "dismissal": {agents.Dismiss, queues.Dismiss, trunk.Dismiss},
 }
 NAMES: dict[str, str] = {
     "agent": "agent",
