@@ -21,7 +21,7 @@ from .keys import nearest
 from .options import Unusable, data_option
 from .organisation import Organisation
 from .store import Store, StoreError
-from .store.history import offers_of
+from .store.parts import offers_of
 from .store.told import Offer, Who
 from .store.why import Candidate, Decided, Passed, Reasons, reasons
 

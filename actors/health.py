@@ -23,7 +23,8 @@ from .medialink import MediaLink
 from .runtime import System
 from .signalling import Signalling
 from .store import Sound, StoreError
-from .store.history import count_open, count_recordings
+from .store.history import count_open
+from .store.parts import count_recordings
 from .store.store import Store
 from .switchboard import BARRED
 from .trunk import Data, Phase

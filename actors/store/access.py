@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from attrs import evolve
 from sqlalchemy import Connection, delete, exists, insert, select
 
-from . import history, schema
+from . import history, parts, schema
 from .quality import CallQuality, call_quality
 from .told import CallClass, Cursor, ListedCall, Listing, Recording, Sound, States, WholeCall
 from .why import Decided, Reasons, reasons
@@ -245,7 +245,7 @@ def _of_itself(decided: Decided) -> Decided:
 
 
 def _recording(connection: Connection, call: str) -> Recording:
-    found = history.recording(connection, call)
+    found = parts.recording(connection, call)
     if found is None:
         raise NotThereError
     return found

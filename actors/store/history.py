@@ -42,21 +42,17 @@ from sqlalchemy import (
 from ..records import Outcome
 from ..voicemail import SHORTEST
 from . import customers, schema
+from .parts import holds_of, legs_of, offers_of, offers_where, recording, sound, survey_of, transfers_of
 from .told import (
     CallClass,
     Cursor,
-    Hold,
-    Leg,
     ListedCall,
     Listing,
     Message,
-    Offer,
     Recording,
     Sound,
     Span,
     States,
-    Survey,
-    Transfer,
     Who,
     WholeCall,
 )
@@ -67,7 +63,7 @@ PAGE = 100
 STATES = 2000
 HISTORY = 20
 
-calls, offers, legs, holds, states = schema.calls, schema.offers, schema.legs, schema.holds, schema.agent_states
+calls, offers, legs, states = schema.calls, schema.offers, schema.legs, schema.agent_states
 messages, handled = schema.messages, schema.handled
 
 
@@ -214,7 +210,7 @@ def _lines(
     had: dict[str, dict[str, Who]] = {}
     spans: dict[str, list[tuple[float, float]]] = {}
     shown = offers.c.call.in_([row["call"] for row in found])
-    for call, offer in _offers(connection, and_(shown, offers.c.outcome.in_(_HAD))):
+    for call, offer in offers_where(connection, and_(shown, offers.c.outcome.in_(_HAD))):
         had.setdefault(call, {}).setdefault(offer.agent, Who(offer.agent, offer.name))
         if offer.outcome is Outcome.ANSWERED and offer.decided is not None and agent in (None, offer.agent):
             spans.setdefault(call, []).append((offer.decided, now if offer.ended is None else offer.ended))
@@ -234,7 +230,7 @@ def _lines(
             ended_by=row["ended_by"],
             cause=row["cause"],
             talk_seconds=together(spans.get(row["call"], ())),
-            recording=_sound(row["recorded"], row["ended"], row["file"]),
+            recording=sound(row["recorded"], row["ended"], row["file"]),
             agents=tuple(had.get(row["call"], {}).values()),
             message=_message(row),
         )
@@ -332,11 +328,11 @@ def whole_call(connection: Connection, call: str, agent: str | None, now: float)
         **attrs.asdict(line, recurse=False),
         trunk=row._mapping["trunk"],
         diverted_from=row._mapping["diverted_from"],
-        legs=_legs(connection, call),
-        holds=_holds(connection, call),
-        transfers=_transfers(connection, call),
+        legs=legs_of(connection, call),
+        holds=holds_of(connection, call),
+        transfers=transfers_of(connection, call),
         offers=offers_of(connection, call),
-        survey=_survey(connection, call),
+        survey=survey_of(connection, call),
         sound=recording(connection, call) or Recording(Sound.NONE),
         history=before,
     )
@@ -366,133 +362,12 @@ def _writings(connection: Connection, number: str) -> list[str]:
     return list({number, *customers.writings(connection, customers.normal(connection, number))})
 
 
-def offers_of(connection: Connection, call: str) -> tuple[Offer, ...]:
-    """Every offer of a call, the first first."""
-    return tuple(offer for _, offer in _offers(connection, offers.c.call == call))
-
-
-def _offers(connection: Connection, where: ColumnElement[bool]) -> list[tuple[str, Offer]]:
-    agents = schema.agents
-    query = (
-        select(offers, agents.c.name)
-        .outerjoin(agents, agents.c.id == offers.c.agent)
-        .where(where)
-        .order_by(offers.c.offered, offers.c.agent)
-    )
-    return [
-        (
-            row.call,
-            Offer(
-                row.agent,
-                row.name or row.agent,
-                row.queue,
-                row.offered,
-                Outcome(row.outcome),
-                row.decided,
-                row.ended,
-                row.purpose,
-            ),
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def _legs(connection: Connection, call: str) -> tuple[Leg, ...]:
-    agents = schema.agents
-    query = (
-        select(legs, agents.c.name)
-        .outerjoin(agents, agents.c.id == legs.c.party)
-        .where(legs.c.call == call)
-        .order_by(legs.c.number)
-    )
-    return tuple(Leg(row.party, row.name or "", row.began, row.ended, row.to) for row in connection.execute(query))
-
-
-def _holds(connection: Connection, call: str) -> tuple[Hold, ...]:
-    query = select(holds).where(holds.c.call == call).order_by(holds.c.number)
-    return tuple(Hold(row.began, row.ended) for row in connection.execute(query))
-
-
-def _survey(connection: Connection, call: str) -> Survey | None:
-    asked = schema.surveys
-    query = select(asked.c.agent, asked.c.queue, asked.c.began, asked.c.answer).where(asked.c.call == call)
-    row = connection.execute(query).first()
-    return None if row is None else Survey(*row)
-
-
-def _transfers(connection: Connection, call: str) -> tuple[Transfer, ...]:
-    kept, queues = schema.transfers, schema.queues
-    query = (
-        select(kept, func.coalesce(queues.c.name, kept.c.queue).label("queue_name"))
-        .outerjoin(queues, queues.c.id == kept.c.queue)
-        .where(kept.c.call == call)
-        .order_by(kept.c.number)
-    )
-    names = [field.name for field in attrs.fields(Transfer)]
-    return tuple(Transfer(**{name: row[name] for name in names}) for row in connection.execute(query).mappings())
-
-
-def recording(connection: Connection, call: str) -> Recording | None:
-    """What became of the sound of a call; None where there is no such call."""
-    kept = schema.recordings
-    query = (
-        select(calls.c.recorded, calls.c.ended, kept.c.file, kept.c.format, kept.c.seconds, kept.c.size, kept.c.peaks)
-        .add_columns(kept.c.reason)
-        .outerjoin(kept, kept.c.call == calls.c.call)
-        .where(calls.c.call == call)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    state = _sound(row.recorded, row.ended, row.file)
-    if row.file is None:
-        return Recording(state)
-    return Recording(state, row.file, row.format, row.seconds, row.size, row.peaks, row.reason)
-
-
-def untold_recordings(connection: Connection) -> list[str]:
-    """The calls that are over and were recorded, and of whose recording nothing is known."""
-    kept = schema.recordings
-    query = (
-        select(calls.c.call)
-        .outerjoin(kept, kept.c.call == calls.c.call)
-        .where(calls.c.recorded, calls.c.ended.is_not(None), kept.c.call.is_(None))
-        .order_by(calls.c.began)
-    )
-    return list(connection.scalars(query))
-
-
-def count_recordings(connection: Connection, since: float) -> dict[Sound, int]:
-    """How many calls that began at `since` or later have a recording that is so far."""
-    kept = schema.recordings
-    group = (calls.c.ended.is_(None), kept.c.file.is_(None), kept.c.file == "")
-    query = (
-        select(func.count(), func.min(calls.c.ended), func.min(kept.c.file))
-        .outerjoin(kept, kept.c.call == calls.c.call)
-        .where(calls.c.began >= since, calls.c.recorded)
-        .group_by(*group)
-    )
-    counts = dict.fromkeys((Sound.RECORDING, Sound.ENCODING, Sound.READY, Sound.LOST), 0)
-    for number, ended, file in connection.execute(query):
-        counts[_sound(True, ended, file)] += number
-    return counts
-
-
 def count_open(connection: Connection) -> dict[str, int]:
     """How many calls, legs and offers have not ended, by table, however long ago they began."""
     going_on = offers.c.outcome.in_([Outcome.RINGING.value, Outcome.ANSWERED.value])
     lasts = {calls: calls.c.ended.is_(None), legs: legs.c.ended.is_(None), offers: offers.c.ended.is_(None) & going_on}
     counted = {table: select(func.count()).select_from(table).where(open_) for table, open_ in lasts.items()}
     return {table.name: connection.execute(query).scalar_one() for table, query in counted.items()}
-
-
-def _sound(recorded: bool, ended: float | None, file: str | None) -> Sound:
-    """`file` as in the row of the recording: None where there is none, empty where it was lost."""
-    if file is not None:
-        return Sound.READY if file else Sound.LOST
-    if not recorded:
-        return Sound.NONE
-    return Sound.RECORDING if ended is None else Sound.ENCODING
 
 
 # --- an agent's states ------------------------------------------------------------------------------------------

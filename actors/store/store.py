@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine
 
 from ..organisation import Organisation
 from ..records import MobileEntry
-from . import entries, history, logins, organisations
+from . import entries, logins, organisations, parts
 from .access import History
 from .database import StoreError, open_database, read_database, reading, writing
 from .ledger import Ledger
@@ -124,7 +124,7 @@ class Store:
 
     async def untold_recordings(self) -> list[str]:
         """At a start, after `close_open`: calls whose recording was neither said to be ready nor to be lost."""
-        return await self.read(history.untold_recordings)
+        return await self.read(parts.untold_recordings)
 
     # --- for the parts of the store ---
 

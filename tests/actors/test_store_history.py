@@ -21,7 +21,7 @@ from cordboard.actors.records import (
     StateEntry,
     TransferEntry,
 )
-from cordboard.actors.store import entries, history, organisations, schema
+from cordboard.actors.store import entries, history, organisations, parts, schema
 from cordboard.actors.store.database import open_database, writing
 from cordboard.actors.store.told import CallClass, Cursor, Listing, Sound, Who, cursor
 from hypothesis import given
@@ -338,18 +338,18 @@ def test_whose_call_it_is(db: Connection) -> None:
 )
 def test_how_far_a_recording_is(db: Connection, entry: CallEntry, told: list[RecordingEntry], state: Sound) -> None:
     entries.write(db, [evolve(entry, answered=T0 + 1), *told])
-    found = history.recording(db, "c1")
+    found = parts.recording(db, "c1")
     assert found is not None
     assert found.state is state
     assert listed(db, None).calls[0].recording is state
-    assert history.recording(db, "c2") is None
+    assert parts.recording(db, "c2") is None
 
 
 def test_recordings_of_which_nobody_said_what_became_of_them(db: Connection) -> None:
     recorded = [evolve(call(f"c{number}", T0 + number), recorded=number > 0) for number in range(5)]
     keep(db, *recorded[:4], evolve(recorded[4], ended=None))
     entries.write(db, [RecordingEntry("c1", "c1.opus"), RecordingEntry("c2", reason="damaged")])
-    assert history.untold_recordings(db) == ["c3"]
+    assert parts.untold_recordings(db) == ["c3"]
 
 
 # --- states -----------------------------------------------------------------------------------------------------

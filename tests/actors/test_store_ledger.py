@@ -14,7 +14,7 @@ import trio.testing
 from attrs import define, evolve, field
 from cordboard.actors.effects import Record
 from cordboard.actors.records import CallEntry
-from cordboard.actors.store import Store, database, history, ledger, schema, told
+from cordboard.actors.store import Store, database, ledger, parts, schema, told
 from cordboard.actors.store.database import FILE
 from cordboard.actors.store.entries import Kept
 from cordboard.actors.store.ledger import GATHER_SECONDS, Ledger
@@ -197,7 +197,7 @@ def test_the_last_word_on_a_recording_counts_and_is_no_statement_of_an_actor(tmp
         s.store.ledger.recording_lost("c2", "damaged")
         await s.until(lambda: s.store.ledger.behind == 0)
         assert s.commits == [2]
-        found = [await s.store.read(partial(history.recording, call=f"c{number}")) for number in (1, 2)]
+        found = [await s.store.read(partial(parts.recording, call=f"c{number}")) for number in (1, 2)]
         assert found == [
             told.Recording(told.Sound.READY, "c1.opus", "opus", 9.5, 12345, "c1.peaks", ""),
             told.Recording(told.Sound.LOST, reason="damaged"),
