@@ -336,11 +336,13 @@ class Granted:
 
 @frozen
 class Redirected:
-    """To the switchboard: the far side sends a call on that goes out by this trunk: `Follow` or `Stay` comes back."""
+    """To the switchboard: the far side sends a call on that goes out by this trunk: `Follow` or `Stay` comes back. An
+    `emergency` call may be sent on to an emergency number."""
 
     call: str
     trunk: str
     to: tuple[signals.Redirect, ...]
+    emergency: bool = False
 
 
 @frozen

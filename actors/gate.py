@@ -97,13 +97,17 @@ def _decide(organisation: Organisation, target: Target, call: str) -> Passed | B
     return Passed(target, tuple(trunk.id for trunk in outward)) if outward else Barred("no_way_out")
 
 
-def follow(organisation: Organisation, number: str, call: str, trunk: str) -> Target | Barred:
+def follow(
+    organisation: Organisation, number: str, call: str, trunk: str, *, emergency: bool = False
+) -> Target | Barred:
     """Whether a call may be sent on to `number` by whoever is at the far side of that trunk. It stays with the trunk;
-    and an emergency number, which passes whoever dials it, is none that others dial for us."""
+    and an emergency number, which passes whoever dials it, is none that others dial for us, but for an `emergency` call
+    by another host, or to another such number."""
     passed = decide(organisation, number, call)
     if isinstance(passed, Barred):
         return passed
-    return passed.target if trunk in passed.trunks and not passed.target.emergency else Barred("not_allowed")
+    dialled = emergency or not passed.target.emergency
+    return passed.target if trunk in passed.trunks and dialled else Barred("not_allowed")
 
 
 def read(number: str, country: str) -> Target | None:

@@ -12,8 +12,8 @@ more: what it says is the end.
 
 An emergency call is over only when somebody answers, is busy or declines, or nobody is left: it goes on to the next
 trunk after all else that may be said, also by one that rang or was heard. Trunks and hosts that are up come first, then
-all that it has not tried: one that is said to be down may be up again. A trunk that only says that it tries is left
-after `EMERGENCY` seconds, where there is another.
+all that it has not tried, by turns a host of each trunk: one that is said to be down may be up again. A trunk that only
+says that it tries is left after `EMERGENCY` seconds, where there is another.
 
 A host that sends the call on (3xx), to another number within the trunk, is followed where the gate lets that number
 pass, which the switchboard says: never twice to the same, and `REDIRECTS` times at most.
@@ -109,12 +109,16 @@ class Outward(Caller[S]):
         self.enter(Stage.SEEKING, now)
         return [Tell(f"trunk:{out.trunks[0]}", Seize(self.id, out.tried, out.emergency, out.again))]
 
-    def _leave_trunk(self, now: float) -> list[Effect]:
+    def _leave_trunk(self, now: float, *, exhausted: bool = False) -> list[Effect]:
+        """An emergency call comes back to each of them, as long as it is not `exhausted`, as what it was."""
         out = self.out
         left, *trunks = out.trunks
-        later = (*out.later, left) if out.emergency and not out.again else ()
+        if out.emergency and not out.again:
+            self._out(later=(*out.later, left))
+        elif out.emergency and not exhausted:
+            trunks.append(left)
         dialled = {"number": out.wanted, "dialled": out.wanted, "wanted": ""} if out.wanted else {}
-        self._out(trunks=tuple(trunks), later=later, **dialled)
+        self._out(trunks=tuple(trunks), **dialled)
         return [Tell(f"trunk:{left}", Freed(self.id)), *self.seek(now)]
 
     def denied(self, message: Denied, now: float) -> list[Effect]:
@@ -123,7 +127,7 @@ class Outward(Caller[S]):
             return []
         if not self.out.status:
             self._out(why=message.why)
-        return self._leave_trunk(now)
+        return self._leave_trunk(now, exhausted=True)
 
     def granted(self, message: Granted, now: float) -> list[Effect]:
         arrived = evolve(self.state.arrived, trunk=message.trunk, srtp=message.srtp)
@@ -286,10 +290,15 @@ class Outward(Caller[S]):
         if not new or len(out.followed) >= REDIRECTS:
             return self._by_another_trunk(now) if out.emergency else self.fail(out.why, out.status, now)
         trunk = data.arrived.trunk
-        self._out(trunks=out.trunks if out.emergency else (trunk,), host=None, rings=False, early=False)
+        if out.emergency:
+            assert out.host is not None, "a trunk has given it"
+            self._out(tried=(*out.tried, out.host))
+        else:
+            self._out(trunks=(trunk,))
+        self._out(host=None, rings=False, early=False)
         self.enter(Stage.SEEKING, now)
         fields = (("call", self.id), ("trunk", trunk), ("status", out.status))
-        asked = Tell("switchboard", Redirected(self.id, trunk, new))
+        asked = Tell("switchboard", Redirected(self.id, trunk, new, out.emergency))
         return [Log("call is sent on", fields), Media(media.CloseLeg(data.leg)), asked]
 
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
@@ -300,6 +309,8 @@ class Outward(Caller[S]):
         if made_its_way and not out.emergency:
             return [*self.fail("not_answered", 0, now)]
         self._out(why="not_answered" if made_its_way else "unreachable", status=408)
+        if out.until >= self.state.since + EMERGENCY:  # it is there: another host of the trunk may take as long
+            return [released, *self._trouble(silent=True, retry_after=None), *self._by_another_trunk(now)]
         return [released, *self._elsewhere(silent=True, retry_after=None, now=now)]
 
     def _elsewhere(self, *, silent: bool, retry_after: int | None, now: float) -> list[Effect]:
@@ -313,7 +324,7 @@ class Outward(Caller[S]):
         return [Log("call goes elsewhere", fields), closed, *trouble, *self.seek(now)]
 
     def _by_another_trunk(self, now: float) -> list[Effect]:
-        """What this one says all its hosts do: an emergency call asks them when no other trunk is left."""
+        """What this one says all its hosts do: an emergency call asks them when all other trunks were asked."""
         data, out = self.state, self.out
         assert out.host is not None, "a trunk has given it"
         if not (out.trunks[1:] or out.emergency):
@@ -331,7 +342,7 @@ class Outward(Caller[S]):
 
     def not_granted(self, message: Timeout, now: float) -> list[Effect]:
         """A trunk that says nothing is no longer there."""
-        return self._leave_trunk(now)
+        return self._leave_trunk(now, exhausted=True)
 
     def not_ready(self, message: Timeout, now: float) -> list[Effect]:
         return self.fail("no_media", 0, now)

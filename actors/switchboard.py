@@ -365,9 +365,9 @@ class Switchboard(Untimed[Phase]):
 
     def _redirected(self, message: calls.Redirected, now: float) -> list[Effect]:
         """A call out is sent on: where to passes the same gate, and leaves by the same trunk."""
-        call = signals.actor(message.call)
+        call, organisation = signals.actor(message.call), self.state.organisation
         for each in message.to:
-            passed = gate.follow(self.state.organisation, each.number, message.call, message.trunk)
+            passed = gate.follow(organisation, each.number, message.call, message.trunk, emergency=message.emergency)
             if isinstance(passed, gate.Target):
                 return [Tell(call, calls.Follow(passed.number, passed.dialled, each))]
         self._count_barred("redirect_barred")

@@ -62,6 +62,9 @@ def test_a_rule_that_names_trunks_has_its_numbers_leave_by_no_other() -> None:
     assert follow(organisation, "22", "c", "office") == Target("22", "22")
     assert follow(organisation, "22", "c", "carrier") == Barred("not_allowed")
     assert follow(organisation, "110", "c", "carrier") == Barred("not_allowed")
+    # ... but for who dialled one
+    assert follow(organisation, "110", "c", "carrier", emergency=True) == Target("110", "110", emergency=True)
+    assert follow(organisation, "+442079460958", "c", "carrier", emergency=True) == Barred("not_allowed")
     assert follow(organisation, "+442079460958", "c", "carrier") == Barred("not_allowed")
 
 

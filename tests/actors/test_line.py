@@ -267,7 +267,7 @@ def test_an_emergency_call_that_is_sent_on_in_vain_is_what_it_was_at_the_next_tr
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
     redirect = signals.Redirect("+861055501999", OTHER_HOST)
     asked = hears(made, signals.Failed("c+1/1", 302, "", None, (redirect,)))
-    assert asked[-1] == Tell("switchboard", Redirected("c+1", "first", (redirect,)))
+    assert asked[-1] == Tell("switchboard", Redirected("c+1", "first", (redirect,), emergency=True))
     hears(made, Follow("+861055501999", "01055501999", redirect))
     hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20004))
     assert made.out.number == "+861055501999"
@@ -279,7 +279,7 @@ def test_an_emergency_call_that_may_not_be_sent_on_goes_to_the_next_trunk() -> N
     made = begun(trunks=("first", "carrier"), emergency=True)
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
     hears(made, signals.Failed("c+1/1", 302, "", None, (signals.Redirect("+861055501999", OTHER_HOST),)))
-    assert hears(made, Stay())[-1] == Tell("trunk:carrier", Seize("c+1", (), emergency=True))
+    assert hears(made, Stay())[-1] == Tell("trunk:carrier", Seize("c+1", (HOST,), emergency=True))
 
 
 def test_an_emergency_call_that_is_answered_in_nothing_that_we_speak_goes_on() -> None:
@@ -296,7 +296,25 @@ def test_an_emergency_call_that_rings_in_vain_for_three_minutes_goes_on() -> Non
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2], signals.Progressed("c+1/1", 180, None))
     said = made.wake(NOW + outward.PATIENCE)
     assert said[0] == Sip(signals.Release("c+1/1", why="timer"))
-    assert said[-1] == Tell("trunk:first", Seize("c+1", (HOST,), emergency=True))
+    assert Tell("trunk:first", Trouble("c+1", HOST, silent=True)) in said
+    assert said[-1] == Tell("trunk:carrier", Seize("c+1", (HOST,), emergency=True))
+
+
+def test_an_emergency_call_comes_back_to_each_host_of_each_trunk_by_turns() -> None:
+    """All hosts of one that refuses us do, as a rule; and it need not be so."""
+    made = begun(trunks=("first", "carrier"), emergency=True)
+    hosts = [evolve(HOST, address=f"192.0.2.{20 + number}") for number in range(5)]
+    trunks = ("first", "carrier", "first", "carrier", "first")
+    asked = hears(made, Started())[-1:]
+    for number, (trunk, host) in enumerate(zip(trunks, hosts, strict=True)):
+        assert asked == [Tell(f"trunk:{trunk}", Seize("c+1", tuple(hosts[:number]), True, number > 1))]
+        hears(made, Granted(trunk, host, nat=False))
+        hears(made, media.LegOpened(made.state.leg, "192.0.2.1", 20002))
+        asked = hears(made, signals.Failed(made.state.sip, 403, ""))[-1:]
+    assert hears(made, Denied("carrier", "unreachable"))[-1] == Tell(
+        "trunk:first", Seize("c+1", tuple(hosts), True, True)
+    )
+    assert isinstance(hears(made, Denied("first", "unreachable"))[-1], Stop)
 
 
 def test_what_comes_again_later_is_a_call_and_no_host_where_it_does_not_say_503() -> None:

@@ -18,6 +18,7 @@ from .test_world import settle
 from .world import CARRIER, World, play
 
 THIRD = Address("198.51.100.3", 5060)
+FOURTH = Address("198.51.100.4", 5060)
 
 
 def by_three_trunks() -> Organisation:
@@ -180,6 +181,52 @@ def test_an_emergency_call_leaves_a_trunk_that_only_says_that_it_tries() -> None
         world.assert_no_calls()
 
     play(tell, by_three_trunks())
+
+
+def test_an_emergency_call_leaves_such_a_trunk_whatever_other_hosts_it_has() -> None:
+    """Each may take as long."""
+
+    async def tell(world: World) -> None:
+        asked: list[Output] = []
+        for each in (SECOND, FOURTH):
+            world.add_host(each).on_output = asked.append
+        unknown = refuses(world, THIRD, 404)
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        dialled_at = world.now()
+        await lin.ask(page.Dial("110"))
+        await lin.hears(page.CallConnected)
+        assert 2 + outward.EMERGENCY <= world.now() - dialled_at < 3 + outward.EMERGENCY
+        assert len([each for each in asked if isinstance(each, IncomingCall)]) == 1
+        assert (unknown, [call.number for call in far.calls]) == (["110"], ["110"])
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    made = by_three_trunks()
+    first, *others = made.trunks
+    two = evolve(first, proxy=(*first.proxy, f"sip:{FOURTH.host}"))
+    play(tell, evolve(made, trunks=(two, *others)))
+
+
+def test_an_emergency_call_asks_every_host_of_the_only_trunk_that_refuses_us() -> None:
+    async def tell(world: World) -> None:
+        refused = [refuses(world, each, 403) for each in (SECOND, THIRD)]
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        await lin.ask(page.Dial("110"))
+        await lin.hears(page.CallConnected)
+        assert (refused, [call.number for call in far.calls]) == ([["110"]] * 2, ["110"])
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    made = dialling()
+    (carrier,) = made.trunks
+    hosts = tuple(f"sip:{each.host}" for each in (SECOND, THIRD, CARRIER))
+    play(tell, evolve(made, trunks=(evolve(carrier, proxy=hosts),)))
 
 
 def test_an_emergency_call_that_is_announced_to_be_refused_goes_on() -> None:

@@ -133,6 +133,58 @@ def test_who_is_sent_on_to_a_host_alone_calls_the_same_number_there(to: str, cal
     play(tell, dialling())
 
 
+@pytest.mark.parametrize("to", [f"110@{SECOND.host}", SECOND.host, f"119@{SECOND.host}"])
+def test_an_emergency_call_is_sent_on_to_another_host_and_to_another_emergency_number(to: str) -> None:
+    """As a carrier does that sends every call to the machine that has the least to do."""
+
+    async def tell(world: World) -> None:
+        host, there = world.add_host(SECOND), list[str]()
+
+        def refuse(output: object) -> None:
+            if isinstance(output, IncomingCall):
+                there.append(output.number)
+                host.perform(host.endpoint.reject(output.call, 486, world.now()))
+
+        host.on_output = refuse
+        lin = await world.sign_in("1001")
+        far = Far(world, sends_on(f"<sip:{to}>"))
+        await settle(world)
+        await lin.ask(page.Dial("110"))
+        await settle(world, 5)
+        assert ([call.number for call in far.calls], there) == (["110"], ["119" if "119" in to else "110"])
+        assert failures(lin) == [("line_busy", 486)]
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, dialling())
+
+
+def test_an_emergency_call_that_is_sent_where_it_may_not_go_is_asked_of_the_other_hosts() -> None:
+    async def tell(world: World) -> None:
+        host, there = world.add_host(SECOND), list[str]()
+
+        def refuse(output: object) -> None:
+            if isinstance(output, IncomingCall):
+                there.append(output.number)
+                host.perform(host.endpoint.reject(output.call, 486, world.now()))
+
+        host.on_output = refuse
+        lin = await world.sign_in("1001")
+        far = Far(world, sends_on(f"<sip:+442079460958@{CARRIER.host}>"))
+        await settle(world)
+        await lin.ask(page.Dial("110"))
+        await settle(world, 5)
+        assert ([call.number for call in far.calls], there) == (["110"], ["110"])
+        assert failures(lin) == [("line_busy", 486)]
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    made = dialling()
+    (carrier,) = made.trunks
+    hosts = tuple(f"sip:{each.host}" for each in (CARRIER, SECOND))
+    play(tell, evolve(made, trunks=(evolve(carrier, proxy=hosts),)))
+
+
 def test_redirections_come_to_an_end() -> None:
     async def tell(world: World) -> None:
         lin = await world.sign_in("1001")

@@ -16,14 +16,14 @@ WAYS_OUT: Final = (
     Bug(
         "what a far side redirects to passes by no dialling rule",
         "actors/switchboard.py",
-        "passed = gate.follow(self.state.organisation, each.number, message.call, message.trunk)",
-        "passed = gate.read(each.number, self.state.organisation.country)",
+        "passed = gate.follow(organisation, each.number, message.call, message.trunk, emergency=message.emergency)",
+        "passed = gate.read(each.number, organisation.country)",
     ),
     Bug(
         "a far side may have emergency numbers dialled",
         "actors/gate.py",
-        "if trunk in passed.trunks and not passed.target.emergency else",
-        "if trunk in passed.trunks else",
+        "dialled = emergency or not passed.target.emergency",
+        "dialled = True",
     ),
     Bug(
         "the shortest prefix decides what may be dialled",
