@@ -289,6 +289,9 @@ class Endpoint(Doors):
     def _cancel(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
         target = self._slots.get(server_key(request, "INVITE"))
         if target is None or target.transaction.machine is not INVITE_SERVER:
+            if self._is_full(request, late=False):
+                self._overload(request, source, now, out)
+                return
             self._refuse(request, source, Refusal(481, "CANCEL of no transaction"), now, out)
             return
         # RFC 3261 §9.2: 200, with the To tag of the INVITE's responses, which a re-INVITE has itself

@@ -121,7 +121,8 @@ class CallReferred:
 
 @frozen
 class CallTried:
-    """Who has our INVITE is there, and tries (100): what comes of it may take a while."""
+    """Who has our INVITE is there, and tries (100): what comes of it may take a while. Told once, and where the INVITE
+    went out again for a challenge once more."""
 
     call: str
 

@@ -11,6 +11,7 @@ from attrs import evolve
 from . import reliable
 from .call import WAITING, Call, Early
 from .call import Input as CallInput
+from .call import State as CallState
 from .dialog import Dialog
 from .events import CallProgressed, CallReanswered, CallTried, Output, Transmit
 from .exchange import Input as ExchangeInput
@@ -121,6 +122,9 @@ class Provisional(Renegotiation):
 
     def _provisional(self, call: Call, slot: Slot, response: Response, source: Address, context: Context) -> None:
         """A 1xx to our first INVITE. One that is reliable counts once, and in its order (RFC 3262 §4)."""
+        if response.status == 100 and call.state is CallState.EARLY:
+            self.counters["late: 100 again"] += 1
+            return
         tag = response.to.tag
         early = None
         if response.status > 100 and tag is not None and (tag in call.early or len(call.early) < MAX_FORKS):

@@ -102,7 +102,8 @@ class Renegotiation(Sending):
             case Do.KEEP:
                 state.keep(context.body)
             case Do.KEEP_OURS:
-                state.wanted = state.wanted or state.sent
+                if state.wanted in (b"", exchange.UNCHANGED):
+                    state.wanted = state.sent
                 state.glares += 1
             case Do.INVITE:
                 state.sent, state.wanted = state.wanted, b""

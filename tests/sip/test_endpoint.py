@@ -13,7 +13,9 @@ from cordboard.sip.events import (
     CallEnded,
     CallFailed,
     CallKeyed,
+    CallProgressed,
     CallReoffered,
+    CallTried,
     IncomingCall,
     Output,
     Refused,
@@ -25,7 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from . import net as n
-from .far import Scripted
+from .far import Scripted, events, reply, requests
 
 CARRIER = Address("192.0.2.9", 5060)
 SDP = bytes(n.OFFER_A).decode()
@@ -386,6 +388,28 @@ def test_what_is_of_no_call_costs_no_memory_above_the_limit_whatever_tag_it_has(
     ]
     assert found == [[481]] * 50 + [[503]] * 10
     assert endpoint.transactions == 50
+
+
+def test_cancels_of_nothing_cost_no_memory_above_the_limit_and_one_of_a_call_is_heard() -> None:
+    endpoint = fresh()
+    endpoint.settings = evolve(endpoint.settings, max_transactions=50)
+    endpoint.receive(build(body=SDP), CARRIER, 0.0)
+    found = [
+        statuses(endpoint.receive(build("CANCEL", branch=f"z9hG4bKf{number}"), CARRIER, 0.1)) for number in range(60)
+    ]
+    assert found == [[481]] * 49 + [[503]] * 11
+    assert statuses(endpoint.receive(build("CANCEL"), CARRIER, 0.2)) == [200, 487]
+
+
+def test_who_says_again_and_again_that_it_tries_is_told_of_once() -> None:
+    """Each would be a message to the call, and a line of its journal."""
+    endpoint = fresh()
+    (invite,) = requests(endpoint.dial("out", "sip:1@192.0.2.9", CARRIER, "600", n.OFFER_A, 0.0))
+    told = [each for _ in range(5) for each in events(reply(endpoint, invite, 100, source=CARRIER))]
+    assert told == [CallTried("out")]
+    assert events(reply(endpoint, invite, 180, source=CARRIER)) == [CallProgressed("out", 180, None)]
+    assert events(reply(endpoint, invite, 100, source=CARRIER)) == []
+    assert endpoint.counters["late: 100 again"] == 5
 
 
 def test_a_call_has_so_many_transactions_at_once_and_is_ended_all_the_same() -> None:

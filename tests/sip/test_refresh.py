@@ -185,6 +185,21 @@ def test_a_refresh_takes_no_new_offers_place() -> None:
     assert ours.body == bytes(n.OFFER_B)
 
 
+def test_a_refresh_that_comes_due_takes_the_place_of_no_offer_that_is_made_again() -> None:
+    """Their hold crossed it, so that what was said last is the answer to that."""
+    far = dialled(SUPPORTED, session(600, "uac"))
+    (ours,) = requests(far.endpoint.reoffer(far.call, n.OFFER_B, 299.9))
+    far.wake(300.0)
+    reply(far.endpoint, ours, 491, now=300.1, tag="far")
+    held = sdp.offer("192.0.2.2", 4002, session_id=2, version=2, direction="sendonly")
+    far.send("INVITE", SUPPORTED, sdp=held, now=300.2)
+    answer = sdp.answer(held, sdp.negotiate(held), "192.0.2.1", 4000, session_id=1, version=2)
+    far.endpoint.reanswer(far.call, answer, 300.3)
+    far.send("ACK", now=300.4)
+    again, *_ = (each for each in requests(far.wake(310.0)) if each.method == "INVITE")
+    assert again.body == bytes(n.OFFER_B)
+
+
 def test_a_peer_that_had_no_update_after_all_is_asked_otherwise() -> None:
     far = dialled(ALLOW, session(600, "uac"))
     update, _ = refreshed(far, 300.0)
