@@ -339,6 +339,11 @@ class Registration(Machine[Phase]):
         self.state = evolve(self.state, failures=0)
         return self._ask(now)
 
+    def _corrected_asking(self, message: Corrected, now: float) -> list[Effect]:
+        """What is open may have been asked as who we were; then it is asked again soon."""
+        self.state = evolve(self.state, failures=0)
+        return []
+
     def _again(self, message: RenewDue | PauseOver, now: float) -> list[Effect]:
         return self._ask(now)
 
@@ -376,7 +381,7 @@ TABLE = Table(
     row(
         Corrected,
         off=Late("it is asked for as soon as there is a host"),
-        asking=Late("what is refused is asked for again soon"),
+        asking=Registration._corrected_asking,
         held=Late("what is granted stands, and is renewed as who we are then"),
         waiting=Registration._corrected,
     ),

@@ -98,7 +98,7 @@ class Resolver:
         hosts = dict.fromkeys(host for search in searches for host in search.hosts)
         lasting = not any(search.named for search in searches)
         seconds = min((search.seconds for search in searches), default=ADDRESS_SECONDS)
-        self._tell(command.trunk, signals.Resolved(tuple(hosts), lasting, seconds))
+        self._tell(command.trunk, signals.Resolved(tuple(hosts), lasting, seconds, command.proxies))
 
     async def _search(self, search: _Search) -> None:
         try:

@@ -141,7 +141,8 @@ class Signalling:
 
     def resolved(self, trunk: str, found: signals.Resolved) -> None:
         """The hosts of a trunk are there: they speak for it too. Where none is found for once, the old ones stay."""
-        if found.hosts and self._hosts.get(trunk) != found.hosts:
+        wanted = any((each.id, each.proxy) == (trunk, found.proxies) for each in self._organisation.trunks)
+        if wanted and found.hosts and self._hosts.get(trunk) != found.hosts:
             self._hosts[trunk] = found.hosts
             self._settle()
         self._system.tell(f"trunk:{trunk}", found)

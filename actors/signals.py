@@ -172,11 +172,12 @@ class Redirect:
 @frozen
 class Resolved:
     """The hosts of a trunk as its proxies are found now, preferred first; `lasting` where no name was looked up, else
-    they count for so many seconds."""
+    they count for so many seconds. `proxies` are those that were asked for."""
 
     hosts: tuple[Host, ...]
     lasting: bool
     seconds: float = 60.0
+    proxies: tuple[str, ...] = ()
 
 
 @frozen

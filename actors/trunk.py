@@ -275,8 +275,11 @@ class Trunk(Machine[Phase]):
         return [Sip(signals.Resolve(profile.trunk, profile.proxy))]
 
     def _resolved(self, message: signals.Resolved, now: float) -> list[Effect]:
-        """A name that is not found for once leaves the hosts as they were."""
+        """A name that is not found for once leaves the hosts as they were. A name server that takes its time tells of
+        proxies that were left meanwhile: these are nobody's."""
         data = self.state
+        if message.proxies != data.profile.proxy:
+            return []
         kept = max(RESOLVE_AGAIN, min(message.seconds, RESOLVE_SECONDS)) if message.hosts else RESOLVE_AGAIN
         again = math.inf if message.lasting else now + kept
         self.state = evolve(data, resolve_at=again, unknown=not (message.hosts or data.gateways))

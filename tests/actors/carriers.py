@@ -60,6 +60,8 @@ class World:
     now: float = NOW
     lasting: bool = True
     seconds: float = RESOLVE_SECONDS
+    # How long a name server takes.
+    finding: float = DELAY
     trunk: Trunk = field(init=False)
     asked: list[tuple[float, signals.Ask]] = field(factory=list)
     resolved: list[float] = field(factory=list)
@@ -97,9 +99,11 @@ class World:
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Sip(signals.Resolve()):
+                case Sip(signals.Resolve() as each):
                     self.resolved.append(self.now - NOW)
-                    self._come(signals.Resolved(tuple(self.hosts), self.lasting, self.seconds))
+                    found = signals.Resolved(tuple(self.hosts), self.lasting, self.seconds, each.proxies)
+                    self._coming.append((self.now + self.finding, found))
+                    self._coming.sort(key=lambda coming: coming[0])
                 case Sip(signals.Ask() as ask):
                     self.asked.append((self.now - NOW, ask))
                     answer = self.hosts.get(ask.host, silent)(ask)

@@ -128,7 +128,7 @@ def a_trunk(phase: trunk.Phase) -> Behaviour:
     made = trunk.Trunk(trunk.Profile("carrier", proxy=proxy), NOW)
     made.receive(Started(), NOW) if proxy else None
     if phase in (trunk.Phase.UP, trunk.Phase.DOWN):
-        made.receive(signals.Resolved((HOST,), lasting=True), NOW)
+        made.receive(signals.Resolved((HOST,), lasting=True, proxies=proxy), NOW)
         heard = phase is trunk.Phase.UP
         made.receive(signals.Replied(made.state.gateways[0].ask, 200 if heard else 408, heard, 1, "id"), NOW)
     return made

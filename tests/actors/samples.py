@@ -142,7 +142,7 @@ SAMPLES: list[object] = [
     trunk.Corrected(),
     trunk.Dismiss(),
     trunk.Timeout(),
-    signals.Resolved((HOST,), lasting=True),
+    signals.Resolved((HOST,), lasting=True, proxies=(HOST.proxy,)),
     signals.Replied("carrier host 0 1", 200, True, 1, "id"),
     gateway.Answered(),
     gateway.Busy(20),

@@ -95,7 +95,7 @@ def test_what_is_wrong_and_stops_no_call(tmp_path: Path) -> None:
         s.system.tell("trunk:carrier", evolve(PROFILE, proxy=("sip:192.0.2.1",)))
         await trio.testing.wait_all_tasks_blocked()
         assert s.failed() == []  # nobody knows yet
-        s.system.tell("trunk:carrier", Resolved((HOST,), lasting=True))
+        s.system.tell("trunk:carrier", Resolved((HOST,), lasting=True, proxies=("sip:192.0.2.1",)))
         await trio.testing.wait_all_tasks_blocked()
         (gateway,) = s.health.trunks()["carrier"].gateways
         s.system.tell("trunk:carrier", Replied(gateway.ask, 408, False, 1, ""))

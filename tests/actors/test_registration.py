@@ -321,6 +321,20 @@ def test_a_connection_of_a_carrier_that_registers_us_no_more_is_nobodys() -> Non
     assert [ask.expires for ask in world.registers()] == [600, 0]
 
 
+def test_a_password_that_is_corrected_as_the_wrong_one_is_refused_is_tried_soon() -> None:
+    """After many refusals each pause is of minutes."""
+    world = World({ONE: unless_registering(says(403))}, REGISTERS)
+    world.until(1000)
+    while (kept := world.trunk.state.registration) is not None and not kept.ask:
+        world.until(world.now - NOW + DELAY / 2)
+    tries = len(world.asks(ONE, "REGISTER"))
+    world.tell(Corrected())
+    world.hosts[ONE] = grants(600)
+    world.until(world.now - NOW + registration.FIRST_PAUSE + 1)
+    assert len(world.asks(ONE, "REGISTER")) == tries + 1
+    assert world.phase is Phase.UP
+
+
 def test_a_corrected_password_is_tried_at_once() -> None:
     world = World({ONE: unless_registering(says(403))}, REGISTERS)
     world.until(1000)

@@ -174,7 +174,8 @@ def found(
 )
 def test_an_address_is_a_host_for_good(proxy: str, address: str, port: int, transport: str) -> None:
     results, asked = found(proxy)
-    assert results == [signals.Resolved((signals.Host(proxy, address, port, transport),), lasting=True)]
+    host = signals.Host(proxy, address, port, transport)
+    assert results == [signals.Resolved((host,), lasting=True, proxies=(proxy,))]
     assert not asked
 
 

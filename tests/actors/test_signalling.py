@@ -7,9 +7,10 @@ from collections.abc import Callable
 import structlog.testing
 from attrs import evolve
 from cordboard.actors import agent_state as agents
-from cordboard.actors import page
+from cordboard.actors import page, signals
 from cordboard.actors.signalling import Signalling
 from cordboard.actors.switchboard import Drain
+from cordboard.sip.connections import Standing
 from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed, Refused
@@ -194,6 +195,20 @@ async def test_strangers_are_no_calls(world: World) -> None:
     assert isinstance(caller.last, CallFailed)
     assert caller.last.status == 408
     assert world.system.counters["calls"] == 0
+
+
+@story
+async def test_a_look_up_of_a_proxy_that_was_left_makes_no_stranger_of_the_carrier(world: World) -> None:
+    (carrier,) = world.organisation.trunks
+    by_name = evolve(carrier, peers=(), proxy=(f"sip:{CARRIER.host}",))
+    world.configure(evolve(world.organisation, trunks=(by_name,)))
+    await settle(world)
+    endpoint = world.switch.endpoint
+    assert endpoint.hears(CARRIER.host, world.now()) is Standing.TRUNK
+    left = signals.Host("sip:left.example", "203.0.113.77", 5060, "udp")
+    world.signalling.resolved("carrier", signals.Resolved((left,), lasting=False, proxies=(left.proxy,)))
+    heard = [endpoint.hears(each, world.now()) for each in (CARRIER.host, left.address)]
+    assert heard == [Standing.TRUNK, Standing.NOBODY]
 
 
 def second_life(world: World, *, owned: bool) -> Signalling:

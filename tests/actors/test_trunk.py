@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .carriers import (
+    DELAY,
     NOW,
     ONE,
     REGISTERS,
@@ -212,6 +213,21 @@ def test_a_proxy_that_is_not_found_leaves_none_of_the_hosts_of_the_one_before() 
     assert len(world.asks(ONE)) == asked
     assert (world.phase, world.states[-1][2]) == (Phase.DOWN, "its hosts are not found")
     assert world.alarms[-1] == alarms.TRUNK_DOWN.says(trunk="carrier", reason="its hosts are not found")
+
+
+def test_a_look_up_that_comes_back_late_brings_back_no_carrier_that_was_left() -> None:
+    """Its name server may be why it was left."""
+    new = signals.Host("sip:new.example", "192.0.2.9", 5060, "udp")
+    world = World({ONE: says(200), TWO: says(200)}, finding=10.0)
+    world.until(1)
+    world.hosts = {new: says(200)}
+    world.finding = DELAY
+    world.tell(evolve(world.profile, proxy=("sip:new.example",)))
+    world.until(9)
+    assert world.phase is Phase.UP
+    world.until(60)
+    assert [each.host for each in world.trunk.state.gateways] == [new]
+    assert world.asks(ONE) == world.asks(TWO) == []
 
 
 # --- over a restart -----------------------------------------------------------------------------------------------

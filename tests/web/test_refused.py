@@ -150,7 +150,7 @@ class Centre(House):
         made.run()
         trunk = made.actors["trunk:carrier"]
         assert isinstance(trunk, Trunk)
-        made.tell("trunk:carrier", signals.Resolved((HOST,), lasting=True))
+        made.tell("trunk:carrier", signals.Resolved((HOST,), lasting=True, proxies=trunk.state.profile.proxy))
         made.tell("trunk:carrier", signals.Replied(trunk.state.gateways[0].ask, 200, True, 1, "id"))
         book = Book({"lin": "a", "wei": "b", "zoe": "c"})
         async with server(data_dir, made.hub, Agents(made), book) as port:
