@@ -49,9 +49,6 @@ _OF_THE_PASSWORD: Final = frozenset({401, 407})
 _NO_ROUTE: Final = frozenset({2, 3})
 # What only the callee, or its exchange, says.
 _OF_THE_CALLEE: Final = frozenset({1, 17, 18, 19, 20, 21, 22, 23, 28})
-# What whoever answers emergency calls says itself: it is busy, or declines.
-_OF_AN_EMERGENCY_CENTRE: Final = frozenset({486, 600, 603, 607})
-_BUSY: Final = 17
 
 
 def why_of(status: int, cause: int = 0) -> str:
@@ -65,10 +62,11 @@ def asks_elsewhere(status: int, cause: int = 0) -> bool:
 
 
 def asks_another_trunk(status: int, cause: int = 0, *, emergency: bool = False) -> bool:
-    """An emergency call asks for it whatever is said, but by the centre itself: that a number does not exist, or may
-    not be called, is then no more than that nobody there knows where it leads."""
+    """An emergency call asks for it whatever is said, but that the centre is busy: that a number does not exist, or may
+    not be called, is then no more than that nobody there knows where it leads, and nobody there declines a call, while
+    PBXs say 603 where they have no better word."""
     if emergency:
-        return status not in _OF_AN_EMERGENCY_CENTRE and cause != _BUSY
+        return why_of(status, cause) != "line_busy"
     return cause in _NO_ROUTE or (status in _OF_THE_TRUNK and cause not in _OF_THE_CALLEE)
 
 

@@ -10,7 +10,7 @@ before it rings, is left for the next one, of the same trunk or of another; one 
 password, for another trunk. Each attempt is a SIP call and a leg of its own. What rings or is heard is not left any
 more: what it says is the end.
 
-An emergency call is over only when somebody answers, is busy or declines, or nobody is left: it goes on to the next
+An emergency call is over only when somebody answers or is busy, or nobody is left: it goes on to the next
 trunk after all else that may be said, also by one that rang or was heard. Trunks and hosts that are up come first, then
 all that it has not tried, by turns a host of each trunk: one that is said to be down may be up again. A trunk that only
 says that it tries is left after `EMERGENCY` seconds, where there is another.

@@ -230,7 +230,7 @@ def test_a_trunk_that_refuses_us_when_it_rang_or_was_heard_is_not_left() -> None
 
 
 @pytest.mark.parametrize("rang", [False, True])
-@pytest.mark.parametrize("status", [401, 403, 404, 480, 488, 501, 604])
+@pytest.mark.parametrize("status", [401, 403, 404, 480, 488, 501, 603, 604, 607])
 def test_an_emergency_call_goes_on_whatever_a_trunk_says(status: int, rang: bool) -> None:
     """... first by those that are up, and then by all that it has not tried."""
     made = begun(trunks=("dead", "first", "carrier"), emergency=True)
@@ -255,7 +255,7 @@ def test_an_emergency_call_goes_on_whatever_a_trunk_says(status: int, rang: bool
     assert (made.out.status, isinstance(end[-1], Stop)) == (status, True)
 
 
-@pytest.mark.parametrize(("status", "cause"), [(486, 0), (600, 0), (603, 0), (503, 17)])
+@pytest.mark.parametrize(("status", "cause"), [(486, 0), (486, 17), (600, 0), (503, 17)])
 def test_an_emergency_centre_that_is_busy_has_said_so(status: int, cause: int) -> None:
     made = begun(trunks=("first", "carrier"), emergency=True)
     hears(made, Started(), Granted("first", HOST, nat=False), CALLED[2])
