@@ -80,7 +80,8 @@ class LineBegun:
 
 @frozen
 class LineRings:
-    """To the owner: it rings there; `early`: what is heard of its `leg` is worth hearing already."""
+    """To the owner: it rings there; `early`: what is heard of its `leg` is worth hearing already. Of one that was heard
+    and goes elsewhere it is told again, without."""
 
     line: str
     number: str

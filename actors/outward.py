@@ -84,7 +84,7 @@ class Outward(Caller[S]):
 
     @abstractmethod
     def told_progress(self) -> list[Effect]:
-        """It rings, or is heard, for the first time: whoever waits for it is told."""
+        """It rings, or is heard, for the first time, or neither any more: whoever waits for it is told."""
 
     @abstractmethod
     def answered(self, now: float) -> list[Effect]:
@@ -295,11 +295,11 @@ class Outward(Caller[S]):
             self._out(tried=(*out.tried, out.host))
         else:
             self._out(trunks=(trunk,))
-        self._out(host=None, rings=False, early=False)
+        gone = self._over_there()
         self.enter(Stage.SEEKING, now)
         fields = (("call", self.id), ("trunk", trunk), ("status", out.status))
         asked = Tell("switchboard", Redirected(self.id, trunk, new, out.emergency))
-        return [Log("call is sent on", fields), Media(media.CloseLeg(data.leg)), asked]
+        return [Log("call is sent on", fields), *gone, Media(media.CloseLeg(data.leg)), asked]
 
     def unheard(self, message: Timeout, now: float) -> list[Effect]:
         """Nothing came of this attempt in its time."""
@@ -319,9 +319,9 @@ class Outward(Caller[S]):
         assert out.host is not None, "a trunk has given it"
         trouble = self._trouble(silent=silent, retry_after=retry_after)
         fields = (("call", self.id), ("trunk", data.arrived.trunk), *out.host.fields, ("status", out.status))
-        closed = Media(media.CloseLeg(data.leg))
-        self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
-        return [Log("call goes elsewhere", fields), closed, *trouble, *self.seek(now)]
+        self._out(tried=(*out.tried, out.host))
+        closed = [*self._over_there(), Media(media.CloseLeg(data.leg))]
+        return [Log("call goes elsewhere", fields), *closed, *trouble, *self.seek(now)]
 
     def _by_another_trunk(self, now: float) -> list[Effect]:
         """What this one says all its hosts do: an emergency call asks them when all other trunks were asked."""
@@ -330,8 +330,15 @@ class Outward(Caller[S]):
         if not (out.trunks[1:] or out.emergency):
             return self.fail(out.why, out.status, now)
         fields = (("call", self.id), ("trunk", data.arrived.trunk), *out.host.fields, ("status", out.status))
-        self._out(tried=(*out.tried, out.host), host=None, rings=False, early=False)
-        return [Log("call goes elsewhere", fields), Media(media.CloseLeg(data.leg)), *self._leave_trunk(now)]
+        self._out(tried=(*out.tried, out.host))
+        closed = [*self._over_there(), Media(media.CloseLeg(data.leg))]
+        return [Log("call goes elsewhere", fields), *closed, *self._leave_trunk(now)]
+
+    def _over_there(self) -> list[Effect]:
+        """Whoever waits does not hear this host any more, nor that it rings."""
+        out = self.out
+        self._out(host=None, rings=False, early=False)
+        return self.told_progress() if out.rings or out.early else []
 
     def _trouble(self, *, silent: bool, retry_after: int | None, barred: bool = False) -> list[Effect]:
         """The trunk hears what its host said."""

@@ -10,11 +10,12 @@ from attrs import evolve
 from cordboard.actors import alarms, outward, page
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.trunk import Phase as TrunkPhase
+from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, IncomingCall, Output
 from cordboard.sip.message import Address
 
 from .dialler import CUSTOMER, SECOND, Far, dialling, entries, failures, leg_hears, rings_and_answers
-from .test_world import settle
+from .test_world import HOTLINE, settle
 from .world import CARRIER, World, play
 
 THIRD = Address("198.51.100.3", 5060)
@@ -227,6 +228,47 @@ def test_an_emergency_call_asks_every_host_of_the_only_trunk_that_refuses_us() -
     (carrier,) = made.trunks
     hosts = tuple(f"sip:{each.host}" for each in (SECOND, THIRD, CARRIER))
     play(tell, evolve(made, trunks=(evolve(carrier, proxy=hosts),)))
+
+
+def test_who_was_heard_and_is_left_for_another_trunk_is_heard_by_nobody_any_more() -> None:
+    """A customer's agent asks for the police; the first network announces that it cannot, the second takes its time."""
+
+    async def tell(world: World) -> None:
+        host = world.add_host(SECOND)
+
+        def announce(output: Output) -> None:
+            if isinstance(output, IncomingCall):
+                assert output.offer is not None
+                agreed = sdp.negotiate(output.offer, sdp.TRUNK_CODECS, peer=output.peer)
+                answer = sdp.answer(output.offer, agreed, SECOND.host, 24000, session_id=9, version=1)
+                host.perform(host.endpoint.progress(output.call, answer, world.now()))
+                world.later(1.0, lambda: host.perform(host.endpoint.reject(output.call, 403, world.now())))
+
+        host.on_output = announce
+        lin = await world.sign_in("1001")
+        far = Far(world, lambda far, call: world.later(3.0, lambda: rings_and_answers(far, call)))
+        await settle(world)
+        caller = world.dial(HOTLINE)
+        await lin.hears(page.CallOffered)
+        await lin.ask(page.Answer())
+        await caller.answered.wait()
+        await settle(world)
+        await lin.ask(page.Consult(number="110"))
+        await settle(world, 0.5)
+        announced = leg_hears(world, lin)
+        assert [each for each in announced if each.startswith("line:")] == announced
+        await settle(world, 2.0)
+        assert leg_hears(world, lin) == ["ringback:CN"]
+        await settle(world, 5.0)
+        (line,) = (leg for leg in world.engine.legs if leg.startswith("line:"))
+        assert (leg_hears(world, lin), len(far.calls)) == ([line], 1)
+        caller.hang_up()
+        await lin.ask(page.Complete())
+        await settle(world, 40)
+
+    made = by_three_trunks()
+    first, _, carrier = made.trunks
+    play(tell, evolve(made, trunks=(first, carrier)))
 
 
 def test_an_emergency_call_that_is_announced_to_be_refused_goes_on() -> None:

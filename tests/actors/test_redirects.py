@@ -14,9 +14,9 @@ from cordboard.actors.outward import REDIRECTS
 from cordboard.sip.events import IncomingCall, Transmit
 from cordboard.sip.message import Address, respond
 
-from .dialler import CUSTOMER, Far, dialling, entries, failures, rings_and_answers, story
+from .dialler import CUSTOMER, Far, dialling, entries, failures, leg_hears, rings_and_answers, story
 from .far import SipHost
-from .test_world import settle
+from .test_world import HOTLINE, settle
 from .world import CARRIER, SWITCH, World, play
 
 OTHER = "+8613800138001"
@@ -183,6 +183,40 @@ def test_an_emergency_call_that_is_sent_where_it_may_not_go_is_asked_of_the_othe
     (carrier,) = made.trunks
     hosts = tuple(f"sip:{each.host}" for each in (CARRIER, SECOND))
     play(tell, evolve(made, trunks=(evolve(carrier, proxy=hosts),)))
+
+
+@story
+async def test_what_a_number_announces_before_it_is_forwarded_is_heard_no_longer(world: World) -> None:
+    """It has changed, says a network, and sends the call on."""
+
+    def announces(far: Far, call: IncomingCall) -> None:
+        far.announce(call)
+        world.later(1.0, lambda: sends_on(f"<sip:{OTHER}@{CARRIER.host}>")(far, call))
+
+    def then_rings(far: Far, call: IncomingCall) -> None:
+        world.later(1.0, lambda: far.ring(call))
+        world.later(3.0, lambda: far.answer(call))
+
+    lin = await world.sign_in("1001")
+    far = Far(world, lambda far, call: (announces if len(far.calls) == 1 else then_rings)(far, call))
+    await settle(world)
+    caller = world.dial(HOTLINE)
+    await lin.hears(page.CallOffered)
+    await lin.ask(page.Answer())
+    await caller.answered.wait()
+    await settle(world)
+    await lin.ask(page.Consult(number=CUSTOMER))
+    await settle(world, 0.5)
+    announced = leg_hears(world, lin)
+    assert [each for each in announced if each.startswith("line:")] == announced
+    await settle(world, 1.0)
+    assert leg_hears(world, lin) == ["ringback:CN"]
+    await settle(world, 5.0)
+    (line,) = (leg for leg in world.engine.legs if leg.startswith("line:"))
+    assert (leg_hears(world, lin), [call.number for call in far.calls]) == ([line], [CUSTOMER, OTHER])
+    caller.hang_up()
+    await lin.ask(page.Complete())
+    await settle(world, 40)
 
 
 def test_redirections_come_to_an_end() -> None:
