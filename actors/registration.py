@@ -36,7 +36,9 @@ EXPIRES: Final = 600
 LONGEST_EXPIRES: Final = 86_400
 # When it is renewed: after this part of what was granted, give or take some.
 RENEW: Final = (0.6, 0.8)
-# How long an answer is waited for at one host.
+# How long an answer is waited for at a host where another is left to go to, and at the last one: nobody says 100 to a
+# REGISTER so soon (RFC 4320 §4.1), and some look the account up far away.
+FAILOVER: Final = 4.0
 PATIENCE: Final = 8.0
 # The pause after all hosts have refused or said nothing; it doubles (RFC 5626 §4.5), and is spread by a half.
 FIRST_PAUSE: Final = 4.0
@@ -235,7 +237,7 @@ class Registration(Machine[Phase]):
         host = data.host if data.host in untried else untried[0]
         ask = f"{data.seed} registration {data.asks + 1}"
         request = self._request(ask, host, data.expires)
-        self._move(Phase.ASKING, now + PATIENCE)
+        self._move(Phase.ASKING, now + (FAILOVER if len(untried) > 1 else PATIENCE))
         self.state = evolve(self.state, ask=ask, host=host, asks=data.asks + 1, cseq=data.cseq + CSEQ_ROOM)
         return [request]
 

@@ -71,9 +71,17 @@ def test_a_registrar_that_is_never_content_is_not_asked_in_circles() -> None:
 
 def test_when_one_host_is_silent_the_next_one_registers() -> None:
     world = World({ONE: silent, TWO: grants(600)}, REGISTERS)
-    world.until(registration.PATIENCE + 1)
+    world.until(registration.FAILOVER + 1)
     assert world.phase is Phase.UP
-    assert world.asks(TWO, "REGISTER") == [registration.PATIENCE + 0.05]
+    assert world.asks(TWO, "REGISTER") == [registration.FAILOVER + 0.05]
+
+
+def test_the_last_host_has_longer_to_answer() -> None:
+    world = World({ONE: silent, TWO: unless_registering(silent)}, REGISTERS)
+    world.until(registration.FAILOVER + registration.PATIENCE)
+    assert world.trunk.state.reason == "registers"
+    world.until(registration.FAILOVER + registration.PATIENCE + 0.1)
+    assert world.trunk.state.reason == "not registered: no answer"
 
 
 def test_pauses_grow_and_are_spread() -> None:

@@ -110,6 +110,7 @@ def test_a_pbx_hears_of_the_end_of_a_call_whose_connection_is_gone(
         until(lambda: stands(centre) == "up", 20, "the registration")
         due = time.monotonic() + 54
         desk = Desk.signed_in(centre)
+        desk.robot.event("media.connected", 15)
         desk.robot.do("call.dial", number="21")
         desk.robot.event("call.connected", 15)
         until(lambda: "established" in said.read_text(), 15, "the call there")
