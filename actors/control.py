@@ -328,6 +328,7 @@ class Control:
         self.endpoint.room = lambda: self.system.room
         self.signalling = Signalling(self.system, self.endpoint, clock, self.config.media.trunk_codecs)
         self.signalling.keep = self._keep_dialogs
+        self.link.on_elsewhere = self.signalling.sends_from_elsewhere
         sip = self.config.sip
         speaks = [name for name, bound in (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls)) if bound]
         bound = {(name, ":" in each.host) for name in speaks for each in getattr(sip, name)}

@@ -58,6 +58,8 @@ class MediaLink:
         self._epoch = ""
         # Hears of every recording, each closed one once; 0.0 seconds where the engine that wrote it had died.
         self.on_recording: Callable[[RecordingFact], None] = lambda fact: None
+        # Hears of a leg whose far side seems to send from where nobody is let in, and whose it is.
+        self.on_elsewhere: Callable[[str, media.LegElsewhere], None] = lambda owner, fact: None
         # Hears where browsers reach the engine, as it was asked by `ask_access_points`.
         self.on_access_points: Callable[[media.AccessPoints], None] = lambda fact: None
         self.report: media.EngineReport | None = None
@@ -230,6 +232,8 @@ class MediaLink:
                 | media.KeyAnswered(leg=leg)
             ):
                 self._tell_owner(leg, fact)
+            case media.LegElsewhere(leg=leg):
+                self.on_elsewhere(self._open.owner_of(leg), fact)
             case media.LegQuality(leg=leg):
                 self._tell_owner(leg, fact, kept=False)  # the next one comes in 2 s
             case media.SourceFinished(source):

@@ -52,6 +52,7 @@ from ..sip.grammar import Address, LocalSipError, Uri, bracket, is_ip, same_host
 from ..sip.registrar import BULK
 from ..sip.sdp import TRUNK_CODECS, TrunkCodec
 from ..sip.snapshot import CallSnapshot
+from ..switch import protocol as media
 from . import gate, signals
 from .call import Call
 from .effects import Sip
@@ -219,6 +220,19 @@ class Signalling:
         trunk, _ = self._endpoint.whose(source.host, ())
         where = {"host" if self._endpoint.is_peer(source.host) else "source": source.host}
         log.info("sip refused", **redacted({**({"trunk": trunk} if trunk else {}), **where, "reason": words}))
+
+    def sends_from_elsewhere(self, actor: str, fact: media.LegElsewhere) -> None:
+        """The far side of that actor's call, which cannot be heard: what its trunk's `nat` or the carrier mends. Where
+        a guest is may be a home."""
+        call = next((each for each in self._live if signals.actor(each) == actor), "")
+        trunk = self._live.get(call, "")
+        if not call:
+            return  # it is over
+        guest = any(each.id == trunk and each.guest for each in self._organisation.trunks)
+        said, comes_from = f"{fact.address}:{fact.port}", f"{fact.source}:{fact.source_port}"
+        where = {"address": said, "source": comes_from} if guest else {"said": said, "comes_from": comes_from}
+        fields: dict[str, object] = {"call": signals.call_of(call), "trunk": trunk, "leg": fact.leg, **where}
+        log.warning("sound comes from elsewhere than was said", **redacted(fields))
 
     def _located(self, name: str, targets: tuple[Address, ...], seconds: float) -> None:
         self._command(self._endpoint.located(name, targets, seconds, self._clock()))

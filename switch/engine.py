@@ -34,6 +34,7 @@ from attrs import evolve
 from ..codecs.bands import SAMPLES
 from . import holdings, protocol, rooms
 from .digits import Digits
+from .elsewhere import Elsewhere
 from .intake import Intake
 from .jitter import Playout
 from .keying import Keying, over, speakable
@@ -51,6 +52,7 @@ from .rooms import Rooms, mix
 from .sealed import Sealed
 from .seams import Batch, Datagram, Library, OpusCodec, Outgoing, Rows, SecureInput, SecureTransport, part
 from .sender import Sender
+from .sockaddr import host_and_port
 from .sources import Prompts, Sources, UnknownSourceError
 
 ALONE: Final = 30.0  # seconds without a Ping after which all legs end
@@ -127,6 +129,7 @@ class Engine:
             sealed=self._sealed,
             opus=opus,
         )
+        self._elsewhere = Elsewhere()
         self._intake = Intake(
             legs=self._legs,
             ports=self._ports,
@@ -136,6 +139,7 @@ class Engine:
             reports=self._reports,
             sealed=self._sealed,
             lifetimes=self._lifetimes,
+            elsewhere=self._elsewhere,
             counters=self.counters,
         )
         self._secure = secure
@@ -224,6 +228,7 @@ class Engine:
             outgoing = evolve(outgoing, later=())  # for nobody any more
         if self._tick % 50 == 0:
             self._ports.expire(now)
+            self._facts += self._from_elsewhere(rows)
             self.counters["packets_sent"] = self._sender.sent
             self.counters["packets_flooded"] = self._playout.flooded
             self.counters["digits_ignored"] = self._digits.ignored
@@ -234,6 +239,19 @@ class Engine:
             self._facts.append(self._quality.report(len(rows), self._rooms.edges, self.counters))
         facts, self._facts = self._facts, []
         return outgoing, facts
+
+    def _from_elsewhere(self, rows: Rows) -> list[Fact]:
+        """Trunks' legs that hear nothing, while somebody whom nobody knows sends to their port."""
+        legs, facts = self._legs, list[Fact]()
+        deaf = rows[~legs.comes[rows] & ~legs.secure[rows] & ~legs.elsewhere[rows]]
+        self._elsewhere.turn(wanted=len(deaf) > 0)
+        for row in deaf:
+            if (source := self._elsewhere.at(int(self._ports.port[row]))) is not None:
+                legs.elsewhere[row] = True
+                self.counters["legs_from_elsewhere"] += 1
+                told = host_and_port(self._ports.name[row].tobytes())
+                facts.append(protocol.LegElsewhere(legs.names[row], *told, *host_and_port(source)))
+        return facts
 
     def ahead(self) -> None:
         """Half-way to the next tick, after what came was received: begins what that tick need not wait for."""

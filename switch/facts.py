@@ -97,6 +97,18 @@ class LegWays:
 
 
 @frozen
+class LegElsewhere:
+    """Nothing comes from the far side of a plain RTP leg, whose description says `address` and `port`; and to our port
+    of it a stream comes from `source` and `source_port`, which nobody is known to be. Told once for a leg."""
+
+    leg: str
+    address: str
+    port: int
+    source: str
+    source_port: int
+
+
+@frozen
 class LegUnchecked:
     """WebRTC: no authenticated STUN check for `seconds`: the browser or the way to it is gone. Told once, after 10 s.
 
@@ -301,6 +313,7 @@ Fact = (
     | LegSilent
     | LegHeard
     | LegWays
+    | LegElsewhere
     | LegUnchecked
     | LegChecked
     | LegFailed

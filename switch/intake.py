@@ -23,6 +23,7 @@ from .comfort import PAYLOAD_TYPE as COMFORT
 from .comfort import Comfort
 from .demux import Kind, kinds
 from .digits import Digits
+from .elsewhere import LOOKED_AT, Elsewhere
 from .jitter import Playout
 from .legs import CodecId, Legs, those
 from .lifetimes import Lifetimes
@@ -45,6 +46,7 @@ class Intake:
     _reports: Reports
     _sealed: Sealed
     _lifetimes: Lifetimes
+    _elsewhere: Elsewhere
     _counters: Counter[str]
 
     def receive(self, batch: Batch, now: float) -> None:
@@ -54,12 +56,19 @@ class Intake:
             opened = self._learn(batch, rtp.parse(batch.data, batch.length), rows, now)
         if strangers := int(np.count_nonzero(rows < 0)):
             self._counters["packets_from_strangers"] += strangers
+            if self._elsewhere.wanted:
+                self._note_strangers(batch, np.flatnonzero(rows < 0)[:LOOKED_AT])
         if self._sealed.legs and np.count_nonzero(sealed := (rows >= 0) & self._legs.sealed[rows]):
             self._open(batch, rows, sealed, opened, now)
             if not len(rest := np.flatnonzero(~sealed)):
                 return
             batch, rows = part(batch, rest), rows[rest]
         self._arrive(Packets(rows, batch.data, batch.length, batch.at), now, known=not strangers)
+
+    def _note_strangers(self, batch: Batch, some: NDArray[np.intp]) -> None:
+        """Those that send RTP: one of them may be the far side of who hears nothing."""
+        for i in some[rtp.parse(batch.data[some], batch.length[some]).valid]:
+            self._elsewhere.note(int(batch.port[i]), batch.name[i].tobytes())
 
     def _open(self, batch: Batch, rows: Rows, sealed: NDArray[np.bool_], opened: list[int], now: float) -> None:
         """What is under SRTP, but for what was `opened`. Reports may come by the port of the media as well."""

@@ -96,6 +96,7 @@ class Legs:
         self.media_ever = np.zeros(n, np.bool_)
         self.comes = np.zeros(n, np.bool_)  # what LegWays told, both true before it did
         self.goes = np.zeros(n, np.bool_)
+        self.elsewhere = np.zeros(n, np.bool_)  # LegElsewhere was told
         self.connected = np.zeros(n, np.bool_)  # LegConnected was told
         self.silent = np.zeros(n, np.bool_)  # LegSilent was told
         self.unchecked = np.zeros(n, np.float64)  # the seconds of the LegUnchecked that was told; 0: LegChecked
@@ -120,7 +121,7 @@ class Legs:
         self.telephone_event[row] = self.heard_event[row] = NO_EVENT
         for flag in (self.secure, self.reached, self.held, self.sending, self.heard_ever, self.connected, self.silent):
             flag[row] = False
-        self.sealed[row] = self.media_ever[row] = False
+        self.sealed[row] = self.media_ever[row] = self.elsewhere[row] = False
         self.hears[row] = self.comes[row] = self.goes[row] = True
         self.media_at[row] = now
         for counter in (

@@ -8,9 +8,9 @@ between two ticks, all of one command at the same tick.
                                    OpenRecording CloseRecording Rewire SendDigits PressKey ListAccessPoints
                                    ListHoldings Ping
     Fact     media -> control      EngineStarted LegOpened LegRefused LegConnected LegSilent LegHeard LegWays
-                                   LegUnchecked LegChecked LegFailed LegQuality DigitPressed KeyAnswered SourceFinished
-                                   MusicTroubled MusicWell RecordingClosed RecordingTroubled RecordingWell
-                                   AccessPoints EngineReport TicksLong Pong Holdings
+                                   LegElsewhere LegUnchecked LegChecked LegFailed LegQuality DigitPressed KeyAnswered
+                                   SourceFinished MusicTroubled MusicWell RecordingClosed RecordingTroubled
+                                   RecordingWell AccessPoints EngineReport TicksLong Pong Holdings
 
 On the wire (a stream socket between the two processes) a message is one frame: a 32-bit big-endian length, then a
 msgpack array `[class name, field, field, ...]` in the order of the class; nested attrs classes are arrays
@@ -62,6 +62,7 @@ from .facts import Holdings as Holdings
 from .facts import KeyAnswered as KeyAnswered
 from .facts import LegChecked as LegChecked
 from .facts import LegConnected as LegConnected
+from .facts import LegElsewhere as LegElsewhere
 from .facts import LegFailed as LegFailed
 from .facts import LegHeard as LegHeard
 from .facts import LegOpened as LegOpened

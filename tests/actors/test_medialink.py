@@ -124,6 +124,18 @@ async def test_legs_are_closed_in_the_order_they_were_opened(made: Scene) -> Non
     assert made.sent[20:] == [media.CloseLeg(name) for name in names]
 
 
+@story
+async def test_that_a_far_side_sends_from_elsewhere_is_told_with_whose_leg_it_is(made: Scene) -> None:
+    told: list[tuple[str, media.LegElsewhere]] = []
+    made.link.on_elsewhere = lambda owner, fact: told.append((owner, fact))
+    made.start("one")
+    made.do(OPEN)
+    fact = media.LegElsewhere("leg", "198.51.100.1", 4000, "198.51.100.2", 5000)
+    made.link.on_fact(fact)
+    assert told == [("ear", fact)]
+    assert await made.heard() == ()
+
+
 def engines(logs: list[MutableMapping[str, Any]]) -> list[str]:
     return [str(line["event"]) for line in logs if str(line["event"]).startswith("engine ")]
 

@@ -15,6 +15,7 @@ from cordboard.sip.digest import Account
 from cordboard.sip.endpoint import TrunkSettings
 from cordboard.sip.events import CallAnswered, CallEnded, CallFailed, Refused
 from cordboard.sip.grammar import Address
+from cordboard.switch import protocol as media
 
 from .test_world import HOTLINE, settle, story
 from .world import CARRIER, World
@@ -185,6 +186,29 @@ async def test_what_is_refused_is_logged_with_the_trunk_and_its_address_but_none
         {"trunk": "carrier", "host": CARRIER.host, "reason": "400: no Via"},
         {"source": "<11 characters>", "reason": "400: no Via"},
     ]
+
+
+@story
+async def test_who_sends_from_elsewhere_is_logged_with_its_call_and_trunk(world: World) -> None:
+    echo = world.dial("600")
+    await echo.answered.wait()
+    await settle(world)
+    (actor,) = world.system.alive("call:")
+    fact = media.LegElsewhere("leg", "198.51.100.1", 4000, "198.51.100.2", 5000)
+    with structlog.testing.capture_logs() as logs:
+        for owner in (actor, "call:over"):
+            world.signalling.sends_from_elsewhere(owner, fact)
+        (known,) = world.organisation.trunks
+        world.configure(evolve(world.organisation, trunks=(evolve(known, peers=(), username="pbx", password="p"),)))
+        world.signalling.sends_from_elsewhere(actor, fact)
+    said = [line for line in logs if line["event"] == "sound comes from elsewhere than was said"]
+    where = {"call": actor.removeprefix("call:"), "trunk": "carrier", "leg": "leg"}
+    assert [{key: line[key] for key in line if key not in ("event", "log_level")} for line in said] == [
+        {**where, "said": "198.51.100.1:4000", "comes_from": "198.51.100.2:5000"},
+        {**where, "address": "<17 characters>", "source": "<17 characters>"},
+    ]
+    echo.hang_up()
+    await settle(world)
 
 
 @story

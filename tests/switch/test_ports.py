@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cordboard.switch import protocol
+from cordboard.switch import elsewhere, protocol
 from cordboard.switch.learning import PROBATION, SOURCES
 from cordboard.switch.ports import LocalPort, PortPool, PortsExhaustedError
 from cordboard.switch.sockaddr import socket_name
@@ -181,6 +181,58 @@ def test_whose_stream_comes_from_elsewhere_than_its_signalling_is_learned_after_
     world.run(1)
     assert a.tones(0.5) == b.tones(0.5) == [440]
     assert world.engine.counters["packets_from_strangers"] == 2 * (PROBATION - 1)
+
+
+def streams(world: World, seconds: float, *sources: tuple[int, bytes]) -> None:
+    """From each to a port of ours."""
+    for i in range(round(seconds / 0.02)):
+        for to, name in sources:
+            packet = world.fars[0].packet(bytes(160), sequence=i, timestamp=160 * i, ssrc=99)
+            world.receive((to, name, packet, world.now))
+        world.step()
+
+
+@pytest.mark.parametrize("address", ["198.51.100.66", "2001:db8::66"])
+def test_who_is_not_heard_and_sends_from_elsewhere_is_told_once(world: World, address: str) -> None:
+    six = ":" in address
+    a = world.far("a", 4000, address="2001:db8::7" if six else "198.51.100.7")
+    streams(world, 6, (a.to, socket_name(address, 6000)))
+    (told,) = world.all(protocol.LegElsewhere)
+    assert told == protocol.LegElsewhere("a", "2001:db8::7" if six else "198.51.100.7", 4000, address, 6000)
+    assert world.all(protocol.LegWays) == [protocol.LegWays("a", comes=False, goes=True)]
+    assert world.engine.counters["legs_from_elsewhere"] == 1
+    # another that takes its row is told of anew
+    world.do(protocol.CloseLeg("a"))
+    b = world.far("b", 4001, address="2001:db8::7" if six else "198.51.100.7")
+    streams(world, 6, (b.to, socket_name(address, 6002)))
+    assert [(each.leg, each.source_port) for each in world.all(protocol.LegElsewhere)][1:] == [("b", 6002)]
+
+
+def test_of_whom_nothing_is_known_nothing_is_told(world: World) -> None:
+    """Who is heard; who is sprayed, by many and by what is no RTP; and another port's leg."""
+    a, b = world.far("a", 4000), world.far("b", 4000)
+    thief = socket_name("198.51.100.66", 6666)
+    b.says(440)
+    world.lost = lambda far: far is a
+    streams(world, 6, (b.to, thief))
+    assert [each.leg for each in world.all(protocol.LegWays)] == ["a"]
+    streams(world, 2, (a.to, thief), (a.to, socket_name("198.51.100.67", 6666)))
+    for i in range(100):
+        world.receive((a.to, thief, b"\x00" * 172, world.now), (a.to, socket_name("198.51.100.9", 7000 + i), b"", 0.0))
+        world.step()
+    assert world.all(protocol.LegElsewhere) == []
+
+
+def test_who_sprays_while_somebody_is_not_heard_takes_no_memory(world: World) -> None:
+    a = world.far("a", 4000)
+    world.run(4)
+    for i in range(45):
+        packet = a.packet(bytes(160), sequence=i, timestamp=160 * i, ssrc=99)
+        spray = [socket_name(f"198.51.100.{j}", 7000 + i) for j in range(10, 60)]
+        world.receive(*((a.to, name, packet, world.now) for name in spray))
+        world.step()
+    assert len(world.engine._elsewhere._counts) <= elsewhere.SOURCES
+    assert world.all(protocol.LegElsewhere) == []
 
 
 def test_who_sprays_a_port_that_learns_is_not_learned_and_takes_no_memory(world: World) -> None:

@@ -66,6 +66,7 @@ facts = st.one_of(
     st.builds(protocol.TicksLong, number),
     st.builds(protocol.LegSilent, text, number),
     st.builds(protocol.LegWays, text, st.booleans(), st.booleans()),
+    st.builds(protocol.LegElsewhere, text, text, count, text, count),
     st.builds(protocol.LegUnchecked, text, number),
     st.builds(protocol.LegChecked, text),
     st.builds(protocol.SourceFinished, text),
