@@ -137,6 +137,12 @@ def has(header: str, pattern: str, variable: str = "") -> str:
     return f'<ereg regexp="{pattern}" search_in="hdr" header="{header}:" check_it="true" assign_to="{name}"/>'
 
 
+def lacks(header: str) -> str:
+    """The message just received has no such header field."""
+    name = f"seen{zlib.crc32(header.encode())}"
+    return f'<ereg regexp="\\n{header}:" search_in="msg" check_it_inverse="true" assign_to="{name}"/>'
+
+
 def says(pattern: str) -> str:
     """The message just received has this somewhere, in its body too."""
     name = f"seen{zlib.crc32(pattern.encode())}"
@@ -268,10 +274,10 @@ class App:
             then(self)
 
     def dial(self, user: str = "service", **options: object) -> None:
-        offer = sdp.offer(HOST, 40000, session_id=1)
+        offer, caller = sdp.offer(HOST, 40000, session_id=1), options.pop("caller", "1001")
         uri = f"sip:{user}@{self.sipp}"
         self.transport.command(
-            lambda now: self.endpoint.dial("out", uri, self.sipp, "1001", offer, now, trunk="sipp", **options)  # type: ignore[arg-type]
+            lambda now: self.endpoint.dial("out", uri, self.sipp, caller, offer, now, trunk="sipp", **options)  # type: ignore[arg-type]
         )
 
 

@@ -12,6 +12,7 @@ from .calling import CALLING
 from .dialling import DIALLING
 from .entering import ENTERING
 from .losing import LOSING
+from .naming import NAMING
 from .referring import REFERRING
 from .refreshing import REFRESHING
 from .showing import SHOWING
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp is not installed"),
 ]
 
-SCENARIOS = [*CALLING, *DIALLING, *REFRESHING, *LOSING, *STREAMING, *REFERRING, *ENTERING, *SHOWING]
+SCENARIOS = [*CALLING, *DIALLING, *NAMING, *REFRESHING, *LOSING, *STREAMING, *REFERRING, *ENTERING, *SHOWING]
 
 
 # What is put in the place of something does not fit there: it would fail whatever the scenario is about.
