@@ -4,6 +4,7 @@
                       |  ^
                       |  `-- 423: again with the least that it takes; silence or 503: the next host
                       `-- no host took it --> WAITING (longer each time) --> ASKING
+    LEAVING --what was held as somebody else is given back--> OFF
 
 What was granted stands until it expires, whatever becomes of the request that renews it: `registered` says whether it
 does. What was granted on a connection is worth nothing without it (`Cut`), for that is how the carrier reaches us: it
@@ -40,6 +41,8 @@ RENEW: Final = (0.6, 0.8)
 # REGISTER so soon (RFC 4320 §4.1), and some look the account up far away.
 FAILOVER: Final = 4.0
 PATIENCE: Final = 8.0
+# ... that is only to forget us, in seconds: 8*T1, in which a host that is there has said something.
+LEAVE_PATIENCE: Final = 4.0
 # The pause after all hosts have refused or said nothing; it doubles (RFC 5626 §4.5), and is spread by a half.
 FIRST_PAUSE: Final = 4.0
 LONGEST_PAUSE: Final = 300.0
@@ -60,6 +63,7 @@ class Phase(Enum):
     ASKING = "asking"
     HELD = "held"
     WAITING = "waiting"
+    LEAVING = "leaving"
 
 
 # --- messages -----------------------------------------------------------------------------------------------------
@@ -138,7 +142,9 @@ class PauseOver:
 @frozen
 class Data:
     """`ask` is the id of the question that is open, `host` where it went, or who granted what is held; `tried` are
-    those that failed in this round, and `until` is when the phase is over."""
+    those that failed in this round, and `until` is when the phase is over. As it is `leaving`, the question is that of
+    the registration before this one, which gives back what was held: the two may be of one Contact at one registrar,
+    where the later one counts (RFC 3261 §10.3)."""
 
     trunk: str
     username: str
@@ -193,7 +199,7 @@ class Registration(Machine[Phase]):
 
     def wake(self, now: float) -> list[Effect]:
         match self.state.phase:
-            case Phase.ASKING:
+            case Phase.ASKING | Phase.LEAVING:
                 return self.receive(PatienceOver(), now)
             case Phase.HELD:
                 return self.receive(RenewDue() if self.state.until <= now else SteadyDue(), now)
@@ -207,13 +213,22 @@ class Registration(Machine[Phase]):
         data = self.state
         if not data.call_id or data.host is None:
             return []
-        return [self._request(f"{data.seed} registration ends", data.host, 0)]
+        return [self._request(_ends(data), data.host, 0)]
 
     # --- steps ------------------------------------------------------------------------------------------------
 
     def _begin(self, message: Hosts, now: float) -> list[Effect]:
         self.state = evolve(self.state, hosts=message.hosts, tried=())
         return self._ask(now) if message.hosts else []
+
+    def _hosts_leaving(self, message: Hosts, now: float) -> list[Effect]:
+        self.state = evolve(self.state, hosts=message.hosts)
+        return []
+
+    def _left(self, message: object, now: float) -> list[Effect]:
+        """Or whoever was asked to forget us said no, or nothing."""
+        self._move(Phase.OFF, math.inf)
+        return self._begin(Hosts(self.state.hosts), now)
 
     def _hosts_changed(self, message: Hosts, now: float) -> list[Effect]:
         """What is asked of a host that is none any more may still be answered, and who granted is asked again."""
@@ -358,6 +373,7 @@ class Registration(Machine[Phase]):
 
 
 _NOT_ASKED = Bug("nothing is asked, so nothing can be answered")
+_NOTHING_HELD = Bug("nothing is held that is to be renewed")
 
 TABLE = Table(
     "registration",
@@ -368,17 +384,18 @@ TABLE = Table(
         asking=Registration._hosts_changed,
         held=Registration._hosts_changed,
         waiting=Registration._hosts_waiting,
+        leaving=Registration._hosts_leaving,
     ),
-    row(Granted, asking=Registration._granted, **each("off held waiting", _NOT_ASKED)),
-    row(TooBrief, asking=Registration._too_brief, **each("off held waiting", _NOT_ASKED)),
-    row(Refused, asking=Registration._refused, **each("off held waiting", _NOT_ASKED)),
-    row(Silent, asking=Registration._silent, **each("off held waiting", _NOT_ASKED)),
+    row(Granted, asking=Registration._granted, leaving=Registration._left, **each("off held waiting", _NOT_ASKED)),
+    row(TooBrief, asking=Registration._too_brief, leaving=Registration._left, **each("off held waiting", _NOT_ASKED)),
+    row(Refused, asking=Registration._refused, leaving=Registration._left, **each("off held waiting", _NOT_ASKED)),
+    row(Silent, asking=Registration._silent, leaving=Registration._left, **each("off held waiting", _NOT_ASKED)),
     row(
         Cut,
-        off=Late("nobody is to reach us there any more"),
         asking=Registration._cut_asking,
         held=Registration._cut,
         waiting=Registration._cut_waiting,
+        **each("off leaving", Late("nobody is to reach us there any more")),
     ),
     row(
         Corrected,
@@ -386,21 +403,45 @@ TABLE = Table(
         asking=Registration._corrected_asking,
         held=Late("what is granted stands, and is renewed as who we are then"),
         waiting=Registration._corrected,
+        leaving=Late("it is asked for as soon as what was held before is given back"),
     ),
-    row(PatienceOver, asking=Registration._silent, **each("off held waiting", Bug("nobody is waited for"))),
-    row(RenewDue, held=Registration._again, **each("off asking waiting", Bug("nothing is held that is to be renewed"))),
-    row(SteadyDue, held=Registration._steady, **each("off asking waiting", Bug("nothing is held"))),
-    row(PauseOver, waiting=Registration._again, **each("off asking held", Bug("there is no pause"))),
+    row(
+        PatienceOver,
+        asking=Registration._silent,
+        leaving=Registration._left,
+        **each("off held waiting", Bug("nobody is waited for")),
+    ),
+    row(RenewDue, held=Registration._again, **each("off asking waiting leaving", _NOTHING_HELD)),
+    row(SteadyDue, held=Registration._steady, **each("off asking waiting leaving", Bug("nothing is held"))),
+    row(PauseOver, waiting=Registration._again, **each("off asking held leaving", Bug("there is no pause"))),
 )
 Registration.table = TABLE
 
 
+def begun(trunk: str, username: str, before: Data | None, now: float) -> Data:
+    """One after another, which has been told to end (`Registration.end`): that comes first."""
+    data = Data(trunk, username, f"{trunk} {now}")
+    if before is not None and before.phase is Phase.LEAVING:
+        return evolve(data, phase=Phase.LEAVING, ask=before.ask, until=before.until)
+    if before is not None and before.call_id and before.host is not None:
+        return evolve(data, phase=Phase.LEAVING, ask=_ends(before), until=now + LEAVE_PATIENCE)
+    return data
+
+
+def _ends(data: Data) -> str:
+    return f"{data.seed} registration ends"
+
+
 def learned(data: Data, replied: signals.Replied) -> Data:
     """What any answer tells of the registration's requests (RFC 3261 §10.2.4)."""
+    if data.phase is Phase.LEAVING:
+        return data  # it is of another's
     return evolve(data, call_id=replied.call_id, cseq=replied.cseq + 1)
 
 
 def forgotten(data: Data, now: float) -> Data:
     """What was asked is lost, with the process that asked it, and so are its connections: it is asked again at once."""
+    if data.phase is Phase.LEAVING:
+        return evolve(data, ask="", phase=Phase.OFF, until=math.inf, hosts=())
     cut = data.phase is Phase.HELD and data.host is not None and data.host.transport != "udp"
     return evolve(data, ask="", phase=Phase.WAITING, until=now, cut=data.cut or cut) if data.ask or cut else data

@@ -101,6 +101,8 @@ class Signalling:
         self._asked: dict[str, _Question] = {}
         self._organisation = Organisation()
         self._hosts: dict[str, tuple[signals.Host, ...]] = {}
+        # (trunk, user name) -> what was last said of it before it was changed, until we are registered so no more
+        self._former: dict[tuple[str, str], Trunk] = {}
         # trunk -> what calls to its own hosts pass
         self._service_routes: dict[str, tuple[str, ...]] = {}
         # (trunk, "in" or "out", method, code) -> final answers to requests that begin something
@@ -137,6 +139,9 @@ class Signalling:
 
     def take_up(self, organisation: Organisation) -> None:
         """Who may speak to us, and as whom we do; before `restore`."""
+        kept = set(organisation.trunks)
+        changed = [each for each in self._organisation.trunks if each.register and each not in kept]
+        self._former.update({(each.id, each.username): each for each in changed})
         self._organisation = organisation
         self._settle()
 
@@ -153,7 +158,7 @@ class Signalling:
         for trunk in self._organisation.trunks:
             hosts = [host for host in self._hosts.get(trunk.id, ()) if host.proxy in trunk.proxy]
             peers = [*map(str, trunk.peers), *(host.address for host in hosts)]
-            account = Account(trunk.login or trunk.username, trunk.password) if trunk.username else None
+            account = _account_of(trunk)
             names = tuple(Uri.parse(proxy).host for proxy in trunk.proxy)
             settings[trunk.id] = TrunkSettings(
                 tuple(dict.fromkeys(peers)),
@@ -174,15 +179,19 @@ class Signalling:
         self._endpoint.set_trunks(settings)
 
     def _ask(self, command: signals.Ask) -> None:
-        host = command.host
+        host, account = command.host, None
         register = command.method == "REGISTER"
+        domain = self._domain_of(command.trunk)
+        if register and not command.expires and (former := self._former.pop((command.trunk, command.username), None)):
+            # who gives back what was granted is who asked for it, whoever we are by now (RFC 3261 §10.2.2)
+            account, domain = _account_of(former), former.domain
         to = Address(host.address, host.port, host.transport)
         self._asked[command.ask] = _Question(command.trunk, command.method, to)
         outputs = self._endpoint.ask(
             command.ask,
             command.trunk,
             command.method,
-            _registrar(host.proxy, self._domain_of(command.trunk)) if register else host.proxy,
+            _registrar(host.proxy, domain) if register else host.proxy,
             to,
             self._clock(),
             user=command.username,
@@ -190,6 +199,7 @@ class Signalling:
             call_id=command.call_id,
             cseq=command.cseq,
             routes=host.routes,
+            account=account,
         )
         self._command(outputs)
 
@@ -530,6 +540,10 @@ def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
     host, *params = rest.rpartition("@")[2].split(";")
     kept = [each for each in params if each.partition("=")[0].lower() != BULK]
     return f"{scheme}:{user}@{';'.join((host, *kept))}", ""
+
+
+def _account_of(trunk: Trunk) -> Account | None:
+    return Account(trunk.login or trunk.username, trunk.password) if trunk.username else None
 
 
 def _host_of(binding: Binding) -> signals.Host:

@@ -167,8 +167,8 @@ class Trunk(Machine[Phase]):
             self.state = evolve(self.state, gateways=(), contacts=(), registration=None, resolve_at=math.inf)
             return []
         self._move(Phase.TRYING, "asked", now)
-        seed = f"{profile.trunk} {now}"
-        begun = registration.Data(profile.trunk, profile.username, seed) if profile.register else None
+        before = self.state.registration
+        begun = registration.begun(profile.trunk, profile.username, before, now) if profile.register else None
         kept = tuple(each for each in self.state.gateways if each.host.proxy in profile.proxy)
         self.state = evolve(self.state, gateways=kept, contacts=(), registration=begun, unknown=False)
         return self._resolve(now)

@@ -16,6 +16,7 @@ from .accounts import CREDENTIALS, Accounts, Tried
 from .binding import way_back
 from .call import Call, State
 from .dialog import build_request, is_secure, over, renewed
+from .digest import Account
 from .events import FlowLost, Output, Replied, Transmit
 from .grammar import same_uri
 from .guests import ALGORITHMS, Guard
@@ -87,6 +88,8 @@ class Asking(TransactionLayer):
         self._token = token
         self._trunks = Trunks({})
         self._accounts = Accounts(token)
+        # question -> those that answer for it in place of its trunk's
+        self._others: dict[str, Accounts] = {}
         self._guard = Guard(token, settings.challenges)
         self._registrar = Registrar()
         self._asking: set[str] = set()
@@ -186,10 +189,12 @@ class Asking(TransactionLayer):
         call_id: str = "",
         cseq: int = 1,
         routes: tuple[str, ...] = (),
+        account: Account | None = None,
     ) -> list[Output]:
         """A request outside any dialog, answered by one `Replied` of the same id. REGISTER binds our Contact to `user`
         at the registrar `uri` for `expires` seconds, 0 ends it; who binds again keeps `call_id` and lets `cseq` rise
-        (RFC 3261 §10.2.4). `routes` are Route values. Nothing of it outlives the process."""
+        (RFC 3261 §10.2.4). `routes` are Route values. Challenges are answered by
+        `account`, or by the trunk's where there is none. Nothing of it outlives the process."""
         if request in self._asking:
             raise LocalSipError("a request of this id is open")
         if call_id and not _CALL_ID.fullmatch(call_id):
@@ -212,6 +217,9 @@ class Asking(TransactionLayer):
             rows = (self._contact(local, user, secure=is_secure(uri)), ACCEPT)
         out: list[Output] = []
         asked = Asked(request, trunk)
+        if account is not None:
+            self._others[request] = Accounts(self._token)
+            self._others[request].set({trunk: account})
         if self._trunks.settings(trunk).guest is None:
             self._hosts[destination.host] = trunk
         self._asking.add(request)
@@ -226,7 +234,7 @@ class Asking(TransactionLayer):
             cseq=cseq,
             rows=(*way, *rows, *self._able(trunk), self._agent()),
         )
-        self._start(self._signed(made, trunk), self._way(trunk, uri, destination, routes), asked, now, out)
+        self._start(self._signed(made, asked), self._way(trunk, uri, destination, routes), asked, now, out)
         return out
 
     def _replied(
@@ -241,6 +249,7 @@ class Asking(TransactionLayer):
     ) -> None:
         """The final answer, or that there is none."""
         self._asking.discard(asked.id)
+        self._others.pop(asked.id, None)
         request = slot.transaction.request
         source = None if response is None else slot.destination
         replied = Replied(asked.id, status, phrase, source, request.cseq, request.call_id)
@@ -277,9 +286,12 @@ class Asking(TransactionLayer):
 
     # --- credentials ------------------------------------------------------------------------------------------
 
-    def _signed(self, request: Request, trunk: str) -> Request:
-        """With the credentials that this trunk knows us by, and no others."""
-        shown = self._accounts.rows(trunk, request.method, request.uri)
+    def _accounts_for(self, owner: Asked | Call) -> Accounts:
+        return self._others.get(owner.id, self._accounts) if isinstance(owner, Asked) else self._accounts
+
+    def _signed(self, request: Request, owner: Asked | Call) -> Request:
+        """With the credentials that its trunk knows us by, and no others."""
+        shown = self._accounts_for(owner).rows(owner.trunk, request.method, request.uri)
         kept = tuple(row for row in request.rows if row[0] not in CREDENTIALS)
         return evolve(request, rows=(*kept, *shown))
 
@@ -287,19 +299,20 @@ class Asking(TransactionLayer):
         """What the slot's request has been tried with when it is sent again, None where `response` is its end."""
         if response.status not in (401, 407) or slot.transaction.request.method == "CANCEL":
             return None  # a CANCEL cannot be sent again (RFC 3261 §22.1)
-        trunk = slot.asked.trunk if slot.asked is not None else slot.call.trunk if slot.call is not None else ""
-        own = source.host == slot.destination.host or self._trunks.owns(trunk, source.host)
-        tried = self._accounts.challenged(trunk, response, slot.tried, own=own)
+        owner = slot.asked or slot.call
+        assert owner is not None, "what is asked is somebody's"
+        own = source.host == slot.destination.host or self._trunks.owns(owner.trunk, source.host)
+        tried = self._accounts_for(owner).challenged(owner.trunk, response, slot.tried, own=own)
         self.counters["challenge answered" if tried else "challenge not answered"] += 1
         return tried
 
-    def _renew(self, request: Request, cseq: int, trunk: str, remote: Address) -> Request:
+    def _renew(self, request: Request, cseq: int, owner: Asked | Call, remote: Address) -> Request:
         """The same request as another transaction (RFC 3261 §8.1.3.5), with the credentials asked for."""
-        return self._signed(renewed(request, cseq, self._token(), self._local(remote)), trunk)
+        return self._signed(renewed(request, cseq, self._token(), self._local(remote)), owner)
 
     def _ask_again(self, slot: Slot, asked: Asked, tried: Tried, now: float, out: list[Output]) -> None:
         request = slot.transaction.request
-        again = self._renew(request, request.cseq + 1, asked.trunk, slot.destination)
+        again = self._renew(request, request.cseq + 1, asked, slot.destination)
         self._start(again, (slot.destination, slot.otherwise), asked, now, out, tried)
 
     # --- our side ---------------------------------------------------------------------------------------------

@@ -473,7 +473,7 @@ class Endpoint(Doors):
             body=record.ours,
             forwards=forwards,
         )
-        request = self._signed(request, trunk)
+        request = self._signed(request, record)
         record.invite, record.invite_cseq, record.peer = request, 1, destination
         self._adopt(record)
         slot = self._start(request, self._way(trunk, uri, destination, routes), record, now, out)

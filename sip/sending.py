@@ -91,7 +91,7 @@ class Sending(Leading):
         hop = self._hop(dialog, call.trunk)
         local = self._local(hop[0][0])
         request = dialog.request(method, dialog.local_cseq, self._token(), local, (*rows, self._agent()), body)
-        return self._lead(dialog, hop, call, self._signed(request, call.trunk), now, out)
+        return self._lead(dialog, hop, call, self._signed(request, call), now, out)
 
     def _contact_in(self, call: Call, remote: Address) -> Row:
         """Our Contact in the call's dialog, or in an early one of ours."""
@@ -130,7 +130,7 @@ class Sending(Leading):
         elif early is not None and early.dialog is not None:
             early.dialog = early.dialog.advanced()
             cseq = early.dialog.local_cseq
-        again = self._renew(_retimed(request, call), cseq, call.trunk, slot.destination)
+        again = self._renew(_retimed(request, call), cseq, call, slot.destination)
         made = self._start(again, (slot.destination, slot.otherwise), call, now, out, tried, within=slot.within)
         made.name, made.been = slot.name, slot.been
         self._await(made, now)
@@ -142,7 +142,7 @@ class Sending(Leading):
         assert context.slot is not None
         assert context.tried is not None
         way = context.slot.destination, context.slot.otherwise
-        again = self._renew(_retimed(call.invite, call), call.invite.cseq + 1, call.trunk, way[0])
+        again = self._renew(_retimed(call.invite, call), call.invite.cseq + 1, call, way[0])
         call.invite, call.invite_cseq = again, again.cseq
         call.early.clear()
         slot = self._start(again, way, call, context.now, context.out, context.tried)

@@ -150,6 +150,9 @@ def a_gateway(phase: gateway.Phase) -> Behaviour:
 
 def a_registration(phase: registration.Phase) -> Behaviour:
     made = registration.Registration(registration.Data("carrier", "us", "seed"))
+    if phase is registration.Phase.LEAVING:
+        held = registration.Data("carrier", "us", "seed", host=HOST, call_id="ours")
+        return registration.Registration(registration.begun("carrier", "them", held, NOW))
     told = {registration.Phase.HELD: registration.Granted(600), registration.Phase.WAITING: registration.Refused(403)}
     if phase is not registration.Phase.OFF:
         made.receive(registration.Hosts((HOST,)), NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import pytest
 from attrs import evolve
 from cordboard.actors import alarms, registration, signals
 from cordboard.actors.trunk import Corrected, Dismiss, Phase, Profile, Recalled
@@ -18,6 +19,7 @@ from .carriers import (
     TCP,
     TWO,
     UNBELIEVED,
+    Answer,
     World,
     grants,
     not_believed,
@@ -190,7 +192,7 @@ def test_no_registration_asks_by_an_id_of_one_before_it() -> None:
     world.hosts = {ONE: unless_registering(silent), TWO: unless_registering(silent)}
     for number in range(4):
         world.tell(evolve(REGISTERS, username=f"us{number}"))
-        world.until(6 + number)
+        world.until(10 + 5 * number)
     world.tell(Dismiss())
     asks = [ask.ask for ask in world.registers()]
     assert len(asks) > 4
@@ -208,6 +210,48 @@ def test_another_user_name_is_another_registration() -> None:
     world.until(2000)
     assert (world.phase, len(world.registers())) == (Phase.INBOUND, 4)
     assert world.trunk.deadline() == math.inf
+
+
+def removing(answer: Answer) -> Answer:
+    """A registrar that grants, and answers who wants to be there no more so."""
+    return lambda ask: (answer if ask.method == "REGISTER" and not ask.expires else grants(600))(ask)
+
+
+def test_what_was_held_is_given_back_before_another_registration() -> None:
+    """The registrar may be the same one, and so may our Contact: the later of the two counts there."""
+    world = World({ONE: removing(silent)}, REGISTERS)
+    world.until(5)
+    world.tell(evolve(REGISTERS, username="them"))
+    world.until(8.9)
+    assert [(ask.username, ask.expires) for ask in world.registers()] == [("us", 600), ("us", 0)]
+    assert world.states[-1][1:] == ("trying", "registers")
+    # another name in the meantime waits for the same, and nothing was asked in the one between
+    world.tell(evolve(REGISTERS, username="others"))
+    world.until(10)
+    assert [(ask.username, ask.expires) for ask in world.registers()][2:] == [("others", 600)]
+    assert world.phase is Phase.UP
+
+
+@pytest.mark.parametrize("answer", [says(200), says(403), says(423, min_expires=1800), says(503), unsendable])
+def test_whatever_is_said_to_what_is_given_back_the_next_registration_begins_then(answer: Answer) -> None:
+    world = World({ONE: removing(answer)}, REGISTERS)
+    world.until(5)
+    world.tell(evolve(REGISTERS, username="them"))
+    world.until(5.2)
+    last = world.registers()[-1]
+    assert (last.username, last.expires, last.call_id) == ("them", 600, ""), "a whole one, from its first number on"
+    assert world.phase is Phase.UP
+
+
+def test_a_restart_in_the_middle_of_giving_back_registers_at_once() -> None:
+    world = World({ONE: removing(silent)}, REGISTERS)
+    world.until(5)
+    world.tell(evolve(REGISTERS, username="them"))
+    world.until(6)
+    world.tell(Recalled(world.now))
+    world.until(7)
+    assert [(ask.username, ask.expires) for ask in world.registers()] == [("us", 600), ("us", 0), ("them", 600)]
+    assert world.phase is Phase.UP
 
 
 def test_a_change_that_has_nothing_to_do_with_its_hosts_asks_nothing() -> None:

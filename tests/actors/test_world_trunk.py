@@ -12,8 +12,12 @@ from cordboard.actors import alarms
 from cordboard.actors.commands import replay
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.trunk import Data, Phase
+from cordboard.actors.wire import Wire
 from cordboard.sip import sdp
-from cordboard.sip.events import CallFailed, IncomingCall, Output
+from cordboard.sip.digest import Account
+from cordboard.sip.endpoint import TrunkSettings
+from cordboard.sip.events import CallFailed, IncomingCall, Output, Registered
+from cordboard.sip.grammar import Address
 
 from .dialler import CUSTOMER, dialling
 from .test_world import HOTLINE, organisation, settle
@@ -141,6 +145,47 @@ async def test_who_corrects_the_account_of_a_silent_registrar_breaks_nothing(wor
     kept = carrier(world).registration
     assert kept is not None
     assert (kept.username, kept.asks) == ("third", 1)
+
+
+class Registers(Wire):
+    """Of each REGISTER that the switch sends the Request-URI, and whether it takes back."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda host, tags: ("", ""), lambda told: None)
+        self.seen: list[tuple[str, bool]] = []
+
+    def sent(self, data: bytes, destination: Address, at: float) -> None:
+        if data.startswith(b"REGISTER "):
+            self.seen.append((data.split()[1].decode(), b";expires=0" in data))
+
+
+@story
+async def test_who_is_registered_under_another_account_from_now_on_has_left_as_who_it_was(world: World) -> None:
+    """By an import of another user name, login, password and domain at once; then the trunk is gone altogether."""
+    world.carrier.endpoint.set_trunks(
+        {name: TrunkSettings(guest=Account(name, secret)) for name, secret in (("us", "one"), ("them", "two"))}
+    )
+    told: list[tuple[str, int]] = []
+
+    def hear(output: Output) -> None:
+        if isinstance(output, Registered):
+            told.append((output.trunk, len(output.bindings)))
+
+    world.carrier.on_output = hear
+    world.switch.tap = wire = Registers()
+    (trunk,) = world.organisation.trunks
+    for name, secret, domain in (("us", "one", "old.example"), ("them", "two", "new.example")):
+        account = evolve(trunk, username=name, password=secret, domain=domain, register=True)
+        world.configure(evolve(world.organisation, trunks=(account,)))
+        await settle(world, 5)
+        assert carrier(world).phase is Phase.UP
+    assert told == [("us", 1), ("us", 0), ("them", 1)]
+    world.configure(evolve(world.organisation, trunks=()))
+    await settle(world, 5)
+    assert told[3:] == [("them", 0)]
+    old, new = "sip:old.example", "sip:new.example"
+    assert list(dict.fromkeys(wire.seen)) == [(old, False), (old, True), (new, False), (new, True)]
+    assert world.signalling._former == {}
 
 
 def test_a_number_that_sends_its_calls_back_to_us_ends_where_their_hops_do(tmp_path: Path) -> None:

@@ -561,3 +561,24 @@ def test_what_is_asked_as_the_connection_goes_has_its_answer_first() -> None:
     replied, lost = made.disconnected(TLS, [], 401.0)
     assert isinstance(replied, Replied)
     assert (replied.status, replied.source, lost) == (503, None, FlowLost("carrier"))
+
+
+def test_a_question_of_somebody_else_is_answered_for_by_their_account() -> None:
+    """Who gives back what was registered before the account was changed (RFC 3261 §10.2.2)."""
+    endpoint = known(Account("bob", "new"))
+    # the realm of the new account is known already
+    ((ours),) = requests(reply(endpoint, register(endpoint), 401, MD5))
+    assert is_right(ours, MD5, Account("bob", "new"))
+    out = endpoint.ask(
+        "ends", "carrier", "REGISTER", "sip:carrier.example", PROXY, 1.0,
+        user="alice", expires=0, call_id="held", cseq=9, account=ALICE,
+    )  # fmt: skip
+    (first,) = requests(out)
+    assert first.get("Authorization") is None, "nothing was asked of this one yet"
+    other = ("WWW-Authenticate", MD5[1].replace("n1", "n9"))
+    (again,) = requests(reply(endpoint, first, 401, other, now=1.1))
+    assert (shown(again)["username"], again.cseq, is_right(again, other)) == ("alice", 10, True)
+    assert events(reply(endpoint, again, 200, now=1.2)) == [Replied("ends", 200, "OK", PROXY, 10, "held", 0)]
+    assert endpoint._others == {}
+    # ours has not changed by it
+    assert shown(register(endpoint, 2.0, "later"))["username"] == "bob"
