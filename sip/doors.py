@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+
+from attrs import evolve
 
 from .arrivals import TAG_OF_TO
+from .asking import Settings
 from .binding import Binding
+from .call import Call
 from .connections import Standing
 from .events import Output, Refused, Transmit
+from .grammar import same_place
 from .guests import Admitted, Challenged, Ignored
 from .layer import server_key
 from .message import (
@@ -31,11 +36,14 @@ from .message import (
 from .screening import KNOWN_METHODS, Refusal
 from .sessions import Sessions, owns
 from .transaction import Input as TransactionInput
+from .transaction import Timers
 from .trunks import Trunks, TrunkSettings
 
 # What an overloaded endpoint asks for, in seconds: long enough to shed, short enough to be tried again (RFC 3261
 # §21.5.4)
 RETRY_AFTER = 5
+# Of so many Contacts behind NATs it is remembered where they were heard last.
+MAX_HEARD = 1000
 # What a guest may begin with
 _BEGINNING = frozenset({"INVITE", "OPTIONS", "REGISTER"})
 
@@ -44,6 +52,11 @@ _METHOD = re.compile(rb"[\r\n]*([A-Z]{3,10}) ")
 
 class Doors(Sessions):
     """See the module's docstring."""
+
+    def __init__(self, settings: Settings, token: Callable[[], str], timers: Timers, changed: set[str] | None) -> None:
+        super().__init__(settings, token, timers, changed)
+        # (trunk, Contact) -> where that was heard last
+        self._heard_at: dict[tuple[str, str], Address] = {}
 
     @abstractmethod
     def _request(
@@ -165,6 +178,45 @@ class Doors(Sessions):
                 self.counters["banned"] += 1
                 out.append(Refused(source, reason))
         return None
+
+    def _heard_from(self, trunk: str, contact: str, source: Address, left: Set[Address] = frozenset()) -> None:
+        """Where a trunk behind a NAT begins something by UDP. Its router gives it another port now and then, in the
+        middle of its calls too, and what came by the one before reaches it no more: what we ask in them goes where it
+        was heard last (RFC 3581 §1), as what goes on connections does (RFC 5626 §5.3). They are known by the Contact,
+        where the address of the router is the same; `left` are the flows that this client had registered by before."""
+        if source.transport != "udp" or not self._trunks.settings(trunk).pinned:
+            return
+        left -= {source}
+        if not left and self._heard_at.get((trunk, contact)) == source:
+            return
+        self._heard_at.pop((trunk, contact), None)
+        if len(self._heard_at) >= MAX_HEARD:
+            del self._heard_at[next(iter(self._heard_at))]
+        self._heard_at[trunk, contact] = source
+
+        def moves(at: Address, uri: str) -> bool:
+            here = at.host == source.host and at.transport == "udp" and same_place(uri, contact)
+            return at != source and (here or at in left)
+
+        for call in self._calls.values():
+            if call.trunk == trunk:
+                self._follow(call, source, moves)
+
+    def _follow(self, call: Call, source: Address, moves: Callable[[Address, str], bool]) -> None:
+        """What we ask in this call goes there from now on, and what has no answer yet goes there again."""
+        dialog = call.dialog
+        if dialog is not None and moves(dialog.peer, dialog.target):
+            self.counters["moved behind its NAT"] += 1
+            call.dialog = evolve(dialog, peer=source)
+            self._mark(call)
+        for early in call.early.values():
+            if early.dialog is not None and moves(early.dialog.peer, early.dialog.target):
+                early.dialog = evolve(early.dialog, peer=source)
+                self._mark(call)
+        for slot in [self._slots[key] for key in call.open]:
+            if slot.key[0] == "client" and moves(slot.destination, slot.transaction.request.uri):
+                slot.destination = source
+                self._mark(call)
 
     def _malformed(self, error: RemoteSipError, source: Address, trunk: str | None, out: list[Output]) -> None:
         self.counters["malformed"] += 1

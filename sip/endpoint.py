@@ -193,10 +193,13 @@ class Endpoint(Doors):
         return None
 
     def _registered(self, request: Request, source: Address, trunk: str, now: float, out: list[Output]) -> None:
+        known = self._registrar.told(trunk).bindings
         status, rows, changed = self._registrar.register(trunk, request, source, now)
         self._reply(request, source, status, now, out, rows=rows)
         if changed:
             out.append(self._registrar.told(trunk))
+            for contact, left in self._registrar.moved(trunk, known, request):
+                self._heard_from(trunk, contact, source, left)
             self._guest_came(trunk, now, out)
 
     def _in_dialog(self, request: Request, source: Address, now: float, out: list[Output]) -> None:
@@ -238,6 +241,7 @@ class Endpoint(Doors):
     ) -> None:
         tag = self._token()
         dialog = Dialog.of_invite(request, tag, source, pinned=self._trunks.settings(trunk).pinned)
+        self._heard_from(trunk, dialog.target, source)
         offer = describe(request)
         call = self._begun(self._token(), tag, CallState.OFFERED, now)
         call.trunk = trunk

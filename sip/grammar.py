@@ -167,6 +167,12 @@ def same_uri(one: str, other: str) -> bool:
     return next(parts) == next(parts) and same_host(a.host, b.host)
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two Contacts, which can be read, are of one host and port."""
+    a, b = Uri.parse(one), Uri.parse(other)
+    return same_host(a.host, b.host) and (a.port or DEFAULT_PORT) == (b.port or DEFAULT_PORT)
+
+
 def _uri_params(text: str) -> Params:
     if not text:
         return ()

@@ -75,6 +75,11 @@ class Registrar:
 
         return sorted(self.told(trunk).bindings, key=lambda each: -near(each))
 
+    def moved(self, trunk: str, known: Iterable[Binding], request: Request) -> list[tuple[str, frozenset[Address]]]:
+        """Of each Contact that this REGISTER has bound the flows by which the same client was `known` before."""
+        bound = [each for each in self._bindings.get(trunk, ()) if _is_of(each, request)]
+        return [(new.uri, frozenset(old.flow for old in known if _is_client(new, old))) for new in bound]
+
     def at(self, host: str) -> str:
         """The guest that is at this address, empty for none."""
         found = (trunk for trunk, each in self._bindings.items() if any(one.flow.host == host for one in each))
@@ -164,6 +169,18 @@ def _replaces(new: Binding, old: Binding) -> bool:
     if new.instance or old.instance:
         return new.instance == old.instance
     return same_uri(new.uri, old.uri)
+
+
+def _is_of(binding: Binding, request: Request) -> bool:
+    return (binding.call_id, binding.cseq) == (request.call_id, request.cseq)
+
+
+def _is_client(new: Binding, old: Binding) -> bool:
+    """Whether it is the same one that has bound itself: by its instance, or the one Call-ID of all that it registers
+    (RFC 3261 §10.2), or its Contact behind one router."""
+    if new.instance or old.instance:
+        return new.instance == old.instance
+    return new.call_id == old.call_id or (new.address == old.address and same_uri(new.uri, old.uri))
 
 
 def _late(known: Binding, request: Request) -> bool:
