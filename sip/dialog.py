@@ -80,6 +80,24 @@ class Dialog:
             peer=peer,
         )
 
+    @classmethod
+    def of_nowhere(cls, request: Request, response: Response, peer: Address) -> Dialog:
+        """Of a 2xx that does not say where it is to be reached, as it must (RFC 3261 §12.1.1): it is acknowledged and
+        let go where it was heard."""
+        return cls(
+            call_id=request.call_id,
+            local_tag=request.from_.tag or "",
+            remote_tag=response.to.tag or "",
+            local=without_tag(request.from_),
+            remote=without_tag(response.to),
+            local_cseq=request.cseq,
+            remote_cseq=None,
+            target=request.uri,
+            routes=(),
+            peer=peer,
+            pinned=True,
+        )
+
     def owns(self, request: Request) -> bool:
         """Whether an in-dialog request is of this dialog (RFC 3261 §12.2.2); its To tag found us."""
         return request.call_id == self.call_id and (request.from_.tag or "") == self.remote_tag

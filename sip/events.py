@@ -148,9 +148,9 @@ class CallAnswered:
 @frozen
 class CallFailed:
     """A call we dialled ended without being up. 408: nobody responded; 503: the datagram could not be sent; 488: the
-    2xx had no usable description (BYE sent). `reason` is the phrase or the Reason header; `retry_after` in
-    seconds. `redirects` are the Contacts of a 3xx that stay within the trunk's own hosts, preferred first. `cause` is
-    what the telephone network said behind them (Q.850), 0: nothing."""
+    2xx had no usable description, 400: it did not say where it is (BYE sent). `reason` is the phrase or the Reason
+    header; `retry_after` in seconds. `redirects` are the Contacts of a 3xx that stay within the trunk's own hosts,
+    preferred first. `cause` is what the telephone network said behind them (Q.850), 0: nothing."""
 
     call: str
     status: int
@@ -205,7 +205,8 @@ class Replied:
 
 @frozen
 class Refused:
-    """A message that never became a call, of a trunk or of who says it is one, and why; also counted."""
+    """A message that never became a call, or that ends one of ours, of a trunk or of who says it is one, and why; also
+    counted."""
 
     source: Address
     reason: str

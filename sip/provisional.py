@@ -13,7 +13,7 @@ from .call import WAITING, Call, Early
 from .call import Input as CallInput
 from .call import State as CallState
 from .dialog import Dialog
-from .events import CallProgressed, CallReanswered, CallTried, Output, Transmit
+from .events import CallProgressed, CallReanswered, CallTried, Output, Refused, Transmit
 from .exchange import Input as ExchangeInput
 from .layer import Slot
 from .machine import Move
@@ -184,6 +184,12 @@ class Provisional(Renegotiation):
         if early is None or early.dialog is None:
             return made
         return evolve(made, local_cseq=early.dialog.local_cseq, remote_cseq=early.dialog.remote_cseq)
+
+    def _nowhere(self, slot: Slot, response: Response, source: Address, why: str, out: list[Output]) -> Dialog:
+        """... of one that says nowhere where it is, or so that nobody can read it: it is let go where it was heard."""
+        self.counters["2xx without a dialog"] += 1
+        out.append(Refused(source, f"{response.status}: {why}"))
+        return Dialog.of_nowhere(slot.transaction.request, response, source)
 
 
 def _pracks(call: Call) -> int:

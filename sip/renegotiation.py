@@ -6,7 +6,6 @@ The layer of `Endpoint` between `sending` and `sessions`.
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
 
 from attrs import evolve
@@ -232,11 +231,14 @@ class Renegotiation(Sending):
             self._refresh_refused(call, response, now)
 
     def _retarget(self, call: Call, response: Response, source: Address) -> None:
-        """A 2xx to a target refresh request may move the remote target (RFC 3261 §12.2.1.2)."""
+        """A 2xx to a target refresh request may move the remote target (RFC 3261 §12.2.1.2): one that says nowhere
+        where that is, or so that nobody can read it, leaves it where it was."""
         assert call.dialog is not None
         call.dialog = call.dialog.told(source)
-        with contextlib.suppress(RemoteSipError):
+        try:
             call.dialog = call.dialog.moved(response)
+        except RemoteSipError:
+            self.counters["2xx with a Contact that cannot be read"] += 1
 
     def _updated(self, call: Call, context: Context) -> None:
         """Their UPDATE."""

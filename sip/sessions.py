@@ -41,6 +41,7 @@ from .message import (
     RemoteSipError,
     Request,
     Response,
+    Row,
 )
 from .provisional import MAX_FORKS
 from .reason import ELSEWHERE, q850
@@ -57,6 +58,8 @@ from .transaction import (
     Timers,
 )
 
+# Why a call ends whose far side does not say where it is
+NOWHERE: Final[tuple[Row, ...]] = (("Reason", 'SIP;cause=400;text="no usable Contact"'),)
 # A request that was sent again with a longer session interval: so often at most, for each on the way may want a longer
 # one than the one before it (RFC 4028 §7.1).
 LONGER: Final = ("Min-SE", "")
@@ -167,11 +170,8 @@ class Sessions(Referring):
                 try:
                     call.dialog = self._dialog_of(call, slot.transaction.request, response, source)
                 except RemoteSipError as error:
-                    # no dialog can be made of it, and so it cannot even be acknowledged
-                    self.counters["2xx without a dialog"] += 1
-                    if call.state is not CallState.ENDED:
-                        self._step(call, CallInput.FAILURE, Context(now, out, status=502, phrase=error.text))
-                    return
+                    call.dialog = self._nowhere(slot, response, source, error.text, out)
+                    context = evolve(context, phrase=error.text)  # `_tell_answered` ends it
             elif slot.answers < UNHEARD_ACKS:
                 call.dialog = call.dialog.told(source)
             self._accepted(slot, call)
@@ -188,7 +188,10 @@ class Sessions(Referring):
         if tag not in gone and len(gone) >= MAX_FORKS:
             self.counters["forked answer too many"] += 1
             return
-        other = self._made(call, slot.transaction.request, response, source)
+        try:
+            other = self._made(call, slot.transaction.request, response, source)
+        except RemoteSipError as error:
+            other = self._nowhere(slot, response, source, error.text, out)
         self.counters["forked answer"] += 1
         self._acknowledge(other, call, slot.transaction.request, now, out)
         if tag not in gone:
@@ -343,6 +346,10 @@ class Sessions(Referring):
         assert context.response is not None
         early = call.early.get(context.response.to.tag or "")
         call.early.clear()
+        if context.phrase is not None:
+            self._step(call, CallInput.HANG_UP, Context(context.now, context.out, rows=NOWHERE))
+            context.out.append(CallFailed(call.id, 400, context.phrase))
+            return
         # what was agreed on since is newer than any answer to our INVITE (RFC 6337 §2)
         renewed = early is not None and early.renewed
         # an answer that came early counts where the 2xx does not repeat it as it must (RFC 3261 §13.2.1)
