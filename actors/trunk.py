@@ -131,7 +131,7 @@ class Trunk(Machine[Phase]):
 
     def receive(self, message: object, now: float) -> list[Effect]:
         effects = self.dispatch(self.state.phase, message, now)
-        return [*effects, *self._registration_told(now), *self._route_told(), *self._stands(now)]
+        return [*effects, *self._registration_told(now), *self._route_told(now), *self._stands(now)]
 
     def deadline(self) -> float:
         data = self.state
@@ -139,7 +139,7 @@ class Trunk(Machine[Phase]):
         times += [each.binding.until for each in data.contacts]
         if data.registration is not None:
             times.append(Registration(data.registration).deadline())
-            if data.phase is Phase.UP:
+            if data.phase is Phase.UP or data.routes:
                 times.append(data.registration.granted_until)
         return min(times)
 
@@ -411,9 +411,10 @@ class Trunk(Machine[Phase]):
         hosts = _preferred(self.state.gateways)
         return [] if hosts == self.state.registration.hosts else self._to_registration(registration.Hosts(hosts), now)
 
-    def _route_told(self) -> list[Effect]:
+    def _route_told(self, now: float) -> list[Effect]:
+        """What a registrar said is worth as much as what it granted, and no longer (RFC 3608 §6.1)."""
         kept = self.state.registration
-        routes = () if kept is None else kept.routes
+        routes = kept.routes if kept is not None and now < kept.granted_until else ()
         if routes == self.state.routes:
             return []
         self.state = evolve(self.state, routes=routes)

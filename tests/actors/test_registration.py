@@ -149,16 +149,39 @@ def test_sip_is_told_where_calls_pass_whenever_the_registrar_says_otherwise() ->
     world.tell(Recalled(world.now))
     assert world.routes[3:] == [("<sip:c.example;lr>",)]
     # silence takes nothing back that was granted; a refusal does (RFC 3608 §6.1)
+    kept = world.trunk.state.registration
+    assert kept is not None
+    ends = kept.granted_until - NOW
     world.hosts[ONE] = unless_registering(silent)
-    world.until(1400)
-    assert len(world.routes) == 4
+    tries = len(world.registers())
+    world.until(ends - 100)
+    assert (len(world.registers()) > tries, len(world.routes)) == (True, 4)
     world.hosts[ONE] = unless_registering(says(403))
-    world.until(1800)
+    world.until(ends - 1)
     assert world.routes[4:] == [()]
     world.hosts[ONE] = grants(600, "<sip:c.example;lr>")
     world.until(2200)
     world.tell(Dismiss())
     assert world.routes[5:] == [("<sip:c.example;lr>",), ()]
+
+
+def test_calls_pass_nowhere_once_the_registration_is_over() -> None:
+    """An emergency call goes by a trunk that is down, too: not by proxies that know us no more (RFC 3608 §6.1)."""
+    for host, end in ((ONE, 100.0), (TCP, 20.0)):
+        world = World({host: grants(100, "<sip:edge.example;lr>")}, REGISTERS)
+        world.until(20)
+        assert world.routes[-1:] == [("<sip:edge.example;lr>",)]
+        world.hosts[host] = unless_registering(silent)
+        if host is TCP:
+            world.tell(signals.FlowLost())  # it is asked for again at once, in vain
+            end += registration.PATIENCE
+        world.until(end - 0.5)
+        assert world.routes[-1:] == [("<sip:edge.example;lr>",)]
+        world.until(end + 0.5)
+        assert world.routes[-1:] == [()]
+        world.hosts[host] = grants(100, "<sip:edge.example;lr>")
+        world.until(600)
+        assert world.routes[-1:] == [("<sip:edge.example;lr>",)]
 
 
 def test_a_trunk_that_is_made_anew_says_that_calls_pass_nowhere_until_a_registrar_does() -> None:
