@@ -137,6 +137,10 @@ class Trunk:
     )
     login: str = field(default="", metadata=toml(text, "text", "... where the password has a name of its own."))
     password: str = field(default="", repr=False, metadata=toml(text, "text", "... and that we are it."))
+    realms: tuple[str, ...] = field(
+        default=(),
+        metadata=toml(many(some_text), "text or a list", "... in these realms; empty: in the first that it asks for."),
+    )
     register: bool = field(
         default=False,
         metadata=toml(

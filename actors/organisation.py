@@ -29,6 +29,9 @@ from .keys import (
 )
 from .routes import LONGEST_NUMBER, Route, ToQueue, to_onward
 
+# A request is sent again for each of them, and the numbers of a registration's have room for that (`CSEQ_ROOM`).
+MAX_REALMS = 4
+
 
 @lru_cache(maxsize=256)  # whoever looks at a number looks at it from several sides, and each time it would be read anew
 def read_number(number: str, region: str) -> phonenumbers.PhoneNumber | None:
@@ -153,11 +156,15 @@ def _check_whole(organisation: Organisation) -> None:
     for trunk in organisation.trunks:
         if trunk.register and not (trunk.proxy and trunk.username):
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: register needs proxy and username")
-        for key, value in (("domain", trunk.domain), ("login", trunk.login)):
+        for key, value in (("domain", trunk.domain), ("login", trunk.login), ("realms", trunk.realms)):
             if value and not trunk.proxy:
                 raise ConfigError(f"[[trunk]] {found(trunk.id)}: {key} needs proxy")
-        if trunk.login and not trunk.username:
-            raise ConfigError(f"[[trunk]] {found(trunk.id)}: login needs username")
+            if value and key != "domain" and not trunk.username:
+                raise ConfigError(f"[[trunk]] {found(trunk.id)}: {key} needs username")
+        if len(trunk.realms) > MAX_REALMS:
+            raise ConfigError(
+                f"[[trunk]] {found(trunk.id)}: has at most {MAX_REALMS} realms, found {len(trunk.realms)}"
+            )
         if trunk.guest and not trunk.password:
             raise ConfigError(f"[[trunk]] {found(trunk.id)}: username without proxy needs password")
         if trunk.number_in != "to" and not trunk.guest:

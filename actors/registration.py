@@ -55,7 +55,7 @@ LONGEST_CUT_PAUSE: Final = 30.0
 FLAPS: Final = 2
 STEADY: Final = 10.0
 # A question is asked again within with the next numbers, where it is challenged (RFC 3261 §22.2).
-CSEQ_ROOM: Final = 4
+CSEQ_ROOM: Final = 8
 
 
 class Phase(Enum):

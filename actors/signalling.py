@@ -543,7 +543,7 @@ def _called(number: str, proxy: str, trunk: Trunk) -> tuple[str, str]:
 
 
 def _account_of(trunk: Trunk) -> Account | None:
-    return Account(trunk.login or trunk.username, trunk.password) if trunk.username else None
+    return Account(trunk.login or trunk.username, trunk.password, trunk.realms) if trunk.username else None
 
 
 def _host_of(binding: Binding) -> signals.Host:

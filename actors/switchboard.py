@@ -195,9 +195,10 @@ class Switchboard(Untimed[Phase]):
         gone = {name: old for name, old in before.items() if name not in after}
         return [*effects, *(Tell(name, dismissal(old)) for name, old in gone.items())]
 
-    def _accounts(self) -> dict[str, tuple[str, str]]:
+    def _accounts(self) -> dict[str, tuple[str, ...]]:
         """Of each trunk, by the name of its actor, what it is shown there beside what it is told of itself."""
-        return {f"trunk:{each.id}": (each.login, each.password) for each in self.state.organisation.trunks}
+        trunks = self.state.organisation.trunks
+        return {f"trunk:{each.id}": (each.login, each.password, *each.realms) for each in trunks}
 
     def _profiles(self) -> dict[str, Profile]:
         data = self.state

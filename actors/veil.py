@@ -52,7 +52,7 @@ DIGESTS: Final = frozenset({"digest"})
 DESCRIPTIONS: Final = frozenset({"sdp"})
 PEOPLE: Final = frozenset({"username", "by_name"})
 # Nothing that an actor does depends on these, and some are secrets.
-BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers", "domain", "login"})
+BLANK: Final = frozenset({"password", "secret", "url", "origin", "peers", "domain", "login", "realms"})
 # SIP addresses of trunks, one or several.
 URIS: Final = frozenset({"proxy", "proxies", "routes"})
 # Ids, states and words of our own.

@@ -1,10 +1,12 @@
 """Our accounts at trunks: which challenges are answered, and what is shown before anybody asks (RFC 3261 §22.2, §22.3).
 
-A password answers one realm only: the one that the account names, or the first that a host of the trunk's own asks for.
-Of several challenges of a realm the strongest algorithm is answered. A request is tried anew twice at most, and a
-second time for the same realm only where the answer was right but its nonce too old (`stale`): a wrong password is not
-offered again. The last challenge is remembered, so that the next request carries its credentials at once, with `nc` one
-higher.
+A password answers the realms that the account names, where a proxy on the way may ask in one (407) and whoever takes
+the request in another (401), at once or one after the other; or where it names none, the first one that a host of the
+trunk's own asks for. Who chooses a realm and a nonce may try passwords on what it is answered for as long as it likes.
+Of several challenges of a realm the strongest algorithm is answered. A request is tried anew twice at most, once more
+for each further realm, and a second time for the same one only where the answer was right but its nonce too old
+(`stale`): a wrong password is not offered again. The last challenge of each is remembered, so that the next request
+carries its credentials at once, with an `nc` of its own that is one higher (§22.3).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from attrs import define
 from .digest import Account, Challenge, authorization
 from .message import RemoteSipError, Response, Row
 
-# How often a request is sent again because of a challenge.
+# How often a request is sent again because of challenges of one realm.
 MAX_TRIES: Final = 2
 _ANSWERED_BY: Final = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 CREDENTIALS: Final = frozenset(_ANSWERED_BY.values())
@@ -39,8 +41,8 @@ class Accounts:
     def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
         self._accounts: dict[str, Account] = {}
-        self._realms: dict[str, str] = {}
-        self._known: dict[str, dict[str, _Known]] = {}
+        self._realms: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, dict[tuple[str, str], _Known]] = {}
 
     def set(self, accounts: Mapping[str, Account]) -> None:
         """What was learnt with an account that has changed is forgotten."""
@@ -55,7 +57,7 @@ class Accounts:
         if account is None:
             return ()
         rows: list[Row] = []
-        for name, known in self._known.get(trunk, {}).items():
+        for (name, _), known in self._known.get(trunk, {}).items():
             known.count += 1
             rows.append((name, authorization(known.challenge, account, method, uri, self._token(), known.count)))
         return tuple(rows)
@@ -64,21 +66,23 @@ class Accounts:
         """Takes the challenges of a 401 or 407 to a request that was tried so already: what it has been tried with when
         it is sent again, None where it must not be. `own`: it comes from one of the trunk's own hosts."""
         account = self._accounts.get(trunk)
-        if account is None or sum(name in CREDENTIALS for name, _ in tried) >= MAX_TRIES:
+        if account is None:
+            return None
+        if sum(name in CREDENTIALS for name, _ in tried) >= MAX_TRIES + len(account.realms[1:]):
             return None
         challenges = _challenges(response)
-        realm = account.realm or self._realms.get(trunk)
-        if realm is None and own and challenges:
-            realm = challenges[0][1].realm
-        ours = [(name, challenge) for name, challenge in challenges if challenge.realm == realm]
+        realms = account.realms or self._realms.get(trunk, ())
+        if not realms and own and challenges:
+            realms = (challenges[0][1].realm,)
+        ours = [(name, challenge) for name, challenge in challenges if challenge.realm in realms]
         # the strongest of each last, so that it is the one that stays
-        strongest = dict(sorted(ours, key=lambda item: -item[1].strength))
-        taken = {name: each for name, each in strongest.items() if each.stale or (name, each.realm) not in tried}
-        if realm is None or not taken:
+        strongest = {(name, each.realm): each for name, each in sorted(ours, key=lambda item: -item[1].strength)}
+        taken = {which: each for which, each in strongest.items() if each.stale or which not in tried}
+        if not taken:
             return None
-        self._realms[trunk] = realm
-        self._known.setdefault(trunk, {}).update({name: _Known(each) for name, each in taken.items()})
-        return (*tried, *((name, realm) for name in taken))
+        self._realms[trunk] = realms
+        self._known.setdefault(trunk, {}).update({which: _Known(each) for which, each in taken.items()})
+        return (*tried, *taken)
 
 
 def _challenges(response: Response) -> list[tuple[str, Challenge]]:

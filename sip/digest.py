@@ -33,11 +33,11 @@ _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 @frozen
 class Account:
-    """A user somewhere. Without a `realm` it is of the first one that is asked for by whoever may ask."""
+    """A user somewhere. Without `realms` it is of the first one that is asked for by whoever may ask."""
 
     username: str
     password: str = field(repr=False)
-    realm: str = ""
+    realms: tuple[str, ...] = ()
 
 
 def parameters(value: str) -> dict[str, str]:

@@ -30,7 +30,12 @@ def write_organisation(connection: Connection, organisation: Organisation, hashe
     about = {name: getattr(organisation, name) for name in ("name", "time_zone", "country", "language")}
     _replace(connection, schema.organisation, [about | {"id": 1, "holidays": list(organisation.holidays)}])
     trunks = [
-        _row(trunk, at) | {"peers": [str(peer) for peer in trunk.peers], "proxy": list(trunk.proxy)}
+        _row(trunk, at)
+        | {
+            "peers": [str(peer) for peer in trunk.peers],
+            "proxy": list(trunk.proxy),
+            "realms": list(trunk.realms),
+        }
         for at, trunk in enumerate(organisation.trunks)
     ]
     _replace(connection, schema.trunks, trunks)
@@ -96,9 +101,10 @@ def read_organisation(connection: Connection) -> Organisation:
         holidays=tuple(about["holidays"]),
         trunks=tuple(
             Trunk(
-                **_fields(row, "peers", "proxy"),
+                **_fields(row, "peers", "proxy", "realms"),
                 peers=tuple(ipaddress.ip_network(peer) for peer in row["peers"]),
                 proxy=tuple(row["proxy"]),
+                realms=tuple(row["realms"]),
             )
             for row in _rows(connection, schema.trunks)
         ),

@@ -58,6 +58,7 @@ trunks = Table(
     Column("login", String, nullable=False),
     # In clear: digest authentication computes with it (RFC 8760 §2). The file has mode 0600.
     Column("password", String, nullable=False),
+    Column("realms", JSON, nullable=False),
     Column("register", Boolean, nullable=False),
     Column("nat", Boolean, nullable=False),
     Column("number_in", String, nullable=False),

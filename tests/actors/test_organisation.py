@@ -248,6 +248,15 @@ def test_an_offer_rings_long_enough_to_be_answered() -> None:
         ),
         ("[[trunk]]\nid = 't'\nregister = true", "[[trunk]] 't': register needs proxy and username"),
         ("[[trunk]]\nid = 't'\ndomain = 'ims.example'", "[[trunk]] 't': domain needs proxy"),
+        ("[[trunk]]\nid = 't'\nrealms = 'r'", "[[trunk]] 't': realms needs proxy"),
+        (
+            "[[trunk]]\nid = 't'\nproxy = 'sip:carrier.example'\nrealms = ['r']",
+            "[[trunk]] 't': realms needs username",
+        ),
+        (
+            "[[trunk]]\nid = 't'\nproxy = 'sip:carrier.example'\nusername = 'u'\nrealms = ['a', 'b', 'c', 'd', 'e']",
+            "[[trunk]] 't': has at most 4 realms, found 5",
+        ),
         (
             "[[trunk]]\nid = 't'\nproxy = 'sip:carrier.example:5060'\nlogin = 'u'\npassword = 'p'",
             "[[trunk]] 't': login needs username",

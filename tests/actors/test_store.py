@@ -43,6 +43,7 @@ calls = 30
 calls_per_minute = 120
 username = "harbour"
 password = "trunk secret"
+realms = ["edge.example", "carrier.example"]
 [[queue]]
 id = "sales"
 ring_seconds = 12.5

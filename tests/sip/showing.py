@@ -114,9 +114,9 @@ SHOWING = [
         "password_for_another_realm",
         (recv("INVITE"), answer(401, f"WWW-Authenticate: {CHALLENGE.replace('carrier', 'evil')}"), recv("ACK")),
         ("CallFailed",),
-        instead(Account, "realm", ""),
+        instead(Account, "realms", ()),
         act=dials(),
         check=failed(401),
-        trunks={"sipp": TrunkSettings((HOST,), account=Account("alice", "secret", "carrier.example"))},
+        trunks={"sipp": TrunkSettings((HOST,), account=Account("alice", "secret", ("carrier.example",)))},
     ),
 ]

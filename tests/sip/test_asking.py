@@ -232,7 +232,7 @@ def test_a_proxy_and_a_registrar_may_both_ask() -> None:
 
 
 def test_a_password_answers_one_realm_only() -> None:
-    named = known(Account("alice", "secret", realm="carrier.example"))
+    named = known(Account("alice", "secret", ("carrier.example",)))
     elsewhere = ("WWW-Authenticate", 'Digest realm="evil.example", nonce="x", qop="auth"')
     (told,) = reply(named, register(named), 401, elsewhere)
     assert isinstance(told, Replied)
@@ -244,6 +244,89 @@ def test_a_password_answers_one_realm_only() -> None:
     (again,) = requests(reply(unnamed, register(unnamed, request="s"), 401, MD5))
     assert is_right(again, MD5)
     assert requests(reply(unnamed, register(unnamed, request="t"), 401, elsewhere)) == []
+
+
+# --- a proxy and the carrier behind it, each in a realm of its own (RFC 3261 §22.3) ---------------------------------
+
+BOTH = Account("alice", "secret", ("edge.example", "carrier.example"))
+EDGE = ("Proxy-Authenticate", 'Digest realm="edge.example", nonce="e1", algorithm=SHA-256, qop="auth"')
+
+
+def counts(request: Request) -> list[tuple[str, int]]:
+    """The realms that it shows credentials for, and their `nc`."""
+    rows = (*request.values("Proxy-Authorization"), *request.values("Authorization"))
+    return [(given["realm"], int(given["nc"], 16)) for given in map(parameters, rows)]
+
+
+def test_a_proxy_and_the_carrier_behind_it_ask_one_after_the_other() -> None:
+    endpoint = known(BOTH)
+    _, second = requests(reply(endpoint, dial(endpoint), 407, EDGE))
+    assert (is_right(second, EDGE), counts(second)) == (True, [("edge.example", 1)])
+    _, third = requests(reply(endpoint, second, 401, MD5))
+    assert (is_right(third, EDGE), is_right(third, MD5), third.cseq) == (True, True, 3)
+    assert counts(third) == [("edge.example", 2), ("carrier.example", 1)], "each counts by itself"
+    outputs = answered(endpoint, third)
+    assert events(outputs) == [CallAnswered("out", n.answer_to(n.OFFER_A))]
+    (ack,) = requests(outputs)
+    assert counts(ack) == counts(third), "those of the INVITE"
+    # what comes later shows both at once
+    (bye,) = requests(endpoint.hang_up("out", 1.0))
+    assert counts(bye) == [("edge.example", 3), ("carrier.example", 2)]
+    assert (is_right(bye, EDGE), is_right(bye, MD5)) == (True, True)
+    # one of the nonces is too old
+    stale = ("Proxy-Authenticate", EDGE[1].replace("e1", "e2") + ", stale=true")
+    (again,) = requests(reply(endpoint, bye, 407, stale, now=1.1))
+    assert (is_right(again, stale), is_right(again, MD5)) == (True, True)
+    assert counts(again) == [("edge.example", 1), ("carrier.example", 3)]
+
+
+def test_they_ask_in_one_answer() -> None:
+    """As a proxy that forks passes on what it was asked itself."""
+    endpoint = known(BOTH)
+    (again,) = requests(reply(endpoint, register(endpoint), 401, MD5, EDGE))
+    assert (is_right(again, EDGE), is_right(again, MD5)) == (True, True)
+
+
+def test_two_proxies_ask_each_in_a_realm_of_its_own() -> None:
+    endpoint = known(BOTH)
+    (second,) = requests(reply(endpoint, register(endpoint), 407, EDGE))
+    (third,) = requests(reply(endpoint, second, 407, ("Proxy-Authenticate", MD5[1])))
+    assert counts(third) == [("edge.example", 2), ("carrier.example", 1)]
+
+
+def test_a_realm_that_is_not_named_is_answered_by_nothing() -> None:
+    """Whoever asks: the trunk's own host passes on what was asked behind it."""
+    for account, named in ((ALICE, MD5), (BOTH, EDGE)):
+        endpoint = known(account)
+        (second,) = requests(reply(endpoint, register(endpoint), 407, ("Proxy-Authenticate", named[1])))
+        elsewhere = ("WWW-Authenticate", 'Digest realm="evil.example", nonce="x", qop="auth"')
+        (told,) = reply(endpoint, second, 401, elsewhere)
+        assert isinstance(told, Replied)
+        assert told.status == 401
+        assert all(realm != "evil.example" for realm, _ in counts(register(endpoint, request="later")))
+
+
+def test_two_that_are_never_content_are_asked_four_times_in_all() -> None:
+    endpoint = known(BOTH)
+    request, sent = register(endpoint), 1
+    while True:
+        asked = EDGE if sent % 2 else ("WWW-Authenticate", MD5[1])
+        outputs = reply(endpoint, request, 407, (asked[0], f'{asked[1]}, opaque="{sent}", stale=true'))
+        if not requests(outputs):
+            break
+        (request,) = requests(outputs)
+        sent += 1
+    assert sent == 4
+
+
+def test_a_wrong_password_in_one_realm_is_offered_once() -> None:
+    endpoint = known(BOTH)
+    (second,) = requests(reply(endpoint, register(endpoint), 407, EDGE))
+    (third,) = requests(reply(endpoint, second, 401, MD5))
+    assert requests(reply(endpoint, third, 401, ("WWW-Authenticate", MD5[1].replace("n1", "n9")))) == []
+
+
+# --- accounts that change ---------------------------------------------------------------------------------------------
 
 
 def test_another_account_begins_anew_and_no_account_answers_nothing() -> None:

@@ -29,7 +29,7 @@ def bring(endpoint: Endpoint, now: float = 0.0, source: Address = PBX, **more: s
         if isinstance(each, IncomingCall)
     ]
     tag = responses(endpoint.answer(incoming.call, n.OFFER_B, now))[0].to.tag or ""
-    endpoint.receive(build("ACK", cseq=2, branch="ack", tag=tag, **more), source, now)  # type: ignore[arg-type]
+    endpoint.receive(build("ACK", cseq=2, branch="ack", tag=tag, **more), source, now)
     return incoming.call
 
 
