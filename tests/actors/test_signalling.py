@@ -166,6 +166,10 @@ async def test_a_call_whose_ack_never_comes_ends_after_64_t1_with_paperwork(worl
     caller = world.dial(HOTLINE)
     await lin.hears(page.CallOffered)
     await lin.ask(page.Answer())
+    # whoever has our 200 may speak, and is heard, whatever becomes of the ACK (RFC 3264 §6.1)
+    await settle(world, 1)
+    legs = {leg.startswith("call:"): leg for leg in world.engine.legs}
+    assert [[*world.engine.hears(legs[each])] for each in (False, True)] == [[legs[True]], [legs[False]]]
     ended = await lin.hears(page.CallEnded)
     assert isinstance(ended, page.CallEnded)
     assert (ended.by, ended.cause) == ("system", "the answer was never acknowledged")
