@@ -95,5 +95,5 @@ def trouble(error: BaseException) -> str:
         why = _UNBELIEVED.get(cause.verify_code, cause.verify_message)
         return f"its certificate is not believed: {why}"
     if isinstance(cause, ssl.SSLError) and cause.reason:
-        return cause.reason.replace("_", " ").lower()
+        return f"no TLS: {cause.reason.replace('_', ' ').lower()}"
     return "no TLS handshake"
