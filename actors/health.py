@@ -7,6 +7,7 @@ that cannot be written, an alarm) ends no call and refuses none; its check is no
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -42,6 +43,9 @@ LATE_SHARE = 0.05
 BEHIND = 1000
 # Whose recordings are counted: of calls that began within this time.
 COUNTED_SECONDS = 24 * 3600.0
+
+# How often it is said that strangers call: whoever looks for a switch to misuse does so all day.
+STRANGERS_SECONDS = 600.0
 
 log = structlog.get_logger()
 
@@ -103,6 +107,9 @@ class Health:
         self.open_rows: dict[str, int] = {}
         self._report = link.report
         self._reported = trio.current_time()
+        # Calls of strangers that were told, and when.
+        self._strange_calls = 0
+        self._strange_calls_at = -math.inf
         # Which directory is looked at, and since when.
         self._looking: tuple[str, float] | None = None
 
@@ -127,7 +134,8 @@ class Health:
             await trio.sleep(REPORT_SECONDS)
 
     async def look(self) -> None:
-        """At the disks and the database."""
+        """At the disks and the database, and whether strangers call."""
+        self._look_for_strangers()
         for name, directory in self._directories.items():
             self._looking = name, trio.current_time()
             self.disks[name] = await trio.to_thread.run_sync(look_at, directory, abandon_on_cancel=True)
@@ -138,6 +146,15 @@ class Health:
             self.open_rows = await self._store.read(count_open)
         except StoreError as error:
             log.error("records not counted", error=str(error))
+
+    def _look_for_strangers(self) -> None:
+        """They have no answer, and one may be a carrier's other machine."""
+        calls, now = self._signalling.strange_calls, trio.current_time()
+        if calls > self._strange_calls and now - self._strange_calls_at >= STRANGERS_SECONDS:
+            log.info(
+                "calls of strangers had no answer", requests=calls - self._strange_calls, do="peers of a [[trunk]]"
+            )
+            self._strange_calls, self._strange_calls_at = calls, now
 
     def checks(self) -> dict[str, Check]:
         """Each by its name."""

@@ -123,6 +123,11 @@ class Signalling:
     def calls(self) -> int:
         return len(self._live)
 
+    @property
+    def strange_calls(self) -> int:
+        """How many INVITEs had no answer, for nobody knows where they came from; a call by UDP sends several."""
+        return self._endpoint.counters["stranger INVITE"]
+
     def brought(self) -> Counter[str]:
         """By trunk, how many live that came in by it; attempts of calls out have names of their own."""
         return Counter(trunk for call, trunk in self._live.items() if signals.owner(call) == call)

@@ -7,11 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog.testing
 import trio
 import trio.testing
 from attrs import define, evolve
 from cordboard.actors.effects import Record
-from cordboard.actors.health import BEHIND, COUNTED_SECONDS, LOW_BYTES, SILENT_SECONDS, Disk, Health, look_at
+from cordboard.actors.health import (
+    BEHIND,
+    COUNTED_SECONDS,
+    LOW_BYTES,
+    SILENT_SECONDS,
+    STRANGERS_SECONDS,
+    Disk,
+    Health,
+    look_at,
+)
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.records import CallEntry, LegEntry, OfferEntry, Outcome, RecordingEntry
 from cordboard.actors.runtime import Hands, System
@@ -20,7 +30,10 @@ from cordboard.actors.signals import Host, Replied, Resolved
 from cordboard.actors.store import Sound, Store
 from cordboard.actors.trunk import Profile, Trunk
 from cordboard.sip.endpoint import Endpoint, Settings
+from cordboard.sip.grammar import Address
 from cordboard.switch import protocol as media
+
+from tests.sip.test_guests import build
 
 T0 = 1_800_000_000.0
 CALL = CallEntry("c1", "carrier", "inbound", "1", "", "2", "support", T0, T0 + 1, T0 + 9, recorded=True)
@@ -35,6 +48,7 @@ class Scene:
     link: MediaLink
     store: Store
     health: Health
+    endpoint: Endpoint
 
     def failed(self) -> list[str]:
         return [name for name, check in self.health.checks().items() if not check.ok]
@@ -55,7 +69,7 @@ async def scene(data: Path) -> AsyncIterator[Scene]:
         endpoint = Endpoint(Settings(lambda remote: ("192.0.2.1", 5060)), token=lambda: "x")
         signalling = Signalling(system, endpoint, trio.current_time)
         watch = Health(system, signalling, link, store, {"data": data, "recordings": data / "not" / "yet"})
-        made = Scene(system, link, store, watch)
+        made = Scene(system, link, store, watch, endpoint)
         nobody = Hands(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)
         system.connect(nobody)
         system.spawn("trunk:carrier", Trunk(PROFILE, trio.current_time()))
@@ -88,6 +102,25 @@ def test_all_is_well(tmp_path: Path) -> None:
         assert set(disks) == {"data", "recordings"}
 
     story(tmp_path, tell)
+
+
+def test_that_strangers_call_is_said_once_in_ten_minutes(tmp_path: Path) -> None:
+    """Nothing else says so, and it may be a carrier from an address that nobody has told."""
+
+    async def tell(s: Scene) -> None:
+        invite = build("INVITE", to="sip:600@192.0.2.1")
+        said: list[int] = []
+        for pause in (0.0, STRANGERS_SECONDS / 2, STRANGERS_SECONDS / 2, STRANGERS_SECONDS):
+            await trio.sleep(pause)
+            if pause < STRANGERS_SECONDS:
+                for _ in range(2):
+                    assert s.endpoint.receive(invite, Address("203.0.113.9", 5060), trio.current_time()) == []
+            with structlog.testing.capture_logs() as logs:
+                await s.health.look()
+            said.append(sum(line["requests"] for line in logs if line["event"] == "calls of strangers had no answer"))
+        assert said == [2, 0, 4, 0]
+
+    story(tmp_path, tell, trio.testing.MockClock(autojump_threshold=0.1))
 
 
 def test_what_is_wrong_and_stops_no_call(tmp_path: Path) -> None:
