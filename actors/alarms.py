@@ -154,8 +154,9 @@ TRUNK_WANTS_PASSWORD: Final = Alarm(
     "the trunk {trunk} does not let our calls out: it wants another password",
     "It answered a call with 401 or 407 after our password, or asked for one where we have none. Calls go on to the "
     "next trunk, where there is one, and each asks this one first.",
-    "Correct `username`, `login` and `password` of its `[[trunk]]`, or ask the carrier. The alarm ends when a call "
-    "rings, is heard or is answered there, and when its account or its `proxy` is another.",
+    "Correct `username`, `login` and `password` of its `[[trunk]]`, name its `realms` where it asks in more than one "
+    "(the log has them), or ask the carrier. The alarm ends when a call rings, is heard or is answered there, and when "
+    "its account or its `proxy` is another.",
 )
 
 WEBHOOK_FAILS: Final = Alarm(

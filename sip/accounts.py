@@ -22,6 +22,8 @@ from .message import RemoteSipError, Response, Row
 
 # How often a request is sent again because of challenges of one realm.
 MAX_TRIES: Final = 2
+# So many realms of a trunk are told of: whoever is asked behind it chooses their names.
+MAX_TOLD: Final = 8
 _ANSWERED_BY: Final = {"WWW-Authenticate": "Authorization", "Proxy-Authenticate": "Proxy-Authorization"}
 CREDENTIALS: Final = frozenset(_ANSWERED_BY.values())
 
@@ -43,12 +45,15 @@ class Accounts:
         self._accounts: dict[str, Account] = {}
         self._realms: dict[str, tuple[str, ...]] = {}
         self._known: dict[str, dict[tuple[str, str], _Known]] = {}
+        # The realms that are told of, for no password of ours counts in them
+        self._told: dict[str, set[str]] = {}
 
     def set(self, accounts: Mapping[str, Account]) -> None:
         """What was learnt with an account that has changed is forgotten."""
         for trunk in [each for each in self._accounts if self._accounts[each] != accounts.get(each)]:
             self._realms.pop(trunk, None)
             self._known.pop(trunk, None)
+            self._told.pop(trunk, None)
         self._accounts = dict(accounts)
 
     def rows(self, trunk: str, method: str, uri: str) -> tuple[Row, ...]:
@@ -83,6 +88,18 @@ class Accounts:
         self._realms[trunk] = realms
         self._known.setdefault(trunk, {}).update({which: _Known(each) for which, each in taken.items()})
         return (*tried, *taken)
+
+    def unnamed(self, trunk: str, response: Response) -> str:
+        """A realm of these challenges in which our password does not count, though there is one; "" where it does, or
+        was told before."""
+        account = self._accounts.get(trunk)
+        realms = () if account is None else account.realms or self._realms.get(trunk, ())
+        told = self._told.setdefault(trunk, set())
+        found = {each.realm for _, each in _challenges(response)} - told - set(realms)
+        if not realms or not found or len(told) >= MAX_TOLD:
+            return ""
+        told.add(realm := min(found))
+        return realm
 
 
 def _challenges(response: Response) -> list[tuple[str, Challenge]]:

@@ -17,7 +17,7 @@ from .binding import way_back
 from .call import Call, State
 from .dialog import build_request, is_secure, over, renewed
 from .digest import Account
-from .events import FlowLost, Output, Replied, Transmit
+from .events import FlowLost, Output, Refused, Replied, Transmit
 from .grammar import same_uri
 from .guests import ALGORITHMS, Guard
 from .identity import checked_user, contact_user
@@ -295,14 +295,17 @@ class Asking(TransactionLayer):
         kept = tuple(row for row in request.rows if row[0] not in CREDENTIALS)
         return evolve(request, rows=(*kept, *shown))
 
-    def _challenged(self, slot: Slot, response: Response, source: Address) -> Tried | None:
+    def _challenged(self, slot: Slot, response: Response, source: Address, out: list[Output]) -> Tried | None:
         """What the slot's request has been tried with when it is sent again, None where `response` is its end."""
         if response.status not in (401, 407) or slot.transaction.request.method == "CANCEL":
             return None  # a CANCEL cannot be sent again (RFC 3261 §22.1)
         owner = slot.asked or slot.call
         assert owner is not None, "what is asked is somebody's"
         own = source.host == slot.destination.host or self._trunks.owns(owner.trunk, source.host)
-        tried = self._accounts_for(owner).challenged(owner.trunk, response, slot.tried, own=own)
+        accounts = self._accounts_for(owner)
+        tried = accounts.challenged(owner.trunk, response, slot.tried, own=own)
+        if tried is None and (realm := accounts.unnamed(owner.trunk, response)):
+            out.append(Refused(source, f"{response.status}: no password for the realm {realm!r}"))
         self.counters["challenge answered" if tried else "challenge not answered"] += 1
         return tried
 

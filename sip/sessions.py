@@ -134,7 +134,7 @@ class Sessions(Referring):
 
     def _answered(self, slot: Slot, response: Response, source: Address, now: float, out: list[Output]) -> None:
         """A response for the transaction user. Those to BYE and CANCEL change nothing (RFC 3261 §15.1.1, §9.1)."""
-        tried = self._challenged(slot, response, source)
+        tried = self._challenged(slot, response, source, out)
         if slot.asked is not None:
             if tried is not None:
                 self._ask_again(slot, slot.asked, tried, now, out)

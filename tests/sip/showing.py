@@ -113,7 +113,7 @@ SHOWING = [
     Scenario(
         "password_for_another_realm",
         (recv("INVITE"), answer(401, f"WWW-Authenticate: {CHALLENGE.replace('carrier', 'evil')}"), recv("ACK")),
-        ("CallFailed",),
+        ("Refused", "CallFailed"),
         instead(Account, "realms", ()),
         act=dials(),
         check=failed(401),

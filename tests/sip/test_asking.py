@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cordboard.sip.digest import Account, Challenge, parameters, response_of
 from cordboard.sip.endpoint import Endpoint, TrunkSettings
-from cordboard.sip.events import CallAnswered, CallFailed, FlowLost, Replied, Transmit
+from cordboard.sip.events import CallAnswered, CallFailed, FlowLost, Refused, Replied, Transmit
 from cordboard.sip.message import Address, LocalSipError, Request, Row
 
 from . import net as n
@@ -234,8 +234,8 @@ def test_a_proxy_and_a_registrar_may_both_ask() -> None:
 def test_a_password_answers_one_realm_only() -> None:
     named = known(Account("alice", "secret", ("carrier.example",)))
     elsewhere = ("WWW-Authenticate", 'Digest realm="evil.example", nonce="x", qop="auth"')
-    (told,) = reply(named, register(named), 401, elsewhere)
-    assert isinstance(told, Replied)
+    word, told = reply(named, register(named), 401, elsewhere)
+    assert (type(word), type(told)) == (Refused, Replied)
     (again,) = requests(reply(named, register(named, request="s"), 401, elsewhere, MD5, source=STRANGER))
     assert shown(again)["realm"] == "carrier.example"
     # without a name it is the first realm that the trunk's own host asks for
@@ -300,10 +300,29 @@ def test_a_realm_that_is_not_named_is_answered_by_nothing() -> None:
         endpoint = known(account)
         (second,) = requests(reply(endpoint, register(endpoint), 407, ("Proxy-Authenticate", named[1])))
         elsewhere = ("WWW-Authenticate", 'Digest realm="evil.example", nonce="x", qop="auth"')
-        (told,) = reply(endpoint, second, 401, elsewhere)
+        word, told = reply(endpoint, second, 401, elsewhere)
+        assert word == Refused(PROXY, "401: no password for the realm 'evil.example'")
         assert isinstance(told, Replied)
         assert told.status == 401
         assert all(realm != "evil.example" for realm, _ in counts(register(endpoint, request="later")))
+
+
+def test_a_realm_that_is_not_named_is_told_of_once() -> None:
+    """Else nobody knows what to name."""
+    endpoint = known()
+    for number, said in enumerate([["401: no password for the realm 'edge.example'"], [], []]):
+        request = register(endpoint, request=f"{number}")
+        if not number:  # it knows the realm of this one, and shows the password at once from then on
+            (request,) = requests(reply(endpoint, request, 401, MD5))
+        out = reply(endpoint, request, 401, ("WWW-Authenticate", EDGE[1]))
+        assert [each.reason for each in out if isinstance(each, Refused)] == said
+    # until somebody has named it
+    endpoint.set_trunks({"carrier": TrunkSettings(("192.0.2.9",), account=BOTH)})
+    assert requests(reply(endpoint, register(endpoint, request="named"), 401, ("WWW-Authenticate", EDGE[1])))
+    # a wrong password is none of that
+    endpoint = known()
+    (again,) = requests(reply(endpoint, register(endpoint), 401, MD5))
+    assert [type(each) for each in events(reply(endpoint, again, 401, MD5))] == [Replied]
 
 
 def test_two_that_are_never_content_are_asked_four_times_in_all() -> None:
