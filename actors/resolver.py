@@ -73,6 +73,8 @@ class Resolver:
         self._cache = dns.resolver.LRUCache(REMEMBERED)
         self._last: dict[tuple[str, str], tuple[Rdata, ...]] = {}
         self._failing: set[tuple[str, str]] = set()
+        # Trunks and their proxies that are not found.
+        self._missing: set[tuple[str, str]] = set()
 
     def resolve(self, command: signals.Resolve) -> None:
         self._nursery.start_soon(self._find, command)
@@ -93,12 +95,21 @@ class Resolver:
             for search in searches:
                 nursery.start_soon(self._search, search)
         for search in searches:
-            if not search.hosts:
-                log.warning("proxy not found", trunk=command.trunk, proxy=search.proxy)
+            self._tell_missing(command.trunk, search)
         hosts = dict.fromkeys(host for search in searches for host in search.hosts)
         lasting = not any(search.named for search in searches)
         seconds = min((search.seconds for search in searches), default=ADDRESS_SECONDS)
         self._tell(command.trunk, signals.Resolved(tuple(hosts), lasting, seconds, command.proxies))
+
+    def _tell_missing(self, trunk: str, search: _Search) -> None:
+        """Once, until it is found: it is looked for every ten seconds."""
+        where = trunk, search.proxy
+        if search.hosts:
+            self._missing.discard(where)
+        elif where not in self._missing:
+            log.warning("proxy not found", trunk=trunk, proxy=search.proxy)
+            if len(self._missing) < REMEMBERED:
+                self._missing.add(where)
 
     async def _search(self, search: _Search) -> None:
         try:

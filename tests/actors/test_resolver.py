@@ -15,6 +15,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+import structlog.testing
 import trio
 import trio.testing
 from cordboard.actors import signals
@@ -275,3 +276,18 @@ def test_the_next_hop_of_a_dialog_is_found_by_its_transport(name: str, targets: 
     found, counts = led(name)
     assert list(found) == targets
     assert seconds - 2 <= counts <= seconds
+
+
+def test_a_proxy_that_is_not_found_is_said_once_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked for every ten seconds."""
+    there = iter([False, True, False, False])
+
+    def comes_and_goes(server: NameServer) -> None:
+        monkeypatch.delitem(KNOWN, "late.example", raising=False)
+        if next(there):
+            monkeypatch.setitem(KNOWN, "late.example", ["192.0.2.13"])
+
+    with structlog.testing.capture_logs() as logs:
+        results, _ = found("sip:late.example:5060", times=5, meanwhile=comes_and_goes)
+    assert [bool(each.hosts) for each in results] == [False, False, True, False, False]
+    assert [line["proxy"] for line in logs] == ["sip:late.example:5060"] * 2
