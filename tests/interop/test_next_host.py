@@ -1,6 +1,6 @@
-"""The first host of a trunk does not do its part, and the next one is a real sipp: it has our call, or our registration
-four seconds later at the most. Where a host sends a call on, it stays with the trunk's own; one that wants to be left
-alone for a while is. Each of it is looked at in a build too in which it is broken."""
+"""The first host of a trunk does not do its part, and the next one, or that of another trunk, is a real sipp: it has
+our call, or our registration, four seconds later at the most. Where a host sends a call on, it stays with the trunk's
+own; one that wants to be left alone for a while is. Each of it is looked at in a build too in which it is broken."""
 
 from __future__ import annotations
 
@@ -66,6 +66,11 @@ STORIES = (
         "+8613800138003",
     ),
     Story(
+        "trunk-silent",
+        Bug("knows one trunk", "actors/outward.py", "left, *trunks = out.trunks", "left, trunks = out.trunks[0], ()"),
+        "+8613800138004",
+    ),
+    Story(
         "registration-silent",
         Bug("waits", "actors/registration.py", "FAILOVER: Final = 4.0", "FAILOVER: Final = 40.0"),
     ),
@@ -112,10 +117,11 @@ class Hosts:
         silent = self._made("call-silent", stack)
         busy = self._made("call-503", stack)
         self._made("call-closed", self.closing, "tcp")
+        alone = self._made("trunk-silent", stack)
         waits = self._made("registration-silent", stack)
         full = self._made("registration-503", stack)
         self.uris["registration-closed"] = f"sip:127.0.0.1:{free_port()};transport=tcp"
-        del silent.says["INVITE"]
+        del silent.says["INVITE"], alone.says["INVITE"]
         busy.says["INVITE"] = full.says["REGISTER"] = 503, "Retry-After: 30"
         waits.says.clear()
 
@@ -126,14 +132,16 @@ class Hosts:
 
 
 def organised(hosts: Hosts, last: str) -> Organisation:
-    """A trunk for each story, and an agent for each that calls."""
+    """A trunk for each story, and an agent for each that calls. One has no other host, but another trunk."""
     organisation = Organisation().queue("support")
     for at, story in enumerate(STORIES):
         first = [hosts.uris[story.name]] if story.name in hosts.uris else []
         account = {} if story.number else {"username": "harbour", "password": "open sesame", "register": True}
-        organisation.trunk(story.name, f"192.0.2.{at + 1}", proxy=[*first, last], **account)
+        alone = story.name == "trunk-silent"
+        proxies, others = (first, ["redirect"]) if alone else ([*first, last], [])
+        organisation.trunk(story.name, f"192.0.2.{at + 1}", proxy=proxies, priority=1 if alone else 2, **account)
         if story.number:
-            organisation.may_dial(story.number, story.name).agent(story.name, support=1)
+            organisation.may_dial(story.number, story.name, *others).agent(story.name, support=1)
     return organisation.may_dial(WITHIN, "redirect").may_dial(FOLLOWED, "redirect")
 
 
@@ -181,7 +189,7 @@ def test_the_next_host_has_it_four_seconds_later_at_the_most(tmp_path: Path) -> 
     took, told = played(tmp_path)
     print(", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))
     assert set(took) == {story.name for story in STORIES}
-    assert told.count("event='call goes elsewhere'") == 3, "each of them was given to its first host"
+    assert told.count("event='call goes elsewhere'") == 4, "each of them was given to its first host"
 
 
 def broken(bug: Bug, folder: Path, patch: pytest.MonkeyPatch) -> None:
