@@ -85,6 +85,8 @@ FIRST = (
     "actors/test_walk.py",
     "interop/test_coming_back.py",
     "interop/test_drills.py",
+    "interop/test_next_host.py",
+    "interop/test_nat.py",
     "interop/test_waiting.py",
     "interop/test_call.py",
     "interop/test_numbers.py",

@@ -121,8 +121,12 @@ def pbx_hangs_up(desk: Desk, pbx: Pbx) -> None:
     desk.robot.state("after_call_work", 20)
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize("hang_up", [agent_hangs_up, pbx_hangs_up])
+HANG_UP = pytest.mark.parametrize("hang_up", [agent_hangs_up, pbx_hangs_up])
+TRANSPORT = pytest.mark.parametrize("transport", ["udp", "tcp"])
+
+
+@TRANSPORT
+@HANG_UP
 def test_whoever_hangs_up_the_other_hears_of_it(
     centre: Product, tmp_path: Path, transport: str, hang_up: Callable[[Desk, Pbx], None]
 ) -> None:
@@ -130,9 +134,8 @@ def test_whoever_hangs_up_the_other_hears_of_it(
         hang_up(desk, pbx)
 
 
-@pytest.mark.parametrize(
-    ("transport", "hang_up"), [("tcp", agent_hangs_up), ("tcp", pbx_hangs_up), ("udp", pbx_hangs_up)]
-)
+@TRANSPORT
+@HANG_UP
 def test_the_router_and_the_control_process_begin_anew_in_the_call(
     centre: Product, tmp_path: Path, transport: str, hang_up: Callable[[Desk, Pbx], None]
 ) -> None:
