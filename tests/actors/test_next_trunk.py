@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from click.testing import CliRunner
 from cordboard.actors import alarms, outward, page
+from cordboard.actors.commands import replay
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.trunk import Phase as TrunkPhase
 from cordboard.sip import sdp
@@ -209,6 +211,35 @@ def test_an_emergency_call_leaves_such_a_trunk_whatever_other_hosts_it_has() -> 
     first, *others = made.trunks
     two = evolve(first, proxy=(*first.proxy, f"sip:{FOURTH.host}"))
     play(tell, evolve(made, trunks=(two, *others)))
+
+
+@pytest.mark.parametrize("seconds", [5.0, outward.EMERGENCY - 0.5])
+def test_an_emergency_call_goes_on_as_the_process_dies_that_makes_it(tmp_path: Path, seconds: float) -> None:
+    """... also where the moment to leave a trunk comes while nobody is there."""
+
+    async def tell(world: World) -> None:
+        world.add_host(SECOND)
+        refused = refuses(world, THIRD, 403)
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        await lin.ask(page.Dial("110"))
+        await settle(world, seconds)
+        world.kill_control()
+        await settle(world, 2.0)
+        world.restart_control()
+        lin = await world.sign_in("1001")
+        await settle(world, outward.EMERGENCY + 3 - seconds)
+        (leg,) = (leg for leg in world.engine.legs if leg.startswith("call:"))
+        assert (leg_hears(world, lin), refused) == ([leg], ["110"])
+        assert [call.number for call in far.calls] == ["110"]
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    play(tell, by_three_trunks(), data=tmp_path)
+    replayed = CliRunner().invoke(replay, [str(tmp_path)])
+    assert replayed.output.endswith("all effects equal\n"), replayed.output
 
 
 def test_an_emergency_call_asks_every_host_of_the_only_trunk_that_refuses_us() -> None:

@@ -223,8 +223,9 @@ class Story:
         endpoint = self.endpoint
         assert endpoint.idle
         assert endpoint.live_calls == 0
-        kept = (endpoint._by_tag, endpoint._merged, endpoint._connected, endpoint._moments)
+        kept = (endpoint._by_tag, endpoint._merged, endpoint._connected, endpoint._unreached, endpoint._moments)
         assert not any(kept)
+        assert endpoint._moments._stale == 0
 
 
 @pytest.mark.parametrize("start", range(0, 100, 20))
