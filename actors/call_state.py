@@ -332,6 +332,8 @@ class Granted:
     srtp: bool = False
     # The last one did not get in: it wants to know whether this one does.
     barred: bool = False
+    # It has another host that answers and was not tried.
+    more: bool = False
 
 
 @frozen
@@ -400,8 +402,9 @@ class Out:
     host: signals.Host | None = None
     tried: tuple[signals.Host, ...] = ()
     attempt: int = 0
-    # The trunk wants to know whether it takes this one.
+    # The trunk wants to know whether it takes this one; and has another host that may do better.
     barred: bool = False
+    more: bool = False
     # Where it was sent on to.
     followed: tuple[signals.Redirect, ...] = ()
     # What was dialled, where an emergency call was sent on to another number.

@@ -13,7 +13,7 @@ more: what it says is the end.
 An emergency call is over only when somebody answers or is busy, or nobody is left: it goes on to the next
 trunk after all else that may be said, also by one that rang or was heard. Trunks and hosts that are up come first, then
 all that it has not tried, by turns a host of each trunk: one that is said to be down may be up again. A trunk that only
-says that it tries is left after `EMERGENCY` seconds, where there is another.
+says that it tries is left after `EMERGENCY` seconds, where there is another, and so is the host of the only one.
 
 A host that sends the call on (3xx), to another number within the trunk, is followed where the gate lets that number
 pass, which the switchboard says: never twice to the same, and `REDIRECTS` times at most.
@@ -43,7 +43,7 @@ from .table import S
 FAILOVER: Final = 4.0
 # What has begun to make its way has so long to be answered: three minutes are a proxy's (RFC 3261 §16.6, Timer C).
 PATIENCE: Final = 180.0
-# An emergency call has so long to ring, or to be heard, where another trunk is left that may do better.
+# An emergency call has so long to ring, or to be heard, where another trunk or host is left that may do better.
 EMERGENCY: Final = 20.0
 # A trunk and the engine answer within milliseconds.
 SETUP: Final = 4.0
@@ -132,7 +132,7 @@ class Outward(Caller[S]):
     def granted(self, message: Granted, now: float) -> list[Effect]:
         arrived = evolve(self.state.arrived, trunk=message.trunk, srtp=message.srtp)
         self.state = evolve(self.state, arrived=arrived, nat=message.nat)
-        self._out(barred=message.barred)
+        self._out(barred=message.barred, more=message.more)
         return self._attempt(message.host, now)
 
     def _attempt(self, host: signals.Host, now: float) -> list[Effect]:
@@ -177,7 +177,7 @@ class Outward(Caller[S]):
         out = self.out
         rings = message.status == 180 or (message.status not in NOT_RINGING and message.answer is None)
         reaches = rings or message.answer is not None
-        hurries = out.emergency and out.trunks[1:] and not reaches
+        hurries = out.emergency and (out.trunks[1:] or out.more) and not reaches
         until = self.state.since + (EMERGENCY if hurries else PATIENCE)
         if out.until < until:
             self._out(until=until)

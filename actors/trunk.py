@@ -197,13 +197,14 @@ class Trunk(Machine[Phase]):
         goes_on = message.call in data.usage.calls  # by another host
         if not goes_on and not message.emergency and data.usage.refusal(data.profile.limits, now) is not None:
             return self._deny(message, "trunk_busy")
-        host = self._best(message)
+        host, more = self._best(message)
         if host is None:
             return self._deny(message, "unreachable" if message.tried else "no_way_out")
         if not goes_on:
             self.state = evolve(data, usage=data.usage.begun(message.call, now))
         call = signals.actor(message.call)
-        granted = calls.Granted(data.profile.trunk, host, data.profile.nat, data.profile.srtp, data.barred)
+        about = data.profile.nat, data.profile.srtp, data.barred, more
+        granted = calls.Granted(data.profile.trunk, host, *about)
         return [Watch(call), Tell(call, granted)]
 
     def _seize_down(self, message: calls.Seize, now: float) -> list[Effect]:
@@ -219,13 +220,14 @@ class Trunk(Machine[Phase]):
     def _deny(self, message: calls.Seize, why: str) -> list[Effect]:
         return [Tell(signals.actor(message.call), calls.Denied(self.state.profile.trunk, why))]
 
-    def _best(self, message: calls.Seize) -> signals.Host | None:
-        """The first host that answers and was not tried; else, where one will do that does not, any that was not."""
+    def _best(self, message: calls.Seize) -> tuple[signals.Host | None, bool]:
+        """The first host that answers and was not tried; else, where one will do that does not, any that was not. And
+        whether there is another that answers."""
         untried = [each for each in self.state.gateways if each.host not in message.tried]
         up = [each.host for each in untried if each.phase is gateway.Phase.UP]
         if up:
-            return up[0]
-        return untried[0].host if message.down and untried else None
+            return up[0], len(up) > 1
+        return (untried[0].host if message.down and untried else None), False
 
     def _freed(self, message: calls.Freed, now: float) -> list[Effect]:
         self.state = evolve(self.state, usage=self.state.usage.over(message.call))

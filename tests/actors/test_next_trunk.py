@@ -213,6 +213,28 @@ def test_an_emergency_call_leaves_such_a_trunk_whatever_other_hosts_it_has() -> 
     play(tell, evolve(made, trunks=(two, *others)))
 
 
+def test_an_emergency_call_leaves_a_host_that_only_tries_for_the_next_one_of_the_only_trunk() -> None:
+    async def tell(world: World) -> None:
+        asked: list[Output] = []
+        world.add_host(SECOND).on_output = asked.append
+        lin = await world.sign_in("1001")
+        Far(world, rings_and_answers)
+        await settle(world)
+        dialled_at = world.now()
+        await lin.ask(page.Dial("110"))
+        await lin.hears(page.CallConnected)
+        assert 2 + outward.EMERGENCY <= world.now() - dialled_at < 3 + outward.EMERGENCY
+        assert any(isinstance(each, CallCancelled) for each in asked)
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+        world.assert_no_calls()
+
+    made = dialling()
+    (carrier,) = made.trunks
+    hosts = tuple(f"sip:{each.host}" for each in (SECOND, CARRIER))
+    play(tell, evolve(made, trunks=(evolve(carrier, proxy=hosts),)))
+
+
 @pytest.mark.parametrize("seconds", [5.0, outward.EMERGENCY - 0.5])
 def test_an_emergency_call_goes_on_as_the_process_dies_that_makes_it(tmp_path: Path, seconds: float) -> None:
     """... also where the moment to leave a trunk comes while nobody is there."""
