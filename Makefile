@@ -13,35 +13,53 @@ BIN := $(VENV)/bin
 # What is imported is compiled once, and not by every process that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := actors bench codecs sip switch web
-# First what needs no other program, or a page before a scripted switch, then real programs in real time: one more at a
-# time than there are cores, since the soak, the pages and calls in real time wait for most of theirs, calls for two
-# thirds of it. They bear neighbours, but not a whole crowd, and two more at a time than cores are one: what is measured
-# is the switch, which goes before all else, and its own part in a pause. The files of real programs are begun in the
-# order of tests/conftest.py, not of how many tests each has, by which those with browsers, which have few and work the
-# most, all came at once in the end. What measures a way in milliseconds has the machine to itself.
+# First what takes its time and a browser: pages before a scripted switch, the soak, the walk, one more at a time than
+# there are cores, since the soak waits for most of its time; lint and types go beside them. Then real programs in real
+# time, one more at a time than cores again: calls wait for two thirds of theirs, and what they leave of the machine is
+# for all other tests, which need no other program and nobody's time, and come after everybody else (nice). Real
+# programs bear neighbours, but not a whole crowd, and two more at a time than cores are one: what is measured is the
+# switch, which goes before all else, and its own part in a pause. The files of real programs are begun in the order of
+# tests/conftest.py, not of how many tests each has, by which those with browsers, which have few and work the most, all
+# came at once in the end. What measures a way in milliseconds has the machine to itself.
 CORES := $(shell nproc)
+MORE := $$(( $(CORES) + 1 ))
 ALONE := tests/bench/test_latency.py tests/browser/test_round_trip.py tests/interop/test_player.py
+FIRST := tests/page tests/bench tests/actors/test_walk.py
 PEERS := tests/browser tests/interop tests/sip/test_interop_sipp.py tests/sip/test_scenarios.py \
 	tests/switch/test_recording_process.py
+PYTEST := $(BIN)/python -m pytest
+# Each step ends with all that was begun in it, also where something in it failed.
 define TESTS
-	$(BIN)/python -m pytest -n $$(( $(CORES) + 1 )) --dist worksteal $(PEERS:%=--ignore=%) $(ALONE:%=--ignore=%)
-	$(BIN)/python -m pytest -n $$(( $(CORES) + 1 )) --dist loadfile --no-loadscope-reorder $(PEERS) $(ALONE:%=--ignore=%)
-	$(BIN)/python -m pytest $(ALONE)
+	@$(MAKE) --no-print-directory -j2 check test-first
+	@$(MAKE) --no-print-directory -j2 test-peers test-others
+	$(PYTEST) $(ALONE)
 endef
 
-.PHONY: run test test-all planted check bench screenshots tools clean
+.PHONY: run test test-all test-first test-peers test-others planted check bench screenshots tools clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed
 	@exec $(BIN)/cordboard demo
 
-test: tools check
+test: tools
 	$(TESTS)
 
 test-all: export PYTEST_ADDOPTS := --long
-test-all: tools check
+test-all: tools
 	$(TESTS)
 	$(BIN)/python -m tests.planted
+
+test-first: $(VENV)/.installed-dev
+	$(PYTEST) -n $(MORE) --dist worksteal $(FIRST) $(ALONE:%=--ignore=%)
+
+test-peers: $(VENV)/.installed-dev
+	$(PYTEST) -n $(MORE) --dist loadfile --no-loadscope-reorder $(PEERS) $(ALONE:%=--ignore=%)
+
+# What it says comes when it is through, since real programs are told of meanwhile.
+test-others: $(VENV)/.installed-dev
+	@mkdir -p .pytest_cache
+	@nice -n 19 $(PYTEST) -q -n $(CORES) --dist worksteal $(FIRST:%=--ignore=%) $(PEERS:%=--ignore=%) \
+		$(ALONE:%=--ignore=%) >.pytest_cache/others 2>&1; status=$$?; cat .pytest_cache/others; exit $$status
 
 planted: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.planted
