@@ -111,6 +111,28 @@ SHOWING = [
         trunks=ACCOUNT,
     ),
     Scenario(
+        "proxy_and_carrier_that_ask_in_two_realms",
+        (
+            recv("INVITE"),
+            answer(407, f"Proxy-Authenticate: {CHALLENGE.replace('carrier', 'proxy')}"),
+            recv("ACK"),
+            recv("INVITE", has("Proxy-Authorization", 'realm="proxy.example".*nc=00000001')),
+            answer(401, f"WWW-Authenticate: {CHALLENGE}"),
+            recv("ACK"),
+            recv("INVITE", VERIFY, has("Proxy-Authorization", 'realm="proxy.example".*nc=00000002'), keep=True),
+            FAIL_IF_WRONG,
+            answer(200, body=description()),
+            recv("ACK"),
+            *ENDS,
+        ),
+        ("CallAnswered",),
+        instead(Account, "realms", ("proxy.example",)),
+        act=dials_and(CallAnswered, hangs_up),
+        trunks={
+            "sipp": TrunkSettings((HOST,), account=Account("alice", "secret", ("proxy.example", "carrier.example")))
+        },
+    ),
+    Scenario(
         "password_for_another_realm",
         (recv("INVITE"), answer(401, f"WWW-Authenticate: {CHALLENGE.replace('carrier', 'evil')}"), recv("ACK")),
         ("Refused", "CallFailed"),
