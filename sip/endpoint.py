@@ -214,6 +214,8 @@ class Endpoint(Doors):
             return
         description = describe(request) if request.method in OFFERING else None
         dialog = known and known.heard(request, source)
+        if known and known.peer != source:
+            self._heard_at.pop((call.trunk, known.target), None)  # this is newer than what is remembered
         if dialog and known and not is_offerable(call, request, offers=description is not None):
             # refused: the target stays (RFC 3261 §12.2.2), the number is spent
             dialog = evolve(dialog, target=known.target)

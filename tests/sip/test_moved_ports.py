@@ -121,6 +121,14 @@ def test_what_it_says_in_a_call_after_it_has_registered_is_newer() -> None:
     assert goes_to(endpoint, call, 62.0) == [third]
 
 
+def test_a_port_that_comes_back_is_followed_too() -> None:
+    endpoint = fresh()
+    call = bring(endpoint)
+    endpoint.receive(build("UPDATE", cseq=3, tag=endpoint._calls[call].tag), MOVED, 10.0)
+    bring(endpoint, 60.0, call_id="second")
+    assert goes_to(endpoint, call, 61.0) == [PBX]
+
+
 def test_another_pbx_of_the_same_account_moves_nothing_of_it() -> None:
     """In another office, that has the same addresses inside; or behind the same router, with another one."""
     endpoint = fresh()
