@@ -416,7 +416,7 @@ TABLE = Table(
         **each("routing opening", _NOT_YET),
         **each("waiting talking served goodbye", Call.reoffered),
         calling=Call.reoffered_early,
-        **each("seeking readying", Bug("what is heard of, is never left for another attempt")),
+        **each("seeking readying", _ATTEMPT_OVER),
     ),
     row(
         signals.Referred,

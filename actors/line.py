@@ -338,7 +338,6 @@ _ATTEMPT_OVER = Late("that attempt was over")
 _UNANSWERED = Bug("the far side has not answered yet")
 _NOT_ASKED = Bug("where an attempt is sent on is asked for once, and waited for")
 _UNANSWERED_LEG = Late("the answer to its opening was lost with the link, and it is asked for again")
-_NO_DIALOG = Bug("what is heard of, is never left for another attempt")
 
 
 def _of_the_leg(message: type, entry: Entry) -> Row:
@@ -430,7 +429,7 @@ TABLE = Table(
     _of_an_attempt(signals.Failed, Line.attempt_failed),
     row(
         signals.Reoffered,
-        **each("seeking readying", _NO_DIALOG),
+        **each("seeking readying", _ATTEMPT_OVER),
         calling=Line.reoffered_early,
         **each("confirming up", Line.reoffered),
     ),

@@ -106,6 +106,7 @@ def _of_an_attempt(call: str, sip: str, phase: str, rng: Random) -> list[object]
         signals.Progressed(attempt, 180, None),
         signals.PickedUp(attempt, DESCRIPTION),
         signals.Failed(attempt, 486, "Busy Here"),
+        signals.Reoffered(attempt, DESCRIPTION),
         *referred,
     ]
     match phase:

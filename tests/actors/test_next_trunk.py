@@ -6,9 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 from attrs import evolve
 from click.testing import CliRunner
-from cordboard.actors import alarms, outward, page
+from cordboard.actors import alarms, outward, page, signals
 from cordboard.actors.commands import replay
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.trunk import Phase as TrunkPhase
@@ -16,6 +17,7 @@ from cordboard.sip import sdp
 from cordboard.sip.events import CallCancelled, IncomingCall, Output
 from cordboard.sip.message import Address
 
+from .appointments import Jumping
 from .dialler import CUSTOMER, SECOND, Far, dialling, entries, failures, leg_hears, rings_and_answers
 from .test_world import HOTLINE, settle
 from .world import CARRIER, World, play
@@ -351,3 +353,40 @@ def test_an_emergency_call_that_is_announced_to_be_refused_goes_on() -> None:
         world.assert_no_calls()
 
     play(tell, by_three_trunks())
+
+
+def test_a_far_side_that_moves_as_an_emergency_call_leaves_it_is_too_late() -> None:
+    """It was heard for as long as anybody is waited for, and its UPDATE (RFC 3311) waits behind the moment to go on."""
+
+    async def tell(world: World) -> None:
+        host = world.add_host(SECOND)
+
+        def announce(output: Output) -> None:
+            if isinstance(output, IncomingCall):
+                assert output.offer is not None
+                agreed = sdp.negotiate(output.offer, sdp.TRUNK_CODECS, peer=output.peer)
+                answer = sdp.answer(output.offer, agreed, SECOND.host, 24000, session_id=9, version=1)
+                host.perform(host.endpoint.progress(output.call, answer, world.now()))
+
+        host.on_output = announce
+        lin = await world.sign_in("1001")
+        far = Far(world, rings_and_answers)
+        await settle(world)
+        await lin.ask(page.Dial("110"))
+        await settle(world)
+        (name,) = world.system.alive("call:")
+        calling = world.system.state_of(name)
+        await trio.sleep(calling.out.until - world.now() - 0.01)
+        assert far.calls == []
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, Jumping)
+        clock.jump(0.02)
+        world.system.tell(name, signals.Reoffered(calling.sip, sdp.offer(SECOND.host, 4444, session_id=9, version=2)))
+        await settle(world, 5)
+        assert (world.system.counters["crashes"], [call.number for call in far.calls]) == (0, ["110"])
+        await lin.ask(page.HangUp())
+        await settle(world, 40)
+
+    made = by_three_trunks()
+    first, _, carrier = made.trunks
+    play(tell, evolve(made, trunks=(first, carrier)))
