@@ -1,5 +1,5 @@
 # make run          a demonstration: the switch, three agents, and a customer who calls
-# make test         lint, types and the tests (some 20 minutes on two cores); make test-all has the long ones too
+# make test         lint, types and the tests (some 16 minutes on two cores); make test-all has the long ones too
 # make check        lint and types alone
 # make planted      breaks the product in many ways, one at a time, and looks whether the tests notice
 # make bench        how many legs this machine holds
