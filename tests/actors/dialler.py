@@ -92,6 +92,36 @@ def rings_and_answers(far: Far, call: IncomingCall) -> None:
     far.world.later(2.0, lambda: far.answer(call))
 
 
+def refuses(world: World, address: Address, status: int) -> list[str]:
+    """A host that answers every call so; the numbers that it was asked for."""
+    host, asked = world.add_host(address), list[str]()
+
+    def refuse(output: Output) -> None:
+        if isinstance(output, IncomingCall):
+            asked.append(output.number)
+            host.perform(host.endpoint.reject(output.call, status, world.now()))
+
+    host.on_output = refuse
+    return asked
+
+
+def announces(world: World, address: Address, then: int | None = None) -> None:
+    """A host that is heard before it would answer any call, and a second later refuses it, where there is a `then`."""
+    host = world.add_host(address)
+
+    def announce(output: Output) -> None:
+        if not isinstance(output, IncomingCall):
+            return
+        assert output.offer is not None
+        agreed = sdp.negotiate(output.offer, sdp.TRUNK_CODECS, peer=output.peer)
+        answer = sdp.answer(output.offer, agreed, address.host, 24000, session_id=9, version=1)
+        host.perform(host.endpoint.progress(output.call, answer, world.now()))
+        if then is not None:
+            world.later(1.0, lambda: host.perform(host.endpoint.reject(output.call, then, world.now())))
+
+    host.on_output = announce
+
+
 def story(run: Callable[[World], Coroutine[Any, Any, None]]) -> Callable[[Path], None]:
     """A story that is replayed from its journal."""
 

@@ -18,7 +18,18 @@ from cordboard.sip.events import CallCancelled, IncomingCall, Output
 from cordboard.sip.message import Address
 
 from .appointments import Jumping
-from .dialler import CUSTOMER, SECOND, Far, dialling, entries, failures, leg_hears, rings_and_answers
+from .dialler import (
+    CUSTOMER,
+    SECOND,
+    Far,
+    announces,
+    dialling,
+    entries,
+    failures,
+    leg_hears,
+    refuses,
+    rings_and_answers,
+)
 from .test_world import HOTLINE, settle
 from .world import CARRIER, World, play
 
@@ -33,19 +44,6 @@ def by_three_trunks() -> Organisation:
     first = evolve(carrier, id="first", peers=(), proxy=(f"sip:{SECOND.host}",))
     second = evolve(carrier, id="second", peers=(), proxy=(f"sip:{THIRD.host}",), priority=2)
     return evolve(made, trunks=(first, second, evolve(carrier, priority=3)))
-
-
-def refuses(world: World, address: Address, status: int) -> list[str]:
-    """A host that answers every call so; the numbers that it was asked for."""
-    host, asked = world.add_host(address), list[str]()
-
-    def refuse(output: Output) -> None:
-        if isinstance(output, IncomingCall):
-            asked.append(output.number)
-            host.perform(host.endpoint.reject(output.call, status, world.now()))
-
-    host.on_output = refuse
-    return asked
 
 
 @pytest.mark.parametrize("number", ["110", CUSTOMER])
@@ -289,17 +287,7 @@ def test_who_was_heard_and_is_left_for_another_trunk_is_heard_by_nobody_any_more
     """A customer's agent asks for the police; the first network announces that it cannot, the second takes its time."""
 
     async def tell(world: World) -> None:
-        host = world.add_host(SECOND)
-
-        def announce(output: Output) -> None:
-            if isinstance(output, IncomingCall):
-                assert output.offer is not None
-                agreed = sdp.negotiate(output.offer, sdp.TRUNK_CODECS, peer=output.peer)
-                answer = sdp.answer(output.offer, agreed, SECOND.host, 24000, session_id=9, version=1)
-                host.perform(host.endpoint.progress(output.call, answer, world.now()))
-                world.later(1.0, lambda: host.perform(host.endpoint.reject(output.call, 403, world.now())))
-
-        host.on_output = announce
+        announces(world, SECOND, then=403)
         lin = await world.sign_in("1001")
         far = Far(world, lambda far, call: world.later(3.0, lambda: rings_and_answers(far, call)))
         await settle(world)
@@ -359,16 +347,7 @@ def test_a_far_side_that_moves_as_an_emergency_call_leaves_it_is_too_late() -> N
     """It was heard for as long as anybody is waited for, and its UPDATE (RFC 3311) waits behind the moment to go on."""
 
     async def tell(world: World) -> None:
-        host = world.add_host(SECOND)
-
-        def announce(output: Output) -> None:
-            if isinstance(output, IncomingCall):
-                assert output.offer is not None
-                agreed = sdp.negotiate(output.offer, sdp.TRUNK_CODECS, peer=output.peer)
-                answer = sdp.answer(output.offer, agreed, SECOND.host, 24000, session_id=9, version=1)
-                host.perform(host.endpoint.progress(output.call, answer, world.now()))
-
-        host.on_output = announce
+        announces(world, SECOND)
         lin = await world.sign_in("1001")
         far = Far(world, rings_and_answers)
         await settle(world)

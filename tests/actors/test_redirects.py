@@ -12,15 +12,14 @@ from cordboard.actors import page
 from cordboard.actors.entries import Dialling
 from cordboard.actors.outward import REDIRECTS
 from cordboard.sip.events import IncomingCall, Transmit
-from cordboard.sip.message import Address, respond
+from cordboard.sip.message import respond
 
-from .dialler import CUSTOMER, Far, dialling, entries, failures, leg_hears, rings_and_answers, story
+from .dialler import CUSTOMER, SECOND, Far, dialling, entries, failures, leg_hears, refuses, rings_and_answers, story
 from .far import SipHost
 from .test_world import HOTLINE, settle
 from .world import CARRIER, SWITCH, World, play
 
 OTHER = "+8613800138001"
-SECOND = Address("198.51.100.2", 5060)
 
 
 def sends_on(*contacts: str, by: Callable[[World], SipHost] = lambda world: world.carrier) -> Callable[..., None]:
@@ -138,14 +137,7 @@ def test_an_emergency_call_is_sent_on_to_another_host_and_to_another_emergency_n
     """As a carrier does that sends every call to the machine that has the least to do."""
 
     async def tell(world: World) -> None:
-        host, there = world.add_host(SECOND), list[str]()
-
-        def refuse(output: object) -> None:
-            if isinstance(output, IncomingCall):
-                there.append(output.number)
-                host.perform(host.endpoint.reject(output.call, 486, world.now()))
-
-        host.on_output = refuse
+        there = refuses(world, SECOND, 486)
         lin = await world.sign_in("1001")
         far = Far(world, sends_on(f"<sip:{to}>"))
         await settle(world)
@@ -161,14 +153,7 @@ def test_an_emergency_call_is_sent_on_to_another_host_and_to_another_emergency_n
 
 def test_an_emergency_call_that_is_sent_where_it_may_not_go_is_asked_of_the_other_hosts() -> None:
     async def tell(world: World) -> None:
-        host, there = world.add_host(SECOND), list[str]()
-
-        def refuse(output: object) -> None:
-            if isinstance(output, IncomingCall):
-                there.append(output.number)
-                host.perform(host.endpoint.reject(output.call, 486, world.now()))
-
-        host.on_output = refuse
+        there = refuses(world, SECOND, 486)
         lin = await world.sign_in("1001")
         far = Far(world, sends_on(f"<sip:+442079460958@{CARRIER.host}>"))
         await settle(world)
