@@ -7,6 +7,7 @@ modules into an empty profile, took longer than most tests. What a page leaves i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
@@ -58,13 +59,30 @@ def switch(door: Door) -> Iterator[Switch]:
     door.close()
 
 
+@contextmanager
+def visited(browser: Browser, door: Door) -> Iterator[BrowserContext]:
+    """A profile, as it is before anybody was here."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context.grant_permissions(["microphone"], origin=door.url)
+    yield context
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def profile(browser: Browser, door: Door) -> Iterator[tuple[BrowserContext, CDPSession]]:
     """What all tests share, and a way to empty it between them."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.grant_permissions(["microphone"], origin=door.url)
-    yield context, context.new_cdp_session(context.new_page())
-    context.close()
+    with visited(browser, door) as context:
+        yield context, context.new_cdp_session(context.new_page())
+
+
+@pytest.fixture
+def timed(browser: Browser, door: Door) -> Iterator[Page]:
+    """A page in a profile of its own, with a clock that can be made to stand: it stands for the whole profile, and the
+    pages of all other tests that came there would wait for ever."""
+    with visited(browser, door) as context:
+        page = context.new_page()
+        page.clock.install()
+        yield page
 
 
 @pytest.fixture
