@@ -1,5 +1,5 @@
 # make run          a demonstration: the switch, three agents, and a customer who calls
-# make test         lint, types and the tests (some 16 minutes on two cores); make test-all has the long ones too
+# make test         lint, types and the tests (some 19 minutes on two cores); make test-all has the long ones too
 # make check        lint and types alone
 # make planted      breaks the product in many ways, one at a time, and looks whether the tests notice
 # make bench        how many legs this machine holds
@@ -14,13 +14,13 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := actors bench codecs sip switch web
 # First what takes its time and a browser: pages before a scripted switch, the soak, the walk, one more at a time than
-# there are cores, since the soak waits for most of its time; lint and types go beside them. Then real programs in real
-# time, one more at a time than cores again: calls wait for two thirds of theirs, and what they leave of the machine is
-# for all other tests, which need no other program and nobody's time, and come after everybody else (nice). Real
-# programs bear neighbours, but not a whole crowd, and two more at a time than cores are one: what is measured is the
-# switch, which goes before all else, and its own part in a pause. The files of real programs are begun in the order of
-# tests/conftest.py, not of how many tests each has, by which those with browsers, which have few and work the most, all
-# came at once in the end. What measures a way in milliseconds has the machine to itself.
+# there are cores, since the soak waits for most of its time; lint and types go beside them. Then all that needs no other
+# program and nobody's time, and then real programs in real time, one more at a time than cores again: calls wait for
+# two thirds of theirs. They bear neighbours, but not a whole crowd, and two more at a time than cores are one; nobody is
+# beside one that is tried again. What is measured is the switch, which goes before all else, and its own part in a
+# pause. The files of real programs are begun in the order of tests/conftest.py, not of how many tests each has, by
+# which those with browsers, which have few and work the most, all came at once in the end. What measures a way in
+# milliseconds has the machine to itself.
 CORES := $(shell nproc)
 MORE := $$(( $(CORES) + 1 ))
 ALONE := tests/bench/test_latency.py tests/browser/test_round_trip.py tests/interop/test_player.py
@@ -31,7 +31,8 @@ PYTEST := $(BIN)/python -m pytest
 # Each step ends with all that was begun in it, also where something in it failed.
 define TESTS
 	@$(MAKE) --no-print-directory -j2 check test-first
-	@$(MAKE) --no-print-directory -j2 test-peers test-others
+	@$(MAKE) --no-print-directory test-others
+	@$(MAKE) --no-print-directory test-peers
 	$(PYTEST) $(ALONE)
 endef
 
@@ -55,11 +56,8 @@ test-first: $(VENV)/.installed-dev
 test-peers: $(VENV)/.installed-dev
 	$(PYTEST) -n $(MORE) --dist loadfile --no-loadscope-reorder $(PEERS) $(ALONE:%=--ignore=%)
 
-# What it says comes when it is through, since real programs are told of meanwhile.
 test-others: $(VENV)/.installed-dev
-	@mkdir -p .pytest_cache
-	@nice -n 19 $(PYTEST) -q -n $(CORES) --dist worksteal $(FIRST:%=--ignore=%) $(PEERS:%=--ignore=%) \
-		$(ALONE:%=--ignore=%) >.pytest_cache/others 2>&1; status=$$?; cat .pytest_cache/others; exit $$status
+	$(PYTEST) -n $(MORE) --dist worksteal $(FIRST:%=--ignore=%) $(PEERS:%=--ignore=%) $(ALONE:%=--ignore=%)
 
 planted: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.planted
