@@ -67,23 +67,26 @@ class Dialog:
     @classmethod
     def of_response(cls, request: Request, response: Response, peer: Address) -> Dialog:
         """The UAC side (RFC 3261 §12.1.2): the route set is the Record-Route in reverse. Raises RemoteSipError."""
-        return cls(
-            call_id=request.call_id,
-            local_tag=request.from_.tag or "",
-            remote_tag=response.to.tag or "",
-            local=without_tag(request.from_),
-            remote=without_tag(response.to),
-            local_cseq=request.cseq,
-            remote_cseq=None,
-            target=contact_of(response),
-            routes=tuple(reversed(response.items("Record-Route"))),
-            peer=peer,
-        )
+        routes = tuple(reversed(response.items("Record-Route")))
+        return cls._answered(request, response, peer, contact_of(response), routes)
 
     @classmethod
     def of_nowhere(cls, request: Request, response: Response, peer: Address) -> Dialog:
         """Of a 2xx that does not say where it is to be reached, as it must (RFC 3261 §12.1.1): it is acknowledged and
         let go where it was heard."""
+        return cls._answered(request, response, peer, request.uri, (), pinned=True)
+
+    @classmethod
+    def _answered(
+        cls,
+        request: Request,
+        response: Response,
+        peer: Address,
+        target: str,
+        routes: tuple[str, ...],
+        *,
+        pinned: bool = False,
+    ) -> Dialog:
         return cls(
             call_id=request.call_id,
             local_tag=request.from_.tag or "",
@@ -92,10 +95,10 @@ class Dialog:
             remote=without_tag(response.to),
             local_cseq=request.cseq,
             remote_cseq=None,
-            target=request.uri,
-            routes=(),
+            target=target,
+            routes=routes,
             peer=peer,
-            pinned=True,
+            pinned=pinned,
         )
 
     def owns(self, request: Request) -> bool:
