@@ -19,8 +19,9 @@ from cordboard.sip.events import CallCancelled, CallEnded, IncomingCall, Output
 from cordboard.sip.message import Address
 
 from .far import Robot
+from .playing import play
 from .test_world import organisation
-from .world import CARRIER, World, play
+from .world import CARRIER, World
 
 CUSTOMER = "+8613800138000"
 # Another machine of a carrier.

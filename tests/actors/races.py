@@ -28,9 +28,10 @@ from .desks import HOTLINE
 from .histories import History
 from .house import PAGE_OFFER
 from .outside import Outside
+from .playing import play
 from .reached import TABLES, Reached
 from .walk import Walk
-from .world import World, play
+from .world import World
 
 # As long as anything of this takes: a page that does not come back has 20 s, what rings has 30, and what comes back
 # from there 20 more. A number outside that was dialled may ring for three minutes.

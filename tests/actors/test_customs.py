@@ -24,6 +24,7 @@ from cordboard.switch import protocol as media
 from .dialler import Far
 from .house import House, code, what_is_heard
 from .party import HELD, TALKS, Centre
+from .playing import play
 from .test_line import ANSWER, CALLED, LEG, hears, over
 from .test_line import begun as line_begun
 from .test_mobile import by_mobile, customer_leg, mobile_leg, organisation, press
@@ -35,7 +36,7 @@ from .test_switchboard import ORGANISATION
 from .test_switchboard import house as house
 from .test_transfer import LEFT, THREE, WITH_WEI, three
 from .test_world import HOTLINE, phase, settle
-from .world import World, play
+from .world import World
 
 WRITTEN = """
 [recording]

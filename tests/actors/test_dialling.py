@@ -29,8 +29,9 @@ from .dialler import (
     rings_and_answers,
     story,
 )
+from .playing import play
 from .test_world import settle
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 
 @story

@@ -15,8 +15,9 @@ from cordboard.sip.events import CallAnswered, CallFailed, CallProgressed
 
 from .dialler import entries
 from .far import Caller
+from .playing import play
 from .test_world import HOTLINE, organisation, settle
-from .world import World, play
+from .world import World
 
 EARLY = 60.0
 

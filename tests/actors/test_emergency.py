@@ -23,8 +23,9 @@ from cordboard.sip.message import Address, respond
 
 from .dialler import Far, dialling, leg_hears, rings_and_answers
 from .far import SipHost
+from .playing import play
 from .test_world import settle
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 HOSTS: Final = tuple(Address(f"198.51.100.{number}", 5060) for number in range(20, 26))
 HABITS: Final = ("says nothing", "is down", "tries", "refuses", "rings", "announces", "sends on", "answers in nothing")

@@ -31,8 +31,9 @@ from cordboard.switch import protocol as media
 from .beginnings import LIN, ORGANISATION, POSITIONS, Step
 from .desks import HOTLINE
 from .histories import History
+from .playing import play
 from .walk import Walk
-from .world import World, play
+from .world import World
 
 # Two looks, and what was planted may have happened just after one.
 SOON: Final = 2 * LOOK + 0.001

@@ -30,9 +30,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from .house import PAGE_OFFER
+from .playing import play
 from .test_runtime import Actor
 from .test_world import HOTLINE, hour, organisation, settle
-from .world import World, play
+from .world import World
 
 PRIVATE = ("13912345678", "Wang", "13900000000", "alice.wang", "13812345678", "p" * 24, "198.51.100.1", "192.0.2.7")
 

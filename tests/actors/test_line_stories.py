@@ -21,9 +21,10 @@ from cordboard.switch import protocol as media
 from .dialler import CUSTOMER, Far, dialling, rings_and_answers
 from .house import House
 from .invariants import StandIn
+from .playing import play
 from .test_line import CALLED, HOST, LEG, begun, hears, over
 from .test_world import settle
-from .world import World, play
+from .world import World
 
 
 @frozen

@@ -30,8 +30,9 @@ from .dialler import (
     refuses,
     rings_and_answers,
 )
+from .playing import play
 from .test_world import HOTLINE, settle
-from .world import CARRIER, World, play
+from .world import CARRIER, World
 
 THIRD = Address("198.51.100.3", 5060)
 FOURTH = Address("198.51.100.4", 5060)

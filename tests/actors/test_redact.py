@@ -19,9 +19,10 @@ from cordboard.actors.redact import NAMES, NUMBERS, TEXTS, redact_number, redact
 from cordboard.actors.runtime import Hands, System
 from structlog.testing import capture_logs
 
+from .playing import play
 from .test_runtime import Actor, Crash
 from .test_world import HOTLINE, organisation
-from .world import World, play
+from .world import World
 
 # What a Log may say of anything without being redacted: ids and words of our own.
 OURS = {"call", "agent", "leg", "trunk", "state", "status", "waiting", "how", "by", "fact", "input", "why", "comes"}

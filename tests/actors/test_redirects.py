@@ -16,8 +16,9 @@ from cordboard.sip.message import respond
 
 from .dialler import CUSTOMER, SECOND, Far, dialling, entries, failures, leg_hears, refuses, rings_and_answers, story
 from .far import SipHost
+from .playing import play
 from .test_world import HOTLINE, settle
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 OTHER = "+8613800138001"
 

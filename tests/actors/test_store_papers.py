@@ -22,8 +22,9 @@ from sqlalchemy import Connection, event
 
 from .dialler import CUSTOMER, Far, dialling, rings_and_answers
 from .party import Centre
+from .playing import play
 from .test_world import settle
-from .world import World, play
+from .world import World
 
 NOW = 1_000_000.0
 STAFF = parse_organisation("""

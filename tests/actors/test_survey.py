@@ -22,8 +22,9 @@ from cordboard.sip.events import CallEnded
 from .dialler import CUSTOMER, Far, dialling, leg_hears, outcomes, rings_and_answers
 from .far import Caller, Robot
 from .house import PROMPT_SECONDS, code, what_is_heard
+from .playing import play
 from .test_world import HOTLINE, phase, settle
-from .world import World, play
+from .world import World
 
 
 def organisation(survey: bool = False) -> Organisation:

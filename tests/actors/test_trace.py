@@ -20,9 +20,10 @@ from cordboard.actors.tracing import Tail, shown, trace
 from cordboard.actors.wire import digest_of
 from cordboard.switch import protocol
 
+from .playing import play
 from .test_journal import PRIVATE, a_day
 from .test_world import HOTLINE, organisation, settle
-from .world import World, play
+from .world import World
 
 # Of the first call of the day: answered by 1001, muted, a key pressed, hung up by the caller.
 STORY: Final = [

@@ -22,8 +22,9 @@ from tests.sip.mutation import Mutator
 from tests.sip.test_siege import corpus
 
 from .dialler import CUSTOMER, Far, dialling, rings_and_answers
+from .playing import play
 from .test_world import HOTLINE, organisation, settle
-from .world import CARRIER, World, play
+from .world import CARRIER, World
 
 # A name, a user, a phrase and a header as whoever attacks a page, a terminal or a log writes them
 MARKUP: Final = "<script>alert(1)</script>"

@@ -16,7 +16,8 @@ from cordboard.sip.events import CallAnswered, CallEnded, CallFailed
 
 from .far import Caller, Robot
 from .house import PAGE_OFFER, PROMPT_SECONDS, what_is_heard
-from .world import LINK_DELAY, SIP_DELAY, World, play
+from .playing import play
+from .world import LINK_DELAY, SIP_DELAY, World
 
 HOTLINE = "+861055501000"
 

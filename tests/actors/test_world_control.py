@@ -11,8 +11,9 @@ from cordboard.sip.events import CallEnded
 from .dialler import Far, rings_and_answers, story
 from .far import Caller, Robot
 from .house import what_is_heard
+from .playing import play
 from .test_world import HOTLINE, organisation, phase, settle
-from .world import World, play
+from .world import World
 
 
 async def talking(world: World) -> tuple[Robot, Caller]:

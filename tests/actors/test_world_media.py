@@ -17,8 +17,9 @@ from .books import books
 from .dialler import Far, dialling, rings_and_answers
 from .far import Caller, Robot
 from .house import PAGE_OFFER
+from .playing import play
 from .test_world import HOTLINE, organisation, phase, settle
-from .world import World, play
+from .world import World
 
 # What the first agent does in its conversation, and whether the second answers when it is asked: before the death.
 STANDINGS: Mapping[str, tuple[Sequence[page.Command], bool]] = {

@@ -24,8 +24,9 @@ from cordboard.sip.screening import called_of
 from tests.sip.test_guests import build
 
 from .dialler import Far, dialling, failures, rings_and_answers
+from .playing import play
 from .test_world import settle
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 PBX = Account("pbx", "secret")
 # A carrier that is not there

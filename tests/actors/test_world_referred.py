@@ -14,9 +14,10 @@ from cordboard.sip.message import Address, Request, Response, parse, respond
 
 from .dialler import CUSTOMER, Far, dialling, leg_hears, rings_and_answers
 from .far import Robot
+from .playing import play
 from .test_world import settle
 from .test_world_restart import come_back, restart
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 OTHER = "+8613800138001"
 

@@ -22,8 +22,9 @@ from cordboard.sip.events import CallEnded, CallFailed
 from .books import books
 from .far import Robot
 from .house import PAGE_OFFER
+from .playing import play
 from .test_world import HOTLINE, Staff, customer, organisation, phase, settle
-from .world import World, play
+from .world import World
 
 Story = Callable[[World], Awaitable[None]]
 DOWN = 2.0  # what a process takes to begin anew, in seconds

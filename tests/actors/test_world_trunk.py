@@ -20,8 +20,9 @@ from cordboard.sip.events import CallFailed, IncomingCall, Output, Registered
 from cordboard.sip.grammar import Address
 
 from .dialler import CUSTOMER, dialling
+from .playing import play
 from .test_world import HOTLINE, organisation, settle
-from .world import CARRIER, SWITCH, World, play
+from .world import CARRIER, SWITCH, World
 
 DOWN = alarms.TRUNK_DOWN.says(trunk="carrier", reason="no answer")
 

@@ -30,8 +30,9 @@ from .beginnings import LIN, MO, ORGANISATION, POSITIONS, SPARE, WEI, Step
 from .books import books
 from .customers import CUSTOMER
 from .histories import Act, History, Round
+from .playing import play
 from .walkers import ACTS, WITHOUT, Walkers
-from .world import World, play
+from .world import World
 
 # Between the steps of a position, in seconds: a page's handshake takes its time.
 PACE: Final = 0.4

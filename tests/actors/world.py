@@ -14,12 +14,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import trio
 from cordboard.actors import agent_state as agents
@@ -27,7 +26,7 @@ from cordboard.actors import page, past
 from cordboard.actors.control import ALIVE_SECONDS
 from cordboard.actors.effects import Locate, LookBack, Push, Record, Reply
 from cordboard.actors.guard import Centre
-from cordboard.actors.journal import Journal, write
+from cordboard.actors.journal import Journal
 from cordboard.actors.medialink import MediaLink
 from cordboard.actors.organisation import Organisation
 from cordboard.actors.origin import Located, Place
@@ -62,7 +61,7 @@ from cordboard.switch import protocol as media
 from cordboard.switch.model import ModelEngine
 
 from . import invariants
-from .appointments import Appointments, Jumping
+from .appointments import Appointments
 from .books import lost
 from .far import Caller, Robot, SipHost
 from .house import PAGE_OFFER, model
@@ -555,52 +554,3 @@ class World:
             "engine": [leg for leg in (*self.engine.legs, *self.engine.sources) if leg.startswith(("call:", "line:"))],
         }
         return {who: what for who, what in held.items() if what}
-
-
-@asynccontextmanager
-async def open_world(
-    organisation: Organisation,
-    seed: int,
-    data: Path | None = None,
-    mobiles: Sequence[MobileEntry] = (),
-    *,
-    journalled: bool = True,
-) -> AsyncIterator[World]:
-    async with trio.open_nursery() as nursery:
-        world = World(organisation, nursery, seed, data, mobiles, journalled=journalled)
-        nursery.start_soon(world.run)
-        yield world
-        if world.journal is not None:
-            write(world.journal.take())
-        nursery.cancel_scope.cancel()
-
-
-def play(
-    story: Callable[[World], Awaitable[None]],
-    organisation: Organisation,
-    seed: int = 1,
-    data: Path | None = None,
-    mobiles: Sequence[MobileEntry] = (),
-    *,
-    journalled: bool = True,
-) -> list[str]:
-    """Runs a story; gives its log. Trio's scheduler is made deterministic for as long as it lasts. With a directory for
-    `data` there is a file of states, and a journal where it is to be `journalled`. `mobiles` are those that agents had
-    bound before."""
-    scheduler: Any = trio._core._run
-    before = scheduler._ALLOW_DETERMINISTIC_SCHEDULING
-    scheduler._ALLOW_DETERMINISTIC_SCHEDULING = True
-    scheduler._r.seed(seed)
-    log: list[str] = []
-
-    async def main() -> None:
-        nonlocal log
-        async with open_world(organisation, seed, data, mobiles, journalled=journalled) as world:
-            await story(world)
-            log = world.log
-
-    try:
-        trio.run(main, clock=Jumping())
-    finally:
-        scheduler._ALLOW_DETERMINISTIC_SCHEDULING = before
-    return log
